@@ -7,19 +7,17 @@ if TYPE_CHECKING:
     from baton.agents.agent import Agent
     from baton.agents.registry import Registry
     from baton.conversation.policy import DropOldest, KeepAll, Summarize
-    from baton.core.limits import Limits
     from baton.memory.policy import Memory
-    from baton.models.call import Call
+    from baton.models.model import Call
     from baton.models.scripted import ScriptedModel
     from baton.planning.reference import result_of, task_data, task_text
     from baton.planning.step import Step
+    from baton.sdk.limits import Limits
+    from baton.tools.builtin.job_tools import operation_status, recall, remember, sleep, sleep_until, wait_for_event
     from baton.tools.context import ToolContext
-    from baton.tools.memory_tools import recall, remember
-    from baton.tools.operation_tools import operation_status
     from baton.tools.pending import Pending
     from baton.tools.tool import tool
     from baton.tools.tool_error import ToolError
-    from baton.tools.waiting import sleep, sleep_until, wait_for_event
     from baton_events.emitter import Emitter
 
 __all__ = [
@@ -50,11 +48,11 @@ __all__ = [
 ]
 _WHERE = {
     "Agent": "baton.agents.agent",
-    "Call": "baton.models.call",
+    "Call": "baton.models.model",
     "DropOldest": "baton.conversation.policy",
     "Emitter": "baton_events.emitter",
     "KeepAll": "baton.conversation.policy",
-    "Limits": "baton.core.limits",
+    "Limits": "baton.sdk.limits",
     "Memory": "baton.memory.policy",
     "Pending": "baton.tools.pending",
     "Registry": "baton.agents.registry",
@@ -63,16 +61,16 @@ _WHERE = {
     "Summarize": "baton.conversation.policy",
     "ToolContext": "baton.tools.context",
     "ToolError": "baton.tools.tool_error",
-    "operation_status": "baton.tools.operation_tools",
-    "recall": "baton.tools.memory_tools",
-    "remember": "baton.tools.memory_tools",
+    "operation_status": "baton.tools.builtin.job_tools",
+    "recall": "baton.tools.builtin.job_tools",
+    "remember": "baton.tools.builtin.job_tools",
     "result_of": "baton.planning.reference",
-    "sleep": "baton.tools.waiting",
-    "sleep_until": "baton.tools.waiting",
+    "sleep": "baton.tools.builtin.job_tools",
+    "sleep_until": "baton.tools.builtin.job_tools",
     "task_data": "baton.planning.reference",
     "task_text": "baton.planning.reference",
     "tool": "baton.tools.tool",
-    "wait_for_event": "baton.tools.waiting",
+    "wait_for_event": "baton.tools.builtin.job_tools",
 }
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from baton.api.security_headers import secured
+from baton.api.middleware import secured
 from baton.container import Container
 from baton.entry import LazyApp
+from baton.handlers import agent_loop, delivery_failed, sweep, tool_executor, tool_result_complete, tool_result_failed
 from baton.site import build_site
-from baton.webhooks import agent_loop, delivery_failed, sweep, tool_executor, tool_result_complete, tool_result_failed
 
 EVENT_SPECS = (agent_loop.SPEC, tool_executor.SPEC, tool_result_complete.SPEC, tool_result_failed.SPEC)
 SPECS = (*EVENT_SPECS, delivery_failed.SPEC, sweep.SPEC)

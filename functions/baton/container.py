@@ -4,78 +4,49 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 
-from baton.admission.asking import SlotClient
-from baton.admission.job_rows import JobRows
+from baton.admission.slot_client import JobRows, SlotClient
 from baton.admission.stored_quota import StoredQuota
 from baton.agents.loader import load_registry
 from baton.agents.registry import Registry
+from baton.clock import Clock, Randomness
 from baton.commands.acceptance import Acceptance
-from baton.commands.completing import Completing
+from baton.commands.complete import Completing
 from baton.commands.facts import Facts
-from baton.commands.operation_outcomes import OperationOutcomes, Operations
-from baton.configuration.settings import Settings
-from baton.core.counts import UNDELIVERED
-from baton.core.effects import Effect, RequestSlot
-from baton.core.redaction import KnownSecrets
-from baton.dispatch.delivery import Delivered, Outcome
-from baton.dispatch.dispatching import redrive_of
-from baton.following.followers import Followers
-from baton.following.job_notices import JobNotices
-from baton.hosting.stopping import Stopping
+from baton.commands.follow import Followers, JobNotices
+from baton.commands.operation_stream import OperationOutcomes, Operations
+from baton.engine.effects import UNDELIVERED, Effect, RequestSlot
 from baton.memory.keeper import MemoryKeeper
-from baton.observability.alerting import Alerting
-from baton.observability.counting import count
-from baton.own_threads import in_own_thread
-from baton.ports import (
-    Admission,
-    AdmissionControl,
-    Alerts,
-    ApiKeyStore,
-    Archive,
-    AuditLog,
-    Clock,
-    Counters,
-    KeptEvents,
-    Listing,
-    LongTermMemory,
-    ModelCache,
-    OperationStream,
-    Queue,
-    QueueRecords,
-    Randomness,
-    RateLimit,
-    Reader,
-    Schedules,
-    SessionMemory,
-    Store,
-    StoredBytes,
-    ToolStatistics,
-    Tracer,
-    Verifier,
-)
-from baton.record import Record
-from baton.recovery.dead_callbacks import DeadCallbacks
-from baton.recovery.maintenance import Maintenance
-from baton.recovery.pruning import Pruning
+from baton.observability.alerts import Alerting, Alerts
+from baton.observability.counters import Counters, ToolStatistics, count
+from baton.observability.tracing import Tracer
+from baton.queue.dispatch import Delivered, Outcome, redrive_of
+from baton.queue.ports import QueueRecords, Schedules, Verifier
+from baton.recovery.dead_letters import DeadCallbacks
+from baton.recovery.maintenance import Maintenance, Pruning
+from baton.recovery.outage import StoreAway, SweepRequests
 from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
-from baton.recovery.store_away import StoreAway
-from baton.recovery.sweep_requests import SweepRequests
-from baton.recovery.sweeping import Sweep
-from baton.runtime.edge import Handler, Signed, SignedEndpoint
-from baton.runtime.hung_calls import HungCalls
+from baton.recovery.sweep import Sweep
 from baton.runtime.metering import Metering
 from baton.runtime.observing import Observing
 from baton.runtime.pipeline import Executor, Pipeline
-from baton.runtime.policy import Policy
-from baton.runtime.post_commit import PostCommit
-from baton.runtime.source_budget import SourceBudget
-from baton.runtime.spec import Spec
-from baton.runtime.suspects import Suspects
-from baton.runtime.work_limits import guard_ms, work_limits_ms
+from baton.runtime.policy import Policy, Stopping, Suspects
+from baton.runtime.post_commit import HungCalls, PostCommit
+from baton.runtime.spec import Spec, guard_ms, work_limits_ms
+from baton.runtime.webhook import Handler, Signed, SignedEndpoint, SourceBudget
+from baton.sdk.memory import LongTermMemory, ModelCache, SessionMemory
+from baton.sdk.own_threads import in_own_thread
+from baton.sdk.record import Record
+from baton.sdk.redaction import KnownSecrets
+from baton.settings.settings import Settings
+from baton.storage.ports.access import ApiKeyStore, AuditLog, RateLimit
+from baton.storage.ports.all_jobs import Admission, AdmissionControl, KeptEvents, Listing, StoredBytes
+from baton.storage.ports.jobs import Archive, Reader, Store
+from baton.storage.ports.operation_stream import OperationStream
 from baton.tools.running_calls import RunningCalls
 from baton.tools.tool import InThread
 from baton_events.emitter import Emitter, waits_at
 from baton_events.errors import MalformedEventError
+from baton_events.messages import Queue
 from baton_events.schema import event_type, parse_event
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log

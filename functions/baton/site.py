@@ -1,6 +1,7 @@
-"""What people and programs ask: API, console and pages, on one ASGI app, for the function behind an HTTP API.
+"""What people and programs use: API, console and pages, on one ASGI app, for the function behind an HTTP API.
 
-Must not: serve webhooks by itself. An HTTP API ends a request after 30 s, and this function has no model libraries.
+The app is at the root, and is also served below the path of its public URL (`/api/v2`): a proxy may strip that path or
+not, so a request is answered with it and without it.
 """
 
 from collections.abc import AsyncIterator
@@ -9,18 +10,32 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.api.auth import Keys
-from baton.api.metered_app import MeteredApp
+from baton.api.middleware import MeteredApp, browser_middleware
 from baton.api.problem import on_error
 from baton.api.routes import api_routes
-from baton.api.security_headers import browser_middleware
 from baton.console.routes import console_routes
 from baton.container import Container
 from baton.entry import LazyApp, lambda_handler
-from baton.hosting.base_path import BasePath
 from baton.web.routes import web_routes
 from baton_events.errors import BatonError
+
+
+class BasePath:
+    """The middleware. `base`: the path before ours; empty for none."""
+
+    def __init__(self, app: ASGIApp, base: str) -> None:
+        self._app = app
+        self._base = base
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, without the base in its path."""
+        path: str = scope.get("path", "")
+        if self._base and path.startswith(f"{self._base}/"):
+            scope = {**scope, "path": path.removeprefix(self._base)}
+        await self._app(scope, receive, send)
 
 
 def build_site(container: Container) -> Starlette:

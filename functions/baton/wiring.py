@@ -3,37 +3,28 @@
 Importing this module opens nothing.
 """
 
-from baton.adapters.admission import RedisAdmission
-from baton.adapters.admission_control import RedisAdmissionControl
-from baton.adapters.alert_webhook import WebhookAlerts
-from baton.adapters.api_key_store import RedisApiKeyStore
-from baton.adapters.archive import RedisArchive
-from baton.adapters.audit_log import RedisAuditLog
-from baton.adapters.clock import SystemClock
-from baton.adapters.counters import RedisCounters
-from baton.adapters.kept_events import RedisKeptEvents
-from baton.adapters.listing import RedisListing
-from baton.adapters.long_term_memory import UpstashLongTermMemory
-from baton.adapters.model_cache import RedisModelCache
-from baton.adapters.operation_stream import RedisOperationStream
-from baton.adapters.publisher import QStashQueue
-from baton.adapters.queue_records import QStashRecords
-from baton.adapters.randomness import SystemRandomness
-from baton.adapters.rate_limit import RedisRateLimit
-from baton.adapters.reader import RedisReader
-from baton.adapters.redis import RedisConnection
-from baton.adapters.schedules import QStashSchedules
-from baton.adapters.session_memory import RedisSessionMemory
-from baton.adapters.stored_bytes import RedisStoredBytes
-from baton.adapters.tool_statistics import RedisToolStatistics
-from baton.adapters.tree_store import TreeStore
-from baton.adapters.verifier import QueueVerifier
-from baton.configuration.settings import Settings, settings_from_environment
+from baton.clock import SystemClock, SystemRandomness
 from baton.container import Container, Ports
+from baton.observability.alert_webhook import WebhookAlerts
 from baton.observability.error_reports import report_errors
-from baton.observability.log_guard import guard_logs
-from baton.observability.log_lines import write_logs
-from baton.ports import Tracer
+from baton.observability.logs import guard_logs, write_logs
+from baton.observability.tracing import Tracer
+from baton.queue.qstash.publisher import QStashQueue
+from baton.queue.qstash.records import QStashRecords
+from baton.queue.qstash.schedules import QStashSchedules
+from baton.queue.qstash.verifier import QueueVerifier
+from baton.settings.settings import Settings, settings_from_environment
+from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
+from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
+from baton.storage.redis.agent_memory import RedisModelCache, RedisSessionMemory
+from baton.storage.redis.archive import RedisArchive
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.listing import RedisListing
+from baton.storage.redis.operation_stream import RedisOperationStream
+from baton.storage.redis.reader import RedisReader
+from baton.storage.redis.store import TreeStore
+from baton.storage.redis.totals import RedisCounters, RedisKeptEvents, RedisStoredBytes, RedisToolStatistics
+from baton.vector import UpstashLongTermMemory
 
 
 def real_ports(settings: Settings) -> Ports:
@@ -75,7 +66,7 @@ def _tracer(settings: Settings) -> Tracer | None:
     """Where spans go; nothing of it is imported where nobody traces."""
     if not settings.otel_endpoint:
         return None
-    from baton.adapters.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only where it is asked for
+    from baton.observability.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only where it is asked for
 
     return OpenTelemetryTracer.to(settings.otel_endpoint, settings.otel_service_name)
 

@@ -16,12 +16,14 @@ import pytest
 if TYPE_CHECKING:
     from baton.agents.registry import Registry
     from baton_local.fixtures.agent_app import AgentApp
-    from baton_local.fixtures.qstash_faults import QStashFaults
-    from baton_local.fixtures.qstash_server import QStashServer
-    from baton_local.fixtures.redis_faults import RedisFaults
-    from baton_local.fixtures.redis_server import RedisServer
-    from baton_local.fixtures.vector_faults import VectorFaults
-    from baton_local.fixtures.vector_server import VectorServer
+    from baton_local.fixtures.servers import (
+        QStashFaults,
+        QStashServer,
+        RedisFaults,
+        RedisServer,
+        VectorFaults,
+        VectorServer,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +49,7 @@ def qstash_process(tmp_path_factory: pytest.TempPathFactory, qstash_options: Seq
     """The QStash server of the run, as it is: nothing is emptied, no environment is set."""
     options = ("--no-sync", *qstash_options)
     with _running("qstash", "QSTASH_NEXT_SIGNING_KEY", options, tmp_path_factory) as exports:
-        from baton_local.fixtures.qstash_server import QStashServer
+        from baton_local.fixtures.servers import QStashServer
 
         yield QStashServer.from_exports(exports)
 
@@ -56,7 +58,7 @@ def qstash_process(tmp_path_factory: pytest.TempPathFactory, qstash_options: Seq
 def redis_process(tmp_path_factory: pytest.TempPathFactory, redis_options: Sequence[str]) -> Iterator["RedisServer"]:
     """The Redis server of the run, as it is: nothing is emptied, no environment is set."""
     with _running("redis", "UPSTASH_REDIS_REST_TOKEN", redis_options, tmp_path_factory) as exports:
-        from baton_local.fixtures.redis_server import RedisServer
+        from baton_local.fixtures.servers import RedisServer
 
         yield RedisServer.from_exports(exports)
 
@@ -65,7 +67,7 @@ def redis_process(tmp_path_factory: pytest.TempPathFactory, redis_options: Seque
 def vector_process(tmp_path_factory: pytest.TempPathFactory, vector_options: Sequence[str]) -> Iterator["VectorServer"]:
     """The vector server of the run, as it is: nothing is emptied, no environment is set."""
     with _running("vector", "UPSTASH_VECTOR_REST_TOKEN", vector_options, tmp_path_factory) as exports:
-        from baton_local.fixtures.vector_server import VectorServer
+        from baton_local.fixtures.servers import VectorServer
 
         yield VectorServer.from_exports(exports)
 
@@ -98,7 +100,7 @@ def vector_server(vector_process: "VectorServer", monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def qstash_faults(qstash_server: "QStashServer") -> Iterator["QStashFaults"]:
     """Faults of deliveries on demand: lost answers, delays, duplicates, reordering, failures, a wrong clock."""
-    from baton_local.fixtures.qstash_faults import QStashFaults
+    from baton_local.fixtures.servers import QStashFaults
 
     faults = QStashFaults(qstash_server)
     yield faults
@@ -108,7 +110,7 @@ def qstash_faults(qstash_server: "QStashServer") -> Iterator["QStashFaults"]:
 @pytest.fixture
 def redis_faults(redis_server: "RedisServer") -> Iterator["RedisFaults"]:
     """Faults of requests on demand: refusals, lost answers, delays."""
-    from baton_local.fixtures.redis_faults import RedisFaults
+    from baton_local.fixtures.servers import RedisFaults
 
     faults = RedisFaults(redis_server)
     yield faults
@@ -118,7 +120,7 @@ def redis_faults(redis_server: "RedisServer") -> Iterator["RedisFaults"]:
 @pytest.fixture
 def vector_faults(vector_server: "VectorServer") -> Iterator["VectorFaults"]:
     """Faults of requests on demand: refusals, lost answers, delays."""
-    from baton_local.fixtures.vector_faults import VectorFaults
+    from baton_local.fixtures.servers import VectorFaults
 
     faults = VectorFaults(vector_server)
     yield faults
@@ -156,8 +158,7 @@ def replay_recording(recording: "str | Path | Mapping[str, Any]", registry: "Reg
     no tool runs, no connection is opened. For tests that are async, too.
     """
     __tracebackhide__ = True
-    from baton_local.replay.recorded import read_file, read_recording
-    from baton_local.replay.replay_error import ReplayError
+    from baton_local.replay.recorded import ReplayError, read_file, read_recording
     from baton_local.replay.replaying import replay_now
 
     try:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from baton.configuration.setting_table import SETTINGS
+from baton.settings.table import SETTINGS
 from baton_local.cli.main import SUBCOMMANDS
-from baton_local.docs.marked_block import MarkerError, replace_block
-from baton_local.docs.pages import pages
+from baton_local.docs.__main__ import MarkerError, pages, replace_block
 from tests.architecture.source_files import PACKAGES, ROOT, SourceFile, all_files, production_files
 
 # contract.md names what a caller sends and receives; seeds.md names what the sources named.
@@ -52,7 +51,7 @@ def _texts(file: SourceFile) -> list[str]:
 def _exists(path: str, beside: str) -> bool:
     """A path from the root, one beside or above the file that cites it, or the plain name of a page or a script."""
     above = [ROOT / folder for folder in Path(beside).parents]
-    by_name = [ROOT / folder for folder in ("docs", "docs/spec", "functions/baton/adapters/lua")]
+    by_name = [ROOT / folder for folder in ("docs", "docs/spec", "functions/baton/storage/redis/lua")]
     names = (path, f"{path}.md", path.replace(".handler", ".py"))
     return any((place / name).exists() for place in (*above, *by_name, *PLACES) for name in names)
 

@@ -15,26 +15,26 @@ from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.adapters.batching import Batcher
-from baton.adapters.http1_connection import Connection
-from baton.adapters.publisher import QStashQueue
-from baton.configuration.settings import Settings
 from baton.container import Container
-from baton.core.state import Job
+from baton.engine.state import Job
 from baton.entry import LazyApp
-from baton.ports import Outgoing
-from baton.webhooks import agent_loop, tool_executor
+from baton.handlers import agent_loop, tool_executor
+from baton.queue.qstash.publisher import QStashQueue
+from baton.settings.settings import Settings
+from baton.transport.batching import Batcher
+from baton.transport.http1_connection import Connection
 from baton.wiring import real_ports
+from baton_events.messages import Outgoing
 from baton_events.schema import EventType
 from tests.architecture.source_files import PACKAGES, ROOT
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.contract.store.redis_process import TOKEN, RedisProcess
-from tests.unit.functions.signing import delivery_headers, keyed
+from tests.unit.baton.kit.signing import delivery_headers, keyed
 
 pytestmark = pytest.mark.bridge
 
 # Of the delivery's own task, until it waits for its request; of the task that sends what several wait for; modules.
-REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 90}
+REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 77}
 BASE = "http://127.0.0.1:9"
 OURS = tuple(f"{ROOT / PACKAGES[name]}/" for name in ("baton", "baton_events"))
 ASK, EXCHANGE = Batcher.ask.__code__, Connection.exchange.__code__

@@ -13,7 +13,7 @@ import pytest
 from tests.architecture.source_files import PACKAGES, ROOT, module_of, source_files
 
 MODELS_EXTRA = "baton.models.providers"  # all of these need it, nothing else does
-REDIS_EXTRA = "baton.adapters.resp_"  # likewise
+REDIS_EXTRA = ("baton.transport.redis_resp", "baton.transport.redis_node")  # likewise
 PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
 
@@ -39,10 +39,11 @@ BARE_LIBRARIES = (
 # Pydantic looks for plugins in whatever is installed: here that is much more than in a bundle.
 NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 NOT_FOR_WEBHOOKS = (
-    "baton.adapters.http1_",
-    "baton.adapters.open_telemetry",
-    "baton.adapters.queue_setup",
-    "baton.adapters.resp_",
+    "baton.transport.http1",
+    "baton.observability.open_telemetry",
+    "baton.queue.qstash.setup",
+    "baton.transport.redis_node",
+    "baton.transport.redis_resp",
     "baton.agents.samples",
     "baton.api",
     "baton.console",
@@ -53,10 +54,10 @@ NOT_FOR_WEBHOOKS = (
     "baton.web.",
 )
 FOR_TURNS_ALONE = (
-    "baton.agents.model_turn",
-    "baton.agents.planner_turn",
+    "baton.executors.model_turn",
+    "baton.executors.plan_turns",
     "baton.conversation.conversation",
-    "baton.memory.remember_job",
+    "baton.executors.remembering",
     "baton.models.answer_cache",
 )
 
@@ -135,20 +136,20 @@ def _modules_of(*packages: str) -> list[str]:
 @pytest.mark.parametrize("function", ["tool_executor", "tool_result_complete", "tool_result_failed"])
 def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
     """No command line, no local stack, no model library; and it works without the extras of a developer's machine."""
-    report = _probe([f"baton.webhooks.{function}"], not_in_production())
+    report = _probe([f"baton.handlers.{function}"], not_in_production())
     assert set(report["loaded"]) == OF_A_WEBHOOK
 
 
 @pytest.mark.parametrize("function", WEBHOOKS)
 def test_imports_of_a_webhook_cost_little_more_than_the_libraries(function: str) -> None:
     """One and a half times as many calls as the bare libraries; a count does not depend on how busy a machine is."""
-    assert _calls([f"baton.webhooks.{function}"]) <= 1.5 * _calls(BARE_LIBRARIES)
+    assert _calls([f"baton.handlers.{function}"]) <= 1.5 * _calls(BARE_LIBRARIES)
 
 
 @pytest.mark.parametrize("function", WEBHOOKS)
 def test_a_webhook_function_imports_nothing_of_what_others_do(function: str) -> None:
     """No page of the site, no sample agent, no tracing that nobody asked for; models where turns are made alone."""
-    ours = set(_probe([f"baton.webhooks.{function}"], not_in_production())["ours"])
+    ours = set(_probe([f"baton.handlers.{function}"], not_in_production())["ours"])
     others = NOT_FOR_WEBHOOKS if function == "agent_loop" else (*NOT_FOR_WEBHOOKS, *FOR_TURNS_ALONE)
     assert [name for name in ours if name.startswith(others)] == []
 
@@ -159,7 +160,7 @@ def test_production_works_without_the_local_stack() -> None:
     So does what asks a provider, once the models extra is, and what speaks RESP, once the redis extra is.
     """
     ours = _modules_of("baton", "baton_events")
-    modules = [name for name in ours if not name.startswith((MODELS_EXTRA, REDIS_EXTRA))]
+    modules = [name for name in ours if not name.startswith((MODELS_EXTRA, *REDIS_EXTRA))]
     report = _probe(modules, [*not_in_production(), "baton_local"])
     assert not {"baton_local", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
 

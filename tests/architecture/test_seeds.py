@@ -20,7 +20,7 @@ def test_each_row_names_a_test_that_there_is() -> None:
 
 def test_each_test_of_a_row_is_named_in_the_page() -> None:
     """Those that have a seed in their name."""
-    rows = {name for name in _tests("tests/unit/functions/seeds") if name.startswith("test_seed_00")}
+    rows = {name for name in _tests("tests/unit/baton/whole/seeds") if name.startswith("test_seed_00")}
     assert len(rows) > 30
     assert sorted(rows - NAMED) == []
 

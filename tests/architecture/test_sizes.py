@@ -8,7 +8,11 @@ FILE_LIMIT_LINES = 300
 FUNCTION_LIMIT_LINES = 40
 CLASS_LIMIT_PUBLIC_METHODS = 10
 # `Store` is one port, and a tree is what all of its steps are made of.
-MANY_STEPS = ("functions/baton/in_memory/", "functions/baton/adapters/tree_store.py", "functions/baton/engine/tree.py")
+MANY_STEPS = (
+    "functions/baton/storage/in_memory/",
+    "functions/baton/storage/redis/store.py",
+    "functions/baton/engine/commit/tree.py",
+)
 
 
 def _length_lines(function: FunctionNode) -> int:

@@ -5,9 +5,9 @@ import re
 from tests.architecture.source_files import ROOT
 
 MAKERS = (
-    "functions/baton/core/parts.py",
-    "functions/baton/core/checkpoint.py",
-    "functions/baton/agents/store_channel.py",
+    "functions/baton/engine/stream_parts.py",
+    "functions/baton/engine/waits.py",
+    "functions/baton/executors/tool_context.py",
 )
 KIND_IN_CODE = re.compile(r'"type": ?"([a-z]+-[a-z-]+|start|abort|error|finish)"')
 

@@ -40,7 +40,7 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
     data = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
     assert _files(".lua", ".md", ".html", ".css", ".js", ".svg") <= data
     assert any(name.endswith(".lua") for name in data)
-    assert any(name.startswith("baton/agents/library/") for name in data)
+    assert any(name.startswith("baton/agents/samples/library/") for name in data)
     assert "baton/console/templates/base.html" in data
     assert "baton/web/static/baton.js" in data
     assert "baton_local/project/pyproject.toml.tmpl" in data

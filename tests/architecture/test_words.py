@@ -22,7 +22,7 @@ def retired_in(source: str) -> set[str]:
 
 @pytest.mark.parametrize("folder", ["events", "functions", "infra"])
 def test_no_name_has_a_retired_word(folder: str) -> None:
-    """What is stored or sent under one is renamed where it is read (functions/baton/core/stored_names.py)."""
+    """What is stored or sent under one is renamed where it is read (functions/baton/engine/work_items.py)."""
     found = {str(path.relative_to(ROOT)): retired_in(path.read_text()) for path in Path(ROOT, folder).rglob("*.py")}
     assert {path: names for path, names in found.items() if names} == {}
 

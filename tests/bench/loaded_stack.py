@@ -10,13 +10,12 @@ from typing import Any
 
 import aiohttp
 
-from baton.adapters.clock import SystemClock
-from baton.admission.asking import SlotClient
-from baton.admission.job_rows import JobRows
+from baton.admission.slot_client import JobRows, SlotClient
 from baton.admission.stored_quota import StoredQuota
-from baton.api.submit_body import new_job, read_submit_body
-from baton.commands.submitting import Submitting
-from baton.configuration.settings import Settings
+from baton.api.jobs.submission import new_job, read_submit_body
+from baton.clock import SystemClock
+from baton.commands.submit import Submitting
+from baton.settings.settings import Settings
 from baton.wiring import real_ports
 from baton_events.emitter import Emitter
 from baton_local.redis.data_dir import DataDir

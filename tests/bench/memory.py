@@ -17,13 +17,13 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
-from baton.adapters.long_term_memory import UpstashLongTermMemory
-from baton.adapters.redis import RedisConnection
-from baton.adapters.session_memory import RedisSessionMemory
-from baton.configuration.settings import Settings
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
-from baton.ports import MemoryEntry
+from baton.sdk.memory import MemoryEntry
+from baton.settings.settings import Settings
+from baton.storage.redis.agent_memory import RedisSessionMemory
+from baton.storage.redis.connection import RedisConnection
+from baton.vector import UpstashLongTermMemory
 from tests.contract.store.redis_process import TOKEN as REDIS_TOKEN
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.vector_rest.local_vector import TOKEN as VECTOR_TOKEN

@@ -19,22 +19,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.adapters.admission import RedisAdmission
-from baton.adapters.counters import RedisCounters
-from baton.adapters.operation_stream import RedisOperationStream
-from baton.adapters.redis import RedisConnection
-from baton.adapters.tool_statistics import RedisToolStatistics
-from baton.adapters.tree_store import TreeStore
-from baton.configuration.settings import Settings
 from baton.container import Container
-from baton.dispatch.delivery import Delivered
+from baton.handlers.agent_loop import SPEC
+from baton.queue.dispatch import Delivered
 from baton.runtime.pipeline import Pipeline
-from baton.webhooks.agent_loop import SPEC
+from baton.settings.settings import Settings
+from baton.storage.redis.admission import RedisAdmission
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.operation_stream import RedisOperationStream
+from baton.storage.redis.store import TreeStore
+from baton.storage.redis.totals import RedisCounters, RedisToolStatistics
 from baton_events.schema import EventType
 from tests.bench.peers import work
 from tests.bench.played_store import PlayedConnection, RecordingConnection
 from tests.contract.store.redis_process import TOKEN, RedisProcess
-from tests.unit.functions.stage import BASE, Stage
+from tests.unit.baton.kit.stage import BASE, Stage
 
 STEPS = work.steps_of("seq")
 JOBS_A_ROUND, ROUNDS = 50, 9

@@ -7,8 +7,8 @@ time. Both stand where all that a connection asks goes through.
 from collections.abc import Sequence
 from typing import Any
 
-from baton.adapters.redis import RedisConnection
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
+from baton.storage.redis.connection import RedisConnection
 
 Answer = list[Any]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from baton_local.qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.settings import DEVELOPMENT_USERS
 
 _NUMBER_BYTES = 8
 _START, _END = b'{"id": "evt_', b'", "type": "agent.loop.init", "payload": "' + b"x" * 300 + b'"}'

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.contract.qstash.kill_backlog import client_of, fill, unfinished
-from tests.unit.infra.local_qstash.server_process import ServerProcess
+from tests.unit.baton_local.qstash.server_process import ServerProcess
 
 _NOWHERE = "http://127.0.0.1:9/"
 

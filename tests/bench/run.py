@@ -21,8 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from baton_local.docs.marked_block import replace_block
-from baton_local.redis.binary import ServerNotFoundError, find_server
+from baton_local.docs.__main__ import replace_block
+from baton_local.redis.valkey import ServerNotFoundError, find_server
 from tests.bench.installing import Installed, installed
 from tests.bench.peers.environment import environment
 from tests.bench.report import Report, report

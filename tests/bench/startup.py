@@ -27,12 +27,12 @@ from pydantic import BaseModel, TypeAdapter
 BASE = "the bare libraries"
 CASES = {
     BASE: BARE,
-    "agent_loop": "import baton.webhooks.agent_loop",
-    "tool_executor": "import baton.webhooks.tool_executor",
-    "tool_result_complete": "import baton.webhooks.tool_result_complete",
-    "tool_result_failed": "import baton.webhooks.tool_result_failed",
-    "delivery_failed": "import baton.webhooks.delivery_failed",
-    "sweep": "import baton.webhooks.sweep",
+    "agent_loop": "import baton.handlers.agent_loop",
+    "tool_executor": "import baton.handlers.tool_executor",
+    "tool_result_complete": "import baton.handlers.tool_result_complete",
+    "tool_result_failed": "import baton.handlers.tool_result_failed",
+    "delivery_failed": "import baton.handlers.delivery_failed",
+    "sweep": "import baton.handlers.sweep",
     "app (api, console, webhooks)": "import baton.app",
     "events (to emit only)": "import baton_events.emitter",
 }

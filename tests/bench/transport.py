@@ -21,10 +21,10 @@ import httpx
 import uvloop
 from upstash_redis.asyncio import Redis
 
-from baton.adapters.http_transport import http_transport
-from baton.adapters.redis import RedisConnection, counted
-from baton.adapters.redis_commands import RedisCommands
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
+from baton.storage.redis.connection import RedisConnection, counted
+from baton.transport.http_transport import http_transport
+from baton.transport.redis_rest import RedisCommands
 from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis
 
 AT_ONCE = (1, 16, 64)

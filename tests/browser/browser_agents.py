@@ -4,7 +4,7 @@ import asyncio
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.models.call import Call
+from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
 from baton.tools.context import ToolContext
 from baton.tools.tool import tool

@@ -5,8 +5,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from baton_local.bundle.archive import Archive
-from baton_local.bundle.bundling import BUNDLES, Bundling, Ingredients
+from baton_local.bundle.bundling import BUNDLES, Archive, Bundling, Ingredients
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).with_name("app")

@@ -38,7 +38,7 @@ def functions_of(
 
 
 def _handler(name: str) -> str:
-    return f"baton/webhooks/{name.replace('-', '_')}.handler"
+    return f"baton/handlers/{name.replace('-', '_')}.handler"
 
 
 class LocalCloud:

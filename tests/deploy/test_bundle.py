@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from baton.models.provider_names import PROVIDER_NAMES
+from baton.models.catalog import PROVIDER_NAMES
 from baton_local.bundle.bundling import Bundling, Ingredients
-from baton_local.bundle.lambda_platform import UNPACKED_LIMIT_BYTES
+from baton_local.bundle.libraries import UNPACKED_LIMIT_BYTES
 from tests.deploy.bundles import APP, ROOT, Bundle
 
 pytestmark = pytest.mark.e2e

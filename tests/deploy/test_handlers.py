@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from baton.app import SPECS
-from baton.runtime.edge import BODY_LIMIT_BYTES
-from baton.runtime.probe import probe_body
 from baton.runtime.spec import Spec
+from baton.runtime.webhook import BODY_LIMIT_BYTES, probe_body
 from tests.deploy.bundles import Bundle
 from tests.deploy.http_event import FUNCTION_DOMAIN, HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.lambda_function import LambdaFunction
 from tests.deploy.local_cloud import functions_of
-from tests.unit.functions.signing import CURRENT, delivery_headers
+from tests.unit.baton.kit.signing import CURRENT, delivery_headers
 
 pytestmark = pytest.mark.e2e
 

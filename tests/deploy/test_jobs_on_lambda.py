@@ -14,8 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from baton_local.cli.main import main
-from baton_local.fixtures.qstash_server import QStashServer
-from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.servers import QStashServer, RedisServer
 from tests.deploy.bundles import Bundle
 from tests.deploy.local_cloud import LocalCloud
 
@@ -178,7 +177,7 @@ def test_what_the_queue_gave_up_on_comes_back(deploy: Start) -> None:
     """The failure callback reaches its function through the HTTP API, and the job ends."""
     stack = deploy(CONTINUATION="queue", MESSAGE_RETRIES="1")
     executor = stack.cloud.functions["tool-executor"]
-    handler, executor.handler = executor.handler, "functions/baton/webhooks/no_such_file.handler"
+    handler, executor.handler = executor.handler, "functions/baton/handlers/no_such_file.handler"
     job_id = stack.submit("greeter")
     until = time.monotonic() + LIMIT_SECONDS
     while not stack.invocations("delivery-failed"):

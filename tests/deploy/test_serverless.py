@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from baton.app import EVENT_SPECS, SPECS
-from baton.configuration.setting_table import SETTINGS
-from baton.configuration.settings import Settings, read_settings, require
 from baton.runtime.spec import Spec
+from baton.settings.settings import Settings, read_settings, require
+from baton.settings.table import SETTINGS
 from baton_events.messages import delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
 from tests.deploy.cloud_template import CloudTemplate, cloud_template
@@ -62,7 +62,7 @@ def route_targets(template: CloudTemplate) -> dict[str, str]:
 def test_each_webhook_is_a_function_with_its_handler_and_time(template: CloudTemplate, spec: Spec) -> None:
     """What webhooks says of it; an event function is behind a function URL, which does not end its work."""
     key, function = template.function(spec.name)
-    assert function["Handler"] == f"baton/webhooks/{spec.name.replace('-', '_')}.handler"
+    assert function["Handler"] == f"baton/handlers/{spec.name.replace('-', '_')}.handler"
     assert function["Timeout"] == spec.timeout_seconds
     urls = [url for url in template.of_type("AWS::Lambda::Url").values() if url["TargetFunctionArn"] == _arn(key)]
     behind_url = spec in EVENT_SPECS or spec.path == SWEEP_ENDPOINT

@@ -18,8 +18,7 @@ from typing import Any
 
 import httpx
 
-from baton_local.dev.api_key import api_key_entry, new_api_key
-from baton_local.dev.secrets_file import DEV_TENANT, add_api_key_entry
+from baton_local.dev.secrets_file import DEV_TENANT, add_api_key_entry, api_key_entry, new_api_key
 from tests.e2e.dev_stack import DevStack, wait_for
 
 ROOT = Path(__file__).parents[2]

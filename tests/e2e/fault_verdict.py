@@ -13,9 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from baton.adapters.keys import SLOTS
-from baton.adapters.semaphore import entry_from, member_field
-from baton.core.admission import Entry
+from baton.engine.all_jobs.slots import Entry
+from baton.storage.redis.keys import SLOTS
+from baton.storage.redis.semaphore import entry_from, member_field
 from tests.e2e.dev_stack import wait_for
 from tests.e2e.fault_agents import DIAMOND, SHAPES, answer_of, call_of, result_of_call
 from tests.e2e.fault_client import RECOVERY_SECONDS, FaultClient

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from baton_local.dev.api_key import api_key_entry, new_api_key
 from baton_local.dev.ports import any_free_port
+from baton_local.dev.secrets_file import api_key_entry, new_api_key
 from baton_local.fixtures.stand_in_process import StandInProcess
 from tests.e2e.dev_stack import PATIENCE_SECONDS, QUICK_RECOVERY, wait_for
 

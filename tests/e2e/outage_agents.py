@@ -7,9 +7,9 @@ faster. Nothing else of the product is changed, and that only in a process that 
 
 import os
 
-from baton.recovery import store_away
+from baton.recovery import outage
 from tests.e2e.fault_agents import registry
 
-store_away.LOOKS_EVERY_MS = store_away.LOOKS_EVERY_MS // int(os.environ["OUTAGE_SCALE"])  # noqa: TID251 - the app has no setting of it
+outage.LOOKS_EVERY_MS = outage.LOOKS_EVERY_MS // int(os.environ["OUTAGE_SCALE"])  # noqa: TID251 - the app has no setting of it
 
 __all__ = ["registry"]

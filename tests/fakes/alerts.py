@@ -1,6 +1,6 @@
 """Alerts that are kept, each once."""
 
-from baton.ports import Notice
+from baton.observability.alerts import Notice
 
 
 class FakeAlerts:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from baton.ports import StoredKey
+from baton.storage.ports.access import StoredKey
 from baton_events.errors import StoreError
 
 

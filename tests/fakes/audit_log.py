@@ -1,6 +1,6 @@
 """What operators did, in memory."""
 
-from baton.ports import AuditEntry
+from baton.storage.ports.access import AuditEntry
 from baton_events.errors import StoreError
 
 

@@ -4,8 +4,7 @@ import math
 import re
 from collections import Counter
 
-from baton.ports import MemoryEntry, MemoryHit
-from baton.ports.memory import SESSION_ENTRIES
+from baton.sdk.memory import SESSION_ENTRIES, MemoryEntry, MemoryHit
 from baton_events.errors import MemoryUnavailableError, StoreError
 
 

@@ -1,6 +1,6 @@
 """The model cache in memory."""
 
-from baton.ports import Clock
+from baton.clock import Clock
 from baton_events.errors import StoreError
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from baton.ports import StreamEntry
+from baton.storage.ports.operation_stream import StreamEntry
 
 
 class FakeOperationStream:

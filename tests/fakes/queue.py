@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from baton.ports import Outgoing
 from baton_events.errors import PublishError
+from baton_events.messages import Outgoing
 
 
 class FakeQueue:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from baton.ports import Clock, DeadLetter, DeadLetters, LogEntry, LogPage, Outgoing, QueuedMessage
+from baton.clock import Clock
+from baton.queue.ports import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage
 from baton_events.errors import PublishError
+from baton_events.messages import Outgoing
 from tests.fakes.queue import FakeQueue
 
 

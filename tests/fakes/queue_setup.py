@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from baton.ports.queue_setup import SigningKeys, Topic, TopicEndpoint
+from baton.queue.account import SigningKeys, Topic, TopicEndpoint
 from baton_events.errors import MessageNotFoundError, TopicNotFoundError
 
 

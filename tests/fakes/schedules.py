@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from baton.ports import Outgoing, QueueSchedule
+from baton.queue.ports import QueueSchedule
 from baton_events.errors import MessageNotFoundError, QueueRefusedError
+from baton_events.messages import Outgoing
 
 _FIELDS = 5
 

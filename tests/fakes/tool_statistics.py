@@ -1,6 +1,6 @@
 """How tools are used, as the fake store counted it."""
 
-from baton.core.tool_use import ToolCounters, counters
+from baton.engine.all_jobs.tool_use import ToolCounters, counters
 from tests.fakes import FakeStore
 
 

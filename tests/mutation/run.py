@@ -29,7 +29,7 @@ from tests.mutation.mutants import Mutant, mutants_of, mutated
 _ROOT = Path(__file__).parents[2]
 _SOURCES, _TESTS = (
     ("events/baton_events", "functions/baton"),
-    ("tests/unit/events", "tests/unit/functions", "tests/unit/baton"),
+    ("tests/unit/baton_events", "tests/unit/baton"),
 )
 _Key = tuple[str, int]  # file, first line
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "unreached"

@@ -4,10 +4,9 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from baton.agents.store_channel import StoreChannel
-from baton.models.call import Call
-from baton.models.model import ModelAnswer, ModelError, ModelRequest, ToolMessage
-from baton.ports import Claim, ClaimResult, Verdict
+from baton.engine.commit.answers import Claim, ClaimResult, Verdict
+from baton.executors.tool_context import StoreChannel
+from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest, ToolMessage
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.tool_error import ToolError

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from baton.core.admission import Entry, Place, SlotState
-from baton.core.ends import AgentCounters, End, MonthUsed
-from baton.core.stored_bytes import BytesAdded
-from baton.core.sweep_pages import PAGE
-from baton.core.work_items import slot_request_key
-from baton.ports import AdmissionState, SlotAnswer, Started, SweepTurn
+from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
+from baton.engine.all_jobs.slots import PAGE, Entry, Place, SlotState
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.work_items import slot_request_key
+from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, Started, SweepTurn
 from baton_events.errors import StoreError
 from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeStoredBytes
 from tests.simulation.fairness import ON_GRANTS, Booked

@@ -7,7 +7,7 @@ where the queue took nothing and yet delivered, the bound is that of the hourly 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baton.core.work_items import ItemKind, WorkItem
+from baton.engine.work_items import ItemKind, WorkItem
 from tests.simulation.constants import BACK_SECONDS
 from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.recovery import may_continue

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baton.core.checkpoint import TOOL_APPROVAL
-from baton.core.state import CallRecord
+from baton.engine.state import CallRecord
+from baton.engine.waits import TOOL_APPROVAL
 from baton_events.ids import canonical_json, job_of_call
 from tests.fakes import Tree
 from tests.simulation.asgi import Answer

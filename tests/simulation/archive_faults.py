@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from baton.ports import Recalled, Removed, Tombstone
+from baton.engine.commit.answers import Recalled, Removed, Tombstone
 from baton_events.errors import StoreError
 from baton_events.ids import root_of
 from tests.fakes import FakeArchive

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from baton.core.admission import Entry
+from baton.engine.all_jobs.slots import Entry
 from baton_events.ids import is_child, root_of
 
 if TYPE_CHECKING:

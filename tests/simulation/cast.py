@@ -8,7 +8,7 @@ from typing import Any
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.core.limits import Limits
+from baton.sdk.limits import Limits
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
 from tests.simulation.actors import STAGE, SimModel

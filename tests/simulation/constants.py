@@ -4,17 +4,17 @@ Invariant: they are those of the product as it is, also while a defect is plante
 imported. What a deployment sets has the default of the settings.
 """
 
-from baton.api.jobs import BODY_LIMIT_BYTES
-from baton.configuration.settings import Settings
-from baton.core.admission import KEEP_SLOT_MS
-from baton.core.ending import UNDELIVERED_BUDGET
-from baton.core.limits import Limits
-from baton.recovery.store_away import LOOKS_EVERY_MS
-from baton.recovery.sweeping import LOST_AFTER_MS
+from baton.api.jobs.job import BODY_LIMIT_BYTES
+from baton.engine.all_jobs.slots import KEEP_SLOT_MS
+from baton.engine.lifecycle import UNDELIVERED_BUDGET
+from baton.recovery.outage import LOOKS_EVERY_MS
+from baton.recovery.sweep import LOST_AFTER_MS
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
+from baton.sdk.limits import Limits
+from baton.settings.settings import Settings
 from baton_events.publisher import failure_callback_headers
 from baton_local.qstash.core import limits as queue_limits
-from baton_local.qstash.core.cron import parse_cron
+from baton_local.qstash.core.schedules import parse_cron
 from baton_local.setup.wanted import EVERY_HOUR
 
 _SETTINGS, _QUEUE = Settings(), queue_limits.Limits()

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baton.ports import DeadLetter, DeadLetters, QueuedMessage
+from baton.queue.ports import DeadLetter, DeadLetters, QueuedMessage
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
 from tests.simulation.queue import Message, unreachable
 
 if TYPE_CHECKING:
-    from baton.ports import Clock
+    from baton.clock import Clock
     from tests.simulation.world import World
 
 

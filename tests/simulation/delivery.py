@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from baton.core.redriving import THROTTLED
-from baton.ports import Outgoing
+from baton.engine.attempts import THROTTLED
 from baton_events.ids import root_of
+from baton_events.messages import Outgoing
 from baton_local.qstash.core.options import Options, parse_options
-from baton_local.qstash.core.retry_after import next_delay_ms
-from baton_local.qstash.core.retry_delay import retry_delay_ms
+from baton_local.qstash.core.retry_delay import next_delay_ms, retry_delay_ms
 from tests.simulation.asgi import Answer
 from tests.simulation.constants import FAILURE_CALLBACK_HEADERS, QUEUE_LIMITS
 from tests.simulation.dice import number_of

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from baton.core.state import Job
-from baton.core.told_size import TOO_MUCH_TOLD
-from baton.core.work_items import ItemKind, WorkItem
+from baton.engine.state import Job
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.executors.bounded import TOO_MUCH_TOLD
 from tests.fakes import Tree
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL

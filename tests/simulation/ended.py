@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baton.core.state import Job
-from baton.in_memory.telling import results_of
+from baton.engine.state import Job
+from baton.storage.in_memory.store import results_of
 from baton_events.ids import root_of
 from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan

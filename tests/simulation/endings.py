@@ -4,8 +4,8 @@ import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from baton.core.admission import Entry
-from baton.core.waiting import status_and_wait
+from baton.engine.all_jobs.slots import Entry
+from baton.engine.waits import status_and_wait
 from baton_events.ids import canonical_json, event_id, root_of
 from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.busy_sessions import ON_ALL_ENDED

@@ -8,8 +8,8 @@ comes: there an excuse lasts, for the job and those that share its tag.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from baton.core.work_items import ItemKind, WorkItem, kind_of
-from baton.ports import Claim
+from baton.engine.commit.answers import Claim
+from baton.engine.work_items import ItemKind, WorkItem, kind_of
 from baton_events.ids import job_of_call, root_of
 from tests.fakes import Tree
 from tests.simulation.constants import BACKSTOP_SECONDS

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from baton.core.admission import Entry
+from baton.engine.all_jobs.slots import Entry
 from baton_events.ids import CHILD_SEPARATOR
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from baton.core.admission import SWEEP
-from baton.core.work_items import FOREVER_MS, WORK_KINDS, ItemKind, WorkItem, slot_request_key
+from baton.engine.all_jobs.slots import SWEEP
+from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem, slot_request_key
+from baton.sdk.records import FOREVER_MS
 from baton_events.ids import child_of, event_id
 from tests.fakes import Tree
 from tests.simulation.queue import Message

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
-from baton.api.security_headers import secured
+from baton.api.middleware import secured
 from baton.app import Mounted, build_app, webhook_apps
-from baton.configuration.settings import Settings
 from baton.container import Container, Ports
+from baton.settings.settings import Settings
 from baton_events.schema import WEBHOOK_ENDPOINTS
 from tests.simulation.calling import key_of
 from tests.simulation.cast import make_registry

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from baton.ports import Claim, Committed
+from baton.engine.commit.answers import Claim, Committed
 from tests.fakes import Tree
 from tests.simulation.guarantee import is_guaranteed
 from tests.simulation.invocation import Invocation

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from baton.core.work_items import WorkItem
-from baton.runtime.suspects import Suspects
+from baton.engine.work_items import WorkItem
+from baton.runtime.policy import Suspects
 from tests.simulation.dice import Dice
 from tests.simulation.invocation import CURRENT, Invocation
 

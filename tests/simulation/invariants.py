@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from baton.core.checkpoint import APPROVALS
-from baton.core.ends import COUNTED
-from baton.core.limits import since
-from baton.core.state import CallRecord
-from baton.core.work_items import WORK_KINDS, ItemKind
-from baton.ports import Claim, Committed, Verdict
+from baton.engine.all_jobs.ends import COUNTED
+from baton.engine.commit.answers import Claim, Committed, Verdict
+from baton.engine.state import CallRecord
+from baton.engine.waits import APPROVALS
+from baton.engine.work_items import WORK_KINDS, ItemKind
+from baton.sdk.limits import since
 from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
 from tests.simulation.inline_continuation import is_only_marked

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from baton.adapters import keys as names
-from baton.core.records import load_call
-from baton.core.state import CallRecord
-from baton.engine.layout import tree_of
-from baton.ports import Tombstone
+from baton.engine.commit.answers import Tombstone
+from baton.engine.commit.codec import load_call
+from baton.engine.commit.layout import tree_of
+from baton.engine.state import CallRecord
+from baton.storage.redis import keys as names
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
 

@@ -5,7 +5,7 @@ Its faults are rolled apart from those of other calls: whether a list takes rows
 
 from typing import TYPE_CHECKING
 
-from baton.core.listing import Row
+from baton.engine.all_jobs.job_list import Row
 from baton_events.errors import StoreError
 from tests.fakes import FakeAdmission, FakeListing
 from tests.simulation.invocation import CURRENT

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from baton.core.ends import end_of
-from baton.core.listing import Row, members
+from baton.engine.all_jobs.ends import end_of
+from baton.engine.all_jobs.job_list import Row, members
 from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baton.core.work_items import item_key_of, slot_request_key
-from baton.in_memory.admission import Kept
-from baton.ports import Outgoing
+from baton.engine.work_items import item_key_of, slot_request_key
+from baton.storage.in_memory.admission import Kept
 from baton_events.ids import root_of
+from baton_events.messages import Outgoing
 from baton_events.schema import parse_event
 from tests.fakes import Tree
 from tests.simulation.constants import BACKSTOP_SECONDS, DEDUPLICATION_SECONDS

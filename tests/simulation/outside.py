@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baton.core.state import Job
+from baton.engine.state import Job
 from baton.tools.context import ToolContext
 from baton_events.ids import canonical_json, child_of, root_of
 from tests.simulation.asgi import Answer

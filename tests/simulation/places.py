@@ -8,8 +8,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from baton.core.redriving import THROTTLED
-from baton.ports import Flow
+from baton.engine.attempts import THROTTLED
+from baton_events.messages import Flow
 from tests.simulation.asgi import Answer
 from tests.simulation.dice import Dice
 from tests.simulation.invariants import Write

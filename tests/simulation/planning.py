@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from baton.models.call import Call
-from baton.models.model import Message, ModelMessage, ToolMessage
+from baton.models.model import Call, Message, ModelMessage, ToolMessage
 from baton_events.ids import canonical_json
 from tests.simulation.scripts import WAITING_TOOLS, TurnPlan, value_from
 

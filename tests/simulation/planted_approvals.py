@@ -6,23 +6,24 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.agents import tool_run
-from baton.api import approvals
-from baton.core import calls, tool_approval
-from baton.core.effects import Decision, RunTool
-from baton.core.state import State
-from baton.core.step_results import ToolAsks
-from baton.core.work_items import WorkItem
-from baton.engine import tree as rule_of_trees
-from baton.ports import Outside, SignalResult
+from baton.api.jobs import approvals
+from baton.engine import approvals as engine_approvals
+from baton.engine import tool_call
+from baton.engine.commit import tree as rule_of_trees
+from baton.engine.commit.answers import Outside, SignalResult
+from baton.engine.effects import Decision, RunTool
+from baton.engine.state import State
+from baton.engine.step_results import ToolAsks
+from baton.engine.work_items import WorkItem
+from baton.executors import tool_run
 from tests.simulation.planting import Defect, Patch, answering_step, constant
 
-_Approved = Callable[[State, int], Decision | tool_approval.Refused]
+_Approved = Callable[[State, int], Decision | engine_approvals.Refused]
 _Asks = Callable[[State, ToolAsks, int], Decision]
 
 
 def _running_what_was_refused(approved: _Approved) -> _Approved:
-    def running(state: State, now_ms: int) -> Decision | tool_approval.Refused:
+    def running(state: State, now_ms: int) -> Decision | engine_approvals.Refused:
         verdict = approved(structs.replace(state, outcome='{"ok":{"arguments":null}}'), now_ms)
         assert isinstance(verdict, Decision), "it was told that somebody said yes"
         assert verdict.changes is not None, "a yes changes the job"
@@ -102,22 +103,22 @@ DEFECTS = (
     _asked(
         "a call that was refused runs",
         "what_runs_was_approved",
-        Patch(tool_approval, "approved", _running_what_was_refused),
+        Patch(engine_approvals, "approved", _running_what_was_refused),
     ),
     _asked(
         "no decision in time is a yes",
         "what_runs_was_approved",
-        Patch(tool_approval, "asks", _approving_when_time_is_up),
+        Patch(engine_approvals, "asks", _approving_when_time_is_up),
     ),
     _asked(
         "an edited call runs as it was asked for",
         "what_runs_was_approved",
-        Patch(tool_approval, "restored", _without_edits),
+        Patch(engine_approvals, "restored", _without_edits),
     ),
     _asked(
         "a step starts while somebody is asked about the one before it",
         "a_step_starts_after_those_before_it",
-        Patch(tool_approval, "asks", _asking_extra_usage),
+        Patch(engine_approvals, "asks", _asking_extra_usage),
     ),
     _asked(
         "what waits for a decision is not seen to be open",
@@ -137,6 +138,6 @@ DEFECTS = (
     _asked(
         "asking a person is an attempt of the tool",
         "an_attempt_is_the_next_one",
-        Patch(calls, "started", _counting_questions),
+        Patch(tool_call, "started", _counting_questions),
     ),
 )

@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.core.admission import Taken
-from baton.dispatch.delivery import Outcome
-from baton.in_memory import admission as fake_admission
-from baton.in_memory import listing as fake_listing
+from baton.engine.all_jobs.slots import Taken
+from baton.queue.dispatch import Outcome
 from baton.runtime import pipeline
+from baton.storage.in_memory import admission as fake_admission
+from baton.storage.in_memory import admission as fake_listing
 from baton_events.errors import UnknownJobError
 from tests.simulation.planting import Defect, Patch, constant
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.agents import child_job
-from baton.core import admission, calls
-from baton.core.effects import Changes, Decision
-from baton.core.work_items import ItemKind
-from baton.engine import operations, writing
-from baton.ports import Claim
-from baton.recovery import sweeping
+from baton.engine import tool_call
+from baton.engine.all_jobs import slots
+from baton.engine.commit import operations, writing
+from baton.engine.commit.answers import Claim
+from baton.engine.effects import Changes, Decision
+from baton.engine.work_items import ItemKind
+from baton.executors import tool_run
+from baton.recovery import sweep
 from baton_events.ids import job_of_call
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, in_waiting_worlds, replaced
@@ -93,7 +94,7 @@ DEFECTS = (
         Patch(writing, "without_children", _wishing_for_nothing),
     ),
     in_waiting_worlds(
-        "a child needs its parent's session", "no_slot_stays_free", constant(admission, "is_child", answer=False)
+        "a child needs its parent's session", "no_slot_stays_free", constant(slots, "is_child", answer=False)
     ),
     in_waiting_worlds(
         "a child's end ends the data of its tree",
@@ -108,15 +109,15 @@ DEFECTS = (
     Defect(
         "a child that a failover forgot keeps its slot",
         "the_book_is_empty_at_last",
-        (Patch(sweeping, "over", _remembering_forgotten),),
+        (Patch(sweep, "over", _remembering_forgotten),),
         plans=True,
     ),
     in_waiting_worlds(
-        "a call does not say which job it started", "a_child_has_a_parent", Patch(calls, "waits", _nameless)
+        "a call does not say which job it started", "a_child_has_a_parent", Patch(tool_call, "waits", _nameless)
     ),
     in_waiting_worlds(
         "a child has another id than its call says",
         "who_waits_without_end_has_a_child",
-        Patch(child_job, "child_of", _another_name),
+        Patch(tool_run, "child_of", _another_name),
     ),
 )

@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.core.work_items import WorkItem
-from baton.engine import claiming, operations
-from baton.ports import Committed
+from baton.engine.commit import claiming, operations
+from baton.engine.commit.answers import Committed
+from baton.engine.work_items import WorkItem
 from baton.runtime import pipeline
-from baton.runtime.run import Run
+from baton.runtime.invocation import Run
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, replaced
 

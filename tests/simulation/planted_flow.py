@@ -6,18 +6,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton import container
-from baton.adapters.tree_store import TreeStore
-from baton.agents import tool_run
 from baton.commands import acceptance, facts
-from baton.commands import submitting as submission
-from baton.core import admission, calls, ending, submitting, turns
-from baton.core.effects import Changes
-from baton.core.work_items import ItemKind, WorkItem, following, loop_item
-from baton.dispatch import dispatching
-from baton.dispatch.delivery import Outcome
-from baton.ports import Claim, Committed, Looked
-from baton.recovery import redelivery, sweeping
-from baton.runtime import dispatched, pipeline, run
+from baton.commands import submit as submission
+from baton.engine import lifecycle
+from baton.engine import tool_call as calls
+from baton.engine import turn as turns
+from baton.engine.all_jobs import slots as admission
+from baton.engine.commit.answers import Claim, Committed, Looked
+from baton.engine.effects import Changes
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
+from baton.executors import tool_run
+from baton.queue import dispatch
+from baton.queue.dispatch import Outcome
+from baton.recovery import redelivery, sweep
+from baton.runtime import invocation, pipeline
+from baton.storage.redis.store import TreeStore
 from baton.tools.context import ToolContext
 from baton_events.emitter import Delivery
 from baton_events.errors import StoreError
@@ -46,14 +49,14 @@ class _PublishingFirst:
 
     async def commit(self, claim: Claim, changes: Changes, *rest: Any) -> Committed:
         items = [*changes.items, *([changes.join.item] if changes.join else [])]
-        await dispatching.dispatch(self._emitter, self._session_id, items, claim.message_id)
+        await dispatch.dispatch(self._emitter, self._session_id, items, claim.message_id)
         committed = await self._store.commit(claim, changes, *rest)
         published = {item.key for item in items}
         return replace(committed, pending=tuple(item for item in committed.pending if item.key not in published))
 
 
 def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
-    async def publishing_first(self: pipeline.Pipeline, of: run.Run, *rest: Any) -> Any:
+    async def publishing_first(self: pipeline.Pipeline, of: invocation.Run, *rest: Any) -> Any:
         store = self._store
         publishing: Any = _PublishingFirst(self, of.session_id)
         try:
@@ -133,7 +136,7 @@ def _never_gone(settled: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
-    from baton.in_memory import admission as fake  # noqa: PLC0415 - the module, whose name is the core's, too
+    from baton.storage.in_memory import admission as fake  # noqa: PLC0415 - the module, whose name is the core's, too
 
     return (Patch(fake, "take", make),)
 
@@ -190,7 +193,7 @@ def _always_epoch_0(first_slot_state: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _only_once(handle: Callable[..., Any]) -> Callable[..., Any]:
-    async def once(self: sweeping.Sweep, *arguments: Any, again: bool, **named: Any) -> Outcome:
+    async def once(self: sweep.Sweep, *arguments: Any, again: bool, **named: Any) -> Outcome:
         if again:
             return Outcome("swept before")
         outcome: Outcome = await handle(self, *arguments, again=again, **named)
@@ -203,7 +206,7 @@ DEFECTS = (
     Defect(
         "a deduplication id without a redrive",
         "every_item_is_guaranteed",
-        (Patch(dispatching, "delivery", _without_redrive),),
+        (Patch(dispatch, "delivery", _without_redrive),),
     ),
     Defect("a busy item is acknowledged without postponing", "every_item_is_guaranteed", (idle(pipeline, "postpone"),)),
     Defect(
@@ -236,7 +239,7 @@ DEFECTS = (
     Defect(
         "one failed delivery fails the job",
         "undeliverable_only_with_the_budget_spent",
-        (replaced(ending, "UNDELIVERED_BUDGET", 0),),
+        (replaced(lifecycle, "UNDELIVERED_BUDGET", 0),),
     ),
     Defect(
         "a tool's retry is not counted", "an_attempt_is_the_next_one", (replaced(calls, "following", _same_attempt),)
@@ -273,14 +276,14 @@ DEFECTS = (
         "a later word has the epoch of an earlier one",
         "every_item_is_guaranteed",
         (
-            Patch(submitting, "first_slot_state", _always_epoch_0),
+            Patch(lifecycle, "first_slot_state", _always_epoch_0),
             Patch(submission, "first_slot_state", _always_epoch_0),
         ),
     ),
     Defect(
         "work that found no slot is not dispatched again",
         "every_item_is_guaranteed",
-        (constant(dispatched.Dispatched, "begin_anew", None),),
+        (constant(invocation.Dispatched, "begin_anew", None),),
         plans=True,
     ),
     Defect(
@@ -291,7 +294,7 @@ DEFECTS = (
     Defect(
         "a redelivered sweep dispatches nothing",
         "every_item_is_guaranteed",
-        (Patch(sweeping.Sweep, "handle", _only_once),),
+        (Patch(sweep.Sweep, "handle", _only_once),),
     ),
     Defect("a job that ended keeps its slot", "every_job_ends", (Patch(Tree, "settled", _never_gone),)),
 )

@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.core import abandoned, calls, tool_approval, turns
-from baton.core.work_items import ItemKind, WorkItem
-from baton.runtime.suspects import Suspects
+from baton.engine import approvals, attempts, tool_call, turn
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.runtime.policy import Suspects
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
 
@@ -29,24 +29,24 @@ DEFECTS = (
     Defect(
         "who dies taking in a failure or a decision counts as the call",
         "a_call_has_the_deaths_of_its_own_attempts",
-        tuple(Patch(module, "following", _with_deaths_of_others) for module in (calls, tool_approval)),
+        tuple(Patch(module, "following", _with_deaths_of_others) for module in (tool_call, approvals)),
         approvals=True,
     ),
     Defect(
         "who was overtaken leaves the deaths that it knows",
         "a_step_keeps_its_deaths",
-        (Patch(abandoned, "with_deaths", lambda _original: lambda following, _done: following),),
+        (Patch(attempts, "with_deaths", lambda _original: lambda following, _done: following),),
     ),
     Defect(
         "a call that kills has always another start",
         "a_call_that_kills_is_not_started_for_ever",
-        (constant(calls, "no_start_left", answer=False),),
+        (constant(tool_call, "no_start_left", answer=False),),
         kills=True,
     ),
     Defect(
         "a turn that kills has always another start",
         "a_turn_that_kills_is_not_asked_for_ever",
-        (constant(turns, "no_start_left", answer=False),),
+        (constant(turn, "no_start_left", answer=False),),
         kills=True,
     ),
     Defect(

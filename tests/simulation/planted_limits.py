@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from baton import container
-from baton.api import jobs as jobs_api
-from baton.runtime import told_limit
+from baton.api.jobs import job as jobs_api
+from baton.executors import bounded
 from baton_events import emitter
 from tests.simulation.planting import Defect, Patch, constant
 
@@ -37,13 +37,13 @@ DEFECTS = (
     Defect(
         "a turn is told whatever there is",
         "no_turn_is_told_too_much",
-        (constant(told_limit, "too_much_told", None),),
+        (constant(bounded, "too_much_told", None),),
         limits=True,
     ),
     Defect(
         "little is too much to tell",
         "only_a_long_job_is_too_long_to_tell",
-        (Patch(told_limit, "too_much_told", _as_too_much),),
+        (Patch(bounded, "too_much_told", _as_too_much),),
         limits=True,
     ),
     Defect(

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from baton.dispatch.delivery import Outcome
-from baton.recovery.store_away import StoreAway
+from baton.queue.dispatch import Outcome
+from baton.recovery.outage import StoreAway
 from baton_events.errors import StoreError
 from tests.simulation.planting import Defect, Patch, idle
 

@@ -1,8 +1,8 @@
 """Defects that only a host with few places shows."""
 
-from baton.ports import Flow
 from baton.recovery import redelivery
 from baton_events import emitter
+from baton_events.messages import Flow
 from tests.simulation.planting import Defect, constant, replaced
 
 DEFECTS = (

@@ -5,13 +5,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.adapters.tree_details import Details
-from baton.agents import tool_run
-from baton.core import calls, turns
-from baton.core.effects import Decision, Join, Skip
-from baton.core.state import CallRecord, Failure, State
-from baton.core.work_items import WorkItem
-from baton.ports import History
+from baton.engine import tool_call, turn
+from baton.engine.commit.answers import History
+from baton.engine.effects import Decision, Join, Skip
+from baton.engine.state import CallRecord, State
+from baton.engine.work_items import WorkItem
+from baton.executors import tool_run
+from baton.sdk.records import Failure
+from baton.storage.redis.tree_details import Details
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
@@ -84,16 +85,16 @@ DEFECTS = (
         "a_step_starts_after_those_before_it",
         constant(Tree, "blocked", answer=False),
     ),
-    _plans("a skipped step runs", "a_skipped_step_does_not_start", Patch(calls, "_given_up", _leaving_items)),
+    _plans("a skipped step runs", "a_skipped_step_does_not_start", Patch(tool_call, "_given_up", _leaving_items)),
     _plans(
         "what comes after a skipped step runs",
         "calls_end_as_the_script_says",
-        Patch(calls, "skipping", _direct_only),
+        Patch(tool_call, "skipping", _direct_only),
     ),
     _plans(
         "what comes after a failed step is never over",
         "calls_end_as_the_script_says",
-        Patch(calls, "skipping", _without_results),
+        Patch(tool_call, "skipping", _without_results),
     ),
     _plans(
         "nobody dispatches a step that has become due",
@@ -103,12 +104,12 @@ DEFECTS = (
     _plans(
         "the next turn begins while a step is open",
         "no_turn_begins_while_a_step_is_open",
-        Patch(calls, "_join", _joining_at_once),
+        Patch(tool_call, "_join", _joining_at_once),
     ),
     _plans(
         "a failed step never fails the job",
         "a_job_ends_as_its_script_says",
-        Patch(turns, "in_order", _with(on_failure="continue")),
+        Patch(turn, "in_order", _with(on_failure="continue")),
     ),
     _plans(
         "a step is not told what came of those before it",

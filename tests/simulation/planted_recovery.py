@@ -5,14 +5,14 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.api.jobs import JobsApi
+from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError
 from baton.commands import facts
-from baton.core import admission, sweep_pages
-from baton.core.state import Job
-from baton.core.work_items import ItemKind, WorkItem
-from baton.engine import operations
-from baton.recovery import dead_callbacks, sweeping
+from baton.engine.all_jobs import slots
+from baton.engine.commit import operations
+from baton.engine.state import Job
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.recovery import dead_letters, sweep
 from tests.fakes import Tree
 from tests.simulation import versions
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
@@ -85,24 +85,24 @@ DEFECTS = (
     Defect(
         "a dead failure callback stays dead",
         "an_accepted_job_exists",
-        (idle(dead_callbacks.DeadCallbacks, "revive", 0),),
+        (idle(dead_letters.DeadCallbacks, "revive", 0),),
     ),
     Defect(
         "a tombstone leaves at once",
         "work_begins_with_a_slot",
-        (replaced(sweeping, "TOMBSTONE_MS", -(10**9)), replaced(sweep_pages, "TOMBSTONE_MS", -(10**9))),
+        (replaced(sweep, "TOMBSTONE_MS", -(10**9)), replaced(slots, "TOMBSTONE_MS", -(10**9))),
     ),
     Defect(
         "a new job comes before a wake-up",
         "a_wake_up_comes_before_a_new_job",
-        (Patch(admission, "_rank", _new_ones_first),),
+        (Patch(slots, "_rank", _new_ones_first),),
         waits=True,
     ),
-    Defect("tenants are not treated fairly", "tenants_are_treated_fairly", (Patch(admission, "_rank", _same_for_all),)),
+    Defect("tenants are not treated fairly", "tenants_are_treated_fairly", (Patch(slots, "_rank", _same_for_all),)),
     Defect(
         "of a session the last comes first",
         "a_session_is_served_in_order",
-        (Patch(admission, "_turn", _last_come_first_served),),
+        (Patch(slots, "_turn", _last_come_first_served),),
     ),
     Defect(
         "a fact is written on whatever the job is by now",

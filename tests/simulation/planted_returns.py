@@ -5,16 +5,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.adapters.tree_writes import Writes
-from baton.commands import ended_facts, facts
-from baton.core import retrying
-from baton.core.retrying import EndedJob
-from baton.core.state import CallRecord
-from baton.core.step_results import Cancelled, Retried
-from baton.core.transitions import CallStatus
-from baton.engine import operations
-from baton.engine.patch import Patch as WrittenPatch
-from baton.ports import Claim
+from baton.commands import facts, retry_and_delete
+from baton.engine import retry as retrying
+from baton.engine.commit import operations
+from baton.engine.commit.answers import Claim
+from baton.engine.commit.patch import Patch as WrittenPatch
+from baton.engine.retry import EndedJob
+from baton.engine.state import CallRecord
+from baton.engine.step_results import Cancelled, Retried
+from baton.engine.transitions import CallStatus
+from baton.storage.redis.tree_writes import Writes
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, idle
 
@@ -72,14 +72,14 @@ DEFECTS = (
     in_returning_worlds(
         "a retry that is told twice begins two runs",
         "each_retry_begins_one_run",
-        Patch(ended_facts, "retry", _whichever_run),
+        Patch(retry_and_delete, "retry", _whichever_run),
     ),
     in_returning_worlds(
         "a retry makes finished calls again",
         "a_finished_call_does_not_run_again",
         Patch(retrying, "_to_run", _all_of_the_turn),
         constant(retrying, "next_call_status", CallStatus.QUEUED),
-        Patch(ended_facts, "retry", _forgetting_nothing),
+        Patch(retry_and_delete, "retry", _forgetting_nothing),
     ),
     in_returning_worlds(
         "the data of a retried job still expires", "a_live_job_does_not_expire", constant(Writes, "_persist", None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from baton.commands import recurring
+from baton.commands import schedule
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import Defect, Patch
 
@@ -15,7 +15,7 @@ DEFECTS = (
     Defect(
         "each delivery of a schedule's message starts a job",
         "each_time_starts_one_job",
-        (Patch(recurring, "scheduled_job_id", _of_each_delivery),),
+        (Patch(schedule, "scheduled_job_id", _of_each_delivery),),
         crons=True,
     ),
 )

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from baton.commands import submitting
-from baton.core.effects import Changes
+from baton.commands import submit
+from baton.engine.effects import Changes
 from tests.simulation.planting import Defect, Patch
 
 
@@ -15,6 +15,6 @@ DEFECTS = (
     Defect(
         "a job in line is created with a slot",
         "work_begins_with_a_slot",
-        (Patch(submitting, "_changes", _with_slot),),
+        (Patch(submit, "_changes", _with_slot),),
     ),
 )

@@ -7,11 +7,11 @@ from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.work_items import ItemKind, WorkItem
-from baton.dispatch import dispatching
-from baton.engine import operations
-from baton.ports import Claim, Undelivered, Verdict
+from baton.engine.commit import operations
+from baton.engine.commit.answers import Claim, Undelivered, Verdict
+from baton.engine.effects import Changes
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.queue import dispatch
 from tests.fakes import Tree
 from tests.simulation.actors import STAGE
 from tests.simulation.planting import Defect, Patch, answering_step, constant
@@ -260,12 +260,12 @@ DEFECTS = (
     Defect(
         "a retry does not wait",
         "no_item_begins_early",
-        (Patch(operations, "claim", _without_timer), Patch(dispatching, "delivery", _at_once)),
+        (Patch(operations, "claim", _without_timer), Patch(dispatch, "delivery", _at_once)),
     ),
     Defect(
         "a message before its time publishes itself without a delay",
         "the_world_comes_to_rest",
-        (Patch(dispatching, "delivery", _at_once),),
+        (Patch(dispatch, "delivery", _at_once),),
     ),
     Defect("a lease never ends", "every_step_goes_on", (Patch(operations, "claim", _endless_lease),)),
     Defect("work needs no slot", "work_begins_with_a_slot", (constant(Tree, "gated", False),)),

@@ -5,8 +5,8 @@ from typing import Any
 
 from baton.admission.stored_quota import StoredQuota
 from baton.commands.acceptance import Acceptance
-from baton.core.state import Job, Usage
-from baton.core.stored_bytes import BytesAdded, Keeping
+from baton.engine.commit.stored_bytes import BytesAdded, Keeping
+from baton.engine.state import Job, Usage
 from baton_events.schema import Fact, Submission
 from tests.fakes.applying import Applying
 from tests.simulation.planting import Defect, Patch, replaced

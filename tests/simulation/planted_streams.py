@@ -5,13 +5,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.agents.text_stream import TextStream
 from baton.api import stream
-from baton.core import parts
-from baton.core.effects import Changes
-from baton.core.step_results import StreamedText
-from baton.engine import claiming, operations
-from baton.ports import Claim
+from baton.engine import stream_parts
+from baton.engine.commit import claiming, operations
+from baton.engine.commit.answers import Claim
+from baton.engine.effects import Changes
+from baton.engine.step_results import StreamedText
+from baton.executors.text_stream import TextStream
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, replaced
 
@@ -28,7 +28,7 @@ def _without_its_name(let_go: _LetGo) -> _LetGo:
 
     def nameless(tree: Tree, item: Any, rest: tuple[str, ...] | None = None) -> Tree:
         if rest is None and item.text_id:
-            rest = parts.abandoned(item.text_id)[:1]
+            rest = stream_parts.abandoned(item.text_id)[:1]
         return let_go(tree, item, rest)
 
     return nameless
@@ -120,7 +120,7 @@ DEFECTS = (
     _in_streams(
         "all attempts of a turn say one text",
         "each_text_is_one_attempt_s_and_closed",
-        replaced(parts, "text_id", lambda turn, *_attempt: f"text-{turn}"),
+        replaced(stream_parts, "text_id", lambda turn, *_attempt: f"text-{turn}"),
     ),
     _in_streams(
         "what another model said before stays",

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton import container
-from baton.core.state import CallRecord
+from baton.engine.state import CallRecord
 from baton_events.errors import MalformedEventError, NewerVersionError
 from baton_events.schema import Event
 from tests.simulation import store_faults

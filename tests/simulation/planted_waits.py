@@ -7,15 +7,17 @@ from typing import Any
 from msgspec import structs
 
 from baton.commands import acceptance
-from baton.core import calls, waiting
-from baton.core.admission import Taken
-from baton.core.effects import Decision
-from baton.core.work_items import FOREVER_MS, ItemKind, WorkItem
-from baton.engine import operations
-from baton.engine import tree as rule_of_trees
-from baton.in_memory import admission as book_in_memory
-from baton.ports import Claim, ClaimResult, Outside, OutsideFact, SignalResult
-from baton.runtime import dispatched
+from baton.engine import tool_call
+from baton.engine import waits as waiting
+from baton.engine.all_jobs.slots import Taken
+from baton.engine.commit import operations
+from baton.engine.commit import tree as rule_of_trees
+from baton.engine.commit.answers import Claim, ClaimResult, Outside, OutsideFact, SignalResult
+from baton.engine.effects import Decision
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.runtime import invocation
+from baton.sdk.records import FOREVER_MS
+from baton.storage.in_memory import admission as book_in_memory
 from baton_events.schema import Completion, Occurrence
 from tests.fakes import Tree
 from tests.simulation.invocation import CURRENT
@@ -264,7 +266,9 @@ DEFECTS = (
         "what_is_refused_does_not_count",
         answering_step("tell", _refusing_repeats),
     ),
-    in_waiting_worlds("a time-out is no outcome", "what_ends_a_wait_was_said", Patch(calls, "waits", _nothing_in_time)),
+    in_waiting_worlds(
+        "a time-out is no outcome", "what_ends_a_wait_was_said", Patch(tool_call, "waits", _nothing_in_time)
+    ),
     in_waiting_worlds(
         "a waiting job does not say for what",
         "what_it_waits_for_is_the_truth",
@@ -273,7 +277,7 @@ DEFECTS = (
     in_waiting_worlds(
         "each slot dispatches again what is to come later",
         "messages_are_few",
-        constant(dispatched.Dispatched, "is_under_way", answer=False),
+        constant(invocation.Dispatched, "is_under_way", answer=False),
     ),
     in_waiting_worlds(
         "a turn counts that was told a forgotten result",

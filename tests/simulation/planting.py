@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from baton.engine import operations
+from baton.engine.commit import operations
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from baton.ports import Outgoing
 from baton_events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
+from baton_events.messages import Outgoing
 from baton_events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
 from tests.simulation.constants import DEDUPLICATION_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.dice import number_of

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from baton.core.state import CallRecord, Job
-from baton.ports import Snapshot, StoredParts
+from baton.engine.state import CallRecord, Job
+from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton_events.errors import StoreError
 from tests.fakes import FakeReader
 from tests.simulation.reads_known import ReadsKnown

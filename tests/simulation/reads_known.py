@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from baton.ports import Snapshot
+from baton.storage.ports.jobs import Snapshot
 
 
 class ReadsKnown(ABC):

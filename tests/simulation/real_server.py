@@ -15,7 +15,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ConnectionError as NotThereError
 
-from baton import adapters
+from baton.storage import redis as adapters
 from baton_local.redis.valkey import server_address, server_command
 from tests.fakes.applying import Keys, Value
 

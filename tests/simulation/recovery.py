@@ -6,7 +6,7 @@ sooner is held by the invariants that are checked at each moment: they need no s
 
 from typing import TYPE_CHECKING
 
-from baton.core.work_items import WORK_KINDS, ItemKind, WorkItem
+from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from tests.fakes import Tree
 from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.guarantee import is_guaranteed

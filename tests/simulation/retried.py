@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from baton.core.transitions import CallStatus
+from baton.engine.transitions import CallStatus
 from baton_events.ids import is_child
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import Write

@@ -8,8 +8,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from baton.ports import Outgoing
 from baton_events.ids import scheduled_job_id
+from baton_events.messages import Outgoing
 from tests.fakes.schedules import FakeSchedules
 from tests.simulation.calling import Caller, key_of
 from tests.simulation.dice import Dice

@@ -2,8 +2,8 @@
 
 from zlib import crc32
 
-from baton.core.signed_times import counts_at
-from baton.ports import Clock
+from baton.clock import Clock
+from baton.queue.qstash.verifier import counts_at
 from baton_events.errors import SignatureError
 from tests.simulation.dice import number_of
 

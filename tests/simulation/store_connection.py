@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from baton.adapters.redis import RedisConnection
-from baton.adapters.tree_attempt import Transition
-from baton.adapters.tree_transactions import Transactions
-from baton.adapters.weighing import answer_bytes, command_bytes
-from baton.core.work_items import ItemKind
-from baton.engine.tree import Tree
-from baton.ports import Claim, charge
+from baton.engine.commit.answers import Claim
+from baton.engine.commit.tree import Tree
+from baton.engine.work_items import ItemKind
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.tree_attempt import Transition
+from baton.storage.redis.tree_transactions import Transactions
+from baton.transport.meter import charge
+from baton.transport.redis_rest import answer_bytes, command_bytes
 from baton_events.errors import StoreError
 from tests.fakes.applying import Applying
 from tests.simulation.invocation import CURRENT, Invocation

@@ -7,11 +7,8 @@ nor keys ever change, versions cost nothing, and reads may show an older one.
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from baton.adapters.tree_store import TreeStore
-from baton.core.admission import SlotTable
-from baton.core.effects import Changes
-from baton.core.inline_continuation import Continuation
-from baton.ports import (
+from baton.engine.all_jobs.slots import SlotTable
+from baton.engine.commit.answers import (
     Claim,
     ClaimResult,
     Committed,
@@ -22,10 +19,12 @@ from baton.ports import (
     OutsideFact,
     PendingItems,
     Recorded,
-    Spent,
     Undelivered,
 )
-from baton.ports.spending import NOTHING
+from baton.engine.commit.usage_ledger import NOTHING, Spent
+from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.storage.redis.store import TreeStore
 from baton_events.errors import StoreError
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.store_connection import ASKED, Asked, SimConnection, WatchedTransactions

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from baton.ports import Claim, ClaimResult, Committed, Created, Outside, Recorded, Verdict
+from baton.engine.commit.answers import Claim, ClaimResult, Committed, Created, Outside, Recorded, Verdict
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
 from tests.simulation.blocking import ON_TIME_OUT

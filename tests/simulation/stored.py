@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.adapters import keys as names
+from baton.storage.redis import keys as names
 from baton_events.ids import canonical_json, root_of
 from tests.fakes import FakeStore, Tree
 from tests.fakes.applying import Keys

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from baton.core.told_size import TOO_MUCH_TOLD
+from baton.executors.bounded import TOO_MUCH_TOLD
 from baton.models.model import Message, ModelRequest, ToolMessage, UserMessage
 from baton_events.ids import canonical_json
 from tests.fakes.applying import weight

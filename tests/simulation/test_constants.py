@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from baton.configuration.settings import Settings
-from baton.ports import Outgoing
+from baton.settings.settings import Settings
+from baton_events.messages import Outgoing
 from baton_events.publisher import failure_callback_headers
 from baton_local.qstash.core.retry_delay import retry_delay_ms
 from tests.simulation.asgi import Answer

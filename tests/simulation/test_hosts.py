@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from baton.ports import Meter, is_metered, metered
+from baton.transport.meter import Meter, is_metered, metered
 from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
 from tests.simulation.invocation import CURRENT, Crashed, Invocation

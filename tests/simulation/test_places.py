@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from baton.core.transitions import JobStatus
+from baton.engine.transitions import JobStatus
 from tests.simulation.directed import calls_through_few_places
 from tests.simulation.play import play
 from tests.simulation.virtual_loop import VirtualLoop

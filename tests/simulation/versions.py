@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec.structs import fields, replace
 from pydantic_core import from_json, to_json
 
-from baton.core.admission import SlotState
-from baton.core.effects import Changes
-from baton.core.records import (
+from baton.engine.all_jobs.slots import SlotState
+from baton.engine.commit.codec import (
     dump_call,
     dump_item,
     dump_job,
@@ -25,8 +24,9 @@ from baton.core.records import (
     load_job,
     load_slot_state,
 )
-from baton.core.state import CallRecord, Job
-from baton.core.work_items import ItemKind, WorkItem
+from baton.engine.effects import Changes
+from baton.engine.state import CallRecord, Job
+from baton.engine.work_items import ItemKind, WorkItem
 from baton_events.schema import SCHEMA_VERSION
 from tests.simulation.instances import instance_of
 from tests.simulation.invocation import Invocation

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baton.commands.acceptance import WITNESSED_MS
-from baton.core.work_items import FOREVER_MS, ItemKind, WorkItem, slot_request_key
-from baton.ports import Verdict
+from baton.engine.commit.answers import Verdict
+from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
+from baton.sdk.records import FOREVER_MS
 from baton_events.ids import child_of, is_child, job_of_call
 from tests.fakes import Tree
 from tests.simulation.asgi import Answer

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from baton.core.state import CallRecord
+from baton.engine.state import CallRecord
 from baton_events.ids import canonical_json, child_of, root_of
 from tests.simulation.constants import BACKSTOP_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.ended import Ended

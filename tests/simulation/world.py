@@ -15,7 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from baton.container import Ports
-from baton.core.work_items import item_key_of
+from baton.engine.work_items import item_key_of
 from baton_events.schema import EventType, parse_event
 from baton_local.setup.wanted import wanted_of
 from tests.fakes import FakeAdmission, FakeArchive, FakeReader, Tree

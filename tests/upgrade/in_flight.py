@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from baton.adapters.clock import SystemClock
-from baton.ports import Clock, Outgoing
+from baton.clock import Clock, SystemClock
+from baton_events.messages import Outgoing
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT
 
 BASE = "https://fn.example.com"

@@ -1,4 +1,4 @@
-"""What a Redis has stored, in the store in memory: each key by its name (functions/baton/adapters/keys.py).
+"""What a Redis has stored, in the store in memory: each key by its name (functions/baton/storage/redis/keys.py).
 
 Invariant: a key that has no place here is an error, so that what a version stores anew is not left out of the check.
 """
@@ -10,10 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.adapters import keys
-from baton.adapters.ended_sums import load_line
-from baton.adapters.semaphore import entry_from, member_field
-from baton.core.records import (
+from baton.engine.commit.answers import Tombstone
+from baton.engine.commit.codec import (
     load_call,
     load_counters,
     load_entry,
@@ -23,9 +21,12 @@ from baton.core.records import (
     load_spend,
     load_usage,
 )
-from baton.engine.tree import Tree
-from baton.ports import StreamEntry, Tombstone
-from tests.unit.functions.stage import Stage
+from baton.engine.commit.tree import Tree
+from baton.storage.ports.operation_stream import StreamEntry
+from baton.storage.redis import keys
+from baton.storage.redis.ended_sums import load_line
+from baton.storage.redis.semaphore import entry_from, member_field
+from tests.unit.baton.kit.stage import Stage
 from tests.upgrade.stored import Keys, written
 
 # Not what this check is about: counters of what was done and not of what is to be done.

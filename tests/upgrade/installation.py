@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from baton.app import build_app
-from baton.configuration.settings import Settings
 from baton.container import Container, Ports
+from baton.settings.settings import Settings
 from tests.fakes.clock import FakeClock
 from tests.fakes.schedules import FakeSchedules
 from tests.upgrade.agents import Kit

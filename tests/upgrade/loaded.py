@@ -5,7 +5,7 @@ from dataclasses import replace
 from baton.wiring import real_ports
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.clock import FakeClock
-from tests.unit.functions.stage import Stage
+from tests.unit.baton.kit.stage import Stage
 from tests.upgrade.finishing import ends_of, finish, not_ended, runs_of
 from tests.upgrade.in_flight import InFlight, ahead_of_redis
 from tests.upgrade.in_memory import Loading

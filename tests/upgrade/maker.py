@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from baton.adapters.redis import RedisConnection
-from baton.adapters.tree_store import TreeStore
 from baton.api.session_line import Sessions
-from baton.configuration.settings import Settings
-from baton.core.effects import Changes
-from baton.core.inline_continuation import Continuation
-from baton.core.state import Job
-from baton.core.work_items import item_key_of
-from baton.ports import Claim, Committed, Created, Loaded, Outside, OutsideFact, PendingItems, Recorded, Spent
-from baton.ports.spending import NOTHING
+from baton.engine.commit.answers import Claim, Committed, Created, Loaded, Outside, OutsideFact, PendingItems, Recorded
+from baton.engine.commit.usage_ledger import NOTHING, Spent
+from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.engine.state import Job
+from baton.engine.work_items import item_key_of
+from baton.settings.settings import Settings
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.store import TreeStore
 from baton_events.errors import MalformedEventError
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, parse_event
 from tests.contract.store.redis_process import TOKEN, RedisProcess

@@ -12,13 +12,15 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
-from baton.core.admission import Entry, SlotState
-from baton.core.ends import AgentCounters
-from baton.core.limits import Spend
-from baton.core.state import STATE_VERSION, CallRecord, Job, Usage
-from baton.core.transcript import ENTRY_VERSION
-from baton.core.work_items import WorkItem
-from baton.ports import MemoryEntry, StoredKey, Tombstone
+from baton.engine.all_jobs.ends import AgentCounters
+from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.commit.answers import Tombstone
+from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
+from baton.engine.work_items import WorkItem
+from baton.sdk.limits import Spend
+from baton.sdk.memory import MemoryEntry
+from baton.sdk.records import ENTRY_VERSION
+from baton.storage.ports.access import StoredKey
 from baton_events.schema import SCHEMA_VERSION, Event
 from tests.upgrade.saved import CORPUS
 

@@ -40,7 +40,13 @@ def unnoticed(old: Schema, new: Schema) -> list[str]:
 def lost(old: Schema, new: Schema) -> list[tuple[str, str, str]]:
     """What an earlier version has written that means something else now, while no number says so."""
     rows = (
-        (old.stored, new.stored, old.state_version == new.state_version, "STATE_VERSION", "baton/core/records.py"),
+        (
+            old.stored,
+            new.stored,
+            old.state_version == new.state_version,
+            "STATE_VERSION",
+            "baton/engine/commit/codec.py",
+        ),
         (old.events, new.events, old.schema_version == new.schema_version, "SCHEMA_VERSION", "baton_events/schema.py"),
     )
     return [

@@ -1,1 +1,1 @@
-"""Asking for a job's slot, and how operators steer who gets one."""
+"""A job's slot: how it is requested, how operators steer who gets one, and the quota of stored bytes."""

@@ -7,11 +7,13 @@ have one too many (a crash between a deletion and its count): never for longer t
 
 import logging
 
-from baton.configuration.settings import Settings
-from baton.core.effects import Changes
-from baton.core.state import Job, Usage
-from baton.core.stored_bytes import PARTS, BytesAdded, Keeping, Sums, below_at_ms, kept_bytes, written_bytes
-from baton.ports import Clock, Recalled, StoredBytes
+from baton.clock import Clock
+from baton.engine.commit.answers import Recalled
+from baton.engine.commit.stored_bytes import PARTS, BytesAdded, Keeping, Sums, below_at_ms, kept_bytes, written_bytes
+from baton.engine.effects import Changes
+from baton.engine.state import Job, Usage
+from baton.settings.settings import Settings
+from baton.storage.ports.all_jobs import StoredBytes
 from baton_events.errors import StorageFullError, StoreError
 
 _log = logging.getLogger("baton.quota")

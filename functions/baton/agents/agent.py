@@ -1,21 +1,77 @@
-"""What an agent is: a name, a model, instructions, tools, and limits. Data only.
+"""An agent: a name, a model, instructions, tools and limits. Data only.
 
 Invariant: an agent is checked when it is made and never changes, so any process that loads the same code runs the same
-agent. Must not: hold anything of a running job, or look up models and capabilities (the registry does).
+agent. Its model choice is one model or several, each a name or an object. Must not: hold anything of a running job,
+make a model, or look up names of models and capabilities, which the registry does.
 """
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
-from baton.agents.model_choice import ModelChoice, checked_choice, checked_settings
 from baton.agents.output import OutputType
 from baton.conversation.policy import HistoryPolicy, KeepAll
-from baton.core.limits import Limits
 from baton.memory.policy import Memory, memory_of
+from baton.models.model import Model
+from baton.models.model_settings import setting_faults
 from baton.planning.step import Step, checked_plan
+from baton.sdk.limits import Limits
 from baton.tools.tool import Tool
+
+ModelChoice = Model | str | Sequence[Model | str] | None
+
+
+def chosen_models(model: ModelChoice) -> tuple[Model | str, ...]:
+    """The agent's models in the order in which they are asked; empty: it has none."""
+    if model is None:
+        return ()
+    # Asked at each turn: whether something is a model takes much longer to find out than whether it is several.
+    return tuple(model) if isinstance(model, list | tuple) else (cast("Model | str", model),)
+
+
+def checked_choice(agent: str, model: ModelChoice) -> ModelChoice:
+    """The choice in a form that cannot change.
+
+    Raises:
+        TypeError: something in it is no model.
+        ValueError: an empty list.
+    """
+    if model is None or isinstance(model, str):
+        return model
+    if not isinstance(model, Sequence):
+        return _checked_model(agent, model)
+    if not model:
+        raise ValueError(f"agent {agent!r}: model is an empty list; name at least one model, or leave it out")
+    return tuple(_checked_model(agent, item) for item in model)
+
+
+def checked_settings(agent: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings in a form that cannot change.
+
+    Raises:
+        TypeError: they are no mapping.
+        ValueError: some are unknown or out of range; the message lists them all.
+    """
+    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+        raise TypeError(f"agent {agent!r}: model_settings must be a dict with text keys, got {settings!r}")
+    faults = list(setting_faults(settings))
+    if faults:
+        raise ValueError(f"agent {agent!r}: {'; '.join(faults)}")
+    return MappingProxyType(dict(settings))
+
+
+def _checked_model(agent: str, model: object) -> Model | str:
+    if isinstance(model, type):
+        raise TypeError(f"agent {agent!r}: model must be an object, got the class {model.__name__}; call it")
+    if isinstance(model, str | Model):
+        return model
+    raise TypeError(
+        f"agent {agent!r}: model must be a name or have `answer`, `name` and `reads_history`, or be a list of those,"
+        f" got {model!r}"
+    )
+
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
 _MODES = ("loop", "plan")

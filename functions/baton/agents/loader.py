@@ -1,14 +1,35 @@
-"""Find the application's registry from a reference such as `my_company.agents:registry` (setting `BATON_APP`).
+"""The application's registry: the one that a reference such as `my_company.agents:registry` names, or the samples'.
 
-Invariant: whatever goes wrong ends in one error that names the reference and the way out; what the user's own module
-raised stays attached as its cause. Must not: change the import path or read the setting.
+`BATON_APP` holds the reference. Invariant: a failure ends in one error that names the reference and the way out; the
+error of the user's own module stays attached as its cause. Importing this module loads no agent, so an application of
+one's own does not pay for the samples. Must not: change the import path or read the setting.
 """
 
 import importlib
 from functools import reduce
 from types import ModuleType
+from typing import Any
 
 from baton.agents.registry import Registry
+
+_SAMPLES = "baton.agents.samples.registry"
+
+
+class DefaultRegistry(Registry):
+    """The samples' registry."""
+
+    def __init__(self) -> None:
+        """Know no agent yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Load the samples: this is asked for what a registry has, and is not there yet."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        vars(self).update(vars(importlib.import_module(_SAMPLES).registry))
+        return self.__getattribute__(name)
+
+
+registry = DefaultRegistry()
 
 
 class RegistryNotLoadedError(Exception):

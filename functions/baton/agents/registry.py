@@ -1,23 +1,48 @@
 """All agents and tools of one application, by name.
 
-Invariant: a registry that exists is consistent: every agent's model, tools and capabilities resolve, and a tool's name
-means one tool. All faults are reported at once. Must not: build a model before somebody asks for it.
+Invariant: a registry that exists is consistent. Every agent's model, tools, plan and capabilities resolve, and a tool's
+name means one tool. All faults are reported at once. Must not: build a model before it is needed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from baton.agents.agent import Agent
+from baton.agents.agent import Agent, chosen_models
 from baton.agents.agent_tool import agent_tool_faults, own_tools
-from baton.agents.model_choice import chosen_models
 from baton.agents.output import FINAL_TOOL
-from baton.agents.plan_faults import agent_plan_faults
 from baton.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial_agent
 from baton.conversation.policy import Summarize
 from baton.models.catalog import available_models, model_fault, model_named
 from baton.models.chain import ModelChain
 from baton.models.model import Model, ToolSpec
+from baton.planning.plan import PLAN_TOOL
+from baton.planning.step import static_faults
+from baton.sdk.records import ModelPolicy
 from baton.tools.tool import Tool
+
+# One that gives the plan, and one that gives the answer.
+_TURNS = 2
+
+
+def agent_plan_faults(agent: Agent, tools: Mapping[str, Tool]) -> Iterator[str]:
+    """All faults, one line each; `tools` are the agent's."""
+    if agent.plan:
+        yield from (f"plan: {fault}" for fault in _static_faults(agent, tools))
+    elif agent.mode == "plan":
+        if not tools:
+            yield "mode='plan' needs tools for the steps of its plans; add some"
+        if PLAN_TOOL in tools:
+            yield f"in mode='plan' no tool may be named {PLAN_TOOL!r}; rename it"
+
+
+def _static_faults(agent: Agent, tools: Mapping[str, Tool]) -> Iterator[str]:
+    if chosen_models(agent.model):
+        yield "it is fixed, so the agent asks no model: leave model out, or leave plan out and write mode='plan'"
+    if agent.output is not None:
+        yield "its last steps' results are the answer, so output_type has no effect: leave it out"
+    if agent.limits.turns < _TURNS:
+        yield f"Limits(turns={agent.limits.turns}) leaves no turn for the answer; allow {_TURNS}"
+    yield from static_faults(agent.plan, tools, agent.limits.tool_calls)
 
 
 class RegistryError(ValueError):
@@ -202,3 +227,11 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 def _listed(names: Mapping[str, object] | set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
+
+
+def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
+    """How a job of this agent treats its model."""
+    # What is remembered is looked for with the task's text, and a plan's results are read, whatever the model reads.
+    plans = bool(agent.plan) or agent.mode == "plan"
+    reads_history = plans or agent.memory_policy is not None or registry.model_of(agent).reads_history
+    return ModelPolicy(retries=agent.model_retries, reads_history=reads_history)

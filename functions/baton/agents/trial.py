@@ -7,7 +7,7 @@ meet each of the four events: calls that end and one that fails. Must not: take 
 from functools import cache
 
 from baton.agents.agent import Agent
-from baton.models.call import Call
+from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
 from baton.tools.tool import tool
 from baton.tools.tool_error import ToolError

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from baton.api.auth import Principal
 from baton.api.problem import invalid
 from baton.container import Container
-from baton.core.redaction import redacted
-from baton.ports import AuditEntry
+from baton.sdk.redaction import redacted
+from baton.storage.ports.access import AuditEntry
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339
 

@@ -15,10 +15,10 @@ from typing import Literal
 from starlette.requests import HTTPConnection, Request
 
 from baton.api.problem import ApiError
-from baton.configuration.setting_readers import API_KEY_ENTRY
 from baton.container import Container
-from baton.ports import StoredKey
-from baton.runtime.source_budget import SourceBudget
+from baton.runtime.webhook import SourceBudget
+from baton.settings.readers import API_KEY_ENTRY
+from baton.storage.ports.access import StoredKey
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339
 

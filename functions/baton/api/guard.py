@@ -16,14 +16,13 @@ from starlette.types import Message, Receive
 
 from baton.api.audit import DETAIL_LIMIT_BYTES, Audit
 from baton.api.auth import Keys, Principal, known_principal, remember, source_of, too_many
-from baton.api.head import without_body
 from baton.api.problem import ApiError, on_error
-from baton.api.route import ApiRoute, Endpoint
+from baton.api.route import ApiRoute, Endpoint, without_body
 from baton.api.stream_token import StreamTokens, remember_grant
 from baton.container import Container
-from baton.ports import RateLimit
 from baton.runtime.observing import Observing
-from baton.runtime.source_budget import SourceBudget
+from baton.runtime.webhook import SourceBudget
+from baton.storage.ports.access import RateLimit
 from baton_events.errors import StoreError
 
 _log = logging.getLogger("baton.api")

@@ -1,23 +1,118 @@
 """`GET /openapi.json`: the API as an OpenAPI 3.1 document, made from the table of routes and the bodies it parses.
 
-Invariant: every line of the table is in it and nothing else, so it cannot say what is not so.
+`DESCRIBED` has what an endpoint takes and answers, by method and path; one that is not listed takes no body and no
+query, and answers 200 with a JSON object. Invariant: every line of the table is in the document, and nothing else is.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.api.described import DESCRIBED, UNDESCRIBED, Described
+from baton.api.admin.usage import UsageQuery
+from baton.api.audit import AuditQuery
+from baton.api.jobs.approvals import ApprovalBody, RejectionBody
+from baton.api.jobs.bulk_change import BulkBody
+from baton.api.jobs.job import ChangeBody
+from baton.api.jobs.other_starts import StartBody
+from baton.api.jobs.query import JobQuery, PageQuery
+from baton.api.jobs.signals import EventBody
+from baton.api.jobs.submission import SubmitBody
 from baton.api.route import ApiRoute
+from baton.api.schedules import PauseBody, ScheduleBody
 from baton.api.schemas import SCHEMAS
+from baton.api.sessions.chat import ChatBody
+from baton.api.sessions.sessions import SessionQuery
+from baton.api.stream import StreamTokenBody
+from baton.commands.complete import CompletionBody
 from baton.distribution import DISTRIBUTION
+
+# Each is a schema of the document, or what is no JSON: a stream of server-sent events, or text.
+Answer = Literal[
+    "AuditLog",
+    "Bulk",
+    "Checkpoint",
+    "Checkpoints",
+    "Completed",
+    "Job",
+    "Jobs",
+    "Object",
+    "Schedule",
+    "Schedules",
+    "Session",
+    "Stream",
+    "StreamToken",
+    "TenantUsage",
+    "Text",
+    "Tools",
+    "Worker",
+    "Workflow",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One endpoint.
+
+    Attributes:
+        statuses: of its success; 204 has no content.
+        body_needed: False: the body may be left out.
+    """
+
+    body: type[BaseModel] | None = None
+    answer: Answer = "Object"
+    statuses: tuple[int, ...] = (200,)
+    query: type[BaseModel] | None = None
+    body_needed: bool = True
+
+
+UNDESCRIBED = Described()
+_JOBS, _SCHEDULES = "/api/agent-jobs", "/api/agent-schedules"
+_CHECKPOINT = "/api/admin/agent-checkpoints/{checkpoint_id}"
+
+DESCRIBED: Mapping[str, Described] = {
+    f"POST {_JOBS}": Described(SubmitBody, "Job", (202,)),
+    f"GET {_JOBS}": Described(answer="Jobs", query=PageQuery),
+    f"GET {_JOBS}/{{job_id}}": Described(answer="Job", query=JobQuery),
+    f"PATCH {_JOBS}/{{job_id}}": Described(ChangeBody, "Job"),
+    f"DELETE {_JOBS}/{{job_id}}": Described(statuses=(204,)),
+    f"POST {_JOBS}/{{job_id}}/events": Described(EventBody, statuses=(202,)),
+    f"GET {_JOBS}/{{job_id}}/stream": Described(answer="Stream"),
+    f"GET {_JOBS}/{{job_id}}/checkpoints": Described(answer="Checkpoints"),
+    f"POST {_SCHEDULES}": Described(ScheduleBody, "Schedule", (201,)),
+    f"GET {_SCHEDULES}": Described(answer="Schedules"),
+    f"GET {_SCHEDULES}/{{schedule_id}}": Described(answer="Schedule"),
+    f"PATCH {_SCHEDULES}/{{schedule_id}}": Described(PauseBody, "Schedule"),
+    f"DELETE {_SCHEDULES}/{{schedule_id}}": Described(statuses=(204,)),
+    f"POST {_CHECKPOINT}": Described(ApprovalBody, "Checkpoint", body_needed=False),
+    f"DELETE {_CHECKPOINT}": Described(RejectionBody, "Checkpoint"),
+    "GET /api/admin/agent-checkpoints": Described(answer="Checkpoints"),
+    "POST /api/operations/{operation_id}/complete": Described(CompletionBody, "Completed"),
+    "POST /api/chat": Described(ChatBody, "Stream"),
+    "GET /api/chat/{session_id:path}/stream": Described(answer="Stream", statuses=(200, 204)),
+    "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
+    "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
+    "GET /api/sessions/{session_id:path}": Described(answer="Session", query=SessionQuery),
+    "DELETE /api/sessions/{session_id:path}": Described(statuses=(204,)),
+    "POST /api/admin/agent-jobs/bulk": Described(BulkBody, "Bulk"),
+    "GET /api/admin/audit": Described(answer="AuditLog", query=AuditQuery),
+    "GET /api/admin/agent-worker": Described(answer="Worker"),
+    "POST /api/admin/agent-worker": Described(answer="Worker"),
+    "DELETE /api/admin/agent-worker": Described(answer="Worker"),
+    "GET /api/admin/usage": Described(answer="TenantUsage", query=UsageQuery),
+    "GET /api/admin/tools": Described(answer="Tools"),
+    "GET /api/metrics": Described(answer="Text"),
+    "GET /healthz": Described(statuses=(200, 503)),
+    "GET /readyz": Described(statuses=(200, 503)),
+}
+
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")

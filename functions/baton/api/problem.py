@@ -1,15 +1,17 @@
-"""Errors as RFC 9457 problem details, never with internals (CONTRACT, first paragraph)."""
+"""Errors as RFC 9457 problem details, never with internals, and JSON bodies that are checked so (CONTRACT)."""
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.runtime.webhook import read_body
+from baton.sdk.any_json import AnyJson, JsonObject
 from baton_events.errors import (
     BatonError,
     HungUpError,
@@ -20,6 +22,7 @@ from baton_events.errors import (
     SettingsError,
     StorageFullError,
     StoreError,
+    TooLargeError,
     UnknownJobError,
 )
 
@@ -122,3 +125,35 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
         case _:
             _log.error("an endpoint failed", exc_info=error)
             return problem(ApiError(500, "internal error"))
+
+
+__all__ = ["AnyJson", "JsonObject", "limited_body", "parsed"]
+
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+async def limited_body(request: Request, limit_bytes: int, setting: str = "") -> bytes:
+    """The body; `setting` names the setting that its limit is.
+
+    Raises:
+        ApiError: 413, it is larger.
+    """
+    try:
+        return await read_body(request.receive, limit_bytes)
+    except TooLargeError as error:
+        raise ApiError(413, f"{error}; {setting} is {limit_bytes}" if setting else str(error)) from error
+
+
+def parsed(kind: type[_Body], body: bytes, *, explains: bool = False) -> _Body:
+    """The body as what it should be; `explains`: the answer says why it is not JSON.
+
+    Raises:
+        ApiError: 400 not JSON, 422 with every fault otherwise.
+    """
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        if any(fault["type"] == "json_invalid" for fault in error.errors()):
+            why = f": {error.errors()[0]['msg'].removeprefix('Invalid JSON: ')}" if explains else ""
+            raise ApiError(400, f"the body is not JSON{why}") from error
+        raise invalid(error, "body") from error

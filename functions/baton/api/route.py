@@ -1,7 +1,7 @@
 """One line of the API's table of routes: where it is, who may call it, how much they may send, and what it does.
 
-Invariant: a route without a rule cannot be written. Whoever is let in is let in by api/guard.py, before the
-endpoint runs, and by nothing else. The table is the one source of docs/reference/http.md and of the OpenAPI document.
+Invariant: a route without a rule cannot be written. Only api/guard.py lets a caller in, before the endpoint runs. The
+table is the one source of docs/reference/http.md and of the OpenAPI document.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,6 +10,14 @@ from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
+
+
+def without_body(answer: Response) -> Response:
+    """The same status and headers. An answer that would be made piece by piece, such as a stream, is never begun."""
+    head = Response(status_code=answer.status_code, background=answer.background)
+    head.raw_headers = answer.raw_headers
+    return head
+
 
 # open: nobody is asked. client: a key of a tenant, or an admin's. admin: an admin's key. operations: `x-api-key`.
 # metrics: an admin's key or METRICS_TOKEN, or nobody is asked where METRICS_PUBLIC=true.

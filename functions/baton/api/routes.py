@@ -2,40 +2,31 @@
 
 from starlette.routing import BaseRoute
 
-from baton.api.agent_start import AgentStartApi
-from baton.api.approvals import Approvals
+from baton.api.admin.control import MessagesApi, ToolsApi, WorkerApi
+from baton.api.admin.health import Health, MetricsApi
+from baton.api.admin.usage import UsageApi
 from baton.api.audit import Audit
 from baton.api.auth import Keys
-from baton.api.bulk_change import BulkChangeApi
-from baton.api.chat import BODY_LIMIT_BYTES as CHAT_LIMIT_BYTES
-from baton.api.chat import ChatApi
-from baton.api.checkpoints import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
-from baton.api.checkpoints import CheckpointsApi
 from baton.api.guard import Guard
-from baton.api.health import Health
-from baton.api.job_events import JobEventsApi
-from baton.api.job_listing import JobListingApi
-from baton.api.job_results import JobResultsApi
-from baton.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
-from baton.api.jobs import JobsApi
-from baton.api.messages import MessagesApi
-from baton.api.metrics import MetricsApi
+from baton.api.jobs.approvals import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
+from baton.api.jobs.approvals import Approvals, CheckpointsApi
+from baton.api.jobs.bulk_change import BulkChangeApi
+from baton.api.jobs.job import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
+from baton.api.jobs.job import JobResultsApi, JobsApi
+from baton.api.jobs.listing import JobListingApi
+from baton.api.jobs.other_starts import AgentStartApi, SimpleScenario
+from baton.api.jobs.recording import RecordingsApi
+from baton.api.jobs.signals import JobEventsApi, OperationsApi
 from baton.api.openapi import OpenApi
-from baton.api.operations import OperationsApi
-from baton.api.recordings import RecordingsApi
 from baton.api.route import ApiRoute
 from baton.api.schedules import BODY_LIMIT_BYTES as SCHEDULE_LIMIT_BYTES
 from baton.api.schedules import SchedulesApi
-from baton.api.session_memory import SessionMemoryApi
-from baton.api.sessions import SessionsApi
-from baton.api.simple_scenario import SimpleScenario
-from baton.api.stream import StreamApi
-from baton.api.stream_token_api import StreamTokensApi
-from baton.api.tools import ToolsApi
+from baton.api.sessions.chat import BODY_LIMIT_BYTES as CHAT_LIMIT_BYTES
+from baton.api.sessions.chat import ChatApi
+from baton.api.sessions.sessions import SessionMemoryApi, SessionsApi
+from baton.api.stream import StreamApi, StreamTokensApi
 from baton.api.updates import PATH as UPDATES_PATH
 from baton.api.updates import update_routes, updates_over_http
-from baton.api.usage import UsageApi
-from baton.api.worker import WorkerApi
 from baton.container import Container
 
 

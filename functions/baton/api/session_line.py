@@ -7,11 +7,15 @@ HTTP, or what a job is about.
 from typing import Any, Literal
 
 from baton.container import Container
-from baton.core.admission import Entry, SlotTable
-from baton.core.state import Job
-from baton.core.transitions import JobStatus
-from baton.ports import Created, Snapshot
+from baton.engine.all_jobs.slots import Entry, SlotTable
+from baton.engine.commit.answers import Created
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import UnknownJobError
+
+SESSION_LIMIT_CHARS = 200
+
 
 # What a new job does while another one of its session is at work or in line: it waits for its turn, it is refused, or
 # those before it are cancelled.

@@ -1,8 +1,9 @@
 """A job's parts as server-sent events: AI SDK UI message stream v1, resumable by `Last-Event-ID` (CONTRACT, Streams).
 
-A part's id is `<ms>-<n>`: the job's creation time and the part's number, from 1. Reading is by position, so a client
-that comes back gets each part once. Stop is not disconnect: nothing here touches the job. A host that cannot stream
-gets what is there, without the end, and when to come back: nothing is held while nothing comes.
+`POST /api/stream-tokens` gives a short-lived token for it. A part's id is `<ms>-<n>`: the job's creation time and the
+part's number, from 1. Reading is by position, so a client that comes back gets each part once. Stop is not disconnect:
+nothing here touches the job. A host that cannot stream gets the parts that are there, without the end, and when to come
+back: nothing is held while nothing comes.
 """
 
 import asyncio
@@ -10,21 +11,24 @@ import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from baton.api.auth import Keys, Principal
-from baton.api.no_job import no_job
-from baton.api.permit import Permit, check_room
-from baton.api.problem import ApiError
-from baton.api.stream_token import must_cover
+from baton.api.jobs.job import JobsApi, no_job
+from baton.api.problem import ApiError, parsed
+from baton.api.session_line import SESSION_LIMIT_CHARS
+from baton.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_room, must_cover
+from baton.commands.follow import SOON_MS, LookPace, come_back_ms, noticed_within, only_waits
 from baton.container import Container
-from baton.following.job_notices import noticed_within
-from baton.following.look_pace import SOON_MS, LookPace, come_back_ms, only_waits
-from baton.ports import StoredParts
+from baton.storage.ports.jobs import StoredParts
 from baton_events.errors import StoreError
+from baton_events.timestamps import rfc3339
 
 _log = logging.getLogger("baton.api")
 
@@ -201,3 +205,42 @@ def position_of(request: HTTPConnection) -> int:
     if match is None:
         raise ApiError(400, f"Last-Event-ID {text!r} is not of the form <ms>-<n>; 0-0 is the beginning")
     return int(match[1])
+
+
+class StreamTokenBody(BaseModel):
+    """The job or the session to follow, one of both."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    job_id: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+    session_id: Annotated[str, Field(min_length=1, max_length=SESSION_LIMIT_CHARS)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "StreamTokenBody":
+        if (self.job_id is None) == (self.session_id is None):
+            raise ValueError("give jobId or sessionId, one of both")
+        return self
+
+
+class StreamTokensApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
+        self._container = container
+        self._keys = keys
+        self._jobs = jobs
+        self._tokens = StreamTokens(container.settings)
+
+    async def make(self, request: Request) -> Response:
+        """200 `{"token", "expiresAt"}`; 404 and 403 for a job that is unknown, or another tenant's."""
+        principal = await self._keys.authenticate(request)
+        body = parsed(StreamTokenBody, await request.body())
+        expires_ms = self._container.ports.clock.now_ms() + TOKEN_SECONDS * 1000
+        tenant = await self._tenant(principal, body)
+        token = self._tokens.make(Grant(tenant, body.job_id or "", body.session_id or "", expires_ms))
+        return JSONResponse({"token": token, "expiresAt": rfc3339(expires_ms)}, headers={"cache-control": "no-store"})
+
+    async def _tenant(self, principal: Principal, body: StreamTokenBody) -> str:
+        if body.job_id is None:
+            return principal.tenant
+        return (await self._jobs.snapshot(principal, body.job_id)).job.tenant

@@ -13,14 +13,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from baton.api.auth import Keys, Principal
 from baton.api.guard import Guard
-from baton.api.no_job import no_job
-from baton.api.permit import Permit, check_room
+from baton.api.jobs.job import no_job
 from baton.api.problem import ApiError, on_error
 from baton.api.stream import Looks, position_of
-from baton.api.stream_token import must_cover
+from baton.api.stream_token import Permit, check_room, must_cover
 from baton.container import Container
-from baton.core.state import Job
-from baton.ports import StoredParts
+from baton.engine.state import Job
+from baton.storage.ports.jobs import StoredParts
 from baton_events.errors import BatonError, StoreError
 
 PATH = "/api/agent/updates"

@@ -1,1 +1,1 @@
-"""What is asked of jobs from outside, a verb a file: submit, cancel, retry, delete, complete, schedule."""
+"""What is asked of jobs from outside: submit, cancel, retry, delete, complete, schedule, follow."""

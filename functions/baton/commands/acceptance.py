@@ -13,15 +13,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from baton.clock import Clock, Randomness
 from baton.commands.facts import Facts, outside_fact
-from baton.commands.told import Told
-from baton.core.records import job_values
-from baton.core.state import Job
-from baton.core.work_items import WorkItem
-from baton.dispatch.dispatching import dispatch
-from baton.following.job_notices import JobNotices
+from baton.commands.follow import JobNotices
+from baton.commands.retry_and_delete import Told
+from baton.engine.commit.answers import Created, SignalResult
+from baton.engine.commit.codec import job_values
+from baton.engine.state import Job
+from baton.engine.work_items import WorkItem
 from baton.observability.tracing import incoming_traceparent, submission
-from baton.ports import Clock, Created, Randomness, SignalResult, charge
+from baton.queue.dispatch import dispatch
+from baton.transport.meter import charge
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, PublishError, SessionBusyError, StoreError, UnknownJobError
 from baton_events.ids import event_id

@@ -10,25 +10,25 @@ Source: decisions/0010-backup-messages.
 import logging
 from collections.abc import Sequence
 
-from msgspec import ValidationError
-
-from baton.admission.asking import SlotClient
-from baton.commands.ended_facts import EndedFacts
-from baton.commands.recurring import next_of
-from baton.commands.submitting import Submitting
-from baton.commands.told import Told
-from baton.core.admission import Entry, SlotState
-from baton.core.decide import cancel
-from baton.core.effects import Changes
-from baton.core.records import job_from
-from baton.core.state import Job
-from baton.core.step_results import Cancelled
-from baton.core.work_items import ItemKind, WorkItem
-from baton.dispatch.dispatching import dispatch
-from baton.dispatch.usage_ledger import record, tell
-from baton.ports import Admission, Archive, Clock, Outside, OutsideFact, Recorded, SignalResult, Store, charge
+from baton.admission.slot_client import SlotClient
+from baton.clock import Clock
+from baton.commands.retry_and_delete import EndedFacts, Told
+from baton.commands.schedule import next_of
+from baton.commands.submit import Submitting, submitted_job
+from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.commit.answers import Outside, OutsideFact, Recorded, SignalResult
+from baton.engine.decide import cancel
+from baton.engine.effects import Changes
+from baton.engine.state import Job
+from baton.engine.step_results import Cancelled
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.queue.dispatch import dispatch
+from baton.storage.ports.all_jobs import Admission
+from baton.storage.ports.jobs import Archive, Store
+from baton.storage.usage import record, tell
+from baton.transport.meter import charge
 from baton_events.emitter import Emitter
-from baton_events.errors import JobGoneError, MalformedEventError, StorageFullError, StoreError, UnknownJobError
+from baton_events.errors import JobGoneError, StorageFullError, StoreError, UnknownJobError
 from baton_events.ids import CHILD_SEPARATOR, canonical_json, root_of
 from baton_events.schema import (
     AgentLoopInit,
@@ -203,7 +203,7 @@ class Facts:
 
     async def _submission_again(self, event: Event, fact: Submission, relay_id: str) -> tuple[WorkItem, ...]:
         """Create a forgotten job, to be told once more; look at a known one as the sweep does."""
-        job, task = _job_of(event, fact), fact.task
+        job, task = submitted_job(event, fact), fact.task
         known = await self.find(job.id) is not None
         if not known and await self.is_gone(job.id):
             return ()
@@ -220,7 +220,7 @@ class Facts:
     async def _has_room(self, event: Event, fact: Submission) -> bool:
         """Whether a schedule may start its job: one that it has started goes on."""
         try:
-            await self.quota.check(_job_of(event, fact).tenant)
+            await self.quota.check(submitted_job(event, fact).tenant)
         except StorageFullError as error:
             if await self.find(event.job_id) is None:
                 _log.warning("job %s of a schedule is not started: %s", event.job_id, error)
@@ -282,18 +282,3 @@ def outside_fact(fact_id: str, fact: Completion | Occurrence) -> OutsideFact:
             return OutsideFact(fact_id, canonical_json(fact.outcome), call_id=fact.call_id, run=fact.run)
         case Occurrence():
             return OutsideFact(fact_id, canonical_json({"ok": fact.data}), event=fact.name)
-
-
-def _job_of(event: Event, fact: Submission) -> Job:
-    """The job that a submission tells of.
-
-    Raises:
-        MalformedEventError: it cannot be read, or is another one than the event's.
-    """
-    try:
-        job = job_from(fact.job)
-    except ValidationError as error:
-        raise MalformedEventError(f"the submission in event {event.id} is about no job: {error}") from error
-    if job.id != event.job_id:
-        raise MalformedEventError(f"the submission in event {event.id} is about job {job.id}, not of {event.job_id}")
-    return job

@@ -6,13 +6,12 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from baton.api.approvals import ApprovalBody, Approvals, ListQuery, RejectionBody
+from baton.api.jobs.approvals import ApprovalBody, Approvals, ListQuery, RejectionBody
 from baton.api.problem import ApiError, invalid
-from baton.console.form import Form, field
+from baton.console.form import Form, field, read_object
 from baton.console.gate import Visit
-from baton.console.json_field import read_object
 from baton.console.shown import pretty
-from baton.core.checkpoint import LIMIT_APPROVAL
+from baton.engine.waits import LIMIT_APPROVAL
 from baton_events.ids import call_of_operation, job_of_call
 
 HOME = "/console/approvals"

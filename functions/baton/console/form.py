@@ -1,11 +1,13 @@
-"""What a form of the console sends: fields as text, up to a limit."""
+"""A form of the console: fields as text, up to a limit, and a field that holds a JSON object."""
 
+import json
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
 from baton.api.problem import ApiError
-from baton.runtime.edge import read_body
+from baton.runtime.webhook import read_body
 from baton_events.errors import HungUpError, TooLargeError
 
 BODY_LIMIT_BYTES = 1_000_000
@@ -34,3 +36,21 @@ async def read_form(request: Request) -> Form:
 def field(form: Form, name: str) -> str:
     """A field's first value without white space around it; empty where it is missing."""
     return form.get(name, [""])[0].replace("\r\n", "\n").strip()
+
+
+def read_object(text: str, name: str) -> dict[str, Any]:
+    """The object; empty: none.
+
+    Raises:
+        ApiError: 422, with the place where it is wrong.
+    """
+    if not text:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(422, f"{name}: not JSON: {error}", [(name, f"not JSON: {error}")]) from error
+    if not isinstance(found, dict):
+        detail = f"must be a JSON object such as {{}}, got {type(found).__name__}"
+        raise ApiError(422, f"{name}: {detail}", [(name, detail)])
+    return found

@@ -16,8 +16,8 @@ from starlette.routing import Route
 
 from baton.api.audit import Audit
 from baton.api.auth import Keys, Principal, source_of
-from baton.api.head import without_body
 from baton.api.problem import ApiError
+from baton.api.route import without_body
 from baton.console.form import Form, read_form
 from baton.console.pages import HEADERS, page
 from baton.console.session import SESSION_SECONDS, Session, Signer

@@ -1,17 +1,52 @@
-"""What an operator does to a job: start one, cancel it. Each button is a form; each answer says what was done."""
+"""What an operator does to a job: start one, now or by a schedule, and cancel it.
+
+Each button is a form, and each answer confirms what was done.
+"""
 
 import json
+from typing import Any
 
 from starlette.responses import Response
 
-from baton.api.change_body import ChangeBody
-from baton.api.jobs import JobsApi
+from baton.agents.registry import Registry
+from baton.api.jobs.job import ChangeBody, JobsApi
+from baton.api.jobs.submission import read_submit_body
 from baton.api.problem import ApiError
-from baton.api.submit_body import read_submit_body
-from baton.console.form import field
+from baton.console.form import Form, field, read_object
 from baton.console.gate import Visit
-from baton.console.job_form import body_of, job_form
 from baton.container import Container
+
+_FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
+
+
+def job_form(
+    visit: Visit, registry: Registry, given: dict[str, str], faults: dict[str, str], status: int = 200
+) -> Response:
+    """The form with what was typed; with `cron` in it, a schedule's."""
+    return visit.page(
+        "start.html",
+        status,
+        given=given,
+        faults=faults,
+        agents=[agent.name for agent in registry.agents],
+        priorities=range(_FIRST_PRIORITY, _LAST_PRIORITY - 1, -1),
+    )
+
+
+def body_of(form: Form) -> dict[str, Any]:
+    """The submission that the form means.
+
+    Raises:
+        ApiError: 422, a field cannot be read as what it is.
+    """
+    body: dict[str, Any] = {"jobType": field(form, "jobType"), "taskDescription": field(form, "taskDescription")}
+    body["inputData"] = read_object(field(form, "inputData"), "inputData")
+    priority = field(form, "priority") or "5"
+    body["priority"] = int(priority) if priority.isascii() and priority.isdecimal() else priority
+    if field(form, "sessionId"):
+        body["sessionId"] = field(form, "sessionId")
+    return body
+
 
 _BEGINS = {"failure": "what failed", "start": "its start"}
 

@@ -1,17 +1,51 @@
-"""One job: its status, what it waits for, its timeline as it happens, its tool calls, and what it has cost."""
+"""One job: its status, its waits, its timeline, its tool calls and its cost; the page changes as the job does.
 
+Changes are server-sent events, each a list of pieces of the page that replace older ones. Invariant: the templates
+alone decide how a piece looks, the same for the page and for its changes. A browser that comes back sends how many
+parts it has, and gets the changes by those that follow. Must not: touch the job.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from baton.api.jobs import JobsApi
+from baton.api.jobs.approval_list import approvals_of
+from baton.api.jobs.job import JobsApi
+from baton.api.jobs.usage_view import step_usage
+from baton.api.jobs.view import job_view
 from baton.api.problem import ApiError
-from baton.api.step_usage import step_usage
 from baton.console.gate import Visit
-from baton.console.job_shown import calls_shown, job_shown
+from baton.console.pages import HEADERS, render
 from baton.console.timeline import Line, Timeline
 from baton.container import Container
+from baton.settings.prices import Prices
+from baton.storage.ports.jobs import Snapshot
+from baton_events.errors import StoreError
+
+NEWEST_CALLS = 20
+_EVERY_RESULT = 2**40  # a page cuts each of them by itself
+
+
+def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]:
+    """The job. `ended`: nothing comes any more; `asks`: the approvals that wait for a decision."""
+    return job_view(snapshot, now_ms, prices, _EVERY_RESULT) | {
+        "tenant": snapshot.job.tenant,
+        "ended": snapshot.job.ended,
+        "asks": [view for view in approvals_of(snapshot) if view["status"] == "pending"],
+    }
+
+
+def calls_shown(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """The newest tool calls of a job that may have thousands, and all that are not over, in order."""
+    calls: list[dict[str, Any]] = job["toolCalls"]
+    older = [call for call in calls[:-NEWEST_CALLS] if call["finishedAt"] is None]
+    return [*older[-NEWEST_CALLS:], *calls[-NEWEST_CALLS:]]
+
 
 NEWEST_LINES, NEWEST_STEPS = 80, 200
 
@@ -83,3 +117,101 @@ class JobPage:
         used = step_usage(snapshot, parts, self._prices)
         job, lines = job_shown(snapshot, visit.now_ms, self._prices), list(timeline.lines.values())
         return Shown(job, lines, timeline.position, used["steps"], used["besideSteps"])
+
+
+_log = logging.getLogger("baton.console")
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 15.0
+# What changes without a part: who works on it, what it waits for.
+_LOOK_SECONDS = 3.0
+_RETRY_MS = 2_000
+_MOST_DIGITS = 9
+
+
+class Live:
+    """`/console/jobs/{id}/live`."""
+
+    def __init__(self, container: Container, jobs: JobsApi, longest_seconds: float = 600.0) -> None:
+        self._ports, self._prices = container.ports, container.settings.prices
+        self._jobs = jobs
+        # Then the browser comes back, and passes the gate again: a login may have ended meanwhile.
+        self._longest_seconds = longest_seconds
+
+    async def stream(self, visit: Visit) -> Response:
+        """What changes from what the page has, until the job has ended."""
+        job_id = visit.request.path_params["job_id"]
+        snapshot = await self._jobs.snapshot(visit.principal, job_id)
+        had = visit.request.headers.get("last-event-id") or visit.query("after") or "0"
+        position = int(had) if had.isascii() and had.isdecimal() and len(had) <= _MOST_DIGITS else 0
+        # Behind a gateway that waits for the whole answer, say what is there, and let the browser come back.
+        once = "aws.event" in visit.request.scope
+        pieces = _Pieces(visit, self._prices)
+        return StreamingResponse(
+            self._until_lost(snapshot, pieces, position, once=once),
+            headers={**HEADERS, "x-accel-buffering": "no"},
+            media_type="text/event-stream",
+        )
+
+    async def _until_lost(
+        self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool
+    ) -> AsyncIterator[str]:
+        """The events; a store that does not answer ends them, and the browser comes back by itself."""
+        try:
+            async for event in self._events(snapshot, pieces, position, once=once):
+                yield event
+        except StoreError as error:
+            _log.warning("the page of job %s: %s", snapshot.job.id, error)
+
+    async def _events(self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool) -> AsyncIterator[str]:
+        job_id, reader = snapshot.job.id, self._ports.reader
+        yield f"retry: {_RETRY_MS}\n\n"
+        stored = (await reader.parts(job_id, 0)).parts
+        pieces.timeline.take(stored[:position])
+        parts, ended = stored[position:], snapshot.job.ended
+        pause_seconds, since_look, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0, 0.0
+        until_ms = self._ports.clock.now_ms() + self._longest_seconds * 1000
+        while True:
+            changed = pieces.of(snapshot, parts, self._ports.clock.now_ms())
+            if changed:
+                yield f"id: {pieces.timeline.position}\ndata: {json.dumps(changed)}\n\n"
+                pause_seconds, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
+            elif silent_seconds >= _HEARTBEAT_SECONDS:
+                silent_seconds = 0.0
+                yield ": heartbeat\n\n"
+            if ended:
+                yield "event: done\ndata: \n\n"
+                return
+            if once or self._ports.clock.now_ms() >= until_ms:
+                return
+            await asyncio.sleep(pause_seconds)
+            silent_seconds, since_look = silent_seconds + pause_seconds, since_look + pause_seconds
+            pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds * 1.3)
+            found = await reader.parts(job_id, pieces.timeline.position)
+            parts, ended = found.parts, found.job is None or found.job.ended
+            if parts or ended or since_look >= _LOOK_SECONDS:
+                snapshot, since_look = await reader.job(job_id) or snapshot, 0.0
+
+
+class _Pieces:
+    """What of the page has changed since it was asked last."""
+
+    def __init__(self, visit: Visit, prices: Prices) -> None:
+        self.timeline = Timeline()
+        self._prices = prices
+        self._values = {"visit": visit, "token": visit.signer.form_token(visit.session)}
+        self._head: dict[str, Any] | None = None
+        self._calls: dict[str, dict[str, Any]] = {}
+
+    def of(self, snapshot: Snapshot, parts: tuple[str, ...], now_ms: int) -> list[str]:
+        """The changed pieces as markup."""
+        changed: list[str] = []
+        job = job_shown(snapshot, now_ms, self._prices)
+        calls = {call["id"]: call for call in calls_shown(job)}
+        values = {**self._values, "now_ms": now_ms, "job": job}
+        if job != self._head:
+            changed.append(render("_head.html", **values))
+        changed += [
+            render("_call.html", **values, call=call) for key, call in calls.items() if call != self._calls.get(key)
+        ]
+        self._head, self._calls = job, calls
+        return changed + [render("_line.html", line=line, now_ms=now_ms) for line in self.timeline.take(parts)]

@@ -4,37 +4,31 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from baton.admission.worker import Worker
-from baton.api.approvals import Approvals
+from baton.admission.control import Worker
+from baton.api.admin.control import ToolsApi
+from baton.api.admin.usage import UsageApi
 from baton.api.auth import Keys
-from baton.api.bulk_change import BulkChangeApi
-from baton.api.job_listing import JobListingApi
-from baton.api.jobs import JobsApi
+from baton.api.jobs.approvals import Approvals
+from baton.api.jobs.bulk_change import BulkChangeApi
+from baton.api.jobs.job import JobsApi
+from baton.api.jobs.listing import JobListingApi
 from baton.api.route import Endpoint
 from baton.api.schedules import SchedulesApi
 from baton.api.session_line import Sessions
-from baton.api.tools import ToolsApi
-from baton.api.usage import UsageApi
+from baton.console.admin_pages import AuditPage, ToolsPage, UsagePage, WorkerPage
 from baton.console.approvals_page import HOME as APPROVALS
 from baton.console.approvals_page import ApprovalsPage
-from baton.console.audit_page import AuditPage
-from baton.console.bulk_page import BulkPage
-from baton.console.dead_letters_page import DeadLettersPage
 from baton.console.gate import LOGIN, Gate, Visit
 from baton.console.job_actions import JobActions
-from baton.console.job_page import JobPage
-from baton.console.jobs_page import JobsPage
-from baton.console.live import Live
+from baton.console.job_page import JobPage, Live
+from baton.console.jobs_page import BulkPage, JobsPage
 from baton.console.login import HOME, Login
-from baton.console.messages_page import MessagesPage
+from baton.console.messages_page import DeadLettersPage, MessagesPage
 from baton.console.pages import static_file
 from baton.console.schedules_page import SchedulesPage
 from baton.console.sessions_page import SessionsPage
-from baton.console.tools_page import ToolsPage
-from baton.console.usage_page import UsagePage
-from baton.console.worker_page import WorkerPage
 from baton.container import Container
-from baton.recovery.replaying import Replaying
+from baton.recovery.replay_message import Replaying
 
 
 def console_routes(container: Container, keys: Keys) -> list[Route]:

@@ -6,11 +6,10 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from baton.api.problem import ApiError, invalid
-from baton.api.schedule_body import PREFIX, ScheduleBody, recurrence_in, schedule_view
-from baton.api.schedules import SchedulesApi
+from baton.api.schedules import PREFIX, ScheduleBody, SchedulesApi, recurrence_in, schedule_view
 from baton.console.form import field
 from baton.console.gate import Visit
-from baton.console.job_form import body_of, job_form
+from baton.console.job_actions import body_of, job_form
 from baton.container import Container
 from baton_events.errors import MessageNotFoundError
 

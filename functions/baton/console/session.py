@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
 
 SESSION_SECONDS = 8 * 3600
 _SIGNATURE_CHARS = 43

@@ -6,14 +6,14 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
-from baton.api.job_listing import JobListingApi
-from baton.api.job_query import MOST_ROWS, PageQuery
-from baton.api.job_view import job_row
+from baton.api.jobs.listing import JobListingApi
+from baton.api.jobs.query import MOST_ROWS, PageQuery
+from baton.api.jobs.view import job_row
 from baton.api.session_line import Sessions
 from baton.console.form import field
 from baton.console.gate import Visit
-from baton.core.transitions import JobStatus
-from baton.ports import Snapshot
+from baton.engine.transitions import JobStatus
+from baton.storage.ports.jobs import Snapshot
 
 
 @dataclass(frozen=True)

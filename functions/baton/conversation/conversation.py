@@ -1,7 +1,9 @@
-"""A job's conversation in turns: what was said before the first, the newest summary, and the turns that it leaves out.
+"""A job's conversation in turns: the task, the newest summary, the turns after it, and how large all of it is.
 
-Invariant: pure, and a turn is whole: what the model said with its calls, their results, and whatever was recorded
-until it spoke again. Entries of unknown roles stay where they stand. Must not: change what is stored.
+A token is taken for four bytes of JSON, rounded up: near for English, too few tokens for code, CJK and base64. So the
+estimate is corrected by the newest turn that has both counters. Invariant: pure, and a turn is whole: the model's text
+with its calls, their results, and all that was recorded until the next answer. Entries of unknown roles keep their
+places. Must not: change what is stored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +13,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.ports import History
+from baton.engine.commit.answers import History
+from baton.models.model import ToolSpec
 from baton_events.ids import canonical_json
 
 Entry = Mapping[str, Any]
@@ -129,3 +132,33 @@ def _turn(entries: Sequence[dict[str, Any]], history: History) -> Turn:
 
 def _up_to(summary: Entry) -> int:
     return int(summary["upTo"])
+
+
+BYTES_PER_TOKEN = 4
+# A provider may count what it was not told here (its own tools, images): no correction beyond this.
+_LEAST_RATIO, _MOST_RATIO = 0.5, 4.0
+
+
+def tokens_of(size: int) -> int:
+    """Bytes as estimated tokens."""
+    return -(-size // BYTES_PER_TOKEN)
+
+
+def fixed_bytes(instructions: str, tools: tuple[ToolSpec, ...]) -> int:
+    """What is told in every turn besides the conversation."""
+    told: list[Any] = [[tool.name, tool.description, tool.parameters] for tool in tools]
+    return size_bytes([instructions, told])
+
+
+def correction(history: History) -> float:
+    """How many tokens a token of the estimate turned out to be; 1 while nobody knows."""
+    for entry in reversed(history.transcript):
+        noted = entry.get("tokens") or {}
+        if noted.get("estimated") and noted.get("input"):
+            return min(_MOST_RATIO, max(_LEAST_RATIO, int(noted["input"]) / int(noted["estimated"])))
+    return 1.0
+
+
+def room_bytes(max_tokens: int, history: History, fixed: int) -> int:
+    """How many bytes the conversation may have."""
+    return max(0, int(max_tokens * BYTES_PER_TOKEN / correction(history)) - fixed)

@@ -1,22 +1,26 @@
-"""What was said before in a session: each of its jobs is an exchange, a question and its answer. Pure.
+"""The earlier exchanges of a session: each of its jobs is a question and its answer, found in the list of jobs.
 
-A job of a chat says so in its task: `"chat": {"messageId", "replaces"?}`; `replaces` names the job whose answer it is
-to replace: that one and all after it are no longer part of the conversation. Invariant: what a model is told follows
-from what is recorded, the transcript's entry `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?,
-"status"}], "leftOut"?}`, so every turn is told the same.
+A job of a chat has `"chat": {"messageId", "replaces"?}` in its task; `replaces` names the job whose answer it replaces:
+that one and all after it are no longer part of the conversation. Invariant: the messages follow from what is recorded,
+the transcript's entry `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?, "status"}],
+"leftOut"?}`, so they are the same in every turn. Nothing else is kept beside the jobs, so nothing can be lost or out of
+step with them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
-from baton.conversation.shortening import cut
-from baton.core.state import Job
-from baton.core.transcript import ENTRY_VERSION, SESSION_ROLE
+from baton.conversation.fitting import cut
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import Job
 from baton.memory.entries import question_of
 from baton.models.model import Message, ModelMessage, UserMessage
-from baton.ports import Snapshot
+from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE
+from baton.storage.ports.all_jobs import Listing
+from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton_events.ids import canonical_json
 
 # How many exchanges are told at most, how large each side of one may be, and all of them together.
@@ -104,3 +108,50 @@ def told(entry: Mapping[str, Any]) -> tuple[Message, ...]:
         else:
             messages.append(UserMessage(f"[This was not answered: {exchange['status']}.]", note=True))
     return tuple(messages)
+
+
+# Also those that were replaced are found, and are left out.
+_ROWS = 2 * EXCHANGES
+
+
+class Earlier(Protocol):
+    """Whoever knows what was said before."""
+
+    async def before(self, job: Job, task: Mapping[str, Any]) -> tuple[Exchange, ...]:
+        """The session's exchanges before this job, the oldest first. Raises StoreError."""
+        ...
+
+
+class EarlierJobs:
+    """`Earlier` from the jobs of the session."""
+
+    def __init__(self, listing: Listing, reader: Reader, store: Store) -> None:
+        self._listing = listing
+        self._reader = reader
+        self._store = store
+
+    async def before(self, job: Job, task: Mapping[str, Any]) -> tuple[Exchange, ...]:
+        """The session's exchanges before this job."""
+        query = Query(tenant=job.tenant, session_id=job.session_id, before_ms=job.created_at_ms + 1)
+        scanned = await self._listing.scan(query, "", _ROWS)
+        found = await self._reader.jobs([row.job_id for row in scanned.found])
+        earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
+        # What this job replaces is left out, together with what came after that.
+        kept = still_valid([*((one.job.id, one.task, one) for one in earlier), (job.id, task, None)])
+        return tuple([exchange_of(await self._ended(one)) for one in kept if one is not None])
+
+    async def _ended(self, snapshot: Snapshot) -> Snapshot:
+        """A read may be older than the end that let the next job begin: the store's scripts are not."""
+        if snapshot.job.ended:
+            return snapshot
+        loaded = await self._store.load(snapshot.job.id)
+        return replace(snapshot, job=loaded.job) if loaded else snapshot
+
+
+def _is_before(other: Job, job: Job) -> bool:
+    """Rows tell sessions apart by a short mark only."""
+    return (other.tenant, other.session_id) == (job.tenant, job.session_id) and _order(other) < _order(job)
+
+
+def _order(job: Job) -> tuple[int, str]:
+    return job.created_at_ms, job.id

@@ -1,11 +1,11 @@
-"""What an agent's model is told when the conversation gets long: the policies that `Agent(history=…)` names.
+"""The policies for a conversation that gets long, as `Agent(history=…)` names them.
 
-Invariant: a policy is data, checked when it is made. Whatever it says, instructions and task are always told, and a
-tool call is told with its result or not at all. Must not: touch a conversation (fitting and summary do).
+Invariant: a policy is data, checked when it is made. Under each of them the model gets instructions and task, and a
+tool call with its result or not at all. Must not: touch a conversation (`fitting` does).
 """
 
 from baton.models.model import Model
-from baton.record import Record
+from baton.sdk.record import Record
 
 # Less has no room for instructions, a task and one turn.
 LEAST_TOKENS = 500

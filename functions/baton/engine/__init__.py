@@ -1,1 +1,1 @@
-"""The rule of every write, pure: a tree as it is, what is asked of it, the tree as it will be, and the answer."""
+"""What follows from what: each step of a job, decided. No I/O, no clock, no randomness, no environment."""

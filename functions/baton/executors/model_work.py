@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 
-from baton.agents.conversing import Conversing
-from baton.agents.hiding import Hiding
-from baton.agents.model_turn import ModelTurn
-from baton.agents.recalling import Recalling
-from baton.agents.text_stream import Batching, TextStreams
 from baton.container import Container
-from baton.conversation.earlier import EarlierJobs
-from baton.core.effects import CallModel, Effect, Remember
+from baton.conversation.exchanges import EarlierJobs
+from baton.engine.effects import CallModel, Effect, Remember
 from baton.executors.bounded import bounded
-from baton.memory.remember_job import RememberJob
+from baton.executors.executor import Hiding
+from baton.executors.model_turn import ModelTurn
+from baton.executors.remembering import Conversing, Recalling, RememberJob
+from baton.executors.text_stream import Batching, TextStreams
 from baton.runtime.pipeline import Executor
 
 

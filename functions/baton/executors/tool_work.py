@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from baton.agents.hiding import Hiding
-from baton.agents.tool_run import ToolRun
 from baton.container import Container
-from baton.core.effects import Effect, RunTool
+from baton.engine.effects import Effect, RunTool
 from baton.executors.bounded import bounded
+from baton.executors.executor import Hiding
+from baton.executors.tool_run import ToolRun
 from baton.runtime.pipeline import Executor
 
 

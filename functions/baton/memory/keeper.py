@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from baton.memory.entries import Recalled, Recollection
 from baton.memory.policy import Memory
-from baton.memory.recollection import Recalled, Recollection
-from baton.ports import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
+from baton.sdk.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from baton_events.errors import MemoryUnavailableError, StoreError
 
 _log = logging.getLogger("baton.memory")

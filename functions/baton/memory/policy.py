@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from baton.ports.memory import SESSION_ENTRIES
-from baton.record import Record
+from baton.sdk.memory import SESSION_ENTRIES
+from baton.sdk.record import Record
 
 MOST_SIMILAR = 50
 

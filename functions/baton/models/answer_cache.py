@@ -11,9 +11,9 @@ from typing import Any
 
 from msgspec import Struct, json
 
-from baton.core.redaction import secrets_in
 from baton.models.model import Model, ModelAnswer, ModelRequest
-from baton.ports import ModelCache
+from baton.sdk.memory import ModelCache
+from baton.sdk.redaction import secrets_in
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, digest
 

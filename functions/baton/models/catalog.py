@@ -1,19 +1,123 @@
 """Models by name, for agents that write `model="demo"` or `model="openai:gpt-5-mini"`.
 
-Invariant: asking whether a name exists builds nothing; a model's code is imported when it is first wanted, so that a
-function that only runs tools never loads it. Must not: read settings or open connections.
+Invariant: checking a name builds nothing, and making a provider's model loads nothing. The first turn loads the
+provider's library, in a thread; a missing library or key is then a permanent `ModelError` with the way out. The list of
+names is the one of the pydantic-ai that is locked; a test compares them. Must not: read settings, open connections,
+retry, or import pydantic-ai, which costs a second that only the function that calls models may spend.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from baton.models.model import Model
-from baton.models.provider import ProviderModel
-from baton.models.provider_names import name_fault
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
+from baton.sdk.own_threads import in_own_thread
+
+Ask = Callable[[ModelRequest], Awaitable[ModelAnswer]]
+
+
+class ProviderModel:
+    """The model of that name, with pydantic-ai's class for it."""
+
+    reads_history = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._ask: Ask | None = None
+        self._loading = asyncio.Lock()
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Ask the provider once."""
+        if self._ask is None:
+            async with self._loading:
+                if self._ask is None:
+                    self._ask = await in_own_thread(_load, self.name)
+        ask = self._ask
+        assert ask is not None, "it has just been loaded"
+        return await ask(request)
+
+
+def _load(name: str) -> Ask:
+    """Load the provider's library, which takes a second, and make its client."""
+    try:
+        client = importlib.import_module("baton.models.providers.client")
+        ask: Ask = client.ProviderClient(name).answer
+    except ImportError as error:
+        raise ModelError(
+            f"the library of model {name!r} is not installed: {error}; install Baton's extra 'models', or the extra"
+            " of pydantic-ai-slim for this provider",
+            retryable=False,
+        ) from error
+    return ask
+
+
+GATEWAY = "gateway/"  # Pydantic's gateway in front of a provider: gateway/openai:gpt-5
+
+PROVIDER_NAMES = frozenset(
+    {
+        "alibaba",
+        "anthropic",
+        "azure",
+        "azure-responses",
+        "bedrock",
+        "bedrock-mantle",
+        "cerebras",
+        "cohere",
+        "crusoe",
+        "deepseek",
+        "fireworks",
+        "github",
+        "github-copilot",
+        "google",
+        "google-cloud",
+        "google-decisions",
+        "groq",
+        "heroku",
+        "huggingface",
+        "litellm",
+        "meta",
+        "mistral",
+        "moonshotai",
+        "nebius",
+        "ollama",
+        "openai",
+        "openai-chat",
+        "openai-chatgpt",
+        "openai-codex",
+        "openai-decisions",
+        "openai-responses",
+        "openrouter",
+        "ovhcloud",
+        "sambanova",
+        "snowflake",
+        "system-one",
+        "together",
+        "typesafe",
+        "vercel",
+        "vllm",
+        "xai",
+        "zai",
+    }
+)
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with a name of the form `provider:model`; None: nothing that can be known here."""
+    provider, _, model = name.partition(":")
+    if provider.removeprefix(GATEWAY) not in PROVIDER_NAMES:
+        from difflib import get_close_matches  # noqa: PLC0415 - only where a name is wrong
+
+        close = get_close_matches(provider, PROVIDER_NAMES, n=1)
+        hint = f"did you mean '{close[0]}:{model}'?" if close else f"there are: {', '.join(sorted(PROVIDER_NAMES))}"
+        return f"there is no provider {provider!r}; {hint}"
+    if not model.strip():
+        return f"the model's name is missing; write '{provider}:' and the name under which the provider knows it"
+    return None
 
 
 def _demo() -> Model:
-    from baton.models.demo import DemoModel  # noqa: PLC0415 - loaded only where a model is called
+    from baton.models.demo.model import DemoModel  # noqa: PLC0415 - loaded only where a model is called
 
     return DemoModel()
 

@@ -1,7 +1,8 @@
-"""What a model is asked and what it answers: the records that cross the border to any model, and the protocol itself.
+"""The model protocol, and the records that cross the border to any model: requests, answers, messages, calls.
 
-Invariant: the records are frozen JSON-like data; a model is given everything it may know and remembers nothing between
-turns, because the next turn may run in another process. Must not: import a provider's library, or know of tools' code.
+Invariant: the records are frozen JSON-like data. A model is given everything it may know and remembers nothing between
+turns, because the next turn may run in another process. A call carries no id: ids are derived from the job, the turn,
+the position and the digest of tool and arguments. Must not: import a provider's library, or know of tools' code.
 """
 
 from collections.abc import Mapping
@@ -9,8 +10,26 @@ from typing import Any, Protocol, runtime_checkable
 
 from msgspec import field
 
-from baton.models.call import Call
-from baton.record import Record
+from baton.sdk.record import Record
+
+
+class Call(Record, frozen=True):
+    """One call: which tool, with which arguments (a JSON object)."""
+
+    tool: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be a tool call."""
+        if not isinstance(self.tool, str) or not self.tool:
+            raise TypeError(
+                f"Call(tool=...) must be a tool's name, got {self.tool!r}; write Call('read_file', {{...}})"
+            )
+        if not isinstance(self.arguments, dict) or not all(isinstance(key, str) for key in self.arguments):
+            raise TypeError(
+                f"Call({self.tool!r}, arguments) must be a dict with text keys, got {self.arguments!r};"
+                " write Call('read_file', {'path': 'a.txt'})"
+            )
 
 
 class ToolSpec(Record, frozen=True):

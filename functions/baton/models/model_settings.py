@@ -8,7 +8,7 @@ by that provider. Must not: import pydantic-ai; a test holds the names to it.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from baton.models.provider_names import PROVIDER_NAMES
+from baton.models.catalog import PROVIDER_NAMES
 from baton_events.ids import canonical_json
 
 SETTING_NAMES = frozenset(

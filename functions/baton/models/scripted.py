@@ -1,14 +1,26 @@
 """A model that answers from a script: for tests, and for jobs whose steps are known beforehand.
 
-Invariant: entry i of the script answers turn i, whatever happened before, so a repeated turn gets the same answer.
-Must not: keep a position of its own (turns of one job may run in different processes) or look at the history.
+Invariant: entry i of the script answers turn i, whatever happened before, so a repeated turn gets the same answer. Its
+text is streamed word by word, and the pieces together are the text. Must not: keep a position of its own (turns of one
+job may run in different processes) or look at the history.
 """
 
+import asyncio
+import re
 from collections.abc import Sequence
 
-from baton.models.call import Call
-from baton.models.model import ModelAnswer, ModelError, ModelRequest
-from baton.models.saying import say
+from baton.models.model import Call, Listener, ModelAnswer, ModelError, ModelRequest
+
+_WORDS = re.compile(r"\s*\S+\s*")
+
+
+async def say(listener: Listener, text: str, pause_seconds: float = 0.0) -> None:
+    """Say the text, with a pause behind each word."""
+    for word in _WORDS.findall(text) or [text]:
+        await listener.said(word)
+        if pause_seconds:
+            await asyncio.sleep(pause_seconds)
+
 
 ScriptEntry = Sequence[Call] | str | ModelAnswer | Exception
 _Entry = ModelAnswer | Exception

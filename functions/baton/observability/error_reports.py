@@ -8,9 +8,9 @@ loggers that are not ours.
 import logging
 from typing import TYPE_CHECKING, Any
 
-from baton.configuration.settings import Settings
-from baton.core.redaction import KnownSecrets
-from baton.observability.log_context import about
+from baton.observability.logs import about
+from baton.sdk.redaction import KnownSecrets
+from baton.settings.settings import Settings
 from baton_events.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -1,22 +1,49 @@
 """The spans of one delivery or request, and where the next ones belong: one trace for all work items of a job.
 
 A job's trace is that of the request which submitted it, else one whose id follows from the job's; so all its work items
-agree on it, also those that a sweep redrives, which know no span before theirs. A work item's parent is the work item
-that handed it on: its event says so (`traceparent`), as far as it was dispatched by somebody who traces. Invariant:
-where nobody traces, nothing is done here. Ids are hexadecimal, as W3C Trace Context has them.
+agree on it, also those that a sweep redrives, which know no span before theirs. A work item's parent is the one that
+dispatched it: its event says so (`traceparent`), as far as its sender traces. Invariant: where nobody traces, nothing
+is done here. Ids are hexadecimal, as W3C Trace Context has them.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from typing import Protocol
 
 from msgspec import Struct, field
 
-from baton.core.state import Job, State
-from baton.core.work_items import WorkItem, item_key_of
-from baton.ports import Claim, ClaimResult, Clock, Span
+from baton.clock import Clock
+from baton.engine.commit.answers import Claim, ClaimResult
+from baton.engine.state import Job, State
+from baton.engine.work_items import WorkItem, item_key_of
 from baton_events.ids import digest, root_of
 from baton_events.schema import Event
+
+
+class Span(Struct, frozen=True):
+    """One finished piece of a trace. Ids are hexadecimal, as W3C Trace Context has them.
+
+    `parent_id`: empty for a trace's first span. `error`: why it failed; empty: it did not.
+    """
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    start_ms: int
+    end_ms: int
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict[str, str | int | float])
+    error: str = ""
+
+
+class Tracer(Protocol):
+    """Takes spans, as far as it can."""
+
+    async def export(self, spans: Sequence[Span]) -> None:
+        """Hand them over, within a time limit; raises nothing, whatever goes wrong."""
+        ...
+
 
 _TRACEPARENT = r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}"
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16

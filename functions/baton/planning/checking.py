@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from baton.planning.plan import PlannedStep, cycle_of, depth_of
 from baton.planning.reference import TASK, InvalidReference, Place, references
-from baton.tools.arguments import InvalidArguments
+from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
 from baton.tools.tool import Tool
 from baton_events.ids import canonical_json
 
 MAX_STEPS = 100
 MAX_DEPTH = 25
-ARGUMENTS_LIMIT_BYTES = 256 * 1024
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _NAME = re.compile(NAME_PATTERN)
 

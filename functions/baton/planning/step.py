@@ -9,11 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 from msgspec import field
 from msgspec.structs import force_setattr
 
-from baton.core.state import OnFailure
 from baton.planning.checking import MAX_STEPS, plan_faults
 from baton.planning.plan import ON_FAILURE, PlannedStep
 from baton.planning.reference import InvalidReference, recorded
-from baton.record import Record
+from baton.sdk.record import Record
+from baton.sdk.records import OnFailure
 from baton.tools.tool import Tool
 
 

@@ -1,23 +1,71 @@
-"""What is done from time to time, by the messages that arrive at the sweep's endpoint.
+"""What is done from time to time, by the messages that arrive at the sweep's endpoint; and pruning of the lists.
 
 A sweep looks at jobs without progress, then reads the stream of outcomes, and each hour prunes the lists. The message
-of a waiting operation reads the stream alone, one of an outage asks the store alone, and one that carries pruning on
-prunes alone. Must not: decide what a sweep does.
+of a waiting operation reads the stream alone, one of an outage asks the store alone, one that carries pruning on prunes
+alone. A row goes only when its job is unknown and so old that nobody can bring it back; a run of pruning is bounded in
+time, and a message carries it on. Must not: decide what a sweep does.
 """
 
 import json
+import logging
 from typing import Any
 
-from baton.commands.operation_outcomes import LAST_LOOK, Look, OperationOutcomes
-from baton.core.counts import REDRIVEN, SWEEPS
-from baton.core.listing import is_position
-from baton.dispatch.delivery import Outcome
-from baton.observability.counting import count
-from baton.ports import Counters
-from baton.recovery.pruning import Pruning
-from baton.recovery.store_away import StoreAway
-from baton.recovery.sweeping import Sweep, read_page
-from baton_events.errors import MalformedEventError
+from baton.clock import Clock
+from baton.commands.operation_stream import LAST_LOOK, Look, OperationOutcomes
+from baton.engine.all_jobs.job_list import is_position
+from baton.engine.effects import REDRIVEN, SWEEPS
+from baton.observability.counters import Counters, count
+from baton.queue.dispatch import Outcome
+from baton.recovery.outage import StoreAway
+from baton.recovery.sweep import Sweep, read_page
+from baton.storage.ports.all_jobs import Listing
+from baton.storage.ports.jobs import Reader
+from baton_events.emitter import Emitter
+from baton_events.errors import MalformedEventError, PublishError
+from baton_events.schema import SWEEP_ENDPOINT
+
+_log = logging.getLogger("baton.pruning")
+
+PAGE_ROWS = 250
+# Of one run: well within what a function of the sweep may take.
+RUN_MS = 15_000
+_HOUR_MS = 3_600_000
+
+
+class Pruning:
+    """Removes rows without a job."""
+
+    def __init__(self, listing: Listing, reader: Reader, emitter: Emitter, clock: Clock, retention_ms: int) -> None:
+        self._listing = listing
+        self._reader = reader
+        self._emitter = emitter
+        self._clock = clock
+        self._retention_ms = retention_ms
+
+    async def prune(self, after: str = "") -> int:
+        """Look at rows that are older than an ended job's data, from this position on; how many jobs were forgotten."""
+        began_ms, forgotten = self._clock.now_ms(), 0
+        while True:
+            scanned = await self._listing.old(after, began_ms - self._retention_ms - _HOUR_MS, PAGE_ROWS)
+            known = await self._reader.known([row.job_id for row in scanned.found])
+            gone = [row for row in scanned.found if row.job_id not in known]
+            await self._listing.forget(gone)
+            forgotten, after = forgotten + len(gone), scanned.next
+            if not after:
+                break
+            if self._clock.now_ms() - began_ms >= RUN_MS:
+                await self._carry_on(after)
+                break
+        if forgotten:
+            _log.info("%d job(s) without data left the lists", forgotten)
+        return forgotten
+
+    async def _carry_on(self, after: str) -> None:
+        try:
+            body = json.dumps({"pruneAfter": after})
+            await self._emitter.emit_to(SWEEP_ENDPOINT, body, deduplication_id=f"prune.{after.replace(':', '.')}")
+        except PublishError as error:
+            _log.warning("the lists are pruned further by the next hourly sweep only: %s", error)
 
 
 def read_away_ms(body: bytes) -> int:

@@ -13,18 +13,19 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from baton.clock import Clock
 from baton.commands.facts import Facts
-from baton.core.decide import decide
-from baton.core.effects import Alert
-from baton.core.redriving import THROTTLED, THROTTLED_ALERT, redriven_at_ms
-from baton.core.step_results import Undeliverable
-from baton.core.work_items import WorkItem, item_key_of
-from baton.dispatch.delivery import Outcome
-from baton.dispatch.dispatching import dispatch, redrive_of
-from baton.dispatch.usage_ledger import commit
-from baton.ports import Claim, Clock, Store, Undelivered
-from baton.recovery.sweeping import Sweep, read_page
+from baton.engine.attempts import THROTTLED, THROTTLED_ALERT, redriven_at_ms
+from baton.engine.commit.answers import Claim, Undelivered
+from baton.engine.decide import decide
+from baton.engine.effects import Alert
+from baton.engine.step_results import Undeliverable
+from baton.engine.work_items import WorkItem, item_key_of
+from baton.queue.dispatch import Outcome, dispatch, redrive_of
+from baton.recovery.sweep import Sweep, read_page
 from baton.runtime.post_commit import PostCommit
+from baton.storage.ports.jobs import Store
+from baton.storage.usage import commit
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, UnknownJobError
 from baton_events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event

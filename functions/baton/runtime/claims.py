@@ -11,8 +11,9 @@ import contextlib
 import logging
 import math
 
-from baton.core.work_items import ItemKind, kind_of
-from baton.ports import Claim, ClaimResult, Clock, Store
+from baton.clock import Clock
+from baton.engine.commit.answers import Claim, ClaimResult
+from baton.engine.work_items import ItemKind, kind_of
 from baton.runtime.policy import (
     AGAIN_SECONDS,
     BEGIN_PAUSES_SECONDS,
@@ -23,6 +24,7 @@ from baton.runtime.policy import (
     TOGETHER_SECONDS,
     Policy,
 )
+from baton.storage.ports.jobs import Store
 from baton_events.errors import NewerVersionError, StoreError
 
 _log = logging.getLogger("baton.claims")

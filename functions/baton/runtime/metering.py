@@ -11,8 +11,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 from msgspec.structs import asdict
 
-from baton.observability.counting import count
-from baton.ports import Clock, Counters, Meter, Spent, charge, is_metered, metered
+from baton.clock import Clock
+from baton.engine.commit.usage_ledger import Spent
+from baton.observability.counters import Counters, count
+from baton.transport.meter import Meter, charge, is_metered, metered
 
 OVERHEAD = "overhead"
 _PART = nullcontext[None]()

@@ -9,10 +9,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 from msgspec import Struct
 
-from baton.dispatch.delivery import Outcome
-from baton.observability.log_context import speak_of
-from baton.observability.tracing import begin_trace, end_trace
-from baton.ports import Clock, Tracer
+from baton.clock import Clock
+from baton.observability.logs import speak_of
+from baton.observability.tracing import Tracer, begin_trace, end_trace
+from baton.queue.dispatch import Outcome
 from baton_events.schema import Event
 
 _log = logging.getLogger("baton.delivery")

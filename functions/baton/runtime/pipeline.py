@@ -12,23 +12,24 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from baton.clock import Clock, Randomness
 from baton.commands.facts import Facts
-from baton.core.decide import decide
-from baton.core.effects import Alert, Changes, Decision, Effect, Expect, Work
-from baton.core.expected import event_of
-from baton.core.inline_continuation import Continuation
-from baton.core.state import State
-from baton.core.step_results import Started, StepResult
-from baton.core.stored_bytes import written_bytes
-from baton.core.work_items import WORK_KINDS, ItemKind, WorkItem
-from baton.dispatch.delivery import Delivered, Outcome
-from baton.dispatch.dispatching import dispatch, postpone
-from baton.dispatch.usage_ledger import Keeping
+from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
+from baton.engine.commit.stored_bytes import written_bytes
+from baton.engine.decide import decide
+from baton.engine.effects import Alert, Changes, Decision, Effect, Expect, Work
+from baton.engine.outbox import Continuation, event_of
+from baton.engine.state import State
+from baton.engine.step_results import Started, StepResult
+from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.observability.tracing import item_claimed, item_ended
-from baton.ports import Claim, ClaimResult, Clock, Committed, History, Randomness, Store, Verdict, charge
+from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.runtime.claims import Claims
+from baton.runtime.invocation import Run, Step
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
-from baton.runtime.run import Run, Step
+from baton.storage.ports.jobs import Store
+from baton.storage.usage import Keeping
+from baton.transport.meter import charge
 from baton_events.emitter import Emitter
 from baton_events.errors import StoreError, UnknownJobError
 

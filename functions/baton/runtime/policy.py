@@ -1,14 +1,99 @@
-"""How a function works: the limit of one piece of work, and what it may go on with in place, for how long."""
+"""How a function works: the limit of one piece of work, what it continues inline, and how it stops.
 
-from collections.abc import Mapping
+Steps of which a process has died before are worked on one at a time: only the one to blame dies with the next process,
+and a death counts once for each step that only happened to be there. A process that is told to stop finishes what is
+delivered meanwhile; what the server breaks off is given back. Invariant: handlers of the signal keep handling it. Must
+not: stop anything itself.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 from msgspec import Struct, field
 
-from baton.configuration.settings import CLAIM_MARGIN_SECONDS
-from baton.core.work_items import ItemKind
-from baton.hosting.stopping import Stopping
-from baton.runtime.suspects import Suspects
+from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
+from baton.settings.settings import CLAIM_MARGIN_SECONDS
+
+_LOOKS, _LOOK_SECONDS = 100, 0.03
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopping:
+    """`begun`: the process will end soon. `at_work`: how many steps it works on."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.at_work = 0
+
+    async def work_is_given_back(self) -> None:
+        """Wait for what the server has broken off to be given back; for what it has not, not for long."""
+        for _ in range(_LOOKS):
+            if not self.at_work:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    @contextmanager
+    def noticing(self) -> Iterator[None]:
+        """Notice signals for the time of the block, before whoever serves the app does what it does about them.
+
+        A server that hears of signals in another way than by a handler in the main thread stops as it did.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        noticing = {number: self._before(handler) for number, handler in before.items() if callable(handler)}
+        for number, handler in noticing.items():
+            signal.signal(number, handler)
+        try:
+            yield
+        finally:
+            for number, handler in noticing.items():
+                if signal.getsignal(number) is handler:
+                    signal.signal(number, before[number])
+
+    def _before(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        def noticed(number: int, frame: Any) -> None:
+            self.begun = True
+            handler(number, frame)
+
+        return noticed
+
+
+SPREAD_MS = 10_000
+
+
+class Suspects:
+    """Those of one process."""
+
+    def __init__(self) -> None:
+        self._at_work = False
+        self._in_line = 0
+
+    @contextmanager
+    def turn_of(self, item: WorkItem) -> Iterator[int]:
+        """For the time of the block work on a step, where that says 0; else it comes again so many ms later.
+
+        Those that wait come one after the other.
+        """
+        if not item.deaths or item.kind not in WORK_KINDS:
+            yield 0
+            return
+        if self._at_work:
+            self._in_line += 1
+            yield SPREAD_MS * self._in_line
+            return
+        self._at_work, self._in_line = True, 0
+        try:
+            yield 0
+        finally:
+            self._at_work = False
+
 
 # A claim lasts so long, and is prolonged in these steps while its work lives. After a crash the queue delivers again
 # (after 10 s) when it is over, or nearly so; a stall or a lost prolongation of a few seconds costs nothing.

@@ -1,13 +1,35 @@
-"""What follows a COMMIT besides its work items: effects that nothing rests on, each harmless when it is lost.
+"""What follows a COMMIT besides its work items, and what is done about a tool call that hangs.
 
-Invariant: nothing here is raised, so that it never harms the delivery that it follows.
+A call that hangs is counted, and gives one alert a day for each tool.
+
+Invariant: nothing rests on these effects, each is harmless when it is lost, and nothing is raised that would harm the
+delivery. Must not: end anything.
 """
 
 from collections.abc import Sequence
 
-from baton.commands.operation_outcomes import OperationOutcomes
-from baton.core.effects import Alert, Effect, Expect
-from baton.observability.alerting import Alerting
+from baton.commands.operation_stream import OperationOutcomes
+from baton.engine.effects import HUNG_TOOLS, Alert, Effect, Expect
+from baton.observability.alerts import Alerting
+from baton.observability.counters import Counters, count
+from baton.tools.running_calls import HungCall
+
+
+class HungCalls:
+    """Is told of each call that is written off."""
+
+    def __init__(self, counters: Counters, alerting: Alerting) -> None:
+        self._counters = counters
+        self._alerting = alerting
+
+    async def __call__(self, call: HungCall) -> None:
+        """Count it, and tell of it."""
+        await count(self._counters, {f"{HUNG_TOOLS}:{call.tool}": 1})
+        text = (
+            f"tool {call.tool!r} hangs: call {call.call_id} of job {call.job_id} still runs after its limit of"
+            f" {call.limit_seconds:g} s; {call.hung} of at most {call.most} calls hang in this process"
+        )
+        await self._alerting(Alert("", text, "tool_hangs", call.tool))
 
 
 class PostCommit:

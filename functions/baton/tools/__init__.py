@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from baton.tools.builtin.calculate import calculate
-    from baton.tools.builtin.data_files import data_file_tools
+    from baton.tools.builtin.files import file_tools
     from baton.tools.builtin.http_fetch import http_fetch
-    from baton.tools.builtin.query_csv import query_csv
-    from baton.tools.builtin.query_json import query_json
+    from baton.tools.builtin.queries import data_file_tools, query_csv, query_json
     from baton.tools.builtin.times import now, time_after, time_between
-    from baton.tools.files import file_tools
 
 __all__ = [
     "calculate",
@@ -29,12 +27,12 @@ __all__ = [
 ]
 _WHERE = {
     "calculate": "baton.tools.builtin.calculate",
-    "data_file_tools": "baton.tools.builtin.data_files",
-    "file_tools": "baton.tools.files",
+    "data_file_tools": "baton.tools.builtin.queries",
+    "file_tools": "baton.tools.builtin.files",
     "http_fetch": "baton.tools.builtin.http_fetch",
     "now": "baton.tools.builtin.times",
-    "query_csv": "baton.tools.builtin.query_csv",
-    "query_json": "baton.tools.builtin.query_json",
+    "query_csv": "baton.tools.builtin.queries",
+    "query_json": "baton.tools.builtin.queries",
     "time_after": "baton.tools.builtin.times",
     "time_between": "baton.tools.builtin.times",
 }

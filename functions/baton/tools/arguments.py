@@ -14,8 +14,11 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from baton.core.redaction import is_secret_name, redacted
+from baton.sdk.redaction import is_secret_name, redacted
 from baton.tools.signature import Argument, ToolSignature
+
+ARGUMENTS_LIMIT_BYTES = 256 * 1024
+
 
 Place = tuple[str | int, ...]
 

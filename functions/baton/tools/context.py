@@ -1,15 +1,81 @@
-"""What a running tool knows about its call and may say while it runs.
+"""What a running tool knows about its call, and what it may do while it runs: write to the stream, use memory.
 
-Invariant: attributes are plain values fixed before the tool starts; everything that leaves the tool goes through the
-channel given to it. Must not: know a store, a queue or a stream.
+Invariant: attributes are plain values fixed before the tool starts. All that leaves the tool goes through the channel,
+the memory and the operations given to it, which belong to its job's tenant. A repeated attempt of a call stores once.
+Must not: know a store, an index, a queue or a stream.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+from msgspec import field as struct_field
+
 from baton.tools.pending import ChildTask, Pending
-from baton.tools.tool_memory import NoMemory, RecordedMemory, ToolMemory
-from baton.tools.tool_operations import NoOperations, ToolOperations
+from baton.tools.tool_error import ToolError
+
+
+class ToolMemory(Protocol):
+    """The memory of a running job's tenant and session."""
+
+    async def remember(self, text: str) -> dict[str, Any]:
+        """Store a note, once for the call: `{"remembered": bool}`, and a `note` where there is more to say."""
+        ...
+
+    async def recall(self, query: str, limit: int) -> dict[str, Any]:
+        """Entries near the query: `{"entries": […]}`, and a `note` where there is more to say."""
+        ...
+
+
+class NoMemory:
+    """`ToolMemory` of a context that was given none."""
+
+    async def remember(self, text: str) -> dict[str, Any]:
+        """Refuse."""
+        raise ToolError(f"there is no memory here to keep {text[:40]!r} in", type="no_memory")
+
+    async def recall(self, query: str, limit: int) -> dict[str, Any]:  # noqa: ARG002 - signature of the protocol
+        """Refuse."""
+        raise ToolError(f"there is no memory here to look for {query[:40]!r} in", type="no_memory")
+
+
+class RecordedMemory(Struct):
+    """`ToolMemory` for unit tests of tools: `notes` has what the tool stored, `queries` what it looked for.
+
+    A recall gives the notes that contain a word of the query.
+    """
+
+    notes: list[str] = struct_field(default_factory=list)
+    queries: list[str] = struct_field(default_factory=list)
+
+    async def remember(self, text: str) -> dict[str, Any]:
+        """Keep a note."""
+        self.notes.append(text)
+        return {"remembered": True}
+
+    async def recall(self, query: str, limit: int) -> dict[str, Any]:
+        """The notes that contain a word of the query."""
+        self.queries.append(query)
+        words = query.casefold().split()
+        found = [note for note in self.notes if any(word in note.casefold() for word in words)]
+        return {"entries": [{"text": note} for note in found[:limit]]}
+
+
+class ToolOperations(Protocol):
+    """The operations of a running job's tenant."""
+
+    async def status(self, operation_id: str) -> dict[str, Any]:
+        """How far it is: `{"operationId", "status", "done"}`, then `tool`, and once it is done `result` or `error`."""
+        ...
+
+
+class NoOperations:
+    """`ToolOperations` of a context that was given none."""
+
+    async def status(self, operation_id: str) -> dict[str, Any]:
+        """Nobody knows it."""
+        return {"operationId": operation_id, "status": "unknown", "done": False}
+
 
 _ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import field
 
-from baton.core.work_items import FOREVER_MS
-from baton.record import Record
+from baton.sdk.record import Record
+from baton.sdk.records import FOREVER_MS
 
 LONGEST_SECONDS = 10 * 365 * 86_400
 TIMED_OUT = {"timedOut": True}

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from baton.own_threads import in_own_thread
+from baton.sdk.own_threads import in_own_thread
 from baton.tools.contained import CutShortError, Outcome, outcome_of
 from baton.tools.context import ToolContext
 from baton.tools.tool import InThread, Tool

@@ -1,19 +1,65 @@
-"""Read a tool function's parameters: which ones the model fills in, and which one takes the `ToolContext`.
+"""A tool function's parameters and docstring: which arguments the model fills in, and what each of them means.
 
-Invariant: whatever could not be described to a model is refused here, when the module is imported, with a `TypeError`
-that names the function, the parameter and the way out. Must not: call the function.
+One parameter may take the `ToolContext`. Descriptions come from a Google-style `Args:` section; reading a docstring
+never fails, and one in another style is taken whole. Invariant: a parameter that cannot be described to a model is
+refused here, when the module is imported, with a `TypeError` that names the function, the parameter and the way out.
+Must not: call the function.
 """
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace, UnionType
 from typing import Any, Union
 
-from msgspec import Struct
+from msgspec import Struct, field
 from pydantic.fields import FieldInfo
 
 from baton.tools.context import ToolContext
+
+_ARGS_HEADER = re.compile(r"(Args|Arguments|Parameters):\s*")
+_ARGUMENT = re.compile(r"(?P<name>\*{0,2}\w+)\s*(\([^)]*\))?\s*:\s*(?P<text>.*)")
+
+
+class Docstring(Struct, frozen=True):
+    """A docstring in two parts: the description (without the `Args:` section) and the arguments' texts by name."""
+
+    description: str = ""
+    arguments: dict[str, str] = field(default_factory=dict)
+
+
+def read_docstring(text: str | None) -> Docstring:
+    """Split a docstring into its description and its arguments."""
+    before: list[str] = []
+    section: list[str] = []
+    after: list[str] = []
+    target = before
+    for line in inspect.cleandoc(text or "").splitlines():
+        if target is before and _ARGS_HEADER.fullmatch(line):
+            target = section
+            continue
+        if target is section and line and not line[0].isspace():
+            target = after
+        target.append(line)
+    parts = ("\n".join(before).strip(), "\n".join(after).strip())
+    return Docstring(description="\n\n".join(part for part in parts if part), arguments=_read_arguments(section))
+
+
+def _read_arguments(lines: list[str]) -> dict[str, str]:
+    """Read `name: text` and `name (type): text`; a deeper indent goes on with the text."""
+    indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in lines:
+        match = _ARGUMENT.fullmatch(line.strip())
+        if match and len(line) - len(line.lstrip()) == indent:
+            current = found.setdefault(match["name"].lstrip("*"), [])
+            current.append(match["text"])
+        else:
+            current.append(line.strip())
+    return {name: " ".join(part for part in parts if part) for name, parts in found.items()}
+
 
 _REFUSED_KINDS = {
     inspect.Parameter.VAR_POSITIONAL: "collects any number of arguments; take a list instead",

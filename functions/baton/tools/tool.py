@@ -13,12 +13,11 @@ from typing import Any, Generic, Protocol, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
-from baton.own_threads import in_own_thread
+from baton.sdk.own_threads import in_own_thread
 from baton.tools.arguments import ArgumentSchema
 from baton.tools.context import ToolContext
-from baton.tools.docstring import read_docstring
 from baton.tools.results import ResultSchema
-from baton.tools.signature import read_signature
+from baton.tools.signature import read_docstring, read_signature
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
 WEEK_SECONDS = 604_800

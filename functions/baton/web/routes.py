@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from baton.api.problem import ApiError
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
 
 _STATIC = files("baton.web") / "static"
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}

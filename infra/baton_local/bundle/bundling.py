@@ -1,21 +1,56 @@
-"""Makes a bundle: libraries, our code, somebody's agents, bytecode, archive.
+"""Makes a bundle: libraries, our code, the user's agents, bytecode, and one zip file of it all.
 
-There are two: `baton`, for every function but one, and `baton-models`, for the one that calls models of providers.
-Their libraries are six times the rest, and no other function imports them.
+There are two bundles: `baton`, for every function but one, and `baton-models`, for the one that calls models of
+providers. Their libraries are six times the rest, and no other function imports them. Invariant: the same files give
+the same bytes: names are sorted, and no times and no owners are kept.
 """
 
+import stat
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-from baton_local.bundle.archive import Archive, pack, unpacked_bytes
-from baton_local.bundle.bytecode import compile_modules, lambda_python
-from baton_local.bundle.lambda_platform import UNPACKED_LIMIT_BYTES
-from baton_local.bundle.libraries import Libraries
-from baton_local.bundle.source_code import REQUIREMENTS, copy_app, copy_own
-from baton_local.bundle.uv import Uv
+from baton_local.bundle.libraries import UNPACKED_LIMIT_BYTES, Libraries, Uv
+from baton_local.bundle.source_code import REQUIREMENTS, compile_modules, copy_app, copy_own, lambda_python
 from baton_local.dev.stack_error import StackError
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip file has no times before it
+_MODE = stat.S_IFREG | 0o644
+_UNIX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A packed bundle."""
+
+    path: Path
+    packed_bytes: int
+    unpacked_bytes: int
+    digest: str
+
+
+def unpacked_bytes(folder: Path) -> int:
+    """The size of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def pack(folder: Path, path: Path) -> Archive:
+    """Write the archive; one that is there is replaced."""
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(name, _EARLIEST)
+            entry.external_attr = _MODE << 16
+            entry.create_system = _UNIX
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, (folder / name).read_bytes(), compresslevel=6)
+    content = path.read_bytes()
+    return Archive(path, len(content), unpacked_bytes(folder), sha256(content).hexdigest())
+
 
 # The name of a bundle, and the extras of pyproject.toml that are in it.
 BUNDLES = {"baton": (), "baton-models": ("models",)}

@@ -15,7 +15,7 @@ from typing import Any
 import click
 import httpx
 
-from baton_local.dev.dev_file import DEV_FILE_NAME
+from baton_local.dev.data_folder import DEV_FILE_NAME
 from baton_local.dev.stack_error import StackError
 
 DEFAULT_FOLDER = Path(".baton/dev")

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from baton_local.cli.interruption import Interruption, run_until_interrupted
-from baton_local.dev.dev_file import DEV_FILE_NAME, DevFile
+from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
 from baton_local.dev.parts import StoreKind
 from baton_local.dev.stack import SAID_BY_STACK, LocalStack, StackOptions
 

@@ -1,19 +1,98 @@
-"""`baton doctor`: one screen about a deployment: what is well, what is not, and what to do.
+"""`baton check` and `baton doctor`: whether a deployment answers and works, what is wrong with it, and what to do.
 
-Exit codes: 0 nothing failed (warnings are no failure), 1 something did. It changes nothing; what it sends through the
-queue are probes, which the functions answer and forget.
+`check` runs a job: each check is a line, and the first that fails ends the command. `doctor` shows one screen of
+findings. Invariant: the exit code is 1 if and only if something failed (warnings are no failure). The doctor changes
+nothing; it sends probes through the queue, which the functions answer and forget.
 """
 
 import asyncio
 import sys
+import time
+from typing import Any
 
 import click
+import httpx
 
+from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.place import Place, with_place
-from baton_local.doctor.checkup import examine
-from baton_local.doctor.finding import Level
-from baton_local.doctor.outside import Outside
-from baton_local.doctor.report import document, screen
+from baton_local.dev.stack_error import StackError
+from baton_local.doctor.checkup import Outside, examine
+from baton_local.doctor.finding import Level, document, screen
+
+_END = ("completed", "failed", "cancelled")
+
+
+@click.group()
+def check() -> None:
+    """Check that a deployment answers, and that its jobs run."""
+
+
+@check.command()
+@with_deployment
+def connection(deployment: Deployment) -> None:
+    """Check that the API answers, reaches its store and accepts the key."""
+    _line("address", deployment.url)
+    _answers(deployment, "/healthz", "the app answers", "is the address right, and does the app run?")
+    _answers(deployment, "/readyz", "its store answers", "check UPSTASH_REDIS_REST_URL and its token")
+    deployment.get("/api/agent-jobs", limit=1)
+    _line("ok", "the key is accepted")
+
+
+@check.command()
+@with_deployment
+@click.option("--agent", help="Run one small job of this agent, too, and wait for its end.")
+@click.option("--timeout", "timeout_seconds", type=click.IntRange(1), default=30, show_default=True, metavar="SECONDS")
+def worker(deployment: Deployment, *, agent: str | None, timeout_seconds: int) -> None:
+    """Check that jobs get slots and sweeps run; needs an admin key."""
+    state = deployment.get("/api/admin/agent-worker")
+    counters = f"{state['activeJobs']} of {state['maxConcurrentJobs']} slots in use, {state['pendingJobs']} jobs wait"
+    if not state["running"]:
+        _fail(f"admission is stopped ({counters}): start it with POST /api/admin/agent-worker, or in the console")
+    _line("ok", f"admission runs: {counters}")
+    _line("ok", f"last sweep: {state['lastSweepAt'] or 'none yet'}")
+    if agent is not None:
+        _run_a_job(deployment, agent, timeout_seconds)
+
+
+def _run_a_job(deployment: Deployment, agent: str, timeout_seconds: int) -> None:
+    job = deployment.ask("POST", "/api/agent-jobs", {"jobType": agent, "taskDescription": "Is anybody there?"})
+    _line("ok", f"job {job['id']} is accepted")
+    until = time.monotonic() + timeout_seconds
+    while job["status"] not in _END and time.monotonic() < until:
+        time.sleep(0.2)
+        job = deployment.get(f"/api/agent-jobs/{job['id']}")
+    _judge(job, timeout_seconds)
+
+
+def _judge(job: dict[str, Any], timeout_seconds: int) -> None:
+    if job["status"] == "completed":
+        _line("ok", f"it completed after {job['turns']} turn(s)")
+    elif job["status"] in _END:
+        _fail(f"it {job['status']}: {job['error']['message']}")
+    else:
+        _fail(
+            f"after {timeout_seconds} s it is {job['status']}, and waits for {job['waitingFor'] or 'its next event'}: "
+            "does the queue reach WORKER_BASE_URL, and are its signing keys the app's?"
+        )
+
+
+def _answers(deployment: Deployment, path: str, what: str, hint: str) -> None:
+    try:
+        response = httpx.get(deployment.url + path, timeout=10.0)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise StackError(f"{deployment.url}{path} does not answer ({error}): {hint}") from error
+    if not response.is_success:
+        _fail(f"{path} answers {response.status_code}: {hint}")
+    _line("ok", what)
+
+
+def _line(word: str, text: str) -> None:
+    print(f"{word:<8}{text}", flush=True)
+
+
+def _fail(text: str) -> None:
+    print(f"{'failed':<8}{text}", flush=True)
+    sys.exit(1)
 
 
 @click.command()

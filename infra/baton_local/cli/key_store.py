@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from baton.configuration.settings import Settings, settings_from_environment
 from baton.container import Ports
-from baton.ports import AuditEntry, StoredKey
+from baton.settings.settings import Settings, settings_from_environment
+from baton.storage.ports.access import AuditEntry, StoredKey
 from baton.wiring import real_ports
 from baton_events.errors import BatonError, SettingsError, StoreError
-from baton_local.dev.api_key import ID_CHARS, Role, key_prefix
-from baton_local.dev.dev_file import DEV_FILE_NAME
+from baton_local.dev.data_folder import DEV_FILE_NAME
+from baton_local.dev.secrets_file import ID_CHARS, Role, key_prefix
 from baton_local.dev.stack_error import StackError
 
 _log = logging.getLogger("baton.audit")

@@ -1,9 +1,12 @@
 """`baton keys create|list|revoke`: who may use the API; `baton keys roll`: with which keys the queue signs.
 
-Invariant: a key itself is printed once, alone on the last line of the standard output, and stored nowhere; only its
-digest is kept, in the deployment's store or, for a local stack that does not run, in its folder.
+Invariants: a key itself is printed once, alone on the last line of the standard output, and stored nowhere; only its
+digest is kept, in the deployment's store or, for a local stack that does not run, in its folder. The queue's keys are
+rolled only where every function takes both keys of the account: a message is then let in before and after, by the key
+that stays.
 """
 
+import asyncio
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -11,11 +14,82 @@ from pathlib import Path
 
 import click
 
+from baton.queue.account import QueueSetup, SigningKeys
+from baton.settings.settings import Settings, require
+from baton_events.errors import PublishError, SettingsError
 from baton_local.cli.key_store import KeyStore, store_settings
-from baton_local.cli.rolling import roll
-from baton_local.dev.api_key import ID_CHARS, ROLES, Role, api_key_entry, new_api_key
-from baton_local.dev.secrets_file import SECRETS_FILE_NAME, add_api_key_entry, api_key_entries, remove_api_key_entry
+from baton_local.cli.place import Place, put_line, with_place
+from baton_local.dev.secrets_file import (
+    ID_CHARS,
+    ROLES,
+    SECRETS_FILE_NAME,
+    Role,
+    add_api_key_entry,
+    api_key_entries,
+    api_key_entry,
+    new_api_key,
+    remove_api_key_entry,
+)
 from baton_local.dev.stack_error import StackError
+from baton_local.doctor.checkup import Outside
+from baton_local.doctor.next_key import refusals
+
+_NEEDED = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY", "WORKER_BASE_URL")
+
+
+@click.command()
+@with_place
+@click.option("--check", is_flag=True, help="Only see whether they may be rolled now.")
+@click.option(
+    "--write",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Put the new keys into this env file.",
+)
+def roll(place: Place, *, check: bool, write: Path | None) -> None:
+    """Roll the queue's signing keys; then deploy the new ones."""
+    settings = place.settings()
+    try:
+        require(settings, *_NEEDED)
+        keys = asyncio.run(_roll(settings, check=check))
+    except (SettingsError, PublishError) as error:
+        raise StackError(str(error)) from error
+    if check:
+        print("They may be rolled now: every function accepts the next key.")
+        return
+    print("Rolled. The running functions accept messages by their next key. Deploy both new keys, and see")
+    print("`baton doctor`; do not roll again before that.")
+    if write is not None:
+        put_line(write, "QSTASH_CURRENT_SIGNING_KEY", keys.current)
+        put_line(write, "QSTASH_NEXT_SIGNING_KEY", keys.following)
+        print(f"They are in {write}.")
+    else:
+        print(f"QSTASH_CURRENT_SIGNING_KEY={keys.current}")
+        print(f"QSTASH_NEXT_SIGNING_KEY={keys.following}")
+
+
+async def _roll(settings: Settings, *, check: bool) -> SigningKeys:
+    outside = Outside.of(settings)
+    try:
+        await _require_ready(settings, outside.setup, outside.clock.now_ms() // 1000)
+        return await (outside.setup.signing_keys() if check else outside.setup.roll_signing_keys())
+    finally:
+        await outside.close()
+
+
+async def _require_ready(settings: Settings, setup: QueueSetup, now_seconds: int) -> None:
+    """Raises StackError unless every function takes both keys of the account."""
+    account = await setup.signing_keys()
+    if (settings.current_signing_key, settings.next_signing_key) != (account.current, account.following):
+        raise StackError(
+            "not rolled: the settings do not have the account's present keys, so the functions may not, either. Set "
+            "both to those of the queue's console, deploy, and see `baton doctor`"
+        )
+    refused = await refusals(settings, now_seconds)
+    if refused:
+        told = "\n".join(f"  - {each}" for each in refused)
+        raise StackError(f"not rolled: the next key's signatures would be refused. Deploy both keys first:\n{told}")
+
 
 _WHERE = (
     "no store is set: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN (or REDIS_URL), or name a data folder "

@@ -1,4 +1,4 @@
-"""The `baton` command itself: its table of subcommands.
+"""The `baton` command itself: its table of subcommands, and the completion that a shell reads from it.
 
 Invariant: a subcommand's code is imported when it is used, never before, so that `baton --help` and the small commands
 start quickly. Errors made for people are printed as one line with exit code 1, without a traceback.
@@ -10,9 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 
 from baton.distribution import DISTRIBUTION
 from baton_local.dev.stack_error import StackError
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the completion script of SHELL: `eval "$(baton completion bash)"` in its start-up file."""
+    found = get_completion_class(shell)
+    assert found is not None, "click knows each of these shells"
+    print(found(ctx.find_root().command, {}, "baton", "_BATON_COMPLETE").source())
 
 
 @dataclass(frozen=True)
@@ -25,16 +38,16 @@ class Subcommand:
 
 
 SUBCOMMANDS = {
-    "check": Subcommand("baton_local.cli.check", "check", "Check that a deployment answers, and that its jobs run."),
+    "check": Subcommand("baton_local.cli.doctor", "check", "Check that a deployment answers, and that its jobs run."),
     "checkpoints": Subcommand("baton_local.cli.checkpoints", "checkpoints", "List checkpoints and decide them."),
-    "completion": Subcommand("baton_local.cli.completion", "completion", "Print a shell's completion script."),
+    "completion": Subcommand("baton_local.cli.main", "completion", "Print a shell's completion script."),
     "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
     "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs and follow them."),
     "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Find faults of a deployment, and their remedies."),
-    "init": Subcommand("baton_local.cli.new_project", "init", "Make a project with an agent, a tool and tests."),
+    "init": Subcommand("baton_local.cli.project", "init", "Make a project with an agent, a tool and tests."),
     "keys": Subcommand("baton_local.cli.keys", "keys", "Make, list and revoke API keys."),
-    "package": Subcommand("baton_local.cli.package", "package", "Make the archives that AWS Lambda runs."),
+    "package": Subcommand("baton_local.cli.project", "package", "Make the archives that AWS Lambda runs."),
     "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("baton_local.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
     "replay": Subcommand("baton_local.cli.replay", "replay", "Send a message again, or play a recorded job back."),
@@ -44,7 +57,7 @@ SUBCOMMANDS = {
     "tunnel": Subcommand(
         "baton_local.cli.tunnel", "tunnel", "Let the hosted queue reach an app on this machine, by ngrok."
     ),
-    "vector": Subcommand("baton_local.cli.vector", "vector", "Run the local vector index alone."),
+    "vector": Subcommand("baton_local.cli.servers", "vector", "Run the local vector index alone."),
 }
 
 

@@ -1,7 +1,8 @@
-"""Which deployment a command looks after: the settings of the environment, of a file, or of a running local stack.
+"""Which deployment a command works on: the settings of the environment, of a file, or of a running local stack.
 
-Invariant: the environment wins over the file, as it does for `uvicorn --env-file`, so a command sees what the app sees.
-Must not: check the settings' values.
+Invariants: the environment wins over the file, as it does for `uvicorn --env-file`, so a command sees what the app
+sees. A line of that file is changed in place: comments, order and everything else stay. Must not: check the settings'
+values.
 """
 
 import json
@@ -12,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from dotenv import dotenv_values
+from dotenv import dotenv_values, set_key
 
-from baton.configuration.settings import Settings, read_settings
+from baton.settings.settings import Settings, read_settings
 from baton_events.errors import SettingsError
 from baton_local.cli.deployment import DEFAULT_FOLDER
-from baton_local.dev.api_key import ROLES, api_key_entry
-from baton_local.dev.dev_file import DEV_FILE_NAME, TOLD_SETTINGS
-from baton_local.dev.secrets_file import DEV_TENANT
+from baton_local.dev.data_folder import DEV_FILE_NAME, TOLD_SETTINGS
+from baton_local.dev.secrets_file import DEV_TENANT, ROLES, api_key_entry
 from baton_local.dev.stack_error import StackError
 from baton_local.dev.surroundings import inherited_environment, reach_loopback_directly
 
@@ -116,3 +116,18 @@ def _stack(data: Path) -> dict[str, str]:
         raise StackError(f"there is no {path}: start `baton dev --data {data}`, or leave --data out") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackError(f"{path} cannot be read ({type(error).__name__}): start `baton dev` on it again") from error
+
+
+def put_line(path: Path, name: str, value: str) -> str:
+    """Set a variable in the file; what it was before, empty: nothing.
+
+    Raises:
+        StackError: the file cannot be written.
+    """
+    try:
+        before = dotenv_values(path).get(name) or ""
+        if before != value:
+            set_key(path, name, value, quote_mode="never")
+    except OSError as error:
+        raise StackError(f"{path} cannot be changed ({error.strerror}): set {name}={value} there yourself") from error
+    return before

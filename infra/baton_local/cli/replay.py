@@ -12,11 +12,10 @@ import click
 
 from baton.agents.loader import RegistryNotLoadedError, load_registry
 from baton.agents.registry import Registry
-from baton.configuration.settings import Settings, settings_from_environment
+from baton.settings.settings import Settings, settings_from_environment
 from baton_events.errors import SettingsError
 from baton_local.cli.deployment import Deployment, deployment
-from baton_local.replay.recorded import read_file, read_recording
-from baton_local.replay.replay_error import ReplayError
+from baton_local.replay.recorded import ReplayError, read_file, read_recording
 from baton_local.replay.replaying import replay_now
 
 _DEFAULT_FOLDER = Path(".baton/dev")

@@ -1,4 +1,4 @@
-"""`baton qstash` and `baton redis`: the stand-alone servers, for teams that use the services without Baton.
+"""`baton qstash`, `baton redis`, `baton vector`: the stand-alone servers, for teams without Baton.
 
 Everything after the command's name goes to the server's own entry point as it is, `--help` included. Must not know any
 of the servers' options.
@@ -30,3 +30,11 @@ def _run(name: str, package: str, arguments: tuple[str, ...]) -> None:
     """Become the server: its `__main__` runs in this process, with its own arguments and exit code."""
     sys.argv = [f"baton {name}", *arguments]
     runpy.run_module(package, run_name="__main__", alter_sys=False)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def vector(arguments: tuple[str, ...]) -> None:
+    """Run the local vector index alone."""
+    sys.argv = ["baton vector", *arguments]
+    runpy.run_module("baton_local.vector", run_name="__main__", alter_sys=False)

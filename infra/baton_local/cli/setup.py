@@ -8,15 +8,13 @@ from collections.abc import Sequence
 
 import click
 
-from baton.configuration.settings import Settings, require
+from baton.settings.settings import Settings, require
 from baton_events.errors import PublishError, SettingsError
 from baton_local.cli.place import Place, with_place
 from baton_local.dev.stack_error import StackError
 from baton_local.setup.account import Account
-from baton_local.setup.change import Change, told
-from baton_local.setup.difference import difference
-from baton_local.setup.reach import unreachable_base
-from baton_local.setup.wanted import wanted_of
+from baton_local.setup.difference import Change, difference, told
+from baton_local.setup.wanted import unreachable_base, wanted_of
 
 NEEDED = ("QSTASH_TOKEN", "WORKER_BASE_URL")
 

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import click
 
-from baton.configuration.settings import Settings, read_settings
+from baton.settings.settings import Settings, read_settings
 from baton_events.errors import SettingsError
 from baton_local.cli.interruption import Interruption, run_until_interrupted
-from baton_local.cli.place import Place, place_of
-from baton_local.dev.private_file import make_private_folder
+from baton_local.cli.place import Place, place_of, put_line
+from baton_local.dev.data_folder import make_private_folder
 from baton_local.dev.stack_error import StackError
-from baton_local.doctor.finding import Finding, Level
-from baton_local.doctor.report import lines_of
-from baton_local.tunnel.env_file import put
+from baton_local.doctor.finding import Finding, Level, lines_of
 from baton_local.tunnel.ngrok import API_URL, Agent
 from baton_local.tunnel.tunnelling import Tunnelling, TunnelOptions
 
@@ -70,7 +68,7 @@ async def _run(tunnelling: Tunnelling, place: Place, env_file: Path | None, seco
         _Screen().notice("tunnel", f"{address} leads here")
         settings = _settings(place, address)
         if env_file is not None:
-            before = put(env_file, "WORKER_BASE_URL", address)
+            before = put_line(env_file, "WORKER_BASE_URL", address)
             _Screen().notice("tunnel", f"{env_file}: WORKER_BASE_URL is {address} now (was {before or 'not set'})")
         runs_already = not await tunnelling.run_app(address)
         await tunnelling.register(settings)

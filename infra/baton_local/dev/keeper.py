@@ -1,7 +1,9 @@
-"""Keeps one part alive: starts it, sees when it serves, starts it again when it dies.
+"""Keeps one part alive: starts it, sees when it serves, starts it again when it dies or its code changes.
 
-Invariant: at most one process of the part exists at any time, and none after `stop` has returned. What a death means
-is the restart policy's decision; which parts exist and in which order they stop is the supervisor's.
+Invariant: at most one process of the part exists at any time, and none after `stop` has returned. A part that had been
+serving comes back at once, however often that happens. One that dies at once (before it served, or within a second of
+it) comes back with growing pauses, and after five such deaths in a row it is given up: the fault is then in its
+settings or its data. Which parts exist and in which order they stop is the supervisor's decision.
 """
 
 import asyncio
@@ -10,16 +12,73 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-from baton_local.dev.code_changes import CodeChanges
-from baton_local.dev.disk_room import MIN_ROOM_BYTES
-from baton_local.dev.error_lines import ErrorLines
-from baton_local.dev.part import Part
-from baton_local.dev.part_log import PartLog
-from baton_local.dev.processes import LOOK_SECONDS, describe_exit, end_process, kill_group, start_process, until_dead
-from baton_local.dev.restart_policy import GiveUp, RestartPolicy
-from baton_local.dev.screen import Screen
+from watchfiles import PythonFilter, awatch
+
+from baton_local.dev.data_folder import MIN_ROOM_BYTES
+from baton_local.dev.part import LOOK_SECONDS, Part, describe_exit, end_process, kill_group, start_process, until_dead
+from baton_local.dev.part_log import ErrorLines, PartLog, Screen
 from baton_local.dev.stack_error import StackError
+
+QUICK_DEATH_SECONDS = 1.0
+QUICK_DEATHS_ALLOWED = 5
+# The pause before the try that follows the 1st, 2nd, … quick death.
+PAUSES_SECONDS = (0.0, 0.25, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Again:
+    """Start the part again after this pause."""
+
+    pause_seconds: float
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Stop trying."""
+
+    quick_deaths: int
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """How many quick deaths in a row a part has behind it."""
+
+    quick_deaths: int = 0
+
+    def after_death(self, served_seconds: float | None) -> tuple["RestartPolicy", Again | GiveUp]:
+        """Decide after a death; `served_seconds` is how long the part had been ready, None if it never was."""
+        if served_seconds is not None and served_seconds >= QUICK_DEATH_SECONDS:
+            return RestartPolicy(), Again(pause_seconds=0.0)
+        deaths = self.quick_deaths + 1
+        if deaths >= QUICK_DEATHS_ALLOWED:
+            return RestartPolicy(deaths), GiveUp(deaths)
+        return RestartPolicy(deaths), Again(PAUSES_SECONDS[deaths - 1])
+
+
+DEBOUNCE_MS = 200
+
+
+class CodeChanges:
+    """Changes below a folder; `changed` is set by each, and cleared by whoever has acted on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.changed = asyncio.Event()
+        self.name = ""
+
+    async def watch(self) -> None:
+        """Look on until cancelled.
+
+        Raises:
+            OSError: the system lets nobody look.
+        """
+        async for changes in awatch(self._folder, watch_filter=PythonFilter(), debounce=DEBOUNCE_MS):
+            self.name = min(str(Path(path).relative_to(self._folder)) for _, path in changes)
+            self.changed.set()
+
 
 SHOWN_LOG_LINES = 8
 LOG_LOOK_SECONDS = 0.25

@@ -1,17 +1,56 @@
-"""The log file of one part: written by the part itself, read by the supervisor.
+"""The log file of one part, and which of its lines belong on the screen: errors, with their tracebacks.
 
 The part writes straight into the file, so a busy supervisor never slows a part down, and nothing is lost when the
 supervisor is killed. Invariant: a file older than the size limit is set aside (`NAME.log.1`) before a part starts on
-it, so that a folder holds at most two such files per part.
+it, so that a folder holds at most two such files per part. The screen has two kinds of lines, which a command may treat
+differently: notices are the supervisor's own and few; log lines are a part's, and may be many.
 """
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from baton_local.dev.private_file import PRIVATE_FILE_MODE, make_private_folder
+from baton_local.dev.data_folder import PRIVATE_FILE_MODE, make_private_folder
+
+
+class Screen(Protocol):
+    """Where the stack's words go."""
+
+    def notice(self, name: str, line: str) -> None:
+        """Say something about a part, or about the stack as a whole."""
+
+    def log_line(self, name: str, line: str) -> None:
+        """Show a line of a part's log."""
+
+
+ERROR_LEVEL = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b")
+TRACEBACK = "Traceback (most recent call last):"
+
+
+class ErrorLines:
+    """Picks the error lines out of a log that arrives bit by bit."""
+
+    def __init__(self) -> None:
+        self._in_traceback = False
+
+    def pick(self, lines: Iterable[str]) -> list[str]:
+        """Return those of the lines that a person should see."""
+        return [line for line in lines if self._belongs(line)]
+
+    def _belongs(self, line: str) -> bool:
+        if TRACEBACK in line:
+            self._in_traceback = True
+            return True
+        if self._in_traceback:
+            # Its frames are indented; the first line that is not names the exception and ends it.
+            self._in_traceback = line.startswith((" ", "\t")) or not line
+            return True
+        return bool(ERROR_LEVEL.search(line))
+
 
 LOG_LIMIT_BYTES = 5_000_000
 TAIL_BYTES = 8_192

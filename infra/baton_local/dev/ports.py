@@ -1,20 +1,24 @@
-"""Which port each part of the stack listens on.
+"""Which port each part of the stack listens on, and which ports other stacks of this person hold.
 
 The usual ports where they are free, else a free one; and the ports of the last run before either, because messages
-that wait in the queue carry the app's address. Invariant: the app never moves away silently from a port that waiting
-messages may carry. Deciding is apart from looking (`is_free`, `any_free` come in), so the rules are tested without
-sockets. Must not hold a port: that is `baton_local.dev.port_holds`.
+that wait in the queue carry the app's address. Invariants: the app never moves away silently from a port that waiting
+messages may carry. A held port is chosen by no other stack while its holder lives: two stacks that start in the same
+second both find a port free, because neither listens yet. The part that gets the port binds it, never this module.
 """
 
+import contextlib
 import errno
+import fcntl
 import json
+import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from baton_local.dev.private_file import write_private_file
+from baton_local.dev.data_folder import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, write_private_file
 from baton_local.dev.stack_error import StackError
 
 LOOPBACK = "127.0.0.1"
@@ -120,3 +124,65 @@ def any_free_port(used: frozenset[int], is_free: Callable[[int], bool] = port_is
         f"no free port found between {FREE_RANGE.start} and {FREE_RANGE.stop - 1} in {FREE_TRIES} tries: "
         "end some of the servers that run on this machine"
     )
+
+
+class PortHolds:
+    """The ports of one stack, in the folder that all of them share."""
+
+    def __init__(self, folder: Path, is_free: Callable[[int], bool] = port_is_free) -> None:
+        self._folder = folder
+        self._is_free = is_free
+        self._held: list[tuple[int, Path]] = []
+
+    def take(self, port: int) -> bool:
+        """Hold the port; False: another stack holds it, or a server listens there."""
+        path = self._folder / str(port)
+        try:
+            lock = self._locked(path)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return self._is_free(port)  # no room, or no right: as if nobody else were starting now
+        self._held.append((lock, path))
+        if self._is_free(port):
+            return True
+        self._release(*self._held.pop())
+        return False
+
+    def _locked(self, path: Path) -> int:
+        """Lock the file at `path`; its last holder may remove it in the meantime, then the new one counts."""
+        while True:
+            self._folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if path.stat().st_ino == os.fstat(lock).st_ino:
+                        return lock
+                except BlockingIOError:
+                    os.close(lock)
+                    raise
+                except FileNotFoundError:
+                    pass
+                os.close(lock)
+
+    def _release(self, lock: int, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(lock)
+
+    def take_any(self, used: frozenset[int]) -> int:
+        """Hold a free port that is none of `used`, and return it."""
+        return any_free_port(used, self.take)
+
+    def close(self) -> None:
+        """Let others have the ports."""
+        while self._held:
+            self._release(*self._held.pop())
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()  # unless others hold ports in it
+
+
+def shared_holds() -> PortHolds:
+    """Return holds in the folder that all stacks of this person on this machine share."""
+    return PortHolds(Path(tempfile.gettempdir()) / f"baton-ports-{os.getuid()}")

@@ -1,19 +1,55 @@
-"""The secrets of one data folder: made once, kept in `secrets.json` (mode 600).
+"""The secrets of one data folder: made once, kept in `secrets.json` (mode 600); and the format of an API key.
 
-Invariant: a folder keeps its secrets for life, because messages that wait in its queue are signed and addressed with
-them: starting again on the same folder goes on with unfinished jobs. Keys made for other people (`api_keys`) are kept
-as entries with a digest, never as keys.
+An API key is `bk_<role>_<43 url-safe characters>` (256 bits). A deployment never stores the key, only an entry
+`role:tenant:sha256hex(key)`; the setting `API_KEYS` is a comma list of such entries. Invariant: a folder keeps its
+secrets for life, because messages that wait in its queue are signed and addressed with them. Keys made for other people
+(`api_keys`) are kept as entries with a digest, never as keys.
 """
 
 import base64
+import hashlib
 import json
+import re
 import secrets
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Literal, get_args
 
-from baton_local.dev.api_key import api_key_entry, new_api_key
-from baton_local.dev.private_file import make_private_folder, write_private_file
+from baton_local.dev.data_folder import make_private_folder, write_private_file
 from baton_local.dev.stack_error import StackError
+
+Role = Literal["client", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+KEY_SECRET_BYTES = 32
+ID_CHARS = 12  # of the digest: names a key to people
+_SHOWN_CHARS = 6
+TENANT_PATTERN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def new_api_key(role: Role) -> str:
+    """Return a fresh key for this role."""
+    return f"bk_{role}_{secrets.token_urlsafe(KEY_SECRET_BYTES)}"
+
+
+def key_prefix(key: str) -> str:
+    """Return what people may see of a key, so that they know it again: its role and 36 of its 256 bits."""
+    start, role, secret = key.split("_", 2)
+    return f"{start}_{role}_{secret[:_SHOWN_CHARS]}"
+
+
+def api_key_entry(role: Role, tenant: str, key: str) -> str:
+    """Return the entry for `API_KEYS`; it holds the key's digest, never the key."""
+    return f"{role}:{checked_tenant(tenant)}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def checked_tenant(tenant: str) -> str:
+    """Return the tenant's name if it can stand in an entry, where `:` and `,` are separators."""
+    if not TENANT_PATTERN.fullmatch(tenant):
+        raise StackError(
+            f"tenant {tenant[:80]!r} is not a usable name: take 1 to 64 letters, digits, dots, dashes or underscores"
+        )
+    return tenant
+
 
 SECRETS_FILE_NAME = "secrets.json"
 DEV_TENANT = "dev"

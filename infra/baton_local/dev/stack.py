@@ -12,14 +12,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from baton_local.dev.app_environment import part_url
-from baton_local.dev.dev_file import DevFile, remove_dev_file, told_settings, write_dev_file
-from baton_local.dev.folder_lock import folder_lock
-from baton_local.dev.parts import PartsOf, StackPlan, StoreKind, app_environment, remove_socket_folder, stack_parts
-from baton_local.dev.port_holds import PortHolds, shared_holds
-from baton_local.dev.ports import ChosenPorts, choose_ports, read_remembered_ports, remember_ports
-from baton_local.dev.private_file import make_private_folder
-from baton_local.dev.screen import Screen
+from baton_local.dev.data_folder import (
+    DevFile,
+    folder_lock,
+    make_private_folder,
+    remove_dev_file,
+    told_settings,
+    write_dev_file,
+)
+from baton_local.dev.part_log import Screen
+from baton_local.dev.parts import (
+    PartsOf,
+    StackPlan,
+    StoreKind,
+    app_environment,
+    part_url,
+    remove_socket_folder,
+    stack_parts,
+)
+from baton_local.dev.ports import (
+    ChosenPorts,
+    PortHolds,
+    choose_ports,
+    read_remembered_ports,
+    remember_ports,
+    shared_holds,
+)
 from baton_local.dev.secrets_file import load_or_make_secrets
 from baton_local.dev.supervisor import Supervisor
 from baton_local.dev.surroundings import inherited_environment, reach_loopback_directly
@@ -156,7 +174,7 @@ class LocalStack:
         if not self._options.registers:
             return
         await supervisor.until_ready("qstash")
-        from baton_local.dev.registering import register  # noqa: PLC0415 - the SDK takes 0.2 s to import
+        from baton_local.setup.account import register  # noqa: PLC0415 - the SDK takes 0.2 s to import
 
         refusal = await register(app_environment(plan))
         if refusal is not None:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from baton_local.dev.disk_room import room_bytes
+from baton_local.dev.data_folder import room_bytes
 from baton_local.dev.keeper import PartKeeper
 from baton_local.dev.part import Part
-from baton_local.dev.part_log import PartLog
-from baton_local.dev.screen import Screen
+from baton_local.dev.part_log import PartLog, Screen
 from baton_local.dev.stack_error import StackError
 
 START_LIMIT_SECONDS = 180.0

@@ -1,9 +1,110 @@
-"""`python -m baton_local.docs`: writes the generated parts anew; `--check` says which are out of date (exit code 1)."""
+"""`python -m baton_local.docs`: writes the generated parts anew; `--check` says which are out of date (exit code 1).
+
+Which page has which generated parts stands here in explicit lines. Invariant: nothing outside of a block's two markers
+changes; a page without them, or with two pairs, is an error.
+"""
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-from baton_local.docs.pages import ROOT, pages
+from baton_local.docs.cost_table import job_table, month_table, price_table
+from baton_local.docs.endpoint_tables import body_tables, endpoint_table
+from baton_local.docs.event_path import event_path
+from baton_local.docs.event_tables import (
+    call_diagram,
+    event_fields,
+    event_table,
+    fact_fields,
+    job_diagram,
+    payload_fields,
+)
+from baton_local.docs.glossary import glossary
+from baton_local.docs.house import house
+from baton_local.docs.python_reference import baton_names, baton_tools_names, fixture_table
+from baton_local.docs.reference_tables import (
+    command_reference,
+    differences_table,
+    emulated_table,
+    env_example,
+    not_emulated_table,
+    settings_table,
+)
+
+
+class MarkerError(ValueError):
+    """A page's markers are missing or doubled."""
+
+
+def replace_block(page: str, name: str, content: str) -> str:
+    """Return the page with the block's content replaced."""
+    begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
+    if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
+        raise MarkerError(f"the page needs {begin!r} and, after it, {end!r}, each exactly once")
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{content}\n\n{end}{after}"
+
+
+ROOT = Path(__file__).resolve().parents[3]
+
+BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "docs/reference/cli.md": {"commands": command_reference},
+    "docs/reference/python.md": {
+        "baton": baton_names,
+        "baton-tools": baton_tools_names,
+        "fixtures": fixture_table,
+    },
+    "docs/reference/http.md": {"endpoints": endpoint_table, "bodies": body_tables},
+    "docs/reference/events.md": {
+        "events": event_table,
+        "fields": event_fields,
+        "payloads": payload_fields,
+        "facts": fact_fields,
+    },
+    "docs/reference/settings.md": {"settings": settings_table},
+    "infra/README.md": {
+        "emulated": emulated_table,
+        "not-emulated": not_emulated_table,
+        "differences": differences_table,
+    },
+    "docs/operations.md": {"job-cost": job_table, "month-cost": month_table, "prices": price_table},
+    "docs/architecture.md": {"house": house, "path": event_path},
+    "docs/glossary.md": {"terms": glossary},
+    "docs/states.md": {"job": job_diagram, "call": call_diagram},
+}
+WHOLE_FILES: Mapping[str, Callable[[], str]] = {".env.example": env_example}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A file, as it is and as it should be."""
+
+    path: Path
+    is_now: str
+    should_be: str
+
+    @property
+    def stale(self) -> bool:
+        """Whether the code has changed since the page was written."""
+        return self.is_now != self.should_be
+
+
+def pages(root: Path = ROOT) -> list[Page]:
+    """Return all pages with generated parts."""
+    found = []
+    for name, blocks in BLOCKS.items():
+        is_now = should_be = (root / name).read_text(encoding="utf-8")
+        for block, generate in blocks.items():
+            should_be = replace_block(should_be, block, generate())
+        found.append(Page(root / name, is_now, should_be))
+    for name, generate in WHOLE_FILES.items():
+        path = root / name
+        is_now = path.read_text(encoding="utf-8") if path.exists() else ""
+        found.append(Page(path, is_now, generate()))
+    return found
 
 
 def main() -> int:

@@ -16,23 +16,23 @@ from typing import Any, cast
 from starlette.types import ASGIApp
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.agents.tool_run import ToolRun
-from baton.api.submit_body import SubmitBody, new_job
+from baton.api.jobs.submission import SubmitBody, new_job
 from baton.app import webhook_apps
-from baton.configuration.settings import Settings
 from baton.container import Container, Ports
-from baton.core.decide import decide
-from baton.dispatch.dispatching import dispatch
-from baton.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl
-from baton.in_memory.archive import InMemoryArchive
-from baton.in_memory.listing import InMemoryListing
-from baton.in_memory.reader import InMemoryReader
-from baton.in_memory.store import InMemoryStore
-from baton.ports import Outgoing, Queue, Store, Verifier
-from baton.runtime.edge import SignedEndpoint
+from baton.engine.decide import decide
+from baton.executors.tool_run import ToolRun
+from baton.queue.dispatch import dispatch
+from baton.queue.ports import Verifier
 from baton.runtime.pipeline import Pipeline
+from baton.runtime.webhook import SignedEndpoint
+from baton.settings.settings import Settings
+from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl, InMemoryListing
+from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader
+from baton.storage.in_memory.store import InMemoryStore
+from baton.storage.ports.jobs import Store
+from baton_events.messages import Outgoing, Queue
 from baton_events.schema import ENDPOINTS, EventType, parse_event
-from baton_local.replay.outside import CountingTokens, ReplayQueue
+from baton_local.replay.executors import CountingTokens, ReplayQueue
 from baton_local.replay.play import ReplayClock
 
 _URL = "https://picture.invalid"

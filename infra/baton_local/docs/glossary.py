@@ -55,7 +55,7 @@ TERMS = (
 )
 
 # What these words have replaced: no name in the code has one. What is stored or sent keeps its name
-# (functions/baton/core/stored_names.py).
+# (functions/baton/engine/work_items.py).
 RETIRED = frozenset({
     "leg", "legs", "carrier", "carriers", "wish", "wishes", "lap", "laps", "standing", "standings",
     "witness", "witnesses", "performer", "performers", "happening", "happenings", "heeded", "tending", "tidying",

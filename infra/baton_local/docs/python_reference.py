@@ -1,14 +1,15 @@
 """The reference of what users' code imports: `baton`, `baton.tools`, and the fixtures of `baton_local.pytest_plugin`.
 
 Invariant: every name of the documented surface is there, with its signature and docstring as the code has them; a name
-without a docstring fails the making.
+without a docstring fails the making. Docstrings are Google's style: a section is a line such as `Args:`, and its
+entries are indented below it.
 """
 
 import importlib
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from msgspec import Struct
@@ -16,8 +17,39 @@ from msgspec import Struct
 from baton.planning.reference import ResultOf
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool
-from baton_local.docs.docstring_parts import docstring_parts
 from baton_local.docs.markdown_table import markdown_table
+
+_SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):$")
+_ENTRY = re.compile(r"^ {4}(\w+): (.*)$")
+_NAMED = ("Args", "Attributes")
+
+
+@dataclass(frozen=True)
+class DocstringParts:
+    """`text` is all that stands in no section; `parameters` has a sentence or more for a name."""
+
+    text: str
+    parameters: dict[str, str]
+
+
+def docstring_parts(docstring: str) -> DocstringParts:
+    """Take a docstring without indentation apart; what it returns and raises is left out."""
+    text: list[str] = []
+    parameters: dict[str, str] = {}
+    section, name = "", ""
+    for line in docstring.splitlines():
+        started = _SECTION.match(line)
+        if started is not None or (section and line and not line.startswith(" ")):
+            section = started[1] if started is not None else ""
+        if not section:
+            text.append(line)
+        elif section in _NAMED and (entry := _ENTRY.match(line)) is not None:
+            name = entry[1]
+            parameters[name] = entry[2]
+        elif section in _NAMED and name and line.strip() and started is None:
+            parameters[name] += f" {line.strip()}"
+    return DocstringParts("\n".join(text).strip(), parameters)
+
 
 # Values that carry no docstring of their own.
 _VALUES = {

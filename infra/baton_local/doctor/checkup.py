@@ -1,21 +1,66 @@
-"""All checks in their order: what another failure is in the way of is skipped, and says so."""
+"""All checks in their order: what another failure is in the way of is skipped, and says so.
+
+The doctor looks at the outside through ports; the real ones are built here. Nothing is opened before it is used.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from baton.configuration.settings import Settings
+from baton.clock import Clock, Randomness, SystemClock, SystemRandomness
+from baton.queue.account import QueueSetup
+from baton.queue.ports import QueueRecords
+from baton.queue.qstash.publisher import QStashQueue
+from baton.queue.qstash.records import QStashRecords
+from baton.queue.qstash.setup import QStashSetup
+from baton.sdk.memory import LongTermMemory
+from baton.settings.settings import Settings
+from baton.storage.ports.jobs import StoreCheck
+from baton.storage.redis.store_check import RedisCheck
+from baton.vector import UpstashLongTermMemory
 from baton_events.errors import SettingsError
-from baton_local.doctor.delivery import CHECK as ENDPOINTS
-from baton_local.doctor.endpoints import Probes
-from baton_local.doctor.environment import CHECK as SETTINGS
-from baton_local.doctor.environment import read
+from baton_events.messages import Queue
+from baton_local.doctor.delivery import ENDPOINTS, Probes
+from baton_local.doctor.environment import ENVIRONMENT as SETTINGS
+from baton_local.doctor.environment import read, versions
 from baton_local.doctor.finding import Finding, Level, failed, skipped
-from baton_local.doctor.memory import look_at_memory
-from baton_local.doctor.outside import Outside
-from baton_local.doctor.queue import QUEUE, look_at_queue
-from baton_local.doctor.store import CHECK as STORE
-from baton_local.doctor.store import look_at_store
-from baton_local.doctor.versions import versions
-from baton_local.doctor.wiring import TOPICS, look_at_account
+from baton_local.doctor.queue import QUEUE, TOPICS, look_at_account, look_at_queue
+from baton_local.doctor.store import STORE, look_at_memory, look_at_store
+from baton_local.setup.account import Account
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Store, queue, time; `memory`: None where no vector index is set."""
+
+    store: StoreCheck
+    setup: QueueSetup
+    account: Account
+    queue: Queue
+    records: QueueRecords
+    clock: Clock
+    randomness: Randomness
+    memory: LongTermMemory | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Outside":
+        """The services that the settings name."""
+        return cls(
+            store=RedisCheck(settings),
+            setup=QStashSetup(settings),
+            account=Account.of(settings),
+            queue=QStashQueue(settings),
+            records=QStashRecords(settings),
+            clock=SystemClock(),
+            randomness=SystemRandomness(),
+            memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
+        )
+
+    async def close(self) -> None:
+        """Close connections."""
+        for each in (self.store, self.setup, self.account, self.queue, self.records):
+            await each.close()
+        if self.memory is not None:
+            await self.memory.close()
 
 
 async def examine(

@@ -1,17 +1,49 @@
-"""What became of a probe, and what that says about the way from the queue to a function. Pure.
+"""Sends a probe through the queue to every endpoint, and says what its fate means; compares the clocks as well.
 
-The troubleshooting of seed 000 ("Webhook failures") in one place: each way to fail has its own sentence.
+Each way to fail has its own sentence. A signature is valid for five minutes and is checked without any tolerance
+(qstash.md 9): a clock that is a little late already refuses a fresh signature. Invariant: nothing is left behind: a
+probe is tried once, tells nobody that it failed, and is taken out of the dead letters. It is published by direct URL,
+whatever PUBLISH_BY says: topics may have subscribers of others.
 """
 
+import asyncio
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from baton.ports import LogEntry
-from baton.runtime.probe import PROBE_WORD
+from baton.clock import Clock
+from baton.queue.ports import LogEntry, QueueRecords
+from baton.runtime.webhook import PROBE_WORD, own_version, probe_body
+from baton.settings.settings import Settings
+from baton_events.emitter import message_to
+from baton_events.errors import PublishError
+from baton_events.messages import Queue
+from baton_events.schema import WEBHOOK_ENDPOINTS
 from baton_local.doctor.finding import Finding, failed, ok, warning
 
-CHECK = "endpoints"
+CLOCK = "clock"
+_LATE_MS = 1_000
+_EARLY_MS, _TOO_EARLY_MS = 60_000, 240_000
+_WAY_OUT = "let the clock be set by NTP; if the functions run on other machines, theirs is the one that counts"
+
+
+def judge_clock(queue_ms: int, before_ms: int, after_ms: int) -> Finding:
+    """What a message's time by the queue says, which was published between two times by this machine's clock."""
+    late_ms, early_ms = queue_ms - after_ms, before_ms - queue_ms
+    if late_ms > _LATE_MS:
+        text = f"this machine's clock is {late_ms / 1000:.1f} s behind the queue's: signatures seem not yet valid"
+        return failed(CLOCK, text, _WAY_OUT)
+    if early_ms > _TOO_EARLY_MS:
+        text = f"this machine's clock is {early_ms / 1000:.0f} s ahead of the queue's: signatures seem too old"
+        return failed(CLOCK, text, _WAY_OUT)
+    if early_ms > _EARLY_MS:
+        return warning(CLOCK, f"this machine's clock is {early_ms / 1000:.0f} s ahead of the queue's", _WAY_OUT)
+    return ok(CLOCK, "agrees with the queue's")
+
+
+ENDPOINTS = "endpoints"
 OVER = ("DELIVERED", "FAILED", "CANCELED")
 _MALFORMED = 489
 _ANSWERED, _REDIRECT = 2, 3  # hundreds
@@ -42,9 +74,9 @@ def verdict(entry: LogEntry, version: str) -> Finding:
     """What the last thing that happened to a probe says; `version`: of this code."""
     if entry.status == 0:
         reason = entry.error or f"it is {entry.state}"
-        return failed(CHECK, f"the queue cannot reach it: {reason[:200]}", _REACHABLE)
+        return failed(ENDPOINTS, f"the queue cannot reach it: {reason[:200]}", _REACHABLE)
     if "ERR_NGROK" in entry.answer:
-        return failed(CHECK, f"ngrok answers itself ({entry.status})", _TUNNEL)
+        return failed(ENDPOINTS, f"ngrok answers itself ({entry.status})", _TUNNEL)
     answer = _json(entry.answer)
     if entry.status == HTTPStatus.UNAUTHORIZED:
         return _refused(answer)
@@ -53,30 +85,32 @@ def verdict(entry: LogEntry, version: str) -> Finding:
         return _answered(entry, answer, version)
     if kind == _REDIRECT:
         return failed(
-            CHECK,
+            ENDPOINTS,
             f"it answers with a redirect ({entry.status}), which the queue does not follow",
             "set WORKER_BASE_URL to the address that it leads to: https, the right host, no slash at the end",
         )
     text, way_out = _BY_STATUS.get(entry.status, (f"it answers {entry.status}", _LOOK))
     detail = str(answer.get("detail", ""))[:200]
-    return failed(CHECK, f"{text}{f': {detail}' if detail else ''}", way_out)
+    return failed(ENDPOINTS, f"{text}{f': {detail}' if detail else ''}", way_out)
 
 
 def _refused(answer: dict[str, Any]) -> Finding:
     if answer.get("title") == "webhook refused":
-        return failed(CHECK, f"reached, and the signature is refused (401): {answer.get('detail')}", _ALIKE)
-    return failed(CHECK, "something in front of the functions asks for a login (401)", _IN_FRONT)
+        return failed(ENDPOINTS, f"reached, and the signature is refused (401): {answer.get('detail')}", _ALIKE)
+    return failed(ENDPOINTS, "something in front of the functions asks for a login (401)", _IN_FRONT)
 
 
 def _answered(entry: LogEntry, answer: dict[str, Any], version: str) -> Finding:
     if answer.get("outcome") == PROBE_WORD:
         theirs = str(answer.get("version", ""))
         if theirs and version and theirs != version:
-            return warning(CHECK, f"reached, signature believed; it runs version {theirs}, this is {version}", "deploy")
-        return ok(CHECK, "reached by the queue, signature believed")
+            return warning(
+                ENDPOINTS, f"reached, signature believed; it runs version {theirs}, this is {version}", "deploy"
+            )
+        return ok(ENDPOINTS, "reached by the queue, signature believed")
     if not entry.answer:
-        return ok(CHECK, f"reached by the queue ({entry.status}; it does not show the answer)")
-    return failed(CHECK, f"another program answers there: {entry.answer[:60]!r}", _BASE)
+        return ok(ENDPOINTS, f"reached by the queue ({entry.status}; it does not show the answer)")
+    return failed(ENDPOINTS, f"another program answers there: {entry.answer[:60]!r}", _BASE)
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -85,3 +119,94 @@ def _json(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+_ANSWER_SECONDS = 10
+_LOOK_SECONDS = 0.2
+_LABEL = "baton-doctor"
+
+
+class Probes:
+    """Probes under one name, which nobody else uses."""
+
+    def __init__(self, queue: Queue, records: QueueRecords, clock: Clock, name: str) -> None:
+        self._queue = queue
+        self._records = records
+        self._clock = clock
+        self._label = f"{_LABEL}-{name}"
+
+    async def send(self, settings: Settings, timeout_seconds: int) -> list[Finding]:
+        """What is to be said of all endpoints."""
+        urls = {settings.endpoint_url(endpoint): endpoint for endpoint in WEBHOOK_ENDPOINTS}
+        before_ms = self._clock.now_ms()
+        results = await asyncio.gather(*(self._publish(settings, endpoint) for endpoint in urls.values()))
+        after_ms = self._clock.now_ms()
+        sent = {result: url for result, url in zip(results, urls, strict=True) if isinstance(result, str)}
+        found = {url: _not_taken(error) for error, url in zip(results, urls, strict=True) if not isinstance(error, str)}
+        try:
+            entries = await self._outcomes(frozenset(sent), timeout_seconds)
+            await self._tidy()
+        except PublishError as error:
+            return [failed(ENDPOINTS, f"the queue's log cannot be read: {error}", "check that the token may read it")]
+        found |= {url: _found(entries.get(message_id, []), timeout_seconds) for message_id, url in sent.items()}
+        created = [entry.at_ms for happened in entries.values() for entry in happened if entry.state == "CREATED"]
+        clocks = [judge_clock(min(created), before_ms, after_ms)] if created else []
+        return [*clocks, *_together(found, urls)]
+
+    async def _publish(self, settings: Settings, endpoint: str) -> str | PublishError:
+        message = message_to(settings, endpoint, probe_body(self._label))
+        alone = replace(message, label=self._label, failure_callback="", retries=0, timeout_seconds=_ANSWER_SECONDS)
+        try:
+            return (await self._queue.publish([alone]))[0]
+        except PublishError as error:
+            return error
+
+    async def _outcomes(self, wanted: frozenset[str], timeout_seconds: int) -> dict[str, list[LogEntry]]:
+        """What happened to each, the newest first, once all is over or nothing more is waited for."""
+        until_ms = self._clock.now_ms() + timeout_seconds * 1000
+        while True:
+            happened: dict[str, list[LogEntry]] = {}
+            for entry in (await self._records.log(label=self._label)).entries:
+                happened.setdefault(entry.message.id, []).append(entry)
+            over = {name for name, entries in happened.items() if any(entry.state in OVER for entry in entries)}
+            if wanted <= over or self._clock.now_ms() >= until_ms:
+                return happened
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _tidy(self) -> None:
+        letters = (await self._records.dead_letters(label=self._label)).letters
+        if letters:
+            await self._records.delete([letter.id for letter in letters])
+
+
+def _not_taken(error: PublishError) -> Finding:
+    way_out = "see that the token may publish, and that the queue can reach this address: not a private one"
+    return failed(ENDPOINTS, f"the queue does not take a message to it: {error}", way_out)
+
+
+def _found(happened: Sequence[LogEntry], timeout_seconds: int) -> Finding:
+    """The attempt's own entry says more than the one that ends the message."""
+    telling = [entry for entry in happened if entry.status or entry.error]
+    over = [entry for entry in happened if entry.state in OVER]
+    if telling or over:
+        return verdict((telling or over)[0], own_version())
+    state = happened[0].state if happened else "nowhere in its log"
+    return failed(
+        ENDPOINTS,
+        f"the queue has not delivered within {timeout_seconds} s: the message is {state}",
+        "wait longer with --timeout; see the queue's console for what holds it up (flow control, limits of the plan)",
+    )
+
+
+def _together(found: Mapping[str, Finding], urls: Mapping[str, str]) -> list[Finding]:
+    """Endpoints of which the same is to be said share a line."""
+    alike: dict[Finding, list[str]] = {}
+    for url, finding in found.items():
+        alike.setdefault(finding, []).append(url)
+    return [replace(finding, text=f"{_names(group, urls)}: {finding.text}") for finding, group in alike.items()]
+
+
+def _names(group: Sequence[str], urls: Mapping[str, str]) -> str:
+    bases = sorted({url.removesuffix(urls[url]) for url in group})
+    names = f"all {len(urls)}" if len(group) == len(urls) else ", ".join(urls[url] for url in group)
+    return f"{names} at {', '.join(bases)}"

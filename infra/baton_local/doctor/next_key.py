@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from baton.configuration.settings import Settings
-from baton.runtime.probe import PROBE_WORD, probe_body
+from baton.runtime.webhook import PROBE_WORD, probe_body
+from baton.settings.settings import Settings
 from baton_events.schema import WEBHOOK_ENDPOINTS
 
 _LIMIT_SECONDS = 15.0

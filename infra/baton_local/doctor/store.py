@@ -1,14 +1,16 @@
-"""Whether the store answers, lets us write by script, and forgets nothing by itself."""
+"""Whether the store answers, lets us write by script, and forgets nothing; and whether long-term memory takes texts."""
 
 from collections.abc import Mapping
 
-from baton.configuration.settings import Settings
-from baton.ports import Clock, StoreCheck
-from baton_events.errors import StoreError
+from baton.clock import Clock
+from baton.sdk.memory import LongTermMemory
+from baton.settings.settings import Settings
+from baton.storage.ports.jobs import StoreCheck
+from baton_events.errors import MemoryUnavailableError, StoreError
 from baton_events.setting import is_loopback
 from baton_local.doctor.finding import Finding, failed, note, ok, warning
 
-CHECK = "store"
+STORE = "store"
 _PINGS = 5
 _SLOW_MS = 100
 _KEEPS = "noeviction"
@@ -25,21 +27,21 @@ async def look_at_store(store: StoreCheck, clock: Clock, name: str, settings: Se
             await store.ping()
             times_ms.append(clock.now_ms() - before_ms)
     except StoreError as error:
-        return [failed(CHECK, str(error), _way_out(str(error), settings))]
+        return [failed(STORE, str(error), _way_out_of_store(str(error), settings))]
     try:
         await store.try_script(f"baton:doctor:{name}")
     except StoreError as error:
         who = "user, and a primary server," if settings.resp_url else "token"
         way_out = f"use the {who} that may write and run scripts, not the read-only one"
-        return [failed(CHECK, f"it answers, and refuses a script that writes: {error}", way_out)]
+        return [failed(STORE, f"it answers, and refuses a script that writes: {error}", way_out)]
     about = await store.about()
     found = [_speed(sorted(times_ms)[_PINGS // 2], about, settings), _memory(about.get("maxmemory_policy", ""))]
     if settings.resp_url.startswith("redis://") and not is_loopback(settings.resp_url):
-        found.append(warning(CHECK, "redis:// is not encrypted", "use rediss:// unless the network is yours alone"))
+        found.append(warning(STORE, "redis:// is not encrypted", "use rediss:// unless the network is yours alone"))
     return found
 
 
-def _way_out(error: str, settings: Settings) -> str:
+def _way_out_of_store(error: str, settings: Settings) -> str:
     not_let_in = any(word in error.upper() for word in _NOT_LET_IN)
     if settings.resp_url and not_let_in:
         return "set user and password of this server in REDIS_URL"
@@ -59,15 +61,38 @@ def _speed(median_ms: int, about: Mapping[str, str], settings: Settings) -> Find
     text = f"answers within {median_ms} ms, runs scripts{known}, over {over} at {settings.store_place}"
     major = version.partition(".")[0]
     if major.isdecimal() and int(major) < _LEAST_MAJOR:
-        return failed(CHECK, text, f"use Valkey, or Redis of version {_LEAST_MAJOR} or later")
+        return failed(STORE, text, f"use Valkey, or Redis of version {_LEAST_MAJOR} or later")
     if median_ms > _SLOW_MS:
-        return warning(CHECK, text, "if the functions run here: put them and the database into one region")
-    return ok(CHECK, text)
+        return warning(STORE, text, "if the functions run here: put them and the database into one region")
+    return ok(STORE, text)
 
 
 def _memory(policy: str) -> Finding:
     if not policy:
-        return note(CHECK, "it does not report whether it evicts data", "see that Eviction is off in its console")
+        return note(STORE, "it does not report whether it evicts data", "see that Eviction is off in its console")
     if policy != _KEEPS:
-        return failed(CHECK, f"when it is full it forgets data ({policy}), jobs among them", "turn eviction off")
-    return ok(CHECK, "forgets nothing by itself (noeviction)")
+        return failed(STORE, f"when it is full it forgets data ({policy}), jobs among them", "turn eviction off")
+    return ok(STORE, "forgets nothing by itself (noeviction)")
+
+
+MEMORY = "memory"
+_TENANT = "baton-doctor"  # of nobody: nothing is ever added to it
+
+
+async def look_at_memory(memory: LongTermMemory | None) -> list[Finding]:
+    """What is to be said of it."""
+    if memory is None:
+        return []
+    try:
+        await memory.search(_TENANT, "probe", 1, 0.0)
+    except MemoryUnavailableError as error:
+        return [failed(MEMORY, str(error), _way_out_of_memory(str(error)))]
+    return [ok(MEMORY, "the vector index answers")]
+
+
+def _way_out_of_memory(error: str) -> str:
+    if "Unauthorized" in error:
+        return "set UPSTASH_VECTOR_REST_TOKEN to the token of this index"
+    if "embedding model" in error:
+        return "make an index with an embedding model: this one takes vectors only, and Baton sends texts"
+    return "check UPSTASH_VECTOR_REST_URL; without it and its token, agents remember within a session"

@@ -1,16 +1,119 @@
-"""`python -m baton_local.qstash`: the server in the foreground."""
+"""`python -m baton_local.qstash`: its options as settings, and the server in the foreground."""
 
+import argparse
 import contextlib
 import logging
 import os
 import resource
 import sqlite3
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from baton_local.qstash import command_line
+from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.tenant import SigningKeys
-from baton_local.qstash.serving import serve
-from baton_local.qstash.settings import Settings
+from baton_local.qstash.server import serve
+from baton_local.qstash.settings import DEVELOPMENT_USERS, Settings, User, user_id_of, users_with
+
+# What must not stand in a process list may come from here instead; an option wins.
+TOKEN, CURRENT_KEY, NEXT_KEY = "LOCAL_QSTASH_TOKEN", "LOCAL_QSTASH_CURRENT_SIGNING_KEY", "LOCAL_QSTASH_NEXT_SIGNING_KEY"
+PROOF, IN_FLIGHT = "LOCAL_PART_PROOF", "LOCAL_QSTASH_IN_FLIGHT"
+LEAST_IN_FLIGHT = 2
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Settings from arguments and environment; wrong use ends the process with code 2."""
+    parser = _parser(environment)
+    options = parser.parse_args(arguments)
+    default = DEVELOPMENT_USERS[0]
+    own_keys = options.current_signing_key or options.next_signing_key
+    if own_keys and not (options.current_signing_key and options.next_signing_key):
+        parser.error("give both --current-signing-key and --next-signing-key, or neither")
+    token = options.token or default.token
+    primary = User(
+        default.id if token == default.token else user_id_of(token),
+        token,
+        options.current_signing_key or default.current_signing_key,
+        options.next_signing_key or default.next_signing_key,
+        options.read_only_token,
+    )
+    if options.time_scale <= 0:
+        parser.error(f"--time-scale {options.time_scale} is not positive; 60 makes a minute last a second")
+    if options.in_flight < LEAST_IN_FLIGHT:
+        parser.error(f"--in-flight {options.in_flight} is too few: one destination may have half of them, so 2 or more")
+    return Settings(
+        data=options.data,
+        host=options.host,
+        port=options.port,
+        users=users_with(primary),
+        limits=Limits(time_scale=options.time_scale, max_in_flight=options.in_flight),
+        synced=not options.no_sync,
+        keep_finished_seconds=options.keep_finished_seconds,
+        max_calls_per_second=options.max_calls_per_second,
+        max_messages_per_day=options.max_messages_per_day,
+        faults=options.faults,
+        proof=environment.get(PROOF),
+        shows_secrets=TOKEN not in environment,
+    )
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m baton_local.qstash", description="A local QStash server.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port, 0 for a free one (default %(default)s)")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".baton/qstash"), help="folder for all state (default %(default)s)"
+    )
+    _add_secrets(parser, environment)
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, metavar="N", help="delays, backoff and cron pass N times faster"
+    )
+    parser.add_argument(
+        "--in-flight",
+        type=int,
+        default=environment.get(IN_FLIGHT, Limits().max_in_flight),
+        metavar="N",
+        help=f"deliveries at once, half of them to one destination; also as {IN_FLIGHT} (default %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-finished-seconds", type=int, default=86_400, help="how long finished messages and events stay readable"
+    )
+    parser.add_argument(
+        "--max-calls-per-second", type=int, metavar="N", help="answer 429 to more calls than this (default: no limit)"
+    )
+    parser.add_argument(
+        "--max-messages-per-day",
+        type=int,
+        metavar="N",
+        help="answer 429 to more messages than this (default: no limit)",
+    )
+    parser.add_argument(
+        "--no-sync",
+        action="store_true",
+        help="do not wait for the disk: faster; safe from kill -9, not from power cuts",
+    )
+    parser.add_argument("--faults", action="store_true", help="enable /admin/faults and /admin/reset, for tests")
+    return parser
+
+
+def _add_secrets(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    parser.add_argument(
+        "--token",
+        default=environment.get(TOKEN),
+        help=f"the one token that is served; also as {TOKEN} (default: the published development users')",
+    )
+    parser.add_argument("--read-only-token", help="a token that reads everything of that user and changes nothing")
+    parser.add_argument(
+        "--current-signing-key",
+        default=environment.get(CURRENT_KEY),
+        help=f"signing key of that user; also as {CURRENT_KEY} (default: the development user's)",
+    )
+    parser.add_argument(
+        "--next-signing-key",
+        default=environment.get(NEXT_KEY),
+        help=f"the key that a rotation makes current; also as {NEXT_KEY}",
+    )
+
 
 _WANTED_OPEN_FILES = 8_192
 
@@ -18,7 +121,7 @@ _WANTED_OPEN_FILES = 8_192
 def main() -> int:
     """Run the server; 0 after a signal, 1 if it could not run."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    settings = command_line.parse(sys.argv[1:], os.environ)  # noqa: TID251 - the one place that reads it
+    settings = parse(sys.argv[1:], os.environ)  # noqa: TID251 - the one place that reads it
     _allow_many_connections()
     try:
         return serve(settings, lambda url, keys: _announce(settings, url, keys))

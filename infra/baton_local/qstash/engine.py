@@ -12,10 +12,10 @@ from typing import Any
 
 from baton_local.qstash.clock import Cancellable, Clock
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.attempt import AttemptResult, OutgoingRequest, build_request
-from baton_local.qstash.core.fault_plan import FaultPlan
 from baton_local.qstash.core.machine import AttemptEnded, Outcome, apply, tick
+from baton_local.qstash.core.message import AttemptResult, OutgoingRequest, build_request
 from baton_local.qstash.core.state import Deliver, State
+from baton_local.qstash.faults import FaultPlan
 from baton_local.qstash.storage.database import Database
 from baton_local.qstash.storage.group_commit import EngineStoppedError, GroupCommit
 

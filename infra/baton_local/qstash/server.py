@@ -1,18 +1,25 @@
-"""Puts the parts together: settings in, a running application out. The only module that builds real adapters."""
+"""Puts the parts together, and serves them in the foreground until a signal, or until the disk refuses.
 
-from collections.abc import AsyncIterator
+The only module that builds real adapters: settings in, a running application out.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from baton_local.qstash.clock import Clock, SystemClock, random_text
-from baton_local.qstash.core.fault_plan import FaultPlan
+import uvloop
+
+from baton_local.qstash.clock import Clock, RunIds, SystemClock, random_text
+from baton_local.qstash.core.tenant import SigningKeys
 from baton_local.qstash.delivery.http_delivery import HttpDelivery
 from baton_local.qstash.engine import Engine, Send
-from baton_local.qstash.faults import FaultyDelivery, SkewedClock
-from baton_local.qstash.ids import RunIds
+from baton_local.qstash.faults import FaultPlan, FaultyDelivery, SkewedClock
 from baton_local.qstash.settings import Settings
 from baton_local.qstash.storage.database import Database
 from baton_local.qstash.wire.app import Api
 from baton_local.stand_in import asgi
+from baton_local.stand_in.http_server import listen, serve_until
 
 _RUN_NAME_LENGTH = 12
 
@@ -92,3 +99,30 @@ class App:
 def create_app(settings: Settings, *, clock: Clock | None = None, send: Send | None = None) -> App:
     """The server as an ASGI application; nothing is opened before it runs."""
     return App(settings, clock=clock, send=send)
+
+
+_log = logging.getLogger(__name__)
+
+Ready = Callable[[str, SigningKeys], None]
+
+
+def serve(settings: Settings, on_ready: Ready) -> int:
+    """Run until SIGTERM or SIGINT (0), or until the data folder cannot be written (1).
+
+    `on_ready` is told the URL and the first user's signing keys, which a rotation may have changed.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, on_ready))
+
+
+async def _serve(settings: Settings, on_ready: Ready) -> int:
+    listener, url = listen(settings.host, settings.port)
+    app = create_app(settings)
+    async with app.running() as engine:
+        stopped = asyncio.Event()
+        engine.commits.on_broken = stopped.set
+        keys = engine.state.tenant(settings.users[0].id).keys
+        await serve_until(stopped, app, listener, lambda: on_ready(url, keys))
+        if engine.commits.broken is not None:
+            _log.critical("%s", engine.commits.broken)
+        return 0 if engine.commits.broken is None else 1

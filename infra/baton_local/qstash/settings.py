@@ -1,10 +1,92 @@
-"""Everything that can be set, in one frozen object (qstash.md 20, 26)."""
+"""Everything that can be set, in one frozen object (qstash.md 20, 26), and who may call the server (qstash.md 1).
 
+A user is a token, and the signing keys that its receivers know.
+"""
+
+import hmac
+import json
+from base64 import b64decode
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.users import DEVELOPMENT_USERS, User
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One tenant's credentials."""
+
+    id: str
+    token: str
+    current_signing_key: str
+    next_signing_key: str
+    read_only_token: str | None = None
+
+
+# The vendor's published development users, so that `QSTASH_DEV=true` works against this server.
+DEVELOPMENT_USERS = (
+    User(
+        "defaultUser",
+        "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=",
+        "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
+        "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
+    ),
+    User(
+        "testUser1",
+        "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
+        "sig_7GVPjvuwsfqF65iC8fSrs1dfYruM",
+        "sig_5NoELc3EFnZn4DVS5bDs2Nk4b7Ua",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, and whether they may change anything."""
+
+    user_id: str
+    may_write: bool
+    published: bool = False  # everybody knows its token
+
+
+def user_id_of(token: str) -> str:
+    """The `UserID` inside a token of the vendor's form, else the name of the one user with a token of another form."""
+    try:
+        content = json.loads(b64decode(token, validate=True))
+    except ValueError:
+        return "primary"
+    user_id = content.get("UserID") if isinstance(content, dict) else None
+    return user_id if isinstance(user_id, str) and user_id else "primary"
+
+
+def is_published(token: str) -> bool:
+    """Whether everybody knows the token, so that a page of any site could send it."""
+    return any(user.token == token for user in DEVELOPMENT_USERS)
+
+
+def users_with(primary: User) -> tuple[User, ...]:
+    """The development users where the first has one of their tokens; a token of one's own is the only one."""
+    if not is_published(primary.token):
+        return (primary,)
+    return (primary, *(user for user in DEVELOPMENT_USERS if primary.token != user.token))
+
+
+class Callers:
+    """Finds out who calls, in constant time per token."""
+
+    def __init__(self, users: Iterable[User]) -> None:
+        self._known: list[tuple[bytes, Caller]] = []
+        for user in users:
+            caller = Caller(user.id, may_write=True, published=is_published(user.token))
+            self._known.append((user.token.encode(), caller))
+            if user.read_only_token is not None:
+                self._known.append((user.read_only_token.encode(), Caller(user.id, may_write=False)))
+
+    def identify(self, token: str) -> Caller | None:
+        """The caller with this token; None if there is none."""
+        given = token.encode()
+        return next((caller for known, caller in self._known if hmac.compare_digest(known, given)), None)
 
 
 @dataclass(frozen=True, slots=True)

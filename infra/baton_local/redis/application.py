@@ -6,21 +6,18 @@ Invariant: only here are parts connected to each other; making a `Bridge` opens 
 import asyncio
 from dataclasses import dataclass, field
 
-from baton_local.redis.address import ServerAddress
-from baton_local.redis.admin import Admin
-from baton_local.redis.answers import Answers
-from baton_local.redis.auth import Tokens
-from baton_local.redis.background import Background
-from baton_local.redis.command_table import CommandTable
-from baton_local.redis.counters import Counters
-from baton_local.redis.faults import Faults
-from baton_local.redis.http_connection import HttpConnection
-from baton_local.redis.link import LinkLimits, RedisLink
-from baton_local.redis.prepare import Preparer
-from baton_local.redis.resp import Reply
-from baton_local.redis.runner import Runner
-from baton_local.redis.service import Service
-from baton_local.redis.streams import Streams
+from baton_local.redis.commands.access import Tokens
+from baton_local.redis.commands.command_table import CommandTable
+from baton_local.redis.commands.prepare import Preparer
+from baton_local.redis.link.address import ServerAddress
+from baton_local.redis.link.link import LinkLimits, RedisLink
+from baton_local.redis.link.resp import Reply
+from baton_local.redis.rest.counters import Counters
+from baton_local.redis.rest.http_connection import Background, HttpConnection
+from baton_local.redis.rest.replies import Answers
+from baton_local.redis.rest.runner import Faults, Runner
+from baton_local.redis.rest.service import Admin, Service
+from baton_local.redis.rest.streams import Streams
 
 _STOP_TIMEOUT_SECONDS = 2.0
 _STOP_POLL_SECONDS = 0.01

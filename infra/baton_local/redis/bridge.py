@@ -1,16 +1,121 @@
-"""`python -m baton_local.redis.bridge`: the bridge alone, in front of a server that somebody else runs.
+"""`python -m baton_local.redis.bridge`: the bridge in the foreground, in front of a server that runs already.
 
-Invariant: it starts and stops nothing but itself; the server may come and go.
+Its options and its life serve the server together with the bridge, too (`python -m baton_local.redis`). Invariant: the
+ready lines are printed when a command would succeed, not before; SIGTERM and SIGINT end with exit code 0 and with
+nothing left running.
 """
 
 import argparse
+import asyncio
+import importlib.util
+import logging
 import os
+import secrets
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from baton_local.redis.address import ServerAddress
-from baton_local.redis.options import TOKEN, add_bridge_options, bridge_settings
-from baton_local.redis.running import run
+from baton_local.redis.application import Bridge, BridgeSettings
+from baton_local.redis.child import ChildFailedError, ServerChild
+from baton_local.redis.commands.access import Tokens
+from baton_local.redis.link.address import ServerAddress
+
+DEFAULT_PORT = 8079
+# What must not stand in a process list may come from here instead; an option wins.
+TOKEN, PROOF = "LOCAL_REDIS_TOKEN", "LOCAL_PART_PROOF"
+
+
+def add_bridge_options(parser: argparse.ArgumentParser) -> None:
+    """Declare them."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="port; 0 takes a free one (default: %(default)s)"
+    )
+    parser.add_argument("--read-only-token", help="a second token that may only read")
+    parser.add_argument("--faults", action="store_true", help="enable POST /admin/faults, for tests")
+
+
+def bridge_settings(
+    options: argparse.Namespace, server: ServerAddress, token: str, environment: Mapping[str, str]
+) -> BridgeSettings:
+    """The settings that parsed options ask for."""
+    read_only: str | None = options.read_only_token
+    return BridgeSettings(
+        server=server,
+        tokens=Tokens(token.encode(), read_only.encode() if read_only else None),
+        sync_token_prefix=secrets.token_hex(4) + "-",
+        host=options.host,
+        port=options.port,
+        faults=options.faults,
+        proof=environment.get(PROOF),
+        shows_token=TOKEN not in environment,
+    )
+
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: BridgeSettings, child: ServerChild | None = None) -> int:
+    """Serve until told to stop; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s redis: %(message)s")
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings, child))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop where there is one (it has no build for Windows and PyPy), else asyncio's own."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    return factory
+
+
+async def _serve(settings: BridgeSettings, child: ServerChild | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    bridge = Bridge(settings)
+    try:
+        url = await bridge.start()
+    except OSError as error:
+        print(
+            f"redis: cannot listen on {settings.host}:{settings.port}: {error}; choose another --port", file=sys.stderr
+        )
+        return 1
+    server = loop.create_task(child.run() if child is not None else asyncio.Event().wait())
+    announcing = loop.create_task(_announce(bridge, url, settings))
+    stopping = loop.create_task(stop.wait())
+    try:
+        await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return _outcome(server)
+    finally:
+        for task in (announcing, stopping, server):
+            task.cancel()
+        await bridge.close()
+        if child is not None:
+            await child.stop()
+        await asyncio.gather(announcing, stopping, server, return_exceptions=True)
+
+
+def _outcome(server: asyncio.Task[object]) -> int:
+    if not server.done():
+        return 0
+    error = server.exception()
+    if not isinstance(error, ChildFailedError):
+        _log.error("the Redis server could not be run", exc_info=error)
+    else:
+        _log.error("%s", error)
+    return 1
+
+
+async def _announce(bridge: Bridge, url: str, settings: BridgeSettings) -> None:
+    await bridge.ready()
+    print(f"Redis REST listening on {url}", flush=True)
+    if not settings.shows_token:
+        return
+    print(f"export UPSTASH_REDIS_REST_URL={url}", flush=True)
+    print(f"export UPSTASH_REDIS_REST_TOKEN={settings.tokens.token.decode()}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

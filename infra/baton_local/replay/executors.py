@@ -1,22 +1,25 @@
-"""The real executors, but that what the recording does not have is noted and left.
+"""The real executors, except that what the recording does not have is noted and left; and the world around them.
 
-Invariant: a recorded failure that no model or tool raised (an unknown agent, an index that did not answer) happens as
-it is recorded; every other comes through the real code.
+That world, as far as it is neither store nor model, is a queue that keeps, and tokens that count. Invariant: a recorded
+failure that no model or tool raised (an unknown agent, an index that did not answer) happens as it is recorded; every
+other comes through the real code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from baton.agents.executing import Executing
 from baton.conversation.exchanges import Exchange
-from baton.core.effects import CallModel, RunTool, Work
-from baton.core.state import Failure, Job
-from baton.core.step_results import ModelFailed, Remembered, StepResult
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.state import Job
+from baton.engine.step_results import ModelFailed, Remembered, StepResult
+from baton.executors.executor import Executing
+from baton.memory.entries import Recalled, Recollection
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
-from baton.memory.recollection import Recalled, Recollection
-from baton.ports import Claim, History, MemoryEntry
-from baton.ports.memory import EntryKind
+from baton.sdk.memory import EntryKind, MemoryEntry
+from baton.sdk.records import Failure
+from baton_events.messages import Outgoing
 from baton_local.replay.play import Asked, Play
 
 _OF_MODELS = {"model_error", "model_timeout"}
@@ -119,3 +122,41 @@ def _recalled(values: dict[str, object], job_id: str) -> Recalled:
         created_ms=created_ms,
     )
     return Recalled(entry, score if isinstance(score, float | int) else None)
+
+
+class ReplayQueue:
+    """`Queue` in memory; whoever plays takes the messages out and delivers them."""
+
+    def __init__(self) -> None:
+        self._published: list[tuple[str, Outgoing]] = []
+        self._count = 0
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Keep them."""
+        ids = [f"msg_{self._count + n}" for n in range(len(messages))]
+        self._count += len(messages)
+        self._published += zip(ids, messages, strict=True)
+        return ids
+
+    def take(self) -> list[tuple[str, Outgoing]]:
+        """Everything that was published since the last time; ids and messages."""
+        taken, self._published = self._published, []
+        return taken
+
+    async def cancel(self, message_id: str) -> None:
+        """Nothing that is played is taken back."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class CountingTokens:
+    """`Randomness` that counts, so that every replay is the same."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def token(self) -> str:
+        """The next one."""
+        self._count += 1
+        return f"replay{self._count:018d}"

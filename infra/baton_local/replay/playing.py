@@ -1,29 +1,112 @@
 """Plays a recorded job: submits it as it was submitted, and delivers its events until nothing is left to do.
 
-Invariant: events come in the order in which the recording has their work, and what it does not have comes last. So
-whatever ended the job before some of its work was done ends it before that work now, too.
+The stage is the product in one process: the real pipeline over everything in memory, for one recorded job. Invariants:
+nothing opens a connection, and jobs, calls and ends come from the real code. Events come in the order in which the
+recording has their work, and what it does not have comes last. So whatever ended the job before some of its work was
+done ends it before that work now, too.
 """
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from baton.admission.slot_client import SlotClient
+from baton.admission.stored_quota import StoredQuota
 from baton.agents.registry import Registry
+from baton.api.jobs.recording import collect, recording
+from baton.api.jobs.submission import SubmitBody, new_job
 from baton.api.problem import ApiError
-from baton.api.submit_body import SubmitBody, new_job
-from baton.core.state import Job
-from baton.core.transitions import JobStatus
-from baton.core.work_items import FOREVER_MS, ItemKind
-from baton.dispatch.delivery import Delivered
-from baton.dispatch.dispatching import dispatch
-from baton.ports import OutsideFact
-from baton.recording.collecting import collect
-from baton.recording.document import recording
+from baton.commands.facts import Facts
+from baton.engine.all_jobs.job_list import Row
+from baton.engine.commit.answers import OutsideFact
+from baton.engine.effects import CallModel, Effect, Remember, RequestSlot, RunTool
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind
+from baton.executors.executor import Hiding
+from baton.executors.model_turn import ModelTurn
+from baton.executors.remembering import Conversing, Recalling
+from baton.executors.tool_run import ToolRun
+from baton.queue.dispatch import Delivered, dispatch
+from baton.runtime.pipeline import Executor, Pipeline
+from baton.runtime.policy import Policy
+from baton.runtime.spec import work_limits_ms
+from baton.sdk.records import FOREVER_MS
+from baton.sdk.redaction import KnownSecrets
+from baton.settings.settings import Settings
+from baton.storage.in_memory.admission import InMemoryAdmission
+from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader
+from baton.storage.in_memory.store import InMemoryStore
+from baton.tools.running_calls import RunningCalls
+from baton_events.emitter import Emitter
 from baton_events.ids import canonical_json
 from baton_events.schema import Cancellation, Event, EventType, ToolPayload, event_type, parse_event
+from baton_local.replay.executors import (
+    CountingTokens,
+    RecordedEarlier,
+    RecordedMemory,
+    RecordedRun,
+    RecordedTurn,
+    ReplayQueue,
+    nothing_to_remember,
+)
 from baton_local.replay.play import Play, ReplayClock
-from baton_local.replay.recorded import RecordedJob
-from baton_local.replay.replay_error import ReplayError
-from baton_local.replay.stage import Stage
+from baton_local.replay.recorded import RecordedJob, ReplayError
+from baton_local.replay.recorded_agents import RecordedRegistry
+
+# Slots are no part of a job's decisions: there is always one.
+_SLOTS = 1_000_000
+_RESULT_LIMIT_BYTES = 1_000_000_000  # what was recorded was within the limit of its time
+SETTINGS = Settings(worker_base_url="https://replay.invalid", qstash_token="replay")  # noqa: S106 - opens nothing
+
+
+class Stage:
+    """Store, queue and pipeline of one replay."""
+
+    def __init__(self, registry: Registry, play: Play) -> None:
+        self.store, self.queue = InMemoryStore(), ReplayQueue()
+        self.reader = InMemoryReader(self.store)
+        self.emitter = Emitter(SETTINGS, self.queue)
+        admission, quota = InMemoryAdmission(_SLOTS), StoredQuota(None, play.clock, SETTINGS)
+        asking = SlotClient(admission, nothing_is_listed, self.emitter, play.clock, quota)
+        self.facts = Facts(self.store, InMemoryArchive(self.store), admission, asking, self.emitter, play.clock)
+        self.pipeline = Pipeline(
+            self.store,
+            self.emitter,
+            play.clock,
+            CountingTokens(),
+            _executors(RecordedRegistry(registry, play), self.store, asking, play),
+            self.facts,
+            nothing_follows,
+            Policy(
+                work_limits_ms(SETTINGS.work_timeout_seconds, registry.tools),
+                continues=frozenset({ItemKind.SLOT_REQUEST}),
+            ),
+        )
+
+
+async def nothing_is_listed(_row: Row) -> None:
+    """One job needs no list."""
+
+
+async def nothing_follows(_effects: Sequence[Effect]) -> None:
+    """Nobody is told of a replay."""
+
+
+def _executors(
+    registry: Registry, store: InMemoryStore, asking: SlotClient, play: Play
+) -> dict[type[Effect], Executor]:
+    limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
+    turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
+    calls = RunningCalls(limit_seconds)
+    run = ToolRun(registry, store, memory, play.clock, calls, _RESULT_LIMIT_BYTES, secrets)
+    return {
+        RequestSlot: asking,
+        CallModel: Hiding(RecordedTurn(turn, play), secrets),
+        RunTool: Hiding(RecordedRun(run, play), secrets),
+        Remember: nothing_to_remember,
+    }
+
 
 _SUBMISSION, _OUTSIDE = "replay_submission", "replay_outside"
 _LAST_MS = 10 * FOREVER_MS

@@ -1,4 +1,4 @@
-"""A recording as records, read from its JSON document (`functions/baton/recording/document.py` says what is in it).
+"""A recording as records, read from its JSON document (`functions/baton/api/jobs/recording.py` says what is in it).
 
 Invariant: what cannot be played is refused with the reason and the way out; fields that are not known are ignored.
 """
@@ -10,10 +10,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
-from baton.core.tool_approval import ASKS
-from baton.core.transcript import MEMORY_ROLE, SESSION_ROLE, WITHHELD_ROLE
-from baton.recording.document import RECORDING_VERSION
-from baton_local.replay.replay_error import ReplayError
+from baton.api.jobs.recording import RECORDING_VERSION
+from baton.engine.approvals import ASKS
+from baton.engine.transcript import WITHHELD_ROLE
+from baton.sdk.records import MEMORY_ROLE, SESSION_ROLE
+from baton_local.dev.stack_error import StackError
+
+
+class ReplayError(StackError):
+    """The recording cannot be read, or cannot be played here."""
+
 
 # What entries of these roles must have to be played.
 _STREAMED_TEXT: dict[str, type] = {"turn": int, "text": str, "calls": list}

@@ -1,26 +1,31 @@
 """An account of the queue: looked at and changed through the ports. The adapters of operators' commands are built here.
 
+The local stack registers topics and the reconciler's schedule with its queue as `baton setup` does with the hosted one.
+A queue that does not take them is no reason not to start: events go by direct URL unless PUBLISH_BY says otherwise.
 Invariant: applying a change twice is as applying it once. Must not: decide what to change, or print.
 """
 
+from collections.abc import Mapping
 from typing import assert_never
 
-from baton.adapters.queue_setup import QStashSetup
-from baton.adapters.schedules import QStashSchedules
-from baton.configuration.settings import Settings
-from baton.ports import Schedules
-from baton.ports.queue_setup import QueueSetup
-from baton_events.errors import MessageNotFoundError, QueueRefusedError, TopicNotFoundError
-from baton_local.setup.change import (
+from baton.queue.account import QueueSetup
+from baton.queue.ports import Schedules
+from baton.queue.qstash.schedules import QStashSchedules
+from baton.queue.qstash.setup import QStashSetup
+from baton.settings.settings import Settings, read_settings
+from baton_events.errors import MessageNotFoundError, PublishError, QueueRefusedError, SettingsError, TopicNotFoundError
+from baton_local.setup.difference import (
     Change,
     DeleteSchedule,
     DeleteTopic,
+    Found,
     PutDefaults,
     PutEndpoint,
     PutSchedule,
     RemoveEndpoint,
+    difference,
 )
-from baton_local.setup.difference import Found
+from baton_local.setup.wanted import wanted_of
 
 
 class Account:
@@ -77,3 +82,20 @@ class Account:
         """Close connections."""
         await self._setup.close()
         await self._schedules.close()
+
+
+async def register(environment: Mapping[str, str]) -> str | None:
+    """Register what the app with this environment needs; return None, or in one line why the queue did not take it."""
+    try:
+        settings = read_settings(environment)
+    except SettingsError:
+        return None  # the app says so itself
+    account = Account.of(settings)
+    try:
+        for change in difference(wanted_of(settings), await account.look()).changes:
+            await account.apply(change)
+    except PublishError as error:
+        return f"the queue did not take its topics and the hourly sweep: {error}"
+    finally:
+        await account.close()
+    return None

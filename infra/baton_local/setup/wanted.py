@@ -1,17 +1,30 @@
-"""What a deployment needs in its account of the queue: topics with endpoints, and the sweep's schedule. Pure.
+"""What a deployment needs in its account of the queue: topics with endpoints, and the reconciler's schedule. Pure.
 
-Invariant: everything that it makes is known by a name that begins with the deployment's prefix and a dot, so that two
-deployments on one account, each with its own QSTASH_TOPIC_PREFIX, do not meet.
+Also whether a queue can reach the deployment at all, as far as the addresses tell. Invariant: everything that it makes
+is known by a name that begins with the deployment's prefix and a dot, so that two deployments on one account, each with
+its own QSTASH_TOPIC_PREFIX, do not meet.
 """
 
 from dataclasses import dataclass
 
-from baton.configuration.settings import Settings
-from baton.ports import Outgoing
-from baton.ports.queue_setup import Topic, TopicEndpoint
+from baton.queue.account import Topic, TopicEndpoint
+from baton.settings.settings import Settings
 from baton_events.emitter import message_to
-from baton_events.messages import RetryWaits, delivery_seconds
-from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, EventType
+from baton_events.messages import Outgoing, RetryWaits, delivery_seconds
+from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS, EventType
+from baton_events.setting import is_loopback
+
+
+def unreachable_base(settings: Settings) -> str:
+    """Why the queue cannot reach the functions, with the way out; empty: nothing speaks against it."""
+    here = [url for url in map(settings.endpoint_url, WEBHOOK_ENDPOINTS) if is_loopback(url)]
+    if is_loopback(settings.qstash_url) or not here:
+        return ""
+    return (
+        f"{here[0]} is reached by this machine only, and the queue is {settings.qstash_url}: set "
+        "WORKER_BASE_URL to the public address of the functions, or run `baton tunnel` for one"
+    )
+
 
 # An endpoint is put by its name, so that a new address replaces the old one instead of being a second (qstash.md 23).
 ENDPOINT_NAME = "baton"

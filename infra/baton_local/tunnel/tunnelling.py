@@ -11,21 +11,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
 from baton_events.errors import PublishError
-from baton_local.dev.part import Part
+from baton_local.dev.part import Part, http_is_ready
+from baton_local.dev.part_log import Screen
 from baton_local.dev.parts import PYTHON
 from baton_local.dev.ports import LOOPBACK
-from baton_local.dev.readiness import http_is_ready
-from baton_local.dev.screen import Screen
 from baton_local.dev.stack_error import StackError
 from baton_local.dev.supervisor import Supervisor
-from baton_local.doctor.checkup import probe
+from baton_local.doctor.checkup import Outside, probe
 from baton_local.doctor.finding import Finding
-from baton_local.doctor.outside import Outside
 from baton_local.setup.account import Account
-from baton_local.setup.change import told
-from baton_local.setup.difference import difference
+from baton_local.setup.difference import difference, told
 from baton_local.setup.wanted import wanted_of
 from baton_local.tunnel.ngrok import Agent, command_of
 

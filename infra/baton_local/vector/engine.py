@@ -1,28 +1,63 @@
 """The shell around the index: writes one after the other, searches and embeddings in threads.
 
-Invariant: a write is on disk before it is in memory, and in memory before it is answered, so what anybody was told or
-could read survives kill -9. If the disk refuses, the request fails and nothing of it is there.
+Time and randomness come from outside here and nowhere else; a test gives its own. Invariant: a write is on disk before
+it is in memory, and in memory before it is answered, so what anybody was told or could read survives kill -9. If the
+disk refuses, the request fails and nothing of it is there.
 """
 
 import asyncio
 import logging
+import random  # noqa: TID251 - this file is the adapter
 import sqlite3
+import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from baton_local.stand_in.api_error import ApiError
 from baton_local.vector.core.errors import unacceptable
 from baton_local.vector.core.index import Index
-from baton_local.vector.core.querying import Hit, Query, ranked
-from baton_local.vector.core.resumable import ResumableQueries
-from baton_local.vector.core.vector import Vector
+from baton_local.vector.core.querying import Hit, Query, ResumableQueries, ranked
+from baton_local.vector.core.record import Vector
 from baton_local.vector.core.writing import Plan
-from baton_local.vector.embedding.model import EmbedderError, EmbeddingModel
+from baton_local.vector.embeddings import EmbedderError, EmbeddingModel
 from baton_local.vector.settings import Settings
-from baton_local.vector.storage.store import Store
-from baton_local.vector.surroundings import Surroundings
+from baton_local.vector.store import Store
+
+
+class Surroundings(Protocol):
+    """What the server cannot compute."""
+
+    def now_ms(self) -> int:
+        """Milliseconds that only grow, from any beginning."""
+        ...
+
+    def new_uuid(self) -> str:
+        """An id that nobody can guess."""
+        ...
+
+    def chance(self) -> float:
+        """A number from 0 to below 1."""
+        ...
+
+
+class System:
+    """The machine's."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since some moment of this machine."""
+        return int(time.monotonic() * 1_000)
+
+    def new_uuid(self) -> str:
+        """A random UUID."""
+        return str(uuid.uuid4())  # noqa: TID251 - as above
+
+    def chance(self) -> float:
+        """A pseudo-random number, good enough to pick a record."""
+        return random.random()  # noqa: S311 - picks a record, protects nothing
+
 
 _SEARCH_THREADS = 4  # no faster than one, but a long search does not hold up short ones
 

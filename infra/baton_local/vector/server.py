@@ -1,25 +1,49 @@
-"""Puts the parts together: settings in, a running application out. The only module that builds real adapters."""
+"""Puts the parts together over a data folder, and serves them in the foreground until a signal.
 
-from collections.abc import AsyncIterator
+The only module that builds real adapters: settings in, a running application out. Invariant: one server process per
+folder, for the index in memory is the only one that knows the file.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
 
 from baton_local.stand_in.asgi import App
-from baton_local.stand_in.folder import token_of
+from baton_local.stand_in.folder import DataFolderError, lock_folder, token_of
+from baton_local.stand_in.http_server import listen, serve_until
 from baton_local.vector.core.index import Index
-from baton_local.vector.embedding.hashing import DEFAULT_DIMENSION, hashing_model
-from baton_local.vector.embedding.loading import load_model
-from baton_local.vector.embedding.model import EmbedderError, EmbeddingModel
-from baton_local.vector.engine import Engine
+from baton_local.vector.embeddings import DEFAULT_DIMENSION, EmbedderError, EmbeddingModel, hashing_model, load_model
+from baton_local.vector.engine import Engine, Surroundings, System
 from baton_local.vector.settings import HASHING_EMBEDDER, NO_EMBEDDER, Settings
-from baton_local.vector.storage.data_folder import DataFolder
-from baton_local.vector.storage.schema import open_database
-from baton_local.vector.storage.shape import keep_shape
-from baton_local.vector.storage.store import Store
-from baton_local.vector.surroundings import Surroundings, System
-from baton_local.vector.wire.app import Api
-from baton_local.vector.wire.auth import Tokens
-from baton_local.vector.wire.faults import Faults
+from baton_local.vector.store import Store, keep_shape, open_database
+from baton_local.vector.wire.admin import Faults
+from baton_local.vector.wire.app import Api, Tokens
+
+
+class DataFolder:
+    """Held for this process from construction until `release`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = lock_folder(path)
+        except OSError as error:
+            raise DataFolderError(f"cannot use {path} as data folder: {error}; name another with --data") from None
+
+    @property
+    def database_path(self) -> Path:
+        """Where the records are."""
+        return self.path / "vector.db"
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        os.close(self._lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +98,19 @@ def _model_of(settings: Settings) -> EmbeddingModel | None:
             "leave --dimension out or name another --embedder"
         )
     return model
+
+
+Ready = Callable[[str, str], None]
+
+
+def serve(settings: Settings, on_ready: Ready) -> int:
+    """Run until SIGTERM or SIGINT; `on_ready` gets the URL and the token once requests would succeed."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, on_ready))
+
+
+async def _serve(settings: Settings, on_ready: Ready) -> int:
+    listener, url = listen(settings.host, settings.port)
+    async with running(settings) as ready:
+        await serve_until(asyncio.Event(), ready.app, listener, lambda: on_ready(url, ready.token))
+    return 0

@@ -1,9 +1,21 @@
-"""Everything that can be set, in one frozen object."""
+"""Everything that can be set, in one frozen object, and the bounds of what the index takes (vector-rest.md 3, 9)."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from baton_local.vector.core.limits import Limits
+MAX_DIMENSION = 3_072
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The hosted service's where it documents one; the rest keeps one process healthy."""
+
+    max_metadata_bytes: int = 48 * 1_024
+    max_metadata_depth: int = 100
+    max_fetched_by_prefix: int = 1_000
+    max_resumable_queries: int = 100
+    max_request_bytes: int = 100 * 1_024 * 1_024
+
 
 DEFAULT_PORT = 8078
 NO_EMBEDDER = "none"

@@ -11,9 +11,7 @@ from qstash.errors import SignatureError
 from upstash_redis.errors import UpstashError
 from upstash_vector.errors import UpstashError as VectorError
 
-from baton_local.fixtures.qstash_server import QStashServer
-from baton_local.fixtures.redis_server import RedisServer
-from baton_local.fixtures.vector_server import VectorServer
+from baton_local.fixtures.servers import QStashServer, RedisServer, VectorServer
 from tests.contract.coverage.either import Either, EitherIndex, EitherRedis
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.either_client import EitherClient

@@ -16,7 +16,7 @@ class Difference:
     test: str
 
 
-_QSTASH = "unit/infra/local_qstash"
+_QSTASH = "unit/baton_local/qstash"
 _REDIS = "contract/redis_rest"
 _VECTOR = "contract/vector_rest"
 

@@ -7,7 +7,7 @@ from typing import Any
 from upstash_redis import Redis
 from upstash_redis.asyncio import Redis as AsyncRedis
 
-from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.servers import RedisServer
 from tests.contract.coverage.method_case import Arguments
 
 ALONE = ("sync", "async")

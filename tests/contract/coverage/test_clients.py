@@ -2,9 +2,7 @@
 
 import pytest
 
-from baton_local.fixtures.qstash_server import QStashServer
-from baton_local.fixtures.redis_server import RedisServer
-from baton_local.fixtures.vector_server import VectorServer
+from baton_local.fixtures.servers import QStashServer, RedisServer, VectorServer
 from tests.contract.coverage.client_cases import CASES, Servers
 
 # Several methods may share a case: one run of it shows them all.

@@ -4,8 +4,7 @@ import pytest
 from upstash_redis import Redis
 from upstash_redis.errors import UpstashError
 
-from baton_local.fixtures.qstash_server import QStashServer
-from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.servers import QStashServer, RedisServer
 from tests.contract.coverage.surface import python_methods, synchronous
 
 JSON_METHODS = sorted(

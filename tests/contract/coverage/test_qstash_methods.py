@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from qstash.errors import QStashError
 
-from baton_local.fixtures.qstash_server import QStashServer
+from baton_local.fixtures.servers import QStashServer
 from tests.contract.coverage.qstash_cases.resources import CASES
 from tests.contract.coverage.qstash_cases.scene import UNAUTHORISED, Scene
 from tests.contract.qstash.destination import Destination

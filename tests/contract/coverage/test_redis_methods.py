@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from upstash_redis.errors import UpstashError
 
-from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.servers import RedisServer
 from tests.contract.coverage.method_case import MethodCase
 from tests.contract.coverage.redis_cases.families import CASES
 from tests.contract.coverage.redis_clients import ALONE, BATCHED, RedisClients

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from upstash_vector.errors import UpstashError
 
-from baton_local.fixtures.vector_server import VectorServer
+from baton_local.fixtures.servers import VectorServer
 from tests.contract.coverage.either import EitherIndex
 from tests.contract.coverage.vector_cases import CASES, ELSEWHERE, RECORDS, UNAUTHORISED
 

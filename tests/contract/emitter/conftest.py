@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from baton.adapters.publisher import QStashQueue
-from baton.configuration.settings import Settings
-from baton.ports import Queue
+from baton.queue.qstash.publisher import QStashQueue
+from baton.settings.settings import Settings
+from baton_events.messages import Queue
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.contract.emitter.receiver import Receiver, receiver
 from tests.fakes.queue import FakeQueue

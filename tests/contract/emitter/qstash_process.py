@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
 
 _STOP_SECONDS = 60.0
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from baton.adapters.clock import SystemClock
-from baton.adapters.verifier import QueueVerifier
-from baton.configuration.settings import Settings
-from baton.core.expected import event_of
-from baton.core.work_items import loop_item
+from baton.clock import SystemClock
+from baton.engine.outbox import event_of
+from baton.engine.work_items import loop_item
+from baton.queue.qstash.verifier import QueueVerifier
+from baton.settings.settings import Settings
 from baton_events.emitter import Delivery, Emitter
 from baton_events.errors import (
     PartialPublishError,

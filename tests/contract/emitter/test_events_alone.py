@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
 from tests.architecture.source_files import ROOT
 from tests.contract.emitter.receiver import Receiver
 

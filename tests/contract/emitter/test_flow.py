@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from baton.adapters.schedules import QStashSchedules
-from baton.configuration.settings import Settings
-from baton.core.expected import event_of
-from baton.core.work_items import loop_item
+from baton.engine.outbox import event_of
+from baton.engine.work_items import loop_item
+from baton.queue.qstash.schedules import QStashSchedules
+from baton.settings.settings import Settings
 from baton_events.emitter import Delivery, Emitter, message_to
 from baton_events.schema import SWEEP_ENDPOINT
 

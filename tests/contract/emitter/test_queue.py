@@ -1,7 +1,7 @@
 """What every queue promises to whoever publishes: the fake and the real one alike."""
 
-from baton.adapters.clock import SystemClock
-from baton.ports import Outgoing, Queue
+from baton.clock import SystemClock
+from baton_events.messages import Outgoing, Queue
 
 FAR_AWAY = "http://127.0.0.1:9/never"
 LATER_MS = SystemClock().now_ms() + 3_600_000

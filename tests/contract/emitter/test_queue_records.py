@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from baton.adapters.clock import SystemClock
-from baton.adapters.publisher import QStashQueue
-from baton.adapters.queue_records import QStashRecords
-from baton.ports import Outgoing, QueueRecords
+from baton.clock import SystemClock
+from baton.queue.ports import QueueRecords
+from baton.queue.qstash.publisher import QStashQueue
+from baton.queue.qstash.records import QStashRecords
+from baton_events.messages import Outgoing
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords

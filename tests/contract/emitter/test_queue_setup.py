@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.adapters.queue_setup import QStashSetup
-from baton.ports.queue_setup import QueueSetup, Topic, TopicEndpoint
+from baton.queue.account import QueueSetup, Topic, TopicEndpoint
+from baton.queue.qstash.setup import QStashSetup
 from baton_events.errors import TopicNotFoundError
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.fakes.queue_setup import FakeQueueSetup

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.adapters.schedules import QStashSchedules
-from baton.ports import Outgoing, Schedules
+from baton.queue.ports import Schedules
+from baton.queue.qstash.schedules import QStashSchedules
 from baton_events.errors import MessageNotFoundError, QueueRefusedError
+from baton_events.messages import Outgoing
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.fakes.schedules import FakeSchedules
 

@@ -7,10 +7,10 @@ from typing import Literal
 
 import pytest
 
-from baton.adapters.clock import SystemClock
-from baton.adapters.publisher import QStashQueue
-from baton.ports import Outgoing
+from baton.clock import SystemClock
+from baton.queue.qstash.publisher import QStashQueue
 from baton_events.errors import PublishError, TopicNotFoundError
+from baton_events.messages import Outgoing
 from tests.contract.emitter.qstash_process import QStashProcess
 
 LATER_MS = SystemClock().now_ms() + 3_600_000

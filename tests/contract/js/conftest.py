@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from baton_local.fixtures.qstash_server import QStashServer
-from baton_local.fixtures.redis_server import RedisServer
-from baton_local.fixtures.vector_server import VectorServer
+from baton_local.fixtures.servers import QStashServer, RedisServer, VectorServer
 from tests.contract.js.javascript_results import JavaScriptResults
 from tests.contract.js.node_program import NodeProgram, node_program
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from baton.adapters.long_term_memory import UpstashLongTermMemory
-from baton.adapters.redis import RedisConnection
-from baton.adapters.session_memory import RedisSessionMemory
-from baton.configuration.settings import Settings
-from baton.ports import LongTermMemory, MemoryEntry, SessionMemory
-from baton_local.fixtures.redis_server import RedisServer
-from baton_local.fixtures.vector_server import VectorServer
+from baton.sdk.memory import LongTermMemory, MemoryEntry, SessionMemory
+from baton.settings.settings import Settings
+from baton.storage.redis.agent_memory import RedisSessionMemory
+from baton.storage.redis.connection import RedisConnection
+from baton.vector import UpstashLongTermMemory
+from baton_local.fixtures.servers import RedisServer, VectorServer
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 
 RETENTION_MS = 1_000_000

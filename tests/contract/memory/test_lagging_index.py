@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from baton.adapters.long_term_memory import UpstashLongTermMemory
-from baton.configuration.settings import Settings
 from baton.memory.keeper import MemoryKeeper
+from baton.settings.settings import Settings
+from baton.vector import UpstashLongTermMemory
 from tests.contract.memory.conftest import an_entry
 from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
 from tests.fakes.memory import FakeSessionMemory

@@ -2,12 +2,11 @@
 
 import pytest
 
-from baton.adapters.long_term_memory import UpstashLongTermMemory
-from baton.configuration.settings import Settings
-from baton.ports import LongTermMemory
+from baton.sdk.memory import LongTermMemory
+from baton.settings.settings import Settings
+from baton.vector import UpstashLongTermMemory
 from baton_events.errors import MemoryUnavailableError
-from baton_local.fixtures.vector_faults import VectorFaults
-from baton_local.fixtures.vector_server import VectorServer
+from baton_local.fixtures.servers import VectorFaults, VectorServer
 from tests.contract.memory.conftest import an_entry
 
 LAMP, FOG, BREAD = "the lamp on the tower is red", "the fog horn sounds twice a minute", "bread needs flour and salt"

@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from baton.adapters.keys import session_memory_key
-from baton.ports import SessionMemory
-from baton.ports.memory import SESSION_ENTRIES
+from baton.sdk.memory import SESSION_ENTRIES, SessionMemory
+from baton.storage.redis.keys import session_memory_key
 from tests.contract.memory.conftest import RETENTION_MS, Real, an_entry
 
 

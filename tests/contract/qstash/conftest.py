@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from baton_local.qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.settings import DEVELOPMENT_USERS
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.either_client import EitherClient
-from tests.unit.infra.local_qstash.server_process import ServerProcess
+from tests.unit.baton_local.qstash.server_process import ServerProcess
 
 _numbers = itertools.count(1)
 _TRIES, _PAUSE_SECONDS = 5_000, 0.02

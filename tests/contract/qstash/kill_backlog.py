@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from baton_local.qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.settings import DEVELOPMENT_USERS
 
 QUEUE = "held"
 _BATCH = 1_000

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random  # noqa: TID251 - the one file of these tests that draws, from a seed that is printed
 
-from tests.unit.infra.local_qstash.server_process import ServerProcess
+from tests.unit.baton_local.qstash.server_process import ServerProcess
 
 _LONGEST_LIFE_SECONDS, _LONGEST_START_SECONDS = 0.5, 0.4
 _STARTING_SHARE = 0.25

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from baton_local.qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.settings import DEVELOPMENT_USERS
 from tests.contract.qstash.destination import Destination, Received, Reply
 from tests.contract.qstash.either_client import RETRY_FAST, EitherClient
 

@@ -5,10 +5,10 @@ import httpx
 import pytest
 from qstash.errors import QStashError
 
-from baton_local.qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.settings import DEVELOPMENT_USERS
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.either_client import EitherClient
-from tests.unit.infra.local_qstash.server_process import ServerProcess
+from tests.unit.baton_local.qstash.server_process import ServerProcess
 
 Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.kill_backlog import QUEUE, client_of, fill, unfinished
-from tests.unit.infra.local_qstash.server_process import ServerProcess
+from tests.unit.baton_local.qstash.server_process import ServerProcess
 
 WAITING, HELD, LOOKED_AT = 100_000, 200, 200
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from qstash.errors import DailyMessageLimitExceededError, RateLimitExceededError
 
-from baton_local.qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.settings import DEVELOPMENT_USERS
 from tests.contract.qstash.either_client import EitherClient
-from tests.unit.infra.local_qstash.server_process import ServerProcess
+from tests.unit.baton_local.qstash.server_process import ServerProcess
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -2,10 +2,10 @@ import pytest
 from qstash import Receiver
 from qstash.errors import QStashError, SignatureError
 
-from baton_local.qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.settings import DEVELOPMENT_USERS
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.either_client import EitherClient
-from tests.unit.infra.local_qstash.server_process import ServerProcess
+from tests.unit.baton_local.qstash.server_process import ServerProcess
 
 
 async def test_receiver_verifies_what_is_delivered(sdk: EitherClient, destination: Destination, name: str) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.core.state import Usage
-from baton.ports import ClaimResult, Committed, Created, Looked, Outside, Snapshot, StoredParts, Undelivered
+from baton.engine.commit.answers import ClaimResult, Committed, Created, Looked, Outside, Undelivered
+from baton.engine.state import Usage
+from baton.storage.ports.jobs import Snapshot, StoredParts
 from tests.contract.store.operations import JOB_IDS, Operation
 from tests.contract.store.sample import NOW_MS, a_job, by_key, creation
 

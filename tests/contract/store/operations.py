@@ -9,14 +9,15 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from baton.core.admission import Entry, SlotTable, Want
-from baton.core.effects import Changes, Join, Report, Skip, TextStream
-from baton.core.inline_continuation import Continuation
-from baton.core.limits import Spend
-from baton.core.parts import handled
-from baton.core.transitions import JobStatus
-from baton.core.work_items import FOREVER_MS, ItemKind, WorkItem, following, loop_item, slot_request_item
-from baton.ports import Claim, OutsideFact
+from baton.engine.all_jobs.slots import Entry, SlotTable, Want
+from baton.engine.commit.answers import Claim, OutsideFact
+from baton.engine.effects import Changes, Join, Report, Skip, TextStream
+from baton.engine.outbox import Continuation
+from baton.engine.stream_parts import handled
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item
+from baton.sdk.limits import Spend
+from baton.sdk.records import FOREVER_MS
 from baton_events.errors import JobGoneError
 from baton_events.ids import is_child, root_of
 from tests.contract.store.rooms import results_of, rooms, waits_once

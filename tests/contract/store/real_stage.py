@@ -6,14 +6,16 @@ from typing import Literal
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.container import Ports
-from baton.dispatch.delivery import Outcome
-from baton.models.call import Call
+from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
-from baton.ports import RateLimit, Verifier, charge
+from baton.queue.dispatch import Outcome
+from baton.queue.ports import Verifier
+from baton.storage.ports.access import RateLimit
 from baton.tools.tool import tool
+from baton.transport.meter import charge
 from baton_events.schema import Event
 from tests.contract.store.side import Side
-from tests.unit.functions.stage import SETTINGS, Stage
+from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 Continuation = Literal["queue", "inline"]
 

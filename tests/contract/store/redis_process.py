@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import httpx
 
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
 from baton_local.redis.data_dir import DataDir
 
 TOKEN = "contract-token"

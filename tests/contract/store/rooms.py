@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from baton.core.inline_continuation import Continuation
-from baton.core.state import CallRecord
-from baton.core.work_items import ItemKind, WorkItem
-from baton.ports import Claim
+from baton.engine.commit.answers import Claim
+from baton.engine.outbox import Continuation
+from baton.engine.state import CallRecord
+from baton.engine.work_items import ItemKind, WorkItem
 from tests.contract.store.sample import leases_of
 
 _KINDS = (frozenset(ItemKind), frozenset({ItemKind.SLOT_REQUEST, ItemKind.CALL}), frozenset({ItemKind.LOOP}))

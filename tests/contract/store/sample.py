@@ -4,15 +4,17 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from baton.core.admission import Entry, SlotTable, Want
-from baton.core.decide import submit
-from baton.core.effects import Changes, Join
-from baton.core.limits import Limits, first_reserve
-from baton.core.state import CallRecord, Job, ModelPolicy
-from baton.core.step_results import Submitted
-from baton.core.submitting import first_slot_state
-from baton.core.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item, tool_key, turn_group
-from baton.ports import Claim, Spent
+from baton.engine.all_jobs.slots import Entry, SlotTable, Want
+from baton.engine.commit.answers import Claim
+from baton.engine.commit.usage_ledger import Spent
+from baton.engine.decide import submit
+from baton.engine.effects import Changes, Join
+from baton.engine.lifecycle import first_slot_state
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import Submitted
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item, tool_key, turn_group
+from baton.sdk.limits import Limits, first_reserve
+from baton.sdk.records import ModelPolicy
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000

@@ -4,27 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from baton.adapters.admission import RedisAdmission
-from baton.adapters.admission_control import RedisAdmissionControl
-from baton.adapters.archive import RedisArchive
-from baton.adapters.counters import RedisCounters
-from baton.adapters.listing import RedisListing
-from baton.adapters.reader import RedisReader
-from baton.adapters.redis import RedisConnection
-from baton.adapters.stored_bytes import RedisStoredBytes
-from baton.adapters.tool_statistics import RedisToolStatistics
-from baton.adapters.tree_store import TreeStore
-from baton.ports import (
-    Admission,
-    AdmissionControl,
-    Archive,
-    Counters,
-    Listing,
-    Reader,
-    Store,
-    StoredBytes,
-    ToolStatistics,
-)
+from baton.observability.counters import Counters, ToolStatistics
+from baton.storage.ports.all_jobs import Admission, AdmissionControl, Listing, StoredBytes
+from baton.storage.ports.jobs import Archive, Reader, Store
+from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
+from baton.storage.redis.archive import RedisArchive
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.listing import RedisListing
+from baton.storage.redis.reader import RedisReader
+from baton.storage.redis.store import TreeStore
+from baton.storage.redis.totals import RedisCounters, RedisStoredBytes, RedisToolStatistics
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.fakes import (

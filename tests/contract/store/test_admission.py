@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from baton.core.admission import Place, SlotState, Want
-from baton.ports import SlotAnswer, SweepTurn, Told
+from baton.engine.all_jobs.slots import Place, SlotState, Want
+from baton.storage.ports.all_jobs import SlotAnswer, SweepTurn, Told
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side, real_side

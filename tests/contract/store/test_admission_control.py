@@ -4,9 +4,9 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from baton.core.admission import Entry, Place, SlotState, Want
-from baton.core.ends import AgentCounters, End, MonthUsed, with_end
-from baton.ports import AdmissionState, SlotAnswer, Started, Told
+from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end
+from baton.engine.all_jobs.slots import Entry, Place, SlotState, Want
+from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, Started, Told
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
 

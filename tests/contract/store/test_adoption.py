@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from baton.adapters import keys
-from baton.adapters.takeover import BESIDE_MS
-from baton.core.admission import Entry, Place, SlotState
-from baton.core.records import load_entry
+from baton.engine.all_jobs.slots import Entry, Place, SlotState
+from baton.engine.commit.codec import load_entry
+from baton.storage.redis import keys
+from baton.storage.redis.semaphore import BESIDE_MS
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, connection_to, side_over

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.adapters.api_key_store import RedisApiKeyStore
-from baton.ports import ApiKeyStore, StoredKey
+from baton.storage.ports.access import ApiKeyStore, StoredKey
+from baton.storage.redis.access import RedisApiKeyStore
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 from tests.fakes.api_key_store import FakeApiKeyStore

@@ -1,6 +1,6 @@
 """APPEND: parts in mid-work, only from the work item's owner, each sequence once."""
 
-from baton.core.effects import Changes
+from baton.engine.effects import Changes
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from baton.adapters.redis import RedisConnection
-from baton.engine.patch import Patch
+from baton.engine.commit.patch import Patch
+from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 from tests.fakes.applying import Applying, Keys

@@ -3,12 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.state import CallRecord, Job
-from baton.core.transcript import MEMORY_ROLE
-from baton.core.transitions import JobStatus
-from baton.core.work_items import loop_item
-from baton.ports import OutsideFact, Recalled, Recorded, Removed, SignalResult, Tombstone, Verdict
+from baton.engine.commit.answers import OutsideFact, Recalled, Recorded, Removed, SignalResult, Tombstone, Verdict
+from baton.engine.effects import Changes
+from baton.engine.state import CallRecord, Job
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import loop_item
+from baton.sdk.records import MEMORY_ROLE
 from baton_events.errors import JobGoneError
 from baton_events.ids import canonical_json
 from tests.contract.store.redis_process import RedisProcess

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
-from baton.adapters.audit_log import RedisAuditLog
-from baton.ports import AuditEntry, AuditLog
+from baton.storage.ports.access import AuditEntry, AuditLog
+from baton.storage.redis.access import RedisAuditLog
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 from tests.fakes.audit_log import FakeAuditLog

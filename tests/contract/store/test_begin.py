@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.state import Level, State
-from baton.core.work_items import WorkItem, loop_item
-from baton.ports import ClaimResult, History, Verdict
+from baton.engine.commit.answers import ClaimResult, History, Verdict
+from baton.engine.effects import Changes
+from baton.engine.state import Level, State
+from baton.engine.work_items import WorkItem, loop_item
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -2,10 +2,11 @@
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes, Report
-from baton.core.transitions import JobStatus
-from baton.core.work_items import FOREVER_MS, ItemKind
-from baton.ports import Loaded
+from baton.engine.commit.answers import Loaded
+from baton.engine.effects import Changes, Report
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind
+from baton.sdk.records import FOREVER_MS
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

@@ -3,11 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.state import Usage
-from baton.core.transitions import CallStatus, JobStatus
-from baton.core.work_items import ItemKind, WorkItem, following, loop_item
-from baton.ports import Committed, Spent, Verdict
+from baton.engine.commit.answers import Committed, Verdict
+from baton.engine.commit.usage_ledger import Spent
+from baton.engine.effects import Changes
+from baton.engine.state import Usage
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -6,17 +6,19 @@ Source: decisions/0016-cost-of-a-step.
 import pytest
 from msgspec.structs import replace
 
-from baton.core.admission import Place, SlotState, Want
-from baton.core.decide import decide
-from baton.core.effects import Changes, Decision
-from baton.core.parts import text_delta
-from baton.core.state import CallRecord, Failure, Usage
-from baton.core.step_results import ModelAnswered, Started, StepResult, ToolFailed, ToolReturned, Wanted
-from baton.core.transitions import CallStatus
-from baton.core.work_items import ItemKind, WorkItem, following, loop_item
-from baton.dispatch.usage_ledger import commit
-from baton.ports import ClaimResult, Meter, metered, take
-from baton.ports.spending import NOTHING
+from baton.engine.all_jobs.slots import Place, SlotState, Want
+from baton.engine.commit.answers import ClaimResult
+from baton.engine.commit.usage_ledger import NOTHING
+from baton.engine.decide import decide
+from baton.engine.effects import Changes, Decision
+from baton.engine.state import CallRecord, Usage
+from baton.engine.step_results import ModelAnswered, Started, StepResult, ToolFailed, ToolReturned
+from baton.engine.stream_parts import text_delta
+from baton.engine.transitions import CallStatus
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
+from baton.sdk.records import Failure, Wanted
+from baton.storage.usage import commit
+from baton.transport.meter import Meter, metered, take
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,

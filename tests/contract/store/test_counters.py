@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.work_items import ItemKind
+from baton.engine.effects import Changes
+from baton.engine.work_items import ItemKind
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out, first_item
 from tests.contract.store.side import Side

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from baton.core.state import Usage
-from baton.ports import Created, Spent
+from baton.engine.commit.answers import Created
+from baton.engine.commit.usage_ledger import Spent
+from baton.engine.state import Usage
 from tests.contract.store.sample import JOB_ID, NOW_MS, a_job, creation, first_item
 from tests.contract.store.side import Side
 

@@ -5,9 +5,9 @@ Whoever makes a step cheaper lowers the number here; whoever makes it dearer has
 
 import pytest
 
-from baton.adapters import keys
-from baton.adapters.tree_writes import Writes
-from baton.engine.patch import Patch
+from baton.engine.commit.patch import Patch
+from baton.storage.redis import keys
+from baton.storage.redis.tree_writes import Writes
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side
 from tests.contract.store.test_cost import measured

@@ -4,9 +4,9 @@ import asyncio
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes, Skip
-from baton.core.work_items import ItemKind, WorkItem, following
-from baton.ports import OutsideFact, SignalResult, Verdict
+from baton.engine.commit.answers import OutsideFact, SignalResult, Verdict
+from baton.engine.effects import Changes, Skip
+from baton.engine.work_items import ItemKind, WorkItem, following
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

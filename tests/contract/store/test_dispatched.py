@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec.structs import replace
 
-from baton.core.admission import SlotState
-from baton.core.effects import Changes
-from baton.core.inline_continuation import Continuation
-from baton.core.work_items import ItemKind, WorkItem, following, loop_item
-from baton.ports import Committed, OutsideFact, Verdict
+from baton.engine.all_jobs.slots import SlotState
+from baton.engine.commit.answers import Committed, OutsideFact, Verdict
+from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from tests.contract.store.sample import (
     FIRST_EPOCH,
     JOB_ID,

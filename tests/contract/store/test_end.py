@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.transitions import JobStatus
-from baton.ports import Committed, Undelivered, Verdict
+from baton.engine.commit.answers import Committed, Undelivered, Verdict
+from baton.engine.effects import Changes
+from baton.engine.transitions import JobStatus
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from baton.core.effects import Changes
-from baton.core.state import Usage
-from baton.core.transitions import JobStatus
-from baton.ports import Recorded, Spent, Verdict
+from baton.engine.commit.answers import Recorded, Verdict
+from baton.engine.commit.usage_ledger import Spent
+from baton.engine.effects import Changes
+from baton.engine.state import Usage
+from baton.engine.transitions import JobStatus
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

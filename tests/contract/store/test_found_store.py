@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.state import Failure
-from baton.core.step_results import ModelAnswered, Wanted
+from baton.engine.effects import Changes
+from baton.engine.step_results import ModelAnswered
+from baton.sdk.records import Failure, Wanted
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, SPENT, a_job, claim_of, creation, fan_out, first_item
 from tests.contract.store.side import Side

@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.core.effects import Changes, Join
-from baton.core.inline_continuation import Continuation
-from baton.core.transitions import JobStatus
-from baton.core.work_items import ItemKind, following, loop_item
-from baton.ports import Verdict
+from baton.engine.commit.answers import Verdict
+from baton.engine.effects import Changes, Join
+from baton.engine.outbox import Continuation
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind, following, loop_item
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

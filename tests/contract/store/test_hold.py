@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from baton.core.work_items import CLOCK_ERROR_MS
-from baton.ports import ClaimResult, Verdict
+from baton.engine.commit.answers import ClaimResult, Verdict
+from baton.engine.work_items import CLOCK_ERROR_MS
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from baton.adapters.tree_store import TreeStore
+from baton.storage.redis.store import TreeStore
 from baton_events.errors import StoreError
 from tests.contract.store.comparable import comparable, creations, uncounted
 from tests.contract.store.one_slot import OneSlot

@@ -6,9 +6,9 @@ import random  # noqa: TID251 - orders are drawn here, from a seed that the test
 import pytest
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.work_items import ItemKind, WorkItem, following
-from baton.ports import Committed
+from baton.engine.commit.answers import Committed
+from baton.engine.effects import Changes
+from baton.engine.work_items import ItemKind, WorkItem, following
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.adapters import keys
-from baton.adapters.kept_events import JOBS_LOOKED_AT, RedisKeptEvents
-from baton.core.effects import Changes
-from baton.ports import KeptEvents, OutsideFact
+from baton.engine.commit.answers import OutsideFact
+from baton.engine.effects import Changes
+from baton.storage.ports.all_jobs import KeptEvents
+from baton.storage.redis import keys
+from baton.storage.redis.totals import JOBS_LOOKED_AT, RedisKeptEvents
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out
 from tests.contract.store.side import RETENTION_MS, Side, connection_to, fake_side, side_over

@@ -7,10 +7,10 @@ import re
 
 from msgspec.structs import replace
 
-from baton.core.admission import Place, SlotState
-from baton.core.effects import Changes, Report
-from baton.core.transitions import JobStatus
-from baton.ports import OutsideFact, Recorded
+from baton.engine.all_jobs.slots import Place, SlotState
+from baton.engine.commit.answers import OutsideFact, Recorded
+from baton.engine.effects import Changes, Report
+from baton.engine.transitions import JobStatus
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

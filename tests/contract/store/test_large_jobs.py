@@ -4,10 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from baton.adapters.large_hash import pieces
-from baton.adapters.reader import RedisReader
-from baton.adapters.redis import RedisConnection
-from baton.core.effects import Changes
+from baton.engine.effects import Changes
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.reader import RedisReader, pieces
 from baton_events.errors import StoreAnswerError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, SPENT, claim_of, fan_out

@@ -1,8 +1,8 @@
 """What a turn learns of the limits above it: what is used and reserved below each job, and attempts that died."""
 
-from baton.core.effects import Changes
-from baton.core.limits import Spend
-from baton.core.work_items import FOREVER_MS
+from baton.engine.effects import Changes
+from baton.sdk.limits import Spend
+from baton.sdk.records import FOREVER_MS
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -5,15 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from baton.adapters import keys, listing
-from baton.core.listing import Query, Row, members
-from baton.core.shelves import SHELF_MS
-from baton.recovery.pruning import Pruning
+from baton.engine.all_jobs.job_list import SHELF_MS, Query, Row, members
+from baton.recovery.maintenance import Pruning
+from baton.storage.redis import keys, listing
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import Side, connection_to, real_side
 from tests.fakes.clock import FakeClock
-from tests.unit.functions.stage import Stage
+from tests.unit.baton.kit.stage import Stage
 
 STEP_MS, JOBS = 200_000, 240  # on 80 shelves, more than one look reads
 TENANTS = 3

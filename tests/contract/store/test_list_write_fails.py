@@ -2,11 +2,10 @@
 
 import pytest
 
-from baton.adapters import keys
-from baton.core.counts import LIST_GAPS
-from baton.core.listing import Query, Row, members
-from baton.core.shelves import place_of
-from baton.core.transitions import JobStatus
+from baton.engine.all_jobs.job_list import Query, Row, members, place_of
+from baton.engine.effects import LIST_GAPS
+from baton.engine.transitions import JobStatus
+from baton.storage.redis import keys
 from tests.contract.store.real_stage import RealStage
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import real_side

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from baton.core.admission import Place
-from baton.core.ends import End, row_of
-from baton.core.listing import Query
-from baton.ports import Scanned
+from baton.engine.all_jobs.ends import End, row_of
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.all_jobs.slots import Place
+from baton.storage.ports.all_jobs import Scanned
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import Side, fake_side, real_side

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.transitions import JobStatus
-from baton.core.work_items import ItemKind, WorkItem, loop_item
-from baton.ports import Looked, Verdict
+from baton.engine.commit.answers import Looked, Verdict
+from baton.engine.effects import Changes
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind, WorkItem, loop_item
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.adapters.model_cache import RedisModelCache
-from baton.ports import ModelCache
+from baton.sdk.memory import ModelCache
+from baton.storage.redis.agent_memory import RedisModelCache
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 from tests.fakes.clock import FakeClock

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.adapters.operation_stream import RedisOperationStream, trimming
-from baton.adapters.redis import RedisConnection
-from baton.ports import StreamEntry
+from baton.storage.ports.operation_stream import StreamEntry
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.operation_stream import RedisOperationStream, trimming
 from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to

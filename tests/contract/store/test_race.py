@@ -2,9 +2,10 @@
 
 import asyncio
 
-from baton.adapters.tree_store import TreeStore
-from baton.core.effects import Changes
-from baton.ports import Store, Verdict
+from baton.engine.commit.answers import Verdict
+from baton.engine.effects import Changes
+from baton.storage.ports.jobs import Store
+from baton.storage.redis.store import TreeStore
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import LEASE_MS, SPENT, claim_of, fan_out
 from tests.contract.store.side import RETENTION_MS, Side, connection_to

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.adapters.clock import SystemClock
-from baton.adapters.rate_limit import RedisRateLimit
-from baton.adapters.redis import RedisConnection
-from baton.configuration.settings import Settings
+from baton.clock import SystemClock
+from baton.settings.settings import Settings
+from baton.storage.redis.access import RedisRateLimit
+from baton.storage.redis.connection import RedisConnection
 from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from baton.core.effects import Changes
-from baton.core.transitions import JobStatus
-from baton.core.work_items import tool_key
-from baton.ports import StoredParts
+from baton.engine.effects import Changes
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import tool_key
+from baton.storage.ports.jobs import StoredParts
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

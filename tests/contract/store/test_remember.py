@@ -2,13 +2,13 @@
 
 from msgspec.structs import replace
 
-from baton.core.admission import Entry
-from baton.core.decide import decide
-from baton.core.effects import Changes
-from baton.core.state import State
-from baton.core.step_results import ModelAnswered
-from baton.core.work_items import ItemKind, WorkItem, remember_item
-from baton.ports import Verdict
+from baton.engine.all_jobs.slots import Entry
+from baton.engine.commit.answers import Verdict
+from baton.engine.decide import decide
+from baton.engine.effects import Changes
+from baton.engine.state import State
+from baton.engine.step_results import ModelAnswered
+from baton.engine.work_items import ItemKind, WorkItem, remember_item
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -7,8 +7,8 @@ from typing import Literal
 
 import pytest
 
-from baton.adapters.redis import RedisConnection, counted
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
+from baton.storage.redis.connection import RedisConnection, counted
 from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 

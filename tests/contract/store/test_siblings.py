@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from baton.adapters.tree_store import TreeStore
-from baton.core.effects import Changes
-from baton.core.work_items import ItemKind, WorkItem, following
-from baton.ports import Claim, Snapshot, Verdict
+from baton.engine.commit.answers import Claim, Verdict
+from baton.engine.effects import Changes
+from baton.engine.work_items import ItemKind, WorkItem, following
+from baton.storage.ports.jobs import Snapshot
+from baton.storage.redis.store import TreeStore
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.operations import Operation
 from tests.contract.store.redis_process import Counted, RedisProcess

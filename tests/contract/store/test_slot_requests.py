@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.core.admission import KEEP_SLOT_MS, Entry, SlotState, SlotTable, Want
-from baton.core.effects import Changes
-from baton.core.transitions import JobStatus
-from baton.core.work_items import loop_item, slot_request_item
-from baton.ports import Claim, ClaimResult, Committed, OutsideFact, Verdict
+from baton.engine.all_jobs.slots import KEEP_SLOT_MS, Entry, SlotState, SlotTable, Want
+from baton.engine.commit.answers import Claim, ClaimResult, Committed, OutsideFact, Verdict
+from baton.engine.effects import Changes
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import loop_item, slot_request_item
 from tests.contract.store.sample import (
     FIRST_EPOCH,
     JOB_ID,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from baton.adapters.redis import RedisConnection
-from baton.core.state import Usage
+from baton.engine.state import Usage
+from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import fake_side, side_over

@@ -4,9 +4,9 @@ import json
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes, Skip
-from baton.core.work_items import ItemKind, WorkItem
-from baton.ports import Verdict
+from baton.engine.commit.answers import Verdict
+from baton.engine.effects import Changes, Skip
+from baton.engine.work_items import ItemKind, WorkItem
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

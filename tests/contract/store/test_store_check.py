@@ -1,6 +1,6 @@
 """What `baton doctor` asks of a store, against a real one."""
 
-from baton.adapters.store_check import RedisCheck
+from baton.storage.redis.store_check import RedisCheck
 from tests.contract.store.redis_process import RedisProcess
 
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.adapters import keys
-from baton.core.admission import Place, SlotState, Want
-from baton.core.ends import End
-from baton.core.stored_bytes import BytesAdded
+from baton.engine.all_jobs.ends import End
+from baton.engine.all_jobs.slots import Place, SlotState, Want
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.storage.redis import keys
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS

@@ -1,8 +1,8 @@
 """By which clock sweeps are armed: one that is wrong neither disarms them nor arms many."""
 
-from baton.adapters.admission import RedisAdmission
-from baton.core.admission import Place, SlotState
-from baton.ports import SlotAnswer
+from baton.engine.all_jobs.slots import Place, SlotState
+from baton.storage.ports.all_jobs import SlotAnswer
+from baton.storage.redis.admission import RedisAdmission
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, connection_to

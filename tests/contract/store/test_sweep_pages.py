@@ -1,7 +1,7 @@
 """A sweep in pages: each job is looked at once, with its tree, whatever the size of a page."""
 
-from baton.core.admission import TOMBSTONE_MS, Place, SlotState
-from baton.ports import SweepTurn
+from baton.engine.all_jobs.slots import TOMBSTONE_MS, Place, SlotState
+from baton.storage.ports.all_jobs import SweepTurn
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from baton.core.effects import Changes
-from baton.core.transitions import JobStatus
-from baton.core.work_items import FOREVER_MS, ItemKind, WorkItem, following
-from baton.ports import OutsideFact, Recorded, SignalResult, Verdict
+from baton.engine.commit.answers import OutsideFact, Recorded, SignalResult, Verdict
+from baton.engine.effects import Changes
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind, WorkItem, following
+from baton.sdk.records import FOREVER_MS
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

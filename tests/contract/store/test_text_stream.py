@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.core import parts
-from baton.core.effects import Changes, TextStream
-from baton.core.ending import cancelled
-from baton.core.step_results import Cancelled
-from baton.core.transitions import JobStatus
-from baton.core.work_items import loop_item
-from baton.ports import Claim, Recorded, Spent
+from baton.engine import stream_parts
+from baton.engine.commit.answers import Claim, Recorded
+from baton.engine.commit.usage_ledger import Spent
+from baton.engine.effects import Changes, TextStream
+from baton.engine.lifecycle import cancelled
+from baton.engine.step_results import Cancelled
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import loop_item
 from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, SPENT, a_job, claim_of, creation, first_item
 from tests.contract.store.side import Side
 
@@ -31,8 +32,8 @@ async def talking(side: Side, owner: str = "o1") -> Claim:
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     claim = claim_of(first_item(), "m1", owner)
     await side.store.claim(claim)
-    assert await side.store.append(claim, 1, [parts.text_start(ID), parts.text_delta(ID, "a")], ID)
-    assert await side.store.append(claim, 2, [parts.text_delta(ID, "b")], ID)
+    assert await side.store.append(claim, 1, [stream_parts.text_start(ID), stream_parts.text_delta(ID, "a")], ID)
+    assert await side.store.append(claim, 2, [stream_parts.text_delta(ID, "b")], ID)
     return claim
 
 
@@ -80,7 +81,7 @@ async def test_whoever_takes_over_closes_the_text(side: Side) -> None:
     later = claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 1)
     await side.store.claim(later)
     assert await types(side) == ABANDONED
-    assert await side.store.append(later, 1, [parts.text_delta("text-1-1-y.1", "c")], "text-1-1-y.1")
+    assert await side.store.append(later, 1, [stream_parts.text_delta("text-1-1-y.1", "c")], "text-1-1-y.1")
     changes = replace(NEXT, text_stream=text_stream(1, "text-1-1-y.1"))
     assert (await side.store.commit(later, changes, SPENT)).applied
     assert await types(side) == [*ABANDONED, "text-delta", "rest", "after"]
@@ -91,7 +92,7 @@ async def test_who_lost_the_item_and_commits_first_says_all_anew(side: Side) -> 
     early = await talking(side)
     later = claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 1)
     await side.store.claim(later)
-    assert await side.store.append(later, 1, [parts.text_start("text-1-1-y.1")], "text-1-1-y.1")
+    assert await side.store.append(later, 1, [stream_parts.text_start("text-1-1-y.1")], "text-1-1-y.1")
     assert (await side.store.commit(early, replace(NEXT, text_stream=text_stream()), SPENT)).applied
     assert await types(side) == [*ABANDONED, "text-start", *ABANDONED, "anew", "after"]
     assert not await side.store.append(later, 2, ["{}"], "text-1-1-y.1")
@@ -117,7 +118,7 @@ async def test_a_child_s_text_is_closed_with_its_parent_s_end(side: Side) -> Non
     assert (await side.store.commit(claim_of(first_item()), starts, SPENT)).applied
     claim = claim_of(first_item(child), "m2", "o2")
     await side.store.claim(claim)
-    assert await side.store.append(claim, 1, [parts.text_start(ID)], ID)
+    assert await side.store.append(claim, 1, [stream_parts.text_start(ID)], ID)
     ended = replace(a_job(), status=JobStatus.COMPLETED, finished_at_ms=NOW_MS)
     ends = Changes(job=ended, ends=True, closing=('{"type":"closing"}',))
     assert (await side.store.commit(claim_of(loop_item(JOB_ID, 2, 1, NOW_MS), "m3"), ends, SPENT)).applied
@@ -127,8 +128,8 @@ async def test_a_child_s_text_is_closed_with_its_parent_s_end(side: Side) -> Non
 async def test_a_text_that_lost_what_came_before_goes_on_no_more(side: Side) -> None:
     """A failover forgot a batch: the rest of the text would stand alone."""
     claim = await talking(side)
-    assert not await side.store.append(claim, 4, [parts.text_delta(ID, "d")], ID)
-    assert await side.store.append(claim, 2, [parts.text_delta(ID, "b")], ID)
+    assert not await side.store.append(claim, 4, [stream_parts.text_delta(ID, "d")], ID)
+    assert await side.store.append(claim, 2, [stream_parts.text_delta(ID, "b")], ID)
     assert await types(side) == []
 
 

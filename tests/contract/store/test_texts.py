@@ -5,8 +5,8 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.state import Failure
+from baton.engine.effects import Changes
+from baton.sdk.records import Failure
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json
 from tests.contract.store.sample import (

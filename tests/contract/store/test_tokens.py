@@ -1,8 +1,8 @@
 """What is known of the queue's tokens: each speaks for one message, for far longer than it is valid."""
 
-from baton.adapters import keys
-from baton.adapters.admission import RedisAdmission
-from baton.core.admission import TOKEN_KEPT_MS
+from baton.engine.all_jobs.slots import TOKEN_KEPT_MS
+from baton.storage.redis import keys
+from baton.storage.redis.admission import RedisAdmission
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import SLOTS, Side, connection_to
 

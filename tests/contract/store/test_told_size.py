@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.adapters.clock import SystemClock
-from baton.adapters.redis import RedisConnection
-from baton.adapters.tree_store import TreeStore
-from baton.adapters.weighing import answer_bytes
-from baton.core.effects import Changes
-from baton.core.inline_continuation import Continuation
-from baton.core.work_items import ItemKind, loop_item
-from baton.ports import ClaimResult, Meter, Verdict, metered
+from baton.clock import SystemClock
+from baton.engine.commit.answers import ClaimResult, Verdict
+from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.engine.work_items import ItemKind, loop_item
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.store import TreeStore
+from baton.transport.meter import Meter, metered
+from baton.transport.redis_rest import answer_bytes
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.core.tool_use import ToolCounters, ToolUse
+from baton.engine.all_jobs.tool_use import ToolCounters, ToolUse
+from baton.engine.effects import Changes
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, SPENT, call_item, claim_of, complete_item, fan_out, record_of
 from tests.contract.store.side import Side

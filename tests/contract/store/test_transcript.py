@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
+from baton.engine.effects import Changes
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, first_item
 from tests.contract.store.side import Side
 

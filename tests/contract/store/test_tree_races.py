@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton.adapters.tree_store import TreeStore
-from baton.core.effects import Changes, Skip
-from baton.core.inline_continuation import Continuation
-from baton.core.limits import FIRST_CALL_TOKENS
-from baton.core.transitions import CallStatus
-from baton.core.work_items import ItemKind, WorkItem
-from baton.core.work_items import following as following_item
-from baton.ports import OutsideFact, SignalResult, Snapshot, Verdict
+from baton.engine.commit.answers import OutsideFact, SignalResult, Verdict
+from baton.engine.effects import Changes, Skip
+from baton.engine.outbox import Continuation
+from baton.engine.transitions import CallStatus
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.engine.work_items import following as following_item
+from baton.sdk.limits import FIRST_CALL_TOKENS
+from baton.storage.ports.jobs import Snapshot
+from baton.storage.redis.store import TreeStore
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

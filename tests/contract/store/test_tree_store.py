@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
-from baton.adapters import tree_transactions
-from baton.adapters.reader import RedisReader
-from baton.adapters.tree_store import TreeStore
-from baton.core.effects import Changes
-from baton.core.inline_continuation import Continuation
-from baton.core.transitions import JobStatus
-from baton.core.work_items import ItemKind
-from baton.ports import Committed, Verdict
+from baton.engine.commit.answers import Committed, Verdict
+from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind
+from baton.storage.redis import tree_transactions
+from baton.storage.redis.reader import RedisReader
+from baton.storage.redis.store import TreeStore
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

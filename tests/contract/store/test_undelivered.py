@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from baton.core.effects import Changes
-from baton.ports import Undelivered
+from baton.engine.commit.answers import Undelivered
+from baton.engine.effects import Changes
 from tests.contract.store.sample import (
     NOW_MS,
     SPENT,

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from baton_local.redis.binary import find_server
+from baton_local.redis.valkey import find_server
 from tests.contract.store_cluster.raw_client import RawClient
 
 TOKEN = "cluster-token"

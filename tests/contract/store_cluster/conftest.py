@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from baton.adapters.tree_store import TreeStore
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
+from baton.storage.redis.store import TreeStore
 from tests.contract.store.side import RETENTION_MS, Side, side_over
 from tests.contract.store_cluster.cluster_node import TOKEN, ClusterNode
 from tests.contract.store_cluster.watched_connection import WatchedConnection

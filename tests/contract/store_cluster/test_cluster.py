@@ -8,9 +8,10 @@ from importlib.resources import files
 
 import pytest
 
-from baton.adapters.session_memory import RedisSessionMemory
-from baton.core.listing import Query
-from baton.ports import Claim, MemoryEntry, OutsideFact, Removed
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.commit.answers import Claim, OutsideFact, Removed
+from baton.sdk.memory import MemoryEntry
+from baton.storage.redis.agent_memory import RedisSessionMemory
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import RETENTION_MS, Side
 from tests.contract.store_cluster.cluster_node import ClusterNode
@@ -40,7 +41,7 @@ async def remembered_and_forgotten(connection: WatchedConnection) -> None:
 
 def script_files() -> dict[str, str]:
     """Name → text, of each file that scripts are made from."""
-    return {path.name: path.read_text(encoding="utf-8") for path in (files("baton.adapters") / "lua").iterdir()}
+    return {path.name: path.read_text(encoding="utf-8") for path in (files("baton.storage.redis") / "lua").iterdir()}
 
 
 @pytest.mark.parametrize("side", ["clustered", "comparing"])

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from baton.adapters.redis import RedisConnection
-from baton.adapters.resp_slots import keys_of
-from baton.configuration.settings import Settings
+from baton.settings.settings import Settings
+from baton.storage.redis.connection import RedisConnection
+from baton.transport.redis_resp import keys_of
 from baton_events.ids import canonical_json
 
 

@@ -7,12 +7,15 @@ are a script. Time is counted here, so that the same job id always gives the sam
 from collections import deque
 from collections.abc import AsyncIterator
 
-from baton.core.admission import Place, SlotState
-from baton.core.decide import cancel, decide, submit
-from baton.core.effects import CallModel, RequestSlot, RunTool
-from baton.core.ends import End, row_of
-from baton.core.state import Failure, Job, State
-from baton.core.step_results import (
+from baton.engine.all_jobs.ends import End, row_of
+from baton.engine.all_jobs.slots import Place, SlotState
+from baton.engine.commit.answers import Claim, Recorded, Verdict
+from baton.engine.commit.usage_ledger import Spent
+from baton.engine.decide import cancel, decide, submit
+from baton.engine.effects import CallModel, RequestSlot, RunTool
+from baton.engine.lifecycle import first_slot_state
+from baton.engine.state import Job, State
+from baton.engine.step_results import (
     Admitted,
     Cancelled,
     ModelAnswered,
@@ -21,12 +24,10 @@ from baton.core.step_results import (
     Submitted,
     ToolFailed,
     ToolReturned,
-    Wanted,
 )
-from baton.core.submitting import first_slot_state
-from baton.core.work_items import ItemKind, WorkItem
-from baton.ports import Claim, Recorded, Spent, Verdict
-from baton.recovery.sweeping import over
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.recovery.sweep import over
+from baton.sdk.records import Failure, Wanted
 from baton_events.ids import root_of
 from tests.contract.store.side import Side
 

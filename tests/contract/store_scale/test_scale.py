@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from baton.adapters.keys import ADMISSION_ENDS, ADMISSION_USED, SLOT_INDEXES, SLOT_NAMES, SLOTS, TOOL_USE
+from baton.storage.redis.keys import ADMISSION_ENDS, ADMISSION_USED, SLOT_INDEXES, SLOT_NAMES, SLOTS, TOOL_USE
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side, side_over

@@ -5,11 +5,10 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from baton.adapters import keys
-from baton.adapters.semaphore import member_field
-from baton.core.admission import Place, SlotState, Want
-from baton.core.sweep_pages import PAGE
-from baton.ports import SlotAnswer
+from baton.engine.all_jobs.slots import PAGE, Place, SlotState, Want
+from baton.storage.ports.all_jobs import SlotAnswer
+from baton.storage.redis import keys
+from baton.storage.redis.semaphore import member_field
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, Side, side_over

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contract.vector_rest.local_vector import LocalVector
-from tests.unit.infra.local_vector.core.filter.worked_cases import ERRORS, FALSE, METADATA, TRUE
+from tests.unit.baton_local.vector.core.filter.worked_cases import ERRORS, FALSE, METADATA, TRUE
 
 
 def test_worked_cases_decide_queries_and_deletes(plane: LocalVector) -> None:

@@ -1,7 +1,8 @@
 """One request to a provider, through pydantic-ai's model class for it: never through its agents.
 
-Invariant: whatever goes wrong leaves here as a `ModelError`; the library's own retries are off, and a request ends with
-the caller's time limit. Must not: keep anything between requests but the connections.
+Invariant: every failure leaves here as a `ModelError`; the library's own retries are off, and a request ends with the
+caller's time limit. An answer's cost follows from the price list that comes with pydantic-ai (genai-prices); an unknown
+price is 0, never a guess. Must not: keep anything between requests but the connections.
 """
 
 from typing import Any, cast
@@ -14,11 +15,20 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from baton.models.model import ModelAnswer, ModelError, ModelRequest, ToolSpec
-from baton.models.providers.asking import to_messages
-from baton.models.providers.cost import cost_usd
 from baton.models.providers.errors import model_error
-from baton.models.providers.hearing import calls_of, provider_field, text_of
-from baton.models.providers.listening import listen
+from baton.models.providers.messages import calls_of, listen, provider_field, text_of, to_messages
+
+
+def cost_usd(response: ModelResponse) -> float:
+    """US dollars, from what the provider says it cost, else from the list."""
+    if response.usage.cost is not None:
+        return float(response.usage.cost)
+    if not response.model_name:
+        return 0.0
+    try:
+        return float(response.cost().total_price)
+    except (LookupError, ValueError):  # the list does not know the model, or not how such tokens are counted
+        return 0.0
 
 
 class ProviderClient:

@@ -1,1 +1,1 @@
-"""Tools that are ready to use, one file each; users import them from `baton.tools`."""
+"""Tools that are ready to use; users import them from `baton.tools` and `baton`."""

@@ -1,12 +1,15 @@
 """A tool that fetches from the web, and only from where its author allows.
 
 Invariant: every request, the one after a redirect as well, goes to a host on the allow list and to an address that may
-be connected to; time, size and the number of redirects are bounded. Must not: send the author's headers to any other
-origin than the one that was asked for, or use a proxy (an address could not be judged behind one).
+be connected to; time, size and the number of redirects are bounded. Neither the received body nor the unpacked one
+exceeds its limit in memory: a few kilobytes of gzip may hold gigabytes, and httpx would unpack a whole chunk at once,
+so unpacking is done here. Must not: send the author's headers to any other origin than the one that was asked for, or
+use a proxy (an address could not be judged behind one).
 """
 
 import asyncio
 import json
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
@@ -14,12 +17,53 @@ from typing import Annotated, Any
 import httpx
 from pydantic import Field
 
-from baton.tools.builtin.body_reader import read_body
 from baton.tools.builtin.fetch_policy import FetchPolicy, origin_of, read_allowed
 from baton.tools.builtin.pinned_transport import PinnedTransport, Resolver, system_resolver
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
 from baton.tools.tool_error import ToolError
+
+_ANY_ZLIB_HEADER = 32 + zlib.MAX_WBITS
+
+
+async def read_body(response: httpx.Response, max_bytes: int) -> bytes:
+    """The body, unpacked.
+
+    Raises:
+        ToolError: it is larger than `max_bytes`, or packed in a way that was not asked for; permanent.
+    """
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate", ""):
+        raise ToolError(f"the answer is encoded as {encoding!r}, which was not requested", type="NotText")
+    announced = response.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+    return bytes(body) if encoding in ("identity", "") else _unpacked(bytes(body), max_bytes)
+
+
+def _unpacked(packed: bytes, max_bytes: int) -> bytes:
+    if not packed:
+        return b""
+    unpacker = zlib.decompressobj(_ANY_ZLIB_HEADER)
+    try:
+        body = unpacker.decompress(packed, max_bytes + 1)
+    except zlib.error as error:
+        raise ToolError(f"the answer's encoding is damaged: {error}", retryable=True, type="NotText") from error
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    if not unpacker.eof:
+        raise ToolError("the answer's encoding is cut off: its end is missing", retryable=True, type="NotText")
+    return body
+
+
+def _too_large(max_bytes: int) -> ToolError:
+    return ToolError(f"the answer is larger than {max_bytes} bytes; ask for less of it", type="TooLarge")
+
 
 METHODS = ("GET", "HEAD", "POST")
 # What a model may set itself: nothing that speaks for somebody, names a host, or frames a body.

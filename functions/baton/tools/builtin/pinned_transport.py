@@ -14,7 +14,7 @@ from functools import cache
 
 import httpx
 
-from baton.tools.builtin.addresses import refusal
+from baton.tools.builtin.fetch_policy import refusal
 from baton.tools.tool_error import ToolError
 
 # (host, port) → addresses as text, in the order in which to try them.

@@ -14,8 +14,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from baton_local.cli.demo.fault import SETTINGS_WITH_FAULT, KillApp
-from baton_local.cli.demo.scenario import SCENARIOS, Ask, Scenario
+from baton_local.cli.demo.scenario import SCENARIOS, SETTINGS_WITH_FAULT, Ask, KillApp, Scenario
 from baton_local.cli.demo.view import DemoView
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.stack import LocalStack, StackOptions

@@ -11,13 +11,10 @@ from typing import Any
 
 import httpx
 
-from baton_local.cli.demo.cost import read_cost
-from baton_local.cli.demo.family import Member, follow
-from baton_local.cli.demo.fault import KillApp
-from baton_local.cli.demo.job_client import JobClient, Part
-from baton_local.cli.demo.scenario import Ask, Scenario
-from baton_local.cli.demo.view import DemoView
-from baton_local.dev.dev_file import DevFile
+from baton_local.cli.demo.client import JobClient, Member, Part, follow
+from baton_local.cli.demo.scenario import Ask, KillApp, Scenario
+from baton_local.cli.demo.view import DemoView, read_cost
+from baton_local.dev.data_folder import DevFile
 from baton_local.dev.stack_error import StackError
 
 JOB_LIMIT_SECONDS = 180.0

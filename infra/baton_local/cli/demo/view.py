@@ -1,20 +1,62 @@
-"""What the demo shows: one line per event as it happens, then the answer and the bill.
+"""What the demo shows: one line per event as it happens, then the answer and what it cost.
 
-Only formats and prints; it decides nothing. Invariant: one line stays one line, cut to the width of the terminal, and
-everything reads well in 80 columns and without colour. Text from the job is shown as plain text: control characters
-are taken out, markup is not interpreted.
+The cost is the difference of two readings of the counters that the two local servers keep. Invariant: one line stays
+one line, cut to the width of the terminal, and everything reads well in 80 columns and without colour. Text from the
+job is shown as plain text: control characters are taken out, markup is not interpreted. It decides nothing.
 """
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from baton_local.cli.demo.cost import Cost
-from baton_local.cli.demo.family import Member
+from baton_local.cli.demo.client import Member
 from baton_local.cli.job_lines import JobLines, plain
+from baton_local.dev.data_folder import DevFile
+
+COUNTERS_PATH = "/admin/counters"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Counts; commands include those that scripts run inside the server."""
+
+    messages: int
+    deliveries: int
+    redis_requests: int
+    redis_commands: int
+
+    def __sub__(self, earlier: "Cost") -> "Cost":
+        return Cost(
+            messages=self.messages - earlier.messages,
+            deliveries=self.deliveries - earlier.deliveries,
+            redis_requests=self.redis_requests - earlier.redis_requests,
+            redis_commands=self.redis_commands - earlier.redis_commands,
+        )
+
+
+async def read_cost(http: httpx.AsyncClient, stack: DevFile) -> Cost:
+    """Return both servers' counts so far."""
+    users = (await _counters(http, stack.qstash_url, stack.qstash_token))["users"].values()
+    redis = await _counters(http, stack.redis_url, stack.redis_token)
+    return Cost(
+        messages=sum(user["published"] for user in users),
+        deliveries=sum(user["deliveries"] for user in users),
+        redis_requests=redis["http_requests"],
+        redis_commands=redis["commands_executed"],
+    )
+
+
+async def _counters(http: httpx.AsyncClient, url: str, token: str) -> dict[str, Any]:
+    response = await http.get(url + COUNTERS_PATH, headers={"Authorization": f"Bearer {token}"})
+    response.raise_for_status()
+    counters: dict[str, Any] = response.json()
+    return counters
+
 
 ANSWER_WIDTH = 100
 ANSWER_INDENT = "  "

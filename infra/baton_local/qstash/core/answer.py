@@ -1,7 +1,10 @@
-"""What a command answers: a status and a JSON value (None: an empty body)."""
+"""What a command answers: a status and a JSON value (None: an empty body), or a refusal, by its meaning."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
+
+from baton_local.stand_in.api_error import ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +14,23 @@ class Answer:
     status: int
     body: Any = None
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def bad_request(message: str) -> ApiError:
+    """The caller sent something wrong (400)."""
+    return ApiError(HTTPStatus.BAD_REQUEST, message)
+
+
+def not_found(message: str) -> ApiError:
+    """The id or name is unknown (404)."""
+    return ApiError(HTTPStatus.NOT_FOUND, message)
+
+
+def over_quota(message: str) -> ApiError:
+    """A limit of the plan is reached (412, qstash.md 20)."""
+    return ApiError(HTTPStatus.PRECONDITION_FAILED, message)
+
+
+def not_served(message: str) -> ApiError:
+    """The hosted service has it, this server does not (501)."""
+    return ApiError(HTTPStatus.NOT_IMPLEMENTED, message)

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from baton_local.qstash.core.dlq import DlqEntry
-from baton_local.qstash.core.events_log import Event
-from baton_local.qstash.core.message import Message
+from baton_local.qstash.core.message import DlqEntry, Event, Message
 
 # Small things that are stored whole, one row each, by kind.
 ThingKind = Literal["counters", "keys", "topic", "queue", "flow", "schedule"]

@@ -1,13 +1,16 @@
-"""Header maps: canonical names, what may be forwarded, what a message keeps (qstash.md 2, 4, 8).
+"""Header maps: canonical names, what may be forwarded, what a message keeps, what is redacted (qstash.md 2, 4, 8).
 
-Invariant: no value that leaves here can break a request apart (no control characters in names or values).
+Invariant: no value that leaves here can break a request apart (no control characters in names or values). Redaction
+(`Upstash-Redact-Fields`) is for views only: delivery and DLQ retry always use the originals.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 
-from baton_local.qstash.core.errors import bad_request
+from baton_local.qstash.core.answer import bad_request
 
 HeaderMap = dict[str, list[str]]
 
@@ -81,3 +84,48 @@ def _check(name: str, values: Iterable[str]) -> None:
     for value in values:
         if _BAD_VALUE.search(value):
             raise bad_request(f"header {name}: the value {value[:80]!r} holds a control character; remove it")
+
+
+_NAMED = re.compile(r"headers?\[([^\[\]]+)\]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Which parts of a message are hidden."""
+
+    body: bool = False
+    all_headers: bool = False
+    header_names: tuple[str, ...] = ()
+
+    def shown_headers(self, headers: HeaderMap) -> HeaderMap:
+        """The header map as the API shows it."""
+        return {
+            name: [digest(value.encode()) for value in values]
+            if self.all_headers or name in self.header_names
+            else values
+            for name, values in headers.items()
+        }
+
+
+NOTHING_REDACTED = Redaction()
+
+
+def digest(value: bytes) -> str:
+    """What stands in place of a hidden value."""
+    return f"REDACTED:{sha256(value).hexdigest()}"
+
+
+def parse_redaction(text: str, field: str) -> Redaction:
+    """`body, header[Authorization]` as a Redaction; 400 on anything else."""
+    body, all_headers, names = False, False, []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        named = _NAMED.fullmatch(part)
+        if part.lower() == "body":
+            body = True
+        elif part.lower() in {"header", "headers"}:
+            all_headers = True
+        elif named:
+            names.append(canonical_name(named[1].strip()))
+        else:
+            raise bad_request(f"{field}: {part[:80]!r} is unknown; use body, header or header[Name]")
+    return Redaction(body=body, all_headers=all_headers, header_names=tuple(names))

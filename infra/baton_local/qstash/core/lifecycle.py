@@ -1,28 +1,72 @@
-"""The life of a message: accepted, attempted, retried, and one of three ends (qstash.md 7, 10).
+"""The life of a message: accepted, attempted, retried, and one of three ends (qstash.md 7, 10); its callbacks (11).
 
-    CREATED → ACTIVE ─2xx→ DELIVERED
+CREATED → ACTIVE ─2xx→ DELIVERED
                  └ else → ERROR ─ retries left → RETRY → (wait) → ACTIVE
                                └ none left / 489 → FAILED → dead letter, failure callback
     cancel: CANCEL_REQUESTED → CANCELED (after the attempt in flight, if there is one)
 
-Invariant: exactly one of DELIVERED, FAILED, CANCELED is logged for a message, and it is its last event.
+Invariant: exactly one of DELIVERED, FAILED, CANCELED is logged for a message, and it is its last event. The message
+that carries a callback is admitted like any other, and is never deduplicated.
 """
 
+import json
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from baton_local.qstash.core import dispatch
-from baton_local.qstash.core.attempt import AttemptResult
-from baton_local.qstash.core.callbacks import callback_body, callback_options
 from baton_local.qstash.core.changes import DlqStored, MessageFinished, MessageStored, ProgressStored, ThingStored
-from baton_local.qstash.core.dlq import DlqEntry
-from baton_local.qstash.core.events_log import EventState
-from baton_local.qstash.core.message import DEFAULT_RETRIES, Live, Message, Phase
-from baton_local.qstash.core.options import CallbackSpec, Options
-from baton_local.qstash.core.retry_after import next_delay_ms
+from baton_local.qstash.core.headers import digest
+from baton_local.qstash.core.limits import Limits
+from baton_local.qstash.core.message import DEFAULT_RETRIES, AttemptResult, DlqEntry, EventState, Live, Message, Phase
+from baton_local.qstash.core.options import CallbackSpec, Options, parse_options
+from baton_local.qstash.core.retry_delay import next_delay_ms
 from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant
+
+
+def callback_options(spec: CallbackSpec, source: Live, limits: Limits) -> Options:
+    """The options of the callback message: its own headers over the source's retries and JSON content."""
+    headers = {
+        "content-type": ["application/json"],
+        "upstash-retries": [str(source.message.max_retries)],
+        **{name.lower(): values for name, values in spec.headers.items()},
+    }
+    return parse_options(headers, limits)
+
+
+def callback_body(source: Live, result: AttemptResult, dlq_id: str | None) -> bytes:
+    """The JSON that a callback (with `dlq_id`: a failure callback) carries."""
+    message = source.message
+    answer = result.body if result.error is None else result.error.encode()
+    body: dict[str, Any] = {
+        "status": result.status,
+        "header": result.headers,
+        "body": b64encode(answer).decode(),
+        "retried": source.retried,
+        "maxRetries": message.max_retries,
+        "sourceMessageId": message.id,
+        "topicName": message.topic,
+        "endpointName": message.endpoint,
+        "url": message.url,
+        "method": message.method,
+        "sourceHeader": message.redaction.shown_headers(message.header),
+        "sourceBody": b64encode(_source_body(source)).decode(),
+        "notBefore": message.not_before_ms,
+        "createdAt": message.created_at_ms,
+        "scheduleId": message.schedule_id,
+        "callerIP": message.caller_ip,
+        "dlqId": dlq_id,
+    }
+    return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+
+
+def _source_body(source: Live) -> bytes:
+    """The body as it may be shown: a callback is logged like any message, so what is redacted stays so."""
+    body = source.message.body or b""
+    return digest(body).encode() if source.message.redaction.body else body
+
 
 _SCHEDULE_STATE = {
     EventState.DELIVERED: "SUCCESS",

@@ -1,36 +1,56 @@
 """The state machine: `apply` one command, or `tick` when a time has come.
 
 Pure: the same state, command and time give the same outcome. The caller writes the changes to disk first, then answers
-and performs the effects. A refused command raises ApiError and changes nothing.
+and performs the effects. A refused command raises ApiError and changes nothing. A schedule that is due makes an
+ordinary publish, then its next run is planned.
 """
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from baton_local.qstash.core import (
-    dispatch,
-    dlq_commands,
-    flow_commands,
-    key_commands,
-    lifecycle,
-    message_commands,
-    publishing,
-    queue_commands,
-    reset,
-    schedule_commands,
-    schedule_ticks,
-    topic_commands,
-)
+from baton_local.qstash.core import dispatch, lifecycle
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.attempt import AttemptResult
 from baton_local.qstash.core.changes import Change
-from baton_local.qstash.core.message import Phase
+from baton_local.qstash.core.commands import flow_control, messages, publishing, queues, schedules, tenants, topics
+from baton_local.qstash.core.commands.publishing import Publish, publish
+from baton_local.qstash.core.commands.schedules import plan
+from baton_local.qstash.core.destinations import parse_destination
+from baton_local.qstash.core.message import AttemptResult, Phase
 from baton_local.qstash.core.schedules import SCHEDULE_DUE
 from baton_local.qstash.core.state import Deliver, State, Timer, Transition
+from baton_local.qstash.core.tenant import Tenant
+from baton_local.stand_in.api_error import ApiError
+
+
+def run_schedule(step: Transition, tenant: Tenant, schedule_id: str, due_ms: int) -> None:
+    """Make the messages of one tick; a timer that no longer applies is ignored."""
+    schedule = tenant.schedules.get(schedule_id)
+    if schedule is None or schedule.paused or schedule.next_at_ms != due_ms:
+        return
+    command = Publish(
+        tenant.user,
+        parse_destination(schedule.destination),
+        schedule.headers,
+        schedule.body,
+        schedule.caller_ip,
+        schedule.queue,
+        schedule_id,
+    )
+    try:
+        states = dict.fromkeys(_message_ids(publish(step, command).body), "IN_PROGRESS")
+        error = None
+    except ApiError as refusal:  # such as a group that is gone; shown on the schedule, tried again at the next tick
+        states, error = {}, refusal.message
+    plan(step, tenant, replace(schedule, last_at_ms=step.now_ms, last_states=states, error=error))
+
+
+def _message_ids(body: Any) -> list[str]:
+    return [item["messageId"] for item in (body if isinstance(body, list) else [body])]
+
 
 _MAX_TIMERS_PER_TICK = 2_000
 
@@ -68,28 +88,28 @@ _HANDLERS: Mapping[type, Callable[[Transition, Any], Answer]] = MappingProxyType
         publishing.Publish: publishing.publish,
         publishing.PublishBatch: publishing.publish_batch,
         AttemptEnded: end_attempt,
-        message_commands.CancelMessage: message_commands.cancel_message,
-        message_commands.CancelMessages: message_commands.cancel_messages,
-        dlq_commands.DeleteDeadLetter: dlq_commands.delete_dead_letter,
-        dlq_commands.DeleteDeadLetters: dlq_commands.delete_dead_letters,
-        dlq_commands.RetryDeadLetter: dlq_commands.retry_dead_letter,
-        dlq_commands.RetryDeadLetters: dlq_commands.retry_dead_letters,
-        topic_commands.UpsertEndpoints: topic_commands.upsert_endpoints,
-        topic_commands.RemoveEndpoints: topic_commands.remove_endpoints,
-        topic_commands.SetTopicHeaders: topic_commands.set_topic_headers,
-        topic_commands.DeleteTopic: topic_commands.delete_topic,
-        key_commands.RotateKeys: key_commands.rotate_keys,
-        queue_commands.UpsertQueue: queue_commands.upsert_queue,
-        queue_commands.SetQueuePaused: queue_commands.set_queue_paused,
-        queue_commands.DeleteQueue: queue_commands.delete_queue,
-        schedule_commands.CreateSchedule: schedule_commands.create_schedule,
-        schedule_commands.SetSchedulePaused: schedule_commands.set_schedule_paused,
-        schedule_commands.DeleteSchedule: schedule_commands.delete_schedule,
-        flow_commands.SetFlowPaused: flow_commands.set_flow_paused,
-        flow_commands.PinFlow: flow_commands.pin_flow,
-        flow_commands.UnpinFlow: flow_commands.unpin_flow,
-        flow_commands.ResetFlow: flow_commands.reset_flow,
-        reset.Reset: reset.reset,
+        messages.CancelMessage: messages.cancel_message,
+        messages.CancelMessages: messages.cancel_messages,
+        messages.DeleteDeadLetter: messages.delete_dead_letter,
+        messages.DeleteDeadLetters: messages.delete_dead_letters,
+        messages.RetryDeadLetter: messages.retry_dead_letter,
+        messages.RetryDeadLetters: messages.retry_dead_letters,
+        topics.UpsertEndpoints: topics.upsert_endpoints,
+        topics.RemoveEndpoints: topics.remove_endpoints,
+        topics.SetTopicHeaders: topics.set_topic_headers,
+        topics.DeleteTopic: topics.delete_topic,
+        tenants.RotateKeys: tenants.rotate_keys,
+        queues.UpsertQueue: queues.upsert_queue,
+        queues.SetQueuePaused: queues.set_queue_paused,
+        queues.DeleteQueue: queues.delete_queue,
+        schedules.CreateSchedule: schedules.create_schedule,
+        schedules.SetSchedulePaused: schedules.set_schedule_paused,
+        schedules.DeleteSchedule: schedules.delete_schedule,
+        flow_control.SetFlowPaused: flow_control.set_flow_paused,
+        flow_control.PinFlow: flow_control.pin_flow,
+        flow_control.UnpinFlow: flow_control.unpin_flow,
+        flow_control.ResetFlow: flow_control.reset_flow,
+        tenants.Reset: tenants.reset,
     }
 )
 
@@ -125,4 +145,4 @@ def _ring(step: Transition, timer: Timer) -> None:
     elif timer.kind == dispatch.FLOW_IDLE:
         dispatch.forget_idle_flow(step, tenant, timer.key)
     elif timer.kind == SCHEDULE_DUE:
-        schedule_ticks.run_schedule(step, tenant, timer.key, timer.at_ms)
+        run_schedule(step, tenant, timer.key, timer.at_ms)

@@ -7,13 +7,18 @@ Unknown `Upstash-*` headers are ignored, as the hosted service does.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from baton_local.qstash.core.destination import check_name, check_url
-from baton_local.qstash.core.duration import parse_duration_ms
-from baton_local.qstash.core.errors import bad_request, not_served, over_quota
-from baton_local.qstash.core.flow_spec import FlowSpec, is_number, parse_flow
-from baton_local.qstash.core.headers import HeaderMap, canonical_name, kept_headers
-from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.core.redaction import NOTHING_REDACTED, Redaction, parse_redaction
+from baton_local.qstash.core.answer import bad_request, not_served, over_quota
+from baton_local.qstash.core.destinations import check_name, check_url
+from baton_local.qstash.core.flow_control import FlowSpec, is_number, parse_flow
+from baton_local.qstash.core.headers import (
+    NOTHING_REDACTED,
+    HeaderMap,
+    Redaction,
+    canonical_name,
+    kept_headers,
+    parse_redaction,
+)
+from baton_local.qstash.core.limits import Limits, parse_duration_ms
 from baton_local.qstash.core.retry_delay import check_retry_delay
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})

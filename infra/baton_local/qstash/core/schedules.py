@@ -1,15 +1,155 @@
-"""Schedules: a publish that repeats by cron (qstash.md 17).
+"""Schedules: a publish that repeats by a cron expression, with minutes as resolution (qstash.md 17).
 
-Invariant: a schedule keeps the headers and body of its creation and produces each message through the ordinary
-publish; ticks missed while the server was down are not made up for.
+Pure: the next run is computed from a given time. Local times that a clock change skips are skipped, repeated ones run
+once. Both day fields restricted means that either may match, as in classic cron. Invariant: a schedule keeps the
+headers and body of its creation and produces each message through the ordinary publish; ticks missed while the server
+was down are not made up for.
 """
 
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
-from baton_local.qstash.core.cron import parse_cron
+from baton_local.qstash.core.answer import bad_request
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.options import Options
+
+_ZONE = re.compile(r"(?:CRON_TZ|TZ)=(\S+)\s+(.*)")
+_PART = re.compile(r"(\*|\?|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([0-9]{1,4}))?")
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
+_DAYS = {name: number for number, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
+_FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
+    ("minute", 0, 59, {}),
+    ("hour", 0, 23, {}),
+    ("day of month", 1, 31, {}),
+    ("month", 1, 12, _MONTHS),
+    ("day of week", 0, 7, _DAYS),
+)
+_LOOK_AHEAD_DAYS = 366 * 9  # eight years may pass between two 29ths of February
+_MAX_LENGTH = 500
+_LARGEST_CLOCK_CHANGE = timedelta(hours=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A parsed expression."""
+
+    zone: tzinfo
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]  # 0 is Sunday
+    either_day: bool
+
+    def next_after_ms(self, after_ms: int) -> int | None:
+        """The first run after this time in Unix milliseconds; None if there is none within nine years."""
+        start = datetime.fromtimestamp(after_ms / 1_000, self.zone).replace(tzinfo=None)
+        for offset in range(_LOOK_AHEAD_DAYS):
+            day = start.date() + timedelta(days=offset)
+            if not self._runs_on(day):
+                continue
+            for local in self._times(day):
+                if local < start - _LARGEST_CLOCK_CHANGE:
+                    continue
+                at_ms = self._unix_ms(local)
+                if at_ms is not None and at_ms > after_ms:
+                    return at_ms
+        return None
+
+    def _runs_on(self, day: date) -> bool:
+        if day.month not in self.months:
+            return False
+        by_day, by_weekday = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        return (by_day or by_weekday) if self.either_day else (by_day and by_weekday)
+
+    def _times(self, day: date) -> Iterator[datetime]:
+        for hour in self.hours:
+            for minute in self.minutes:
+                yield datetime.combine(day, time(hour, minute))
+
+    def _unix_ms(self, local: datetime) -> int | None:
+        """The moment of a local time (the first, if it is repeated); None if the clock skips it."""
+        moment = local.replace(tzinfo=self.zone).astimezone(UTC)
+        if moment.astimezone(self.zone).replace(tzinfo=None) != local:
+            return None
+        return int(moment.timestamp()) * 1_000
+
+
+@lru_cache(maxsize=1_024)
+def parse_cron(text: str) -> Cron:
+    """The expression as a record; 400 naming what is wrong."""
+    try:
+        return _parse(text)
+    except ValueError as error:
+        raise bad_request(
+            f"Upstash-Cron: {text[:80]!r} is not a cron expression ({error}); write five fields like '*/5 * * * *', "
+            "with 'CRON_TZ=Europe/Paris ' before them for another time zone than UTC"
+        ) from error
+
+
+def _parse(text: str) -> Cron:
+    if len(text) > _MAX_LENGTH:
+        raise ValueError(f"longer than {_MAX_LENGTH} characters")
+    zoned = _ZONE.fullmatch(text.strip())
+    zone, expression = (_zone(zoned[1]), zoned[2]) if zoned else (UTC, text.strip())
+    parts = expression.lower().split()
+    if len(parts) != len(_FIELDS):
+        raise ValueError(f"{len(parts)} fields instead of 5")
+    minutes, hours, days, months, weekdays = (_values(part, *field) for part, field in zip(parts, _FIELDS, strict=True))
+    cron = Cron(
+        zone,
+        tuple(sorted(minutes)),
+        tuple(sorted(hours)),
+        days,
+        months,
+        frozenset(day % 7 for day in weekdays),
+        either_day=not parts[2].startswith(("*", "?")) and not parts[4].startswith(("*", "?")),
+    )
+    if cron.next_after_ms(0) is None:
+        raise ValueError("no such day exists")
+    return cron
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f"unknown time zone {name[:60]!r}") from error
+
+
+def _values(text: str, field: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
+    values: set[int] = set()
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise ValueError(f"{field} {part[:20]!r}")
+        first, last, step = match.groups()
+        if first in {"*", "?"}:
+            if last:
+                raise ValueError(f"{field} {part[:20]!r}")
+            start, end = low, high
+        else:
+            start = _value(first, field, low, high, names)
+            single = start if step is None else high  # `5/10` means from 5 on
+            end = single if last is None else _value(last, field, low, high, names)
+        if start > end or step == "0" * len(step or "x"):
+            raise ValueError(f"{field} {part[:20]!r}")
+        values.update(range(start, end + 1, int(step or 1)))
+    return frozenset(values)
+
+
+def _value(text: str, field: str, low: int, high: int, names: dict[str, int]) -> int:
+    value = names.get(text, int(text) if text.isascii() and text.isdigit() and len(text) <= 2 else -1)  # noqa: PLR2004 - no field has three digits
+    if not low <= value <= high:
+        raise ValueError(f"{field} {text[:20]!r} is not between {low} and {high}")
+    return value
+
 
 SCHEDULE_DUE = "schedule"
 

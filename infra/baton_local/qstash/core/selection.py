@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from baton_local.qstash.core.errors import bad_request
-from baton_local.qstash.core.events_log import IN_PROGRESS, EventState
-from baton_local.qstash.core.message import Message
+from baton_local.qstash.core.answer import bad_request
+from baton_local.qstash.core.message import IN_PROGRESS, EventState, Message
 
 Query = Sequence[tuple[str, str]]
 

@@ -7,13 +7,11 @@ import heapq
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from baton_local.qstash.core.attempt import AttemptResult
-from baton_local.qstash.core.capacity import Capacity
+from baton_local.qstash.core.answer import not_found
 from baton_local.qstash.core.changes import Change, ThingStored
-from baton_local.qstash.core.errors import not_found
-from baton_local.qstash.core.events_log import Event, EventState
 from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.core.message import Live, Message
+from baton_local.qstash.core.message import AttemptResult, Event, EventState, Live, Message
+from baton_local.qstash.core.queues import Capacity
 from baton_local.qstash.core.tenant import Tenant
 
 

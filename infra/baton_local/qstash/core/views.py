@@ -6,11 +6,9 @@ Invariant: an optional field that is unset is left out, never null; redacted val
 from base64 import b64encode
 from typing import Any
 
-from baton_local.qstash.core.dlq import DlqEntry
-from baton_local.qstash.core.events_log import Event
-from baton_local.qstash.core.flow_spec import FlowSpec
-from baton_local.qstash.core.message import Message
-from baton_local.qstash.core.redaction import Redaction, digest
+from baton_local.qstash.core.flow_control import FlowSpec
+from baton_local.qstash.core.headers import Redaction, digest
+from baton_local.qstash.core.message import DlqEntry, Event, Message
 
 View = dict[str, Any]
 

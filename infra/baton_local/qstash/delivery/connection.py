@@ -13,8 +13,8 @@ from typing import cast
 
 import httptools
 
-from baton_local.qstash.core.attempt import AttemptResult
 from baton_local.qstash.core.headers import canonical_map
+from baton_local.qstash.core.message import AttemptResult
 
 _MAX_HEAD_BYTES = 65_536
 # Silence of 25 s before and while an answer is awaited (10 s, then three questions), or a request that nobody took in

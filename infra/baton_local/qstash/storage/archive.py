@@ -1,6 +1,7 @@
 """Reads what the state machine does not keep: finished messages, and events of all messages.
 
-Invariant: sees only what is committed; never writes.
+SQLite decides the larger part of a selection; it may let more through than is wanted, never less. Invariant: sees only
+what is committed; never writes.
 """
 
 import json
@@ -11,13 +12,61 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
-from baton_local.qstash.core.attempt import AttemptResult
-from baton_local.qstash.core.events_log import Event, EventState
-from baton_local.qstash.core.message import Message
+from baton_local.qstash.core.message import AttemptResult, Event, EventState, Message
 from baton_local.qstash.core.selection import Selection
-from baton_local.qstash.storage import message_codec, times, traits
-from baton_local.qstash.storage.condition import Condition, condition_of
-from baton_local.qstash.storage.traits import Numbers
+from baton_local.qstash.storage import codec, log_index
+from baton_local.qstash.storage.log_index import Numbers
+
+# Filters that SQLite decides.
+_COLUMNS = (("messageId", "m.id"), ("state", "e.state"), ("responseStatus", "cast(e.status AS TEXT)"))
+# Filters whose value stands in the stored JSON as it is: SQLite can skip most rows before they are decoded.
+_IN_CONTENT = ("topicName", "queueName", "scheduleId", "label", "flowControlKey", "callerIp", "url", "host", "path")
+_NOBODY_HAS = ("api", "source")
+# Every message has events of these states; the others have an index of their own (schema.py, in these very words).
+_COMMON = (EventState.CREATED, EventState.ACTIVE, EventState.DELIVERED)
+_TROUBLE = f"e.state NOT IN ({','.join(repr(state.value) for state in _COMMON)})"
+
+
+class Condition(NamedTuple):
+    """A condition in SQL about an event `e` and its message `m`; `trouble`: no event of a common state meets it."""
+
+    where: str
+    values: list[Any]
+    trouble: bool
+
+
+def condition_of(user: str, selection: Selection) -> Condition:
+    """The condition of events that may be selected."""
+    parts = ["m.user=?"]
+    values: list[Any] = [user]
+    for bound, comparison in ((selection.from_ms, "e.time_ms>=?"), (selection.to_ms, "e.time_ms<=?")):
+        if bound is not None:
+            parts.append(comparison)
+            values.append(bound)
+    for name, column in _COLUMNS:
+        wanted = sorted(selection.values.get(name, ()))
+        if wanted:
+            parts.append(f"{column} IN ({','.join('?' * len(wanted))})")
+            values.extend(wanted)
+    parts += ["0" for name in _NOBODY_HAS if name in selection.values]
+    for name in _IN_CONTENT:
+        wanted = sorted(selection.values.get(name, ()))
+        if wanted:
+            # A host is the same in capitals.
+            found = "instr(lower(m.content),lower(?))" if name == "host" else "instr(m.content,?)"
+            parts.append(f"({' OR '.join([found] * len(wanted))})")
+            values.extend(json.dumps(text)[1:-1] for text in wanted)
+    trouble = _is_trouble(selection)
+    return Condition(" AND ".join([*parts, *[_TROUBLE] * trouble]), values, trouble)
+
+
+def _is_trouble(selection: Selection) -> bool:
+    """Whether only events are wanted that an ordinary delivery does not have."""
+    states = selection.values.get("state", frozenset())
+    statuses = selection.values.get("responseStatus", frozenset())
+    succeeded = any(status.isdecimal() and AttemptResult(int(status)).succeeded for status in statuses)
+    return bool(states and states.isdisjoint(_COMMON)) or bool(statuses and not succeeded)
+
 
 _EVENTS = (
     "SELECT e.n, e.time_ms, e.state, e.next_delivery_ms, e.status, e.headers, e.body, e.error,"
@@ -50,14 +99,14 @@ class Archive:
             row = self._connection.execute(
                 "SELECT seq, id, user, content, body FROM messages WHERE id=? AND user=?", (message_id, user)
             ).fetchone()
-        return None if row is None else message_codec.decode(*row)
+        return None if row is None else codec.decode_message(*row)
 
     def piece(self, user: str, selection: Selection, before: int | None, wanted: int) -> Piece:
         """What the selection takes of the next events before this one, newest first, `wanted` at most."""
         with self._one_at_a_time, self._snapshot():
-            log = times.part_of(self._connection, selection)
+            log = log_index.part_of(self._connection, selection)
             log = range(log.start, log.stop if before is None else min(log.stop, before))
-            few = traits.few_messages(self._connection, selection)
+            few = log_index.few_messages(self._connection, selection)
             part = log[-PIECE_EVENTS:] if few is None else log
             # Closed at once: a read left open would keep the write-ahead log from being folded into the file.
             with closing(self._selected(user, selection, part, few)) as found:
@@ -85,7 +134,7 @@ class Archive:
         rows = self._scan(part, condition) if few is None else self._look_up(part, condition, few)
         for n, time_ms, state, next_ms, status, headers, body, error, *message in rows:
             result = None if status is None else AttemptResult(status, json.loads(headers), body, error)
-            event = Event(message_codec.decode(*message), time_ms, EventState(state), next_ms, result)
+            event = Event(codec.decode_message(*message), time_ms, EventState(state), next_ms, result)
             if selection.takes(event.message, time_ms) and selection.takes_value("responseStatus", str(status)):
                 yield n, event
 

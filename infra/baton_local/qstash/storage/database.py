@@ -1,4 +1,8 @@
-"""The data folder as one object: lock, writer, reader, retention, and the state of an earlier run."""
+"""The data folder as one object: lock, writer, reader, retention, and the state of an earlier run.
+
+Finished messages are forgotten with their events after a time, and earlier when they take too much room. Invariant:
+retention never touches an unfinished message, a dead letter, or an open deduplication window.
+"""
 
 import contextlib
 import gc
@@ -8,23 +12,54 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.capacity import Capacity
 from baton_local.qstash.core.changes import Change
+from baton_local.qstash.core.commands.schedules import plan
 from baton_local.qstash.core.dispatch import watch_idle_flow
 from baton_local.qstash.core.lifecycle import recover
 from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.machine import Outcome
 from baton_local.qstash.core.message import Live
-from baton_local.qstash.core.schedule_commands import plan
+from baton_local.qstash.core.queues import Capacity
 from baton_local.qstash.core.state import Ids, State, Transition
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
-from baton_local.qstash.storage import recovery
+from baton_local.qstash.settings import User
+from baton_local.qstash.storage import schema
 from baton_local.qstash.storage.archive import Archive
-from baton_local.qstash.storage.retention import Retention
 from baton_local.qstash.storage.schema import open_database
 from baton_local.qstash.storage.store import Store
-from baton_local.qstash.users import User
 from baton_local.stand_in.folder import lock_folder
+
+_STEP = 500  # messages per call, so that no commit is held up for long
+
+
+class Retention:
+    """Keeps the room that finished messages take within bounds."""
+
+    def __init__(self, connection: sqlite3.Connection, store: Store, *, keep_ms: int, max_bytes: int) -> None:
+        self._connection = connection
+        self._store = store
+        self._keep_ms = keep_ms
+        self._max_bytes = max_bytes
+
+    def prune(self, now_ms: int) -> bool:
+        """Forget a step's worth of what is too old or too much; whether there may be more to do."""
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("DELETE FROM dedup WHERE expires_ms<=?", (now_ms,))
+        seqs: list[tuple[int]] = []
+        for seq, finished_ms, size_bytes in self._connection.execute(
+            "SELECT seq, finished_ms, size_bytes FROM progress WHERE finished_ms IS NOT NULL"
+            " ORDER BY finished_ms LIMIT ?",
+            (_STEP,),
+        ):
+            if self._store.finished_bytes <= self._max_bytes and finished_ms > now_ms - self._keep_ms:
+                break
+            self._store.finished_bytes -= size_bytes
+            seqs.append((seq,))
+        for table in ("events", "progress", "traits", "messages"):
+            self._connection.executemany(f"DELETE FROM {table} WHERE seq=?", seqs)  # noqa: S608 - constants
+        return len(seqs) == _STEP
+
 
 _PRUNE_EVERY_MS = 1_000
 
@@ -95,9 +130,9 @@ class Database:
     def _load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
         tenants = {user.id: Tenant(user.id, self._keys(user)) for user in users}
         for tenant in tenants.values():
-            recovery.load_tenant(self._connection, tenant, now_ms)
+            schema.load_tenant(self._connection, tenant, now_ms)
         state = State(limits, ids, tenants, Capacity(limits.max_in_flight))
-        state.last_seq = recovery.last_seq(self._connection)
+        state.last_seq = schema.last_seq(self._connection)
         step = Transition(state, now_ms)
         for tenant in tenants.values():
             for schedule in list(tenant.schedules.values()):
@@ -105,7 +140,7 @@ class Database:
             for key in tenant.flows:
                 watch_idle_flow(step, tenant, key)
         by_user: dict[str, list[Live]] = {}
-        for live in recovery.unfinished(self._connection):
+        for live in schema.unfinished(self._connection):
             by_user.setdefault(live.message.user, []).append(live)
         for user, lives in by_user.items():
             if user in tenants:  # a user who is no longer served keeps their messages on disk
@@ -115,7 +150,7 @@ class Database:
     def _keys(self, user: User) -> SigningKeys:
         """The keys after rotation, unless other ones are configured since."""
         configured = (user.current_signing_key, user.next_signing_key)
-        stored = recovery.stored_keys(self._connection, user.id)
+        stored = schema.stored_keys(self._connection, user.id)
         if stored is not None and stored.configured == configured:
             return stored
         return SigningKeys(*configured, configured)

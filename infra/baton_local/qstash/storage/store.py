@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from baton_local.qstash.core import changes
-from baton_local.qstash.core.attempt import AttemptResult
-from baton_local.qstash.core.events_log import Event
-from baton_local.qstash.storage import message_codec, thing_codec, traits
-from baton_local.qstash.storage.times import LogTimes
+from baton_local.qstash.core.message import AttemptResult, Event
+from baton_local.qstash.storage import codec, log_index
+from baton_local.qstash.storage.log_index import LogTimes
 
 _MESSAGE = "INSERT INTO messages VALUES(?,?,?,?,?)"
 _NEW_PROGRESS = "INSERT INTO progress VALUES(?,0,?,0,NULL,0)"
@@ -107,7 +106,7 @@ class Store:
     def _write_thing(self, change: changes.ThingStored | changes.ThingDropped) -> None:
         place = (change.kind, change.user, change.key)
         if isinstance(change, changes.ThingStored):
-            self._connection.execute(_THING, (*place, thing_codec.encode(change.kind, change.value)))
+            self._connection.execute(_THING, (*place, codec.encode_thing(change.kind, change.value)))
         else:
             self._connection.execute(_THING_DROP, place)
 
@@ -120,9 +119,9 @@ def size_bytes(change: changes.MessageFinished) -> int:
 def _message(change: changes.MessageStored) -> Sequence[_Statement]:
     message = change.message
     return (
-        (_MESSAGE, (message.seq, message.id, message.user, message_codec.encode(message), message.body)),
+        (_MESSAGE, (message.seq, message.id, message.user, codec.encode_message(message), message.body)),
         (_NEW_PROGRESS, (message.seq, change.due_ms)),
-        *((traits.TRAIT, row) for row in traits.rows_of(message)),
+        *((log_index.TRAIT, row) for row in log_index.rows_of(message)),
     )
 
 
@@ -141,7 +140,7 @@ def _event(event: Event) -> Sequence[_Statement]:
 
 def _dlq(change: changes.DlqStored) -> Sequence[_Statement]:
     entry, message = change.entry, change.entry.message
-    content = message_codec.encode(message)
+    content = codec.encode_message(message)
     status, headers, response, error = _result(entry.result)
     own = (entry.seq, entry.id, entry.failed_at_ms, status, headers, response, error)
     return ((_DLQ, (*own, message.seq, message.id, message.user, content, message.body)),)
@@ -169,4 +168,4 @@ _STATEMENTS: dict[type, Callable[[Any], Sequence[_Statement]]] = {
     changes.DedupStored: _dedup,
 }
 # Per table the order of arrival is kept; a row is inserted before it is updated or deleted.
-_ORDER = (_MESSAGE, _NEW_PROGRESS, traits.TRAIT, _PROGRESS, _FINISHED, _EVENT, _DLQ, _DLQ_DROP, _DEDUP)
+_ORDER = (_MESSAGE, _NEW_PROGRESS, log_index.TRAIT, _PROGRESS, _FINISHED, _EVENT, _DLQ, _DLQ_DROP, _DEDUP)

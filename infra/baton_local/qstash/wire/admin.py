@@ -1,8 +1,17 @@
-"""What this server has beside the hosted service's API: counters for cost tests."""
+"""What this server has beside the hosted service's API: counters for cost tests; with `--faults`, faults and a reset.
 
+POST `/admin/faults` adds rules, `{"rules": [{"fault": "delay", "url": "http://…", "count": 2, "seconds": 0.5}]}`, or
+sets `clock_skew_seconds`; GET shows what is left; DELETE drops all. A reset forgets the caller's own world and all
+rules.
+"""
+
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
-from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.answer import Answer, bad_request, not_found
+from baton_local.qstash.core.commands.tenants import Reset
+from baton_local.qstash.faults import Fault, FaultPlan, FaultRule
 from baton_local.qstash.wire.call import Call
 
 
@@ -10,3 +19,87 @@ async def counters(call: Call) -> Answer:
     """The caller's own counters, since the data folder was made."""
     tenant = call.tenant
     return Answer(HTTPStatus.OK, {"users": {tenant.user: tenant.counters.as_dict() | {"unfinished": len(tenant.live)}}})
+
+
+_MAX_COUNT = 1_000_000
+_MAX_SECONDS = 3_600
+_MAX_SKEW_SECONDS = 10 * 365 * 86_400
+_STATUSES = range(100, 600)
+
+
+async def show(call: Call) -> Answer:
+    """What has not struck yet."""
+    return Answer(HTTPStatus.OK, _plan(call).view())
+
+
+async def add(call: Call) -> Answer:
+    """Plan more; a body that is wrong in any place plans nothing."""
+    plan, body = _plan(call), call.json()
+    if not isinstance(body, dict) or not body.keys() <= {"rules", "clock_skew_seconds"}:
+        raise bad_request('body: must be an object with "rules", a list, or "clock_skew_seconds", or both')
+    given = body.get("rules", [])
+    if not isinstance(given, list):
+        raise bad_request("rules: must be a list of objects")
+    rules = [_rule(each) for each in given]
+    skew = _number(body, "clock_skew_seconds", plan.clock_skew_seconds, -_MAX_SKEW_SECONDS, _MAX_SKEW_SECONDS)
+    plan.rules += rules
+    plan.clock_skew_seconds = int(skew)
+    return Answer(HTTPStatus.OK, plan.view())
+
+
+async def clear(call: Call) -> Answer:
+    """Plan nothing."""
+    _plan(call).clear()
+    return Answer(HTTPStatus.OK, _plan(call).view())
+
+
+async def reset(call: Call) -> Answer:
+    """Forget everything of the caller, and all rules."""
+    _plan(call).clear()
+    return await call.engine.execute(Reset(call.user))
+
+
+def _plan(call: Call) -> FaultPlan:
+    if call.engine.faults is None:
+        raise not_found("faults are off; start the server with --faults")
+    return call.engine.faults
+
+
+def _rule(given: Any) -> FaultRule:
+    if not isinstance(given, dict) or not given.keys() <= _FIELDS.keys() | {"fault"}:
+        raise bad_request(
+            f"rules: each is an object with fault and, if wanted, {', '.join(_FIELDS)}; not {given!r:.200}"
+        )
+    fault = given.get("fault")
+    if fault not in list(Fault):
+        raise bad_request(f"fault: {fault!r:.80} is unknown; use {', '.join(Fault)}")
+    return FaultRule(Fault(fault), **{name: read(given) for name, read in _FIELDS.items()})
+
+
+def _number(given: dict[str, Any], name: str, default: float, low: float, high: float) -> float:
+    value = given.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise bad_request(f"{name}: must be a number between {low:g} and {high:g}, not {value!r:.80}")
+    return value
+
+
+def _url(given: dict[str, Any]) -> str:
+    url = given.get("url", "")
+    if not isinstance(url, str):
+        raise bad_request(f"url: must be the beginning of a URL, not {url!r:.80}")
+    return url
+
+
+def _status(given: dict[str, Any]) -> int:
+    status = int(_number(given, "status", 0, 0, _STATUSES.stop - 1))
+    if status and status not in _STATUSES:
+        raise bad_request(f"status: {status} is none; use 0 for a broken connection, or 100 to 599")
+    return status
+
+
+_FIELDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "url": _url,
+    "count": lambda given: int(_number(given, "count", 1, 1, _MAX_COUNT)),
+    "seconds": lambda given: _number(given, "seconds", 0, 0, _MAX_SECONDS),
+    "status": _status,
+}

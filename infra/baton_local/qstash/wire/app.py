@@ -12,9 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.engine import Engine
-from baton_local.qstash.settings import Settings
+from baton_local.qstash.settings import Caller, Callers, Settings
 from baton_local.qstash.storage.group_commit import EngineStoppedError
-from baton_local.qstash.users import Caller, Callers
 from baton_local.qstash.wire import publishing
 from baton_local.qstash.wire.call import Call
 from baton_local.qstash.wire.rate_limits import RateLimits

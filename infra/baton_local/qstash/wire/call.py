@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from baton_local.qstash.core.errors import bad_request
+from baton_local.qstash.core.answer import bad_request
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.engine import Engine

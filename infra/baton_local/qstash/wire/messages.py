@@ -4,12 +4,10 @@ import asyncio
 from http import HTTPStatus
 from urllib.parse import unquote
 
-from baton_local.qstash.core import dlq_commands
-from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.errors import bad_request, not_found
-from baton_local.qstash.core.events_log import Event
-from baton_local.qstash.core.message import Message
-from baton_local.qstash.core.message_commands import CancelMessage, CancelMessages
+from baton_local.qstash.core.answer import Answer, bad_request, not_found
+from baton_local.qstash.core.commands import messages
+from baton_local.qstash.core.commands.messages import CancelMessage, CancelMessages
+from baton_local.qstash.core.message import Event, Message
 from baton_local.qstash.core.selection import FOR_DLQ, FOR_EVENTS, FOR_MESSAGES, Query, Selection, parse_selection
 from baton_local.qstash.core.views import event_view, message_view
 from baton_local.qstash.wire.call import Call
@@ -38,35 +36,35 @@ async def cancel_messages(call: Call) -> Answer:
 
 async def list_dlq(call: Call) -> Answer:
     """One page of dead letters."""
-    selection = parse_selection(call.query_pairs(), FOR_DLQ, max_count=dlq_commands.MAX_COUNT, strict=False)
-    return dlq_commands.list_dead_letters(call.tenant, selection)
+    selection = parse_selection(call.query_pairs(), FOR_DLQ, max_count=messages.MAX_COUNT, strict=False)
+    return messages.list_dead_letters(call.tenant, selection)
 
 
 async def get_dlq(call: Call) -> Answer:
     """One dead letter."""
-    return dlq_commands.get_dead_letter(call.tenant, unquote(call.params["id"]))
+    return messages.get_dead_letter(call.tenant, unquote(call.params["id"]))
 
 
 async def delete_dlq(call: Call) -> Answer:
     """Delete one dead letter."""
-    return await call.engine.execute(dlq_commands.DeleteDeadLetter(call.user, unquote(call.params["id"])))
+    return await call.engine.execute(messages.DeleteDeadLetter(call.user, unquote(call.params["id"])))
 
 
 async def delete_dlq_many(call: Call) -> Answer:
     """Delete what is selected."""
-    selection = _strict(call, FOR_DLQ, dlq_commands.MAX_COUNT)
-    return await call.engine.execute(dlq_commands.DeleteDeadLetters(call.user, selection))
+    selection = _strict(call, FOR_DLQ, messages.MAX_COUNT)
+    return await call.engine.execute(messages.DeleteDeadLetters(call.user, selection))
 
 
 async def retry_dlq(call: Call) -> Answer:
     """Retry one dead letter."""
-    return await call.engine.execute(dlq_commands.RetryDeadLetter(call.user, unquote(call.params["id"])))
+    return await call.engine.execute(messages.RetryDeadLetter(call.user, unquote(call.params["id"])))
 
 
 async def retry_dlq_many(call: Call) -> Answer:
     """Retry what is selected."""
-    selection = _strict(call, FOR_DLQ, dlq_commands.MAX_COUNT)
-    return await call.engine.execute(dlq_commands.RetryDeadLetters(call.user, selection))
+    selection = _strict(call, FOR_DLQ, messages.MAX_COUNT)
+    return await call.engine.execute(messages.RetryDeadLetters(call.user, selection))
 
 
 async def list_events(call: Call) -> Answer:

@@ -1,13 +1,13 @@
-"""`/v2/publish`, `/v2/enqueue`, `/v2/batch` (qstash.md 3, 5)."""
+"""`/v2/publish`, `/v2/enqueue`, `/v2/batch`, `/v2/schedules` (qstash.md 3, 5, 17)."""
 
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.destination import check_name, parse_destination
-from baton_local.qstash.core.errors import bad_request
+from baton_local.qstash.core.answer import Answer, bad_request
+from baton_local.qstash.core.commands import schedules
+from baton_local.qstash.core.commands.publishing import Publish, PublishBatch
+from baton_local.qstash.core.destinations import check_name, parse_destination
 from baton_local.qstash.core.headers import HeaderMap, lower_map
-from baton_local.qstash.core.publishing import Publish, PublishBatch
 from baton_local.qstash.wire.call import Call, is_control_key
 from baton_local.stand_in.api_error import ApiError
 
@@ -96,3 +96,42 @@ def _encoded(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise bad_request(f"batch item: holds text that is not Unicode ({error.reason})") from error
+
+
+async def create_schedule(call: Call) -> Answer:
+    """Create or replace a schedule."""
+    given = read_publish(call, None)
+    command = schedules.CreateSchedule(
+        call.user, given.destination, given.headers, given.body, given.caller_ip, given.queue
+    )
+    return await call.engine.execute(command)
+
+
+async def list_schedules(call: Call) -> Answer:
+    """All schedules."""
+    return schedules.list_schedules(call.tenant)
+
+
+async def get_schedule(call: Call) -> Answer:
+    """One schedule."""
+    return schedules.get_schedule(call.tenant, unquote(call.params["id"]))
+
+
+async def delete_schedule(call: Call) -> Answer:
+    """Delete a schedule."""
+    return await call.engine.execute(schedules.DeleteSchedule(call.user, unquote(call.params["id"])))
+
+
+async def pause_schedule(call: Call) -> Answer:
+    """Pause a schedule."""
+    return await _set_paused(call, paused=True)
+
+
+async def resume_schedule(call: Call) -> Answer:
+    """Resume a schedule."""
+    return await _set_paused(call, paused=False)
+
+
+async def _set_paused(call: Call, *, paused: bool) -> Answer:
+    schedule_id = unquote(call.params["id"])
+    return await call.engine.execute(schedules.SetSchedulePaused(call.user, schedule_id, paused))

@@ -1,22 +1,22 @@
-"""`/v2/queues` (qstash.md 15)."""
+"""`/v2/queues`, `/v2/flowControl` and `/v2/globalParallelism` (qstash.md 15, 18)."""
 
 from urllib.parse import unquote
 
-from baton_local.qstash.core import queue_commands
-from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.destination import check_name
-from baton_local.qstash.core.errors import bad_request
+from baton_local.qstash.core.answer import Answer, bad_request
+from baton_local.qstash.core.commands import flow_control, queues
+from baton_local.qstash.core.destinations import check_name
+from baton_local.qstash.core.flow_control import parse_period, parse_positive
 from baton_local.qstash.wire.call import Call
 
 
 async def list_queues(call: Call) -> Answer:
     """All queues."""
-    return queue_commands.list_queues(call.tenant)
+    return queues.list_queues(call.tenant)
 
 
 async def get_queue(call: Call) -> Answer:
     """One queue."""
-    return queue_commands.get_queue(call.tenant, unquote(call.params["name"]))
+    return queues.get_queue(call.tenant, unquote(call.params["name"]))
 
 
 async def upsert_queue(call: Call) -> Answer:
@@ -30,12 +30,12 @@ async def upsert_queue(call: Call) -> Answer:
     if not isinstance(paused, bool):
         raise bad_request(f"paused: {str(paused)[:80]!r} is neither true nor false")
     name = check_name(body["queueName"], "queueName")
-    return await call.engine.execute(queue_commands.UpsertQueue(call.user, name, parallelism, paused))
+    return await call.engine.execute(queues.UpsertQueue(call.user, name, parallelism, paused))
 
 
 async def delete_queue(call: Call) -> Answer:
     """Delete a queue."""
-    return await call.engine.execute(queue_commands.DeleteQueue(call.user, unquote(call.params["name"])))
+    return await call.engine.execute(queues.DeleteQueue(call.user, unquote(call.params["name"])))
 
 
 async def pause_queue(call: Call) -> Answer:
@@ -50,4 +50,72 @@ async def resume_queue(call: Call) -> Answer:
 
 async def _set_paused(call: Call, *, paused: bool) -> Answer:
     name = unquote(call.params["name"])
-    return await call.engine.execute(queue_commands.SetQueuePaused(call.user, name, paused))
+    return await call.engine.execute(queues.SetQueuePaused(call.user, name, paused))
+
+
+async def list_flows(call: Call) -> Answer:
+    """All keys, or those whose name contains `search`."""
+    search = dict(call.query_pairs()).get("search", "")
+    return flow_control.list_flows(call.engine.state, call.tenant, search, call.engine.clock.now_ms())
+
+
+async def get_flow(call: Call) -> Answer:
+    """One key."""
+    return flow_control.get_flow(call.engine.state, call.tenant, _key(call), call.engine.clock.now_ms())
+
+
+async def global_parallelism(call: Call) -> Answer:
+    """Deliveries in flight."""
+    return flow_control.global_parallelism(call.engine.state, call.tenant)
+
+
+async def pause(call: Call) -> Answer:
+    """Pause a key."""
+    return await call.engine.execute(flow_control.SetFlowPaused(call.user, _key(call), paused=True))
+
+
+async def resume(call: Call) -> Answer:
+    """Resume a key."""
+    return await call.engine.execute(flow_control.SetFlowPaused(call.user, _key(call), paused=False))
+
+
+async def pin(call: Call) -> Answer:
+    """Fix limits."""
+    given = dict(call.query_pairs())
+    parallelism, rate, period = given.get("parallelism"), given.get("rate"), given.get("period")
+    command = flow_control.PinFlow(
+        call.user,
+        _key(call),
+        None if parallelism is None else parse_positive(parallelism, "parallelism"),
+        None if rate is None else parse_positive(rate, "rate"),
+        None if period is None else parse_period(period),
+    )
+    return await call.engine.execute(command)
+
+
+async def unpin(call: Call) -> Answer:
+    """Let messages set the named limits again."""
+    given = dict(call.query_pairs())
+    command = flow_control.UnpinFlow(call.user, _key(call), _flag(given, "parallelism"), _flag(given, "rate"))
+    return await call.engine.execute(command)
+
+
+async def reset_rate(call: Call) -> Answer:
+    """Begin a new rate window."""
+    return await call.engine.execute(flow_control.ResetFlow(call.user, _key(call)))
+
+
+async def reset(call: Call) -> Answer:
+    """Begin counting anew."""
+    return await call.engine.execute(flow_control.ResetFlow(call.user, _key(call), parallelism=True))
+
+
+def _key(call: Call) -> str:
+    return unquote(call.params["key"])
+
+
+def _flag(given: dict[str, str], name: str) -> bool:
+    text = given.get(name, "false").lower()
+    if text not in {"true", "false"}:
+        raise bad_request(f"{name}: {text[:80]!r} is neither true nor false")
+    return text == "true"

@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.errors import not_found, not_served
-from baton_local.qstash.wire import admin, faults, flow_control, messages, publishing, queues, schedules, topics
+from baton_local.qstash.core.answer import Answer, not_found, not_served
+from baton_local.qstash.wire import admin, messages, publishing, queues, topics
 from baton_local.qstash.wire.call import Call
 from baton_local.stand_in.api_error import ApiError
 
@@ -90,26 +89,26 @@ ROUTES = (
     _route("POST", "/v2/queues/{name}/pause", queues.pause_queue),
     _route("POST", "/v2/queues/{name}/resume", queues.resume_queue),
     # SDKs send PATCH, the documentation says POST (qstash.md 21); before the creation, whose path takes all the rest.
-    *(_route(method, "/v2/schedules/{id}/pause", schedules.pause_schedule) for method in ("PATCH", "POST")),
-    *(_route(method, "/v2/schedules/{id}/resume", schedules.resume_schedule) for method in ("PATCH", "POST")),
-    _route("GET", "/v2/schedules", schedules.list_schedules),
-    _route("GET", "/v2/schedules/{id}", schedules.get_schedule),
-    _route("DELETE", "/v2/schedules/{id}", schedules.delete_schedule),
-    _route("POST", "/v2/schedules/{destination...}", schedules.create_schedule),
-    _route("GET", "/v2/flowControl", flow_control.list_flows),
-    _route("GET", "/v2/flowControl/{key}", flow_control.get_flow),
-    _route("POST", "/v2/flowControl/{key}/pause", flow_control.pause),
-    _route("POST", "/v2/flowControl/{key}/resume", flow_control.resume),
-    _route("POST", "/v2/flowControl/{key}/pin", flow_control.pin),
-    _route("POST", "/v2/flowControl/{key}/unpin", flow_control.unpin),
-    _route("POST", "/v2/flowControl/{key}/resetRate", flow_control.reset_rate),
-    _route("POST", "/v2/flowControl/{key}/reset", flow_control.reset),
-    _route("GET", "/v2/globalParallelism", flow_control.global_parallelism),
+    *(_route(method, "/v2/schedules/{id}/pause", publishing.pause_schedule) for method in ("PATCH", "POST")),
+    *(_route(method, "/v2/schedules/{id}/resume", publishing.resume_schedule) for method in ("PATCH", "POST")),
+    _route("GET", "/v2/schedules", publishing.list_schedules),
+    _route("GET", "/v2/schedules/{id}", publishing.get_schedule),
+    _route("DELETE", "/v2/schedules/{id}", publishing.delete_schedule),
+    _route("POST", "/v2/schedules/{destination...}", publishing.create_schedule),
+    _route("GET", "/v2/flowControl", queues.list_flows),
+    _route("GET", "/v2/flowControl/{key}", queues.get_flow),
+    _route("POST", "/v2/flowControl/{key}/pause", queues.pause),
+    _route("POST", "/v2/flowControl/{key}/resume", queues.resume),
+    _route("POST", "/v2/flowControl/{key}/pin", queues.pin),
+    _route("POST", "/v2/flowControl/{key}/unpin", queues.unpin),
+    _route("POST", "/v2/flowControl/{key}/resetRate", queues.reset_rate),
+    _route("POST", "/v2/flowControl/{key}/reset", queues.reset),
+    _route("GET", "/v2/globalParallelism", queues.global_parallelism),
     _route("GET", "/admin/counters", admin.counters),
-    _route("GET", "/admin/faults", faults.show),
-    _route("POST", "/admin/faults", faults.add),
-    _route("DELETE", "/admin/faults", faults.clear),
-    _route("POST", "/admin/reset", faults.reset),
+    _route("GET", "/admin/faults", admin.show),
+    _route("POST", "/admin/faults", admin.add),
+    _route("DELETE", "/admin/faults", admin.clear),
+    _route("POST", "/admin/reset", admin.reset),
     *(_route(method, path, _not_available) for path in _NOT_AVAILABLE for method in _METHODS),
 )
 

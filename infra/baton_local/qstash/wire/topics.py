@@ -3,9 +3,9 @@
 from urllib.parse import unquote
 
 from baton_local.qstash.clock import random_text
-from baton_local.qstash.core import key_commands, topic_commands
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.topics import parse_default_headers, parse_endpoints
+from baton_local.qstash.core.commands import tenants, topics
+from baton_local.qstash.core.destinations import parse_default_headers, parse_endpoints
 from baton_local.qstash.wire.call import Call
 
 _KEY_LENGTH = 28
@@ -13,45 +13,45 @@ _KEY_LENGTH = 28
 
 async def list_topics(call: Call) -> Answer:
     """All groups."""
-    return topic_commands.list_topics(call.tenant)
+    return topics.list_topics(call.tenant)
 
 
 async def get_topic(call: Call) -> Answer:
     """One group."""
-    return topic_commands.get_topic(call.tenant, _name(call))
+    return topics.get_topic(call.tenant, _name(call))
 
 
 async def upsert_endpoints(call: Call) -> Answer:
     """Add or update endpoints."""
     endpoints = parse_endpoints(call.json(), need_url=True)
-    return await call.engine.execute(topic_commands.UpsertEndpoints(call.user, _name(call), endpoints))
+    return await call.engine.execute(topics.UpsertEndpoints(call.user, _name(call), endpoints))
 
 
 async def remove_endpoints(call: Call) -> Answer:
     """Remove endpoints."""
     endpoints = parse_endpoints(call.json(), need_url=False)
-    return await call.engine.execute(topic_commands.RemoveEndpoints(call.user, _name(call), endpoints))
+    return await call.engine.execute(topics.RemoveEndpoints(call.user, _name(call), endpoints))
 
 
 async def set_headers(call: Call) -> Answer:
     """Set default headers."""
     headers = parse_default_headers(call.json())
-    return await call.engine.execute(topic_commands.SetTopicHeaders(call.user, _name(call), headers))
+    return await call.engine.execute(topics.SetTopicHeaders(call.user, _name(call), headers))
 
 
 async def delete_topic(call: Call) -> Answer:
     """Delete a group."""
-    return await call.engine.execute(topic_commands.DeleteTopic(call.user, _name(call)))
+    return await call.engine.execute(topics.DeleteTopic(call.user, _name(call)))
 
 
 async def get_keys(call: Call) -> Answer:
     """The signing keys."""
-    return key_commands.get_keys(call.tenant)
+    return tenants.get_keys(call.tenant)
 
 
 async def rotate_keys(call: Call) -> Answer:
     """Rotate the signing keys."""
-    return await call.engine.execute(key_commands.RotateKeys(call.user, f"sig_{random_text(_KEY_LENGTH)}"))
+    return await call.engine.execute(tenants.RotateKeys(call.user, f"sig_{random_text(_KEY_LENGTH)}"))
 
 
 def _name(call: Call) -> str:

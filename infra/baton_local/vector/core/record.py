@@ -1,9 +1,31 @@
-"""What is stored under an id."""
+"""What is stored under an id, its vector, and everything that can happen to the stored index, as a closed union.
 
+A change is written to disk first and then applied in memory, the same record by both. Invariant: a vector's `values`
+come back exactly as sent (vector-rest.md 2); `unit` has length 1 and is None for the zero vector. Single precision is
+enough for directions, is what the hosted service keeps, and halves the memory.
+"""
+
+import math
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from baton_local.vector.core.vector import Vector
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """Numbers and direction."""
+
+    values: "array[float]"
+    unit: "array[float] | None"
+
+    @classmethod
+    def of(cls, numbers: Iterable[float]) -> "Vector":
+        """The vector of these numbers, which must be finite."""
+        values = numbers if isinstance(numbers, array) else array("d", numbers)
+        length = math.hypot(*values)
+        return cls(values, array("f", [value / length for value in values]) if length else None)
+
 
 Metadata = dict[str, Any]
 
@@ -51,3 +73,51 @@ def as_json(record: Record, include: Include) -> dict[str, Any]:
     if include.data and record.data is not None:
         shown["data"] = record.data
     return shown
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceMade:
+    """A namespace begins to exist, empty."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceEmptied:
+    """All records of a namespace go; it stays."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceDropped:
+    """A namespace goes, with its records."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceRenamed:
+    """A namespace, with its records, gets a name that no other has."""
+
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPut:
+    """A record is stored, or replaces the one of the same `seq` and id."""
+
+    namespace: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDropped:
+    """A record goes."""
+
+    namespace: str
+    record: Record
+
+
+Change = NamespaceMade | NamespaceEmptied | NamespaceDropped | NamespaceRenamed | RecordPut | RecordDropped

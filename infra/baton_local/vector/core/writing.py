@@ -1,6 +1,7 @@
 """What a write would change, and what it answers; nothing is changed here.
 
-Invariant: a plan holds for the index that it was made from, so no other change may come between plan and application.
+Metadata are patched by JSON Merge Patch, RFC 7396. Invariant: a plan holds for the index that it was made from, so no
+other change may come between plan and application.
 """
 
 from collections.abc import Iterable
@@ -8,21 +9,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from baton_local.stand_in.api_error import ApiError
-from baton_local.vector.core.changes import (
+from baton_local.vector.core.errors import unacceptable, unknown
+from baton_local.vector.core.index import DEFAULT_NAMESPACE, Index
+from baton_local.vector.core.record import (
     Change,
+    Draft,
+    Metadata,
     NamespaceDropped,
     NamespaceEmptied,
     NamespaceMade,
     NamespaceRenamed,
+    Record,
     RecordDropped,
     RecordPut,
+    Vector,
 )
-from baton_local.vector.core.errors import unacceptable, unknown
-from baton_local.vector.core.index import DEFAULT_NAMESPACE, Index
-from baton_local.vector.core.merge_patch import merge_patch
-from baton_local.vector.core.record import Draft, Metadata, Record
 from baton_local.vector.core.selection import Selection
-from baton_local.vector.core.vector import Vector
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """The patched value; neither argument is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
 
 SUCCESS = "Success"
 INDEX_NAME = "local"

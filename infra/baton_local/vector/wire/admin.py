@@ -1,15 +1,93 @@
-"""What the server has beside the hosted service's API: counters and faults.
+"""What the server has beside the hosted service's API: counters for cost tests; with `--faults`, faults on demand.
 
-Invariant: looking does not change what is counted.
+Invariants: the server's own paths are neither counted nor struck, so two readings in a row are equal. A dropped answer
+belongs to a request that was carried out, as when a connection breaks after the server has acted; a refused one was
+not.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
+from baton_local.stand_in.asgi import App, Event, Receive, Send
+from baton_local.stand_in.fault_plan import FaultPlan, PlanForm, Strike
 from baton_local.vector.core.errors import malformed, unknown
 from baton_local.vector.engine import Engine
-from baton_local.vector.wire.counters import Counters
-from baton_local.vector.wire.faults import FORM, Faults
+from baton_local.vector.wire.call import send_error
+from baton_local.vector.wire.routes import ROUTES
+
+
+@dataclass(slots=True)
+class Counters:
+    """Requests with a valid token, and the billable operations of those that succeeded."""
+
+    http_requests: int = 0
+    operations: Counter[str] = field(default_factory=Counter)
+
+    def succeeded(self, operation: str, count: int) -> None:
+        """Count what a request was."""
+        if count:
+            self.operations[operation] += count
+
+    def report(self) -> dict[str, Any]:
+        """The figures as answered."""
+        return {
+            "http_requests": self.http_requests,
+            "operations": self.operations.total(),
+            "operations_by_name": dict(sorted(self.operations.items())),
+        }
+
+
+FORM = PlanForm(
+    {
+        "refuse": "refuse",
+        "drop_answers": "drop",
+        "delay_seconds": "delay_seconds",
+        "delay_answers": "delay",
+        "operations": "only",
+    }
+)
+
+
+class Faults:
+    """The current plan, and how it strikes an application."""
+
+    def __init__(self) -> None:
+        self.plan = FaultPlan()
+
+    def around(self, app: App) -> App:
+        """The same application, struck as planned."""
+
+        async def struck(scope: Event, receive: Receive, send: Send) -> None:
+            operation = scope["raw_path"].lstrip(b"/").partition(b"/")[0].decode("latin-1")
+            strike = self.plan.next_strike((operation,)) if operation in ROUTES else None
+            if strike is Strike.REFUSE:
+                message = "refused by the fault plan (POST /admin/faults); the request was not executed"
+                await send_error(send, HTTPStatus.SERVICE_UNAVAILABLE, message)
+            elif strike is Strike.DROP:
+                await app(scope, receive, _dropped)
+                raise asyncio.CancelledError  # no answer: the server breaks the connection off
+            else:
+                await app(scope, receive, self._delayed(send) if strike is Strike.DELAY else send)
+
+        return struck
+
+    def _delayed(self, send: Send) -> Send:
+        delay_seconds = self.plan.delay_seconds
+
+        async def delayed(event: Event) -> None:
+            if event["type"] == "http.response.start":
+                await asyncio.sleep(delay_seconds)
+            await send(event)
+
+        return delayed
+
+
+async def _dropped(_event: Event) -> None:
+    """Lose a part of an answer."""
 
 
 class Admin:

@@ -1,10 +1,14 @@
 """The ASGI application: finds out who asks, routes, answers JSON.
 
-Invariant: whatever comes in, an answer in JSON goes out, since the SDK reads any body: `{"result": …}`, or
-`{"error": text, "status": number}` (vector-rest.md 1). Nothing of a request is read before its token was checked.
+Invariants: whatever comes in, an answer in JSON goes out, since the SDK reads any body: `{"result": …}`, or
+`{"error": text, "status": number}` (vector-rest.md 1). Tokens are compared in constant time, and nothing of a request
+is read before its token was checked.
 """
 
 import logging
+from dataclasses import dataclass
+from enum import Enum
+from hmac import compare_digest
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,12 +16,45 @@ from urllib.parse import parse_qsl
 from baton_local.stand_in.api_error import ApiError
 from baton_local.stand_in.asgi import Event, Receive, Send, read_body, send_json
 from baton_local.vector.engine import Engine
-from baton_local.vector.wire.admin import Admin
-from baton_local.vector.wire.auth import Access, Tokens, forbidden
+from baton_local.vector.wire.admin import Admin, Counters, Faults
 from baton_local.vector.wire.call import Call, send_error
-from baton_local.vector.wire.counters import Counters
-from baton_local.vector.wire.faults import Faults
 from baton_local.vector.wire.routes import find_route
+
+
+class Access(Enum):
+    """What a token allows."""
+
+    READ = "read"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one index."""
+
+    token: str
+    read_only_token: str | None = None
+
+    def access(self, authorization: bytes) -> Access:
+        """What the bearer of this header may do.
+
+        Raises:
+            ApiError: the token is missing or unknown.
+        """
+        scheme, _, given = authorization.partition(b" ")
+        if scheme.lower() == b"bearer":
+            given = given.strip()
+            if compare_digest(given, self.token.encode()):
+                return Access.FULL
+            if self.read_only_token is not None and compare_digest(given, self.read_only_token.encode()):
+                return Access.READ
+        raise ApiError(HTTPStatus.UNAUTHORIZED, "Unauthorized: Invalid auth token")
+
+
+def forbidden(path: str) -> ApiError:
+    """The refusal of what the read-only token may not do (403: not documented, chosen)."""
+    return ApiError(HTTPStatus.FORBIDDEN, f"Forbidden: this token may only read; {path} needs the full token")
+
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 _READY_PATH = b"/readyz"

@@ -4,11 +4,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from baton_local.vector.core.querying import Query, hits_as_json
-from baton_local.vector.core.vector import Vector
+from baton_local.vector.core.record import Vector
 from baton_local.vector.wire.call import Answer, Call
-from baton_local.vector.wire.fields import Body, an_object, positive, required_text
-from baton_local.vector.wire.numbers import refuse_other_kinds, vector_of
-from baton_local.vector.wire.selections import filter_of, include_of
+from baton_local.vector.wire.fields import (
+    Body,
+    an_object,
+    filter_of,
+    include_of,
+    positive,
+    refuse_other_kinds,
+    required_text,
+    vector_of,
+)
 
 _DEFAULT_TOP_K = 10
 _DEFAULT_MAX_IDLE_SECONDS = 3_600

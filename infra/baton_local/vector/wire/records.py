@@ -1,22 +1,35 @@
-"""Upsert, update and delete: from bodies to plans.
+"""Records and namespaces: upsert, update, delete; fetch, scan, by chance; list, empty, remove, rename.
 
 Invariant: a batch is checked, and embedded, whole before anything of it is stored (vector-rest.md 3).
 """
 
+import re
 from functools import partial
 from typing import Any
 
+from baton_local.vector.core import selection as reading
 from baton_local.vector.core import writing
-from baton_local.vector.core.changes import RecordPut
 from baton_local.vector.core.errors import malformed
 from baton_local.vector.core.index import Index
-from baton_local.vector.core.record import Draft, Metadata
+from baton_local.vector.core.record import Draft, Metadata, RecordPut
 from baton_local.vector.core.writing import Plan, Update
 from baton_local.vector.wire.call import Answer, Call
-from baton_local.vector.wire.fields import Body, an_object, record_id, required_text, shown, text
-from baton_local.vector.wire.metadata import check_metadata
-from baton_local.vector.wire.numbers import refuse_other_kinds, vector_of
-from baton_local.vector.wire.selections import by_filter, ids_or_prefix
+from baton_local.vector.wire.fields import (
+    Body,
+    an_object,
+    by_filter,
+    check_metadata,
+    flag,
+    ids_or_prefix,
+    include_of,
+    positive,
+    record_id,
+    refuse_other_kinds,
+    required_text,
+    shown,
+    text,
+    vector_of,
+)
 
 _MODES = {"OVERWRITE": False, "PATCH": True}
 
@@ -93,3 +106,77 @@ def _metadata(call: Call, body: Body) -> Metadata | None:
     metadata = dict(an_object(value, "metadata"))
     check_metadata(metadata, call.engine.limits)
     return metadata
+
+
+_CURSOR = re.compile(r"\d{1,18}")
+
+
+async def fetch(call: Call) -> Answer:
+    """`/fetch`: by ids or prefix."""
+    body = an_object(call.json())
+    selection = ids_or_prefix(body)
+    assert selection is not None
+    engine = call.engine
+    limit = engine.limits.max_fetched_by_prefix
+    return Answer(reading.fetch(engine.index, call.namespace, selection, include_of(body), limit))
+
+
+async def scan(call: Call) -> Answer:
+    """`/range`: page by page."""
+    body = an_object(call.json())
+    page = reading.scan(
+        call.engine.index,
+        call.namespace,
+        after_seq=_cursor_of(body),
+        limit=positive(body, "limit"),
+        prefix=text(body, "prefix") or "",
+        include=include_of(body),
+    )
+    return Answer(page)
+
+
+def _cursor_of(body: Body) -> int:
+    """Callers begin with "0" and with "" (vector-rest.md 3); the JavaScript SDK may send a number."""
+    given = body.get("cursor")
+    cursor = str(given) if isinstance(given, int) and not isinstance(given, bool) else text(body, "cursor") or "0"
+    if _CURSOR.fullmatch(cursor) is None:
+        raise malformed(f'cursor: must be "0" or the nextCursor of the page before, not {shown(cursor)}')
+    return int(cursor)
+
+
+async def random(call: Call) -> Answer:
+    """`/random`: any record, or null."""
+    return Answer(reading.at_position(call.engine.index, call.namespace, call.engine.surroundings.chance()))
+
+
+async def info(call: Call) -> Answer:
+    """`/info`."""
+    return Answer(call.engine.index.info(call.engine.surroundings.now_ms()), 0)
+
+
+async def list_namespaces(call: Call) -> Answer:
+    """`/list-namespaces`."""
+    return Answer(list(call.engine.index.namespaces), 0)
+
+
+async def reset(call: Call) -> Answer:
+    """`/reset`: one namespace, or with `?all` every one."""
+    if "all" in call.query_keys:
+        return Answer(await call.engine.write(writing.reset_all), 0)
+    return Answer(await call.engine.write(lambda index: writing.reset(index, call.namespace)), 0)
+
+
+async def delete_namespace(call: Call) -> Answer:
+    """`/delete-namespace/<namespace>`."""
+    return Answer(await call.engine.write(lambda index: writing.delete_namespace(index, call.namespace)), 0)
+
+
+async def rename_namespace(call: Call) -> Answer:
+    """`/rename-namespace`."""
+    body = an_object(call.json())
+    name, new_name = required_text(body, "namespace"), required_text(body, "newNamespace")
+    replaces = flag(body, "deleteExisting")
+    result = await call.engine.write(
+        lambda index: writing.rename_namespace(index, name, new_name, delete_existing=replaces)
+    )
+    return Answer(result, 0)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
 from baton_local.vector.core.errors import malformed, unknown
-from baton_local.vector.wire import lookups, namespaces, queries, records
+from baton_local.vector.wire import queries, records
 from baton_local.vector.wire.call import Handler
 
 _SHOWN_CHARACTERS = 200
@@ -36,14 +36,14 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "resumable-query-data": Route(queries.resumable_query_data),
         "resumable-query-next": Route(queries.resumable_query_next, namespaced=False),
         "resumable-query-end": Route(queries.resumable_query_end, namespaced=False),
-        "fetch": Route(lookups.fetch),
-        "range": Route(lookups.scan),
-        "random": Route(lookups.random),
-        "info": Route(lookups.info, namespaced=False),
-        "list-namespaces": Route(namespaces.list_namespaces, namespaced=False),
-        "reset": Route(namespaces.reset, changes=True),
-        "delete-namespace": Route(namespaces.delete_namespace, changes=True),
-        "rename-namespace": Route(namespaces.rename_namespace, changes=True, namespaced=False),
+        "fetch": Route(records.fetch),
+        "range": Route(records.scan),
+        "random": Route(records.random),
+        "info": Route(records.info, namespaced=False),
+        "list-namespaces": Route(records.list_namespaces, namespaced=False),
+        "reset": Route(records.reset, changes=True),
+        "delete-namespace": Route(records.delete_namespace, changes=True),
+        "rename-namespace": Route(records.rename_namespace, changes=True, namespaced=False),
     }
 )
 

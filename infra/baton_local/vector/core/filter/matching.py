@@ -8,8 +8,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
-from baton_local.vector.core.filter.path import MISSING
 from baton_local.vector.core.filter.syntax import (
+    MISSING,
     AllOf,
     AnyOf,
     Comparison,

@@ -1,0 +1,46 @@
+"""The admission as operators steer it: whether jobs get slots, and how it stands (CONTRACT, "worker").
+
+Stopping takes nothing from anybody: who holds a slot goes on to its end, only that nobody gets one. A failover of the
+store may forget a stop or a start that was made less than 20 s before it: then the state says so.
+"""
+
+from baton.admission.slot_client import arm_sweep, tell
+from baton.clock import Clock, Randomness
+from baton.storage.ports.all_jobs import AdmissionControl, AdmissionState
+from baton_events.emitter import Emitter
+
+
+class Worker:
+    """Stops and starts the admission of jobs."""
+
+    def __init__(
+        self, admission_control: AdmissionControl, emitter: Emitter, clock: Clock, randomness: Randomness
+    ) -> None:
+        self._admission_control = admission_control
+        self._emitter = emitter
+        self._clock = clock
+        self._randomness = randomness
+
+    async def state(self) -> AdmissionState:
+        """How it stands."""
+        return await self._admission_control.state()
+
+    async def stop(self) -> AdmissionState:
+        """Admit nobody any more; how it stands then."""
+        await self._admission_control.stop(self._clock.now_ms())
+        return await self._admission_control.state()
+
+    async def start(self) -> AdmissionState:
+        """Admit jobs again: free slots are given at once, and those who got one are told; how it stands then.
+
+        A crash before they are told leaves that to the next start, the next sweep, or the hourly backstop.
+
+        Raises:
+            PublishError: the queue did not take what tells them; starting again tells them.
+        """
+        now_ms = self._clock.now_ms()
+        started = await self._admission_control.start(now_ms)
+        if started.sweep_at_ms:
+            await arm_sweep(self._emitter, started.sweep_at_ms)
+        await tell(self._emitter, started.tell, now_ms, f"start-{self._randomness.token()}")
+        return await self._admission_control.state()

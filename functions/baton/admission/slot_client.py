@@ -1,0 +1,137 @@
+"""Sends the admission what a job wants: the one step that crosses to its hash tag; and writes the job's rows.
+
+The admission's further answers are carried out here: a sweep is armed, and other jobs that got a slot are informed.
+Rows of the lists are written beside each admission update. Invariant: a list that does not take a row harms no job; the
+gap is logged and counted, and the next admission update writes the row again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.admission.stored_quota import StoredQuota
+from baton.clock import Clock
+from baton.engine.all_jobs.ends import end_of, row_of
+from baton.engine.all_jobs.job_list import Row
+from baton.engine.all_jobs.slots import Place, SlotState
+from baton.engine.commit.answers import Claim, History
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.effects import LIST_GAPS, RequestSlot, Work
+from baton.engine.state import Job, Usage
+from baton.engine.step_results import Admitted, StepResult, Superseded
+from baton.engine.work_items import slot_request_item
+from baton.observability.counters import Counters, count
+from baton.queue.dispatch import dispatch
+from baton.storage.ports.all_jobs import Admission, Listing, SlotAnswer, Told
+from baton.transport.meter import written
+from baton_events.emitter import Emitter
+from baton_events.errors import PublishError, StoreError
+from baton_events.schema import SWEEP_ENDPOINT
+
+_list_log = logging.getLogger("baton.listing")
+
+
+class JobRows:
+    """Writes rows."""
+
+    def __init__(self, listing: Listing, counters: Counters) -> None:
+        self._listing = listing
+        self._counters = counters
+
+    async def __call__(self, row: Row) -> None:
+        """Write a job's rows, as far as the lists take them."""
+        try:
+            await self._listing.add(row)
+        except StoreError as error:
+            _list_log.error("job %s is missing from a list of jobs until it is written again: %s", row.job_id, error)
+            await count(self._counters, {LIST_GAPS: 1})
+
+
+_log = logging.getLogger("baton.admission")
+
+NOT_AT_HAND = Usage()
+# Keeps a job in the lists; never fails.
+WriteRows = Callable[[Row], Coroutine[Any, Any, None]]
+
+
+class SlotClient:
+    """Performs AskAdmission."""
+
+    def __init__(
+        self, admission: Admission, write_rows: WriteRows, emitter: Emitter, clock: Clock, quota: StoredQuota
+    ) -> None:
+        self.quota = quota
+        self._admission = admission
+        self._write_rows = write_rows
+        self._emitter = emitter
+        self._clock = clock
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:  # noqa: ARG002 - one signature
+        """Tell the admission; nothing happens while the job must wait for its slot."""
+        assert isinstance(effect, RequestSlot), "this executor is registered for AskAdmission"
+        # Parts of calls that the end has dropped are stored, and no COMMIT has said so yet: this one's will.
+        usage = replace(effect.usage, written=effect.usage.written + written())
+        slot_answer = await self.ask(effect.job, SlotState(effect.want, effect.epoch), claim.owner, usage=usage)
+        if slot_answer.later_epoch:
+            return Superseded(slot_answer.later_epoch)
+        return Admitted() if slot_answer.slot or effect.want != "slot" else None
+
+    async def ask(
+        self,
+        job: Job,
+        slot_state: SlotState,
+        redrive: str,
+        *,
+        alone: bool = False,
+        usage: Usage = NOT_AT_HAND,
+        stored: BytesAdded | None = None,
+    ) -> SlotAnswer:
+        """Tell the admission, and whoever must hear of it; returns what it answers.
+
+        `drive`: which invocation tells. `alone`: a new job is not entered while another one of its session is live.
+        `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes.
+        """
+        now_ms = self._clock.now_ms()
+        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+        end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
+        stored = self.quota.ended(job, usage) if end else stored
+        row = row_of(job.id, place, end)
+        if alone:
+            slot_answer = await self._admission.slot_request(
+                job.id, slot_state, place, now_ms, alone=True, end=end, stored=stored
+            )
+            if not slot_answer.busy:
+                await self._write_rows(row)
+        else:
+            # Begun first, and awaited last: both are ready at the same time, so one request carries them.
+            writing = asyncio.create_task(self._write_rows(row))
+            try:
+                slot_answer = await self._admission.slot_request(
+                    job.id, slot_state, place, now_ms, end=end, stored=stored
+                )
+            except BaseException:
+                writing.cancel()
+                raise
+            await writing
+        if slot_answer.sweep_at_ms:
+            await arm_sweep(self._emitter, slot_answer.sweep_at_ms)
+        await tell(self._emitter, slot_answer.tell, now_ms, redrive)
+        return slot_answer
+
+
+async def tell(emitter: Emitter, told: Sequence[Told], now_ms: int, redrive: str) -> None:
+    """Tell other jobs that they hold a slot: the event of their slot request comes again."""
+    for other in told:
+        item = slot_request_item(other.job_id, "slot", other.epoch, now_ms)
+        await dispatch(emitter, other.session_id, [item], redrive)
+
+
+async def arm_sweep(emitter: Emitter, at_ms: int) -> None:
+    """Publish the next sweep's message. What is lost here is found by the hourly backstop."""
+    try:
+        await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)
+    except PublishError as error:
+        _log.warning("no sweep could be armed; the hourly one checks: %s", error)

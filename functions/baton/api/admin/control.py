@@ -1,0 +1,122 @@
+"""For operators: the admission of jobs, how each tool is used, and replaying messages of the queue (CONTRACT).
+
+A message may be one that was delivered or given up, or any that a job still expects. Must not: do anything twice;
+recovery/replay_message.py checks how a message stands, and sends only what can do something.
+"""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.admission.control import Worker
+from baton.api.problem import ApiError
+from baton.container import Container
+from baton.engine.all_jobs.tool_use import ToolCounters
+from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
+from baton.recovery.replay_message import SENDABLE, Replaying
+from baton.storage.ports.all_jobs import AdmissionState
+from baton_events.timestamps import rfc3339
+
+
+class MessagesApi:
+    """Endpoints of messages."""
+
+    def __init__(self, container: Container) -> None:
+        ports = container.ports
+        self._ports = ports
+        self._replaying = Replaying(ports.reader, container.emitter, ports.clock, ports.randomness, container.settings)
+
+    async def replay(self, request: Request) -> Response:
+        """`POST /api/admin/messages/{id}/replay` → 200: how it stood, and whether it was sent once more."""
+        message_id = request.path_params["message_id"]
+        message, _ = await message_and_log(self._ports.queue_records, message_id)
+        looked = await self._replaying.replay(message)
+        job_id = looked.event.job_id if looked.event else None
+        answer = {"messageId": message_id, "standing": looked.state, "sent": looked.state in SENDABLE}
+        return JSONResponse({**answer, "jobId": job_id, "expected": looked.expected})
+
+    async def redrive(self, request: Request) -> Response:
+        """`POST /api/admin/agent-jobs/{id}/drive` → 200: how many of its steps were sent once more."""
+        job_id = request.path_params["job_id"]
+        if not await self._ports.reader.jobs([job_id]):
+            raise ApiError(404, f"there is no job {job_id!r}")
+        return JSONResponse({"jobId": job_id, "driven": await self._replaying.redrive(job_id)})
+
+
+async def message_and_log(
+    records: QueueRecords, message_id: str, limit: int = 100
+) -> tuple[QueuedMessage, tuple[LogEntry, ...]]:
+    """A message that the queue has, or whose log it still keeps, and its log.
+
+    Raises:
+        ApiError: 404, the queue does not know it any more.
+    """
+    entries = (await records.log(message_id=message_id, limit=limit)).entries
+    message = await records.message(message_id)
+    if message is None and entries:
+        message = entries[-1].message
+    if message is None:
+        raise ApiError(404, f"the queue does not know message {message_id!r} any more: logs are kept some days")
+    return message, entries
+
+
+class ToolsApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def show(self, _request: Request) -> Response:
+        """200: every tool."""
+        return JSONResponse({"tools": await self.counters()})
+
+    async def counters(self) -> list[dict[str, Any]]:
+        """Every tool there is, and those that were used and are gone; over all tenants."""
+        capabilities = {item.name: sorted(item.capabilities) for item in self._container.registry.tools}
+        used = {found.tool: found for found in await self._container.ports.tool_statistics.counters()}
+        names = sorted({*capabilities, *used})
+        return [_view(name, capabilities.get(name, []), used.get(name)) for name in names]
+
+
+def _view(name: str, capabilities: list[str], used: ToolCounters | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "capabilities": capabilities,
+        "calls": used.calls if used else 0,
+        "failures": used.failures if used else 0,
+        "p50Ms": used.p50_ms if used else None,
+        "p95Ms": used.p95_ms if used else None,
+    }
+
+
+class WorkerApi:
+    """The three methods; each answers how the admission stands. All may be repeated."""
+
+    def __init__(self, container: Container) -> None:
+        ports = container.ports
+        self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
+
+    async def show(self, _request: Request) -> Response:
+        """200."""
+        return JSONResponse(worker_view(await self._worker.state()))
+
+    async def start(self, _request: Request) -> Response:
+        """200: jobs get slots from now on."""
+        return JSONResponse(worker_view(await self._worker.start()))
+
+    async def stop(self, _request: Request) -> Response:
+        """200: nobody gets a slot from now on; who holds one goes on."""
+        return JSONResponse(worker_view(await self._worker.stop()))
+
+
+def worker_view(state: AdmissionState) -> dict[str, Any]:
+    """How the admission stands, as the API shows it."""
+    return {
+        "running": not state.stopped_ms,
+        "stoppedAt": rfc3339(state.stopped_ms) if state.stopped_ms else None,
+        "activeJobs": state.active,
+        "pendingJobs": state.pending,
+        "maxConcurrentJobs": state.slots,
+        "lastSweepAt": rfc3339(state.swept_ms) if state.swept_ms else None,
+    }

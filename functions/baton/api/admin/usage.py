@@ -1,0 +1,106 @@
+"""What tenants have used, month by month, and what belongs to no job (CONTRACT, "Operations, worker")."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.api.jobs.usage_view import cost_view, gb_seconds
+from baton.api.problem import invalid
+from baton.container import Container
+from baton.engine.all_jobs.ends import MonthUsed
+from baton.runtime.metering import OVERHEAD
+from baton.settings.prices import LIST, Paid, Prices, cost_of
+
+_MONTH = re.compile(r"\d{4}-\d{2}")
+
+
+class UsageQuery(BaseModel):
+    """What may be asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: str = ""
+    month: Annotated[str, Field(pattern=rf"^({_MONTH.pattern})?$")] = ""
+
+
+class UsageApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def show(self, request: Request) -> Response:
+        """`GET /api/admin/usage?tenant=&month=` → 200: a row a month and tenant, the overhead, and the prices."""
+        try:
+            asked = UsageQuery.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise invalid(error, "query") from error
+        return JSONResponse(await self.view(asked))
+
+    async def view(self, asked: UsageQuery) -> dict[str, Any]:
+        """The same, for whoever shows it."""
+        ports, prices = self._container.ports, self._container.settings.prices
+        await self._container.metering.tell()  # what this process knows is in it
+        months, sums = await ports.admission_control.used(), await ports.counters.sums()
+        overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
+        wanted = (each for each in months if asked.tenant in ("", each.tenant) and asked.month in ("", each.month))
+        return {
+            "tenants": [_row(each, prices) for each in wanted],
+            "overhead": _overhead(overhead, prices),
+            "prices": [
+                {
+                    "name": price.field,
+                    "usd": getattr(prices, price.field),
+                    "per": price.per,
+                    "listUsd": price.usd,
+                    "source": price.source,
+                    "asOf": price.as_of,
+                }
+                for price in LIST
+            ],
+        }
+
+
+def _row(each: MonthUsed, prices: Prices) -> dict[str, Any]:
+    used = each.used
+    usage = {
+        "jobs": used.get("jobs", 0),
+        "inputTokens": used.get("input_tokens", 0),
+        "outputTokens": used.get("output_tokens", 0),
+        **_counts(used),
+        "costUsd": used.get("micro_usd", 0) / 1_000_000,
+    }
+    paid = _paid(used, used.get("micro_usd", 0) / 1_000_000)
+    return {"tenant": each.tenant, "month": each.month, "usage": usage, "cost": cost_view(cost_of(paid, prices))}
+
+
+def _overhead(told: dict[str, int], prices: Prices) -> dict[str, Any]:
+    used = {
+        **told,
+        "redis_requests": told.get("requests", 0),
+        "redis_commands": told.get("commands", 0),
+        "redis_bytes": told.get("size_bytes", 0),
+    }
+    usage = {**_counts(used), "sharedRequests": told.get("shared", 0)}
+    return {"usage": usage, "cost": cost_view(cost_of(_paid(used, 0.0), prices))}
+
+
+def _counts(used: dict[str, int]) -> dict[str, Any]:
+    return {
+        "messages": used.get("messages", 0),
+        "deliveries": used.get("deliveries", 0),
+        "redisRequests": used.get("redis_requests", 0),
+        "redisCommands": used.get("redis_commands", 0),
+        "redisBytes": used.get("redis_bytes", 0),
+        "functionMs": used.get("function_ms", 0),
+        "gbSeconds": gb_seconds(used.get("mb_ms", 0)),
+    }
+
+
+def _paid(used: dict[str, int], model_usd: float) -> Paid:
+    names = ("messages", "deliveries", "redis_commands", "redis_bytes", "mb_ms")
+    messages, deliveries, commands, size_bytes, mb_ms = (used.get(name, 0) for name in names)
+    return Paid(messages, deliveries, commands, size_bytes, mb_ms, model_usd)

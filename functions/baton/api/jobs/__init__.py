@@ -1,0 +1,1 @@
+"""Jobs over HTTP: each verb, lists and views, approvals, signals, recordings."""

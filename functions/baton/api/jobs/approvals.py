@@ -1,0 +1,243 @@
+"""Checkpoints of jobs, and decisions on approvals: the API's endpoints, and what the console's pages share with them.
+
+Invariant: a decision is recorded by one script, and the first one stays; a confirmed decision is the recorded one. A
+person's edits are checked before they are recorded, and secrets that were not shown stay as they were. `Approvals` must
+not know a request; `CheckpointsApi` does.
+"""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.agents.registry import UnknownToolError
+from baton.api.auth import Keys, Principal
+from baton.api.jobs.approval_list import ApprovalList, ApprovalPage, ApprovalStatus, approvals_of, questions_of, view_of
+from baton.api.jobs.job import JobsApi
+from baton.api.problem import ApiError, invalid, limited_body, parsed
+from baton.container import Container
+from baton.engine.state import CallRecord
+from baton.engine.waits import LIMIT_APPROVAL, approval_view, left_hidden, restored
+from baton.sdk.any_json import JsonObject
+from baton.sdk.redaction import redacted
+from baton.storage.ports.jobs import Snapshot
+from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
+from baton_events.errors import UnknownJobError
+from baton_events.ids import call_of_operation, canonical_json, job_of_call
+from baton_events.schema import Completion
+
+Checkpoint = dict[str, Any]
+_Digest = Annotated[str, Field(max_length=64)]
+
+
+class ApprovalBody(BaseModel):
+    """Approves. `arguments`: to run with instead of those asked for; of a limit: `value`, what it is raised to.
+
+    `digest`: of what is approved; where something else is asked by now, nothing is decided.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arguments: JsonObject | None = None
+    comment: Annotated[str, Field(max_length=2_000)] = ""
+    digest: _Digest = ""
+
+
+class RejectionBody(BaseModel):
+    """Rejects, with a reason; `digest` as for an approval."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"\S")]
+    digest: _Digest = ""
+
+
+class ListQuery(BaseModel):
+    """A page of the approvals of all jobs. `cursor`: as the page before gave it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: ApprovalStatus = "pending"
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class Approvals:
+    """What jobs wait for from people."""
+
+    def __init__(self, container: Container, jobs: JobsApi) -> None:
+        self._container = container
+        self._jobs = jobs
+        ports = container.ports
+        self._list = ApprovalList(ports.listing, ports.admission_control, ports.reader)
+
+    async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
+        """All checkpoints of a job, in order.
+
+        Raises:
+            ApiError: 404 unknown, 403 another tenant's.
+        """
+        snapshot = await self._jobs.snapshot(principal, job_id)
+        stored = await self._container.ports.reader.parts(snapshot.job.id, 0)
+        marks = [json.loads(part)["data"] for part in stored.parts if '"data-checkpoint"' in part]
+        # An attempt that runs a second time, after a crash, sets its marks again.
+        infos = {mark["id"]: mark for mark in marks if mark["type"] == "info"}
+        found = [*infos.values(), *approvals_of(snapshot)]
+        return sorted(found, key=lambda view: str(view["createdAt"]))
+
+    async def listed(self, principal: Principal, asked: ListQuery) -> ApprovalPage:
+        """A page of the approvals of all jobs.
+
+        Raises:
+            ApiError: 403 no operator, 422 no cursor.
+        """
+        _operator(principal)
+        try:
+            return await self._list.page(asked.status, asked.limit, asked.cursor)
+        except ValueError as error:
+            detail = f"{asked.cursor[:80]!r} is no cursor of this list"
+            raise ApiError(422, detail, [("cursor", detail)]) from error
+
+    async def approve(self, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
+        """The job goes on, with the edited arguments where there are some.
+
+        Raises:
+            ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
+                not fit.
+        """
+        snapshot, asked = await self._undecided(principal, checkpoint_id, body.digest)
+        edited = None if body.arguments is None else self._edited(asked, body.arguments)
+        decision = {"approved": True, "arguments": edited, "comment": self._container.secrets.hide(body.comment)}
+        return await self._decide(principal, snapshot, asked, "ok", decision)
+
+    async def reject(self, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
+        """The call fails with the reason.
+
+        Raises:
+            ApiError: as for an approval.
+        """
+        snapshot, asked = await self._undecided(principal, checkpoint_id, body.digest)
+        decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip())}
+        return await self._decide(principal, snapshot, asked, "error", decision)
+
+    async def _undecided(self, principal: Principal, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
+        _operator(principal)
+        call_id = call_of_operation(checkpoint_id)
+        snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
+        asked = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
+        if snapshot is None or asked is None:
+            raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
+        view = view_of(asked, snapshot)
+        if view["status"] != "pending":
+            raise _too_late(checkpoint_id, f"it is {view['status']}")
+        if digest and digest != view["digest"]:
+            raise ApiError(409, f"checkpoint {checkpoint_id!r} asks about digest {view['digest']}, not about {digest}")
+        return snapshot, asked
+
+    def _edited(self, asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What is recorded of edited arguments: without secrets, which the question's own record has.
+
+        Raises:
+            ApiError: 422, they do not fit.
+        """
+        if asked.tool == LIMIT_APPROVAL:
+            return _edited_limit(asked, arguments)
+        original = asked.arguments["arguments"]
+        checked = self._checked(asked.arguments["tool"], restored(self._container.secrets.hide_in(arguments), original))
+        kept: dict[str, Any] = redacted(checked)
+        if restored(kept, original) != checked or left_hidden(checked, original):
+            detail = "a secret cannot be edited, nor moved: leave it as it is shown, and where it is, or reject"
+            raise ApiError(422, detail, [("arguments", detail)])
+        size_bytes = len(canonical_json(kept).encode())
+        if size_bytes > ARGUMENTS_LIMIT_BYTES:
+            detail = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
+            raise ApiError(422, detail, [("arguments", detail)])
+        return kept
+
+    def _checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._container.registry.tool(tool).check(arguments)
+        except UnknownToolError as error:
+            raise ApiError(409, f"{error}: arguments cannot be edited; approve them as they are, or reject") from error
+        except InvalidArguments as error:
+            places = [".".join(["arguments", *map(str, place)]) for place in error.places]
+            raise ApiError(422, str(error), list(zip(places, error.faults, strict=True))) from error
+
+    async def _decide(
+        self, principal: Principal, snapshot: Snapshot, asked: CallRecord, word: str, decision: dict[str, Any]
+    ) -> Checkpoint:
+        ports, job = self._container.ports, snapshot.job
+        # The token tells this decision from one that says the same: of two at once, one counts.
+        signed = {
+            "by": principal.label or principal.tenant,
+            "at": ports.clock.now_ms(),
+            "decision": ports.randomness.token(),
+        }
+        outcome = {word: decision | signed}
+        view = approval_view(asked, job.id, outcome)
+        try:
+            signal_result = await self._container.acceptance.outside(job, Completion(call_id=asked.id, outcome=outcome))
+        except UnknownJobError as error:
+            raise ApiError(404, f"there is no checkpoint {view['id']!r}") from error
+        if not signal_result.counts:
+            raise _too_late(view["id"], "it was decided before, has expired, or its job has ended")
+        return view
+
+
+def _operator(principal: Principal) -> None:
+    if principal.role != "admin":
+        raise ApiError(403, "the approvals of all jobs, and deciding them, need an admin key")
+
+
+def _too_late(checkpoint_id: str, why: str) -> ApiError:
+    return ApiError(409, f"checkpoint {checkpoint_id!r} cannot be decided any more: {why}")
+
+
+def _edited_limit(asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+    value, old = arguments.get("value"), asked.arguments["value"]
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= old:
+        detail = f"arguments.value must be a number over {old}, got {value!r}"
+        raise ApiError(422, detail, [("arguments.value", detail)])
+    return {"value": value}
+
+
+# Edited arguments are as long as a model's may be, and JSON may write each character as six.
+BODY_LIMIT_BYTES = 512_000
+
+
+class CheckpointsApi:
+    """Endpoints of checkpoints."""
+
+    def __init__(self, keys: Keys, approvals: Approvals) -> None:
+        self._keys = keys
+        self._approvals = approvals
+
+    async def of_job(self, request: Request) -> Response:
+        """`GET /api/agent-jobs/{id}/checkpoints` → 200 and all of them, in order."""
+        principal = await self._keys.authenticate(request)
+        return JSONResponse({"checkpoints": await self._approvals.of_job(principal, request.path_params["job_id"])})
+
+    async def listed(self, request: Request) -> Response:
+        """`GET /api/admin/agent-checkpoints?status=&limit=&cursor=` → 200 and a page of the approvals of all jobs."""
+        principal = await self._keys.authenticate(request)
+        try:
+            asked = ListQuery.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise invalid(error, "query") from error
+        page = await self._approvals.listed(principal, asked)
+        return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
+
+    async def approve(self, request: Request) -> Response:
+        """`POST /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""
+        principal = await self._keys.authenticate(request)
+        raw = await limited_body(request, BODY_LIMIT_BYTES)
+        body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
+        return JSONResponse(await self._approvals.approve(principal, request.path_params["checkpoint_id"], body))
+
+    async def reject(self, request: Request) -> Response:
+        """`DELETE /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""
+        principal = await self._keys.authenticate(request)
+        body = parsed(RejectionBody, await limited_body(request, BODY_LIMIT_BYTES))
+        return JSONResponse(await self._approvals.reject(principal, request.path_params["checkpoint_id"], body))

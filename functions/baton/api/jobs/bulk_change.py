@@ -1,0 +1,117 @@
+"""`POST /api/admin/agent-jobs/bulk`: one change of many jobs, found by a filter (CONTRACT, Jobs).
+
+Invariant: each job is changed as `PATCH /api/agent-jobs/{id}` changes it, and by nothing else. A call looks at a
+bounded number of jobs; where there may be more, its answer has a cursor. Jobs that others started end with those.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.api.auth import Keys, Principal
+from baton.api.jobs.job import ChangeBody, JobsApi
+from baton.api.jobs.listing import JobListingApi
+from baton.api.jobs.query import MOST_ROWS, JobFilter, PageQuery, checked_cursor
+from baton.api.problem import ApiError, invalid, limited_body, parsed
+from baton.engine.transitions import END_STATUSES, JobStatus
+from baton.storage.ports.jobs import Snapshot
+from baton_events.errors import BatonError
+
+BODY_LIMIT_BYTES = 64_000
+_AT_ONCE = 8
+# What an action can do something about: another job that the filter means is not matched.
+_MEANT: dict[str, frozenset[JobStatus]] = {
+    "cancel": frozenset(JobStatus) - END_STATUSES,
+    "retry": frozenset({JobStatus.FAILED, JobStatus.CANCELLED}),
+}
+
+
+class BulkBody(BaseModel):
+    """An operator's request. `dry_run`: count the jobs that match, and change none."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    action: Literal["cancel", "retry"]
+    begin: Annotated[Literal["failure", "start"] | None, Field(alias="from")] = None
+    filter: JobFilter
+    dry_run: Annotated[bool, Field(strict=True)] = False
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS, strict=True)] = MOST_ROWS
+    cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
+
+    def change(self) -> ChangeBody:
+        """What is asked of each job.
+
+        Raises:
+            ApiError: 422, there is no such change.
+        """
+        given = {"action": self.action} | ({"from": self.begin} if self.begin else {})
+        try:
+            return ChangeBody.model_validate(given)
+        except ValidationError as error:
+            raise invalid(error, "body") from error
+
+    def page(self) -> PageQuery | None:
+        """The jobs to look at; None: the filter means none that the action can change."""
+        asked = {JobStatus(word) for word in self.filter.status.split(",")} if self.filter.status else set(JobStatus)
+        if not (meant := sorted(_MEANT[self.action] & asked)):
+            return None
+        given = self.filter.model_dump(exclude={"status"})
+        # Checked before: what is left out is None.
+        return PageQuery.model_construct(**given, status=",".join(meant), limit=self.limit, cursor=self.cursor)
+
+
+class BulkChangeApi:
+    """The one endpoint."""
+
+    def __init__(self, keys: Keys, jobs: JobsApi, listing: JobListingApi) -> None:
+        self._keys = keys
+        self._jobs = jobs
+        self._listing = listing
+
+    async def change(self, request: Request) -> Response:
+        """200 and `{"matched", "changed", "refused", "cursor"}`."""
+        principal = await self._keys.authenticate(request)
+        body = parsed(BulkBody, await limited_body(request, BODY_LIMIT_BYTES))
+        return JSONResponse(await self.changed(principal, body))
+
+    async def changed(self, principal: Principal, body: BulkBody) -> dict[str, Any]:
+        """Change the jobs of one page; how many were meant and changed, and which were not, and why.
+
+        Raises:
+            ApiError: 403, 404, 422, as for a list.
+        """
+        change, asked = body.change(), body.page()
+        if asked is None:
+            return {"matched": 0, "changed": 0}
+        page = await self._listing.page(principal, asked)
+        answer: dict[str, Any] = {"matched": len(page.jobs), "changed": 0}
+        if not body.dry_run:
+            refused = await self._each(principal, page.jobs, change)
+            answer["changed"] = len(page.jobs) - len(refused)
+            if refused:
+                answer["refused"] = refused
+        return answer | ({"cursor": page.cursor} if page.cursor else {})
+
+    async def _each(self, principal: Principal, found: Sequence[Snapshot], change: ChangeBody) -> list[dict[str, Any]]:
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(job_id: str) -> dict[str, Any] | None:
+            async with places:
+                try:
+                    await self._jobs.changed(principal, job_id, change)
+                except BatonError as error:
+                    return {"id": job_id, "status": error.status, "detail": _detail(error)}
+            return None
+
+        answers = await asyncio.gather(*(one(snapshot.job.id) for snapshot in found))
+        return [answer for answer in answers if answer]
+
+
+def _detail(error: BatonError) -> str:
+    """Why a job was not changed; of what is not ours, only that it is not available now."""
+    return str(error) if isinstance(error, ApiError) else "the store or the queue did not answer; send it again"

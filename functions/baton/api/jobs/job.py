@@ -1,0 +1,241 @@
+"""`/api/agent-jobs/{id}`: submit, read, change, cancel, retry and delete a job, and read one large result of it.
+
+A job that is not there never was (404), or its data is gone (410).
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.api.auth import Keys, Principal
+from baton.api.jobs.query import read_job_query
+from baton.api.jobs.submission import SubmitBody, new_job, read_submit_body
+from baton.api.jobs.usage_view import step_usage
+from baton.api.jobs.view import job_view
+from baton.api.problem import ApiError, limited_body, parsed
+from baton.api.session_line import Sessions
+from baton.container import Container
+from baton.engine.retry import EndedJob, why_not
+from baton.engine.state import Job
+from baton.engine.step_results import Retried
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.work_items import loop_item
+from baton.storage.ports.jobs import Archive, Snapshot
+from baton_events.errors import JobGoneError, StoreError
+from baton_events.ids import is_child, job_id_from_key, random_job_id, root_of
+
+
+class ChangeBody(BaseModel):
+    """A client's request; `from`: where a retry begins."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action: Literal["cancel", "retry"]
+    begin: Annotated[Literal["failure", "start"] | None, Field(alias="from")] = None
+
+    @model_validator(mode="after")
+    def _only_of_a_retry(self) -> "ChangeBody":
+        if self.begin and self.action != "retry":
+            raise ValueError(f"`from` belongs to a retry, not to {self.action!r}")
+        return self
+
+
+def read_change_body(body: bytes) -> ChangeBody:
+    """The body of a change.
+
+    Raises:
+        ApiError: 400 not JSON, 422 with every fault otherwise.
+    """
+    return parsed(ChangeBody, body)
+
+
+async def no_job(archive: Archive, principal: Principal, job_id: str) -> ApiError:
+    """The error that answers who asks for a job that the store does not have."""
+    kept = await archive.tombstone(job_id)
+    if kept is None:
+        return ApiError(404, f"there is no job {job_id!r}")
+    if not principal.may_see(kept.tenant):
+        return ApiError(403, f"job {job_id!r} belongs to another tenant")
+    why = "was deleted" if kept.deleted else "has expired (JOB_RETENTION_SECONDS after its end)"
+    return ApiError(410, f"the data of job {job_id!r} {why}")
+
+
+class JobResultsApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._ports = container.ports
+        self._keys = keys
+
+    async def show(self, request: Request) -> Response:
+        """200 `{"jobId", "callId", "result"}`; 404 for a call that is unknown, or has no result (yet)."""
+        principal = await self._keys.authenticate(request)
+        job_id, call_id = request.path_params["job_id"], request.path_params["call_id"]
+        job, call, stored = await self._ports.reader.result(job_id, call_id)
+        if job is None:
+            raise await no_job(self._ports.archive, principal, job_id)
+        if not principal.may_see(job.tenant):
+            raise ApiError(403, f"job {job_id!r} belongs to another tenant")
+        if call is None or call.status is not CallStatus.COMPLETED or "ok" not in stored:
+            raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
+        return JSONResponse({"jobId": job_id, "callId": call_id, "result": stored["ok"]})
+
+
+BODY_LIMIT_BYTES = 1_000_000
+_KEY_LIMIT_CHARS = 255
+
+
+class JobsApi:
+    """Endpoints of jobs."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        self._sessions = Sessions(container)
+
+    async def submit(self, request: Request) -> Response:
+        """`POST /api/agent-jobs` → 202 and the job."""
+        principal = await self._keys.authenticate(request)
+        raw = await limited_body(request, BODY_LIMIT_BYTES)
+        return JSONResponse(await self.accept(principal, read_submit_body(raw), idempotency_key_of(request)), 202)
+
+    async def accept(
+        self, principal: Principal, body: SubmitBody, idempotency_key: str, *, chats: bool = False
+    ) -> dict[str, Any]:
+        """Accept a submission; the job as JSON. `chats`: its model is told what was said before in its session.
+
+        Raises:
+            ApiError: 422, another body was sent under this Idempotency-Key before.
+            SessionBusyError: it was to be refused while its session is busy.
+        """
+        ports = self._container.ports
+        now_ms, token = ports.clock.now_ms(), ports.randomness.token()
+        job_id = job_id_from_key(principal.tenant, idempotency_key) if idempotency_key else random_job_id(token)
+        job = new_job(
+            body,
+            self._container.registry,
+            job_id=job_id,
+            session_id=f"session_{token if not idempotency_key else job_id.removeprefix('job_')}",
+            tenant=principal.tenant,
+            now_ms=now_ms,
+        )
+        task = {**body.task, "chat": {}} if chats else body.task
+        accepted = await self._sessions.submit(job, task, body.when_busy, may_exist=bool(idempotency_key))
+        if not accepted.new:
+            return await self._submitted_before(principal, job, idempotency_key)
+        first = loop_item(job_id, job.turn, 1, now_ms, job.start_at_ms)
+        snapshot = Snapshot(accepted.job, body.task, (first,), accepted.slot_state)
+        return job_view(snapshot, now_ms, self._container.settings.prices)
+
+    async def _submitted_before(self, principal: Principal, job: Job, idempotency_key: str) -> dict[str, Any]:
+        snapshot = await self._container.ports.reader.job(job.id)
+        if snapshot is None:
+            # A read may be older than what was just found: no 404, which says that the submission was refused.
+            raise StoreError(f"job {job.id!r} exists, and reads do not show it yet: send the request again")
+        if not principal.may_see(snapshot.job.tenant):
+            raise ApiError(403, f"job {job.id!r} belongs to another tenant")
+        if snapshot.job.request_digest != job.request_digest:
+            detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
+            raise ApiError(422, detail)
+        return job_view(snapshot, self._container.ports.clock.now_ms(), self._container.settings.prices)
+
+    async def read(self, request: Request) -> Response:
+        """`GET /api/agent-jobs/{id}?steps=` → 200 and the job, with `steps=true` what each of its steps has used."""
+        principal = await self._keys.authenticate(request)
+        job_id, prices = request.path_params["job_id"], self._container.settings.prices
+        asked = read_job_query(request.query_params)
+        # Before the job, whose usage ledger then have all that they tell.
+        parts = (await self._container.ports.reader.parts(job_id, 0)).parts if asked.steps else ()
+        snapshot = await self.snapshot(principal, job_id)
+        steps = step_usage(snapshot, parts, prices) if asked.steps else {}
+        return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms(), prices) | steps)
+
+    async def change(self, request: Request) -> Response:
+        """`PATCH /api/agent-jobs/{id}` → 200 and the job; 409 where its state does not allow it."""
+        principal = await self._keys.authenticate(request)
+        body = read_change_body(await limited_body(request, BODY_LIMIT_BYTES))
+        return JSONResponse(await self.changed(principal, request.path_params["job_id"], body))
+
+    async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:
+        """Change a job; the job as JSON.
+
+        Raises:
+            ApiError: 404, 403, 410; 409 where its state does not allow it.
+        """
+        job = (await self.snapshot(principal, job_id)).job
+        by = f"{principal.role} of {principal.tenant}"
+        if body.action == "retry":
+            await self._retry(job, by, from_start=body.begin == "start")
+        else:
+            await self._cancel(job, by)
+        return job_view(
+            await self.snapshot(principal, job_id),
+            self._container.ports.clock.now_ms(),
+            self._container.settings.prices,
+        )
+
+    async def _cancel(self, job: Job, by: str) -> None:
+        if job.ended and job.status is not JobStatus.CANCELLED:
+            raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has not ended can be cancelled")
+        told = await self._container.acceptance.cancel(job, by)
+        if told.job.status is not JobStatus.CANCELLED:
+            raise ApiError(409, f"job {job.id!r} is {told.job.status} by now")
+
+    async def _retry(self, job: Job, by: str, *, from_start: bool) -> None:
+        # Whether its calls can run again is seen when it is retried; the rest needs no backup message.
+        refused = why_not(EndedJob(job), Retried(job.run, from_start))
+        if not refused:
+            refused = (await self._container.acceptance.retry(job, by, from_start=from_start)).refused
+        if refused:
+            raise ApiError(409, refused)
+
+    async def delete(self, request: Request) -> Response:
+        """`DELETE /api/agent-jobs/{id}` → 204; 409 for a job that has not ended."""
+        principal = await self._keys.authenticate(request)
+        await self.remove(principal, request.path_params["job_id"])
+        return Response(status_code=204)
+
+    async def remove(self, principal: Principal, job_id: str) -> None:
+        """Delete an ended job's data, and that of the jobs below it.
+
+        Raises:
+            ApiError: 404, 403, 410; 409 for a job that has not ended, and for one below another.
+        """
+        job = (await self.snapshot(principal, job_id)).job
+        if is_child(job.id):
+            raise ApiError(409, f"job {job.id!r} belongs to job {root_of(job.id)!r}: delete that one")
+        if not job.ended:
+            raise ApiError(409, f"job {job.id!r} is {job.status}: cancel it first")
+        try:
+            refused = (await self._container.acceptance.remove(job)).refused
+        except JobGoneError:
+            refused = ""  # somebody else has deleted it meanwhile
+        if refused:
+            raise ApiError(409, refused)
+
+    async def snapshot(self, principal: Principal, job_id: str) -> Snapshot:
+        """Everything about a job that is theirs to see.
+
+        Raises:
+            ApiError: 404 unknown, 403 another tenant's, 410 its data is gone.
+        """
+        snapshot = await self._container.ports.reader.job(job_id)
+        if snapshot is None:
+            raise await no_job(self._container.ports.archive, principal, job_id)
+        if not principal.may_see(snapshot.job.tenant):
+            raise ApiError(403, f"job {job_id!r} belongs to another tenant")
+        return snapshot
+
+
+def idempotency_key_of(request: Request) -> str:
+    """The key under which a request is the same when it comes again; empty: none.
+
+    Raises:
+        ApiError: 422, it is too long.
+    """
+    key = request.headers.get("idempotency-key", "")
+    if len(key) > _KEY_LIMIT_CHARS:
+        raise ApiError(422, f"Idempotency-Key has {len(key)} characters; at most {_KEY_LIMIT_CHARS}")
+    return key

@@ -1,0 +1,190 @@
+"""`GET /api/agent-jobs`: lists of jobs, found in the admission's list or slot table and read from the jobs themselves.
+
+Invariant: a job is shown as it is when it is read; a row is a hint only. A page costs a bounded number of requests and
+reads: under a rare filter it may be short, or empty, and has a cursor.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.api.auth import Keys, Principal
+from baton.api.jobs.query import PageQuery, read_page_query
+from baton.api.jobs.view import job_row
+from baton.api.problem import ApiError
+from baton.container import Container
+from baton.engine.all_jobs.job_list import Found, Query, cursor_of, position_from, position_of
+from baton.engine.all_jobs.slots import Entry
+from baton.engine.transitions import END_STATUSES, JobStatus
+from baton.engine.waits import status_and_wait
+from baton.storage.ports.all_jobs import AdmissionControl, Listing
+from baton.storage.ports.jobs import Reader, Snapshot
+from baton_events.ids import is_child
+
+# Rows that one request looks at where a filter may leave out many; requests of one page; jobs read for one page.
+_SCANNED_ROWS, _ROUNDS, _READ_JOBS = 1_000, 4, 300
+# For so long a job that is listed may not be there yet: a backup message creates it.
+YOUNG_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs, newest first. `cursor`: where the next page begins; empty: there is none."""
+
+    jobs: tuple[Snapshot, ...]
+    cursor: str = ""
+
+
+class JobList:
+    """Looks for jobs."""
+
+    def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader) -> None:
+        self._listing = listing
+        self._admission_control = admission_control
+        self._reader = reader
+
+    async def page(self, query: Query, limit: int, cursor: str, now_ms: int) -> JobPage:
+        """A page of the jobs that are meant.
+
+        Raises:
+            ValueError: the cursor is none.
+        """
+        position = position_from(cursor) if cursor else ""
+        source = _Live(await self._admission_control.live(), query) if query.live else _Listed(self._listing, query)
+        jobs: list[Snapshot] = []
+        read = 0
+        for _ in range(_ROUNDS):
+            found, after = await source.next(position, limit + 1 - len(jobs))
+            for chunk in _chunks(found, limit + 1 - len(jobs)):
+                known = await self._reader.jobs([one.job_id for one in chunk])
+                read += len(chunk)
+                for one in chunk:
+                    snapshot = known.get(one.job_id)
+                    if snapshot is not None and matches(query, snapshot, now_ms):
+                        if len(jobs) == limit:
+                            return JobPage(tuple(jobs), cursor_of(position))
+                        jobs.append(snapshot)
+                    position = one.position
+                await self._forget_gone(chunk, known, now_ms)
+                if read >= _READ_JOBS:
+                    return JobPage(tuple(jobs), cursor_of(position))
+            position = after
+            if not after:
+                return JobPage(tuple(jobs))
+        return JobPage(tuple(jobs), cursor_of(position))
+
+    async def _forget_gone(self, found: Sequence[Found], known: dict[str, Snapshot], now_ms: int) -> None:
+        gone = [one for one in found if one.job_id not in known and now_ms - one.created_ms > YOUNG_MS]
+        await self._listing.forget([one for one in gone if one.member])
+
+
+class _Listed:
+    """Rows of the list."""
+
+    def __init__(self, listing: Listing, query: Query) -> None:
+        self._listing = listing
+        self._query = query
+
+    async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
+        """Rows that may be meant, and the position behind all that were looked at."""
+        narrow = not self._query.agent and not self._query.session_id
+        limit = count if narrow else _SCANNED_ROWS
+        scans = await asyncio.gather(*(self._listing.scan(query, position, limit) for query in self._parts()))
+        # Several lists go on where the first of them that has more ends: what lies behind is looked at again.
+        after = max((scanned.next for scanned in scans), default="")
+        found = sorted((one for scanned in scans for one in scanned.found), key=lambda one: one.position, reverse=True)
+        return [one for one in found if one.position >= after], after
+
+    def _parts(self) -> list[Query]:
+        """One list for each end status that is asked for; else the one that has all."""
+        statuses = self._query.statuses
+        if not statuses or not statuses <= END_STATUSES or self._query.parent_id:
+            return [self._query]
+        return [replace(self._query, statuses=frozenset({status})) for status in sorted(statuses)]
+
+
+class _Live:
+    """Entries of the admission's slot table: the jobs that have not ended."""
+
+    def __init__(self, entries: dict[str, Entry], query: Query) -> None:
+        found = [
+            Found(name, entry.created_ms, position_of(entry.created_ms, name))
+            for name, entry in entries.items()
+            if _may_be_meant(query, name, entry)
+        ]
+        self._found = sorted(found, key=lambda one: one.position, reverse=True)
+
+    async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:  # noqa: ARG002 - all of it is here
+        """All that may be meant, behind the position."""
+        return [one for one in self._found if not position or one.position < position], ""
+
+
+def _may_be_meant(query: Query, name: str, entry: Entry) -> bool:
+    begun, new = entry.started, not entry.started or entry.slot
+    possible = {JobStatus.PROCESSING: begun, JobStatus.WAITING: begun, JobStatus.PENDING: new}
+    return (
+        not is_child(name)
+        and (not query.tenant or entry.tenant == query.tenant)
+        and (not query.session_id or entry.session_id == query.session_id)
+        and (not query.agent or entry.agent in ("", query.agent))
+        and query.after_ms <= entry.created_ms < query.before_ms
+        and any(possible[JobStatus(status)] for status in query.statuses)
+    )
+
+
+def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
+    """Whether a job is meant, as it is now."""
+    job = snapshot.job
+    if query.statuses and status_and_wait(job, snapshot.items, snapshot.slot_state, now_ms)[0] not in query.statuses:
+        return False
+    return (
+        (not query.tenant or job.tenant == query.tenant)
+        and (not query.session_id or job.session_id == query.session_id)
+        and (not query.agent or job.agent == query.agent)
+        and query.after_ms <= job.created_at_ms < query.before_ms
+    )
+
+
+def _chunks(found: Sequence[Found], size: int) -> list[Sequence[Found]]:
+    return [found[start : start + size] for start in range(0, len(found), size)]
+
+
+class JobListingApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        ports = container.ports
+        self._list = JobList(ports.listing, ports.admission_control, ports.reader)
+
+    async def show(self, request: Request) -> Response:
+        """200 and `{"jobs", "cursor"}`."""
+        principal = await self._keys.authenticate(request)
+        page = await self.page(principal, read_page_query(request.query_params))
+        now_ms = self._container.ports.clock.now_ms()
+        view: dict[str, Any] = {"jobs": [job_row(job, now_ms) | {"tenant": job.job.tenant} for job in page.jobs]}
+        return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
+
+    async def page(self, principal: Principal, asked: PageQuery) -> JobPage:
+        """A page of the jobs that are theirs to see.
+
+        Raises:
+            ApiError: 403, another tenant's; 404, no such parent; 422, no such agent.
+        """
+        query = asked.query(principal, self._container.registry)
+        if asked.parent_job_id is not None:
+            await self._may_see(principal, asked.parent_job_id)
+        return await self._list.page(query, asked.limit, asked.cursor or "", self._container.ports.clock.now_ms())
+
+    async def _may_see(self, principal: Principal, parent_id: str) -> None:
+        parent = (await self._container.ports.reader.jobs([parent_id])).get(parent_id)
+        if parent is None:
+            raise ApiError(404, f"there is no job {parent_id!r}")
+        if not principal.may_see(parent.job.tenant):
+            raise ApiError(403, f"job {parent_id!r} belongs to another tenant")

@@ -1,0 +1,126 @@
+"""Which jobs are asked for, in a list or for a bulk change, and what of one of them (CONTRACT, Jobs)."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from starlette.datastructures import QueryParams
+
+from baton.agents.registry import Registry, UnknownAgentError
+from baton.api.auth import Principal
+from baton.api.problem import ApiError, invalid
+from baton.engine.all_jobs.job_list import Query, position_from
+from baton.engine.transitions import JobStatus
+from baton_events.timestamps import milliseconds
+
+MOST_ROWS, USUAL_ROWS = 100, 20
+_LATEST_MS = 9_999_999_999_999
+
+
+def _statuses(text: str) -> str:
+    unknown = [word for word in text.split(",") if word not in set(JobStatus)]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no status: one or more of {', '.join(JobStatus)}, with commas between")
+    return text
+
+
+def checked_cursor(text: str) -> str:
+    """The cursor, as it is.
+
+    Raises:
+        ValueError: no list gave it.
+    """
+    position_from(text)
+    return text
+
+
+class JobQuery(BaseModel):
+    """What is asked of one job. `steps`: what each of its steps has used, too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: bool = False
+
+
+def read_job_query(params: QueryParams) -> JobQuery:
+    """The query of one job.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return JobQuery.model_validate(dict(params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
+class JobFilter(BaseModel):
+    """The jobs that match; a missing field matches all.
+
+    `status`: one, or several with commas between them. `created_after`: then or later; `created_before`: before then.
+    `parent_job_id`: the jobs that this one started, which no other list has. `tenant`: for admin keys.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    status: Annotated[str, AfterValidator(_statuses)] | None = None
+    job_type: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+    parent_job_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,400}$")] | None = None
+    tenant: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+    def query(self, principal: Principal, registry: Registry) -> Query:
+        """What to look for, on behalf of somebody.
+
+        Raises:
+            ApiError: 403, another tenant's jobs; 422, no agent has that name.
+        """
+        if self.tenant is not None and not principal.may_see(self.tenant):
+            raise ApiError(403, f"the jobs of tenant {self.tenant!r} are another tenant's")
+        if self.job_type is not None:
+            _known(self.job_type, registry)
+        return Query(
+            tenant=self.tenant or ("" if principal.role == "admin" else principal.tenant),
+            session_id=self.session_id or "",
+            agent=self.job_type or "",
+            statuses=frozenset(self.status.split(",")) if self.status else frozenset(),
+            parent_id=self.parent_job_id or "",
+            after_ms=_ms(self.created_after),
+            before_ms=_LATEST_MS if self.created_before is None else _ms(self.created_before),
+        )
+
+
+class PageQuery(JobFilter):
+    """A page of a list. `cursor`: as the page before gave it."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = USUAL_ROWS
+    cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
+
+
+def read_page_query(params: QueryParams) -> PageQuery:
+    """The query of a list.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    twice = sorted({name for name in params if len(params.getlist(name)) > 1})
+    if twice:
+        detail = f"{twice[0]} is given more than once"
+        raise ApiError(422, f"the query is not valid: {detail}", [(twice[0], detail)])
+    try:
+        return PageQuery.model_validate(dict(params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
+def _known(job_type: str, registry: Registry) -> None:
+    try:
+        registry.agent(job_type)
+    except UnknownAgentError as error:
+        raise ApiError(422, str(error), [("jobType", str(error))]) from error
+
+
+def _ms(time: AwareDatetime | None) -> int:
+    return 0 if time is None else max(0, milliseconds(time))

@@ -1,0 +1,157 @@
+"""Signals from outside: events that jobs wait for, and outcomes of operations that finish a waiting tool call.
+
+`POST /api/agent-jobs/{id}/events` takes an event (CONTRACT, Jobs), `/api/agent-operations` an outcome (CONTRACT,
+Operations). A tenant has a quota of events that no job waits for: each is kept with its job, which reads it with every
+step. Invariant: an event that a job waits for is never refused, and costs no quota. Another one costs a command before
+it is taken in, and three after.
+"""
+
+import logging
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.api.auth import Keys, too_many
+from baton.api.jobs.job import JobsApi
+from baton.api.jobs.view import call_view
+from baton.api.problem import ApiError, limited_body, parsed
+from baton.commands.complete import CompletionBody, UnknownOperationError
+from baton.container import Container
+from baton.engine.commit.answers import SignalResult
+from baton.engine.work_items import ItemKind
+from baton.sdk.any_json import AnyJson
+from baton.sdk.redaction import redacted
+from baton.storage.ports.jobs import Snapshot
+from baton_events.errors import StoreError
+from baton_events.schema import Occurrence
+
+_log = logging.getLogger("baton.api")
+
+# A tenant whose jobs keep what they kept when we looked is refused so long before we look again.
+_LOOKS_AGAIN_MS = 10_000
+
+
+class KeptQuota:
+    """Holds tenants to EVENTS_KEPT_PER_TENANT."""
+
+    def __init__(self, container: Container) -> None:
+        self._kept, self._clock = container.ports.kept_events, container.ports.clock
+        self._limit = container.settings.events_kept_per_tenant
+        self._full: dict[str, int] = {}
+
+    async def check(self, snapshot: Snapshot, name: str) -> None:
+        """Let one more event of that name be kept for a job, if no wait of it takes it.
+
+        Raises:
+            ApiError: 429, its tenant has as many as it may. StoreError: no answer.
+        """
+        tenant, now_ms = snapshot.job.tenant, self._clock.now_ms()
+        if self._kept is None or not self._limit or is_awaited(snapshot, name):
+            return
+        if (count := await self._kept.count(tenant)) < self._limit:
+            return
+        if self._full.get(tenant, 0) <= now_ms:
+            if (count := await self._kept.recount(tenant)) < self._limit:
+                return
+            self._full = {other: until_ms for other, until_ms in self._full.items() if until_ms > now_ms}
+            self._full[tenant] = now_ms + _LOOKS_AGAIN_MS
+        detail = (
+            f"tenant {tenant!r} has {count} events that no job waits for, and EVENTS_KEPT_PER_TENANT allows"
+            f" {self._limit}; they are given back when a job takes them, ends or is deleted"
+        )
+        raise too_many(detail, (self._full[tenant] - now_ms) / 1000)
+
+    async def add(self, snapshot: Snapshot, name: str) -> None:
+        """Count an event that was taken in. It stays, so a store that does not answer now is no error of it."""
+        if self._kept is None or not self._limit or is_awaited(snapshot, name):
+            return
+        try:
+            await self._kept.add(snapshot.job.tenant, snapshot.job.id)
+        except StoreError as error:
+            _log.warning("an event of job %s is kept and not counted: %s", snapshot.job.id, error)
+
+
+def is_awaited(snapshot: Snapshot, name: str) -> bool:
+    """Whether the job waits for an event of that name, as it was read."""
+    return any(item.kind is ItemKind.WAIT and item.event == name for item in snapshot.items)
+
+
+class EventBody(BaseModel):
+    """An event for a job; `data` is any JSON value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    data: AnyJson = None
+
+
+class JobEventsApi:
+    """Events for waiting jobs; kept for the job if nobody waits yet."""
+
+    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
+        self._container = container
+        self._keys = keys
+        self._jobs = jobs
+        self._quota = KeptQuota(container)
+
+    async def post(self, request: Request) -> Response:
+        """Take an event in → 202; 409 for a job that has ended, 429 where its tenant's quota is used up."""
+        principal = await self._keys.authenticate(request)
+        body = await self._read(request)
+        snapshot = await self._jobs.snapshot(principal, request.path_params["job_id"])
+        job = snapshot.job
+        signal_result = SignalResult.ENDED
+        if not job.ended:
+            await self._quota.check(snapshot, body.name)
+            data = self._container.secrets.hide_in(redacted(body.data))
+            signal_result = await self._container.acceptance.outside(job, Occurrence(name=body.name, data=data))
+        if signal_result.is_new:
+            await self._quota.add(snapshot, body.name)
+        if signal_result is SignalResult.ENDED:
+            raise ApiError(409, f"job {job.id!r} has ended: nothing waits for event {body.name!r}")
+        return JSONResponse({"jobId": job.id, "name": body.name}, 202)
+
+    async def _read(self, request: Request) -> EventBody:
+        limit_bytes = self._container.settings.result_limit_bytes
+        return parsed(EventBody, await limited_body(request, limit_bytes, "RESULT_LIMIT_BYTES"))
+
+
+class OperationsApi:
+    """Endpoints of operations; their key is `OPERATIONS_API_KEY`, which is no key of a tenant."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def complete(self, request: Request) -> Response:
+        """`POST /api/operations/{id}/complete` → 200, also when repeated; `applied`: whether this outcome counts."""
+        operation_id, body = request.path_params["operation_id"], await self._read(request)
+        try:
+            signal_result = await self._container.operations.completing.complete(operation_id, body, "webhook")
+        except UnknownOperationError as error:
+            raise ApiError(404, str(error)) from error
+        return JSONResponse({"operationId": operation_id, "applied": signal_result.counts, "why": _WHY[signal_result]})
+
+    async def show(self, request: Request) -> Response:
+        """`GET /api/operations/{id}` → 200 and the tool call that waits for it."""
+        try:
+            snapshot, call_id = await self._container.operations.completing.find(request.path_params["operation_id"])
+        except UnknownOperationError as error:
+            raise ApiError(404, str(error)) from error
+        call = next(call for call in snapshot.calls if call.id == call_id)
+        view = call_view(call, snapshot, self._container.ports.clock.now_ms())
+        return JSONResponse({"operationId": request.path_params["operation_id"], "jobId": snapshot.job.id, **view})
+
+    async def _read(self, request: Request) -> CompletionBody:
+        limit_bytes = self._container.settings.result_limit_bytes
+        return parsed(CompletionBody, await limited_body(request, limit_bytes, "RESULT_LIMIT_BYTES"))
+
+
+_WHY = {
+    SignalResult.FIRST: "recorded",
+    SignalResult.EARLY: "recorded",
+    SignalResult.AGAIN: "recorded before",
+    SignalResult.OTHER: "another outcome was recorded before, and stays",
+    SignalResult.ENDED: "the job has ended",
+}

@@ -1,0 +1,90 @@
+"""The body of a submission (CONTRACT, Jobs), and the job that it makes."""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from baton.agents.registry import Registry, UnknownAgentError, policy_of
+from baton.api.problem import ApiError, parsed
+from baton.api.session_line import WhenBusy
+from baton.engine.state import Job
+from baton.sdk.any_json import JsonObject
+from baton_events.ids import digest
+from baton_events.timestamps import milliseconds
+
+LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
+
+
+class JobBody(BaseModel):
+    """What a client says of a job, whenever it is to run."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    job_type: Annotated[str, Field(min_length=1, max_length=64)]
+    task_description: str = ""
+    input_data: JsonObject = Field(default_factory=dict)
+    priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
+    session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """The first entry of the job's transcript."""
+        return {"text": self.task_description, "data": self.input_data}
+
+
+class SubmitBody(JobBody):
+    """A submission."""
+
+    delay_seconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_SECONDS, strict=True)] | None = None
+    start_at: AwareDatetime | None = None
+    when_busy: WhenBusy = "queue"
+
+    def start_at_ms(self, now_ms: int) -> int:
+        """When the job may start, in ms; 0: at once.
+
+        Raises:
+            ApiError: 422, both fields are given, or the time is too far away.
+        """
+        if self.delay_seconds is not None and self.start_at is not None:
+            raise ApiError(422, "give delaySeconds or startAt, not both", [("startAt", "delaySeconds is given, too")])
+        at_ms = milliseconds(self.start_at) if self.start_at else now_ms + (self.delay_seconds or 0) * 1000
+        if at_ms > now_ms + LONGEST_DELAY_SECONDS * 1000:
+            detail = f"startAt is more than {LONGEST_DELAY_SECONDS // 86_400} days away"
+            raise ApiError(422, detail, [("startAt", detail)])
+        return at_ms if at_ms > now_ms else 0
+
+
+def read_submit_body(body: bytes) -> SubmitBody:
+    """The body of a submission.
+
+    Raises:
+        ApiError: 400 not JSON, 422 with every fault otherwise.
+    """
+    return parsed(SubmitBody, body, explains=True)
+
+
+def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
+    """The job that a submission makes, with its agent's limits.
+
+    Raises:
+        ApiError: 422, no agent has that name.
+    """
+    try:
+        agent = registry.agent(body.job_type)
+    except UnknownAgentError as error:
+        raise ApiError(422, str(error), [("jobType", str(error))]) from error
+    return Job(
+        id=job_id,
+        session_id=body.session_id or session_id,
+        tenant=tenant,
+        agent=agent.name,
+        created_at_ms=now_ms,
+        priority=body.priority,
+        start_at_ms=body.start_at_ms(now_ms),
+        limits=agent.limits,
+        model=policy_of(registry, agent),
+        isolated=agent.isolated,
+        remembers=agent.memory_policy is not None and agent.memory_policy.store,
+        request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),
+    )

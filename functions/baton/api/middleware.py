@@ -1,0 +1,100 @@
+"""What surrounds every request: a meter until its answer has ended, and the headers that instruct browsers.
+
+An answer that sets one of these headers itself, such as a page with its own content policy, keeps its own. Pure ASGI,
+so that a stream stays one. Must not: look at a request's body, or touch an answer's.
+"""
+
+from collections.abc import Sequence
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from baton.runtime.metering import Metering
+from baton.settings.settings import Settings
+
+
+class MeteredApp:
+    """Middleware around everything else."""
+
+    def __init__(self, app: ASGIApp, metering: Metering) -> None:
+        self._app = app
+        self._metering = metering
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        async with self._metering.invocation():
+            await self._app(scope, receive, send)
+
+
+HEADERS = {
+    # JSON shows nothing and loads nothing; a page says what it needs.
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",  # for browsers that do not know frame-ancestors
+    "referrer-policy": "no-referrer",  # ids of jobs stand in addresses
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",  # what a key may see is nothing for a shared cache
+}
+STRICT_TRANSPORT = "max-age=31536000"
+# With a key in a header rather than a cookie, no request of another origin carries one by itself.
+_ASKED = ("authorization", "content-type", "idempotency-key", "last-event-id")
+_EXPOSED = ("retry-after", "x-vercel-ai-ui-message-stream", "content-disposition")
+
+
+class SecurityHeaders:
+    """The middleware."""
+
+    def __init__(self, app: ASGIApp, *, https: bool, shared: bool) -> None:
+        self._app = app
+        told = dict(HEADERS)
+        if shared:  # else a browser would keep back what CORS allows
+            told["cross-origin-resource-policy"] = "cross-origin"
+        self._told_securely = [
+            (name.encode(), value.encode())
+            for name, value in {**told, "strict-transport-security": STRICT_TRANSPORT}.items()
+        ]
+        self._told = self._told_securely if https else self._told_securely[:-1]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers to an HTTP answer; everything else passes as it is."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        told = self._told_securely if scope["scheme"] == "https" else self._told
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = message.get("headers", ())
+                set_already = {name.lower() for name, _ in own}
+                message["headers"] = [*own, *(pair for pair in told if pair[0] not in set_already)]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def secured(app: ASGIApp, settings: Settings) -> SecurityHeaders:
+    """An app with these headers around it."""
+    https = settings.worker_base_url.startswith("https://")
+    return SecurityHeaders(app, https=https, shared=bool(settings.cors_origins))
+
+
+def browser_middleware(settings: Settings) -> Sequence[Middleware]:
+    """What stands around the site."""
+    headers = Middleware(secured, settings=settings)
+    if not settings.cors_origins:
+        return [headers]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins.split(","),
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=list(_ASKED),
+        expose_headers=list(_EXPOSED),
+        max_age=600,
+    )
+    return [headers, cors]

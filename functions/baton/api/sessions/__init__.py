@@ -1,0 +1,1 @@
+"""Sessions over HTTP: what was said in one, its memory, and chats, whose messages are jobs of it."""

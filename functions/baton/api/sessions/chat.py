@@ -1,0 +1,217 @@
+"""`POST /api/chat`: chats as AI SDK's `useChat` holds them. A chat is a session, each message of the user a job of it.
+
+Only the last message of the body is read: the earlier ones are in the store, and are not taken from a client.
+Invariant: a job's id follows from the message and from what it replaces, so a repeated request is the same job and gets
+the same job's stream. Stop is not disconnect: a closed connection changes nothing.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from baton.agents.registry import UnknownAgentError
+from baton.api.auth import Keys
+from baton.api.jobs.submission import SubmitBody, new_job
+from baton.api.problem import ApiError, limited_body, parsed
+from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
+from baton.api.sessions.sessions import session_of
+from baton.api.stream import Streams
+from baton.api.stream_token import check_room, must_cover
+from baton.container import Container
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import Job
+from baton.sdk.any_json import AnyJson
+from baton.storage.ports.jobs import Snapshot, StoredParts
+from baton_events.ids import chat_job_id
+
+Trigger = Literal["submit-message", "regenerate-message"]
+_MESSAGE_ID_LIMIT_CHARS = 200
+
+
+class ChatMessage(BaseModel):
+    """A message of the chat, as far as it is read."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] = ""
+    role: str
+    parts: list[AnyJson]
+
+
+class ChatBody(BaseModel):
+    """A chat client's request; its other fields are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+    id: Annotated[str, Field(min_length=1, max_length=SESSION_LIMIT_CHARS)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    trigger: Trigger = "submit-message"
+    message_id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] | None = None
+    agent: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    when_busy: WhenBusy = "queue"
+
+    @property
+    def last(self) -> ChatMessage:
+        """The message that asks for an answer."""
+        return self.messages[-1]
+
+    @property
+    def text(self) -> str:
+        """What the user says."""
+        return "\n".join(part["text"] for part in self.last.parts)
+
+
+def read_chat_body(body: bytes) -> ChatBody:
+    """The body of a chat's request.
+
+    Raises:
+        ApiError: 400 not JSON, 422 with every fault otherwise.
+    """
+    read = parsed(ChatBody, body, explains=True)
+    faults = _faults(read.last, f"messages.{len(read.messages) - 1}")
+    if not faults and not read.text.strip():
+        faults = [(f"messages.{len(read.messages) - 1}.parts", "there is no text to answer")]
+    if faults:
+        listed = "; ".join(f"{field}: {message}" for field, message in faults)
+        raise ApiError(422, f"the body is not valid: {listed}", faults)
+    return read
+
+
+def _faults(last: ChatMessage, field: str) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    if last.role != "user":
+        faults.append((f"{field}.role", f"the last message must be the user's, got {last.role!r}"))
+    if not last.id:
+        faults.append((f"{field}.id", "the message needs an id: a request that is repeated is known by it"))
+    wrong = [(index, part) for index, part in enumerate(last.parts) if not _is_text(part)]
+    return faults + [(f"{field}.parts.{index}", _wrong_part(part)) for index, part in wrong]
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+def _wrong_part(part: Any) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    got = f"got one of type {kind[:40]!r}" if isinstance(kind, str) and kind != "text" else "and this is none"
+    return f'a part must be {{"type": "text", "text": "…"}}, {got}'
+
+
+# So far back a message is looked for that is asked, or edited, once more.
+_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The job, and its task. `replaced`: the job whose answer it replaces."""
+
+    job: Job
+    task: dict[str, Any]
+    replaced: Job | None = None
+
+
+async def asked_job(container: Container, tenant: str, body: ChatBody) -> Asked:
+    """What a request asks for.
+
+    Raises:
+        ApiError: 422, no agent has that name.
+    """
+    again = body.trigger == "regenerate-message" or body.message_id is not None
+    known = await _find(container, tenant, body) if again else None
+    if known is not None and _is_repeat(known, body):
+        replaces = str(known.task["chat"].get("replaces") or "")
+        return _asked(container, tenant, body, replaces, known.task["text"])
+    asked = _asked(container, tenant, body, known.job.id if known else "")
+    return asked if known is None else Asked(asked.job, asked.task, known.job)
+
+
+def _is_repeat(known: Snapshot, body: ChatBody) -> bool:
+    """Whether the newest job for this message is what this very request made, and not what it wants to replace."""
+    if body.trigger == "submit-message":
+        return bool(known.task.get("text") == body.text)
+    # Without the answer's id, two requests another answer are told apart by whether the first has come to its end.
+    return body.message_id is None and bool(known.task["chat"].get("replaces")) and not known.job.ended
+
+
+async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot | None:
+    """The job whose answer is asked for once more: by its id, or the newest of the message."""
+    ports = container.ports
+    scanned = await ports.listing.scan(Query(tenant=tenant, session_id=body.id), "", _ROWS)
+    found = await ports.reader.jobs([row.job_id for row in scanned.found])
+    mine = [
+        job
+        for job in found.values()
+        if (job.job.tenant, job.job.session_id) == (tenant, body.id) and isinstance(job.task.get("chat"), dict)
+    ]
+    wanted = body.message_id if body.message_id in {job.job.id for job in mine} else None
+    mine = [
+        job
+        for job in mine
+        if job.job.id == wanted or (not wanted and job.task["chat"].get("messageId") == body.last.id)
+    ]
+    return max(mine, key=lambda job: (job.job.created_at_ms, job.job.id), default=None)
+
+
+def _asked(container: Container, tenant: str, body: ChatBody, replaces: str, text: str = "") -> Asked:
+    name = body.agent or container.settings.default_agent or container.registry.agents[0].name
+    try:
+        agent = container.registry.agent(name)
+    except UnknownAgentError as error:
+        raise ApiError(422, str(error), [("agent", str(error))]) from error
+    said = text or body.text
+    job = new_job(
+        SubmitBody.model_validate({"jobType": agent.name, "taskDescription": said, "sessionId": body.id}),
+        container.registry,
+        job_id=chat_job_id(tenant, body.id, body.last.id, replaces),
+        session_id=body.id,
+        tenant=tenant,
+        now_ms=container.ports.clock.now_ms(),
+    )
+    chat = {"messageId": body.last.id} | ({"replaces": replaces} if replaces else {})
+    return Asked(job, {"text": said, "chat": chat})
+
+
+BODY_LIMIT_BYTES = 4_000_000  # `useChat` sends the whole conversation each time
+
+
+class ChatApi:
+    """Endpoints of chats."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        self._sessions = Sessions(container)
+        self._streams = Streams(container, keys)
+
+    async def send(self, request: Request) -> Response:
+        """`POST /api/chat` → 200 and the answer's stream, from its start."""
+        principal = await self._keys.authenticate(request)
+        body = read_chat_body(await limited_body(request, BODY_LIMIT_BYTES))
+        check_room(self._container, principal)  # before there is a job
+        asked = await asked_job(self._container, principal.tenant, body)
+        accepted = await self._sessions.submit(asked.job, asked.task, body.when_busy, may_exist=True)
+        if asked.replaced is not None and not asked.replaced.ended:
+            await self._sessions.stop([asked.replaced], f"job {asked.job.id}, which replaces its answer")
+        if accepted.job.request_digest != asked.job.request_digest:
+            detail = f"message {body.last.id!r} was sent with another text before: a new message needs a new id"
+            raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
+        reader = self._container.ports.reader
+        stored = await reader.parts(asked.job.id, 0)
+        # A read may be older than what was accepted just now.
+        first = stored if stored.job is not None else StoredParts(accepted.job)
+        return self._streams.answer(request, principal, first)
+
+    async def resume(self, request: Request) -> Response:
+        """`GET /api/chat/{id}/stream` → 200 and the running answer's stream, from its start; 204 where none runs."""
+        principal = await self._keys.authenticate(request)
+        tenant, session_id = session_of(request, principal)
+        must_cover(request, tenant, "", session_id)
+        line = await self._sessions.line(tenant, session_id)
+        if not line:
+            return Response(status_code=204)
+        first = await self._container.ports.reader.parts(line[0].job.id, 0)
+        return self._streams.answer(request, principal, replace(first, job=first.job or line[0].job))

@@ -1,0 +1,203 @@
+"""Sessions over HTTP: read the conversation, stop its jobs, delete it, forget its memory (CONTRACT, Streams and chat).
+
+A session is the id in the path, of one tenant.
+"""
+
+import asyncio
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.api.auth import Keys, Principal
+from baton.api.jobs.listing import JobList, JobPage
+from baton.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
+from baton.api.jobs.usage_view import session_usage
+from baton.api.problem import ApiError, invalid
+from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions
+from baton.api.sessions.ui_message import assistant_message, user_message
+from baton.container import Container
+from baton.conversation.exchanges import still_valid
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.transitions import JobStatus
+from baton.storage.ports.jobs import Snapshot
+from baton_events.errors import JobGoneError
+from baton_events.timestamps import rfc3339
+
+
+class SessionQuery(BaseModel):
+    """Which jobs of a session are shown: the newest ones, or those before a page's `cursor`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = USUAL_ROWS
+    cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
+    tenant: str | None = None
+
+
+def read_session_query(params: QueryParams) -> SessionQuery:
+    """The query of a session.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return SessionQuery.model_validate(dict(params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
+def session_of(request: Request, principal: Principal) -> tuple[str, str]:
+    """(tenant, session id); an admin names the tenant with `?tenant=`.
+
+    Raises:
+        ApiError: 403, a client key names another tenant. 404, no session has such an id.
+    """
+    session_id: str = request.path_params["session_id"]
+    tenant = request.query_params.get("tenant", principal.tenant)
+    if not principal.may_see(tenant):
+        raise ApiError(403, f"the sessions of tenant {tenant!r} belong to another tenant")
+    if not 1 <= len(session_id) <= SESSION_LIMIT_CHARS:
+        raise ApiError(404, f"a session's id has 1 to {SESSION_LIMIT_CHARS} characters, not {len(session_id)}")
+    return tenant, session_id
+
+
+class SessionMemoryApi:
+    """Endpoints of sessions' memory."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+
+    async def forget(self, request: Request) -> Response:
+        """`DELETE /api/sessions/{id}/memory` → 200 and how many entries there were; repeatable, also of an unknown id.
+
+        Raises:
+            ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503,
+                it may be forgotten in part, and is to be asked again.
+        """
+        tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        now_ms = self._container.ports.clock.now_ms()
+        forgotten = await self._container.memory.forget(tenant, session_id, now_ms)
+        counts = {"session": forgotten.session, "longTerm": forgotten.long_term}
+        return JSONResponse({"sessionId": session_id, "forgotten": counts})
+
+
+_PAGE_JOBS = 100
+_STOP_SECONDS, _PAUSE_SECONDS = 5.0, 0.1
+# What the answer to a cancellation says besides; the names are those that clients know.
+NOTHING_RUNS, NOT_CONFIRMED = "no_active_task", "cancel_published_not_confirmed"
+
+
+class SessionsApi:
+    """Endpoints of sessions."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        self._sessions = Sessions(container)
+        self._list = JobList(container.ports.listing, container.ports.admission_control, container.ports.reader)
+
+    async def show(self, request: Request) -> Response:
+        """`GET /api/sessions/{id}` → 200: its messages in order, and what it is doing."""
+        tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        asked = read_session_query(request.query_params)
+        page = await self._page(tenant, session_id, asked.limit, asked.cursor or "")
+        line = await self._sessions.line(tenant, session_id)
+        jobs = still_valid([(job.job.id, job.task, job) for job in reversed(page.jobs)])
+        active = line[0].job.id if line else ""
+        said = await asyncio.gather(*(self._said(job, active) for job in jobs))
+        view: dict[str, Any] = {
+            "id": session_id,
+            "messages": [message for exchange in said for message in exchange],
+            "activeStream": await self._active(active) if active else None,
+            "usage": session_usage(page.jobs, self._container.settings.prices),
+            "queued": [_question(job) for job in jobs if not job.job.ended and job.job.id != active],
+        }
+        return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
+
+    async def cancel(self, request: Request) -> Response:
+        """`POST /api/sessions/{id}/cancel` → 200 once the running job and those in line have stopped, or after 5 s."""
+        principal = await self._keys.authenticate(request)
+        tenant, session_id = session_of(request, principal)
+        line = [snapshot.job for snapshot in await self._sessions.line(tenant, session_id)]
+        if not line:
+            await self._page(tenant, session_id, 1, "")
+            return JSONResponse({"cancelled": False, "jobId": None, "reason": NOTHING_RUNS})
+        stopped = await self._sessions.stop(line, f"{principal.role} of {principal.tenant}")
+        cancelled = [job.id for job in stopped if job.status is JobStatus.CANCELLED]
+        reason = None if await self._have_stopped(cancelled) else NOT_CONFIRMED
+        return JSONResponse(
+            {
+                "cancelled": bool(cancelled),
+                "jobId": cancelled[0] if cancelled else None,
+                "reason": reason if cancelled else NOTHING_RUNS,
+                "cancelledJobs": cancelled,
+            }
+        )
+
+    async def delete(self, request: Request) -> Response:
+        """`DELETE /api/sessions/{id}` → 204: its jobs' data and its memory are gone; 409 while a job has not ended."""
+        tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        cursor = ""
+        while True:
+            page = await self._page(tenant, session_id, _PAGE_JOBS, cursor)
+            live = [job.job.id for job in page.jobs if not job.job.ended]
+            if live:
+                raise ApiError(409, f"job {live[0]!r} of session {session_id!r} has not ended: cancel it first")
+            for snapshot in page.jobs:
+                await self._remove(snapshot)
+            cursor = page.cursor
+            if not cursor:
+                break
+        await self._container.memory.forget(tenant, session_id, self._container.ports.clock.now_ms())
+        return Response(status_code=204)
+
+    async def _remove(self, snapshot: Snapshot) -> None:
+        try:
+            refused = (await self._container.acceptance.remove(snapshot.job)).refused
+        except JobGoneError:
+            return  # somebody else has deleted it meanwhile
+        if refused:
+            raise ApiError(409, refused)
+
+    async def _page(self, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
+        query = Query(tenant=tenant, session_id=session_id)
+        page = await self._list.page(query, limit, cursor, self._container.ports.clock.now_ms())
+        if not page.jobs and not page.cursor and not cursor:
+            raise ApiError(404, f"there is no session {session_id!r}")
+        return page
+
+    async def _said(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
+        """Question and answer; of the running job the question alone, since its stream tells the answer."""
+        job = snapshot.job
+        if not job.ended:
+            return [_question(snapshot)] if job.id == active else []
+        stored = await self._container.ports.reader.parts(job.id, 0)
+        return [_question(snapshot), assistant_message(job.id, job.status, stored.parts)]
+
+    async def _active(self, job_id: str) -> dict[str, Any]:
+        """For who wants to follow it: from the beginning, since its answer is left out."""
+        found: dict[str, Any] = {"jobId": job_id, "lastMessageId": "0-0", "operationId": None, "toolName": None}
+        snapshot = await self._container.ports.reader.job(job_id)
+        for call in snapshot.calls if snapshot else ():
+            if call.finished_at_ms is None:
+                found |= {"operationId": call.operation_id or None, "toolName": call.tool}
+        return found
+
+    async def _have_stopped(self, job_ids: list[str]) -> bool:
+        """Whether a read shows it: who asks for the session next must not see them run."""
+        for _ in range(int(_STOP_SECONDS / _PAUSE_SECONDS)):
+            found = await self._container.ports.reader.jobs(job_ids)
+            if all(snapshot.job.ended for snapshot in found.values()):
+                return True
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return False
+
+
+def _question(snapshot: Snapshot) -> dict[str, Any]:
+    job, chat = snapshot.job, snapshot.task.get("chat") or {}
+    metadata = {"jobId": job.id, "createdAt": rfc3339(job.created_at_ms)}
+    return user_message(chat.get("messageId") or f"{job.id}-user", str(snapshot.task.get("text") or ""), metadata)

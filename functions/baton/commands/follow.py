@@ -1,0 +1,162 @@
+"""Following a job: who is woken by what is done for it in this process, and how often the store is read.
+
+Each look is billed. Looks get rarer the longer nothing comes, and much rarer once the job is known only to wait. A job
+that goes on in the same process wakes its followers at once; the bounds are for what goes on in another one. Invariant:
+a notice says nothing of what has changed, and one that comes while nobody waits for it is kept for the next wait.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from baton.engine.transitions import JobStatus
+from baton.engine.waits import status_and_wait
+from baton.storage.ports.jobs import Snapshot
+
+
+class Followers:
+    """The open streams of one process. `most`: of one key; 0: any number."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._open: Counter[str] = Counter()
+
+    def is_full(self, key_id: str) -> bool:
+        """Whether a key holds as many as it may."""
+        return bool(self.most) and self._open[key_id] >= self.most
+
+    @contextmanager
+    def following(self, key_id: str) -> Iterator[None]:
+        """One more, for the time of the block."""
+        self._open[key_id] += 1
+        try:
+            yield
+        finally:
+            self._open[key_id] -= 1
+            if not self._open[key_id]:
+                del self._open[key_id]
+
+
+class JobNotices:
+    """The notices of one process."""
+
+    def __init__(self) -> None:
+        self._followers: dict[str, set[asyncio.Event]] = {}
+
+    def notify(self, job_id: str) -> None:
+        """Wake whoever follows this job."""
+        for noticed in self._followers.get(job_id, ()):
+            noticed.set()
+
+    @contextmanager
+    def around(self, job_id: str) -> Iterator[None]:
+        """Wake them before something is done for the job, so that they look often from now on, and after it."""
+        self.notify(job_id)
+        try:
+            yield
+        finally:
+            self.notify(job_id)
+
+    @contextmanager
+    def of(self, job_id: str) -> Iterator[asyncio.Event]:
+        """An event that each notice about this job sets, for the time of the block."""
+        noticed = asyncio.Event()
+        followers = self._followers.setdefault(job_id, set())
+        followers.add(noticed)
+        try:
+            yield noticed
+        finally:
+            followers.discard(noticed)
+            if not followers:
+                self._followers.pop(job_id, None)
+
+
+async def noticed_within(noticed: asyncio.Event, seconds: float) -> bool:
+    """Whether a notice has come, or comes within this time; it is taken."""
+    try:
+        async with asyncio.timeout(seconds):
+            await noticed.wait()
+    except TimeoutError:
+        return False
+    noticed.clear()
+    return True
+
+
+FIRST_PAUSE_SECONDS, WORKING_PAUSE_SECONDS = 0.03, 1.0
+# Of a job that waits: a third of the silence so far; with one command a look this is less than one command in 15 s.
+IDLE_PAUSE_SECONDS, _SHARE_OF_SILENCE = 24.0, 1 / 3
+# Whether a job waits is asked after so long without a part; of one at work, again and again.
+_ASKED_AFTER_SECONDS, _ASKED_AGAIN_SECONDS = 3.0, 10.0
+# What no part tells (the job's data is gone, a failover forgot parts) is looked for so often while it waits.
+_WHOLE_LOOK_SECONDS = 300.0
+_GROWTH = 1.3
+# Where an answer ends with what is there (Lambda): when its reader comes back.
+SOON_MS, _AT_WORK_MS, WAITING_MS = 500, 3_000, 30_000
+
+
+class LookPace:
+    """When one follower looks next. `waits`: its job is known only to wait."""
+
+    def __init__(self) -> None:
+        self.waits = False
+        self.heard()
+
+    def heard(self) -> None:
+        """Something came, or is about to: look often again."""
+        self._silent_seconds = self._since_whole_seconds = 0.0
+        self._until_look_seconds = self._pause_seconds = FIRST_PAUSE_SECONDS
+        self._ask_at_seconds = _ASKED_AFTER_SECONDS
+        self.waits = False
+
+    def passed(self, seconds: float) -> None:
+        """So much time has passed without a part."""
+        self._silent_seconds += seconds
+        self._since_whole_seconds += seconds
+        self._until_look_seconds -= seconds
+
+    def learned(self, *, waits: bool) -> None:
+        """It was asked whether the job waits."""
+        self.waits = waits
+        self._ask_at_seconds = self._silent_seconds + (_WHOLE_LOOK_SECONDS if waits else _ASKED_AGAIN_SECONDS)
+
+    def looks(self) -> None:
+        """A look is made now: when will the next one be?"""
+        if self.waits:
+            self._pause_seconds = min(IDLE_PAUSE_SECONDS, max(1.0, self._silent_seconds * _SHARE_OF_SILENCE))
+        else:
+            self._pause_seconds = min(WORKING_PAUSE_SECONDS, self._pause_seconds * _GROWTH)
+        self._until_look_seconds = self._pause_seconds
+
+    def looks_whole(self) -> None:
+        """The look that is made now reads the job, too."""
+        self._since_whole_seconds = 0.0
+
+    @property
+    def until_look_seconds(self) -> float:
+        """How long until the next look; 0: it is due."""
+        return max(0.0, self._until_look_seconds)
+
+    @property
+    def asks_whether_it_waits(self) -> bool:
+        """Whether that is to be asked with this look."""
+        return self._silent_seconds >= self._ask_at_seconds
+
+    @property
+    def needs_whole_look(self) -> bool:
+        """Whether parts alone are not enough for this look."""
+        return not self.waits or self._since_whole_seconds >= _WHOLE_LOOK_SECONDS
+
+
+def only_waits(snapshot: Snapshot, now_ms: int) -> bool:
+    """Whether nobody works for a job at present, and nothing is due but a slot."""
+    job, items = snapshot.job, snapshot.items
+    status, _ = status_and_wait(job, items, snapshot.slot_state, now_ms, stopped=snapshot.stopped)
+    return status in (JobStatus.WAITING, JobStatus.PENDING)
+
+
+def come_back_ms(snapshot: Snapshot, now_ms: int) -> int:
+    """When a reader is to come back who has every part of this job so far: later, the longer nothing has changed."""
+    silent_ms = max(0, now_ms - (snapshot.usage.updated_ms or snapshot.job.created_at_ms))
+    most_ms = WAITING_MS if only_waits(snapshot, now_ms) else _AT_WORK_MS
+    return min(most_ms, max(SOON_MS, silent_ms // 3))

@@ -1,0 +1,193 @@
+"""Outcomes that come by the stream `operations:completed`: read with each sweep, and while an operation waits.
+
+After an operation has begun to wait, messages come back to read the stream: after OPERATIONS_STREAM_SECONDS, then each
+time after four times as long, and never after an hour or more, since the hourly sweep reads the stream anyway. They are
+shared by all operations that begin to wait in the same slot of time. A lost one is made good by the hourly sweep.
+Invariant: an entry is acknowledged when its outcome has a backup message and is recorded, or when it is buried with a
+reason.
+"""
+
+import contextlib
+import json
+import logging
+from typing import Any
+
+from msgspec import Struct
+from pydantic import ValidationError
+
+from baton.clock import Clock
+from baton.commands.complete import Completing, CompletionBody, UnknownOperationError
+from baton.engine.effects import COMPLETIONS
+from baton.observability.counters import Counters, count
+from baton.storage.ports.operation_stream import OperationStream, StreamEntry
+from baton_events.emitter import Emitter
+from baton_events.errors import PublishError, StoreError
+from baton_events.schema import SWEEP_ENDPOINT
+
+_log = logging.getLogger("baton.operations")
+
+# An outcome may come before the state knows of its operation, and after a failover forgot it: so long it is kept.
+PATIENCE_MS = 900_000
+_TRUE, _FALSE = ("true", "1"), ("false", "0")
+
+
+# Each pause is so many times as long as the one before; the hourly sweep does the rest.
+_SLOWER, _HOURLY_MS = 4, 3_600_000
+LAST_LOOK = 12  # where pauses of a second would have become hours
+# A look at a stream of many entries goes on for so long; the next one takes in the rest.
+LOOK_MS = 15_000
+
+
+class Look(Struct, frozen=True):
+    """A look at the stream that was armed: for when, and which one it is since an operation began to wait."""
+
+    slot_ms: int
+    number: int = 0
+
+
+def pause_ms(interval_ms: int, number: int) -> int:
+    """How long after the look before it this one comes; 0: there is none, for the hourly sweep is as soon."""
+    pause = interval_ms * _SLOWER**number
+    return pause if pause < _HOURLY_MS else 0
+
+
+class UnreadableEntryError(ValueError):
+    """An entry that no operation can be completed with; the message says why."""
+
+
+class OperationOutcomes:
+    """Reads the stream. `interval_ms`: how often while an operation waits; 0: never, the stream is not used."""
+
+    def __init__(
+        self,
+        stream: OperationStream,
+        completing: Completing,
+        emitter: Emitter,
+        counters: Counters,
+        clock: Clock,
+        *,
+        interval_ms: int,
+        limit_bytes: int,
+    ) -> None:
+        self._stream = stream
+        self._completing = completing
+        self._emitter = emitter
+        self._counters = counters
+        self._clock = clock
+        self._interval_ms = interval_ms
+        self._limit_bytes = limit_bytes
+
+    async def expect(self, operation_id: str, until_ms: int) -> None:
+        """An operation begins to wait; what is lost here is found by the hourly sweep."""
+        if not self._interval_ms:
+            return
+        try:
+            await self._stream.expect(operation_id, until_ms)
+            await self._arm(Look(0))
+        except (StoreError, PublishError) as error:
+            _log.warning("the stream is read for operation %s by the hourly sweep only: %s", operation_id, error)
+
+    async def look(self, armed: Look | None = None) -> int:
+        """Read the stream; `armed`: the look that a message asks for. Returns how many outcomes were taken in."""
+        if not self._interval_ms:
+            return 0
+        taken = await self._take_in()
+        if armed is not None and await self._stream.expected(self._clock.now_ms()):
+            await self._arm(Look(armed.slot_ms, armed.number + 1))
+        return taken
+
+    async def _arm(self, look: Look) -> None:
+        """Come back in a slot later than the look before it: the queue's clock may be ahead of this one."""
+        pause = pause_ms(self._interval_ms, look.number)
+        if not pause:
+            return
+        slot_ms = (max(self._clock.now_ms(), look.slot_ms) // pause + 1) * pause
+        body = json.dumps({"operationsMs": slot_ms, "look": look.number})
+        name = f"operations.{look.number}.{slot_ms}"
+        await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=slot_ms, deduplication_id=name)
+
+    async def _take_in(self) -> int:
+        """Page by page until nothing is left, or the time is up."""
+        over, began_ms = 0, self._clock.now_ms()
+        while entries := await self._stream.take():
+            for entry in entries:
+                if await self._is_over(entry):
+                    await self._stream.done([entry.id])
+                    over += 1
+            if self._clock.now_ms() - began_ms >= LOOK_MS:
+                return over
+        if over:
+            await self._stream.trim()
+        return over
+
+    async def _is_over(self, entry: StreamEntry) -> bool:
+        """Whether the entry is to be acknowledged; one that is buried is already."""
+        try:
+            operation_id, body = read_entry(entry, self._limit_bytes)
+        except UnreadableEntryError as error:
+            await self._bury(entry, str(error))
+            return False
+        try:
+            signal_result = await self._completing.complete(operation_id, body, "stream")
+        except UnknownOperationError as error:
+            if self._clock.now_ms() - entry.added_ms > PATIENCE_MS:
+                await self._bury(entry, str(error))
+            return False
+        _log.info("entry %s completes operation %s: %s", entry.id, operation_id, signal_result)
+        return True
+
+    async def _bury(self, entry: StreamEntry, reason: str) -> None:
+        _log.error("entry %s of the stream of outcomes is kept for a person, in operations:dead: %s", entry.id, reason)
+        await self._stream.bury(entry, reason)
+        await count(self._counters, {f"{COMPLETIONS}:stream:dead": 1})
+
+
+class Operations(Struct, frozen=True):
+    """What takes in outcomes: one at a time, and those of the stream."""
+
+    completing: Completing
+    outcomes: OperationOutcomes
+
+
+def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, CompletionBody]:
+    """The operation and the outcome of an entry: fields as the webhook's body has them, or one field `data` as JSON.
+
+    `operation_id` may be written `operationId`. A single field's `success` is true or false; its `result` is JSON, and
+    what is no JSON is a text.
+
+    Raises:
+        UnreadableEntryError: it cannot be read.
+    """
+    size_bytes = sum(len(text.encode()) for text in entry.fields.values())
+    if size_bytes > limit_bytes:
+        raise UnreadableEntryError(f"it has {size_bytes} bytes, over RESULT_LIMIT_BYTES ({limit_bytes})")
+    told = _document(entry.fields["data"]) if "data" in entry.fields else _told(entry.fields)
+    operation_id = told.get("operation_id") or told.get("operationId")
+    if not isinstance(operation_id, str) or not operation_id:
+        raise UnreadableEntryError("it names no operation: it needs the field `operation_id`")
+    try:
+        body = {name: told[name] for name in ("success", "result", "error") if name in told}
+        return operation_id, CompletionBody.model_validate(body)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'it'}: {f['msg']}" for f in error.errors())
+        raise UnreadableEntryError(f"it is no outcome: {faults}") from error
+
+
+def _document(text: str) -> dict[str, Any]:
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableEntryError("its field `data` is not JSON") from error
+    if not isinstance(told, dict):
+        raise UnreadableEntryError("its field `data` is no JSON object")
+    return told
+
+
+def _told(fields: dict[str, str]) -> dict[str, Any]:
+    told: dict[str, Any] = dict(fields)
+    if (word := fields.get("success", "").lower()) in (*_TRUE, *_FALSE):
+        told["success"] = word in _TRUE
+    with contextlib.suppress(ValueError, RecursionError):  # what is no JSON stays a text
+        told["result"] = json.loads(fields.get("result", ""))
+    # A stream has no null: an empty text stands for none.
+    return {name: value for name, value in told.items() if value != ""}

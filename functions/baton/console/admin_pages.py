@@ -1,0 +1,102 @@
+"""Pages of the deployment: the admission of jobs, its tools, usage and prices of tenants, and what operators did.
+
+The page of the admission has who holds a slot and who is in line, and stops and starts it.
+"""
+
+import re
+from collections import Counter
+
+from starlette.responses import Response
+
+from baton.admission.control import Worker
+from baton.api.admin.control import ToolsApi, worker_view
+from baton.api.admin.usage import UsageApi, UsageQuery
+from baton.api.problem import ApiError
+from baton.console.gate import Visit
+from baton.queue.ports import QueueRecords
+from baton.storage.ports.access import AuditLog
+from baton.storage.ports.all_jobs import AdmissionControl
+from baton_events.errors import PublishError
+
+ROWS = 100
+_CURSOR = re.compile(r"\d{1,15}-\d{1,15}")
+
+
+class AuditPage:
+    """Shows the audit log."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+
+    async def show(self, visit: Visit) -> Response:
+        """A page of entries."""
+        cursor = visit.query("cursor")
+        if cursor and not _CURSOR.fullmatch(cursor):
+            raise ApiError(422, f"cursor {cursor!r} is not one of this list")
+        rows = await self._log.page(cursor, ROWS + 1)
+        more = rows[ROWS - 1][0] if len(rows) > ROWS else ""
+        return visit.page("audit.html", entries=[entry for _, entry in rows[:ROWS]], cursor=more)
+
+
+class ToolsPage:
+    """Shows tools."""
+
+    def __init__(self, tools: ToolsApi) -> None:
+        self._tools = tools
+
+    async def show(self, visit: Visit) -> Response:
+        """Every tool there is, and those that were used and are gone."""
+        return visit.page("tools.html", tools=await self._tools.counters())
+
+
+class UsagePage:
+    """Shows what was used."""
+
+    def __init__(self, usage: UsageApi) -> None:
+        self._usage = usage
+
+    async def show(self, visit: Visit) -> Response:
+        """Every month and tenant, the newest month first."""
+        used = await self._usage.view(UsageQuery())
+        rows = sorted(used["tenants"], key=lambda row: row["tenant"])
+        rows.sort(key=lambda row: row["month"], reverse=True)
+        return visit.page("usage.html", rows=rows, overhead=used["overhead"], prices=used["prices"])
+
+
+HOME = "/console/worker"
+
+
+class WorkerPage:
+    """Shows the admission, and steers it."""
+
+    def __init__(self, admission_control: AdmissionControl, worker: Worker, records: QueueRecords) -> None:
+        self._admission_control = admission_control
+        self._worker = worker
+        self._records = records
+
+    async def show(self, visit: Visit) -> Response:
+        """How it stands, in all and for each tenant."""
+        state, live = await self._worker.state(), await self._admission_control.live()
+        slots = Counter(entry.tenant for entry in live.values() if entry.slot)
+        line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
+        idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)
+        tenants = [(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})]
+        return visit.page("worker.html", state=worker_view(state), tenants=tenants, dead=await self._dead())
+
+    async def _dead(self) -> str:
+        """How many dead letters there are; the admission is steered also while the queue does not answer."""
+        try:
+            page = await self._records.dead_letters()
+        except PublishError:
+            return "the queue does not answer"
+        return f"{len(page.letters)}{' or more' if page.cursor else ''}"
+
+    async def start(self, visit: Visit) -> Response:
+        """Jobs get slots from now on."""
+        await self._worker.start()
+        return visit.go(HOME, "Jobs are admitted again.")
+
+    async def stop(self, visit: Visit) -> Response:
+        """Nobody gets a slot from now on."""
+        await self._worker.stop()
+        return visit.go(HOME, "No job gets a slot from now on; jobs that hold one continue.")

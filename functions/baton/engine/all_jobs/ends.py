@@ -1,0 +1,126 @@
+"""What ended jobs add up to, agent by agent. Pure.
+
+Invariant: each end is counted once, when the admission first hears that a job in its slot table is gone. A job that is
+retried and ends again is counted again, unless it is cancelled before the admission hears of its retry. One whose end a
+failover made the job forget may be counted twice; one whose entry it made the admission forget is not counted. A word
+that comes so late that its job has left the slot table (minutes after its end) brings it back until a sweep has looked,
+and may count it again.
+"""
+
+import bisect
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from baton.engine.all_jobs.job_list import Row
+from baton.engine.all_jobs.slots import Place
+from baton.engine.state import Job, Usage
+from baton.engine.transitions import JobStatus
+from baton.sdk.limits import since
+from baton_events.ids import is_child
+from baton_events.timestamps import rfc3339
+
+# Upper bounds of the histogram's buckets; one more bucket has all that took longer.
+DURATION_BOUNDS_SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0)
+_BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
+
+
+# Of a job's usage ledger, what adds up over jobs.
+COUNTED = ("messages", "deliveries", "redis_requests", "redis_commands", "redis_bytes", "function_ms", "mb_ms")
+# And what the word that tells the end will cost, with the COMMIT after it (tests/e2e/test_ledger.py).
+LAST_WORD = {"redis_requests": 2, "redis_commands": 14}
+_UNKNOWN = Usage()
+
+
+class End(Struct, frozen=True):
+    """How a job ended and what this run took: without the jobs below it, which are counted themselves.
+
+    `duration_ms`: from its first turn, or its retry, to its end; 0 for one that never began.
+    `bucket`: of the histogram, from 0 on. `month`: of its end. `used`: what its tenant has used with it, by name.
+    """
+
+    status: str
+    duration_ms: int
+    bucket: int
+    input_tokens: int
+    output_tokens: int
+    micro_usd: int
+    buckets: int = _BUCKETS
+    month: str = ""
+    used: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class AgentCounters(Struct, frozen=True):
+    """What the ended jobs of one agent add up to. `durations`: how many ended in each bucket."""
+
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    duration_ms: int = 0
+    durations: tuple[int, ...] = (0,) * _BUCKETS
+    input_tokens: int = 0
+    output_tokens: int = 0
+    micro_usd: int = 0
+
+
+class MonthUsed(Struct, frozen=True):
+    """What the jobs of a tenant have used that ended in a month (`2026-11`), by the names of `End.used`."""
+
+    month: str
+    tenant: str
+    used: dict[str, int]
+
+
+def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
+    """What an ended job adds; `usage`: what its usage ledger says, where they are at hand."""
+    ended_ms = job.finished_at_ms or 0
+    used = since(job.used, job.before)
+    duration_ms = max(0, ended_ms - (job.counted_from_ms or job.started_at_ms or ended_ms))
+    return End(
+        status=str(job.status),
+        duration_ms=duration_ms,
+        bucket=bisect.bisect_left(DURATION_BOUNDS_SECONDS, duration_ms / 1000),
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        micro_usd=round(used.cost_usd * 1_000_000),
+        month=rfc3339(ended_ms)[:7],
+        used={
+            "jobs": 1,
+            "input_tokens": used.input_tokens,
+            "output_tokens": used.output_tokens,
+            "micro_usd": round(used.cost_usd * 1_000_000),
+            **_counts_since_retry(job, usage),
+        },
+    )
+
+
+def _counts_since_retry(job: Job, usage: Usage) -> dict[str, int]:
+    counts = {name: getattr(usage, name) + LAST_WORD.get(name, 0) for name in COUNTED}
+    # Rows in the lists: three commands, one for a job below another, five for one that did not complete.
+    counts["redis_commands"] += -2 if is_child(job.id) else 0 if job.status is JobStatus.COMPLETED else 2
+    return {name: much - usage.before.get(name, 0) for name, much in counts.items()}
+
+
+def with_end(before: AgentCounters, end: End) -> AgentCounters:
+    """The counters with one more end."""
+    added = {
+        end.status: 1,
+        "duration_ms": end.duration_ms,
+        "input_tokens": end.input_tokens,
+        "output_tokens": end.output_tokens,
+        "micro_usd": end.micro_usd,
+    }
+    names = (name for name in AgentCounters.__struct_fields__ if name != "durations")
+    sums = {name: getattr(before, name) + added.get(name, 0) for name in names}
+    durations = tuple(count + (bucket == end.bucket) for bucket, count in enumerate(before.durations))
+    return AgentCounters(**sums, durations=durations)
+
+
+def row_of(job_id: str, place: Place, end: End | None = None) -> Row:
+    """How the admission lists a job."""
+    return Row(job_id, place.created_ms, place.tenant, place.session_id, place.agent, end.status if end else "")
+
+
+def with_used(before: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Sums with more of what was used."""
+    return {name: before.get(name, 0) + more.get(name, 0) for name in {**before, **more}}

@@ -1,0 +1,283 @@
+"""The list of jobs, pure: their rows, where each is kept, where a page begins, and which rows a query reads.
+
+A row is `INDEX:TIME:JOB:MARKS`, a member of a sorted set in the order of its bytes; TIME has 13 digits, so newer jobs
+come later. It never changes: what a job is by now is read from the job. A shelf has the rows of ten minutes: one for
+the deployment, one for each tenant; a catalogue names the shelves. A session has one key with its newest jobs, and so
+has a job with all that are below it.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec import Struct
+
+from baton.engine.transitions import END_STATUSES
+from baton.sdk.record import Record
+from baton_events.ids import digest, is_child, root_of
+
+_MARK_CHARS = 8
+_RECENT_MARKS = 1024
+_LATEST_MS = 9_999_999_999_999
+_POSITION = r"\d{13}:[A-Za-z0-9._-]{1,400}:"
+_ALL = "a"
+
+
+class Row(Record, frozen=True):
+    """A job as the list knows it; `status`: its end, if it has ended."""
+
+    job_id: str
+    created_ms: int
+    tenant: str
+    session_id: str
+    agent: str
+    status: str = ""
+
+
+class Query(Struct, frozen=True):
+    """Which jobs are asked for; empty: whatever it is. Jobs below others come with `parent_id` only.
+
+    `after_ms`: created then or later; `before_ms`: created before then. `statuses`: any of these; none: whatever it is.
+    """
+
+    tenant: str = ""
+    session_id: str = ""
+    agent: str = ""
+    statuses: frozenset[str] = frozenset()
+    parent_id: str = ""
+    after_ms: int = 0
+    before_ms: int = _LATEST_MS
+
+    @property
+    def live(self) -> bool:
+        """Whether only jobs that have not ended are asked for: the admission's slot table knows those."""
+        return bool(self.statuses) and not self.statuses & END_STATUSES and not self.parent_id
+
+
+class Found(Struct, frozen=True):
+    """A row that a query may mean. `position`: from which the next page goes on. `member`: as it is stored."""
+
+    job_id: str
+    created_ms: int
+    position: str
+    member: str = ""
+
+
+@lru_cache(_RECENT_MARKS)  # a tenant, a session, an agent: they come again and again
+def mark(*texts: str) -> str:
+    """A short stand-in of fixed length for texts of any length; two may share one, so who reads checks the job."""
+    return digest(*texts)[:_MARK_CHARS]
+
+
+def position_of(created_ms: int, job_id: str) -> str:
+    """Where a job stands in a list."""
+    return f"{created_ms:013d}:{job_id}:"
+
+
+def members(row: Row) -> tuple[str, ...]:
+    """A job's rows."""
+    marks = "".join(mark(text) for text in (row.agent, row.session_id, row.tenant))
+    tail = f":{position_of(row.created_ms, row.job_id)}{marks}{mark(row.tenant, row.session_id)}"
+    if is_child(row.job_id):
+        return (f"c:{row.job_id.rpartition('.')[0]}{tail}",)
+    indexes = [_ALL, f"t:{mark(row.tenant)}", f"s:{mark(row.tenant, row.session_id)}"]
+    if row.status:
+        indexes += [f"e:{row.status}", f"f:{row.status}:{mark(row.tenant)}"]
+    return tuple(index + tail for index in indexes)
+
+
+def all_members(member: str) -> tuple[str, ...]:
+    """Every row that the job of this one may have: to remove it."""
+    index, created, job_id, marks = _parts(member)
+    tail = f":{created}:{job_id}:{marks}"
+    if is_child(job_id):
+        return (index + tail,)
+    tenant, place = marks[2 * _MARK_CHARS : 3 * _MARK_CHARS], marks[3 * _MARK_CHARS :]
+    ends = [index for status in sorted(END_STATUSES) for index in (f"e:{status}", f"f:{status}:{tenant}")]
+    return tuple(index + tail for index in (_ALL, f"t:{tenant}", f"s:{place}", *ends))
+
+
+def ranges_below(job_id: str) -> tuple[tuple[str, str], ...]:
+    """Where the rows of the jobs below one are: of those it started, and of those that these started in turn."""
+    return ((f"c:{job_id}:", f"c:{job_id};"), (f"c:{job_id}.", f"c:{job_id}/"))
+
+
+def found(member: str) -> Found:
+    """What a row says."""
+    _, created, job_id, _ = _parts(member)
+    return Found(job_id, int(created), position_of(int(created), job_id), member)
+
+
+def _parts(member: str) -> tuple[str, str, str, str]:
+    index, created, job_id, marks = member.rsplit(":", 3)
+    return index, created, job_id, marks
+
+
+def index_of(query: Query) -> str:
+    """The index with the fewest rows that has all of the query's."""
+    if query.parent_id:
+        return f"c:{query.parent_id}"
+    if query.tenant and query.session_id:
+        return f"s:{mark(query.tenant, query.session_id)}"
+    if len(query.statuses) == 1 and query.statuses <= END_STATUSES:
+        (status,) = query.statuses
+        return f"f:{status}:{mark(query.tenant)}" if query.tenant else f"e:{status}"
+    return f"t:{mark(query.tenant)}" if query.tenant else _ALL
+
+
+def bounds(query: Query, before: str) -> tuple[str, str]:
+    """The range of rows, from the highest (left out) down to the lowest; `before`: where a page goes on."""
+    index = index_of(query)
+    highest = min(position for position in (before, f"{min(query.before_ms, _LATEST_MS):013d}:") if position)
+    return f"{index}:{highest}", f"{index}:{min(query.after_ms, _LATEST_MS):013d}:"
+
+
+def may_match(query: Query, member: str) -> bool:
+    """Whether a row's job may be meant, as far as the row tells."""
+    marks = _parts(member)[3]
+    agent, session = marks[:_MARK_CHARS], marks[_MARK_CHARS : 2 * _MARK_CHARS]
+    return (not query.agent or agent == mark(query.agent)) and (
+        not query.session_id or session == mark(query.session_id)
+    )
+
+
+def matching(query: Query, stored: Iterable[str]) -> tuple[Found, ...]:
+    """The rows whose jobs may be meant."""
+    return tuple(found(member) for member in stored if may_match(query, member))
+
+
+def is_position(text: str) -> bool:
+    """Whether a list may give this position."""
+    return re.fullmatch(_POSITION, text) is not None
+
+
+def cursor_of(position: str) -> str:
+    """A position as people send it back."""
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def position_from(cursor: str) -> str:
+    """The position in a cursor.
+
+    Raises:
+        ValueError: no list gave it.
+    """
+    try:
+        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), "-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{cursor[:80]!r} is no cursor of a list") from error
+    if not is_position(position):
+        raise ValueError(f"{cursor[:80]!r} is no cursor of a list")
+    return position
+
+
+SHELF_MS = 600_000
+# A session shows so many of its jobs, the newest. They are counted again for one job of so many.
+SESSION_ROWS, _TRIMMED_EVERY = 10_000, 64
+_CATALOGUED = "aetf"
+_BEFORE_ANY_ID, _AFTER_ANY_MARK = "-:", "~"
+
+
+class Place(Struct, frozen=True):
+    """Where a row is kept; `entry`: what the catalogue says of it. Sessions and families have no catalogue."""
+
+    key: str
+    catalogue: str = ""
+    entry: str = ""
+
+
+class Shelf(Struct, frozen=True):
+    """One entry of a catalogue: the rows of an index in ten minutes."""
+
+    key: str
+    begins_ms: int
+
+    @property
+    def ends_ms(self) -> int:
+        """When the next one begins."""
+        return self.begins_ms + SHELF_MS
+
+
+class Span(Struct, frozen=True):
+    """What a query looks at: rows of one index, from the highest (left out) down to the lowest.
+
+    `key`: the one that has all of them; empty: they are on shelves, which `catalogue` has between these two entries.
+    """
+
+    index: str
+    highest: str
+    lowest: str
+    key: str = ""
+    catalogue: str = ""
+    first_entry: str = ""
+    last_entry: str = ""
+
+
+def place_of(member: str) -> Place:
+    """Where a row is kept."""
+    index, created, _, _ = member.rsplit(":", 3)
+    if index[0] not in _CATALOGUED:
+        return Place(_one_key(index))
+    scope, entry = _scope(index), _entry(index, int(created))
+    return Place(f"{scope}:{entry.rpartition(':')[2]}", scope, entry)
+
+
+def span_of(query: Query, before: str) -> Span:
+    """What a query looks at."""
+    index, (highest, lowest) = index_of(query), bounds(query, before)
+    if index[0] not in _CATALOGUED:
+        return Span(index, highest, lowest, key=_one_key(index))
+    first, last = (_entry(index, _created_ms(index, end)) for end in (highest, lowest))
+    return Span(index, highest, lowest, "", _scope(index), first, last)
+
+
+def shelf_of(entry: str) -> Shelf:
+    """The shelf that an entry of a catalogue means."""
+    index, _, number = entry.rpartition(":")
+    return Shelf(f"{_scope(index)}:{number}", int(number) * SHELF_MS)
+
+
+def position_before(at_ms: int) -> str:
+    """Where a look that goes to older rows goes on after everything that was created from then on."""
+    return f"{at_ms:013d}:{_BEFORE_ANY_ID}"
+
+
+def behind(index: str, position: str) -> str:
+    """The end of a range that begins behind a row, upwards."""
+    return f"{index}:{position}{_AFTER_ANY_MARK}"
+
+
+def is_trimmed_by(job_id: str) -> bool:
+    """Whether this job's first row has its session's rows counted: the same for each repetition."""
+    return int(digest(job_id)[:4], 16) % _TRIMMED_EVERY == 0
+
+
+def entries_of(places: Iterable[Place]) -> dict[str, list[str]]:
+    """What catalogues say of these rows, by catalogue."""
+    found: dict[str, list[str]] = {}
+    for place in places:
+        if place.catalogue and place.entry not in found.setdefault(place.catalogue, []):
+            found[place.catalogue].append(place.entry)
+    return found
+
+
+def _one_key(index: str) -> str:
+    kind, _, of = index.partition(":")
+    return index if kind == "s" else f"c:{root_of(of)}"
+
+
+def _scope(index: str) -> str:
+    """Of the deployment or of a tenant: an index ends with the tenant's mark, if it has one."""
+    return f"t:{index.rpartition(':')[2]}" if index[0] in "tf" else "all"
+
+
+def _entry(index: str, created_ms: int) -> str:
+    """Most jobs complete, so they are looked for wherever there are jobs: their ends cost no catalogue a command."""
+    index = "a" if index == "e:completed" else index.replace("f:completed:", "t:")
+    return f"{index}:{created_ms // SHELF_MS:08d}"
+
+
+def _created_ms(index: str, end: str) -> int:
+    return int(end.removeprefix(f"{index}:").partition(":")[0])

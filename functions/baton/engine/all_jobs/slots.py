@@ -1,0 +1,235 @@
+"""Admission, pure: who may use compute now, what a job requests of it, and which jobs a sweep looks at.
+
+A job's slot request is a work item of its own state, with a request epoch that only grows. The slot table is in a hash
+tag of its own and has one entrance, `take`; what crosses the two tags goes through slot requests. Contract tests hold
+the store to these rules. An armed sweep looks at holders of slots, and at jobs gone for so long that they may leave;
+the hourly one at all, page by page in a fixed order.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.engine.work_items import SLOT_STATE, WORK_KINDS, ItemKind, WorkItem, blocked
+from baton_events.ids import is_child, root_of
+
+Want = Literal["slot", "none", "gone"]
+
+KEEP_SLOT_MS = 60_000
+# The entry of an ended job stays this long, and until a sweep has found it ended: its backup message may create it
+# again.
+TOMBSTONE_MS = 150_000
+# A sweep is asked for at most this often, by whichever process.
+ASKED_EVERY_MS = 60_000
+# For so long a token of the queue speaks for one message only: far longer than it is valid.
+TOKEN_KEPT_MS = 3_600_000
+# The cause of a slot that a sweep gave, since no word of a job did.
+SWEEP = "sweep"
+
+
+class SlotState(Struct, frozen=True, rename=SLOT_STATE):
+    """How a job stands with the admission: what it wants, in which request epoch, and whether it holds a slot."""
+
+    want: Want = "slot"
+    epoch: int = 0
+    slot: bool = False
+
+
+class Place(Struct, frozen=True):
+    """What the admission must know of a job to be fair, and to list it."""
+
+    tenant: str
+    session_id: str
+    priority: int
+    created_ms: int
+    agent: str = ""
+
+
+class Entry(Struct, frozen=True, rename=SLOT_STATE):
+    """A job in the admission's slot table: its place, and what it said last.
+
+    Attributes:
+        started: it has held a slot before.
+        cause: the job by whose word it got the slot, until it has taken it; empty: nobody, or taken.
+        since_ms: when it last said something.
+    """
+
+    tenant: str
+    session_id: str
+    priority: int
+    created_ms: int
+    epoch: int = -1
+    want: Want = "none"
+    slot: bool = False
+    started: bool = False
+    cause: str = ""
+    since_ms: int = 0
+    agent: str = ""
+
+
+SlotTable = Mapping[str, Entry]
+
+
+class Taken(Struct, frozen=True):
+    """The admission's answer: the new slot table, whether the asker holds a slot, and who must be told that they do.
+
+    `later_epoch`: of the word of this job that the slot table knows, if it is a later one than this; else 0.
+    `busy`: it was to be alone in its session, and is not: its word was not taken.
+    """
+
+    slot_table: dict[str, Entry]
+    slot: bool
+    tell: tuple[str, ...]
+    later_epoch: int = 0
+    busy: bool = False
+
+
+def wanted(slot_state: SlotState, items: Iterable[WorkItem], *, ended: bool, now_ms: int) -> Want:
+    """What a job wants now: a slot when there is work, kept while results are taken in ("release").
+
+    `now_ms` may be long ago, if whoever asks stood still: a work item is no older than it is, and one that is claimed
+    is due.
+    """
+    if ended:
+        return "gone"
+    mine = tuple(items)
+    for item in mine:
+        soon = item.owner or item.not_before_ms <= max(now_ms, item.since_ms) + KEEP_SLOT_MS
+        counts = item.kind in WORK_KINDS or (slot_state.want == "slot" and item.kind is not ItemKind.SLOT_REQUEST)
+        if soon and counts and not blocked(item, mine):
+            return "slot"
+    return "none"
+
+
+def next_epoch(slot_state: SlotState, now_ms: int, later_epoch: int = 0) -> int:
+    """A number that only grows, and a time, so that it grows across a failover, too ("fresh request epoch")."""
+    return max(slot_state.epoch + 1, now_ms, later_epoch + 1)
+
+
+def take(
+    slot_table: SlotTable,
+    job_id: str,
+    slot_state: SlotState,
+    place: Place,
+    now_ms: int,
+    slots: int,
+    *,
+    alone: bool = False,
+) -> Taken:
+    """Take a job's word: note its slot request unless it is an older one, fill the free slots, say whom to tell.
+
+    `alone`: a job that the slot table does not know is refused while another one of its session is at work or in line.
+    """
+    entries = dict(slot_table)
+    if alone and job_id not in entries and line_of(entries, place.tenant, place.session_id):
+        return Taken(entries, slot=False, tell=(), busy=True)
+    entry = entries.get(job_id) or Entry(
+        place.tenant, place.session_id, place.priority, place.created_ms, agent=place.agent
+    )
+    if slot_state.epoch > entry.epoch:  # "request epoch"
+        slot = entry.slot and slot_state.want == "slot"
+        started = entry.started and entry.want != "gone"  # one that was retried is no wake-up
+        entry = replace(entry, epoch=slot_state.epoch, want=slot_state.want, slot=slot, started=started)
+    current = slot_state.epoch == entry.epoch
+    if current:  # also a repeated word is news: who says it lives, and its entry must not leave the slot table
+        entry = replace(entry, since_ms=max(entry.since_ms, now_ms))
+    if current and entry.slot:
+        entry = replace(entry, cause="")  # taken
+    entries[job_id] = entry
+    fill(entries, job_id, slots)
+    tell = tuple(
+        name for name in sorted(entries) if current and entries[name].slot and entries[name].cause == job_id
+    )  # "told until taken"
+    return Taken(entries, current and entries[job_id].slot, tell, 0 if current else entry.epoch)
+
+
+def untold(slot_table: SlotTable) -> tuple[str, ...]:
+    """Who holds a slot and has not taken it yet: a sweep tells them again, by whosever word they got it."""
+    return tuple(name for name in sorted(slot_table) if slot_table[name].slot and slot_table[name].cause)
+
+
+def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:
+    """Give free slots: wake-ups first, then the tenant with the fewest, then by priority, then in order."""
+    while sum(entry.slot for entry in entries.values()) < slots:
+        able = [name for name in lines(entries).values() if entries[name].want == "slot" and not entries[name].slot]
+        if not able:
+            return
+        held: dict[str, int] = {}
+        for entry in entries.values():
+            held[entry.tenant] = held.get(entry.tenant, 0) + entry.slot
+        name = min(able, key=lambda n: _rank(n, entries[n], held[entries[n].tenant]))
+        entries[name] = replace(entries[name], slot=True, started=True, cause=cause if name != cause else "")
+
+
+def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Session → the one of its jobs whose turn it is: who holds a slot, who has started, else the first in order.
+
+    A child needs no session: it has the one of the job that started it.
+    """
+    heads: dict[str, str] = {}
+    for name, entry in sorted(entries.items(), key=_turn):
+        if _lives(entry):
+            heads.setdefault(name if is_child(name) else f"{entry.tenant}/{entry.session_id}", name)
+    return heads
+
+
+def line_of(entries: Mapping[str, Entry], tenant: str, session_id: str) -> dict[str, Entry]:
+    """A session's jobs at work or in line; children are none of them."""
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if _lives(entry) and not is_child(name) and (entry.tenant, entry.session_id) == (tenant, session_id)
+    }
+
+
+def _lives(entry: Entry) -> bool:
+    """Whether it takes part in its session's line: one that is to start later does not hold it up."""
+    return entry.want == "slot" or (entry.want == "none" and entry.started)
+
+
+def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:
+    name, entry = item
+    return (not entry.slot, not entry.started, entry.created_ms, name)
+
+
+def _rank(name: str, entry: Entry, held: int) -> tuple[bool, int, int, int, str]:
+    return (not entry.started, held, -entry.priority, entry.created_ms, name)
+
+
+# One request looks at so many jobs; their entries are 300 kB.
+PAGE = 900
+HOLDERS, GONE, ALL = "h", "g", "a"
+
+
+def page_mark(due_ms: int, after: str, *, again: bool) -> str:
+    """Where a page begins; `after`: where the one before ended, empty for the first one.
+
+    One that comes again may carry what belongs to a job that has lost its slot since, so it goes through all.
+    """
+    kind, _, last = (after or f"{HOLDERS if due_ms else ALL}:").partition(":")
+    return f"{ALL if again and kind == HOLDERS else kind}:{last}"
+
+
+def page_of(entries: Mapping[str, Entry], mark: str, now_ms: int, size: int) -> tuple[dict[str, Entry], str]:
+    """The page that begins there, with all of its jobs' trees, and the mark at its end (empty: it is the last one)."""
+    kind, _, last = mark.partition(":")
+    names, end = list[str](), ""
+    if kind != GONE:
+        able = sorted(name for name, entry in entries.items() if (kind == ALL or entry.slot) and name > last)
+        names, end = some(able, size, kind, str)
+    if kind != ALL and len(names) < size:
+        since = int(last) if kind == GONE else -1
+        old = {name: e.since_ms for name, e in entries.items() if e.want == "gone"}
+        gone = sorted((at, name) for name, at in old.items() if since < at < now_ms - TOMBSTONE_MS)
+        more, end = some([name for _, name in gone], size - len(names), GONE, lambda name: str(old[name]))
+        names += more
+    roots = {root_of(name) for name in names}
+    return {name: entry for name, entry in entries.items() if root_of(name) in roots}, end
+
+
+def some(able: list[str], size: int, kind: str, mark: Callable[[str], str]) -> tuple[list[str], str]:
+    """As many as a page has room for, and the mark behind them, if it is full then."""
+    names = able[:size]
+    return names, f"{kind}:{mark(names[-1])}" if len(names) == size else ""

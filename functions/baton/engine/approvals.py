@@ -1,0 +1,208 @@
+"""Asking a person: before a tool call runs, and before a job goes on beyond a limit.
+
+Only a decision ends such a wait, or its time. Invariant: the first decision stays, as the outcome of any wait does. An
+approval raises the limit of this job alone; a rejection, or none in time, ends it as if the limit said `stop`. A tool
+call's question holds a digest of tool and arguments: a decision about other arguments finds no question. Once approved,
+the call runs as the next attempt with those arguments.
+"""
+
+import json
+from dataclasses import replace as dataclass_replace
+from typing import Any
+
+from msgspec import Struct, structs
+from msgspec.structs import replace
+
+from baton.engine import stream_parts
+from baton.engine.effects import Changes, Decision
+from baton.engine.lifecycle import end_stopped
+from baton.engine.state import CallRecord, Job, State
+from baton.engine.step_results import ToolAsks
+from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
+from baton.engine.waits import EXPIRED, LIMIT_APPROVAL, TOOL_APPROVAL, approval_part, restored, tool_digest
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
+from baton.sdk.records import Failure
+from baton.sdk.redaction import redacted
+from baton_events.ids import call_id
+
+_LIMIT_POSITION = 1_000_000
+DECISION_TIME_MS = 7 * 86_400_000
+
+
+def ask(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decision:
+    """The turn waits for a decision; what was asked of the model meanwhile is asked again if the answer is yes."""
+    arguments, until_ms = {"limit": limit, "value": getattr(job.limits, limit)}, now_ms + DECISION_TIME_MS
+    position = _LIMIT_POSITION + item.attempt
+    record = CallRecord(
+        id=call_id(job.id, item.turn, position, LIMIT_APPROVAL, arguments),
+        turn=item.turn,
+        position=position,
+        tool=LIMIT_APPROVAL,
+        arguments={**arguments, "untilMs": until_ms},
+        status=CallStatus.WAITING,
+        attempts=item.attempt,
+        started_at_ms=now_ms,
+    )
+    waits = WorkItem(
+        key=tool_key(ItemKind.WAIT, record.id, item.attempt),
+        kind=ItemKind.WAIT,
+        job_id=job.id,
+        turn=item.turn,
+        attempt=item.attempt,
+        position=position,
+        call_id=record.id,
+        tool=LIMIT_APPROVAL,
+        timeout_result=EXPIRED,
+        not_before_ms=until_ms,
+        since_ms=now_ms,
+    )
+    asking = structs.replace(job, status=next_job_status(job.status, Step.TURN), turn=item.turn, attempts=item.attempt)
+    said = (approval_part(record, job.id), stream_parts.handled(item, now_ms, f"asks about {limit}"))
+    return Decision(Changes(job=asking, calls=(record,), items=(waits,), parts=said))
+
+
+def decided(state: State, now_ms: int) -> Decision:
+    """A person has decided, or nobody has in time."""
+    item, record, outcome = state.item, state.the_call, json.loads(state.outcome)
+    error, limit = outcome.get("error"), record.arguments["limit"]
+    # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
+    kept = {record.id: state.outcome}
+    if error is not None:
+        failure = Failure(error["type"], error["message"])
+        refused = structs.replace(
+            record,
+            status=next_call_status(record.status, Step.GIVE_UP),
+            error=failure,
+            finished_at_ms=now_ms,
+        )
+        ending = end_stopped(state.job, item, limit, now_ms, (approval_part(refused, state.job.id, state.outcome),))
+        assert ending.changes is not None, "an end changes the job"
+        return structs.replace(ending, changes=structs.replace(ending.changes, calls=(refused,), results=kept))
+    approved = structs.replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
+    changed: dict[str, Any] = {limit: _raised(record, outcome["ok"])}
+    raised = structs.replace(state.job, limits=dataclass_replace(state.job.limits, **changed))
+    again = loop_item(state.job.id, item.turn, item.attempt + 1, now_ms)
+    said = (
+        approval_part(approved, state.job.id, state.outcome),
+        stream_parts.handled(item, now_ms, f"{limit} is raised"),
+    )
+    return Decision(Changes(job=raised, calls=(approved,), items=(again,), results=kept, parts=said))
+
+
+def _raised(record: CallRecord, decision: dict[str, object]) -> float:
+    """What was decided, or as much again as the limit was."""
+    edited = decision.get("arguments")
+    value = edited.get("value") if isinstance(edited, dict) else None
+    asked: float = record.arguments["value"]
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value > asked else 2 * asked
+
+
+# After the calls of a turn, and after questions about limits; each attempt that asks has a place of its own.
+_POSITION, _ATTEMPTS = 2_000_000, 1_000
+# What an attempt comes to that only asks.
+ASKS = "asks for approval"
+
+
+class Refused(Struct, frozen=True):
+    """Nobody approved: the question as it is closed, the call that it was about, and why it may not run."""
+
+    asked: CallRecord
+    record: CallRecord
+    dependants: tuple[CallRecord, ...]
+    failure: Failure
+
+
+def asks(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
+    """The call waits for a decision; nothing runs meanwhile."""
+    item, record = state.item, state.the_call
+    until_ms = min(step_result.until_ms, state.job.deadline_ms)
+    exact = {"callId": record.id, "tool": record.tool, "arguments": step_result.arguments}
+    position = _POSITION + _ATTEMPTS * record.position + item.attempt
+    asked = CallRecord(
+        id=call_id(state.job.id, record.turn, position, TOOL_APPROVAL, exact),
+        turn=record.turn,
+        position=position,
+        tool=TOOL_APPROVAL,
+        arguments={
+            **exact,
+            "title": step_result.title,
+            "digest": tool_digest(record.tool, step_result.arguments),
+            "untilMs": until_ms,
+        },
+        status=CallStatus.WAITING,
+        # Who takes the decision in is told of these: the call itself, then the steps that come after it.
+        dependants=(record.id, *record.dependants),
+        started_at_ms=now_ms,
+    )
+    waiting = replace(record, status=next_call_status(record.status, Step.ASK), asked=record.asked + 1, error=None)
+    question = replace(
+        following(item, ItemKind.WAIT, now_ms, not_before_ms=until_ms),
+        key=tool_key(ItemKind.WAIT, asked.id, item.attempt),
+        call_id=asked.id,
+        position=position,
+        approval_of_call=record.id,
+        timeout_result=EXPIRED,
+        after="",
+    )
+    said = (approval_part(asked, state.job.id), stream_parts.handled(item, now_ms, ASKS))
+    return Decision(Changes(calls=(waiting, asked), items=(question,), parts=said))
+
+
+def asked_in(question: CallRecord, record: CallRecord) -> int:
+    """In which attempt of this call that was asked; 0: it is no question about it."""
+    if question.tool != TOOL_APPROVAL or question.dependants[:1] != (record.id,):
+        return 0
+    return question.position - _POSITION - _ATTEMPTS * record.position
+
+
+def approved(state: State, now_ms: int) -> Decision | Refused:
+    """What became of the question: the call runs with the arguments that were approved, or it may not run."""
+    item, asked, outcome = state.item, state.the_call, json.loads(state.outcome)
+    record = _the_subject(state)
+    closed = replace(
+        asked,
+        status=next_call_status(asked.status, Step.RETURN if "ok" in outcome else Step.GIVE_UP),
+        arguments=redacted(asked.arguments),
+        finished_at_ms=now_ms,
+    )
+    if "ok" not in outcome:
+        failure = Failure(outcome["error"]["type"], outcome["error"]["message"])
+        return Refused(replace(closed, error=failure), record, state.dependants[1:], failure)
+    original, edited = asked.arguments["arguments"], outcome["ok"].get("arguments")
+    arguments = original if edited is None else restored(edited, original)
+    runs = replace(
+        record,
+        status=next_call_status(record.status, Step.APPROVE),
+        arguments=arguments,
+        approved=tool_digest(record.tool, arguments),
+    )
+    said = (
+        approval_part(closed, state.job.id, state.outcome),
+        stream_parts.handled(item, now_ms, "approved" if edited is None else "approved with edited arguments"),
+    )
+    return Decision(
+        Changes(
+            calls=(closed, runs),
+            items=(_runs(item, record, now_ms),),
+            # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
+            results={asked.id: state.outcome},
+            parts=said,
+        )
+    )
+
+
+def _the_subject(state: State) -> CallRecord:
+    if not state.dependants:
+        raise ValueError(f"{state.item.key} asks about a call that has no record: the stored state is damaged")
+    return state.dependants[0]
+
+
+def _runs(item: WorkItem, record: CallRecord, now_ms: int) -> WorkItem:
+    return replace(
+        following(item, ItemKind.CALL, now_ms, attempt=item.attempt + 1),
+        key=tool_key(ItemKind.CALL, record.id, item.attempt + 1),
+        call_id=record.id,
+        position=record.position,
+        approval_of_call="",
+        timeout_result="",
+    )

@@ -1,0 +1,181 @@
+"""How records are kept in the store and carried by a submission: compact JSON.
+
+Unknown fields of a newer version are ignored on reading; a record that says that it means something else by what we
+know (`STATE_VERSION`), or that cannot be read, is left to the newer version. What an older one wrote is brought to
+today's form here, and nowhere else.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from msgspec import DecodeError, convert
+from msgspec.json import Decoder, Encoder, decode
+from pydantic_core import to_jsonable_python
+
+from baton.engine.all_jobs.ends import AgentCounters, End
+from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
+from baton.engine.work_items import WorkItem
+from baton.sdk.limits import NOTHING_SPENT, Spend
+from baton_events.errors import NewerVersionError
+
+_T = TypeVar("_T")
+
+_encode = Encoder(enc_hook=to_jsonable_python).encode
+# Not strict: a script may write a whole number as `1e+14`.
+_JOB = Decoder(Job, strict=False)
+_ITEM = Decoder(WorkItem, strict=False)
+_CALL = Decoder(CallRecord, strict=False)
+_USAGE = Decoder(Usage, strict=False)
+_SPEND = Decoder(Spend, strict=False)
+_SLOT_STATE = Decoder(SlotState, strict=False)
+_ENTRY = Decoder(Entry, strict=False)
+_COUNTERS = Decoder(AgentCounters, strict=False)
+# The last fields of a work item are left out while they hold nothing, as by versions that do not know them.
+_RARE = ',"abandoned":'
+_NOTHING_RARE = (f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0')
+
+
+def _read(decoder: Decoder[_T], text: str) -> _T:
+    """A record from JSON text.
+
+    Raises:
+        NewerVersionError: this version cannot read it.
+    """
+    try:
+        return decoder.decode(text)
+    except DecodeError as error:
+        raise NewerVersionError(
+            f"a stored {decoder.type.__name__} cannot be read by this version ({error}): a newer one wrote it, or it is"
+            " damaged"
+        ) from error
+
+
+def _known(job: Job) -> Job:
+    if job.version > STATE_VERSION:
+        raise NewerVersionError(
+            f"the state of job {job.id!r} has version {job.version}, this code reads {STATE_VERSION}: its messages"
+            " come again until an instance of the newer version takes them"
+        )
+    return job
+
+
+def dump_job(job: Job) -> str:
+    """A job's state as JSON text."""
+    return _encode(job).decode()
+
+
+def load_job(text: str) -> Job:
+    """A job's state from JSON text.
+
+    Raises:
+        NewerVersionError: a newer version of this code wrote it.
+    """
+    return _known(_read(_JOB, text))
+
+
+def job_from(values: dict[str, Any]) -> Job:
+    """A job's state from decoded JSON, as a submission carries it.
+
+    Raises:
+        NewerVersionError: a newer version of this code wrote it. msgspec.ValidationError: it is no job's state.
+    """
+    return _known(convert(values, Job, strict=False))
+
+
+def job_values(job: Job) -> dict[str, Any]:
+    """A job's state as plain JSON values."""
+    values: dict[str, Any] = decode(_encode(job))
+    return values
+
+
+def dump_item(item: WorkItem) -> str:
+    """A work item as JSON text."""
+    text = _encode(item).decode()
+    at = text.rindex(_RARE)  # where a comma stands before a bare quote, a name follows, in no text
+    rare = text[at:]
+    for nothing in _NOTHING_RARE:
+        rare = rare.replace(nothing, "")
+    return text[:at] + rare
+
+
+def load_item(text: str) -> WorkItem:
+    """A work item from JSON text."""
+    return _read(_ITEM, text)
+
+
+def dump_call(record: CallRecord) -> str:
+    """A tool call as JSON text."""
+    return _encode(record).decode()
+
+
+def load_call(text: str) -> CallRecord:
+    """A tool call from JSON text."""
+    return _read(_CALL, text)
+
+
+def dump_slot_state(slot_state: SlotState) -> str:
+    """A job's slot state with the admission as JSON text."""
+    return _encode(slot_state).decode()
+
+
+def load_slot_state(text: str) -> SlotState:
+    """A job's slot state with the admission from JSON text."""
+    return _read(_SLOT_STATE, text)
+
+
+def load_entry(text: str) -> Entry:
+    """An entry of the admission's slot table from JSON text."""
+    return _read(_ENTRY, text)
+
+
+def dump_end(end: End) -> str:
+    """What an ended job adds to the counters, as JSON text."""
+    return _encode(end).decode()
+
+
+def load_counters(text: str) -> AgentCounters:
+    """What the ended jobs of an agent add up to, from JSON text."""
+    return _read(_COUNTERS, text)
+
+
+def load_usage(text: str) -> Usage:
+    """A job's usage from JSON text."""
+    return _read(_USAGE, text)
+
+
+def dump_usage(usage: Usage) -> str:
+    """A job's usage as JSON text."""
+    return _encode(usage).decode()
+
+
+def dump_spend(spend: Spend) -> str:
+    """What the jobs below one have used, as JSON text."""
+    return _encode(spend).decode()
+
+
+def load_spend(text: str) -> Spend:
+    """What the jobs below one have used, from JSON text; empty: nothing."""
+    return _read(_SPEND, text) if text else NOTHING_SPENT
+
+
+def load_results(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Stored results by call id."""
+    return dict(zip(texts, load_values(texts.values()), strict=True))
+
+
+def load_values(texts: Collection[str]) -> list[Any]:
+    """The values of JSON texts, read as one text: a turn is told all that was said before.
+
+    Raises:
+        ValueError: one of them is not the JSON of one value.
+    """
+    together = f"[{','.join(texts)}]"
+    try:
+        values: list[Any] = decode(together)
+    except ValueError:  # numbers that it does not read, or no JSON, which the other one tells better
+        values = json.loads(together)
+    if len(values) != len(texts):
+        raise ValueError(f"{len(texts)} JSON texts have {len(values)} values: the stored data is damaged")
+    return values

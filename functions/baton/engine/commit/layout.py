@@ -1,0 +1,128 @@
+"""How a tree is kept: the state of all its jobs in one hash, and four keys of its own for each of them.
+
+Invariant: reading what was written gives the same tree. Fields are compared as the texts that were read, whoever wrote
+them, so records need no canonical form.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import Any
+
+from msgspec import Struct
+
+from baton.engine.commit.codec import (
+    dump_item,
+    dump_job,
+    dump_slot_state,
+    dump_spend,
+    dump_usage,
+    load_item,
+    load_job,
+    load_slot_state,
+    load_spend,
+    load_usage,
+)
+from baton.engine.commit.tree import Tree
+from baton.engine.commit.usage_ledger import USED_APART, apart_in, plus
+from baton.engine.state import NOTHING_USED
+from baton.engine.work_items import ItemKind, WorkItem
+
+Fields = dict[str, str]
+
+
+class _Kind(Struct, frozen=True):
+    """One kind of record in the state."""
+
+    prefix: str
+    attribute: str
+    load: Callable[[str], Any]
+    dump: Callable[[Any], str]
+
+
+_KINDS = (
+    _Kind("job:", "jobs", load_job, dump_job),
+    _Kind("standing:", "slot_states", load_slot_state, dump_slot_state),
+    _Kind("usage:", "usage", load_usage, dump_usage),
+    _Kind("leg:", "items", load_item, dump_item),
+    _Kind("below:", "below", load_spend, dump_spend),
+)
+_ALL = attrgetter(*(kind.attribute for kind in _KINDS))
+_BY_PREFIX = {kind.prefix: kind for kind in _KINDS}
+_EVENT = "event:"
+_SHARED = ("job", "below")
+
+
+def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) -> Tree:
+    """The state as a tree. `known`, `before`: a state that was read or written earlier, and its tree."""
+    found: dict[str, dict[str, Any]] = {kind.attribute: {} for kind in _KINDS}
+    events: dict[str, dict[str, str]] = {}
+    apart = apart_in(state) or apart_in(known)  # then usage is more than its own field says
+    for field in sorted(state):
+        text, (prefix, colon, name) = state[field], field.partition(":")
+        kind = _BY_PREFIX.get(prefix + colon)
+        if kind:
+            same = known.get(field) == text and not (apart and kind.attribute == "usage")
+            found[kind.attribute][name] = getattr(before, kind.attribute)[name] if same else kind.load(text)
+        elif prefix + colon == _EVENT:
+            job_id, _, at = name.partition(":")
+            events.setdefault(job_id, {})[at] = text
+        elif prefix + colon == USED_APART:
+            job_id, usage = name.partition(":")[0], found["usage"]
+            usage[job_id] = plus(usage.get(job_id, NOTHING_USED), load_usage(text))
+    return Tree(
+        jobs=found["jobs"],
+        slot_states=found["slot_states"],
+        usage=found["usage"],
+        items=found["items"],
+        below=found["below"],
+        events=events,
+    )
+
+
+def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
+    """The fields of the state that a step has written, and those that it has removed."""
+    new, gone = Fields(), list[str]()
+    for kind, was, now in zip(_KINDS, _ALL(before), _ALL(after), strict=True):
+        if was is now:
+            continue
+        for name, record in now.items():
+            if name not in was or was[name] is not record:
+                new[kind.prefix + name] = kind.dump(record)
+        for name in was:
+            if name not in now:
+                gone.append(kind.prefix + name)
+    if before.events is not after.events:
+        was, now = _event_fields(before), _event_fields(after)
+        new |= {field: text for field, text in now.items() if was.get(field) != text}
+        gone += [field for field in was if field not in now]
+    return new, gone
+
+
+def _event_fields(tree: Tree) -> Fields:
+    return {f"{_EVENT}{job_id}:{at}": text for job_id, kept in tree.events.items() for at, text in kept.items()}
+
+
+def fields_of(job_id: str, tree: Tree) -> list[str]:
+    """The fields of the state that are about this job, also where they are absent."""
+    own = [f"{kind.prefix}{job_id}" for kind in _KINDS if kind.prefix != "leg:"]
+    items = [f"leg:{item.key}" for item in items_of(job_id, tree)]
+    return [*own, *items, *(f"{_EVENT}{job_id}:{at}" for at in tree.events.get(job_id, ()))]
+
+
+def items_of(job_id: str, tree: Tree) -> list[WorkItem]:
+    """The work items of a job."""
+    return [item for item in tree.items.values() if item.job_id == job_id]
+
+
+def turns_of(tree: Tree) -> list[str]:
+    """The fields of the tree's turns, which reserve what their jobs share."""
+    return [f"leg:{item.key}" for item in tree.items.values() if item.kind is ItemKind.LOOP]
+
+
+def levels_of(job_ids: Iterable[str], tree: Tree) -> list[str]:
+    """The fields that say what these jobs and those above them may use, and have used."""
+    return [f"{what}:{name}" for name in tree.jobs if any(_is_at(name, each) for each in job_ids) for what in _SHARED]
+
+
+def _is_at(name: str, job_id: str) -> bool:
+    return job_id == name or job_id.startswith(f"{name}.")

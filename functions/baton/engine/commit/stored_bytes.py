@@ -1,0 +1,113 @@
+"""How many bytes jobs have stored, for the quota of their tenant. Pure.
+
+A job's usage ledger counts what is written for it (`Usage.written`): task, transcript, results, stream, its calls and
+its record. What is written over counts as often as it is written; how a job stands while it runs does not count. A
+tenant has a sum for each time until which its bytes stay: those of a job go from the time that its submission stands
+for to that of its end, or of its retry. So a sum needs nobody who takes it back: it is over when the data is.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from baton.engine.commit.codec import dump_call, dump_job
+from baton.engine.effects import Changes
+from baton.engine.state import Job, Usage
+from baton.engine.transitions import CallStatus
+from baton.engine.work_items import ItemKind
+
+# A tenant has so many sums at once, about: bytes stay for the retention, and up to a part of it longer.
+PARTS = 24
+_SHORTEST_MS = 60_000
+_WAIT = f"{ItemKind.WAIT}:"
+_NEW = frozenset({CallStatus.QUEUED, CallStatus.WAITING})
+
+Sums = Mapping[int, int]
+
+
+class BytesAdded(Struct, frozen=True):
+    """What changes of a tenant's sums: until when (ms) → bytes more. `kept_ms`: for how long all of them are kept."""
+
+    adds: dict[int, int]
+    kept_ms: int
+
+
+def written_bytes(changes: Changes, item_key: str = "") -> int:
+    """The bytes that a write adds to what is stored of a job. `item_key`: of the work item that it commits."""
+    size = bytes_of((*changes.transcript, *changes.parts, *(changes.text_stream.rest if changes.text_stream else ())))
+    if not item_key.startswith(_WAIT):  # else they are there: whoever ended the wait has written them
+        size += bytes_of(changes.results.values())
+    for skip in changes.skips:
+        size += bytes_of((skip.result, *skip.parts))
+    for call in changes.calls:
+        if call.status in _NEW and not call.attempts:  # as it is made: later records replace it
+            size += bytes_of((dump_call(call),))
+    if changes.report:
+        size += bytes_of((changes.report.outcome,))
+    if changes.job and (changes.ends or changes.slot_state):
+        size += bytes_of((dump_job(changes.job),))
+    return size + (written_bytes(changes.child) if changes.child else 0)
+
+
+def bytes_of(texts: Iterable[str]) -> int:
+    """How many bytes texts are."""
+    text = "".join(texts)
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def told_bytes(outcome: str, *, event: bool) -> int:
+    """The bytes of an outcome from outside; of an event whoever waits for it makes a copy."""
+    return bytes_of((outcome,)) * (2 if event else 1)
+
+
+class Keeping:
+    """How the bytes of jobs move between the sums of their tenant. `retention_ms`: for how long ended jobs are kept."""
+
+    def __init__(self, retention_ms: int) -> None:
+        self._retention_ms = retention_ms
+        self._part_ms = max(_SHORTEST_MS, retention_ms // PARTS)
+
+    def submitted(self, job: Job, size: int) -> BytesAdded:
+        """A job was submitted with so much."""
+        return self._added([(_since_ms(job), size)])
+
+    def ended(self, job: Job, usage: Usage) -> BytesAdded:
+        """A job ended: as what it was counted for is over, and all that its usage ledger says stays from now on."""
+        return self._added([(_since_ms(job), -usage.counted), (job.finished_at_ms or 0, usage.written)])
+
+    def retried(self, ended: tuple[int, int], again: Job) -> BytesAdded:
+        """An ended job runs again. `ended`: when, and what its usage ledger said."""
+        ended_ms, size = ended
+        return self._added([(ended_ms, -size), (_since_ms(again), size)])
+
+    def removed(self, ended: Iterable[tuple[int, int]]) -> BytesAdded:
+        """Ended jobs are deleted: when each has ended, and what its usage ledger says."""
+        return self._added([(ended_ms, -size) for ended_ms, size in ended])
+
+    def until_ms(self, at_ms: int) -> int:
+        """Until when what is kept from a time on counts: never before the data has gone."""
+        return -(-(at_ms + self._retention_ms) // self._part_ms) * self._part_ms
+
+    def _added(self, moved: Iterable[tuple[int, int]]) -> BytesAdded:
+        adds: dict[int, int] = {}
+        for at_ms, size in moved:
+            until_ms = self.until_ms(at_ms)
+            adds[until_ms] = adds.get(until_ms, 0) + size
+        return BytesAdded({at: size for at, size in adds.items() if size}, self._retention_ms + 2 * self._part_ms)
+
+
+def kept_bytes(sums: Sums, now_ms: int) -> int:
+    """What a tenant has stored. What was given back and had not been counted gives nothing to others."""
+    return sum(max(0, size) for until_ms, size in sums.items() if until_ms > now_ms)
+
+
+def below_at_ms(sums: Sums, now_ms: int, limit: int) -> int:
+    """When time alone will have brought a tenant below its limit."""
+    return next(
+        (until_ms for until_ms in sorted(sums) if until_ms > now_ms and kept_bytes(sums, until_ms) < limit), now_ms
+    )
+
+
+def _since_ms(job: Job) -> int:
+    """The time for which a job counts that has not ended."""
+    return job.counted_from_ms or job.created_at_ms

@@ -1,0 +1,281 @@
+"""What the store in memory keeps under one hash tag: a job, its children, and all that belongs to them.
+
+Invariant: a Tree never changes; a write makes a new one. So an older version is a reference, and a failover that
+forgets the last writes costs nothing to model.
+"""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.slots import Entry, SlotState, Want, next_epoch, wanted
+from baton.engine.commit.answers import OutsideFact, Tombstone
+from baton.engine.effects import Skip
+from baton.engine.state import CallRecord, Job, Level, Usage
+from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem, blocked, slot_request_item, slot_request_key
+from baton.sdk.limits import NOTHING_SPENT, Spend
+from baton.sdk.records import FOREVER_MS
+from baton_events.ids import job_of_call
+
+# Of a job that has not said anything yet: whatever it wants first is new.
+NO_SLOT_STATE = SlotState(cast("Want", ""), -1)
+_KEY = attrgetter("key")
+
+
+class Tree(Struct, frozen=True):
+    """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never. `tombstone`: what is left then.
+
+    `events`: by job, what has happened and nobody has waited for yet: "TIME:FACT" → the event's name.
+    """
+
+    jobs: dict[str, Job] = field(default_factory=dict[str, Job])
+    slot_states: dict[str, SlotState] = field(default_factory=dict[str, SlotState])
+    usage: dict[str, Usage] = field(default_factory=dict[str, Usage])
+    items: dict[str, WorkItem] = field(default_factory=dict[str, WorkItem])
+    calls: dict[str, dict[str, CallRecord]] = field(default_factory=dict[str, dict[str, CallRecord]])
+    results: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    transcript: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    parts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    below: dict[str, Spend] = field(default_factory=dict[str, Spend])
+    events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    expires_ms: int = 0
+    tombstone: Tombstone | None = None
+
+    def pending(self, message_id: str, now_ms: int, but: str = "") -> tuple[WorkItem, ...]:
+        """The work items that a message must dispatch, in the order of their keys."""
+        mine = [item for item in self.items.values() if item.relay_id == message_id and item.key != but]
+        free = [item for item in mine if not self.gated(item, now_ms) and not self.held(item)]
+        return tuple(sorted(free, key=_KEY) if len(free) > 1 else free)
+
+    def begun_with_slot(self, message_id: str, now_ms: int, but: str = "") -> tuple[WorkItem, ...]:
+        """The work items of a message that somebody has claimed while their job had a slot, which it has lost since.
+
+        Nobody dispatches them, as they wait for the job's slot request; and the message may be over before they are
+        done.
+        """
+        mine = (item for item in self.items.values() if item.relay_id == message_id and item.key != but and item.owner)
+        return tuple(sorted((item for item in mine if self.gated(item, now_ms)), key=_KEY))
+
+    def blocked(self, item: WorkItem) -> bool:
+        """Whether a step waits for one before it."""
+        return bool(item.after) and blocked(item, self.items.values())
+
+    def held(self, item: WorkItem) -> bool:
+        """Whether there is nothing to do for a work item until somebody brings it on."""
+        return item.not_before_ms >= FOREVER_MS or self.blocked(item)
+
+    def unblocked(self, message_id: str, now_ms: int) -> "Tree":
+        """With the steps carried by this message for which it ended the last one that they waited for."""
+        free = {
+            item.key: replace(item, relay_id=message_id, since_ms=now_ms)
+            for item in self.items.values()
+            if item.after and item.kind is ItemKind.CALL and not item.relay_id and not self.blocked(item)
+        }
+        return replace(self, items={**self.items, **free}) if free else self
+
+    def levels(self, item: WorkItem, now_ms: int) -> tuple[Level, ...]:
+        """The job of a turn and those above it, with what is used and reserved below each."""
+        if item.kind is not ItemKind.LOOP:
+            return ()
+        names = [item.job_id, *(name for name in _above(item.job_id) if name in self.jobs)]
+        return tuple(
+            Level(self.jobs[name], self.below.get(name, NOTHING_SPENT), self._reserved(name, item, now_ms))
+            for name in names
+        )
+
+    def _reserved(self, name: str, but: WorkItem, now_ms: int) -> int:
+        turns = (
+            item for item in self.items.values() if item.kind is ItemKind.LOOP and item.job_id.startswith(f"{name}.")
+        )
+        live = (item for item in turns if item.owner and item.lease_until_ms > now_ms and item.key != but.key)
+        return sum(self.jobs[item.job_id].reserve_tokens for item in live)
+
+    def with_spend(self, job_id: str, spends: Spend) -> "Tree":
+        """With what a child used noted at the jobs above it."""
+        below = dict(self.below)
+        for name in _above(job_id):
+            old = below.get(name, NOTHING_SPENT)
+            below[name] = Spend(
+                old.turns + spends.turns,
+                old.tool_calls + spends.tool_calls,
+                old.tokens + spends.tokens,
+                old.cost_usd + spends.cost_usd,
+            )
+        return replace(self, below=below)
+
+    def gated(self, item: WorkItem, now_ms: int) -> bool:
+        """Whether a work item is work of a job without a slot, and due, or waiting for the job's request one."""
+        if item.kind not in WORK_KINDS:
+            return False
+        slot_state = self.slot_state(item.job_id)
+        return not slot_state.slot and (item.not_before_ms <= now_ms or slot_state.want == "slot")
+
+    def slot_state(self, job_id: str) -> SlotState:
+        """How a job stands with the admission."""
+        return self.slot_states.get(job_id, NO_SLOT_STATE)
+
+    def settled(self, job_id: str, message_id: str, now_ms: int, later_epoch: int = 0) -> "Tree":
+        """With a new slot request, if the job wants something else, or the admission knows a later update."""
+        slot_state = self.slot_state(job_id)
+        items = (item for item in self.items.values() if item.job_id == job_id)
+        want = wanted(slot_state, items, ended=self.jobs[job_id].ended, now_ms=now_ms)
+        if want == slot_state.want and not later_epoch:
+            return self
+        return self.wishing(job_id, want, message_id, now_ms, later_epoch)
+
+    def wishing(self, job_id: str, want: Want, message_id: str, now_ms: int, later_epoch: int = 0) -> "Tree":
+        """With a new slot request, in place of the one before."""
+        slot_state = self.slot_state(job_id)
+        epoch = next_epoch(slot_state, now_ms, later_epoch)
+        slot_request = replace(slot_request_item(job_id, want, epoch, now_ms), relay_id=message_id)
+        items = {key: item for key, item in self.items.items() if key != slot_request_key(job_id, slot_state.epoch)}
+        return replace(
+            self,
+            slot_states={**self.slot_states, job_id: SlotState(want, epoch)},
+            items={**items, slot_request.key: slot_request},
+        )
+
+    def waits(self, job_id: str, now_ms: int) -> list[WorkItem]:
+        """The waits of a job that are not over, in the order of their keys."""
+        mine = (item for item in self.items.values() if item.kind is ItemKind.WAIT and item.job_id == job_id)
+        return sorted((item for item in mine if item.not_before_ms > now_ms), key=_KEY)
+
+    def woken(self, item: WorkItem, message_id: str, now_ms: int) -> "Tree":
+        """With what this wait waits for: it is due, and carried by who brings it."""
+        due = replace(item, not_before_ms=0, since_ms=now_ms, relay_id=message_id)
+        return replace(self, items={**self.items, item.key: due})
+
+    def with_result(self, job_id: str, name: str, text: str) -> "Tree":
+        """With this result."""
+        mine = {**self.results.get(job_id, {}), name: text}
+        return replace(self, results={**self.results, job_id: mine})
+
+    def answered_early(self, item: WorkItem, message_id: str, now_ms: int) -> "Tree":
+        """With a new wait ended, if its outcome or an event for it has come before."""
+        job_id, over = item.job_id, item.not_before_ms <= now_ms
+        early = self.results.get(job_id, {}).get(f"early:{item.call_id}")
+        if early is not None:
+            tree = self.with_result(job_id, item.call_id, early)
+            return tree if over else tree.woken(item, message_id, now_ms)
+        if over:
+            return self
+        kept = self.events.get(job_id, {})
+        found = next((at for at in sorted(kept) if item.event and kept[at] == item.event), None)
+        if found is None:
+            return self
+        left = {at: name for at, name in kept.items() if at != found}
+        text = self.results[job_id][f"event:{found.partition(':')[2]}"]
+        tree = replace(self, events={**self.events, job_id: left})
+        return tree.with_result(job_id, item.call_id, text).woken(item, message_id, now_ms)
+
+    def told(self, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> "Tree":
+        """With a fact from outside, for whoever waits for it now or later."""
+        # Before its call waits an outcome is kept apart: the call may still end otherwise, or be tried again.
+        waits = any(item.kind is ItemKind.WAIT and item.call_id == fact.call_id for item in self.items.values())
+        kept = fact.call_id if waits else f"early:{fact.call_id}"
+        tree = self.with_result(job_id, kept if fact.call_id else f"event:{fact.id}", fact.outcome)
+        for item in self.waits(job_id, now_ms):
+            if fact.call_id and item.call_id == fact.call_id:
+                return tree.woken(item, message_id, now_ms)
+            # Where the clock that ended a wait is ahead of this one, the wait looks open, and is over.
+            over = item.call_id in tree.results[job_id]
+            if not fact.call_id and item.event == fact.event and not over:
+                return tree.with_result(job_id, item.call_id, fact.outcome).woken(item, message_id, now_ms)
+        if fact.call_id:
+            return tree
+        events = {**self.events.get(job_id, {}), f"{now_ms}:{fact.id}": fact.event}
+        return replace(tree, events={**tree.events, job_id: events})
+
+    def reported(self, call_id: str, outcome: str, message_id: str, now_ms: int) -> "Tree":
+        """With the end of a child told to the call that started it."""
+        parent_id = job_of_call(call_id)
+        tree = self
+        if parent_id not in tree.jobs:
+            return tree
+        if call_id not in tree.results.get(parent_id, {}):
+            tree = tree.with_result(parent_id, call_id, outcome)
+        for item in tree.waits(parent_id, now_ms):
+            if item.call_id == call_id:
+                tree = tree.woken(item, message_id, now_ms)
+        return tree.settled(parent_id, message_id, now_ms)
+
+    def begun_again(self, job_id: str, forgets: Sequence[str]) -> "Tree":
+        """With nothing left that an ended job had to say, and without the outcomes of the calls that run again."""
+        items = {key: item for key, item in self.items.items() if item.job_id != job_id}
+        below = {name: spend for name, spend in self.below.items() if name != job_id}
+        mine, gone = self.results.get(job_id, {}), set(forgets)
+        kept = {name: text for name, text in mine.items() if name not in gone and not name.startswith("early:")}
+        results = {**self.results, job_id: kept}
+        return replace(self, items=items, below=below, results=results, expires_ms=0, tombstone=None)
+
+    def skipping(self, skips: Sequence[Skip]) -> "Tree":
+        """With these steps recorded as skipped."""
+        tree = self
+        for skip in skips:
+            job_id, record = job_of_call(skip.record.id), skip.record
+            calls = {**tree.calls.get(job_id, {}), record.id: record}
+            parts = (*tree.parts.get(job_id, ()), *skip.parts)
+            tree = replace(tree, calls={**tree.calls, job_id: calls}, parts={**tree.parts, job_id: parts})
+            tree = tree.with_result(job_id, record.id, skip.result)
+        return tree
+
+    def admitted(self, job_id: str, message_id: str, now_ms: int) -> "Tree":
+        """With the request granted: this message dispatches the work that waited for it; a sweep counts from now."""
+        slot_state = self.slot_state(job_id)
+        work = {
+            item.key: replace(item, relay_id=message_id, since_ms=now_ms)
+            for item in self.items.values()
+            if item.job_id == job_id and item.kind in WORK_KINDS and not self.blocked(item)
+        }
+        granted = replace(slot_state, slot=slot_state.want == "slot")
+        return replace(self, slot_states={**self.slot_states, job_id: granted}, items={**self.items, **work})
+
+    def agrees(self, job_id: str, entry: Entry | None) -> bool:
+        """Whether what the job requests is what the admission knows, or still on its way there."""
+        slot_state = self.slot_state(job_id)
+        if slot_request_key(job_id, slot_state.epoch) in self.items:
+            return entry is None or entry.epoch <= slot_state.epoch
+        if entry is None:
+            return slot_state.want == "gone"
+        same = (entry.epoch, entry.want) == (slot_state.epoch, slot_state.want)
+        return same and (entry.slot or not slot_state.slot)
+
+    def said_ms(self, job_id: str) -> int:
+        """When what the admission should know was last requested, or, by a job that has ended, told."""
+        told_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
+        return max(self.slot_state(job_id).epoch, told_ms)
+
+    def over(self) -> tuple[str, ...]:
+        """The ended jobs that have nothing to say any more."""
+        open_of = {item.job_id for item in self.items.values()}
+        return tuple(name for name in sorted(self.jobs) if self.jobs[name].ended and name not in open_of)
+
+    def without_progress(
+        self, job_id: str, entry: Entry | None, message_id: str, now_ms: int, lost_after_ms: int
+    ) -> list[WorkItem]:
+        """The job's work items that nobody has worked on or redriven, carried by this message from now on."""
+        slot_state = self.slot_state(job_id)
+        same = entry is not None and (entry.epoch, entry.want) == (slot_state.epoch, slot_state.want)
+        in_line = same and entry is not None and entry.want == "slot" and not entry.slot
+        found: list[WorkItem] = []
+        for item in sorted(self.items.values(), key=lambda item: f"leg:{item.key}"):
+            waits = in_line if item.kind is ItemKind.SLOT_REQUEST else self.gated(item, now_ms) or self.held(item)
+            # A slot request of which the slot table knows nothing was forgotten: a submission's backup message must not
+            # come too soon.
+            patience_ms = lost_after_ms / 2 if item.kind is ItemKind.SLOT_REQUEST and entry is None else lost_after_ms
+            # Who had lost its message may have failed to publish a timer: that one is published once more.
+            due_ms = 0 if item.redelivered and not item.owner else item.not_before_ms
+            last_ms = max(item.since_ms, due_ms, item.lease_until_ms + lost_after_ms / 6 - patience_ms)
+            if item.job_id == job_id and not waits and (item.relay_id == message_id or now_ms - last_ms > patience_ms):
+                again = bool(item.owner) or (item.relay_id == message_id and item.since_ms < now_ms)
+                found.append(replace(item, since_ms=now_ms, relay_id=message_id, redelivered=again))
+        return found
+
+
+def _above(job_id: str) -> list[str]:
+    """The ids of the jobs above this one, the nearest first."""
+    names = job_id.split(".")
+    return [".".join(names[:count]) for count in range(len(names) - 1, 0, -1)]

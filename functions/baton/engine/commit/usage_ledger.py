@@ -1,0 +1,138 @@
+"""A job's usage ledger, pure: what several have used, together and apart, and what each event's part says of it."""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import attrgetter
+from typing import Any
+
+from msgspec import Struct
+from msgspec.json import Encoder
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.ends import COUNTED
+from baton.engine.commit.codec import dump_usage, load_usage
+from baton.engine.commit.tree import Tree
+from baton.engine.state import NOTHING_USED, Usage
+
+
+class Spent(Struct, frozen=True):
+    """What was used of queue, store and functions.
+
+    Attributes:
+        messages: that the queue took, each counted when it is first delivered, or by the fact whose backup message it
+            is.
+        requests: asks of the store, of which those that are ready at the same time share an HTTP request.
+        commands: each script, and each call in it, as Upstash may bill them (redis-rest.md 11).
+        deliveries: attempts of the queue to deliver a message.
+        size_bytes: keys, arguments and answers of commands, both ways; not the scripts' texts, nor what wraps them.
+        function_ms: time of the function, as far as it has gone.
+        mb_ms: the same, times the function's memory.
+        shared: of the requests, those that travelled with another one. No job's usage ledger has them: the last COMMIT
+            of an invocation learns of it when it is written.
+        written: bytes that were stored of a job; they are no overhead.
+        counted: of these, what the quota of its tenant knows already.
+    """
+
+    messages: int = 0
+    requests: int = 0
+    commands: int = 0
+    deliveries: int = 0
+    size_bytes: int = 0
+    function_ms: int = 0
+    mb_ms: int = 0
+    shared: int = 0
+    written: int = 0
+    counted: int = 0
+
+
+NOTHING = Spent()
+
+
+# Of fields for what one of several calls has used that end at the same time, until the next turn adds it to the rest.
+USED_APART = "used:"
+_SUMS = ("appends", *COUNTED, "written", "counted")
+# What is counted, as the event says it.
+_COUNTED = ("appends", *COUNTED)
+_TOLD_AS = ("appends", "messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs", "mbMs")
+_amounts = attrgetter(*_COUNTED)
+_encode = Encoder().encode
+_EVENT_END = '},"transient":true,"type":"data-event"}'
+
+
+def plus(used: Usage, added: Usage) -> Usage:
+    """Both together."""
+    return replace(used, **_sums(used, added, 1), updated_ms=max(used.updated_ms, added.updated_ms))
+
+
+def less(used: Usage, before: Usage) -> Usage:
+    """What was used since."""
+    return Usage(**_sums(used, before, -1), updated_ms=used.updated_ms)
+
+
+def _sums(used: Usage, other: Usage, sign: int) -> dict[str, Any]:
+    return {name: getattr(used, name) + sign * getattr(other, name) for name in _SUMS}
+
+
+def used_apart(job_id: str, stamp: str, used: Usage) -> tuple[str, str]:
+    """A field for what was used by one of several, and its text, which names the job as a work item's does."""
+    return f"{USED_APART}{job_id}:{stamp}", f'{{"job_id":"{job_id}",{dump_usage(used)[1:]}'
+
+
+def apart_in(state: Mapping[str, str]) -> tuple[str, ...]:
+    """The fields for what was used by one of several."""
+    return tuple([name for name in state if name.startswith(USED_APART)])
+
+
+def usage_in(job_id: str, state: Mapping[str, str]) -> dict[str, str]:
+    """The fields that say together what a job has used."""
+    own = f"usage:{job_id}"
+    return {name: text for name, text in state.items() if name == own or name.startswith(f"{USED_APART}{job_id}:")}
+
+
+def used_by(job_id: str, state: Mapping[str, str]) -> Usage:
+    """What a job has used."""
+    texts = usage_in(job_id, state)
+    own = texts.pop(f"usage:{job_id}", "")
+    return reduce(plus, map(load_usage, texts.values()), load_usage(own) if own else NOTHING_USED)
+
+
+def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
+    """The tree that a COMMIT has made of the one before."""
+    said = tree.parts.get(job_id, ())
+    at = event_end(said, len(before.parts.get(job_id, ())))
+    if at is None:
+        return tree
+    text = with_usage(said[at], before.usage.get(job_id, NOTHING_USED), tree.usage.get(job_id, NOTHING_USED))
+    return replace(tree, parts={**tree.parts, job_id: (*said[:at], text, *said[at + 1 :])})
+
+
+def event_end(said: Sequence[str], known: int) -> int | None:
+    """Where among these parts, behind those known before, the first is that ends an event."""
+    for at in range(known, len(said)):
+        if said[at].endswith(_EVENT_END):
+            return at
+    return None
+
+
+def with_usage(text: str, before: Usage, after: Usage) -> str:
+    """A part that ends an event, with what was used between."""
+    amounts = zip(_TOLD_AS, _amounts(before), _amounts(after), strict=True)
+    more = _encode({name: now - was for name, was, now in amounts if now != was}).decode()
+    return f'{text[: -len(_EVENT_END)]},"used":{more}{_EVENT_END}'
+
+
+def more(used: Usage, spent: Spent, now_ms: int) -> Usage:
+    """With what was spent, and the one request that says so; nobody counts commands and bytes here."""
+    return replace(
+        used,
+        messages=used.messages + spent.messages,
+        deliveries=used.deliveries + spent.deliveries,
+        redis_requests=used.redis_requests + spent.requests + 1,
+        redis_commands=used.redis_commands + spent.commands,
+        redis_bytes=used.redis_bytes + spent.size_bytes,
+        function_ms=used.function_ms + spent.function_ms,
+        mb_ms=used.mb_ms + spent.mb_ms,
+        updated_ms=now_ms,
+        written=used.written + spent.written,
+        counted=used.counted + spent.counted,
+    )

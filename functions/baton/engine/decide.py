@@ -1,0 +1,162 @@
+"""decide(state, step result, now) → Decision: the one place where a job's state changes.
+
+Pure and total over the union of step results. A turn decides in turn.py, a tool call in tool_call.py; how a job begins,
+ends and is remembered is in lifecycle.py, how it runs again in retry.py. A tool run and the taking in of its result are
+one COMMIT where the item between them needs no work: it writes what the two would have written, one after the other.
+"""
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from baton.engine import budget, lifecycle, tool_call, turn
+from baton.engine import retry as retrying
+from baton.engine.attempts import is_given_up, process_died
+from baton.engine.effects import Changes, Decision, counted
+from baton.engine.lifecycle import submitted
+from baton.engine.retry import EndedJob
+from baton.engine.state import Job, State
+from baton.engine.step_results import (
+    Admitted,
+    Cancelled,
+    ModelAnswered,
+    ModelFailed,
+    NotRemembered,
+    Remembered,
+    Retried,
+    Started,
+    StepResult,
+    Submitted,
+    Superseded,
+    ToolAsks,
+    ToolFailed,
+    ToolReturned,
+    ToolWaits,
+    Undeliverable,
+)
+from baton.engine.work_items import ItemKind, WorkItem
+
+
+def taken_in_at_once(state: State, decision: Decision, now_ms: int) -> Decision:
+    """The decision on a tool run, and on what follows from it."""
+    changes = decision.changes
+    item = _following(changes) if changes and state.item.kind is ItemKind.CALL else None
+    if changes is None or item is None:
+        return decision
+    held = State(state.job, replace(item, owner=state.item.owner, claimed_ms=now_ms), changes.calls[0])
+    if item.kind is ItemKind.COMPLETE:
+        return _both(changes, tool_call.taken_in(held, now_ms))
+    return _both(changes, tool_call.retry_or_give_up(held, now_ms))
+
+
+def _following(changes: Changes) -> WorkItem | None:
+    """The work item that takes the run in. Where steps come after one that failed, their records are needed."""
+    item = changes.items[0] if len(changes.items) == 1 else None
+    if item is None or item.kind not in (ItemKind.COMPLETE, ItemKind.FAILED):
+        return None
+    return None if item.kind is ItemKind.FAILED and changes.calls[0].dependants else item
+
+
+def _both(first: Changes, then: Decision) -> Decision:
+    second = then.changes
+    assert second is not None, "taking in changes the job"
+    changes = replace(
+        second,
+        calls=second.calls or first.calls,
+        results=first.results | second.results,
+        parts=(*first.parts, *second.parts),
+        used=first.used,
+    )
+    return Decision(changes, then.effects)
+
+
+def submit(step_result: Submitted, now_ms: int) -> Decision:
+    """A new job: the one fact that has no state before it."""
+    return submitted(step_result, now_ms)
+
+
+def cancel(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
+    """Somebody cancels: no changes where the job has ended already."""
+    return lifecycle.cancelled(job, step_result, now_ms)
+
+
+def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
+    """Somebody retries an ended job: no changes where that is not possible, or it runs again already."""
+    return retrying.retried(ended, step_result, now_ms)
+
+
+def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool = False) -> Decision:
+    """Derive what follows from a step result of the work item in `state`.
+
+    Args:
+        state: the job, the claimed work item, and the tool call that the work item is about, if any.
+        step_result: the fact.
+        now_ms: the time, in milliseconds.
+        at_once: what follows from a tool run without any work is decided with it, instead of by a work item of its own.
+
+    Returns:
+        Changes to COMMIT, or a piece of work to do first.
+    """
+    decided = _decided(state, step_result, now_ms)
+    if at_once:
+        decided = taken_in_at_once(state, decided, now_ms)
+    if decided.changes is None:
+        return decided
+    decision = budget.shared(state, lifecycle.after_end(decided, now_ms))
+    return counted(state.job, step_result, decision)
+
+
+def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one each
+    match step_result:
+        case Admitted():
+            return Decision(Changes(admitted=True))
+        case Superseded():
+            return Decision(Changes(later_epoch=step_result.later_epoch))
+        case Started():
+            return _started(state, now_ms)
+        case ModelAnswered():
+            return turn.answered(state, step_result, now_ms)
+        case ModelFailed():
+            return turn.model_failed(state, step_result, now_ms)
+        case ToolReturned():
+            return tool_call.returned(state, step_result, now_ms)
+        case ToolFailed():
+            return tool_call.failed(state, step_result, now_ms)
+        case ToolWaits():
+            return tool_call.waits(state, step_result, now_ms)
+        case ToolAsks():
+            return tool_call.asks(state, step_result, now_ms)
+        case Remembered():
+            return lifecycle.remembered()
+        case NotRemembered():
+            return lifecycle.not_remembered(state, step_result, now_ms)
+        case Undeliverable() if state.item.kind is ItemKind.REMEMBER:
+            return lifecycle.remember_undeliverable(state, step_result)
+        case Undeliverable():
+            return lifecycle.undeliverable(state, step_result, now_ms)
+        case _:
+            assert_never(step_result)
+
+
+def _started(state: State, now_ms: int) -> Decision:  # noqa: PLR0911 - one for each kind
+    if is_given_up(state):
+        return lifecycle.end_failed(
+            state.job, state.item, process_died(state.item, f"taking in {state.item.key}"), now_ms
+        )
+    match state.item.kind:
+        case ItemKind.LOOP:
+            return turn.started(state, now_ms)
+        case ItemKind.SLOT_REQUEST:
+            return turn.slot_requests(state)
+        case ItemKind.CALL:
+            return tool_call.started(state, now_ms)
+        case ItemKind.COMPLETE:
+            return tool_call.taken_in(state, now_ms)
+        case ItemKind.WAIT:
+            return tool_call.waited(state, now_ms)
+        case ItemKind.REMEMBER:
+            return lifecycle.remember(state)
+        case ItemKind.FAILED:
+            return tool_call.retry_or_give_up(state, now_ms)
+        case _:
+            assert_never(state.item.kind)

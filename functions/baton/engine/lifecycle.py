@@ -1,0 +1,228 @@
+"""How a job begins, ends, and is remembered after its end.
+
+Every end has one status and a reason, and takes all work items with it. An ended job is remembered by an item that
+outlives its end, so nothing waits for it and no crash loses it.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine import stream_parts
+from baton.engine.all_jobs.slots import SlotState, wanted
+from baton.engine.attempts import THROTTLED_BUDGET, backoff_ms, process_died
+from baton.engine.effects import Alert, Changes, Decision, Remember, Report
+from baton.engine.state import Job, State
+from baton.engine.step_results import Cancelled, NotRemembered, Submitted, Undeliverable
+from baton.engine.transcript import task_entry
+from baton.engine.transitions import JobStatus, Step, next_job_status
+from baton.engine.work_items import ItemKind, WorkItem, loop_item, remember_item, slot_request_item
+from baton.sdk.limits import first_reserve
+from baton.sdk.records import Failure
+from baton_events.ids import canonical_json
+
+
+def submitted(step_result: Submitted, now_ms: int) -> Decision:
+    """A new job: its first turn is its only work item."""
+    job = replace(step_result.job, reserve_tokens=first_reserve(step_result.job.limits))
+    first = loop_item(job.id, job.turn, 1, now_ms, job.start_at_ms)
+    slot_state = first_slot_state(job, now_ms, slot=step_result.slot)
+    slot_request = (
+        ()
+        if slot_state.slot or slot_state.want == "none"
+        else (slot_request_item(job.id, slot_state.want, slot_state.epoch, now_ms),)
+    )
+    return Decision(
+        Changes(
+            job=job,
+            slot_state=slot_state,
+            items=(first, *slot_request),
+            transcript=(task_entry(step_result.task),),
+            parts=(stream_parts.start(job.id),),
+        )
+    )
+
+
+def first_slot_state(job: Job, now_ms: int, *, slot: bool = False) -> SlotState:
+    """How a new job stands with the admission: one that is to start later wants nothing yet.
+
+    The same submission may be told before and after its start: then the later word, with the higher request epoch,
+    counts.
+    """
+    first = loop_item(job.id, job.turn, 1, now_ms, job.start_at_ms)
+    want = wanted(SlotState(), (first,), ended=False, now_ms=now_ms)
+    return SlotState(want, 1 if want == "slot" else 0, slot and want == "slot")
+
+
+# How often in a row the queue may give up on one work item before the job fails: any progress makes a new work item.
+UNDELIVERED_BUDGET = 5
+
+
+def end_completed(
+    job: Job, item: WorkItem, result: dict[str, Any], now_ms: int, said: tuple[str, ...], streamed_text: str
+) -> Decision:
+    """The model answered."""
+    done = _ended(job, item, Step.ANSWER, now_ms, result=result)
+    closing = (
+        stream_parts.step_finish(),
+        stream_parts.handled(item, now_ms, "answers"),
+        *stream_parts.finish(done.status),
+    )
+    return Decision(_ending(done, (*said, *closing), (streamed_text,)))
+
+
+def end_by_limit(
+    job: Job, item: WorkItem, limit: str, now_ms: int, said: tuple[str, ...] = (), *, holder: Job | None = None
+) -> Decision:
+    """A limit leaves no room: end with the best answer so far, or fail, as the agent's limits say.
+
+    `holder`: whose limit it is: the job itself, or one above it, which shares its limits with the jobs below.
+    """
+    holder = holder or job
+    value = getattr(holder.limits, limit)
+    if job.limits.on_limit == "fail":
+        whose = "" if holder.id == job.id else f" of job {holder.id}"
+        reason = Failure("limit_exceeded", f"the limit {limit}={value}{whose} is reached")
+        return end_failed(job, item, reason, now_ms, said)
+    return end_stopped(job, item, limit, now_ms, said, value)
+
+
+def end_stopped(
+    job: Job, item: WorkItem, limit: str, now_ms: int, said: tuple[str, ...] = (), value: float | None = None
+) -> Decision:
+    """A limit stops the job: it ends with the best answer so far."""
+    value = getattr(job.limits, limit) if value is None else value
+    result = {"answer": job.best_answer, "stoppedBy": limit}
+    done = _ended(job, item, Step.ANSWER, now_ms, result=result)
+    closing = (stream_parts.handled(item, now_ms, f"stopped by {limit}={value}"), *stream_parts.finish(done.status))
+    return Decision(_ending(done, (*said, *closing)))
+
+
+def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, said: tuple[str, ...] = ()) -> Decision:
+    """No way on."""
+    done = _ended(job, item, Step.FAIL, now_ms, error=failure)
+    outcome = f"{failure.type}: {failure.message}"
+    closing = (stream_parts.handled(item, now_ms, outcome, failure), *stream_parts.finish(done.status, failure))
+    return Decision(_ending(done, (*said, *closing)))
+
+
+def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
+    """Somebody cancels: at once, whatever runs; what still runs finds its work item gone, and its result is dropped."""
+    if job.ended or job.run > step_result.run:
+        return Decision()
+    by = f" by {step_result.by}" if step_result.by else ""
+    done = replace(
+        job,
+        status=next_job_status(job.status, Step.CANCEL),
+        finished_at_ms=now_ms,
+        error=Failure("cancelled", f"cancelled{by}"),
+    )
+    return Decision(_ending(done, (stream_parts.abort(f"cancelled{by}"), *stream_parts.finish(done.status))))
+
+
+def undeliverable(state: State, step_result: Undeliverable, now_ms: int) -> Decision:
+    """The queue gave up on an event that still applies: within the budget it is redriven, else the job fails."""
+    job, item = state.job, state.item
+    if job.ended:
+        return Decision()  # only its last word to the admission is left, which the sweep redrives, too
+    if not step_result.malformed and item.undelivered <= UNDELIVERED_BUDGET and item.redriven <= THROTTLED_BUDGET:
+        return Decision()
+    times = "as malformed" if step_result.malformed else f"{item.undelivered + item.redriven} times in a row"
+    message = f"the event {item.kind} of turn {item.turn} could not be delivered, {times}: {step_result.reason}"
+    decision = end_failed(job, item, Failure("delivery_failed", message), now_ms)
+    if state.call and decision.changes and item.kind is ItemKind.CALL:  # the attempt counts: a retry makes the next one
+        record = replace(state.call, attempts=item.attempt)
+        decision = replace(decision, changes=replace(decision.changes, calls=(record,)))
+    return replace(decision, effects=(Alert(job.id, f"job {job.id} failed: {message}"),))
+
+
+def _ending(done: Job, said: tuple[str, ...], transcript: tuple[str, ...] = ()) -> Changes:
+    return Changes(
+        job=done,
+        transcript=transcript,
+        parts=said,
+        ends=True,
+        closing=(stream_parts.abort("the job that started it has ended"), *stream_parts.finish(JobStatus.CANCELLED)),
+        report=Report(done.parent_call, _outcome(done)) if done.parent_call else None,
+    )
+
+
+def _outcome(done: Job) -> str:
+    """What the end of a child is to the call that started it: its answer, or why there is none."""
+    if done.error is not None:
+        message = f"agent {done.agent!r} (job {done.id}): {done.error.message}"
+        return canonical_json({"error": {"type": done.error.type, "message": message}})
+    result = done.result or {}
+    return canonical_json({"ok": result.get("output", result.get("answer", ""))})
+
+
+def _ended(
+    job: Job,
+    item: WorkItem,
+    step: Step,
+    now_ms: int,
+    *,
+    result: dict[str, Any] | None = None,
+    error: Failure | None = None,
+) -> Job:
+    return replace(
+        job,
+        status=next_job_status(job.status, step),
+        turn=item.turn,
+        attempts=item.attempt if item.kind is ItemKind.LOOP else job.attempts,
+        started_at_ms=job.started_at_ms if job.started_at_ms is not None else item.claimed_ms or now_ms,
+        finished_at_ms=now_ms,
+        result=result,
+        error=error,
+    )
+
+
+# 5 s, 10 s, … 43 min: an hour and a half in all.
+REMEMBER_ATTEMPTS, REMEMBER_DELAY_SECONDS = 10, 5.0
+# How often in a row the queue may give up on the work item: any attempt makes a new one.
+REMEMBER_UNDELIVERED_BUDGET = 5
+
+
+def after_end(decision: Decision, now_ms: int) -> Decision:
+    """The decision; where it completes a job that remembers, with the work item that does so."""
+    changes = decision.changes
+    job = changes.job if changes and changes.ends else None
+    if changes is None or job is None or not job.remembers or job.status is not JobStatus.COMPLETED:
+        return decision
+    return replace(
+        decision, changes=replace(changes, items=(*changes.items, remember_item(job.id, job.turn, 1, now_ms)))
+    )
+
+
+def remember(state: State) -> Decision:
+    """Store it, unless its processes have died too often: each such death counts as an attempt."""
+    item = state.item
+    if item.attempt + item.abandoned > REMEMBER_ATTEMPTS:
+        return _never_remembered(state, process_died(item, "remembering").message)
+    return Decision(effects=(Remember(state.job),))
+
+
+def remembered() -> Decision:
+    """The work item is done; the job stays as it ended."""
+    return Decision(Changes())
+
+
+def not_remembered(state: State, step_result: NotRemembered, now_ms: int) -> Decision:
+    """Try it again later, counted; without attempts left it is dropped, and somebody is told."""
+    job, item, failure = state.job, state.item, step_result.failure
+    if not failure.retryable or item.attempt >= REMEMBER_ATTEMPTS:
+        return _never_remembered(state, f"{failure.type}: {failure.message}")
+    delay_ms = backoff_ms(REMEMBER_DELAY_SECONDS, item.attempt)
+    return Decision(Changes(items=(remember_item(job.id, item.turn, item.attempt + 1, now_ms, now_ms + delay_ms),)))
+
+
+def remember_undeliverable(state: State, step_result: Undeliverable) -> Decision:
+    """The queue gave up on the work item's event: within the budget it is redriven, else it is dropped."""
+    worn = state.item.undelivered > REMEMBER_UNDELIVERED_BUDGET or state.item.redriven > THROTTLED_BUDGET
+    if not step_result.malformed and not worn:
+        return Decision()
+    return _never_remembered(state, step_result.reason)
+
+
+def _never_remembered(state: State, reason: str) -> Decision:
+    return Decision(Changes(), (Alert(state.job.id, f"job {state.job.id} is not remembered: {reason}"),))

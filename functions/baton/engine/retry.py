@@ -1,0 +1,148 @@
+"""What a retry decides: an ended job runs again under its id, from what failed or from its start.
+
+Invariant: a call that is over does not run again; one that does keeps its id, and with it its idempotency key. What was
+used stays counted, and limits count anew. Each retry begins a new run: words of the one before change nothing any more.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.engine import stream_parts
+from baton.engine.approvals import asked_in
+from baton.engine.effects import Changes, Decision
+from baton.engine.state import CallRecord, Job, call_item
+from baton.engine.step_results import Retried
+from baton.engine.transitions import CallStatus, JobStatus, Step, next_call_status, next_job_status
+from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL
+from baton.engine.work_items import WorkItem, loop_item
+from baton.sdk.redaction import REDACTED
+from baton_events.ids import call_id, canonical_json, is_child, root_of
+
+# What is recorded among a job's calls and is none.
+_QUESTIONS = (LIMIT_APPROVAL, TOOL_APPROVAL)
+_OPEN = frozenset({CallStatus.QUEUED, CallStatus.RETRYING, CallStatus.WAITING})
+
+
+class EndedJob(Struct, frozen=True):
+    """A job, and what a retry needs of it besides.
+
+    `calls`: all of them. `entries`: how many its transcript has; `kept`: how many of the first ones any run is told.
+    """
+
+    job: Job
+    calls: tuple[CallRecord, ...] = ()
+    entries: int = 1
+    kept: int = 1
+
+
+def why_not(ended: EndedJob, step_result: Retried) -> str:
+    """Why this job cannot be retried like that, and the way out; empty: it can."""
+    job = ended.job
+    if is_child(job.id):
+        return f"job {job.id!r} runs for another one: retry job {root_of(job.id)!r}, which starts it again"
+    if not job.ended:
+        return f"job {job.id!r} has not ended: cancel it first, or let it end"
+    if step_result.from_start:
+        return ""
+    if job.status is JobStatus.COMPLETED:
+        return f"job {job.id!r} is completed: nothing in it failed. Retry it from the start"
+    lost = [call.id for call in _to_run(ended) if _is_redacted(job, call)]
+    if lost:
+        return f"secrets in the arguments of tool call {lost[0]!r} are not kept once it has run. Retry from the start"
+    return ""
+
+
+def retried(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
+    """The job runs again; no changes where it may not, or somebody has retried this run before."""
+    if ended.job.run != step_result.run or why_not(ended, step_result):
+        return Decision()
+    job = _anew(ended.job, now_ms)
+    said = (
+        stream_parts.start(job.id),
+        stream_parts.job_retried(job.run, from_start=step_result.from_start, by=step_result.by),
+    )
+    if step_result.from_start:
+        return Decision(_from_start(ended, job, said, now_ms))
+    return Decision(_from_failure(ended, job, said, now_ms))
+
+
+def _anew(job: Job, now_ms: int) -> Job:
+    return replace(
+        job,
+        status=next_job_status(job.status, Step.RETRY),
+        run=job.run + 1,
+        earlier=0,
+        before=job.used,
+        counted_from_ms=now_ms,
+        finished_at_ms=None,
+        result=None,
+        error=None,
+    )
+
+
+def _from_start(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -> Changes:
+    """Turn numbers go on, so that the ids of its calls are new, and what was said before is not told any more."""
+    turn = job.turn + 1
+    job = replace(job, turn=turn, first_turn=turn, attempts=0, untold=(ended.kept, ended.entries), best_answer="")
+    withdrawn = _withdrawn(call for call in ended.calls if call.status in _OPEN)
+    return Changes(job=job, items=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=said, begins_again=True)
+
+
+def _from_failure(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -> Changes:
+    again = tuple(_again(call, ended.calls) for call in _to_run(ended))
+    items: tuple[WorkItem, ...] = tuple(call_item(job.id, call, call.earlier + 1, now_ms) for call in again)
+    if items:  # its turn goes on
+        job = replace(job, status=next_job_status(job.status, Step.TURN))
+    elif job.turn == _last_asked(ended):
+        items = (_turn(job, job.turn + 1, 1, now_ms),)
+    else:
+        job = replace(job, earlier=job.attempts)
+        items = (_turn(job, job.turn, job.attempts + 1, now_ms),)
+    forgets = tuple(call.id for call in again)
+    # Limits count anew, and a call that must ask asks again: nobody waits for these decisions any more.
+    asked = (call for call in ended.calls if call.tool in _QUESTIONS and call.status is CallStatus.WAITING)
+    records = (*again, *_withdrawn(asked))
+    return Changes(job=job, items=items, calls=records, forgets=forgets, parts=said, begins_again=True)
+
+
+def _turn(job: Job, turn: int, attempt: int, now_ms: int) -> WorkItem:
+    return loop_item(job.id, turn, attempt, now_ms, job.start_at_ms if job.start_at_ms > now_ms else 0)
+
+
+def _last_asked(ended: EndedJob) -> int:
+    """The last turn whose model asked for calls; 0: none."""
+    return max((call.turn for call in ended.calls if call.tool not in _QUESTIONS), default=0)
+
+
+def _to_run(ended: EndedJob) -> list[CallRecord]:
+    """The calls of the last turn that are not over, and those whose failure ended the job."""
+    if ended.job.turn != _last_asked(ended):
+        return []
+    return [
+        call
+        for call in sorted(ended.calls, key=lambda call: call.position)
+        if call.turn == ended.job.turn and call.tool not in _QUESTIONS and (call.status in _OPEN or _ended_it(call))
+    ]
+
+
+def _ended_it(call: CallRecord) -> bool:
+    return call.status is CallStatus.FAILED and call.on_failure == "fail"
+
+
+def _again(call: CallRecord, calls: Iterable[CallRecord]) -> CallRecord:
+    """The call as it is to be made again: what it asked for and was approved stays, its attempts go on counting."""
+    status = next_call_status(call.status, Step.RETRY)
+    earlier = max([call.attempts, *(asked_in(question, call) for question in calls)])
+    anew = replace(call, status=status, earlier=earlier, asked=0, error=None, finished_at_ms=None)
+    return replace(anew, operation_id="", child="")
+
+
+def _withdrawn(calls: Iterable[CallRecord]) -> tuple[CallRecord, ...]:
+    return tuple(replace(call, status=next_call_status(call.status, Step.CANCEL)) for call in calls)
+
+
+def _is_redacted(job: Job, call: CallRecord) -> bool:
+    same = call.id == call_id(job.id, call.turn, call.position, call.tool, call.arguments)
+    return not same and REDACTED in canonical_json(call.arguments)

@@ -1,0 +1,187 @@
+"""What can happen to a job: facts from outside (Submitted, Cancelled, Retried); the union about one of its items."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from baton.engine.state import Job
+from baton.sdk.records import Failure, Wanted
+
+
+class Submitted(Struct, frozen=True):
+    """A new job. `task`: `{"text": …, "data": {…}}`, the first entry of its transcript.
+
+    `slot`: the admission gave it a slot at once.
+    """
+
+    job: Job
+    task: dict[str, Any]
+    slot: bool = False
+
+
+class Cancelled(Struct, frozen=True):
+    """Somebody cancels this run of the job, which they saw; `by`: who, for people."""
+
+    by: str = ""
+    run: int = 1
+
+
+class Retried(Struct, frozen=True):
+    """Somebody wants the job, whose run they saw ended, to run again; `by`: who, for people."""
+
+    run: int
+    from_start: bool = False
+    by: str = ""
+
+
+class Admitted(Struct, frozen=True):
+    """The admission heard the job's slot request, and grants it."""
+
+
+class Superseded(Struct, frozen=True):
+    """The admission knows a later update of the job, of request epoch `later_epoch`: the job has forgotten it."""
+
+    later_epoch: int
+
+
+class Started(Struct, frozen=True):
+    """The work item was claimed; its work, if any, comes next."""
+
+
+class ExtraUsage(Struct, frozen=True):
+    """What a turn did besides its own model call: kept and counted whether that call works or fails.
+
+    Attributes:
+        entries: for the transcript, before what the model says (a summary of earlier turns).
+        model_calls: calls of a model, with their tokens and cost; `cached_calls`: answers that came from the cache.
+        untold: the transcript's entries that are not told any more from now on (`Job.untold`); None: as before.
+    """
+
+    entries: tuple[dict[str, Any], ...] = ()
+    model_calls: int = 0
+    cached_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    untold: tuple[int, int] | None = None
+
+
+NO_EXTRA_USAGE = ExtraUsage()
+
+
+class StreamedText(Struct, frozen=True):
+    """What is in the job's parts of the answer's text, without secrets: open as `text_id`, appended so many times."""
+
+    text_id: str
+    appended: int
+    text: str
+
+
+class ModelAnswered(Struct, frozen=True):
+    """The model's answer: tool calls, or else `text` is the job's answer.
+
+    `cached`: it came from the cache, and no model was called: tokens and cost are those of the first time, and not paid
+    again. `estimated_tokens`: what `input_tokens` was thought to
+    be before the call, for the next estimate; 0: nobody estimated. `cached_input_tokens`: those of the input tokens
+    that the provider had in a cache of its own. `provider`: what it wants to see again in the next turn, kept as it is.
+    `output`: the structured answer, any JSON but null, where there is one. `model_calls`: how many it took; 0 where a
+    plan says what is to be done. `plan`: what is wanted are the steps of a plan.
+    `reflection`: what it thinks of the plan's results. `asked`: digests of what it was asked; None: nobody took them.
+    `streamed_text`: what of the text was appended while it was made; None: nothing that is still open.
+    """
+
+    text: str
+    wanted: tuple[Wanted, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    cached: bool = False
+    estimated_tokens: int = 0
+    extra_usage: ExtraUsage = NO_EXTRA_USAGE
+    cached_input_tokens: int = 0
+    provider: dict[str, Any] | None = None
+    output: Any = None
+    model_calls: int = 1
+    plan: bool = False
+    reflection: str = ""
+    asked: dict[str, str] | None = None
+    streamed_text: StreamedText | None = None
+
+
+class ModelFailed(Struct, frozen=True):
+    """The model call failed; `retry_after_seconds` is what the provider asked for."""
+
+    failure: Failure
+    retry_after_seconds: float | None = None
+    extra_usage: ExtraUsage = NO_EXTRA_USAGE
+
+
+class ToolReturned(Struct, frozen=True):
+    """The tool's result as JSON text, already checked for size."""
+
+    result_json: str
+
+
+class ToolFailed(Struct, frozen=True):
+    """The attempt failed."""
+
+    failure: Failure
+
+
+class ToolWaits(Struct, frozen=True):
+    """The call waits: for its outcome from outside, for an event, or for nothing but the time.
+
+    Attributes:
+        until_ms: when the wait is over in any case.
+        timeout_result: the call's outcome then, as JSON text.
+        event: the name of the event that ends it; empty: the call's outcome does.
+        operation_id: under which it is finished from outside; empty: it is not.
+        child: a job that it starts, whose end is its outcome.
+    """
+
+    until_ms: int
+    timeout_result: str
+    event: str = ""
+    operation_id: str = ""
+    child: Submitted | None = None
+
+
+class ToolAsks(Struct, frozen=True):
+    """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits."""
+
+    arguments: dict[str, Any]
+    title: str
+    until_ms: int
+
+
+class Remembered(Struct, frozen=True):
+    """The ended job is remembered, or there was nothing to remember."""
+
+
+class NotRemembered(Struct, frozen=True):
+    """The memory did not take it."""
+
+    failure: Failure
+
+
+class Undeliverable(Struct, frozen=True):
+    """The queue has given up on the item's event; `reason` is what the endpoint answered, `malformed` that it can't."""
+
+    reason: str
+    malformed: bool = False
+
+
+StepResult = (
+    Started
+    | Admitted
+    | Superseded
+    | ModelAnswered
+    | ModelFailed
+    | ToolReturned
+    | ToolFailed
+    | ToolWaits
+    | ToolAsks
+    | Remembered
+    | NotRemembered
+    | Undeliverable
+)

@@ -1,0 +1,195 @@
+"""The entries of a job's event stream, as JSON texts: AI SDK UI message chunks; what is ours is a data part.
+
+Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONTRACT "Streams and chat".
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from baton.engine.state import CallRecord
+from baton.engine.step_results import ModelAnswered
+from baton.engine.work_items import EVENT_OF_KIND, WorkItem
+from baton.sdk.records import FOREVER_MS, Failure
+from baton.sdk.redaction import redacted
+from baton_events.ids import canonical_json, digest, event_id, sorted_json
+
+INLINE_RESULT_BYTES = 64 * 1024
+_TYPE_OF_KIND = {kind: event_type.value for kind, event_type in EVENT_OF_KIND.items()}
+_START_STEP, _FINISH_STEP = sorted_json({"type": "start-step"}), sorted_json({"type": "finish-step"})
+
+
+def start(job_id: str) -> str:
+    """The first part of a job's answer."""
+    return canonical_json({"type": "start", "messageId": job_id})
+
+
+def job_retried(run: int, *, from_start: bool, by: str) -> str:
+    """The job runs again: what follows belongs to its run `run`."""
+    data = {"run": run, "from": "start" if from_start else "failure", "by": by}
+    return canonical_json({"type": "data-job-retried", "data": data})
+
+
+@lru_cache(256)
+def text_id(turn: int, attempt: int, owner: str) -> str:
+    """The id of what the model says in one attempt of a turn, under one claim: no two have the same."""
+    return f"text-{turn}-{attempt}-{digest(owner)[:8]}"
+
+
+def text(block: str, content: str) -> tuple[str, ...]:
+    """What the model said in a turn, as one text block."""
+    return (text_start(block), *text_rest(block, content)) if content else ()
+
+
+def text_start(block: str) -> str:
+    """A text begins."""
+    return sorted_json({"id": block, "type": "text-start"})
+
+
+def text_delta(block: str, content: str) -> str:
+    """More of a text."""
+    return sorted_json({"delta": content, "id": block, "type": "text-delta"})
+
+
+def text_rest(block: str, content: str) -> tuple[str, ...]:
+    """What is left of a text, and its end."""
+    end = sorted_json({"id": block, "type": "text-end"})
+    return (text_delta(block, content), end) if content else (end,)
+
+
+def abandoned(block: str) -> tuple[str, ...]:
+    """An open text is no part of the answer: it is closed and named, and its step ends. The scripts say the same."""
+    retry = canonical_json({"type": "data-retry", "data": {"textId": block}})
+    return (*text_rest(block, ""), retry, step_finish())
+
+
+def step_start(turn: int) -> tuple[str, ...]:
+    """A turn begins; the one before it, if any, ends with it, since its tools' results belong to it."""
+    return (_START_STEP,) if turn == 1 else (_FINISH_STEP, _START_STEP)
+
+
+def usage(turn: int, said: ModelAnswered) -> str:
+    """What a turn's model call took; nothing new where the answer came from the cache."""
+    data: dict[str, Any] = {
+        "cached": said.cached,
+        "costUsd": round(said.cost_usd, 6),
+        "inputTokens": said.input_tokens,
+        "outputTokens": said.output_tokens,
+        "turn": turn,
+    }
+    part = {"data": data, "type": "data-usage"}
+    return canonical_json(part) if said.cost_usd else sorted_json(part)
+
+
+def step_finish() -> str:
+    """A turn ends."""
+    return _FINISH_STEP
+
+
+def tool_input(call: CallRecord) -> str:
+    """A tool call that the model asked for."""
+    return canonical_json(
+        {
+            "type": "tool-input-available",
+            "toolCallId": call.id,
+            "toolName": call.tool,
+            "input": redacted(call.arguments),
+        }
+    )
+
+
+def tool_output(call_id: str, result_json: str) -> str:
+    """A tool call's result; a large one is named, not repeated."""
+    size_bytes = len(result_json.encode())
+    if size_bytes > INLINE_RESULT_BYTES:
+        result_json = sorted_json({"sizeBytes": size_bytes, "storedApart": True})
+    return f'{{"type":"tool-output-available","toolCallId":{sorted_json(call_id)},"output":{result_json}}}'
+
+
+def tool_error(call_id: str, failure: Failure) -> str:
+    """A tool call that failed for good."""
+    return canonical_json({"type": "tool-output-error", "toolCallId": call_id, "errorText": failure.message})
+
+
+def plan_created(turn: int, records: Sequence[CallRecord]) -> str:
+    """A plan: its steps, and which come before which."""
+    steps = [
+        {
+            "step": record.step,
+            "tool": record.tool,
+            "callId": record.id,
+            "dependsOn": sorted(record.after),
+            "onFailure": record.on_failure,
+        }
+        for record in records
+    ]
+    return canonical_json({"type": "data-plan-created", "data": {"turn": turn, "steps": steps}})
+
+
+def step_started(step: str, call_id: str, tool: str) -> str:
+    """The first attempt of a step begins."""
+    return canonical_json({"type": "data-step-started", "data": {"step": step, "callId": call_id, "tool": tool}})
+
+
+def step_completed(record: CallRecord) -> tuple[str, ...]:
+    """A step is over, however; nothing for a call that is no step."""
+    if not record.step:
+        return ()
+    data: dict[str, Any] = {"step": record.step, "callId": record.id, "tool": record.tool, "status": record.status}
+    if record.error:
+        data["error"] = {"type": record.error.type, "message": record.error.message}
+    return (canonical_json({"type": "data-step-completed", "data": data}),)
+
+
+def reflection(turn: int, content: str) -> tuple[str, ...]:
+    """What the planner thinks of its plan's results."""
+    if not content:
+        return ()
+    return (canonical_json({"type": "data-reflection", "data": {"turn": turn, "text": content}}),)
+
+
+def operation(call: CallRecord, item: WorkItem) -> str:
+    """A call waits for something from outside or for a time, or has done so."""
+    data: dict[str, Any] = {"callId": call.id, "tool": call.tool, "status": call.status, "until": item.not_before_ms}
+    if call.operation_id:
+        data["operationId"] = call.operation_id
+    if call.child:
+        data["jobId"] = call.child
+    if item.event:
+        data["event"] = item.event
+    if not 0 < item.not_before_ms < FOREVER_MS:
+        del data["until"]
+    return canonical_json({"type": "data-operation", "data": data})
+
+
+def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
+    """One event of the job was handled: the entry that timelines are made of. `failure`: of a model or tool call."""
+    data: dict[str, Any] = {"at": now_ms, "attempt": item.attempt}
+    if item.call_id:
+        data["callId"] = item.call_id
+    data["durationMs"] = max(0, now_ms - item.claimed_ms)
+    data["eventId"] = event_id(item.key)
+    if failure:
+        data["failure"] = {"message": failure.message, "retryable": failure.retryable, "type": failure.type}
+    data["outcome"] = outcome
+    if item.call_id:
+        data |= {"position": item.position, "tool": item.tool}
+    data |= {"turn": item.turn, "type": _TYPE_OF_KIND[item.kind]}
+    return sorted_json({"data": data, "transient": True, "type": "data-event"})
+
+
+def recalled(entry: dict[str, Any]) -> str:
+    """What was retrieved of memory before the first turn: how many entries, and what did not answer."""
+    data = {"entries": len(entry["entries"]), "warnings": entry["warnings"]}
+    return canonical_json({"type": "data-memory", "data": data})
+
+
+def abort(reason: str) -> str:
+    """The answer was stopped from outside."""
+    return sorted_json({"reason": reason, "type": "abort"})
+
+
+def finish(reason: str, failure: Failure | None = None) -> tuple[str, ...]:
+    """The last parts: an error if there was one, then the end."""
+    error = (canonical_json({"type": "error", "errorText": failure.message}),) if failure else ()
+    return (*error, sorted_json({"messageMetadata": {"status": reason}, "type": "finish"}))

@@ -1,0 +1,222 @@
+"""What a tool call decides: run, record, retry, give up; the last one of a turn starts the next turn."""
+
+import json
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine import approvals, stream_parts
+from baton.engine.all_jobs.tool_use import ToolUse
+from baton.engine.approvals import decided
+from baton.engine.attempts import backoff_ms, no_start_left, process_died
+from baton.engine.effects import Changes, Decision, Expect, Join, RunTool
+from baton.engine.lifecycle import end_failed, submitted
+from baton.engine.plan import skipping
+from baton.engine.state import CallRecord, State
+from baton.engine.step_results import ToolAsks, ToolFailed, ToolReturned, ToolWaits
+from baton.engine.transitions import Step, next_call_status
+from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
+from baton.sdk.records import FOREVER_MS, Failure
+from baton.sdk.redaction import redacted
+from baton_events.ids import canonical_json
+
+
+def started(state: State, now_ms: int) -> Decision:
+    """Run the tool with the recorded arguments, unless its processes died too often or the job's time is over."""
+    item, record = state.item, state.the_call
+    if now_ms >= state.job.deadline_ms:
+        late = f"the limit wall_seconds={state.job.limits.wall_seconds} is reached"
+        return failed(state, ToolFailed(Failure("limit_exceeded", late)), now_ms)
+    if no_start_left(item, _made(item, record) - 1, record.retries):
+        return failed(state, ToolFailed(process_died(item, f"tool {item.tool!r}")), now_ms)
+    return Decision(effects=(RunTool(state.job, record, state.item.attempt - record.asked),))
+
+
+def asks(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
+    """It may not run before a person has approved it."""
+    return approvals.asks(state, step_result, now_ms)
+
+
+def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
+    """Record the result; taking it in is the next work item."""
+    item = state.item
+    begun = _begun(state.the_call, item, Step.RETURN)
+    record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms)
+    return Decision(
+        Changes(
+            calls=(record,),
+            items=(following(item, ItemKind.COMPLETE, now_ms),),
+            results={record.id: f'{{"ok":{step_result.result_json}}}'},
+            parts=(
+                stream_parts.tool_output(record.id, step_result.result_json),
+                *stream_parts.step_completed(record),
+                stream_parts.handled(item, now_ms, "returned"),
+            ),
+            used=_used(item, now_ms),
+        )
+    )
+
+
+def failed(state: State, step_result: ToolFailed, now_ms: int) -> Decision:
+    """Record the failure; what follows from it is the next work item's to decide."""
+    item = state.item
+    record = replace(state.the_call, **_begun(state.the_call, item, Step.ERROR), error=step_result.failure)
+    outcome = f"{step_result.failure.type}: {step_result.failure.message}"
+    return Decision(
+        Changes(
+            calls=(record,),
+            items=(following(item, ItemKind.FAILED, now_ms),),
+            parts=(stream_parts.handled(item, now_ms, outcome, step_result.failure),),
+            used=_used(item, now_ms, failed=True),
+        )
+    )
+
+
+def waits(state: State, step_result: ToolWaits, now_ms: int) -> Decision:
+    """The call goes on outside: its work item waits for what ends it, at the latest for its time, or the job's.
+
+    A child ends by its own time, which is no longer than its parent's.
+    """
+    item, until_ms = state.item, step_result.until_ms
+    if until_ms < FOREVER_MS:
+        until_ms = min(until_ms, state.job.deadline_ms)
+    begun = _begun(state.the_call, item, Step.WAIT)
+    child = submitted(step_result.child, now_ms).changes if step_result.child else None
+    started = child.job.id if child and child.job else ""
+    record = _closed(state.the_call, **begun, error=None, operation_id=step_result.operation_id, child=started)
+    waiting = replace(
+        following(item, ItemKind.WAIT, now_ms, not_before_ms=until_ms),
+        event=step_result.event,
+        timeout_result=step_result.timeout_result,
+    )
+    return Decision(
+        Changes(
+            calls=(record,),
+            items=(waiting,),
+            child=child,
+            parts=(stream_parts.operation(record, waiting), stream_parts.handled(item, now_ms, "waits")),
+            used=_used(item, now_ms),
+        ),
+        (Expect(step_result.operation_id, until_ms),) if step_result.operation_id else (),
+    )
+
+
+def waited(state: State, now_ms: int) -> Decision:
+    """What the call waited for has come, or its time is up; the last one of the turn starts the next turn."""
+    if state.the_call.tool == LIMIT_APPROVAL:
+        return decided(state, now_ms)
+    if state.the_call.tool == TOOL_APPROVAL:
+        return _decided(state, now_ms)
+    item, record, outcome = state.item, state.the_call, json.loads(state.outcome)
+    error = outcome.get("error")
+    if error is not None:
+        return _given_up(state, Failure(error["type"], error["message"]), now_ms)
+    done = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
+    return Decision(
+        Changes(
+            calls=(done,),
+            results={record.id: state.outcome},  # recorded when it was begun, too, which a failover may have forgotten
+            join=_join(item, now_ms),
+            parts=(
+                stream_parts.tool_output(record.id, canonical_json(outcome["ok"])),
+                stream_parts.operation(done, item),
+                *stream_parts.step_completed(done),
+                stream_parts.handled(item, now_ms, "waited"),
+            ),
+        )
+    )
+
+
+def _decided(state: State, now_ms: int) -> Decision:
+    """A person has decided whether the call may run, or nobody has in time: one that may not run has failed."""
+    verdict = approvals.approved(state, now_ms)
+    if isinstance(verdict, Decision):
+        return verdict
+    refused = replace(state, call=verdict.record, dependants=verdict.dependants)
+    decision = _given_up(refused, verdict.failure, now_ms)
+    assert decision.changes is not None, "a call that failed changes the job"
+    changes, question = decision.changes, verdict.asked
+    return replace(
+        decision,
+        changes=replace(
+            changes,
+            calls=(question, *changes.calls),
+            # The question's comes first: it is what the store holds the end of this wait to.
+            results={question.id: state.outcome, **changes.results},
+            parts=(approval_part(question, state.job.id, state.outcome), *changes.parts),
+        ),
+    )
+
+
+def taken_in(state: State, now_ms: int) -> Decision:
+    """The result is recorded already; the last one of the turn starts the next turn."""
+    return Decision(
+        Changes(join=_join(state.item, now_ms), parts=(stream_parts.handled(state.item, now_ms, "taken in"),))
+    )
+
+
+def retry_or_give_up(state: State, now_ms: int) -> Decision:
+    """Try the call again later, counted; without attempts left the model is given the error."""
+    item, record = state.item, state.the_call
+    failure = record.error or Failure("unknown", "the attempt failed")
+    made = _made(item, record)
+    if failure.retryable and made <= record.retries:
+        delay_ms = backoff_ms(record.retry_delay_seconds, made)
+        again_ms = min(now_ms + delay_ms, state.job.deadline_ms)
+        again = following(item, ItemKind.CALL, now_ms, attempt=item.attempt + 1, not_before_ms=again_ms)
+        outcome = f"attempt {made + 1} in {delay_ms / 1000:g} s"
+        return Decision(Changes(items=(again,), parts=(stream_parts.handled(item, now_ms, outcome),)))
+    return _given_up(state, failure, now_ms)
+
+
+def _made(item: WorkItem, record: CallRecord) -> int:
+    """The number of this attempt, since the job was retried."""
+    return item.attempt - record.asked - record.earlier
+
+
+def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
+    """No attempt is left: the model is given the error, or the plan says what becomes of the rest."""
+    item, record = state.item, state.the_call
+    status = next_call_status(record.status, Step.GIVE_UP)
+    failed = _closed(record, status=status, error=failure, finished_at_ms=now_ms)
+    text = canonical_json({"error": {"type": failure.type, "message": failure.message}})
+    said = (
+        stream_parts.tool_error(record.id, failure),
+        *((stream_parts.operation(failed, item),) if item.kind is ItemKind.WAIT and not item.approval_of_call else ()),
+        *stream_parts.step_completed(failed),
+    )
+    if failed.on_failure == "fail":
+        reason = Failure("step_failed", f"step {failed.step!r} failed: {failure.message}")
+        ending = end_failed(state.job, item, reason, now_ms, said)
+        assert ending.changes is not None, "an end changes the job"
+        return replace(ending, changes=replace(ending.changes, calls=(failed,), results={record.id: text}))
+    return Decision(
+        Changes(
+            calls=(failed,),
+            results={record.id: text},
+            skips=skipping(failed, state.dependants, now_ms),
+            join=_join(item, now_ms),
+            parts=(*said, stream_parts.handled(item, now_ms, "the model is given the error")),
+        )
+    )
+
+
+def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:
+    return ToolUse(item.tool, failed, max(0, now_ms - item.claimed_ms))
+
+
+def _closed(record: CallRecord, **changes: Any) -> CallRecord:
+    """The tool does not run again: secrets in its arguments are no longer needed."""
+    return replace(record, **changes, arguments=redacted(record.arguments))
+
+
+def _begun(record: CallRecord, item: WorkItem, step: Step) -> dict[str, Any]:
+    """What an attempt changes: it ran, and then took this step."""
+    started_at_ms = record.started_at_ms if record.started_at_ms is not None else item.claimed_ms
+    status = next_call_status(next_call_status(record.status, Step.RUN), step)
+    return {"status": status, "attempts": item.attempt - record.asked, "started_at_ms": started_at_ms}
+
+
+def _join(item: WorkItem, now_ms: int) -> Join:
+    return Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))

@@ -1,0 +1,251 @@
+"""What a turn decides: when a job starts, when the model has answered, when the model call failed."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine import stream_parts
+from baton.engine.all_jobs.slots import Want
+from baton.engine.approvals import ask
+from baton.engine.attempts import backoff_ms, no_start_left, process_died
+from baton.engine.budget import no_room, too_many_calls, with_lost
+from baton.engine.effects import CallModel, Changes, Decision, RequestSlot, TextStream
+from baton.engine.lifecycle import end_by_limit, end_completed, end_failed
+from baton.engine.plan import in_order
+from baton.engine.state import CallRecord, Job, State, call_item
+from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed
+from baton.engine.transcript import model_entry, withheld_entry
+from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
+from baton.engine.work_items import WorkItem, loop_item
+from baton.sdk.limits import Used
+from baton.sdk.records import MEMORY_ROLE, Wanted
+from baton.sdk.redaction import redacted
+from baton_events.ids import call_id, canonical_json
+
+
+def slot_requests(state: State) -> Decision:
+    """Tell the admission."""
+    want: Want = "slot" if state.item.want == "slot" else "gone" if state.item.want == "gone" else "none"
+    return Decision(effects=(RequestSlot(state.job, want, state.item.attempt, state.usage),))
+
+
+def started(state: State, now_ms: int) -> Decision:
+    """Ask the model, unless a limit leaves no room for another turn."""
+    job, item = state.job, state.item
+    if no_start_left(item, item.attempt - job.earlier - 1, job.model.retries):
+        return end_failed(with_lost(job, item), item, process_died(item, f"turn {item.turn}"), now_ms)
+    reached = no_room(state, now_ms)
+    if reached:
+        limit, holder = reached
+        return _at_limit(with_lost(job, item), item, limit, now_ms, holder=holder)
+    return Decision(effects=(CallModel(job, item.turn - job.first_turn + 1, item.attempt),))
+
+
+def answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision:
+    """The model asks for tools, or the job is done."""
+    return _with_extra_usage(_answered(state, step_result, now_ms), step_result.extra_usage)
+
+
+def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision:
+    item = state.item
+    holder = too_many_calls(state, len(step_result.wanted)) if step_result.wanted else None
+    calls = 0 if holder else len(step_result.wanted)
+    job = _after_model_call(with_lost(state.job, item), item, step_result, calls)
+    thought = stream_parts.reflection(item.turn, step_result.reflection)
+    text_stream = _text_stream(item, step_result)
+    text = (
+        ()
+        if text_stream
+        else stream_parts.text(stream_parts.text_id(item.turn, item.attempt, item.owner), step_result.text)
+    )
+    said = (
+        *(() if text_stream else stream_parts.step_start(item.turn)),
+        stream_parts.usage(item.turn, step_result),
+        *thought,
+        *text,
+    )
+    if not step_result.wanted:
+        streamed_text = model_entry(item.turn, step_result, ())
+        return _talking(end_completed(job, item, _result(step_result), now_ms, said, streamed_text), text_stream)
+    if holder is not None:
+        decision = _at_limit(job, item, "tool_calls", now_ms, said, holder=holder)
+        assert decision.changes is not None, "a limit changes the job"
+        records = _records(job.id, item, step_result, now_ms)
+        entry = withheld_entry(item.turn, item.attempt, step_result, records)
+        decision = replace(decision, changes=replace(decision.changes, transcript=(entry,)))
+        # Who is asked about the limit has made nothing of the answer yet: its text is abandoned.
+        return decision if decision.changes and not decision.changes.ends else _talking(decision, text_stream)
+    return _talking(_call_tools(job, item, step_result, now_ms, said), text_stream)
+
+
+def _text_stream(item: WorkItem, step_result: ModelAnswered) -> TextStream | None:
+    """What was appended of the text goes on, if the text is what it began as."""
+    streamed_text, text = step_result.streamed_text, step_result.text
+    if streamed_text is None or not text.startswith(streamed_text.text):
+        return None
+    block = stream_parts.text_id(item.turn, item.attempt, item.owner)
+    anew = (*stream_parts.step_start(item.turn), *stream_parts.text(block, text))
+    return TextStream(
+        streamed_text.text_id,
+        streamed_text.appended,
+        stream_parts.text_rest(streamed_text.text_id, text[len(streamed_text.text) :]),
+        anew,
+    )
+
+
+def _talking(decision: Decision, text_stream: TextStream | None) -> Decision:
+    if text_stream is None:
+        return decision
+    assert decision.changes is not None, "an answer changes the job"
+    return replace(decision, changes=replace(decision.changes, text_stream=text_stream))
+
+
+def _at_limit(
+    job: Job, item: WorkItem, limit: str, now_ms: int, said: tuple[str, ...] = (), *, holder: Job
+) -> Decision:
+    """What the agent's limits say: a person may raise a limit of the job's own, none of a job above it."""
+    if job.limits.on_limit == "ask" and holder.id == job.id:
+        return ask(job, item, limit, now_ms)
+    return end_by_limit(job, item, limit, now_ms, said, holder=holder)
+
+
+def model_failed(state: State, step_result: ModelFailed, now_ms: int) -> Decision:
+    """Try the turn again later, counted; without attempts left the job fails."""
+    return _with_extra_usage(_model_failed(state, step_result, now_ms), step_result.extra_usage)
+
+
+def _model_failed(state: State, step_result: ModelFailed, now_ms: int) -> Decision:
+    job, item = _extra_usage_of(with_lost(state.job, state.item), step_result.extra_usage), state.item
+    attempt = item.attempt - job.earlier
+    if not step_result.failure.retryable or attempt > job.model.retries:
+        return end_failed(job, item, step_result.failure, now_ms)
+    delay_ms = backoff_ms(job.model.retry_delay_seconds, attempt, step_result.retry_after_seconds)
+    again = loop_item(job.id, item.turn, item.attempt + 1, now_ms, min(now_ms + delay_ms, job.deadline_ms))
+    outcome = f"{step_result.failure.type}: {step_result.failure.message}; again in {delay_ms / 1000:g} s"
+    return Decision(
+        Changes(
+            job=replace(job, **_under_way(job, item)),
+            items=(replace(again, abandoned=item.abandoned),),
+            parts=(stream_parts.handled(item, now_ms, outcome, step_result.failure),),
+        )
+    )
+
+
+def _after_model_call(job: Job, item: WorkItem, step_result: ModelAnswered, tool_calls: int) -> Job:
+    job = _extra_usage_of(job, step_result.extra_usage)
+    tokens = 0 if step_result.cached else step_result.input_tokens + step_result.output_tokens
+    return replace(
+        job,
+        **_under_way(job, item),
+        earlier=0,
+        used=_used_for(job.used, step_result, tool_calls),
+        best_answer=step_result.text or job.best_answer,
+        reserve_tokens=tokens or job.reserve_tokens,
+        reserve_usd=job.reserve_usd if step_result.cached else step_result.cost_usd or job.reserve_usd,
+    )
+
+
+def _used_for(before: Used, step_result: ModelAnswered, tool_calls: int) -> Used:
+    turns, calls = before.turns + 1, before.tool_calls + tool_calls
+    if step_result.cached:
+        return replace(before, turns=turns, tool_calls=calls, cached_calls=before.cached_calls + 1)
+    return replace(
+        before,
+        turns=turns,
+        tool_calls=calls,
+        input_tokens=before.input_tokens + step_result.input_tokens,
+        output_tokens=before.output_tokens + step_result.output_tokens,
+        cached_input_tokens=before.cached_input_tokens + step_result.cached_input_tokens,
+        cost_usd=before.cost_usd + step_result.cost_usd,
+        model_calls=before.model_calls + step_result.model_calls,
+    )
+
+
+def _result(step_result: ModelAnswered) -> dict[str, Any]:
+    result: dict[str, Any] = {"answer": step_result.text}
+    return result if step_result.output is None else {**result, "output": step_result.output}
+
+
+def _extra_usage_of(job: Job, extra_usage: ExtraUsage) -> Job:
+    if extra_usage is NO_EXTRA_USAGE or extra_usage == NO_EXTRA_USAGE:
+        return job
+    untold = job.untold if extra_usage.untold is None else extra_usage.untold
+    return replace(job, used=_used_extra_usage(job.used, extra_usage), untold=untold)
+
+
+def _used_extra_usage(used: Used, extra_usage: ExtraUsage) -> Used:
+    return replace(
+        used,
+        input_tokens=used.input_tokens + extra_usage.input_tokens,
+        output_tokens=used.output_tokens + extra_usage.output_tokens,
+        cost_usd=used.cost_usd + extra_usage.cost_usd,
+        model_calls=used.model_calls + extra_usage.model_calls,
+        cached_calls=used.cached_calls + extra_usage.cached_calls,
+    )
+
+
+def _with_extra_usage(decision: Decision, extra_usage: ExtraUsage) -> Decision:
+    """Whatever follows from the turn, what was done aside is recorded with it."""
+    changes = decision.changes
+    if changes is None or not extra_usage.entries:
+        return decision
+    entries = (canonical_json(entry) for entry in extra_usage.entries)
+    said = (stream_parts.recalled(entry) for entry in extra_usage.entries if entry["role"] == MEMORY_ROLE)
+    transcript, shown = (*entries, *changes.transcript), (*said, *changes.parts)
+    return replace(decision, changes=replace(changes, transcript=transcript, parts=shown))
+
+
+def _under_way(job: Job, item: WorkItem) -> dict[str, Any]:
+    started_at_ms = job.started_at_ms if job.started_at_ms is not None else item.claimed_ms
+    status = next_job_status(job.status, Step.TURN)
+    return {"status": status, "turn": item.turn, "attempts": item.attempt, "started_at_ms": started_at_ms}
+
+
+def _call_tools(job: Job, item: WorkItem, step_result: ModelAnswered, now_ms: int, said: tuple[str, ...]) -> Decision:
+    records = _records(job.id, item, step_result, now_ms)
+    items = [call_item(job.id, record, 1, now_ms) for record in records if record.status is CallStatus.QUEUED]
+    shown = [stream_parts.tool_input(record) for record in records]
+    if len(items) < len(records):
+        refused = (record for record in records if record.status is CallStatus.FAILED)
+        shown += [stream_parts.tool_error(record.id, record.error) for record in refused if record.error]
+    if not items:
+        items.append(loop_item(job.id, item.turn + 1, 1, now_ms))
+    outcome = f"asks for {len(records)} tool call{'s' * (len(records) > 1)}"
+    return Decision(
+        Changes(
+            job=job,
+            items=tuple(items),
+            calls=records,
+            transcript=(model_entry(item.turn, step_result, records),),
+            parts=(
+                *said,
+                *((stream_parts.plan_created(item.turn, records),) if step_result.plan else ()),
+                *shown,
+                stream_parts.handled(item, now_ms, outcome),
+            ),
+        )
+    )
+
+
+def _records(job_id: str, item: WorkItem, step_result: ModelAnswered, now_ms: int) -> tuple[CallRecord, ...]:
+    wanted = step_result.wanted
+    return in_order(tuple([_record(job_id, item, at, call, now_ms) for at, call in enumerate(wanted)]), wanted)
+
+
+def _record(job_id: str, item: WorkItem, position: int, call: Wanted, now_ms: int) -> CallRecord:
+    record = CallRecord(
+        id=call_id(job_id, item.turn, position, call.tool, call.arguments),
+        turn=item.turn,
+        position=position,
+        tool=call.tool,
+        arguments=call.arguments,
+        retries=call.retries,
+        retry_delay_seconds=call.retry_delay_seconds,
+        step=call.step,
+        on_failure=call.on_failure,
+        isolated=call.isolated,
+    )
+    if call.fault is None:
+        return record
+    status = next_call_status(record.status, Step.GIVE_UP)
+    return replace(record, status=status, error=call.fault, finished_at_ms=now_ms, arguments=redacted(record.arguments))

@@ -1,0 +1,204 @@
+"""What a job waits for: in one line with the status that this makes, and its checkpoints as people see them.
+
+Invariant: an approval follows from the record of the question and from the recorded decision, which may not have been
+taken in yet. Secrets in arguments are not shown. Must not: decide anything.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baton.engine.all_jobs.slots import SlotState
+from baton.engine.state import CallRecord, Job
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
+from baton.sdk.records import FOREVER_MS
+from baton.sdk.redaction import REDACTED, redacted
+from baton_events.ids import canonical_json, child_of, digest, operation_id
+from baton_events.timestamps import rfc3339
+
+# What questions are recorded as among a job's calls; no tool of an agent can have a name with a dot.
+LIMIT_APPROVAL = "limit.approval"
+TOOL_APPROVAL = "tool.approval"
+APPROVALS = frozenset({LIMIT_APPROVAL, TOOL_APPROVAL})
+# What is recorded of a question that nobody answers in time.
+EXPIRED = canonical_json({"error": {"type": "expired", "message": "nobody decided in time"}})
+
+_FIELDS = (
+    *("id", "jobId", "callId", "type", "status", "title", "data", "tool", "arguments", "digest", "createdAt"),
+    *("expiresAt", "decidedAt", "decidedBy", "reason", "editedArguments"),
+)
+
+
+def tool_digest(tool: str, arguments: dict[str, Any]) -> str:
+    """What an approval of a tool call is bound to."""
+    return digest(tool, arguments)
+
+
+def info_part(job_id: str, call_id: str, number: str, title: str, data: Any, at_ms: int) -> str:
+    """A mark that a tool sets; `number`: which one of the call's. It blocks nothing."""
+    view = {**dict.fromkeys(_FIELDS), "type": "info", "status": "recorded", "title": title, "data": data}
+    view |= {"id": f"info_{call_id}-{number}", "jobId": job_id, "callId": call_id, "createdAt": rfc3339(at_ms)}
+    return _part(view)
+
+
+def approval_view(
+    asked: CallRecord, job_id: str, decision: Mapping[str, Any], *, ended: bool = False
+) -> dict[str, Any]:
+    """An approval; `decision`: as it is recorded (empty: none yet). `ended`: its job has."""
+    word: dict[str, Any] = decision.get("ok") or decision.get("error") or {}
+    # A question that a retry has withdrawn is asked anew, under an id of its own.
+    status = _status(decision, ended=ended or asked.status is CallStatus.CANCELLED)
+    decided_ms = word.get("at") or (asked.finished_at_ms if decision else None)
+    edited = word.get("arguments")
+    return dict.fromkeys(_FIELDS) | {
+        "id": operation_id(asked.id),
+        "jobId": job_id,
+        "type": "approval",
+        "status": status,
+        **_subject(asked),
+        "createdAt": rfc3339(asked.started_at_ms or 0),
+        "expiresAt": rfc3339(asked.arguments["untilMs"]) if "untilMs" in asked.arguments else None,
+        "decidedAt": rfc3339(decided_ms) if decided_ms else None,
+        "decidedBy": word.get("by"),
+        "reason": word.get("message") or word.get("comment") or None,
+        "editedArguments": redacted(edited) if edited is not None else None,
+    }
+
+
+def approval_part(asked: CallRecord, job_id: str, outcome: str = "") -> str:
+    """The same, in the job's stream."""
+    return _part(approval_view(asked, job_id, json.loads(outcome) if outcome else {}))
+
+
+def _part(view: dict[str, Any]) -> str:
+    """A part with an id of its own: a client puts a later one of the same id in the place of the earlier."""
+    return canonical_json({"type": "data-checkpoint", "id": view["id"], "data": view})
+
+
+def restored(edited: Any, original: Any) -> Any:
+    """What a person edited, with what was hidden from them: a secret that is left as it was shown stays as it was.
+
+    Where it is not clear which of several secrets is meant, what was shown stands: `left_hidden` says so.
+    """
+    if edited == original or edited == redacted(original):
+        return original
+    match edited:
+        case dict() if isinstance(original, dict):
+            return {
+                name: restored(item, original.get(name)) if item != REDACTED else _of(original, name)
+                for name, item in edited.items()
+            }
+        case list() if isinstance(original, list):
+            return [_item(item, at, edited, original) for at, item in enumerate(edited)]
+        case _:
+            return edited
+
+
+def left_hidden(arguments: Any, original: Any) -> bool:
+    """Whether a secret that was not shown is still missing."""
+    return REDACTED in canonical_json(arguments) and REDACTED not in canonical_json(original)
+
+
+def _of(original: dict[str, Any], name: str) -> Any:
+    """What is hidden under this name."""
+    return original[name] if redacted(original).get(name) == REDACTED else REDACTED
+
+
+def _item(item: Any, at: int, edited: list[Any], original: list[Any]) -> Any:
+    """An item of a list, of which some may have been taken out, or moved: it is known by what was shown of it."""
+    shown = [redacted(one) for one in original]
+    aligned = len(edited) == len(original)
+    if aligned and item == shown[at]:
+        return original[at]
+    meant = {canonical_json(one) for one, seen in zip(original, shown, strict=True) if seen == item}
+    if len(meant) == 1:
+        return json.loads(meant.pop())
+    return restored(item, original[at]) if aligned and shown[at] not in edited else item
+
+
+def _status(decision: Mapping[str, Any], *, ended: bool) -> str:
+    if not decision:
+        return "cancelled" if ended else "pending"
+    return "approved" if "ok" in decision else str(decision["error"]["type"])
+
+
+def _subject(asked: CallRecord) -> dict[str, Any]:
+    """What is asked: to run a tool, or to raise a limit."""
+    about = asked.arguments
+    if asked.tool == LIMIT_APPROVAL:
+        return {
+            "title": f"the limit {about['limit']}={about['value']} is reached",
+            "callId": asked.id,
+            "tool": None,
+            "arguments": {"limit": about["limit"], "value": about["value"]},
+            "digest": tool_digest(asked.tool, {"limit": about["limit"], "value": about["value"]}),
+        }
+    return {
+        "title": about["title"],
+        "callId": about["callId"],
+        "tool": about["tool"],
+        "arguments": redacted(about["arguments"]),
+        "digest": about["digest"],
+    }
+
+
+_WHAT = {
+    ItemKind.LOOP: "the model's turn {turn}",
+    ItemKind.CALL: "tool {tool} of turn {turn}",
+    ItemKind.COMPLETE: "the result of tool {tool} of turn {turn} to be processed",
+    ItemKind.FAILED: "the failure of tool {tool} of turn {turn} to be processed",
+    ItemKind.WAIT: "the outcome of tool {tool} of turn {turn}",
+    ItemKind.SLOT_REQUEST: "the admission's answer to its slot request",
+    ItemKind.REMEMBER: "its memory to be stored",
+}
+A_SLOT = "a free slot, and its turn in its session"
+STOPPED = "an operator to start the admission, which is stopped"
+
+
+def status_and_wait(
+    job: Job, items: Sequence[WorkItem], slot_state: SlotState, now_ms: int, *, stopped: bool = False
+) -> tuple[JobStatus, str | None]:
+    """The status as people see it, and what the job waits for; None once it has ended.
+
+    `stopped`: nobody is given a slot at present.
+    `waiting` and the first `processing` are not stored: they follow from the work items, the slot and the time.
+    """
+    if job.ended:
+        return job.status, None
+    idle = JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.WAITING
+    steps = [item for item in items if item.kind is not ItemKind.SLOT_REQUEST]
+    claimed = [item for item in steps if item.owner and item.lease_until_ms > now_ms]
+    due = [item for item in steps if item.not_before_ms <= now_ms]
+    if claimed:
+        return JobStatus.PROCESSING, _names(claimed)
+    if due and not slot_state.slot and all(item.kind in WORK_KINDS for item in due):
+        return idle, STOPPED if stopped else A_SLOT
+    if due:
+        return job.status, _names(due)
+    if not steps:
+        return job.status, "nothing that is recorded; the next sweep checks it"
+    return idle, _wait(min(steps, key=lambda item: item.not_before_ms), job.run)
+
+
+def _wait(first: WorkItem, run: int) -> str:
+    if first.kind is not ItemKind.WAIT:
+        return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
+    if first.not_before_ms >= FOREVER_MS:
+        return f"job {child_of(first.call_id, run)}, which tool {first.tool} of turn {first.turn} started"
+    if first.tool == LIMIT_APPROVAL:
+        return f"a decision about a limit, until {rfc3339(first.not_before_ms)}"
+    if first.approval_of_call:
+        return f"a decision about tool {first.tool} of turn {first.turn}, until {rfc3339(first.not_before_ms)}"
+    what = f"event {first.event!r}" if first.event else _name(first)
+    return f"{what}, until {rfc3339(first.not_before_ms)}"
+
+
+def _names(items: Sequence[WorkItem]) -> str:
+    more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+    return _name(items[0]) + more
+
+
+def _name(item: WorkItem) -> str:
+    attempt = f" (attempt {item.attempt})" if item.attempt > 1 else ""
+    return _WHAT[item.kind].format(turn=item.turn, tool=item.tool) + attempt

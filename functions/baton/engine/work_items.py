@@ -1,0 +1,233 @@
+"""A work item: one step of a job that must still happen. The open work items of a state are its outbox.
+
+Invariant: a work item's key follows from what it does, so the same step never stands in a state twice. Stored states
+and messages keep the names that versions before wrote: a table maps a field's name in code to its stored name.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton_events.schema import Event, EventType, ToolPayload, event_type
+
+WORK_ITEM = {
+    "timeout_result": "otherwise",
+    "approval_of_call": "asks_for",
+    "relay_id": "carrier",
+    "redelivered": "handed_on",
+    "redriven": "driven",
+}
+SLOT_STATE = {"epoch": "lap"}
+
+
+class ItemKind(StrEnum):
+    """What a work item waits for; each kind is carried by one event type."""
+
+    LOOP = "loop"
+    CALL = "call"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    WAIT = "wait"
+    SLOT_REQUEST = "wish"
+    REMEMBER = "remember"
+
+
+# Model turns and tool runs need a slot; taking in results, waits, and slot requests do not ("gate").
+WORK_KINDS = frozenset({ItemKind.LOOP, ItemKind.CALL})
+
+EVENT_OF_KIND = {
+    ItemKind.LOOP: EventType.LOOP_INIT,
+    ItemKind.SLOT_REQUEST: EventType.LOOP_INIT,
+    ItemKind.REMEMBER: EventType.LOOP_INIT,
+    ItemKind.CALL: EventType.TOOL_CALL,
+    ItemKind.COMPLETE: EventType.TOOL_COMPLETE,
+    ItemKind.FAILED: EventType.TOOL_FAILED,
+    ItemKind.WAIT: EventType.TOOL_COMPLETE,
+}
+_KINDS = {kind.value: kind for kind in ItemKind}
+_TOOL_KIND = {
+    EventType.TOOL_CALL: ItemKind.CALL,
+    EventType.TOOL_COMPLETE: ItemKind.COMPLETE,
+    EventType.TOOL_FAILED: ItemKind.FAILED,
+}
+
+
+class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
+    """One open step.
+
+    Attributes:
+        key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed|wait:CALL_ID:ATTEMPT`, `wish:JOB:LAP`, or
+            `remember:JOB:ATTEMPT`, which is left when the job has ended.
+        want: of a slot request: `slot`, `none` or `gone`; its request epoch is its attempt.
+        group: work items whose end starts a join together (the tool calls of a turn); empty: none.
+        after: call ids, joined by commas, that must be over before this work item is due; empty: none.
+        step: of a plan: the step's name.
+        event: of a wait: the name of the event that ends it; empty: the outcome of its call does.
+        timeout_result: of a wait: the call's outcome when its time is up, as JSON text.
+        approval_of_call: of a wait for a person's decision: the call that it is about, which is not over meanwhile.
+        relay_id: id of the message whose missing acknowledgement guarantees this work item.
+        owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
+        claimed_ms: when it was claimed. since_ms: when it was added or last redriven by a sweep.
+        not_before_ms: earliest time; 0: at once.
+        undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
+        redriven: how often it was redriven since its endpoint had no place for its message.
+        appended: how many times parts were appended in mid-work under this claim.
+        text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
+        lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
+        abandoned: claims of it that ended with their process, so that somebody else took over (attempts.py).
+        died: such claims of the attempts of its call before this one.
+        isolated: of a call: it runs in an invocation of its own.
+        dispatched: its message has come again while somebody works on it, or is about to, and dispatches it: that
+            message may be acknowledged before the work item is done, so what follows is published, to get relay
+            messages of its own.
+    """
+
+    key: str
+    kind: ItemKind
+    job_id: str
+    turn: int
+    attempt: int
+    position: int = 0
+    call_id: str = ""
+    tool: str = ""
+    group: str = ""
+    after: str = ""
+    step: str = ""
+    event: str = ""
+    timeout_result: str = ""
+    approval_of_call: str = ""
+    want: str = ""
+    relay_id: str = ""
+    owner: str = ""
+    claimed_ms: int = 0
+    lease_until_ms: int = 0
+    not_before_ms: int = 0
+    since_ms: int = 0
+    undelivered: int = 0
+    counted: str = ""
+    appended: int = 0
+    lost: int = 0
+    text_id: str = ""
+    isolated: bool = False
+    abandoned: int = 0
+    died: int = 0
+    redelivered: bool = False
+    redriven: int = 0
+
+    def free_at_ms(self, owner: str = "") -> int:
+        """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
+        lease = 0 if owner and owner == self.owner else self.lease_until_ms
+        return max(lease, self.not_before_ms)
+
+    @property
+    def deaths(self) -> int:
+        """How often a process died of this step; of a call's attempt: those before it included."""
+        return self.abandoned + (self.died if self.kind is ItemKind.CALL else 0)
+
+
+# Clocks of functions, the store and the queue differ by less than this.
+CLOCK_ERROR_MS = 5_000
+
+
+def given_back_at_ms(now_ms: int) -> int:
+    """The end of a lease that is given back: over by any clock."""
+    return now_ms - CLOCK_ERROR_MS
+
+
+def kind_of(item_key: str) -> ItemKind:
+    """The kind of the work item that has this key."""
+    return _KINDS[item_key.partition(":")[0]]
+
+
+def loop_key(job_id: str, turn: int, attempt: int) -> str:
+    """The key of a turn's work item."""
+    return f"{ItemKind.LOOP}:{job_id}:{turn}:{attempt}"
+
+
+def tool_key(kind: ItemKind, call_id: str, attempt: int) -> str:
+    """The key of a work item of a tool call's attempt."""
+    return f"{kind}:{call_id}:{attempt}"
+
+
+def slot_request_key(job_id: str, epoch: int) -> str:
+    """The key of a job's slot request."""
+    return f"{ItemKind.SLOT_REQUEST}:{job_id}:{epoch}"
+
+
+def slot_request_item(job_id: str, want: str, epoch: int, now_ms: int) -> WorkItem:
+    """The work item of a job's slot request to the admission."""
+    return WorkItem(
+        slot_request_key(job_id, epoch), ItemKind.SLOT_REQUEST, job_id, 1, epoch, want=want, since_ms=now_ms
+    )
+
+
+def remember_key(job_id: str, attempt: int) -> str:
+    """The key of the work item that remembers an ended job."""
+    return f"{ItemKind.REMEMBER}:{job_id}:{attempt}"
+
+
+def remember_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
+    """The work item that remembers an ended job."""
+    key = remember_key(job_id, attempt)
+    return WorkItem(key, ItemKind.REMEMBER, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
+
+
+def turn_group(job_id: str, turn: int) -> str:
+    """The group of the work items of a turn's tool calls."""
+    return f"{job_id}:{turn}"
+
+
+def loop_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
+    """The work item of a turn's attempt."""
+    key = loop_key(job_id, turn, attempt)
+    return WorkItem(key, ItemKind.LOOP, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
+
+
+def following(
+    item: WorkItem, kind: ItemKind, now_ms: int, *, attempt: int | None = None, not_before_ms: int = 0
+) -> WorkItem:
+    """The next work item of the same tool call."""
+    number = attempt if attempt is not None else item.attempt
+    return replace(
+        item,
+        key=tool_key(kind, item.call_id, number),
+        kind=kind,
+        attempt=number,
+        owner="",
+        claimed_ms=0,
+        lease_until_ms=0,
+        not_before_ms=not_before_ms,
+        since_ms=now_ms,
+        undelivered=0,
+        counted="",
+        appended=0,
+        abandoned=0,
+        died=item.deaths if item.kind is ItemKind.CALL else item.died,
+        redelivered=False,
+        redriven=0,
+    )
+
+
+def blocked(item: WorkItem, items: Iterable[WorkItem]) -> bool:
+    """Whether a step must wait for another one that is not over: that one has a work item.
+
+    What has begun waits for none, also where a failover forgot that a step before it is over.
+    """
+    before = set(item.after.split(",")) if item.kind is ItemKind.CALL and item.after else set[str]()
+    return bool(before) and any(other.call_id in before or other.approval_of_call in before for other in items)
+
+
+def item_key_of(event: Event) -> str:
+    """The key of the work item that this event is the event of."""
+    payload = event.payload
+    if isinstance(payload, ToolPayload):
+        if payload.wait:
+            return tool_key(ItemKind.WAIT, payload.call_id, payload.attempt)
+        return tool_key(_TOOL_KIND[event_type(event)], payload.call_id, payload.attempt)
+    if payload.slot_request is not None:
+        return slot_request_key(event.job_id, payload.slot_request)
+    if payload.remember:
+        return remember_key(event.job_id, payload.attempt)
+    return loop_key(event.job_id, payload.turn, payload.attempt)

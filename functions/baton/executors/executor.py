@@ -1,0 +1,110 @@
+"""The shape of an executor, and what holds for the output of each: no secrets, and no text that the store cannot hold.
+
+Invariant: no value that the settings know as a secret, and none under a secret's name in a call's arguments, gets into
+a result, an error, an answer or a part. A model's arguments are cleaned of the settings' values before the tool sees
+them: a model has no business with them. Half a surrogate pair is no UTF-8 and would fail every COMMIT, so it is
+replaced. Must not: change the arguments' own secrets, which the tool needs; they are redacted in what is recorded
+(`baton.sdk.redaction`).
+"""
+
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunTool, Work
+from baton.engine.step_results import (
+    ExtraUsage,
+    ModelAnswered,
+    ModelFailed,
+    StepResult,
+    ToolFailed,
+    ToolReturned,
+    ToolWaits,
+)
+from baton.sdk.records import Failure, Wanted
+from baton.sdk.redaction import KnownSecrets, redacted, redacted_json
+
+
+class Executing(Protocol):
+    """Does one kind of work."""
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work."""
+        ...
+
+
+def storable(text: str) -> str:
+    """The text with what UTF-8 cannot hold replaced by `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
+class Hiding:
+    """Performs what another one does, and hides secrets in what happened."""
+
+    def __init__(self, executor: Executing, secrets: KnownSecrets) -> None:
+        self._executor = executor
+        self._secrets = secrets
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work."""
+        secrets = self._secrets.and_those_in(effect.call.arguments) if isinstance(effect, RunTool) else self._secrets
+        step_result = await self._executor(effect, history, claim)
+        return hidden(step_result, secrets) if step_result is not None else None
+
+
+def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
+    """What happened, without secrets."""
+    match step_result:
+        case ToolReturned():
+            return ToolReturned(_json(step_result.result_json, secrets))
+        case ToolWaits():
+            child = step_result.child and replace(step_result.child, task=secrets.hide_in(step_result.child.task))
+            return replace(step_result, timeout_result=_json(step_result.timeout_result, secrets), child=child)
+        case ToolFailed():
+            return ToolFailed(_failure(step_result.failure, secrets))
+        case ModelFailed():
+            failure = _failure(step_result.failure, secrets)
+            return replace(step_result, failure=failure, extra_usage=_extra_usage(step_result.extra_usage, secrets))
+        case ModelAnswered():
+            return _answered(step_result, secrets)
+        case _:
+            return step_result
+
+
+def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
+    return replace(
+        step_result,
+        text=secrets.hide(step_result.text),
+        reflection=secrets.hide(step_result.reflection),
+        wanted=tuple([_wanted(wanted_call, secrets) for wanted_call in step_result.wanted]),
+        # It may hold the arguments a second time, in the provider's own form.
+        provider=None if step_result.provider is None else secrets.hide_in(redacted(step_result.provider)),
+        output=secrets.hide_in(step_result.output),
+        extra_usage=_extra_usage(step_result.extra_usage, secrets),
+    )
+
+
+def _wanted(wanted_call: Wanted, secrets: KnownSecrets) -> Wanted:
+    arguments = secrets.hide_in(wanted_call.arguments)
+    if wanted_call.fault is None:
+        return wanted_call if arguments == wanted_call.arguments else replace(wanted_call, arguments=arguments)
+    return replace(
+        wanted_call,
+        arguments=arguments,
+        fault=_failure(wanted_call.fault, secrets.and_those_in(wanted_call.arguments)),
+    )
+
+
+def _extra_usage(extra_usage: ExtraUsage, secrets: KnownSecrets) -> ExtraUsage:
+    if not extra_usage.entries:
+        return extra_usage
+    return replace(extra_usage, entries=tuple(secrets.hide_in(entry) for entry in extra_usage.entries))
+
+
+def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
+    return replace(failure, type=secrets.hide(failure.type), message=secrets.hide(failure.message))
+
+
+def _json(text: str, secrets: KnownSecrets) -> str:
+    return secrets.hide_in_json(redacted_json(text))

@@ -1,0 +1,108 @@
+"""What of a job's history the model is told in this turn, as the agent's policy says; a summary is written where due.
+
+Invariant: whatever goes wrong with a summary, the turn goes on: then the oldest turns are left out, this once.
+Must not: record anything; what is to be recorded is handed back (`ExtraUsage`), for the turn's COMMIT.
+"""
+
+import logging
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.agents.agent import Agent
+from baton.conversation import fitting
+from baton.conversation.conversation import (
+    Conversation,
+    conversation_of,
+    fixed_bytes,
+    room_bytes,
+    summarized,
+    tokens_of,
+    untold,
+)
+from baton.conversation.fitting import fit
+from baton.conversation.policy import KeepAll, Summarize
+from baton.engine.commit.answers import History
+from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
+from baton.executors.executor import storable
+from baton.executors.model_call import ModelCalls
+from baton.models.model import Model, ModelAnswer, ToolSpec
+
+_log = logging.getLogger("baton.models")
+
+# Of the turn's time: the answer must still find some.
+_SUMMARY_SHARE = 0.5
+
+
+class Told(Struct, frozen=True):
+    """The history to tell; what it is thought to take together with the fixed part (0: not estimated)."""
+
+    history: History
+    estimated_tokens: int = 0
+    extra_usage: ExtraUsage = NO_EXTRA_USAGE
+
+
+async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model) -> Told:
+    """Choose what is told.
+
+    Args:
+        agent: whose model is told.
+        history: what is stored.
+        tools: what is told besides, with the agent's instructions.
+        calls: the turn's calls of models.
+        writer: the model that writes summaries.
+    """
+    policy = agent.history
+    if isinstance(policy, KeepAll):
+        return Told(_everything(history))
+    fixed = fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
+    limit_bytes = room_bytes(policy.max_tokens, history, fixed)
+    conversation, extra_usage = conversation_of(history), NO_EXTRA_USAGE
+    if isinstance(policy, Summarize):
+        conversation, extra_usage = await _with_summary(policy, conversation, limit_bytes, calls, writer)
+        if extra_usage.entries:
+            extra_usage = replace(extra_usage, untold=untold(history, extra_usage.entries[0]["upTo"]))
+    fitted = fit(conversation, limit_bytes)
+    return Told(fitted.history(), tokens_of(fitted.size_bytes + fixed), extra_usage)
+
+
+def _everything(history: History) -> History:
+    """What is loaded; where that is not all, another policy had it summed up before a deploy: the summary is told."""
+    if history.untold != (0, 0):
+        return conversation_of(history).history()
+    entries = tuple([entry for entry in history.transcript if entry["role"] != "summary"])
+    return History(entries, history.results)
+
+
+async def _with_summary(
+    policy: Summarize, conversation: Conversation, limit_bytes: int, calls: ModelCalls, writer: Model
+) -> tuple[Conversation, ExtraUsage]:
+    old = fitting.due(conversation, policy, limit_bytes)
+    if not old:
+        return conversation, ExtraUsage()
+    request = fitting.request_of(conversation, old, limit_bytes)
+    try:
+        answer = await calls.ask(writer, request, _SUMMARY_SHARE)
+        text = storable(answer.text).strip()
+    except Exception as error:  # noqa: BLE001 - a model is foreign code, and the turn can do without its summary
+        _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, error)
+        return conversation, ExtraUsage()
+    entries: tuple[dict[str, Any], ...] = ()
+    if text:
+        usage = {"inputTokens": answer.input_tokens, "outputTokens": answer.output_tokens, "costUsd": answer.cost_usd}
+        entry = {**fitting.entry_of(text, old, limit_bytes), "usage": {**usage, "cached": answer.cached}}
+        conversation, entries = summarized(conversation, entry), (entry,)
+    return conversation, _extra_usage(entries, answer)
+
+
+def _extra_usage(entries: tuple[dict[str, Any], ...], answer: ModelAnswer) -> ExtraUsage:
+    if answer.cached:
+        return ExtraUsage(entries, cached_calls=1)
+    return ExtraUsage(
+        entries=entries,
+        model_calls=1,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cost_usd=answer.cost_usd,
+    )

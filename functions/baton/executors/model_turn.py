@@ -1,0 +1,202 @@
+"""One model call: from what is recorded to the model's request, from its answer to a step result.
+
+Its text is appended to the job's parts while it is made, but for a planner's, which is a thought, and for a structured
+answer, whose text is made of what was checked.
+
+Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is a fact of the job, not a failure of
+the delivery. Must not: run tools; it only checks whether those asked for exist and fit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from msgspec import structs
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry, UnknownAgentError
+from baton.conversation import exchanges
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, Work
+from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
+from baton.engine.transcript import NewerEntryError, upcast_all
+from baton.executors.executor import storable
+from baton.executors.history import told
+from baton.executors.model_call import ModelCalls, answered, calls_of
+from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
+from baton.executors.text_stream import TextStream, TextStreams
+from baton.memory import entries as recollection
+from baton.models.fingerprint import asked
+from baton.models.model import Message, ModelError, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.planning.plan import is_plan, told_plan
+from baton.sdk.memory import ModelCache
+from baton.sdk.records import Failure
+from baton.tools.contained import CutShortError
+
+
+class ModelTurn:
+    """Performs CallModel."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        work_limit_seconds: float,
+        cache: ModelCache | None = None,
+        text_streams: TextStreams | None = None,
+    ) -> None:
+        self._registry = registry
+        self._work_limit_seconds = work_limit_seconds
+        self._cache = cache
+        self._text_streams = text_streams
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
+        """Ask the model of the job's agent."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        try:
+            agent = self._registry.agent(effect.job.agent)
+        except UnknownAgentError as error:
+            # Old code in the middle of a deploy may not know it yet.
+            return ModelFailed(Failure("unknown_agent", str(error), retryable=True))
+        try:
+            entries = upcast_all(history.transcript)
+        except NewerEntryError as error:
+            return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
+        if entries is not history.transcript:
+            history = replace(history, transcript=entries)
+        if agent.plan:
+            return static_turn(agent.plan, self._registry.tools_of(agent), history)
+        streams = agent.mode != "plan" and agent.output is None
+        text_stream = self._text_streams.of(effect, claim) if self._text_streams and streams else None
+        return await self._ask(agent, effect, history, text_stream)
+
+    async def _ask(
+        self, agent: Agent, effect: CallModel, history: History, text_stream: TextStream | None
+    ) -> StepResult:
+        calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
+        specs = self._registry.specs_of(agent)
+        planner = None
+        if agent.mode == "plan":
+            planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
+        told_specs = planner.told_specs if planner else specs
+        tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
+        request = self._request(agent, tell.history, effect.turn, text_stream)
+        step_result, digests = await self._answer(agent, request, calls, planner, effect.job.id)
+        if isinstance(step_result, ModelFailed):
+            return structs.replace(step_result, extra_usage=tell.extra_usage)
+        streamed_text = await text_stream.streamed_text() if text_stream else None
+        estimated = tell.estimated_tokens
+        return structs.replace(
+            step_result,
+            asked=digests,
+            estimated_tokens=estimated,
+            streamed_text=streamed_text,
+            extra_usage=tell.extra_usage,
+        )
+
+    async def _answer(
+        self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None, job_id: str
+    ) -> tuple[ModelAnswered | ModelFailed, dict[str, str] | None]:
+        """What came of asking, and the digests of what was asked."""
+        model = self._registry.model_of(agent)
+        try:
+            question = planner.request(request) if planner else request
+            answer = await calls.ask(model, question)
+        except TimeoutError:
+            late = Failure("model_timeout", f"no answer within {calls.limit_seconds:g} s", retryable=True)
+            return ModelFailed(late), None
+        except ModelError as error:
+            failure = Failure("model_error", storable(error.message), retryable=error.retryable)
+            return ModelFailed(failure, error.retry_after_seconds), None
+        except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
+            kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+            failure = Failure("model_error", storable(f"{kind}: {error}"), retryable=True)
+            return ModelFailed(failure), None
+        tools = self._registry.tools_of(agent)
+        said = planner.answered(answer) if planner else answered(answer, tools, agent.output)
+        if not isinstance(said, ModelAnswered):
+            return said, None
+        return said, asked(question, reads_history=model.reads_history, job_id=job_id)
+
+    def _request(self, agent: Agent, history: History, turn: int, text_stream: TextStream | None) -> ModelRequest:
+        return ModelRequest(
+            agent.instructions,
+            messages(history),
+            self._registry.specs_of(agent),
+            turn,
+            settings=dict(agent.model_settings),
+            output=agent.output.spec if agent.output else None,
+            listener=text_stream,
+        )
+
+
+def messages(history: History) -> tuple[Message, ...]:
+    """The conversation so far, as the model is told it: what is remembered comes before the task."""
+    told: list[Message] = []
+    for entry in _once(history.transcript):
+        if entry["role"] != "model":
+            at = _place(entry, told)
+            told[at:at] = _besides(entry)
+        elif is_plan(entry):
+            told += told_plan(entry, history.results)
+        else:
+            told += _turn(entry, history.results)
+    return tuple(told)
+
+
+def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> list[Message]:
+    """What the model said, and what came of its calls."""
+    wanted_calls: Sequence[Mapping[str, Any]] = entry["calls"]
+    calls = tuple(
+        [PastCall(wanted_call["id"], wanted_call["tool"], wanted_call["arguments"]) for wanted_call in wanted_calls]
+    )
+    told: list[Message] = [ModelMessage(entry["text"], calls, entry.get("provider"))]
+    for wanted_call in wanted_calls:
+        stored = results.get(wanted_call["id"]) or wanted_call
+        if "ok" in stored:
+            told.append(ToolMessage(wanted_call["id"], wanted_call["tool"], stored["ok"]))
+        else:
+            error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
+            told.append(ToolMessage(wanted_call["id"], wanted_call["tool"], error, is_error=True))
+    return told
+
+
+def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The entries; what is told of the session's conversation is left out of what is remembered."""
+    said = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
+    if not said:
+        return transcript
+    return [
+        {**entry, "entries": [one for one in entry["entries"] if one["id"] not in said]}
+        if entry["role"] == "memory"
+        else entry
+        for entry in transcript
+    ]
+
+
+def _place(entry: Mapping[str, Any], told: list[Message]) -> int:
+    """Where it is told: what is remembered first, then what was said before in the session, then the task."""
+    match entry["role"]:
+        case "memory":
+            return 0
+        case "session":
+            return next((at for at, message in enumerate(told) if not getattr(message, "note", False)), len(told))
+        case _:
+            return len(told)
+
+
+def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
+    """What no model said; a role of a newer version is not told."""
+    match entry["role"]:
+        case "user":
+            return (UserMessage(entry.get("text", ""), entry.get("data") or {}),)
+        case "summary":
+            return (UserMessage(f"[Summary of turns 1 to {entry['upTo']}:]\n{entry['text']}", note=True),)
+        case "omitted":
+            return (UserMessage(f"[{entry['turns']} earlier turns are left out here.]", note=True),)
+        case "memory":
+            remembered = recollection.told(entry)
+            return (UserMessage(remembered, note=True),) if remembered else ()
+        case "session":
+            return exchanges.told(entry)
+        case _:
+            return ()

@@ -1,0 +1,137 @@
+"""Earlier jobs: a first turn gets the session's exchanges and what is remembered; an ended job is remembered itself.
+
+Invariant: what was found once is recorded with the turn and never looked for again: later attempts and turns find it in
+the transcript. An index that does not answer is a warning, and fails nothing unless the agent requires its memory. An
+outage of the store is raised, for the queue to repeat. Remembering a job twice stores one entry.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from msgspec import structs
+from msgspec.structs import replace as struct_replace
+
+from baton.agents.registry import Registry, UnknownAgentError
+from baton.conversation.conversation import BYTES_PER_TOKEN
+from baton.conversation.exchanges import TOTAL_BYTES, Earlier, is_chat, recorded
+from baton.conversation.policy import KeepAll
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, Remember, Work
+from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed, NotRemembered, Remembered, StepResult
+from baton.executors.executor import Executing
+from baton.memory.entries import exchange_of, question_of
+from baton.memory.keeper import MemoryKeeper
+from baton.memory.policy import Memory
+from baton.sdk.records import MEMORY_ROLE, SESSION_ROLE, Failure
+from baton_events.errors import MemoryUnavailableError
+
+_Executor = Callable[[Work, History, Claim], Awaitable[StepResult | None]]
+
+
+class Recalling:
+    """Performs CallModel: `turn`, with memory before it where the agent has one."""
+
+    def __init__(self, turn: _Executor, registry: Registry, keeper: MemoryKeeper) -> None:
+        self._turn = turn
+        self._registry = registry
+        self._keeper = keeper
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Retrieve, if that is still to be done, and ask the model."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        policy = self._policy_of(effect.job.agent)
+        if policy is None or effect.turn > 1 or any(entry["role"] == MEMORY_ROLE for entry in history.transcript):
+            return await self._turn(effect, history, claim)
+        job, question = effect.job, question_of(history.transcript[0])
+        found = await self._keeper.retrieve(policy, job.tenant, job.session_id, question, job.id)
+        if policy.required and found.warnings:
+            message = f"{'; '.join(found.warnings)}, and agent {job.agent!r} requires its memory"
+            return ModelFailed(Failure("memory_unavailable", message, retryable=True))
+        entry = found.recorded()
+        step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
+        return _with_entry(step_result, entry)
+
+    def _policy_of(self, agent: str) -> Memory | None:
+        try:
+            return self._registry.agent(agent).memory_policy
+        except UnknownAgentError:
+            return None  # the turn says so
+
+
+# Of what a policy lets a model be told; the rest is for the task and what follows from it.
+_SHARE = 2
+
+
+class Conversing:
+    """Performs CallModel: `turn`, with the session's conversation before it where the job is part of a chat."""
+
+    def __init__(self, turn: Executing, registry: Registry, earlier: Earlier) -> None:
+        self._turn = turn
+        self._registry = registry
+        self._earlier = earlier
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Find what was said before, if that is still to be done, and ask the model."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        if effect.turn > 1 or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
+            return await self._turn(effect, history, claim)
+        entry = recorded(
+            await self._earlier.before(effect.job, history.transcript[0]), self._limit_bytes(effect.job.agent)
+        )
+        if not entry["exchanges"]:
+            return await self._turn(effect, history, claim)
+        step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
+        return _with_entry(step_result, entry)
+
+    def _limit_bytes(self, agent: str) -> int:
+        try:
+            policy = self._registry.agent(agent).history
+        except UnknownAgentError:
+            return TOTAL_BYTES  # the turn says so
+        if isinstance(policy, KeepAll):
+            return TOTAL_BYTES
+        return min(TOTAL_BYTES, policy.max_tokens * BYTES_PER_TOKEN // _SHARE)
+
+
+def _is_known(history: History) -> bool:
+    return any(entry["role"] == SESSION_ROLE for entry in history.transcript)
+
+
+def _with_entry(step_result: StepResult | None, entry: dict[str, Any]) -> StepResult | None:
+    match step_result:
+        case ModelAnswered() | ModelFailed():
+            extra_usage: ExtraUsage = step_result.extra_usage
+            return structs.replace(
+                step_result, extra_usage=structs.replace(extra_usage, entries=(entry, *extra_usage.entries))
+            )
+        case _:
+            return step_result
+
+
+class RememberJob:
+    """Performs Remember."""
+
+    def __init__(self, keeper: MemoryKeeper, work_limit_seconds: float, hide: Callable[[str], str] = str) -> None:
+        self._keeper = keeper
+        self._work_limit_seconds = work_limit_seconds
+        self._hide = hide  # takes secrets out of a text
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:  # noqa: ARG002 - one signature
+        """Store it, unless there is nothing to remember, or the session was forgotten.
+
+        Raises:
+            StoreError: it may be stored in part, and is to be stored again.
+        """
+        assert isinstance(effect, Remember), "this executor is registered for Remember"
+        entry = exchange_of(effect.job, history.transcript[0])
+        if entry is None:
+            return Remembered()
+        try:
+            async with asyncio.timeout(self._work_limit_seconds):
+                await self._keeper.store(effect.job.tenant, struct_replace(entry, text=self._hide(entry.text)))
+        except (TimeoutError, MemoryUnavailableError) as error:
+            reason = str(error) or f"no answer within {self._work_limit_seconds:g} s"
+            return NotRemembered(Failure("memory_unavailable", reason, retryable=True))
+        return Remembered()

@@ -1,0 +1,162 @@
+"""What a running tool call reaches by its context: its job's stream, its session's memory, its tenant's operations.
+
+Invariant: a call writes to the stream as long as its claim holds the work item. It reaches the memory of its own tenant
+and session; an operation of another tenant is as unknown as one that never was.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from baton.clock import Clock
+from baton.engine.commit.answers import Claim
+from baton.engine.commit.stored_bytes import bytes_of
+from baton.engine.state import Job
+from baton.engine.transitions import CallStatus
+from baton.engine.waits import APPROVALS, info_part
+from baton.memory.entries import note_of
+from baton.memory.keeper import NO_INDEX, MemoryKeeper
+from baton.memory.policy import Memory
+from baton.sdk.memory import MemoryEntry
+from baton.sdk.redaction import KnownSecrets, redacted
+from baton.storage.ports.jobs import Reader, Store
+from baton.tools.context import NoOperations
+from baton.tools.tool_error import ToolError
+from baton.transport.meter import write
+from baton_events.errors import MemoryUnavailableError, StoreError
+from baton_events.ids import call_of_operation, canonical_json, job_of_call
+from baton_events.timestamps import rfc3339
+
+
+class CallMemory:
+    """`ToolMemory` of one tool call; what it stores has the call's id, so a repeated attempt stores once."""
+
+    def __init__(
+        self, keeper: MemoryKeeper, job: Job, call_id: str, policy: Memory, hide: Callable[[str], str] = str
+    ) -> None:
+        self._keeper = keeper
+        self._job = job
+        self._call_id = call_id
+        self._policy = policy
+        self._hide = hide  # takes secrets out of a text
+
+    async def remember(self, text: str) -> dict[str, Any]:
+        """Store a note.
+
+        Raises:
+            ToolError: the vector index does not answer. StoreError: the store does not.
+        """
+        try:
+            kept = await self._keeper.store(self._job.tenant, note_of(self._job, self._call_id, self._hide(text)))
+        except MemoryUnavailableError as error:
+            raise _unavailable(error) from error
+        if not kept:
+            return {"remembered": False, "note": "this conversation was forgotten on request after the job began"}
+        if not self._keeper.has_index:
+            return {"remembered": True, "note": f"in this conversation only, as {NO_INDEX}"}
+        return {"remembered": True}
+
+    async def recall(self, query: str, limit: int) -> dict[str, Any]:
+        """Entries near the query, as far as the agent's memory reaches; without an index the session's newest ones.
+
+        Raises:
+            ToolError: the vector index does not answer. StoreError: the store does not.
+        """
+        if not self._keeper.has_index:
+            recent = (await self._keeper.recent(self._job.tenant, self._job.session_id))[-limit:]
+            note = f"this conversation's newest entries, since {NO_INDEX}"
+            return {"entries": [_view(entry) for entry in reversed(recent)], "note": note}
+        try:
+            hits = await self._keeper.search(self._policy, self._job.tenant, self._job.session_id, query, limit)
+        except MemoryUnavailableError as error:
+            raise _unavailable(error) from error
+        return {"entries": [{**_view(hit.entry), "score": hit.score} for hit in hits]}
+
+
+def _view(entry: MemoryEntry) -> dict[str, Any]:
+    return {"text": entry.text, "kind": entry.kind, "agent": entry.agent, "createdAt": rfc3339(entry.created_ms)}
+
+
+def _unavailable(error: MemoryUnavailableError) -> ToolError:
+    return ToolError(str(error), retryable=True, type="memory_unavailable")
+
+
+_log = logging.getLogger("baton.tools")
+
+
+class StoreChannel:
+    """`ToolChannel` of one attempt of a tool call."""
+
+    def __init__(self, store: Store, clock: Clock, claim: Claim, call_id: str, secrets: KnownSecrets) -> None:
+        self._store = store
+        self._clock = clock
+        self._claim = claim
+        self._call_id = call_id
+        self._secrets = secrets
+        self._appended = 0
+
+    async def info(self, title: str, data: Any) -> None:
+        """Record an info checkpoint.
+
+        Raises:
+            StoreError: it is not recorded; unless the tool catches this, the delivery fails and the tool runs again.
+        """
+        claim, number = self._claim, f"{self._claim.item_key.rpartition(':')[2]}-{self._appended + 1}"
+        shown = self._shown({"title": title, "data": data})
+        part = info_part(claim.job_id, self._call_id, number, **shown, at_ms=self._clock.now_ms())
+        await self._append(part)
+
+    async def progress(self, fraction: float, text: str) -> None:
+        """Record how far the tool has come; a report that the store does not take is no reason to run it again."""
+        try:
+            data = {"callId": self._call_id, **self._shown({"fraction": fraction, "text": text})}
+            await self._append(canonical_json({"type": "data-progress", "data": data}))
+        except StoreError as error:
+            _log.warning("a progress report of %s is lost: %s", self._call_id, error)
+
+    async def cancelled(self) -> bool:
+        """Whether the work item is no longer held: the job was cancelled or ended, or somebody else took over."""
+        return not await self._store.append(self._claim, 0, ())
+
+    def _shown(self, data: dict[str, Any]) -> dict[str, Any]:
+        shown: dict[str, Any] = self._secrets.hide_in(redacted(data))
+        return shown
+
+    async def _append(self, part: str) -> None:
+        self._appended += 1
+        if await self._store.append(self._claim, self._appended, [part]):
+            write(bytes_of([part]))
+
+
+_OVER = (CallStatus.COMPLETED, CallStatus.FAILED, CallStatus.CANCELLED)
+
+
+class TenantOperations:
+    """`ToolOperations` of one tenant."""
+
+    def __init__(self, reader: Reader, tenant: str) -> None:
+        self._reader = reader
+        self._tenant = tenant
+
+    async def status(self, operation_id: str) -> dict[str, Any]:
+        """How far it is."""
+        call_id = call_of_operation(operation_id)
+        snapshot = await self._reader.job(job_of_call(call_id)) if call_id else None
+        calls = snapshot.calls if snapshot and snapshot.job.tenant == self._tenant else ()
+        call = next((call for call in calls if call.id == call_id and call.tool not in APPROVALS), None)
+        if call is None or snapshot is None:
+            return await NoOperations().status(operation_id)
+        # What has come is recorded before it is taken in; a job that ended leaves its calls as they were.
+        outcome = snapshot.results.get(call_id, {})
+        done = bool(outcome) or call.status in _OVER or snapshot.job.ended
+        told: dict[str, Any] = {
+            "operationId": operation_id,
+            "status": str(call.status),
+            "done": done,
+            "tool": call.tool,
+        }
+        if "ok" in outcome:
+            told["result"] = outcome["ok"]
+        elif "error" in outcome:
+            told["error"] = outcome["error"]
+        return told

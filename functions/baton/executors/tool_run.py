@@ -1,0 +1,240 @@
+"""One attempt of a tool call: run it with the recorded arguments, within its time limit, and check its result.
+
+A call of an agent's tool starts a job below its own, inside the limits of the job that starts it. Invariant: a failure
+is a step result with a clear message, never raised. Each attempt of a call starts the same job. Must not: import a
+model.
+"""
+
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError, policy_of
+from baton.clock import Clock
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunTool, Work
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import StepResult, Submitted, ToolAsks, ToolFailed, ToolReturned, ToolWaits
+from baton.engine.waits import tool_digest
+from baton.executors.executor import storable
+from baton.executors.tool_context import CallMemory, StoreChannel, TenantOperations
+from baton.memory.keeper import MemoryKeeper
+from baton.memory.policy import Memory
+from baton.planning.reference import UnresolvedReference, resolved
+from baton.sdk.limits import within
+from baton.sdk.records import Failure
+from baton.sdk.redaction import KnownSecrets
+from baton.storage.ports.jobs import Reader, Store
+from baton.tools.arguments import InvalidArguments
+from baton.tools.contained import CutShortError
+from baton.tools.context import NoOperations, ToolContext
+from baton.tools.pending import ChildTask, Pending
+from baton.tools.results import InvalidResult
+from baton.tools.running_calls import OverLimitError, RunningCalls, StillRunsError
+from baton.tools.tool import Tool
+from baton.tools.tool_error import ToolError
+from baton_events.errors import StoreError
+from baton_events.ids import call_id, canonical_json, child_of, job_of_call, operation_id
+
+
+class NoChildError(Exception):
+    """The job cannot be started; `type` and text are told to the model, `retryable`: it may be possible later."""
+
+    def __init__(self, kind: str, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.type = kind
+        self.retryable = retryable
+
+
+def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, now_ms: int) -> Submitted:
+    """The job to start, the same for each attempt of the call.
+
+    Raises:
+        NoChildError: no agent has that name (in this version of the code), it is too deep, or its data is no JSON.
+    """
+    if parent.limits.depth <= 0:
+        raise NoChildError("too_deep", f"job {parent.id} may start no jobs below it: Limits(depth=…) of its root")
+    try:
+        agent = registry.agent(task.agent)
+    except UnknownAgentError as error:
+        raise NoChildError("unknown_agent", str(error), retryable=True) from error
+    try:
+        canonical_json(task.data).encode()
+    except (TypeError, ValueError) as error:
+        raise NoChildError("invalid_task", f"the data for agent {task.agent!r} is not JSON: {error}") from error
+    job = Job(
+        id=child_of(call_id, parent.run),
+        session_id=parent.session_id,
+        tenant=parent.tenant,
+        agent=agent.name,
+        created_at_ms=now_ms,
+        priority=parent.priority,
+        limits=within(agent.limits, parent.limits, parent.counted_ms(now_ms)),
+        model=policy_of(registry, agent),
+        parent_call=call_id,
+        isolated=agent.isolated,
+        traceparent=parent.traceparent,
+    )
+    return Submitted(job, {"text": str(task.task), "data": task.data})
+
+
+MESSAGE_LIMIT_CHARS = 2_000
+_ANY_MEMORY = Memory()
+_MISFITS = {InvalidArguments: "invalid_arguments", InvalidResult: "invalid_result"}
+
+
+class ToolRun:
+    """Performs RunTool."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        keeper: MemoryKeeper,
+        clock: Clock,
+        calls: RunningCalls,
+        result_limit_bytes: int,
+        secrets: KnownSecrets | None = None,
+        reader: Reader | None = None,
+    ) -> None:
+        self._registry = registry
+        self._secrets = secrets or KnownSecrets()
+        self._store = store
+        self._reader = reader
+        self._keeper = keeper
+        self._clock = clock
+        self._calls = calls
+        self._result_limit_bytes = result_limit_bytes
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
+        """Run the tool; a step of a plan is given what it refers to."""
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
+        try:
+            tool = self._registry.tool(effect.call.tool)
+        except UnknownToolError as error:
+            # Old code in the middle of a deploy may not know it yet.
+            return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
+        try:
+            arguments = arguments_of(effect.call, history)
+        except UnresolvedReference as error:
+            return _failed("unresolved_reference", str(error), retryable=False)
+        if tool.requires_approval and not _is_approved(effect.call):
+            return _asks(tool, arguments, claim.now_ms)
+        secrets = self._secrets.and_those_in(effect.call.arguments)
+        context = ToolContext(
+            job_id=effect.job.id,
+            session_id=effect.job.session_id,
+            call_id=effect.call.id,
+            operation_id=operation_id(effect.call.id),
+            attempt=effect.attempt,
+            idempotency_key=_idempotency_key(effect.call),
+            started_at_ms=claim.now_ms,
+            channel=StoreChannel(self._store, self._clock, claim, effect.call.id, secrets),
+            operations=TenantOperations(self._reader, effect.job.tenant) if self._reader else NoOperations(),
+            memory=CallMemory(
+                self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
+            ),
+        )
+        result = await self._attempt(tool, arguments, context)
+        if isinstance(result, ToolFailed):
+            return result
+        if isinstance(result, Pending):
+            return self._waits(tool, result, context, effect.job, claim.now_ms)
+        return self._returned(tool, result)
+
+    def _waits(self, tool: Tool, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
+        try:
+            child = child_job(self._registry, job, context.call_id, pending.child, now_ms) if pending.child else None
+        except NoChildError as error:
+            return _failed(error.type, str(error), retryable=error.retryable)
+        timeout_result = self._returned(tool, pending.otherwise)
+        if not isinstance(timeout_result, ToolReturned):
+            return timeout_result
+        return ToolWaits(
+            until_ms=pending.until_ms(now_ms),
+            timeout_result=f'{{"ok":{timeout_result.result_json}}}',
+            event=pending.event,
+            operation_id=context.operation_id if pending.operation and not pending.event else "",
+            child=child,
+        )
+
+    def _memory_of(self, agent: str) -> Memory:
+        try:
+            return self._registry.agent(agent).memory_policy or _ANY_MEMORY
+        except UnknownAgentError:
+            return Memory(scope="session")
+
+    async def _attempt(self, tool: Tool, arguments: dict[str, Any], context: ToolContext) -> Any:
+        try:
+            return await self._calls.result(tool, arguments, context)
+        except StoreError:
+            raise  # an outage of the store is the queue's to repeat, not a failure of the tool
+        except OverLimitError as error:
+            late = f"tool {tool.name!r} did not return within {self._calls.limit_seconds(tool):g} s"
+            return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)
+        except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a fact
+            return _failure_of(error)
+
+    def _returned(self, tool: Tool, result: Any) -> StepResult:
+        try:
+            text = to_json(result, inf_nan_mode="null").decode()
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            message = f"tool {tool.name!r} returned a {type(result).__name__} that is not JSON: {error}"
+            return _failed("result_not_serializable", message, retryable=False)
+        size_bytes = len(text.encode())
+        if size_bytes > self._result_limit_bytes:
+            message = (
+                f"tool {tool.name!r} returned {size_bytes} bytes, over the limit of {self._result_limit_bytes}: "
+                "return less, or a reference (RESULT_LIMIT_BYTES raises the limit)"
+            )
+            return _failed("result_too_large", message, retryable=False)
+        return ToolReturned(text)
+
+
+def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
+    """What the tool is called with; a call that is no step of a plan has no references, nor has what was approved.
+
+    Raises:
+        UnresolvedReference: a reference leads nowhere.
+    """
+    if not call.step or call.approved:
+        return call.arguments
+    return resolved(call.arguments, call.after, history.results)
+
+
+def _is_approved(call: CallRecord) -> bool:
+    """Whether a person has approved this tool with exactly these arguments."""
+    return call.approved == tool_digest(call.tool, call.arguments)
+
+
+def _asks(tool: Tool, arguments: dict[str, Any], now_ms: int) -> StepResult:
+    """Nobody is asked about a call that cannot run."""
+    try:
+        asked = tool.check(arguments)
+    except InvalidArguments as error:
+        return _failed("invalid_arguments", str(error), retryable=False)
+    return ToolAsks(asked, tool.approval_title, now_ms + round(tool.approval_seconds * 1000))
+
+
+def _idempotency_key(call: CallRecord) -> str:
+    """The call's id; where a person approved arguments, one in which is their digest."""
+    if not call.approved:
+        return call.id
+    return call_id(job_of_call(call.id), call.turn, call.position, call.tool, call.arguments)
+
+
+def _failure_of(error: Exception) -> ToolFailed:
+    match error:
+        case ToolError():
+            return _failed(error.type, error.message, retryable=error.retryable)
+        case InvalidArguments() | InvalidResult():
+            return _failed(_MISFITS[type(error)], str(error), retryable=False)
+        case StillRunsError():
+            return _failed("still_running", str(error))
+        case _:
+            kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+            return _failed(kind, str(error) or "no message")
+
+
+def _failed(kind: str, message: str, *, retryable: bool = True) -> ToolFailed:
+    return ToolFailed(Failure(storable(kind), storable(message)[:MESSAGE_LIMIT_CHARS], retryable))

@@ -1,0 +1,1 @@
+"""The demo model, which needs no provider: it answers questions over a folder of text files."""

@@ -1,0 +1,155 @@
+"""Our messages as pydantic-ai's, and its answers as ours: whole, or piece by piece while they come.
+
+Invariant: every tool call sent has its result right behind it, under one id. A provider's answer is kept word for word,
+in pydantic-ai's own JSON, only where it holds more than texts and calls (signatures, item ids), and only up to a size;
+it is sent back as it came. Must not: judge whether a call can run, or stream a model's thinking or the arguments of its
+calls.
+"""
+
+import json
+from collections.abc import AsyncIterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_ai.messages import ModelMessage as Told
+from pydantic_ai.messages import ModelRequest as ToldRequest
+from pydantic_ai.messages import (
+    ModelResponse,
+    ModelResponsePart,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+
+from baton.models.model import Call, Listener, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton_events.ids import canonical_json, digest
+
+PROVIDER_LIMIT_BYTES = 256 * 1024
+_KIND = "pydantic-ai"
+_RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
+_NOT_TOLD_AGAIN = {"usage", "timestamp", "metadata", "finish_reason", "run_id", "conversation_id", "failed_attempts"}
+
+
+def text_of(response: ModelResponse) -> str:
+    """What the model says to people; its thinking is not part of it."""
+    return response.text or ""
+
+
+def calls_of(response: ModelResponse) -> tuple[Call, ...]:
+    """The tool calls; arguments that are not JSON stand under a name that no tool knows, so that it is told back."""
+    return tuple(Call(part.tool_name, part.args_as_dict()) for part in response.tool_calls)
+
+
+def provider_field(response: ModelResponse) -> dict[str, Any] | None:
+    """What the provider wants to see again, or None where texts and calls say it all, or where it is too large."""
+    if all(_is_plain(part) for part in response.parts):
+        return None
+    dumped = _RESPONSE.dump_json(response, exclude=_NOT_TOLD_AGAIN, exclude_none=True)
+    if len(dumped) > PROVIDER_LIMIT_BYTES:
+        return None
+    return {"kind": _KIND, "response": json.loads(dumped)}
+
+
+def said_before(provider: Mapping[str, Any] | None) -> ModelResponse | None:
+    """The answer that was kept; None: nothing was, or nothing that this version can read."""
+    if provider is None or provider.get("kind") != _KIND:
+        return None
+    try:
+        return _RESPONSE.validate_python(provider.get("response"))
+    except ValidationError:
+        return None
+
+
+def _is_plain(part: ModelResponsePart) -> bool:
+    return isinstance(part, TextPart | ToolCallPart) and part.id is None and not part.provider_details
+
+
+# Mistral takes nothing but nine letters and digits, and no provider minds them.
+_CALL_ID_CHARS = 9
+
+Part = UserPromptPart | ToolReturnPart
+
+
+def to_messages(request: ModelRequest) -> list[Told]:
+    """The whole conversation, ending with what the model is to answer."""
+    told: list[Told] = []
+    waiting: list[Part] = []
+    ids: dict[str, str] = {}
+    for message in request.messages:
+        match message:
+            case UserMessage():
+                waiting.append(UserPromptPart(_task(message)))
+            case ToolMessage():
+                waiting.append(_result(message, ids.get(message.call_id)))
+            case ModelMessage():
+                if waiting:
+                    told.append(_request(waiting, request.instructions))
+                    waiting = []
+                response, ids = _said(message)
+                told.append(response)
+    if waiting or not told:
+        told.append(_request(waiting, request.instructions))
+    return told
+
+
+def _request(parts: Sequence[Part], instructions: str) -> ToldRequest:
+    return ToldRequest(parts=list(parts), instructions=instructions or None)
+
+
+def _task(message: UserMessage) -> str:
+    if not message.data:
+        return message.text
+    return f"{message.text}\n\nInput data (JSON):\n{canonical_json(message.data)}".lstrip()
+
+
+def _said(message: ModelMessage) -> tuple[ModelResponse, dict[str, str]]:
+    """What the model said, and under which id each of its calls is told."""
+    before = said_before(message.provider)
+    if before is not None:
+        asked = [part.tool_call_id for part in before.tool_calls]
+        # A call beyond those was never made: it stands for a text that was no answer, and its error is told as text.
+        return before, {call.call_id: told for call, told in zip(message.calls, asked, strict=False)}
+    ids = {call.call_id: digest(call.call_id)[:_CALL_ID_CHARS] for call in message.calls}
+    parts = [TextPart(message.text)] if message.text else []
+    return ModelResponse(parts=[*parts, *(_call(call, ids[call.call_id]) for call in message.calls)]), ids
+
+
+def _call(call: PastCall, told_id: str) -> ToolCallPart:
+    return ToolCallPart(call.tool, call.arguments, told_id)
+
+
+def _result(message: ToolMessage, told_id: str | None) -> Part:
+    content = _error(message) if message.is_error else message.content
+    if told_id is None:
+        return UserPromptPart(content if isinstance(content, str) else canonical_json(content))
+    return ToolReturnPart(message.tool, content, told_id, outcome="failed" if message.is_error else "success")
+
+
+def _error(message: ToolMessage) -> str:
+    """An error's own text, where it is one of ours: `{"type", "message"}`."""
+    content = message.content
+    if isinstance(content, dict) and isinstance(content.get("message"), str):
+        return f"{content.get('type', 'error')}: {content['message']}"
+    return content if isinstance(content, str) else canonical_json(content)
+
+
+async def listen(events: AsyncIterable[ModelResponseStreamEvent], listener: Listener) -> None:
+    """Tell the listener the text, as `ModelResponse.text` joins it: texts with something in between, apart."""
+    last_text: int | None = None
+    async for event in events:
+        match event:
+            case PartStartEvent(index=index, part=TextPart(content=text)):
+                if last_text is not None and index > last_text + 1:
+                    text = f"\n\n{text}"
+                last_text = index
+            case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                pass
+            case _:
+                continue
+        if text:
+            await listener.said(text)

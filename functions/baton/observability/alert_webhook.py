@@ -1,0 +1,57 @@
+"""Alerts by a webhook that takes what Slack's incoming webhooks take: JSON with a `text`.
+
+Invariant: whatever goes wrong is logged and never raised, and nothing waits for long: an alert never harms the delivery
+that it is about. What was told in the last day is not told again, as far as the store remembers. The address is as
+secret as a key, and in no log.
+"""
+
+import asyncio
+import logging
+
+import httpx
+
+from baton.observability.alerts import Notice
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton.transport.http_transport import tls_context
+from baton_events.errors import StoreError
+from baton_events.ids import digest
+
+_log = logging.getLogger("baton.alerts")
+
+_TIMEOUT_SECONDS = 5.0
+_REMEMBERED_SECONDS = 86_400
+
+
+class WebhookAlerts:
+    """`Alerts` to one address."""
+
+    def __init__(self, url: str, connection: RedisConnection) -> None:
+        self._url = url
+        self._redis = connection
+
+    async def send(self, notice: Notice) -> None:
+        """Tell it, at most once."""
+        if not await self._is_new(notice):
+            return
+        body = {"text": _text(notice), "kind": notice.kind, "jobId": notice.job_id or None, "url": notice.url or None}
+        try:
+            client = httpx.AsyncClient(follow_redirects=False, verify=tls_context())
+            async with asyncio.timeout(_TIMEOUT_SECONDS), client:
+                response = await client.post(self._url, json=body)
+            if not response.is_success:
+                _log.warning("the alert webhook (ALERT_WEBHOOK_URL) answered %d", response.status_code)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            _log.warning("no alert reached the webhook (ALERT_WEBHOOK_URL): %s", type(error).__name__)
+
+    async def _is_new(self, notice: Notice) -> bool:
+        key = keys.alert_key(digest(notice.kind, notice.job_id, notice.once)[:32])
+        try:
+            return bool(await self._redis.execute("SET", key, 1, "NX", "EX", _REMEMBERED_SECONDS))
+        except StoreError as error:
+            _log.warning("an alert may come twice: %s", error)
+            return True
+
+
+def _text(notice: Notice) -> str:
+    return f"{notice.text} {notice.url}" if notice.url else notice.text

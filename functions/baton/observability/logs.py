@@ -1,0 +1,150 @@
+"""How our logs are written: one JSON object a line, or text, with what each line is about, and without secrets.
+
+A line's context holds for one task, which is one request, and has nothing but ids and names. The filter of secrets is
+on the logger itself, so it works for every handler that a deployment adds, before or after. Invariant: our loggers
+alone are touched, once a process, and only where a process is put together from its environment.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from baton.sdk.redaction import KnownSecrets
+from baton.settings.settings import Settings
+from baton_events.schema import Event
+from baton_events.timestamps import rfc3339
+
+_ABOUT: ContextVar[Mapping[str, str]] = ContextVar("baton_log_about")
+
+
+def about() -> Mapping[str, str]:
+    """Ids by name, as the log shows them; empty outside of a delivery."""
+    return _ABOUT.get({})
+
+
+def speak_of(message_id: str, event: Event | None = None) -> None:
+    """From now on, lines of this task are about this message, and the event that it carries."""
+    told = {"messageId": message_id}
+    if event is not None:
+        told |= {
+            "eventId": event.id,
+            "eventType": event.type,
+            "jobId": event.job_id,
+            "sessionId": event.session_id,
+        }
+    _ABOUT.set(told)
+
+
+# Explicit, since a logger's filter does not apply to those below it; a test holds this to the source.
+LOGGERS = (
+    "baton",
+    "baton.acceptance",
+    "baton.admission",
+    "baton.alerts",
+    "baton.api",
+    "baton.audit",
+    "baton.claims",
+    "baton.console",
+    "baton.delivery",
+    "baton.edge",
+    "baton.facts",
+    "baton.lambda",
+    "baton.listing",
+    "baton.memory",
+    "baton.models",
+    "baton.operations",
+    "baton.pipeline",
+    "baton.quota",
+    "baton.store",
+    "baton.sweep",
+    "baton.pruning",
+    "baton.tools",
+    "baton.traces",
+)
+_TRACEBACKS = logging.Formatter()
+
+
+class SecretFilter(logging.Filter):
+    """Lets every record pass, without secrets."""
+
+    def __init__(self, secrets: KnownSecrets) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Hide secrets in message and traceback."""
+        said = record.getMessage()
+        shown = self._secrets.hide(said)
+        if shown != said:
+            record.msg, record.args = shown, ()
+        if record.exc_info:
+            trace = _TRACEBACKS.formatException(record.exc_info)
+            hidden = self._secrets.hide(trace)
+            if hidden != trace:
+                # Handlers that read the exception itself would find the secret in it.
+                record.exc_text, record.exc_info = hidden, None
+        return True
+
+
+def guard_logs(secrets: KnownSecrets) -> None:
+    """Put the filter on all our loggers, in place of the one before."""
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        for old in [found for found in logger.filters if isinstance(found, SecretFilter)]:
+            logger.removeFilter(old)
+        logger.addFilter(SecretFilter(secrets))
+
+
+_ROOT = "baton"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, what it is about, and `fields` of the record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, Any] = {
+            "time": rfc3339(int(record.created * 1000)),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **about(),
+            **fields_of(record),
+        }
+        # Where a secret was hidden in it, the traceback is a text already (logs.py).
+        trace = record.exc_text or (_TRACEBACKS.formatException(record.exc_info) if record.exc_info else "")
+        if trace:
+            line["error"] = trace
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class TextLines(logging.Formatter):
+    """For people: level and logger, the message, and then what it is about."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """The line without its traceback."""
+        told = {**about(), **fields_of(record)}
+        shown = " ".join(f"{name}={value}" for name, value in told.items())
+        return f"{super().formatMessage(record)} [{shown}]" if shown else super().formatMessage(record)
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """What a line was given besides its message: `extra={"fields": {…}}`."""
+    return dict(getattr(record, "fields", {}))
+
+
+def write_logs(settings: Settings) -> None:
+    """Write our logs to standard error, in place of what was set up here before."""
+    logger = logging.getLogger(_ROOT)
+    logger.setLevel(settings.log_level)
+    logger.propagate = False
+    for old in [found for found in logger.handlers if isinstance(found.formatter, JsonLines | TextLines)]:
+        logger.removeHandler(old)
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+    logger.addHandler(handler)

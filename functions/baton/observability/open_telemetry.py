@@ -1,0 +1,93 @@
+"""Spans by OpenTelemetry's protocol (OTLP over HTTP); the libraries are those of the extra `otel`.
+
+Invariant: nothing of OpenTelemetry is imported before a tracer is made, which is done where a deployment asks for it.
+Spans leave before a delivery is acknowledged: a function that is frozen then would lose them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from baton.observability.tracing import Span
+from baton.sdk.own_threads import OWN_THREADS
+from baton_events.errors import SettingsError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+_log = logging.getLogger("baton.traces")
+
+_TIMEOUT_SECONDS = 3
+_MOST_EXPORTS = 64
+_NS_IN_MS = 1_000_000
+
+
+class OpenTelemetryTracer:
+    """`Tracer` over an exporter of OpenTelemetry."""
+
+    def __init__(self, exporter: "SpanExporter", service_name: str) -> None:
+        self._exporter = exporter
+        self._exports: set[Future[Any]] = set()
+        self._resource = _resource(service_name)
+
+    @classmethod
+    def to(cls, endpoint: str, service_name: str) -> "OpenTelemetryTracer":
+        """A tracer that sends to a collector; its headers are the exporter's own environment variables.
+
+        Raises:
+            SettingsError: the extra `otel` is not installed.
+        """
+        try:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - of an extra
+                OTLPSpanExporter,
+            )
+        except ImportError as error:
+            raise SettingsError(
+                "OTEL_EXPORTER_OTLP_ENDPOINT is set: install the extra `otel` (docs/operations.md)"
+            ) from error
+        return cls(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=_TIMEOUT_SECONDS), service_name)
+
+    async def export(self, spans: Sequence[Span]) -> None:
+        """Hand them over. While many exports hang, further spans are lost at once."""
+        if len(self._exports) >= _MOST_EXPORTS:
+            _log.warning("%d span(s) are lost: %d exports before them hang", len(spans), len(self._exports))
+            return
+        ready = [_readable(span, self._resource) for span in spans]
+        try:
+            export = OWN_THREADS.submit(self._exporter.export, ready)
+            self._exports.add(export)
+            export.add_done_callback(self._exports.discard)
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                await asyncio.wrap_future(export)
+        except Exception as error:  # noqa: BLE001 - whatever a library of traces does, the delivery goes on
+            _log.warning("%d span(s) are lost: %s", len(spans), type(error).__name__)
+
+
+def _resource(service_name: str) -> "Resource":
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - of an extra
+
+    return Resource.create({"service.name": service_name})
+
+
+def _readable(span: Span, resource: "Resource") -> "ReadableSpan":
+    from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - of an extra
+    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags  # noqa: PLC0415 - of an extra
+
+    def context(span_id: str) -> SpanContext:
+        sampled = TraceFlags(TraceFlags.SAMPLED)
+        return SpanContext(int(span.trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=sampled)
+
+    return ReadableSpan(
+        name=span.name,
+        context=context(span.span_id),
+        parent=context(span.parent_id) if span.parent_id else None,
+        resource=resource,
+        attributes=dict(span.attributes),
+        status=Status(StatusCode.ERROR, span.error) if span.error else Status(StatusCode.UNSET),
+        start_time=span.start_ms * _NS_IN_MS,
+        end_time=span.end_ms * _NS_IN_MS,
+    )

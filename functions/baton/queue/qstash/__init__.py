@@ -1,0 +1,1 @@
+"""The queue by the official QStash SDK: the hosted one and the local one alike."""

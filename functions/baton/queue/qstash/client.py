@@ -1,0 +1,104 @@
+"""One client of the official QStash SDK, made on first use; what goes wrong with it has a name of ours.
+
+The SDK's own retries are off: they take up to half a minute. Its HTTP client is one of ours, which shares the process's
+TLS context: the SDK's constructors would make one for each client.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import httpx
+from qstash import AsyncQStash
+from qstash.asyncio.dlq import AsyncDlqApi
+from qstash.asyncio.flow_control import AsyncFlowControlApi
+from qstash.asyncio.http import AsyncHttpClient
+from qstash.asyncio.log import AsyncLogApi
+from qstash.asyncio.message import AsyncMessageApi
+from qstash.asyncio.queue import AsyncQueueApi
+from qstash.asyncio.schedule import AsyncScheduleApi
+from qstash.asyncio.signing_key import AsyncSigningKeyApi
+from qstash.asyncio.url_group import AsyncUrlGroupApi
+from qstash.http import NO_RETRY, HttpMethod, raise_for_non_ok_status
+
+from baton.settings.settings import Settings, require
+from baton.transport.http import requesting
+from baton.transport.http_transport import http_transport
+from baton_events.publisher import answer_of
+
+_Answer = TypeVar("_Answer")
+
+
+# Few places are published to, and reading an address takes as long as all else about a request.
+_address = lru_cache(128)(httpx.URL)
+
+
+class _Http(AsyncHttpClient):
+    """The SDK's, over a transport that it is given, without httpx's client: that looks for cookies and redirects."""
+
+    def __init__(self, token: str, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
+        self._token = f"Bearer {token}"
+        self._retry = NO_RETRY
+        self._client = httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - `ask` sets the limit
+        self._base_url = base_url
+        self._asked = requesting(transport)
+
+    async def request(self, *, path: str, method: HttpMethod, parse_response: bool = True, **options: Any) -> Any:
+        headers = {"Authorization": options.get("token") or self._token, **(options.get("headers") or {})}
+        url = (options.get("base_url") or self._base_url) + path
+        content, params = options.get("body") or b"", options.get("params")
+        address = _address(url).copy_merge_params(params) if params else _address(url)
+        sent = content.encode() if isinstance(content, str) else content
+        answer = await self._asked(method, address, headers, sent, raise_for_non_ok_status)
+        return json.loads(answer) if parse_response else answer.decode()
+
+
+class _Sdk(AsyncQStash):
+    """The SDK's client, over that."""
+
+    def __init__(self, http: AsyncHttpClient) -> None:
+        self.http = http
+        self.message = AsyncMessageApi(http)
+        self.url_group = AsyncUrlGroupApi(http)
+        self.queue = AsyncQueueApi(http)
+        self.schedule = AsyncScheduleApi(http)
+        self.signing_key = AsyncSigningKeyApi(http)
+        self.log = AsyncLogApi(http)
+        self.dlq = AsyncDlqApi(http)
+        self.flow_control = AsyncFlowControlApi(http)
+
+
+class QStashClient:
+    """A connection to the queue."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: AsyncQStash | None = None
+        self._http: httpx.AsyncBaseTransport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def sdk(self) -> AsyncQStash:
+        """The SDK's client, for the running event loop: connections belong to the loop that opened them."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            require(self._settings, "QSTASH_TOKEN")
+            self._http, self._loop = http_transport(self._settings, self._settings.qstash_url), loop
+            self._client = _Sdk(_Http(self._settings.qstash_token, self._settings.qstash_url, self._http))
+        return self._client
+
+    async def ask(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
+        """The answer of a request; `topic`: what a 404 is about.
+
+        Raises:
+            TopicNotFoundError, MessageNotFoundError, QueueUnauthorizedError, QueueUnreachableError, PublishError.
+        """
+        return await answer_of(request, self._settings.qstash_url, self._settings.queue_timeout_seconds, topic)
+
+    async def close(self) -> None:
+        """Close connections; a later use opens them again."""
+        if self._http is not None:
+            http, self._http, self._client = self._http, None, None
+            await http.aclose()

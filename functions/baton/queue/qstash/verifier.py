@@ -1,0 +1,146 @@
+"""Signature check: HS256 by the current key, then the next. There is no switch to turn it off.
+
+Source: qstash.md 9. Without a configured key nothing is valid: an empty HMAC key would accept anybody's signature. What
+is checked is what the queue SDK's Receiver checks (the tests compare both), with the clock as a port and a tolerance of
+some seconds from `nbf` to `exp`. A signature is refused whose claims are no times. PyJWT takes ten times as long.
+
+Invariant: nothing is read of a token before its signature holds.
+"""
+
+import hashlib
+import hmac
+from binascii import a2b_base64, b2a_base64
+from functools import lru_cache
+from json import loads
+from sys import int_info
+from typing import Any
+
+import jwt
+from jwt.algorithms import HMACAlgorithm
+from msgspec import Struct, json
+
+from baton.clock import Clock, SystemClock
+from baton.settings.settings import Settings
+from baton_events.errors import SignatureError
+
+# As for leases (functions/baton/queue/dispatch.py): the queue's clock and ours differ by less.
+TOLERANCE_SECONDS = 5
+
+
+def counts_at(now_ms: int, not_before_seconds: float, expires_seconds: float) -> bool:
+    """Whether it counts now."""
+    now_seconds = now_ms / 1000
+    return not_before_seconds - TOLERANCE_SECONDS <= now_seconds < expires_seconds + TOLERANCE_SECONDS
+
+
+# Far away from now, and a number that can be counted with.
+_MOST_SECONDS = 1e12
+
+# From base64url to base64; what base64 alone has becomes what neither has.
+_STANDARD = bytes.maketrans(b"-_+/", b"+/  ")
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
+
+
+class _Claims(Struct):
+    """What the queue says of a request; other kinds of values than these are refused."""
+
+    iss: str
+    sub: str
+    nbf: float
+    exp: float
+    body: str
+    iat: float = 0
+    jti: str = ""
+    aud: Any = None
+
+
+_claims_in = json.Decoder(_Claims).decode
+
+
+class QueueVerifier:
+    """`Verifier` with the signing keys of the settings."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        keys = (settings.current_signing_key, settings.next_signing_key)
+        self._configured = any(keys)
+        self._keys = tuple(hmac.new(key.encode(), digestmod="sha256") for key in keys if key and _may_be_secret(key))
+        self._clock = clock or SystemClock()
+
+    def verify(self, signature: str, body: bytes, url: str) -> None:
+        """Raises SignatureError unless the queue signed exactly this body for exactly this URL, recently."""
+        if not self._configured:
+            raise SignatureError("no signing key is configured: set QSTASH_CURRENT_SIGNING_KEY")
+        signed, _, digest = signature.rpartition(".")
+        header, _, payload = signed.partition(".")
+        well_formed = signature.isascii() and "." not in payload
+        if not (well_formed and self._is_signed(signed, digest) and self._holds(header, payload, body, url)):
+            raise SignatureError("the request's signature is not valid for this URL and body")
+
+    def _is_signed(self, signed: str, digest: str) -> bool:
+        """Whether one of the keys has signed these two segments."""
+        message, digest = signed.encode(), digest.removesuffix("=")
+        for key in self._keys:
+            own = key.copy()  # a key is prepared once
+            own.update(message)
+            if hmac.compare_digest(_base64_of_32(own.digest()), digest):
+                return True
+        return False
+
+    def _holds(self, header: str, payload: str, body: bytes, url: str) -> bool:
+        """Whether what a key has signed is this."""
+        claims = _read(payload) if _is_hs256(header) else None
+        if claims is None or claims.iss != "Upstash" or claims.sub != url or claims.aud:
+            return False
+        not_before, expires = max(claims.nbf, claims.iat), claims.exp
+        if not (abs(claims.nbf) < _MOST_SECONDS and abs(claims.iat) < _MOST_SECONDS and abs(expires) < _MOST_SECONDS):
+            return False
+        if not counts_at(self._clock.now_ms(), not_before, expires):
+            return False
+        return claims.body.rstrip("=") == _base64_of_32(hashlib.sha256(body).digest())
+
+
+def _may_be_secret(key: str) -> bool:
+    """Whether it is no public key, as far as PyJWT can tell: with one set by mistake, anybody could sign."""
+    try:
+        return bool(HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(key))
+    except jwt.InvalidKeyError:
+        return False
+
+
+@lru_cache(8)
+def _is_hs256(header: str) -> bool:
+    """Whether the header says how it was checked, and asks for nothing that PyJWT does not understand."""
+    try:
+        return bool(jwt.get_unverified_header(f"{header}.e30.")["alg"] == "HS256")
+    except (jwt.PyJWTError, KeyError):
+        return False
+
+
+def _read(segment: str) -> _Claims | None:
+    """The claims in a segment; None: it is not written as base64url is, or has none."""
+    missing = -len(segment) % 4
+    if missing and segment.endswith("="):
+        return None
+    text = segment.encode().translate(_STANDARD) + b"=" * missing
+    try:
+        value = a2b_base64(text)
+        return _claims_of(value) if b2a_base64(value, newline=False) == text else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _claims_of(payload: bytes) -> _Claims:
+    """The claims in JSON; raises ValueError or RecursionError.
+
+    msgspec passes over other claims without reading them; PyJWT refuses a payload that has no UTF-8 there, or a number
+    of more digits than Python reads.
+    """
+    written = payload.decode(errors="surrogatepass")  # as json.loads does
+    if len(written) > int_info.str_digits_check_threshold:
+        loads(written)
+    return _claims_in(payload)
+
+
+def _base64_of_32(digest: bytes) -> str:
+    """A digest of 32 bytes in base64url, without the padding."""
+    return b2a_base64(digest, newline=False)[:43].translate(_URLSAFE).decode()

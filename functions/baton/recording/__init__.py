@@ -1,1 +1,0 @@
-"""A job as it ran, as one JSON document that it can be played back from."""

@@ -1,0 +1,137 @@
+"""Replaying: a message that was delivered, or that the queue gave up on, is sent once more by an operator.
+
+Invariant: a replay never does anything twice. Whether an event still applies is read from the state, as in the
+pipeline: one whose step is over is not sent, and is said to be applied; what the job does still expect can be redriven
+instead. A fact that was told may be told again, since the first one stays. Must not: change any state itself.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from baton.clock import Clock, Randomness
+from baton.engine.work_items import WorkItem, item_key_of
+from baton.queue.dispatch import dispatch
+from baton.queue.ports import QueuedMessage
+from baton.sdk.records import FOREVER_MS
+from baton.settings.settings import Settings
+from baton.storage.ports.jobs import Reader, Snapshot
+from baton_events.emitter import Delivery, Emitter
+from baton_events.errors import MalformedEventError
+from baton_events.ids import scheduled_job_id
+from baton_events.schema import Event, Fact, LoopPayload, Recurrence, parse_event
+
+
+class MessageState(StrEnum):
+    """How a message stands to the state.
+
+    `due`: its step is open. `told`: it tells a fact, which may be told again. `applied`: its step is over. `ended`: so
+    is its job. `unknown`: there is no such job. `ours`: a sweep, or a callback of the queue, which may always come
+    again. `foreign`: nothing that our functions take.
+    """
+
+    DUE = "due"
+    TOLD = "told"
+    APPLIED = "applied"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+    OURS = "ours"
+    FOREIGN = "foreign"
+
+
+SENDABLE = frozenset({MessageState.DUE, MessageState.TOLD, MessageState.OURS})
+
+
+class Looked(Struct, frozen=True):
+    """A message beside its job. `expected`: how many steps of the job are due now."""
+
+    state: MessageState
+    event: Event | None = None
+    expected: int = 0
+
+
+class Replaying:
+    """Sends messages once more."""
+
+    def __init__(
+        self, reader: Reader, emitter: Emitter, clock: Clock, randomness: Randomness, settings: Settings
+    ) -> None:
+        self._reader = reader
+        self._emitter = emitter
+        self._clock = clock
+        self._randomness = randomness
+        self._settings = settings
+
+    async def look(self, messages: Sequence[QueuedMessage]) -> list[Looked]:
+        """How messages stand to the state now, with one read of it."""
+        pairs = [(message, _event(message)) for message in messages]
+        asked = dict.fromkeys(_job_of(message, event) for message, event in pairs if event is not None)
+        jobs = await self._reader.jobs([job_id for job_id in asked if job_id])
+        return [
+            self._beside(event, jobs.get(_job_of(message, event))) if event is not None else self._not_an_event(message)
+            for message, event in pairs
+        ]
+
+    async def replay(self, message: QueuedMessage) -> Looked:
+        """Send it once more where that can do anything; how it stood says whether it was sent."""
+        (looked,) = await self.look([message])
+        if looked.state in SENDABLE:
+            if looked.event is not None:
+                # Under an id of its own: the queue would swallow a repeat of what it took within ten minutes.
+                again = f"{looked.event.id}.replay.{self._randomness.token()}"
+                await self._emitter.emit_many([Delivery(looked.event, 0, again)])
+            else:
+                await self._emitter.emit_to(self._endpoint(message), message.body)
+        return looked
+
+    async def redrive(self, job_id: str) -> int:
+        """Send the events of all steps of a job that are due; those under a lease at its end. Returns how many."""
+        snapshot = await self._reader.job(job_id)
+        if snapshot is None:
+            return 0
+        redrive = f"replay.{self._randomness.token()}"
+        return await dispatch(self._emitter, snapshot.job.session_id, self._due(snapshot), redrive)
+
+    def _beside(self, event: Event, snapshot: Snapshot | None) -> Looked:
+        if isinstance(_fact(event), Recurrence):
+            # Each message of a schedule starts a job of its own: one that did would start a second one.
+            return Looked(MessageState.DUE if snapshot is None else MessageState.APPLIED, event)
+        if _fact(event) is not None:
+            return Looked(MessageState.TOLD, event)
+        if snapshot is None:
+            return Looked(MessageState.UNKNOWN, event)
+        expected = len(self._due(snapshot))
+        if any(item.key == item_key_of(event) for item in snapshot.items):
+            return Looked(MessageState.DUE, event, expected)
+        return Looked(MessageState.ENDED if snapshot.job.ended else MessageState.APPLIED, event, expected)
+
+    def _not_an_event(self, message: QueuedMessage) -> Looked:
+        return Looked(MessageState.OURS if self._endpoint(message) else MessageState.FOREIGN)
+
+    def _due(self, snapshot: Snapshot) -> list[WorkItem]:
+        now_ms = self._clock.now_ms()
+        return [item for item in snapshot.items if item.not_before_ms <= now_ms and item.not_before_ms < FOREVER_MS]
+
+    def _endpoint(self, message: QueuedMessage) -> str:
+        """The endpoint of ours that a message went to; empty where it went elsewhere."""
+        return self._settings.endpoint_of(message.url)
+
+
+def _event(message: QueuedMessage) -> Event | None:
+    try:
+        return parse_event(message.body.encode("utf-8", "surrogatepass"))
+    except MalformedEventError:
+        return None
+
+
+def _fact(event: Event) -> Fact | Recurrence | None:
+    return event.payload.fact if isinstance(event.payload, LoopPayload) else None
+
+
+def _job_of(message: QueuedMessage, event: Event) -> str:
+    """The job whose state says whether the event still applies; none for a fact, which may always be told."""
+    fact = _fact(event)
+    if isinstance(fact, Recurrence):
+        return scheduled_job_id(event.job_id, message.id)
+    return event.job_id if fact is None else ""

@@ -1,0 +1,123 @@
+"""The sweep: looks by progress, not age, at jobs that hold a slot, and redrives what nobody has redriven.
+
+Armed as a delayed message, one at a time, while somebody holds a slot; an hourly schedule, the backstop, looks at
+everybody, and at failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page
+by page, each a message of its own, so what it costs at once does not grow with the jobs, and a job at which it dies
+holds up one page. It touches no live lease, and a future timer once at most, where nobody may have published it. What
+it redrives it carries, so a crash in the middle loses nothing.
+
+Source: decisions/0012-sweep.
+"""
+
+import json
+import logging
+from collections import defaultdict
+
+from msgspec import Struct
+
+from baton.admission.slot_client import arm_sweep, tell
+from baton.clock import Clock
+from baton.engine.all_jobs.slots import TOMBSTONE_MS, Entry, SlotTable
+from baton.engine.commit.answers import Looked
+from baton.queue.dispatch import Outcome, dispatch
+from baton.recovery.dead_letters import DeadCallbacks
+from baton.storage.ports.all_jobs import Admission
+from baton.storage.ports.jobs import Store
+from baton_events.emitter import Emitter
+from baton_events.errors import MalformedEventError
+from baton_events.ids import root_of
+from baton_events.schema import SWEEP_ENDPOINT
+
+_log = logging.getLogger("baton.sweep")
+
+LOST_AFTER_MS = 60_000
+
+
+class Page(Struct, frozen=True):
+    """Which part of which sweep a message asks for.
+
+    Attributes:
+        due_ms: when the sweep was armed for; 0: it is the scheduled backstop.
+        after: where the page before ended (functions/baton/engine/all_jobs/slots.py); empty: this is the first one.
+        relay_id: in whose name it redrives what it finds, if not in its own message's: a sweep that came again, and may
+            carry what belongs to any job, goes on so.
+    """
+
+    due_ms: int
+    after: str = ""
+    relay_id: str = ""
+
+    def body(self) -> str:
+        """The body of its message."""
+        said = {"dueMs": self.due_ms, "after": self.after, "carrier": self.relay_id}
+        return json.dumps({name: value for name, value in said.items() if value != ""})
+
+
+def read_page(body: bytes) -> Page:
+    """What a sweep's message asks for; the scheduled backstop has an empty body."""
+    try:
+        said = json.loads(body) if body else {}
+        return Page(int(said.get("dueMs", 0)), str(said.get("after", "")), str(said.get("carrier", "")))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise MalformedEventError(f"not a sweep's body: {body[:100]!r}") from error
+
+
+class Sweep:
+    """Looks at jobs without progress."""
+
+    def __init__(self, store: Store, admission: Admission, emitter: Emitter, dead: DeadCallbacks, clock: Clock) -> None:
+        self._store = store
+        self._admission = admission
+        self._emitter = emitter
+        self._dead = dead
+        self._clock = clock
+
+    async def handle(self, page: Page, message_id: str, redrive: str, *, again: bool) -> Outcome:
+        """One page of a sweep.
+
+        `message_id`: the message that carries what is redriven; `drive`: which delivery of which message redrives it.
+        `again`: it was delivered before, and may carry work items of any job, so it looks at all of them.
+        """
+        now_ms, relay_id = self._clock.now_ms(), page.relay_id or message_id
+        turn = await self._admission.sweep(page.due_ms, now_ms, again=again, after=page.after)
+        # A copy that is older than the sweep armed last arms none, but it looks: it may carry what it redrove before.
+        if turn.next_ms:
+            await arm_sweep(self._emitter, turn.next_ms)
+        if turn.after:  # before this page's work: where that fails each time, the others are looked at
+            following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
+            await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
+        # Sweeps and their copies tell a job once in that time: the queue takes one message of a name.
+        await tell(self._emitter, turn.tell, now_ms - now_ms % LOST_AFTER_MS, "swept")
+        redriven = await self._look(turn.slot_table, relay_id, now_ms, redrive)
+        if redriven:
+            _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, LOST_AFTER_MS // 1000)
+        if not page.due_ms and not turn.after:  # the last page, which may come again: nothing follows it
+            redriven += await self._dead.revive()
+        return Outcome("swept", redriven)
+
+    async def _look(self, slot_table: SlotTable, relay_id: str, now_ms: int, redrive: str) -> int:
+        """Look at the trees of a page; returns how many events were redriven."""
+        trees: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+        for name, entry in slot_table.items():
+            trees[root_of(name)][name] = entry
+        found = await self._store.look_all(trees, relay_id, now_ms, LOST_AFTER_MS)
+        redriven, leaving = 0, list[tuple[str, int]]()
+        for root_id, looked in found.items():
+            redriven += await dispatch(self._emitter, looked.session_id, looked.lost, redrive)
+            leaving += over(trees[root_id], looked, now_ms)
+        await self._admission.leave(leaving)
+        return redriven
+
+
+def over(tree: SlotTable, looked: Looked, now_ms: int) -> list[tuple[str, int]]:
+    """The entries of a tree that may leave the slot table: (job id, when it last said something)."""
+
+    def is_over(name: str, entry: Entry) -> bool:
+        age_ms = now_ms - entry.since_ms
+        if looked.known and name in looked.ended:
+            return entry.want == "gone" and age_ms > TOMBSTONE_MS
+        if name in looked.forgotten:  # whoever starts it again requests anew
+            return age_ms > TOMBSTONE_MS
+        return not looked.known and age_ms > 10 * TOMBSTONE_MS
+
+    return [(name, entry.since_ms) for name, entry in tree.items() if is_over(name, entry)]

@@ -1,0 +1,157 @@
+"""What one invocation keeps while it handles one message, and what it has dispatched already; gone with it.
+
+Each item is dispatched once, but for news from the admission, or after a failover.
+"""
+
+from collections import deque
+
+from msgspec import Struct
+
+from baton.engine.commit.answers import ClaimResult
+from baton.engine.outbox import event_of
+from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem, item_key_of, kind_of
+from baton.queue.dispatch import Delivered, redrive_of
+from baton.runtime.claims import Claims
+from baton_events.schema import Event, ToolPayload
+
+
+class Dispatched:
+    """The items that one delivery has published, or found that nothing comes of. `rounds`: how often it began anew."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self._keys: set[str] = set()
+        self._later: dict[str, int] = {}
+
+    def keys(self) -> frozenset[str]:
+        """The keys of these work items."""
+        return frozenset(self._keys)
+
+    def has(self, item: WorkItem, now_ms: int) -> bool:
+        """Whether this work item is one of them."""
+        return item.key in self._keys or self.is_under_way(item, now_ms)
+
+    def is_under_way(self, item: WorkItem, now_ms: int) -> bool:
+        """Whether it is published for a time that has not come yet, whatever the admission says meanwhile."""
+        return self._later.get(item.key, 0) == item.free_at_ms() > now_ms + CLOCK_ERROR_MS
+
+    def add(self, item: WorkItem) -> None:
+        """It is published now."""
+        self._keys.add(item.key)
+        self._later[item.key] = item.free_at_ms()
+
+    def leave(self, item_key: str) -> None:
+        """Nothing comes of it now: it stays in the state, to be told again by somebody else."""
+        self._keys.add(item_key)
+
+    def discard(self, item_key: str) -> None:
+        """It is done: where a failover brings it back, it is dispatched again."""
+        self._keys.discard(item_key)
+
+    def begin_anew(self) -> None:
+        """A slot was given, or a failover forgot: work that was dispatched before is dispatched again.
+
+        Not for a slot request that must wait: two of them would bring each other back without end.
+        """
+        self.rounds += 1
+        self._keys.clear()
+
+
+class Step(Struct, frozen=True):
+    """A work item to handle now, claimed under the name `owner`.
+
+    `claim_result`: what the COMMIT that claimed it told of it; None: it is still to be claimed. `event`: then, it comes
+    again where that is not possible.
+    """
+
+    item_key: str
+    job_id: str
+    call_id: str
+    slot_request: bool
+    owner: str
+    event: Event | None = None
+    claim_result: ClaimResult | None = None
+
+
+class Run:
+    """One delivery of one message, handled under one owner's name."""
+
+    def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int, claims: Claims) -> None:
+        event = delivered.event
+        call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
+        key = item_key_of(event)
+        self.delivered = delivered
+        self.owner = owner
+        self.guard_until_ms = guard_until_ms
+        self.claims = claims
+        self.session_id = event.session_id
+        self.first = Step(key, event.job_id, call_id, kind_of(key) is ItemKind.SLOT_REQUEST, owner, event)
+        self.todo: deque[Step] = deque()
+        self.in_progress: set[str] = set()
+        self.failure: Exception | None = None
+        self.words: list[str] = []
+        self.dispatched = Dispatched()
+        self.published = 0
+        self._done: set[str] = set()
+        self._commits = 0
+
+    @property
+    def redrive(self) -> str:
+        """Which dispatching this is: the queue swallows a second one under the same redrive."""
+        return f"{redrive_of(self.delivered.message_id, self.delivered.retried)}.{self.dispatched.rounds}"
+
+    def begin(self, step: Step) -> None:
+        """Do it next, or at once with others."""
+        self.todo.append(step)
+        self.in_progress.add(step.item_key)
+
+    def continue_with(self, claim_result: ClaimResult) -> None:
+        """Do what a COMMIT has claimed."""
+        assert claim_result.state is not None, "what is claimed comes with its state"
+        item = claim_result.state.item
+        self.begin(
+            Step(
+                item.key,
+                item.job_id,
+                item.call_id,
+                item.kind is ItemKind.SLOT_REQUEST,
+                item.owner,
+                claim_result=claim_result,
+            )
+        )
+
+    def step_of(self, item: WorkItem) -> Step:
+        """A work item that this message carries, to be claimed by a request of its own."""
+        event = event_of(self.session_id, item)
+        return Step(item.key, item.job_id, item.call_id, item.kind is ItemKind.SLOT_REQUEST, self.owner, event)
+
+    def name_of_claims(self) -> str:
+        """The name under which the next COMMIT claims what follows."""
+        self._commits += 1
+        return f"{self.owner}.{self._commits}"
+
+    def is_seen(self, item: WorkItem, now_ms: int) -> bool:
+        """Whether this run has it in hand, or has dispatched it."""
+        return item.key in self.in_progress or self.dispatched.has(item, now_ms)
+
+    def excluded(self, step: Step) -> frozenset[str]:
+        """What the COMMIT of this step is not to claim: what else is in hand, and what was dispatched before.
+
+        News from the admission bring back what was dispatched.
+        """
+        excluded = self.in_progress if step.slot_request else self.dispatched.keys() | self.in_progress
+        return frozenset(excluded - {step.item_key})
+
+    def leaves(self, step: Step) -> None:
+        """Nothing came of it: it stays in the state, to be told again by somebody else."""
+        self.in_progress.discard(step.item_key)
+        self.dispatched.leave(step.item_key)
+
+    def ends(self, step: Step, *, done: bool) -> bool:
+        """It is no longer in hand; whether it was done a second time: a failover has brought it back."""
+        self.in_progress.discard(step.item_key)
+        again = done and step.item_key in self._done
+        if done:
+            self._done.add(step.item_key)
+            self.dispatched.discard(step.item_key)
+        return again

@@ -1,0 +1,252 @@
+"""The edge of a webhook: raw body → verify the signature → parse → pipeline → status code.
+
+Invariant: nothing of a request is read before its signature is verified against the public URL (on Lambda the
+function's own, from its request context); there is no switch that turns this off. Errors are mapped to a status by
+their attributes, and a client never sees a traceback. A probe of `baton doctor` is answered after the signature was
+checked and changes nothing. A source that fails too often is refused by this process alone, without a request to the
+store.
+"""
+
+import contextlib
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from baton.clock import Clock
+from baton.distribution import DISTRIBUTION
+from baton.queue.dispatch import Outcome
+from baton.queue.ports import Verifier
+from baton.settings.settings import MESSAGE_LIMIT_BYTES
+from baton_events.errors import BatonError, HungUpError, MalformedEventError, SignatureError, TooLargeError
+from baton_events.messages import RetryWaits
+from baton_events.schema import SCHEMA_VERSION
+
+_MOST_SOURCES = 10_000
+_MINUTE_MS = 60_000
+
+
+class SourceBudget:
+    """So many failures a minute for each source, and as many at once at most."""
+
+    def __init__(self, clock: Clock, per_minute: int) -> None:
+        self._clock = clock
+        self._per_minute = per_minute
+        self._spent: OrderedDict[str, tuple[float, int]] = OrderedDict()  # source → (spent, at)
+
+    def wait_seconds(self, source: str) -> float:
+        """0: it may go on; else how long until it may."""
+        over = self._now_spent(source) - (self._per_minute - 1)
+        return max(0.0, over * _MINUTE_MS / self._per_minute / 1000)
+
+    def spend(self, source: str) -> None:
+        """It failed once more."""
+        spent = min(self._per_minute, self._now_spent(source) + 1)
+        self._spent[source] = (spent, self._clock.now_ms())
+        self._spent.move_to_end(source)
+        if len(self._spent) > _MOST_SOURCES:
+            self._spent.popitem(last=False)
+
+    def _now_spent(self, source: str) -> float:
+        spent, at_ms = self._spent.get(source, (0.0, 0))
+        return max(0.0, spent - max(0, self._clock.now_ms() - at_ms) * self._per_minute / _MINUTE_MS)
+
+
+_FUNCTION_URL = r"[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws"
+
+
+def lambda_url(scope: Scope) -> str:
+    """`https://….lambda-url.REGION.on.aws` of the function that is asked; empty behind anything but a function URL."""
+    domain = scope.get("aws.event", {}).get("requestContext", {}).get("domainName", "")
+    return f"https://{domain}" if re.fullmatch(_FUNCTION_URL, domain) else ""
+
+
+PROBE_WORD = "probe"
+_START = b'{"type":"baton.probe"'
+
+
+def probe_body(name: str) -> str:
+    """The body of a probe; `name` tells it from others."""
+    return f'{_START.decode()},"name":"{name}"}}'
+
+
+def is_probe(body: bytes) -> bool:
+    """Whether a signed body is one."""
+    return body.startswith(_START)
+
+
+def probe_answer() -> dict[str, str | int]:
+    """What a probe is told: that it was understood, and by which code."""
+    return {"outcome": PROBE_WORD, "version": own_version(), "schemaVersion": SCHEMA_VERSION}
+
+
+def own_version() -> str:
+    """The version of this code; empty where only its files were installed."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, and only probes ask
+
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return ""
+
+
+_log = logging.getLogger("baton.edge")
+
+BODY_LIMIT_BYTES = MESSAGE_LIMIT_BYTES
+_RETRIED_DIGITS = 9
+UNAVAILABLE = 503
+NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
+
+
+class Signed(Struct, frozen=True):
+    """A verified request of the queue. `token`: what was signed; another one for each attempt (qstash.md 9).
+
+    The signature says nothing of `message_id` and `retried`: whoever has captured a request may send others with it.
+    """
+
+    body: bytes
+    message_id: str
+    retried: int
+    token: str = ""
+
+
+Handler = Callable[[Signed], Awaitable[Outcome]]
+
+
+class SignedEndpoint:
+    """The ASGI app of one webhook. `url` is the public one: what the queue signed, or else the function's own URL.
+
+    `failures` limits a source by what fails verification, and by nothing else: a 429 to the queue's own messages would
+    burn their retries, so even a source that is over its budget is heard when its signature is valid. `waits`: of the
+    messages that come here: 503 asks for none that are shorter, since the queue would accept them (qstash.md 10).
+    """
+
+    def __init__(
+        self, path: str, url: str, verifier: Verifier, handler: Handler, failures: SourceBudget, waits: RetryWaits
+    ) -> None:
+        self._path = path
+        self._url = url
+        self._verifier = verifier
+        self._handler = handler
+        self._failures = failures
+        self._waits = waits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = _headers_of(scope)
+        try:
+            if (method := scope["method"]) != "POST":
+                response = _problem(405, f"{method} is not served here: the queue delivers by POST", {"Allow": "POST"})
+            elif is_probe(body := await self._verified(scope, headers, receive)):
+                response = _json(probe_answer())
+            else:
+                outcome = await self._handler(_signed(headers, body))
+                response = _json({"outcome": outcome.word, "handedOn": outcome.dispatched})
+        except Exception as error:  # noqa: BLE001 - the last line: what goes wrong is answered
+            response = self._failed(scope, headers, error)
+        await response(scope, receive, send)
+
+    def _failed(self, scope: Scope, headers: Mapping[str, str], error: Exception) -> Response:
+        """The answer where something went wrong; one that nobody expects is logged, and shows no traceback."""
+        match error:
+            case SignatureError():
+                return self._forged(scope, error)
+            case BatonError():
+                return _refused(error, self._come_again(headers) if error.status == UNAVAILABLE else None)
+            case _:
+                _log.exception("the message %s failed", headers.get("upstash-message-id"), exc_info=error)
+                return _problem(500, "internal error; the queue will try again")
+
+    async def _verified(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
+        signature = headers.get("upstash-signature", "")
+        if not signature:  # the body of somebody who does not even try is not read
+            raise SignatureError("the request has no signature")
+        body = await read_body(receive, BODY_LIMIT_BYTES)
+        self._verify(signature, body, lambda_url(scope))
+        return body
+
+    def _verify(self, signature: str, body: bytes, own_url: str) -> None:
+        if own_url:
+            with contextlib.suppress(SignatureError):
+                self._verifier.verify(signature, body, own_url + self._path)
+                return
+        self._verifier.verify(signature, body, self._url)
+
+    def _come_again(self, headers: Mapping[str, str]) -> dict[str, str]:
+        seconds = self._waits.asked_seconds(headers.get("upstash-message-id", ""), _retried(headers))
+        return {"Retry-After": str(seconds)}
+
+    def _forged(self, scope: Scope, error: SignatureError) -> Response:
+        source = (scope.get("client") or ("",))[0]
+        if self._failures.wait_seconds(source):  # and not a line more in the log
+            return _problem(429, "too many requests without a valid signature from here", {"Retry-After": "60"})
+        self._failures.spend(source)
+        return _refused(error)
+
+
+async def read_body(receive: Receive, limit_bytes: int) -> bytes:
+    """A request's body.
+
+    Raises:
+        TooLargeError: it is larger than the limit; no more than that is read.
+        HungUpError: whoever sends it has gone.
+    """
+    chunks, size_bytes, more = list[bytes](), 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUpError("the client hung up before the request's body was complete")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        size_bytes += len(chunk)
+        if size_bytes > limit_bytes:
+            raise TooLargeError(f"the body is larger than {limit_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _headers_of(scope: Scope) -> dict[str, str]:
+    """The queue's headers; of one that comes twice, the first."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in reversed(scope["headers"])
+        if name.startswith(b"upstash-")
+    }
+
+
+def _signed(headers: Mapping[str, str], body: bytes) -> Signed:
+    message_id, retried = headers.get("upstash-message-id", ""), _retried(headers)
+    if not message_id or retried < 0:
+        shown = headers.get("upstash-retried")
+        raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {shown!r}: not a delivery")
+    # Without the signature itself, which can be spelled in several ways.
+    return Signed(body, message_id, retried, headers["upstash-signature"].rpartition(".")[0])
+
+
+def _retried(headers: Mapping[str, str]) -> int:
+    """How often the message was delivered before; -1: the header says no such number."""
+    retried = headers.get("upstash-retried", "0")
+    return int(retried) if retried.isdecimal() and len(retried) <= _RETRIED_DIGITS else -1
+
+
+def _refused(error: BatonError, headers: Mapping[str, str] | None = None) -> Response:
+    level = logging.INFO if error.retryable else logging.WARNING
+    _log.log(level, "answered %d: %s", error.status, error)
+    final = {NON_RETRYABLE_HEADER: "true"} if isinstance(error, MalformedEventError) else {}
+    return _problem(error.status, str(error), {**(headers or {}), **final})
+
+
+def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    body = {"type": "about:blank", "title": "webhook refused", "status": status, "detail": detail}
+    return _json(body, status, headers, "application/problem+json")
+
+
+def _json(
+    content: Mapping[str, Any], status: int = 200, headers: dict[str, str] | None = None, kind: str = "application/json"
+) -> Response:
+    return Response(to_json(content), status, headers, kind)

@@ -1,0 +1,1 @@
+"""Small records and rules that users' code and the engine share. Nothing here does I/O."""

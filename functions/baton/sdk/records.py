@@ -1,0 +1,52 @@
+"""Records and constants that users' code and the engine share: model policy, wanted calls, transcript's roles."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+# A wait without an end of its own: nobody publishes its timer. 13 digits, so that Lua writes it as it is.
+FOREVER_MS = 9_999_999_999_999
+
+
+class Failure(Struct, frozen=True):
+    """Why something failed: a stable `type` for programs and a `message` for people."""
+
+    type: str
+    message: str
+    retryable: bool = False
+
+
+class ModelPolicy(Struct, frozen=True):
+    """How a failed model call is retried, and whether the model reads what was said before."""
+
+    retries: int = 3
+    retry_delay_seconds: float = 2.0
+    reads_history: bool = True
+
+
+# What becomes of the steps that depend on one that failed: the job fails, they are skipped, they go on with the error,
+# they are skipped and the planner plans anew. Empty: the call is no step of a plan.
+OnFailure = Literal["", "fail", "skip", "continue", "replan"]
+
+
+class Wanted(Struct, frozen=True):
+    """A tool call that the model asks for; `fault` says why it cannot run (unknown tool, bad arguments).
+
+    `step`: its name in a plan, `depends_on`: names of the steps that come before it, `on_failure`: what then becomes of
+    those that come after it. `isolated`: it runs in an invocation of its own.
+    """
+
+    tool: str
+    arguments: dict[str, Any]
+    fault: Failure | None = None
+    retries: int = 0
+    retry_delay_seconds: float = 1.0
+    step: str = ""
+    depends_on: tuple[str, ...] = ()
+    on_failure: OnFailure = ""
+    isolated: bool = False
+
+
+ENTRY_VERSION = 1
+MEMORY_ROLE = "memory"
+SESSION_ROLE = "session"

@@ -1,0 +1,73 @@
+"""How the text of an environment variable is read that only functions need (others: baton_events/settings.py). Pure.
+
+Each raises ValueError with what the value should be: "X is not …".
+"""
+
+import json
+import math
+import re
+from typing import Any
+
+from baton.settings.prices import LIST, Prices
+from baton_events.setting import require_https
+
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+API_KEY_ENTRY = re.compile(r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})")
+
+
+def flag(given: str) -> bool:
+    """Yes or no."""
+    if given.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("true or false")
+    return given.lower() in ("true", "1")
+
+
+def dsn(given: str) -> str:
+    """Where Sentry takes reports: a URL with a key in it."""
+    if not re.fullmatch(r"https?://[^@/\s]+@[^/\s]+/\S+", given):
+        raise ValueError("a DSN such as https://KEY@sentry.example.com/1")
+    require_https(given)
+    return given
+
+
+def origins(given: str) -> str:
+    """Origins of pages, or all."""
+    found = [part.strip() for part in given.split(",") if part.strip()]
+    if any(origin != "*" and not re.fullmatch(r"https?://[^/\s?#]+", origin) for origin in found):
+        raise ValueError("a comma list of origins such as https://app.example.com, without path, or *")
+    return ",".join(found)
+
+
+def reference(given: str) -> str:
+    """A thing in a module."""
+    if not _REFERENCE.fullmatch(given):
+        raise ValueError("a reference such as my_company.agents:registry")
+    return given
+
+
+def api_keys(given: str) -> str:
+    """Entries of keys; what is wrong is counted, not shown."""
+    entries = [part.strip() for part in given.split(",") if part.strip()]
+    wrong = [str(number) for number, entry in enumerate(entries, 1) if not API_KEY_ENTRY.fullmatch(entry)]
+    if wrong:
+        raise ValueError(
+            "a comma list of client:TENANT:SHA256 or admin:TENANT:SHA256, as `baton keys create` prints it; look at "
+            f"entry {', '.join(wrong)}"
+        )
+    return given
+
+
+def unit_prices(given: str) -> Prices:
+    """Some of the prices, in place of the list's."""
+    names = [each.field for each in LIST]
+    try:
+        told: Any = json.loads(given)
+        unknown = sorted(set(told) - set(names))
+        prices = {name: float(value) for name, value in told.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError('a JSON object of prices in US dollars, such as {"command_usd": 0.0000015}') from error
+    if unknown:
+        raise ValueError(f"about prices that exist: {unknown[0]!r} is none of {', '.join(names)}")
+    if any(not 0 <= price < math.inf for price in prices.values()):
+        raise ValueError("prices of 0 or more")
+    return Prices(**prices)

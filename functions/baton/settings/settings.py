@@ -1,0 +1,200 @@
+"""All settings in one frozen object, read once from a mapping (the environment, in production).
+
+Invariant: whoever holds a Settings object holds valid values; wrong ones raise one SettingsError that lists every
+problem. Their names, defaults and meanings are in table.py. Nothing else reads the environment.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Literal
+from urllib.parse import urlsplit
+
+from baton.sdk.record import Record
+from baton.settings.prices import LIST_PRICES, Prices
+from baton.settings.store import secrets_of, shown_address
+from baton.settings.table import SETTINGS
+from baton_events.errors import SettingsError, join_problems
+from baton_events.messages import FUNCTION_TIMEOUT_SECONDS
+from baton_events.setting import Setting, missing, read_values
+from baton_events.settings import QueueSettings
+
+# What is left for the COMMIT after the work; the limit of a message's body, and what stands in it around an outcome
+# from outside.
+CLAIM_MARGIN_SECONDS = 10
+MESSAGE_LIMIT_BYTES, _ENVELOPE_BYTES = 4 * 1024 * 1024, 64 * 1024
+
+# What other programs keep secret in the same environment, such as the keys of model providers.
+_FOREIGN_SECRET = re.compile(r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)")
+
+
+class Settings(QueueSettings, Record, frozen=True):
+    """Every setting, with its default; see SETTINGS for names, units and meaning.
+
+    `foreign_keys`: values of other variables named as secrets are; known only in order not to be shown.
+    """
+
+    qstash_url: str = "https://qstash.upstash.io"
+    qstash_token: str = ""
+    current_signing_key: str = ""
+    next_signing_key: str = ""
+    topic_prefix: str = "agent"
+    publish_by: Literal["url", "topic"] = "url"
+    worker_base_url: str = ""
+    worker_urls: tuple[tuple[str, str], ...] = ()
+    redis_url: str = ""
+    redis_token: str = ""
+    resp_url: str = ""
+    vector_url: str = ""
+    vector_token: str = ""
+    app: str = "baton.agents:registry"
+    default_agent: str = ""
+    prices: Prices = LIST_PRICES
+    continuation: Literal["queue", "inline"] = "inline"
+    message_max_delay_seconds: int = 604_800
+    message_retries: int = 3
+    message_retry_delay_ms: int = 10_000
+    deliveries_at_once: tuple[tuple[str, int], ...] = ()
+    work_timeout_seconds: int = 120
+    function_memory_mb: int = 512
+    stream_batch_ms: int = 100
+    stream_batch_bytes: int = 400
+    message_timeout_seconds: int = 300
+    http_transport: Literal["auto", "httpx", "httptools"] = "auto"
+    store_timeout_seconds: int = 10
+    queue_timeout_seconds: int = 10
+    vector_timeout_seconds: int = 5
+    result_limit_bytes: int = 1_000_000
+    told_limit_bytes: int = 8_000_000
+    job_retention_seconds: int = 2_592_000
+    bytes_kept_per_tenant: int = 0
+    sweep_interval_seconds: int = 60
+    operations_stream_seconds: int = 60
+    stream_max_length: int = 10_000
+    max_concurrent_jobs: int = 100
+    hung_tools_limit: int = 16
+    lambda_runtime_api: str = ""
+    api_keys: str = ""
+    operations_api_key: str = ""
+    enable_test_endpoint: bool = False
+    enable_chat_page: bool = False
+    metrics_public: bool = False
+    sentry_dsn: str = ""
+    otel_endpoint: str = ""
+    otel_service_name: str = "baton"
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    alert_webhook_url: str = ""
+    rate_limit_per_minute: int = 600
+    followers_per_key: int = 200
+    events_kept_per_tenant: int = 10_000
+    audit_log_length: int = 10_000
+    cors_origins: str = ""
+    metrics_token: str = ""
+    foreign_keys: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without secrets: settings end up in logs."""
+        secret = {"foreign_keys", *(setting.field for setting in SETTINGS if setting.secret)}
+        shown = (f"{f.name}={'***' if f.name in secret else getattr(self, f.name)!r}" for f in fields(self))
+        return f"Settings({', '.join(shown)})"
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """Every value that must not be shown."""
+        own = (getattr(self, setting.field) for setting in SETTINGS if setting.secret and setting.field != "resp_url")
+        return (*(value for value in own if value), *secrets_of(self.resp_url), *self.foreign_keys)
+
+    @property
+    def store_place(self) -> str:
+        """Where the store is, without secrets; empty where none is named."""
+        return shown_address(self.resp_url) if self.resp_url else self.redis_url
+
+    @property
+    def base_path(self) -> str:
+        """The path of our public URL, before those of its endpoints: `/api/v2`; empty for none."""
+        return urlsplit(self.worker_base_url).path
+
+
+def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
+    """Settings from a mapping of environment variables; empty values count as unset.
+
+    Raises:
+        SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
+    """
+    values, problems = read_values(environment, SETTINGS, needed)
+    known = {setting.name for setting in SETTINGS}
+    foreign = (name for name in sorted(environment) if name not in known and _FOREIGN_SECRET.fullmatch(name))
+    values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
+    settings = Settings(**values)
+    problems += _contradictions(settings)
+    if environment.get("AWS_LAMBDA_FUNCTION_NAME"):
+        problems += _impossible_on_lambda(settings)
+    if problems:
+        raise SettingsError(join_problems("wrong settings:", problems))
+    return settings
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What does not go together."""
+    found: list[str] = []
+    if settings.message_timeout_seconds <= settings.work_timeout_seconds:
+        found.append(
+            f"MESSAGE_TIMEOUT_SECONDS ({settings.message_timeout_seconds}) must be above WORK_TIMEOUT_SECONDS "
+            f"({settings.work_timeout_seconds}): the queue would give up on work that still runs"
+        )
+    if bool(settings.vector_url) != bool(settings.vector_token):
+        found.append("UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN go together: set both or neither")
+    if settings.resp_url and (settings.redis_url or settings.redis_token):
+        found.append(
+            f"REDIS_URL ({settings.store_place}) and UPSTASH_REDIS_REST_URL ({settings.redis_url or 'not set'}) or its"
+            " token name two stores: unset REDIS_URL, or both of the other"
+        )
+    most_bytes = MESSAGE_LIMIT_BYTES - _ENVELOPE_BYTES
+    if settings.result_limit_bytes > most_bytes:
+        found.append(
+            f"RESULT_LIMIT_BYTES ({settings.result_limit_bytes}) must be at most {most_bytes}: an outcome from outside"
+            f" comes in a message, and our endpoints take {MESSAGE_LIMIT_BYTES} bytes"
+        )
+    if settings.told_limit_bytes < settings.result_limit_bytes:
+        found.append(
+            f"TOLD_LIMIT_BYTES ({settings.told_limit_bytes}) must be at least RESULT_LIMIT_BYTES"
+            f" ({settings.result_limit_bytes}): a stored result could be more than any turn may read"
+        )
+    return found
+
+
+def _impossible_on_lambda(settings: Settings) -> list[str]:
+    """What a function's time limit leaves no room for; other hosts have none."""
+    longest_seconds = FUNCTION_TIMEOUT_SECONDS - CLAIM_MARGIN_SECONDS
+    if settings.work_timeout_seconds <= longest_seconds:
+        return []
+    why = (
+        f"a function ends after {FUNCTION_TIMEOUT_SECONDS} s, {CLAIM_MARGIN_SECONDS} of which are reserved for dispatch"
+    )
+    what = f"WORK_TIMEOUT_SECONDS ({settings.work_timeout_seconds}) must be at most {longest_seconds} on Lambda"
+    return [f"{what}: {why}"]
+
+
+def has(settings: Settings, setting: Setting) -> bool:
+    """Whether a setting is there, or the one that stands for it."""
+    other = next((each.field for each in SETTINGS if each.name == setting.instead), "")
+    return bool(getattr(settings, setting.field) or (other and getattr(settings, other)))
+
+
+def require(settings: Settings, *names: str) -> None:
+    """Check that these environment variables are set.
+
+    Raises:
+        SettingsError: some are missing; all are listed.
+    """
+    by_name = {setting.name: setting for setting in SETTINGS}
+    problems = [missing(by_name[name]) for name in names if not has(settings, by_name[name])]
+    if problems:
+        raise SettingsError(join_problems("missing settings:", problems))
+
+
+def settings_from_environment(*needed: str) -> Settings:
+    """Settings of this process: the one place that reads the environment. Raises SettingsError as `read_settings`."""
+    return read_settings(os.environ, *needed)  # noqa: TID251 - the one place

@@ -1,0 +1,1 @@
+"""The store in memory, held to the adapters on Redis by the same contract tests."""

@@ -1,0 +1,294 @@
+"""The admission in memory: the rules of engine/all_jobs/slots.py over a dict, with the list of jobs and stored bytes.
+
+Rows and sums lie with the slot table, so that a failover forgets all of them at once.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end, with_used
+from baton.engine.all_jobs.job_list import (
+    Found,
+    Query,
+    Row,
+    all_members,
+    behind,
+    bounds,
+    found,
+    index_of,
+    matching,
+    ranges_below,
+)
+from baton.engine.all_jobs.job_list import members as members_of
+from baton.engine.all_jobs.slots import (
+    ASKED_EVERY_MS,
+    PAGE,
+    SWEEP,
+    Entry,
+    Place,
+    SlotState,
+    fill,
+    line_of,
+    page_mark,
+    page_of,
+    take,
+    untold,
+)
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.storage.ports.all_jobs import AdmissionState, Scanned, SlotAnswer, Started, SweepTurn, Told
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that the admission keeps. It never changes; a word makes a new one."""
+
+    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    sweep_at_ms: int = 0
+    stopped_ms: int = 0
+    swept_ms: int = 0
+    rows: frozenset[str] = frozenset()
+    ends: dict[str, AgentCounters] = field(default_factory=dict[str, AgentCounters])
+    used: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict[tuple[str, str], dict[str, int]])
+    stored: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
+
+
+class InMemoryAdmission:
+    """`Admission` in memory, with so many slots (a setting).
+
+    `clock_ms`: the store's clock, by which sweeps are armed, where it is another one than the caller's.
+    """
+
+    def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000, clock_ms: Callable[[int], int] = int) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.sweep_at_ms = self.stopped_ms = self.swept_ms = 0
+        self.rows: frozenset[str] = frozenset()
+        self.ends: dict[str, AgentCounters] = {}
+        self.used: dict[tuple[str, str], dict[str, int]] = {}
+        self.stored: dict[str, dict[int, int]] = {}
+        self.slots = slots
+        self._interval_ms = sweep_interval_ms
+        self._clock_ms = clock_ms
+        self._asked_ms = 0
+        self._bearers: dict[str, str] = {}
+
+    def kept(self) -> Kept:
+        """What is kept now."""
+        times = (self.sweep_at_ms, self.stopped_ms, self.swept_ms)
+        return Kept(self.entries, *times, self.rows, self.ends, self.used, self.stored)
+
+    def go_back(self, kept: Kept) -> None:
+        """As a failover does: to what was kept then."""
+        self.entries, self.sweep_at_ms = kept.entries, kept.sweep_at_ms
+        self.stopped_ms, self.swept_ms, self.rows = kept.stopped_ms, kept.swept_ms, kept.rows
+        self.ends, self.used, self.stored = kept.ends, kept.used, kept.stored
+
+    async def slot_request(
+        self,
+        job_id: str,
+        slot_state: SlotState,
+        place: Place,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+        stored: BytesAdded | None = None,
+    ) -> SlotAnswer:
+        """Take a job's word."""
+        before = self.entries.get(job_id)
+        taken = take(self.entries, job_id, slot_state, place, now_ms, self._given_slots(), alone=alone)
+        if taken.busy:
+            return SlotAnswer(slot=False, busy=True)
+        self.entries = taken.slot_table
+        new = before is not None and slot_state.epoch > before.epoch and before.want != "gone"
+        if end and new:
+            self.add_end(place.agent, place.tenant, end)
+        if stored and stored.adds and (new if end else before is None):
+            self.add_stored(place.tenant, stored)
+        return SlotAnswer(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_epoch)
+
+    def add_end(self, agent: str, tenant: str, end: End) -> None:
+        """Add how a job ended to the sums."""
+        self.ends = {**self.ends, agent: with_end(self.ends.get(agent, AgentCounters()), end)}
+        month = (end.month, tenant)
+        self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
+
+    def add_stored(self, tenant: str, more: BytesAdded) -> None:
+        """Add to the bytes that a tenant's jobs have stored."""
+        sums = self.stored.get(tenant, {})
+        added = {until_ms: sums.get(until_ms, 0) + size for until_ms, size in more.adds.items()}
+        self.stored = {**self.stored, tenant: {**sums, **added}}
+
+    def _given_slots(self) -> int:
+        """How many slots are given: none while it is stopped."""
+        return 0 if self.stopped_ms else self.slots
+
+    def arm(self, now_ms: int) -> int:
+        """When a sweep must be armed, 0: not: only while somebody holds a slot; an overdue one was lost."""
+        clock_ms = self._clock_ms(now_ms)
+        if not self._active() or self._is_armed(clock_ms):
+            return 0
+        self.sweep_at_ms = clock_ms + self._interval_ms
+        return self.sweep_at_ms
+
+    def _is_armed(self, clock_ms: int) -> bool:
+        """Whether a sweep is on its way; one that is much too late was armed by a clock that is wrong."""
+        return clock_ms - self._interval_ms <= self.sweep_at_ms <= clock_ms + 2 * self._interval_ms
+
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
+        """A sweep begins, or goes on with a page."""
+        clock_ms, next_ms, tell = self._clock_ms(now_ms), 0, tuple[Told, ...]()
+        if not after:
+            entries = dict(self.entries)
+            fill(entries, SWEEP, self._given_slots())
+            self.entries, self.swept_ms = entries, now_ms
+            taken = self._is_armed(clock_ms) and (not due_ms or self.sweep_at_ms > due_ms)
+            if self._active() and not taken:
+                next_ms = self.sweep_at_ms = clock_ms + self._interval_ms
+            tell = self._told(untold(entries))
+        slot_table, following = page_of(self.entries, page_mark(due_ms, after, again=again), now_ms, page)
+        return SweepTurn(next_ms, slot_table, tell, following)
+
+    async def slot_table(self) -> dict[str, Entry]:
+        """All entries, by job id."""
+        return dict(self.entries)
+
+    async def entry(self, job_id: str) -> Entry | None:
+        """A job's entry."""
+        return self.entries.get(job_id)
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now."""
+        if self._asked_ms and abs(now_ms - self._asked_ms) < ASKED_EVERY_MS:
+            return False
+        self._asked_ms = now_ms
+        return True
+
+    async def bearer(self, token: str, message_id: str) -> str:
+        """The message that a token of the queue came with first."""
+        return self._bearers.setdefault(token, message_id)
+
+    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Take ended jobs off the slot table."""
+        gone = {name for name, since_ms in ended if name in self.entries and self.entries[name].since_ms == since_ms}
+        self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
+
+    def start(self, now_ms: int) -> Started:
+        """Admit jobs again."""
+        entries = dict(self.entries)
+        fill(entries, SWEEP, self.slots)
+        self.entries, self.stopped_ms = entries, 0
+        return Started(self.arm(now_ms), self._told(untold(entries)))
+
+    def _told(self, names: tuple[str, ...]) -> tuple[Told, ...]:
+        return tuple(Told(name, self.entries[name].epoch, self.entries[name].session_id) for name in names)
+
+    def _active(self) -> bool:
+        return any(entry.slot for entry in self.entries.values())
+
+
+class InMemoryAdmissionControl:
+    """`AdmissionControl` over an InMemoryAdmission."""
+
+    def __init__(self, admission: InMemoryAdmission) -> None:
+        self._admission = admission
+
+    async def stop(self, now_ms: int) -> None:
+        """Admit nobody any more."""
+        self._admission.stopped_ms = self._admission.stopped_ms or now_ms
+
+    async def start(self, now_ms: int) -> Started:
+        """Admit jobs again."""
+        return self._admission.start(now_ms)
+
+    async def state(self) -> AdmissionState:
+        """How it stands."""
+        admission, entries = self._admission, self._admission.entries.values()
+        return AdmissionState(
+            admission.slots,
+            active=sum(entry.slot for entry in entries),
+            pending=sum(entry.want == "slot" and not entry.slot for entry in entries),
+            stopped_ms=admission.stopped_ms,
+            swept_ms=admission.swept_ms,
+        )
+
+    async def live(self) -> dict[str, Entry]:
+        """The entries of all jobs that are not gone."""
+        return {name: entry for name, entry in self._admission.entries.items() if entry.want != "gone"}
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line."""
+        return line_of(self._admission.entries, tenant, session_id)
+
+    async def ends(self) -> dict[str, AgentCounters]:
+        """What ended jobs add up to."""
+        return dict(self._admission.ends)
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """What the jobs of each month and tenant have used."""
+        return tuple(MonthUsed(*name, used) for name, used in sorted(self._admission.used.items()))
+
+
+# The same rows are written again and again.
+members = lru_cache(maxsize=1024)(members_of)
+
+
+class InMemoryListing:
+    """`Listing` over an InMemoryAdmission."""
+
+    def __init__(self, admission: InMemoryAdmission) -> None:
+        self._admission = admission
+
+    async def add(self, row: Row) -> None:
+        """Write a job's rows."""
+        rows = frozenset(members(row))
+        self._admission.rows = self._admission.rows if rows <= self._admission.rows else self._admission.rows | rows
+
+    async def scan(self, query: Query, before: str, limit: int) -> Scanned:
+        """Look at up to `limit` rows."""
+        highest, lowest = bounds(query, before)
+        inside = [member for member in self._admission.rows if lowest <= member < highest]
+        stored = sorted(inside, reverse=True)[:limit]
+        return Scanned(matching(query, stored), found(stored[-1]).position if len(stored) == limit else "")
+
+    async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
+        """Some of the jobs created before then."""
+        query = Query(before_ms=before_ms)
+        highest, lowest = bounds(query, "")
+        begin = behind(index_of(query), after) if after else lowest
+        stored = sorted(member for member in self._admission.rows if begin <= member < highest)[:limit]
+        return Scanned(tuple(map(found, stored)), found(stored[-1]).position if len(stored) == limit else "")
+
+    async def forget(self, found: Sequence[Found]) -> None:
+        """Remove all rows of these jobs."""
+        gone = {name for one in found for name in all_members(one.member)}
+        below = [ends for one in found for ends in ranges_below(one.job_id)]
+        self._admission.rows = frozenset(
+            member
+            for member in self._admission.rows
+            if member not in gone and not any(lowest <= member < highest for lowest, highest in below)
+        )
+
+
+class InMemoryStoredBytes:
+    """`StoredBytes` over an InMemoryAdmission."""
+
+    def __init__(self, admission: InMemoryAdmission) -> None:
+        self._admission = admission
+
+    async def sums(self, tenant: str) -> dict[int, int]:
+        """All of them."""
+        return dict(self._admission.stored.get(tenant, {}))
+
+    async def add(self, tenant: str, more: BytesAdded) -> None:
+        """Add to the sums."""
+        if more.adds:
+            self._admission.add_stored(tenant, more)
+
+    async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
+        """Take sums out."""
+        over, sums = frozenset(until_ms), self._admission.stored.get(tenant, {})
+        left = {each: size for each, size in sums.items() if each not in over}
+        self._admission.stored = {**self._admission.stored, tenant: left}

@@ -1,0 +1,224 @@
+"""What is kept of all jobs together: slots and session lines, the list of jobs, and sums for quotas.
+
+The list is written beside what a job needs, so a list that fails is a gap in a page.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
+from baton.engine.all_jobs.job_list import Found, Query, Row
+from baton.engine.all_jobs.slots import PAGE, Entry, Place, SlotState
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.sdk.record import Record
+
+
+class Told(Struct, frozen=True):
+    """Another job that got a slot, and must be told."""
+
+    job_id: str
+    epoch: int
+    session_id: str
+
+
+class SlotAnswer(Record, frozen=True):
+    """The admission's answer: whether the asker holds a slot, whom to tell, and when a sweep must be armed (0: not).
+
+    `later_epoch`: the request epoch of a later word of this job, which the admission knows and accepts instead; 0:
+    there is none. `busy`: the job was to be alone in its session, and is not: it was not entered.
+    """
+
+    slot: bool
+    tell: tuple[Told, ...] = ()
+    sweep_at_ms: int = 0
+    later_epoch: int = 0
+    busy: bool = False
+
+
+class SweepTurn(Struct, frozen=True):
+    """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
+
+    `slot_table`: the entries of a page of those that it looks at, with their trees. `tell`: who holds a slot and has
+    not taken it yet, by whosever word they got it. `after`: where the next page begins; empty: this is the last one.
+    """
+
+    next_ms: int = 0
+    slot_table: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    tell: tuple[Told, ...] = ()
+    after: str = ""
+
+
+class AdmissionState(Struct, frozen=True):
+    """How the admission stands. `stopped_ms`: since when nobody is admitted, 0: somebody is; `swept_ms`: 0: never.
+
+    `active`: jobs that hold a slot; `pending`: jobs in line for one.
+    """
+
+    slots: int
+    active: int
+    pending: int
+    stopped_ms: int = 0
+    swept_ms: int = 0
+
+
+class Started(Struct, frozen=True):
+    """Jobs are admitted again: when a sweep must be armed (0: not), and whom to tell."""
+
+    sweep_at_ms: int
+    tell: tuple[Told, ...] = ()
+
+
+class Admission(Protocol):
+    """Slots, session lines, and the list of live jobs, in a hash tag of its own."""
+
+    async def slot_request(
+        self,
+        job_id: str,
+        slot_state: SlotState,
+        place: Place,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+        stored: BytesAdded | None = None,
+    ) -> SlotAnswer:
+        """Take a job's update; one with a lower request epoch than its last changes nothing. The job is listed.
+
+        `alone`: a new job is not entered (`busy`) while another one of its session is at work or in line.
+        `end`: how it ended, with the word that it is gone; counted once.
+        `stored`: what that changes of its tenant's bytes, counted with the end; without one, with a job's first word.
+        """
+        ...
+
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
+        """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop. Free slots are filled.
+
+        `again`: it began before, and may carry what belongs to any job: it hears of everybody.
+        `after`: it goes on where a page of so many jobs ended; then no slot is given, and nothing armed.
+        """
+        ...
+
+    async def slot_table(self) -> dict[str, Entry]:
+        """All entries, by job id."""
+        ...
+
+    async def entry(self, job_id: str) -> Entry | None:
+        """A job's entry; also of one that is gone, since a failover may have made its tree forget so."""
+        ...
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now: once a minute per deployment, to the first that asks."""
+        ...
+
+    async def bearer(self, token: str, message_id: str) -> str:
+        """The message that a token of the queue came with first, for an hour: this one, if it never came before.
+
+        A token counts for five minutes (qstash.md 9). A failover may forget the last 20 s.
+        """
+        ...
+
+    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Take jobs off the slot table: (job id, `since_ms` of its entry), unless they have said something since."""
+        ...
+
+
+class AdmissionControl(Protocol):
+    """The same admission, as operators see it. Stopping and starting may be repeated."""
+
+    async def stop(self, now_ms: int) -> None:
+        """Admit nobody any more; who holds a slot goes on."""
+        ...
+
+    async def start(self, now_ms: int) -> Started:
+        """Admit jobs again, and fill the free slots at once; those who got one are told until they have taken it."""
+        ...
+
+    async def state(self) -> AdmissionState:
+        """How it stands."""
+        ...
+
+    async def live(self) -> dict[str, Entry]:
+        """The entries of all jobs that have not said that they are gone, by job id."""
+        ...
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line, by job id; children are none of them."""
+        ...
+
+    async def ends(self) -> dict[str, AgentCounters]:
+        """What ended jobs add up to, by agent."""
+        ...
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """What the jobs of each month and tenant have used, oldest first."""
+        ...
+
+
+class Scanned(Struct, frozen=True):
+    """Rows that a query may mean, newest first. `next`: the position at which to go on; empty: that is all."""
+
+    found: tuple[Found, ...] = ()
+    next: str = ""
+
+
+class Listing(Protocol):
+    """Rows of jobs. A row is a hint: its job may have ended otherwise by now, or be gone."""
+
+    async def add(self, row: Row) -> None:
+        """Write a job's rows, unless they are there. Shares the HTTP request of a script that is sent now."""
+        ...
+
+    async def scan(self, query: Query, before: str, limit: int) -> Scanned:
+        """Look at up to `limit` rows before that position (empty: from the newest one); in one request."""
+        ...
+
+    async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
+        """Some of the jobs created before then, the oldest first, `limit` at most, behind that position."""
+        ...
+
+    async def forget(self, found: Sequence[Found]) -> None:
+        """Remove all rows of jobs that are gone, and of the jobs below them. Harmless when repeated."""
+        ...
+
+
+class StoredBytes(Protocol):
+    """The sums of each tenant, beside the admission, which adds to them what a submission and an end are told with.
+
+    A repeated `add` counts twice; nothing else of a job depends on these sums.
+    """
+
+    async def sums(self, tenant: str) -> dict[int, int]:
+        """Until when (ms) → how many bytes; also times that are over, and less than nothing."""
+        ...
+
+    async def add(self, tenant: str, more: BytesAdded) -> None:
+        """Add to the sums."""
+        ...
+
+    async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
+        """Take out sums whose time is over."""
+        ...
+
+
+class KeptEvents(Protocol):
+    """A count for each tenant, beside the jobs: no step of a job asks for it, and a count that is off harms no job.
+
+    It is given back by looking: what a job has taken, or lost with its data, is noticed by `recount`. It forgets itself
+    when nothing was added for as long as ended jobs are kept.
+    """
+
+    async def count(self, tenant: str) -> int:
+        """How many are counted; more than there are, where some were taken since."""
+        ...
+
+    async def add(self, tenant: str, job_id: str) -> None:
+        """Count one more of a job."""
+        ...
+
+    async def recount(self, tenant: str) -> int:
+        """Look at some of the jobs, and give back what they keep no more. Returns how many are counted then."""
+        ...

@@ -1,0 +1,233 @@
+"""The state of jobs: the steps that change it, ended jobs, and jobs as people and programs read them.
+
+Each method is one atomic step on one hash tag, and says what it promises under repetition.
+"""
+
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import field
+
+from baton.engine.all_jobs.slots import SlotState, SlotTable
+from baton.engine.commit.answers import (
+    Claim,
+    ClaimResult,
+    Committed,
+    Created,
+    Loaded,
+    Looked,
+    Outside,
+    OutsideFact,
+    PendingItems,
+    Recalled,
+    Recorded,
+    Removed,
+    Tombstone,
+    Undelivered,
+)
+from baton.engine.commit.usage_ledger import NOTHING, Spent
+from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.engine.state import CallRecord, Job, Usage
+from baton.engine.work_items import WorkItem
+from baton.sdk.record import Record
+
+
+class Holding(Protocol):
+    """Claims that last, as atomic scripts: only whoever holds a work item prolongs its claim, or gives it back."""
+
+    def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Coroutine[Any, Any, Sequence[str]]:
+        """Prolong claims of one tree that their owners still hold; returns the keys of the items that they do not."""
+        ...
+
+    def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> Coroutine[Any, Any, bool]:
+        """End a claim that its owner still holds: somebody else may work on the item at once, and no death is counted.
+
+        Returns whether its owner held it. `claim_result`: of a turn, its model may have been called, which counts with
+        what attempts that died may have used.
+        """
+        ...
+
+
+class Store(Holding, Protocol):
+    """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
+
+    def create(
+        self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING
+    ) -> Coroutine[Any, Any, Created]:
+        """Write a new job carried by its backup, unless it is there; its usage ledger begins with what was spent.
+
+        Raises:
+            JobGoneError: it was there, and its data is gone.
+        """
+        ...
+
+    def claim(self, claim: Claim) -> Coroutine[Any, Any, ClaimResult]:
+        """Load and claim a work item; the claimed work item's relay message is the message from now on."""
+        ...
+
+    def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Coroutine[Any, Any, Committed]:
+        """Remove the work item and write what follows from it. The first COMMIT of a work item wins, whoever sends it.
+
+        `continuation`: where this one wins, what the invocation has room for is claimed for it in the same script; one
+        that is repeated is told what it claimed before. None: nothing.
+        """
+        ...
+
+    def undelivered(
+        self, claim: Claim, source_message_id: str, *, throttled: bool = False
+    ) -> Coroutine[Any, Any, Undelivered]:
+        """Count, once for each callback message, that the queue gave up on the source message.
+
+        `throttled`: its endpoint had no place. Then it counts as redriven, and not against the budget.
+        """
+        ...
+
+    def look(
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
+    ) -> Coroutine[Any, Any, Looked]:
+        """Work items that nobody has worked on or redriven for `lost_after_ms` get this message as relay message.
+
+        What jobs request is compared with what the admission knows (`slot_table`), and requested again where they
+        differ. `only`: of which job; empty: of all jobs of the tree, and the slot table must have the entries of all of
+        them.
+        """
+        ...
+
+    def load(self, job_id: str) -> Coroutine[Any, Any, Loaded | None]:
+        """A job, for deciding on a fact from outside; None when unknown."""
+        ...
+
+    def record(
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+    ) -> Coroutine[Any, Any, tuple[Recorded, PendingItems]]:
+        """Write what follows from a fact, carried by its backup message, if the job is still as it was loaded."""
+        ...
+
+    def tell(
+        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
+    ) -> Coroutine[Any, Any, Outside]:
+        """A fact from outside ends a wait, or is kept until there is one. The first outcome of a call stays."""
+        ...
+
+    def look_all(
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
+    ) -> Coroutine[Any, Any, dict[str, Looked]]:
+        """Look at many trees in one request, each with the entries of all of its jobs; by root job id."""
+        ...
+
+    def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> Coroutine[Any, Any, bool]:
+        """Append parts in mid-work, only while the claim holds the work item; returns whether it does.
+
+        `sequence` counts the appends under this claim from 1: one that was applied already is not applied again.
+        `text_id`: the text of a turn that is open after these parts; one that has lost what came before is refused.
+        """
+        ...
+
+
+class Archive(Protocol):
+    """Ended jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
+
+    async def recall(self, job_id: str) -> Recalled | None:
+        """A job with what a retry or a removal is decided on; None when unknown. Never an old read."""
+        ...
+
+    async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
+        """Remove a root with all below it, and leave a tombstone, if it has ended and is as it was recalled.
+
+        Its slot requests must have been told to the admission by then: nobody tells them afterwards.
+        """
+        ...
+
+    async def tombstone(self, job_id: str) -> Tombstone | None:
+        """What is kept of a job, or of the one above it, whose data is gone; None: nothing, or its data is there."""
+        ...
+
+
+class Snapshot(Record, frozen=True):
+    """Everything about one job, for showing it.
+
+    `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present.
+    """
+
+    job: Job
+    task: dict[str, Any]
+    items: tuple[WorkItem, ...] = ()
+    slot_state: SlotState = field(default_factory=SlotState)
+    calls: tuple[CallRecord, ...] = ()
+    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    usage: Usage = field(default_factory=Usage)
+    memory: dict[str, Any] | None = None
+    stopped: bool = False
+
+
+class StoredParts(Record, frozen=True):
+    """Parts of a job's stream from a position on, and whether the job has ended. `job` is None for an unknown job."""
+
+    job: Job | None
+    parts: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads jobs for people and programs; never part of a transition."""
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Everything about a job; None when unknown."""
+        ...
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs in one request, by id; those unknown are left out.
+
+        Without their tool calls, results, and what was retrieved for them: a list would be too heavy.
+        """
+        ...
+
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data, in one request of one command each."""
+        ...
+
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """All entries of the job's transcript, in order; none when unknown."""
+        ...
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """The job's parts after the first `after` ones."""
+        ...
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One tool call of a job, and its stored result; None and nothing where there is none."""
+        ...
+
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """Those parts alone, with one command: for a job that is known, and of which nothing is expected yet."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises StoreError unless the store answers."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class StoreCheck(Protocol):
+    """Looks at a store without touching any job. Each method raises StoreError."""
+
+    async def ping(self) -> None:
+        """Ask for an answer."""
+        ...
+
+    async def try_script(self, key: str) -> None:
+        """Write, read and delete this key in a script."""
+        ...
+
+    async def about(self) -> Mapping[str, str]:
+        """What the store says of itself, by the names of INFO; empty where it says nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...

@@ -1,0 +1,224 @@
+"""The admission on Redis: what its ports for jobs and for operators are to the semaphore, and the pages of a sweep."""
+
+from collections.abc import Sequence
+
+from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
+from baton.engine.all_jobs.slots import (
+    ALL,
+    ASKED_EVERY_MS,
+    GONE,
+    HOLDERS,
+    PAGE,
+    SWEEP,
+    TOKEN_KEPT_MS,
+    TOMBSTONE_MS,
+    Entry,
+    Place,
+    SlotState,
+    page_mark,
+    some,
+)
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, Started, SweepTurn, Told
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.ended_sums import EndedSums, line_of
+from baton.storage.redis.semaphore import (
+    Dropped,
+    OpenSemaphore,
+    Semaphore,
+    entry_from,
+    member_field,
+    member_of,
+    queue_of,
+)
+from baton.transport.redis_rest import Command
+from baton_events.ids import root_of
+
+
+async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> tuple[dict[str, Entry], str]:
+    """The page that begins there, with all of its jobs' trees, and the mark at its end: two requests, seldom three."""
+    kind, _, last = mark.partition(":")
+    index = keys.SLOT_HOLDERS if kind == HOLDERS else keys.SLOT_NAMES
+    since = int(last) + 1 if kind == GONE else 0
+    found, out = await semaphore.redis.pipeline(
+        ["ZRANGE", index, f"({last}" if last else "-", "+", "BYLEX", "LIMIT", 0, 0 if kind == GONE else size],
+        [
+            *("ZRANGE", keys.SLOT_OUT, f"[{since:015d}", f"({now_ms - TOMBSTONE_MS:015d}", "BYLEX"),
+            *("LIMIT", 0, 0 if kind == ALL else size),
+        ],
+    )
+    names, end = some(found, size, kind, str)
+    if len(names) < size and kind != ALL:
+        times = {name: at for at, _, name in (member.partition("\0") for member in out)}
+        gone, end = some(list(times), size - len(names), GONE, lambda name: str(int(times[name])))
+        names += gone
+    if not names:
+        return {}, end
+    *trees, texts = await semaphore.redis.pipeline(
+        *_trees(names, whole=kind == ALL), ["HMGET", keys.SLOTS, *map(member_field, names)]
+    )
+    entries = {name: entry_from(text) for name, text in zip(names, texts, strict=True) if text}
+    others = {name for tree in trees for name in tree}.difference(names)
+    return {**entries, **await semaphore.entries_of(sorted(others))}, end
+
+
+def _trees(names: list[str], *, whole: bool) -> list[Command]:
+    """What finds all jobs of their trees; `whole`: nobody is left out between them."""
+    roots = list(dict.fromkeys(map(root_of, names)))
+    ranges = [(roots[0], roots[-1])] if whole else [(root, root) for root in roots]
+    return [["ZRANGE", keys.SLOT_NAMES, f"[{first}", f"({last}/", "BYLEX"] for first, last in ranges]
+
+
+_FIRST_OWN_KEY = len(keys.SLOT_INDEXES) + 2
+
+
+class RedisAdmission:
+    """`Admission` over one connection, with so many slots."""
+
+    def __init__(
+        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
+    ) -> None:
+        self._redis = connection
+        self._semaphore = Semaphore(connection, slots, sweep_interval_ms, store_clock=store_clock)
+        self._open = OpenSemaphore(self._semaphore)
+        self._sums = EndedSums(connection)
+
+    async def slot_request(
+        self,
+        job_id: str,
+        slot_state: SlotState,
+        place: Place,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+        stored: BytesAdded | None = None,
+    ) -> SlotAnswer:
+        """Take a job's update."""
+        said = Entry(
+            place.tenant,
+            place.session_id,
+            place.priority,
+            place.created_ms,
+            slot_state.epoch,
+            slot_state.want,
+            agent=place.agent,
+        )
+        counted, writes = _counted(place, end, stored)
+        optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end)}
+        more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
+        answer = await self._open.run(now_ms, {job_id: member_of(job_id, said)}, more, more_keys=counted)
+        if answer.revision < 0:
+            return SlotAnswer(slot=False, busy=True)
+        if answer.revision > slot_state.epoch:
+            return SlotAnswer(slot=False, sweep_at_ms=answer.alarm_ms, later_epoch=answer.revision)
+        return SlotAnswer(answer.held, answer.untaken, answer.alarm_ms)
+
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
+        """A sweep begins, or goes on with a page."""
+        next_ms, told = 0, tuple[Told, ...]()
+        if not after:
+            swept = ["HSET", keys.SLOTS, "swept", now_ms]
+            more = {"fill": SWEEP, "everybody": True, "due": due_ms}
+            answer = await self._open.run(now_ms, {}, more, beside=[swept])
+            next_ms, told = answer.alarm_ms, answer.untaken
+            await self._sums.add_all()
+        slot_table, following = await page_from(self._semaphore, page_mark(due_ms, after, again=again), now_ms, page)
+        return SweepTurn(next_ms, slot_table, told, following)
+
+    async def slot_table(self) -> dict[str, Entry]:
+        """All entries, by job id."""
+        await self._open.ready()
+        return await self._semaphore.entries()
+
+    async def entry(self, job_id: str) -> Entry | None:
+        """A job's entry, also where a version before has kept it."""
+        await self._open.ready()
+        text = await self._redis.execute("HGET", keys.SLOTS, member_field(job_id))
+        return entry_from(text) if text else None
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now; by the store's clock, since the callers' may be wrong."""
+        asked = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", ASKED_EVERY_MS)
+        return asked is not None and asked is not False
+
+    async def bearer(self, token: str, message_id: str) -> str:
+        """The message that a token of the queue came with first."""
+        key = keys.token_key(token)
+        _, first = await self._redis.pipeline(["SET", key, message_id, "NX", "PX", TOKEN_KEPT_MS], ["GET", key])
+        return str(first)
+
+    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Take ended jobs off the admission, unless they have said something since."""
+        for first in range(0, len(ended), PAGE):
+            dropped = {name: Dropped(since_ms) for name, since_ms in ended[first : first + PAGE]}
+            await self._semaphore.run(0, dropped, {})
+
+
+def _counted(place: Place, end: End | None, stored: BytesAdded | None) -> tuple[list[str], list[list[str | int]]]:
+    """What is counted with the first update of a job, or with the one that says that it is gone: keys, and commands."""
+    counted: list[str] = []
+    writes: list[list[str | int]] = []
+    if end:
+        counted.append(keys.ADMISSION_UNCOUNTED)
+        writes.append(["RPUSH", _FIRST_OWN_KEY, line_of(place.agent, place.tenant, end)])
+    if stored and stored.adds:
+        at = _FIRST_OWN_KEY + len(counted)
+        counted.append(keys.stored_bytes_key(place.tenant))
+        writes += [["HINCRBY", at, str(until_ms), str(size)] for until_ms, size in stored.adds.items()]
+        writes.append(["PEXPIRE", at, str(stored.kept_ms)])
+    return counted, writes
+
+
+class RedisAdmissionControl:
+    """`AdmissionControl` over one connection, with so many slots."""
+
+    def __init__(
+        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
+    ) -> None:
+        self._redis = connection
+        self._semaphore = Semaphore(connection, slots, sweep_interval_ms, store_clock=store_clock)
+        self._open = OpenSemaphore(self._semaphore)
+        self._sums = EndedSums(connection)
+
+    async def stop(self, now_ms: int) -> None:
+        """Admit nobody any more; since when stays what it was."""
+        if not (await self.state()).stopped_ms:
+            await self._redis.execute("HSET", keys.SLOTS, "closed", now_ms)
+
+    async def start(self, now_ms: int) -> Started:
+        """Admit jobs again."""
+        await self._open.ready()
+        await self._redis.execute("HSET", keys.SLOTS, "closed", 0)
+        answer = await self._open.run(now_ms, {}, {"fill": SWEEP, "everybody": True})
+        return Started(answer.alarm_ms, answer.untaken)
+
+    async def state(self) -> AdmissionState:
+        """How it stands; counted by each update, so it costs the same however many jobs there are."""
+        await self._open.ready()
+        counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept")
+        active, pending, stopped_ms, swept_ms = (int(value or 0) for value in counted)
+        return AdmissionState(self._semaphore.slots, active, pending, stopped_ms, swept_ms)
+
+    async def live(self) -> dict[str, Entry]:
+        """The entries of all jobs that are not gone."""
+        await self._open.ready()
+        return {name: entry for name, entry in (await self._semaphore.entries()).items() if entry.want != "gone"}
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line."""
+        await self._open.ready()
+        queue = queue_of(tenant, session_id)
+        members = await self._redis.execute("ZRANGE", keys.SLOT_QUEUES, f"[{queue}", f"({queue}2", "BYLEX")
+        return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])
+
+    async def ends(self) -> dict[str, AgentCounters]:
+        """What ended jobs add up to."""
+        return await self._sums.ends()
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """What the jobs of each month and tenant have used."""
+        return await self._sums.used()

@@ -1,0 +1,104 @@
+"""What agents remember on Redis: a session's newest entries, and answers of models.
+
+A session is one hash under a hash tag of its own; each write is decided on what is there, and written where it still
+is. The cache is one GET before a model call, and one SET with its expiry after it.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from baton.engine.commit.patch import Patch
+from baton.sdk.memory import SESSION_ENTRIES, MemoryEntry
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton_events.errors import StoreError
+
+
+class RedisModelCache:
+    """`ModelCache` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def get(self, tenant: str, key: str) -> str | None:
+        """What is kept under the key."""
+        found = await self._redis.execute("GET", keys.model_cache_key(tenant, key))
+        return None if found is None else str(found)
+
+    async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
+        """Keep a text."""
+        await self._redis.execute("SET", keys.model_cache_key(tenant, key), text, "EX", seconds)
+
+
+_encode = msgspec.json.Encoder().encode
+_ENTRY = msgspec.json.Decoder(MemoryEntry)
+_ENTRY_FIELD, _FORGOTTEN = "entry:", "forgotten"
+_ATTEMPTS = 8
+_Fields = dict[str, str]
+
+
+class RedisSessionMemory:
+    """`SessionMemory` over one connection. A session's memory expires `retention_ms` after it was last added to."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms = retention_ms
+
+    async def add(self, tenant: str, entry: MemoryEntry) -> bool:
+        """Keep an entry among the newest ones; False: its session was forgotten after its job was submitted."""
+
+        def added(before: _Fields) -> _Fields | None:
+            if entry.created_ms <= int(before.get(_FORGOTTEN, -1)):
+                return None
+            own = {f"{_ENTRY_FIELD}{entry.id}": f"{entry.created_ms} {_encode(entry).decode()}"}
+            entries = {field: text for field, text in {**before, **own}.items() if field != _FORGOTTEN}
+            oldest = sorted(entries, key=lambda field: (_created_ms(entries[field]), field))[:-SESSION_ENTRIES]
+            return {field: text for field, text in {**before, **own}.items() if field not in oldest}
+
+        _, after = await self._change(tenant, entry.session_id, added)
+        return after is not None
+
+    async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
+        """The session's entries, the oldest first."""
+        # The SDK makes a dict of each flat reply in a pipeline.
+        (fields,) = await self._redis.pipeline(["HGETALL", keys.session_memory_key(tenant, session_id)])
+        texts = (text.partition(" ")[2] for field, text in fields.items() if field.startswith(_ENTRY_FIELD))
+        return tuple(sorted(map(_ENTRY.decode, texts), key=lambda entry: (entry.created_ms, entry.id)))
+
+    async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
+        """Forget the session, and refuse what jobs submitted until now still add; the ids that were there."""
+
+        def forgotten(before: _Fields) -> _Fields:
+            # The mark only grows: an older one that comes late takes nothing back.
+            return {_FORGOTTEN: str(max(now_ms, int(before.get(_FORGOTTEN, 0))))}
+
+        before, _ = await self._change(tenant, session_id, forgotten)
+        return tuple(sorted(field.removeprefix(_ENTRY_FIELD) for field in before if field != _FORGOTTEN))
+
+    async def _change(
+        self, tenant: str, session_id: str, change: Callable[[_Fields], _Fields | None]
+    ) -> tuple[_Fields, _Fields | None]:
+        """What there was, and what there is now; None: no change."""
+        key = keys.session_memory_key(tenant, session_id)
+        for _ in range(_ATTEMPTS):
+            [flat] = await self._redis.read(("HGETALL", key))
+            before = dict(zip(flat[::2], flat[1::2], strict=True))
+            after = change(before)
+            if after is None or await self._written(key, before, after):
+                return before, after
+        raise StoreError(f"the memory of session {session_id!r} was changed by others {_ATTEMPTS} times in a row")
+
+    async def _written(self, key: str, before: _Fields, after: _Fields) -> bool:
+        patch = Patch(0)
+        patch.same(key, before)
+        more = [text for field, each in after.items() if before.get(field) != each for text in (field, each)]
+        gone = [field for field in before if field not in after]
+        for command, arguments in (("HSET", more), ("HDEL", gone), ("PEXPIRE", [str(self._retention_ms)])):
+            if arguments:
+                patch.write(command, key, arguments)
+        return await self._redis.written(patch)
+
+
+def _created_ms(text: str) -> int:
+    return int(text.partition(" ")[0])

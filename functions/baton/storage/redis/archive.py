@@ -1,0 +1,79 @@
+"""Ended jobs on Upstash Redis: read, decided by the engine, and removed where they are as they were read."""
+
+import json
+
+from baton.engine.commit import operations
+from baton.engine.commit.answers import Loaded, Recalled, Removed, Tombstone
+from baton.engine.commit.codec import load_call, load_job
+from baton.engine.commit.layout import tree_of
+from baton.engine.commit.patch import Patch
+from baton.engine.commit.tree import Tree
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.tree_details import as_dict
+from baton.storage.redis.tree_writes import all_keys
+from baton_events.errors import StoreError
+from baton_events.ids import canonical_json, root_of
+
+_ATTEMPTS = 3
+# A message of a deleted job may come for so long, also where data is kept for a shorter time.
+_SHORTEST_MS = 3_600_000
+
+
+class RedisArchive:
+    """`Archive` over one connection. The tombstone of a deleted job stays for `retention_ms`, or an hour."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms = retention_ms
+
+    async def recall(self, job_id: str) -> Recalled | None:
+        """A job with what a retry or a removal is decided on."""
+        found, calls, entries, head = await self._redis.read(
+            ["HGETALL", keys.state_key(job_id)],
+            ["HGETALL", keys.calls_key(job_id)],
+            ["LLEN", keys.transcript_key(job_id)],
+            ["LRANGE", keys.transcript_key(job_id), 0, 1],
+        )
+        state = as_dict(found)
+        text = state.get(f"job:{job_id}")
+        if text is None:
+            return None
+        records = map(load_call, as_dict(calls).values())
+        return operations.recalled(
+            tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, int(entries), head
+        )
+
+    async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
+        """Remove a root with all below it, and leave a tombstone."""
+        job = recalled.loaded.job
+        for _ in range(_ATTEMPTS):
+            [found] = await self._redis.read(["HGETALL", keys.state_key(job.id)])
+            state = as_dict(found)
+            tree = tree_of(state, {}, Tree())
+            verdict = operations.removal(tree, recalled)
+            if verdict is not Removed.REMOVED or await self._removed(job.id, job.tenant, state, tree, now_ms):
+                return verdict
+        raise StoreError(f"job {job.id} is not removed: it changes")
+
+    async def _removed(self, root_id: str, tenant: str, state: dict[str, str], tree: Tree, now_ms: int) -> bool:
+        """Whether the tree is removed, since it is as it was read."""
+        patch, key = Patch(0), keys.state_key(root_id)
+        patch.count(key, "", len(state))
+        patch.equal(key, dict(state))
+        for each in all_keys(root_id, tree.jobs):
+            patch.write("DEL", each, [])
+        stone = canonical_json({"tenant": tenant, "deleted": True, "at": now_ms})
+        kept_ms = max(_SHORTEST_MS, self._retention_ms)
+        patch.write("SET", keys.tombstone_key(root_id), [stone, "PX", str(kept_ms)])
+        return await self._redis.written(patch)
+
+    async def tombstone(self, job_id: str) -> Tombstone | None:
+        """What is kept of a job whose data is gone."""
+        there, text = await self._redis.pipeline(
+            ["HEXISTS", keys.state_key(job_id), f"job:{root_of(job_id)}"], ["GET", keys.tombstone_key(job_id)]
+        )
+        if there or not text:
+            return None
+        kept = json.loads(text)
+        return Tombstone(kept["tenant"], kept["deleted"])

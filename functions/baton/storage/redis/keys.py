@@ -1,0 +1,127 @@
+"""The names of all Redis keys. All keys of a job tree share the hash tag of its root, so no script touches two tags."""
+
+from functools import lru_cache
+
+from baton_events.ids import digest, root_of
+
+# The semaphore of slots (lua/members.lua). Hash: how many hold one and ask for one, since when nobody is given any,
+# when a sweep is armed; of each job and each tenant a record.
+SLOTS = "baton:{admission}:slots"
+# Sorted sets, in the order in which the script has them.
+SLOT_INDEXES = tuple(f"{SLOTS}:{name}" for name in ("names", "holders", "out", "untaken", "queues", "lines", "flows"))
+SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, _, SLOT_QUEUES, _, _ = SLOT_INDEXES
+# What versions before kept of the admission: entries of jobs; since when nobody is admitted; and what tells that there
+# was one.
+SLOTS_BEFORE = tuple(f"baton:{{admission}}:{name}" for name in ("book", "gone", "jobs"))
+STOPPED_BEFORE, FLAGS_BEFORE = "baton:{admission}:stopped", "baton:{admission}:flags"
+TRACES_BEFORE = (*SLOTS_BEFORE, FLAGS_BEFORE, "baton:{admission}:sweep")
+ALL_BEFORE = (
+    *TRACES_BEFORE,
+    STOPPED_BEFORE,
+    *(
+        f"baton:{{admission}}:{name}"
+        for name in ("swept", "names", "holders", "ended", "lines", "tenants", "ranks", "held", "sessions", "untold")
+    ),
+)
+# String: instances of a version before may still run; it expires.
+BESIDE_BEFORE = "baton:{admission}:beside"
+# String: a sweep was asked for; it expires, and then another one may be asked for.
+ADMISSION_ASKED = "baton:{admission}:asked"
+# Sorted set: rows of jobs that versions before wrote; it is read, and only ever gets smaller.
+ADMISSION_LISTING = "baton:{admission}:listing"
+# Hash: agent → what its ended jobs add up to (engine/all_jobs/ends.py).
+ADMISSION_ENDS = "baton:{admission}:ends"
+# Hash: month and tenant → what the jobs have used that ended in it (engine/all_jobs/ends.py).
+ADMISSION_USED = "baton:{admission}:used"
+# List: ends that are in neither yet.
+ADMISSION_UNCOUNTED = "baton:{admission}:uncounted"
+# Hash: what is counted → how often; a tag of its own.
+TOOL_USE = "baton:{tools}:use"
+# Hash: what is counted → how much; a tag of its own.
+COUNTERS = "baton:{figures}:sums"
+# Hash: digest → record; `used:` and digest → day.
+API_KEYS = "baton:{keys}:api"
+# Stream: what operators did.
+AUDIT = "baton:{audit}:log"
+# Streams: outcomes that others add (the name is part of the wire contract), and those that cannot be taken in.
+OPERATIONS_COMPLETED = "operations:completed"
+OPERATIONS_DEAD = "operations:dead"
+# Sorted set: operations that wait, by the time until which they do.
+OPERATIONS_EXPECTED = "baton:{operations}:expected"
+
+
+def stored_bytes_key(tenant: str) -> str:
+    """Hash: until when → how many bytes jobs of the tenant have stored (engine/commit/stored_bytes.py); it expires."""
+    return f"baton:{{admission}}:stored:{tenant}"
+
+
+def token_key(token: str) -> str:
+    """String: the message that a token of the queue came with first; it expires."""
+    return f"baton:token:{digest(token)}"
+
+
+def list_key(name: str) -> str:
+    """Sorted set: rows of jobs, or what shelves there are (engine/all_jobs/job_list.py); no hash tag, no script."""
+    return f"baton:list:{name}"
+
+
+def state_key(job_id: str) -> str:
+    """Hash: jobs, usage and open work items of a whole tree."""
+    return f"baton:{{{root_of(job_id)}}}:state"
+
+
+def calls_key(job_id: str) -> str:
+    """Hash: call id → record."""
+    return f"baton:{{{root_of(job_id)}}}:calls:{job_id}"
+
+
+def results_key(job_id: str) -> str:
+    """Hash: call id → stored result."""
+    return f"baton:{{{root_of(job_id)}}}:results:{job_id}"
+
+
+def transcript_key(job_id: str) -> str:
+    """List: what was asked and said, only appended to."""
+    return f"baton:{{{root_of(job_id)}}}:transcript:{job_id}"
+
+
+def parts_key(job_id: str) -> str:
+    """List: the event stream, only appended to; a part's number is its position, from 1."""
+    return f"baton:{{{root_of(job_id)}}}:parts:{job_id}"
+
+
+def tombstone_key(job_id: str) -> str:
+    """String: what is kept of a tree when its data is gone; it expires."""
+    return f"baton:{{{root_of(job_id)}}}:tombstone"
+
+
+@lru_cache(256)
+def written_keys(job_id: str) -> tuple[str, ...]:
+    """What every COMMIT of a job declares: state, calls, results, transcript, parts."""
+    named = (state_key, calls_key, results_key, transcript_key, parts_key)
+    return tuple(key(job_id) for key in named)
+
+
+def alert_key(name: str) -> str:
+    """String: it was told; it expires. No hash tag: no script touches it."""
+    return f"baton:alert:{name}"
+
+
+def model_cache_key(tenant: str, key: str) -> str:
+    """String: a model's answer; it expires. No hash tag: no script touches it."""
+    return f"baton:model-cache:{tenant}:{key}"
+
+
+def session_memory_key(tenant: str, session_id: str) -> str:
+    """Hash: the session's newest memory entries. A session's id is any text, so its digest makes the tag."""
+    return f"baton:{{memory:{digest(tenant, session_id)[:24]}}}:recent"
+
+
+def kept_events_key(tenant: str) -> str:
+    """Hash: job → how many events are kept for it; it expires. No hash tag: no script touches it."""
+    return f"baton:kept-events:{tenant}"
+
+
+def rate_limit_key(name: str) -> str:
+    """Hash: the tokens of somebody who asks; it expires. One key a script, so it needs no tag."""
+    return f"baton:rate:{name}"

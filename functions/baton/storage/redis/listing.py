@@ -1,0 +1,174 @@
+"""The list of jobs on Upstash Redis: sorted sets in the order of their members' bytes (engine/all_jobs/job_list.py).
+
+Rows of versions before are in one sorted set, which is read beside the others, and only ever gets smaller.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from baton.engine.all_jobs.job_list import (
+    SESSION_ROWS,
+    Found,
+    Place,
+    Query,
+    Row,
+    Shelf,
+    Span,
+    all_members,
+    behind,
+    entries_of,
+    found,
+    is_trimmed_by,
+    matching,
+    members,
+    place_of,
+    position_before,
+    ranges_below,
+    shelf_of,
+    span_of,
+)
+from baton.storage.ports.all_jobs import Scanned
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton_events.ids import is_child
+
+# Shelves of one look, and of its first request: a busy list has a page on few of them.
+_MOST_SHELVES, _FIRST_SHELVES = 64, 4
+_Command = list[str | int]
+
+
+class RedisListing:
+    """`Listing` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def add(self, row: Row) -> None:
+        """Write a job's rows: five commands, three for one that has completed, one for a job below another."""
+        by_key = _by_key(members(row))
+        commands: list[_Command] = [["ZADD", key, *_scored(rows)] for key, rows in by_key.items()]
+        if row.status != "completed":  # its first row has said so already
+            catalogued = entries_of(place_of(member) for member in members(row))
+            commands += [["ZADD", keys.list_key(name), *_scored(entries)] for name, entries in catalogued.items()]
+        if not row.status and is_trimmed_by(row.job_id):
+            sessions = [key for key in by_key if key.startswith(keys.list_key("s:"))]
+            commands += [["ZREMRANGEBYRANK", key, 0, -SESSION_ROWS - 1] for key in sessions]
+        await self._redis.run_beside(*commands)
+
+    async def scan(self, query: Query, before: str, limit: int) -> Scanned:
+        """Look at up to `limit` rows, newest first."""
+        span = span_of(query, before)
+        rows, down_to_ms = await (self._in_one_key(span, limit) if span.key else self._on_shelves(span, limit))
+        lowest = f"{span.index}:{down_to_ms:013d}:"
+        stored = sorted((row for row in rows if row >= lowest), reverse=True)[:limit]
+        if len(stored) == limit:
+            return Scanned(matching(query, stored), found(stored[-1]).position)
+        return Scanned(matching(query, stored), position_before(down_to_ms) if down_to_ms else "")
+
+    async def _in_one_key(self, span: Span, limit: int) -> tuple[set[str], int]:
+        of_before, rows = await self._redis.pipeline(
+            _down(keys.ADMISSION_LISTING, span, limit), _down(keys.list_key(span.key), span, limit)
+        )
+        return {*of_before, *rows}, 0
+
+    async def _on_shelves(self, span: Span, limit: int) -> tuple[set[str], int]:
+        """Rows, and down to when they are all that there is: 0 means no older ones are left to look for."""
+        first, last = f"[{span.first_entry}", f"[{span.last_entry}"
+        of_before, entries = await self._redis.pipeline(
+            _down(keys.ADMISSION_LISTING, span, limit),
+            ["ZRANGE", keys.list_key(span.catalogue), first, last, "BYLEX", "REV", "LIMIT", 0, _MOST_SHELVES],
+        )
+        rows, shelves = set[str](of_before), [shelf_of(entry) for entry in entries]
+        read, count = 0, 0
+        while read < len(shelves) and count < limit:
+            chunk = shelves[read : read + (_FIRST_SHELVES if not read else _MOST_SHELVES)]
+            answers = await self._redis.pipeline(*(_down(keys.list_key(shelf.key), span, limit) for shelf in chunk))
+            read, count = read + len(chunk), count + sum(map(len, answers))
+            rows.update(*answers)
+        more = read < len(shelves) or read == _MOST_SHELVES
+        return rows, shelves[read - 1].begins_ms if more else 0
+
+    async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
+        """Some of the jobs created before then, the oldest first: two requests."""
+        span = span_of(Query(before_ms=before_ms), "")
+        begin = f"({behind(span.index, after)}" if after else f"[{span.lowest}"
+        first = f"[{place_of(f'{span.index}:{after or position_before(0)}').entry}"
+        of_before, entries = await self._redis.pipeline(
+            _up(keys.ADMISSION_LISTING, begin, span, limit),
+            [
+                "ZRANGE",
+                keys.list_key(span.catalogue),
+                first,
+                f"[{span.first_entry}",
+                "BYLEX",
+                "LIMIT",
+                0,
+                _MOST_SHELVES,
+            ],
+        )
+        rows, shelves = set[str](of_before), [shelf_of(entry) for entry in entries]
+        for answer in await self._all_of(shelves, begin, span, limit):
+            rows.update(answer)
+        highest = f"{span.index}:{shelves[-1].ends_ms:013d}:" if len(shelves) == _MOST_SHELVES else span.highest
+        stored = sorted(row for row in rows if row < highest)[:limit]
+        if len(stored) == limit:
+            next_position = found(stored[-1]).position
+        else:
+            next_position = position_before(shelves[-1].ends_ms) if len(shelves) == _MOST_SHELVES else ""
+        return Scanned(tuple(found(member) for member in stored), next_position)
+
+    async def _all_of(self, shelves: Sequence[Shelf], begin: str, span: Span, limit: int) -> list[list[str]]:
+        if not shelves:
+            return []
+        return await self._redis.pipeline(*(_up(keys.list_key(shelf.key), begin, span, limit) for shelf in shelves))
+
+    async def forget(self, found: Sequence[Found]) -> None:
+        """Remove all rows of these jobs, and the shelves that are empty then: two requests."""
+        if not found:
+            return
+        gone = sorted({name for one in found for name in all_members(one.member)})
+        shelves = {place_of(member) for member in gone if place_of(member).catalogue}
+        emptied = sorted({keys.list_key(place.key) for place in shelves})
+        below = [
+            ["ZREMRANGEBYLEX", keys.ADMISSION_LISTING, f"[{lowest}", f"({highest}"]
+            for one in found
+            for lowest, highest in ranges_below(one.job_id)
+        ]
+        families: list[_Command] = [
+            ["DEL", keys.list_key(f"c:{one.job_id}")] for one in found if not is_child(one.job_id)
+        ]
+        answers = await self._redis.pipeline(
+            ["ZREM", keys.ADMISSION_LISTING, *gone],
+            *below,
+            *(["ZREM", key, *rows] for key, rows in _by_key(gone).items()),
+            *families,
+            *(["EXISTS", key] for key in emptied),
+        )
+        left = {key for key, there in zip(emptied, answers[len(answers) - len(emptied) :], strict=True) if there}
+        await self._take_off(place for place in shelves if keys.list_key(place.key) not in left)
+
+    async def _take_off(self, places: Iterable[Place]) -> None:
+        """A row that is written at this moment may be off its catalogue until it is written again."""
+        catalogued = entries_of(places)
+        if catalogued:
+            commands = [["ZREM", keys.list_key(name), *entries] for name, entries in catalogued.items()]
+            await self._redis.pipeline(*commands)
+
+
+def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
+    kept: dict[str, list[str]] = {}
+    for member in rows:
+        kept.setdefault(keys.list_key(place_of(member).key), []).append(member)
+    return kept
+
+
+def _scored(texts: Iterable[str]) -> list[str | int]:
+    return [value for text in texts for value in (0, text)]
+
+
+def _down(key: str, span: Span, limit: int) -> _Command:
+    # Without WITHSCORES: the SDK leaves the reply as it is, a list of members.
+    return ["ZRANGE", key, f"({span.highest}", f"[{span.lowest}", "BYLEX", "REV", "LIMIT", 0, limit]
+
+
+def _up(key: str, begin: str, span: Span, limit: int) -> _Command:
+    return ["ZRANGE", key, begin, f"({span.highest}", "BYLEX", "LIMIT", 0, limit]

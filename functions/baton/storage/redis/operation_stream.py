@@ -1,0 +1,108 @@
+"""`operations:completed` on Upstash Redis: a stream read by a consumer group, without blocking, which REST has not.
+
+Invariant: an entry leaves the group when it was taken in or buried, never before; who reads and dies leaves it pending,
+and after a minute it is claimed by the next one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from baton.storage.ports.operation_stream import StreamEntry
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton_events.errors import StoreError
+
+_GROUP, _CONSUMER = "baton", "sweep"
+_IDLE_MS = 60_000
+# Upstash gives a consumer at most 1,000 entries that it has not acknowledged (redis-rest.md).
+_AT_ONCE = 100
+_BURIED_KEPT, _BURIED_CHARS = 1_000, 5_000
+
+
+class RedisOperationStream:
+    """`OperationStream` over one connection. `most_entries`: so many that were taken in stay for other readers."""
+
+    def __init__(self, connection: RedisConnection, most_entries: int) -> None:
+        self._redis = connection
+        self._most_entries = most_entries
+
+    async def take(self) -> Sequence[StreamEntry]:
+        """Entries that nobody has taken, and such that were taken a minute ago and are not done."""
+        stream = keys.OPERATIONS_COMPLETED
+        claim: list[str | int] = ["XAUTOCLAIM", stream, _GROUP, _CONSUMER, _IDLE_MS, "0-0", "COUNT", _AT_ONCE]
+        read: list[str | int] = ["XREADGROUP", "GROUP", _GROUP, _CONSUMER, "COUNT", _AT_ONCE, "STREAMS", stream, ">"]
+        try:
+            claimed, fresh = await self._redis.pipeline(claim, read)
+        except StoreError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await self._make_group()
+            claimed, fresh = await self._redis.pipeline(claim, read)
+        return [*_entries(claimed[1]), *(entry for _, rows in fresh or () for entry in _entries(rows))]
+
+    async def _make_group(self) -> None:
+        """From the stream's beginning: what was added before anybody read it counts."""
+        try:
+            await self._redis.execute("XGROUP", "CREATE", keys.OPERATIONS_COMPLETED, _GROUP, "0", "MKSTREAM")
+        except StoreError as error:
+            if "BUSYGROUP" not in str(error):  # somebody else was faster
+                raise
+
+    async def done(self, entry_ids: Sequence[str]) -> None:
+        """These are not given to anybody again."""
+        if entry_ids:
+            await self._redis.execute("XACK", keys.OPERATIONS_COMPLETED, _GROUP, *entry_ids)
+
+    async def bury(self, entry: StreamEntry, reason: str) -> None:
+        """Keep its beginning with the reason, then let it go; who is cut off in between does so again.
+
+        The key stays below ten megabytes; the entry itself stays in the stream until it is trimmed.
+        """
+        fields = [text[:_BURIED_CHARS] for item in entry.fields.items() for text in item]
+        limit: list[str | int] = ["MAXLEN", "~", _BURIED_KEPT, "*"]
+        add: list[str | int] = ["XADD", keys.OPERATIONS_DEAD, *limit, "entry", entry.id, "reason", reason, *fields]
+        await self._redis.execute(*add)  # kept before it is let go: the two streams may be on two servers
+        await self._redis.execute("XACK", keys.OPERATIONS_COMPLETED, _GROUP, entry.id)
+
+    async def trim(self) -> None:
+        """Drop the oldest entries: never one that is still to be taken in, nor a newer one."""
+        stream = keys.OPERATIONS_COMPLETED
+        length, pending = await self._redis.pipeline(["XLEN", stream], ["XPENDING", stream, _GROUP])
+        command = trimming(int(length), str(pending[1] or ""), self._most_entries)
+        if command:
+            await self._redis.execute("XTRIM", stream, *command)
+
+    async def expect(self, operation_id: str, until_ms: int) -> None:
+        """An operation waits for its outcome."""
+        await self._redis.execute("ZADD", keys.OPERATIONS_EXPECTED, until_ms, operation_id)
+
+    async def forget(self, operation_id: str) -> None:
+        """It waits no longer."""
+        await self._redis.execute("ZREM", keys.OPERATIONS_EXPECTED, operation_id)
+
+    async def expected(self, now_ms: int) -> int:
+        """How many wait."""
+        _, count = await self._redis.pipeline(
+            ["ZREMRANGEBYSCORE", keys.OPERATIONS_EXPECTED, "-inf", now_ms], ["ZCARD", keys.OPERATIONS_EXPECTED]
+        )
+        return int(count)
+
+
+def trimming(length: int, oldest_pending: str, most: int) -> tuple[str | int, ...]:
+    """How to trim a stream whose entries are all given out; empty: not now.
+
+    Entries that are not done are among the newest `most`, or nothing is dropped; in a stream of twice as many, all
+    before the oldest of them are.
+    """
+    if length <= most:
+        return ()
+    if not oldest_pending:
+        return ("MAXLEN", "~", most)
+    return ("MINID", "~", oldest_pending) if length > 2 * most else ()
+
+
+def _entries(rows: Sequence[Any]) -> list[StreamEntry]:
+    """Rows of `[id, [field, value, …]]`; an entry that was deleted meanwhile has no fields."""
+    return [
+        StreamEntry(str(row[0]), dict(zip(row[1][::2], row[1][1::2], strict=True))) for row in rows if row and row[1]
+    ]

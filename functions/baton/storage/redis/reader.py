@@ -1,0 +1,165 @@
+"""Reads jobs for people and programs, each in one pipeline request; never part of a transition.
+
+A hash that may be more than one answer of the store holds is read piece by piece: names, their sizes, then the values.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from baton.engine.all_jobs.slots import SlotState
+from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_slot_state
+from baton.engine.state import CallRecord, Job
+from baton.engine.transcript import recalled
+from baton.storage.ports.jobs import Snapshot, StoredParts
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton.transport.redis_rest import Command
+from baton_events.errors import StoreAnswerError
+
+PIECE_BYTES = 4_000_000
+_NAMES = 500
+
+
+async def in_pieces(redis: RedisConnection, key: str) -> dict[str, str]:
+    """All fields of a hash, without those that go meanwhile.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    names, sizes = list[str](await redis.execute("HKEYS", key)), list[int]()
+    for first in range(0, len(names), _NAMES):
+        asked = names[first : first + _NAMES]
+        sizes += await redis.pipeline(*(["HSTRLEN", key, name] for name in asked))
+    found: dict[str, str] = {}
+    for piece in pieces(zip(names, sizes, strict=True)):
+        values = await redis.execute("HMGET", key, *piece)
+        found |= {name: value for name, value in zip(piece, values, strict=True) if value is not None}
+    return found
+
+
+def pieces(sized: Iterable[tuple[str, int]], most_bytes: int = PIECE_BYTES) -> Iterator[list[str]]:
+    """Names in their order, in lists that are together no more than so much; what is more by itself comes alone."""
+    piece, left = list[str](), most_bytes
+    for name, size in sized:
+        if piece and size > left:
+            yield piece
+            piece, left = [], most_bytes
+        piece.append(name)
+        left -= size
+    if piece:
+        yield piece
+
+
+_STOPPED = ["HGET", keys.SLOTS, "closed"]
+# Of a long stream, so that no answer of the store grows with the whole of it.
+PAGE_PARTS = 500
+_LAST = 2**52  # no list is as long, and every client and script can say it
+
+
+class RedisReader:
+    """`Reader` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Everything about a job."""
+        hashes = keys.calls_key(job_id), keys.results_key(job_id)
+        transcript: Command = ["LRANGE", keys.transcript_key(job_id), 0, 1]
+        others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], transcript, _STOPPED)
+        try:
+            # The SDK makes a dict of HGETALL's flat reply.
+            state, first, stopped, *both = await self._redis.pipeline(*others, *(["HGETALL", key] for key in hashes))
+        except StoreAnswerError:
+            # All together may be more than the store answers at once.
+            state, first, stopped = await self._redis.pipeline(*others)
+            both = [await in_pieces(self._redis, key) for key in hashes]
+        stored_calls, results = both
+        if f"job:{job_id}" not in state:
+            return None
+        calls = sorted((load_call(text) for text in stored_calls.values()), key=lambda call: (call.turn, call.position))
+        return replace(
+            _snapshot(job_id, state, first, stopped),
+            calls=tuple(calls),
+            results=load_results(results),
+            memory=recalled(first),
+        )
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs, two commands each."""
+        if not job_ids:
+            return {}
+        commands: list[list[str | int]] = []
+        for job_id in job_ids:
+            commands += [["HGETALL", keys.state_key(job_id)], ["LRANGE", keys.transcript_key(job_id), 0, 0]]
+        *answers, stopped = await self._redis.pipeline(*commands, _STOPPED)
+        found = zip(job_ids, answers[::2], answers[1::2], strict=True)
+        return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
+
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data."""
+        if not job_ids:
+            return frozenset()
+        there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
+        return frozenset(name for name, found in zip(job_ids, there, strict=True) if found)
+
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """All entries of the job's transcript, in order."""
+        entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)
+        return tuple(json.loads(entry) for entry in entries)
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """The job's parts after the first `after` ones, and the job as it was before they were read."""
+        first = min(after, _LAST)
+        job, page = await self._redis.pipeline(
+            ["HGET", keys.state_key(job_id), f"job:{job_id}"], ["LRANGE", keys.parts_key(job_id), *_page(first)]
+        )
+        parts = list(page)
+        while first >= 0 and len(page) == PAGE_PARTS:
+            first += PAGE_PARTS
+            page = await self._redis.execute("LRANGE", keys.parts_key(job_id), *_page(first))
+            parts += page
+        return StoredParts(load_job(job) if job else None, tuple(parts))
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One tool call, and its result."""
+        job, call, stored = await self._redis.pipeline(
+            ["HGET", keys.state_key(job_id), f"job:{job_id}"],
+            ["HGET", keys.calls_key(job_id), call_id],
+            ["HGET", keys.results_key(job_id), call_id],
+        )
+        found = load_results({call_id: stored})[call_id] if stored else {}
+        return load_job(job) if job else None, load_call(call) if call else None, found
+
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """The job's parts after the first `after` ones."""
+        return tuple(await self._redis.execute("LRANGE", keys.parts_key(job_id), min(after, _LAST), -1))
+
+    async def ping(self) -> None:
+        """Raises StoreError unless the store answers."""
+        await self._redis.execute("PING")
+
+    async def close(self) -> None:
+        """Close the connection, which store and listing share."""
+        await self._redis.close()
+
+
+def _page(first: int) -> tuple[int, int]:
+    """From where to where a page of parts goes; the last part alone is asked for with -1."""
+    return first, first + PAGE_PARTS - 1 if first >= 0 else -1
+
+
+def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
+    from baton.engine.commit.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
+
+    items = (load_item(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
+    return Snapshot(
+        job=load_job(state[f"job:{job_id}"]),
+        task=json.loads(first[0]) if first else {},
+        items=tuple(item for item in items if item.job_id == job_id),
+        slot_state=load_slot_state(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else SlotState(),
+        usage=used_by(job_id, state),
+        stopped=stopped not in (None, "", "0"),
+    )

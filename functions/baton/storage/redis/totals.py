@@ -1,0 +1,149 @@
+"""Sums on Upstash Redis: the deployment's counters, how tools are used, stored bytes, and kept events.
+
+A COMMIT adds to counters in commands that travel with its script, in the same request. Stored bytes have the
+admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep an event
+write kept events, and only one that meets the quota looks at jobs.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from baton.engine.all_jobs.tool_use import ToolCounters, counters
+from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.effects import Changes
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton.transport.redis_rest import Command, command_bytes
+
+
+def adding(counts: Mapping[str, int]) -> list[list[str | int]]:
+    """The commands that add to the sums."""
+    return [["HINCRBY", keys.COUNTERS, name, much] for name, much in counts.items()]
+
+
+class RedisCounters:
+    """`Counters` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def add(self, counts: Mapping[str, int]) -> None:
+        """Add to the sums, by name."""
+        if counts:
+            await self._redis.pipeline(*adding(counts))
+
+    async def sums(self) -> dict[str, int]:
+        """All sums, by name."""
+        # The SDK makes a dict of the flat reply.
+        (sums,) = await self._redis.pipeline(["HGETALL", keys.COUNTERS])
+        return {name: int(much) for name, much in sums.items()}
+
+
+Commands = Sequence[Sequence[str | int]]
+
+
+def counting(changes: Changes) -> Commands:
+    """The commands."""
+    used: list[list[str | int]] = [["HINCRBY", keys.TOOL_USE, changes.used.count, 1]] if changes.used else []
+    return [*used, *adding(changes.counts)] if changes.counts else used
+
+
+def in_sum(several: Iterable[Commands]) -> Commands:
+    """The same, with one command for each sum."""
+    sums: dict[tuple[str, str], int] = {}
+    for commands in several:
+        for _, key, name, much in commands:
+            sums[str(key), str(name)] = sums.get((str(key), str(name)), 0) + int(much)
+    return [["HINCRBY", key, name, much] for (key, name), much in sums.items()]
+
+
+def cost_of(commands: Commands) -> tuple[int, int]:
+    """How many they are, and their bytes."""
+    return len(commands), sum(map(command_bytes, commands))
+
+
+class RedisToolStatistics:
+    """`ToolStatistics` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def counters(self) -> tuple[ToolCounters, ...]:
+        """Of every tool that was ever used, by name."""
+        # The SDK makes a dict of the flat reply.
+        (counts,) = await self._redis.pipeline(["HGETALL", keys.TOOL_USE])
+        return counters({name: int(count) for name, count in counts.items()})
+
+
+class RedisStoredBytes:
+    """`StoredBytes` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def sums(self, tenant: str) -> dict[int, int]:
+        """All of them."""
+        found = await self._redis.execute("HGETALL", keys.stored_bytes_key(tenant))
+        return {int(until_ms): int(size) for until_ms, size in (found or {}).items()}
+
+    async def add(self, tenant: str, more: BytesAdded) -> None:
+        """Add to the sums."""
+        key = keys.stored_bytes_key(tenant)
+        added: list[Command] = [("HINCRBY", key, str(until_ms), size) for until_ms, size in more.adds.items()]
+        if added:
+            await self._redis.pipeline(*added, ["PEXPIRE", key, more.kept_ms])
+
+    async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
+        """Take sums out."""
+        if fields := [str(each) for each in until_ms]:
+            await self._redis.execute("HDEL", keys.stored_bytes_key(tenant), *fields)
+
+
+TOTAL = "*"  # no job is called so
+_NOBODY = "-"  # nor so: HDEL takes one name at least
+# So many jobs are looked at when a tenant has reached its quota: each gives back one event at least that was taken.
+JOBS_LOOKED_AT = 200
+
+
+class RedisKeptEvents:
+    """`KeptEvents` over one connection."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms = retention_ms
+
+    async def count(self, tenant: str) -> int:
+        """How many are counted."""
+        return int(await self._redis.execute("HGET", keys.kept_events_key(tenant), TOTAL) or 0)
+
+    async def add(self, tenant: str, job_id: str) -> None:
+        """Count one more of a job."""
+        key = keys.kept_events_key(tenant)
+        await self._redis.pipeline(
+            ["HINCRBY", key, job_id, 1], ["HINCRBY", key, TOTAL, 1], ["PEXPIRE", key, self._retention_ms]
+        )
+
+    async def recount(self, tenant: str) -> int:
+        """Look at some of the jobs, and give back what they keep no more."""
+        key = keys.kept_events_key(tenant)
+        found: dict[str, str] = await self._redis.execute("HRANDFIELD", key, JOBS_LOOKED_AT, "WITHVALUES")
+        counted = {name: int(count) for name, count in found.items() if name != TOTAL}
+        if not counted:
+            return await self.count(tenant)
+        fields = await self._redis.pipeline(*(["HKEYS", keys.state_key(job_id)] for job_id in counted))
+        kept = {job_id: _kept(job_id, names) for job_id, names in zip(counted, fields, strict=True)}
+        gone = [job_id for job_id in counted if not kept[job_id]]
+        fewer = {job_id: kept[job_id] - was for job_id, was in counted.items() if kept[job_id] and kept[job_id] != was}
+        now = sum(kept.values())
+        all_seen = len(found) < JOBS_LOOKED_AT  # then the total is known, whatever it has missed
+        corrected: list[Command] = [("HINCRBY", key, job_id, by) for job_id, by in fewer.items()]
+        *_, total = await self._redis.pipeline(
+            ["HDEL", key, *gone, _NOBODY],
+            *corrected,
+            ["HSET", key, TOTAL, now] if all_seen else ["HINCRBY", key, TOTAL, now - sum(counted.values())],
+        )
+        return now if all_seen else int(total)
+
+
+def _kept(job_id: str, fields: list[str]) -> int:
+    """How many of the fields of a job's tree are events that it keeps."""
+    return sum(name.startswith(f"event:{job_id}:") for name in fields or [])

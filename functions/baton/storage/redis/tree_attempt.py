@@ -1,0 +1,293 @@
+"""Steps of one tree, made of what is known of it, as one patch."""
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.engine.commit.codec import dump_usage
+from baton.engine.commit.layout import fields_of, items_of, levels_of, turns_of
+from baton.engine.commit.patch import Patch
+from baton.engine.commit.tree import Tree
+from baton.engine.commit.usage_ledger import apart_in, event_end, less, usage_in, used_apart, with_usage
+from baton.engine.state import NOTHING_USED, Usage
+from baton.storage.redis import keys
+from baton.storage.redis.totals import Commands, cost_of
+from baton.storage.redis.tree_snapshot import Place, Transcript, TreeSnapshot
+from baton.storage.redis.tree_writes import Writes, siblings
+from baton_events.errors import JobGoneError
+
+_TURN = '"kind":"loop"'
+
+
+class Transition(Struct, kw_only=True):
+    """What is asked of a tree.
+
+    Attributes:
+        job_id: whose usage ledger it is about.
+        make: the tree as it will be, and the answer.
+        messages: whose guarantees it reads.
+        jobs: which of the tree's jobs it reads.
+        item_key: the work item that it begins or ends; empty: it is about more, or less.
+        places: the results that it reads; with True where it must be known whether there is one.
+        calls: the calls that it reads, which must be known.
+        pays: whether the job's usage ledger has what it costs, where this is its answer.
+        guesses: it may be made of an empty tree, as if nothing were there.
+        turns: it may begin a turn, which reads what the tree's other turns have reserved, and what jobs above used.
+        ends: work items of others are gone after it.
+        persists: an ended tree begins again.
+        beside: commands that travel with it.
+        size_chars: about how much it writes.
+    """
+
+    job_id: str
+    make: Callable[[Tree], tuple[Tree, Any]]
+    messages: tuple[str, ...] = ()
+    jobs: Callable[[Tree], Iterable[str]]
+    item_key: str = ""
+    places: Callable[[Tree], Iterable[tuple[Place, bool]]] = lambda _: ()
+    calls: Callable[[Tree], Iterable[Place]] = lambda _: ()
+    pays: Callable[[Any], bool] = lambda _: False
+    guesses: bool = False
+    turns: bool = False
+    ends: bool = False
+    persists: bool = False
+    beside: Commands = ()
+    size_chars: Callable[[], int] = lambda: 0
+
+
+class _Charged(Struct):
+    """A transition whose cost its job's usage has: usage before and after, and which part of the stream shows it."""
+
+    job_id: str
+    before: Usage
+    after: Usage
+    part: int | None
+
+
+class Attempt:
+    """What comes of the transitions, and what must hold for it to be written.
+
+    `apart`: what others write at the same time gets not in its way, where it is a step of one of several calls.
+    """
+
+    size_bytes = 0  # of the request, once it is settled
+    _usage_ledger: tuple[str, Usage] | None = None
+
+    def __init__(
+        self,
+        root_id: str,
+        snapshot: TreeSnapshot,
+        transitions: Sequence[Transition],
+        stamp: str,
+        *,
+        apart: bool = False,
+    ) -> None:
+        self._root_id, self._snapshot, self._transitions = root_id, snapshot, transitions
+        self.answers: list[Any] = []
+        self._charged: list[_Charged] = []
+        # What nobody knows is taken for absent, which is a condition then.
+        self._results: dict[Place, str | None] = {}
+        self._persists = False
+        for transition in transitions:
+            self._persists |= transition.persists
+            for place, _ in transition.places(snapshot.tree):
+                self._results[place] = snapshot.result(place)
+        tree = snapshot.tree
+        for transition in transitions:
+            before = tree
+            try:
+                tree, answer = transition.make(tree)
+            except JobGoneError as error:
+                answer = error
+            self.answers.append(answer)
+            if not isinstance(answer, Exception) and transition.pays(answer):
+                self._charged.append(_charged(transition.job_id, before, tree))
+        self.tree = _stamped(self._with_usage(tree), snapshot.tree, stamp)
+        self._writes = Writes(root_id, snapshot.tree, self.tree)
+        self._siblings = (
+            siblings(snapshot.tree, self.tree, [each.item_key for each in transitions], self._writes) if apart else None
+        )
+        if self._siblings is not None:
+            self._write_apart(stamp)
+        elif snapshot.apart:
+            written = self._writes.state
+            self._writes.gone += [name for name in snapshot.apart if f"usage:{name.split(':')[1]}" in written]
+        self.is_nothing = self._writes.is_nothing
+
+    def _write_apart(self, stamp: str) -> None:
+        """Write what was used beside what others use."""
+        state = self._writes.state
+        for job_id in [name for name in self.tree.usage if f"usage:{name}" in state]:
+            del state[f"usage:{job_id}"]
+            added = less(self.tree.usage[job_id], self._snapshot.tree.usage.get(job_id, NOTHING_USED))
+            name, state[name] = used_apart(job_id, stamp, added)
+            self._usage_ledger = (name, added)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether others may write at the same time."""
+        return self._siblings is not None
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether some job's usage ledger has what it costs."""
+        return bool(self._charged)
+
+    def _with_usage(self, tree: Tree) -> Tree:
+        """Show what each transition took in its part of the stream. All are one request, charged to the last one."""
+        if len(self._charged) < 2:  # noqa: PLR2004 - one, or none
+            return tree
+        usage, streams = dict(tree.usage), {job_id: list(texts) for job_id, texts in tree.parts.items()}
+        for charged in self._charged[:-1]:
+            usage_ledger = usage[charged.job_id]
+            usage[charged.job_id] = replace(usage_ledger, redis_requests=usage_ledger.redis_requests - 1)
+            charged.after = replace(charged.after, redis_requests=charged.after.redis_requests - 1)
+            if charged.part is not None:
+                texts = streams[charged.job_id]
+                texts[charged.part] = with_usage(texts[charged.part], charged.before, charged.after)
+        return replace(tree, usage=usage, parts={job_id: tuple(texts) for job_id, texts in streams.items()})
+
+    def fill(self, patch: Patch, retention_ms: int, *, digests: bool) -> None:
+        """Add what must hold, and what is written."""
+        state, key = self._snapshot.state, keys.state_key(self._root_id)
+        names = set[str]()
+        for transition in self._transitions:
+            names.update(transition.jobs(self._snapshot.tree))
+        compared: dict[str, str | None] = {}
+        if self._siblings is not None:
+            compared |= self._compared_apart(patch, key)
+        elif not state:
+            patch.missing(key, keys.tombstone_key(self._root_id))
+        elif names >= self._snapshot.tree.jobs.keys():
+            if digests:
+                patch.same(key, state)
+            else:
+                patch.count(key, "", len(state))
+                compared |= state
+        else:
+            compared |= self._compared_of(names, patch, key) | self._guaranteed(patch, key)
+        if compared:
+            patch.equal(key, compared)
+        by_job: dict[str, dict[str, str | None]] = {}
+        for (job_id, name), text in self._results.items():
+            by_job.setdefault(job_id, {})[name] = text
+        for job_id, texts in by_job.items():
+            patch.equal(keys.results_key(job_id), texts)
+        self._writes.add_to(patch, retention_ms, persists=self._persists)
+
+    def _compared_of(self, job_ids: set[str], patch: Patch, key: str) -> dict[str, str | None]:
+        """All of these jobs, and where a turn of theirs may begin, what it shares with others."""
+        state, tree, names = self._snapshot.state, self._snapshot.tree, list[str]()
+        for job_id in sorted(job_ids):
+            used = usage_in(job_id, state)
+            names += [*fields_of(job_id, tree), *used]
+            patch.count(
+                key, f'"job_id":"{job_id}"', len(items_of(job_id, tree)) + len(used.keys() - {f"usage:{job_id}"})
+            )
+        if any(transition.turns for transition in self._transitions):
+            names += [*turns_of(tree), *levels_of(job_ids, tree)]
+            patch.count(key, _TURN, sum(_TURN in text for text in state.values()))
+        return {name: state.get(name) for name in names}
+
+    def _guaranteed(self, patch: Patch, key: str) -> dict[str, str | None]:
+        """What is written, and what these messages guarantee, as it is known; they guarantee nothing else."""
+        state = self._snapshot.state
+        messages = {message for transition in self._transitions for message in transition.messages}
+        for message_id in sorted(messages):
+            text = f'"carrier":"{message_id}"'
+            patch.count(key, text, sum(text in each for each in state.values()))
+        guaranteed = [f"leg:{item.key}" for item in self._snapshot.tree.items.values() if item.relay_id in messages]
+        return {name: state.get(name) for name in (*self._writes.state, *self._writes.gone, *guaranteed)}
+
+    def _compared_apart(self, patch: Patch, key: str) -> dict[str, str | None]:
+        """Their job and its slot state are the same, and one of the others is still there."""
+        items = [self._snapshot.tree.items[each.item_key] for each in self._transitions]
+        names = [
+            name for item in items for name in (f"job:{item.job_id}", f"standing:{item.job_id}", f"leg:{item.key}")
+        ]
+        if self._siblings:
+            patch.any(key, self._siblings)
+        return {name: self._snapshot.state.get(name) for name in names} | self._guaranteed(patch, key)
+
+    def settle(self, patch: Patch, beside: Commands) -> None:
+        """Charge the cost of the patch to the last transition whose job pays."""
+        beside_commands, beside_bytes = cost_of(beside)
+        self.size_bytes = size_bytes = patch.size_bytes() + beside_bytes
+        if not self._charged:
+            return
+        charged = self._charged[-1]
+        commands, job_id = patch.commands + beside_commands, charged.job_id
+        field, last = self._usage_ledger or (f"usage:{job_id}", self.tree.usage[job_id])
+        stream, old_ledger = self.tree.parts.get(job_id, ()), self._writes.state[field]
+        old_part = stream[charged.part] if charged.part is not None else ""
+        base = size_bytes - len(old_ledger) - len(old_part)
+        used, usage_ledger, part, more = last, "", "", 0
+        while size_bytes > more:  # its own digits count, too
+            more = size_bytes
+            used = _costing(last, commands, more)
+            after = used if charged.after is last else _costing(charged.after, commands, more)
+            usage_ledger = used_apart(job_id, "", used)[1] if self._usage_ledger else dump_usage(used)
+            part = with_usage(old_part, charged.before, after) if old_part else ""
+            size_bytes = base + len(usage_ledger) + len(part)
+        patch.exchange(old_ledger, usage_ledger)
+        self._writes.state[field] = usage_ledger
+        used = _costing(self.tree.usage[job_id], commands, more)  # of which the usage ledger may be a part
+        self.tree = replace(self.tree, usage={**self.tree.usage, job_id: used})
+        if old_part:
+            patch.exchange(old_part, part)
+        self.size_bytes = more
+
+    def transcripts(self) -> dict[str, Transcript]:
+        """The transcripts that are known once it is written, by job."""
+        known, writes = dict(self._snapshot.transcripts), self._writes
+        for job_id in writes.jobs_written():
+            before = known.pop(job_id, None if job_id in self._snapshot.tree.jobs else Transcript())
+            if before is not None and not self.is_apart and not writes.forgotten.get(job_id):
+                known[job_id] = before.more(self.tree.transcript.get(job_id, ()), writes.results.get(job_id, {}))
+        return known
+
+    def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:
+        """The tree once it is written; None where nothing of it is open any more."""
+        if self.is_nothing:
+            return replace(self._snapshot, transcripts=transcripts, is_fresh=False)
+        tree, writes = self.tree, self._writes
+        if not tree.items or not tree.jobs:
+            return None
+        state = {**self._snapshot.state, **writes.state}
+        for name in writes.gone:
+            state.pop(name, None)
+        waiting = {item.call_id for item in tree.items.values()}
+        calls, results = _of(waiting, tree.calls), _of(waiting, tree.results)
+        bare = replace(tree, calls=calls, results=results, transcript={}, parts={}, expires_ms=0)
+        apart = apart_in(state) if self.is_apart or self._snapshot.apart else ()
+        return TreeSnapshot(state, bare, transcripts, apart=apart, is_contended=self.is_apart)
+
+
+def _of(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is about these calls."""
+    kept: dict[str, dict[str, Any]] = {}
+    for job_id, mine in by_job.items():
+        for name in mine:
+            if name in names:
+                kept.setdefault(job_id, {})[name] = mine[name]
+    return kept
+
+
+def _costing(used: Usage, commands: int, size_bytes: int) -> Usage:
+    return replace(used, redis_commands=used.redis_commands + commands, redis_bytes=used.redis_bytes + size_bytes)
+
+
+def _stamped(tree: Tree, before: Tree, stamp: str) -> Tree:
+    """Stamp the usage of each job whose transcript or results change."""
+    names = set(tree.transcript)
+    if tree.results is not before.results:
+        names |= {job_id for job_id, texts in tree.results.items() if texts != before.results.get(job_id)}
+    usage = {job_id: replace(tree.usage[job_id], stamp=stamp) for job_id in names if job_id in tree.usage}
+    return replace(tree, usage={**tree.usage, **usage}) if usage else tree
+
+
+def _charged(job_id: str, before: Tree, after: Tree) -> _Charged:
+    part = event_end(after.parts.get(job_id, ()), len(before.parts.get(job_id, ())))
+    return _Charged(job_id, before.usage.get(job_id, NOTHING_USED), after.usage.get(job_id, NOTHING_USED), part)

@@ -1,0 +1,98 @@
+"""What is read of a tree before a step of it is decided: its state, and calls and outcomes that are no part of that.
+
+What belongs to a work item is known before it is granted: read later, it might be what somebody has made of it who has
+taken the work item over meanwhile.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from baton.engine.commit.answers import Claim, Tombstone
+from baton.engine.commit.codec import load_call
+from baton.engine.commit.patch import Command
+from baton.engine.commit.tree import Tree
+from baton.engine.effects import Changes
+from baton.engine.state import CallRecord
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.storage.redis import keys
+from baton.storage.redis.tree_attempt import Transition
+from baton.storage.redis.tree_details import as_dict
+from baton.storage.redis.tree_snapshot import Place, TreeSnapshot
+
+_ENDING = frozenset({ItemKind.FAILED, ItemKind.WAIT})
+_ENDING_KEYS = tuple(f"{kind}:" for kind in sorted(_ENDING))
+_NONE: dict[str, CallRecord] = {}
+
+
+def suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
+    """Whether all is known that the transitions read."""
+    for transition in transitions:
+        for place, must in transition.places(snapshot.tree):
+            if must and not snapshot.knows_result(place):
+                return False
+        for place in transition.calls(snapshot.tree):
+            if not snapshot.knows_call(place):
+                return False
+    return True
+
+
+def reads_of(root_id: str, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
+    """The commands that read a tree, and these results and calls."""
+    return [
+        ["HGETALL", keys.state_key(root_id)],
+        ["GET", keys.tombstone_key(root_id)],
+        *(["HGET", keys.results_key(job_id), name] for job_id, name in results),
+        *(["HGET", keys.calls_key(job_id), name] for job_id, name in calls),
+    ]
+
+
+def read_again(
+    snapshot: TreeSnapshot, answers: Sequence[Any], results: Sequence[Place], calls: Sequence[Place]
+) -> TreeSnapshot:
+    """What is known of a tree once `reads_of` was answered."""
+    state, stone, *texts = answers
+    state = as_dict(state)
+    kept = json.loads(stone) if stone else None
+    tombstone = Tombstone(kept["tenant"], kept["deleted"]) if kept else None
+    found, records = texts[: len(results)], texts[len(results) :]
+    known = {place: load_call(text) if text else None for place, text in zip(calls, records, strict=True)}
+    return snapshot.read_again(state, tombstone, dict(zip(results, found, strict=True)), known)
+
+
+def calls_told_with(claim: Claim, tree: Tree) -> list[Place]:
+    """The calls of which who begins this work item is told."""
+    if not tree.jobs and claim.item_key.startswith(_ENDING_KEYS):  # nothing is known: its own is read with all else
+        return [(claim.job_id, claim.call_id)]
+    item = tree.items.get(claim.item_key)
+    return _calls_of([item] if item else (), tree.calls.get(claim.job_id, _NONE))
+
+
+def calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
+    """The calls of which who goes on after a COMMIT is told."""
+    known = {**tree.calls.get(claim.job_id, _NONE), **{record.id: record for record in changes.calls}}
+    written = {record.id for record in changes.calls}
+    places = _calls_of([*_pending(claim, tree), *changes.items], known)
+    return [place for place in places if place[1] not in written]
+
+
+def outcomes_continued(claim: Claim, tree: Tree) -> list[tuple[Place, bool]]:
+    """The outcomes of the waits that are over: where there is none, a time-out is written."""
+    waits = (item for item in _pending(claim, tree) if item.kind is ItemKind.WAIT)
+    return [((item.job_id, item.call_id), True) for item in waits if item.not_before_ms <= claim.now_ms]
+
+
+def _pending(claim: Claim, tree: Tree) -> list[WorkItem]:
+    items = tree.items.values()
+    return [item for item in items if item.job_id == claim.job_id and item.relay_id == claim.message_id]
+
+
+def _calls_of(items: Iterable[WorkItem], known: Mapping[str, CallRecord]) -> list[Place]:
+    """Of a step that may fail, and of a question: its own, and those that end with it."""
+    places: list[Place] = []
+    for item in items:
+        if item.kind in _ENDING and (item.step or item.approval_of_call):
+            record = known.get(item.call_id)
+            names = record.dependants if record else ()
+            places += [(item.job_id, name) for name in (item.call_id, *names)]
+    return places

@@ -1,0 +1,149 @@
+"""What steps have changed of a tree, as writes of a patch; and whose writes get in nobody's way.
+
+The calls of one turn are such: who begins or ends one reads of the others only whether one of them is still there. As
+long as one is, no turn follows, and the job wants its slot.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+from baton.engine.commit.codec import dump_call
+from baton.engine.commit.layout import written
+from baton.engine.commit.patch import Patch
+from baton.engine.commit.tree import Tree
+from baton.engine.state import CallRecord
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.storage.redis import keys
+from baton_events.ids import canonical_json
+
+_NONE: dict[str, Any] = {}
+_CALLS = frozenset({ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED})
+
+
+class Writes:
+    """By key. Of transcript and stream a tree has what is new alone."""
+
+    def __init__(self, root_id: str, before: Tree, after: Tree) -> None:
+        self._root_id, self._after = root_id, after
+        self.state, self.gone = written(before, after)
+        self.calls: dict[str, dict[str, CallRecord]] = {}
+        self.results: dict[str, dict[str, str]] = {}
+        self.forgotten: dict[str, list[str]] = {}
+        if before.calls is not after.calls:
+            for job_id, records in after.calls.items():
+                self.calls[job_id] = _new(before.calls.get(job_id, _NONE), records)
+        if before.results is not after.results:
+            for job_id in {*before.results, *after.results}:
+                was, now = before.results.get(job_id, _NONE), after.results.get(job_id, _NONE)
+                self.results[job_id] = {name: text for name, text in now.items() if was.get(name) != text}
+                self.forgotten[job_id] = [name for name in was if name not in now]
+        self.expires = after.expires_ms != before.expires_ms
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing has changed."""
+        if self.state or self.gone or self.expires:
+            return False
+        several = (self.calls, self.results, self.forgotten, self._after.transcript, self._after.parts)
+        return not any(any(each.values()) for each in several)
+
+    @property
+    def says(self) -> bool:
+        """Whether a transcript gets longer: its entries have an order."""
+        return any(self._after.transcript.values())
+
+    def jobs_written(self) -> set[str]:
+        """The jobs of whose history there is more, or less."""
+        several = (self.results, self.forgotten, self._after.transcript)
+        return {job_id for each in several for job_id, texts in each.items() if texts}
+
+    def add_to(self, patch: Patch, retention_ms: int, *, persists: bool) -> None:
+        """Write all of it. `persists`: an ended tree begins again."""
+        key = keys.state_key(self._root_id)
+        if self.gone:
+            patch.write("HDEL", key, self.gone)
+        if self.state:
+            patch.write("HSET", key, flat(self.state))
+        self._add_calls(patch)
+        for key_of, lists in ((keys.transcript_key, self._after.transcript), (keys.parts_key, self._after.parts)):
+            for job_id, entries in lists.items():
+                if entries:
+                    patch.write("RPUSH", key_of(job_id), entries)
+        if persists:
+            self._persist(patch)
+        elif self.expires:
+            self._expire(patch, retention_ms)
+
+    def _add_calls(self, patch: Patch) -> None:
+        for job_id, records in self.calls.items():
+            if records:
+                texts = {name: dump_call(record) for name, record in records.items()}
+                patch.write("HSET", keys.calls_key(job_id), flat(texts))
+        for job_id, results in self.results.items():
+            if self.forgotten[job_id]:
+                patch.write("HDEL", keys.results_key(job_id), self.forgotten[job_id])
+            if results:
+                patch.write("HSET", keys.results_key(job_id), flat(results))
+
+    def _expire(self, patch: Patch, retention_ms: int) -> None:
+        for key in all_keys(self._root_id, self._after.jobs):
+            patch.write("PEXPIRE", key, [str(retention_ms)])
+        if self._after.tombstone:
+            # Kept as long again as the data was.
+            text = canonical_json({"tenant": self._after.tombstone.tenant, "deleted": False})
+            patch.write("SET", keys.tombstone_key(self._root_id), [text, "PX", str(2 * retention_ms)])
+
+    def _persist(self, patch: Patch) -> None:
+        for key in all_keys(self._root_id, self._after.jobs):
+            patch.write("PERSIST", key, [])
+        patch.write("DEL", keys.tombstone_key(self._root_id), [])
+
+
+def all_keys(root_id: str, jobs: Iterable[str]) -> list[str]:
+    """The keys of a tree with these jobs."""
+    each = (keys.calls_key, keys.results_key, keys.transcript_key, keys.parts_key)
+    return [keys.state_key(root_id), *(key(job_id) for job_id in jobs for key in each)]
+
+
+def flat(texts: Mapping[str, str]) -> list[str]:
+    """Names and texts, in turn."""
+    return list(chain.from_iterable(texts.items()))
+
+
+def _new(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: record for name, record in now.items() if was.get(name) is not record}
+
+
+def siblings(before: Tree, after: Tree, item_keys: Iterable[str], writes: Writes) -> list[str] | None:
+    """The fields of the others, of which one must still be there; empty: none must.
+
+    None: it is no step of such a call, or the last one, and all that it read must be as it was.
+    """
+    items = [before.items.get(key) for key in item_keys]
+    mine = [item for item in items if item is not None and item.kind in _CALLS and item.group]
+    if len(mine) != len(items) or len({item.job_id for item in mine}) != 1:
+        return None
+    job_id = mine[0].job_id
+    of_job = [item for item in before.items.values() if item.job_id == job_id]
+    if any(item.after for item in of_job) or not _is_theirs(job_id, writes):
+        return None
+    if any(item.event and key not in before.items for key, item in after.items.items()):
+        return None  # it may have happened, and nobody waited yet
+    ended = [item for item in mine if f"leg:{item.key}" in writes.gone]
+    if not ended:
+        return []
+    others = [f"leg:{item.key}" for item in of_job if item not in mine and _holds_up(item, ended)]
+    return others if others and before.slot_state(job_id).want == "slot" else None
+
+
+def _holds_up(item: WorkItem, ended: Iterable[WorkItem]) -> bool:
+    """Whether no turn follows those that ended while this one is there, and its job wants a slot."""
+    return item.kind is ItemKind.CALL and bool(item.owner) and all(item.group == each.group for each in ended)
+
+
+def _is_theirs(job_id: str, writes: Writes) -> bool:
+    """Whether nothing is written but work items, calls, results, parts, and what was used."""
+    names = {*writes.state, *writes.gone}
+    other = any(not name.startswith("leg:") and name != f"usage:{job_id}" for name in names)
+    return not (other or writes.expires or any(writes.forgotten.values()) or writes.says)

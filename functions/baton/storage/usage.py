@@ -1,0 +1,68 @@
+"""Writes to the store that keep what the invocation has spent so far with the job that they are about.
+
+Invariant: what was taken from the meter is kept with what was written, or given back: then it is there for the next
+write, or is overhead. A write of which nobody knows whether it was done is taken for one that was not.
+"""
+
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Claim, Committed, Created, Loaded, Outside, OutsideFact, PendingItems, Recorded
+from baton.engine.commit.stored_bytes import told_bytes, written_bytes
+from baton.engine.commit.usage_ledger import Spent
+from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.storage.ports.jobs import Store
+from baton.transport.meter import give_back, take
+
+
+class Keeping:
+    """What the meter has, to be kept by a write within the block; given back unless that is `written`."""
+
+    __slots__ = ("_stored_bytes", "_taken", "written")
+    _taken: Spent
+
+    def __init__(self, stored_bytes: int) -> None:
+        self._stored_bytes = stored_bytes
+        self.written = False
+
+    def __enter__(self) -> Spent:
+        self._taken = take()
+        return replace(self._taken, written=self._taken.written + self._stored_bytes)
+
+    def __exit__(self, *_: object) -> None:
+        if not self.written:
+            give_back(self._taken)
+
+
+async def commit(store: Store, claim: Claim, changes: Changes, continuation: Continuation | None = None) -> Committed:
+    """`Store.commit`."""
+    with (keeping := Keeping(written_bytes(changes, claim.item_key))) as spent:
+        answer = await store.commit(claim, changes, spent, continuation)
+        keeping.written = answer.applied
+    return answer
+
+
+async def create(store: Store, changes: Changes, relay_id: str, now_ms: int, counted_bytes: int = 0) -> Created:
+    """`Store.create`. `counted`: what the quota of its tenant knows of it."""
+    with (keeping := Keeping(written_bytes(changes))) as spent:
+        answer = await store.create(changes, relay_id, now_ms, replace(spent, counted=counted_bytes))
+        keeping.written = answer.new
+    return answer
+
+
+async def record(
+    store: Store, loaded: Loaded, relay_id: str, changes: Changes, now_ms: int
+) -> tuple[Recorded, PendingItems]:
+    """`Store.record`."""
+    with (keeping := Keeping(written_bytes(changes))) as spent:
+        answer = await store.record(loaded, relay_id, changes, now_ms, spent)
+        keeping.written = answer[0] is Recorded.COMMITTED
+    return answer
+
+
+async def tell(store: Store, job_id: str, relay_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+    """`Store.tell`."""
+    with (keeping := Keeping(told_bytes(fact.outcome, event=bool(fact.event)))) as spent:
+        answer = await store.tell(job_id, relay_id, fact, now_ms, spent)
+        keeping.written = answer.signal_result.is_new
+    return answer

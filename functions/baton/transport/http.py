@@ -1,0 +1,87 @@
+"""One request by its parts, and the same request again and again but for its body, over whatever speaks HTTP.
+
+A transport that can do so takes the parts as they are, without httpx's objects.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol, cast
+
+import httpx
+
+Refuse = Callable[[httpx.Response], None]
+Requesting = Callable[[str, httpx.URL, Mapping[str, str], bytes, Refuse], Awaitable[bytes]]
+
+
+def requesting(http: httpx.AsyncBaseTransport) -> Requesting:
+    """What asks with method, address, headers and body, and returns the body of the answer, which is not looked at.
+
+    An answer that is no success goes to the last argument before, which may raise.
+
+    Raises:
+        httpx.HTTPError: what went wrong on the way.
+    """
+    return cast("Requesting", getattr(http, "request", partial(_plainly, http)))
+
+
+async def _plainly(
+    http: httpx.AsyncBaseTransport,
+    method: str,
+    url: httpx.URL,
+    headers: Mapping[str, str],
+    content: bytes,
+    refuse: Refuse,
+) -> bytes:
+    """By httpx's requests and responses."""
+    response = await whole_answer(http, httpx.Request(method, url, headers=headers, content=content))
+    if not response.is_success:
+        refuse(response)
+    return response.content
+
+
+async def whole_answer(http: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    """The answer, read to its end."""
+    response = await http.handle_async_request(request)
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
+    return response
+
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Posting(Protocol):
+    """Posts to one address."""
+
+    async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Post `content` with one header more.
+
+        Returns the answer's body, whatever its status, and what that header says in it; empty: nothing.
+
+        Raises:
+            httpx.HTTPError: what went wrong.
+        """
+        ...
+
+
+def posting(http: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers) -> Posting:
+    """Posts to this address with these headers, in the transport's own way if it has one."""
+    own: Callable[[httpx.URL, Headers], Posting] = getattr(http, "posting", partial(_Plain, http))
+    return own(url, headers)
+
+
+class _Plain:
+    """By httpx's requests and responses."""
+
+    def __init__(self, http: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers) -> None:
+        self._http = http
+        self._url = url
+        self._headers = headers
+
+    async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Post it."""
+        request = httpx.Request("POST", self._url, headers=[*self._headers, echo], content=content)
+        response = await whole_answer(self._http, request)
+        return response.content, response.headers.get(echo[0].decode(), "").encode()

@@ -1,0 +1,153 @@
+"""One HTTP/1.1 connection of asyncio's, and one answer, read by httptools from the pieces that come.
+
+Invariants: one request at a time, and another one only after a whole answer to the one before; an answer that is not
+whole is an error. Must not: read the answer to HEAD, which gives a length and has no body.
+"""
+
+import asyncio
+import select
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+_FIRST_FINAL = 200  # what is below only announces an answer
+_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class Answer:
+    """Its status (0: not there yet), its headers as they were sent, its body.
+
+    `is_whole`: nothing is to come any more; `keeps`: the server keeps the connection, and has said nothing after it.
+    """
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body: list[bytes] = []
+        self.is_whole = self.keeps = False
+        self._parser = HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Read a piece.
+
+        Raises:
+            httpx.RemoteProtocolError: it is no HTTP.
+        """
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            raise httpx.RemoteProtocolError(f"no HTTP answer: {type(error).__name__}") from error
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether it has no length, so that its end is that of the connection."""
+        return self.status >= _FIRST_FINAL and not any(name.lower() in _LENGTHS for name, _ in self.headers)
+
+    def on_message_begin(self) -> None:
+        """httptools: an answer begins."""
+        self.keeps = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools: a header, or a trailer."""
+        if not self.is_whole:
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """httptools: all headers are there."""
+        if not self.is_whole:
+            self.status = self._parser.get_status_code()
+
+    def on_body(self, body: bytes) -> None:
+        """httptools: a piece of the body."""
+        if not self.is_whole:
+            self.body.append(body)
+
+    def on_message_complete(self) -> None:
+        """httptools: the answer is whole, or it only announced one."""
+        if self.status < _FIRST_FINAL:
+            self.status, self.headers = 0, []
+        elif not self.is_whole:
+            self.is_whole, self.keeps = True, self._parser.should_keep_alive()
+
+
+class Connection(asyncio.Protocol):
+    """`is_open`: another request may follow; `free_since`: the end of the last one, by the event loop's time."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.free_since = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._transport: Any = None
+        self._has_come: Callable[[], bool] = bool
+        self._answer: Answer | None = None
+        self._waiting: asyncio.Future[Answer] = self._loop.create_future()
+
+    async def exchange(self, data: bytes) -> Answer:
+        """Send a request, and wait for its answer.
+
+        Raises:
+            httpx.RemoteProtocolError: there is none, or not a whole one. httpx.ReadError: the connection broke.
+        """
+        self._answer, self._waiting = Answer(), self._loop.create_future()
+        self._transport.write(data)
+        answer = await self._waiting
+        self.free_since = self._loop.time()
+        return answer
+
+    def close(self) -> None:
+        """At once, whatever is under way."""
+        self.is_open = False
+        self._transport.abort()
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come since the last answer; the loop of a process that stood still may not know yet."""
+        return self.is_open and not self._has_come()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: it is there."""
+        self._transport, self.is_open = transport, True
+        self._has_come = _watch(transport.get_extra_info("socket").fileno())
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: something has come."""
+        answer = self._answer
+        if answer is None or answer.is_whole:
+            self.close()  # nobody has asked
+            return
+        try:
+            answer.feed(data)
+        except httpx.RemoteProtocolError as error:
+            self._fail(error)
+        if answer.is_whole:
+            self.is_open = self.is_open and answer.keeps
+            self._end(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: it is gone, which ends an answer without a length."""
+        self.is_open = False
+        if exc is not None:
+            self._fail(httpx.ReadError(type(exc).__name__))
+        elif self._answer is not None and self._answer.ends_with_connection:
+            self._end(self._answer)
+        else:
+            self._fail(httpx.RemoteProtocolError("the server hung up before its answer was whole"))
+
+    def _end(self, answer: Answer) -> None:
+        if not self._waiting.done():
+            self._waiting.set_result(answer)
+
+    def _fail(self, error: httpx.TransportError) -> None:
+        self.close()
+        if self._answer is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
+
+
+def _watch(socket: int) -> Callable[[], bool]:
+    """What tells whether something is there to be read."""
+    if not hasattr(select, "poll"):  # Windows
+        return lambda: bool(select.select([socket], [], [], 0)[0])
+    watch = select.poll()
+    watch.register(socket, select.POLLIN)
+    return lambda: bool(watch.poll(0))

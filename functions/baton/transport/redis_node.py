@@ -1,0 +1,132 @@
+"""One server that speaks RESP: commands that are ready together are written together, on few kept connections.
+
+Invariants: nothing is sent twice. A command whose answer was lost is never said to be refused. A kept connection that
+is old, or that the server closed, is replaced before anything is written to it; one to a server that is no longer the
+one to write to is given up, so that the next use looks its name up again. Must not: know what is asked.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from upstash_redis.errors import UpstashError
+
+from baton.transport.batching import Batcher, Bounds
+
+Answered = tuple[list[Any], bool]
+
+# As of the HTTP connections: below a minute, after which what lies in between may have forgotten a connection.
+_KEPT_SECONDS = 50
+# Said by a server that is not, or not yet, or no longer, the one to write to.
+_LEAVE = ("READONLY", "MASTERDOWN", "LOADING")
+
+
+class RespNode:
+    """A server; `connect` makes a connection that is not open yet."""
+
+    def __init__(self, connect: Callable[[], AbstractConnection], bounds: Bounds) -> None:
+        self._connect = connect
+        self._free: list[tuple[AbstractConnection, float]] = []
+        # Apart, so that no step waits for the large answers that readers ask for.
+        self._scripts: Batcher[list[bytes], Answered] = Batcher(self._send, bounds)
+        self._others: Batcher[list[bytes], Answered] = Batcher(self._send, bounds)
+
+    async def ask(self, written: list[bytes], *, scripts: bool) -> Answered:
+        """For each command its answer or its UpstashError, and whether these lead those who share the exchange.
+
+        Raises:
+            OSError: an answer was lost, or the server cannot be reached; UpstashError: it let nobody in.
+        """
+        batcher = self._scripts if scripts else self._others
+        return await batcher.ask(written, len(written), sum(map(len, written)))
+
+    async def close(self) -> None:
+        """Give up what is under way and close connections."""
+        await self._scripts.close()
+        await self._others.close()
+        await self._drop_free()
+
+    async def _send(self, asks: list[list[bytes]]) -> Sequence[Answered | Exception]:
+        try:
+            connection = await self._open()
+            await connection.send_packed_command([command for ask in asks for command in ask], check_health=False)
+            answers = await _read(connection, sum(map(len, asks)))
+        except RedisError as error:
+            raise _failure(error) from error
+        if any(isinstance(answer, UpstashError) and str(answer).startswith(_LEAVE) for answer in answers):
+            await connection.disconnect(nowait=True)
+            await self._drop_free()
+        elif connection.is_connected:
+            self._free.append((connection, asyncio.get_running_loop().time()))
+        following = iter(answers)
+        return [_of_one([next(following) for _ in ask], leads=ask is asks[0]) for ask in asks]
+
+    async def _open(self) -> AbstractConnection:
+        """The one that was used last, so that those that are not needed grow old; else a new one."""
+        since = asyncio.get_running_loop().time() - _KEPT_SECONDS
+        while self._free:
+            connection, used = self._free.pop()
+            if used > since and not await _has_ended(connection):
+                return connection
+            await connection.disconnect(nowait=True)
+        made = self._connect()
+        await made.connect_check_health()
+        return made
+
+    async def _drop_free(self) -> None:
+        while self._free:
+            await self._free.pop()[0].disconnect(nowait=True)
+
+
+async def _has_ended(connection: AbstractConnection) -> bool:
+    """Whether the server has closed it, or has said what nobody asked for."""
+    try:
+        return not connection.is_connected or await connection.can_read()
+    except RedisError:
+        return True
+
+
+async def _read(connection: AbstractConnection, count: int) -> list[Any]:
+    """So many answers; what the connection does not live to bring is a ConnectionResetError."""
+    answers = list[Any]()
+    while len(answers) < count:
+        try:
+            answers.append(await connection.read_response())
+        except ResponseError as error:
+            answers.append(refusal(error))
+        except RedisConnectionError as error:
+            if error.status_code is None:
+                raise
+            # A refusal by which the library closes the connection: what was written after it may have been done.
+            answers.append(refusal(error))
+            answers += [ConnectionResetError("closed after a refusal")] * (count - len(answers))
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+    return answers
+
+
+def _of_one(answers: list[Any], *, leads: bool) -> Answered | Exception:
+    """A refusal says more than that answers after it were lost."""
+    lost = [answer for answer in answers if isinstance(answer, ConnectionResetError)]
+    refused = any(isinstance(answer, UpstashError) for answer in answers)
+    return lost[0] if lost and not refused else (answers, leads)
+
+
+def refusal(error: RedisError) -> UpstashError:
+    """The server's words, as they are said over REST: the library takes the first one off."""
+    return UpstashError(f"{error.status_code} {error}" if error.status_code else str(error))
+
+
+def _failure(error: RedisError) -> Exception:
+    """What the connection above knows: a refusal, or what the system said."""
+    if error.status_code:
+        return refusal(error)
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, RedisTimeoutError):
+        return TimeoutError()
+    return cause if isinstance(cause, OSError) else ConnectionError(str(error))

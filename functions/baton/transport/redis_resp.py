@@ -1,0 +1,231 @@
+"""The commands of the adapters over RESP, to one server or to a cluster; their answers are shaped as over REST.
+
+Invariants: a command goes where its key's slot is; commands of one pipeline that have several owners are sent to each,
+in their order there. Only a command that a server has redirected, and so not done, is sent again, and once. A server
+that redirects is one of a cluster: the map of its slots is what CLUSTER SLOTS gives.
+"""
+
+import asyncio
+from binascii import crc_hqx
+from bisect import bisect_right
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from hiredis import pack_command
+from redis.asyncio.connection import AbstractConnection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from upstash_redis.errors import UpstashError
+from upstash_redis.format import cast_response
+
+from baton.settings.store import wants_cluster, without_cluster
+from baton.transport.batching import Bounds
+from baton.transport.http_transport import tls_context
+from baton.transport.redis_node import Answered, RespNode
+from baton.transport.redis_rest import Command
+
+Place = tuple[str, int]
+
+_SLOT_COUNT = 16_384
+_KEYLESS = frozenset({"PING", "INFO", "SCRIPT", "CLUSTER", "COMMAND", "TIME", "DBSIZE", "CONFIG", "FLUSHALL"})
+_KEY_AFTER_SUBCOMMAND = frozenset({"XGROUP", "XINFO", "OBJECT", "MEMORY"})
+
+
+class SlotMap:
+    """Ranges of slots and who owns them. `asked`: who told it; a server that does not know its own name is that one."""
+
+    def __init__(self, told: Sequence[Any], asked: Place) -> None:
+        ranges = sorted((int(first), int(last), place_of(owner[0], owner[1], asked)) for first, last, owner, *_ in told)
+        self._firsts = [first for first, _, _ in ranges]
+        self._ranges = ranges
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every owner."""
+        return tuple(dict.fromkeys(place for _, _, place in self._ranges))
+
+    def owner(self, key: str | None) -> Place:
+        """Who owns the key's slot; any, where there is no key or nobody owns it: it will say so itself."""
+        if key is None:
+            return self.places[0]
+        slot = slot_of(key)
+        first, last, place = self._ranges[max(0, bisect_right(self._firsts, slot) - 1)]
+        return place if first <= slot <= last else self.places[0]
+
+
+def slot_of(key: str) -> int:
+    """The slot of a key: of its hash tag, if it has one."""
+    begin = key.find("{")
+    end = key.find("}", begin + 1)
+    tag = key[begin + 1 : end] if begin >= 0 and end > begin + 1 else key
+    return crc_hqx(tag.encode(), 0) % _SLOT_COUNT
+
+
+def keys_of(command: Sequence[str | int]) -> tuple[str, ...]:
+    """The keys of a command that the adapters send: all of a script, else the one that it is about."""
+    name = str(command[0]).upper()
+    if name in _KEYLESS:
+        return ()
+    if name in ("EVAL", "EVALSHA"):
+        return tuple(map(str, command[3 : 3 + int(command[2])]))
+    if name in ("XREAD", "XREADGROUP"):
+        named = command[1 + [str(word).upper() for word in command].index("STREAMS") :]
+        return tuple(map(str, named[: len(named) // 2]))
+    if name in ("EXISTS", "DEL", "UNLINK", "MGET"):
+        return tuple(map(str, command[1:]))
+    return (str(command[2 if name in _KEY_AFTER_SUBCOMMAND else 1]),)
+
+
+def place_of(host: str | None, port: int | str, asked: Place) -> Place:
+    """Where a server is by what another says of it; one without a name is where the other is."""
+    return (asked[0] if host in (None, "", "?") else str(host)), int(port)
+
+
+def redirection(answer: str, asked: Place) -> Place:
+    """Where MOVED or ASK leads."""
+    host, _, port = answer.split(" ")[2].rpartition(":")
+    return place_of(host.strip("[]"), port, asked)
+
+
+# As over HTTP (redis_rest.py); a server takes 512 MB in a value, and answers as much.
+_REQUESTS, _ENTRIES, _SIZE_BYTES = 2, 64, 1_000_000
+_MOVED = "MOVED "
+_REDIRECTED = (_MOVED, "ASK ")
+
+
+def _written(command: Command) -> bytes:
+    packed: bytes = cast("Any", pack_command)(tuple(command))  # its stub knows tuples of one word only
+    return packed
+
+
+_ASKING, _ASK_SLOTS = _written(["ASKING"]), _written(["CLUSTER", "SLOTS"])
+
+
+class RespCommands:
+    """Sends commands in one event loop; nothing is opened before the first."""
+
+    def __init__(self, address: str, limit_seconds: float) -> None:
+        # RESP2: its answers have the shapes that the REST API gives out as JSON. What is no UTF-8 is shown as there.
+        options: dict[str, Any] = {
+            "protocol": 2,
+            "decode_responses": True,
+            "encoding_errors": "replace",
+            "socket_timeout": None,  # whoever waits has a time limit of its own (batching.py)
+            "socket_connect_timeout": limit_seconds,
+            "driver_info": None,
+        }
+        self._pool = ConnectionPool.from_url(without_cluster(address), **options)
+        self._own_tls = "ssl_" in address
+        self._seconds = limit_seconds
+        self._bounds = Bounds(_REQUESTS, _ENTRIES, _SIZE_BYTES, limit_seconds)
+        known = self._pool.connection_kwargs
+        self._first: Place = (str(known.get("host", "localhost")), int(known.get("port", 6379)))
+        self._nodes: dict[Place, RespNode] = {}
+        self._slots: SlotMap | None = None
+        self._must_learn = wants_cluster(address)
+        self._learning = asyncio.Lock()
+
+    async def execute_all(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> tuple[list[Any], bool]:
+        """Run commands one after the other, not atomically: see redis_rest.py."""
+        written = [_written(command) for command in commands]
+        scripts = beside_scripts or str(commands[0][0]).startswith("EVAL")
+        if self._slots is None and not self._must_learn:
+            answers, leads = await self._node(self._first).ask(written, scripts=scripts)
+        else:
+            async with asyncio.timeout(self._seconds):  # for the map and the answers together
+                answers, leads = await self._to_owners(commands, written, scripts=scripts)
+        if any(map(_is_redirected, answers)):
+            async with asyncio.timeout(self._seconds):
+                answers = await self._followed(commands, written, answers)
+        return [_shaped(command, answer) for command, answer in zip(commands, answers, strict=True)], leads
+
+    async def close(self) -> None:
+        """Give up what is under way and close connections."""
+        for node in self._nodes.values():
+            await node.close()
+
+    def _node(self, place: Place) -> RespNode:
+        if place not in self._nodes:
+            self._nodes[place] = RespNode(lambda: self._connection(place), self._bounds)
+        return self._nodes[place]
+
+    def _connection(self, place: Place) -> AbstractConnection:
+        kind, known = self._pool.connection_class, self._pool.connection_kwargs
+        if not issubclass(kind, UnixDomainSocketConnection):
+            known = {**known, "host": place[0], "port": place[1]}
+        made = kind(**known)
+        if isinstance(made, SSLConnection) and not self._own_tls:
+            made.ssl_context.context = tls_context()  # else each would read the CA certificates anew
+        return made
+
+    async def _to_owners(self, commands: Sequence[Command], written: list[bytes], *, scripts: bool) -> Answered:
+        slots = await self._map()
+        by_owner: dict[Place, list[int]] = {}
+        for position, command in enumerate(commands):
+            by_owner.setdefault(slots.owner(next(iter(keys_of(command)), None)), []).append(position)
+        asked = [
+            self._node(owner).ask([written[position] for position in positions], scripts=scripts)
+            for owner, positions in by_owner.items()
+        ]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        answers: list[Any] = [None] * len(commands)
+        for positions, result in zip(by_owner.values(), found, strict=True):
+            if isinstance(result, BaseException):
+                self._must_learn = self._must_learn or isinstance(result, OSError)  # its owner may be another now
+                raise result
+            for position, answer in zip(positions, result[0], strict=True):
+                answers[position] = answer
+        return answers, any(result[1] for result in found if not isinstance(result, BaseException))
+
+    async def _followed(self, commands: Sequence[Command], written: list[bytes], answers: list[Any]) -> list[Any]:
+        """The answers, with those of redirected commands from where these lead; a second redirection stays one."""
+        if any(_is_redirected(answer) and str(answer).startswith(_MOVED) for answer in answers):
+            self._must_learn = True
+            with suppress(OSError, UpstashError):  # then the next command tries again
+                await self._map()
+        found = list(answers)
+        for position, answer in enumerate(answers):
+            if _is_redirected(answer):
+                moved = str(answer).startswith(_MOVED)
+                node = self._node(redirection(str(answer), self._first))
+                scripts = str(commands[position][0]).startswith("EVAL")
+                again = [written[position]] if moved else [_ASKING, written[position]]
+                (*_, found[position]), _ = await node.ask(again, scripts=scripts)
+        return found
+
+    async def _map(self) -> SlotMap:
+        """The cluster's map, read anew when something has shown that it has changed."""
+        async with self._learning:
+            if self._slots is None or self._must_learn:
+                self._slots = await self._learned()
+                self._must_learn = False
+            return self._slots
+
+    async def _learned(self) -> SlotMap:
+        """From the first server that tells it.
+
+        Raises:
+            OSError, UpstashError: what the last one of them said or did.
+        """
+        known = self._slots.places if self._slots is not None else ()
+        failure: Exception = ConnectionError("no server could be reached")
+        for place in dict.fromkeys((self._first, *known)):
+            try:
+                (told,), _ = await self._node(place).ask([_ASK_SLOTS], scripts=False)
+                if isinstance(told, UpstashError):
+                    failure = told
+                elif told:
+                    return SlotMap(told, place)
+            except (OSError, UpstashError) as error:
+                failure = error
+        raise failure
+
+
+def _is_redirected(answer: Any) -> bool:
+    return isinstance(answer, UpstashError) and str(answer).startswith(_REDIRECTED)
+
+
+def _shaped(command: Command, answer: Any) -> Any:
+    """As the SDK gives out what REST answers."""
+    if isinstance(answer, UpstashError):
+        return answer
+    return cast_response(cast("list[str]", command), answer, None)

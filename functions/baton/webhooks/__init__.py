@@ -1,1 +1,0 @@
-"""One file per webhook function: its SPEC, its ASGI app, its Lambda handler."""

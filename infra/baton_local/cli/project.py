@@ -1,0 +1,104 @@
+"""`baton init NAME`: a project of one's own, which runs at once; `baton package`: its archives for AWS Lambda.
+
+Invariant: `init` writes over nothing that is there.
+"""
+
+import json
+import re
+from importlib.metadata import distribution
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+
+import click
+
+from baton.distribution import DISTRIBUTION
+from baton_local.bundle.bundling import BUNDLES, Archive, Bundling, Ingredients
+from baton_local.bundle.libraries import PLATFORMS, PYTHON_VERSION, UNPACKED_LIMIT_BYTES
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+_SUFFIX = ".tmpl"
+
+
+@click.command()
+@click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Make a project with an agent, a tool and tests, in a new folder NAME."""
+    name = folder.name
+    if not _NAME.fullmatch(name):
+        raise click.BadParameter(
+            f"{name!r}: write small letters, digits and hyphens, as in my-agents", param_hint="NAME"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise click.BadParameter(f"{folder} exists and is not empty: choose another name", param_hint="NAME")
+    template = files("baton_local") / "project"
+    values = {
+        "name": name,
+        "requirement": _requirement(),
+        "requirement_local": _requirement("local"),
+        "requirement_models": _requirement("models"),
+    }
+    for place in _written(template, folder, values):
+        click.echo(f"  {place}")
+    click.echo(f"\nNext: cd {folder}, then make demo, make test, make dev")
+
+
+def _requirement(extra: str = "") -> str:
+    """What installs the same Baton again: from where this one was installed, or by its version."""
+    installed, extras = distribution(DISTRIBUTION), f"[{extra}]" if extra else ""
+    url = json.loads(installed.read_text("direct_url.json") or "{}").get("url")
+    return f"{DISTRIBUTION}{extras} @ {url}" if url else f"{DISTRIBUTION}{extras}>={installed.version}"
+
+
+def _written(source: Traversable, target: Path, values: dict[str, str]) -> list[Path]:
+    """Write a folder's files with these values; what was written."""
+    written: list[Path] = []
+    target.mkdir(parents=True, exist_ok=True)
+    for each in sorted(source.iterdir(), key=lambda one: one.name):
+        if each.is_dir():
+            written += _written(each, target / each.name, values)
+        elif each.name.endswith(_SUFFIX):
+            path = target / {"gitignore": ".gitignore"}.get(name := each.name.removesuffix(_SUFFIX), name)
+            path.write_text(Template(each.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
+            written.append(path)
+    return written
+
+
+ROOT = Path(__file__).parents[3]
+_FOR = {"baton": "every function but agent-loop", "baton-models": "agent-loop, which calls models"}
+
+
+@click.command()
+@click.option("--platform", type=click.Choice(list(PLATFORMS)), default="arm64", show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("dist"),
+    show_default=True,
+    help="Where the archives go.",
+)
+@click.option(
+    "--app",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The folder that your agents' package is in; libraries that it needs are named in its requirements.txt.",
+)
+@click.option("--extra", "extras", type=click.Choice(["otel", "sentry"]), multiple=True, help="Traces, error reports.")
+def package(platform: str, out: Path, app: Path | None, extras: tuple[str, ...]) -> None:
+    """Make the archives that are deployed, from uv.lock, without Docker."""
+    bundling = Bundling(ROOT)
+    print(f"Bundles for AWS Lambda (Python {PYTHON_VERSION}, {platform}), from uv.lock", flush=True)
+    for name in BUNDLES:
+        _show(bundling.make(name, Ingredients(platform, extras, app), out), _FOR[name])
+    print("\nNext: npm ci, then npx osls deploy --stage dev (docs/deploying.md)")
+
+
+def _show(made: Archive, what_for: str) -> None:
+    share = 100 * made.unpacked_bytes / UNPACKED_LIMIT_BYTES
+    print(f"\n{made.path}: {what_for}")
+    print(f"  {_mb(made.packed_bytes)} packed, {_mb(made.unpacked_bytes)} unpacked ({share:.0f} % of Lambda's limit)")
+    print(f"  sha256 {made.digest}", flush=True)
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.1f} MB"

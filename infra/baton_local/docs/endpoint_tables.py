@@ -1,0 +1,131 @@
+"""The tables of docs/reference/http.md: endpoints, and the fields of what they take and answer.
+
+They are made of the API's table of routes and its OpenAPI document, as a deployment has them.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from baton.api.audit import Audit
+from baton.api.auth import Keys
+from baton.api.openapi import OpenApi
+from baton.api.route import ApiRoute
+from baton.api.routes import api_table
+from baton.container import Container
+from baton.settings.settings import Settings
+from baton.wiring import real_ports
+from baton_local.docs.markdown_table import markdown_table
+
+
+@cache
+def api_routes() -> tuple[ApiRoute, ...]:
+    """Every route of the API."""
+    settings = Settings()
+    container = Container(settings, real_ports(settings))
+    return tuple(api_table(container, Keys(container), Audit(container)))
+
+
+@cache
+def api_document() -> dict[str, Any]:
+    """What `GET /openapi.json` answers."""
+    return OpenApi(api_routes(), "").document
+
+
+KEY_OF = {
+    "open": "none",
+    "client": "client or admin",
+    "stream": "client or admin, or `?token=`",
+    "admin": "admin",
+    "operations": "`x-api-key`",
+    "metrics": "admin, or `METRICS_TOKEN`",
+    "self": "its own",
+}
+_REF = re.compile(r"^#/components/schemas/(\w+)$")
+# What has no fields of its own to show.
+_SHAPELESS = {"Object"}
+
+
+def endpoint_table() -> str:
+    """Return one row a route of the API."""
+    rows = (
+        [f"`{route.method} {route.path}`", route.what, KEY_OF[route.access], *_bodies(route.method, route.path)]
+        for route in api_routes()
+    )
+    return markdown_table(["endpoint", "what", "key", "takes", "answers"], rows)
+
+
+def body_tables() -> str:
+    """Return a table of fields for each schema that the endpoints name."""
+    schemas = api_document()["components"]["schemas"]
+    return "\n\n".join(_section(name, schemas[name]) for name in sorted(schemas) if name not in _SHAPELESS)
+
+
+def _bodies(method: str, path: str) -> tuple[str, str]:
+    """Which schemas an endpoint takes and answers, as links."""
+    operation = api_document()["paths"][re.sub(r":path}", "}", path)][method.lower()]
+    taken = operation.get("requestBody", {}).get("content", {})
+    answered = [answer.get("content", {}) for status, answer in operation["responses"].items() if status != "default"]
+    return _links(taken), ", ".join(filter(None, map(_links, answered[:1])))
+
+
+def _links(content: dict[str, Any]) -> str:
+    return ", ".join(_link(media["schema"]) for media in content.values() if _name_of(media["schema"]))
+
+
+def _name_of(schema: dict[str, Any]) -> str:
+    found = _REF.match(schema.get("$ref", ""))
+    return "" if found is None or found[1] in _SHAPELESS else found[1]
+
+
+def _link(schema: dict[str, Any]) -> str:
+    name = _name_of(schema)
+    return f"[{name}](#{name.lower()})"
+
+
+def _section(name: str, schema: dict[str, Any]) -> str:
+    text = " ".join(schema.get("description", "").split())
+    needed = schema.get("required", [])
+    rows = [
+        [f"`{field}`", _type(of), _default(of, needed=field in needed)]
+        for field, of in schema.get("properties", {}).items()
+    ]
+    table = markdown_table(["field", "type", "default"], rows) if rows else ""
+    return "\n\n".join(part for part in (f"### {name}", text, table) if part)
+
+
+def _default(schema: dict[str, Any], *, needed: bool) -> str:
+    if needed:
+        return "needed"
+    return f"`{schema['default']}`" if schema.get("default") not in (None, "") else ""
+
+
+def _type(schema: dict[str, Any]) -> str:
+    return " or ".join(dict.fromkeys(_types(schema))) or "any JSON"
+
+
+def _types(schema: dict[str, Any]) -> Iterator[str]:
+    if _name_of(schema):
+        yield _link(schema)
+        return
+    if "enum" in schema:
+        yield ", ".join(f"`{value}`" for value in schema["enum"])
+        return
+    for each in schema.get("anyOf", ()):
+        yield from _types(each)
+    found = schema.get("type", ())
+    for name in [found] if isinstance(found, str) else found:
+        yield _one_type(name, schema)
+
+
+def _one_type(name: str, schema: dict[str, Any]) -> str:
+    if name == "array" and schema.get("items"):
+        return f"list of {_type(schema['items'])}"
+    if name == "string" and schema.get("format") == "date-time":
+        return "time"
+    low, high = schema.get("minimum", schema.get("minLength")), schema.get("maximum", schema.get("maxLength"))
+    unit = " characters" if name == "string" else ""
+    if high is not None:
+        return f"{name}, {low if low is not None else 0} to {high}{unit}"
+    return name

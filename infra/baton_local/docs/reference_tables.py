@@ -1,0 +1,120 @@
+"""What an operator sets and types: `.env.example`, the settings, the tree of `baton --help`; the stand-ins' tables.
+
+What has a default is commented out in `.env.example`: the file as it stands changes nothing. Invariant: what the
+stand-ins emulate is read from the tables that the contract tests run, so that a row is there only with its test.
+"""
+
+from collections.abc import Iterable
+
+import click
+
+from baton.settings.table import SETTINGS
+from baton_events.setting import Setting
+from baton_local.cli.main import main
+from baton_local.docs.markdown_table import markdown_table
+from tests.contract.coverage.differences import DIFFERENCES
+from tests.contract.coverage.javascript_surface import javascript_methods
+from tests.contract.coverage.not_emulated import NOT_EMULATED, left_out
+from tests.contract.coverage.surface import python_methods, synchronous
+
+HEAD = """\
+# Every setting of Baton. Copy this file to .env, fill in what is needed and what you want otherwise; `baton dev` needs
+# none of it. `baton doctor --env-file .env` says what is wrong. Keep the file to yourself: it holds secrets.
+# Generated from functions/baton/settings/table.py by `make docs`.
+"""
+
+
+def env_example() -> str:
+    """Return the whole file."""
+    return "\n".join([HEAD, *(_lines(setting) for setting in SETTINGS)])
+
+
+def _lines(setting: Setting) -> str:
+    notes = ", ".join(filter(None, [setting.unit, "secret" * setting.secret, "needed" * setting.needed]))
+    note = f" ({notes})" if notes else ""
+    assignment = f"#{setting.name}={setting.default}" if setting.default else f"{setting.name}="
+    return f"# {setting.help}{note}\n{assignment}\n"
+
+
+def settings_table() -> str:
+    """Return one row a setting, in the order of the code."""
+    return markdown_table(
+        ["variable", "default", "unit", "what", "read by"], (_setting_row(setting) for setting in SETTINGS)
+    )
+
+
+def _setting_row(setting: Setting) -> list[str]:
+    default = f"`{setting.default}`" if setting.default else ""
+    what = setting.help + (" (secret)" if setting.secret else "")
+    where = f"{setting.where}: **needed**" if setting.needed else setting.where
+    return [f"`{setting.name}`", default, setting.unit, what, where]
+
+
+_HELP = "--help"
+
+
+def command_reference() -> str:
+    """Return a section for each command that does something, in alphabetical order."""
+    return "\n\n".join(_sections(main, "baton", None))
+
+
+def _sections(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
+    context = click.Context(command, info_name=name, parent=parent)
+    if not isinstance(command, click.Group):
+        return [_section(command, context)]
+    found = ((each, command.get_command(context, each)) for each in command.list_commands(context))
+    return [section for each, sub in found if sub is not None for section in _sections(sub, each, context)]
+
+
+def _section(command: click.Command, context: click.Context) -> str:
+    usage = " ".join(command.collect_usage_pieces(context)).replace("[OPTIONS]", "").strip()
+    heading = f"## `{f'{context.command_path} {usage}'.strip()}`"
+    text = " ".join((command.help or "").split())
+    records = [param.get_help_record(context) for param in command.params if isinstance(param, click.Option)]
+    rows = [[f"`{record[0]}`", record[1]] for record in records if record is not None and _HELP not in record[0]]
+    return "\n\n".join(
+        part for part in (heading, text, markdown_table(["option", "what"], rows) if rows else "") if part
+    )
+
+
+_REGISTRY = {True: "npm", False: "PyPI"}
+
+
+def emulated_table() -> str:
+    """One row a class of an SDK, with every method that has a passing test."""
+    methods = python_methods(synchronous()) | javascript_methods()
+    owners: dict[str, list[str]] = {}
+    for method in sorted(methods - left_out(methods, NOT_EMULATED), key=_order):
+        owner, _, name = method.rpartition(".")
+        owners.setdefault(owner, []).append(name)
+    return markdown_table(["SDK", "class", "methods", "which"], (_row(owner, names) for owner, names in owners.items()))
+
+
+def not_emulated_table() -> str:
+    """One row a reason."""
+    rows = ([row.what, row.why, row.answer] for row in NOT_EMULATED)
+    return markdown_table(["what", "why", "what is answered"], rows)
+
+
+def differences_table() -> str:
+    """One row a difference, in the order of the services."""
+    rows = ([each.service, each.hosted, each.here, f"`{each.test.rpartition('::')[2]}`"] for each in DIFFERENCES)
+    return markdown_table(["service", "hosted", "here", "held by"], rows)
+
+
+def _order(method: str) -> tuple[str, bool, str]:
+    """QStash, Redis, Vector; in each the Python SDK first."""
+    package = method.partition(" ")[0]
+    service = package.removeprefix("@upstash/").removeprefix("upstash-")
+    return service, package.startswith("@"), method
+
+
+def _row(owner: str, names: Iterable[str]) -> list[str]:
+    package, _, name = owner.partition(" ")
+    listed = list(names)
+    return [
+        f"`{package}` ({_REGISTRY[package.startswith('@')]})",
+        f"`{name}`",
+        str(len(listed)),
+        f"`{' '.join(listed)}`",
+    ]

@@ -1,0 +1,1 @@
+"""What callers and schedules may do to the state: one file for each kind of thing."""

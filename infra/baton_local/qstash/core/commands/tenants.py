@@ -1,0 +1,55 @@
+"""Commands on a user of the server as a whole: signing keys (qstash.md 9, 19), and forgetting everything, for tests."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from baton_local.qstash.core import dispatch
+from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.changes import ThingStored, UserForgotten
+from baton_local.qstash.core.destinations import origin_of
+from baton_local.qstash.core.message import Phase
+from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.tenant import SigningKeys, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKeys:
+    """`current := next`, `next := new_key`."""
+
+    user: str
+    new_key: str
+
+
+def get_keys(tenant: Tenant) -> Answer:
+    """The pair that receivers have to be configured with."""
+    return Answer(HTTPStatus.OK, {"current": tenant.keys.current, "next": tenant.keys.next})
+
+
+def rotate_keys(step: Transition, command: RotateKeys) -> Answer:
+    """Messages sent later are signed with the new current key."""
+    tenant = step.state.tenant(command.user)
+    tenant.keys = SigningKeys(tenant.keys.next, command.new_key, tenant.keys.configured)
+    step.changes.append(ThingStored("keys", tenant.user, "", tenant.keys))
+    return get_keys(tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Forget a user's messages, log, dead letters, names, limits, schedules, counters and rotated keys."""
+
+    user: str
+
+
+def reset(step: Transition, command: Reset) -> Answer:
+    """An attempt in flight may still reach its destination; what comes back from it changes nothing."""
+    capacity, tenant = step.state.capacity, step.state.tenant(command.user)
+    for live in tenant.live.values():
+        origin = origin_of(live.message.url)
+        capacity.unpark(origin, (tenant.user, live.message.id))
+        if live.phase is Phase.ACTIVE:
+            capacity.give_back(origin)
+    configured = tenant.keys.configured
+    step.state.tenants[tenant.user] = Tenant(tenant.user, SigningKeys(*configured, configured))
+    step.changes.append(UserForgotten(tenant.user))
+    dispatch.pump_capacity(step)
+    return Answer(HTTPStatus.OK)

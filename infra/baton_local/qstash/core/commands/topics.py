@@ -1,0 +1,130 @@
+"""Commands on URL groups (qstash.md 16)."""
+
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any
+
+from baton_local.qstash.core.answer import Answer, bad_request, not_found, over_quota
+from baton_local.qstash.core.changes import ThingDropped, ThingStored
+from baton_local.qstash.core.destinations import Endpoint, Topic, check_name, with_endpoints, without_endpoints
+from baton_local.qstash.core.headers import HeaderMap
+from baton_local.qstash.core.options import parse_options
+from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.tenant import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertEndpoints:
+    """Add or update endpoints; the group is created if needed."""
+
+    user: str
+    name: str
+    endpoints: list[Endpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveEndpoints:
+    """Remove endpoints by URL or name."""
+
+    user: str
+    name: str
+    endpoints: list[Endpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class SetTopicHeaders:
+    """Set the default headers of publishes to the group."""
+
+    user: str
+    name: str
+    headers: HeaderMap
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTopic:
+    """Delete a group; one that does not exist is fine."""
+
+    user: str
+    name: str
+
+
+def topic_view(topic: Topic) -> dict[str, Any]:
+    """A group in JSON; `name` of an endpoint is left out when unset."""
+    endpoints = [{"url": each.url} | ({"name": each.name} if each.name else {}) for each in topic.endpoints]
+    return {
+        "name": topic.name,
+        "createdAt": topic.created_at_ms,
+        "updatedAt": topic.updated_at_ms,
+        "endpoints": endpoints,
+    } | ({"headers": topic.headers} if topic.headers else {})
+
+
+def list_topics(tenant: Tenant) -> Answer:
+    """All groups."""
+    return Answer(HTTPStatus.OK, [topic_view(topic) for topic in tenant.topics.values()])
+
+
+def get_topic(tenant: Tenant, name: str) -> Answer:
+    """One group."""
+    return Answer(HTTPStatus.OK, topic_view(_topic(tenant, name)))
+
+
+def upsert_endpoints(step: Transition, command: UpsertEndpoints) -> Answer:
+    """Add or update endpoints."""
+    tenant, limits = step.state.tenant(command.user), step.state.limits
+    name = check_name(command.name, "URL group")
+    if name.lower().startswith("http") or name == "api":
+        raise bad_request(f"URL group: {name!r} could be taken for a destination; choose another name")
+    known = tenant.topics.get(name)
+    if known is None and len(tenant.topics) >= limits.max_topics:
+        raise over_quota(f"URL group {name!r}: there are {limits.max_topics} groups already, the limit")
+    topic = with_endpoints(known, name, command.endpoints, step.now_ms)
+    if len(topic.endpoints) > limits.max_endpoints:
+        raise over_quota(f"URL group {name!r}: more than {limits.max_endpoints} endpoints, the limit")
+    _store(step, tenant, topic)
+    return Answer(HTTPStatus.OK)
+
+
+def remove_endpoints(step: Transition, command: RemoveEndpoints) -> Answer:
+    """Remove endpoints; the group goes with the last one."""
+    tenant = step.state.tenant(command.user)
+    left = without_endpoints(_topic(tenant, command.name), command.endpoints, step.now_ms)
+    if left is None:
+        _drop(step, tenant, command.name)
+    else:
+        _store(step, tenant, left)
+    return Answer(HTTPStatus.OK)
+
+
+def set_topic_headers(step: Transition, command: SetTopicHeaders) -> Answer:
+    """Set default headers; bad ones are refused now rather than at each publish."""
+    tenant = step.state.tenant(command.user)
+    topic = _topic(tenant, command.name)
+    parse_options(command.headers, step.state.limits)
+    _store(step, tenant, replace(topic, headers=command.headers, updated_at_ms=step.now_ms))
+    return Answer(HTTPStatus.OK, topic_view(tenant.topics[command.name]))
+
+
+def delete_topic(step: Transition, command: DeleteTopic) -> Answer:
+    """Delete a group, also when it does not exist (tests delete first, qstash.md 16)."""
+    tenant = step.state.tenant(command.user)
+    if command.name in tenant.topics:
+        _drop(step, tenant, command.name)
+    return Answer(HTTPStatus.OK)
+
+
+def _topic(tenant: Tenant, name: str) -> Topic:
+    topic = tenant.topics.get(name)
+    if topic is None:
+        raise not_found(f"URL group {name[:80]!r} does not exist")
+    return topic
+
+
+def _store(step: Transition, tenant: Tenant, topic: Topic) -> None:
+    tenant.topics[topic.name] = topic
+    step.changes.append(ThingStored("topic", tenant.user, topic.name, topic))
+
+
+def _drop(step: Transition, tenant: Tenant, name: str) -> None:
+    del tenant.topics[name]
+    step.changes.append(ThingDropped("topic", tenant.user, name))

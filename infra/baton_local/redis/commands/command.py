@@ -1,0 +1,95 @@
+"""What becomes of one command that a client sent: forwarded, or answered by the bridge itself; and SCAN's full pages.
+
+Invariant: a `Forward` never changes the shared connection's state and never blocks it; whatever might is an `Answer`
+(refused) or `Apart` (a connection of its own). A stock server's SCAN looks at COUNT keys and may return none of them
+with a cursor (redis-rest.md 9); the keys and cursors of a filled page are those that the same calls made by the client
+would have given. Pure.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self, TypeAlias
+
+from baton_local.redis.link.resp import Reply, ServerError
+
+_DEFAULT_COUNT = 10
+_LARGEST_COUNT = 1000
+_CALLS_LIMIT = 1000  # after which a page may be short after all, as SCAN's contract allows
+
+
+@dataclass(slots=True)
+class ScanPage:
+    """A page being filled."""
+
+    options: list[bytes]
+    wanted: int
+    keys: list[Reply]
+    cursor: bytes = b""
+    calls: int = 0
+
+    @classmethod
+    def of_command(cls, arguments: list[bytes]) -> Self | None:
+        """The page that a SCAN command asks for; None where nothing is filtered, so that the server fills it."""
+        options, wanted, filtered = arguments[2:], _DEFAULT_COUNT, False
+        kept: list[bytes] = []
+        for name, value in zip(options[::2], options[1::2], strict=False):
+            if name.upper() == b"COUNT":
+                wanted = int(value) if value.isdigit() else _DEFAULT_COUNT
+            else:
+                filtered = True
+                kept += [name, value]
+        return cls(kept, wanted, []) if filtered else None
+
+    def take(self, reply: Reply) -> bool:
+        """Add one call's reply; whether another call is needed."""
+        match reply:
+            case [bytes(cursor), list(keys)]:
+                self.calls += 1
+                self.keys += keys
+                self.cursor = cursor
+                return cursor != b"0" and len(self.keys) < self.wanted and self.calls < _CALLS_LIMIT
+            case _:
+                return False
+
+    def next_call(self) -> list[bytes]:
+        """The command that goes on from here, looking further at each step."""
+        count = min(_LARGEST_COUNT, max(self.wanted, _DEFAULT_COUNT) << min(self.calls, 10))
+        return [b"SCAN", self.cursor, *self.options, b"COUNT", b"%d" % count]
+
+    def reply(self) -> Reply:
+        """The page for the client."""
+        return [self.cursor, self.keys]
+
+
+Rewrite: TypeAlias = Callable[[Reply], Reply]
+
+
+@dataclass(slots=True)
+class Forward:
+    """Goes to the server; `rewrite` turns its reply into the client's, `page` asks for more until it is full."""
+
+    arguments: list[bytes]
+    rewrite: Rewrite | None = None
+    page: ScanPage | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """The bridge answers; the server never sees the command."""
+
+    reply: Reply
+
+
+@dataclass(slots=True)
+class Apart:
+    """Goes to the server over a connection of its own, because it may block or must overtake."""
+
+    arguments: list[bytes]
+
+
+Command: TypeAlias = Forward | Answer | Apart
+
+
+def refusal(text: str) -> Answer:
+    """An `ERR` answer."""
+    return Answer(ServerError(b"ERR " + text.encode()))

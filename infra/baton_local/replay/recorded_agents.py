@@ -1,0 +1,184 @@
+"""A registry whose agents are the real ones and whose models and tools give what is recorded.
+
+Each model has the name and the ways of the model that it stands for; tools' own functions never run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from baton.agents.agent import Agent
+from baton.agents.output import FINAL_TOOL
+from baton.agents.registry import Registry
+from baton.models.model import Call, Model, ModelAnswer, ModelError, ModelRequest
+from baton.planning.plan import PLAN_TOOL
+from baton.sdk.own_threads import in_own_thread
+from baton.tools.context import ToolContext
+from baton.tools.pending import LONGEST_SECONDS, ChildTask, Pending
+from baton.tools.tool import InThread, Tool
+from baton.tools.tool_error import ToolError
+from baton_local.replay.play import Play
+from baton_local.replay.recorded import RecordedCall, RecordedJob
+
+
+class RecordedModel:
+    """Answers a turn as it was answered; keeps what it was asked."""
+
+    def __init__(self, real: Model, play: Play) -> None:
+        self.name = real.name
+        self.reads_history = real.reads_history
+        self._play = play
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """The recorded answer of the attempt that is under way.
+
+        Raises:
+            ModelError, TimeoutError: as it failed then.
+        """
+        asked = self._play.current
+        self._play.requests[asked.job_id, asked.turn] = request
+        job = self._play.jobs[asked.job_id]
+        entry = job.said(asked.turn, asked.attempt)
+        if entry is not None:
+            return _answer(entry, _calls(job, asked.turn, entry))
+        attempt = job.attempt(asked.turn, asked.attempt)
+        failure = attempt.failure if attempt else None
+        assert failure is not None, "the executor looks first whether there is an answer or a failure"
+        if failure.type == "model_timeout":
+            raise TimeoutError
+        raise ModelError(failure.message, retryable=failure.retryable)
+
+
+class RecordedSummarizer:
+    """Gives the summaries that were written for the turn that is under way, in order; then it has none."""
+
+    def __init__(self, real: Model, play: Play) -> None:
+        self.name = real.name
+        self.reads_history = real.reads_history
+        self._play = play
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """The next recorded summary.
+
+        Raises:
+            ModelError: none was written, or no other: the turn goes on without, as it did then.
+        """
+        del request
+        asked = self._play.current
+        key = (asked.job_id, asked.turn)
+        given = self._play.summaries_given.get(key, 0)
+        recorded = self._play.jobs[asked.job_id].summaries(asked.turn)
+        if given >= len(recorded):
+            raise ModelError("the recording has no summary here", retryable=False)
+        self._play.summaries_given[key] = given + 1
+        return _answer(recorded[given], ())
+
+
+def _answer(entry: dict[str, Any], calls: tuple[Call, ...]) -> ModelAnswer:
+    usage = entry.get("usage") or {}
+    return ModelAnswer(
+        entry["text"],
+        calls,
+        input_tokens=usage.get("inputTokens", 0),
+        output_tokens=usage.get("outputTokens", 0),
+        cost_usd=usage.get("costUsd", 0.0),
+        cached=usage.get("cached", False),
+        cached_input_tokens=usage.get("cachedInputTokens", 0),
+        provider=entry.get("provider"),
+    )
+
+
+def _calls(job: RecordedJob, turn: int, entry: dict[str, Any]) -> tuple[Call, ...]:
+    """The calls as the model asked for them: a plan is one, and so is an answer that has a type."""
+    calls = entry["calls"]
+    if any(call.get("step") for call in calls):
+        return (Call(PLAN_TOOL, {"steps": [_step(job, turn, place, call) for place, call in enumerate(calls)]}),)
+    if not calls and job.result is not None and isinstance(job.result.get("output"), dict):
+        return (Call(FINAL_TOOL, job.result["output"]),)
+    if len(calls) == 1 and calls[0]["tool"] == FINAL_TOOL and not calls[0]["arguments"] and entry["text"]:
+        return ()  # the text was the answer, and did not fit
+    return tuple(Call(call["tool"], call["arguments"]) for call in calls)
+
+
+def _step(job: RecordedJob, turn: int, position: int, call: dict[str, Any]) -> dict[str, Any]:
+    recorded = job.call(turn, position)
+    return {
+        "name": call["step"],
+        "tool": call["tool"],
+        "arguments": call["arguments"],
+        "depends_on": list(call.get("dependsOn", ())),
+        "on_failure": (recorded and recorded.on_failure) or "fail",
+    }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RecordedTool(Tool):
+    """The tool that it stands for, but for what it does."""
+
+    play: Play
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
+        """What this attempt returned.
+
+        Raises:
+            ToolError: as it failed then.
+        """
+        del arguments, in_thread  # their tool has checked them when the model asked for the call
+        call = self.play.call(context.call_id)
+        attempt = call.run(context.attempt) if call else None
+        assert call is not None, "the executor looks first whether there is an attempt"
+        assert attempt is not None, "the executor looks first whether there is an attempt"
+        failure = attempt.failure
+        if failure is not None:
+            raise ToolError(failure.message, retryable=failure.retryable, type=failure.type)
+        if call.wait is None:
+            return call.result
+        if call.child is not None:
+            self.play.starts(context.call_id, call.child)
+        return _pending(call, context.started_at_ms)
+
+
+def recorded_tool(real: Tool, play: Play) -> RecordedTool:
+    """The stand-in of a tool."""
+    return RecordedTool(**{field.name: getattr(real, field.name) for field in fields(Tool) if field.init}, play=play)
+
+
+def _pending(call: RecordedCall, now_ms: int) -> Pending:
+    wait, child = call.wait, call.child
+    assert wait is not None, "only calls that waited are asked"
+    if child is not None:
+        task = ChildTask(agent=child.job_type, task=child.task_description, data=child.input_data)
+        return Pending(child=task, operation=False)
+    until_ms = now_ms + 1 if wait.until_ms is None else wait.until_ms
+    return Pending(
+        timeout_seconds=min(LONGEST_SECONDS, max(0, until_ms - now_ms) / 1000),
+        event=wait.event,
+        otherwise=call.result,
+        operation=bool(wait.operation_id),
+    )
+
+
+class RecordedRegistry(Registry):
+    """The same agents, tools and their descriptions."""
+
+    def __init__(self, real: Registry, play: Play) -> None:
+        self._real = real
+        self._play = play
+
+    def __getattr__(self, name: str) -> Any:
+        """What the real one has: it has been checked already, and may load its agents when it is first asked."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(vars(self)["_real"], name)
+
+    def tool(self, name: str) -> Tool:
+        """The tool, as it was."""
+        return recorded_tool(self._real.tool(name), self._play)
+
+    def model_of(self, agent: Agent | str) -> Model:
+        """The agent's model, as it answered."""
+        return RecordedModel(self._real.model_of(agent), self._play)
+
+    def summarizer_of(self, agent: Agent | str) -> Model:
+        """The model that wrote the agent's summaries."""
+        return RecordedSummarizer(self._real.summarizer_of(agent), self._play)

@@ -1,1 +1,0 @@
-"""What is on disk: one folder with a lock, a token and one SQLite file."""

@@ -1,0 +1,40 @@
+"""The sample supervisor and its helpers, as jobs."""
+
+from baton.agents.samples.registry import registry
+from baton.engine.step_results import Submitted
+from baton.engine.transitions import JobStatus
+from baton_events.ids import child_of
+from tests.unit.baton.kit.stage import Stage
+
+
+async def ask(question: str) -> Stage:
+    """Run a job of the supervisor to its end."""
+    stage = Stage(registry=registry)
+    submitted = Submitted(stage.job("supervisor"), {"text": question, "data": {}})
+    await stage.container.acceptance.submit(submitted.job, submitted.task)
+    await stage.run()
+    return stage
+
+
+async def test_each_helper_does_its_share_and_the_answer_has_both() -> None:
+    """A job below the supervisor's for each sentence of the question; what they found is in the answer."""
+    stage = await ask("When was the Bell Rock lighthouse built, and by whom? How did the Fresnel lens save light?")
+    snapshot = await stage.snapshot()
+    assert snapshot.job.status is JobStatus.COMPLETED
+    assert [call.tool for call in snapshot.calls] == ["historian", "engineer"]
+    answer = (snapshot.job.result or {})["answer"]
+    shares = [await stage.snapshot(child_of(call.id)) for call in snapshot.calls]
+    for share, source in zip(shares, ("[bell-rock.md]", "[fresnel-lens.md]"), strict=True):
+        found = (share.job.result or {})["answer"]
+        assert source in found
+        assert f"{share.job.agent}: {found}" in answer
+        assert not [call for call in share.calls if call.error]
+
+
+async def test_a_question_that_cannot_be_shared_goes_to_both() -> None:
+    """Each answers in its own way: the engineer counts its sources."""
+    stage = await ask("How did the sun valve work?")
+    calls = (await stage.snapshot()).calls
+    assert [call.arguments["task"] for call in calls] == ["How did the sun valve work?"] * 2
+    used = [{call.tool for call in (await stage.snapshot(child_of(call.id))).calls} for call in calls]
+    assert [("count_words" in tools) for tools in used] == [False, True]

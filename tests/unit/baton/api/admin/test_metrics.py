@@ -1,0 +1,198 @@
+"""`GET /api/metrics`."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton_events.errors import PublishError
+from tests.architecture.source_files import ROOT
+from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.kit.stage import Stage
+
+TOKEN = "token-of-prometheus"
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """The API over the stage's agents, with a token for metrics."""
+    async with api_of(Stage(settings=replace(with_keys(), metrics_token=TOKEN))) as made:
+        yield made
+
+
+async def scraped(api: Api, key: str = TOKEN) -> dict[str, Metric]:
+    """The metrics by name, as Prometheus' own parser reads them."""
+    response = await api.ask("GET", "/api/metrics", key)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return {family.name: family for family in text_string_to_metric_families(response.text)}
+
+
+def values(family: Metric) -> dict[tuple[str, ...], float]:
+    """Values of label values; those of the labels in the order of their names."""
+    return {tuple(v for _, v in sorted(sample.labels.items())): sample.value for sample in family.samples}
+
+
+async def test_who_holds_slots_and_who_waits_in_line_is_told(api: Api) -> None:
+    """Four jobs, three slots."""
+    for number in range(4):
+        await api.stage.submit("answers", f"job_{number}")
+    found = await scraped(api)
+    told = {name: values(family)[()] for name, family in found.items() if name.startswith("agent_worker")}
+    assert told == {
+        "agent_worker_active_jobs": 3,
+        "agent_worker_pending_jobs": 1,
+        "agent_worker_waiting_jobs": 0,
+        "agent_worker_max_concurrent_jobs": 3,
+        "agent_worker_running": 1,
+        "agent_worker_last_sweep_timestamp_seconds": 0,
+    }
+
+
+async def test_ended_jobs_are_told_by_agent_and_status(api: Api) -> None:
+    """With how long they took, and what they used."""
+    for number in range(2):
+        await api.stage.submit("answers", f"job_{number}")
+    await api.stage.run()
+    found = await scraped(api)
+    assert values(found["agent_jobs"]) == {
+        ("answers", "completed"): 2,
+        ("answers", "failed"): 0,
+        ("answers", "cancelled"): 0,
+    }
+    took = {sample.name: sample for sample in found["agent_jobs_duration_seconds"].samples}
+    assert took["agent_jobs_duration_seconds_count"].value == 2
+    buckets = [s for s in found["agent_jobs_duration_seconds"].samples if s.name.endswith("_bucket")]
+    assert (buckets[0].labels["le"], buckets[0].value, buckets[-1].labels["le"]) == ("1.0", 2, "+Inf")
+    assert set(values(found["agent_tokens"])) == {("input", "answers"), ("output", "answers")}
+    assert values(found["agent_cost_usd"]) == {("answers",): 0}
+
+
+async def test_approvals_that_wait_are_counted_until_they_are_decided() -> None:
+    """And each of them once for what became of it."""
+
+    @tool(requires_approval=True)
+    async def pay() -> str:
+        """Pay."""
+        return "paid"
+
+    agent = Agent(name="pays", model=ScriptedModel([[Call("pay")], "done"]), tools=[pay])
+    async with api_of(Stage(settings=with_keys(), registry=Registry([agent]))) as api:
+        job = await api.submitted(jobType="pays")
+        stage = api.stage
+        while not (found := (await api.ask("GET", f"/api/agent-jobs/{job['id']}/checkpoints")).json()["checkpoints"]):
+            await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
+        before = await scraped(api, ADMIN)
+        assert values(before["agent_checkpoints_pending"]) == {(): 1}
+        approved = await api.ask("POST", f"/api/admin/agent-checkpoints/{found[0]['id']}", ADMIN)
+        assert approved.status_code == 200, approved.text
+        await stage.run()
+        after = await scraped(api, ADMIN)
+        assert values(after["agent_checkpoints_pending"]) == {(): 0}
+        assert values(after["agent_checkpoints"])["pending", "approval"] == 1
+        assert values(after["agent_checkpoints"])["approved", "approval"] == 1
+
+
+async def test_a_queue_that_does_not_answer_leaves_out_its_own_counter() -> None:
+    """The others are there: now they are wanted most."""
+    stage = Stage(settings=with_keys())
+    async with api_of(stage) as api:
+        assert values((await scraped(api, ADMIN))["agent_queue_dead_messages"]) == {(): 0}
+        stage.records.failing.append(PublishError("it does not answer"))
+        found = await scraped(api, ADMIN)
+        assert "agent_queue_dead_messages" not in found
+        assert "agent_worker_active_jobs" in found
+
+
+async def test_every_metric_is_in_the_page_and_no_other(api: Api) -> None:
+    """docs/operations.md, by the names that Prometheus shows."""
+    await api.stage.submit("answers", "job_1")
+    await api.stage.run()
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(agent_[a-z_]+)`", page, re.MULTILINE))
+    found = await scraped(api)
+    assert {f"{name}_total" if family.type == "counter" else name for name, family in found.items()} == documented
+
+
+async def test_tools_are_told_apart_by_name_and_outcome(api: Api) -> None:
+    """Each attempt counts, as in the list of tools."""
+    await api.stage.submit("adds", "job_1")
+    await api.stage.submit("breaks", "job_2")
+    await api.stage.run()
+    found = await scraped(api)
+    assert values(found["agent_tool_calls"]) == {
+        ("returned", "add"): 2,
+        ("failed", "add"): 0,
+        ("returned", "broken"): 0,
+        ("failed", "broken"): 2,
+    }
+    assert {sample.name for sample in found["agent_tool_duration_seconds"].samples} == {
+        "agent_tool_duration_seconds",
+        "agent_tool_duration_seconds_count",
+    }
+
+
+async def test_what_was_never_counted_is_zero(api: Api) -> None:
+    """So that a rate is right from the first event on."""
+    found = await scraped(api)
+    assert values(found["agent_checkpoints"]) == {
+        ("recorded", "info"): 0,
+        ("pending", "approval"): 0,
+        ("approved", "approval"): 0,
+        ("rejected", "approval"): 0,
+        ("expired", "approval"): 0,
+    }
+    assert values(found["agent_sweeps"]) == {(): 0}
+
+
+async def test_a_name_from_a_newer_version_is_left_out(api: Api) -> None:
+    """It is counted, and shown by the version that knows it."""
+    api.stage.store.sums.update({"checkpoints:info": 1, "no such thing": 1, "checkpoints:info:recorded": 2})
+    assert values((await scraped(api))["agent_checkpoints"])["recorded", "info"] == 2
+
+
+async def test_a_label_is_any_text(api: Api) -> None:
+    """Quotes and lines of an agent's name do not break the format."""
+    api.stage.store.sums['model_failures:a "b"\n:model_error'] = 1
+    assert values((await scraped(api))["agent_model_failures"]) == {('a "b"\n', "model_error"): 1}
+
+
+async def test_metrics_are_for_operators_and_who_has_the_token(api: Api) -> None:
+    """An admin's key, too; 403 for a client's, 401 without one, and the token opens nothing else."""
+    assert await scraped(api, ADMIN)
+    assert_problem(await api.ask("GET", "/api/metrics", ACME), 403)
+    assert_problem(await api.ask("GET", "/api/metrics", ""), 401)
+    assert_problem(await api.ask("GET", "/api/metrics", TOKEN + "x"), 401)
+    assert_problem(await api.ask("GET", "/api/admin/tools", TOKEN), 401)
+
+
+async def test_no_token_is_no_key() -> None:
+    """An empty setting opens nothing."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        assert_problem(await api.ask("GET", "/api/metrics", "", headers={"authorization": "Bearer "}), 401)
+
+
+async def test_public_metrics_need_no_key() -> None:
+    """`METRICS_PUBLIC=true`."""
+    async with api_of(Stage(settings=replace(with_keys(), metrics_public=True))) as api:
+        assert "agent_worker_active_jobs" in await scraped(api, "")
+
+
+async def test_the_overhead_is_told_in_its_units(api: Api) -> None:
+    """Milliseconds as seconds, memory in gigabytes; what nobody has told yet is 0."""
+    assert values((await scraped(api))["agent_overhead_redis_bytes"]) == {(): 0}
+    sums = {"messages": 2, "requests": 30, "shared": 4, "commands": 50, "function_ms": 1_500, "mb_ms": 512_000}
+    await api.stage.ports.counters.add({f"overhead:{name}": much for name, much in sums.items()})
+    told = {name: values(family)[()] for name, family in (await scraped(api)).items() if "overhead" in name}
+    assert {name.removeprefix("agent_overhead_"): much for name, much in told.items() if much} == {
+        "messages": 2,
+        "redis_requests": 30,
+        "redis_shared_requests": 4,
+        "redis_commands": 50,
+        "function_seconds": 1.5,
+        "function_gb_seconds": 0.5,
+    }

@@ -1,0 +1,49 @@
+"""`GET /api/admin/tools`."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.unit.baton.api.client import ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.kit.stage import Stage
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """The API over the stage's agents."""
+    async with api_of(Stage(settings=with_keys())) as made:
+        yield made
+
+
+async def test_every_tool_is_listed_with_what_became_of_its_attempts(api: Api) -> None:
+    """Each attempt counts; a tool that was never used has no durations."""
+    before = (await api.ask("GET", "/api/admin/tools", ADMIN)).json()
+    assert before["tools"][0] == {
+        "name": "add",
+        "capabilities": [],
+        "calls": 0,
+        "failures": 0,
+        "p50Ms": None,
+        "p95Ms": None,
+    }
+    await api.stage.submit("adds", "job_1")
+    await api.stage.submit("breaks", "job_2")
+    await api.stage.run()
+    response = await api.ask("GET", "/api/admin/tools", ADMIN)
+    assert response.status_code == 200
+    found = {row["name"]: row for row in response.json()["tools"]}
+    assert (found["add"]["calls"], found["add"]["failures"], found["add"]["p95Ms"]) == (2, 0, 0)
+    assert (found["broken"]["calls"], found["broken"]["failures"]) == (2, 2)
+
+
+async def test_a_tool_that_is_gone_keeps_its_counters(api: Api) -> None:
+    """Without capabilities, which nobody knows any more."""
+    api.stage.store.tool_uses["old_tool:returned:1"] = 3
+    rows = (await api.ask("GET", "/api/admin/tools", ADMIN)).json()["tools"]
+    assert [(row["name"], row["calls"], row["capabilities"]) for row in rows][-1] == ("old_tool", 3, [])
+
+
+async def test_the_counters_are_for_operators(api: Api) -> None:
+    """403 for a client's key, 401 without one."""
+    assert_problem(await api.ask("GET", "/api/admin/tools"), 403)
+    assert_problem(await api.ask("GET", "/api/admin/tools", ""), 401)

@@ -1,0 +1,78 @@
+"""The API over fakes, and people with keys who use it."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from baton.app import build_app
+from baton.settings.settings import Settings
+from tests.unit.baton.api.described_answers import documented
+from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+
+ACME, OTHER, ADMIN = "key-of-acme", "key-of-other", "key-of-admin"
+ENTRIES = {ACME: "client:acme", OTHER: "client:other", ADMIN: "admin:operators"}
+
+
+def with_keys(settings: Settings = SETTINGS) -> Settings:
+    """Settings that know the three keys."""
+    entries = (f"{entry}:{hashlib.sha256(key.encode()).hexdigest()}" for key, entry in ENTRIES.items())
+    return replace(settings, api_keys=", ".join(entries))
+
+
+class Api:
+    """Requests to the app."""
+
+    def __init__(self, stage: Stage, http: httpx.AsyncClient) -> None:
+        self.stage = stage
+        self.http = http
+
+    async def ask(self, method: str, path: str, key: str = ACME, **options: Any) -> httpx.Response:
+        """One request; without a key if it is empty."""
+        headers = {**({"authorization": f"Bearer {key}"} if key else {}), **options.pop("headers", {})}
+        response = await self.http.request(method, path, headers=headers, **options)
+        documented().check(method, response.request.url.path, response)
+        return response
+
+    async def submit(self, key: str = ACME, idempotency_key: str = "", **fields: Any) -> httpx.Response:
+        """Submit a job."""
+        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        return await self.ask("POST", "/api/agent-jobs", key, json={"jobType": "answers", **fields}, headers=headers)
+
+    async def submitted(self, key: str = ACME, **fields: Any) -> dict[str, Any]:
+        """Submit a job that is accepted; its JSON."""
+        response = await self.submit(key, **fields)
+        assert response.status_code == 202, response.text
+        job: dict[str, Any] = response.json()
+        return job
+
+    async def read(self, job_id: str, key: str = ACME) -> dict[str, Any]:
+        """A job's JSON."""
+        response = await self.ask("GET", f"/api/agent-jobs/{job_id}", key)
+        assert response.status_code == 200, response.text
+        job: dict[str, Any] = response.json()
+        return job
+
+
+@asynccontextmanager
+async def api_of(stage: Stage) -> AsyncIterator[Api]:
+    """The API over a stage."""
+    transport = httpx.ASGITransport(app=build_app(stage.container), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+        yield Api(stage, http)
+
+
+def assert_problem(response: httpx.Response, status: int, *fields: str) -> str:
+    """A problem document that blames exactly these fields; returns its detail."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert (body["type"], body["status"]) == ("about:blank", status)
+    assert body["title"]
+    assert sorted(fault["field"] for fault in body.get("errors", [])) == sorted(fields)
+    assert all(fault["message"] for fault in body.get("errors", []))
+    detail: str = body["detail"]
+    return detail

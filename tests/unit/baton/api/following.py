@@ -1,0 +1,132 @@
+"""Followers of jobs in virtual time, and what their looks cost."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
+from baton.app import build_app
+from baton.storage.ports.jobs import Snapshot, StoredParts
+from tests.fakes import FakeReader
+from tests.simulation import asgi
+from tests.simulation.virtual_loop import VirtualLoop
+from tests.unit.baton.api.client import ACME, Api, with_keys
+from tests.unit.baton.kit.stage import Stage
+
+HOUR_SECONDS = 3_600
+
+
+class Counting(FakeReader):
+    """Counts what a look costs in the store, as Upstash does."""
+
+    commands = 0
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """Two."""
+        self.commands += 2
+        return await super().parts(job_id, after)
+
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """One."""
+        self.commands += 1
+        return await super().parts_after(job_id, after)
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Two for each, and one."""
+        self.commands += 2 * len(job_ids) + 1
+        return await super().jobs(job_ids)
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Five."""
+        self.commands += 5
+        return await super().job(job_id)
+
+
+@tool(retries=0)
+async def order() -> Pending:
+    """Order something that comes later."""
+    return Pending(timeout_seconds=30 * 86_400)
+
+
+def waiting_stage(**settings: Any) -> Stage:
+    """A stage whose job waits for an outcome from outside."""
+    agent = Agent(name="waits", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
+    keyed = replace(with_keys(), redis_token="of the store", **settings)
+    stage = Stage(settings=keyed, registry=Registry([agent]))
+    counting = Counting(stage.store, stage.admission)
+    stage.reader = counting
+    stage.ports = replace(stage.ports, reader=counting)
+    stage.container.ports = stage.ports
+    return stage
+
+
+async def waiting_job(api: Api) -> str:
+    """The id of a job that waits."""
+    job_id: str = (await api.submitted(jobType="waits"))["id"]
+    await api.stage.run(within_seconds=30)
+    assert (await api.read(job_id))["status"] == "waiting"
+    return job_id
+
+
+@dataclass
+class Follower:
+    """Reads one stream in a task of its own. `heard`: (when, what) of each piece."""
+
+    stage: Stage
+    job_id: str
+    headers: Mapping[str, str] = field(default_factory=lambda: {"authorization": f"Bearer {ACME}"})
+    query: str = ""
+    heard: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    status: int = 0
+    ended_at: float | None = None
+
+    async def run(self) -> None:
+        """Until the answer's end."""
+        app, loop = build_app(self.stage.container), asyncio.get_running_loop()
+
+        async def with_query(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "query_string": self.query.encode()}, receive, send)
+
+        def hear(text: str) -> bool:
+            self.heard.append((loop.time(), text))
+            return True
+
+        self.status = await asgi.follow(with_query, f"/api/agent-jobs/{self.job_id}/stream", self.headers, hear)
+        self.ended_at = loop.time()
+
+    @property
+    def parts(self) -> list[str]:
+        """Events only."""
+        return [text for _, text in self.heard if text.startswith("id: ")]
+
+
+async def on_lambda(api: Api, job_id: str, last_id: str) -> httpx.Response:
+    """One answer of the app behind a host that hands it over whole: Mangum puts Lambda's event into the scope."""
+    app = build_app(api.stage.container)
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "aws.event": {}}, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(behind), base_url="http://test") as client:
+        headers = {"authorization": f"Bearer {ACME}", "last-event-id": last_id}
+        return await client.get(f"/api/agent-jobs/{job_id}/stream", headers=headers)
+
+
+def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a scenario in a loop that sleeps in no time."""
+    with closing(VirtualLoop()) as loop:
+        task = loop.create_task(scenario())
+        task.add_done_callback(lambda _: loop.stop())  # a follower that is left over would go on for ever
+        loop.run_until_idle()
+        loop.clear()
+        task.result()
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Let a follower go away."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

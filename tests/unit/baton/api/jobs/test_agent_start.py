@@ -1,0 +1,163 @@
+"""`POST /api/agent/start` and the updates of its workflow."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton.app import build_app
+from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.kit.stage import Stage
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """The API, with a store's token in the settings."""
+    async with api_of(Stage(settings=replace(with_keys(), redis_token="of the store"))) as made:
+        yield made
+
+
+class Socket:
+    """A WebSocket of a client, as a server hands it to the app."""
+
+    def __init__(self, api: Api, query: str, headers: dict[str, str] | None = None) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._incoming.put_nowait({"type": "websocket.connect"})
+        self._scope = {
+            "type": "websocket",
+            "path": "/api/agent/updates",
+            "raw_path": b"/api/agent/updates",
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("testserver", 80),
+            "scheme": "ws",
+            "subprotocols": [],
+            "extensions": {"websocket.http.response": {}},
+        }
+        self.served = asyncio.create_task(self._serve(api))
+
+    async def _serve(self, api: Api) -> None:
+        await build_app(api.stage.container)(self._scope, self._incoming.get, self._send)
+
+    async def _send(self, message: Any) -> None:
+        self.heard.append(dict(message))
+
+    def leave(self) -> None:
+        """The client closes the connection."""
+        self._incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """What was told."""
+        return [json.loads(one["text"]) for one in self.heard if one["type"] == "websocket.send"]
+
+    @property
+    def status(self) -> int:
+        """Of a refusal; 0: there was none."""
+        found = (one["status"] for one in self.heard if one["type"] == "websocket.http.response.start")
+        return next(found, 0)
+
+
+async def start(api: Api, **fields: Any) -> str:
+    """Start a workflow."""
+    answer = await api.ask("POST", "/api/agent/start", json={"request": "do it", **fields})
+    assert answer.status_code == 202, answer.text
+    assert list(answer.json()) == ["workflowId"]
+    workflow: str = answer.json()["workflowId"]
+    return workflow
+
+
+async def test_a_workflow_is_a_job(api: Api) -> None:
+    """A conversation is its session; what was said before in it is known to the next."""
+    first = await api.read(await start(api, agent="adds", conversationId="talk"))
+    assert (first["jobType"], first["taskDescription"], first["sessionId"]) == ("adds", "do it", "talk")
+    second = await start(api)
+    assert (await api.read(second))["jobType"] == "answers"
+    assert (await api.stage.snapshot(second)).task["chat"] == {}
+    keyed: dict[str, Any] = {"json": {"request": "x"}, "headers": {"idempotency-key": "k"}}
+    answers = [(await api.ask("POST", "/api/agent/start", **keyed)).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "request"),
+        ({"request": ""}, "request"),
+        ({"request": "x", "agent": "nobody"}, "agent"),
+        ({"request": "x", "conversationId": ""}, "conversationId"),
+        ({"request": "x", "more": 1}, "more"),
+    ],
+)
+async def test_a_wrong_start_is_told_which_field_is_at_fault(api: Api, body: dict[str, Any], field: str) -> None:
+    """422."""
+    assert_problem(await api.ask("POST", "/api/agent/start", json=body), 422, field)
+
+
+async def test_a_socket_tells_all_parts_and_closes(api: Api) -> None:
+    """One JSON part a message, the same as the stream's; the key is a header."""
+    workflow = await start(api, agent="adds")
+    socket = Socket(api, f"workflowId={workflow}", {"authorization": f"Bearer {ACME}"})
+    await asyncio.sleep(0.02)
+    await api.stage.run()
+    await socket.served
+    assert socket.parts == [json.loads(part) for part in (await api.stage.reader.parts(workflow, 0)).parts]
+    assert socket.parts[-1]["type"] == "finish"
+    assert socket.heard[-1]["type"] == "websocket.close"
+    assert socket.heard[-1]["code"] == 1000
+
+
+async def test_a_token_and_a_position_are_taken_from_the_query(api: Api) -> None:
+    """Browsers can send no header with a WebSocket; who comes back is told the rest."""
+    workflow = await start(api)
+    await api.stage.run()
+    made = (await api.ask("POST", "/api/stream-tokens", json={"jobId": workflow})).json()["token"]
+    socket = Socket(api, f"workflowId={workflow}&token={made}&last_message_id=1-2")
+    await socket.served
+    assert socket.parts == [json.loads(part) for part in (await api.stage.reader.parts(workflow, 2)).parts]
+
+
+async def test_who_may_not_follow_is_refused(api: Api) -> None:
+    """As a request is."""
+    workflow, other = await start(api), await start(api)
+    of_other = (await api.ask("POST", "/api/stream-tokens", json={"jobId": other})).json()["token"]
+    refused = {
+        "": 401,
+        "token=x": 401,
+        f"token={of_other}": 403,
+        "last_message_id=x": 400,
+    }
+    for query, status in refused.items():
+        headers = {"authorization": f"Bearer {ACME}"} if "last_message" in query else {}
+        socket = Socket(api, f"workflowId={workflow}&{query}", headers)
+        await socket.served
+        assert (socket.status, socket.parts) == (status, []), query
+    for key, job_id, status in ((OTHER, workflow, 403), (ACME, "job_unknown", 404)):
+        socket = Socket(api, f"workflowId={job_id}", {"authorization": f"Bearer {key}"})
+        await socket.served
+        assert socket.status == status
+
+
+async def test_who_leaves_is_looked_for_no_longer(api: Api) -> None:
+    """And the job goes on."""
+    workflow = await start(api, agent="adds")
+    socket = Socket(api, f"workflowId={workflow}", {"authorization": f"Bearer {ACME}"})
+    await asyncio.sleep(0.02)
+    socket.leave()
+    await socket.served
+    await api.stage.run()
+    assert (await api.read(workflow))["status"] == "completed"
+    assert [part["type"] for part in socket.parts] == ["start"]
+
+
+async def test_a_plain_request_is_told_the_way_out(api: Api) -> None:
+    """426, as where a host has no WebSocket."""
+    answer = await api.ask("GET", "/api/agent/updates?workflowId=x", "")
+    assert "/stream" in assert_problem(answer, 426)
+    assert answer.headers["upgrade"] == "websocket"

@@ -1,0 +1,123 @@
+"""The approvals of all jobs: pending ones from the slot table of live jobs, others from the list of all jobs."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, tool
+from baton.tools.pending import Pending
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.kit.approval_kit import Kit, asked, decide, run_for_an_hour
+from tests.unit.baton.kit.stage import Stage
+
+PATH = "/api/admin/agent-checkpoints"
+
+
+def registry() -> Registry:
+    """The kit's agents, one that asks another one, and one that asks about a limit."""
+    kit = Kit()
+    agents = list(kit.registry().agents)
+
+    @tool(retries=0)
+    async def give(ctx: ToolContext) -> Pending:
+        """Let another agent pay."""
+        return ctx.start("pays", "pay")
+
+    limits = Limits(wall_seconds=7 * 86_400)
+    boss = Agent(name="boss", model=ScriptedModel([[Call("give", {})], "done"]), tools=[give], limits=limits)
+    one_turn, looks = Limits(turns=1, on_limit="ask"), ScriptedModel([[Call("price", {"of": "tea"})], "done"])
+    asks = Agent(name="greedy", model=looks, tools=[kit.price], limits=one_turn)
+    return Registry([*agents, boss, asks])
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """The API."""
+    async with api_of(Stage(settings=with_keys(), registry=registry())) as made:
+        yield made
+
+
+async def listed(api: Api, **query: Any) -> list[dict[str, Any]]:
+    """All pages, each of two."""
+    found: list[dict[str, Any]] = []
+    while True:
+        answer = await api.ask("GET", PATH, ADMIN, params={"limit": 2, **query})
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert len(page["checkpoints"]) <= 2
+        found += page["checkpoints"]
+        if "cursor" not in page:
+            return found
+        query["cursor"] = page["cursor"]
+
+
+async def test_pending_ones_of_every_tenant_are_shown_newest_first(api: Api) -> None:
+    """Several of one job, of a job below another one, and about a limit; each is shown once, as its job shows it."""
+    jobs = []
+    for agent, key in (("pays", ACME), ("pays-twice", OTHER), ("boss", ACME), ("greedy", ACME), ("plan", OTHER)):
+        jobs.append((await api.submitted(key, jobType=agent))["id"])
+        await run_for_an_hour(api)
+        api.stage.clock.ms += 1_000
+    found = await listed(api)
+    assert [view["jobId"] for view in found if view["jobId"] != found[2]["jobId"]] == [
+        jobs[4],
+        jobs[3],
+        jobs[1],
+        jobs[1],
+        jobs[0],
+    ]
+    assert found[2]["jobId"].startswith(f"{jobs[2]}.")
+    assert len({view["id"] for view in found}) == len(found) == 6
+    own = (await api.ask("GET", f"/api/agent-jobs/{jobs[0]}/checkpoints")).json()["checkpoints"]
+    assert found[5] == own[0]
+    assert {view["status"] for view in found} == {"pending"}
+
+
+async def test_decided_ones_are_found_by_what_was_decided(api: Api) -> None:
+    """Also of a job below another one, and of one that was cancelled; none is pending any more."""
+    ids = {}
+    for agent, status in (("pays", "approved"), ("pays", "rejected"), ("pays", "cancelled"), ("pays", "expired")):
+        job_id, checkpoint = await asked(api, agent)
+        ids[status] = checkpoint["id"]
+        if status == "cancelled":
+            await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+        elif status == "rejected":
+            await decide(api, checkpoint, "DELETE", reason="no")
+        elif status == "approved":
+            await decide(api, checkpoint)
+        await run_for_an_hour(api)
+        api.stage.clock.ms += 1_000
+    boss = (await api.submitted(jobType="boss"))["id"]
+    await run_for_an_hour(api)
+    (child, _) = [view for view in await listed(api) if view["id"] != ids["expired"]] + [None]
+    assert child is not None
+    await decide(api, child)
+    await api.stage.run()
+    assert await listed(api) == []
+    for status in ("rejected", "cancelled", "expired"):
+        assert [view["id"] for view in await listed(api, status=status)] == [ids[status]]
+    approved = await listed(api, status="approved")
+    assert [view["id"] for view in approved] == [child["id"], ids["approved"]]
+    assert approved[0]["jobId"].startswith(f"{boss}.")
+
+
+async def test_what_was_decided_between_two_pages_is_left_out(api: Api) -> None:
+    """And nothing else is, nor shown twice."""
+    await asked(api, "pays-twice")
+    await run_for_an_hour(api)
+    first = (await api.ask("GET", PATH, ADMIN, params={"limit": 1})).json()
+    await decide(api, first["checkpoints"][0])
+    rest = (await api.ask("GET", PATH, ADMIN, params={"limit": 1, "cursor": first["cursor"]})).json()
+    assert len(rest["checkpoints"]) == 1
+    assert rest["checkpoints"][0]["id"] != first["checkpoints"][0]["id"]
+    assert "cursor" not in rest
+
+
+async def test_the_list_is_an_operators(api: Api) -> None:
+    """And refuses what it does not know, with the field that is wrong."""
+    assert_problem(await api.ask("GET", PATH, ACME), 403)
+    assert_problem(await api.ask("GET", PATH, ADMIN, params={"status": "done"}), 422, "status")
+    assert_problem(await api.ask("GET", PATH, ADMIN, params={"limit": 101}), 422, "limit")
+    for cursor in ("x", ".op_a-b", "a.b-1-1-c", ".x-y-z-1"):
+        assert_problem(await api.ask("GET", PATH, ADMIN, params={"cursor": cursor}), 422, "cursor")

@@ -1,0 +1,141 @@
+"""Lists of jobs: what a page costs, and what becomes of rows that say too little."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from baton.api.jobs.listing import JobList
+from baton.engine.all_jobs.ends import end_of, row_of
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.all_jobs.slots import Place, SlotState
+from baton.engine.decide import submit
+from baton.engine.state import Job
+from baton.engine.step_results import Submitted
+from baton.engine.transitions import JobStatus
+from baton.storage.ports.jobs import Snapshot
+from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeListing, FakeReader, FakeStore
+
+NOW_MS = 1_800_000_000_000
+
+
+class CountingReader(FakeReader):
+    """Notes how many jobs each request reads."""
+
+    def __init__(self, store: FakeStore) -> None:
+        super().__init__(store)
+        self.read: list[int] = []
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs."""
+        self.read.append(len(job_ids))
+        return await super().jobs(job_ids)
+
+
+class Kit:
+    """Jobs that are listed."""
+
+    def __init__(self) -> None:
+        self.store, self.admission = FakeStore(), FakeAdmission(slots=1)
+        self.reader = CountingReader(self.store)
+        self.listing = FakeListing(self.admission)
+        self.list = JobList(self.listing, FakeAdmissionControl(self.admission), self.reader)
+
+    async def add(self, number: int, agent: str = "usual", *, listed_as: str = "") -> str:
+        """A job; `listed_as`: of which agent its row says that it is."""
+        job = Job(f"job_{number}", "s", "t", agent, NOW_MS + number)
+        changes = submit(Submitted(job, {"text": "", "data": {}}), NOW_MS).changes
+        assert changes is not None
+        await self.store.create(changes, "m", NOW_MS)
+        place = Place("t", f"s{number}", 5, job.created_at_ms, listed_as or agent)
+        await self.listing.add(row_of(job.id, place))
+        await self.admission.slot_request(job.id, SlotState("slot", 1), place, NOW_MS)
+        return job.id
+
+    async def end(self, job_id: str, status: JobStatus) -> None:
+        """The job ends, and the admission has heard of it."""
+        tree = self.store.tree(job_id)
+        job = replace(tree.jobs[job_id], status=status, finished_at_ms=NOW_MS)
+        self.store.write(job_id, replace(tree, jobs={job_id: job}))
+        place = Place("t", job.session_id, 5, job.created_at_ms, job.agent)
+        await self.listing.add(row_of(job_id, place, end_of(job)))
+        await self.admission.slot_request(job_id, SlotState("gone", 2), place, NOW_MS, end=end_of(job))
+
+    async def page(self, query: Query, limit: int = 20, cursor: str = "") -> tuple[list[str], str]:
+        """Ids and cursor."""
+        page = await self.list.page(query, limit, cursor, NOW_MS)
+        return [one.job.id for one in page.jobs], page.cursor
+
+
+async def test_only_jobs_that_may_be_meant_are_read() -> None:
+    """Their rows tell the agent."""
+    kit = Kit()
+    rare = await kit.add(0, "rare")
+    for number in range(1, 40):
+        await kit.add(number)
+    assert await kit.page(Query(agent="rare")) == ([rare], "")
+    assert kit.reader.read == [1]
+
+
+async def test_what_a_row_says_is_checked_with_the_job() -> None:
+    """Two agents may share a mark."""
+    kit = Kit()
+    await kit.add(1, "other", listed_as="usual")
+    right = await kit.add(2)
+    assert await kit.page(Query(agent="usual")) == ([right], "")
+
+
+async def test_a_page_reads_a_bounded_number_of_jobs_and_goes_on_later() -> None:
+    """Where rows say nothing of what is asked for, it may be empty and have a cursor."""
+    kit = Kit()
+    for number in range(700):
+        await kit.add(number)
+    some = frozenset({JobStatus.FAILED, JobStatus.PROCESSING})
+    found, cursor = await kit.page(Query(statuses=some))
+    pages = 1
+    while cursor:
+        most = sum(kit.reader.read)
+        assert most <= 300 + 21
+        kit.reader.read.clear()
+        more, cursor = await kit.page(Query(statuses=some), cursor=cursor)
+        found, pages = found + more, pages + 1
+    assert (found, pages > 1) == ([], True)
+
+
+async def test_several_ends_are_one_list_in_one_order() -> None:
+    """However many of each there are between two others."""
+    kit = Kit()
+    ends = [JobStatus.FAILED, *[JobStatus.CANCELLED] * 5, JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.FAILED]
+    for number, status in enumerate(ends):
+        await kit.end(await kit.add(number), status)
+    asked = Query(statuses=frozenset({JobStatus.FAILED, JobStatus.CANCELLED}))
+    meant = [f"job_{number}" for number, status in enumerate(ends) if status in asked.statuses][::-1]
+    for limit in (1, 2, 3, 20):
+        found, cursor = await kit.page(asked, limit)
+        while cursor:
+            more, cursor = await kit.page(asked, limit, cursor)
+            found += more
+        assert found == meant
+
+
+async def test_a_page_reads_one_job_more_than_it_shows() -> None:
+    """To know whether there is another page."""
+    kit = Kit()
+    for number in range(10):
+        await kit.add(number)
+    found, cursor = await kit.page(Query(), 4)
+    assert (found, kit.reader.read) == ([f"job_{number}" for number in (9, 8, 7, 6)], [5])
+    assert (await kit.page(Query(), 10, cursor))[0] == [f"job_{number}" for number in range(5, -1, -1)]
+
+
+async def test_who_waits_in_line_is_not_read_where_those_at_work_are_asked_for() -> None:
+    """The slot table tells who has begun."""
+    kit = Kit()
+    first = await kit.add(0)
+    for number in range(1, 30):
+        await kit.add(number)
+    tree = kit.store.tree(first)
+    item = next(item for item in tree.items.values() if item.kind == "loop")
+    claimed = replace(item, owner="o", lease_until_ms=NOW_MS + 60_000)
+    kit.store.write(first, replace(tree, items={**tree.items, claimed.key: claimed}))
+    assert await kit.page(Query(statuses=frozenset({"processing"}))) == ([first], "")
+    assert kit.reader.read == [1]

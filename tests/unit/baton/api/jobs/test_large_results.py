@@ -1,0 +1,99 @@
+"""Results and streams that are larger than one answer may be: by reference, and in pages."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from msgspec.structs import replace
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.api.jobs.view import INLINE_RESULTS_BYTES, references
+from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.following import on_lambda
+from tests.unit.baton.kit.stage import Stage
+
+SIZE_BYTES, MANY = 900_000, 8
+LAMBDA_BYTES = 6_000_000
+
+
+@tool
+async def fetch(number: int) -> str:
+    """Fetch something large."""
+    return str(number) * SIZE_BYTES
+
+
+@pytest.fixture
+async def large() -> AsyncIterator[Api]:
+    """The API, with an agent whose tools return a lot."""
+    model = ScriptedModel([[Call("fetch", {"number": number}) for number in range(MANY)], "done"])
+    registry = Registry([Agent(name="large", model=model, tools=[fetch]), Agent("answers", ScriptedModel(["done"]))])
+    async with api_of(Stage(settings=with_keys(), registry=registry)) as made:
+        yield made
+
+
+async def ended(api: Api) -> str:
+    """The id of a job that has ended."""
+    job_id: str = (await api.submitted(jobType="large"))["id"]
+    await api.stage.run()
+    return job_id
+
+
+async def test_a_job_with_eight_large_results_can_be_read_and_each_of_them(large: Api) -> None:
+    """Its answer was 7.2 MB, more than Lambda lets through: nobody could read it any more."""
+    job_id = await ended(large)
+    answer = await large.ask("GET", f"/api/agent-jobs/{job_id}")
+    assert len(answer.content) <= INLINE_RESULTS_BYTES + 100_000
+    calls = answer.json()["toolCalls"]
+    assert [call["status"] for call in calls] == ["completed"] * MANY
+    assert sum("result" in call for call in calls) == INLINE_RESULTS_BYTES // SIZE_BYTES
+    for number, call in enumerate(calls):
+        assert ("result" in call) != ("resultRef" in call)
+        if "resultRef" in call:
+            assert call["resultRef"]["sizeBytes"] == SIZE_BYTES + 2
+            assert (await large.ask("GET", call["resultRef"]["url"])).json() == {
+                "jobId": job_id,
+                "callId": call["id"],
+                "result": str(number) * SIZE_BYTES,
+            }
+
+
+async def test_a_result_is_for_those_who_may_see_its_job(large: Api) -> None:
+    """403 and 404, as for the job itself."""
+    job_id = await ended(large)
+    call_id = (await large.read(job_id))["toolCalls"][0]["id"]
+    path = f"/api/agent-jobs/{job_id}/results"
+    assert_problem(await large.ask("GET", f"{path}/{call_id}", OTHER), 403)
+    assert (await large.ask("GET", f"{path}/{call_id}", ADMIN)).status_code == 200
+    assert_problem(await large.ask("GET", f"{path}/{call_id}x"), 404)
+    assert_problem(await large.ask("GET", f"/api/agent-jobs/job_unknown/results/{call_id}"), 404)
+
+
+def test_the_smallest_results_stand_in_the_answer() -> None:
+    """As many as there is room for."""
+    results = {"a": "x" * 50, "b": 1, "c": "x" * 20, "d": None}
+    assert references("job_1", results, 100) == {}
+    assert list(references("job_1", results, 60)) == ["a"]
+    assert references("job 1", results, 5) == {
+        "a": {"url": "/api/agent-jobs/job%201/results/a", "sizeBytes": 52},
+        "c": {"url": "/api/agent-jobs/job%201/results/c", "sizeBytes": 22},
+    }
+
+
+async def test_where_an_answer_is_handed_over_whole_a_long_stream_comes_in_pages(large: Api) -> None:
+    """Each small enough for the host; together they are the stream, to its end."""
+    job_id = (await large.submitted())["id"]
+    tree = large.stage.store.tree(job_id)
+    parts = tuple(json.dumps({"type": "text-delta", "id": "t", "delta": f"{n}" + "ü" * 60_000}) for n in range(40))
+    large.stage.store.write(job_id, replace(tree, parts={job_id: parts}))
+    await large.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    told, last_id, answers = list[str](), "0-0", 0
+    while "data: [DONE]" not in told:
+        answer = await on_lambda(large, job_id, last_id)
+        assert len(answer.content) < LAMBDA_BYTES / 2
+        blocks = [block for block in answer.text.split("\n\n") if block.startswith(("id: ", "data: "))]
+        told += blocks
+        answers += 1
+        assert answers < 100
+        last_id = next(block for block in reversed([*told]) if block.startswith("id: ")).split("\n")[0][4:]
+    assert [block.partition("data: ")[2] for block in told[: len(parts)]] == list(parts)
+    assert answers > 1

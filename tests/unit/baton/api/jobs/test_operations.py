@@ -1,0 +1,153 @@
+"""`/api/operations` and `/api/agent-jobs/{id}/events`: what ends a wait from outside."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, tool, wait_for_event
+from tests.unit.baton.api.client import OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+KEY = {"x-api-key": "key-of-operations"}
+
+
+@tool
+async def order() -> Pending:
+    """Order something."""
+    return Pending(timeout_seconds=3_600)
+
+
+def registry() -> Registry:
+    """An agent that waits for an order, and one that waits for an event."""
+    event = [Call("wait_for_event", {"name": "paid", "timeout_seconds": 60})]
+    return Registry(
+        [
+            Agent(name="orders", model=ScriptedModel([[Call("order")], "done"]), tools=[order]),
+            Agent(name="waits", model=ScriptedModel([event, "done"]), tools=[wait_for_event]),
+        ]
+    )
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """The API with a key of operations."""
+    settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
+    async with api_of(Stage(settings=settings, registry=registry())) as made:
+        yield made
+
+
+async def first_turn(api: Api, agent: str) -> tuple[str, str]:
+    """A job after its first turn: its id, and its call's operation."""
+    job = await api.submitted(jobType=agent)
+    stage = api.stage
+    await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
+    (call,) = (await api.read(job["id"]))["toolCalls"]
+    return job["id"], f"op_{call['id']}"
+
+
+async def complete(api: Api, operation_id: str, body: Any, headers: dict[str, str] = KEY) -> httpx.Response:
+    """Complete an operation."""
+    path = f"/api/operations/{operation_id}/complete"
+    return await api.ask("POST", path, "", json=body, headers=headers)
+
+
+async def test_an_operation_is_completed_once_and_a_repeat_says_so(api: Api) -> None:
+    """200 each time; another outcome changes nothing."""
+    job_id, operation_id = await first_turn(api, "orders")
+    answers = [
+        (await complete(api, operation_id, {"success": True, "result": result})).json() for result in ([1], [1], [2])
+    ]
+    assert [answer["applied"] for answer in answers] == [True, True, False]
+    assert answers[2]["why"] == "another outcome was recorded before, and stays"
+    await api.stage.run()
+    job = await api.read(job_id)
+    assert (job["status"], job["toolCalls"][0]["result"]) == ("completed", [1])
+    assert job["toolCalls"][0]["operationId"] == operation_id
+    shown = (await api.ask("GET", f"/api/operations/{operation_id}", "", headers=KEY)).json()
+    assert (shown["operationId"], shown["jobId"], shown["status"]) == (operation_id, job_id, "completed")
+
+
+async def test_a_failure_has_its_text_in_the_call(api: Api) -> None:
+    """Or a plain one, where none was sent."""
+    job_id, operation_id = await first_turn(api, "orders")
+    await complete(api, operation_id, {"success": False, "error": "sold out"})
+    await api.stage.run()
+    error = {"type": "operation_failed", "message": "sold out"}
+    assert (await api.read(job_id))["toolCalls"][0]["error"] == error
+
+
+async def test_secrets_from_outside_are_not_recorded(api: Api) -> None:
+    """In an operation's result, in its error, and in what comes with an event; by name and by value."""
+    value = KEY["x-api-key"]
+    for agent, body in (
+        ("orders", {"success": True, "result": {"token": "abc-abc", "said": value}}),
+        ("orders", {"success": False, "error": f"no {value}"}),
+    ):
+        job_id, operation_id = await first_turn(api, agent)
+        await complete(api, operation_id, body)
+        await api.stage.run()
+        assert "[redacted]" in repr((await api.read(job_id))["toolCalls"])
+    job_id, _ = await first_turn(api, "waits")
+    data = {"name": "paid", "data": {"token": "abc-abc", "said": value}}
+    await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json=data)
+    await api.stage.run()
+    assert (await api.read(job_id))["toolCalls"][0]["result"] == {"token": "[redacted]", "said": "[redacted]"}
+    stored = repr((api.stage.store.trees, api.stage.outgoing()))
+    assert "abc-abc" not in stored
+    assert value not in stored
+
+
+async def test_a_key_is_needed(api: Api) -> None:
+    """401 without the right one, 503 where none is configured."""
+    _, operation_id = await first_turn(api, "orders")
+    for headers in ({}, {"x-api-key": "wrong"}):
+        assert_problem(await complete(api, operation_id, {"success": True}, headers), 401)
+    async with api_of(Stage(settings=with_keys())) as without:
+        assert "OPERATIONS_API_KEY" in assert_problem(await complete(without, operation_id, {"success": True}), 503)
+
+
+@pytest.mark.parametrize("operation_id", ["op_job_1-1-0-aaaaaaaaaa", "job_1", "op_", "x" * 300])
+async def test_an_unknown_operation_is_404(api: Api, operation_id: str) -> None:
+    """Whatever its form."""
+    await first_turn(api, "orders")
+    assert_problem(await complete(api, operation_id, {"success": True}), 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "success"),
+        ({"success": "yes"}, "success"),
+        ({"success": True, "error": "x"}, "body"),
+        ({"success": False, "result": 1}, "body"),
+        ({"success": True, "more": 1}, "more"),
+    ],
+)
+async def test_a_body_that_says_no_outcome_is_422(api: Api, body: Any, field: str) -> None:
+    """It names the field, and the operation goes on waiting."""
+    _, operation_id = await first_turn(api, "orders")
+    assert_problem(await complete(api, operation_id, body), 422, field)
+    assert (await complete(api, operation_id, {"success": True})).json()["applied"]
+
+
+async def test_an_event_ends_a_wait_and_is_kept_if_nobody_waits_yet(api: Api) -> None:
+    """202; the job goes on with its data."""
+    job_id, _ = await first_turn(api, "waits")
+    answer = await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json={"name": "paid", "data": {"sum": 3}})
+    assert (answer.status_code, answer.json()) == (202, {"jobId": job_id, "name": "paid"})
+    await api.stage.run()
+    assert (await api.read(job_id))["toolCalls"][0]["result"] == {"sum": 3}
+
+
+async def test_an_event_for_somebody_elses_or_an_ended_job_is_refused(api: Api) -> None:
+    """403, 409, 404."""
+    job_id, _ = await first_turn(api, "waits")
+    body = {"name": "paid"}
+    assert_problem(await api.ask("POST", f"/api/agent-jobs/{job_id}/events", OTHER, json=body), 403)
+    await api.stage.run()
+    assert_problem(await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json=body), 409)
+    assert_problem(await api.ask("POST", "/api/agent-jobs/job_none/events", json=body), 404)
+    assert_problem(await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json={"data": 1}), 422, "name")

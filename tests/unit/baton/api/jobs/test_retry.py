@@ -1,0 +1,164 @@
+"""`PATCH /api/agent-jobs/{id}` with `retry`, and `DELETE /api/agent-jobs/{id}`."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from baton.engine.commit.tree import Tree
+from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
+
+
+async def change(api: Api, job_id: str, body: dict[str, Any], key: str = "key-of-acme") -> httpx.Response:
+    """Ask for a change."""
+    return await api.ask("PATCH", f"/api/agent-jobs/{job_id}", key, json=body)
+
+
+async def delete(api: Api, job_id: str, key: str = "key-of-acme") -> httpx.Response:
+    """Ask for its deletion."""
+    return await api.ask("DELETE", f"/api/agent-jobs/{job_id}", key)
+
+
+async def cancelled(api: Api, agent: str = "adds") -> str:
+    """The id of a job that was cancelled before its first event."""
+    job_id: str = (await api.submitted(jobType=agent))["id"]
+    assert (await change(api, job_id, {"action": "cancel"})).status_code == 200
+    return job_id
+
+
+async def test_a_cancelled_job_runs_again(api: Api) -> None:
+    """200 and the job, which is pending again; it ends as if nobody had cancelled it."""
+    job_id = await cancelled(api)
+    response = await change(api, job_id, {"action": "retry"})
+    job = response.json()
+    assert (response.status_code, job["id"], job["status"], job["error"]) == (200, job_id, "pending", None)
+    assert job["finishedAt"] is None
+    await api.stage.run()
+    assert (await api.read(job_id))["result"] == {"answer": "3 and 7"}
+    assert sorted(api.stage.step_result.runs) == ["add 1 2", "add 3 4"]
+
+
+async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
+    """409 that says so; then all of it happens again."""
+    job_id = (await api.submitted(jobType="adds"))["id"]
+    await api.stage.run()
+    for body in ({"action": "retry"}, {"action": "retry", "from": "failure"}):
+        assert "from the start" in assert_problem(await change(api, job_id, body), 409)
+    assert (await change(api, job_id, {"action": "retry", "from": "start"})).status_code == 200
+    await api.stage.run()
+    job = await api.read(job_id)
+    assert (job["status"], len(job["toolCalls"]), len(api.stage.step_result.runs)) == ("completed", 4, 4)
+
+
+async def test_a_live_job_is_neither_retried_nor_deleted(api: Api) -> None:
+    """409, which says that it can be cancelled; nothing is published."""
+    job_id = (await api.submitted())["id"]
+    published = len(api.stage.outgoing())
+    assert "cancel it first" in assert_problem(await change(api, job_id, {"action": "retry"}), 409)
+    assert "cancel it first" in assert_problem(await delete(api, job_id), 409)
+    assert len(api.stage.outgoing()) == published
+
+
+async def test_retrying_a_job_that_runs_again_is_refused(api: Api) -> None:
+    """409, as for any live job."""
+    job_id = await cancelled(api)
+    assert (await change(api, job_id, {"action": "retry"})).status_code == 200
+    assert_problem(await change(api, job_id, {"action": "retry"}), 409)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "cancel", "from": "start"},
+        {"action": "retry", "from": "middle"},
+        {"action": "retry", "begin": "start"},
+    ],
+    ids=str,
+)
+async def test_a_body_that_says_something_else_is_refused(api: Api, body: dict[str, Any]) -> None:
+    """422."""
+    job_id = await cancelled(api)
+    assert (await change(api, job_id, body)).status_code == 422
+
+
+async def test_the_stream_of_a_retried_job_goes_on_after_its_end(api: Api) -> None:
+    """A client that comes back with its last id gets the new parts alone."""
+    job_id = await cancelled(api)
+    first = (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text
+    last = [line.removeprefix("id: ") for line in first.splitlines() if line.startswith("id: ")][-1]
+    await change(api, job_id, {"action": "retry"})
+    await api.stage.run()
+    rest = (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": last})).text
+    ids = [int(line.rpartition("-")[2]) for line in rest.splitlines() if line.startswith("id: ")]
+    assert ids[0] == int(last.rpartition("-")[2]) + 1
+    assert ids == list(range(ids[0], ids[-1] + 1))
+    assert '"run":2' in rest
+    assert rest.endswith("data: [DONE]\n\n")
+
+
+async def test_a_deleted_job_is_gone(api: Api) -> None:
+    """204; whoever reads it, its stream or what belongs to it is told 410, and another tenant still 403."""
+    job_id = await cancelled(api)
+    response = await delete(api, job_id)
+    assert (response.status_code, response.content) == (204, b"")
+    for path in ("", "/stream", "/checkpoints", "/recording"):
+        detail = assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}{path}"), 410)
+        assert detail == f"the data of job {job_id!r} was deleted"
+    assert_problem(await change(api, job_id, {"action": "retry"}), 410)
+    assert_problem(await delete(api, job_id), 410)
+    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}", OTHER), 403)
+    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}", ADMIN), 410)
+
+
+async def test_nothing_brings_a_deleted_job_back(api: Api) -> None:
+    """Its backup messages come, and what was on its way: all of it is acknowledged, and the slot is free."""
+    job_id = await cancelled(api)
+    await delete(api, job_id)
+    await api.stage.run()
+    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
+    assert api.stage.step_result.runs == []
+    assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
+
+
+async def test_a_key_of_a_deleted_job_submits_no_other(api: Api) -> None:
+    """410: who uses it again may mean the old job."""
+    job_id = (await api.submit(idempotency_key="one")).json()["id"]
+    await api.stage.run()
+    assert (await delete(api, job_id)).status_code == 204
+    published = len(api.stage.outgoing())
+    assert "is gone" in assert_problem(await api.submit(idempotency_key="one"), 410)
+    assert len(api.stage.outgoing()) == published
+    assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
+
+
+async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) -> None:
+    """410 while its tombstone is kept, 404 afterwards."""
+    job_id = (await api.submitted())["id"]
+    await api.stage.run()
+    kept = api.stage.store.trees[job_id].tombstone
+    api.stage.store.trees[job_id] = Tree(tombstone=kept)
+    assert "has expired" in assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
+    del api.stage.store.trees[job_id]
+    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 404)
+
+
+async def test_a_deletion_that_a_failover_forgot_is_told_again(api: Api) -> None:
+    """By its backup message."""
+    job_id = await cancelled(api)
+    before = dict(api.stage.store.trees)
+    await delete(api, job_id)
+    api.stage.store.trees = before
+    assert (await api.read(job_id))["status"] == "cancelled"
+    await api.stage.run()
+    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
+
+
+async def test_a_deletion_does_not_take_a_job_that_was_retried_since(api: Api) -> None:
+    """What a failover brought back, and somebody wanted to run again, is not what was deleted."""
+    job_id = await cancelled(api)
+    before = dict(api.stage.store.trees)
+    await delete(api, job_id)
+    api.stage.store.trees = before
+    assert (await change(api, job_id, {"action": "retry"})).status_code == 200
+    await api.stage.run()
+    assert (await api.read(job_id))["status"] == "completed"

@@ -1,0 +1,64 @@
+"""A client of chats: sends what `useChat` sends, while the messages that follow from it are delivered."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import httpx
+
+from tests.unit.baton.api.client import ACME, Api
+
+
+def user_message(message_id: str, text: str) -> dict[str, Any]:
+    """A message of the user."""
+    return {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
+
+
+def chat_body(chat: str, message_id: str, text: str, **fields: Any) -> dict[str, Any]:
+    """What `useChat` sends for a chat's newest message."""
+    return {"id": chat, "messages": [user_message(message_id, text)], "trigger": "submit-message", **fields}
+
+
+async def send(api: Api, chat: str, message_id: str, text: str, key: str = ACME, **fields: Any) -> httpx.Response:
+    """Send a message, and read its answer to the end."""
+    body = chat_body(chat, message_id, text, **fields)
+    asking = asyncio.create_task(api.ask("POST", "/api/chat", key, json=body))
+    while not asking.done():
+        await api.stage.run()
+        await asyncio.sleep(0.005)
+    return await asking
+
+
+async def send_now(api: Api, chat: str, message_id: str, text: str, **fields: Any) -> httpx.Response:
+    """Send a message that is answered at once; nothing is delivered meanwhile."""
+    return await api.ask("POST", "/api/chat", json=chat_body(chat, message_id, text, **fields))
+
+
+async def sending(api: Api, chat: str, message_id: str, text: str, **fields: Any) -> "asyncio.Task[httpx.Response]":
+    """Send a message, of which nothing is delivered yet; whoever calls ends the task."""
+    known, body = len(api.stage.queue.published), chat_body(chat, message_id, text, **fields)
+    asking = asyncio.create_task(api.ask("POST", "/api/chat", json=body))
+    for _ in range(1_000):
+        if len(api.stage.queue.published) >= known + 2 or asking.done():
+            break
+        await asyncio.sleep(0.005)
+    return asking
+
+
+def parts_of(response: httpx.Response) -> list[dict[str, Any]]:
+    """The parts that a stream told, to its end."""
+    told = re.findall(r"^data: (.*)$", response.text, re.MULTILINE)
+    assert told[-1] == "[DONE]", response.text
+    return [json.loads(text) for text in told[:-1]]
+
+
+def job_of(response: httpx.Response) -> str:
+    """The job that a stream is of."""
+    job_id: str = parts_of(response)[0]["messageId"]
+    return job_id
+
+
+def text_of(response: httpx.Response) -> str:
+    """What the model said."""
+    return "".join(part["delta"] for part in parts_of(response) if part["type"] == "text-delta")

@@ -1,0 +1,193 @@
+"""`POST /api/chat` and `GET /api/chat/{id}/stream`, as `useChat` uses them."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from baton.api.session_line import Sessions
+from baton.app import build_app
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.sessions.chatting import (
+    chat_body,
+    job_of,
+    parts_of,
+    send,
+    send_now,
+    sending,
+    text_of,
+    user_message,
+)
+from tests.unit.baton.kit.stage import Stage
+
+
+async def test_a_message_is_answered_with_its_jobs_stream(api: Api) -> None:
+    """The chat is the job's session; the headers are those of the stream's endpoint."""
+    response = await send(api, "chat-1", "m1", "add it up", agent="adds")
+    assert response.status_code == 200
+    assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert response.headers["content-type"].split(";")[0] == "text/event-stream"
+    assert (parts_of(response)[0]["type"], parts_of(response)[-1]["type"]) == ("start", "finish")
+    assert text_of(response) == "3 and 7"
+    job = await api.read(job_of(response))
+    assert (job["sessionId"], job["taskDescription"], job["jobType"]) == ("chat-1", "add it up", "adds")
+
+
+async def test_a_message_sent_again_is_the_same_job(api: Api) -> None:
+    """Also when it is sent at once, and after its end: then all of it is told again."""
+    first = await send(api, "chat-1", "m1", "add it up", agent="adds")
+    again = await send(api, "chat-1", "m1", "add it up", agent="adds")
+    assert again.text == first.text
+    assert api.stage.step_result.runs == ["add 1 2", "add 3 4"]
+    tasks = [asyncio.create_task(send(api, "chat-1", "m2", "once more", agent="adds")) for _ in range(3)]
+    assert len({job_of(response) for response in await asyncio.gather(*tasks)}) == 1
+
+
+async def test_the_same_message_of_others_is_another_job(api: Api) -> None:
+    """Of another chat, and of another tenant."""
+    jobs = {
+        job_of(await send(api, "chat-1", "m1", "hello")),
+        job_of(await send(api, "chat-2", "m1", "hello")),
+        job_of(await send(api, "chat-1", "m1", "hello", OTHER)),
+        job_of(await send(api, "chat-1", "m2", "hello")),
+    }
+    assert len(jobs) == 4
+
+
+async def test_another_text_under_the_same_id_is_refused(api: Api) -> None:
+    """The one who asks would be told another question's answer."""
+    await send(api, "chat-1", "m1", "hello")
+    assert_problem(await send(api, "chat-1", "m1", "good bye"), 422, "messages.0.id")
+
+
+async def test_the_agent_is_the_one_named_or_the_setting_or_the_first() -> None:
+    """In this order."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        assert text_of(await send(api, "c", "m", "hello")) == "done"
+    settings = with_keys()
+    async with api_of(Stage(settings=type(settings)(**{**_values(settings), "default_agent": "adds"}))) as api:
+        assert text_of(await send(api, "c", "m", "hello")) == "3 and 7"
+        assert text_of(await send(api, "c", "n", "hello", agent="answers")) == "done"
+        assert_problem(await send(api, "c", "o", "hello", agent="nobody"), 422, "agent")
+
+
+def _values(settings: Any) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"id": ""}, ["id"]),
+        ({"id": "x" * 201}, ["id"]),
+        ({"messages": []}, ["messages"]),
+        ({"messages": [{"id": "m", "role": "user"}]}, ["messages.0.parts"]),
+        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": "hi"}]}]}, ["messages.0.id"]),
+        (
+            {"messages": [user_message("m", "hi"), {"id": "a", "role": "assistant", "parts": []}]},
+            ["messages.1.role"],
+        ),
+        ({"messages": [user_message("m", " ")]}, ["messages.0.parts"]),
+        ({"messages": [{"id": "m", "role": "user", "parts": [{"type": "file", "url": "x"}]}]}, ["messages.0.parts.0"]),
+        ({"messages": [{"id": "m", "role": "user", "parts": ["hi"]}]}, ["messages.0.parts.0"]),
+        ({"trigger": "resume-stream"}, ["trigger"]),
+        ({"agent": 3}, ["agent"]),
+    ],
+)
+async def test_a_wrong_body_is_told_which_field_is_at_fault(
+    api: Api, changes: dict[str, Any], fields: list[str]
+) -> None:
+    """And nothing is submitted."""
+    response = await api.ask("POST", "/api/chat", json=chat_body("chat-1", "m1", "hello") | changes)
+    assert_problem(response, 422, *fields)
+    assert api.stage.queue.published == []
+
+
+async def test_what_is_no_json_is_a_bad_request(api: Api) -> None:
+    """400."""
+    assert_problem(await api.ask("POST", "/api/chat", content=b"{"), 400)
+
+
+async def test_fields_of_the_clients_own_are_passed_over(api: Api) -> None:
+    """`useChat` sends whatever its `body` option holds."""
+    response = await send(api, "c", "m", "hello", modelId="x", messageId=None)
+    assert text_of(response) == "done"
+
+
+async def test_the_running_answer_is_told_from_its_start(api: Api) -> None:
+    """To whoever comes back; nothing is told twice."""
+    asking = await sending(api, "a chat/with %2F", "m1", "add it up", agent="adds")
+    resuming = asyncio.create_task(api.ask("GET", "/api/chat/a%20chat%2Fwith%20%252F/stream"))
+    await asyncio.sleep(0.02)
+    await api.stage.run()
+    first, resumed = await asking, await resuming
+    assert resumed.status_code == 200
+    assert resumed.text == first.text
+    assert resumed.headers["x-vercel-ai-ui-message-stream"] == "v1"
+
+
+async def test_nothing_is_resumed_where_nothing_runs(api: Api) -> None:
+    """204: an unknown chat, one whose answer is complete, and somebody else's."""
+    assert (await api.ask("GET", "/api/chat/chat-1/stream")).status_code == 204
+    await send(api, "chat-1", "m1", "hello")
+    answer = await api.ask("GET", "/api/chat/chat-1/stream")
+    assert (answer.status_code, answer.content) == (204, b"")
+    asking = await sending(api, "chat-1", "m2", "hello")
+    assert (await api.ask("GET", "/api/chat/chat-1/stream", OTHER)).status_code == 204
+    assert_problem(await api.ask("GET", "/api/chat/chat-1/stream?tenant=acme", OTHER), 403)
+    resuming = asyncio.create_task(api.ask("GET", "/api/chat/chat-1/stream?tenant=acme", ADMIN))
+    await asyncio.sleep(0.02)
+    await api.stage.run()
+    assert (await resuming).text == (await asking).text
+
+
+async def test_a_message_may_be_refused_while_another_is_answered(api: Api) -> None:
+    """409; the other one goes on."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    refused = await send_now(api, "chat-1", "m2", "add", whenBusy="reject")
+    assert_problem(refused, 409)
+    assert_problem(await api.submit(sessionId="chat-1", whenBusy="reject"), 409)
+    assert_problem(await api.submit(sessionId="chat-1", whenBusy="never"), 422, "whenBusy")
+    await api.stage.run()
+    assert text_of(await first) == "3 and 7"
+
+
+async def test_a_message_may_interrupt_the_answer_before_it(api: Api) -> None:
+    """Whose stream ends with an abort."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    second = await sending(api, "chat-1", "m2", "add", whenBusy="interrupt", agent="adds")
+    assert "abort" in [part["type"] for part in parts_of(await first)]
+    await api.stage.run()
+    assert text_of(await second) == "3 and 7"
+
+
+async def test_a_message_waits_for_the_one_before_it(api: Api) -> None:
+    """One runs at a time; both are answered in order, and the first is the one that is resumed."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    second = await sending(api, "chat-1", "m2", "add again", agent="adds")
+    live = await Sessions(api.stage.container).line("acme", "chat-1")
+    assert [snapshot.task["chat"]["messageId"] for snapshot in live] == ["m1", "m2"]
+    resuming = asyncio.create_task(api.ask("GET", "/api/chat/chat-1/stream"))
+    await asyncio.sleep(0.02)
+    await api.stage.run()
+    assert (await resuming).text == (await first).text
+    assert text_of(await second) == "3 and 7"
+
+
+async def test_where_nothing_streams_the_answer_is_what_is_there(api: Api) -> None:
+    """A host that keeps answers back until they are whole gets no end before the end; the job goes on."""
+
+    async def buffered(scope: Scope, receive: Receive, send: Send) -> None:
+        await build_app(api.stage.container)({**scope, "aws.event": {}}, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(buffered), base_url="http://test") as client:
+        answer = await client.post(
+            "/api/chat", json=chat_body("chat-1", "m1", "hello"), headers={"authorization": f"Bearer {ACME}"}
+        )
+    assert answer.status_code == 200
+    assert '"type":"start"' in answer.text
+    assert "[DONE]" not in answer.text
+    await api.stage.run()
+    assert text_of(await send(api, "chat-1", "m1", "hello")) == "done"

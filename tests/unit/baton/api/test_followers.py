@@ -1,0 +1,145 @@
+"""What a follower costs while its job only waits, and how soon it learns that the job goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from itertools import pairwise
+
+import httpx
+import pytest
+
+from tests.unit.baton.api.client import Api, api_of
+from tests.unit.baton.api.following import (
+    HOUR_SECONDS,
+    Counting,
+    Follower,
+    ended,
+    in_virtual_time,
+    on_lambda,
+    waiting_job,
+    waiting_stage,
+)
+from tests.unit.baton.kit.stage import Stage
+
+IDLE_SECONDS_A_COMMAND = 15
+
+
+def test_a_follower_of_a_waiting_job_costs_a_command_in_fifteen_seconds_at_most() -> None:
+    """Whether it follows for ten minutes or for an hour; it cost two a second."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage()) as api:
+            reader = api.stage.reader
+            assert isinstance(reader, Counting)
+            follower = Follower(api.stage, await waiting_job(api))
+            task = asyncio.create_task(follower.run())
+            await asyncio.sleep(5)
+            for seconds in (600, HOUR_SECONDS):
+                reader.commands = 0
+                await asyncio.sleep(seconds)
+                assert reader.commands <= seconds / IDLE_SECONDS_A_COMMAND
+            await ended(task)
+
+    in_virtual_time(scenario)
+
+
+def test_heartbeats_come_every_fifteen_seconds_however_seldom_the_store_is_asked() -> None:
+    """Proxies cut connections that say nothing, most of them after 60 s, some after 30."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage()) as api:
+            follower = Follower(api.stage, await waiting_job(api))
+            task = asyncio.create_task(follower.run())
+            await asyncio.sleep(600)
+            await ended(task)
+            beats = [at for at, text in follower.heard if text == ": heartbeat\n\n"]
+            gaps = [later - earlier for earlier, later in pairwise(beats)]
+            assert 39 <= len(beats) <= 40
+            assert max(gaps) <= 15.1
+
+    in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize("waited_seconds", [1, 20, HOUR_SECONDS])
+def test_a_follower_learns_at_once_that_its_job_goes_on_in_this_process(waited_seconds: int) -> None:
+    """However long it has waited: what this process is delivered for the job wakes its followers."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage(operations_api_key="ops")) as api:
+            follower = Follower(api.stage, await waiting_job(api))
+            task = asyncio.create_task(follower.run())
+            await asyncio.sleep(waited_seconds)
+            before, began_at = len(follower.parts), asyncio.get_running_loop().time()
+            await api.ask("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
+            await task
+            assert len(follower.parts) > before
+            assert follower.heard[-1][1] == "data: [DONE]\n\n"
+            assert follower.ended_at is not None
+            assert follower.ended_at - began_at <= 0.1
+
+    in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize(("waited_seconds", "most_seconds"), [(3, 2), (30, 12), (HOUR_SECONDS, 24)])
+def test_a_job_that_goes_on_in_another_process_is_seen_within_a_bound(waited_seconds: int, most_seconds: int) -> None:
+    """The longer nothing came, the later; never later than 24 s."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage()) as api:
+            follower = Follower(api.stage, await waiting_job(api))
+            task = asyncio.create_task(follower.run())
+            await asyncio.sleep(waited_seconds)
+            elsewhere = _another_process(api.stage)
+            async with api_of(elsewhere) as other:
+                await other.ask("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
+            began_at = asyncio.get_running_loop().time()
+            await task
+            assert follower.ended_at is not None
+            assert follower.ended_at - began_at <= most_seconds
+
+    in_virtual_time(scenario)
+
+
+def _another_process(stage: Stage) -> Stage:
+    other = Stage(settings=stage.container.settings, store=stage.store, queue=stage.queue)
+    other.ports = replace(stage.ports)
+    other.container.ports = other.ports
+    return other
+
+
+@pytest.fixture
+async def waiting() -> AsyncIterator[Api]:
+    """The API of a stage with an agent that waits."""
+    async with api_of(waiting_stage()) as made:
+        yield made
+
+
+async def test_on_lambda_nothing_is_held_and_the_way_back_gets_longer_while_the_job_waits(waiting: Api) -> None:
+    """From half a second to half a minute; what a follower holds is nobody else's."""
+    job_id, loop = await waiting_job(waiting), asyncio.get_running_loop()
+    last = (await on_lambda(waiting, job_id, "0-0")).text.rpartition("id: ")[2].partition("\n")[0]
+    told: list[int] = []
+    for seconds in (0, 10, 60, HOUR_SECONDS):
+        waiting.stage.clock.ms += seconds * 1000
+        began_at = loop.time()
+        answer = await on_lambda(waiting, job_id, last)
+        assert loop.time() - began_at < 0.5
+        told.append(_retry_ms(answer))
+    assert told == sorted(told)
+    assert told[0] <= 1_000
+    assert told[-1] == 30_000
+
+
+async def test_on_lambda_who_follows_a_job_at_work_comes_back_soon(waiting: Api) -> None:
+    """Nothing is held for it either: its next parts are asked for within some seconds."""
+    job_id = (await waiting.submitted(jobType="waits"))["id"]
+    first = await on_lambda(waiting, job_id, "0-0")
+    assert _retry_ms(first) == 500
+    waiting.stage.clock.ms += 2_000
+    assert _retry_ms(await on_lambda(waiting, job_id, "0-1")) <= 1_000
+
+
+def _retry_ms(answer: httpx.Response) -> int:
+    word, ms = answer.text.split("\n\n")[0].split(": ")
+    assert word == "retry"
+    return int(ms)

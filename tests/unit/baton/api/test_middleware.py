@@ -1,0 +1,101 @@
+"""What every answer tells a browser."""
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from baton.api.middleware import HEADERS, STRICT_TRANSPORT, SecurityHeaders
+from baton.settings.settings import read_settings
+from baton_events.errors import SettingsError
+from tests.unit.baton.api.client import Api, api_of, with_keys
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+APP = "https://app.example.com"
+OTHER_PAGE = "https://evil.example.com"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/healthz", 200),
+        ("GET", "/api/agent-jobs/job_1", 404),
+        ("POST", "/api/agent-jobs", 400),
+        ("GET", "/nowhere", 404),
+        ("PUT", "/healthz", 405),
+        ("POST", "/workers/agent-loop", 401),
+    ],
+)
+async def test_every_answer_has_the_headers(api: Api, method: str, path: str, status: int) -> None:
+    """Also a refusal, and what no route takes."""
+    response = await api.ask(method, path, content=b"{")
+    assert response.status_code == status
+    assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
+    assert response.headers["strict-transport-security"] == STRICT_TRANSPORT
+
+
+async def test_an_answer_to_a_defect_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """500, without a word about what broke."""
+    async with api_of(Stage(settings=with_keys())) as api:
+
+        async def broken(_job_id: str) -> None:
+            raise RuntimeError("secret-detail")
+
+        monkeypatch.setattr(api.stage.reader, "job", broken)
+        response = await api.ask("GET", "/api/agent-jobs/job_1")
+    assert response.status_code == 500
+    assert "secret-detail" not in response.text
+    assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
+
+
+async def test_over_http_nothing_is_promised_about_https() -> None:
+    """A browser that heard it of a local stack would refuse every other one on this machine."""
+    async with api_of(Stage(settings=replace(SETTINGS, worker_base_url="http://127.0.0.1:8090"))) as api:
+        response = await api.http.get("http://127.0.0.1:8090/healthz")
+    assert "strict-transport-security" not in response.headers
+
+
+async def test_an_answer_keeps_what_it_set_itself() -> None:
+    """A page has a content policy of its own."""
+
+    async def page(_scope: Any, _receive: Any, send: Any) -> None:
+        headers = [(b"content-security-policy", b"default-src 'self'")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    transport = httpx.ASGITransport(app=SecurityHeaders(page, https=False, shared=False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        response = await http.get("/")
+    assert response.headers.get_list("content-security-policy") == ["default-src 'self'"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("setting", "origin", "allowed"),
+    [
+        ("", APP, None),
+        (APP, APP, APP),
+        (f"https://a.example.com, {APP}", APP, APP),
+        (APP, OTHER_PAGE, None),
+        ("*", OTHER_PAGE, "*"),
+    ],
+)
+async def test_only_pages_of_these_origins_may_read_answers(setting: str, origin: str, allowed: str | None) -> None:
+    """The setting says which; by default none."""
+    origins = read_settings({"CORS_ORIGINS": setting}).cors_origins
+    async with api_of(Stage(settings=replace(with_keys(), cors_origins=origins))) as api:
+        asked = {"origin": origin, "access-control-request-method": "POST"}
+        asked["access-control-request-headers"] = "authorization,idempotency-key,last-event-id"
+        before = await api.http.options("/api/agent-jobs", headers=asked)
+        after = await api.ask("GET", "/api/agent-jobs/job_1", headers={"origin": origin})
+    assert (before.headers.get("access-control-allow-origin"), before.status_code == 200) == (allowed, bool(allowed))
+    assert after.headers.get("access-control-allow-origin") == allowed
+    assert "access-control-allow-credentials" not in after.headers
+
+
+@pytest.mark.parametrize("setting", ["app.example.com", f"{APP}/path", f"{APP},x"])
+def test_what_is_no_origin_is_refused(setting: str) -> None:
+    """At the start, by name."""
+    with pytest.raises(SettingsError, match="CORS_ORIGINS"):
+        read_settings({"CORS_ORIGINS": setting})

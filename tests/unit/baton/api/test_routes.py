@@ -1,0 +1,191 @@
+"""Every route of the app, tried with every key: what is not let in learns nothing, and no route is without a rule."""
+
+import re
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from starlette.routing import Route, WebSocketRoute
+
+from baton.api.audit import Audit
+from baton.api.auth import Keys
+from baton.api.route import ApiRoute
+from baton.api.routes import api_table
+from baton.app import SPECS, build_app
+from baton.console.routes import console_routes
+from baton.runtime.spec import Spec
+from baton_events.errors import SignatureError
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, api_of, assert_problem, with_keys
+from tests.unit.baton.kit.stage import Stage
+
+CONTAINER = Stage(settings=with_keys()).container
+TABLE = api_table(CONTAINER, Keys(CONTAINER), Audit(CONTAINER))
+OPERATIONS_KEY = "key-of-operations"
+WITH_OPERATIONS = replace(with_keys(), operations_api_key=OPERATIONS_KEY, redis_token="token-of-the-store")
+# Open on purpose, each weighed: they tell whether the process is up, or run only where a setting says so.
+OPEN = {"GET /healthz", "GET /readyz", "GET /openapi.json", "POST /test/simple", "GET /api/agent/updates"}
+# They ask by themselves; a test of their own tries each.
+SELF: set[str] = set()
+
+
+def route_name(route: ApiRoute) -> str:
+    """`METHOD /path`."""
+    return f"{route.method} {route.path}"
+
+
+def path_of(route: ApiRoute, found: str = "x") -> str:
+    """Its path with an id in it."""
+    return re.sub(r"\{[a-z_:]+\}", found, route.path)
+
+
+def _of(*access: str) -> list[ApiRoute]:
+    return [route for route in TABLE if route.access in access]
+
+
+def _with_id(name: str) -> list[ApiRoute]:
+    return [route for route in _of("client", "stream") if f"{{{name}" in route.path]
+
+
+every = pytest.mark.parametrize("route", _of("client", "stream", "admin", "operations", "metrics"), ids=route_name)
+
+
+NO_KEYS: list[dict[str, str]] = [
+    {},
+    {"authorization": "Bearer wrong"},
+    {"authorization": "Bearer "},
+    {"authorization": f"Basic {ADMIN}"},
+    {"authorization": ADMIN},
+    {"x-api-key": "wrong"},
+    {"cookie": f"key={ADMIN}"},
+]
+
+
+@every
+async def test_without_a_known_key_nothing_is_told(route: ApiRoute) -> None:
+    """401, whatever the path and the body are."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        for headers in NO_KEYS:
+            response = await api.http.request(route.method, path_of(route), headers=headers, content=b"\xff")
+            assert_problem(response, 401)
+            assert response.headers["www-authenticate"] in ("Bearer", "ApiKey"), headers
+
+
+@pytest.mark.parametrize("route", _of("admin", "metrics"), ids=route_name)
+async def test_a_clients_key_is_refused_where_an_admins_is_needed(route: ApiRoute) -> None:
+    """403, before anything of the request is looked at."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        assert_problem(await api.ask(route.method, path_of(route), ACME, content=b"\xff"), 403)
+
+
+@pytest.mark.parametrize("route", _of("operations"), ids=route_name)
+async def test_a_tenants_key_completes_no_operation(route: ApiRoute) -> None:
+    """Neither as a bearer, nor as `x-api-key`."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        for key in (ACME, ADMIN):
+            assert_problem(await api.ask(route.method, path_of(route), key), 401)
+            assert_problem(await api.ask(route.method, path_of(route), "", headers={"x-api-key": key}), 401)
+
+
+@pytest.mark.parametrize("route", _of("stream"), ids=route_name)
+async def test_what_is_no_token_opens_no_stream(route: ApiRoute) -> None:
+    """401, in the place of a key and beside a wrong one."""
+    tokens = ("", "x", "e30.AAAA", "." * 40, "a.b.c", "%FF", "x" * 5_000, ACME)
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        for token, key in product(tokens, ("", "wrong")):
+            assert_problem(await api.ask("GET", f"{path_of(route)}?token={token}", key), 401)
+
+
+@pytest.mark.parametrize("route", _with_id("job_id"), ids=route_name)
+async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
+    """403, and the job is as it was."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        job_id = (await api.submitted())["id"]
+        before = await api.read(job_id)
+        bodies = {"PATCH": {"action": "cancel"}, "POST": {"name": "arrived"}}
+        options = {"json": bodies[route.method]} if route.method in bodies else {}
+        assert_problem(await api.ask(route.method, path_of(route, job_id), OTHER, **options), 403)
+        assert await api.read(job_id) == before
+
+
+@pytest.mark.parametrize("route", _with_id("schedule_id"), ids=route_name)
+async def test_another_tenants_schedule_is_refused(route: ApiRoute) -> None:
+    """403, and it goes on as it was."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        body = {"jobType": "adds", "taskDescription": "do it", "cron": "0 9 * * *", "timeZone": "UTC"}
+        schedule = (await api.ask("POST", "/api/agent-schedules", ACME, json=body)).json()
+        options = {"json": {"paused": True}} if route.method == "PATCH" else {}
+        assert_problem(await api.ask(route.method, path_of(route, schedule["id"]), OTHER, **options), 403)
+        assert (await api.ask("GET", f"/api/agent-schedules/{schedule['id']}", ACME)).json() == schedule
+
+
+@pytest.mark.parametrize("route", _with_id("session_id"), ids=route_name)
+async def test_another_tenants_session_is_refused(route: ApiRoute) -> None:
+    """403 where the tenant is named; without it, the session is one's own, with nothing of the other's."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        job_id = (await api.submitted(sessionId="s1", taskDescription="of-acme"))["id"]
+        before = await api.read(job_id)
+        path = path_of(route, "s1")
+        assert_problem(await api.ask(route.method, f"{path}?tenant=acme", OTHER), 403)
+        own = await api.ask(route.method, path, OTHER)
+        assert own.status_code in (200, 204, 404)
+        assert "of-acme" not in own.text
+        assert job_id not in own.text
+        assert await api.read(job_id) == before
+
+
+def test_every_kind_of_id_that_a_tenant_may_ask_for_is_tried() -> None:
+    """A new one needs a test of its own here."""
+    ids = {name for route in _of("client", "stream") for name in re.findall(r"{(\w+)", route.path)}
+    assert ids == {"job_id", "schedule_id", "session_id", "call_id"}  # a call's stands behind its job's
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if route.method != "GET"], ids=route_name)
+async def test_a_body_over_the_routes_limit_is_refused(route: ApiRoute) -> None:
+    """413 by what the header says, and by what really comes where it says nothing."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        headers = {"x-api-key": OPERATIONS_KEY}
+        huge = b" " * (route.body_limit_bytes + 1)
+        response = await api.ask(route.method, path_of(route), ADMIN, headers=headers, content=huge)
+        assert str(route.body_limit_bytes) in assert_problem(response, 413)
+
+
+def test_every_route_of_the_app_has_a_rule() -> None:
+    """A route of the site is a line of the table, or a page behind the gate."""
+    container = Stage(settings=with_keys()).container
+    pages = {page.path for page in console_routes(container, Keys(container))}
+    there = [
+        (method, route.path)
+        for route in build_app(container).site.routes
+        if isinstance(route, Route) and route.path not in pages
+        for method in (route.methods or set()) - {"HEAD"}
+    ]
+    assert sorted(there) == sorted((route.method, route.path) for route in TABLE)
+    others = [route for route in build_app(container).site.routes if not isinstance(route, Route)]
+    # A socket has no line: what it asks for is tried in test_agent_start.py.
+    assert [route.path for route in others if isinstance(route, WebSocketRoute)] == ["/api/agent/updates"]
+    assert len(others) == 1
+
+
+def test_no_line_of_the_table_is_there_twice() -> None:
+    """The second one would never be reached."""
+    names = [route_name(route) for route in TABLE]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_only_these_routes_are_open() -> None:
+    """Another one is a decision, made here."""
+    assert {route_name(route) for route in _of("open")} == OPEN
+    assert {route_name(route) for route in _of("self")} == SELF
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.path)
+async def test_a_webhook_is_the_queues_alone(spec: Spec) -> None:
+    """No key opens it: without the queue's signature it is 401."""
+    async with api_of(Stage(settings=with_keys(), verifier=_NoSignature())) as api:
+        assert (await api.ask("POST", spec.path, ADMIN, content=b"{}")).status_code == 401
+
+
+class _NoSignature:
+    def verify(self, signature: str, body: bytes, url: str) -> None:
+        """Refuse."""
+        raise SignatureError("not signed")

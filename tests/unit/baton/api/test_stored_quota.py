@@ -1,0 +1,201 @@
+"""How many bytes the jobs of a tenant may have stored together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool
+from baton.storage.ports.all_jobs import StoredBytes
+from baton_events.errors import StoreError
+from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.sessions.chatting import chat_body, send
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+TEXT = "x" * 10_000
+
+
+@tool
+async def large() -> str:
+    """Return much."""
+    return TEXT
+
+
+@tool
+async def ask(ctx: ToolContext) -> Pending:
+    """Give somebody else a task."""
+    return ctx.start("grows", TEXT)
+
+
+REGISTRY = Registry(
+    [
+        Agent(name="answers", model=ScriptedModel(["done"])),
+        Agent(name="starts", model=ScriptedModel([[Call("ask", {}), Call("ask", {})], "done"]), tools=[ask]),
+        Agent(name="grows", model=ScriptedModel([[Call("large", {})], "done"]), tools=[large]),
+    ]
+)
+
+
+@asynccontextmanager
+async def with_quota(limit: int, kept_seconds: int = 2_592_000) -> AsyncIterator[Api]:
+    """The API of a deployment with that quota."""
+    settings = replace(with_keys(SETTINGS), bytes_kept_per_tenant=limit, job_retention_seconds=kept_seconds)
+    async with api_of(Stage(settings=settings, registry=REGISTRY)) as api:
+        yield api
+
+
+async def submits(api: Api, key: str = ACME, idempotency_key: str = "", agent: str = "answers") -> httpx.Response:
+    """A submission of ten thousand bytes."""
+    return await api.submit(key, idempotency_key, jobType=agent, taskDescription=TEXT)
+
+
+async def kept(api: Api, tenant: str = "acme") -> int:
+    """What is counted for a tenant, by whatever time it goes."""
+    return sum((await stored(api).sums(tenant)).values())
+
+
+def stored(api: Api) -> StoredBytes:
+    """What counts."""
+    found = api.stage.ports.stored_bytes
+    assert found is not None
+    return found
+
+
+async def test_a_tenant_over_its_quota_is_refused_with_the_way_out() -> None:
+    """What waits counts as it was submitted; nothing is published; another tenant has a quota of its own."""
+    async with with_quota(25_000) as api:
+        assert [(await submits(api)).status_code for _ in range(3)] == [202] * 3
+        published, jobs = len(api.stage.queue.published), len(api.stage.store.trees)
+        refused = await submits(api)
+        detail = assert_problem(refused, 429)
+        assert all(word in detail for word in ("'acme'", str(await kept(api)), "BYTES_KEPT_PER_TENANT", "25000"))
+        assert "delete" in detail
+        assert int(refused.headers["retry-after"]) >= 1
+        assert (len(api.stage.queue.published), len(api.stage.store.trees)) == (published, jobs)
+        assert (await submits(api, OTHER)).status_code == 202
+
+
+async def test_a_submission_that_was_accepted_is_answered_again() -> None:
+    """Whatever is stored by now: it stores nothing more."""
+    async with with_quota(5_000) as api:
+        assert (await submits(api, idempotency_key="k1")).status_code == 202
+        assert (await submits(api, idempotency_key="k2")).status_code == 429
+        assert (await submits(api, idempotency_key="k1")).status_code == 202
+
+
+async def test_a_message_of_a_chat_is_refused_likewise() -> None:
+    """And one that was accepted is answered again."""
+    async with with_quota(5_000) as api:
+        first = await send(api, "chat-1", "m1", TEXT, agent="answers")
+        assert first.status_code == 200
+        assert_problem(await api.ask("POST", "/api/chat", json=chat_body("chat-1", "m2", "more")), 429)
+        assert (await send(api, "chat-1", "m1", TEXT, agent="answers")).text == first.text
+
+
+async def test_jobs_that_a_job_starts_count_for_its_tenant() -> None:
+    """Each with its own end; what they were started with is the job's. All of it goes with the job."""
+    async with with_quota(10_000_000) as api:
+        job_id = (await submits(api, agent="starts")).json()["id"]
+        await api.stage.run()
+        assert (await api.read(job_id))["status"] == "completed"
+        usage_ledger = api.stage.store.tree(job_id).usage
+        assert len(usage_ledger) == 3
+        assert await kept(api) == sum(each.written for each in usage_ledger.values()) > 40_000
+        await api.ask("DELETE", f"/api/agent-jobs/{job_id}")
+        assert await kept(api) == 0
+
+
+async def test_what_a_job_adds_until_its_end_counts() -> None:
+    """It is as much as its usage ledger says, and no more as it was submitted."""
+    async with with_quota(10_000_000) as api:
+        job_id = (await submits(api, agent="grows")).json()["id"]
+        submitted = await kept(api)
+        assert 10_000 < submitted < 13_000
+        await api.stage.run()
+        assert (await api.read(job_id))["status"] == "completed"
+        written = api.stage.store.tree(job_id).usage[job_id].written
+        assert written > submitted + 10_000
+        assert await kept(api) == written
+
+
+async def test_a_deleted_job_is_given_back_at_once() -> None:
+    """All of it."""
+    async with with_quota(15_000) as api:
+        first, second = [(await submits(api)).json()["id"] for _ in range(2)]
+        await api.stage.run()
+        assert (await submits(api)).status_code == 429
+        for job_id in (first, second):
+            assert (await api.ask("DELETE", f"/api/agent-jobs/{job_id}")).status_code == 204
+        assert await kept(api) == 0
+        assert (await submits(api)).status_code == 202
+
+
+async def test_what_has_expired_is_given_back_by_time() -> None:
+    """When `Retry-After` says so: never before the data has gone."""
+    async with with_quota(5_000, kept_seconds=86_400) as api:
+        job_id = (await submits(api)).json()["id"]
+        await api.stage.run()
+        after_seconds = int((await submits(api)).headers["retry-after"])
+        ended_ms = api.stage.store.tree(job_id).jobs[job_id].finished_at_ms or 0
+        kept_seconds = (api.stage.clock.ms - ended_ms) / 1000 + after_seconds
+        assert 86_400 <= kept_seconds <= 86_400 * 25 / 24 + 1
+        api.stage.clock.ms += 1000 * (after_seconds - 2)
+        assert (await submits(api)).status_code == 429
+        api.stage.clock.ms += 2000
+        assert (await submits(api)).status_code == 202
+
+
+async def test_a_retried_job_counts_once() -> None:
+    """From its retry on as it was then, and from its end on with all that it has written."""
+    async with with_quota(10_000_000, kept_seconds=86_400) as api:
+        job_id = (await submits(api, agent="grows")).json()["id"]
+        assert (await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})).status_code == 200
+        await api.stage.run()
+        ended = api.stage.store.tree(job_id).usage[job_id].written
+        assert await kept(api) == ended
+        api.stage.clock.ms += 43_200_000
+        answer = await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "retry", "from": "start"})
+        assert answer.status_code == 200, answer.text
+        sums = {until_ms: size for until_ms, size in (await stored(api).sums("acme")).items() if size}
+        assert list(sums.values()) == [ended]
+        assert min(sums) >= api.stage.clock.ms + 86_400_000
+        await api.stage.run()
+        assert await kept(api) == api.stage.store.tree(job_id).usage[job_id].written > ended
+        await api.ask("DELETE", f"/api/agent-jobs/{job_id}")
+        assert await kept(api) == 0
+
+
+async def test_without_a_quota_nothing_is_asked_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0, the default: no limit."""
+    async with with_quota(0) as api:
+        asked = list[str]()
+
+        async def counted(tenant: str) -> dict[int, int]:
+            asked.append(tenant)
+            return {}
+
+        monkeypatch.setattr(stored(api), "sums", counted)
+        job_id = (await submits(api)).json()["id"]
+        await api.stage.run()
+        await api.ask("DELETE", f"/api/agent-jobs/{job_id}")
+        assert (asked, api.stage.admission.stored) == ([], {})
+
+
+async def test_a_store_that_does_not_answer_refuses_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged; a deletion is done, too."""
+
+    async def away(*_: object) -> dict[int, int]:
+        raise StoreError("away")
+
+    async with with_quota(1) as api:
+        for name in ("sums", "add"):
+            monkeypatch.setattr(stored(api), name, away)
+        job_id, again = [(await submits(api)).json()["id"] for _ in range(2)]
+        assert all(word in caplog.text for word in ("'acme'", "away"))
+        await api.stage.run()
+        assert {(await api.read(each))["status"] for each in (job_id, again)} == {"completed"}
+        assert (await api.ask("DELETE", f"/api/agent-jobs/{job_id}")).status_code == 204

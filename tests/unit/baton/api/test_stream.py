@@ -1,0 +1,208 @@
+"""A job's parts as server-sent events."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+from starlette.types import Message, Receive, Scope, Send
+
+from baton.app import build_app
+from baton_events.errors import StoreError
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, assert_problem
+
+CREATED_MS = 1_800_000_000_000
+
+
+def told(text: str) -> list[tuple[str, Any]]:
+    """(id, data) of each event; comments left out."""
+    found: list[tuple[str, Any]] = []
+    for block in text.split("\n\n"):
+        fields = dict(re.findall(r"^(id|data): (.*)$", block, re.MULTILINE))
+        if fields:
+            data = fields["data"]
+            found.append((fields.get("id", ""), data if data == "[DONE]" else json.loads(data)))
+    return found
+
+
+async def ended_job(api: Api, agent: str = "adds") -> str:
+    """The id of a job that has ended."""
+    job_id: str = (await api.submitted(jobType=agent))["id"]
+    await api.stage.run()
+    return job_id
+
+
+async def test_an_ended_jobs_stream_tells_everything_and_ends(api: Api) -> None:
+    """Ids count from one; the last event has none."""
+    job_id = await ended_job(api)
+    response = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")
+    events = told(response.text)
+    assert response.status_code == 200
+    assert events[-1] == ("", "[DONE]")
+    assert [number for number, _ in events[:-1]] == [f"{CREATED_MS}-{n}" for n in range(1, len(events))]
+    types = [part["type"] for _, part in events[:-1]]
+    assert (types[0], types[-1]) == ("start", "finish")
+    assert types.count("tool-output-available") == 2
+    assert events[-2][1] == {"type": "finish", "messageMetadata": {"status": "completed"}}
+
+
+async def test_a_process_that_stops_ends_a_stream_without_its_end(api: Api) -> None:
+    """What is there is told; the client comes back for the rest, to a process that stays."""
+    job_id = (await api.submitted(jobType="adds"))["id"]
+    api.stage.container.stopping.begun = True
+    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert [part["type"] for _, part in events] == ["start"]
+
+
+async def test_the_headers_are_those_of_the_protocol(api: Api) -> None:
+    """UI message stream v1; nobody may buffer or change it."""
+    job_id = await ended_job(api, "answers")
+    headers = (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).headers
+    assert headers["content-type"].split(";")[0] == "text/event-stream"
+    assert headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert headers["cache-control"] == "no-cache, no-transform"
+
+
+@pytest.mark.parametrize("how", ["header", "query"])
+async def test_a_reader_that_comes_back_gets_the_rest_once(api: Api, how: str) -> None:
+    """At every position: what was read and what follows are together the whole."""
+    job_id = await ended_job(api)
+    path = f"/api/agent-jobs/{job_id}/stream"
+    whole = told((await api.ask("GET", path)).text)
+    for position, (last_id, _) in enumerate(whole[:-1], 1):
+        if how == "header":
+            response = await api.ask("GET", path, headers={"last-event-id": last_id})
+        else:
+            response = await api.ask("GET", path, params={"last_message_id": last_id})
+        assert told(response.text) == whole[position:]
+
+
+async def test_zero_is_the_beginning_and_a_position_behind_the_end_has_nothing(api: Api) -> None:
+    """But the end."""
+    job_id = await ended_job(api, "answers")
+    path = f"/api/agent-jobs/{job_id}/stream"
+    whole = told((await api.ask("GET", path)).text)
+    assert told((await api.ask("GET", path, headers={"last-event-id": "0-0"})).text) == whole
+    behind = await api.ask("GET", path, headers={"last-event-id": f"{CREATED_MS}-999"})
+    assert told(behind.text) == [("", "[DONE]")]
+
+
+@pytest.mark.parametrize("position", ["x", "1", "-1", "1-", "1-x", "1--1", "1.5-2", " 1-2 x"])
+async def test_a_position_that_is_none_is_a_bad_request(api: Api, position: str) -> None:
+    """400, with the form that it has."""
+    job_id = await ended_job(api, "answers")
+    response = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": position})
+    assert "is not of the form <ms>-<n>" in assert_problem(response, 400)
+
+
+async def test_a_live_jobs_stream_goes_on_until_its_end(api: Api) -> None:
+    """What is told meanwhile arrives, each part once."""
+    job_id = (await api.submitted(jobType="adds"))["id"]
+
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+        await api.stage.run()
+
+    response, _ = await asyncio.gather(api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), work())
+    again = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")
+    assert told(response.text) == told(again.text)
+
+
+async def test_another_tenants_and_an_unknown_jobs_stream_are_refused(api: Api) -> None:
+    """403 and 404; operators may read every one."""
+    job_id = await ended_job(api, "answers")
+    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
+    assert_problem(await api.ask("GET", "/api/agent-jobs/job_unknown/stream"), 404)
+    assert (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", ADMIN)).status_code == 200
+
+
+async def test_a_cancelled_jobs_stream_says_so(api: Api) -> None:
+    """As an abort, then the end."""
+    job_id = (await api.submitted())["id"]
+    await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert [part["type"] for _, part in events[:-1]] == ["start", "abort", "finish"]
+    assert events[-1] == ("", "[DONE]")
+
+
+async def test_a_part_is_one_line_whatever_is_in_it(api: Api) -> None:
+    """A line feed in a text must not end an event."""
+    job_id = (await api.submitted())["id"]
+    tree = api.stage.store.tree(job_id)
+    part = json.dumps({"type": "text-delta", "delta": "a\n\nb\r\ndata: x\u2028"}, ensure_ascii=False)
+    api.stage.store.write(job_id, replace(tree, parts={job_id: (part,)}))
+    await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert events[0][1]["delta"] == "a\n\nb\r\ndata: x\u2028"
+
+
+class Buffering:
+    """The app behind a host that hands an answer over whole: Mangum puts Lambda's event into the scope."""
+
+    def __init__(self, api: Api) -> None:
+        self._app = build_app(api.stage.container)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await self._app({**scope, "aws.event": {}}, receive, send)
+
+    async def read(self, job_id: str, last_id: str = "0-0") -> list[tuple[str, Any]]:
+        """One answer."""
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self), base_url="http://test") as client:
+            path, key = f"/api/agent-jobs/{job_id}/stream", {"authorization": f"Bearer {ACME}"}
+            response = await client.get(path, headers={**key, "last-event-id": last_id})
+        assert response.text.startswith("retry: ")
+        return told(response.text)
+
+
+async def test_where_nothing_streams_a_reader_gets_what_is_there_and_comes_back(api: Api) -> None:
+    """Without the end before the end; together the answers are the stream."""
+    host, job_id = Buffering(api), (await api.submitted(jobType="adds"))["id"]
+    (first,) = await host.read(job_id)
+    told_so_far = [first]
+
+    async def read_on() -> None:
+        if told_so_far[-1][1] != "[DONE]":
+            told_so_far.extend(await host.read(job_id, told_so_far[-1][0]))
+
+    await read_on()
+    assert told_so_far == [first]
+    await api.stage.run(read_on)
+    whole = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert told_so_far == whole
+
+
+async def test_a_store_that_fails_in_mid_stream_ends_the_answer_without_the_end(api: Api) -> None:
+    """The reader comes back with the last id that it has."""
+    job_id = (await api.submitted())["id"]
+
+    async def fail() -> None:
+        await asyncio.sleep(0.05)
+        api.stage.reader.down = StoreError("the store is down")
+
+    response, _ = await asyncio.gather(api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), fail())
+    assert response.status_code == 200
+    assert [part["type"] for _, part in told(response.text)] == ["start"]
+
+
+async def test_a_reader_who_goes_away_is_no_error(api: Api) -> None:
+    """On hosts that say so by refusing what is sent."""
+    job_id, key = await ended_job(api, "answers"), f"Bearer {ACME}".encode()
+    sent: list[str] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+        if message["type"] == "http.response.body":
+            raise OSError("gone")
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope: dict[str, Any] = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "method": "GET"}
+    scope |= {"path": f"/api/agent-jobs/{job_id}/stream", "root_path": "", "query_string": b"", "scheme": "http"}
+    scope |= {"headers": [(b"authorization", key), (b"host", b"test")], "server": ("test", 80), "client": ("test", 1)}
+    await build_app(api.stage.container)(scope, receive, send)
+    assert sent == ["http.response.start", "http.response.body"]

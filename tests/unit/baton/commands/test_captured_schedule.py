@@ -1,0 +1,117 @@
+"""A schedule's message that somebody has captured: it starts no job that the queue has not asked for.
+
+The queue signs URL and body, and each token has an id of its own (`jti`, qstash.md 9); Upstash-Message-Id is in no
+signature, so whoever has a signed request can send it with another one, until the token expires.
+"""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from baton.app import build_app
+from baton.commands.schedule import recurrence
+from baton.queue.qstash.verifier import QueueVerifier
+from baton_events.errors import StoreError
+from baton_events.schema import encode_event
+from tests.unit.baton.kit.signing import delivery_headers, keyed, signature
+from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+
+LOOP = f"{BASE}/workers/agent-loop"
+
+
+class Firings:
+    """A schedule, and its messages as they reach the webhook."""
+
+    def __init__(self) -> None:
+        settings = keyed(SETTINGS)
+        self.stage = Stage(settings=settings, verifier=QueueVerifier(settings))
+        job = self.stage.job("answers", "sch_1", session="daily")
+        told = recurrence("sch_1", job, {"text": "", "data": {}}, {"cron": "* * * * *", "timeZone": "UTC"})
+        self.body = encode_event(told).encode()
+        transport = httpx.ASGITransport(app=build_app(self.stage.container), raise_app_exceptions=False)
+        self.client = httpx.AsyncClient(transport=transport, base_url=BASE)
+
+    def token(self, jti: str) -> str:
+        """What the queue signs for one attempt."""
+        return signature(LOOP, self.body, jti=jti)
+
+    async def comes(self, message_id: str, token: str, status: int = 200) -> None:
+        """Somebody delivers the message."""
+        headers = delivery_headers(LOOP, self.body, upstash_message_id=message_id, upstash_signature=token)
+        response = await self.client.post(LOOP, content=self.body, headers=headers)
+        assert response.status_code == status, response.text
+
+    def jobs(self) -> int:
+        """How many jobs there are."""
+        return len(self.stage.store.trees)
+
+
+@pytest.fixture
+async def firings() -> AsyncIterator[Firings]:
+    """A schedule that has not fired yet."""
+    made = Firings()
+    async with made.client:
+        yield made
+
+
+async def test_a_captured_message_starts_no_second_job_under_another_id(firings: Firings) -> None:
+    """However often, and whatever it says of its id."""
+    captured = firings.token("jwt_1")
+    await firings.comes("msg_1", captured)
+    for n in range(5):
+        await firings.comes(f"msg_of_somebody_{n}", captured)
+    assert firings.jobs() == 1
+
+
+async def test_another_spelling_of_the_same_signature_is_the_same_token(firings: Firings) -> None:
+    """With padding, which says nothing: only what is signed names a token."""
+    captured = firings.token("jwt_1")
+    await firings.comes("msg_1", captured)
+    await firings.comes("msg_of_somebody", f"{captured}=")
+    assert firings.jobs() == 1
+
+
+async def test_a_message_that_comes_again_starts_one_job(firings: Firings) -> None:
+    """A retry has a token of its own, and the same id; a copy has the same of both."""
+    for jti in ("jwt_1", "jwt_1", "jwt_2", "jwt_3"):
+        await firings.comes("msg_1", firings.token(jti))
+    assert firings.jobs() == 1
+
+
+async def test_each_firing_starts_a_job(firings: Firings) -> None:
+    """With a message and a token of its own, also in the same second."""
+    for n in range(3):
+        await firings.comes(f"msg_{n}", firings.token(f"jwt_{n}"))
+    assert firings.jobs() == 3
+
+
+async def test_who_comes_before_the_queue_does_not_take_its_job(
+    firings: Firings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A captured message is sent first, and dies: the queue's own one starts the job, and only one."""
+    captured = firings.token("jwt_1")
+
+    async def away(*_: object, **__: object) -> None:
+        raise StoreError("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(firings.stage.store, "create", away)
+        await firings.comes("msg_of_somebody", captured, 503)
+    await firings.comes("msg_1", captured)
+    await firings.comes("msg_of_somebody", captured)
+    assert firings.jobs() == 1
+
+
+async def test_what_cannot_be_looked_up_is_not_started(firings: Firings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503: the queue brings it again."""
+
+    async def away(*_: object) -> str:
+        raise StoreError("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(firings.stage.admission, "bearer", away)
+        await firings.comes("msg_1", firings.token("jwt_1"), 503)
+    assert firings.jobs() == 0
+    await firings.comes("msg_1", firings.token("jwt_2"))
+    assert firings.jobs() == 1

@@ -1,0 +1,264 @@
+"""Outcomes that come by the stream: the same path as the webhook, whatever is in the stream, however often."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
+from baton.commands.complete import CompletionBody
+from baton.commands.operation_stream import LAST_LOOK, PATIENCE_MS, Look, UnreadableEntryError, pause_ms, read_entry
+from baton.recovery.maintenance import Maintenance, Pruning, read_look
+from baton.recovery.outage import StoreAway
+from baton.storage.ports.operation_stream import StreamEntry
+from baton_events.errors import MalformedEventError, PublishError
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+LIMIT_BYTES = 1_000
+DAY_MS = 86_400_000
+INTERVAL_MS = SETTINGS.operations_stream_seconds * 1000
+
+
+@tool
+async def order() -> Pending:
+    """Order something."""
+    return Pending(timeout_seconds=3_600)
+
+
+async def waiting() -> tuple[Stage, str]:
+    """A job that waits for an operation, and the operation's id."""
+    agent = Agent(name="orders", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
+    stage = Stage(registry=Registry([agent]))
+    event = await stage.submit("orders")
+    await stage.deliver(event, "m1")
+    await stage.deliver(stage.events()[-1], "m2")
+    (call,) = await stage.calls()
+    assert call.operation_id in stage.outcomes.waiting
+    return stage, call.operation_id
+
+
+def maintenance_of(stage: Stage) -> Maintenance:
+    """What messages of the sweep's endpoint reach."""
+    container = stage.container
+    pruning = Pruning(stage.ports.listing, stage.reader, container.emitter, stage.clock, 1_000)
+    away = StoreAway(stage.admission, container.emitter, stage.clock, container.sweep_requests)
+    return Maintenance(stage.sweep, container.operations.outcomes, pruning, stage.ports.counters, away)
+
+
+def entry_id(stage: Stage, number: int = 0) -> str:
+    """The id that an entry gets now."""
+    return f"{stage.clock.ms}-{number}"
+
+
+def looks(stage: Stage) -> list[int]:
+    """For when the stream is to be read."""
+    bodies = [json.loads(message.body) for message in stage.outgoing() if "x-event-id" not in message.headers]
+    return [body["operationsMs"] for body in bodies if "operationsMs" in body]
+
+
+async def test_an_outcome_in_the_stream_finishes_the_call() -> None:
+    """As the webhook does, with a backup message."""
+    stage, operation_id = await waiting()
+    stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result='{"parts":[1]}')
+    assert await stage.container.operations.outcomes.look() == 1
+    backup = stage.events()[-2].payload
+    assert backup.model_dump()["fact"]["kind"] == "complete"
+    await stage.run()
+    snapshot = await stage.snapshot()
+    assert snapshot.job.status == "completed"
+    assert snapshot.results[snapshot.calls[0].id] == {"ok": {"parts": [1]}}
+    assert (stage.outcomes.entries, stage.outcomes.buried, stage.outcomes.waiting) == ({}, {}, {})
+
+
+async def test_an_outcome_that_comes_twice_counts_once() -> None:
+    """Twice in the stream, and by the webhook: the first stays."""
+    stage, operation_id = await waiting()
+    stage.outcomes.add(entry_id(stage, 1), operation_id=operation_id, success="true", result="1")
+    stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
+    stage.outcomes.add(entry_id(stage, 3), operation_id=operation_id, success="false", error="too late")
+    assert await stage.container.operations.outcomes.look() == 3
+    await stage.run()
+    snapshot = await stage.snapshot()
+    assert snapshot.results[snapshot.calls[0].id] == {"ok": 1}
+    assert stage.store.sums == {
+        "completions:stream:first": 1,
+        "completions:stream:again": 1,
+        "completions:stream:other": 1,
+    }
+
+
+async def test_an_entry_whose_reader_died_is_taken_in_by_the_next() -> None:
+    """It was taken, and never done; not even when the reader died after it had recorded the outcome."""
+    stage, operation_id = await waiting()
+    stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
+    await stage.outcomes.take()
+    assert await stage.container.operations.outcomes.look() == 0
+    stage.outcomes.let_go()
+    await stage.container.operations.completing.complete(
+        operation_id, CompletionBody(success=True, result=1), "webhook"
+    )
+    assert await stage.container.operations.outcomes.look() == 1
+    await stage.run()
+    assert (await stage.snapshot()).job.status == "completed"
+
+
+async def test_an_outcome_of_an_unknown_operation_is_kept_for_a_while() -> None:
+    """It may come before its job is known; then it is buried, with the reason."""
+    stage = Stage()
+    stage.outcomes.add(entry_id(stage), operation_id="op_job_9-1-0-abc", success="true")
+    assert await stage.container.operations.outcomes.look() == 0
+    assert stage.outcomes.buried == {}
+    stage.outcomes.let_go()
+    stage.clock.ms += PATIENCE_MS + 1
+    await stage.container.operations.outcomes.look()
+    assert list(stage.outcomes.buried.values()) == ["there is no operation 'op_job_9-1-0-abc'"]
+    assert stage.outcomes.entries == {}
+
+
+async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.LogCaptureFixture) -> None:
+    """With the reason, for a person."""
+    stage, operation_id = await waiting()
+    stage.outcomes.add(entry_id(stage, 1), success="true")
+    stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
+    assert await stage.container.operations.outcomes.look() == 1
+    assert list(stage.outcomes.buried.values()) == ["it names no operation: it needs the field `operation_id`"]
+    assert "is kept for a person" in caplog.text
+
+
+async def test_an_outcome_whose_backup_finds_no_queue_is_taken_in_later() -> None:
+    """It is not acknowledged."""
+    stage, operation_id = await waiting()
+    stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
+    stage.queue.failing.append(PublishError("the queue is down"))
+    with pytest.raises(PublishError):
+        await stage.container.operations.outcomes.look()
+    stage.outcomes.let_go()
+    assert await stage.container.operations.outcomes.look() == 1
+
+
+async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
+    """The stream is read at growing intervals, and then by the hourly sweep alone."""
+    stage, _ = await waiting()
+    stage.outcomes.waiting["op_of_a_month"] = stage.clock.ms + 30 * DAY_MS
+    began_ms, seen = stage.clock.ms, 0
+    maintenance = maintenance_of(stage)
+    while seen < len(looks(stage)):
+        stage.clock.ms = max(stage.clock.ms, looks(stage)[seen])
+        seen += 1
+        body = [message.body for message in stage.outgoing() if "operationsMs" in message.body][seen - 1]
+        assert (await maintenance.handle(body.encode(), "m", "d", again=False)).word == "looked"
+    for _ in range(24):
+        stage.clock.ms += 3_600_000
+        await maintenance.handle(b"", "m", "d", again=False)  # the hourly sweep
+    assert [round((at - began_ms) / INTERVAL_MS) for at in looks(stage)] == [1, 4, 16]
+    assert stage.outcomes.waiting  # it still waits
+
+
+async def test_operations_that_begin_to_wait_in_one_slot_share_their_looks() -> None:
+    """The slot is the message's deduplication id; a look is later than the one before, whatever the clock says."""
+    stage, operation_id = await waiting()
+    slot_ms = (stage.clock.ms // INTERVAL_MS + 1) * INTERVAL_MS
+    await stage.container.operations.outcomes.expect("op_other", stage.clock.ms + 1)
+    ids = {message.deduplication_id for message in stage.outgoing() if "operationsMs" in message.body}
+    assert ids == {f"operations.0.{slot_ms}"}
+    await stage.container.operations.outcomes.look(Look(slot_ms))  # it came early, by this clock
+    assert looks(stage)[-1] > slot_ms
+    await stage.container.operations.completing.complete(operation_id, CompletionBody(success=True), "webhook")
+    stage.clock.ms += 2
+    before = len(looks(stage))
+    await stage.container.operations.outcomes.look(Look(looks(stage)[-1], 1))
+    assert len(looks(stage)) == before
+
+
+async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
+    """Then what was taken in is trimmed; a look whose time is up leaves the rest to the next one."""
+    stage, operation_id = await waiting()
+    stage.outcomes.at_once = 100
+    for number in range(450):
+        stage.outcomes.add(entry_id(stage, number), operation_id=operation_id, success="true", result="1")
+    assert await stage.container.operations.outcomes.look() == 450
+    assert (stage.outcomes.entries, stage.outcomes.trimmed) == ({}, 1)
+
+
+def test_a_message_of_a_version_before_is_the_last_look() -> None:
+    """That version armed one each minute."""
+    assert read_look(b'{"operationsMs":5}') == Look(5, LAST_LOOK)
+    assert read_look(b'{"operationsMs":5,"look":1}') == Look(5, 1)
+    assert pause_ms(1_000, LAST_LOOK) == pause_ms(60_000, 3) == 0
+
+
+async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
+    """Both arrive at one endpoint; each sweep is counted."""
+    stage, operation_id = await waiting()
+    maintenance = maintenance_of(stage)
+    stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
+    slot = json.dumps({"operationsMs": stage.clock.ms}).encode()
+    assert (await maintenance.handle(slot, "m", "d", again=False)).word == "looked"
+    stage.outcomes.add(entry_id(stage, 1), operation_id=operation_id, success="true", result="1")
+    assert (await maintenance.handle(b"", "m", "d", again=False)).word == "swept"
+    assert stage.outcomes.entries == {}
+    assert stage.store.sums["sweeps"] == 1
+
+
+async def test_a_stream_that_is_not_used_costs_nothing() -> None:
+    """`OPERATIONS_STREAM_SECONDS=0`: not read, nothing armed."""
+    stage = Stage(settings=replace(SETTINGS, operations_stream_seconds=0))
+    stage.outcomes.add(entry_id(stage))
+    await stage.container.operations.outcomes.expect("op_1", stage.clock.ms + 1_000)
+    assert (await stage.container.operations.outcomes.look(), looks(stage), len(stage.outcomes.entries)) == (0, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        ({"success": "true", "result": '{"a":1}'}, {"ok": {"a": 1}}),
+        ({"success": "1", "result": "plain text"}, {"ok": "plain text"}),
+        ({"success": "True", "result": "null"}, {"ok": None}),
+        ({"success": "true", "error": ""}, {"ok": None}),
+        ({"success": "false", "result": "", "error": "no"}, {"error": {"type": "operation_failed", "message": "no"}}),
+        ({"success": "0", "task_id": "t"}, {"error": {"type": "operation_failed", "message": "the operation failed"}}),
+        ({"data": '{"operationId":"op","success":true,"result":[1],"error":null}'}, {"ok": [1]}),
+        ({"data": '{"operation_id":"op","task_id":"t","success":false,"result":null,"error":"no"}'}, None),
+    ],
+)
+def test_an_entry_is_read_by_fields_or_as_a_document(fields: dict[str, str], outcome: Any) -> None:
+    """A stream knows texts only: what is JSON is read as such."""
+    named = fields if "data" in fields else {"operation_id": "op", **fields}
+    operation_id, body = read_entry(StreamEntry("1-0", named), LIMIT_BYTES)
+    assert operation_id == "op"
+    assert body.outcome == (outcome or {"error": {"type": "operation_failed", "message": "no"}})
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "it names no operation"),
+        ({"operation_id": "op"}, "it is no outcome: success: Field required"),
+        ({"operation_id": "op", "success": "perhaps"}, "success: Input should be a valid boolean"),
+        ({"operation_id": "op", "success": "true", "error": "but"}, "a success has no error"),
+        ({"operation_id": "op", "success": "true", "result": "NaN"}, "result"),
+        ({"operation_id": "op", "success": "true", "result": "x" * LIMIT_BYTES}, "over RESULT_LIMIT_BYTES"),
+        ({"data": "{"}, "its field `data` is not JSON"),
+        ({"data": "[]"}, "its field `data` is no JSON object"),
+        ({"data": '{"operation_id":7,"success":true}'}, "it names no operation"),
+    ],
+)
+def test_what_is_no_outcome_says_why(fields: dict[str, str], reason: str) -> None:
+    """For the person who finds it."""
+    with pytest.raises(UnreadableEntryError, match=reason):
+        read_entry(StreamEntry("1-0", fields), LIMIT_BYTES)
+
+
+@pytest.mark.parametrize(("body", "slot_ms"), [(b"", 0), (b'{"dueMs":5}', 0), (b'{"operationsMs":7}', 7), (b"[]", 0)])
+def test_a_look_is_told_from_a_sweep_by_its_body(body: bytes, slot_ms: int) -> None:
+    """The hourly schedule's is empty."""
+    look = read_look(body)
+    assert (look.slot_ms if look else 0) == slot_ms
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"operationsMs":"soon"}'])
+def test_what_is_neither_is_malformed(body: bytes) -> None:
+    """489: it stays in the dead letter queue for a person."""
+    with pytest.raises(MalformedEventError):
+        read_look(body)

@@ -1,0 +1,95 @@
+"""Outcomes by stream and webhook, readers that die, failovers that forget an acknowledgement: the first outcome stays.
+
+Generated orders of what can happen to one operation; whatever the order, the job ends with the outcome that was taken
+in first, its tool call has one result, and no entry is left in the stream or buried.
+"""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
+from baton.commands.complete import CompletionBody
+from tests.fakes.operation_stream import FakeOperationStream
+from tests.unit.baton.kit.stage import Stage
+
+ACTIONS = ("add", "look", "die", "minute", "webhook", "forget acknowledgements")
+
+
+@tool
+async def order() -> Pending:
+    """Order something."""
+    return Pending(timeout_seconds=3_600)
+
+
+class Played:
+    """One operation, and what happens to it; outcomes are numbered in the order in which they are made."""
+
+    def __init__(self) -> None:
+        agent = Agent(name="orders", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
+        self.stage = Stage(registry=Registry([agent]))
+        self.operation_id = ""
+        self.made = 0
+        self.entries = dict[str, dict[str, str]]()
+
+    async def begin(self) -> None:
+        """The job waits."""
+        await self.stage.deliver(await self.stage.submit("orders"), "m1")
+        await self.stage.deliver(self.stage.events()[-1], "m2")
+        (call,) = await self.stage.calls()
+        self.operation_id = call.operation_id
+
+    @property
+    def stream(self) -> FakeOperationStream:
+        """The stream."""
+        return self.stage.outcomes
+
+    async def do(self, action: str) -> None:
+        """One thing happens."""
+        match action:
+            case "add":
+                self.made += 1
+                name, fields = f"{self.stage.clock.ms}-{self.made}", {"success": "true", "result": str(self.made)}
+                self.entries[name] = {"operation_id": self.operation_id, **fields}
+                self.stream.add(name, **self.entries[name])
+            case "look":
+                await self.stage.container.operations.outcomes.look()
+            case "die":
+                await self.stream.take()
+            case "minute":
+                self.stream.let_go()
+            case "webhook":
+                self.made += 1
+                body = CompletionBody(success=True, result=self.made)
+                await self.stage.container.operations.completing.complete(self.operation_id, body, "webhook")
+            case _:  # a failover brings back what was acknowledged
+                for name, told in self.entries.items():
+                    self.stream.add(name, **told)
+
+    async def first(self) -> int | None:
+        """The outcome that is recorded; None while there is none."""
+        results = (await self.stage.snapshot()).results
+        return next((result["ok"] for result in results.values()), None)
+
+
+@given(st.lists(st.sampled_from(ACTIONS), max_size=12))
+def test_the_first_outcome_stays_whatever_the_order(actions: list[str]) -> None:
+    """And every entry is acknowledged in the end."""
+
+    async def play() -> None:
+        played = Played()
+        await played.begin()
+        first: int | None = None
+        for action in [*actions, "add", "minute", "look"]:
+            await played.do(action)
+            recorded = await played.first()
+            assert first is None or recorded == first
+            first = recorded
+        await played.stage.run()
+        snapshot = await played.stage.snapshot()
+        assert snapshot.job.status == "completed"
+        assert list(snapshot.results.values()) == [{"ok": first}]
+        assert (played.stream.entries, played.stream.buried, played.stream.waiting) == ({}, {}, {})
+
+    asyncio.run(play())

@@ -1,0 +1,97 @@
+"""A thousand people decide about one call at the same time: one decision counts, and the tool runs once, or never."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+
+from baton.engine.commit.answers import Outside, OutsideFact
+from baton.engine.commit.usage_ledger import NOTHING, Spent
+from baton_events.ids import digest
+from tests.fakes import FakeStore
+from tests.unit.baton.api.client import ADMIN, Api, api_of, with_keys
+from tests.unit.baton.kit.approval_kit import Kit, asked, checkpoints, run_for_an_hour
+from tests.unit.baton.kit.stage import Stage
+
+DECISIONS = 1_000
+
+
+class Crowded(FakeStore):
+    """A store that answers each in its own time, after others who asked later, as the seed says."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed, self._told = seed, 0
+
+    async def tell(
+        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
+    ) -> Outside:
+        """Take a fact in, some turns of the loop later."""
+        await self._wait()
+        told = await super().tell(job_id, message_id, fact, now_ms, spent)
+        await self._wait()
+        return told
+
+    async def _wait(self) -> None:
+        self._told += 1
+        for _ in range(int(digest(self._seed, self._told)[:2], 16) % 40):
+            await asyncio.sleep(0)
+
+
+async def decide(api: Api, path: str, number: int) -> httpx.Response:
+    """Approve, approve with other arguments, or reject."""
+    if number % 3 == 0:
+        return await api.ask("DELETE", path, ADMIN, json={"reason": f"no {number}"})
+    edited = {"arguments": {"to": "Ann", "amount": number}} if number % 3 == 1 else {}
+    return await api.ask("POST", path, ADMIN, json={"comment": f"yes {number}", **edited})
+
+
+def expected_runs(decided: dict[str, Any]) -> list[int]:
+    """With which amounts the tool has run after this decision."""
+    if decided["status"] != "approved":
+        return []
+    return [(decided["editedArguments"] or decided["arguments"])["amount"]]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_of_a_thousand_decisions_one_counts(seed: int) -> None:
+    """All others are told that it is too late; what runs is what the one said."""
+    kit = Kit()
+    stage = Stage(settings=with_keys(), registry=kit.registry(), store=Crowded(seed))
+    async with api_of(stage) as api:
+        job_id, checkpoint = await asked(api, "pays")
+        path = f"/api/admin/agent-checkpoints/{checkpoint['id']}"
+        answers = await asyncio.gather(*(decide(api, path, number) for number in range(DECISIONS)))
+        assert Counter(answer.status_code for answer in answers) == {200: 1, 409: DECISIONS - 1}
+        (decided,) = [answer.json() for answer in answers if answer.status_code == 200]
+        await run_for_an_hour(api)
+        assert await checkpoints(api, job_id) == [decided]
+        assert [ran.arguments["amount"] for ran in kit.ran] == expected_runs(decided)
+        assert (await api.read(job_id))["status"] == "completed"
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_decisions_race_with_a_cancellation(seed: int) -> None:
+    """Whichever comes first: a decision that counted before the end stays recorded, and nothing runs after the end."""
+    kit = Kit()
+    stage = Stage(settings=with_keys(), registry=kit.registry(), store=Crowded(seed))
+    async with api_of(stage) as api:
+        job_id, checkpoint = await asked(api, "pays")
+        path = f"/api/admin/agent-checkpoints/{checkpoint['id']}"
+
+        async def cancel() -> httpx.Response:
+            for _ in range(seed * 3):
+                await asyncio.sleep(0)
+            return await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+
+        cancelled, *answers = await asyncio.gather(cancel(), *(decide(api, path, number) for number in range(20)))
+        assert cancelled.status_code == 200
+        counted = [answer.json() for answer in answers if answer.status_code == 200]
+        assert len(counted) <= 1
+        await run_for_an_hour(api)
+        (shown,) = await checkpoints(api, job_id)
+        assert shown["status"] == (counted[0]["status"] if counted else "cancelled")
+        assert kit.ran == []
+        assert (await api.read(job_id))["status"] == "cancelled"

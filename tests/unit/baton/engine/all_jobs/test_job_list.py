@@ -1,0 +1,122 @@
+"""The list of jobs, pure: rows in their order, positions and cursors."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baton.engine.all_jobs.job_list import (
+    Query,
+    Row,
+    all_members,
+    bounds,
+    cursor_of,
+    found,
+    index_of,
+    members,
+    position_from,
+    position_of,
+)
+from tests.unit.baton.engine.sample_state import NOW_MS
+
+ROW = Row("job_a", NOW_MS, "acme", "s", "agent")
+FAILED = frozenset({"failed"})
+
+
+def test_a_row_tells_what_it_is_about() -> None:
+    """Id, time, and where a page goes on after it."""
+    for member in members(replace(ROW, status="failed")):
+        one = found(member)
+        assert (one.job_id, one.created_ms, one.member) == ("job_a", NOW_MS, member)
+        assert one.position == position_of(NOW_MS, "job_a")
+
+
+@pytest.mark.parametrize("status", ["", "completed", "failed", "cancelled"])
+def test_from_any_row_of_a_job_all_of_its_rows_follow(status: str) -> None:
+    """So that one that is gone can be removed whole."""
+    rows = members(replace(ROW, status=status))
+    assert all(set(rows) <= set(all_members(member)) for member in rows)
+    child = members(replace(ROW, job_id="job_a.1.2", status=status))
+    assert [all_members(member) for member in child] == [child]
+
+
+def test_a_job_below_another_is_listed_with_its_parent_only() -> None:
+    """Whatever became of it."""
+    assert [member.split(":")[:2] for member in members(replace(ROW, job_id="job_a.1.2"))] == [["c", "job_a.1"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(), "a"),
+        (Query(tenant="acme"), "t:"),
+        (Query(session_id="s"), "a"),
+        (Query(tenant="acme", session_id="s", statuses=FAILED), "s:"),
+        (Query(statuses=FAILED), "e:failed"),
+        (Query(tenant="acme", statuses=FAILED), "f:failed:"),
+        (Query(statuses=frozenset({"failed", "cancelled"})), "a"),
+        (Query(statuses=frozenset({"pending"})), "a"),
+        (Query(tenant="acme", parent_id="job_a"), "c:job_a"),
+    ],
+)
+def test_the_index_with_the_fewest_rows_is_looked_at(query: Query, expected: str) -> None:
+    """It has all that the query may mean."""
+    assert index_of(query).startswith(expected)
+    row = replace(ROW, status="failed", job_id="job_a.1" if query.parent_id else "job_a")
+    if not query.statuses - {"failed"}:
+        assert any(member.startswith(f"{index_of(query)}:") for member in members(row))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "live"),
+    [
+        ({"pending"}, True),
+        ({"waiting", "processing"}, True),
+        ({"failed"}, False),
+        ({"failed", "pending"}, False),
+        (set(), False),
+    ],
+)
+def test_a_query_for_live_jobs_alone_is_known(statuses: set[str], live: bool) -> None:
+    """They are in the admission's slot table; those of a parent are not looked for there."""
+    assert Query(statuses=frozenset(statuses)).live is live
+    assert not Query(statuses=frozenset(statuses), parent_id="job_a").live
+
+
+@given(
+    created=st.lists(st.integers(0, 5), min_size=1, max_size=8),
+    after=st.integers(0, 6),
+    before=st.integers(0, 6),
+)
+def test_a_range_has_the_jobs_created_in_it(created: list[int], after: int, before: int) -> None:
+    """From `after` on, and before `before`."""
+    rows = {members(replace(ROW, job_id=f"job_{n}", created_ms=NOW_MS + ms))[0]: ms for n, ms in enumerate(created)}
+    highest, lowest = bounds(Query(after_ms=NOW_MS + after, before_ms=NOW_MS + before), "")
+    inside = {member for member in rows if lowest <= member < highest}
+    assert inside == {member for member, ms in rows.items() if after <= ms < before}
+
+
+@given(ids=st.lists(st.text("ab_-.01", min_size=1, max_size=4), unique=True, min_size=1, max_size=8))
+def test_a_position_stands_between_a_row_and_those_below_it(ids: list[str]) -> None:
+    """Ids of which one begins with another keep their order, too."""
+    rows = sorted((members(replace(ROW, job_id=f"job{name.replace('.', 'x')}"))[0] for name in ids), reverse=True)
+    for number, member in enumerate(rows):
+        highest, _ = bounds(Query(), found(member).position)
+        assert [row for row in rows if row < highest] == [row for row in rows[number:] if row != member]
+
+
+def test_a_cursor_comes_back_as_the_position_that_it_is() -> None:
+    """It holds no letter that a query must escape."""
+    position = position_of(NOW_MS, "job_a.1-2_3")
+    assert position_from(cursor_of(position)) == position
+    assert set(cursor_of(position)) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "====", "%", "é", cursor_of("12:job:"), cursor_of(position_of(1, "a:b")), cursor_of("1" * 13)]
+)
+def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+    """And named."""
+    with pytest.raises(ValueError, match="is no cursor of a list"):
+        position_from(cursor)

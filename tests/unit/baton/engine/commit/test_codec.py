@@ -1,0 +1,224 @@
+"""How records are kept: what is written is read back, also by other versions."""
+
+import json
+from collections.abc import Callable
+from types import EllipsisType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.commit.codec import (
+    dump_call,
+    dump_item,
+    dump_job,
+    dump_slot_state,
+    job_from,
+    job_values,
+    load_call,
+    load_entry,
+    load_item,
+    load_job,
+    load_results,
+    load_slot_state,
+    load_usage,
+    load_values,
+)
+from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.work_items import ItemKind, WorkItem, slot_request_item
+from baton.sdk.limits import Limits
+from baton.sdk.records import Failure
+from baton_events.errors import NewerVersionError
+from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_record, call_state
+
+FULL_JOB = replace(
+    JOB,
+    status=JobStatus.FAILED,
+    result={"answer": "é/", "more": [1, None]},
+    error=Failure("t", "m", retryable=True),
+    limits=Limits(cost_usd=0.5, on_limit="fail"),
+)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | FINITE | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    """What a field of this type may hold."""
+    match get_origin(kind), get_args(kind):
+        case (origin, kinds) if origin is UnionType:
+            return st.one_of([values_of(each) for each in kinds])
+        case (origin, (_, inner)) if origin is dict:
+            return st.dictionaries(st.text(), values_of(inner), max_size=3)
+        case (origin, (inner, EllipsisType())) if origin is tuple:
+            return st.lists(values_of(inner), max_size=3).map(tuple)
+        case _:
+            pass
+    if kind is Limits:
+        return st.builds(Limits, turns=st.integers(1), cost_usd=st.none() | st.floats(0.01, 1e20))
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return st.builds(kind, **{name: values_of(inner) for name, inner in get_type_hints(kind).items()})
+    return ANY_JSON if kind is Any else FINITE if kind is float else st.from_type(kind)
+
+
+KEPT: list[tuple[type[Struct], Callable[[Any], str], Callable[[str], Any]]] = [
+    (Job, dump_job, load_job),
+    (WorkItem, dump_item, load_item),
+    (CallRecord, dump_call, load_call),
+    (SlotState, dump_slot_state, load_slot_state),
+]
+
+
+@pytest.mark.parametrize(("kind", "dump", "load"), KEPT)
+@given(data=st.data())
+def test_whatever_a_record_holds_is_read_back(kind: Any, dump: Any, load: Any, data: st.DataObject) -> None:
+    """To the last digit, and in the order of its fields."""
+    record = data.draw(values_of(kind))
+    if kind is Job:
+        record = replace(record, version=STATE_VERSION)
+        assert job_from(job_values(record)) == record
+    text = dump(record)
+    assert repr(load(text)) == repr(record)
+    assert list(json.loads(text)) == [name for name in kind.__struct_encode_fields__ if name in json.loads(text)]
+
+
+def test_an_item_says_only_what_older_versions_know_unless_there_is_more_to_say() -> None:
+    """They would refuse nothing, and their own texts stay as they are."""
+    plain = replace(call_state(ItemKind.WAIT).item, timeout_result='{"ok":",\\"died\\":0"}', event=',"driven":0')
+    assert load_item(dump_item(plain)) == plain
+    assert list(json.loads(dump_item(plain)))[-2:] == ["text_id", "isolated"]
+    rare = replace(plain, abandoned=10, died=1, redelivered=True, redriven=2)
+    assert load_item(dump_item(rare)) == rare
+    assert dump_item(rare).endswith('"isolated":false,"abandoned":10,"died":1,"handed_on":true,"driven":2}')
+
+
+@pytest.mark.parametrize("turn", ["1e+14", "100000000000000.0", '"100000000000000"'])
+def test_whole_numbers_are_read_as_scripts_write_them(turn: str) -> None:
+    """Lua has no integers."""
+    assert load_job(dump_job(JOB).replace('"turn":2', f'"turn":{turn}')) == replace(JOB, turn=10**14)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "truncated"),
+        ("[]", "Expected `object`"),
+        ('{"id":1}', r"Expected `str`, got `int` - at `\$\.id`"),
+        ('{"id":"job_1"}', "missing required field `session_id`"),
+        (dump_job(JOB).replace('"turns":5', '"turns":0'), r"turns=0\): a limit is a positive number - at `\$\.limits`"),
+    ],
+)
+def test_damage_is_told_with_its_place(text: str, told: str) -> None:
+    """And is left to whoever can read it."""
+    with pytest.raises(NewerVersionError, match=rf"a stored Job cannot be read by this version \(.*{told}"):
+        load_job(text)
+
+
+def test_a_job_is_read_back_as_it_was_written() -> None:
+    """From the store, and out of a submission."""
+    for job in (JOB, FULL_JOB):
+        text = dump_job(job)
+        assert load_job(text) == job
+        assert load_job(f"{text} ") == job, "a text that was not written here is read"
+        assert job_from(json.loads(json.dumps(job_values(job)))) == job
+
+
+def test_a_job_without_a_cost_limit_has_none_after_a_submission() -> None:
+    """A None that were left out would become a limit's default."""
+    assert job_from(job_values(JOB)).limits.cost_usd is None
+
+
+def test_a_state_of_a_newer_version_is_left_to_that() -> None:
+    """It says that it means something else; the queue brings what is about it again."""
+    newer = json.loads(dump_job(JOB)) | {"version": STATE_VERSION + 1}
+    told = r"job_1.* has version 2, this code reads 1"
+    with pytest.raises(NewerVersionError, match=told):
+        load_job(json.dumps(newer))
+    with pytest.raises(NewerVersionError, match=told):
+        job_from(newer)
+
+
+def test_a_record_that_cannot_be_read_is_left_to_a_newer_version() -> None:
+    """Such as a work item of a kind that nobody knew."""
+    newer = json.loads(dump_item(call_state(ItemKind.CALL).item)) | {"kind": "dance"}
+    with pytest.raises(NewerVersionError, match=r"stored WorkItem cannot be read by this version .*\$\.kind") as raised:
+        load_item(json.dumps(newer))
+    assert (raised.value.status, raised.value.retryable) == (503, True)
+
+
+@pytest.mark.parametrize("kind", [ItemKind.LOOP, ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED])
+def test_an_item_is_read_back_as_it_was_written(kind: ItemKind) -> None:
+    """Claim and all."""
+    item = call_state(kind).item
+    assert load_item(dump_item(item)) == item
+
+
+def test_a_slot_request_is_read_back_as_it_was_written() -> None:
+    """With what it wants."""
+    item = slot_request_item("job_1", "gone", NOW_MS, NOW_MS)
+    assert load_item(dump_item(item)) == item
+
+
+def test_a_call_is_read_back_as_it_was_written() -> None:
+    """Arguments of any depth."""
+    record = replace(call_record(CallStatus.RETRYING), arguments={"a": [{"b": None}]}, error=Failure("t", "é"))
+    assert load_call(dump_call(record)) == record
+
+
+def test_a_slot_state_is_read_back_as_it_was_written() -> None:
+    """As the scripts write it, too: without spaces, in any order."""
+    slot_state = SlotState("none", NOW_MS, slot=False)
+    assert load_slot_state(dump_slot_state(slot_state)) == slot_state
+    assert load_slot_state('{"slot":false,"lap":1800000000000,"want":"none"}') == slot_state
+
+
+def test_what_a_newer_version_wrote_besides_is_ignored() -> None:
+    """A deploy may be half done."""
+    newer: dict[str, Any] = {**json.loads(dump_job(JOB)), "added": {"a": 1}}
+    assert load_job(json.dumps(newer)) == JOB
+    item = call_state(ItemKind.CALL).item
+    assert load_item(json.dumps({**json.loads(dump_item(item)), "added": 1})) == item
+
+
+def test_what_an_older_version_did_not_write_has_its_default() -> None:
+    """A job of before there were priorities has the usual one."""
+    older = {name: value for name, value in json.loads(dump_job(JOB)).items() if name not in ("priority", "limits")}
+    assert (load_job(json.dumps(older)).priority, load_job(json.dumps(older)).limits) == (5, Limits())
+
+
+@given(st.lists(ANY_JSON))
+def test_values_are_read_as_they_were_written(values: list[Any]) -> None:
+    """Numbers to the last digit."""
+    read = load_values([json.dumps(value) for value in values])
+    assert repr(read) == repr(values)
+
+
+def test_values_are_read_however_deep_they_are() -> None:
+    """A tool may return what the quick decoder refuses."""
+    deep = "[" * 500 + "]" * 500
+    assert load_values([deep, "1"])[1:] == [1]
+
+
+@pytest.mark.parametrize("text", ["", "{", "1]", "1,2"])
+def test_what_is_no_json_is_refused(text: str) -> None:
+    """Damage is not passed on."""
+    with pytest.raises(ValueError, match=r"Expecting|Extra data|1 JSON texts have"):
+        load_values([text])
+
+
+def test_usage_results_and_entries_are_read() -> None:
+    """As the scripts write them."""
+    assert load_usage('{"messages":1,"redis_requests":2,"redis_commands":3,"updated_ms":4}') == Usage(1, 2, 3, 4)
+    assert load_results({"a": '{"ok":1}', "b": '{"error":{"type":"t"}}'}) == {
+        "a": {"ok": 1},
+        "b": {"error": {"type": "t"}},
+    }
+    assert load_entry('{"tenant":"t","session_id":"s","priority":5,"created_ms":1,"lap":2}') == Entry("t", "s", 5, 1, 2)

@@ -1,0 +1,94 @@
+"""Limits that a job shares with the jobs below it."""
+
+from dataclasses import replace
+
+from msgspec import structs
+
+from baton.engine.budget import no_room, too_many_calls, with_lost
+from baton.engine.decide import decide
+from baton.engine.effects import CallModel
+from baton.engine.state import Job, Level, State
+from baton.engine.step_results import ModelAnswered, Started
+from baton.sdk.limits import Limits, Spend, Used, first_reserve, spent
+from baton.sdk.records import Wanted
+from tests.unit.baton.engine.sample_state import JOB, NOW_MS, turn_state
+
+CHILD = structs.replace(JOB, id="job_1.aaaaaaaaaa", used=Used(turns=1, input_tokens=10), limits=Limits(tokens=10_000))
+PARENT = structs.replace(JOB, limits=Limits(turns=10, tokens=100, tool_calls=5))
+
+
+def child_state(below: Spend, in_flight_tokens: int = 0, job: Job = CHILD) -> State:
+    """A turn of a child whose parent has used these."""
+    return structs.replace(turn_state(job), levels=(Level(job), Level(PARENT, below, in_flight_tokens)))
+
+
+def test_a_child_has_room_while_there_is_room_above_it() -> None:
+    """The parent has used 15 tokens by itself, of 100."""
+    state = child_state(Spend(turns=2, tokens=60))
+    assert no_room(state, NOW_MS) is None
+    assert isinstance(decide(state, Started(), NOW_MS).effects[0], CallModel)
+
+
+def test_what_is_used_and_reserved_below_a_job_counts_against_its_limits() -> None:
+    """The child ends, with the best answer that it has, and says whose limit it was."""
+    for state in (child_state(Spend(tokens=85)), child_state(Spend(tokens=60), 25), child_state(Spend(turns=9))):
+        reached = no_room(state, NOW_MS)
+        assert reached is not None
+        assert reached[1] is PARENT
+        changes = decide(state, Started(), NOW_MS).changes
+        assert changes is not None
+        assert changes.job is not None
+        assert changes.job.result == {"answer": "so far", "stoppedBy": reached[0]}
+
+
+def test_a_limit_above_fails_a_child_that_is_to_fail_at_a_limit() -> None:
+    """The message names the job."""
+    job = structs.replace(CHILD, limits=replace(CHILD.limits, on_limit="fail"))
+    changes = decide(child_state(Spend(tokens=85), job=job), Started(), NOW_MS).changes
+    assert changes is not None
+    assert changes.job is not None
+    assert changes.job.error is not None
+    assert changes.job.error.message == "the limit tokens=100 of job job_1 is reached"
+
+
+def test_tool_calls_count_above_too() -> None:
+    """One of its own, three below: two more are too many for a limit of five."""
+    state = child_state(Spend(tool_calls=3))
+    assert too_many_calls(state, 1) is None
+    assert too_many_calls(state, 2) is PARENT
+    wanted = (Wanted("read_file", {}), Wanted("read_file", {"n": 1}))
+    changes = decide(state, ModelAnswered("", wanted), NOW_MS).changes
+    assert changes is not None
+    assert changes.ends
+
+
+def test_an_attempt_that_died_counts_in_full() -> None:
+    """As much as the last call took, once for each; before the next one begins, and in what is recorded."""
+    job = structs.replace(JOB, reserve_tokens=40, reserve_usd=0.5)
+    item = structs.replace(turn_state(job).item, lost=2)
+    lost = with_lost(job, item).used
+    assert (lost.input_tokens, lost.cost_usd) == (JOB.used.input_tokens + 80, JOB.used.cost_usd + 1.0)
+    changes = decide(State(job, item), ModelAnswered("done", (), 7, 3, 0.1), NOW_MS).changes
+    assert changes is not None
+    assert changes.job is not None
+    assert changes.job.used.input_tokens == JOB.used.input_tokens + 80 + 7
+    assert (changes.job.reserve_tokens, changes.job.reserve_usd) == (10, 0.1)
+    tight = structs.replace(job, limits=replace(job.limits, tokens=90))
+    assert no_room(State(tight, item), NOW_MS) == ("tokens", with_lost(tight, item))
+
+
+def test_what_a_child_uses_is_noted_above_it_and_a_root_notes_nothing() -> None:
+    """In the commit of its turn."""
+    answer = ModelAnswered("", (Wanted("read_file", {}),), 7, 3, 0.25)
+    changes = decide(child_state(Spend()), answer, NOW_MS).changes
+    assert changes is not None
+    assert changes.spends == Spend(turns=1, tool_calls=1, tokens=10, cost_usd=0.25)
+    root = decide(turn_state(), answer, NOW_MS).changes
+    assert root is not None
+    assert root.spends is None
+
+
+def test_a_first_call_is_thought_to_take_little_of_a_small_limit() -> None:
+    """A tenth, or a thousand tokens."""
+    assert (first_reserve(Limits(tokens=40)), first_reserve(Limits())) == (4, 1_000)
+    assert spent(Used(turns=1), Used(turns=3, output_tokens=4)) == Spend(turns=2, tokens=4)

@@ -1,0 +1,95 @@
+"""What a turn does besides its model call is recorded and counted with it, whatever becomes of that call."""
+
+import pytest
+from msgspec.structs import replace
+
+from baton.engine.decide import decide
+from baton.engine.effects import Changes
+from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed, StepResult
+from baton.sdk.limits import Used
+from baton.sdk.records import Failure, Wanted
+from tests.unit.baton.engine.part_reader import decoded
+from tests.unit.baton.engine.sample_state import FAILURE, FOR_GOOD, JOB, NOW_MS, turn_state
+
+SUMMARY = {"role": "summary", "upTo": 1, "text": "so far", "v": 1}
+EXTRA_USAGE = ExtraUsage((SUMMARY,), model_calls=1, cached_calls=2, input_tokens=100, output_tokens=10, cost_usd=0.5)
+BESIDES = Used(turns=1, tool_calls=1, input_tokens=110, output_tokens=15, cost_usd=0.6, model_calls=1, cached_calls=2)
+
+
+def committed(step_result: StepResult) -> Changes:
+    """What is to be committed."""
+    changes = decide(turn_state(), step_result, NOW_MS).changes
+    assert changes is not None
+    return changes
+
+
+def test_an_extra_usage_stands_in_the_transcript_before_what_was_said() -> None:
+    """And its tokens are added to the answer's."""
+    changes = committed(ModelAnswered("done", (), 1, 2, 0.0, extra_usage=EXTRA_USAGE))
+    assert [entry["role"] for entry in decoded(changes.transcript)] == ["summary", "model"]
+    assert decoded(changes.transcript)[0] == SUMMARY
+    assert changes.job is not None
+    used = replace(BESIDES, turns=2, input_tokens=111, output_tokens=17, model_calls=2)
+    assert changes.job.used == used
+
+
+@pytest.mark.parametrize("failure", [FAILURE, FOR_GOOD])
+def test_an_extra_usage_of_a_call_that_failed_is_kept(failure: Failure) -> None:
+    """The next attempt need not do it again."""
+    changes = committed(ModelFailed(failure, extra_usage=EXTRA_USAGE))
+    assert decoded(changes.transcript) == [SUMMARY]
+    assert changes.job is not None
+    assert changes.job.used == BESIDES
+
+
+@pytest.mark.parametrize(
+    "step_result", [ModelAnswered("done"), ModelAnswered("", (Wanted("a", {}),)), ModelFailed(FAILURE)]
+)
+@pytest.mark.parametrize("said", [(1, 9), None])
+def test_what_is_told_no_more_is_kept_with_the_job(
+    step_result: ModelAnswered | ModelFailed, said: tuple[int, int] | None
+) -> None:
+    """Until a later turn says more of it."""
+    before = replace(JOB, untold=(1, 4))
+    changes = decide(turn_state(before), replace(step_result, extra_usage=ExtraUsage(untold=said)), NOW_MS).changes
+    assert changes is not None
+    assert changes.job is not None
+    assert changes.job.untold == (said or (1, 4))
+
+
+def test_an_extra_usage_is_kept_where_the_answer_ends_the_job_by_a_limit() -> None:
+    """More calls than are left; what was asked for is kept, too, and told to nobody."""
+    changes = committed(ModelAnswered("", (Wanted("a", {}), Wanted("b", {}), Wanted("c", {})), extra_usage=EXTRA_USAGE))
+    assert changes.ends
+    summary, withheld = decoded(changes.transcript)
+    assert (summary, withheld["role"], withheld["attempt"]) == (SUMMARY, "withheld", 1)
+    assert [call["tool"] for call in withheld["calls"]] == ["a", "b", "c"]
+
+
+def test_an_answer_from_the_cache_is_no_model_call() -> None:
+    """It is counted by itself, and was paid by who asked first; what it took then is noted for the next estimate."""
+    changes = committed(ModelAnswered("done", (), 100, 20, 0.5, cached=True, estimated_tokens=90))
+    assert changes.job is not None
+    assert changes.job.used == replace(JOB.used, turns=2, cached_calls=1)
+    assert decoded(changes.transcript)[0]["tokens"] == {"estimated": 90, "input": 100}
+
+
+@pytest.mark.parametrize(("estimated", "used", "noted"), [(90, 100, True), (0, 100, False), (90, 0, False)])
+def test_an_estimate_is_noted_beside_what_it_was(estimated: int, used: int, noted: bool) -> None:
+    """Where both are known."""
+    [entry] = decoded(committed(ModelAnswered("done", (), used, estimated_tokens=estimated)).transcript)
+    assert entry.get("tokens") == ({"estimated": 90, "input": 100} if noted else None)
+
+
+MEMORY = {"role": "memory", "v": 1, "entries": [{"text": "a"}, {"text": "b"}], "warnings": ["no index"]}
+
+
+@pytest.mark.parametrize(
+    "step_result",
+    [ModelAnswered("done", extra_usage=ExtraUsage((MEMORY,))), ModelFailed(FAILURE, extra_usage=ExtraUsage((MEMORY,)))],
+)
+def test_what_was_retrieved_of_memory_is_recorded_and_shown(step_result: StepResult) -> None:
+    """The stream tells how much it was and what did not answer, before what the model says."""
+    changes = committed(step_result)
+    assert decoded(changes.transcript)[0] == MEMORY
+    assert decoded(changes.parts)[0] == {"type": "data-memory", "data": {"entries": 2, "warnings": ["no index"]}}

@@ -1,0 +1,116 @@
+"""What a retry decides, from records alone."""
+
+import pytest
+from msgspec.structs import replace
+
+from baton.engine.decide import cancel, decide, retry
+from baton.engine.effects import Changes, Decision
+from baton.engine.retry import EndedJob, why_not
+from baton.engine.state import CallRecord
+from baton.engine.step_results import Cancelled, Retried, Undeliverable
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.waits import LIMIT_APPROVAL
+from baton.engine.work_items import ItemKind
+from baton.sdk.records import Failure
+from baton.sdk.redaction import redacted
+from baton_events.ids import call_id
+from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state
+
+FAILED = replace(JOB, status=JobStatus.FAILED, attempts=3, finished_at_ms=NOW_MS, error=Failure("boom", "it broke"))
+AGAIN = Retried(run=1, by="client of acme")
+
+
+def a_call(position: int, status: CallStatus, turn: int = 2, **changes: object) -> CallRecord:
+    """A call of the job."""
+    arguments = {"path": str(position)}
+    record = CallRecord(call_id(JOB.id, turn, position, "read_file", arguments), turn, position, "read_file", arguments)
+    return replace(record, status=status, attempts=1, **changes)
+
+
+def changes_of(ended: EndedJob, step_result: Retried = AGAIN) -> Changes:
+    """What the retry writes."""
+    changes = retry(ended, step_result, NOW_MS).changes
+    assert changes is not None
+    assert changes.begins_again
+    return changes
+
+
+def test_a_failed_turn_is_asked_again_as_its_next_attempt() -> None:
+    """The attempts before do not count against its retries."""
+    changes = changes_of(EndedJob(FAILED))
+    assert changes.job is not None
+    assert [item.key for item in changes.items] == [f"loop:{JOB.id}:2:4"]
+    assert (changes.job.run, changes.job.earlier, changes.job.status) == (2, 3, JobStatus.PENDING)
+    assert (changes.job.error, changes.job.finished_at_ms) == (None, None)
+
+
+def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None:
+    """Their outcomes are forgotten; the turn goes on."""
+    over, waiting, queued = (
+        a_call(0, CallStatus.COMPLETED),
+        a_call(1, CallStatus.WAITING, operation_id="op"),
+        replace(a_call(2, CallStatus.QUEUED), attempts=0),
+    )
+    changes = changes_of(EndedJob(FAILED, (over, waiting, queued)))
+    assert [item.key for item in changes.items] == [f"call:{waiting.id}:2", f"call:{queued.id}:1"]
+    assert changes.forgets == (waiting.id, queued.id)
+    assert [(record.status, record.earlier, record.operation_id) for record in changes.calls] == [
+        (CallStatus.QUEUED, 1, ""),
+        (CallStatus.QUEUED, 0, ""),
+    ]
+    assert changes.job is not None
+    assert changes.job.status is JobStatus.PROCESSING
+
+
+def test_where_every_call_is_over_the_next_turn_begins() -> None:
+    """Also where some of them failed: the model is given their errors."""
+    calls = (a_call(0, CallStatus.COMPLETED), a_call(1, CallStatus.FAILED))
+    assert [item.key for item in changes_of(EndedJob(FAILED, calls)).items] == [f"loop:{JOB.id}:3:1"]
+
+
+def test_questions_that_nobody_decided_are_withdrawn() -> None:
+    """Limits count anew."""
+    question = replace(a_call(0, CallStatus.WAITING), tool=LIMIT_APPROVAL)
+    changes = changes_of(EndedJob(FAILED, (question,)))
+    assert [(record.tool, record.status) for record in changes.calls] == [(LIMIT_APPROVAL, CallStatus.CANCELLED)]
+    assert [item.kind for item in changes.items] == [ItemKind.LOOP]
+
+
+def test_from_the_start_what_was_open_is_cancelled_and_what_was_said_is_not_told() -> None:
+    """What any run is told stays: the task, and what was remembered for it."""
+    changes = changes_of(EndedJob(FAILED, (a_call(0, CallStatus.WAITING),), 7, 2), replace(AGAIN, from_start=True))
+    assert changes.job is not None
+    assert (changes.job.untold, changes.job.turn, changes.job.first_turn) == ((2, 7), 3, 3)
+    assert [record.status for record in changes.calls] == [CallStatus.CANCELLED]
+    assert [item.key for item in changes.items] == [f"loop:{JOB.id}:3:1"]
+
+
+def test_a_call_whose_arguments_held_a_secret_cannot_be_made_again() -> None:
+    """They are not kept; from the start the model asks anew."""
+    arguments = {"apiKey": "something secret"}
+    call = CallRecord(call_id(JOB.id, 2, 0, "pay", arguments), 2, 0, "pay", redacted(arguments), CallStatus.WAITING)
+    ended = EndedJob(FAILED, (call,))
+    assert "Retry from the start" in why_not(ended, AGAIN)
+    assert retry(ended, AGAIN, NOW_MS) == Decision()
+    assert why_not(ended, replace(AGAIN, from_start=True)) == ""
+
+
+@pytest.mark.parametrize("step_result", [replace(AGAIN, run=2), replace(AGAIN, run=0)])
+def test_a_retry_of_another_run_changes_nothing(step_result: Retried) -> None:
+    """It was told before, or is told too early."""
+    assert retry(EndedJob(FAILED), step_result, NOW_MS) == Decision()
+
+
+def test_a_cancellation_of_an_earlier_run_changes_nothing() -> None:
+    """Whoever cancelled saw that one."""
+    later = replace(JOB, run=2)
+    assert cancel(later, Cancelled("client"), NOW_MS) == Decision()
+    assert cancel(later, Cancelled("client", run=2), NOW_MS).changes is not None
+
+
+def test_an_attempt_that_could_not_be_delivered_counts() -> None:
+    """So that a retry makes the next one, under a key of its own."""
+    state = call_state(ItemKind.CALL, attempt=2)
+    changes = decide(state, Undeliverable("gone", malformed=True), NOW_MS).changes
+    assert changes is not None
+    assert [record.attempts for record in changes.calls] == [2]

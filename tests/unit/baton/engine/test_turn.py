@@ -1,0 +1,259 @@
+"""What a turn decides."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.slots import SlotState
+from baton.engine.decide import decide, submit
+from baton.engine.effects import CallModel, Changes, Decision, RequestSlot
+from baton.engine.lifecycle import first_slot_state
+from baton.engine.state import Job, State
+from baton.engine.step_results import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Superseded
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.work_items import loop_item, slot_request_item, turn_group
+from baton.sdk.limits import Limits, Used
+from baton.sdk.records import Failure, Wanted
+from baton_events.ids import call_id
+from tests.unit.baton.engine.part_reader import decoded, outcomes, types_of
+from tests.unit.baton.engine.sample_state import CLAIMED_MS, FAILURE, FOR_GOOD, JOB, NOW_MS, claimed, turn_state
+
+READ, WRITE = Wanted("read_file", {"path": "a"}, retries=2), Wanted("write_file", {"path": "b"})
+UNKNOWN = Wanted("fly", {}, Failure("unknown_tool", "there is no tool 'fly'"))
+NEW = Job("job_1", "session_1", "tenant_1", "agent_1", NOW_MS)
+
+
+def changes_of(decision: Decision) -> Changes:
+    """What is to be committed."""
+    assert decision.changes is not None
+    return decision.changes
+
+
+def job_of(decision: Decision) -> Job:
+    """The job's new state."""
+    job = changes_of(decision).job
+    assert job is not None
+    return job
+
+
+def test_a_submission_with_a_slot_starts_with_its_first_turn() -> None:
+    """The task is the transcript's first entry."""
+    changes = changes_of(submit(Submitted(NEW, {"text": "do", "data": {"a": None}}, slot=True), NOW_MS))
+    assert changes.job == replace(NEW, reserve_tokens=1_000)
+    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS),)
+    assert changes.slot_state == replace(first_slot_state(NEW, NOW_MS), slot=True)
+    assert decoded(changes.transcript) == [{"role": "user", "v": 1, "text": "do", "data": {"a": None}}]
+    assert decoded(changes.parts) == [{"type": "start", "messageId": "job_1"}]
+
+
+def test_a_submission_without_a_slot_asks_for_one() -> None:
+    """The slot request is a work item beside the turn's."""
+    first = first_slot_state(NEW, NOW_MS)
+    changes = changes_of(submit(Submitted(NEW, {}), NOW_MS))
+    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS), slot_request_item("job_1", "slot", first.epoch, NOW_MS))
+    assert changes.slot_state == first
+
+
+def test_a_submission_for_later_wants_no_slot_yet() -> None:
+    """Its turn is a timer; a slot that the admission gave is not kept for it."""
+    later = replace(NEW, start_at_ms=NOW_MS + 3_600_000)
+    changes = changes_of(submit(Submitted(later, {}, slot=True), NOW_MS))
+    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS, NOW_MS + 3_600_000),)
+    assert changes.slot_state == SlotState("none", 0, slot=False)
+
+
+def test_a_start_that_came_meanwhile_is_a_later_word() -> None:
+    """The same submission, told before and after the job's start: the request epoch of the second counts."""
+    later = replace(NEW, start_at_ms=NOW_MS + 3_600_000)
+    before, after = first_slot_state(later, NOW_MS), first_slot_state(later, NOW_MS + 3_600_000)
+    assert (before.want, after.want) == ("none", "slot")
+    assert after.epoch > before.epoch
+
+
+def test_a_turn_that_starts_asks_the_model() -> None:
+    """Nothing is committed before it has answered."""
+    assert decide(turn_state(attempt=2), Started(), NOW_MS) == Decision(effects=(CallModel(JOB, 2, 2),))
+
+
+@pytest.mark.parametrize("want", ["slot", "none", "gone"])
+def test_a_slot_request_that_starts_asks_the_admission(want: str) -> None:
+    """Its request epoch is its attempt."""
+    state = State(JOB, claimed(slot_request_item("job_1", want, 77, NOW_MS)))
+    [effect] = decide(state, Started(), NOW_MS).effects
+    assert isinstance(effect, RequestSlot)
+    assert (effect.job, effect.want, effect.epoch) == (JOB, want, 77)
+
+
+def test_a_slot_request_that_was_heard_is_granted_by_the_commit() -> None:
+    """The script knows what it was for."""
+    assert decide(turn_state(), Admitted(), NOW_MS) == Decision(Changes(admitted=True))
+
+
+def test_a_slot_request_that_was_not_signal_result_is_made_again_above_what_the_admission_knows() -> None:
+    """The store makes it; nothing else changes."""
+    assert decide(turn_state(), Superseded(7), NOW_MS) == Decision(Changes(later_epoch=7))
+
+
+@pytest.mark.parametrize(
+    ("limits", "used", "limit"),
+    [
+        (Limits(turns=1), Used(turns=1), "turns"),
+        (Limits(tokens=10), Used(input_tokens=9, output_tokens=1), "tokens"),
+        (Limits(cost_usd=0.5), Used(cost_usd=0.5), "cost_usd"),
+        (Limits(wall_seconds=10), Used(), "wall_seconds"),
+    ],
+)
+def test_a_limit_ends_the_job_before_another_turn_with_the_best_answer_so_far(
+    limits: Limits, used: Used, limit: str
+) -> None:
+    """Completed, and it says by what it was stopped."""
+    decision = decide(turn_state(replace(JOB, limits=limits, used=used)), Started(), NOW_MS)
+    job = job_of(decision)
+    assert changes_of(decision).ends
+    assert (job.status, job.result) == (JobStatus.COMPLETED, {"answer": "so far", "stoppedBy": limit})
+    assert job.finished_at_ms == NOW_MS
+
+
+def test_a_limit_fails_the_job_where_the_agent_says_so() -> None:
+    """With the limit and its value."""
+    limits = Limits(turns=1, on_limit="fail")
+    job = job_of(decide(turn_state(replace(JOB, limits=limits)), Started(), NOW_MS))
+    assert job.status is JobStatus.FAILED
+    assert job.error == Failure("limit_exceeded", "the limit turns=1 is reached")
+
+
+def test_an_answer_without_calls_completes_the_job() -> None:
+    """Its text is the answer; tokens and cost are added up."""
+    decision = decide(turn_state(), ModelAnswered("It is 42.", (), 100, 20, 0.25), NOW_MS)
+    job = job_of(decision)
+    assert changes_of(decision).ends
+    assert (job.status, job.result, job.error) == (JobStatus.COMPLETED, {"answer": "It is 42."}, None)
+    assert job.used == Used(turns=2, tool_calls=1, input_tokens=110, output_tokens=25, cost_usd=0.35, model_calls=1)
+    said: dict[str, Any] = {"role": "model", "v": 1, "turn": 2, "text": "It is 42.", "calls": []}
+    said["usage"] = {"inputTokens": 100, "outputTokens": 20, "costUsd": 0.25}
+    assert decoded(changes_of(decision).transcript) == [said]
+    assert types_of(changes_of(decision).parts) == [
+        "finish-step",
+        "start-step",
+        "data-usage",
+        "text-start",
+        "text-delta",
+        "text-end",
+        "finish-step",
+        "data-event",
+        "finish",
+    ]
+
+
+def test_a_structured_answer_stands_beside_the_text() -> None:
+    """`{"answer": …, "output": …}`; input tokens from a provider's cache are counted apart as well."""
+    step_result = ModelAnswered("42", (), 100, 20, cached_input_tokens=64, output={"number": 42})
+    job = job_of(decide(turn_state(), step_result, NOW_MS))
+    assert job.result == {"answer": "42", "output": {"number": 42}}
+    assert (job.used.input_tokens, job.used.cached_input_tokens) == (110, 64)
+
+
+def test_the_first_turn_that_answers_completes_a_pending_job() -> None:
+    """It never was seen processing; when it was claimed is when it started."""
+    job = job_of(decide(turn_state(replace(NEW, turn=1)), ModelAnswered("done"), NOW_MS))
+    assert (job.status, job.started_at_ms) == (JobStatus.COMPLETED, CLAIMED_MS)
+
+
+def test_an_answer_with_calls_makes_an_item_and_a_record_of_each() -> None:
+    """All carried by the group that the next turn waits for."""
+    decision = decide(turn_state(), ModelAnswered("I look.", (READ, WRITE), 100, 20, 0.25), NOW_MS)
+    changes = changes_of(decision)
+    assert [item.key for item in changes.items] == [f"call:{record.id}:1" for record in changes.calls]
+    assert {item.group for item in changes.items} == {turn_group("job_1", 2)}
+    assert [(c.tool, c.arguments, c.status, c.retries, c.position) for c in changes.calls] == [
+        ("read_file", {"path": "a"}, CallStatus.QUEUED, 2, 0),
+        ("write_file", {"path": "b"}, CallStatus.QUEUED, 0, 1),
+    ]
+    assert changes.calls[0].id == call_id("job_1", 2, 0, "read_file", {"path": "a"})
+    assert not changes.ends
+    assert changes.join is None
+
+
+def test_a_turn_that_asks_goes_on_with_what_it_said_and_used() -> None:
+    """Its text is the best answer so far; its calls are counted."""
+    job = job_of(decide(turn_state(), ModelAnswered("I look.", (READ, WRITE), 1, 1, 0.0), NOW_MS))
+    assert (job.status, job.turn, job.best_answer) == (JobStatus.PROCESSING, 2, "I look.")
+    assert (job.used.turns, job.used.tool_calls) == (2, 3)
+
+
+def test_a_turn_that_says_nothing_keeps_the_best_answer() -> None:
+    """Many models only call."""
+    assert job_of(decide(turn_state(), ModelAnswered("", (READ,)), NOW_MS)).best_answer == "so far"
+
+
+def test_a_call_that_cannot_run_is_answered_at_once_and_the_others_run() -> None:
+    """The model is told its fault with the others' results."""
+    changes = changes_of(decide(turn_state(), ModelAnswered("", (UNKNOWN, READ)), NOW_MS))
+    refused, runs = changes.calls
+    assert [item.call_id for item in changes.items] == [runs.id]
+    assert (refused.status, refused.error, refused.finished_at_ms) == (CallStatus.FAILED, UNKNOWN.fault, NOW_MS)
+    (streamed_text,) = decoded(changes.transcript)
+    assert [call.get("error") for call in streamed_text["calls"]] == [
+        {"type": "unknown_tool", "message": "there is no tool 'fly'"},
+        None,
+    ]
+    assert [part for part in types_of(changes.parts) if part.startswith("tool-")] == [
+        "tool-input-available",
+        "tool-input-available",
+        "tool-output-error",
+    ]
+
+
+def test_a_turn_whose_calls_all_cannot_run_is_followed_by_the_next() -> None:
+    """Nothing is left that could start it."""
+    changes = changes_of(decide(turn_state(), ModelAnswered("", (UNKNOWN,)), NOW_MS))
+    assert changes.items == (loop_item("job_1", 3, 1, NOW_MS),)
+
+
+@pytest.mark.parametrize(("asked", "stops"), [((READ, WRITE), False), ((READ, WRITE, READ), True)])
+def test_more_calls_than_the_limit_leaves_end_the_job(asked: tuple[Wanted, ...], stops: bool) -> None:
+    """None of them runs; exactly as many as are left do."""
+    decision = decide(turn_state(), ModelAnswered("", asked), NOW_MS)
+    job = job_of(decision)
+    assert changes_of(decision).ends is stops
+    assert job.result == ({"answer": "so far", "stoppedBy": "tool_calls"} if stops else None)
+    assert bool(changes_of(decision).calls) is not stops
+
+
+@pytest.mark.parametrize(("attempt", "delay_ms"), [(1, 2_000), (2, 4_000)])
+def test_a_model_that_failed_is_asked_again_later(attempt: int, delay_ms: int) -> None:
+    """Counted in the state; the same turn, another attempt, used up nothing."""
+    decision = decide(turn_state(attempt=attempt), ModelFailed(FAILURE), NOW_MS)
+    changes = changes_of(decision)
+    assert changes.items == (loop_item("job_1", 2, attempt + 1, NOW_MS, NOW_MS + delay_ms),)
+    assert job_of(decision).used == JOB.used
+    assert not changes.ends
+    assert outcomes(changes.parts) == [f"boom: it broke; again in {delay_ms // 1000} s"]
+
+
+def test_a_provider_that_asks_for_patience_gets_it() -> None:
+    """Its Retry-After."""
+    [item] = changes_of(decide(turn_state(), ModelFailed(FAILURE, 90.0), NOW_MS)).items
+    assert item.not_before_ms == NOW_MS + 90_000
+
+
+@pytest.mark.parametrize(("failure", "attempt"), [(FAILURE, 3), (FOR_GOOD, 1)])
+def test_a_model_that_failed_for_good_fails_the_job(failure: Failure, attempt: int) -> None:
+    """Without attempts left, or where trying again cannot help."""
+    decision = decide(turn_state(attempt=attempt), ModelFailed(failure), NOW_MS)
+    assert changes_of(decision).ends
+    assert (job_of(decision).status, job_of(decision).error) == (JobStatus.FAILED, failure)
+    assert types_of(changes_of(decision).parts) == ["data-event", "error", "finish"]
+
+
+def test_deciding_twice_decides_the_same() -> None:
+    """No clock, no randomness: a repeated message decides as the first one did."""
+    for step_result in (Started(), ModelAnswered("x", (READ, UNKNOWN)), ModelAnswered("y"), ModelFailed(FAILURE)):
+        first: Any = decide(turn_state(), step_result, NOW_MS)
+        assert first == decide(turn_state(), step_result, NOW_MS)
+
+
+def test_a_job_changes_only_by_its_turn_or_its_end() -> None:
+    """A tool call's work item writes no job, so that parallel calls do not contend."""
+    assert job_of(decide(turn_state(), ModelAnswered("", (READ,)), NOW_MS)) != JOB

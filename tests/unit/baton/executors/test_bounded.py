@@ -1,0 +1,103 @@
+"""Work that would be told too much fails at once, and says what to do; other work is done."""
+
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned
+from baton.engine.transitions import JobStatus
+from baton.executors.bounded import ToldLimit, too_much_told
+from baton.models.model import Call
+from baton.models.scripted import ScriptedModel
+from baton.planning.reference import result_of
+from baton.planning.step import Step
+from baton.tools.tool import tool
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+LIMIT_BYTES = 1_000
+JOB = Job("job_1", "s", "t", "a", 0)
+TURN, CALL = CallModel(JOB, 1, 1), RunTool(JOB, CallRecord("c", 1, 0, "t", {}), 1)
+CLAIM = Claim("job_1", "k", "m", "o", 0, 0)
+
+
+async def returns(effect: Work, history: History, claim: Claim) -> StepResult:
+    """Work that is always done."""
+    return ToolReturned("1")
+
+
+@pytest.mark.parametrize("effect", [TURN, CALL])
+async def test_work_within_the_limit_is_done(effect: Work) -> None:
+    """Up to the last byte."""
+    assert await ToldLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES), CLAIM) == ToolReturned("1")
+
+
+@pytest.mark.parametrize(("effect", "kind"), [(TURN, ModelFailed), (CALL, ToolFailed)])
+async def test_work_that_is_told_more_fails_for_good(effect: Work, kind: type[ModelFailed] | type[ToolFailed]) -> None:
+    """It is not tried again: it would be told as much."""
+    step_result = await ToldLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES + 1), CLAIM)
+    assert isinstance(step_result, kind)
+    assert step_result.failure == too_much_told(LIMIT_BYTES + 1, LIMIT_BYTES)
+    assert not step_result.failure.retryable
+
+
+def test_the_reason_names_the_total_the_limit_and_the_ways_out() -> None:
+    """Smaller results, or references to results that are kept elsewhere."""
+    failure = too_much_told(10_800_000, 8_000_000)
+    assert failure is not None
+    assert failure.type == "too_much_told"
+    for word in ("10800000 bytes", "8000000", "return less", "elsewhere", "reference", "TOLD_LIMIT_BYTES"):
+        assert word in failure.message
+
+
+def large() -> Registry:
+    """An agent that asks for three results of 400 bytes, and then for a fourth; and a plan that puts them together."""
+
+    @tool(retries=0)
+    async def read(part: int) -> str:
+        """Read a part."""
+        return f"{part}" * 400
+
+    @tool(retries=2)
+    async def join(parts: list[str]) -> str:
+        """Put parts together."""
+        return "".join(parts)[:10]
+
+    three = [Call("read", {"part": part}) for part in (1, 2, 3)]
+    model = ScriptedModel([three, [Call("read", {"part": 4})], "read"])
+    reads = [Step(f"p{part}", read, {"part": part}) for part in (1, 2, 3)]
+    joins = Step("all", join, {"parts": [result_of(step.name) for step in reads]}, depends_on=["p1", "p2", "p3"])
+    return Registry(
+        [Agent("reads", model=model, tools=[read]), Agent("joins", plan=[*reads, joins], tools=[read, join])]
+    )
+
+
+@pytest.mark.parametrize("continuation", ["queue", "inline"])
+@pytest.mark.parametrize("agent", ["reads", "joins"])
+async def test_a_job_that_would_be_told_too_much_ends_with_the_reason(
+    agent: str, continuation: Literal["queue", "inline"]
+) -> None:
+    """It is not tried again and again: whoever waits for it learns what to do, and somebody is alerted."""
+    settings = replace(SETTINGS, continuation=continuation, result_limit_bytes=500, told_limit_bytes=LIMIT_BYTES)
+    stage = Stage(settings=settings, registry=large())
+    await stage.submit(agent)
+    await stage.run()
+    job = (await stage.snapshot()).job
+    assert job.status is JobStatus.FAILED
+    assert job.error is not None
+    assert f"over the limit of {LIMIT_BYTES}" in job.error.message
+    assert "return a reference" in job.error.message
+
+
+async def test_with_a_limit_above_the_total_the_same_jobs_are_done() -> None:
+    """Nothing else ends them."""
+    stage = Stage(settings=SETTINGS, registry=large())
+    for agent in ("reads", "joins"):
+        await stage.submit(agent, f"job_{agent}")
+        await stage.run()
+        assert (await stage.snapshot(f"job_{agent}")).job.status is JobStatus.COMPLETED

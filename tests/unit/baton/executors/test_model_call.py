@@ -1,0 +1,80 @@
+"""Calls of models within a turn: their time, and the cache before them."""
+
+import asyncio
+
+import pytest
+
+from baton.agents.agent import Agent
+from baton.executors.model_call import calls_of
+from baton.models.model import ModelAnswer, ModelRequest, UserMessage
+from baton.models.scripted import ScriptedModel
+from tests.fakes.clock import FakeClock
+from tests.fakes.model_cache import FakeModelCache
+
+REQUEST = ModelRequest("", (UserMessage("do it"),), (), 1)
+
+
+class Hanging:
+    """A model that never answers."""
+
+    name = "hanging"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Wait."""
+        await asyncio.Event().wait()
+        raise AssertionError(request)
+
+
+def agent_with(cache_seconds: int = 0, timeout_seconds: float = 120) -> Agent:
+    """An agent."""
+    model = ScriptedModel(["done"])
+    return Agent("a", model=model, cache_seconds=cache_seconds, model_timeout_seconds=timeout_seconds)
+
+
+@pytest.mark.parametrize(
+    ("work_limit_seconds", "timeout_seconds", "share"), [(0.01, 120, 1.0), (120, 0.01, 1.0), (120, 120, 0.0001)]
+)
+async def test_a_call_ends_with_the_first_of_its_limits(
+    work_limit_seconds: float, timeout_seconds: float, share: float
+) -> None:
+    """The function's, the agent's, or its share of the turn."""
+    calls = calls_of(agent_with(timeout_seconds=timeout_seconds), "acme", work_limit_seconds, None)
+    with pytest.raises(TimeoutError):
+        await calls.ask(Hanging(), REQUEST, share)
+
+
+async def test_the_second_call_of_a_turn_has_what_the_first_left() -> None:
+    """Nothing, here."""
+    calls = calls_of(agent_with(), "acme", 0.01, None)
+    with pytest.raises(TimeoutError):
+        await calls.ask(Hanging(), REQUEST)
+    with pytest.raises(TimeoutError):
+        await calls.ask(Hanging(), REQUEST)
+
+
+async def test_an_agent_without_cache_asks_no_cache() -> None:
+    """Not one request."""
+    cache = FakeModelCache(FakeClock())
+    answer = await calls_of(agent_with(), "acme", 10, cache).ask(ScriptedModel(["done"]), REQUEST)
+    assert (answer, cache.requests) == (ModelAnswer("done"), [])
+
+
+async def test_an_agent_with_cache_asks_it_first_and_tells_it_post_commit() -> None:
+    """Two requests for a miss, one for a hit; a hit asks no model."""
+    cache = FakeModelCache(FakeClock())
+    model = ScriptedModel([ModelAnswer("done", (), 5, 5, 0.1)])
+    calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
+    assert await calls.ask(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1)
+    assert cache.requests == ["get", "put"]
+    assert await calls.ask(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1, cached=True)
+    assert cache.requests == ["get", "put", "get"]
+
+
+async def test_an_error_is_not_kept() -> None:
+    """The next attempt asks again."""
+    cache = FakeModelCache(FakeClock())
+    calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
+    with pytest.raises(ValueError, match="no"):
+        await calls.ask(ScriptedModel([ValueError("no")]), REQUEST)
+    assert cache.requests == ["get"]

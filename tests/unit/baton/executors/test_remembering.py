@@ -1,0 +1,135 @@
+"""A job's first turn with what is remembered."""
+
+import json
+
+import pytest
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel
+from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
+from baton.executors.model_turn import ModelTurn, messages
+from baton.executors.remembering import Recalling
+from baton.memory.keeper import MemoryKeeper
+from baton.memory.policy import Memory
+from baton.models.model import Message, ModelAnswer, ModelError, ModelRequest, UserMessage
+from baton_events.errors import StoreError
+from tests.fakes.memory import FakeSessionMemory
+from tests.unit.baton.memory.sample_entries import QUESTION, TASK, a_job, an_entry
+
+CLAIM = Claim("job_1", "k", "m", "o", 0, 0)
+ASKED = History(({**TASK, "role": "user", "v": 1},))
+
+
+class Listening:
+    """A model that keeps what it was told."""
+
+    name = "listening"
+    reads_history = True
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.told: list[tuple[Message, ...]] = []
+        self._fails = fails
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Keep it."""
+        self.told.append(request.messages)
+        if self._fails:
+            raise ModelError("busy", retryable=True)
+        return ModelAnswer("done")
+
+
+class Scene:
+    """One agent with a session that has an entry."""
+
+    def __init__(self, memory: Memory | bool, *, fails: bool = False) -> None:
+        self.model, self.session = Listening(fails=fails), FakeSessionMemory()
+        registry = Registry([Agent("keeper", self.model, memory=memory)])
+        turn = ModelTurn(registry, 5, None)
+        self.executor = Recalling(turn, registry, MemoryKeeper(self.session, None))
+
+    async def turn(self, number: int = 1, history: History = ASKED, agent: str = "keeper") -> StepResult:
+        """Perform a turn of the job."""
+        await self.remember()
+        step_result = await self.executor(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
+        assert step_result is not None
+        return step_result
+
+    async def remember(self) -> None:
+        """The session's entry is there, unless the store is down."""
+        if self.session.down is None:
+            await self.session.add("acme", an_entry())
+
+
+def roles(step_result: StepResult) -> list[str]:
+    """What is recorded beside the model's words."""
+    assert isinstance(step_result, ModelAnswered | ModelFailed)
+    return [entry["role"] for entry in step_result.extra_usage.entries]
+
+
+async def test_the_first_turn_is_told_what_is_remembered_before_the_task() -> None:
+    """And it is recorded with the turn."""
+    scene = Scene(memory=True)
+    step_result = await scene.turn()
+    assert roles(step_result) == ["memory"]
+    [(remembered, task)] = scene.model.told
+    assert isinstance(remembered, UserMessage)
+    assert "the lamp is red" in remembered.text
+    assert task == UserMessage(QUESTION)
+
+
+async def test_what_was_recorded_is_told_again_and_not_retrieved_again() -> None:
+    """In every later turn, and in another attempt of the first."""
+    scene = Scene(memory=True)
+    step_result = await scene.turn()
+    assert isinstance(step_result, ModelAnswered)
+    recorded = json.loads(json.dumps(step_result.extra_usage.entries[0]))
+    scene.session.down = StoreError("nobody may ask")
+    for number in (1, 2):
+        history = History((*ASKED.transcript, recorded))
+        assert roles(await scene.turn(number, history)) == []
+    assert scene.model.told[1] == scene.model.told[2] == scene.model.told[0]
+
+
+async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
+    """The next attempt finds it in the transcript."""
+    step_result = await Scene(memory=True, fails=True).turn()
+    assert isinstance(step_result, ModelFailed)
+    assert roles(step_result) == ["memory"]
+
+
+async def test_an_agent_without_memory_asks_nobody() -> None:
+    """Nor does a later turn, nor the job of an agent that this code does not know."""
+    for memory, number, agent in ((False, 1, "keeper"), (True, 2, "keeper"), (True, 1, "unknown")):
+        scene = Scene(memory=memory)
+        scene.session.down = StoreError("nobody may ask")
+        assert roles(await scene.turn(number, agent=agent)) == []
+
+
+async def test_an_outage_of_memory_fails_nothing() -> None:
+    """The job goes on without, and says so."""
+    scene = Scene(memory=True)
+    scene.session.down = StoreError("no answer")
+    step_result = await scene.turn()
+    assert isinstance(step_result, ModelAnswered)
+    assert step_result.extra_usage.entries[0]["warnings"] == ["session memory did not answer"]
+    assert scene.model.told == [(UserMessage(QUESTION),)]
+
+
+async def test_a_required_memory_that_is_away_is_waited_for() -> None:
+    """As for a model that is away: a counted, delayed retry."""
+    scene = Scene(Memory(required=True))
+    scene.session.down = StoreError("no answer")
+    step_result = await scene.turn()
+    assert isinstance(step_result, ModelFailed)
+    assert (step_result.failure.type, step_result.failure.retryable) == ("memory_unavailable", True)
+    assert "agent 'keeper' requires its memory" in step_result.failure.message
+    assert scene.model.told == []
+
+
+@pytest.mark.parametrize("entries", [[], None])
+def test_an_entry_without_memories_tells_the_model_nothing(entries: list[object] | None) -> None:
+    """Only the task is left."""
+    empty = {"role": "memory", "v": 1, "warnings": [], **({} if entries is None else {"entries": entries})}
+    assert messages(History((*ASKED.transcript, empty))) == (UserMessage(QUESTION),)

@@ -1,0 +1,148 @@
+"""One attempt of a tool call: whatever goes wrong is a step result with a clear message."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunTool
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import StepResult, ToolAsks, ToolFailed, ToolReturned
+from baton.engine.waits import tool_digest
+from baton.executors.tool_run import ToolRun
+from baton.memory.keeper import MemoryKeeper
+from baton.models.scripted import ScriptedModel
+from baton.tools.running_calls import RunningCalls
+from baton.tools.tool import Tool, tool
+from baton.tools.tool_error import ToolError
+from baton_events.errors import StoreError
+from tests.fakes import FakeStore
+from tests.fakes.clock import FakeClock
+from tests.fakes.memory import FakeSessionMemory
+
+
+@tool(timeout_seconds=0.01)
+async def odd(kind: str) -> Any:
+    """Do as asked."""
+    match kind:
+        case "hang":
+            await asyncio.sleep(5)
+        case "own timeout":
+            raise TimeoutError("the database")
+        case "raise":
+            raise RuntimeError("no \ud800")
+        case "exit":
+            raise SystemExit(3)
+        case "say":
+            raise ToolError("not today", retryable=True, type="Closed")
+        case "outage":
+            raise StoreError("no answer from the store")
+        case "object":
+            return object()
+        case "large":
+            return "x" * 200
+        case "nan":
+            return {"a": float("nan")}
+    return {"ok": kind}
+
+
+async def run(kind: str) -> ToolReturned | ToolFailed:
+    """Run the odd tool once."""
+    return await run_tool(odd, kind=kind)
+
+
+async def run_tool(item: Tool, **arguments: Any) -> ToolReturned | ToolFailed:
+    """Run a tool once."""
+    step_result = await run_call(item, CallRecord("job_1-1-0-x", 1, 0, item.name, arguments))
+    assert isinstance(step_result, ToolReturned | ToolFailed)
+    return step_result
+
+
+async def run_call(item: Tool, call: CallRecord) -> StepResult:
+    """Run a call of a tool once."""
+    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
+    keeper = MemoryKeeper(FakeSessionMemory(), None)
+    executor = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), 100)
+    job = Job("job_1", "s", "t", "a", 0)
+    return await executor(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
+
+
+async def test_a_result_is_json_text() -> None:
+    """As it is stored."""
+    assert await run("fine") == ToolReturned('{"ok":"fine"}')
+
+
+async def test_numbers_that_json_does_not_have_are_null() -> None:
+    """NaN."""
+    assert await run("nan") == ToolReturned('{"a":null}')
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_name", "text", "retryable"),
+    [
+        ("hang", "timeout", "did not return within 0.01 s", True),
+        ("own timeout", "TimeoutError", "the database", True),
+        ("raise", "RuntimeError", "no ?", True),
+        ("exit", "SystemExit", "3", True),
+        ("say", "Closed", "not today", True),
+        ("object", "result_not_serializable", "returned a object that is not JSON", False),
+        ("large", "result_too_large", "202 bytes, over the limit of 100", False),
+    ],
+)
+async def test_a_failure_says_what_and_whether_to_try_again(
+    kind: str, type_name: str, text: str, retryable: bool
+) -> None:
+    """By type, message, and retryable."""
+    step_result = await run(kind)
+    assert isinstance(step_result, ToolFailed)
+    assert (step_result.failure.type, step_result.failure.retryable) == (type_name, retryable)
+    assert text in step_result.failure.message
+
+
+async def test_an_outage_of_the_store_is_no_failure_of_the_tool() -> None:
+    """What a tool says while it runs goes to the store; the queue repeats the delivery."""
+    with pytest.raises(StoreError):
+        await run("outage")
+
+
+async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_failure() -> None:
+    """The tool's author has to mend it; running it again would not help."""
+
+    @tool
+    async def size() -> dict[str, int]:
+        """Give a size."""
+        return {"size": "large"}  # type: ignore[dict-item]  # pyright: ignore[reportReturnType]
+
+    step_result = await run_tool(size)
+    assert isinstance(step_result, ToolFailed)
+    assert (step_result.failure.type, step_result.failure.retryable) == ("invalid_result", False)
+    assert "size: input should be a valid integer" in step_result.failure.message
+
+
+@tool(requires_approval=True)
+async def delete(path: str) -> str:
+    """Delete a file."""
+    return f"deleted {path}"
+
+
+@pytest.mark.parametrize(
+    ("approved", "runs"),
+    [
+        (tool_digest("delete", {"path": "a.txt"}), True),
+        (tool_digest("delete", {"path": "b.txt"}), False),
+        (tool_digest("delete", {"path": "a.txt", "force": True}), False),
+        (tool_digest("read", {"path": "a.txt"}), False),
+        ("", False),
+    ],
+    ids=["this call", "another path", "more arguments", "another tool", "nothing"],
+)
+async def test_only_what_was_approved_runs(approved: str, runs: bool) -> None:
+    """An approval is for one tool with exactly these arguments; whatever else is asked about again."""
+    call = CallRecord("job_1-1-0-x", 1, 0, "delete", {"path": "a.txt"}, approved=approved)
+    step_result = await run_call(delete, call)
+    assert isinstance(step_result, ToolReturned if runs else ToolAsks)
+    if isinstance(step_result, ToolAsks):
+        assert step_result.arguments == {"path": "a.txt"}

@@ -1,0 +1,62 @@
+"""The queue gives up on a message: the failure callback that it sends, and the function that takes it."""
+
+import base64
+import json
+from typing import Any
+
+from baton.admission.slot_client import JobRows, SlotClient
+from baton.admission.stored_quota import StoredQuota
+from baton.commands.facts import Facts
+from baton.observability.alerts import Alerting
+from baton.queue.dispatch import Outcome
+from baton.recovery.redelivery import Redelivery, read_callback
+from baton.runtime.post_commit import PostCommit
+from baton.sdk.redaction import KnownSecrets
+from baton_events.schema import Event, encode_event
+from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+
+SECRET = "a-key-of-somebody"
+
+
+def encoded(text: bytes) -> str:
+    """As the queue tells bodies."""
+    return base64.b64encode(text).decode()
+
+
+def callback(source: bytes, source_id: str = "m1", **changes: Any) -> bytes:
+    """A failure callback's body (qstash.md 11)."""
+    told = {
+        "status": 500,
+        "header": {},
+        "body": encoded(b"it broke"),
+        "retried": 3,
+        "maxRetries": 3,
+        "sourceMessageId": source_id,
+        "url": f"{BASE}/workers/agent-loop",
+        "method": "POST",
+        "sourceHeader": {},
+        "sourceBody": encoded(source),
+        "notBefore": 1,
+        "createdAt": 1,
+        "dlqId": "dlq_1",
+        **changes,
+    }
+    return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
+
+
+def redelivery_of(stage: Stage) -> Redelivery:
+    """The function that failure callbacks reach, over the stage's ports."""
+    container = stage.container
+    emitter, clock = container.emitter, stage.clock
+    rows, quota = JobRows(stage.ports.listing, stage.ports.counters), StoredQuota(None, clock, SETTINGS)
+    asking = SlotClient(stage.admission, rows, emitter, clock, quota)
+    facts = Facts(stage.store, stage.ports.archive, stage.admission, asking, emitter, clock)
+    alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
+    post_commit = PostCommit(container.operations.outcomes, alerting)
+    return Redelivery(stage.store, facts, stage.sweep, emitter, clock, post_commit)
+
+
+async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:
+    """Tell the function that the queue has given up on an event."""
+    failed = read_callback(callback(encode_event(event).encode(), source_id, **changes))
+    return await redelivery_of(stage).handle(failed, callback_id, 0)

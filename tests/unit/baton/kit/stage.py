@@ -1,0 +1,252 @@
+"""The whole product over fakes: jobs are submitted, messages delivered by hand, time stands still until told.
+
+Invariant: nothing here decides anything; what is delivered is exactly what was published.
+"""
+
+import heapq
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.app import EVENT_SPECS
+from baton.container import Container, Ports
+from baton.engine.all_jobs.slots import Entry
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import Submitted
+from baton.engine.work_items import WorkItem
+from baton.models.model import Call
+from baton.models.scripted import ScriptedModel
+from baton.queue.dispatch import Delivered, Outcome
+from baton.queue.ports import Verifier
+from baton.recovery.dead_letters import DeadCallbacks
+from baton.recovery.sweep import Sweep
+from baton.runtime.pipeline import Pipeline
+from baton.settings.settings import Settings
+from baton.storage.ports.access import RateLimit
+from baton.storage.ports.jobs import Snapshot
+from baton.tools.tool import tool
+from baton.tools.tool_error import ToolError
+from baton_events.messages import Outgoing
+from baton_events.schema import Event, EventType, event_type, parse_event
+from tests.fakes import (
+    FakeAdmission,
+    FakeAdmissionControl,
+    FakeArchive,
+    FakeListing,
+    FakeReader,
+    FakeStore,
+    FakeStoredBytes,
+)
+from tests.fakes.alerts import FakeAlerts
+from tests.fakes.api_key_store import FakeApiKeyStore
+from tests.fakes.audit_log import FakeAuditLog
+from tests.fakes.clock import FakeClock
+from tests.fakes.counters import FakeCounters
+from tests.fakes.kept_events import FakeKeptEvents
+from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
+from tests.fakes.model_cache import FakeModelCache
+from tests.fakes.operation_stream import FakeOperationStream
+from tests.fakes.queue import FakeQueue
+from tests.fakes.queue_records import FakeQueueRecords
+from tests.fakes.randomness import FakeRandomness
+from tests.fakes.schedules import FakeSchedules
+from tests.fakes.tool_statistics import FakeToolStatistics
+
+BASE = "https://fn.example.com"
+# Each event is a message of its own, so that a test can deliver one of them.
+SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_jobs=3, continuation="queue")
+
+
+class AnySignature:
+    """A `Verifier` for tests that are not about signatures."""
+
+    def verify(self, signature: str, body: bytes, url: str) -> None:
+        """Accept."""
+
+
+@dataclass
+class StepHappened:
+    """What tools did, and what a test wants to happen while one runs."""
+
+    runs: list[str] = field(default_factory=list[str])
+    while_running: Callable[[], None] = lambda: None
+
+
+def registry_of(step_result: StepHappened) -> Registry:
+    """Agents whose models follow a script, and tools that note that they ran."""
+
+    @tool(retries=0)
+    async def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        step_result.runs.append(f"add {a} {b}")
+        step_result.while_running()
+        return a + b
+
+    @tool(retries=1, retry_delay_seconds=1.0)
+    async def broken() -> None:
+        """Fail in a way that may pass."""
+        step_result.runs.append("broken")
+        raise ToolError("it broke", retryable=True)
+
+    two = [Call("add", {"a": 1, "b": 2}), Call("add", {"a": 3, "b": 4})]
+    return Registry(
+        [
+            Agent(name="answers", model=ScriptedModel(["done"]), tools=[]),
+            Agent(name="adds", model=ScriptedModel([two, "3 and 7"]), tools=[add]),
+            Agent(name="many", model=ScriptedModel([[*two, *two], "many"]), tools=[add]),
+            Agent(name="breaks", model=ScriptedModel([[Call("broken")], "gave up"]), tools=[broken]),
+        ]
+    )
+
+
+class Stage:
+    """One process with everything in memory."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings = SETTINGS,
+        store: FakeStore | None = None,
+        queue: FakeQueue | None = None,
+        verifier: Verifier | None = None,
+        registry: Registry | None = None,
+        long_term_memory: FakeLongTermMemory | None = None,
+        rate_limit: RateLimit | None = None,
+        follow_limit: RateLimit | None = None,
+    ) -> None:
+        self.clock, self.queue = FakeClock(), queue or FakeQueue()
+        self.store = store or FakeStore()
+        self.admission, self.cache = FakeAdmission(settings.max_concurrent_jobs), FakeModelCache(self.clock)
+        self.reader = FakeReader(self.store, self.admission)
+        self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
+        self.api_key_store, self.audit_log = FakeApiKeyStore(), FakeAuditLog()
+        self.outcomes, self.alerts = FakeOperationStream(), FakeAlerts()
+        self.schedules = FakeSchedules()
+        self.step_result = StepHappened()
+        self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
+        self._settings, self._registry = settings, registry or registry_of(self.step_result)
+        self.restart()
+        self._delivered = 0
+        self._waiting: list[tuple[int, int, str]] = []
+
+    def restart(self) -> None:
+        """Go on in a new process, which knows nothing of what the one before has in memory."""
+        self.container = Container(self._settings, self.ports, self._registry)
+        self._pipelines: dict[EventType, Pipeline] = {}
+
+    def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
+        return Ports(
+            store=self.store,
+            reader=self.reader,
+            archive=FakeArchive(self.store),
+            admission=self.admission,
+            admission_control=FakeAdmissionControl(self.admission),
+            listing=FakeListing(self.admission),
+            queue=self.queue,
+            queue_records=FakeQueueRecords(self.queue, self.clock),
+            schedules=self.schedules,
+            verifier=verifier,
+            clock=self.clock,
+            randomness=FakeRandomness(),
+            tool_statistics=FakeToolStatistics(self.store),
+            counters=FakeCounters(self.store),
+            api_key_store=self.api_key_store,
+            audit_log=self.audit_log,
+            rate_limit=rate_limit,
+            follow_limit=follow_limit,
+            kept_events=FakeKeptEvents(self.store),
+            stored_bytes=FakeStoredBytes(self.admission),
+            operation_stream=self.outcomes,
+            alerts=self.alerts,
+            model_cache=self.cache,
+            session_memory=self.session_memory,
+            long_term_memory=self.long_term_memory,
+        )
+
+    @property
+    def records(self) -> FakeQueueRecords:
+        """What the queue knows of its messages."""
+        assert isinstance(self.ports.queue_records, FakeQueueRecords)
+        return self.ports.queue_records
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep over the stage's ports; the failure callbacks of these come to its container's address."""
+        dead = DeadCallbacks(self.records, self.container.settings.failure_callback_url)
+        return Sweep(self.store, self.admission, self.container.emitter, dead, self.clock)
+
+    def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
+        """A new job."""
+        return Job(job_id, changes.get("session", f"session-{job_id}"), "acme", agent, self.clock.now_ms())
+
+    async def submit(
+        self, agent: str = "adds", job_id: str = "job_1", task: str = "do it", data: dict[str, Any] | None = None
+    ) -> Event:
+        """Submit a job; returns its first event, which is published but not delivered."""
+        submitted = Submitted(self.job(agent, job_id), {"text": task, "data": data or {}})
+        await self.container.acceptance.submit(submitted.job, submitted.task)
+        last = next(message for message in reversed(self.outgoing()) if "x-event-id" in message.headers)
+        return parse_event(last.body.encode())
+
+    def pipeline(self, kind: EventType) -> Pipeline:
+        """The function of an event type."""
+        if kind not in self._pipelines:
+            spec = next(spec for spec in EVENT_SPECS if spec.event_type is kind)
+            self._pipelines[kind] = self.container.pipeline(spec)
+        return self._pipelines[kind]
+
+    async def deliver(self, event: Event, message_id: str = "m1", retried: int = 0) -> Outcome:
+        """Deliver one event to its function."""
+        return await self.pipeline(event_type(event)).handle(Delivered(message_id, retried, event))
+
+    def outgoing(self) -> list[Outgoing]:
+        """Everything that was published, in order."""
+        return [message for _, message in self.queue.published]
+
+    def events(self) -> list[Event]:
+        """Every event that was published, in order; sweeps are none."""
+        return [parse_event(message.body.encode()) for message in self.outgoing() if "x-event-id" in message.headers]
+
+    async def run(
+        self, after_each: Callable[[], Awaitable[None]] | None = None, *, within_seconds: float = math.inf
+    ) -> None:
+        """Deliver what was published and not taken back, each once, the earliest first, until nothing is left.
+
+        `within_seconds`: nothing that is to come later than so long after now is delivered yet.
+        """
+        waiting, until_ms = self._waiting, self.clock.ms + within_seconds * 1000
+        while True:
+            for number in range(self._delivered, len(self.queue.published)):
+                message_id, message = self.queue.published[number]
+                if "x-event-id" in message.headers:
+                    heapq.heappush(waiting, (message.not_before_ms, number, message_id))
+            self._delivered = len(self.queue.published)
+            if not waiting or waiting[0][0] > until_ms:
+                return
+            not_before_ms, number, message_id = heapq.heappop(waiting)
+            if message_id not in self.queue.cancelled:
+                self.clock.ms = max(self.clock.ms, not_before_ms)
+                await self.deliver(parse_event(self.queue.published[number][1].body.encode()), message_id)
+                if after_each:
+                    await after_each()
+
+    async def snapshot(self, job_id: str = "job_1") -> Snapshot:
+        """The job as people read it."""
+        found = await self.reader.job(job_id)
+        assert found is not None
+        return found
+
+    async def items(self, job_id: str = "job_1") -> tuple[WorkItem, ...]:
+        """What is open."""
+        return (await self.snapshot(job_id)).items
+
+    async def calls(self, job_id: str = "job_1") -> tuple[CallRecord, ...]:
+        """The job's tool calls."""
+        return (await self.snapshot(job_id)).calls
+
+    def entry(self, job_id: str = "job_1") -> Entry:
+        """The job in the admission's slot table."""
+        return self.admission.entries[job_id]

@@ -1,0 +1,176 @@
+"""Keeping, finding and forgetting in both memories."""
+
+import asyncio
+
+import pytest
+
+from baton.memory.entries import Recollection
+from baton.memory.keeper import Forgotten, MemoryKeeper
+from baton.memory.policy import Memory
+from baton.sdk.memory import MemoryEntry
+from baton_events.errors import MemoryUnavailableError, StoreError
+from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
+from tests.unit.baton.memory.sample_entries import SUBMITTED_MS, an_entry
+
+LAMP, DOOR = "the lamp is red", "the door is green"
+OUT = MemoryUnavailableError("no answer")
+
+
+class Kept:
+    """A keeper over fakes."""
+
+    def __init__(self, *, index: bool = True) -> None:
+        self.session = FakeSessionMemory()
+        self.index = FakeLongTermMemory()
+        self.keeper = MemoryKeeper(self.session, self.index if index else None)
+
+    async def retrieve(self, policy: Memory | None = None, text: str = LAMP, job_id: str = "job_1") -> Recollection:
+        """What a job of session_1 is told."""
+        return await self.keeper.retrieve(policy or Memory(), "acme", "session_1", text, job_id)
+
+
+def ids(found: Recollection) -> list[str]:
+    """The entries' ids."""
+    return [recalled.entry.id for recalled in found.entries]
+
+
+async def test_what_is_stored_is_found_by_meaning_and_as_the_newest() -> None:
+    """Each entry once; those of other sessions first, this session's newest last."""
+    kept = Kept()
+    for entry in (an_entry("a", LAMP), an_entry("b", DOOR), an_entry("c", LAMP, session="session_2")):
+        assert await kept.keeper.store("acme", entry)
+    found = await kept.retrieve()
+    assert (ids(found), found.warnings) == (["c", "a", "b"], ())
+    assert [recalled.score for recalled in found.entries] == [1, None, None]
+
+
+async def test_a_session_is_remembered_before_the_index_has_caught_up() -> None:
+    """Nothing rests on a vector being found right after it was written."""
+    kept = Kept()
+    kept.index.lagging = True
+    await kept.keeper.store("acme", an_entry("a", LAMP))
+    assert ids(await kept.retrieve()) == ["a"]
+
+
+async def test_the_policy_says_how_much_and_how_far() -> None:
+    """Counts, minimum score, and whose sessions."""
+    kept = Kept()
+    for name, session in (("a", "session_1"), ("b", "session_1"), ("c", "session_2"), ("d", "session_2")):
+        await kept.keeper.store("acme", an_entry(name, LAMP if name in "ac" else DOOR, session=session))
+    assert ids(await kept.retrieve(Memory(recent=0, minimum_score=0.9))) == ["a", "c"]
+    assert ids(await kept.retrieve(Memory(recent=0, minimum_score=0.9, similar=1))) == ["a"]
+    assert ids(await kept.retrieve(Memory(recent=0, minimum_score=0.9, scope="session"))) == ["a"]
+    assert ids(await kept.retrieve(Memory(recent=1, similar=0))) == ["b"]
+    assert ids(await kept.retrieve(Memory(recent=0), text="")) == []
+
+
+async def test_a_job_is_not_told_what_it_stored_itself() -> None:
+    """As one that runs a second time would be."""
+    kept = Kept()
+    await kept.keeper.store("acme", an_entry("job_1", LAMP))
+    assert ids(await kept.retrieve(job_id="job_1")) == []
+
+
+async def test_without_an_index_sessions_alone_are_remembered() -> None:
+    """No error, no warning."""
+    kept = Kept(index=False)
+    assert not kept.keeper.has_index
+    assert await kept.keeper.store("acme", an_entry("a"))
+    found = await kept.retrieve()
+    assert (ids(found), found.warnings) == (["a"], ())
+    assert await kept.keeper.search(Memory(), "acme", "session_1", LAMP, 5) == ()
+    assert await kept.keeper.forget("acme", "session_1", SUBMITTED_MS) == Forgotten(1, 0)
+
+
+async def test_whatever_does_not_answer_is_told_and_the_rest_is_used() -> None:
+    """Either memory, or both; never with the inner reason, which is logged."""
+    kept = Kept()
+    await kept.keeper.store("acme", an_entry("a", LAMP))
+    kept.index.down = OUT
+    found = await kept.retrieve()
+    assert (ids(found), found.warnings) == (["a"], ("long-term memory did not answer",))
+    kept.session.down = StoreError("no answer")
+    found = await kept.retrieve()
+    assert (ids(found), found.warnings) == ([], ("session memory did not answer", "long-term memory did not answer"))
+
+
+class Hanging(FakeSessionMemory):
+    """Answers nobody."""
+
+    async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
+        """Wait."""
+        await asyncio.Event().wait()
+        return ()
+
+
+async def test_a_memory_that_hangs_is_given_up() -> None:
+    """The model call that follows has a lease to keep."""
+    keeper = MemoryKeeper(Hanging(), None, limit_seconds=0.01)
+    found = await keeper.retrieve(Memory(), "acme", "session_1", LAMP, "job_1")
+    assert found.warnings == ("session memory did not answer",)
+
+
+async def test_a_store_that_failed_half_way_is_repaired_by_doing_it_again() -> None:
+    """Either half may be missing."""
+    kept = Kept()
+    kept.session.down = StoreError("no answer")
+    with pytest.raises(StoreError):
+        await kept.keeper.store("acme", an_entry("a"))
+    kept.session.down = None
+    assert await kept.keeper.store("acme", an_entry("a"))
+    assert (len(kept.session.entries), len(kept.index.entries)) == (1, 1)
+
+
+async def test_forgetting_takes_everything_of_a_session_and_nothing_else() -> None:
+    """It can be repeated."""
+    kept = Kept()
+    for name, session in (("a", "session_1"), ("b", "session_1"), ("c", "session_2")):
+        await kept.keeper.store("acme", an_entry(name, session=session))
+    await kept.keeper.store("other", an_entry("d"))
+    assert await kept.keeper.forget("acme", "session_1", SUBMITTED_MS) == Forgotten(2, 2)
+    assert await kept.keeper.forget("acme", "session_1", SUBMITTED_MS) == Forgotten(0, 0)
+    assert sorted(kept.index.entries) == [("acme", "c"), ("other", "d")]
+    assert sorted(kept.session.entries) == [("acme", "session_2"), ("other", "session_1")]
+
+
+async def test_a_store_that_comes_after_forgetting_leaves_nothing() -> None:
+    """The job was submitted before; one submitted later is remembered."""
+    kept = Kept()
+    await kept.keeper.forget("acme", "session_1", SUBMITTED_MS)
+    assert not await kept.keeper.store("acme", an_entry("a"))
+    assert kept.index.entries == {}
+
+
+class Interrupted(FakeLongTermMemory):
+    """While an entry is added, its session is forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keeper: MemoryKeeper | None = None
+
+    async def add(self, tenant: str, entry: MemoryEntry) -> None:
+        """Add, forget, and add again: a repeated command, or an index that shows late what it took."""
+        assert self.keeper is not None
+        await super().add(tenant, entry)
+        await self.keeper.forget(tenant, entry.session_id, SUBMITTED_MS)
+        await super().add(tenant, entry)
+
+
+async def test_forgetting_in_the_middle_of_a_store_leaves_nothing() -> None:
+    """It comes when the long-term entry is there and the session's is not."""
+    session, index = FakeSessionMemory(), Interrupted()
+    index.keeper = MemoryKeeper(session, index)
+    assert not await index.keeper.store("acme", an_entry("a"))
+    assert (index.entries, session.entries) == ({}, {})
+
+
+async def test_forgetting_that_fails_half_way_is_repaired_by_asking_again() -> None:
+    """The first time the session was forgotten, the index did not answer."""
+    kept = Kept()
+    await kept.keeper.store("acme", an_entry("a"))
+    kept.index.down = OUT
+    with pytest.raises(MemoryUnavailableError):
+        await kept.keeper.forget("acme", "session_1", SUBMITTED_MS)
+    kept.index.down = None
+    assert await kept.keeper.forget("acme", "session_1", SUBMITTED_MS) == Forgotten(0, 1)
+    assert kept.index.entries == {}

@@ -1,0 +1,117 @@
+"""Memory from one job to the next, over fakes: retrieved before the first turn, stored after the end."""
+
+import pytest
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.engine.state import Job
+from baton.engine.step_results import Submitted
+from baton.engine.work_items import ItemKind
+from baton.models.model import Call, ModelAnswer, ModelRequest, UserMessage
+from baton.models.scripted import ScriptedModel
+from baton.sdk.records import ModelPolicy
+from baton.tools.builtin.job_tools import recall, remember
+from baton_events.errors import MemoryUnavailableError
+from tests.fakes.memory import FakeLongTermMemory
+from tests.unit.baton.kit.stage import Stage
+
+
+class Parrot:
+    """A model that answers with everything that it was told before the task."""
+
+    name = "parrot"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Repeat it."""
+        told = [message.text for message in request.messages if isinstance(message, UserMessage)]
+        return ModelAnswer(" | ".join(told[:-1]) or "The lamp is red.")
+
+
+NOTES = ScriptedModel([[Call("remember", {"text": "the door is green"})], [Call("recall", {"query": "door"})], "ok"])
+REGISTRY = Registry(
+    [
+        Agent("parrot", Parrot(), memory=True),
+        Agent("noter", NOTES, tools=[remember, recall], memory=True),
+    ]
+)
+
+
+class Scene:
+    """A stage with a vector index."""
+
+    def __init__(self) -> None:
+        self.index = FakeLongTermMemory()
+        self.stage = Stage(registry=REGISTRY, long_term_memory=self.index)
+
+    async def submit(self, job_id: str, text: str, session: str = "session_1", agent: str = "parrot") -> None:
+        """Submit a job that remembers."""
+        now_ms = self.stage.clock.now_ms()
+        policy = ModelPolicy(reads_history=True)
+        job = Job(job_id, session, "acme", agent, now_ms, model=policy, remembers=True)
+        submitted = Submitted(job, {"text": text, "data": {}})
+        await self.stage.container.acceptance.submit(submitted.job, submitted.task)
+
+    async def answer(self, job_id: str, text: str, session: str = "session_1", agent: str = "parrot") -> str:
+        """Run a job to its end and remember it; its answer."""
+        await self.submit(job_id, text, session, agent)
+        await self.stage.run()
+        job = (await self.stage.snapshot(job_id)).job
+        assert job.result is not None, job.error
+        return str(job.result["answer"])
+
+
+async def test_the_second_job_of_a_session_knows_the_first() -> None:
+    """And it is recorded with it what it knew."""
+    scene = Scene()
+    assert await scene.answer("job_1", "Which colour has the lamp?") == "The lamp is red."
+    assert "Answered: The lamp is red." in await scene.answer("job_2", "And now?")
+    first, second = await scene.stage.snapshot("job_1"), await scene.stage.snapshot("job_2")
+    assert first.memory is not None
+    assert second.memory is not None
+    assert first.memory["entries"] == []
+    assert [entry["id"] for entry in second.memory["entries"]] == ["job_1"]
+
+
+async def test_another_session_of_the_tenant_finds_it_by_meaning() -> None:
+    """With its score."""
+    scene = Scene()
+    await scene.answer("job_1", "Which colour has the lamp?")
+    assert "The lamp is red." in await scene.answer("job_2", "Which colour has the lamp?", "session_2")
+
+
+async def test_an_ended_job_is_over_before_it_is_remembered() -> None:
+    """Nobody waits for memory; when it comes back, the job is remembered, and nothing of it is left to do."""
+    scene = Scene()
+    scene.index.down = MemoryUnavailableError("no answer")
+    await scene.submit("job_1", "Which colour has the lamp?")
+    for event in scene.stage.events():
+        await scene.stage.deliver(event, "m1")
+    snapshot = await scene.stage.snapshot("job_1")
+    assert snapshot.job.ended
+    assert ItemKind.REMEMBER in {item.kind for item in snapshot.items}
+    await scene.stage.deliver(scene.stage.events()[-1], "m2")
+    scene.index.down = None
+    await scene.stage.run()
+    assert await scene.stage.items("job_1") == ()
+    assert [entry.id for entry in await scene.stage.container.memory.recent("acme", "session_1")] == ["job_1"]
+
+
+async def test_a_memory_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """With an alert; the job stays completed."""
+    scene = Scene()
+    scene.index.down = MemoryUnavailableError("no answer")
+    assert await scene.answer("job_1", "Which colour has the lamp?") == "The lamp is red."
+    assert await scene.stage.items("job_1") == ()
+    assert "ALERT job job_1 is not remembered: memory_unavailable: no answer" in caplog.text
+
+
+async def test_tools_remember_and_recall_for_the_job() -> None:
+    """The note has the call's id."""
+    scene = Scene()
+    assert await scene.answer("job_1", "Take a note.", agent="noter") == "ok"
+    calls = await scene.stage.calls("job_1")
+    results = (await scene.stage.snapshot("job_1")).results
+    assert results[calls[0].id] == {"ok": {"remembered": True}}
+    assert [entry["text"] for entry in results[calls[1].id]["ok"]["entries"]] == ["the door is green"]
+    assert sorted(scene.index.entries) == [("acme", "job_1"), ("acme", calls[0].id)]

@@ -1,0 +1,109 @@
+"""How the demo model deals with memory."""
+
+from typing import Any
+
+import pytest
+
+from baton.memory.entries import Recalled, Recollection, told
+from baton.models.demo.notes import recalled_entries, to_remember, told_entries
+from baton.models.model import ModelAnswer, ToolSpec, UserMessage
+from baton.sdk.memory import MemoryEntry
+from tests.unit.baton.models.demo.test_demo import ask, past, spec
+
+TOOLS = (spec("remember", "text"), spec("recall", "query", "limit"))
+DAY_MS = 1_767_225_600_000  # 2026-01-01
+
+
+@pytest.mark.parametrize(
+    ("question", "what"),
+    [
+        ("Remember that it rains.", "it rains."),
+        ("please remember: the code is 7", "the code is 7"),
+        ("Note the tide.", "the tide."),
+        ("Remember thatched roofs.", "thatched roofs."),
+        ("Do you remember the tide?", ""),
+        ("Notes on tides?", ""),
+        ("", ""),
+    ],
+)
+def test_an_order_to_remember_begins_with_the_word(question: str, what: str) -> None:
+    """Anything else is a question."""
+    assert to_remember(question) == what
+
+
+def entry(text: str, session: str = "s1") -> Recalled:
+    """Something that is remembered."""
+    return Recalled(MemoryEntry("e", "note", text, session, "a", "j", DAY_MS))
+
+
+def test_entries_are_read_as_they_are_told() -> None:
+    """The real text, as the model gets it; several lines are one entry."""
+    note = told(Recollection("s1", (entry("Line one.\nLine two."), entry("Else.", "s2"))).recorded())
+    assert told_entries(note) == [
+        ("this conversation, 2026-01-01", "Line one.\n  Line two."),
+        ("another conversation, 2026-01-01", "Else."),
+    ]
+
+
+def test_of_a_question_and_its_answer_the_answer_is_read() -> None:
+    """Without the sources that it names; an order to remember is a note of its own already."""
+    note = told(
+        Recollection(
+            "s1", (entry("Asked: Who?\nAnswered: Ann did. [memory]"), entry("Asked: Remember X.\nAnswered: Yes."))
+        ).recorded()
+    )
+    assert [text for _, text in told_entries(note)] == ["Ann did."]
+
+
+@pytest.mark.parametrize("result", ["x", None, {"entries": "x"}, {"entries": [3]}])
+def test_a_result_in_another_form_has_no_entries(result: Any) -> None:
+    """Never an error."""
+    assert recalled_entries(result) == []
+
+
+async def one_turn(question: str, *results: tuple[str, dict[str, Any], Any], note: str = "") -> ModelAnswer:
+    """Ask, with what is told before the question."""
+    before = [UserMessage(note, note=True)] if note else []
+    return await ask(*before, UserMessage(question), *past(*results), tools=TOOLS)
+
+
+async def test_it_remembers_what_it_is_told_and_says_so() -> None:
+    """One call; the answer follows from its result."""
+    answer = await one_turn("Remember that the tide turns at six.")
+    assert [(call.tool, call.arguments) for call in answer.calls] == [("remember", {"text": "the tide turns at six."})]
+    done = ("remember", {"text": "the tide turns at six."}, {"remembered": True})
+    assert (await one_turn("Remember that the tide turns at six.", done)).text == (
+        "I will remember: the tide turns at six."
+    )
+    refused = (*done[:2], {"remembered": False, "note": "it was forgotten on request"})
+    assert (await one_turn("Remember that the tide turns at six.", refused)).text == (
+        "I could not keep that (it was forgotten on request)."
+    )
+
+
+async def test_it_looks_into_memory_only_for_what_it_was_not_told() -> None:
+    """What comes before the question may be enough."""
+    note = told(Recollection("s1", (entry("On this coast the tide turns at six."),)).recorded())
+    answer = await one_turn("When does the tide turn?", note=note)
+    assert answer.text == "On this coast the tide turns at six. [this conversation, 2026-01-01]"
+    assert [call.tool for call in (await one_turn("When does the tide turn?")).calls] == ["recall"]
+
+
+async def test_it_answers_from_what_it_recalled() -> None:
+    """Or says that there is nothing."""
+    found = {"entries": [{"text": "On this coast the tide turns at six.", "createdAt": "2026-01-01T00:00:00.000Z"}]}
+    answer = await one_turn("When does the tide turn?", ("recall", {"query": "q"}, found))
+    assert answer.text == "On this coast the tide turns at six. [memory, 2026-01-01]"
+    answer = await one_turn("When does the tide turn?", ("recall", {"query": "q"}, {"entries": []}))
+    assert answer.text == "I remember nothing about tide, turn."
+
+
+async def test_results_of_other_tools_are_the_answer() -> None:
+    """With what was asked of which; an agent's answer stands for itself."""
+    tools = (
+        ToolSpec("price", "", {"properties": {"item": {"enum": ["lamp"]}}, "required": ["item"]}),
+        spec("helper", "task"),
+    )
+    results = past(("price", {"item": "lamp"}, 20), ("helper", {"task": "How?"}, "So."))
+    answer = await ask(UserMessage("What is a lamp? How?"), *results, tools=tools)
+    assert answer.text == "price lamp: 20\n\nhelper: So."

@@ -1,0 +1,23 @@
+"""Keys for the providers that the tests ask; none of them is real, and no request leaves."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.baton.models.providers.asked import Asked, asking
+from tests.unit.baton.models.providers.provider_case import ProviderCase
+from tests.unit.baton.models.providers.provider_cases import KEY, PROVIDERS
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for case in PROVIDERS:
+        monkeypatch.setenv(case.key_variable, KEY)
+
+
+@pytest.fixture(params=PROVIDERS, ids=lambda case: case.model)
+def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
+    """Each provider in turn."""
+    case: ProviderCase = request.param
+    with asking(case) as one:
+        yield one

@@ -1,0 +1,98 @@
+"""A whole job whose model is a provider's: turns, tools, structured answer, usage, and failures that pass."""
+
+import httpx
+from pydantic import BaseModel
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.api.jobs.view import job_view
+from baton.tools.tool import tool
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.models.providers import openai_bodies as openai
+from tests.unit.baton.models.providers.asked import asking
+from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, OPENAI
+from tests.unit.baton.models.providers.stream_bodies import anthropic_stream, openai_stream
+
+
+class Sum(BaseModel):
+    """A sum."""
+
+    sum: int
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def stage_of(agent: Agent) -> Stage:
+    """The product with that agent."""
+    return Stage(registry=Registry([agent]))
+
+
+async def test_a_job_counts_what_all_its_turns_took() -> None:
+    """Tokens, those that the provider had cached, calls, dollars."""
+    stage = stage_of(Agent("a", model=OPENAI.model, tools=[add], model_settings={"max_tokens": 500}, output_type=Sum))
+    with asking(OPENAI) as asked:
+        asked.answers(
+            openai.response(openai.reasoning_item("gAAAAABn"), openai.call_item(0, "add", '{"a": 1, "b": 2}')),
+            openai.response_text("It is 3."),
+            openai.response(openai.call_item(1, "final_result", '{"sum": 3}')),
+        )
+        await stage.submit("a")
+        await stage.run()
+        sent = asked.sent()["input"]
+    shown = job_view(await stage.snapshot(), stage.clock.now_ms())
+    assert (shown["status"], shown["result"]) == ("completed", {"answer": '{"sum":3}', "output": {"sum": 3}})
+    assert [item.get("type", item.get("role")) for item in sent] == [
+        "user",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "message",
+        "user",
+    ]
+    assert "must be a call of 'final_result'" in sent[-1]["content"]
+    usage = shown["usage"]
+    assert (usage["inputTokens"], usage["outputTokens"], usage["cachedInputTokens"]) == (300, 30, 60)
+    assert (usage["modelCalls"], usage["cachedCalls"]) == (3, 0)
+    assert usage["costUsd"] > 0
+
+
+async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> None:
+    """By an event that survives a crash."""
+    stage = stage_of(Agent("a", model=OPENAI.model))
+    with asking(OPENAI) as asked:
+        limited = httpx.Response(429, json=openai.refusal(429, "Slow down."), headers={"retry-after": "60"})
+        asked.route.mock(side_effect=[limited, openai_stream(["Do", "ne."])])
+        started_ms = stage.clock.now_ms()
+        await stage.submit("a")
+        await stage.run()
+    assert (await stage.snapshot()).job.result == {"answer": "Done."}
+    assert stage.clock.now_ms() - started_ms >= 60_000
+
+
+async def test_a_refusal_fails_the_job_with_the_provider_s_words() -> None:
+    """At once."""
+    stage = stage_of(Agent("a", model=OPENAI.model))
+    with asking(OPENAI) as asked:
+        asked.fails(400, "Unsupported parameter.")
+        await stage.submit("a")
+        await stage.run()
+    error = (await stage.snapshot()).job.error
+    assert error is not None
+    assert (error.type, error.message) == ("model_error", "400 from gpt-5-mini: Unsupported parameter.")
+
+
+async def test_the_next_model_answers_in_the_same_turn() -> None:
+    """And the job knows nothing of it but the answer."""
+    stage = stage_of(Agent("a", model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
+    with asking(OPENAI) as first, asking(ANTHROPIC) as second:
+        first.fails(503, "Overloaded.")
+        second.route.mock(return_value=anthropic_stream(["From ", "Claude."]))
+        await stage.submit("a")
+        await stage.run()
+        assert (first.route.call_count, second.route.call_count) == (1, 1)
+    job = (await stage.snapshot()).job
+    assert (job.result, job.used.turns) == ({"answer": "From Claude."}, 1)

@@ -1,0 +1,86 @@
+"""Alerts by a webhook as Slack takes them."""
+
+import json
+import logging
+
+import httpx
+import pytest
+import respx
+
+from baton.observability.alert_webhook import WebhookAlerts
+from baton.observability.alerts import Notice
+from baton.settings.settings import Settings
+from baton.storage.redis.connection import RedisConnection
+
+HOOK, REDIS = "https://hooks.example.com/services/secret-part", "https://redis.example.com"
+NOTICE = Notice(
+    "job_failed", "job job_1 failed: it broke", "it broke", "job_1", "https://fn.example.com/console/jobs/1"
+)
+
+
+async def send(*notices: Notice) -> None:
+    """Tell some, one after the other."""
+    connection = RedisConnection(Settings(redis_url=REDIS, redis_token="token"))
+    alerts = WebhookAlerts(HOOK, connection)
+    for notice in notices:
+        await alerts.send(notice)
+    await connection.close()
+
+
+def remembers(mock: respx.MockRouter, *answers: object) -> respx.Route:
+    """The store's answers to SET NX."""
+    return mock.post(REDIS).mock(side_effect=[httpx.Response(200, json={"result": answer}) for answer in answers])
+
+
+async def test_an_alert_is_one_message_with_fields_for_programs(respx_mock: respx.MockRouter) -> None:
+    """Slack shows the text, and ignores the rest."""
+    remembers(respx_mock, "OK")
+    hook = respx_mock.post(HOOK).respond(200, text="ok")
+    await send(NOTICE)
+    assert json.loads(hook.calls.last.request.content) == {
+        "text": "job job_1 failed: it broke https://fn.example.com/console/jobs/1",
+        "kind": "job_failed",
+        "jobId": "job_1",
+        "url": "https://fn.example.com/console/jobs/1",
+    }
+
+
+async def test_what_was_told_is_not_told_again(respx_mock: respx.MockRouter) -> None:
+    """The store remembers it for a day, under one name for each kind, job and reason."""
+    stored = remembers(respx_mock, "OK", None, "OK")
+    hook = respx_mock.post(HOOK).respond(200)
+    await send(NOTICE, NOTICE, Notice("job_failed", "another", "another", "job_1"))
+    assert hook.call_count == 2
+    commands = [json.loads(call.request.content) for call in stored.calls]
+    assert commands[0] == commands[1] != commands[2]
+    assert commands[0][2:] == [1, "NX", "EX", 86_400]
+
+
+async def test_an_alert_is_sent_where_the_store_does_not_answer(respx_mock: respx.MockRouter) -> None:
+    """Twice is better than never."""
+    respx_mock.post(REDIS).mock(side_effect=httpx.ConnectError("down"))
+    hook = respx_mock.post(HOOK).respond(200)
+    await send(NOTICE)
+    assert hook.called
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"return_value": httpx.Response(404)},
+        {"return_value": httpx.Response(302, headers={"location": "https://elsewhere.example.com"})},
+        {"side_effect": httpx.ConnectError("no route to secret-part")},
+        {"side_effect": httpx.ReadTimeout("slow")},
+    ],
+    ids=str,
+)
+async def test_a_webhook_that_fails_harms_nothing(
+    respx_mock: respx.MockRouter, answer: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is raised; the log says so, without the address, which is a secret."""
+    caplog.set_level(logging.WARNING, "baton")
+    remembers(respx_mock, "OK")
+    respx_mock.post(HOOK).mock(**answer)  # type: ignore[arg-type] # one of its two keywords
+    await send(NOTICE)
+    assert "ALERT_WEBHOOK_URL" in caplog.text
+    assert "secret-part" not in caplog.text

@@ -1,0 +1,54 @@
+"""Who is told of what needs a person: once, without secrets, with a link."""
+
+from baton.commands.facts import PATIENCE_MS
+from baton.engine.lifecycle import UNDELIVERED_BUDGET
+from baton_events.schema import Cancellation, LoopPayload, encode_event
+from baton_events.timestamps import milliseconds
+from tests.unit.baton.api.client import api_of
+from tests.unit.baton.kit.giving_up import SECRET, callback, encoded, give_up
+from tests.unit.baton.kit.stage import BASE, Stage
+
+
+async def test_a_person_is_told_once_of_an_event_that_is_not_delivered_and_of_the_job_that_fails() -> None:
+    """Without secrets, with a link; a work item that fails again is not told of again."""
+    stage = Stage()
+    event = await stage.submit()
+    for number in range(UNDELIVERED_BUDGET + 1):
+        await give_up(stage, event, f"cb{number}", body=encoded(b"it said " + SECRET.encode()))
+    first, last = stage.alerts.sent
+    assert (first.kind, first.job_id, first.url) == ("undelivered", "job_1", f"{BASE}/console/jobs/job_1")
+    assert "the queue gave up on agent.loop.init, which is redriven" in first.text
+    assert "the endpoint answered 500 it said [redacted]" in first.text
+    assert (last.kind, last.job_id) == ("job_failed", "job_1")
+    assert SECRET not in last.text
+
+
+async def test_a_fact_that_is_dropped_is_told() -> None:
+    """Nobody knows its job, after a quarter of an hour."""
+    stage, other = Stage(), Stage()
+    await other.submit()
+    backup = other.events()[0]
+    stage.clock.ms = milliseconds(backup.created_at) + PATIENCE_MS + 1
+    event = backup.model_copy(update={"payload": LoopPayload(turn=1, fact=Cancellation(by="x"))})
+    await give_up(stage, event, "cb1")
+    assert [notice.kind for notice in stage.alerts.sent] == ["fact_dropped"]
+
+
+async def test_a_callback_of_the_queue_reaches_a_person_and_is_counted() -> None:
+    """Over HTTP, as the queue tells it: the last try of an event fails its job."""
+    stage = Stage()
+    event = await stage.submit()
+    headers = {"upstash-signature": "x", "upstash-retried": "0"}
+    async with api_of(stage) as api:
+        for number in range(UNDELIVERED_BUDGET + 1):
+            told = callback(encode_event(event).encode())
+            answer = await api.http.post(
+                "/workers/delivery-failed", content=told, headers={**headers, "upstash-message-id": f"cb{number}"}
+            )
+            assert answer.status_code == 200, answer.text
+    assert [(notice.kind, notice.job_id) for notice in stage.alerts.sent] == [
+        ("undelivered", "job_1"),
+        ("job_failed", "job_1"),
+    ]
+    assert (await stage.snapshot()).job.status == "failed"
+    assert stage.store.sums["undelivered:agent.loop.init"] == UNDELIVERED_BUDGET + 1

@@ -1,0 +1,164 @@
+"""Tools that are not async: threads of their own, limits of their own, and what becomes of those that hang."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import replace
+from threading import Barrier, Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.container import Container
+from baton.models.model import Call
+from baton.models.scripted import ScriptedModel
+from baton.tools.tool import Tool, tool
+from tests.unit.baton.api.client import api_of
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+INLINE = replace(SETTINGS, continuation="inline")
+
+
+@pytest.fixture
+def released() -> Iterator[Event]:
+    """What hanging tools wait for; they end with the test."""
+    event = Event()
+    yield event
+    event.set()
+
+
+def asking(name: str, item: Tool, *asked: dict[str, Any]) -> Agent:
+    """An agent that calls one tool, several times at once."""
+    return Agent(name, ScriptedModel([[Call(item.name, arguments) for arguments in asked], "done"]), tools=[item])
+
+
+def stage_of(item: Tool, *asked: dict[str, Any], **settings: Any) -> Stage:
+    """A process whose agent `asks` calls one tool, several times at once."""
+    return Stage(settings=replace(INLINE, **settings), registry=Registry([asking("asks", item, *asked)]))
+
+
+def hanging(released: Event, started: list[str], **settings: Any) -> Tool:
+    """A tool that hangs until the test ends."""
+
+    @tool(name="hang", **{"timeout_seconds": 0.05, "retries": 0, **settings})
+    def hang(number: int) -> int:
+        started.append(f"hang {number}")
+        released.wait()
+        return number
+
+    return hang
+
+
+def errors_of(stage: Stage) -> Callable[[], Any]:
+    """Reads what the calls of the job came to."""
+
+    async def read() -> list[str]:
+        return [call.error.type if call.error else "" for call in await stage.calls()]
+
+    return read
+
+
+async def test_six_calls_that_hang_leave_other_tools_and_the_loop_alone(released: Event) -> None:
+    """Neither another blocking tool nor what the loop looks up in threads waits for them."""
+    stage = stage_of(hanging(released, []), *({"number": number} for number in range(12)))
+    loop = asyncio.get_running_loop()
+
+    @tool(timeout_seconds=1)
+    def quick() -> str:
+        return "here"
+
+    await stage.submit("asks")
+    await stage.run()
+    assert await errors_of(stage)() == ["timeout"] * 12
+    other = stage_of(quick, {})
+    await other.submit("asks")
+    await other.run()
+    assert await errors_of(other)() == [""]
+    async with asyncio.timeout(5):
+        assert await loop.run_in_executor(None, lambda: "looked up") == "looked up"
+
+
+async def test_forty_calls_at_once_wait_for_no_thread() -> None:
+    """Each returns only when all run."""
+    barrier = Barrier(40)
+
+    @tool(timeout_seconds=5, retries=0)
+    def meet(number: int) -> int:
+        barrier.wait()
+        return number
+
+    agents = [asking(f"asks-{at}", meet, {"number": at}) for at in range(40)]
+    stage = Stage(settings=replace(INLINE, max_concurrent_jobs=100), registry=Registry(agents))
+    firsts = [await stage.submit(f"asks-{at}", f"job_{at}") for at in range(40)]
+    await asyncio.gather(*(stage.deliver(first, f"m{at}") for at, first in enumerate(firsts)))
+    for at in range(40):
+        [call] = await stage.calls(f"job_{at}")
+        assert call.error is None
+
+
+async def test_a_call_that_hangs_is_counted_reported_once_and_makes_the_process_unhealthy(released: Event) -> None:
+    """Beyond a number of them; when they end, the process is healthy again."""
+    stage = stage_of(hanging(released, []), *({"number": number} for number in range(3)), hung_tools_limit=2)
+    async with api_of(stage) as api:
+        assert (await api.ask("GET", "/healthz", "")).json() == {"status": "ok"}
+        await stage.submit("asks")
+        await stage.run()
+        assert (await stage.ports.counters.sums())["hung_tools:hang"] == 3
+        assert [(notice.kind, notice.once) for notice in stage.alerts.sent] == [("tool_hangs", "hang")]
+        assert "tool 'hang' hangs: call job_1-" in stage.alerts.sent[0].text
+        answer = await api.ask("GET", "/healthz", "")
+        assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
+        assert "3 tool calls hang past their time limit, HUNG_TOOLS_LIMIT=2" in answer.json()["reason"]
+        released.set()
+        async with asyncio.timeout(30):
+            while stage.container.running_calls.hung:  # noqa: ASYNC110 - a thread ends, and sets nothing of ours
+                await asyncio.sleep(0)
+        assert (await api.ask("GET", "/healthz", "")).status_code == 200
+
+
+async def test_attempts_of_a_call_that_hangs_for_ever_start_it_once(released: Event) -> None:
+    """Each of them fails in a way that may pass."""
+    started: list[str] = []
+    stage = stage_of(hanging(released, started, retries=2, retry_delay_seconds=0), {"number": 7})
+    await stage.submit("asks")
+    await stage.run()
+    [call] = await stage.calls()
+    assert (call.status, call.attempts, started) == ("failed", 3, ["hang 7"])
+    assert (await stage.ports.counters.sums())["hung_tools:hang"] == 1
+
+
+async def test_what_the_caller_has_in_its_context_is_in_the_thread() -> None:
+    """Traces and lines of the log find out where they belong."""
+    where, seen = ContextVar("where", default="nowhere"), list[str]()
+
+    @tool
+    def look() -> None:
+        seen.append(where.get())
+
+    stage = stage_of(look, {})
+    where.set("here")
+    await stage.submit("asks")
+    await stage.run()
+    assert seen == ["here"]
+
+
+async def test_a_process_runs_blocking_tools_by_the_port_that_it_is_given() -> None:
+    """So a simulation can have threads that take no real time."""
+    ran: list[str] = []
+
+    async def in_thread(function: Callable[..., Any], /, *arguments: Any) -> Any:
+        ran.append("in a thread of the test's")
+        return function(*arguments)
+
+    @tool
+    def add(number: int) -> int:
+        return number + 1
+
+    stage = stage_of(add, {"number": 7})
+    container = Container(INLINE, replace(stage.ports, in_thread=in_thread))
+    context: Any = SimpleNamespace(idempotency_key="key", call_id="call", job_id="job")
+    assert await container.running_calls.result(add, {"number": 7}, context) == 8
+    assert ran == ["in a thread of the test's"]

@@ -1,0 +1,240 @@
+"""Claims while their work goes on: prolonged, lost, given back; and what a process does that has to stop."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.engine.commit.answers import Claim
+from baton.engine.work_items import ItemKind, WorkItem, item_key_of
+from baton.models.model import Call
+from baton.models.scripted import ScriptedModel
+from baton.runtime import claims as claims_module
+from baton.runtime.claims import Claims
+from baton.runtime.policy import LEASE_MS, RENEW_SECONDS, SPREAD_MS, Policy, Suspects
+from baton.tools.tool import tool
+from baton_events.errors import StoreError
+from tests.fakes import FakeStore
+from tests.fakes.clock import FakeClock
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+STEP_SECONDS = 0.02
+
+
+class Observed(FakeStore):
+    """A store that keeps what is asked of claims. `fails`: how many prolongations fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewed: list[list[str]] = []
+        self.given_back: list[str] = []
+        self.fails = 0
+        self.asked = asyncio.Event()
+
+    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
+        """Prolong, or fail."""
+        self.renewed.append(sorted(claim.item_key for claim in claims))
+        self.asked.set()
+        if len(self.renewed) <= self.fails:
+            raise StoreError("the store is away")
+        return await super().renew(claims, lease_until_ms)
+
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
+        """Give back."""
+        self.given_back.append(claim.item_key)
+        return await super().give_back(claim, now_ms, begun=begun)
+
+
+class Work:
+    """Two calls at once, whose first takes its time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+        monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
+        monkeypatch.setattr(claims_module, "TOGETHER_SECONDS", STEP_SECONDS / 8)
+        monkeypatch.setattr(claims_module, "AGAIN_SECONDS", STEP_SECONDS)
+        self.began, self.starts = asyncio.Event(), 0
+
+        @tool(retries=0)
+        async def slow(n: int) -> int:
+            """Take time."""
+            self.starts += 1
+            self.began.set()
+            await asyncio.sleep(seconds if self.starts == 1 else 0)
+            return n
+
+        agent = Agent("slow", model=ScriptedModel([[Call("slow", {"n": 1})], "done"]), tools=[slow])
+        self.store = Observed()
+        settings = replace(SETTINGS, continuation="inline")
+        self.stage = Stage(settings=settings, store=self.store, registry=Registry([agent]))
+
+    async def item(self) -> WorkItem:
+        """The call's work item."""
+        return next(item for item in await self.stage.items() if item.call_id)
+
+
+async def test_work_that_is_soon_over_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is over before its claim is prolonged for the first time."""
+    work = Work(monkeypatch, 0)
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 4.0)
+    await work.stage.submit("slow")
+    await work.stage.run()
+    assert (work.store.renewed, work.store.given_back) == ([], [])
+
+
+async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later step's claim is not prolonged where the first one's would have been; nothing is left of the timer."""
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 10 * STEP_SECONDS)
+    monkeypatch.setattr(claims_module, "TOGETHER_SECONDS", STEP_SECONDS)
+    store, clock, armed = Observed(), FakeClock(), list[float]()
+    loop = asyncio.get_running_loop()
+    arm = loop.call_at
+
+    def call_at(when: float, *rest: Any, **named: Any) -> asyncio.TimerHandle:
+        armed.append(when)
+        return arm(when, *rest, **named)
+
+    monkeypatch.setattr(loop, "call_at", call_at)
+    claims = Claims(store, clock, Policy({ItemKind.CALL: 60_000}))
+    claim = Claim("job_1", "call:job_1-1-0-a:1", "m1", "o", clock.now_ms(), clock.now_ms() + LEASE_MS)
+    for _ in range(5):
+        async with claims.holding(claim):
+            await asyncio.sleep(0)
+    assert len(armed) == 1
+    await asyncio.sleep(7 * STEP_SECONDS)
+    async with claims.holding(claim):
+        await asyncio.sleep(7 * STEP_SECONDS)  # past the first one's time
+        assert store.renewed == []
+        async with asyncio.timeout(5):
+            await store.asked.wait()
+    claims.rest()
+    before = len(store.renewed)
+    await asyncio.sleep(15 * STEP_SECONDS)
+    assert len(store.renewed) == before
+
+
+async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Again and again; also where the store has failed meanwhile."""
+    work = Work(monkeypatch, 8 * STEP_SECONDS)
+    work.store.fails = 1
+    event = await work.stage.submit("slow")
+    delivery = asyncio.create_task(work.stage.deliver(event))
+    await work.began.wait()
+    work.stage.clock.ms += 5_000
+    for _ in range(3):
+        work.store.asked.clear()
+        await work.store.asked.wait()
+    item = await work.item()
+    assert item.lease_until_ms == work.stage.clock.ms + LEASE_MS
+    await delivery
+    assert {*map(tuple, work.store.renewed)} == {(item.key,)}
+    assert work.store.given_back == []
+    before = len(work.store.renewed)
+    await asyncio.sleep(2 * STEP_SECONDS)
+    assert len(work.store.renewed) == before
+
+
+async def test_what_somebody_else_works_on_is_prolonged_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prolongation that comes late steals nothing; what is done may still be first."""
+    work = Work(monkeypatch, 6 * STEP_SECONDS)
+    event = await work.stage.submit("slow")
+    delivery = asyncio.create_task(work.stage.deliver(event))
+    await work.began.wait()
+    item, now_ms = await work.item(), work.stage.clock.ms + 2 * LEASE_MS
+    work.stage.clock.ms = now_ms
+    await work.store.claim(Claim(item.job_id, item.key, "m9", "other", now_ms, now_ms + LEASE_MS, item.call_id))
+    await work.store.asked.wait()
+    assert (await work.item()).owner == "other"
+    await delivery
+    assert len(work.store.renewed) == 1
+
+
+async def test_what_hangs_beyond_its_limit_is_prolonged_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else takes over in the end."""
+    work = Work(monkeypatch, 5 * STEP_SECONDS)
+    event = await work.stage.submit("slow")
+    delivery = asyncio.create_task(work.stage.deliver(event))
+    await work.began.wait()
+    work.stage.clock.ms += 1_000_000
+    await delivery
+    assert work.store.renewed == []
+
+
+async def test_a_process_that_stops_gives_back_what_it_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is delivered its event runs it at once, and no death is counted."""
+    work = Work(monkeypatch, 1_000)
+    event = await work.stage.submit("slow")
+    delivery = asyncio.create_task(work.stage.deliver(event))
+    await work.began.wait()
+    work.stage.container.stopping.begun = True
+    delivery.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await delivery
+    item = await work.item()
+    assert (work.store.given_back, item.owner, item.abandoned) == ([item.key], "", 0)
+    await work.stage.container.stopping.work_is_given_back()
+    again = work.stage.events()[-1]
+    assert item_key_of(again) == item.key
+    work.stage.container.stopping.begun = False
+    await work.stage.deliver(again, "m-again")
+    await work.stage.run()
+    job = (await work.stage.snapshot()).job
+    assert (work.starts, job.result) == (2, {"answer": "done"})
+
+
+async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
+    """Others do not wait for them; they come one after the other."""
+    fresh = WorkItem("call:a:1", ItemKind.CALL, "a", 1, 1)
+    died, suspects = structs.replace(fresh, abandoned=1), Suspects()
+    with ExitStack() as stack:
+        waits = [stack.enter_context(suspects.turn_of(item)) for item in (died, died, died, fresh)]
+        assert waits == [0, SPREAD_MS, 2 * SPREAD_MS, 0]
+    with suspects.turn_of(died) as again:
+        assert again == 0
+
+
+async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun at twenty different times, they come due at a few: what is asked at the same time is one request."""
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 0.4)
+    store, loop = Observed(), asyncio.get_running_loop()
+    policy, clock = Policy({ItemKind.CALL: 60_000}), FakeClock()
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(20):
+            claim = Claim(f"job_{number}", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS)
+            await stack.enter_async_context(Claims(store, clock, policy).holding(claim))
+            await asyncio.sleep(0.005)
+        began, rounds = loop.time(), 0
+        while len(store.renewed) < 20:
+            before = len(store.renewed)
+            await asyncio.sleep(0)
+            rounds += len(store.renewed) > before
+            assert loop.time() < began + 10
+    assert rounds <= 5
+
+
+async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are held by the same invocation."""
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
+    store, clock = Observed(), FakeClock()
+    claims = Claims(store, clock, Policy({ItemKind.CALL: 60_000}))
+    one, other = (Claim("job_1", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS) for number in range(2))
+    async with claims.holding(one), claims.holding(other):
+        claims.done(one)
+        await asyncio.wait_for(store.asked.wait(), 30)
+    assert store.renewed[0] == [other.item_key]
+
+
+def test_a_claim_is_prolonged_well_before_it_ends() -> None:
+    """It may miss one time."""
+    for now_seconds in (0.0, 0.1, 3.99, 1e6 + 0.26):
+        first = claims_module.next_step(now_seconds)
+        assert RENEW_SECONDS <= first - now_seconds <= 1.125 * RENEW_SECONDS + 1e-6
+        second = claims_module.next_step(first + 0.01, again=True)
+        assert second - first == pytest.approx(RENEW_SECONDS)
+        assert second - now_seconds < LEASE_MS / 1000 - 2

@@ -1,0 +1,92 @@
+"""What one invocation keeps in mind while it handles one message."""
+
+import pytest
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import ClaimResult, Verdict
+from baton.engine.outbox import event_of
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.queue.dispatch import Delivered
+from baton.runtime.claims import Claims
+from baton.runtime.invocation import Run
+from baton.runtime.policy import Policy
+from tests.fakes import FakeStore
+from tests.fakes.clock import FakeClock
+from tests.unit.baton.engine.sample_state import NOW_MS, turn_state
+
+TURN = WorkItem("loop:job_1:1:1", ItemKind.LOOP, "job_1", 1, 1)
+CALL = WorkItem("call:a:1", ItemKind.CALL, "job_1", 1, 1, call_id="a", tool="look")
+OTHER = replace(CALL, key="call:b:1", call_id="b")
+SLOT_REQUEST = WorkItem("wish:job_1:2", ItemKind.SLOT_REQUEST, "job_1", 1, 2, want="slot")
+
+
+def run_of(item: WorkItem, retried: int = 0) -> Run:
+    """The run of a message that brings this work item."""
+    claims = Claims(FakeStore(), FakeClock(), Policy({}))
+    return Run(Delivered("m1", retried, event_of("s", item)), "o1", NOW_MS, claims)
+
+
+@pytest.mark.parametrize(
+    ("item", "call_id", "slot_request"), [(TURN, "", False), (CALL, "a", False), (SLOT_REQUEST, "", True)]
+)
+def test_whatever_way_an_item_comes_it_is_the_same_step(item: WorkItem, call_id: str, *, slot_request: bool) -> None:
+    """By the message itself, carried by it, or claimed by a COMMIT, which names its owner."""
+    run = run_of(item)
+    assert (run.first.item_key, run.first.job_id, run.first.call_id, run.first.slot_request) == (
+        item.key,
+        "job_1",
+        call_id,
+        slot_request,
+    )
+    assert run.step_of(item) == run.first
+    run.continue_with(ClaimResult(Verdict.GRANTED, state=replace(turn_state(), item=replace(item, owner="o1.1"))))
+    [step] = run.todo
+    assert step == replace(run.first, owner="o1.1", event=None, claim_result=step.claim_result)
+    assert run.in_progress == {item.key}
+
+
+def test_what_it_has_in_hand_or_has_dispatched_is_seen() -> None:
+    """Until it has ended; what is left to somebody else stays so."""
+    run = run_of(TURN)
+    run.begin(run.step_of(CALL))
+    run.dispatched.add(OTHER)
+    assert [run.is_seen(item, NOW_MS) for item in (CALL, OTHER, TURN)] == [True, True, False]
+    run.ends(run.step_of(CALL), done=True)
+    run.begin(run.first)
+    run.leaves(run.first)
+    assert [run.is_seen(item, NOW_MS) for item in (CALL, OTHER, TURN)] == [False, True, True]
+    assert run.in_progress == set()
+
+
+def test_a_commit_takes_nothing_that_is_in_hand_or_went_out() -> None:
+    """But itself; news of the admission bring back what went out."""
+    run = run_of(TURN)
+    for item in (TURN, CALL):
+        run.begin(run.step_of(item))
+    run.dispatched.add(OTHER)
+    assert run.excluded(run.first) == {CALL.key, OTHER.key}
+    assert run.excluded(run.step_of(SLOT_REQUEST)) == {TURN.key, CALL.key}
+
+
+def test_what_is_done_twice_was_brought_back_by_a_failover() -> None:
+    """What was overtaken was not done; what was dispatched and is done now may go out again."""
+    run = run_of(CALL)
+    run.dispatched.add(CALL)
+    assert not run.ends(run.first, done=False)
+    assert run.is_seen(CALL, NOW_MS)
+    assert not run.ends(run.first, done=True)
+    assert not run.is_seen(CALL, NOW_MS)
+    assert run.ends(run.first, done=True)
+    assert not run.ends(run.first, done=False)
+
+
+def test_no_two_commits_claim_under_the_same_name_and_no_two_rounds_redrive_alike() -> None:
+    """Nor two deliveries of a message; the same one does, so the queue swallows what it dispatches twice."""
+    run = run_of(TURN)
+    names = {run.name_of_claims() for _ in range(3)}
+    assert len(names) == 3
+    assert all(name.startswith("o1.") for name in names)
+    redrives = [run.redrive, run_of(TURN).redrive, run_of(TURN, retried=1).redrive]
+    run.dispatched.begin_anew()
+    assert redrives[0] == redrives[1]
+    assert len({*redrives, run.redrive}) == 3

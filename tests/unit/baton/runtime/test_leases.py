@@ -1,0 +1,109 @@
+"""How long a step is claimed: for a few seconds, which are prolonged while its work lives."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import pytest
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.engine.work_items import ItemKind
+from baton.models.model import Call
+from baton.models.scripted import ScriptedModel
+from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
+from baton.runtime.spec import work_limits_ms
+from baton.tools.tool import Tool, tool
+from tests.unit.baton.kit.mortal import MortalStore, killed
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+WORK_MS = SETTINGS.work_timeout_seconds * 1000
+LONGEST_MS = 7_000
+
+
+@dataclass
+class Dying:
+    """A tool whose process is killed when it runs first, beside one that may run for longer."""
+
+    runs: list[int] = field(default_factory=list[int])
+    at_work: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def registry(self) -> Registry:
+        """One agent that calls the first of them."""
+
+        @tool(timeout_seconds=3)
+        async def look(n: int) -> int:
+            """Look something up."""
+            self.runs.append(n)
+            if len(self.runs) == 1:
+                self.at_work.set()
+                await asyncio.Event().wait()
+            return n
+
+        @tool(timeout_seconds=LONGEST_MS / 1000)
+        async def wander() -> None:
+            """Take a walk."""
+
+        calls = [Call("look", {"n": 1})]
+        return Registry([Agent("looks", model=ScriptedModel([calls, "seen"]), tools=[look, wander])])
+
+
+def limited(*seconds: float) -> list[Tool]:
+    """Tools with these time limits."""
+
+    async def act() -> None:
+        """Act."""
+
+    return [tool(timeout_seconds=limit, name=f"act_{place}")(act) for place, limit in enumerate(seconds)]
+
+
+@pytest.mark.parametrize("continuation", ["inline", "queue"])
+async def test_a_call_that_was_cut_off_runs_again_when_its_claim_is_over(
+    continuation: Literal["inline", "queue"],
+) -> None:
+    """Not when the work would be over: that may take much longer."""
+    dying = Dying()
+    store = MortalStore()
+    stage = Stage(settings=replace(SETTINGS, continuation=continuation), store=store, registry=dying.registry())
+    event, message_id = await stage.submit("looks"), "m-turn"
+    began_ms = stage.clock.ms
+    if continuation == "queue":
+        await stage.deliver(event, message_id)
+        event, message_id = stage.events()[-1], "m-call"
+    assert await killed(store, dying.at_work, stage.deliver(event, message_id))
+    stage.clock.ms += 100
+    await stage.deliver(event, message_id, retried=1)
+    assert (dying.runs, stage.outgoing()[-1].not_before_ms) == ([1], began_ms + LEASE_MS)
+    await stage.run()
+    assert (dying.runs, (await stage.snapshot()).job.result) == ([1, 1], {"answer": "seen"})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "call_ms"),
+    [((30.0, 7.5), 30_000), ((0.0015,), 2), ((WORK_MS / 1000 + 1,), WORK_MS), ((), 0)],
+    ids=["the longest", "rounded up", "no longer than any work", "no tool"],
+)
+def test_a_call_may_take_as_long_as_a_tool(seconds: tuple[float, ...], call_ms: int) -> None:
+    """Whatever takes in results does no work at all."""
+    limits = work_limits_ms(SETTINGS.work_timeout_seconds, limited(*seconds))
+    assert limits == {ItemKind.LOOP: WORK_MS, ItemKind.REMEMBER: WORK_MS, ItemKind.CALL: call_ms}
+
+
+@pytest.mark.parametrize(
+    ("inline", "via_admission", "kinds"),
+    [
+        (True, False, {ItemKind.CALL, ItemKind.COMPLETE, ItemKind.SLOT_REQUEST}),
+        (False, True, {ItemKind.CALL, ItemKind.COMPLETE, ItemKind.SLOT_REQUEST}),
+        (False, False, {ItemKind.SLOT_REQUEST}),
+    ],
+)
+def test_what_is_gone_on_with_is_claimed_as_what_a_message_of_its_own_claims(
+    *, inline: bool, via_admission: bool, kinds: set[ItemKind]
+) -> None:
+    """Whatever it is; how long it is prolonged depends on how long it may take."""
+    limits: Mapping[ItemKind, int] = {ItemKind.LOOP: WORK_MS, ItemKind.CALL: 5_000}
+    policy = Policy(limits, inline=inline, continues=frozenset({ItemKind.CALL, ItemKind.COMPLETE}))
+    assert policy.leases_ms(via_admission=via_admission) == dict.fromkeys(kinds, LEASE_MS)
+    assert policy.longest_ms(ItemKind.LOOP) == WORK_MS + LEASE_MARGIN_MS
+    assert policy.longest_ms(ItemKind.COMPLETE) == LEASE_MARGIN_MS

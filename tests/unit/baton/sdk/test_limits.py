@@ -1,0 +1,72 @@
+"""What a job may use."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton.sdk.limits import Limits, Spend, Used, exceeded, shared_use, since, spent
+
+ROOMY = Limits(turns=3, tool_calls=5, tokens=100, cost_usd=1.0, wall_seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("used", "age_ms", "expected"),
+    [
+        (Used(), 0, None),
+        (Used(turns=2, tool_calls=5, input_tokens=49, output_tokens=50, cost_usd=0.99), 59_999, None),
+        (Used(turns=3), 0, "turns"),
+        (Used(input_tokens=60, output_tokens=40), 0, "tokens"),
+        (Used(cost_usd=1.0), 0, "cost_usd"),
+        (Used(), 60_000, "wall_seconds"),
+        (Used(turns=3, input_tokens=100, cost_usd=1.0), 60_000, "wall_seconds"),
+    ],
+)
+def test_the_first_limit_that_leaves_no_room_is_named(used: Used, age_ms: int, expected: str | None) -> None:
+    """A limit is reached when what is used equals it."""
+    assert exceeded(ROOMY, used, age_ms) == expected
+
+
+def test_without_a_cost_limit_cost_is_not_limited() -> None:
+    """Models of unknown price cost nothing that we know of."""
+    assert exceeded(replace(ROOMY, cost_usd=None), Used(cost_usd=1e9), 0) is None
+
+
+@pytest.mark.parametrize("name", ["turns", "tool_calls", "tokens", "wall_seconds", "cost_usd"])
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_a_limit_that_is_no_positive_number_is_refused(name: str, value: float) -> None:
+    """With its name and value."""
+    wrong: dict[str, Any] = {name: value}
+    with pytest.raises(ValueError, match=rf"Limits\({name}={value!r}\): a limit is a positive number"):
+        Limits(**wrong)
+
+
+def test_an_unknown_way_to_end_is_refused() -> None:
+    """With those that there are."""
+    wrong: Any = "explode"
+    with pytest.raises(ValueError, match=r"Limits\(on_limit='explode'\): one of 'stop', 'fail'"):
+        Limits(on_limit=wrong)
+
+
+def test_no_levels_below_is_a_sound_limit() -> None:
+    """Such an agent starts no others; fewer than none is a mistake."""
+    assert Limits(depth=0).depth == 0
+    with pytest.raises(ValueError, match="depth"):
+        Limits(depth=-1)
+
+
+_BEFORE = Used(turns=2, tool_calls=1, input_tokens=10, output_tokens=5, cost_usd=0.25)
+_USED = Used(turns=7, tool_calls=5, input_tokens=40, output_tokens=25, cost_usd=1.0)
+
+
+def test_what_was_used_before_is_left_out() -> None:
+    """Of each thing that a limit counts."""
+    assert since(_USED, _BEFORE) == Used(turns=5, tool_calls=4, input_tokens=30, output_tokens=20, cost_usd=0.75)
+    assert spent(_BEFORE, _USED) == Spend(turns=5, tool_calls=4, tokens=50, cost_usd=0.75)
+
+
+def test_what_is_used_below_and_under_way_counts_too() -> None:
+    """A limit is shared with the jobs below, and with calls that have not ended."""
+    below = Spend(turns=3, tool_calls=2, tokens=100, cost_usd=0.5)
+    expected = Used(turns=8, tool_calls=6, input_tokens=1_130, output_tokens=20, cost_usd=1.25)
+    assert shared_use(_USED, _BEFORE, below, 1_000) == expected

@@ -1,0 +1,279 @@
+"""Settings: read once, all problems at once, secrets never shown."""
+
+from dataclasses import fields
+
+import pytest
+
+from baton.settings.settings import Settings, read_settings, require
+from baton.settings.table import SETTINGS
+from baton_events.errors import SettingsError
+from baton_events.schema import WEBHOOK_ENDPOINTS, EventType
+
+SECRETS = {
+    "QSTASH_TOKEN": "secret-token",
+    "QSTASH_CURRENT_SIGNING_KEY": "secret-current",
+    "QSTASH_NEXT_SIGNING_KEY": "secret-next",
+    "UPSTASH_REDIS_REST_TOKEN": "secret-redis",
+    "UPSTASH_VECTOR_REST_TOKEN": "secret-vector",
+    "API_KEYS": f"client:secret:{'a' * 64}",
+    "OPERATIONS_API_KEY": "secret-operations",
+    "SENTRY_DSN": "https://secret@sentry.example.com/1",
+    "METRICS_TOKEN": "secret-metrics",
+    "ALERT_WEBHOOK_URL": "https://hooks.example.com/secret",
+}
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    """Empty and blank values count as unset."""
+    assert read_settings({}) == Settings()
+    assert read_settings({setting.name: " " for setting in SETTINGS}) == Settings()
+
+
+def test_every_setting_has_one_name_one_field_and_the_default_that_it_says() -> None:
+    """The table that people read and the record that programs read are the same."""
+    assert {setting.field for setting in SETTINGS} == {field.name for field in fields(Settings)} - {"foreign_keys"}
+    assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)
+    for setting in SETTINGS:
+        expected = setting.read(setting.default) if setting.default else ""
+        assert getattr(Settings(), setting.field) == expected, setting.name
+        assert setting.help, setting.name
+
+
+def test_the_names_of_the_design_are_there() -> None:
+    """People copy them from the hosted services' consoles."""
+    names = {setting.name for setting in SETTINGS}
+    assert names >= {
+        "QSTASH_URL",
+        "QSTASH_TOKEN",
+        "QSTASH_TOPIC_PREFIX",
+        "QSTASH_CURRENT_SIGNING_KEY",
+        "QSTASH_NEXT_SIGNING_KEY",
+        "WORKER_BASE_URL",
+        "UPSTASH_REDIS_REST_URL",
+        "UPSTASH_REDIS_REST_TOKEN",
+        "PUBLISH_BY",
+        "CONTINUATION",
+        "BATON_APP",
+        "JOB_RETENTION_SECONDS",
+        "SWEEP_INTERVAL_SECONDS",
+        "OPERATIONS_API_KEY",
+        "ENABLE_TEST_ENDPOINT",
+        "METRICS_PUBLIC",
+    }
+
+
+def test_other_variables_are_nobodys_business() -> None:
+    """An environment is full of them."""
+    assert read_settings({"PATH": "/bin", "QSTASH_TOKENS": "x"}) == Settings()
+
+
+def test_values_are_read_as_what_they_are() -> None:
+    """Numbers, flags, choices; a URL without its last slash, a path kept."""
+    settings = read_settings(
+        {
+            "MESSAGE_RETRIES": "1",
+            "METRICS_PUBLIC": "1",
+            "ENABLE_TEST_ENDPOINT": "TRUE",
+            "CONTINUATION": "inline",
+            "PUBLISH_BY": "topic",
+            "WORKER_BASE_URL": " https://example.com/api/v2/ ",
+            "QSTASH_TOPIC_PREFIX": "prod-agent",
+        }
+    )
+    assert (settings.message_retries, settings.metrics_public, settings.enable_test_endpoint) == (1, True, True)
+    assert (settings.continuation, settings.publish_by) == ("inline", "topic")
+    assert settings.worker_base_url == "https://example.com/api/v2"
+    assert settings.topic_prefix == "prod-agent"
+
+
+def test_deliveries_at_once_are_those_of_an_endpoint_or_of_each() -> None:
+    """None: the queue delivers as many as it likes."""
+    some = read_settings({"DELIVERIES_AT_ONCE": '{"/workers/sweep": 5, "/workers/agent-loop": 40}'})
+    assert [some.at_once(endpoint) for endpoint in WEBHOOK_ENDPOINTS] == [40, 0, 0, 0, 0, 5]
+    each = read_settings({"DELIVERIES_AT_ONCE": "7"})
+    assert [each.at_once(endpoint) for endpoint in WEBHOOK_ENDPOINTS] == [7] * 6
+    for none in ("0", "{}", ""):
+        assert read_settings({"DELIVERIES_AT_ONCE": none}) == Settings()
+
+
+WRONG = [
+    ("MESSAGE_RETRIES", "-1", "a whole number from 1 to 20"),
+    ("MESSAGE_RETRIES", "21", "a whole number from 1 to 20"),
+    ("MESSAGE_RETRIES", "three", "a whole number from 1 to 20"),
+    ("MESSAGE_RETRIES", "1.5", "a whole number from 1 to 20"),
+    ("WORK_TIMEOUT_SECONDS", "0", "a whole number from 1 to 840"),
+    ("PUBLISH_BY", "queue", "one of url, topic"),
+    ("CONTINUATION", "Inline", "one of queue, inline"),
+    ("METRICS_PUBLIC", "yes", "true or false"),
+    ("WORKER_BASE_URL", "example.com", "a URL such as"),
+    ("WORKER_BASE_URL", "https://", "a URL such as"),
+    ("WORKER_BASE_URL", "http://fn.example.com", "a URL with https: over http, others"),
+    ("QSTASH_URL", "http://qstash.upstash.io", "a URL with https"),
+    ("UPSTASH_REDIS_REST_URL", "http://10.0.0.7:8079", "a URL with https"),
+    ("UPSTASH_VECTOR_REST_URL", "http://vector.example.com", "a URL with https"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318", "a URL with https"),
+    ("BATON_APP", "my_company.agents", "a reference such as my_company.agents:registry"),
+    ("WORKER_BASE_URL", "https://a.b/?x=1", "a URL such as"),
+    ("WORKER_BASE_URL", "https://a b.c", "a URL such as"),
+    ("QSTASH_URL", "ftp://a.b", "a URL such as"),
+    ("QSTASH_TOPIC_PREFIX", "a/b", "letters, digits"),
+    ("QSTASH_TOPIC_PREFIX", "agent:x", "letters, digits"),
+    ("QSTASH_TOPIC_PREFIX", "http-agent", "letters, digits"),
+    ("QSTASH_TOPIC_PREFIX", "api", "letters, digits"),
+    ("MAX_CONCURRENT_JOBS", "0", "a whole number from 1"),
+    ("JOB_RETENTION_SECONDS", "0", "a whole number from 1"),
+    ("DELIVERIES_AT_ONCE", "many", "a whole number, or a JSON object such as"),
+    ("DELIVERIES_AT_ONCE", "[3]", "a whole number, or a JSON object such as"),
+    ("DELIVERIES_AT_ONCE", '{"/workers/other": 3}', "about endpoints that exist: '/workers/other' is none of"),
+    ("DELIVERIES_AT_ONCE", '{"/workers/sweep": 0}', "made of whole numbers from 1 to 99999: 0 is none"),
+    ("DELIVERIES_AT_ONCE", '{"/workers/sweep": "3"}', 'made of whole numbers from 1 to 99999: "3" is none'),
+    ("DELIVERIES_AT_ONCE", "100000", "made of whole numbers from 1 to 99999: 100000 is none"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "hint"), WRONG)
+def test_a_wrong_value_is_named_with_what_it_should_be(name: str, value: str, hint: str) -> None:
+    """Name, value, and the way out."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings({name: value})
+    assert f"{name}: {value!r} is not {hint}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("ALERT_WEBHOOK_URL", "http://hooks.example.com/x", "a URL with https"),
+        ("SENTRY_DSN", "http://k@sentry.example.com/1", "a URL with https"),
+        ("SENTRY_DSN", "https://sentry.example.com/1", "a DSN such as"),
+        ("API_KEYS", f"client:acme:{'a' * 64},client:acme:abc", "a comma list of client:TENANT:SHA256 .* entry 2$"),
+    ],
+)
+def test_a_wrong_secret_is_named_and_not_shown(name: str, value: str, hint: str) -> None:
+    """Only what it should be."""
+    with pytest.raises(SettingsError, match=rf"{name}: its value is not {hint}") as caught:
+        read_settings({name: value})
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8079", "http://localhost:8079", "http://[::1]:8079"])
+def test_this_machine_may_be_reached_without_https(url: str) -> None:
+    """Nobody is in between."""
+    assert read_settings({"UPSTASH_REDIS_REST_URL": url}).redis_url == url
+
+
+def test_what_is_missing_is_told_with_what_is_wrong() -> None:
+    """One start is enough to see everything."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"PUBLISH_BY": "pigeon", "QSTASH_TOKEN": " "}, "QSTASH_TOKEN", "WORKER_BASE_URL")
+    assert str(caught.value).splitlines() == [
+        "wrong settings:",
+        "  - QSTASH_TOKEN is not set: token for publishing",
+        "  - PUBLISH_BY: 'pigeon' is not one of url, topic",
+        "  - WORKER_BASE_URL is not set: where the functions are; may have a path",
+    ]
+
+
+def test_all_wrong_values_are_told_at_once() -> None:
+    """One start is enough to see everything."""
+    wrong = {"MESSAGE_RETRIES": "x", "PUBLISH_BY": "x", "WORKER_BASE_URL": "x", "METRICS_PUBLIC": "x"}
+    with pytest.raises(SettingsError) as caught:
+        read_settings(wrong)
+    assert [line.split(":")[0].strip(" -") for line in str(caught.value).splitlines()[1:]] == [
+        "PUBLISH_BY",
+        "WORKER_BASE_URL",
+        "MESSAGE_RETRIES",
+        "METRICS_PUBLIC",
+    ]
+
+
+@pytest.mark.parametrize(("work", "message"), [("120", "120"), ("200", "120")])
+def test_a_delivery_must_be_allowed_longer_than_the_work_in_it(work: str, message: str) -> None:
+    """Else the queue would give up on work that still runs."""
+    with pytest.raises(SettingsError, match=rf"MESSAGE_TIMEOUT_SECONDS \({message}\) must be above .* \({work}\)"):
+        read_settings({"WORK_TIMEOUT_SECONDS": work, "MESSAGE_TIMEOUT_SECONDS": message})
+
+
+def test_secrets_are_never_shown() -> None:
+    """Settings end up in logs; what is no secret is shown."""
+    urls = {"WORKER_BASE_URL": "https://example.com", "UPSTASH_VECTOR_REST_URL": "https://vector.example.com"}
+    shown = repr(read_settings({**SECRETS, **urls}))
+    assert "secret" not in shown
+    assert "worker_base_url='https://example.com'" in shown
+    assert "secret" not in repr(read_settings({"REDIS_URL": "redis://:secret@store.example.com"}))
+    assert {setting.name for setting in SETTINGS if setting.secret} == {*SECRETS, "REDIS_URL"}
+
+
+@pytest.mark.parametrize("name", ["UPSTASH_VECTOR_REST_URL", "UPSTASH_VECTOR_REST_TOKEN"])
+def test_half_a_vector_index_is_refused(name: str) -> None:
+    """Its URL without a token, or the other way round."""
+    with pytest.raises(SettingsError, match="go together: set both or neither"):
+        read_settings({name: "https://vector.example.com"})
+
+
+def test_secrets_of_other_programs_are_known_and_not_shown() -> None:
+    """By the ends of their names: a provider's key, whoever reads it."""
+    environment = {"OPENAI_API_KEY": "key-1", "GITHUB_TOKEN": "key-2", "X_SECRET": " ", "TOKENS": "no", "KEY": "no"}
+    settings = read_settings({**environment, "QSTASH_TOKEN": "key-3"})
+    assert sorted(settings.secret_values) == ["key-1", "key-2", "key-3"]
+    assert "key-" not in repr(settings)
+
+
+def test_missing_settings_are_told_at_once_with_what_they_are_for() -> None:
+    """By the names that people set."""
+    with pytest.raises(SettingsError) as caught:
+        require(Settings(qstash_token="x"), "QSTASH_TOKEN", "WORKER_BASE_URL", "UPSTASH_REDIS_REST_URL")
+    lines = str(caught.value).splitlines()
+    assert lines == [
+        "missing settings:",
+        "  - WORKER_BASE_URL is not set: where the functions are; may have a path",
+        "  - UPSTASH_REDIS_REST_URL is not set: the store",
+    ]
+
+
+def test_what_is_there_is_not_missing() -> None:
+    """No error is the answer."""
+    require(Settings(qstash_token="x"), "QSTASH_TOKEN", "QSTASH_URL")
+
+
+def test_endpoints_are_below_the_base_with_its_path() -> None:
+    """What the queue delivers to, and what signatures are checked against."""
+    settings = read_settings({"WORKER_BASE_URL": "https://example.com/api/v2/"})
+    assert settings.event_url(EventType.TOOL_CALL) == "https://example.com/api/v2/workers/tool-executor"
+    assert settings.failure_callback_url == "https://example.com/api/v2/workers/delivery-failed"
+
+
+def test_the_prefix_replaces_what_stands_before_the_dot() -> None:
+    """`prod-agent.agent-loop-init`."""
+    assert Settings().topic(EventType.LOOP_INIT) == "agent.agent-loop-init"
+    assert Settings(topic_prefix="prod-agent").topic(EventType.LOOP_INIT) == "prod-agent.agent-loop-init"
+
+
+def test_functions_may_each_have_a_url_of_their_own() -> None:
+    """What is not named is below WORKER_BASE_URL; an endpoint is found by its URL."""
+    settings = read_settings(
+        {
+            "WORKER_BASE_URL": "https://fn.example.com/base",
+            "WORKER_URLS": '{"/workers/agent-loop": "https://loop.example.com/"}',
+        }
+    )
+    assert settings.event_url(EventType.LOOP_INIT) == "https://loop.example.com/workers/agent-loop"
+    assert settings.event_url(EventType.TOOL_CALL) == "https://fn.example.com/base/workers/tool-executor"
+    assert settings.endpoint_of("https://loop.example.com/workers/agent-loop") == "/workers/agent-loop"
+    assert settings.endpoint_of("https://fn.example.com/base/workers/agent-loop") == ""
+    assert settings.endpoint_of("https://fn.example.com/base/workers/sweep") == "/workers/sweep"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("https://fn.example.com", "WORKER_URLS: .* is not a JSON object of endpoints"),
+        ('["/workers/sweep"]', "a JSON object of endpoints"),
+        ('{"/workers/sweep": 1}', "a JSON object of endpoints"),
+        ('{"/workers/sweep": "ftp://fn"}', "a JSON object of endpoints"),
+        ('{"/workers/swep": "https://fn.example.com"}', "'/workers/swep' is none of /workers/agent-loop, .*"),
+    ],
+)
+def test_a_wrong_list_of_functions_is_refused(text: str, said: str) -> None:
+    """With the endpoint that is wrong, and those that there are."""
+    with pytest.raises(SettingsError, match=said):
+        read_settings({"WORKER_URLS": text})

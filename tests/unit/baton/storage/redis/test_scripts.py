@@ -1,0 +1,155 @@
+"""A script's text is sent once; then its SHA1 stands for it, and a store that forgot it is sent the text again."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from msgspec.structs import replace
+
+from baton.engine.commit.usage_ledger import Spent
+from baton.settings.settings import Settings
+from baton.storage.redis.connection import RedisConnection
+from baton.transport.meter import Meter, metered
+from baton_events.errors import StoreError
+from tests.fakes.clock import FakeClock
+
+STORE_URL = "https://store.example.com"
+TEXT = "return tonumber(ARGV[1])"
+SHA = hashlib.sha1(TEXT.encode()).hexdigest()
+
+
+class ScriptStore:
+    """Knows EVAL and EVALSHA of scripts that answer their first argument, of three commands, and INCR."""
+
+    def __init__(self) -> None:
+        self.loaded: set[str] = set()
+        self.requests: list[list[list[Any]]] = []
+        self.counted = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        body = json.loads(request.content)
+        commands = body if request.url.path == "/pipeline" else [body]
+        self.requests.append(commands)
+        answers = [self._answer(*command) for command in commands]
+        return httpx.Response(200, json=answers if request.url.path == "/pipeline" else answers[0])
+
+    def _answer(self, name: str, what: str, *rest: Any) -> dict[str, Any]:
+        if name == "INCR":
+            self.counted += 1
+            return {"error": "WRONGTYPE no number"} if what == "text" else {"result": self.counted}
+        if name == "EVALSHA" and what not in self.loaded:
+            return {"error": "NOSCRIPT No matching script. Please use EVAL."}
+        if name == "EVAL":
+            self.loaded.add(hashlib.sha1(what.encode()).hexdigest())
+        return {"error": "ERR refused"} if rest[-1] == "refused" else {"result": [3, rest[-1]]}
+
+    def names(self) -> list[list[str]]:
+        """The commands' names, for each request."""
+        return [[command[0] for command in commands] for commands in self.requests]
+
+
+@pytest.fixture
+def store() -> Iterator[ScriptStore]:
+    """It has no script."""
+    made = ScriptStore()
+    with respx.mock:
+        respx.post(url__startswith=STORE_URL).mock(side_effect=made)
+        yield made
+
+
+@pytest.fixture
+async def redis(store: ScriptStore) -> AsyncIterator[RedisConnection]:
+    """A connection to it."""
+    made = RedisConnection(Settings(redis_url=STORE_URL, redis_token="t"))
+    yield made
+    await made.close()
+
+
+async def test_the_text_is_sent_once_and_its_sha1_later(store: ScriptStore, redis: RedisConnection) -> None:
+    """One request each time."""
+    assert [await redis.run(TEXT, ["a"], [number]) for number in (7, 8)] == [7, 8]
+    assert store.requests == [[["EVAL", TEXT, 1, "a", 7]], [["EVALSHA", SHA, 1, "a", 8]]]
+
+
+async def test_a_store_that_forgot_the_script_is_sent_the_text(store: ScriptStore, redis: RedisConnection) -> None:
+    """As after a failover or SCRIPT FLUSH; it has it again afterwards."""
+    await redis.run(TEXT, ["a"], [1])
+    store.loaded.clear()
+    assert [await redis.run(TEXT, ["a"], [number]) for number in (2, 3)] == [2, 3]
+    assert store.names() == [["EVAL"], ["EVALSHA"], ["EVAL"], ["EVALSHA"]]
+
+
+async def test_in_a_shared_request_each_that_was_forgotten_is_sent_again(
+    store: ScriptStore, redis: RedisConnection
+) -> None:
+    """Together; what was asked meanwhile is not."""
+    await redis.run(TEXT, ["a"], [1])
+    store.loaded.clear()
+    asked = [redis.run(TEXT, ["a"], [2]), redis.execute("INCR", "n"), redis.run(TEXT, ["a"], [3])]
+    assert await asyncio.gather(*asked) == [2, 1, 3]
+    assert [names for names in store.names() if names != ["INCR"]] == [
+        ["EVAL"],
+        ["EVALSHA", "EVALSHA"],
+        ["EVAL", "EVAL"],
+    ]
+    assert store.counted == 1
+
+
+async def test_what_stands_beside_a_forgotten_script_is_done_once(store: ScriptStore, redis: RedisConnection) -> None:
+    """The script alone is sent again."""
+    await redis.run(TEXT, ["a"], [1])
+    store.loaded.clear()
+    assert await redis.run(TEXT, ["a"], [2], [["INCR", "n"]]) == 2
+    assert store.names()[1:] == [["EVALSHA", "INCR"], ["EVAL"]]
+    assert store.counted == 1
+
+
+async def test_what_fails_beside_a_script_is_logged_and_the_script_asked_once(
+    store: ScriptStore, redis: RedisConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A counter is not worth a job."""
+    assert await redis.run(TEXT, ["a"], [2], [["INCR", "text"]]) == 2
+    assert store.names() == [["EVAL", "INCR"]]
+    assert "WRONGTYPE" in caplog.text
+
+
+async def test_a_script_that_fails_is_not_asked_again(store: ScriptStore, redis: RedisConnection) -> None:
+    """By text or by SHA1; that it failed is its own asker's to know."""
+    await redis.run(TEXT, ["a"], [1])
+    answers = await asyncio.gather(
+        redis.run(TEXT, ["a"], ["refused"]), redis.run(TEXT, ["a"], [5]), return_exceptions=True
+    )
+    assert isinstance(answers[0], StoreError)
+    assert "ERR refused" in str(answers[0])
+    assert answers[1] == 5
+    assert len(store.requests) == 2
+
+
+async def test_of_those_who_share_a_request_all_but_one_say_so(store: ScriptStore, redis: RedisConnection) -> None:
+    """Each pays as if it had asked alone, so that what a job costs does not depend on others."""
+    first, second = (Meter(FakeClock(), memory_mb=512) for _ in range(2))
+
+    async def ask(meter: Meter, number: int) -> None:
+        with metered(meter):
+            await redis.run(TEXT, ["a"], [number], [["INCR", "n"]])
+
+    await asyncio.gather(ask(first, 1), ask(second, 2))
+    assert len(store.requests) == 1
+    paid = Spent(requests=1, commands=4, size_bytes=3)
+    assert (first.rest(), second.rest()) == (paid, replace(paid, shared=1))
+
+
+async def test_a_script_that_was_forgotten_is_paid_for_twice(store: ScriptStore, redis: RedisConnection) -> None:
+    """What the store refused was asked, too."""
+    await redis.run(TEXT, ["a"], [1])
+    store.loaded.clear()
+    meter = Meter(FakeClock(), memory_mb=512)
+    with metered(meter):
+        await redis.run(TEXT, ["a"], [2])
+    assert meter.take() == Spent(requests=2, commands=1 + 3, size_bytes=2 * len("a2"))

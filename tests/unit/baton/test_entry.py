@@ -1,0 +1,134 @@
+"""From a function's module to an ASGI app and a Lambda handler: nothing before the first request, then once."""
+
+import base64
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from baton.container import Container
+from baton.entry import LazyApp, lambda_handler
+from baton_events.errors import SettingsError
+from tests.unit.baton.kit.lambda_url import Invoker, url_event
+
+ENVIRONMENT = {
+    "UPSTASH_REDIS_REST_URL": "http://127.0.0.1:9",
+    "UPSTASH_REDIS_REST_TOKEN": "t",
+    "QSTASH_TOKEN": "t",
+    "WORKER_BASE_URL": "https://fn.example.com",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """What a process needs; nothing else of ours."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+class Building:
+    """Notes how often an app was built."""
+
+    def __init__(self) -> None:
+        self.containers: list[Container] = []
+
+    def __call__(self, container: Container) -> ASGIApp:
+        """Build one that answers anything."""
+        self.containers.append(container)
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await Response("here")(scope, receive, send)
+
+        return app
+
+
+async def get(app: LazyApp) -> str:
+    """One request."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://fn") as client:
+        return (await client.get("/")).text
+
+
+async def test_what_an_app_is_built_of_is_no_longer_looked_at_by_the_collector(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """It stays as long as the process."""
+    gc.unfreeze()
+    building = Building()
+    await get(LazyApp(building))
+    assert gc.get_freeze_count() > 10_000
+    gc.unfreeze()
+    await building.containers[0].close()
+
+
+async def test_an_app_is_built_by_the_first_request_and_kept(environment: pytest.MonkeyPatch) -> None:
+    """From the environment as it is then."""
+    building = Building()
+    app = LazyApp(building)
+    assert building.containers == []
+    environment.setenv("MAX_CONCURRENT_JOBS", "7")
+    assert [await get(app), await get(app)] == ["here", "here"]
+    [container] = building.containers
+    assert container.settings.max_concurrent_jobs == 7
+    await container.close()
+
+
+async def test_a_process_without_settings_says_what_is_missing_at_every_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And works once they are there."""
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    building = Building()
+    app = LazyApp(building)
+    for _ in range(2):
+        with pytest.raises(SettingsError, match=r"QSTASH_TOKEN(.|\n)*WORKER_BASE_URL(.|\n)*UPSTASH_REDIS_REST_URL"):
+            await get(app)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    assert await get(app) == "here"
+
+
+@pytest.fixture
+def invoker() -> Iterator[Invoker]:
+    """A thread that invokes handlers as the Lambda runtime does."""
+    with Invoker() as made:
+        yield made
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with what was understood of the request."""
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+    told = {"method": scope["method"], "path": scope["path"], "body": body.decode(), "header": headers.get("x-a")}
+    await JSONResponse(told)(scope, receive, send)
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_function_url_event_becomes_a_request(invoker: Invoker, encoded: bool) -> None:
+    """Method, path, headers, and the body byte for byte, however it is carried."""
+    handler = lambda_handler(echo)
+    text = '{"a":"é"}'
+    event = url_event("/workers/agent-loop", text.encode(), {"x-a": "b"}, encoded=encoded)
+    answer: Any = invoker.invoke(handler, event)
+    assert answer["statusCode"] == 200
+    expected = httpx.Response(200, json={"method": "POST", "path": "/workers/agent-loop", "body": text, "header": "b"})
+    told = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
+    assert httpx.Response(200, content=told).json() == expected.json()
+
+
+def test_a_handler_serves_one_invocation_after_the_other(invoker: Invoker) -> None:
+    """In the same process, on the same loop."""
+    handler = lambda_handler(echo)
+    for _ in range(3):
+        assert invoker.invoke(handler, url_event("/x", b"", {}))["statusCode"] == 200

@@ -1,0 +1,74 @@
+"""The tool that asks whether an operation is done yet."""
+
+from typing import Any
+
+import pytest
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, operation_status, tool
+from baton.commands.complete import CompletionBody
+from baton.executors.tool_context import TenantOperations
+from tests.unit.baton.kit.stage import Stage
+
+
+@tool
+async def order() -> Pending:
+    """Order something."""
+    return Pending(timeout_seconds=3_600)
+
+
+async def waiting() -> tuple[Stage, str]:
+    """A job of tenant acme that waits for an operation, and the operation's id."""
+    agent = Agent(name="orders", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
+    stage = Stage(registry=Registry([agent]))
+    await stage.deliver(await stage.submit("orders"), "m1")
+    await stage.deliver(stage.events()[-1], "m2")
+    (call,) = await stage.calls()
+    return stage, call.operation_id
+
+
+async def test_an_operation_is_waiting_until_its_outcome_has_come() -> None:
+    """It is done as soon as its outcome is recorded, taken in or not."""
+    stage, operation_id = await waiting()
+    known = TenantOperations(stage.reader, "acme")
+    told: dict[str, Any] = {"operationId": operation_id, "status": "waiting", "tool": "order"}
+    assert await known.status(operation_id) == {**told, "done": False}
+    await stage.container.operations.completing.complete(operation_id, CompletionBody(success=True, result=[1]), "x")
+    assert await known.status(operation_id) == {**told, "done": True, "result": [1]}
+    await stage.run()
+    assert await known.status(operation_id) == {**told, "status": "completed", "done": True, "result": [1]}
+
+
+async def test_a_failed_operation_says_why() -> None:
+    """As the model is told."""
+    stage, operation_id = await waiting()
+    body = CompletionBody(success=False, error="sold out")
+    await stage.container.operations.completing.complete(operation_id, body, "x")
+    found = await TenantOperations(stage.reader, "acme").status(operation_id)
+    assert (found["done"], found["error"]) == (True, {"type": "operation_failed", "message": "sold out"})
+
+
+@pytest.mark.parametrize("unknown", ["op_job_9-1-0-abc", "nonsense", "op_", "job_1"])
+async def test_an_unknown_operation_and_one_of_another_tenant_are_told_alike(unknown: str) -> None:
+    """Nothing is given away."""
+    stage, operation_id = await waiting()
+    nothing = {"status": "unknown", "done": False}
+    assert await TenantOperations(stage.reader, "acme").status(unknown) == {"operationId": unknown, **nothing}
+    of_another = await TenantOperations(stage.reader, "other").status(operation_id)
+    assert of_another == {"operationId": operation_id, **nothing}
+
+
+async def test_a_model_may_ask_for_it() -> None:
+    """The tool runs with what its job may know."""
+    script = ScriptedModel([[Call("operation_status", {"operation_id": "op_job_9-1-0-abc"})], "done"])
+    stage = Stage(registry=Registry([Agent(name="asks", model=script, tools=[operation_status])]))
+    await stage.submit("asks")
+    await stage.run()
+    snapshot = await stage.snapshot()
+    (result,) = snapshot.results.values()
+    assert result == {"ok": {"operationId": "op_job_9-1-0-abc", "status": "unknown", "done": False}}
+
+
+async def test_in_a_test_of_a_tool_no_operation_is_known() -> None:
+    """`ToolContext.for_test`."""
+    found = await operation_status.run({"operation_id": "op_1"}, ToolContext.for_test())
+    assert found == {"operationId": "op_1", "status": "unknown", "done": False}

@@ -1,0 +1,166 @@
+"""Reading stays below the folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from baton.tools.builtin.workspace import MAX_FILE_SIZE_BYTES, Workspace
+from baton.tools.tool_error import ToolError
+
+SECRET = "the secret"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with files, beside a file that must never be read."""
+    folder = tmp_path / "library"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.md").write_text("alpha", encoding="utf-8")
+    (folder / "deep" / "b.md").write_text("beta", encoding="utf-8")
+    (folder / ".env").write_text(SECRET, encoding="utf-8")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text(SECRET, encoding="utf-8")
+    (tmp_path / "secret.txt").write_text(SECRET, encoding="utf-8")
+    (folder / "link.md").symlink_to(tmp_path / "secret.txt")
+    (folder / "inner.md").symlink_to(folder / "a.md")
+    (folder / "out").symlink_to(tmp_path, target_is_directory=True)
+    return folder
+
+
+def test_files_are_listed_sorted_without_hidden_ones_and_links_that_lead_out(root: Path) -> None:
+    """Only what may be read is shown."""
+    assert Workspace(root).paths() == ["a.md", "deep/b.md", "inner.md"]
+
+
+@pytest.mark.parametrize("path", ["a.md", "./a.md", "deep/b.md", "deep//b.md", "inner.md"])
+def test_files_below_the_folder_are_read(root: Path, path: str) -> None:
+    """In the usual spellings; a link that stays inside is fine."""
+    assert Workspace(root).text(path) in {"alpha", "beta"}
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("../secret.txt", "contains '..'"),
+        ("deep/../a.md", "contains '..'"),
+        ("deep\\..\\..\\secret.txt", "contains '..'"),
+        ("/etc/passwd", "is an absolute path"),
+        ("C:\\secret.txt", "is an absolute path"),
+        ("\\\\server\\share", "is an absolute path"),
+        ("link.md", "leads out of the folder"),
+        ("out/secret.txt", "leads out of the folder"),
+        (".env", "hidden file"),
+        (".git/config", "hidden file"),
+        ("a.md\0.txt", "hidden file or no file name"),
+        ("", "no file ''; there are: a.md, deep/b.md, inner.md"),
+        ("deep", "no file 'deep'; there are: a.md"),
+        ("c.md", "no file 'c.md'; there are: a.md"),
+    ],
+)
+def test_everything_else_is_refused_with_the_path_and_the_way_out(root: Path, path: str, message: str) -> None:
+    """As an error that the model can act on."""
+    with pytest.raises(ToolError) as caught:
+        Workspace(root).text(path)
+    assert message in caught.value.message
+    assert repr(path) in caught.value.message
+    assert caught.value.retryable is False
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(
+    st.lists(st.sampled_from(["..", ".", "", "out", "deep", "secret.txt", "a.md", ".env", "\\", "/", "~"]), max_size=6)
+)
+def test_no_path_reads_the_secret(root: Path, parts: list[str]) -> None:
+    """However the parts are put together."""
+    for path in ("/".join(parts), "\\".join(parts), "".join(parts)):
+        try:
+            text = Workspace(root).text(path)
+        except ToolError:
+            continue
+        assert text != SECRET
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00x", b"text\0more"])
+def test_what_is_no_text_is_refused(root: Path, content: bytes) -> None:
+    """A picture would only fill the model's memory."""
+    (root / "picture.png").write_bytes(content)
+    with pytest.raises(ToolError, match=r"'picture\.png' is not a text file"):
+        Workspace(root).text("picture.png")
+
+
+def test_a_file_too_large_is_refused_before_it_is_read(root: Path) -> None:
+    """The error names the size and the limit."""
+    with (root / "large.txt").open("wb") as file:
+        file.truncate(MAX_FILE_SIZE_BYTES + 1)
+    with pytest.raises(ToolError, match=f"'large.txt' has {MAX_FILE_SIZE_BYTES + 1} bytes") as caught:
+        Workspace(root).text("large.txt")
+    assert caught.value.type == "TooLarge"
+
+
+def test_a_pipe_is_no_file(root: Path) -> None:
+    """Opening one would block until somebody writes."""
+    os.mkfifo(root / "pipe")
+    with pytest.raises(ToolError, match="there is no file 'pipe'"):
+        Workspace(root).text("pipe")
+
+
+def test_a_missing_folder_is_told_when_it_is_used(tmp_path: Path) -> None:
+    """Making the workspace touches nothing."""
+    workspace = Workspace(tmp_path / "nowhere")
+    with pytest.raises(ToolError, match="the folder 'nowhere' does not exist"):
+        workspace.paths()
+
+
+def test_many_files_are_named_in_part(tmp_path: Path) -> None:
+    """An error stays short."""
+    for number in range(14):
+        (tmp_path / f"{number:02}.md").touch()
+    with pytest.raises(ToolError, match=r"08\.md, 09\.md and 4 more"):
+        Workspace(tmp_path).text("x.md")
+
+
+def test_a_file_is_written_with_the_folders_on_its_way(tmp_path: Path) -> None:
+    """And read back as it was given."""
+    workspace = Workspace(tmp_path)
+    assert workspace.write("notes/2026/plan.md", "grüß\n", replace=True) == 7
+    assert workspace.text("notes/2026/plan.md") == "grüß\n"
+    assert workspace.paths() == ["notes/2026/plan.md"]
+
+
+def test_a_file_that_is_there_is_replaced_only_where_that_is_said(tmp_path: Path) -> None:
+    """And stays as it was otherwise."""
+    workspace = Workspace(tmp_path)
+    workspace.write("a.md", "old", replace=False)
+    with pytest.raises(ToolError, match="exists already") as caught:
+        workspace.write("a.md", "new", replace=False)
+    assert (caught.value.type, workspace.text("a.md")) == ("FileExists", "old")
+    workspace.write("a.md", "new", replace=True)
+    assert workspace.text("a.md") == "new"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../a.md", "/tmp/a.md", "C:\\a.md", ".hidden", "a/.git/b", "out/a.md", "out/deep/a.md", "link.md", "sub", ""],
+)
+def test_nothing_outside_is_written(tmp_path: Path, path: str) -> None:
+    """By name, by a link to a folder or to a file; nor is a folder replaced."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "sub").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "kept.md").write_text("kept", encoding="utf-8")
+    (root / "out").symlink_to(outside)
+    (root / "link.md").symlink_to(outside / "kept.md")
+    with pytest.raises(ToolError) as caught:
+        Workspace(root).write(path, "x", replace=True)
+    assert caught.value.type == "PathRefused"
+    assert [(file.name, file.read_text(encoding="utf-8")) for file in outside.iterdir()] == [("kept.md", "kept")]
+
+
+def test_a_text_that_is_too_large_to_be_read_is_not_written(tmp_path: Path) -> None:
+    """The same limit both ways."""
+    with pytest.raises(ToolError, match="can be written"):
+        Workspace(tmp_path).write("a.md", "x" * 1_000_001, replace=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,52 @@
+"""Requests that a test answers by hand, and askers whose asks share them."""
+
+import asyncio
+from collections.abc import Sequence
+
+from baton.transport.batching import Batcher, Bounds
+
+BOUNDS = Bounds(requests=2, entries=4, size_bytes=100, seconds=30)
+
+
+class Wire:
+    """Takes requests, and answers each when it is told to: an ask in upper case."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[str]] = []
+        self.given_up: list[list[str]] = []
+        self.most_at_once = 0
+        self._under_way: dict[int, asyncio.Future[Sequence[str | Exception]]] = {}
+
+    async def send(self, asks: list[str]) -> Sequence[str | Exception]:
+        """One request."""
+        number = len(self.requests)
+        self.requests.append(asks)
+        self._under_way[number] = asyncio.get_running_loop().create_future()
+        self.most_at_once = max(self.most_at_once, len(self._under_way))
+        try:
+            return await self._under_way[number]
+        except asyncio.CancelledError:
+            self.given_up.append(asks)
+            raise
+        finally:
+            del self._under_way[number]
+
+    def answer(self, number: int, answers: Sequence[str | Exception] | Exception | None = None) -> None:
+        """Let a request come back."""
+        if isinstance(answers, Exception):
+            self._under_way[number].set_exception(answers)
+        else:
+            self._under_way[number].set_result(
+                [ask.upper() for ask in self.requests[number]] if answers is None else answers
+            )
+
+
+async def settled() -> None:
+    """Everything that can go on without an answer has."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def asking(batcher: Batcher[str, str], *asks: str, size_bytes: int = 1) -> list[asyncio.Task[str]]:
+    """Askers, each a task."""
+    return [asyncio.ensure_future(batcher.ask(ask, 1, size_bytes)) for ask in asks]

@@ -1,0 +1,54 @@
+"""The meter of an invocation: what is charged is taken once, or told as the rest."""
+
+from baton.engine.commit.usage_ledger import NOTHING, Spent
+from baton.transport.meter import Meter, charge, give_back, is_metered, metered, share, take
+from tests.fakes.clock import FakeClock
+
+
+def test_what_is_charged_is_taken_once_with_the_time_since() -> None:
+    """Memory times time, as functions are billed."""
+    clock = FakeClock()
+    with metered(Meter(clock, memory_mb=512)):
+        charge(messages=1, deliveries=1)
+        charge(requests=1, commands=7, size_bytes=900)
+        clock.ms += 20
+        assert take() == Spent(1, 1, 7, 1, 900, 20, 20 * 512)
+        assert take() == NOTHING
+
+
+def test_what_is_given_back_is_there_for_whoever_takes_next() -> None:
+    """Its time, too."""
+    clock = FakeClock()
+    with metered(Meter(clock, memory_mb=512)):
+        charge(requests=1)
+        clock.ms += 5
+        give_back(take())
+        clock.ms += 2
+        assert take() == Spent(requests=1, function_ms=7, mb_ms=7 * 512)
+
+
+def test_shared_requests_are_told_with_the_rest_alone() -> None:
+    """A COMMIT cannot know of its own."""
+    meter = Meter(FakeClock(), memory_mb=512)
+    with metered(meter):
+        share()
+        charge(requests=2)
+        assert take() == Spent(requests=2)
+        charge(requests=1)
+    assert meter.rest() == Spent(requests=1, shared=1)
+
+
+def test_a_clock_that_goes_back_takes_no_time_away() -> None:
+    """What a job has used never falls."""
+    clock = FakeClock()
+    meter = Meter(clock, memory_mb=512)
+    clock.ms -= 100
+    assert meter.take() == NOTHING
+
+
+def test_where_nobody_meters_nothing_is_kept() -> None:
+    """A program that only emits events."""
+    charge(messages=1)
+    share()
+    give_back(Spent(requests=1))
+    assert (take(), is_metered()) == (NOTHING, False)

@@ -1,0 +1,198 @@
+"""The store's connection over RESP: the same answers and errors as over REST, and never the password."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from baton.settings.settings import Settings
+from baton.storage.redis import connection as connection_module
+from baton.storage.redis.connection import RedisConnection, counted
+from baton_events.errors import SettingsError, StoreAnswerError, StoreError
+from baton_local.redis.link.resp import OK, Reply, ServerError, Status
+from tests.unit.baton.transport.resp_server import RespServer
+
+PASSWORD = "swordfish"
+TEXT = counted("return ARGV[1]")
+ASKS: dict[str, Callable[[RedisConnection], Any]] = {
+    "execute": lambda redis: redis.execute("GET", "a"),
+    "run": lambda redis: redis.run(TEXT, ["a"], [1]),
+    "pipeline": lambda redis: redis.pipeline(["GET", "a"], ["GET", "b"]),
+}
+ANSWERS: dict[str, Reply] = {
+    "SET": OK,
+    "GET": "é\0\r\n".encode(),
+    "HGET": None,
+    "INCR": 7,
+    "LRANGE": [b"a", b"", b"b"],
+    "HGETALL": [b"a", b"1", b"b", b"2"],
+    "ZRANGE": [b"x", b"1.5"],
+    "XRANGE": [[b"1-0", [b"a", b"b"]]],
+    "HRANDFIELD": [b"a", b"1"],
+    "EXPIRE": 1,
+    "DUMP": b"\xff",
+}
+REFUSALS = [
+    "LOADING Redis is loading the dataset in memory",
+    "READONLY You can't write against a read only replica.",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "CLUSTERDOWN Hash slot not served",
+    "CROSSSLOT Keys in request don't hash to the same slot",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "NOPERM User default has no permissions to run the 'get' command",
+    "MISCONF Errors writing to the AOF file: No space left on device",
+    "BUSY Redis is busy running a script.",
+    "WRONGTYPE Operation against a key holding the wrong kind of value",
+    "EXECABORT Transaction discarded",
+    "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+    "ERR max number of clients reached",
+    "NOAUTH Authentication required.",
+    "nothing that anybody knows",
+]
+
+
+def settings_of(server: RespServer, **more: Any) -> Settings:
+    """Of a process that uses it."""
+    return Settings(resp_url=server.address, store_timeout_seconds=1, **more)
+
+
+def refusing(text: str) -> RespServer:
+    """A server that says so to all."""
+    return RespServer(lambda _: ServerError(text.encode()))
+
+
+def pong(command: list[str]) -> Reply:
+    """To PING; else the last word."""
+    return Status(b"PONG") if command == ["PING"] else command[-1].encode()
+
+
+async def test_answers_are_shaped_as_over_rest() -> None:
+    """Texts, whole numbers, nothing, lists, and what the SDK makes of some of them."""
+    async with RespServer(lambda command: ANSWERS[command[0]]) as server:
+        redis = RedisConnection(settings_of(server))
+        found = await redis.pipeline(
+            ["SET", "a", 1],
+            ["GET", "a"],
+            ["HGET", "a", "b"],
+            ["INCR", "a"],
+            ["LRANGE", "a", 0, -1],
+            ["HGETALL", "a"],
+            ["ZRANGE", "a", 0, -1, "WITHSCORES"],
+            ["XRANGE", "a", "-", "+"],
+            ["HRANDFIELD", "a", 2, "WITHVALUES"],
+            ["EXPIRE", "a", 1],
+            ["DUMP", "a"],
+        )
+        await redis.close()
+    assert found == [
+        True,
+        "é\0\r\n",
+        None,
+        7,
+        ["a", "", "b"],
+        {"a": "1", "b": "2"},
+        [("x", 1.5)],
+        [["1-0", ["a", "b"]]],
+        {"a": "1"},
+        True,
+        "\ufffd",
+    ]
+    assert server.asked[0] == ["SET", "a", "1"]
+
+
+async def test_what_is_ready_together_is_written_together() -> None:
+    """On one connection; readers and scripts have one each where they ask at once."""
+    async with RespServer(pong) as server:
+        redis = RedisConnection(settings_of(server))
+        assert await asyncio.gather(*(redis.execute("GET", f"k{n}") for n in range(5))) == [f"k{n}" for n in range(5)]
+        assert [len(write) for write in server.writes] == [5]
+        await asyncio.gather(redis.execute("EVAL", "return 1", 0), redis.execute("PING"))
+        assert server.connections == 2
+        await redis.close()
+
+
+@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("text", REFUSALS)
+async def test_a_refusal_is_an_answer_with_the_servers_words_and_is_not_repeated(name: str, text: str) -> None:
+    """Whatever the library makes of it."""
+    async with refusing(text) as server:
+        redis = RedisConnection(settings_of(server))
+        with pytest.raises(StoreAnswerError) as caught:
+            await ASKS[name](redis)
+        assert text[:40] in str(caught.value).replace('\\"', '"').replace("\\'", "'")
+        assert server.address in str(caught.value)
+        assert len(server.writes) == 1
+        await redis.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["WRONGPASS invalid username-password pair or user is disabled.", "ERR invalid password"]
+)
+async def test_a_refused_password_is_named_with_its_setting_and_not_shown(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is the user's name; nothing is asked."""
+    caplog.set_level(logging.DEBUG)
+    async with refusing(text) as server:
+        address = server.address.replace("://", f"://somebody:{PASSWORD}@")
+        redis = RedisConnection(Settings(resp_url=address))
+        with pytest.raises(StoreError, match=r"check the password in REDIS_URL") as caught:
+            await redis.execute("PING")
+        assert [command[0] for command in server.asked] == ["AUTH"]
+        await redis.close()
+    assert text in str(caught.value)
+    for shown in (str(caught.value), caplog.text, repr(redis), repr(Settings(resp_url=address))):
+        assert PASSWORD not in shown
+        assert "somebody" not in shown
+
+
+async def test_a_server_that_wants_a_password_says_which_setting_has_none() -> None:
+    """NOAUTH."""
+    async with refusing("NOAUTH Authentication required.") as server:
+        redis = RedisConnection(settings_of(server))
+        with pytest.raises(StoreError, match="REDIS_URL"):
+            await redis.execute("PING")
+        await redis.close()
+
+
+async def test_a_script_has_no_flag_of_the_hosted_service_and_is_sent_once() -> None:
+    """Other servers refuse it; the SHA1 is of what was sent."""
+    async with RespServer(lambda command: [1, command[-1].encode()]) as server:
+        redis = RedisConnection(settings_of(server))
+        assert [await redis.run(TEXT, ["a"], [n]) for n in range(2)] == ["0", "1"]
+        await redis.close()
+    (first, text, *_), (second, sha, *_) = server.asked
+    assert (first, second) == ("EVAL", "EVALSHA")
+    assert text.startswith("#!lua\n")
+    assert sha == hashlib.sha1(text.encode()).hexdigest()
+
+
+async def test_a_server_that_forgot_the_script_is_sent_the_text_again() -> None:
+    """Whatever key it is about, as where another server of a cluster has that one."""
+
+    def say(command: list[str]) -> Reply:
+        if command[0] == "EVALSHA" and command[3] == "b":
+            return ServerError(b"NOSCRIPT No matching script. Please use EVAL.")
+        return [1, command[-1].encode()]
+
+    async with RespServer(say) as server:
+        redis = RedisConnection(settings_of(server))
+        assert [await redis.run(TEXT, [key], [key + "!"]) for key in "abac"] == ["a!", "b!", "a!", "c!"]
+        assert await redis.run(TEXT, ["b"], ["again"]) == "again"
+        await redis.close()
+    assert [command[3] for command in server.asked if command[0] == "EVAL"] == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize("missing", ["redis", "hiredis"])
+def test_a_library_that_is_not_installed_is_told_at_the_start(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the way out, and without the password."""
+    monkeypatch.setattr(connection_module, "find_spec", lambda name: None if name == missing else find_spec(name))
+    with pytest.raises(SettingsError, match=rf"needs {missing}, .*install the extra `redis`") as caught:
+        RedisConnection(Settings(resp_url=f"redis://:{PASSWORD}@store.example.com:6379"))
+    assert "redis://***@store.example.com:6379" in str(caught.value)
+    assert PASSWORD not in str(caught.value)

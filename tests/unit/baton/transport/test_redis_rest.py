@@ -1,0 +1,205 @@
+"""The SDK's commands over shared requests: each asker has its own answer, and trouble of its own alone."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from upstash_redis.asyncio import Redis
+
+from baton.settings.settings import Settings
+from baton.storage.redis.connection import RedisConnection
+from baton.transport.redis_rest import RedisCommands
+from baton_events.errors import StoreError
+
+STORE_URL = "https://store.example.com"
+
+
+class EchoStore:
+    """Answers ECHO, scripts, and HGETALL with two fields; everything else is an error. Slow until it is let go."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.tokens: list[str] = []
+        self.headers = httpx.Headers()
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+        self.scripts_pass = False
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        body = json.loads(request.content)
+        commands = body if request.url.path == "/pipeline" else [body]
+        self.sizes.append(len(commands))
+        self.headers = request.headers
+        self.tokens.append(request.headers["upstash-sync-token"])
+        if not (self.scripts_pass and commands[0][0] == "EVAL"):
+            await self.let_go.wait()
+        answers = [self._answer(command) for command in commands]
+        answer = answers if request.url.path == "/pipeline" else answers[0]
+        return httpx.Response(200, json=answer, headers={"Upstash-Sync-Token": f"token-{len(self.sizes)}"})
+
+    def _answer(self, command: list[Any]) -> dict[str, Any]:
+        if command[0] == "EVAL":  # as counted.lua makes it: commands, and the answer
+            return {"result": [1, command[-1]]}
+        if command[0] == "ECHO":
+            return {"result": str(command[1])}
+        if command[0] == "ZSCORE":
+            return {"result": "no number"}
+        if command[0] == "HGETALL":
+            return {"result": ["a", "1", "b", "2"]}
+        return {"error": f"ERR unknown command {command[0]}"}
+
+
+@pytest.fixture
+def store() -> Iterator[EchoStore]:
+    """It answers at once."""
+    made = EchoStore()
+    with respx.mock:
+        respx.post(url__startswith=STORE_URL).mock(side_effect=made)
+        yield made
+
+
+@pytest.fixture
+async def redis(store: EchoStore) -> AsyncIterator[RedisConnection]:
+    """A connection to it."""
+    made = RedisConnection(Settings(redis_url=STORE_URL, redis_token="t", store_timeout_seconds=1))
+    yield made
+    await made.close()
+
+
+async def test_commands_that_are_ready_at_the_same_time_are_one_request(
+    store: EchoStore, redis: RedisConnection
+) -> None:
+    """Each asker gets its own answer, also who asked several."""
+    first, second, third = await asyncio.gather(
+        redis.execute("ECHO", "é"), redis.pipeline(["ECHO", "b"], ["HGETALL", "h"]), redis.execute("ECHO", "d")
+    )
+    assert (first, second, third) == ("é", ["b", {"a": "1", "b": "2"}], "d")
+    assert store.sizes == [4]
+
+
+async def test_an_error_reaches_its_own_asker_alone(store: EchoStore, redis: RedisConnection) -> None:
+    """Nothing is asked twice."""
+    first, second, third = await asyncio.gather(
+        redis.execute("ECHO", "a"),
+        redis.execute("FOO"),
+        redis.pipeline(["ECHO", "b"], ["BAR"]),
+        return_exceptions=True,
+    )
+    assert first == "a"
+    assert isinstance(second, StoreError)
+    assert "unknown command FOO" in str(second)
+    assert isinstance(third, StoreError)
+    assert "unknown command BAR" in str(third)
+    assert store.sizes == [4]
+
+
+@pytest.mark.parametrize(
+    "command", [["ECHO", "\ud800"], ["ZSCORE", "a", "b"]], ids=["not to be sent", "not to be read"]
+)
+async def test_what_cannot_be_sent_or_read_harms_its_own_asker_alone(
+    store: EchoStore, redis: RedisConnection, command: list[str]
+) -> None:
+    """Half a character cannot be sent, and a score that is no number cannot be read."""
+    answers = await asyncio.gather(redis.execute("ECHO", "a"), redis.execute(*command), return_exceptions=True)
+    assert answers[0] == "a"
+    assert isinstance(answers[1], StoreError)
+
+
+async def test_a_large_command_goes_alone(store: EchoStore, redis: RedisConnection) -> None:
+    """The store bounds the size of a request."""
+    large = "x" * 1_000_000
+    words = ["a", large, "b"]
+    assert await asyncio.gather(*[redis.execute("ECHO", word) for word in words]) == words
+    assert sorted(store.sizes) == [1, 1, 1]
+
+
+async def test_a_request_has_64_commands_at_most_and_two_are_under_way(
+    store: EchoStore, redis: RedisConnection
+) -> None:
+    """The rest waits its turn."""
+    store.let_go.clear()
+    asked = [asyncio.ensure_future(redis.execute("ECHO", str(number))) for number in range(300)]
+    await asyncio.sleep(0.05)
+    assert store.sizes == [64, 64]
+    store.let_go.set()
+    assert await asyncio.gather(*asked) == [str(number) for number in range(300)]
+    assert (max(store.sizes), sum(store.sizes)) == (64, 300)
+
+
+async def test_a_step_does_not_wait_for_readers(store: EchoStore, redis: RedisConnection) -> None:
+    """Scripts have requests of their own: a reader's answers may be large, and but two of them are under way."""
+    store.let_go.clear()
+    store.scripts_pass = True
+    readers = [asyncio.ensure_future(redis.execute("ECHO", str(number))) for number in range(200)]
+    await asyncio.sleep(0.05)
+    assert await asyncio.gather(*[redis.run("return 1", ["k"], [number]) for number in range(3)]) == [0, 1, 2]
+    store.let_go.set()
+    assert len(await asyncio.gather(*readers)) == 200
+
+
+async def test_a_command_that_waits_for_its_turn_has_its_time_limit_too(
+    store: EchoStore, redis: RedisConnection
+) -> None:
+    """Else one that hangs would hang all; when they have gone, the store is asked anew."""
+    store.let_go.clear()
+    asked = [redis.execute("ECHO", str(number)) for number in range(200)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {StoreError}
+    assert "within 1 s" in str(answers[0])
+    store.let_go.set()
+    assert await redis.execute("ECHO", "a") == "a"
+
+
+async def test_a_cancelled_asker_harms_no_other(store: EchoStore, redis: RedisConnection) -> None:
+    """The others' request goes on."""
+    store.let_go.clear()
+    gone, stays = (asyncio.ensure_future(redis.execute("ECHO", word)) for word in "ab")
+    await asyncio.sleep(0.05)
+    gone.cancel()
+    store.let_go.set()
+    assert await stays == "b"
+    assert gone.cancelled()
+    assert store.sizes == [2]
+
+
+async def test_the_sync_token_of_the_last_answer_goes_with_the_next_request(
+    store: EchoStore, redis: RedisConnection
+) -> None:
+    """So the process reads what it wrote."""
+    for _ in range(3):
+        await redis.execute("ECHO", "a")
+    assert store.tokens == ["", "token-1", "token-2"]
+
+
+def test_a_process_may_use_one_event_loop_after_the_other(store: EchoStore) -> None:
+    """Connections belong to their loop: in another they would hang."""
+    redis = RedisConnection(Settings(redis_url=STORE_URL, redis_token="t"))
+    clients = []
+
+    async def use() -> str:
+        answer = await redis.execute("ECHO", "a")
+        clients.append(redis._client)
+        return str(answer)
+
+    assert [asyncio.run(use()), asyncio.run(use())] == ["a", "a"]
+    assert clients[0] is not clients[1]
+
+
+async def test_every_method_of_the_sdk_runs_over_it(store: EchoStore) -> None:
+    """Its headers are the SDK's own, and its one hook is still the hook."""
+    commands = RedisCommands(STORE_URL, "t", httpx.AsyncHTTPTransport(), limit_seconds=1)
+    fields, word = await asyncio.gather(commands.hgetall("h"), commands.echo("a"))
+    assert (fields, word) == ({"a": "1", "b": "2"}, "a")
+    assert store.sizes == [2]
+    sdk = Redis(STORE_URL, "t", rest_encoding=None, allow_telemetry=False)
+    sent = store.headers
+    assert {name: sent[name] for name in sdk._headers} == sdk._headers
+    assert inspect.signature(commands.execute).parameters.keys() == inspect.signature(sdk.execute).parameters.keys()
+    await sdk.close()
+    await commands.close()

@@ -1,0 +1,46 @@
+"""The API over the sample agents, and one whose tool finishes from outside."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton.agents.samples.registry import registry as samples
+from baton.models.model import ModelError
+from tests.unit.baton.api.client import Api, api_of, with_keys
+from tests.unit.baton.kit.stage import Stage
+
+OPERATIONS_KEY = "key-of-operations"
+
+
+@tool(retries=0)
+async def create_agent(ctx: ToolContext) -> Pending:
+    """Start what takes minutes elsewhere."""
+    assert ctx.operation_id
+    return Pending(timeout_seconds=3_600)
+
+
+@tool(retries=0)
+async def refuse() -> str:
+    """Fail for good."""
+    raise ToolError("it cannot be done")
+
+
+def registry() -> Registry:
+    """The samples, and two more."""
+    builder = Agent(
+        name="builder", model=ScriptedModel([[Call("create_agent")], "It is built."]), tools=[create_agent, refuse]
+    )
+    doomed = Agent(name="doomed", model=ScriptedModel([ModelError("the model is gone", retryable=False)]))
+    return Registry(agents=[*samples.agents, builder, doomed])
+
+
+@pytest.fixture
+async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """The API, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    settings = replace(with_keys(), operations_api_key=OPERATIONS_KEY, default_agent="simple")
+    async with api_of(Stage(settings=settings, registry=registry())) as made:
+        yield made

@@ -1,0 +1,167 @@
+"""Seed 004, row by row: a jobs API, checkpoints that a person decides, a worker to start and stop, metrics.
+
+docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.baton.api.client import ACME, ADMIN, Api, assert_problem
+from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending, run_for_an_hour
+
+FILES = [{"path": "lib/auth.ts", "content": "export function authenticate() { ... }"}]
+JOB: dict[str, Any] = {
+    "jobType": "code-generation",
+    "taskDescription": "Generate user authentication code",
+    "priority": 8,
+}
+WORKER = "/api/admin/agent-worker"
+
+
+async def asked(api: Api) -> tuple[str, dict[str, object]]:
+    """A job of the seed's example that waits for its approval, and that approval."""
+    job = await api.submitted(**JOB, inputData={"files": FILES})
+    await run_for_an_hour(api)
+    (question,) = await pending(api, job["id"])
+    return job["id"], question
+
+
+async def test_seed_004_post_agent_jobs_enqueues(api: Api) -> None:
+    """With the seed's field names."""
+    job = await api.submitted(**JOB, inputData={"files": FILES})
+    assert {name: job[name] for name in JOB} == JOB
+    assert job["inputData"] == {"files": FILES}
+
+
+async def test_seed_004_get_agent_jobs_lists_with_filters(api: Api) -> None:
+    """By status and type."""
+    done = await api.submitted(jobType="simple-task", taskDescription="Test task")
+    await api.stage.run()
+    await api.submitted(jobType="code-generation", inputData={"files": FILES})
+    page = (await api.ask("GET", "/api/agent-jobs?status=completed&jobType=simple-task")).json()
+    assert [job["id"] for job in page["jobs"]] == [done["id"]]
+
+
+async def test_seed_004_get_agent_job_has_the_details(api: Api) -> None:
+    """Its calls, its result."""
+    job = await api.submitted(jobType="simple-task", taskDescription="Test task", inputData={"test": "data"})
+    await run_for_an_hour(api)
+    details = await api.read(job["id"])
+    assert (details["status"], details["result"]["answer"]) == ("completed", "Done: Test task")
+    assert len(details["toolCalls"]) == 1
+
+
+async def test_seed_004_patch_cancels_and_retries(api: Api) -> None:
+    """And says how the job is then."""
+    job_id, _ = await asked(api)
+    path = f"/api/agent-jobs/{job_id}"
+    assert (await api.ask("PATCH", path, json={"action": "cancel"})).json()["status"] == "cancelled"
+    assert (await api.ask("PATCH", path, json={"action": "retry"})).json()["finishedAt"] is None
+    await run_for_an_hour(api)
+    assert len(await pending(api, job_id)) == 1
+
+
+async def test_seed_004_get_a_jobs_checkpoints(api: Api) -> None:
+    """All of them, infos too."""
+    job = await api.submitted(jobType="simple-task")
+    await run_for_an_hour(api)
+    (mark,) = await checkpoints(api, job["id"])
+    assert (mark["type"], mark["status"]) == ("info", "recorded")
+
+
+async def test_seed_004_get_admin_checkpoints_lists_what_is_pending(api: Api) -> None:
+    """Of all jobs, for an operator only."""
+    _, question = await asked(api)
+    path = "/api/admin/agent-checkpoints"
+    assert [one["id"] for one in (await api.ask("GET", path, ADMIN)).json()["checkpoints"]] == [question["id"]]
+    assert_problem(await api.ask("GET", path, ACME), 403)
+
+
+async def test_seed_004_post_admin_checkpoint_approves(api: Api) -> None:
+    """Then the files are written."""
+    job_id, question = await asked(api)
+    await decide(api, question)
+    await run_for_an_hour(api)
+    assert (await api.read(job_id))["status"] == "completed"
+
+
+async def test_seed_004_delete_admin_checkpoint_rejects_with_a_reason(api: Api) -> None:
+    """Which is required, and kept."""
+    job_id, question = await asked(api)
+    path = f"/api/admin/agent-checkpoints/{question['id']}"
+    assert (await api.ask("DELETE", path, ADMIN, json={})).status_code == 422
+    await decide(api, question, "DELETE", reason="Code doesn't meet security standards")
+    await run_for_an_hour(api)
+    job = await api.read(job_id)
+    assert "Code doesn't meet security standards" in job["error"]["message"]
+
+
+async def test_seed_004_get_worker_has_its_status(api: Api) -> None:
+    """And whether it runs."""
+    state = (await api.ask("GET", WORKER, ADMIN)).json()
+    assert (state["running"], state["activeJobs"], state["maxConcurrentJobs"]) == (True, 0, 3)
+
+
+async def test_seed_004_delete_worker_stops_and_post_starts_it(api: Api) -> None:
+    """A stopped worker takes up nothing; a started one what has come meanwhile."""
+    assert (await api.ask("DELETE", WORKER, ADMIN)).json()["running"] is False
+    job = await api.submitted(jobType="simple-task")
+    await run_for_an_hour(api)
+    assert (await api.read(job["id"]))["status"] == "pending"
+    assert (await api.ask("POST", WORKER, ADMIN)).json()["running"] is True
+    await run_for_an_hour(api)
+    assert (await api.read(job["id"]))["status"] == "completed"
+
+
+async def test_seed_004_the_worker_runs_so_many_jobs_at_a_time(api: Api) -> None:
+    """`maxConcurrentJobs: 3`."""
+    for _ in range(5):
+        await api.submitted(jobType="simple-task")
+    state = (await api.ask("GET", WORKER, ADMIN)).json()
+    assert (state["activeJobs"], state["pendingJobs"]) == (3, 2)
+
+
+async def test_seed_004_the_admin_page_leads_to_the_console(api: Api) -> None:
+    """`/admin/agent-checkpoints`."""
+    answer = await api.ask("GET", "/admin/agent-checkpoints", "")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/approvals")
+
+
+async def test_seed_004_data_processing_has_several_checkpoints(api: Api) -> None:
+    """One after each step, in their order."""
+    job = await api.submitted(jobType="data-processing", inputData={"rows": [{"value": 1}, {"value": 2}]})
+    await run_for_an_hour(api)
+    marks = [(mark["type"], mark["title"], mark["data"]) for mark in await checkpoints(api, job["id"])]
+    assert sorted(marks, key=lambda mark: mark[1]) == [
+        ("info", "columns are summed up", {"columns": ["value"]}),
+        ("info", "rows are cleaned", {"kept": 2, "leftOut": 0}),
+        ("info", "rows are loaded", {"rows": 2}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "agent_jobs_total",
+        "agent_jobs_duration_seconds",
+        "agent_checkpoints_total",
+        "agent_checkpoints_pending",
+        "agent_worker_active_jobs",
+    ],
+)
+async def test_seed_004_metrics_has(api: Api, name: str) -> None:
+    """The five of the seed, by name."""
+    await asked(api)
+    text = (await api.ask("GET", "/api/metrics", ADMIN)).text
+    assert f"# TYPE {name} " in text
+
+
+async def test_seed_004_a_job_that_fails_can_be_retried(api: Api) -> None:
+    """Test coverage, "Job failure and retry"."""
+    job = await api.submitted(jobType="doomed")
+    await run_for_an_hour(api)
+    answer = await api.ask("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "retry", "from": "start"})
+    assert answer.status_code == 200
+    await run_for_an_hour(api)
+    assert (await api.read(job["id"]))["status"] == "failed"

@@ -1,0 +1,215 @@
+"""Long jobs and repeated jobs through the whole product over fakes: what models are asked, and what is recorded."""
+
+import json
+from dataclasses import dataclass, field
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.conversation.conversation import size_bytes
+from baton.conversation.policy import DropOldest, HistoryPolicy, Summarize
+from baton.engine.commit.answers import Claim, Committed
+from baton.engine.commit.usage_ledger import Spent
+from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.engine.transitions import JobStatus
+from baton.models.model import Call, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
+from baton.tools.tool import tool
+from baton_events.errors import StoreError
+from tests.fakes import FakeStore
+from tests.unit.baton.kit.stage import Stage
+
+MAX_TOKENS = 1_000
+TURNS = 15
+REAL_BYTES_PER_TOKEN = 3  # what this provider counts: more than the estimate's four bytes
+
+
+@dataclass
+class Counting:
+    """A model that reads a page each turn until it has read enough, and that notes what it is told."""
+
+    requests: list[ModelRequest] = field(default_factory=list[ModelRequest])
+    name = "counting"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """One more page, or the end."""
+        self.requests.append(request)
+        tokens = told_bytes(request) // REAL_BYTES_PER_TOKEN
+        if request.turn > TURNS:
+            return ModelAnswer("read all", (), tokens, 10, 0.001)
+        return ModelAnswer(f"page {request.turn}", (Call("page", {"n": request.turn}),), tokens, 10, 0.001)
+
+
+@dataclass
+class Writer:
+    """A model that writes summaries."""
+
+    requests: list[ModelRequest] = field(default_factory=list[ModelRequest])
+    name = "writer"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """In short."""
+        self.requests.append(request)
+        return ModelAnswer(f"summary {len(self.requests)}", (), 300, 30, 0.01)
+
+
+class KilledError(Exception):
+    """The process dies here."""
+
+
+class CrashingStore(FakeStore):
+    """A store whose asker is killed before the first COMMIT that would write a summary."""
+
+    crashed = False
+
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
+        """Commit, but for the first summary."""
+        if not self.crashed and any('"role":"summary"' in entry for entry in changes.transcript):
+            self.crashed = True
+            raise KilledError
+        return await super().commit(claim, changes, spent, continuation)
+
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
+        """Give nothing back: who was killed cannot."""
+        return False
+
+
+@tool
+def page(n: int) -> str:
+    """Read a page."""
+    return f"page {n}: ".ljust(500, "x")
+
+
+def told_bytes(request: ModelRequest) -> int:
+    """About how many bytes a provider is sent."""
+    total = size_bytes(request.instructions) + sum(size_bytes(item.parameters) for item in request.tools)
+    for message in request.messages:
+        match message:
+            case UserMessage():
+                total += size_bytes(message.text)
+            case ModelMessage():
+                total += size_bytes([message.text, [[call.tool, call.arguments] for call in message.calls]])
+            case ToolMessage():
+                total += size_bytes(message.content)
+    return total
+
+
+def stage_with(model: Counting, policy: HistoryPolicy, store: FakeStore | None = None, cache_seconds: int = 0) -> Stage:
+    """One process with one agent."""
+    agent = Agent("reads", model=model, tools=[page], history=policy, cache_seconds=cache_seconds)
+    return Stage(registry=Registry([agent]), store=store)
+
+
+def recorded(stage: Stage, role: str) -> list[dict[str, object]]:
+    """The transcript's entries of that role."""
+    entries = map(json.loads, stage.store.tree("job_1").transcript["job_1"])
+    return [entry for entry in entries if entry["role"] == role]
+
+
+async def run(stage: Stage, job_id: str = "job_1") -> None:
+    """Run a job to its end; what was not acknowledged is delivered again."""
+    event = await stage.submit("reads", job_id)
+    while not (await stage.snapshot(job_id)).job.ended:
+        try:
+            await stage.run()
+        except KilledError:
+            stage.clock.ms += 1_000_000  # until the lease is over
+            [item] = await stage.items(job_id)
+            event = next(other for other in reversed(stage.events()) if other.job_id == job_id)
+            assert item.owner
+            await stage.deliver(event, item.relay_id, retried=1)
+
+
+def within(model: Counting) -> bool:
+    """Whether the provider, by its own count, was never sent more than the limit."""
+    return all(told_bytes(request) // REAL_BYTES_PER_TOKEN <= MAX_TOKENS for request in model.requests)
+
+
+async def test_a_long_job_tells_its_model_what_fits_and_keeps_everything() -> None:
+    """Fifteen pages of five hundred bytes through a window that holds five."""
+    model = Counting()
+    stage = stage_with(model, DropOldest(MAX_TOKENS))
+    await run(stage)
+    job = (await stage.snapshot()).job
+    assert (job.status, job.used.turns, job.used.model_calls) == (JobStatus.COMPLETED, TURNS + 1, TURNS + 1)
+    assert within(model)
+    assert len(recorded(stage, "model")) == TURNS + 1
+    assert all(request.messages[0] == UserMessage("do it") for request in model.requests)
+    for request in model.requests:
+        asked = [call.call_id for m in request.messages if isinstance(m, ModelMessage) for call in m.calls]
+        assert asked == [message.call_id for message in request.messages if isinstance(message, ToolMessage)]
+
+
+async def test_summaries_are_written_once_each_and_counted() -> None:
+    """They cover more and more; what they cost is in the job's usage."""
+    model, writer = Counting(), Writer()
+    stage = stage_with(model, Summarize(MAX_TOKENS, keep_turns=2, model=writer))
+    await run(stage)
+    job = (await stage.snapshot()).job
+    summaries = recorded(stage, "summary")
+    assert within(model)
+    assert [entry["text"] for entry in summaries] == [f"summary {n + 1}" for n in range(len(writer.requests))]
+    ends = [int(str(entry["upTo"])) for entry in summaries]
+    assert 2 <= len(ends) < TURNS / 2
+    assert ends == sorted(set(ends))
+    assert job.used.model_calls == TURNS + 1 + len(summaries)
+    assert job.used.turns == TURNS + 1
+    assert job.untold == (1, 1 + ends[-1] + len(ends) - 1)
+    assert [entry["turn"] for entry in recorded(stage, "model")] == list(range(1, TURNS + 2))
+    told_last = [message for message in model.requests[-1].messages if isinstance(message, UserMessage)]
+    assert told_last[1].text.endswith(f"summary {len(summaries)}")
+
+
+async def test_a_crash_before_the_commit_repeats_one_summary_and_records_it_once() -> None:
+    """Every other one is written once."""
+    calm_writer, writer = Writer(), Writer()
+    await run(stage_with(Counting(), Summarize(MAX_TOKENS, keep_turns=2, model=calm_writer)))
+    store = CrashingStore()
+    stage = stage_with(Counting(), Summarize(MAX_TOKENS, keep_turns=2, model=writer), store)
+    await run(stage)
+    assert store.crashed
+    assert len(writer.requests) == len(calm_writer.requests) + 1
+    ends = [entry["upTo"] for entry in recorded(stage, "summary")]
+    assert len(ends) == len(set(map(str, ends))) == len(calm_writer.requests)
+
+
+async def test_a_second_job_with_the_same_task_costs_no_model_call() -> None:
+    """Its tools run; its turns are answered from the cache."""
+    model = Counting()
+    stage = stage_with(model, DropOldest(MAX_TOKENS), cache_seconds=3_600)
+    await run(stage, "job_1")
+    asked = len(model.requests)
+    await run(stage, "job_2")
+    first, second = (await stage.snapshot("job_1")).job, (await stage.snapshot("job_2")).job
+    assert len(model.requests) == asked == TURNS + 1
+    assert second.result == first.result
+    assert (first.used.model_calls, first.used.cached_calls) == (TURNS + 1, 0)
+    assert (second.used.model_calls, second.used.cached_calls) == (0, TURNS + 1)
+    assert (second.used.input_tokens, second.used.output_tokens, second.used.cost_usd) == (0, 0, 0.0)
+    assert second.used.tool_calls == TURNS
+
+
+async def test_without_a_cache_no_request_is_made_and_with_one_two_for_a_turn() -> None:
+    """One before the call and one after it; one alone for a turn that was found."""
+    stage = stage_with(Counting(), DropOldest(MAX_TOKENS))
+    await run(stage)
+    assert stage.cache.requests == []
+    stage = stage_with(Counting(), DropOldest(MAX_TOKENS), cache_seconds=3_600)
+    await run(stage, "job_1")
+    assert stage.cache.requests == ["get", "put"] * (TURNS + 1)
+    stage.cache.requests.clear()
+    await run(stage, "job_2")
+    assert stage.cache.requests == ["get"] * (TURNS + 1)
+
+
+async def test_a_cache_that_is_down_fails_no_job() -> None:
+    """Every turn asks the model."""
+    model = Counting()
+    stage = stage_with(model, DropOldest(MAX_TOKENS), cache_seconds=3_600)
+    stage.cache.down = StoreError("gone")
+    await run(stage)
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert len(model.requests) == TURNS + 1

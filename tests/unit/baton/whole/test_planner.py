@@ -1,0 +1,239 @@
+"""Jobs of agents that plan: plans that are wrong, plans that fail, further plans, and answers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from baton import Agent, Call, Registry, ScriptedModel, result_of
+from baton.engine.state import CallRecord
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage
+from baton.models.scripted import ScriptEntry
+from baton.tools.tool import Tool
+from tests.unit.baton.kit.plan_kit import Kit, parts_of
+from tests.unit.baton.kit.stage import Stage
+
+
+def plan(*steps: dict[str, Any], **more: Any) -> Call:
+    """A plan as a model makes it."""
+    return Call("make_plan", {"steps": list(steps), **more})
+
+
+def say(name: str, word: Any = "hi", **more: Any) -> dict[str, Any]:
+    """A step that says a word."""
+    return {"name": name, "tool": "say", "arguments": {"word": word}, **more}
+
+
+class Listening(ScriptedModel):
+    """A scripted model that notes what it was asked."""
+
+    reads_history = True
+
+    def __init__(self, script: Sequence[ScriptEntry]) -> None:
+        super().__init__(script)
+        self.asked: list[ModelRequest] = []
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Note, and answer."""
+        self.asked.append(request)
+        return await super().answer(request)
+
+
+async def run(model: ScriptedModel, kit: Kit, **fields: Any) -> Stage:
+    """A planner's job with this model, run to its end."""
+    tools: list[Tool] = [kit.say, kit.join, kit.look, kit.fail]
+    stage = Stage(registry=Registry([Agent(name="plans", mode="plan", model=model, tools=tools, **fields)]))
+    await stage.submit("plans")
+    await stage.run()
+    return stage
+
+
+async def refusals(stage: Stage) -> list[CallRecord]:
+    """Calls that went back to the model."""
+    return [call for call in await stage.calls() if not call.step]
+
+
+async def test_a_plan_is_carried_out_and_reflected_on() -> None:
+    """Two turns, one model call each."""
+    kit = Kit()
+    word = result_of("a")["word"].as_json()
+    model = Listening([[plan(say("a"), say("b", word, depends_on=["a"]))], "It said hi twice."])
+    stage = await run(model, kit)
+    job = (await stage.snapshot()).job
+    assert (job.status, job.result) == (JobStatus.COMPLETED, {"answer": "It said hi twice."})
+    assert kit.ran == ["hi", "hi"]
+    assert job.used.model_calls == 2
+    (reflection,) = await parts_of(stage, "data-reflection")
+    assert reflection["data"]["text"] == "It said hi twice."
+
+
+async def test_the_model_is_told_its_plan_as_one_call_with_all_results() -> None:
+    """As every provider wants it: what it called, and what came of that."""
+    kit = Kit()
+    model = Listening([[plan(say("a"), say("bad", 3, on_failure="continue"))], [plan(say("a"))], "done"])
+    await run(model, kit)
+    first, second, third = model.asked
+    assert [spec.name for spec in first.tools] == ["make_plan"]
+    assert {spec.name for spec in first.step_tools} == {"say", "join", "look", "fail"}
+    assert '"name":"say"' in first.instructions
+    assert "$resultOf" in first.instructions
+    _, refused, fault = second.messages
+    assert isinstance(refused, ModelMessage)
+    assert isinstance(fault, ToolMessage)
+    assert (refused.calls[0].tool, fault.is_error) == ("make_plan", True)
+    _, _, _, made, ended = third.messages
+    assert isinstance(made, ModelMessage)
+    assert isinstance(ended, ToolMessage)
+    (call,) = made.calls
+    assert (call.tool, call.call_id) == ("make_plan", ended.call_id)
+    assert call.arguments["steps"][0]["name"] == "a"
+    assert ended.content == {"a": {"ok": {"word": "hi", "letters": ["h", "i"]}}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "faults"),
+    [
+        (
+            [plan(say("a", depends_on=["x"]), {"name": "b", "tool": "shout", "arguments": {}})],
+            ["depends_on names 'x'", "there is no tool 'shout'; there are: fail, join, look, say"],
+        ),
+        ([plan()], ["the plan has no steps"]),
+        ([plan(say("a", {"$resultOf": {"step": "$task", "path": ["text"]}}))], ["refers to task_text and does not"]),
+        ([plan(say("a", {"$resultOf": {"step": "$task"}}))], ["refers to "]),
+        ([Call("make_plan", {})], ["steps: is required"]),
+        (
+            [plan({"name": "a"}, {"tool": "say", "do": 1})],
+            ["steps[0].tool: is required", "steps[1].name", "steps[1].do"],
+        ),
+        ([plan(say("a", on_failure="panic"))], ["steps[0].on_failure: input should be 'fail', 'skip'"]),
+        ([plan(say("a", depends_on=["b"]), say("b", depends_on=["a"]))], ["in a circle: a → b → a"]),
+        ([plan(*(say(f"s{number}") for number in range(51)))], ["the plan has 51 steps; at most 50 are possible"]),
+        ([plan(say("a")), plan(say("b"))], ["call 'make_plan' alone"]),
+        ([plan(say("a")), Call("say", {"word": "x"})], ["call 'make_plan' alone"]),
+        ([Call("say", {"word": "x"})], ["tools run as steps of a plan: call 'make_plan'"]),
+    ],
+)
+async def test_a_plan_that_is_wrong_goes_back_with_all_its_faults(answer: list[Call], faults: list[str]) -> None:
+    """Nothing of it runs; the next one is carried out."""
+    kit = Kit()
+    stage = await run(ScriptedModel([answer, [plan(say("a", "right"))], "done"]), kit)
+    assert kit.ran == ["right"]
+    refused = await refusals(stage)
+    assert len(refused) == len(answer)
+    for call in refused:
+        assert call.status is CallStatus.FAILED
+        assert call.error is not None
+        assert not [fault for fault in faults if fault not in call.error.message], call.error.message
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_plans_that_stay_wrong_end_with_the_jobs_limits() -> None:
+    """The model is not asked without end."""
+    kit = Kit()
+    stage = await run(ScriptedModel([*[[plan()]] * 20, "never"]), kit)
+    job = (await stage.snapshot()).job
+    assert (job.result or {})["stoppedBy"] == "turns"
+    assert job.used.turns == job.limits.turns == 20
+
+
+async def test_a_step_that_asks_for_another_plan_gets_one() -> None:
+    """What depends on it is left out, the rest of the plan goes on; then the model plans anew."""
+    kit = Kit()
+    bad = {"name": "bad", "tool": "fail", "arguments": {"times": 9}, "on_failure": "replan"}
+    first = plan(bad, say("after", "left out", depends_on=["bad"]), say("beside", "beside"))
+    again = ModelAnswer("That broke; I do it otherwise.", (plan(say("other", "other")),))
+    stage = await run(ScriptedModel([[first], again, "done"]), kit)
+    assert "left out" not in kit.ran
+    assert kit.ran[-1] == "other"
+    assert (await stage.snapshot()).job.result == {"answer": "done"}
+    told = [part["data"]["text"] for part in await parts_of(stage, "data-reflection")]
+    assert told == ["That broke; I do it otherwise.", "done"]
+
+
+async def test_a_step_that_fails_the_job_leaves_nothing_to_reflect_on() -> None:
+    """The default."""
+    kit = Kit()
+    bad = {"name": "bad", "tool": "fail", "arguments": {"times": 9}}
+    stage = await run(ScriptedModel([[plan(bad)], "never"]), kit)
+    job = (await stage.snapshot()).job
+    assert job.status is JobStatus.FAILED
+    assert job.used.model_calls == 1
+
+
+async def test_rounds_are_limited() -> None:
+    """A further plan goes back, and the model is told before that it has none left."""
+    kit = Kit()
+    model = Listening([[plan(say("a", "one"))], [plan(say("a", "two"))], [plan(say("a", "three"))], "enough"])
+    stage = await run(model, kit, max_rounds=2)
+    assert kit.ran == ["one", "two"]
+    assert (await stage.snapshot()).job.result == {"answer": "enough"}
+    (refused,) = await refusals(stage)
+    assert refused.error is not None
+    assert refused.error.message == "no further plan is possible (max_rounds=2): answer with what there is"
+    last = ["answer now" in request.instructions for request in model.asked]
+    assert last == [False, False, True, True]
+
+
+async def test_a_wrong_plan_is_no_round() -> None:
+    """It was not carried out."""
+    kit = Kit()
+    stage = await run(ScriptedModel([[plan()], [plan()], [plan(say("a"))], "done"]), kit, max_rounds=1)
+    assert (await stage.snapshot()).job.result == {"answer": "done"}
+
+
+async def test_the_reflection_may_come_with_the_next_plan() -> None:
+    """As an argument of it, instead of text beside it."""
+    kit = Kit()
+    stage = await run(ScriptedModel([[plan(say("a"))], [plan(say("b"), reflection="More is needed.")], "done"]), kit)
+    told = [part["data"]["text"] for part in await parts_of(stage, "data-reflection")]
+    assert told == ["More is needed.", "done"]
+
+
+async def test_no_plan_is_needed_for_an_answer() -> None:
+    """A question that needs no tool."""
+    stage = await run(ScriptedModel(["Four."]), Kit())
+    assert (await stage.snapshot()).job.result == {"answer": "Four."}
+    assert await parts_of(stage, "data-reflection", "data-plan-created") == []
+
+
+@pytest.mark.parametrize("fence", ["{}", "```json\n{}\n```", "```\n{}\n```"])
+async def test_a_plan_written_as_text_is_a_plan(fence: str) -> None:
+    """Some models do that."""
+    kit = Kit()
+    text = '{"steps": [{"name": "a", "tool": "say", "arguments": {"word": "text"}}]}'
+    stage = await run(
+        ScriptedModel([ModelAnswer(fence.format(text) if fence == "{}" else fence.replace("{}", text))]), kit
+    )
+    assert kit.ran == ["text"]
+    job = (await stage.snapshot()).job
+    assert job.error is not None  # the script has no second entry
+
+
+@pytest.mark.parametrize("text", ['{"steps": 3}', '{"steps": [], "x": 1}', '{"steps": ["walk"]}', "{steps}", "{"])
+async def test_an_answer_in_json_is_not_taken_for_a_plan(text: str) -> None:
+    """Unless it is nothing but steps that name tools."""
+    stage = await run(ScriptedModel([text]), Kit())
+    assert (await stage.snapshot()).job.result == {"answer": text}
+
+
+class Verdict(BaseModel):
+    """An answer."""
+
+    good: bool
+
+
+async def test_a_planner_may_have_an_output_type() -> None:
+    """Its final answer is checked as any other agent's; a wrong one goes back."""
+    kit = Kit()
+    script: list[ScriptEntry] = [
+        [plan(say("a"))],
+        [Call("final_result", {"good": "perhaps"})],
+        [Call("final_result", {"good": True})],
+    ]
+    stage = await run(ScriptedModel(script), kit, output_type=Verdict)
+    assert ((await stage.snapshot()).job.result or {})["output"] == {"good": True}
+    (refused,) = await refusals(stage)
+    assert refused.error is not None
+    assert refused.error.type == "invalid_output"

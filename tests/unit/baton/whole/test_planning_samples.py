@@ -1,0 +1,101 @@
+"""The sample agents with plans, and the demo model as a planner, over the real library."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baton import Agent, Registry
+from baton.agents.samples.library_agents import LIBRARY
+from baton.agents.samples.plans import planner, report
+from baton.engine.state import CallRecord
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.tools.builtin.files import file_tools
+from baton.tools.tool import Tool
+from tests.unit.baton.kit.stage import Stage
+
+
+def elsewhere(agent: Agent, folder: Path) -> Agent:
+    """The agent with reports in that folder."""
+    tools = {item.name: item for item in file_tools(LIBRARY, folder)}
+
+    def other(item: Any) -> Any:
+        return tools.get(item.name, item) if isinstance(item, Tool) else item
+
+    plan = [dataclasses.replace(step, tool=other(step.tool)) for step in agent.plan]
+    return dataclasses.replace(agent, plan=plan, tools=[] if plan else [other(item) for item in agent.tools])
+
+
+def reports_in(folder: Path) -> list[Path]:
+    """What was written there."""
+    return list(folder.glob("*.md"))
+
+
+async def run(agent: Agent, task: str = "go") -> Stage:
+    """The agent's job, run to its end."""
+    stage = Stage(registry=Registry([agent]))
+    await stage.submit(agent.name, task=task)
+    await stage.run()
+    return stage
+
+
+async def steps(stage: Stage) -> dict[str, CallRecord]:
+    """The job's steps by name."""
+    return {call.step: call for call in await stage.calls() if call.step}
+
+
+async def test_report_writes_what_its_plan_says(tmp_path: Path) -> None:
+    """Seven steps, each of which works; the report is there, and tells of both files."""
+    stage = await run(elsewhere(report, tmp_path))
+    job = (await stage.snapshot()).job
+    assert job.status is JobStatus.COMPLETED
+    assert {call.status for call in await stage.calls()} == {CallStatus.COMPLETED}
+    (file,) = reports_in(tmp_path)
+    text = file.read_text(encoding="utf-8")
+    first, second = sorted(path.name for path in reports_in(LIBRARY))[:2]
+    words = sum(len((LIBRARY / name).read_text(encoding="utf-8").split()) for name in (first, second))
+    assert f"2 texts with {words} words." in text
+    assert f"- {first}\n- {second}\n" in text
+    assert (job.result or {})["output"]["path"] == file.name
+
+
+async def test_planner_is_corrected_then_carries_its_plan_out(tmp_path: Path) -> None:
+    """All faults of the first plan are told; one step fails, and the plan goes on."""
+    stage = await run(elsewhere(planner, tmp_path))
+    job = (await stage.snapshot()).job
+    assert job.status is JobStatus.COMPLETED
+    assert (job.result or {})["answer"].startswith("I searched for Fresnel")
+    (refused,) = [call for call in await stage.calls() if not call.step]
+    assert refused.error is not None
+    assert "step 'count': there is no tool 'count_word'" in refused.error.message
+    assert "step 'report': refers to result_of('read') and does not depend on it" in refused.error.message
+    done = await steps(stage)
+    assert {name for name, call in done.items() if call.status is CallStatus.FAILED} == {"missing"}
+    assert len(reports_in(tmp_path)) == 1
+
+
+async def test_planner_reflects_in_the_stream(tmp_path: Path) -> None:
+    """Once, after the plan."""
+    stage = await run(elsewhere(planner, tmp_path))
+    parts = [json.loads(text) for text in stage.store.tree("job_1").parts["job_1"]]
+    kinds = [part["type"] for part in parts]
+    assert kinds.count("data-plan-created") == 1
+    assert kinds.count("data-reflection") == 1
+    assert kinds.index("data-plan-created") < kinds.index("data-reflection")
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+async def test_the_demo_model_plans_within_its_rounds(tmp_path: Path, rounds: int) -> None:
+    """With rounds enough it searches, reads and reports; with one it answers from what the search showed."""
+    agent = Agent(name="demo", model="demo", mode="plan", tools=file_tools(LIBRARY, tmp_path), max_rounds=rounds)
+    stage = await run(agent, "Why did the Fresnel lens replace mirrors in lighthouses?")
+    job = (await stage.snapshot()).job
+    assert job.status is JobStatus.COMPLETED
+    answer = (job.result or {})["answer"]
+    assert ".md]" in answer
+    tools = {call.tool for call in (await steps(stage)).values()}
+    assert ("write_report" in tools) is (rounds > 1)
+    assert len(reports_in(tmp_path)) == (rounds > 1)
+    assert ("no further plan is possible" in answer) is (rounds == 1)

@@ -1,0 +1,157 @@
+"""A secret that is planted everywhere in a job is found nowhere afterwards: store, parts, JSON, messages, logs."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.api.jobs.view import job_view
+from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
+from baton.models.scripted import ScriptedModel
+from baton.observability.logs import LOGGERS, guard_logs
+from baton.tools.context import ToolContext
+from baton.tools.pending import Pending
+from baton.tools.tool import tool
+from baton.tools.tool_error import ToolError
+from baton_events.schema import EventType, event_type
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+NAMED = "named-in-the-arguments"
+KNOWN = "known-from-the-settings"
+FOREIGN = "key-of-a-model-provider"
+ALL = (NAMED, KNOWN, FOREIGN)
+SETTINGS_WITH_SECRETS = replace(SETTINGS, redis_token=KNOWN, foreign_keys=(FOREIGN,))
+
+
+class Used:
+    """What the tools were really given."""
+
+    def __init__(self) -> None:
+        self.passwords: list[str] = []
+        self.notes: list[str] = []
+
+    def registry(self, *turns: Any) -> Registry:
+        """One agent with these turns, and tools that talk."""
+
+        @tool(retries=1, retry_delay_seconds=0.1)
+        async def log_in(password: str, note: str, context: ToolContext, how: str = "") -> Any:
+            """Tell all that is known."""
+            self.passwords.append(password)
+            self.notes.append(note)
+            everything = f"{password} {KNOWN} {FOREIGN}"
+            await context.info(everything, {"session_token": "x" * 10, "said": everything})
+            await context.progress(0.5, everything)
+            match how:
+                case "error":
+                    raise ToolError(everything, retryable=True, type=f"Failed {KNOWN}")
+                case "crash":
+                    raise RuntimeError(everything)
+                case "wait":
+                    return Pending(timeout_seconds=1, otherwise={"said": everything, "token": NAMED})
+                case _:
+                    return {"token": NAMED, "said": everything, "nested": [{"api_key": FOREIGN}], "fine": "kept"}
+
+        return Registry([Agent(name="leaky", model=ScriptedModel(list(turns)), tools=[log_in])])
+
+
+@pytest.fixture
+def guarded(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """All our logs, guarded as in production."""
+    caplog.set_level(logging.DEBUG, logger="baton")
+    guard_logs(Stage(settings=SETTINGS_WITH_SECRETS).container.secrets)
+    yield caplog
+    for name in LOGGERS:
+        logging.getLogger(name).filters.clear()
+
+
+async def shown_of(stage: Stage, logs: pytest.LogCaptureFixture) -> str:
+    """Everything that a job leaves behind."""
+    snapshot = await stage.snapshot()
+    view = job_view(snapshot, stage.clock.now_ms())
+    parts = (await stage.reader.parts("job_1", 0)).parts
+    messages = [repr(message) for message in stage.outgoing()]
+    return "\n".join([repr(stage.store.trees), json.dumps(view), *parts, *messages, logs.text])
+
+
+def calls(*how: str) -> list[Call]:
+    """Calls of the tool, each with a secret under its name."""
+    return [Call("log_in", {"password": NAMED, "note": f"use {KNOWN}", "how": kind}) for kind in how]
+
+
+async def test_no_secret_is_left_of_a_job_in_store_parts_json_messages_and_logs(
+    guarded: pytest.LogCaptureFixture,
+) -> None:
+    """Results, errors, crashes, waits, what tools say while they run, and what the model says."""
+    used = Used()
+    bad = Call("log_in", {"password": [NAMED], "note": "x"})
+    unknown = Call("no_such_tool", {"password": NAMED})
+    registry = used.registry(calls("", "error", "crash", "wait"), [bad, unknown], f"It is {KNOWN} and {FOREIGN}.")
+    stage = Stage(settings=SETTINGS_WITH_SECRETS, registry=registry)
+    await stage.submit("leaky")
+    await stage.run()
+    snapshot = await stage.snapshot()
+    assert snapshot.job.status == "completed", snapshot.job.error
+    shown = await shown_of(stage, guarded)
+    assert [secret for secret in ALL if secret in shown] == []
+    assert "x" * 10 not in shown
+    assert "kept" in shown
+    assert len(guarded.records) > 5
+
+
+async def test_the_tool_gets_the_real_arguments_on_every_attempt_but_no_settings_values(
+    guarded: pytest.LogCaptureFixture,
+) -> None:
+    """A password is for the tool; a token of this installation in a model's mouth is a leak."""
+    used = Used()
+    stage = Stage(settings=SETTINGS_WITH_SECRETS, registry=used.registry(calls("error"), "done"))
+    await stage.submit("leaky")
+    await stage.run()
+    assert used.passwords == [NAMED, NAMED]
+    assert used.notes == ["use [redacted]"] * 2
+
+
+async def test_an_open_call_is_shown_without_its_secrets(guarded: pytest.LogCaptureFixture) -> None:
+    """Only its record in the store has them, for the tool's sake."""
+    stage = Stage(settings=SETTINGS_WITH_SECRETS, registry=Used().registry(calls(""), "done"))
+    await stage.deliver(await stage.submit("leaky"), "m1")
+    assert event_type(stage.events()[-1]) is EventType.TOOL_CALL
+    (record,) = await stage.calls()
+    assert record.arguments["password"] == NAMED
+    view = job_view(await stage.snapshot(), stage.clock.now_ms())
+    assert view["toolCalls"][0]["arguments"]["password"] == "[redacted]"
+    tree = stage.store.tree("job_1")
+    assert NAMED not in repr((tree.parts, tree.transcript, view, stage.outgoing()))
+
+
+async def test_the_model_sees_its_own_calls_redacted(guarded: pytest.LogCaptureFixture) -> None:
+    """So it knows what it did, and cannot repeat the secret."""
+    seen: list[ModelRequest] = []
+
+    class Watching:
+        """A model that keeps what it is asked, and then says why it failed."""
+
+        name, reads_history = "watching", True
+
+        async def answer(self, request: ModelRequest) -> ModelAnswer:
+            """Call the tool, then fail."""
+            seen.append(request)
+            if len(seen) == 1:
+                return ModelAnswer(calls=tuple(calls("")))
+            raise ModelError(f"401 for {FOREIGN}", retryable=False)
+
+    tools = Used().registry("done").agent("leaky").tools
+    registry = Registry([Agent(name="leaky", model=Watching(), tools=tools)])
+    stage = Stage(settings=SETTINGS_WITH_SECRETS, registry=registry)
+    await stage.submit("leaky")
+    await stage.run()
+    said = repr(seen[1].messages)
+    assert "log_in" in said
+    assert "[redacted]" in said
+    assert [secret for secret in ALL if secret in said] == []
+    assert (await stage.snapshot()).job.error is not None
+    assert FOREIGN not in await shown_of(stage, guarded)

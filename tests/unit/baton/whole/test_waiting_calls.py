@@ -1,0 +1,218 @@
+"""Tool calls that wait: for an operation's outcome, for an event, for a time."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
+from baton.engine.commit.answers import SignalResult
+from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.waits import status_and_wait
+from baton.engine.work_items import ItemKind
+from baton_events.errors import UnknownJobError
+from baton_events.schema import Completion, Occurrence, parse_event
+from tests.unit.baton.kit.stage import Stage
+
+MONTH_SECONDS = 30 * 86_400
+
+
+@tool(retries=0)
+async def order(ctx: ToolContext) -> Pending:
+    """Order something that comes later."""
+    assert ctx.operation_id == f"op_{ctx.call_id}"
+    return Pending(timeout_seconds=3_600)
+
+
+@tool(retries=0)
+async def impossible() -> Pending:
+    """Wait with a result that is no JSON."""
+    return Pending(timeout_seconds=1, otherwise=object())
+
+
+def waiting_stage(*calls: Call) -> Stage:
+    """A job whose first turn makes these calls."""
+    agent = Agent(
+        name="waits", model=ScriptedModel([list(calls), "done"]), tools=[order, impossible, sleep, wait_for_event]
+    )
+    return Stage(registry=Registry([agent]))
+
+
+async def started(*calls: Call, limits: Limits | None = None) -> Stage:
+    """That job, up to its waits."""
+    stage = waiting_stage(*calls)
+    job = replace(stage.job("waits"), limits=limits or Limits())
+    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
+    published = len(stage.queue.published)
+    await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
+    while published < len(stage.queue.published):
+        message_id, message = stage.queue.published[published]
+        published += 1
+        if message.not_before_ms <= stage.clock.ms and "x-event-id" in message.headers:
+            await stage.deliver(parse_event(message.body.encode()), message_id)
+    return stage
+
+
+def completion(call_id: str, value: Any = 7) -> Completion:
+    """An outcome from outside."""
+    return Completion(call_id=call_id, outcome={"ok": value})
+
+
+async def tell(stage: Stage, fact: Completion | Occurrence) -> SignalResult:
+    """The API takes a fact in."""
+    return await stage.container.acceptance.outside((await stage.snapshot()).job, fact)
+
+
+async def only_call(stage: Stage) -> tuple[str, CallStatus, Any]:
+    """The job's one call: id, status, stored result."""
+    snapshot = await stage.snapshot()
+    (call,) = snapshot.calls
+    return call.id, call.status, snapshot.results.get(call.id)
+
+
+async def test_a_waiting_job_holds_no_slot_and_says_what_it_waits_for() -> None:
+    """Its request none has reached the admission."""
+    stage = await started(Call("order"))
+    snapshot = await stage.snapshot()
+    status, line = status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, stage.clock.ms)
+    assert (status, line) == (JobStatus.WAITING, "the outcome of tool order of turn 1, until 2027-01-15T09:00:00.000Z")
+    assert not stage.entry().slot
+    assert (await only_call(stage))[1] is CallStatus.WAITING
+
+
+async def test_an_outcome_from_outside_ends_the_wait_once() -> None:
+    """The first stays; the job goes on with it, and the timer finds nothing to do."""
+    stage = await started(Call("order"))
+    call_id, _, _ = await only_call(stage)
+    assert await tell(stage, completion(call_id)) is SignalResult.FIRST
+    assert await tell(stage, completion(call_id)) is SignalResult.AGAIN
+    assert await tell(stage, completion(call_id, 8)) is SignalResult.OTHER
+    await stage.run()
+    assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert await tell(stage, completion(call_id, 9)) is SignalResult.OTHER
+
+
+async def test_a_failure_from_outside_is_the_models_to_know() -> None:
+    """The call failed, the job goes on."""
+    stage = await started(Call("order"))
+    call_id, _, _ = await only_call(stage)
+    error = {"type": "operation_failed", "message": "sold out"}
+    await tell(stage, Completion(call_id=call_id, outcome={"error": error}))
+    await stage.run()
+    snapshot = await stage.snapshot()
+    assert snapshot.calls[0].status is CallStatus.FAILED
+    assert snapshot.calls[0].error is not None
+    assert snapshot.calls[0].error.message == "sold out"
+    assert snapshot.job.status is JobStatus.COMPLETED
+
+
+async def test_a_time_out_is_an_outcome() -> None:
+    """And what comes afterwards is too late."""
+    stage = await started(Call("order"))
+    await stage.run()
+    call_id, status, result = await only_call(stage)
+    assert (status, result) == (CallStatus.COMPLETED, {"ok": {"timedOut": True}})
+    assert await tell(stage, completion(call_id)) is SignalResult.OTHER
+
+
+async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
+    """The tool's attempt has begun something that is faster than the tool."""
+    stage = waiting_stage(Call("order"))
+    first = await stage.submit("waits")
+    await stage.deliver(first, stage.queue.published[-1][0])
+    call_id, status, _ = await only_call(stage)
+    assert status is CallStatus.QUEUED
+    assert await tell(stage, completion(call_id)) is SignalResult.FIRST
+    await stage.run()
+    assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
+    assert stage.clock.ms < stage.store.tree("job_1").jobs["job_1"].created_at_ms + 3_600_000
+
+
+async def test_an_event_ends_one_wait_and_one_that_came_before_is_kept() -> None:
+    """In the order in which they came; of another name, none."""
+    stage = waiting_stage(
+        Call("wait_for_event", {"name": "paid", "timeout_seconds": 60}),
+        Call("wait_for_event", {"name": "paid", "timeout_seconds": 90}),
+        Call("wait_for_event", {"name": "sent", "timeout_seconds": 120}),
+    )
+    await stage.submit("waits")
+    assert await tell(stage, Occurrence(name="paid", data={"n": 1})) is SignalResult.FIRST
+    assert await tell(stage, Occurrence(name="paid", data={"n": 2})) is SignalResult.FIRST
+    await stage.run()
+    snapshot = await stage.snapshot()
+    results = [snapshot.results[call.id]["ok"] for call in snapshot.calls]
+    assert sorted(map(str, results)) == ["{'n': 1}", "{'n': 2}", "{'timedOut': True}"]
+    assert results[2] == {"timedOut": True}
+
+
+async def test_a_sleep_of_months_ends_at_its_time() -> None:
+    """And holds no slot meanwhile."""
+    patient = Limits(wall_seconds=4 * MONTH_SECONDS)
+    stage = await started(Call("sleep", {"seconds": 3 * MONTH_SECONDS}), limits=patient)
+    began_ms = stage.clock.ms
+    assert not stage.entry().slot
+    await stage.run()
+    assert (await only_call(stage))[2] == {"ok": {"sleptSeconds": 3 * MONTH_SECONDS}}
+    assert stage.clock.ms == began_ms + 3 * MONTH_SECONDS * 1000
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_a_cancelled_wait_is_over() -> None:
+    """What comes from outside finds that the job has ended."""
+    stage = await started(Call("order"))
+    call_id, _, _ = await only_call(stage)
+    await stage.container.acceptance.cancel((await stage.snapshot()).job, "test")
+    assert await tell(stage, completion(call_id)) is SignalResult.ENDED
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
+
+
+async def test_an_outcome_of_an_unknown_job_is_refused_and_its_backup_taken_back() -> None:
+    """404 at the API; nothing is told again."""
+    stage = await started(Call("order"))
+    job = (await stage.snapshot()).job
+    stage.store.trees.clear()
+    with pytest.raises(UnknownJobError, match="no job 'job_1'"):
+        await stage.container.acceptance.outside(job, completion("job_1-1-0-x"))
+    assert stage.queue.cancelled == [stage.queue.published[-1][0]]
+
+
+async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_backup_redrives_the_call() -> None:
+    """A failover forgot the call after whoever tells of it had read it: it is made again, and has come already."""
+    stage = await started(Call("order"))
+    call_id, _, _ = await only_call(stage)
+    told = stage.store.tree("job_1")
+    claim_result = replace(
+        told, calls={}, items={item.key: item for item in told.items.values() if item.kind is ItemKind.LOOP}
+    )
+    stage.store.write("job_1", claim_result)
+    assert await tell(stage, completion(call_id)) is SignalResult.EARLY
+    assert await tell(stage, completion(call_id)) is SignalResult.AGAIN
+
+
+async def test_a_backup_tells_an_outcome_a_second_time() -> None:
+    """After a failover that forgot it."""
+    stage = await started(Call("order"))
+    call_id, _, _ = await only_call(stage)
+    before = stage.store.tree("job_1")
+    await tell(stage, completion(call_id))
+    stage.store.write("job_1", before)
+    await stage.run()
+    assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
+
+
+async def test_a_wait_whose_result_is_no_json_is_a_failure_of_the_tool() -> None:
+    """Before anything waits."""
+    stage = await started(Call("impossible"))
+    await stage.run()
+    snapshot = await stage.snapshot()
+    assert snapshot.calls[0].error is not None
+    assert snapshot.calls[0].error.type == "result_not_serializable"
+
+
+@pytest.mark.parametrize("wrong", [{}, {"timeout_seconds": -1}, {"timeout_seconds": 10**12}])
+def test_a_wait_without_a_proper_end_is_refused(wrong: dict[str, Any]) -> None:
+    """It says what is expected."""
+    with pytest.raises(ValueError, match="Pending"):
+        Pending(**wrong)

@@ -1,0 +1,159 @@
+"""The course of a demo, over HTTP answers as the product gives them."""
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from rich.console import Console
+
+from baton_local.cli.demo.scenario import Ask, KillApp, Scenario
+from baton_local.cli.demo.story import Story
+from baton_local.cli.demo.view import DemoView
+from baton_local.dev.data_folder import DevFile
+from baton_local.dev.stack_error import StackError
+
+APP, QUEUE, REDIS = "http://app", "http://queue", "http://redis"
+JOBS = f"{APP}/api/agent-jobs"
+STACK = DevFile(APP, QUEUE, REDIS, "http://vector", "qt", "rt", "vt", "ck", "ak", "ok", "s1", "s2", {"app": 1})
+EVENT = {"eventId": "e", "type": "agent.loop.init", "turn": 1, "attempt": 1, "durationMs": 3, "outcome": "finished"}
+
+
+def sse(*parts: dict[str, Any] | str, first: int = 1) -> str:
+    """A stream's text; parts are numbered."""
+    texts = [part if isinstance(part, str) else json.dumps(part) for part in parts]
+    return "".join(f"id: {number}-0\ndata: {text}\n\n" for number, text in enumerate(texts, first))
+
+
+@pytest.fixture
+def web() -> Iterator[respx.MockRouter]:
+    """The three servers."""
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{QUEUE}/admin/counters").mock(
+            side_effect=[
+                httpx.Response(200, json={"users": {"primary": {"published": 10, "deliveries": 10}}}),
+                httpx.Response(200, json={"users": {"primary": {"published": 15, "deliveries": 16}}}),
+            ]
+        )
+        router.get(f"{REDIS}/admin/counters").mock(
+            side_effect=[
+                httpx.Response(200, json={"http_requests": 100, "commands_executed": 1000}),
+                httpx.Response(200, json={"http_requests": 107, "commands_executed": 1033}),
+            ]
+        )
+        router.post(JOBS).respond(202, json={"id": "job_1"})
+        router.get(f"{JOBS}/job_1").respond(json={"status": "completed", "result": {"answer": "Forty-two."}})
+        yield router
+
+
+ONE = (Ask("Why?"),)
+
+
+async def tell(fault: KillApp | None = None, asks: tuple[Ask, ...] = ONE) -> tuple[int, str]:
+    """Tell the story; return the exit code and what was shown."""
+    screen = io.StringIO()
+    view = DemoView(Console(file=screen, width=80))
+    return await Story(Scenario("research", "", asks), STACK, view, fault).tell(), screen.getvalue()
+
+
+async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> None:
+    """Exit code 0."""
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"))
+    code, shown = await tell()
+    assert code == 0
+    assert "Forty-two." in shown
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "Queue messages 5 6 deliveries" in lines
+    assert "Redis requests 7 7.0 per event, reading this stream included" in lines
+    assert "Redis commands 33 33.0 per event" in lines
+    assert lines[-1].startswith("Next: `baton dev`")
+    assert "…" not in lines[-1]
+    assert web.calls[2].request.headers["Authorization"] == "Bearer ck"
+    assert json.loads(web.calls[2].request.content) == {"jobType": "research", "taskDescription": "Why?"}
+
+
+async def test_a_failed_job_is_exit_code_1_with_its_reason(web: respx.MockRouter) -> None:
+    """One line."""
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"))
+    web.get(f"{JOBS}/job_1").respond(json={"status": "failed", "error": {"type": "X", "message": "no model"}})
+    code, shown = await tell()
+    assert code == 1
+    assert "failed: no model" in shown
+
+
+async def test_several_jobs_are_shown_one_after_another(web: respx.MockRouter) -> None:
+    """With their sessions, what each retrieved of memory, and one bill for all."""
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"))
+    entry = {"kind": "note", "text": "It rains.", "sessionId": "s", "score": 0.75}
+    web.get(f"{JOBS}/job_1").respond(
+        json={"status": "completed", "result": {"answer": "Rain."}, "memory": {"entries": [entry], "warnings": []}}
+    )
+    code, shown = await tell(asks=(Ask("Remember.", "s"), Ask("Why?", "t")))
+    assert code == 0
+    assert shown.count("Rain.") == 2
+    assert "note of session s (0.75 near): It rains." in shown
+    assert shown.count("Events handled") == 1
+    assert "Events handled       2" in shown
+    bodies = [json.loads(call.request.content) for call in web.calls if call.request.method == "POST"]
+    assert [(body["taskDescription"], body["sessionId"]) for body in bodies] == [("Remember.", "s"), ("Why?", "t")]
+
+
+async def test_a_job_that_fails_ends_the_demo(web: respx.MockRouter) -> None:
+    """What would come after it is not submitted."""
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"))
+    web.get(f"{JOBS}/job_1").respond(json={"status": "failed", "error": {"type": "X", "message": "no model"}})
+    code, _ = await tell(asks=(Ask("One."), Ask("Two.")))
+    assert code == 1
+    assert len([call for call in web.calls if call.request.method == "POST"]) == 1
+
+
+async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRouter) -> None:
+    """Whether the app is gone or not yet well again."""
+    stream = web.get(f"{JOBS}/job_1/stream").mock(
+        side_effect=[
+            httpx.Response(200, text=sse({"type": "data-event", "data": EVENT})),
+            httpx.ConnectError("refused"),
+            httpx.Response(503),
+            httpx.Response(200, text=sse({"type": "data-event", "data": EVENT}, "[DONE]", first=2)),
+        ]
+    )
+    code, shown = await tell()
+    assert code == 0
+    assert shown.count("agent.loop.init") == 2
+    assert [call.request.headers.get("Last-Event-ID") for call in stream.calls] == [None, "1-0", "1-0", "1-0"]
+
+
+async def test_a_refused_submission_is_one_clear_error(web: respx.MockRouter) -> None:
+    """With status and body."""
+    web.post(JOBS).respond(422, json={"detail": "no agent 'research'"})
+    with pytest.raises(StackError, match=r"answered with 422: .*no agent"):
+        await tell()
+
+
+async def test_a_refused_stream_is_one_clear_error(web: respx.MockRouter) -> None:
+    """It is not tried for ever."""
+    web.get(f"{JOBS}/job_1/stream").respond(404, text="unknown")
+    with pytest.raises(StackError, match="answered with 404: unknown"):
+        await tell()
+
+
+async def test_a_server_that_went_away_is_one_clear_error(web: respx.MockRouter) -> None:
+    """It names the address."""
+    web.get(f"{QUEUE}/admin/counters").mock(side_effect=httpx.ConnectError("refused"))
+    with pytest.raises(StackError, match=r"http://queue/admin/counters does not answer .*refused"):
+        await tell()
+
+
+async def test_what_a_job_asks_is_approved_as_an_operator(web: respx.MockRouter) -> None:
+    """The demo says so; a question that somebody else has decided meanwhile is left as it is."""
+    asks = {"id": "op_1", "type": "approval", "status": "pending", "title": "write files"}
+    part = {"type": "data-checkpoint", "id": "op_1", "data": asks}
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse(part, "[DONE]"))
+    decided = web.post(f"{APP}/api/admin/agent-checkpoints/op_1").respond(409, text="decided")
+    code, shown = await tell()
+    assert (code, decided.call_count) == (0, 1)
+    assert decided.calls[0].request.headers["Authorization"] == "Bearer ak"
+    assert "here the demo approves" in shown

@@ -1,0 +1,123 @@
+"""What the demo shows."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from baton_local.cli.demo.client import Member
+from baton_local.cli.demo.view import Cost, DemoView
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    """Where it is printed."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def view(screen: io.StringIO) -> DemoView:
+    """A view on 80 columns without colour."""
+    return DemoView(Console(file=screen, width=80, no_color=True, force_terminal=False))
+
+
+def event(**data: Any) -> dict[str, Any]:
+    """One handled event."""
+    usual = {"type": "agent.tool.call", "turn": 2, "attempt": 1, "durationMs": 12, "outcome": "done", "tool": "look"}
+    return {"type": "data-event", "data": usual | data}
+
+
+def test_an_event_is_one_line_with_what_how_long_and_which_attempt(view: DemoView, screen: io.StringIO) -> None:
+    """Tool events name their tool, the others their turn."""
+    view.part(event(attempt=3), 1.234)
+    view.part(event(type="agent.loop.init", tool=None), 2.0)
+    first, second = screen.getvalue().splitlines()
+    assert first.split() == ["1.23s", "agent.tool.call", "12", "ms", "3", "look:", "done"]
+    assert second.split()[-3:] == ["turn", "2:", "done"]
+    assert view.events == 2
+
+
+def test_long_values_are_cut_to_the_width(view: DemoView, screen: io.StringIO) -> None:
+    """One line stays one line."""
+    view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"x": "y" * 200}}, 0)
+    view.part({"type": "tool-output-available", "toolCallId": "c", "output": "a\nb\x1b[31m" * 50}, 0)
+    view.part(event(), 0)
+    _, *lines = screen.getvalue().splitlines()
+    assert len(lines) == 2
+    assert all(len(line) == 80 and line.endswith("…") for line in lines)
+    assert "look -> a b [31m" in lines[1]
+
+
+def test_a_failed_call_is_shown_with_its_error(view: DemoView, screen: io.StringIO) -> None:
+    """Named by its tool."""
+    view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {}}, 0)
+    view.part({"type": "tool-output-error", "toolCallId": "c", "errorText": "no such file"}, 0)
+    view.part(event(), 0)
+    assert "look failed: no such file" in screen.getvalue()
+
+
+def test_what_belongs_to_an_event_follows_its_line(view: DemoView, screen: io.StringIO) -> None:
+    """On the stream it comes before it."""
+    view.part({"type": "text-delta", "delta": "I look."}, 0)
+    view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"x": 1}}, 0)
+    assert screen.getvalue() == ""
+    view.part(event(type="agent.loop.init", tool=None, outcome="asks"), 0)
+    lines = screen.getvalue().splitlines()
+    assert "agent.loop.init" in lines[0]
+    assert [line.strip() for line in lines[1:]] == ['"I look."', 'look {"x": 1}']
+
+
+def test_the_answer_is_not_shown_twice(view: DemoView, screen: io.StringIO) -> None:
+    """A text that asks for no tool is the answer, which has a place of its own."""
+    view.part({"type": "text-delta", "delta": "Forty-two."}, 0)
+    view.part(event(type="agent.loop.init", tool=None, outcome="answers"), 0)
+    assert "Forty-two." not in screen.getvalue()
+
+
+def test_jobs_do_not_mix(view: DemoView, screen: io.StringIO) -> None:
+    """What belongs to the event of one is not shown with the event of another; both count."""
+    below = Member("b", 1, "helper")
+    view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {}}, 0, below)
+    view.part(event(outcome="above"), 0, Member("a"))
+    view.part(event(outcome="below"), 0, below)
+    lines = [line.strip() for line in screen.getvalue().splitlines()]
+    assert [line.split()[-1] for line in lines] == ["above", "below", "{}"]
+    assert view.events == 2
+
+
+def test_errors_in_logs_are_shown_only_when_asked_for(view: DemoView, screen: io.StringIO) -> None:
+    """A demo that fails tells the last of them; notices are shown at once."""
+    view.notice("app", "ended by itself")
+    for number in range(20):
+        view.log_line("app", f"line {number}")
+    assert screen.getvalue().splitlines() == ["  !!  app ended by itself"]
+    view.show_last_log_lines()
+    assert screen.getvalue().splitlines()[-1] == "app | line 19"
+    assert "line 3" not in screen.getvalue()
+
+
+def test_markup_in_a_jobs_text_is_shown_as_it_is(view: DemoView, screen: io.StringIO) -> None:
+    """Sources are in brackets."""
+    view.answer("Light bends [fresnel-lens.md] [bold]really[/bold].")
+    assert "Light bends [fresnel-lens.md] [bold]really[/bold]." in screen.getvalue()
+
+
+def test_the_bill_counts_per_event(view: DemoView, screen: io.StringIO) -> None:
+    """Messages, requests and commands."""
+    view.part(event(), 0)
+    view.part(event(), 0)
+    view.bill(Cost(messages=5, deliveries=6, redis_requests=4, redis_commands=21), 1.5)
+    shown = screen.getvalue()
+    assert "2.0 per event" in shown
+    assert "10.5 per event" in shown
+    assert "1.50 s" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_without_colour_there_are_no_escape_codes(view: DemoView, screen: io.StringIO) -> None:
+    """For logs and for TERM=dumb."""
+    view.say("hello", "bold red")
+    view.begin("research", "Why?", "job_1")
+    view.part(event(), 0)
+    assert "\x1b" not in screen.getvalue()

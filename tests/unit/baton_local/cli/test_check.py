@@ -1,0 +1,60 @@
+"""`baton check`: seed 002's "test worker connection" and "check worker status", each failure with a way out."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import respx
+
+from tests.unit.baton_local.cli.api import JOB, URL, baton, problem
+
+STATE = {"running": True, "activeJobs": 1, "pendingJobs": 2, "maxConcurrentJobs": 3, "lastSweepAt": None}
+
+
+@pytest.fixture(autouse=True)
+def api() -> Iterator[respx.MockRouter]:
+    """An API that is well."""
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{URL}/healthz").respond(json={})
+        router.get(f"{URL}/readyz").respond(json={})
+        router.get(f"{URL}/api/agent-jobs").respond(json={"jobs": []})
+        router.get(f"{URL}/api/admin/agent-worker").respond(json=STATE)
+        yield router
+
+
+def test_a_connection_that_is_well_is_said_so() -> None:
+    """Seed 002, "Test Worker Connection"."""
+    done = baton("check", "connection")
+    assert (done.exit_code, done.output.count("ok")) == (0, 3)
+
+
+def test_each_part_of_a_connection_that_fails_has_a_hint(api: respx.MockRouter) -> None:
+    """Store, key, address."""
+    api.get(f"{URL}/readyz").respond(503)
+    assert "UPSTASH_REDIS_REST_URL" in baton("check", "connection").output
+    api.get(f"{URL}/readyz").respond(200)
+    api.get(f"{URL}/api/agent-jobs").mock(return_value=problem(401, "no valid key"))
+    assert "answered 401: no valid key" in baton("check", "connection").output
+    api.get(f"{URL}/healthz").mock(side_effect=httpx.ConnectError("refused"))
+    done = baton("check", "connection")
+    assert (done.exit_code, "is the address right" in done.output) == (1, True)
+
+
+def test_a_worker_that_is_stopped_fails(api: respx.MockRouter) -> None:
+    """Seed 002, "Check Worker Status": and how to start it."""
+    assert "1 of 3 slots in use, 2 jobs wait" in baton("check", "worker").output
+    api.get(f"{URL}/api/admin/agent-worker").respond(json={**STATE, "running": False})
+    done = baton("check", "worker")
+    assert (done.exit_code, "admission is stopped" in done.output) == (1, True)
+
+
+def test_a_job_that_is_not_taken_up_fails(api: respx.MockRouter) -> None:
+    """It says for what it waits, and what is likely wrong."""
+    pending = {**JOB, "status": "pending", "waitingFor": "its first event"}
+    api.post(f"{URL}/api/agent-jobs").respond(202, json=pending)
+    api.get(f"{URL}/api/agent-jobs/job_1").respond(json=pending)
+    done = baton("check", "worker", "--agent", "simple", "--timeout", "1")
+    assert done.exit_code == 1
+    assert "waits for its first event: does the queue reach WORKER_BASE_URL" in done.output
+    api.get(f"{URL}/api/agent-jobs/job_1").respond(json=JOB)
+    assert "it completed after 2 turn(s)" in baton("check", "worker", "--agent", "simple").output

@@ -1,0 +1,53 @@
+"""`baton checkpoints` against an API that a test answers for."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import respx
+
+from tests.unit.baton_local.cli.api import URL, baton, sent
+
+ALL = f"{URL}/api/admin/agent-checkpoints"
+ONE = {"id": "op_1", "status": "pending", "title": "write a file?", "tool": "write", "arguments": {"path": "a"}}
+
+
+@pytest.fixture(autouse=True)
+def api() -> Iterator[respx.MockRouter]:
+    """Nothing is asked of anybody else."""
+    with respx.mock(assert_all_called=False) as router:
+        yield router
+
+
+def test_all_pages_of_what_is_pending_are_listed(api: respx.MockRouter) -> None:
+    """With what would run."""
+    pages = [
+        httpx.Response(200, json={"checkpoints": [ONE], "cursor": "c"}),
+        httpx.Response(200, json={"checkpoints": []}),
+    ]
+    api.get(ALL).mock(side_effect=pages)
+    shown = baton("checkpoints", "list").output
+    for text in ("op_1", "write a file?", '{"path": "a"}'):
+        assert text in shown
+
+
+def test_a_job_s_own_are_asked_of_the_job(api: respx.MockRouter) -> None:
+    """Infos, too."""
+    api.get(f"{URL}/api/agent-jobs/job_1/checkpoints").respond(json={"checkpoints": []})
+    assert baton("checkpoints", "list", "--job", "job_1").output == "no such checkpoints\n"
+
+
+def test_an_approval_may_edit_the_arguments(api: respx.MockRouter) -> None:
+    """And must do so in JSON."""
+    route = api.post(f"{ALL}/op_1").respond(json={**ONE, "status": "approved"})
+    assert baton("checkpoints", "approve", "op_1", "--arguments", '{"path": "b"}').output == "op_1  approved\n"
+    assert sent(route.calls[0]) == {"arguments": {"path": "b"}}
+    assert baton("checkpoints", "approve", "op_1", "--arguments", "{").exit_code == 2
+
+
+def test_a_rejection_needs_a_reason(api: respx.MockRouter) -> None:
+    """The model reads it."""
+    route = api.delete(f"{ALL}/op_1").respond(json={**ONE, "status": "rejected"})
+    assert baton("checkpoints", "reject", "op_1").exit_code == 2
+    assert baton("checkpoints", "reject", "op_1", "--reason", "not there").output == "op_1  rejected\n"
+    assert sent(route.calls[0]) == {"reason": "not there"}

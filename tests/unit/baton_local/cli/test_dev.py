@@ -1,0 +1,78 @@
+"""What `baton dev` prints and refuses; its life as a process is tested in tests/e2e."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from baton_local.cli.dev import ready_text
+from baton_local.cli.main import main
+from baton_local.dev.data_folder import DevFile
+
+STACK = DevFile(
+    app_url="http://127.0.0.1:1",
+    qstash_url="http://127.0.0.1:2",
+    redis_url="http://127.0.0.1:3",
+    vector_url="http://127.0.0.1:4",
+    qstash_token="qt",
+    redis_token="rt",
+    vector_token="vt",
+    client_key="bk_client_x",
+    admin_key="bk_admin_y",
+    operations_key="ok",
+    qstash_current_signing_key="sig_1",
+    qstash_next_signing_key="sig_2",
+    processes={},
+)
+
+
+def test_a_person_sees_addresses_keys_and_one_line_to_try() -> None:
+    """All on one screen."""
+    text = ready_text(STACK, Path(".baton/dev"), None)
+    urls = (STACK.app_url, STACK.qstash_url, STACK.redis_url, STACK.vector_url)
+    for shown in (*urls, STACK.client_key, STACK.admin_key, "dev.json"):
+        assert shown in text
+    assert sum(line.strip().startswith("curl ") for line in text.splitlines()) == 1
+    assert '"jobType": "research"' in text
+
+
+def test_a_person_sees_how_the_store_is_reached() -> None:
+    """By the bridge, or straight."""
+    assert f"{STACK.redis_url} (REST)" in ready_text(STACK, Path(".baton/dev"), None)
+    straight = replace(STACK, redis_url="", store_url="unix:///valkey.sock")
+    assert "unix:///valkey.sock (RESP)" in ready_text(straight, Path(".baton/dev"), None)
+
+
+def test_resp_without_its_library_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to install."""
+    monkeypatch.setattr("baton_local.cli.dev.find_spec", lambda name: None if name == "hiredis" else object())
+    result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--store", "resp"])
+    assert result.exit_code == 2
+    assert "resp needs hiredis: install the extra `redis`" in result.output.replace("\n", " ")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("app", ["nocolon", ":registry", "module:", ""])
+def test_an_app_that_is_no_reference_is_wrong_use(app: str, tmp_path: Path) -> None:
+    """Before anything is started."""
+    result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--app", app])
+    assert result.exit_code == 2
+    assert "MODULE:ATTR" in result.output
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_port_out_of_range_is_wrong_use() -> None:
+    """Exit code 2."""
+    assert CliRunner().invoke(main, ["dev", "--port", "70000"]).exit_code == 2
+
+
+def test_a_folder_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    """Exit code 1."""
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "file" / "below"), "--port", "0"])
+    assert result.exit_code == 1
+    assert "cannot be a data folder" in result.output
+    assert "Traceback" not in result.output

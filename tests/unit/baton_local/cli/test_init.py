@@ -1,0 +1,96 @@
+"""`baton init`: what it writes, and what it refuses."""
+
+import re
+import tomllib
+from pathlib import Path
+from string import Template
+
+import pytest
+from click.testing import CliRunner, Result
+
+from baton.distribution import DISTRIBUTION
+from baton_local.cli.project import init
+from tests.architecture.source_files import ROOT
+
+PROJECT = ROOT / "infra" / "baton_local" / "project"
+
+
+def run(*arguments: str) -> Result:
+    """The command, in the current folder."""
+    return CliRunner().invoke(init, arguments, prog_name="baton init")
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project that was made."""
+    monkeypatch.chdir(tmp_path)
+    done = run("my-agents")
+    assert done.exit_code == 0, done.output
+    return tmp_path / "my-agents"
+
+
+def test_a_project_has_the_shape_that_pages_speak_of(made: Path) -> None:
+    """And nothing of the template is left in it."""
+    tops = {path.name for path in made.iterdir()}
+    assert {
+        "pyproject.toml",
+        "functions",
+        "events",
+        "infra",
+        "tests",
+        "serverless.yml",
+        "README.md",
+        "Makefile",
+    } <= tops
+    assert ".gitignore" in tops
+    texts = {path: path.read_text("utf-8") for path in made.rglob("*") if path.is_file()}
+    assert [path for path in texts if path.suffix == ".tmpl"] == []
+    assert [path for path, text in texts.items() if re.search(r"\$(name|requirement)", text)] == []
+    for path, text in texts.items():
+        if path.suffix == ".py":
+            compile(text, str(path), "exec")
+
+
+def test_it_installs_the_baton_that_made_it(made: Path) -> None:
+    """From where that was installed: here, from this repository."""
+    project = tomllib.loads((made / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["name"] == "my-agents"
+    (requirement,) = project["project"]["dependencies"]
+    assert re.fullmatch(rf"{DISTRIBUTION}( @ file://.+|>=[\d.]+)", requirement)
+
+
+def test_each_function_of_the_cloud_has_its_handler(made: Path) -> None:
+    """serverless.yml names files that are there."""
+    handlers = re.findall(r"handler: (\S+)\.handler", (made / "serverless.yml").read_text("utf-8"))
+    assert len(handlers) == 7
+    assert [name for name in handlers if not (made / f"{name}.py").is_file()] == []
+
+
+def test_the_cloud_s_description_is_this_repository_s_own() -> None:
+    """But for names, and the comment at its head: who changes one changes the other."""
+    ours = (ROOT / "serverless.yml").read_text("utf-8").partition("service: baton\n")[2]
+    theirs = Template((PROJECT / "serverless.yml.tmpl").read_text("utf-8")).substitute(name="baton")
+    ours = ours.replace("handler: baton/handlers/", "handler: functions/handlers/")
+    ours = ours.replace("handler: baton/site.", "handler: functions/handlers/site.")
+    assert theirs.partition("service: baton\n")[2] == ours.replace("'baton.agents:", "'functions.agents:")
+
+
+@pytest.mark.parametrize("name", ["My_agents", "1st", "a", "agents-", "ä-b"])
+def test_a_name_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """With the way out; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    done = run(name)
+    assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert f"{name!r}: write small letters, digits and hyphens, as in my-agents" in done.output
+
+
+def test_what_is_there_is_not_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder is as good as none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert run("mine").exit_code == 0
+    again = run("mine")
+    assert again.exit_code == 2
+    assert "mine exists and is not empty: choose another name" in again.output
+    (tmp_path / "file").write_text("")
+    assert run("file").exit_code == 2

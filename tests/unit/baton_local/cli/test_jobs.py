@@ -1,0 +1,168 @@
+"""`baton jobs` against an API that a test answers for."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from rich.console import Console
+
+from baton_local.cli import job_stream, jobs
+from tests.unit.baton_local.cli.api import JOB, URL, baton, problem, sent
+
+JOBS = f"{URL}/api/agent-jobs"
+
+
+@pytest.fixture(autouse=True)
+def api() -> Iterator[respx.MockRouter]:
+    """Nothing is asked of anybody else."""
+    with respx.mock(assert_all_called=False) as router:
+        yield router
+
+
+def test_a_submission_sends_what_was_given_and_nothing_else(api: respx.MockRouter, tmp_path: Path) -> None:
+    """Words are one task; inputData comes from a file, too; the id is all that is printed."""
+    file = tmp_path / "input.json"
+    file.write_text('{"a": 1}', encoding="utf-8")
+    route = api.post(JOBS).respond(202, json=JOB)
+    done = baton("jobs", "submit", "research", "look", "it", "up", "--input", f"@{file}", "--idempotency-key", "k1")
+    assert (done.exit_code, done.output) == (0, "job_1\n")
+    assert sent(route.calls[0]) == {"jobType": "research", "taskDescription": "look it up", "inputData": {"a": 1}}
+    assert route.calls[0].request.headers["idempotency-key"] == "k1"
+
+
+def test_an_agent_with_a_plan_needs_no_task(api: respx.MockRouter) -> None:
+    """Then none is sent."""
+    route = api.post(JOBS).respond(202, json=JOB)
+    assert baton("jobs", "submit", "order").exit_code == 0
+    assert sent(route.calls[0]) == {"jobType": "order"}
+
+
+@pytest.mark.parametrize(
+    ("value", "why"), [("{", "is not JSON"), ("[1]", "not a JSON object"), ("@nowhere", "cannot be read")]
+)
+def test_wrong_input_is_wrong_use(value: str, why: str) -> None:
+    """Before anything is sent."""
+    done = baton("jobs", "submit", "research", "x", "--input", value)
+    assert done.exit_code == 2
+    assert why in done.output
+
+
+def test_a_list_goes_on_after_its_first_page(api: respx.MockRouter) -> None:
+    """As long as there is a cursor and rows are wanted."""
+    pages = [httpx.Response(200, json={"jobs": [JOB], "cursor": "c1"}), httpx.Response(200, json={"jobs": [JOB]})]
+    route = api.get(JOBS).mock(side_effect=pages)
+    done = baton("jobs", "list", "--status", "completed", "--limit", "5", "--json")
+    assert [job["id"] for job in json.loads(done.output)] == ["job_1", "job_1"]
+    assert dict(route.calls[1].request.url.params) == {"status": "completed", "limit": "4", "cursor": "c1"}
+
+
+def test_a_list_shows_whole_ids(api: respx.MockRouter) -> None:
+    """They are what the other commands ask for."""
+    api.get(JOBS).respond(json={"jobs": [{**JOB, "id": "job_56vpqvaq94efm0s6lso1tpcr"}]})
+    shown = baton("jobs", "list").output
+    assert "job_56vpqvaq94efm0s6lso1tpcr" in shown
+    assert JOB["status"] in shown
+
+
+def test_no_jobs_are_said_so(api: respx.MockRouter) -> None:
+    """And in JSON are an empty list."""
+    api.get(JOBS).respond(json={"jobs": []})
+    assert baton("jobs", "list").output == "no such jobs\n"
+    assert json.loads(baton("jobs", "list", "--json").output) == []
+
+
+def test_a_job_is_shown_with_its_calls_and_its_answer(api: respx.MockRouter) -> None:
+    """Status, usage, each call."""
+    api.get(f"{JOBS}/job_1").respond(json=JOB)
+    shown = baton("jobs", "show", "job_1").output
+    for text in ("completed", "look it up", "8 messages", "search", '{"hits": 3}', "42"):
+        assert text in shown
+
+
+def test_what_each_step_has_used_is_shown_with_the_job(api: respx.MockRouter) -> None:
+    """The newest ones, and what came beside them; a deployment of an older version tells none."""
+    row = {"usage": JOB["usage"] | {"redisCommands": 77}, "cost": JOB["cost"]}
+    steps = [{"turn": turn, "callId": None, "tool": "search" if turn == 50 else None, **row} for turn in range(1, 51)]
+    route = api.get(f"{JOBS}/job_1").respond(json={**JOB, "steps": steps, "besideSteps": row})
+    shown = baton("jobs", "show", "job_1").output
+    assert dict(route.calls[0].request.url.params) == {"steps": "true"}
+    for text in ("50: search", "11: turn", "beside steps", "10 older ones are left out"):
+        assert text in shown
+    assert "10: turn" not in shown
+    assert shown.count(" 77 ") == 41
+
+
+@pytest.mark.parametrize(("command", "answer"), [(("show", "job_1"), JOB), (("list",), {"jobs": [JOB, JOB]})])
+def test_what_is_shown_is_written_in_one_piece(
+    api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], answer: dict[str, Any]
+) -> None:
+    """`baton jobs show JOB | grep -q TEXT` succeeds under pipefail: no write comes after the one that was matched."""
+    api.get(url__startswith=JOBS).respond(200, json=answer)
+    writes: list[str] = []
+
+    class Counted(io.StringIO):
+        def write(self, text: str) -> int:
+            writes.append(text)
+            return len(text)
+
+    monkeypatch.setattr(jobs, "Console", lambda: Console(file=Counted()))
+    assert baton("jobs", *command).exit_code == 0
+    assert len(writes) == 1, writes
+
+
+def test_watching_goes_on_where_the_connection_ended(api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is shown once; the exit code says whether the job completed."""
+    monkeypatch.setattr(job_stream, "_RECONNECT_SECONDS", 0.0)
+    first = 'id: 1-1\ndata: {"type":"start"}\n\n'
+    second = 'id: 1-2\ndata: {"type":"finish"}\n\ndata: [DONE]\n\n'
+    answers: list[httpx.Response | Exception] = [
+        httpx.Response(200, text=first),
+        httpx.ConnectError("gone"),
+        httpx.Response(200, text=second),
+    ]
+    route = api.get(f"{JOBS}/job_1/stream").mock(side_effect=answers)
+    api.get(f"{JOBS}/job_1").respond(json=JOB)
+    done = baton("jobs", "watch", "job_1", "--json")
+    assert [json.loads(line)["type"] for line in done.output.splitlines()] == ["start", "finish"]
+    assert route.calls[-1].request.headers["last-event-id"] == "1-1"
+    assert done.exit_code == 0
+
+
+def test_watching_a_job_that_fails_ends_with_1(api: respx.MockRouter) -> None:
+    """And says why."""
+    api.get(f"{JOBS}/job_1/stream").respond(text="data: [DONE]\n\n")
+    failed = {**JOB, "status": "failed", "result": None, "error": {"type": "x", "message": "no way on"}}
+    api.get(f"{JOBS}/job_1").respond(json=failed)
+    done = baton("jobs", "watch", "job_1")
+    assert (done.exit_code, "failed: no way on" in done.output) == (1, True)
+
+
+def test_cancel_and_retry_say_what_became_of_each_job(api: respx.MockRouter) -> None:
+    """One line a job; the first refusal ends it."""
+    route = api.patch(f"{JOBS}/job_1").respond(json={**JOB, "status": "pending"})
+    assert baton("jobs", "retry", "job_1", "--from", "start").output == "job_1  pending\n"
+    assert sent(route.calls[0]) == {"action": "retry", "from": "start"}
+    api.patch(f"{JOBS}/job_2").mock(return_value=problem(409, "job 'job_2' is completed"))
+    done = baton("jobs", "cancel", "job_2")
+    assert (done.exit_code, "answered 409: job 'job_2' is completed" in done.output) == (1, True)
+
+
+def test_a_refused_field_is_named_and_the_key_is_not(api: respx.MockRouter) -> None:
+    """The API's own words."""
+    refusal = problem(422, "wrong body", errors=[{"field": "jobType", "message": "unknown agent 'x'"}])
+    api.post(JOBS).mock(return_value=refusal)
+    done = baton("jobs", "submit", "x", "y")
+    assert "answered 422: jobType: unknown agent 'x'" in done.output
+    assert "bk_secret" not in done.output
+
+
+def test_an_address_that_is_no_api_is_said_so(api: respx.MockRouter) -> None:
+    """HTML with 200, and no answer at all."""
+    api.get(JOBS).mock(side_effect=[httpx.Response(200, text="<html>"), httpx.ConnectError("refused")])
+    assert "did not answer with JSON" in baton("jobs", "list").output
+    assert "no answer from https://fn.example.com/api/agent-jobs: refused" in baton("jobs", "list").output

@@ -1,0 +1,101 @@
+"""`baton setup` on the local queue: what it does, what it says, and what it says against wrong settings."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from baton_local.cli.main import main
+from baton_local.fixtures.servers import QStashServer
+
+BASE = "http://127.0.0.1:9/base"
+
+
+def setup(*arguments: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(main, ["setup", *arguments])
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a deployment, in a folder without a local stack."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKER_BASE_URL", f"{BASE}/")
+
+
+def test_a_dry_run_prints_the_difference_and_changes_nothing(qstash_server: QStashServer) -> None:
+    """Then it is done, and then there is nothing to do."""
+    planned = setup("--dry-run")
+    assert planned.exit_code == 0, planned.output
+    assert f"+ topic agent.agent-loop-init → {BASE}/workers/agent-loop" in planned.output
+    assert f"+ schedule agent.sweep: 0 * * * * → {BASE}/workers/sweep" in planned.output
+    assert "9 changes to make; nothing was changed (--dry-run)." in planned.output
+    assert qstash_server.call("GET", "/v2/topics") == []
+    done = setup()
+    assert "9 changes made." in done.output
+    assert len(qstash_server.call("GET", "/v2/topics")) == 4
+    assert "Nothing to do" in setup().output
+
+
+def test_what_prune_would_take_is_told_and_taken_only_by_it(qstash_server: QStashServer) -> None:
+    """An endpoint made for another address."""
+    setup()
+    path = "/v2/topics/agent.agent-tool-call/endpoints"
+    qstash_server.call("POST", path, {"endpoints": [{"url": "http://127.0.0.1:9/other"}]})
+    line = "- topic agent.agent-tool-call: endpoint without a name → http://127.0.0.1:9/other"
+    told = setup()
+    assert "--prune takes it away" in told.output
+    assert line in told.output
+    assert f"{line}\n1 change to make" in setup("--prune", "--dry-run").output
+    assert f"{line}\n1 change made" in setup("--prune").output
+    assert "--prune" not in setup().output
+
+
+def test_what_is_missing_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it, and where it was looked for."""
+    monkeypatch.delenv("WORKER_BASE_URL")
+    failed = setup()
+    assert failed.exit_code == 1
+    for text in ("QSTASH_TOKEN is not set", "WORKER_BASE_URL is not set", "looked at: the environment"):
+        assert text in failed.output
+
+
+def test_a_wrong_token_is_named(qstash_server: QStashServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not shown."""
+    monkeypatch.setenv("QSTASH_TOKEN", "wrong-token")
+    failed = setup()
+    assert failed.exit_code == 1
+    assert f"the queue at {qstash_server.url} refused the token: check QSTASH_TOKEN" in failed.output
+    assert "wrong-token" not in failed.output
+
+
+def test_a_queue_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what to check."""
+    monkeypatch.setenv("QSTASH_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("QSTASH_TOKEN", "token")
+    failed = setup()
+    assert (failed.exit_code, "no answer from the queue at http://127.0.0.1:9" in failed.output) == (1, True)
+
+
+def test_this_machine_is_not_registered_with_the_hosted_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be topics that lead nowhere."""
+    monkeypatch.setenv("QSTASH_TOKEN", "token")
+    monkeypatch.setenv("QSTASH_URL", "https://qstash.upstash.io")
+    failed = setup()
+    assert (failed.exit_code, "run `baton tunnel`" in failed.output) == (1, True)
+
+
+def test_settings_come_from_a_file_too(qstash_server: QStashServer, tmp_path: Path) -> None:
+    """What the environment has wins, as with `uvicorn --env-file`."""
+    (tmp_path / ".env").write_text("QSTASH_TOPIC_PREFIX=prod-agent\nWORKER_BASE_URL=http://127.0.0.1:9/file\n")
+    done = setup("--env-file", ".env", "--dry-run")
+    assert f"+ topic prod-agent.agent-loop-init → {BASE}/workers/agent-loop" in done.output
+    assert qstash_server.url in done.output
+    assert ".env and the environment" in done.output
+    assert "there is no file other.env" in setup("--env-file", "other.env").output
+
+
+def test_a_stack_that_does_not_run_is_said() -> None:
+    """With the command that starts it."""
+    failed = setup("--data", "nowhere")
+    assert (failed.exit_code, "start `baton dev --data nowhere`" in failed.output) == (1, True)

@@ -1,0 +1,73 @@
+"""What the stack is made of."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from redis.asyncio.connection import parse_url
+
+from baton.settings.settings import read_settings
+from baton_local.dev.parts import StackPlan, remove_socket_folder, stack_parts
+from baton_local.dev.ports import USUAL_PORTS
+from baton_local.dev.secrets_file import load_or_make_secrets
+from baton_local.redis.data_dir import DataDir
+
+
+def plan(folder: Path) -> StackPlan:
+    """An ordinary plan."""
+    return StackPlan(folder, USUAL_PORTS, load_or_make_secrets(folder), {"PATH": "/bin", "QSTASH_URL": "elsewhere"})
+
+
+def test_the_app_starts_last_so_that_it_stops_first(tmp_path: Path) -> None:
+    """And the Redis server outlives whoever writes to it."""
+    assert [part.name for part in stack_parts(plan(tmp_path))] == ["redis", "redis_rest", "vector", "qstash", "app"]
+
+
+def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
+    """The app is given the server's own socket, whatever its folder is called."""
+    folder = tmp_path / "a b?"
+    parts = stack_parts(replace(plan(folder), store="resp"))
+    assert [part.name for part in parts] == ["redis", "vector", "qstash", "app"]
+    address = parts[-1].environment["REDIS_URL"]
+    assert read_settings({"REDIS_URL": address}).resp_url == address
+    assert parse_url(address).get("path") == str(DataDir(folder / "redis").socket_path)
+
+
+def test_a_users_folder_never_hides_our_modules(tmp_path: Path) -> None:
+    """No part has the current folder on its import path by itself."""
+    assert all("-P" in part.command for part in stack_parts(plan(tmp_path)))
+
+
+def test_only_the_app_gets_the_products_settings(tmp_path: Path) -> None:
+    """They win over what is inherited; the rest is inherited."""
+    parts = {part.name: part for part in stack_parts(plan(tmp_path))}
+    assert parts["app"].environment["QSTASH_URL"] == "http://127.0.0.1:8080"
+    assert parts["app"].environment["PATH"] == "/bin"
+    assert "API_KEYS" not in parts["qstash"].environment
+
+
+def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None:
+    """Only when there are any."""
+    *_, app = stack_parts(plan(tmp_path))
+    *_, own = stack_parts(replace(plan(tmp_path), app="mine:registry"))
+    assert "--app-dir" not in app.command
+    assert own.command[-4:] == ("--app-dir", str(Path.cwd()), "--registry", "mine:registry")
+    assert own.environment["BATON_APP"] == "mine:registry"
+
+
+def test_a_deep_data_folder_leaves_nothing_outside_itself(tmp_path: Path) -> None:
+    """A unix socket's path is short, so Redis then listens in the temporary folder."""
+    deep = plan(tmp_path / ("deep" * 30))
+    outside = DataDir(deep.folder / "redis").socket_path.parent
+    outside.mkdir()
+    (outside / "valkey.sock").touch()
+    remove_socket_folder(deep)
+    assert not outside.exists()
+
+
+def test_no_secret_stands_in_a_process_list(tmp_path: Path) -> None:
+    """Commands are seen by every user of the machine; environments are not."""
+    made = plan(tmp_path)
+    words = {word for part in stack_parts(made) for word in part.command}
+    kept = {value for name, value in asdict(made.secrets).items() if name != "api_keys"}
+    assert kept
+    assert not {secret for secret in kept for word in words if secret in word}

@@ -1,0 +1,127 @@
+"""A part that runs a person's code is started again when that changes; over real processes and files."""
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from baton_local.dev.part import Part, http_is_ready
+from baton_local.dev.ports import any_free_port
+from baton_local.dev.stack_error import StackError
+from tests.unit.baton_local.dev.test_supervisor import Stage, server, until
+
+RUNS_CODE = """
+import os, runpy, sys, traceback
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+try:
+    runpy.run_path(sys.argv[2])
+except Exception:
+    traceback.print_exc()
+    print("code.py cannot be loaded", file=sys.stderr)
+    os._exit(os.EX_CONFIG)
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+
+
+def runner(folder: Path) -> Part:
+    """A part that loads `code.py` of a folder, and serves if it can."""
+    port = any_free_port(frozenset())
+    return Part(
+        name="app",
+        command=(sys.executable, "-c", RUNS_CODE, str(port), str(folder / "code.py")),
+        environment={},
+        is_ready=partial(http_is_ready, "127.0.0.1", port, "/"),
+        code=folder,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with code that can be loaded."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "code.py").write_text("VALUE = 1\n")
+    return folder
+
+
+async def test_a_change_starts_it_again_and_nothing_else(project: Path, tmp_path: Path) -> None:
+    """And says what has changed."""
+    stage = Stage(tmp_path, server("redis", tmp_path / "notes"), runner(project))
+    async with stage.started() as supervisor:
+        before = supervisor.process_ids()
+        (project / "code.py").write_text("VALUE = 2\n")
+        await until(lambda: stage.changes == 3)
+        after = supervisor.process_ids()
+    assert stage.said == ["app: code.py has changed: starting again with it"]
+    assert (after["redis"], after["app"] == before["app"]) == (before["redis"], False)
+
+
+async def test_what_is_no_code_changes_nothing(project: Path, tmp_path: Path) -> None:
+    """Data, logs, and what tools make of code."""
+    names = ("notes.txt", ".venv/lib/other.py", "__pycache__/code.py")
+    for name in (*names, "more/tools.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+    stage = Stage(tmp_path, runner(project))
+    async with stage.started() as supervisor:
+        before = supervisor.process_ids()
+        for name in names:
+            (project / name).write_text("x = 1\n")
+        (project / "more/tools.py").write_text("x = 1\n")  # seen, and after those
+        await until(lambda: stage.said)
+        await until(lambda: stage.changes == 2)
+    assert stage.said == ["app: more/tools.py has changed: starting again with it"]
+    assert supervisor.process_ids() != before
+
+
+async def test_code_that_cannot_be_loaded_is_shown_and_heals_with_the_next_save(project: Path, tmp_path: Path) -> None:
+    """With file, line and message; it is not tried again and again."""
+    stage = Stage(tmp_path, runner(project))
+    async with stage.started() as supervisor:
+        (project / "code.py").write_text("VALUE = 1\nimport no_such_module\n")
+        await until(lambda: any("waits for its code to be mended" in line for line in stage.said))
+        assert supervisor.process_ids() == {}
+        assert any(f'File "{project}/code.py", line 2' in line for line in stage.said)
+        assert "app: ModuleNotFoundError: No module named 'no_such_module'" in stage.said
+        assert "app: code.py cannot be loaded" in stage.said
+        (project / "code.py").write_text("VALUE = 3\n")
+        await until(lambda: stage.changes == 2)
+        assert list(supervisor.process_ids()) == ["app"]
+    assert (tmp_path / "app.log").read_text().count("cannot be loaded") == 1
+
+
+async def test_a_stack_whose_code_cannot_be_loaded_does_not_start(project: Path, tmp_path: Path) -> None:
+    """Who starts it is at the keyboard."""
+    (project / "code.py").write_text("raise ValueError('not yet')\n")
+    stage = Stage(tmp_path, runner(project))
+    with pytest.raises(StackError, match=r"(?s)app cannot start with its settings.*not yet"):
+        async with stage.started():
+            pass
+
+
+async def test_a_stack_stops_while_it_waits_for_code(project: Path, tmp_path: Path) -> None:
+    """At once."""
+    stage = Stage(tmp_path, runner(project))
+    async with stage.started() as supervisor:
+        (project / "code.py").write_text("import no_such_module\n")
+        await until(lambda: any("waits for its code" in line for line in stage.said))
+    assert supervisor.process_ids() == {}
+
+
+async def test_where_nobody_may_look_the_part_goes_on(project: Path, tmp_path: Path) -> None:
+    """The person is told once."""
+    part = replace(runner(project), code=project / "gone")
+    stage = Stage(tmp_path, part)
+    async with stage.started() as supervisor:
+        await until(lambda: stage.said)
+        assert list(supervisor.process_ids()) == ["app"]
+    assert len(stage.said) == 1
+    assert stage.said[0].startswith("app: changes of its code are not seen, start the stack again:")

@@ -1,0 +1,155 @@
+"""A whole stack on its folder, with stand-ins for its parts."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baton_local.dev.part import Part, http_is_ready
+from baton_local.dev.parts import PartsOf, StackPlan
+from baton_local.dev.stack import LocalStack, StackOptions
+from baton_local.dev.stack_error import StackError
+
+STAND_IN = Path(__file__).with_name("stand_in_server.py")
+PATIENCE_SECONDS = 120.0
+
+
+def stand_ins(plan: StackPlan) -> tuple[Part, ...]:
+    """A server that answers everything in each part's place."""
+    return tuple(
+        Part(
+            name=name,
+            command=(sys.executable, "-S", str(STAND_IN), str(port)),
+            environment=plan.inherited,
+            is_ready=partial(http_is_ready, "127.0.0.1", port, "/"),
+        )
+        for name, port in plan.ports.items()
+    )
+
+
+class Silence:
+    """A screen that nobody looks at."""
+
+    def notice(self, name: str, line: str) -> None:
+        """Nothing."""
+
+    log_line = notice
+
+
+def stack_on(folder: Path, port: int | None = 0, parts_of: PartsOf = stand_ins) -> LocalStack:
+    """A stack of stand-ins on free ports."""
+    return LocalStack(StackOptions(folder=folder, port=port, registers=False, parts_of=parts_of), Silence())
+
+
+def dev_json(folder: Path) -> dict[str, Any]:
+    """What other programs read."""
+    record: dict[str, Any] = json.loads((folder / "dev.json").read_text())
+    return record
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds, within bounds."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():  # noqa: ASYNC110 - other processes cannot set an event of ours
+            await asyncio.sleep(0.02)
+
+
+async def test_dev_json_describes_the_running_stack_and_goes_with_it(tmp_path: Path) -> None:
+    """Private, complete, and only while everything serves."""
+    async with stack_on(tmp_path).running() as description:
+        record = dev_json(tmp_path)
+        assert record == description.as_record()
+        assert set(record["processes"]) == {"app", "qstash", "redis_rest", "vector"}
+        assert (tmp_path / "dev.json").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "dev.json").exists()
+
+
+async def test_the_second_start_finds_the_same_secrets_and_ports(tmp_path: Path) -> None:
+    """So that messages that wait go on working."""
+    async with stack_on(tmp_path).running():
+        first = dev_json(tmp_path)
+    async with stack_on(tmp_path, port=None).running():
+        second = dev_json(tmp_path)
+    assert {**first, "processes": None} == {**second, "processes": None}
+
+
+async def test_a_restarted_part_is_described_anew(tmp_path: Path) -> None:
+    """With its new pid; the others stay."""
+    async with stack_on(tmp_path).running():
+        before = dev_json(tmp_path)["processes"]
+        os.kill(before["qstash"], signal.SIGKILL)
+        await until(lambda: dev_json(tmp_path)["processes"].get("qstash") != before["qstash"])
+        after = dev_json(tmp_path)["processes"]
+    assert {**after, "qstash": 0} == {**before, "qstash": 0}
+
+
+async def test_a_second_stack_on_the_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    """The first one's description stays."""
+    async with stack_on(tmp_path).running():
+        with pytest.raises(StackError, match="already runs"):
+            async with stack_on(tmp_path).running():
+                pass
+        assert (tmp_path / "dev.json").exists()
+
+
+async def test_a_leftover_description_is_gone_before_anything_starts(tmp_path: Path) -> None:
+    """Whoever waits for the file never reads a killed run's."""
+    (tmp_path / "dev.json").write_text("{}")
+    seen: list[bool] = []
+
+    def look(plan: StackPlan) -> tuple[Part, ...]:
+        seen.append((tmp_path / "dev.json").exists())
+        return stand_ins(plan)
+
+    async with stack_on(tmp_path, parts_of=look).running():
+        pass
+    assert seen == [False]
+
+
+async def test_work_on_a_stack_ends_when_a_part_is_given_up(tmp_path: Path) -> None:
+    """With the part's reason, however long the work would have taken."""
+    flag = tmp_path / "flag"
+
+    def breakable(plan: StackPlan) -> tuple[Part, ...]:
+        text = f"import os, time\nwhile not os.path.exists({str(flag)!r}): time.sleep(0.01)\nos._exit(os.EX_CONFIG)"
+        weak = replace(stand_ins(plan)[0], name="weak", command=(sys.executable, "-S", "-c", text))
+        return (*stand_ins(plan)[:1], weak)
+
+    stack = stack_on(tmp_path, parts_of=breakable)
+    async with stack.running():
+        assert await stack.unless_broken(asyncio.sleep(0, "done")) == "done"
+        flag.touch()
+        with pytest.raises(StackError, match="weak"):
+            await asyncio.wait_for(stack.unless_broken(asyncio.sleep(60)), PATIENCE_SECONDS)
+
+
+async def test_cancelling_stops_every_part(tmp_path: Path) -> None:
+    """Ctrl-C is a cancellation; it may come at any time."""
+    pids: list[int] = []
+
+    async def work() -> None:
+        async with stack_on(tmp_path).running() as description:
+            pids.extend(description.processes.values())
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(work())
+    await until(lambda: pids)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_kill_before_the_start_is_harmless(tmp_path: Path) -> None:
+    """A very impatient person."""
+    stack_on(tmp_path).kill()

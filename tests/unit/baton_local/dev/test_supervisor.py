@@ -1,0 +1,273 @@
+"""The supervisor over real processes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from baton_local.dev.part import Part, http_is_ready
+from baton_local.dev.ports import any_free_port
+from baton_local.dev.stack_error import StackError
+from baton_local.dev.supervisor import Supervisor
+
+STAND_IN = Path(__file__).with_name("stand_in_server.py")
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+PATIENCE_SECONDS = 120.0
+
+
+class Stage:
+    """A supervisor with what it said and how often it reported a change."""
+
+    def __init__(self, folder: Path, *parts: Part) -> None:
+        self.said: list[str] = []
+        self.changes = 0
+        self.room_bytes = 10**9
+        self.supervisor = Supervisor(parts, folder, self, self._count, lambda: self.room_bytes)
+
+    def notice(self, name: str, line: str) -> None:
+        """Note it."""
+        self.said.append(f"{name}: {line}")
+
+    log_line = notice
+
+    def _count(self) -> None:
+        self.changes += 1
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[Supervisor]:
+        """Start and, whatever happens, stop."""
+        try:
+            await self.supervisor.start()
+            yield self.supervisor
+        finally:
+            await self.supervisor.stop()
+
+
+def server(name: str, notes: Path, *needs: str, port: int = 0) -> Part:
+    """A part that serves."""
+    port = port or any_free_port(frozenset())
+    return Part(
+        name=name,
+        command=(sys.executable, str(STAND_IN), str(port), str(notes)),
+        environment={},
+        is_ready=partial(http_is_ready, "127.0.0.1", port, "/"),
+        needs=needs,
+    )
+
+
+def script(name: str, text: str, *, ready: bool = False, stop_seconds: float = 3.0) -> Part:
+    """A part that runs a line of Python and is ready always or never."""
+
+    async def is_ready() -> bool:
+        return ready
+
+    return Part(name, (sys.executable, "-S", "-c", text), {}, is_ready, stop_seconds=stop_seconds)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds, within bounds."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():  # noqa: ASYNC110 - other processes cannot set an event of ours
+            await asyncio.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    """Say whether a process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_parts_start_after_what_they_need_and_stop_in_the_opposite_order(tmp_path: Path) -> None:
+    """The second waits until the first serves."""
+    notes = tmp_path / "notes"
+    first, second = any_free_port(frozenset()), any_free_port(frozenset())
+    stage = Stage(tmp_path, server("a", notes, port=first), server("b", notes, "a", port=second))
+    async with stage.started():
+        pass
+    assert notes.read_text().split("\n")[:-1] == [f"start {first}", f"start {second}", f"end {second}", f"end {first}"]
+
+
+async def test_nothing_is_left_after_stop(tmp_path: Path) -> None:
+    """Neither the parts nor what they started."""
+    grandchild = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+    stage = Stage(tmp_path, server("a", tmp_path / "notes"), script("b", grandchild, ready=True))
+    async with stage.started() as supervisor:
+        await until(lambda: (tmp_path / "b.log").read_text().endswith("\n"))
+        pids = [*supervisor.process_ids().values(), int((tmp_path / "b.log").read_text())]
+        assert all(map(lives, pids))
+    await until(lambda: not any(map(lives, pids)))
+    assert supervisor.process_ids() == {}
+
+
+async def test_a_killed_part_comes_back_with_a_new_process(tmp_path: Path) -> None:
+    """And the change is reported when it serves again."""
+    stage = Stage(tmp_path, server("a", tmp_path / "notes"))
+    async with stage.started() as supervisor:
+        before = supervisor.process_ids()["a"]
+        os.kill(before, signal.SIGKILL)
+        await until(lambda: stage.changes == 2)
+        assert supervisor.process_ids()["a"] not in {before, None}
+    assert "a: ended by itself (signal 9, SIGKILL); starting it again now" in stage.said
+
+
+async def test_a_part_that_dies_at_once_breaks_the_stack_with_its_last_words(tmp_path: Path) -> None:
+    """After five tries; the reason is in the error."""
+    stage = Stage(tmp_path, script("bad", "raise SystemExit('no room for me')"))
+    with pytest.raises(
+        StackError, match=r"(?s)bad died 5 times in a row .*exit code 1.*bad\.log.*no room for me"
+    ) as failure:
+        async with stage.started():
+            pass
+    assert "\n" in str(failure.value)
+    assert (tmp_path / "bad.log").read_text().count("no room for me") == 5
+
+
+async def test_a_part_that_says_it_never_can_start_is_not_tried_again(tmp_path: Path) -> None:
+    """By the exit code for a wrong configuration (sysexits.h)."""
+    stage = Stage(tmp_path, script("bad", "import os; print('no such module', flush=True); os._exit(os.EX_CONFIG)"))
+    with pytest.raises(StackError, match=r"(?s)bad cannot start with its settings.*no such module"):
+        async with stage.started():
+            pass
+    assert (tmp_path / "bad.log").read_text().count("no such module") == 1
+
+
+async def test_a_part_that_dies_for_good_later_is_reported_to_who_waits(tmp_path: Path) -> None:
+    """`until_broken` raises its reason."""
+    flag = tmp_path / "flag"
+    stage = Stage(
+        tmp_path, script("a", f"import os, time\nwhile not os.path.exists({str(flag)!r}): time.sleep(0.01)", ready=True)
+    )
+    async with stage.started() as supervisor:
+        flag.touch()
+        with pytest.raises(StackError, match="a died 5 times"):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await supervisor.until_broken()
+
+
+async def test_a_part_that_never_gets_ready_is_named(tmp_path: Path) -> None:
+    """With its log."""
+    stage = Stage(tmp_path, script("slow", "import time; time.sleep(60)"))
+    with pytest.raises(StackError, match=r"slow did not get ready within 0\.2 s: see .*slow\.log"):
+        await stage.supervisor.start(limit_seconds=0.2)
+    await stage.supervisor.stop()
+
+
+async def test_a_part_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
+    """After its patience is over."""
+    stage = Stage(tmp_path, script("deaf", DEAF, ready=True, stop_seconds=0.2))
+    async with stage.started() as supervisor:
+        await until(lambda: "deaf" in (tmp_path / "deaf.log").read_text())
+        pid = supervisor.process_ids()["deaf"]
+    assert not lives(pid)
+
+
+async def test_kill_does_not_wait_for_anybody(tmp_path: Path) -> None:
+    """The second Ctrl-C."""
+    stage = Stage(tmp_path, script("deaf", DEAF, ready=True, stop_seconds=60))
+    async with stage.started() as supervisor:
+        await until(lambda: "deaf" in (tmp_path / "deaf.log").read_text())
+        pid = supervisor.process_ids()["deaf"]
+        supervisor.kill()
+        await until(lambda: not lives(pid))
+    assert not any("starting it again" in line for line in stage.said)
+
+
+async def test_errors_in_a_log_are_shown_with_the_parts_name(tmp_path: Path) -> None:
+    """Chatter stays in the file."""
+    text = "print('INFO: fine'); print('ERROR: not fine', flush=True); import time; time.sleep(60)"
+    stage = Stage(tmp_path, script("a", text, ready=True))
+    async with stage.started():
+        await until(lambda: stage.said)
+    assert stage.said == ["a: ERROR: not fine"]
+
+
+async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp_path: Path) -> None:
+    """The reason is said once, nothing is tried meanwhile, and no log is shown; as long as it lasts."""
+    stage = Stage(tmp_path, server("a", tmp_path / "notes"))
+    async with stage.started() as supervisor:
+        stage.room_bytes = 1_000
+        first = supervisor.process_ids()["a"]
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: stage.said)
+        await asyncio.sleep(1.5)
+        assert supervisor.process_ids() == {}
+        assert len(stage.said) == 1
+        assert f"a: ended: the disk of {tmp_path} is full (0.0 MB left)" in stage.said[0]
+        stage.room_bytes = 10**9
+        await until(supervisor.process_ids)
+        assert len(stage.said) == 1
+
+
+async def test_a_full_disk_does_not_keep_a_stack_from_stopping(tmp_path: Path) -> None:
+    """What waits for room is left alone."""
+    stage = Stage(tmp_path, server("a", tmp_path / "notes"))
+    async with stage.started() as supervisor:
+        stage.room_bytes = 0
+        os.kill(supervisor.process_ids()["a"], signal.SIGKILL)
+        await until(lambda: stage.said)
+    assert supervisor.process_ids() == {}
+
+
+async def test_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    """It is not tried again."""
+    part = Part("a", ("/nowhere/server",), {}, script("x", "").is_ready)
+    with pytest.raises(StackError, match="a cannot be started: /nowhere/server"):
+        async with Stage(tmp_path, part).started():
+            pass
+
+
+async def test_a_part_with_a_log_of_its_own_is_found_among_the_logs(tmp_path: Path) -> None:
+    """By a link."""
+    own = tmp_path / "elsewhere" / "own.log"
+    part = Part(
+        "a", (sys.executable, "-S", "-c", "print('hello')"), {}, script("x", "", ready=True).is_ready, log_path=own
+    )
+    stage = Stage(tmp_path, part)
+    async with stage.started():
+        await until(lambda: own.exists() and "hello" in own.read_text())
+    assert (tmp_path / "a.log").resolve() == own
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
+async def test_parts_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
+    """With -9, so it cannot stop them itself."""
+    program = f"""
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path.cwd())!r})
+from baton_local.dev.part import Part
+from baton_local.dev.supervisor import Supervisor
+
+async def ready():
+    return True
+
+class Silence:
+    def notice(self, name, line):
+        pass
+    log_line = notice
+
+async def main():
+    part = Part("a", (sys.executable, "-S", "-c", "import time; time.sleep(60)"), {{}}, ready)
+    supervisor = Supervisor([part], Path({str(tmp_path)!r}), Silence(), lambda: None)
+    await supervisor.start()
+    print(supervisor.process_ids()["a"], flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    child = int(await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS))
+    assert lives(child)
+    process.kill()
+    await process.wait()
+    await until(lambda: not lives(child))

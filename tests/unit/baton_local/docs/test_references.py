@@ -1,0 +1,45 @@
+"""The reference has everything that the code has."""
+
+import re
+
+import baton
+import baton.tools
+from baton_local.cli.main import SUBCOMMANDS
+from baton_local.docs.endpoint_tables import api_document, api_routes, body_tables, endpoint_table
+from baton_local.docs.event_tables import event_fields, fact_fields
+from baton_local.docs.python_reference import baton_names, baton_tools_names
+from baton_local.docs.reference_tables import command_reference
+
+
+def test_every_name_of_the_surface_has_its_section() -> None:
+    """Of `baton` and of `baton.tools`, and no other."""
+    assert set(re.findall(r"^### `(\w+)`", baton_names(), re.MULTILINE)) == set(baton.__all__)
+    assert set(re.findall(r"^### `(\w+)`", baton_tools_names(), re.MULTILINE)) == set(baton.tools.__all__)
+
+
+def test_a_reference_is_the_same_in_every_process() -> None:
+    """No address of an object in it, so that the check of the pages does not fail by chance."""
+    assert " at 0x" not in baton_names() + baton_tools_names() + command_reference()
+
+
+def test_every_command_has_its_section() -> None:
+    """Groups are there by their commands."""
+    first_words = set(re.findall(r"^## `baton ([a-z]+)", command_reference(), re.MULTILINE))
+    assert first_words == set(SUBCOMMANDS)
+
+
+def test_links_of_the_endpoints_lead_to_tables_of_fields() -> None:
+    """Each schema that is named has its section."""
+    sections = {name.lower() for name in re.findall(r"^### (\w+)$", body_tables(), re.MULTILINE)}
+    linked = set(re.findall(r"\(#(\w+)\)", endpoint_table() + body_tables()))
+    assert linked <= sections
+    assert "submitbody" in linked
+    assert len(endpoint_table().splitlines()) == len(api_routes()) + 2
+    assert sections <= {name.lower() for name in api_document()["components"]["schemas"]}
+
+
+def test_events_have_their_fields() -> None:
+    """As they are on the wire."""
+    assert "| `sessionId` | string | needed |" in event_fields()
+    assert "| `traceparent` | string |  |" in event_fields()
+    assert "`submit`" in fact_fields()

@@ -1,0 +1,113 @@
+"""Probes: one to every endpoint, waited for, and nothing left behind."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from baton.queue.ports import LogPage
+from baton.runtime.webhook import is_probe, probe_answer
+from baton_events.errors import QueueRefusedError
+from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_local.doctor.delivery import Probes
+from baton_local.doctor.finding import Finding, Level
+from tests.fakes.clock import FakeClock
+from tests.fakes.queue import FakeQueue
+from tests.fakes.queue_records import FakeQueueRecords
+from tests.unit.baton_local.setup.accounts import SETTINGS
+
+UNDERSTOOD = json.dumps(probe_answer())
+
+
+class PassingClock(FakeClock):
+    """A second passes with each look at it."""
+
+    def now_ms(self) -> int:
+        """Later than before."""
+        self.ms += 1000
+        return self.ms
+
+
+@dataclass
+class World:
+    """A queue, and what becomes of each message when its log is first read."""
+
+    becomes: Callable[[FakeQueueRecords, str, str], object]
+    queue: FakeQueue = field(default_factory=FakeQueue)
+
+    async def probe(self) -> tuple[list[Finding], FakeQueueRecords]:
+        """What is found."""
+        queue, becomes = self.queue, self.becomes
+
+        class Records(FakeQueueRecords):
+            async def log(
+                self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
+            ) -> LogPage:
+                if not self.happened:
+                    for sent_id, message in queue.published:
+                        becomes(self, sent_id, message.url)
+                return await super().log(message_id=message_id, label=label, state=state, cursor=cursor, limit=limit)
+
+        records = Records(queue, FakeClock())
+        return await Probes(queue, records, PassingClock(), "n1").send(SETTINGS, 30), records
+
+
+def delivered(records: FakeQueueRecords, message_id: str, _url: str) -> None:
+    """As it should be."""
+    records.happen(message_id, "DELIVERED", status=200, answer=UNDERSTOOD)
+
+
+async def test_every_endpoint_gets_one_probe_that_is_tried_once() -> None:
+    """By direct URL, labelled, and without a failure callback: a failed probe is nobody's business."""
+    world = World(delivered)
+    found, _ = await world.probe()
+    assert [message.url for _, message in world.queue.published] == [
+        SETTINGS.endpoint_url(endpoint) for endpoint in WEBHOOK_ENDPOINTS
+    ]
+    for _, message in world.queue.published:
+        assert is_probe(message.body.encode())
+        assert (message.retries, message.failure_callback, message.label) == (0, "", "baton-doctor-n1")
+    endpoints = found[-1]
+    assert (endpoints.level, endpoints.text.startswith(f"all 6 at {SETTINGS.worker_base_url}: ")) == (Level.OK, True)
+
+
+async def test_a_failed_probe_is_told_and_taken_out_of_the_dead_letters() -> None:
+    """With the endpoints that it is about; the others are well."""
+
+    def one_dies(records: FakeQueueRecords, message_id: str, url: str) -> None:
+        if url.endswith("/sweep"):
+            records.happen(message_id, "ERROR", status=404, answer="no")
+            records.die(message_id, 404, "no")
+        else:
+            delivered(records, message_id, url)
+
+    found, records = await World(one_dies).probe()
+    (wrong,) = [each for each in found if each.level is Level.FAILED and each.check == "endpoints"]
+    assert wrong.text == f"/workers/sweep at {SETTINGS.worker_base_url}: nothing is served there (404)"
+    assert records.dead == {}
+
+
+async def test_what_is_not_delivered_in_time_is_told() -> None:
+    """With where the message is."""
+    found, _ = await World(lambda records, message_id, url: records.happen(message_id, "ACTIVE")).probe()
+    (wrong,) = [each for each in found if each.check == "endpoints"]
+    assert wrong.level is Level.FAILED
+    assert "has not delivered within 30 s: the message is ACTIVE" in wrong.text
+
+
+async def test_an_address_that_the_queue_does_not_take_is_told() -> None:
+    """A hosted queue refuses private ones."""
+    world = World(delivered)
+    world.queue.failing = [QueueRefusedError("loopback addresses are not allowed")]
+    found, _ = await world.probe()
+    (wrong,) = [each for each in found if each.level is Level.FAILED and each.check == "endpoints"]
+    assert "does not take a message to it: loopback addresses are not allowed" in wrong.text
+    assert "not a private one" in wrong.way_out
+
+
+async def test_functions_at_addresses_of_their_own_are_named_with_them() -> None:
+    """WORKER_URLS."""
+    settings = replace(SETTINGS, worker_urls=(("/workers/sweep", "https://sweep.example.com"),))
+    queue = FakeQueue()
+    records = FakeQueueRecords(queue, FakeClock())
+    found = await Probes(queue, records, PassingClock(), "n1").send(settings, 1)
+    assert "all 6 at https://fn.example.com/api/v2, https://sweep.example.com: " in found[-1].text

@@ -1,0 +1,72 @@
+"""A project's agents as a process of its own, which a test may kill."""
+
+from collections.abc import Callable
+
+import pytest
+
+from baton_local.fixtures.agent_app import AgentApp, AgentAppError
+from baton_local.fixtures.servers import QStashFaults, RedisFaults
+
+AGENTS = "tests.unit.baton_local.pytest_plugin.agents_of_a_project:registry"
+Start = Callable[..., AgentApp]
+
+
+def test_a_job_is_submitted_and_read_at_its_end(agent_app: Start) -> None:
+    """With its answer; what is no end is waited for by name."""
+    app = agent_app(AGENTS)
+    job = app.wait(app.submit("greeter", "say hello"))
+    assert (job["status"], job["result"]["answer"]) == ("completed", "hello")
+
+
+def test_a_killed_app_goes_on_where_it_was_when_it_is_started_again(agent_app: Start) -> None:
+    """At the same address; meanwhile its API does not answer."""
+    app = agent_app(AGENTS)
+    job_id = app.submit("asker")
+    operation = app.wait(job_id, until="waiting")["toolCalls"][0]["operationId"]
+    app.kill()
+    with pytest.raises(OSError, match="refused"):
+        app.job(job_id)
+    app.start()
+    answer = app.call("GET", f"/api/agent-jobs/{job_id}")["toolCalls"][0]
+    assert (answer["status"], answer["operationId"]) == ("waiting", operation)
+
+
+def test_a_delivery_whose_answer_is_lost_leaves_one_effect(agent_app: Start, qstash_faults: QStashFaults) -> None:
+    """It comes again, and the state knows it."""
+    app = agent_app(AGENTS)
+    qstash_faults.drop_answer(1, url=f"{app.url}/workers/tool-executor")
+    job = app.wait(app.submit("greeter"))
+    assert [call["attempts"] for call in job["toolCalls"]] == [1]
+
+
+def test_a_wait_that_is_in_vain_says_why(agent_app: Start) -> None:
+    """What the job waits for, or that it has ended."""
+    app = agent_app(AGENTS)
+    with pytest.raises(AgentAppError, match=r"waiting .*ask"):
+        app.wait(app.submit("asker"), limit_seconds=2)
+    done = app.submit("greeter")
+    app.wait(done)
+    with pytest.raises(AgentAppError, match="completed"):
+        app.wait(done, until="waiting")
+
+
+def test_agents_that_cannot_be_loaded_are_said_so(agent_app: Start) -> None:
+    """With what the app said."""
+    with pytest.raises(AgentAppError, match="nowhere"):
+        agent_app("nowhere:registry")
+
+
+def test_settings_win(agent_app: Start) -> None:
+    """Those of the call, over those of the servers and of the plugin."""
+    app = agent_app(AGENTS, OPERATIONS_API_KEY="mine", MAX_CONCURRENT_JOBS="7")
+    assert app.call("GET", "/api/admin/agent-worker")["maxConcurrentJobs"] == 7
+
+
+def test_a_store_that_is_away_is_waited_out(agent_app: Start, redis_faults: RedisFaults) -> None:
+    """The API answers 503 meanwhile, which is no end of a job; a job that nobody knows is told at once."""
+    app = agent_app(AGENTS)
+    job_id = app.submit("greeter")
+    redis_faults.refuse(2)
+    assert app.wait(job_id)["status"] == "completed"
+    with pytest.raises(RuntimeError, match="404"):
+        app.wait("job_nowhere")

@@ -1,0 +1,41 @@
+import pytest
+
+from baton_local.fixtures.servers import QStashServer
+from tests.contract.qstash.destination import Destination
+
+NOWHERE = "http://127.0.0.1:9/"
+
+
+def test_idle_is_when_everything_was_delivered(qstash_server: QStashServer) -> None:
+    """The counters tell how much that was."""
+    with Destination() as destination:
+        for _ in range(3):
+            qstash_server.call("POST", f"/v2/publish/{destination.url('/hook')}", {})
+        qstash_server.wait_until_idle()
+        assert len(destination.at("/hook")) == 3
+    counters = qstash_server.counters()
+    assert (counters["published"], counters["delivered"], counters["unfinished"]) == (3, 3, 0)
+
+
+def test_messages_that_stay_unfinished_are_told(qstash_server: QStashServer) -> None:
+    """With their number, when waiting for them has lasted long enough."""
+    qstash_server.call("POST", f"/v2/publish/{NOWHERE}?upstash-delay=1h", {})
+    with pytest.raises(TimeoutError, match=r"1 messages are still unfinished after 0\.05 s"):
+        qstash_server.wait_until_idle(limit_seconds=0.05)
+
+
+def test_a_reset_leaves_nothing_and_keeps_the_address(qstash_server: QStashServer) -> None:
+    """Also the keys are the configured ones again, so that a receiver that was made earlier still fits."""
+    qstash_server.call("POST", f"/v2/publish/{NOWHERE}?upstash-delay=1h", {})
+    qstash_server.call("POST", "/v2/keys/rotate")
+    qstash_server.reset()
+    assert qstash_server.counters()["unfinished"] == 0
+    assert qstash_server.call("GET", "/v2/events") == {"events": []}
+    keys = {"current": qstash_server.current_signing_key, "next": qstash_server.next_signing_key}
+    assert qstash_server.call("GET", "/v2/keys") == keys
+
+
+def test_a_refused_call_says_what_the_server_said(qstash_server: QStashServer) -> None:
+    """Status and text."""
+    with pytest.raises(RuntimeError, match=r"GET /v2/nothing was answered 404: .*does not exist"):
+        qstash_server.call("GET", "/v2/nothing")

@@ -1,0 +1,126 @@
+import pytest
+
+from baton_local.qstash.core.commands.messages import (
+    DeleteDeadLetter,
+    DeleteDeadLetters,
+    RetryDeadLetter,
+    RetryDeadLetters,
+    get_dead_letter,
+    list_dead_letters,
+)
+from baton_local.qstash.core.selection import FOR_DLQ, Selection, parse_selection
+from baton_local.stand_in.api_error import ApiError
+from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, URL, USER, World, status
+
+
+def selection(*pairs: tuple[str, str]) -> Selection:
+    """A bulk selection."""
+    return parse_selection(pairs, FOR_DLQ, max_count=100, strict=True)
+
+
+def world_with_dead_letters(count: int) -> World:
+    """A world whose DLQ holds messages with labels l0, l1, ..., one second apart."""
+    world = World()
+    world.answer = lambda _effect: FAILURE
+    for number in range(count):
+        world.publish(URL, f"body{number}".encode(), upstash_retries="0", upstash_label=f"l{number}")
+        world.advance(1)
+    world.answer = lambda _effect: OK
+    return world
+
+
+def test_entry_shows_message_and_response() -> None:
+    """The response body is the exact text."""
+    world = world_with_dead_letters(1)
+    dlq_id = next(iter(world.tenant.dlq))
+    entry = get_dead_letter(world.tenant, dlq_id).body
+    assert (entry["dlqId"], entry["body"], entry["label"], entry["url"]) == (dlq_id, "body0", "l0", URL)
+    assert (entry["responseStatus"], entry["responseBody"]) == (500, "no")
+    assert entry["responseHeader"] == {"Content-Type": ["text/plain"]}
+
+
+def test_list_is_newest_first_in_pages() -> None:
+    """The cursor is absent on the last page."""
+    world = world_with_dead_letters(5)
+    first = list_dead_letters(world.tenant, selection(("count", "2"))).body
+    assert [entry["label"] for entry in first["messages"]] == ["l4", "l3"]
+    second = list_dead_letters(world.tenant, selection(("count", "3"), ("cursor", first["cursor"]))).body
+    assert [entry["label"] for entry in second["messages"]] == ["l2", "l1", "l0"]
+    assert "cursor" not in second
+
+
+def test_list_filters_by_label_status_and_time() -> None:
+    """Values of one filter are OR-ed, filters are AND-ed."""
+    world = world_with_dead_letters(3)
+    times = [entry.failed_at_ms for entry in world.tenant.dlq.values()]
+
+    def labels(*pairs: tuple[str, str]) -> list[str]:
+        return [entry["label"] for entry in list_dead_letters(world.tenant, selection(*pairs)).body["messages"]]
+
+    assert labels(("label", "l0,l2")) == ["l2", "l0"]
+    assert labels(("label", "l0"), ("label", "l1")) == ["l1", "l0"]
+    assert labels(("label", "l0"), ("responseStatus", "404")) == []
+    assert labels(("responseStatus", "500"), ("url", URL)) == ["l2", "l1", "l0"]
+    assert labels(("fromDate", str(times[1])), ("toDate", str(times[1]))) == ["l1"]
+    assert labels(("source", "workflow")) == []
+
+
+def test_delete_once_then_unknown() -> None:
+    """The second delete is 404."""
+    world = world_with_dead_letters(1)
+    dlq_id = next(iter(world.tenant.dlq))
+    assert world.do(DeleteDeadLetter(USER, dlq_id)).status == 200
+    with pytest.raises(ApiError) as refusal:
+        world.do(DeleteDeadLetter(USER, dlq_id))
+    assert refusal.value.status == 404
+
+
+def test_bulk_delete_takes_oldest_first_and_skips_unknown_ids() -> None:
+    """Unknown ids are no error; a count leaves a cursor."""
+    world = world_with_dead_letters(4)
+    some = next(iter(world.tenant.dlq))
+    assert world.do(DeleteDeadLetters(USER, selection(("dlqIds", some), ("dlqIds", "1-1")))).body == {"deleted": 1}
+    answer = world.do(DeleteDeadLetters(USER, selection(("count", "2")))).body
+    assert answer["deleted"] == 2
+    assert "cursor" in answer
+    assert [entry.message.labels for entry in world.tenant.dlq.values()] == [("l3",)]
+    assert world.do(DeleteDeadLetters(USER, selection(("label", "none")))).body == {"deleted": 0}
+
+
+def test_retry_makes_a_new_message_and_removes_the_entry() -> None:
+    """Fresh id and retries, same content; the entry is gone at once."""
+    world = world_with_dead_letters(1)
+    entry = next(iter(world.tenant.dlq.values()))
+    answer = world.do(RetryDeadLetter(USER, entry.id))
+    assert answer.status == 201
+    assert answer.body["messageId"] != entry.message.id
+    assert not world.tenant.dlq
+    (effect,) = world.in_flight
+    assert (effect.message.body, effect.message.labels, effect.retried) == (b"body0", ("l0",), 0)
+    with pytest.raises(ApiError):
+        world.do(DeleteDeadLetter(USER, entry.id))
+
+
+def test_bulk_retry_of_nothing_is_an_empty_list() -> None:
+    """A filter that matches nothing is no error."""
+    world = world_with_dead_letters(2)
+    assert world.do(RetryDeadLetters(USER, selection(("label", "none")))).body == {"responses": []}
+    assert len(world.do(RetryDeadLetters(USER, selection())).body["responses"]) == 2
+
+
+def test_misspelt_filter_never_means_everything() -> None:
+    """Bulk calls refuse names they do not know."""
+    with pytest.raises(ApiError, match="lable"):
+        selection(("lable", "x"))
+
+
+def test_failed_callback_that_held_a_queue_can_be_retried_alone() -> None:
+    """A retried callback no longer holds the turn of its long finished source."""
+    world = World()
+    world.answer = lambda effect: status(200) if effect.message.url == URL else FAILURE
+    world.publish(queue="q", upstash_retries="0", upstash_callback="https://h/cb")
+    world.settle()
+    (entry,) = world.tenant.dlq.values()
+    assert world.tenant.queues["q"].turns == {}
+    world.do(RetryDeadLetter(USER, entry.id))
+    assert world.tenant.queues["q"].turns == {}

@@ -1,0 +1,280 @@
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baton_local.qstash.core.commands.flow_control import (
+    PinFlow,
+    ResetFlow,
+    SetFlowPaused,
+    UnpinFlow,
+    get_flow,
+    global_parallelism,
+    list_flows,
+)
+from baton_local.qstash.core.commands.messages import CancelMessage
+from baton_local.qstash.core.commands.queues import SetQueuePaused
+from baton_local.qstash.core.message import AttemptResult
+from baton_local.qstash.core.state import Deliver
+from baton_local.stand_in.api_error import ApiError
+from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World
+
+
+def publish(
+    world: World, value: str, key: str = "k", destination: str = URL, queue: str | None = None, **headers: str
+) -> str:
+    """Publish under a flow-control key."""
+    own = {"queue": queue} | headers
+    return world.publish_id(destination, b"", **own, upstash_flow_control_key=key, upstash_flow_control_value=value)
+
+
+def view(world: World, key: str = "k") -> dict[str, Any]:
+    """The key as the API shows it."""
+    body: dict[str, Any] = get_flow(world.state, world.tenant, key, world.now_ms).body
+    return body
+
+
+def test_parallelism_holds_across_destinations() -> None:
+    """At most that many in flight; the others wait in order with state CREATED."""
+    world = World()
+    ids = [publish(world, "parallelism=2", destination=f"https://h{number}/") for number in range(5)]
+    assert [effect.message.id for effect in world.in_flight] == ids[:2]
+    assert world.states(ids[2]) == ["CREATED"]
+    assert (view(world)["waitListSize"], view(world)["parallelismCount"]) == (3, 2)
+    world.finish(world.in_flight[0], OK)
+    assert [effect.message.id for effect in world.in_flight] == ids[1:3]
+
+
+def test_rate_bounds_starts_per_period() -> None:
+    """The window begins with its first start."""
+    world = World()
+    for _ in range(7):
+        publish(world, "rate=3,period=10s")
+    world.settle()
+    assert len(world.delivered) == 3
+    world.advance(9.999)
+    assert len(world.delivered) == 3
+    world.advance(0.001)
+    assert len(world.delivered) == 6
+    world.advance(10)
+    assert len(world.delivered) == 7
+
+
+def test_retries_count_as_starts_and_hold_no_slot() -> None:
+    """While a message waits for its retry another one may go."""
+    world = World()
+    world.answer = lambda _effect: FAILURE
+    publish(world, "parallelism=1", upstash_retry_delay="60000")
+    second = publish(world, "parallelism=1")
+    world.settle()
+    assert world.delivered_ids()[1] == second
+    world = World()
+    world.answer = lambda _effect: FAILURE
+    publish(world, "rate=1,period=60s", upstash_retry_delay="1000")
+    world.advance(59)
+    assert len(world.delivered) == 1
+    world.advance(1)
+    assert len(world.delivered) == 2
+
+
+def test_latest_message_sets_the_limits() -> None:
+    """More parallelism takes effect for those waiting already."""
+    world = World()
+    for _ in range(3):
+        publish(world, "parallelism=1")
+    assert len(world.in_flight) == 1
+    publish(world, "parallelism=3")
+    assert len(world.in_flight) == 3
+
+
+def test_view_has_every_field() -> None:
+    """Numbers and real booleans, right after the first publish."""
+    world = World()
+    publish(world, "rate=5,period=1m")
+    assert view(world) == {
+        "flowControlKey": "k",
+        "waitListSize": 0,
+        "parallelismMax": 0,
+        "parallelismCount": 1,
+        "rateMax": 5,
+        "rateCount": 1,
+        "ratePeriod": 60,
+        "ratePeriodStart": START_MS // 1_000,
+        "isPaused": False,
+        "isPinnedParallelism": False,
+        "isPinnedRate": False,
+    }
+    assert global_parallelism(world.state, world.tenant).body == {"parallelismMax": 512, "parallelismCount": 1}
+
+
+def test_pause_holds_all_messages_of_the_key() -> None:
+    """A key may be paused before its first message; resuming lets them go."""
+    world = World()
+    world.do(SetFlowPaused(USER, "k", paused=True))
+    first = publish(world, "parallelism=5")
+    assert not world.in_flight
+    assert view(world)["isPaused"] is True
+    world.do(SetFlowPaused(USER, "k", paused=False))
+    assert [effect.message.id for effect in world.in_flight] == [first]
+
+
+def test_pinned_limits_override_messages() -> None:
+    """Until unpinned; only the named ones."""
+    world = World()
+    world.do(PinFlow(USER, "k", parallelism=1))
+    for _ in range(3):
+        publish(world, "parallelism=9,rate=7")
+    assert len(world.in_flight) == 1
+    shown = view(world)
+    assert (shown["parallelismMax"], shown["isPinnedParallelism"]) == (1, True)
+    assert (shown["rateMax"], shown["isPinnedRate"]) == (7, False)
+    world.do(PinFlow(USER, "k", rate=2, period_seconds=60))
+    world.do(UnpinFlow(USER, "k", parallelism=True))
+    publish(world, "parallelism=9,rate=7")
+    shown = view(world)
+    assert (shown["parallelismMax"], shown["rateMax"], shown["ratePeriod"], shown["isPinnedRate"]) == (9, 2, 60, True)
+
+
+def test_reset_rate_begins_a_new_window() -> None:
+    """What waits for the window may start."""
+    world = World()
+    for _ in range(2):
+        publish(world, "rate=1,period=1h")
+    world.settle()
+    assert view(world)["waitListSize"] == 1
+    world.do(ResetFlow(USER, "k"))
+    assert view(world)["waitListSize"] == 0
+    world.settle()
+    assert len(world.delivered) == 2
+
+
+def test_reset_also_frees_parallelism() -> None:
+    """Deliveries that never came back no longer count."""
+    world = World()
+    for _ in range(2):
+        publish(world, "parallelism=1")
+    world.do(ResetFlow(USER, "k", parallelism=True))
+    assert len(world.in_flight) == 2
+    world.settle()
+    assert view(world)["parallelismCount"] == 0
+
+
+def test_cancelled_messages_leave_the_wait_list() -> None:
+    """The size is right, and they are never sent."""
+    world = World()
+    first = publish(world, "parallelism=1")
+    second = publish(world, "parallelism=1")
+    world.do(CancelMessage(USER, second))
+    assert view(world)["waitListSize"] == 0
+    world.settle()
+    assert world.delivered_ids() == [first]
+
+
+def test_unknown_keys_are_404_and_search_finds_parts() -> None:
+    """Keys are listed by part of the name."""
+    world = World()
+    publish(world, "rate=1", key="tenant-a")
+    publish(world, "rate=1", key="tenant-b")
+    found = list_flows(world.state, world.tenant, "-b", world.now_ms).body
+    assert [each["flowControlKey"] for each in found] == ["tenant-b"]
+    for command in (SetFlowPaused(USER, "x", paused=False), UnpinFlow(USER, "x"), ResetFlow(USER, "x")):
+        with pytest.raises(ApiError) as refusal:
+            world.do(command)
+        assert refusal.value.status == 404
+    with pytest.raises(ApiError) as refusal:
+        world.do(PinFlow(USER, "x"))
+    assert refusal.value.status == 400
+
+
+def test_key_is_forgotten_only_when_nothing_needs_it() -> None:
+    """It outlives its last message by the retention time, and a delayed message keeps it."""
+    world = World(flow_key_retention_ms=60_000)
+    publish(world, "rate=1", upstash_delay="10m")
+    world.advance(600)
+    assert view(world)["rateMax"] == 1
+    world.advance(121)
+    assert not world.tenant.flows
+    world.do(PinFlow(USER, "pinned", rate=1))
+    world.advance(600)
+    assert list(world.tenant.flows) == ["pinned"]
+
+
+def succeeds(_effect: Deliver) -> AttemptResult:
+    """A destination that is well."""
+    return OK
+
+
+def fails_first(effect: Deliver) -> AttemptResult:
+    """A destination that needs a second attempt."""
+    return FAILURE if effect.retried == 0 else OK
+
+
+def test_wait_list_keeps_its_order_behind_a_full_destination() -> None:
+    """A message that the key let through and that found no slot goes back to the place it had."""
+    world = World(max_in_flight=4)
+    others = [world.publish_id(body=b"") for _ in range(2)]  # half of the slots: this destination is full
+    ids = [publish(world, "parallelism=1") for _ in range(5)]
+    assert [effect.message.id for effect in world.in_flight] == others
+    world.settle()
+    assert world.delivered_ids() == others + ids
+
+
+def test_paused_queue_holds_what_waited_for_its_key() -> None:
+    """A message that waits for a flow key when its queue is paused does not start when the key is free."""
+    world = World()
+    first = publish(world, "parallelism=1")
+    second = publish(world, "parallelism=1", queue="q")
+    world.do(SetQueuePaused(USER, "q", paused=True))
+    third = publish(world, "parallelism=1")
+    world.settle()
+    assert world.delivered_ids() == [first, third]
+    world.do(SetQueuePaused(USER, "q", paused=False))
+    world.settle()
+    assert world.delivered_ids() == [first, third, second]
+
+
+def test_paused_queue_holds_what_waited_for_a_slot() -> None:
+    """The same when the destination had no slot left."""
+    world = World(max_in_flight=2)
+    first = world.publish_id()
+    second = world.publish_id(queue="q")
+    world.do(SetQueuePaused(USER, "q", paused=True))
+    world.settle()
+    assert world.delivered_ids() == [first]
+    world.do(SetQueuePaused(USER, "q", paused=False))
+    world.settle()
+    assert world.delivered_ids() == [first, second]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 3), st.booleans(), st.integers(0, 3)),
+        max_size=25,
+    )
+)
+def test_limits_hold_and_everything_is_delivered(plan: list[tuple[str, int, int, bool, int]]) -> None:
+    """For any mixture of keys, failures and pauses in time: never too many in flight, nothing is left behind."""
+    world = World(max_in_flight=8)
+    for key, wait_seconds, delay_seconds, fails, finish in plan:
+        publish(
+            world, "parallelism=2,rate=3,period=5s", key, upstash_delay=f"{delay_seconds}s", upstash_retry_delay="1000"
+        )
+        world.answer = fails_first if fails else succeeds
+        for _ in range(min(finish, len(world.in_flight))):
+            world.finish(world.in_flight[0], world.answer(world.in_flight[0]))
+        for flow_key in "ab":
+            assert sum(each.message.flow.key == flow_key for each in world.in_flight if each.message.flow) <= 2
+        if wait_seconds:
+            world.advance(wait_seconds)
+    world.answer = succeeds
+    world.advance(10_000)
+    assert not world.tenant.live
+    assert world.state.capacity.in_flight == 0
+    starts: dict[str, list[int]] = {}
+    for event in world.events:
+        if event.state == "ACTIVE" and event.message.flow:
+            starts.setdefault(event.message.flow.key, []).append(event.time_ms)
+    for times in starts.values():  # two whole windows of three starts cannot lie within one period
+        assert all(later - earlier >= 5_000 for earlier, later in zip(times, times[6:], strict=False))

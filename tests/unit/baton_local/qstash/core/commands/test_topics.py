@@ -1,0 +1,120 @@
+import pytest
+
+from baton_local.qstash.core.commands.topics import (
+    DeleteTopic,
+    RemoveEndpoints,
+    SetTopicHeaders,
+    UpsertEndpoints,
+    get_topic,
+    list_topics,
+)
+from baton_local.qstash.core.destinations import Endpoint, parse_default_headers, parse_endpoints
+from baton_local.stand_in.api_error import ApiError
+from tests.unit.baton_local.qstash.machine_world import USER, World
+
+A, B = Endpoint("https://a/"), Endpoint("https://b/", "b")
+
+
+def shown(world: World, name: str = "g") -> list[dict[str, str]]:
+    """The endpoints of a group as the API shows them."""
+    endpoints: list[dict[str, str]] = get_topic(world.tenant, name).body["endpoints"]
+    return endpoints
+
+
+def test_endpoints_are_added_and_updated_by_name_else_url() -> None:
+    """A named endpoint moves to its new URL; an unnamed other URL is a second endpoint."""
+    world = World()
+    world.do(UpsertEndpoints(USER, "g", [A, B]))
+    world.do(UpsertEndpoints(USER, "g", [Endpoint("https://new/", "b"), Endpoint("https://c/")]))
+    assert shown(world) == [{"url": "https://a/"}, {"url": "https://new/", "name": "b"}, {"url": "https://c/"}]
+
+
+def test_group_goes_with_its_last_endpoint() -> None:
+    """Removal by URL or by name."""
+    world = World()
+    world.do(UpsertEndpoints(USER, "g", [A, B]))
+    world.do(RemoveEndpoints(USER, "g", [Endpoint("", "b")]))
+    assert shown(world) == [{"url": "https://a/"}]
+    world.do(RemoveEndpoints(USER, "g", [A]))
+    with pytest.raises(ApiError) as refusal:
+        get_topic(world.tenant, "g")
+    assert refusal.value.status == 404
+    assert list_topics(world.tenant).body == []
+
+
+def test_deleting_a_missing_group_is_fine() -> None:
+    """Setup scripts delete first."""
+    assert World().do(DeleteTopic(USER, "none")).status == 200
+
+
+def test_publish_makes_one_message_per_endpoint_in_order() -> None:
+    """A bare array, each message with the group's and the endpoint's name."""
+    world = World()
+    world.do(UpsertEndpoints(USER, "g", [A, B]))
+    answer = world.publish("g")
+    assert [item["url"] for item in answer.body] == ["https://a/", "https://b/"]
+    assert [(each.message.topic, each.message.endpoint) for each in world.in_flight] == [("g", None), ("g", "b")]
+
+
+def test_one_endpoint_still_answers_an_array() -> None:
+    """The shape depends on the destination, not on the count."""
+    world = World()
+    world.do(UpsertEndpoints(USER, "g", [A]))
+    assert len(world.publish("g").body) == 1
+
+
+def test_later_changes_do_not_touch_messages_already_made() -> None:
+    """Endpoints are read at publish time."""
+    world = World()
+    world.do(UpsertEndpoints(USER, "g", [A]))
+    world.publish("g", upstash_delay="5s")
+    world.do(DeleteTopic(USER, "g"))
+    world.advance(5)
+    assert [effect.message.url for effect in world.delivered] == ["https://a/"]
+
+
+def test_unknown_group_is_404() -> None:
+    """The answer says how to make it."""
+    with pytest.raises(ApiError, match="/v2/topics/nothing") as refusal:
+        World().publish("nothing")
+    assert refusal.value.status == 404
+
+
+def test_default_headers_are_merged_under_the_publishs_own() -> None:
+    """PATCH sets them, a publish overrides them."""
+    world = World()
+    world.do(UpsertEndpoints(USER, "g", [A]))
+    headers = parse_default_headers({"headers": {"Upstash-Retries": "7", "Upstash-Forward-X": ["a"]}})
+    world.do(SetTopicHeaders(USER, "g", headers))
+    world.publish("g")
+    world.publish("g", upstash_retries="1")
+    assert [effect.message.max_retries for effect in world.in_flight] == [7, 1]
+    assert world.in_flight[0].message.header == {"X": ["a"]}
+
+
+def test_bad_default_headers_are_refused_when_set() -> None:
+    """Not at each publish later."""
+    world = World()
+    world.do(UpsertEndpoints(USER, "g", [A]))
+    with pytest.raises(ApiError, match="Upstash-Retries"):
+        world.do(SetTopicHeaders(USER, "g", {"upstash-retries": ["x"]}))
+
+
+@pytest.mark.parametrize("name", ["agent:loop", "a b", "", "http-hooks", "api"])
+def test_group_names_that_could_be_mistaken_are_refused(name: str) -> None:
+    """Character rule, and nothing that looks like a destination."""
+    with pytest.raises(ApiError) as refusal:
+        World().do(UpsertEndpoints(USER, name, [A]))
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, [], {}, {"endpoints": []}, {"endpoints": ["x"]}, {"endpoints": [{}]}, {"endpoints": [{"url": "h"}]},
+     {"endpoints": [{"url": 5}]}, {"endpoints": [{"url": "https://h", "name": "a b"}]}],
+)  # fmt: skip
+def test_bad_endpoint_lists_are_refused(body: object) -> None:
+    """400 for every shape that is not a list of URLs."""
+    with pytest.raises(ApiError) as refusal:
+        parse_endpoints(body, need_url=True)
+    assert refusal.value.status == 400

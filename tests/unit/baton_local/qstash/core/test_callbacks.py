@@ -1,0 +1,144 @@
+import json
+from base64 import b64decode
+from typing import Any
+
+import pytest
+
+from baton_local.qstash.core.message import AttemptResult, Message
+from baton_local.qstash.core.state import Deliver
+from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, World
+
+CALLBACK, FAILURE_CALLBACK = "https://h/cb", "https://h/failed"
+
+
+def to(world: World, url: str) -> list[Message]:
+    """The messages delivered to this URL."""
+    return [effect.message for effect in world.delivered if effect.message.url == url]
+
+
+def body_of(message: Message) -> dict[str, Any]:
+    """The callback's JSON."""
+    parsed = json.loads(message.body or b"")
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def test_callback_tells_the_answer() -> None:
+    """After a success: one message with the fields of qstash.md 11."""
+    world = World()
+    source = world.publish_id(URL, b"question", upstash_callback=CALLBACK, content_type="text/plain")
+    world.settle()
+    (message,) = to(world, CALLBACK)
+    assert body_of(message) == {
+        "status": 200,
+        "header": {},
+        "body": "b2s=",
+        "retried": 0,
+        "maxRetries": 3,
+        "sourceMessageId": source,
+        "url": URL,
+        "method": "POST",
+        "sourceHeader": {"Content-Type": ["text/plain"]},
+        "sourceBody": "cXVlc3Rpb24=",
+        "notBefore": START_MS,
+        "createdAt": START_MS,
+        "callerIP": "10.0.0.1",
+    }
+    assert message.header == {"Content-Type": ["application/json"]}
+    assert (message.method, message.max_retries) == ("POST", 3)
+
+
+def test_callback_is_sent_after_every_attempt() -> None:
+    """Also after failures, with the number of the attempt."""
+    world = World()
+
+    def answer(effect: Deliver) -> AttemptResult:
+        return FAILURE if effect.message.url == URL else OK
+
+    world.answer = answer
+    world.publish(upstash_callback=CALLBACK, upstash_retries="2", upstash_retry_delay="1000")
+    world.advance(10)
+    assert [body_of(message)["retried"] for message in to(world, CALLBACK)] == [0, 1, 2]
+    assert {body_of(message)["status"] for message in to(world, CALLBACK)} == {500}
+
+
+def test_failure_callback_is_sent_once_with_the_dead_letter() -> None:
+    """Only when all retries are used up."""
+    world = World()
+    world.answer = lambda effect: FAILURE if effect.message.url == URL else OK
+    world.publish(upstash_failure_callback=FAILURE_CALLBACK, upstash_retries="1", upstash_retry_delay="1000")
+    world.advance(10)
+    (message,) = to(world, FAILURE_CALLBACK)
+    assert body_of(message)["dlqId"] == next(iter(world.tenant.dlq))
+    assert b64decode(body_of(message)["body"]) == b"no"
+
+
+def test_no_response_at_all_is_status_0_with_the_reason() -> None:
+    """A timeout has no status, header or body of its own."""
+    world = World()
+    world.answer = lambda effect: AttemptResult(error="timeout: 3s") if effect.message.url == URL else OK
+    world.publish(upstash_failure_callback=FAILURE_CALLBACK, upstash_retries="0")
+    world.settle()
+    body = body_of(to(world, FAILURE_CALLBACK)[0])
+    assert (body["status"], body["header"], b64decode(body["body"])) == (0, {}, b"timeout: 3s")
+
+
+def test_callback_has_options_of_its_own() -> None:
+    """Method, retries, forwarded headers, label; its retries default to the source's."""
+    world = World()
+    world.publish(
+        upstash_retries="1",
+        upstash_callback=CALLBACK,
+        upstash_callback_method="PUT",
+        upstash_callback_retries="7",
+        upstash_callback_forward_x_a="b",
+        upstash_callback_label="c",
+        upstash_callback_delay="5s",
+    )
+    world.settle()
+    assert not to(world, CALLBACK)
+    world.advance(5)
+    (message,) = to(world, CALLBACK)
+    assert (message.method, message.max_retries, message.labels) == ("PUT", 7, ("c",))
+    assert message.header["X-A"] == ["b"]
+
+
+def test_callback_may_fail_and_be_retried_like_any_message() -> None:
+    """It has its own dead letter, and its own failure callback if asked for."""
+    world = World()
+    world.answer = lambda effect: FAILURE if effect.message.url == CALLBACK else OK
+    world.publish(
+        upstash_retries="0",
+        upstash_callback=CALLBACK,
+        upstash_callback_failure_callback=FAILURE_CALLBACK,
+        upstash_callback_failure_callback_method="PATCH",
+    )
+    world.advance(10)
+    assert [entry.message.url for entry in world.tenant.dlq.values()] == [CALLBACK]
+    assert [message.method for message in to(world, FAILURE_CALLBACK)] == ["PATCH"]
+
+
+def test_redacted_parts_stay_hidden_in_callbacks() -> None:
+    """A callback is logged like any message, so it must not leak what is redacted."""
+    world = World()
+    world.publish(
+        URL, b"secret", upstash_callback=CALLBACK, upstash_redact_fields="body,header[X-Key]",
+        upstash_forward_x_key="secret",
+    )  # fmt: skip
+    world.settle()
+    body = body_of(to(world, CALLBACK)[0])
+    assert b64decode(body["sourceBody"]).startswith(b"REDACTED:")
+    assert body["sourceHeader"]["X-Key"][0].startswith("REDACTED:")
+    assert to(world, URL)[0].body == b"secret"
+
+
+@pytest.mark.parametrize("option", ["upstash_callback", "upstash_failure_callback"])
+def test_counters_tell_callbacks_from_publishes(option: str) -> None:
+    """A callback is a message that the server made."""
+    world = World()
+    world.answer = lambda effect: FAILURE if effect.message.url == URL else OK
+    headers = {"upstash_retries": "0", option: CALLBACK}
+    world.publish(URL, b"", **headers)
+    world.settle()
+    counters = world.tenant.counters
+    assert (counters.published, counters.derived, counters.deliveries, counters.failed) == (1, 1, 2, 1)

@@ -1,0 +1,110 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baton_local.qstash.core.schedules import parse_cron
+from baton_local.stand_in.api_error import ApiError
+
+
+def ms(text: str) -> int:
+    """A UTC time such as `2024-02-29 12:00` in Unix milliseconds."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000
+
+
+def runs(expression: str, after: str, count: int) -> list[str]:
+    """The next runs, as UTC texts."""
+    cron, at_ms, found = parse_cron(expression), ms(after), []
+    for _ in range(count):
+        next_ms = cron.next_after_ms(at_ms)
+        assert next_ms is not None
+        at_ms = next_ms
+        found.append(datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "expected"),
+    [
+        ("* * * * *", "2024-01-01 00:00", ["2024-01-01 00:01", "2024-01-01 00:02"]),
+        ("*/5 * * * *", "2024-01-01 00:58", ["2024-01-01 01:00", "2024-01-01 01:05"]),
+        ("1 1 1 1 1", "2024-01-30 00:00", ["2025-01-01 01:01", "2025-01-06 01:01", "2025-01-13 01:01"]),
+        ("0 9-17/4 * * mon-fri", "2024-01-05 17:00", ["2024-01-08 09:00", "2024-01-08 13:00", "2024-01-08 17:00"]),
+        ("0 0 29 2 *", "2024-03-01 00:00", ["2028-02-29 00:00"]),
+        ("0 0 29 2 *", "1896-03-01 00:00", ["1904-02-29 00:00"]),
+        ("30 4 1,15 * 5", "2024-03-01 05:00", ["2024-03-08 04:30", "2024-03-15 04:30", "2024-03-22 04:30"]),
+        ("0 0 * * 7", "2024-01-01 00:00", ["2024-01-07 00:00"]),
+        ("0 0 * JAN,dec *", "2024-01-31 00:00", ["2024-12-01 00:00"]),
+        ("50/4 * * * *", "2024-01-01 00:00", ["2024-01-01 00:50", "2024-01-01 00:54", "2024-01-01 00:58"]),
+        ("0 0 1 * ?", "2024-01-15 00:00", ["2024-02-01 00:00"]),
+        ("  0   12  *  *  * ", "2024-01-01 00:00", ["2024-01-01 12:00"]),
+    ],
+)
+def test_next_runs(expression: str, after: str, expected: list[str]) -> None:
+    """Lists, ranges, steps, names; both day fields restricted means either."""
+    assert runs(expression, after, len(expected)) == expected
+
+
+def test_time_zone_prefix_moves_the_runs() -> None:
+    """Ten in the morning in Tokyo is one at night in UTC."""
+    assert runs("CRON_TZ=Asia/Tokyo 0 10 * * *", "2024-01-01 00:00", 2) == ["2024-01-01 01:00", "2024-01-02 01:00"]
+
+
+def test_local_times_that_a_clock_change_skips_are_skipped() -> None:
+    """In Paris 02:30 does not exist on 31 March 2024."""
+    found = runs("CRON_TZ=Europe/Paris 30 2 * * *", "2024-03-29 12:00", 3)
+    assert found == ["2024-03-30 01:30", "2024-04-01 00:30", "2024-04-02 00:30"]
+
+
+def test_repeated_local_times_run_once() -> None:
+    """In Paris 02:30 comes twice on 27 October 2024; the first one counts."""
+    found = runs("CRON_TZ=Europe/Paris 30 2 * * *", "2024-10-26 12:00", 2)
+    assert found == ["2024-10-27 00:30", "2024-10-28 01:30"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "* * * *",
+        "* * * * * *",
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * * 13 *",
+        "* * * * 8",
+        "a * * * *",
+        "*/0 * * * *",
+        "5-1 * * * *",
+        "1,,2 * * * *",
+        "*-5 * * * *",
+        "0 0 31 2 *",
+        "0 0 30 feb *",
+        "@daily",
+        "CRON_TZ=Mars/Base * * * * *",
+        "CRON_TZ=../../etc/passwd * * * * *",
+        "CRON_TZ=America * * * * *",
+        "CRON_TZ=\x00 * * * * *",
+        "٣ * * * *",
+        "*," * 400 + "* * * * *",
+    ],
+)
+def test_bad_expressions_are_refused(text: str) -> None:
+    """A 400 that names the header, also for days that never come."""
+    with pytest.raises(ApiError, match="Upstash-Cron") as refusal:
+        parse_cron(text)
+    assert refusal.value.status == 400
+
+
+@given(
+    st.sampled_from(["*/7 3-5 * * *", "0 0 1 */2 *", "CRON_TZ=America/New_York 15 1,2,3 * * *", "59 23 * * 0"]),
+    st.integers(0, 4_000_000_000_000),
+)
+def test_next_run_is_later_and_on_a_whole_minute(expression: str, after_ms: int) -> None:
+    """From any time on, also around clock changes; and asking again from just before gives the same."""
+    next_ms = parse_cron(expression).next_after_ms(after_ms)
+    assert next_ms is not None
+    assert next_ms > after_ms
+    assert next_ms % 60_000 == 0
+    assert parse_cron(expression).next_after_ms(next_ms - 1) == next_ms

@@ -1,0 +1,107 @@
+"""The state machine alone, in virtual time, with a destination that answers from a script."""
+
+from collections.abc import Callable
+from typing import Any
+
+from baton_local.qstash.clock import RunIds
+from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.changes import Change
+from baton_local.qstash.core.commands.publishing import Publish
+from baton_local.qstash.core.destinations import parse_destination
+from baton_local.qstash.core.limits import Limits
+from baton_local.qstash.core.machine import AttemptEnded, Outcome, apply, tick
+from baton_local.qstash.core.message import AttemptResult, Event
+from baton_local.qstash.core.queues import Capacity
+from baton_local.qstash.core.state import Deliver, State
+from baton_local.qstash.core.tenant import SigningKeys, Tenant
+
+START_MS = 1_700_000_000_000
+USER = "defaultUser"
+URL = "https://example.com/hook"
+
+OK = AttemptResult(200, {}, b"ok")
+FAILURE = AttemptResult(500, {"Content-Type": ["text/plain"]}, b"no")
+
+
+def status(code: int, **headers: str) -> AttemptResult:
+    """A response with this status; `Retry_After="5"` becomes `Retry-After: 5`."""
+    return AttemptResult(code, {name.replace("_", "-"): [value] for name, value in headers.items()}, b"")
+
+
+class World:
+    """Commands in, deliveries out; time moves only by `advance`."""
+
+    def __init__(self, **limits: Any) -> None:
+        tenants = {user: Tenant(user, SigningKeys("k1", "k2", ("k1", "k2"))) for user in (USER, "other")}
+        bounds = Limits(**limits)
+        self.state = State(bounds, RunIds("run"), tenants, Capacity(bounds.max_in_flight))
+        self.now_ms = START_MS
+        self.in_flight: list[Deliver] = []
+        self.delivered: list[Deliver] = []
+        self.changes: list[Change] = []
+        self.answer: Callable[[Deliver], AttemptResult] = lambda _effect: OK
+
+    @property
+    def tenant(self) -> Tenant:
+        """The first user's world."""
+        return self.state.tenants[USER]
+
+    @property
+    def events(self) -> list[Event]:
+        """All events so far."""
+        return [change for change in self.changes if isinstance(change, Event)]
+
+    def states(self, message_id: str) -> list[str]:
+        """The states that a message went through."""
+        return [event.state.value for event in self.events if event.message.id == message_id]
+
+    def do(self, command: Any) -> Answer:
+        """Carry out a command; deliveries wait in `in_flight`."""
+        return self._take(apply(self.state, command, self.now_ms))
+
+    def publish(
+        self,
+        destination: str = URL,
+        body: bytes | None = b"hello",
+        *,
+        queue: str | None = None,
+        user: str = USER,
+        **headers: str,
+    ) -> Answer:
+        """Publish; `upstash_delay="5s"` becomes the header `upstash-delay: 5s`."""
+        lower = {name.lower().replace("_", "-"): [value] for name, value in headers.items()}
+        return self.do(Publish(user, parse_destination(destination), lower, body, "10.0.0.1", queue))
+
+    def publish_id(self, destination: str = URL, body: bytes | None = b"hello", **options: Any) -> str:
+        """Publish to a URL; the message's id."""
+        return str(self.publish(destination, body, **options).body["messageId"])
+
+    def finish(self, effect: Deliver, result: AttemptResult) -> None:
+        """One delivery comes back."""
+        self.in_flight.remove(effect)
+        self.delivered.append(effect)
+        self.do(AttemptEnded(effect.message.user, effect.message.id, effect.retried, result))
+
+    def settle(self) -> None:
+        """All deliveries come back, as `answer` says, also those that follow from them."""
+        while self.in_flight:
+            self.finish(self.in_flight[0], self.answer(self.in_flight[0]))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, settling deliveries on the way."""
+        end_ms = self.now_ms + int(seconds * 1_000)
+        self.settle()
+        while (at_ms := self.state.next_wakeup_ms()) is not None and at_ms <= end_ms:
+            self.now_ms = max(self.now_ms, at_ms)
+            self._take(tick(self.state, self.now_ms))
+            self.settle()
+        self.now_ms = end_ms
+
+    def delivered_ids(self) -> list[str]:
+        """The ids delivered, in order."""
+        return [effect.message.id for effect in self.delivered]
+
+    def _take(self, outcome: Outcome) -> Answer:
+        self.changes += outcome.changes
+        self.in_flight += outcome.effects
+        return outcome.answer

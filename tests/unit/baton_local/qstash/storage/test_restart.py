@@ -1,0 +1,163 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from baton_local.qstash.clock import VirtualClock
+from baton_local.qstash.core.message import AttemptResult
+from baton_local.stand_in.folder import DataFolderError
+from tests.unit.baton_local.qstash.served import serving
+
+URL = "https://example.com/hook"
+FAILURE = AttemptResult(500, {}, b"no")
+
+
+def hang(_request: object) -> AttemptResult:
+    """A destination that is still busy when the server ends."""
+    raise asyncio.CancelledError
+
+
+async def test_everything_unfinished_survives_a_restart(tmp_path: Path) -> None:
+    """Messages with attempt counts, dead letters, windows, groups, keys, counters."""
+    clock = VirtualClock()
+    async with serving(tmp_path, clock=clock) as server:
+        server.answer = lambda _request: FAILURE
+        headers = {"Upstash-Retries": "2", "Upstash-Retry-Delay": "60000", "Upstash-Deduplication-Id": "d"}
+        retrying = (await server.call("POST", f"/v2/publish/{URL}", content=b"\xff", headers=headers))["messageId"]
+        await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Retries": "0"})
+        delayed = (await server.call("POST", f"/v2/publish/{URL}/2", headers={"Upstash-Delay": "1h"}))["messageId"]
+        await server.call("POST", "/v2/topics/g/endpoints", json={"endpoints": [{"url": URL}]})
+        keys = await server.call("POST", "/v2/keys/rotate")
+        await server.settle()
+        dlq = await server.call("GET", "/v2/dlq")
+        counters = await server.call("GET", "/admin/counters")
+
+    async with serving(tmp_path, clock=clock) as server:
+        assert await server.call("GET", "/v2/dlq") == dlq
+        assert await server.call("GET", "/v2/keys") == keys
+        assert await server.call("GET", "/admin/counters") == counters
+        assert [group["name"] for group in await server.call("GET", "/v2/topics")] == ["g"]
+        duplicate = await server.client.post(f"/v2/publish/{URL}", headers={"Upstash-Deduplication-Id": "d"})
+        assert duplicate.status_code == 202
+        assert duplicate.json()["messageId"] == retrying
+        await server.advance(61)
+        (again,) = server.sent
+        assert dict(again.headers)["Upstash-Message-Id"] == retrying
+        assert dict(again.headers)["Upstash-Retried"] == "1"
+        assert again.body == b"\xff"
+        await server.advance(3_600)
+        assert dict(server.sent[-1].headers)["Upstash-Message-Id"] == delayed
+
+
+async def test_attempt_in_flight_is_repeated_with_the_same_number(tmp_path: Path) -> None:
+    """At least once: what was not answered when the server ended is sent again."""
+    clock = VirtualClock()
+    async with serving(tmp_path, clock=clock) as server:
+        server.answer = hang
+        message_id = (await server.call("POST", f"/v2/publish/{URL}"))["messageId"]
+    async with serving(tmp_path, clock=clock) as server:
+        await server.settle()
+        assert [dict(request.headers)["Upstash-Message-Id"] for request in server.sent] == [message_id]
+        assert dict(server.sent[0].headers)["Upstash-Retried"] == "0"
+
+
+async def test_requested_cancel_is_carried_out_after_a_restart(tmp_path: Path) -> None:
+    """A message whose cancel was accepted is never sent again."""
+    clock = VirtualClock()
+    async with serving(tmp_path, clock=clock) as server:
+        message_id = (await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Delay": "5s"}))["messageId"]
+        await server.call("DELETE", f"/v2/messages/{message_id}")
+    async with serving(tmp_path, clock=clock) as server:
+        await server.advance(10)
+        assert not server.sent
+
+
+async def test_message_cancelled_in_flight_is_not_sent_again_after_a_restart(tmp_path: Path) -> None:
+    """Nor is one whose queue was deleted while it was in flight; both end as cancelled."""
+    clock = VirtualClock()
+    async with serving(tmp_path, clock=clock) as server:
+        server.answer = hang
+        ids = [
+            (await server.call("POST", f"/v2/publish/{URL}"))["messageId"],
+            (await server.call("POST", f"/v2/enqueue/q/{URL}"))["messageId"],
+        ]
+        await server.call("DELETE", f"/v2/messages/{ids[0]}")
+        await server.call("DELETE", "/v2/queues/q")
+    async with serving(tmp_path, clock=clock) as server:
+        await server.advance(3_600)
+        assert not server.sent
+        for message_id in ids:
+            events = (await server.call("GET", f"/v2/events?messageId={message_id}"))["events"]
+            assert [event["state"] for event in events][:2] == ["CANCELED", "CANCEL_REQUESTED"]
+
+
+async def test_rate_window_outlives_a_restart(tmp_path: Path) -> None:
+    """What was started in a window counts in it, also after the server died."""
+    clock = VirtualClock()
+    headers = {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "rate=2,period=60s"}
+    async with serving(tmp_path, clock=clock) as server:
+        for _ in range(5):
+            await server.call("POST", f"/v2/publish/{URL}", headers=headers)
+        await server.settle()
+        assert len(server.sent) == 2
+    async with serving(tmp_path, clock=clock) as server:
+        await server.advance(59)
+        assert not server.sent
+        await server.advance(1)
+        assert len(server.sent) == 2
+
+
+async def test_limits_of_the_latest_message_outlive_a_restart(tmp_path: Path) -> None:
+    """An older message that is still unfinished does not bring its own limits back."""
+    clock = VirtualClock()
+    key = {"Upstash-Flow-Control-Key": "k"}
+    async with serving(tmp_path, clock=clock) as server:
+        old = key | {"Upstash-Flow-Control-Value": "parallelism=1", "Upstash-Delay": "1h"}
+        await server.call("POST", f"/v2/publish/{URL}", headers=old)
+        await server.call("POST", f"/v2/publish/{URL}", headers=key | {"Upstash-Flow-Control-Value": "parallelism=7"})
+        await server.settle()
+    async with serving(tmp_path, clock=clock) as server:
+        assert (await server.call("GET", "/v2/flowControl/k"))["parallelismMax"] == 7
+
+
+async def test_newly_configured_keys_win_over_rotated_ones(tmp_path: Path) -> None:
+    """A rotation is kept only while the configured pair is the same."""
+    async with serving(tmp_path) as server:
+        await server.call("POST", "/v2/keys/rotate")
+        tenant = server.engine.state.tenants["defaultUser"]
+        assert tenant.keys.current == tenant.keys.configured[1]
+
+
+async def test_folder_serves_one_server_at_a_time(tmp_path: Path) -> None:
+    """The second one is told who has it and what to do."""
+    async with serving(tmp_path):
+        with pytest.raises(DataFolderError, match="--data"):
+            async with serving(tmp_path):
+                pass
+    async with serving(tmp_path):
+        pass
+
+
+async def test_finished_messages_are_forgotten_in_time(tmp_path: Path) -> None:
+    """Retention removes messages with their events, and nothing that is unfinished or a dead letter."""
+    async with serving(tmp_path) as server:
+        delivered = (await server.call("POST", f"/v2/publish/{URL}"))["messageId"]
+        waiting = (await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Delay": "9d"}))["messageId"]
+        await server.settle()
+        server.answer = lambda _request: FAILURE
+        await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Retries": "0"})
+        await server.advance(25 * 3_600)
+        await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Delay": "1h"})
+        assert (await server.client.get(f"/v2/messages/{delivered}")).status_code == 404
+        assert (await server.client.get(f"/v2/messages/{waiting}")).status_code == 200
+        assert len((await server.call("GET", "/v2/dlq"))["messages"]) == 1
+        assert (await server.call("GET", f"/v2/events?messageId={delivered}"))["events"] == []
+
+
+async def test_other_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    """A folder of a later version is not touched."""
+    async with serving(tmp_path) as server:
+        server.engine.database._connection.execute("UPDATE meta SET value='99'")
+    with pytest.raises(RuntimeError, match="format 99"):
+        async with serving(tmp_path):
+            pass

@@ -1,0 +1,180 @@
+import json
+import resource
+import signal
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from baton_local.qstash.settings import DEVELOPMENT_USERS
+from tests.unit.baton_local.qstash.server_process import ServerProcess
+
+pytestmark = pytest.mark.e2e
+DEFAULT = DEVELOPMENT_USERS[0]
+HEADERS = {"Authorization": f"Bearer {DEFAULT.token}"}
+NOWHERE = "http://127.0.0.1:9/"
+
+
+def test_banner_gives_what_a_user_needs(tmp_path: Path) -> None:
+    """One line when ready, then the four exports."""
+    with ServerProcess(tmp_path) as server:
+        assert server.banner == [
+            f"QStash listening on {server.url}",
+            f"export QSTASH_URL={server.url}",
+            f"export QSTASH_TOKEN={DEFAULT.token}",
+            f"export QSTASH_CURRENT_SIGNING_KEY={DEFAULT.current_signing_key}",
+            f"export QSTASH_NEXT_SIGNING_KEY={DEFAULT.next_signing_key}",
+        ]
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    """Exit code 0 and nothing on stderr, also while an attempt hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ServerProcess(tmp_path) as server:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        httpx.post(f"{server.url}/v2/publish/{url}", headers=HEADERS, content=b"x").raise_for_status()
+        assert server.stop(number) == (0, "")
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_own_token_and_keys_are_served_instead_of_the_development_users(tmp_path: Path, by: str) -> None:
+    """The published token is refused, as a header and as a query parameter; what came in silence is not printed."""
+    given = {"token": "mine", "current-signing-key": "sig_a", "next-signing-key": "sig_b"}
+    options = [word for name, value in given.items() for word in (f"--{name}", value)] if by == "option" else []
+    settings = {f"LOCAL_QSTASH_{name.upper().replace('-', '_')}": value for name, value in given.items()}
+    with ServerProcess(tmp_path, *options, environment=None if options else settings) as server:
+        assert ("export QSTASH_TOKEN=mine" in server.banner) == (by == "option")
+        keys = httpx.get(f"{server.url}/v2/keys", headers={"Authorization": "Bearer mine"}).json()
+        assert keys == {"current": "sig_a", "next": "sig_b"}
+        assert httpx.get(f"{server.url}/v2/keys", headers=HEADERS).status_code == 401
+        assert httpx.post(f"{server.url}/v2/publish/http://h/?qstash_token={DEFAULT.token}").status_code == 401
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_has_a_plateau(tmp_path: Path) -> None:
+    """What is finished is on disk, and not in memory, too: eight thousand messages more cost next to nothing."""
+    item = {"destination": "http://h/", "body": "x" * 1_000, "headers": {"Upstash-Delay": "1h"}}
+    with ServerProcess(tmp_path, "--no-sync") as server:
+        sizes: list[int] = []
+        for _ in range(12):
+            httpx.post(f"{server.url}/v2/batch", headers=HEADERS, json=[item] * 1_000, timeout=60).raise_for_status()
+            httpx.delete(f"{server.url}/v2/messages", headers=HEADERS, timeout=60).raise_for_status()
+            sizes.append(resident_bytes(server.pid))
+        assert sizes[-1] - sizes[3] < 5_000_000
+
+
+def test_banner_shows_rotated_keys(tmp_path: Path) -> None:
+    """What receivers have to be configured with now."""
+    with ServerProcess(tmp_path) as server:
+        rotated = httpx.post(f"{server.url}/v2/keys/rotate", headers=HEADERS).json()
+        server.stop()
+    with ServerProcess(tmp_path) as server:
+        assert f"export QSTASH_CURRENT_SIGNING_KEY={rotated['current']}" in server.banner
+        assert f"export QSTASH_NEXT_SIGNING_KEY={rotated['next']}" in server.banner
+
+
+def test_used_port_and_used_folder_are_clear_errors(tmp_path: Path) -> None:
+    """Exit code 1 and one line that says what to do; no traceback."""
+    with ServerProcess(tmp_path / "a") as first:
+        with ServerProcess(tmp_path / "b", port=first.port) as second:
+            code, said = second.wait()
+            assert code == 1
+            assert "--port" in said
+        with ServerProcess(tmp_path / "a") as third:
+            code, said = third.wait()
+            assert code == 1
+            assert "--data" in said
+            assert str(first.pid) in said
+            assert "Traceback" not in said
+
+
+def test_killed_server_has_everything_after_restart(tmp_path: Path) -> None:
+    """Kill -9 right after the answers: messages, windows, groups are all there."""
+    with ServerProcess(tmp_path) as server:
+        items = [
+            {"destination": f"{NOWHERE}{number}", "headers": {"Upstash-Delay": "1h"}, "body": "x"}
+            for number in range(50)
+        ]
+        answer = httpx.post(f"{server.url}/v2/batch", headers=HEADERS, content=json.dumps(items)).json()
+        failing = {**HEADERS, "Upstash-Retries": "5", "Upstash-Retry-Delay": "3600000", "Upstash-Deduplication-Id": "d"}
+        retrying = httpx.post(f"{server.url}/v2/publish/{NOWHERE}", headers=failing).json()["messageId"]
+        endpoints = {"endpoints": [{"url": NOWHERE}]}
+        httpx.post(f"{server.url}/v2/topics/g/endpoints", headers=HEADERS, json=endpoints).raise_for_status()
+        while not httpx.get(f"{server.url}/v2/events?state=RETRY", headers=HEADERS).json()["events"]:
+            pass
+        server.kill()
+    with ServerProcess(tmp_path) as server:
+        for item in answer:
+            httpx.get(f"{server.url}/v2/messages/{item['messageId']}", headers=HEADERS).raise_for_status()
+        assert httpx.get(f"{server.url}/v2/topics/g", headers=HEADERS).status_code == 200
+        assert httpx.post(f"{server.url}/v2/publish/{NOWHERE}", headers=failing).json()["messageId"] == retrying
+        counters = httpx.get(f"{server.url}/admin/counters", headers=HEADERS).json()["users"]["defaultUser"]
+        assert counters["unfinished"] == 51
+    rows = sqlite3.connect(tmp_path / "qstash.db")
+    (retried,) = rows.execute("SELECT max(retried) FROM progress").fetchone()
+    rows.close()
+    assert retried == 1
+
+
+def test_silent_destination_blocks_nobody(tmp_path: Path) -> None:
+    """Hundreds of messages for one that never answers leave the way free for others."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=1) as silent,
+        socket.create_server(("127.0.0.1", 0)) as lively,
+        ServerProcess(tmp_path, "--no-sync") as server,
+    ):
+        items = [{"destination": f"http://127.0.0.1:{silent.getsockname()[1]}/", "body": "x"}] * 600
+        httpx.post(f"{server.url}/v2/batch", headers=HEADERS, json=items).raise_for_status()
+        url = f"http://127.0.0.1:{lively.getsockname()[1]}/"
+        httpx.post(f"{server.url}/v2/publish/{url}", headers=HEADERS, content=b"x").raise_for_status()
+        lively.settimeout(10)
+        connection, _ = lively.accept()
+        connection.close()
+
+
+def test_many_waiting_messages_are_loaded(tmp_path: Path) -> None:
+    """A large backlog is there after a restart."""
+    with ServerProcess(tmp_path, "--no-sync") as server:
+        for _ in range(10):
+            items = [{"destination": NOWHERE, "headers": {"Upstash-Delay": "1h"}}] * 1_000
+            httpx.post(f"{server.url}/v2/batch", headers=HEADERS, json=items).raise_for_status()
+        server.kill()
+    with ServerProcess(tmp_path) as server:
+        counters = httpx.get(f"{server.url}/admin/counters", headers=HEADERS).json()["users"]["defaultUser"]
+        assert counters["unfinished"] == 10_000
+
+
+def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
+    """Half a pair of keys, a scale of nothing, or no place for a destination is refused."""
+    for arguments in (("--current-signing-key", "x"), ("--time-scale", "0"), ("--in-flight", "1"), ("--port", "x")):
+        with ServerProcess(tmp_path, *arguments) as server:
+            code, said = server.wait()
+            assert code == 2
+            assert "error" in said
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_how_many_deliveries_are_under_way_at_once_may_be_chosen(tmp_path: Path, by: str) -> None:
+    """One destination gets half of them: of two messages the second one waits until the first is over."""
+    option, environment = (("--in-flight", "2"), None) if by == "option" else ((), {"LOCAL_QSTASH_IN_FLIGHT": "2"})
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        ServerProcess(tmp_path, *option, environment=environment) as server,
+    ):
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        for _ in range(2):
+            httpx.post(f"{server.url}/v2/publish/{url}", headers=HEADERS, content=b"x").raise_for_status()
+        silent.settimeout(10)
+        first, _ = silent.accept()
+        silent.settimeout(0.5)
+        with first, pytest.raises(TimeoutError):
+            silent.accept()

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from baton_local.qstash.clock import VirtualClock
+from tests.unit.baton_local.qstash.served import Served, serving
+
+URL = "https://example.com/hook?x=1"
+MINUTELY = {"Upstash-Cron": "* * * * *"}
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+async def test_schedule_life_over_http(server: Served, method: str) -> None:
+    """Create, pause by either method, resume, delete; the query belongs to the destination."""
+    made = await server.call("POST", f"/v2/schedules/{URL}", content=b"tick", headers=MINUTELY)
+    path = f"/v2/schedules/{made['scheduleId']}"
+    assert (await server.call("GET", path))["destination"] == URL
+    await server.call(method, f"{path}/pause")
+    await server.advance(120)
+    assert not server.sent
+    await server.call(method, f"{path}/resume")
+    await server.advance(60)
+    (request,) = server.sent
+    assert dict(request.headers)["Upstash-Schedule-Id"] == made["scheduleId"]
+    assert (request.url, request.body) == (URL, b"tick")
+    assert len(await server.call("GET", "/v2/schedules")) == 1
+    await server.call("DELETE", path)
+    assert (await server.client.get(path)).status_code == 404
+
+
+async def test_schedules_survive_a_restart_without_making_up_for_ticks(tmp_path: Path) -> None:
+    """What was missed while down is not sent; the next tick is."""
+    clock = VirtualClock()
+    async with serving(tmp_path, clock=clock) as server:
+        made = await server.call("POST", f"/v2/schedules/{URL}", content=b"\xff", headers=MINUTELY)
+        before = await server.call("GET", f"/v2/schedules/{made['scheduleId']}")
+    clock.advance(3_600_000)
+    async with serving(tmp_path, clock=clock) as server:
+        await server.settle()
+        assert not server.sent
+        after = await server.call("GET", f"/v2/schedules/{made['scheduleId']}")
+        assert after == {**before, "nextScheduleTime": before["nextScheduleTime"] + 3_600_000}
+        await server.advance(60)
+        assert [request.body for request in server.sent] == [b"\xff"]
+
+
+async def test_schedule_without_cron_is_400(server: Served) -> None:
+    """The answer names the missing header."""
+    response = await server.client.post(f"/v2/schedules/{URL}")
+    assert response.status_code == 400
+    assert "Upstash-Cron" in response.json()["error"]

@@ -1,0 +1,174 @@
+"""A client's connection, over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Self
+
+import pytest
+
+from baton_local.redis.rest.http_connection import Exchange, HttpConnection
+
+
+class Endpoint:
+    """A listening server whose exchanges wait for the test to answer them."""
+
+    def __init__(self) -> None:
+        self.exchanges: asyncio.Queue[Exchange] = asyncio.Queue()
+        self.connections: set[HttpConnection] = set()
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: HttpConnection(self.exchanges.put_nowait, self.connections, 1000), "127.0.0.1", 0
+        )
+        port = self._server.sockets[0].getsockname()[1]
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.transport.abort()
+        self._server.close()
+        for connection in list(self.connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
+    async def next(self) -> Exchange:
+        """The next exchange, soon."""
+        async with asyncio.timeout(5):
+            return await self.exchanges.get()
+
+    async def answer(self) -> bytes:
+        """The next answer's bytes, its head and body."""
+        async with asyncio.timeout(5):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            return head + await self.reader.readexactly(length)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    """One client, connected."""
+    async with Endpoint() as running:
+        yield running
+
+
+GET = b"GET /%d HTTP/1.1\r\n\r\n"
+
+
+async def test_an_answer_is_complete_and_the_connection_stays(endpoint: Endpoint) -> None:
+    """Two requests, one after the other."""
+    for number in (1, 2):
+        endpoint.writer.write(GET % number)
+        exchange = await endpoint.next()
+        exchange.respond(200, b'{"result":1}', extra_headers=b"X: y\r\n")
+        assert await endpoint.answer() == (
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\nX: y\r\n\r\n" + b'{"result":1}'
+        )
+
+
+async def test_pipelined_requests_are_answered_in_order_one_at_a_time(endpoint: Endpoint) -> None:
+    """Also when there are more than may wait."""
+    total = 200
+    endpoint.writer.write(b"".join(GET % number for number in range(total)))
+    for number in range(total):
+        exchange = await endpoint.next()
+        assert exchange.request.target == b"/%d" % number
+        assert endpoint.exchanges.empty()
+        exchange.respond(200, b"%d" % number)
+        assert (await endpoint.answer()).endswith(b"\r\n\r\n%d" % number)
+
+
+async def test_a_client_that_wants_the_connection_closed_gets_it_closed(endpoint: Endpoint) -> None:
+    """After the answer; HTTP/1.0 clients want it always."""
+    endpoint.writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    (await endpoint.next()).respond(503, b"{}")
+    answer = await endpoint.answer()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert await endpoint.reader.read() == b""
+
+
+async def test_an_answer_is_sent_once(endpoint: Endpoint) -> None:
+    """Whoever comes second is too late."""
+    endpoint.writer.write(GET % 1)
+    exchange = await endpoint.next()
+    exchange.respond(200, b"1")
+    exchange.respond(500, b"2")
+    await endpoint.answer()
+    endpoint.writer.write(GET % 2)
+    (await endpoint.next()).respond(200, b"3")
+    assert (await endpoint.answer()).endswith(b"3")
+
+
+async def test_a_dropped_exchange_breaks_the_connection(endpoint: Endpoint) -> None:
+    """Without a byte."""
+    endpoint.writer.write(GET % 1)
+    (await endpoint.next()).drop()
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await endpoint.reader.readexactly(1)
+
+
+async def test_whoever_works_for_a_client_is_told_when_it_has_gone(endpoint: Endpoint) -> None:
+    """And an answer after that goes nowhere."""
+    endpoint.writer.write(GET % 1)
+    exchange = await endpoint.next()
+    gone = asyncio.Event()
+    exchange.on_gone = gone.set
+    endpoint.writer.transport.abort()
+    async with asyncio.timeout(5):
+        await gone.wait()
+    exchange.respond(200, b"{}")
+    assert exchange.answered
+    assert endpoint.connections == set()
+
+
+async def test_what_is_not_http_is_answered_in_json(endpoint: Endpoint) -> None:
+    """And ends the connection."""
+    endpoint.writer.write(b"*1\r\n$4\r\nPING\r\n\r\n")
+    answer = await endpoint.answer()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b'{"error":"ERR the HTTP request could not be parsed"}')
+    assert await endpoint.reader.read() == b""
+
+
+async def test_garbage_behind_a_request_does_not_spoil_its_answer(endpoint: Endpoint) -> None:
+    """The answer is sent, then the connection ends."""
+    endpoint.writer.write(GET % 1)
+    exchange = await endpoint.next()
+    endpoint.writer.write(b"\x00garbage\r\n\r\n")
+    await asyncio.sleep(0.05)
+    exchange.respond(200, b"{}")
+    assert (await endpoint.answer()).startswith(b"HTTP/1.1 200 ")
+    assert await endpoint.reader.read() == b""
+
+
+async def test_an_expectant_client_is_told_to_continue(endpoint: Endpoint) -> None:
+    """Then it sends the body."""
+    endpoint.writer.write(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert await endpoint.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    endpoint.writer.write(b"hi")
+    exchange = await endpoint.next()
+    assert exchange.request.body == b"hi"
+    exchange.respond(200, b"{}")
+    await endpoint.answer()
+
+
+async def test_a_head_request_gets_no_body(endpoint: Endpoint) -> None:
+    """But the length that it would have had."""
+    endpoint.writer.write(b"HEAD / HTTP/1.1\r\n\r\n" + GET % 2)
+    (await endpoint.next()).respond(200, b"12345")
+    assert b"Content-Length: 5" in await endpoint.reader.readuntil(b"\r\n\r\n")
+    (await endpoint.next()).respond(200, b"6")
+    assert (await endpoint.answer()).endswith(b"\r\n\r\n6")
+
+
+async def test_a_client_that_does_not_read_gets_no_further_answers(endpoint: Endpoint) -> None:
+    """Its next request waits until it has caught up."""
+    large = b"x" * 20_000_000
+    endpoint.writer.write(GET % 1 + GET % 2)
+    (await endpoint.next()).respond(200, large)
+    await asyncio.sleep(0.05)
+    assert endpoint.exchanges.empty()
+    assert (await endpoint.answer()).endswith(large)
+    (await endpoint.next()).respond(200, b"2")
+    assert (await endpoint.answer()).endswith(b"2")

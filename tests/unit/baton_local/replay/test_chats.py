@@ -1,0 +1,48 @@
+"""A chat's job is played back with what was said before it, whatever its session holds by now."""
+
+from typing import Any
+
+from baton import Agent, Registry
+from baton.api.jobs.recording import asked_texts, collect, recording
+from baton.api.session_line import Sessions
+from baton.models.model import ModelAnswer, ModelRequest
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton_local.replay.recorder import difference
+
+
+class Echo:
+    """A model that reads what it is told, and says how much that is."""
+
+    name = "echo"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Count."""
+        return ModelAnswer(f"{len(request.messages)} messages")
+
+
+def agents() -> Registry:
+    """One agent that talks."""
+    return Registry([Agent(name="talks", model=Echo())])
+
+
+async def recorded_second(stage: Stage) -> dict[str, Any]:
+    """The recording of a chat's second job."""
+    for number in (1, 2):
+        stage.clock.ms += 1_000
+        job = stage.job("talks", f"job_{number}", session="chat-1")
+        await Sessions(stage.container).submit(job, {"text": f"question {number}", "data": {}, "chat": {}})
+        await stage.run()
+    sources = await collect(stage.reader, "job_2")
+    return recording("job_2", sources, asked_texts(agents(), "talks"))
+
+
+async def test_what_was_said_before_is_told_again() -> None:
+    """As it is recorded; another conversation is seen as a difference."""
+    document = await recorded_second(Stage(registry=agents()))
+    entry = document["job"]["transcript"][1]
+    assert (entry["role"], [said["asked"] for said in entry["exchanges"]]) == ("session", ["question 1"])
+    assert document["job"]["result"] == {"answer": "3 messages"}
+    assert difference(document, agents()) == ""
+    entry["exchanges"][0]["answered"] = "something else"
+    assert difference(document, agents()) != ""

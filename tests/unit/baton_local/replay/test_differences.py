@@ -1,0 +1,139 @@
+"""Each change of the code is shown as the first difference, with both sides."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton import Agent, Limits, Registry, tool
+from tests.unit.baton_local.replay.recorder import difference, recorded
+from tests.unit.baton_local.replay.sample_agents import Tools, agents_of, registry_of
+
+
+@pytest.fixture
+async def loop() -> dict[str, Any]:
+    """The recording of a job of `loop`."""
+    return await recorded(registry_of(), "loop")
+
+
+async def test_a_changed_tool_schema(loop: dict[str, Any]) -> None:
+    """The tool is named, and what is new in it."""
+    tools = Tools()
+
+    @tool(retries=0)
+    async def add(a: int, b: int = 0, c: int = 0) -> int:
+        """Add two numbers."""
+        return a + b + c
+
+    changed: Any = add
+    tools.add = changed
+    shown = difference(loop, registry_of(tools))
+    assert "turn 1: tool 'add' as described to the model" in shown
+    assert '+      "c": {' in shown
+
+
+async def test_a_removed_tool(loop: dict[str, Any]) -> None:
+    """What it was, and that it is gone."""
+    tools = Tools()
+    shown = difference(loop, registry_of(tools, tools=[tools.add, tools.broken]))
+    assert "turn 1: tool 'shaky'" in shown
+    assert "now:      there is no tool 'shaky'" in shown
+
+
+async def test_changed_instructions(loop: dict[str, Any]) -> None:
+    """The lines that differ."""
+    shown = difference(loop, registry_of(instructions="Do it well.\nSlowly."))
+    assert "instructions that the model reads" in shown
+    assert "-And quickly." in shown
+    assert "+Slowly." in shown
+
+
+async def test_instructions_that_were_deployed_away_before_the_export(loop: dict[str, Any]) -> None:
+    """Then the recording has a digest of them alone, and says so."""
+    loop["texts"] = {}
+    shown = difference(loop, registry_of(instructions="New."))
+    assert "the text is not in the recording" in shown
+    assert "New." in shown
+
+
+async def test_changed_settings_of_the_model(loop: dict[str, Any]) -> None:
+    """How it is to answer."""
+    assert 'now:      {"temperature": 1}' in difference(loop, registry_of(model_settings={"temperature": 1}))
+
+
+async def test_a_changed_limit(loop: dict[str, Any]) -> None:
+    """Whether the job came near it or not."""
+    shown = difference(loop, registry_of(limits=Limits(turns=2)))
+    assert shown.endswith("(agent loop): limit turns\n  recorded: 20\n  now:      2")
+
+
+async def test_a_limit_that_bites_ends_the_job_elsewhere(loop: dict[str, Any]) -> None:
+    """Even if the recording were told of the same limit."""
+    loop["job"]["limits"]["turns"] = 2
+    shown = difference(loop, registry_of(limits=Limits(turns=2)))
+    assert "turn 3\n  recorded: the model is asked\n  now:      the job is completed, stopped by turns" in shown
+
+
+async def test_a_model_that_would_be_asked_once_more() -> None:
+    """Where the recorded job ended."""
+    document = await recorded(registry_of(), "endless")
+    document["job"]["limits"]["turns"] = 5
+    agents = [agent if agent.name != "endless" else _with_limits(agent, 5) for agent in agents_of(Tools())]
+    shown = difference(document, Registry(agents))
+    assert "turn 4\n  recorded: the job is completed, stopped by turns" in shown
+    assert "now:      the model is asked once more" in shown
+
+
+async def test_a_tool_that_is_retried_less_often(loop: dict[str, Any]) -> None:
+    """All attempts of both sides."""
+    tools = Tools()
+    tools.shaky = replace(tools.shaky, retries=0)
+    shown = difference(loop, registry_of(tools))
+    assert 'turn 2, call 1 (shaky): attempts\n  recorded: ["ToolError: not yet", "returned"]' in shown
+
+
+async def test_a_tool_that_is_retried_more_often() -> None:
+    """An attempt that the recording does not have."""
+    tools = Tools()
+    tools.shaky = replace(tools.shaky, retries=0)
+    document = await recorded(registry_of(tools), "loop")
+    assert 'now:      ["ToolError: not yet", "one attempt more"]' in difference(document, registry_of())
+
+
+async def test_a_model_that_is_retried_less_often() -> None:
+    """Its policy is the agent's."""
+    document = await recorded(registry_of(), "overloaded")
+    agents = [agent for agent in agents_of(Tools()) if agent.name != "overloaded"]
+    model = next(agent.model for agent in agents_of(Tools()) if agent.name == "overloaded")
+    shown = difference(document, Registry([*agents, Agent(name="overloaded", model=model, model_retries=1)]))
+    assert "model policy retries\n  recorded: 3\n  now:      1" in shown
+
+
+async def test_a_difference_in_a_job_below() -> None:
+    """It is named, with the job that it is in."""
+    document = await recorded(registry_of(), "boss")
+    agents = [agent if agent.name != "helper" else _with_limits(agent, 7) for agent in agents_of(Tools())]
+    shown = difference(document, Registry(agents))
+    assert "(agent helper): limit turns" in shown
+
+
+async def test_another_conversation(loop: dict[str, Any]) -> None:
+    """What the model is told now stands beside what is known of the recorded side."""
+    damaged = copy.deepcopy(loop)
+    damaged["job"]["transcript"][1]["text"] = "three at once"
+    shown = difference(damaged, registry_of())
+    assert "turn 2: messages that the model reads" in shown
+    assert "three at once" in shown
+
+
+async def test_another_answer_than_recorded_is_never_taken_for_the_same(loop: dict[str, Any]) -> None:
+    """The end is compared, too."""
+    loop["job"]["result"] = {"answer": "nothing done"}
+    assert 'its result\n  recorded: {"answer": "nothing done"}\n  now:      {"answer": "all done"}' in difference(
+        loop, registry_of()
+    )
+
+
+def _with_limits(agent: Agent, turns: int) -> Agent:
+    return Agent(name=agent.name, model=agent.model, tools=list(agent.tools), limits=Limits(turns=turns))

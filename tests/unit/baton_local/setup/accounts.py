@@ -1,0 +1,35 @@
+"""Accounts of the queue for tests: fakes, set up or not."""
+
+from dataclasses import dataclass, field
+
+from baton.settings.settings import Settings
+from baton_local.setup.account import Account
+from baton_local.setup.difference import Difference, difference
+from baton_local.setup.wanted import wanted_of
+from tests.fakes.queue_setup import FakeQueueSetup
+from tests.fakes.schedules import FakeSchedules
+
+SETTINGS = Settings(qstash_token="token", worker_base_url="https://fn.example.com/api/v2")
+
+
+@dataclass
+class FakeAccount:
+    """An account and what is behind it."""
+
+    setup: FakeQueueSetup = field(default_factory=FakeQueueSetup)
+    schedules: FakeSchedules = field(default_factory=FakeSchedules)
+
+    @property
+    def account(self) -> Account:
+        """As commands see it."""
+        return Account(self.setup, self.schedules)
+
+    async def difference(self, settings: Settings = SETTINGS) -> Difference:
+        """What is left to do."""
+        return difference(wanted_of(settings), await self.account.look())
+
+    async def set_up(self, settings: Settings = SETTINGS, *, prune: bool = False) -> list[str]:
+        """Do it; what was remarked."""
+        found = await self.difference(settings)
+        todo = (*found.changes, *(found.left if prune else ()))
+        return [remark for change in todo if (remark := await self.account.apply(change))]

@@ -1,0 +1,50 @@
+"""Fault plans."""
+
+import pytest
+
+from baton_local.redis.rest.runner import FORM
+from baton_local.stand_in.fault_plan import FaultPlan, Strike
+
+
+def test_refusals_come_first_then_drops_then_delays() -> None:
+    """Each is used up in turn."""
+    plan = FORM.read(b'{"refuse":1,"drop_replies":1,"delay_seconds":0.5,"delay_replies":1}')
+    strikes = [plan.next_strike(["GET"]) for _ in range(4)]
+    assert strikes == [Strike.REFUSE, Strike.DROP, Strike.DELAY, None]
+
+
+def test_a_delay_without_a_number_lasts() -> None:
+    """Until the plan is replaced."""
+    plan = FORM.read(b'{"delay_seconds":1,"delay_replies":null}')
+    assert {plan.next_strike(["GET"]) for _ in range(10)} == {Strike.DELAY}
+
+
+def test_a_plan_may_name_commands() -> None:
+    """In any case, where names have one spelling; one name of a request is enough."""
+    plan = FORM.read(b'{"refuse":5,"commands":["evalsha"]}')
+    assert plan.next_strike(["GET"]) is None
+    assert plan.next_strike(["GET", "EVALSHA"]) is Strike.REFUSE
+
+
+def test_an_empty_plan_strikes_nobody() -> None:
+    """The default, and an empty body."""
+    assert FORM.read(b"") == FaultPlan()
+    assert FaultPlan().next_strike(["GET"]) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"x", "not JSON"),
+        (b"[]", "JSON object"),
+        (b'{"dropp":1}', "unknown fault 'dropp'"),
+        (b'{"refuse":1.5}', "zero or more"),
+        (b'{"refuse":true}', "zero or more"),
+        (b'{"delay_seconds":-1}', "zero or more"),
+        (b'{"commands":[1]}', "must be a list"),
+    ],
+)
+def test_a_wrong_plan_says_what_is_wrong(body: bytes, said: str) -> None:
+    """And which there are."""
+    with pytest.raises(ValueError, match=said):
+        FORM.read(body)
