@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 AT_ONCE = (1, 16, 64)
-INLINE_TO_RESTATE = (0.9, 1.5, 2.0)
-RESP_TO_RESTATE, RESP_TO_REST = (1.6, 2.0, 2.0), (1.0, 1.0, 1.0)
-QUEUE_TO_BARE_HOP = (0.33, 1.8, 2.5)
-CPU_TO_RESTATE = 0.5
+JOBS = {"seq": "five calls in a row", "fan": "ten at once"}
+INLINE_TO_RESTATE = (1.3, 1.5, 1.6)
+FAN_TO_RESTATE = (None, 1.0, 1.0)
+RESP_TO_RESTATE = (1.6, 2.0, 2.0)
+QUEUE_TO_FAST_HOP = (0.3, 0.4, 0.5)
+CPU_TO_RESTATE = (None, 0.5, None)
 STEP_TO_ROUND_TRIP = 2.0
 OWN_US = 60.0
-FLAT = 1.1
+FLAT, READING_HISTORY = 1.1, 1.3
 FIRST_PART_MS = 25.0
 FULL_TO_EMPTY = 1.5
-MESSAGES = 2
-STEPS, REQUESTS_BESIDES = 11, 4
+MESSAGES, REQUESTS, COMMANDS = 2, 15, 100
 
 
 class Found(Protocol):
@@ -73,39 +74,39 @@ def _ratio(value: float | None, base: float | None) -> float | None:
 
 
 def _speeds(results: Found) -> list[Aim]:
-    found: list[Aim] = []
     pairs = (
-        ("baton-inline", "restate", INLINE_TO_RESTATE),
-        ("baton-inline-resp", "restate", RESP_TO_RESTATE),
-        ("baton-inline-resp", "baton-inline", RESP_TO_REST),
-        ("baton-queue", "floor-hop-plain", QUEUE_TO_BARE_HOP),
+        ("baton-inline", "restate", "seq", INLINE_TO_RESTATE),
+        ("baton-inline", "restate", "fan", FAN_TO_RESTATE),
+        ("baton-inline-resp", "restate", "seq", RESP_TO_RESTATE),
+        ("baton-queue", "floor-hop-fast", "seq", QUEUE_TO_FAST_HOP),
     )
-    for ours, theirs, least in pairs:
-        for at_once, at_least in zip(AT_ONCE, least, strict=True):
-            speeds = [results.median(peer, "seq", "steps_s", at_once) for peer in (ours, theirs)]
-            found.append(Aim(f"steps/s, {ours} ÷ {theirs}, {at_once} at once", _ratio(*speeds), at_least=at_least))
-    return found
+    return [
+        Aim(f"steps/s, {ours} ÷ {theirs}, {JOBS[variant]}, {at_once} at once", _ratio(*speeds), at_least=least)
+        for ours, theirs, variant, aimed in pairs
+        for at_once, least in zip(AT_ONCE, aimed, strict=True)
+        if least is not None
+        for speeds in [[results.median(peer, variant, "steps_s", at_once) for peer in (ours, theirs)]]
+    ]
 
 
 def _processor(results: Found) -> list[Aim]:
     name = "cpu_s_per_1000_steps"
     return [
-        Aim(
-            f"CPU a step, baton-inline ÷ restate, {at_once} at once",
-            _ratio(*(results.median(peer, "seq", name, at_once) for peer in ("baton-inline", "restate"))),
-            at_most=CPU_TO_RESTATE,
-        )
-        for at_once in AT_ONCE
+        Aim(f"CPU a step, baton-inline ÷ restate, {at_once} at once", _ratio(*times), at_most=most)
+        for at_once, most in zip(AT_ONCE, CPU_TO_RESTATE, strict=True)
+        if most is not None
+        for times in [[results.median(peer, "seq", name, at_once) for peer in ("baton-inline", "restate")]]
     ]
 
 
 def _job(results: Found) -> list[Aim]:
-    inline = next((row for row in results.of("figures") if row["peer"] == "baton-inline"), None)
+    inline = next((row for row in results.of("counters") if row["peer"] == "baton-inline"), None)
     if inline is None:
         return []
     return [
         Aim("messages of an inline job of five calls", inline["job"]["messages"], at_most=MESSAGES),
-        Aim("its Redis requests", inline["job"]["requests"], at_most=STEPS + REQUESTS_BESIDES),
+        Aim("its Redis requests", inline["job"]["requests"], at_most=REQUESTS),
+        Aim("its Redis commands", inline["job"]["commands"], at_most=COMMANDS),
         Aim("its step p50 ÷ one SDK round trip", inline["step_to_round_trip"], at_most=STEP_TO_ROUND_TRIP),
         Aim("202 → first part, p50 ms", inline["accepted_to_first_part_p50_ms"], at_most=FIRST_PART_MS),
     ]
@@ -116,8 +117,14 @@ def _own(results: Found) -> list[Aim]:
 
 
 def _long(results: Found) -> list[Aim]:
-    return [
+    flat = [
         Aim(f"{row['peer']}: {name} of the last calls of a long job ÷ the first", row["ratio"][name], at_most=FLAT)
         for row in results.of("flat")
         for name in ("ms", "requests", "commands", "size_bytes")
     ]
+    reading = [
+        Aim(f"{row['peer']}: last ÷ first steps where the model reads all", row["ratio_p50"], at_most=READING_HISTORY)
+        for row in results.of("long")
+        if row["peer"].startswith("baton") and row["variant"] == "seq"
+    ]
+    return flat + reading

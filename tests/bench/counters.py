@@ -1,6 +1,6 @@
 """What only Baton is asked: the cost of a job by the servers' meters, the first part, one round trip, flatness.
 
-python -m tests.bench.figures [--mode inline|queue] [--length 200|1000]
+python -m tests.bench.counters [--mode inline|queue] [--length 200|1000]
 """
 
 import argparse
@@ -123,7 +123,7 @@ async def measured(mode: str) -> dict[str, Any]:
     gap_ms, trip_ms = statistics.median(gaps), statistics.median(trips)
     return {
         "peer": peer.name,
-        "test": "figures",
+        "test": "counters",
         "steps": work.steps_of("seq"),
         "job": cost,
         "list_price_usd": price,

@@ -97,7 +97,7 @@ def _counters(results: Results) -> str:
             row["accepted_to_first_part_p50_ms"],
             1_000_000 * row["list_price_usd"]["totalUsd"],
         ]
-        for row in results.of("figures")
+        for row in results.of("counters")
     ]
     head = ["row", "messages", "Redis requests", "Redis commands", "kB at Redis"]
     return table(
@@ -183,7 +183,7 @@ def report(found: Mapping[str, Any]) -> Report:
         ("Aims", table(["what", "measured", "aim", "met"], met) if met else ""),
         ("Five tool calls, one after another (11 steps)", _cells(results, "seq") if results.of("cell") else ""),
         ("Ten tool calls at once (12 steps)", _cells(results, "fan") if results.of("cell") else ""),
-        ("A job of five calls, alone, by the servers' meters", _counters(results) if results.of("figures") else ""),
+        ("A job of five calls, alone, by the servers' meters", _counters(results) if results.of("counters") else ""),
         ("A long job: the last fifty calls to the first fifty", _flat(results) if results.of("flat") else ""),
         ("A long job beside the peers", _listed(results, "long", LONG) if results.of("long") else ""),
         ("kill -9 in a fan-out of ten", _listed(results, "crash", CRASH) if results.of("crash") else ""),
@@ -191,6 +191,6 @@ def report(found: Mapping[str, Any]) -> Report:
     )
     parts += [f"### {title}\n\n{text}" for title, text in sections if text]
     if notes := _notes(results):
-        parts.append("What the rows needed to recover from kill -9 in this test:\n\n" + "\n".join(notes))
+        parts.append("Settings and help of the rows to recover from kill -9 in this test:\n\n" + "\n".join(notes))
     rows = any(result["test"] != "loaded" for result in found["results"])
     return Report("\n\n".join(parts) + "\n", _loaded(results, run), rows)

