@@ -7,7 +7,7 @@ from msgspec import structs
 
 from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError
-from baton.commands import facts
+from baton.commands import submit
 from baton.engine.all_jobs import slots
 from baton.engine.commit import operations
 from baton.engine.state import Job
@@ -19,7 +19,7 @@ from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
 
 def _creating_nothing(again: Callable[..., Any]) -> Callable[..., Any]:
-    async def nothing(self: facts.Facts, event: Any, *rest: Any) -> Any:
+    async def nothing(self: submit.SubmitJob, event: Any, *rest: Any) -> Any:
         return await again(self, event, *rest) if await self.find(event.job_id) else ()
 
     return nothing
@@ -80,7 +80,7 @@ DEFECTS = (
     Defect(
         "a backup message creates nothing",
         "an_accepted_job_exists",
-        (Patch(facts.Facts, "_submission_again", _creating_nothing),),
+        (Patch(submit.SubmitJob, "again", _creating_nothing),),
     ),
     Defect(
         "a dead failure callback stays dead",

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.commands import acceptance
+from baton.commands.backup import Backup
 from baton.engine import tool_call
 from baton.engine import waits as waiting
 from baton.engine.all_jobs.slots import Taken
@@ -175,12 +175,12 @@ def _without_timers(pending: Callable[..., Any]) -> Callable[..., Any]:
     return without
 
 
-def _unwitnessed(backup: Callable[..., Any]) -> Callable[..., Any]:
-    async def unwitnessed(self: acceptance.Acceptance, job_id: str, session_id: str, fact: Any, *rest: Any) -> str:
-        if isinstance(fact, Completion | Occurrence):
+def _unwitnessed(send: Callable[..., Any]) -> Callable[..., Any]:
+    async def unwitnessed(self: Backup) -> str:
+        if isinstance(self.command, Completion | Occurrence):
             return "nobody"
-        told: str = await backup(self, job_id, session_id, fact, *rest)
-        return told
+        message_id: str = await send(self)
+        return message_id
 
     return unwitnessed
 
@@ -244,7 +244,7 @@ DEFECTS = (
     in_waiting_worlds(
         "an outcome from outside has no backup message",
         "every_item_is_guaranteed",
-        Patch(acceptance.Acceptance, "_backup", _unwitnessed),
+        Patch(Backup, "_send", _unwitnessed),
     ),
     in_waiting_worlds(
         "the backup message of an outcome does not tell it again",
@@ -259,7 +259,7 @@ DEFECTS = (
     in_waiting_worlds(
         "a refused outcome keeps its backup message",
         "what_is_refused_leaves_no_backup",
-        idle(acceptance.Acceptance, "_not_needed"),
+        idle(Backup, "not_needed"),
     ),
     in_waiting_worlds(
         "an outcome that is told again is refused",

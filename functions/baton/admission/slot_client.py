@@ -17,7 +17,7 @@ from baton.clock import Clock
 from baton.engine.all_jobs.ends import end_of, row_of
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.all_jobs.slots import Place, SlotState
-from baton.engine.commit.answers import Claim, History
+from baton.engine.commit.answers import Claim, History, Untold
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import LIST_GAPS, RequestSlot, Work
 from baton.engine.state import Job, Usage
@@ -120,6 +120,15 @@ class SlotClient:
             await arm_sweep(self._emitter, slot_answer.sweep_at_ms)
         await tell(self._emitter, slot_answer.tell, now_ms, redrive)
         return slot_answer
+
+    async def release(self, request: Untold, redrive: str) -> bool:
+        """Send the admission at once a request that nobody would send any more; returns whether it took it.
+
+        A later request is not topped: it may be that of a run that has begun since. Where a failover made the job
+        forget it, the job's own slot request finds out, and requests anew.
+        """
+        slot_state = SlotState("gone", request.slot_request.attempt)
+        return not (await self.ask(request.job, slot_state, redrive, usage=request.usage)).later_epoch
 
 
 async def tell(emitter: Emitter, told: Sequence[Told], now_ms: int, redrive: str) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.submission import JobBody, SubmitBody, new_job
 from baton.api.problem import ApiError, limited_body, parsed
-from baton.commands.schedule import recurrence
+from baton.commands.schedule import put_schedule
 from baton.container import Container
 from baton.queue.ports import QueueSchedule
 from baton_events.errors import MalformedEventError, QueueRefusedError
@@ -38,11 +38,6 @@ class ScheduleBody(JobBody):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"unknown time zone {name!r}: use a name such as Europe/Berlin") from error
         return name
-
-    @property
-    def expression(self) -> str:
-        """The cron expression as the queue takes it."""
-        return f"CRON_TZ={self.time_zone} {self.cron}"
 
 
 class PauseBody(BaseModel):
@@ -121,10 +116,8 @@ class SchedulesApi:
             tenant=principal.tenant,
             now_ms=ports.clock.now_ms(),
         )
-        event = recurrence(schedule_id, job, body.task, {"cron": body.cron, "timeZone": body.time_zone})
-        message = self._container.emitter.message_of(event)
         try:
-            await self._schedules.put(schedule_id, body.expression, message)
+            await put_schedule(self._schedules, self._container.emitter, job, body.task, body.cron, body.time_zone)
         except QueueRefusedError as error:
             detail = f"{body.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5': {error}"
             raise ApiError(422, detail, [("cron", detail)]) from error

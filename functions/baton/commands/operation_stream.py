@@ -16,7 +16,7 @@ from msgspec import Struct
 from pydantic import ValidationError
 
 from baton.clock import Clock
-from baton.commands.complete import Completing, CompletionBody, UnknownOperationError
+from baton.commands.signal import CompleteOperation, CompletionBody, UnknownOperationError
 from baton.engine.effects import COMPLETIONS
 from baton.observability.counters import Counters, count
 from baton.storage.ports.operation_stream import OperationStream, StreamEntry
@@ -61,7 +61,7 @@ class OperationOutcomes:
     def __init__(
         self,
         stream: OperationStream,
-        completing: Completing,
+        completing: CompleteOperation,
         emitter: Emitter,
         counters: Counters,
         clock: Clock,
@@ -145,7 +145,7 @@ class OperationOutcomes:
 class Operations(Struct, frozen=True):
     """What takes in outcomes: one at a time, and those of the stream."""
 
-    completing: Completing
+    completing: CompleteOperation
     outcomes: OperationOutcomes
 
 

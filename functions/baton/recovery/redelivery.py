@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.clock import Clock
-from baton.commands.facts import Facts
+from baton.commands.commands import Commands
 from baton.engine.attempts import THROTTLED, THROTTLED_ALERT, redriven_at_ms
 from baton.engine.commit.answers import Claim, Undelivered
 from baton.engine.decide import decide
@@ -95,10 +95,10 @@ class Redelivery:
     """Redrives undelivered events again."""
 
     def __init__(
-        self, store: Store, facts: Facts, sweep: Sweep, emitter: Emitter, clock: Clock, post_commit: PostCommit
+        self, store: Store, commands: Commands, sweep: Sweep, emitter: Emitter, clock: Clock, post_commit: PostCommit
     ) -> None:
         self._store = store
-        self._facts = facts
+        self._commands = commands
         self._sweep = sweep
         self._emitter = emitter
         self._clock = clock
@@ -120,7 +120,7 @@ class Redelivery:
     async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:
         event = failed.event
         try:
-            told = await self._facts.backup(event, failed.source_message_id)
+            told = await self._commands.receive(event, failed.source_message_id)
         except UnknownJobError:
             return await self._tell_later(event)
         if told is not None:
@@ -169,7 +169,7 @@ class Redelivery:
 
     async def _tell_later(self, event: Event) -> Outcome:
         """The backup of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
-        if await self._facts.tell_again(event, "later"):
+        if await self._commands.after_failover.publish_again(event, "later"):
             return Outcome("deferred", 1)
         text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
         await self._post_commit((Alert(event.job_id, text, "fact_dropped", event.id),))

@@ -16,7 +16,8 @@ from baton.agents.registry import Registry
 from baton.api.jobs.recording import collect, recording
 from baton.api.jobs.submission import SubmitBody, new_job
 from baton.api.problem import ApiError
-from baton.commands.facts import Facts
+from baton.commands.commands import Commands
+from baton.commands.follow import JobNotices
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.commit.answers import OutsideFact
 from baton.engine.effects import CallModel, Effect, Remember, RequestSlot, RunTool
@@ -69,14 +70,15 @@ class Stage:
         self.emitter = Emitter(SETTINGS, self.queue)
         admission, quota = InMemoryAdmission(_SLOTS), StoredQuota(None, play.clock, SETTINGS)
         asking = SlotClient(admission, nothing_is_listed, self.emitter, play.clock, quota)
-        self.facts = Facts(self.store, InMemoryArchive(self.store), admission, asking, self.emitter, play.clock)
+        randomness, stores = CountingTokens(), (self.store, InMemoryArchive(self.store), admission, asking)
+        self.commands = Commands(*stores, self.emitter, play.clock, randomness, JobNotices())
         self.pipeline = Pipeline(
             self.store,
             self.emitter,
             play.clock,
-            CountingTokens(),
+            randomness,
             _executors(RecordedRegistry(registry, play), self.store, asking, play),
-            self.facts,
+            self.commands,
             nothing_follows,
             Policy(
                 work_limits_ms(SETTINGS.work_timeout_seconds, registry.tools),
@@ -182,7 +184,7 @@ class _Player:
     _count: int = 0
 
     async def submit(self, job: Job, task: dict[str, object]) -> None:
-        created = await self.stage.facts.submitting.submit(job, task, _SUBMISSION)
+        created = await self.stage.commands.submit.create(job, task, _SUBMISSION)
         await dispatch(self.stage.emitter, job.session_id, created.pending, _SUBMISSION)
 
     async def run(self) -> None:
@@ -197,7 +199,7 @@ class _Player:
     async def cancel(self, recorded: RecordedJob) -> None:
         """Cancel the job, as somebody did."""
         by = (recorded.error.message if recorded.error else "").removeprefix("cancelled").removeprefix(" by ")
-        await self.stage.facts.cancelled(recorded.id, Cancellation(by=by), _OUTSIDE)
+        await self.stage.commands.cancel.commit(recorded.id, Cancellation(by=by), _OUTSIDE)
 
     def _take(self) -> None:
         """Queue what was published; what is no event is no matter of one job (a sweep)."""

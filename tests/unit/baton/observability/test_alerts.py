@@ -1,6 +1,6 @@
 """Who is told of what needs a person: once, without secrets, with a link."""
 
-from baton.commands.facts import PATIENCE_MS
+from baton.commands.after_failover import PATIENCE_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton_events.schema import Cancellation, LoopPayload, encode_event
 from baton_events.timestamps import milliseconds

@@ -37,10 +37,10 @@ async def test_submitting_an_ended_job_again_takes_no_slot() -> None:
     """An Idempotency-Key repeated after the job's entry has left the slot table: now the ended job holds a slot."""
     stage = Stage()
     job = stage.job()
-    await stage.container.acceptance.submit(job, {"text": ""})
+    await stage.container.commands.submit(job, {"text": ""})
     await stage.run()
     stage.admission.entries.clear()  # what the sweep does 150 s after the end
-    await stage.container.acceptance.submit(job, {"text": ""}, may_exist=True)
+    await stage.container.commands.submit(job, {"text": ""}, may_exist=True)
     assert not any(entry.slot for entry in stage.admission.entries.values())
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.api.session_line import Sessions, WhenBusy
-from baton.commands.acceptance import WITNESSED_MS
+from baton.commands.backup import WITNESSED_MS
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus

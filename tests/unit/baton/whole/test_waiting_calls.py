@@ -42,7 +42,7 @@ async def started(*calls: Call, limits: Limits | None = None) -> Stage:
     """That job, up to its waits."""
     stage = waiting_stage(*calls)
     job = replace(stage.job("waits"), limits=limits or Limits())
-    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
+    await stage.container.commands.submit(job, {"text": "do it", "data": {}})
     published = len(stage.queue.published)
     await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
     while published < len(stage.queue.published):
@@ -60,7 +60,7 @@ def completion(call_id: str, value: Any = 7) -> Completion:
 
 async def tell(stage: Stage, fact: Completion | Occurrence) -> SignalResult:
     """The API takes a fact in."""
-    return await stage.container.acceptance.outside((await stage.snapshot()).job, fact)
+    return await stage.container.commands.signal((await stage.snapshot()).job, fact)
 
 
 async def only_call(stage: Stage) -> tuple[str, CallStatus, Any]:
@@ -162,7 +162,7 @@ async def test_a_cancelled_wait_is_over() -> None:
     """What comes from outside finds that the job has ended."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
-    await stage.container.acceptance.cancel((await stage.snapshot()).job, "test")
+    await stage.container.commands.cancel((await stage.snapshot()).job, "test")
     assert await tell(stage, completion(call_id)) is SignalResult.ENDED
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
@@ -174,7 +174,7 @@ async def test_an_outcome_of_an_unknown_job_is_refused_and_its_backup_taken_back
     job = (await stage.snapshot()).job
     stage.store.trees.clear()
     with pytest.raises(UnknownJobError, match="no job 'job_1'"):
-        await stage.container.acceptance.outside(job, completion("job_1-1-0-x"))
+        await stage.container.commands.signal(job, completion("job_1-1-0-x"))
     assert stage.queue.cancelled == [stage.queue.published[-1][0]]
 
 
