@@ -15,10 +15,10 @@ from baton.engine.commit.answers import (
     Created,
     Loaded,
     Looked,
-    Outside,
-    OutsideFact,
     PendingItems,
     Recorded,
+    Signal,
+    SignalAnswer,
     Undelivered,
 )
 from baton.engine.commit.usage_ledger import NOTHING, Spent
@@ -107,22 +107,24 @@ class SimStore:
         return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job, for deciding on a fact."""
+        """A job, for deciding on a command."""
         return await self._ask(Asked(CURRENT.get(), "load"), self._store.load(job_id))
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
-        """Write what follows from a fact."""
+        """Write what follows from a command."""
         changes = self._written(changes)
         asked = Asked(CURRENT.get(), "record")
         return await self._ask(asked, self._store.record(loaded, message_id, changes, now_ms, spent))
 
-    async def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Outside:
+    async def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> SignalAnswer:
         """A fact from outside."""
-        return await self._ask(Asked(CURRENT.get(), "tell"), self._store.tell(job_id, message_id, fact, now_ms, spent))
+        return await self._ask(
+            Asked(CURRENT.get(), "signal"), self._store.signal(job_id, message_id, signal, now_ms, spent)
+        )
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work."""

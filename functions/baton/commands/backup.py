@@ -21,7 +21,7 @@ from baton.transport.meter import charge
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, PublishError, StoreError, UnknownJobError
 from baton_events.ids import event_id
-from baton_events.schema import AgentLoopInit, Fact, LoopPayload
+from baton_events.schema import AgentLoopInit, Command, LoopPayload
 from baton_events.timestamps import moment
 
 _log = logging.getLogger("baton.acceptance")
@@ -44,16 +44,16 @@ class Backups:
         self.notices = notices
         self._randomness = randomness
 
-    def of(self, job: Job, command: Fact, command_id: str = "") -> "Backup":
+    def of(self, job: Job, command: Command, command_id: str = "") -> "Backup":
         """Begin a call. `command_id`: under which each of its messages has the command; empty: each has another."""
         return Backup(self, job, command, command_id)
 
-    def new_id(self, job_id: str, command: Fact) -> str:
+    def new_id(self, job_id: str, command: Command) -> str:
         """Return an id for a command about a job."""
         return event_id(f"{command.kind}:{job_id}:{self._randomness.token()}")
 
     async def carry_out(
-        self, job: Job, command: Fact, commit: Callable[[str], Awaitable[CommandResult]]
+        self, job: Job, command: Command, commit: Callable[[str], Awaitable[CommandResult]]
     ) -> CommandResult:
         """Carry out a command about an ended job; `commit` gets the relay message.
 
@@ -78,7 +78,7 @@ class Backups:
 class Backup:
     """The backup message of one call, which began when this was made."""
 
-    def __init__(self, backups: Backups, job: Job, command: Fact, command_id: str) -> None:
+    def __init__(self, backups: Backups, job: Job, command: Command, command_id: str) -> None:
         self.job, self.command, self.relay_id = job, command, ""
         self.began_ms = backups.clock.now_ms()
         self._backups, self._emitter, self._command_id = backups, backups.emitter, command_id
@@ -150,7 +150,7 @@ class Backup:
             session_id=self.job.session_id,
             job_id=self.job.id,
             created_at=moment(now_ms),
-            payload=LoopPayload(turn=1, fact=self.command),
+            payload=LoopPayload(turn=1, command=self.command),
         )
         message_id = await self._emitter.emit(event, not_before_ms=now_ms + BACKUP_DELAY_MS)
         charge(messages=1)

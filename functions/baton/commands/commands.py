@@ -20,9 +20,9 @@ from baton_events.errors import JobGoneError, UnknownJobError
 from baton_events.schema import (
     AgentLoopInit,
     Cancellation,
+    Command,
     Completion,
     Event,
-    Fact,
     Occurrence,
     Recurrence,
     Removal,
@@ -63,7 +63,7 @@ class Commands:
         Raises:
             UnknownJobError: its job is not known (yet), or the tool call that it is about.
         """
-        command = event.payload.fact if isinstance(event, AgentLoopInit) else None
+        command = event.payload.command if isinstance(event, AgentLoopInit) else None
         if command is None:
             return None
         try:
@@ -74,7 +74,7 @@ class Commands:
             await self.after_failover.bring_on(event, relay_id)
             raise
 
-    async def _again(self, event: Event, command: Fact, relay_id: str, token: str) -> tuple[WorkItem, ...]:
+    async def _again(self, event: Event, command: Command, relay_id: str, token: str) -> tuple[WorkItem, ...]:
         match command:
             case Submission():
                 return await self.submit.again(event, command, relay_id)

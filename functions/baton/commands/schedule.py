@@ -85,7 +85,7 @@ def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[
         session_id=job.session_id or schedule_id,
         job_id=schedule_id,
         created_at=moment(job.created_at_ms),
-        payload=LoopPayload(turn=1, fact=Recurrence(job=job_values(job), task=task, schedule=schedule)),
+        payload=LoopPayload(turn=1, command=Recurrence(job=job_values(job), task=task, schedule=schedule)),
     )
 
 
@@ -108,6 +108,6 @@ def next_of(event: Event, command: Recurrence, message_id: str, now_ms: int) -> 
         session_id=session_id,
         job_id=job_id,
         created_at=moment(now_ms),
-        payload=LoopPayload(turn=1, fact=submission),
+        payload=LoopPayload(turn=1, command=submission),
     )
     return submitted, submission

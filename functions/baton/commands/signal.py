@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from baton.clock import Clock
 from baton.commands.after_failover import AfterFailover
 from baton.commands.backup import Backups
-from baton.engine.commit.answers import Outside, OutsideFact, SignalResult
+from baton.engine.commit.answers import Signal, SignalAnswer, SignalResult
 from baton.engine.effects import COMPLETIONS
 from baton.engine.state import Job
 from baton.engine.waits import APPROVALS
@@ -23,7 +23,7 @@ from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import KnownSecrets, redacted
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton.storage.ports.operation_stream import OperationStream
-from baton.storage.usage import tell
+from baton.storage.usage import record_signal
 from baton_events.errors import BatonError, StoreError, UnknownJobError
 from baton_events.ids import call_of_operation, canonical_json, job_of_call
 from baton_events.schema import Completion, Event, Occurrence
@@ -63,13 +63,13 @@ class SignalJob:
         await backup.dispatch(job, signalled.items)
         return signalled.signal_result
 
-    async def commit(self, job_id: str, signal: OutsideFact, relay_id: str) -> Outside:
+    async def commit(self, job_id: str, signal: Signal, relay_id: str) -> SignalAnswer:
         """Record a signal, which ends a wait or is kept until there is one.
 
         Raises:
             UnknownJobError: there is no such job, or it is not in that run (yet).
         """
-        signalled = await tell(self._store, job_id, relay_id, signal, self._clock.now_ms())
+        signalled = await record_signal(self._store, job_id, relay_id, signal, self._clock.now_ms())
         if signalled.signal_result is SignalResult.UNKNOWN:
             raise UnknownJobError(f"there is no job {job_id!r} (yet), or it is not in run {signal.run}")
         return signalled
@@ -87,13 +87,13 @@ class SignalJob:
         return signalled.items
 
 
-def signal_of(command_id: str, command: Completion | Occurrence) -> OutsideFact:
+def signal_of(command_id: str, command: Completion | Occurrence) -> Signal:
     """Return what a command signals, as the store takes it; it has the id of the command's event."""
     match command:
         case Completion():
-            return OutsideFact(command_id, canonical_json(command.outcome), call_id=command.call_id, run=command.run)
+            return Signal(command_id, canonical_json(command.outcome), call_id=command.call_id, run=command.run)
         case Occurrence():
-            return OutsideFact(command_id, canonical_json({"ok": command.data}), event=command.name)
+            return Signal(command_id, canonical_json({"ok": command.data}), event=command.name)
 
 
 _NO_ERROR_TEXT = "the operation failed"

@@ -1,4 +1,4 @@
-"""What can happen to a job: facts from outside (Submitted, Cancelled, Retried); the union about one of its items."""
+"""What can happen to a job: commands (Submitted, Cancelled, Retried); the union about one of its items."""
 
 from typing import Any
 

@@ -3,7 +3,7 @@
 Its text is appended to the job's parts while it is made, but for a planner's, which is a thought, and for a structured
 answer, whose text is made of what was checked.
 
-Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is a fact of the job, not a failure of
+Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is a result of the job's, not a failure of
 the delivery. Must not: run tools; it only checks whether those asked for exist and fit.
 """
 
@@ -107,7 +107,7 @@ class ModelTurn:
         except ModelError as error:
             failure = Failure("model_error", storable(error.message), retryable=error.retryable)
             return ModelFailed(failure, error.retry_after_seconds), None
-        except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
+        except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a result
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
             failure = Failure("model_error", storable(f"{kind}: {error}"), retryable=True)
             return ModelFailed(failure), None

@@ -171,7 +171,7 @@ class Redelivery:
         """The backup of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
         if await self._commands.after_failover.publish_again(event, "later"):
             return Outcome("deferred", 1)
-        text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
+        text = f"the command {event.id} about job {event.job_id} is dropped: there is no such job"
         await self._post_commit((Alert(event.job_id, text, "fact_dropped", event.id),))
         return Outcome("dropped")
 

@@ -86,7 +86,7 @@ class Pipeline:
         claims = Claims(self._store, self._clock, self._policy)
         run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims)
         told = await self._commands.receive(delivered.event, delivered.message_id, delivered.token)
-        if told is None:  # else the fact has counted its backup message
+        if told is None:  # else the command has counted its backup message
             if delivered.retried == 0:
                 charge(messages=1)
             run.begin(run.first)

@@ -19,7 +19,7 @@ from baton.api.problem import ApiError
 from baton.commands.commands import Commands
 from baton.commands.follow import JobNotices
 from baton.engine.all_jobs.job_list import Row
-from baton.engine.commit.answers import OutsideFact
+from baton.engine.commit.answers import Signal
 from baton.engine.effects import CallModel, Effect, Remember, RequestSlot, RunTool
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
@@ -225,9 +225,9 @@ class _Player:
             if call is None or call.child is not None or call.outcome is None:
                 continue
             self._told.add(item.call_id)
-            fact = OutsideFact(f"evt_{item.call_id}", canonical_json(call.outcome), call_id=item.call_id)
+            signal = Signal(f"evt_{item.call_id}", canonical_json(call.outcome), call_id=item.call_id)
             now_ms = self.play.clock.now_ms()
-            told = await self.stage.store.tell(item.job_id, f"{_OUTSIDE}_{item.call_id}", fact, now_ms)
+            told = await self.stage.store.signal(item.job_id, f"{_OUTSIDE}_{item.call_id}", signal, now_ms)
             await dispatch(self.stage.emitter, tree.jobs[item.job_id].session_id, told.items, item.call_id)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import Entry, SlotTable, Want
-from baton.engine.commit.answers import Claim, OutsideFact
+from baton.engine.commit.answers import Claim, Signal
 from baton.engine.effects import Changes, Join, Report, Skip, TextStream
 from baton.engine.outbox import Continuation
 from baton.engine.stream_parts import handled
@@ -222,7 +222,7 @@ def usage_ledger(draw: st.DrawFn) -> SlotTable:
     }
 
 
-def _fact(claim: Claim) -> st.SearchStrategy[Operation]:
+def _signals(claim: Claim) -> st.SearchStrategy[Operation]:
     def operation(change: Changes) -> Operation:
         async def run(side: Side) -> Any:
             loaded = await side.store.load(claim.job_id)
@@ -238,11 +238,11 @@ def _fact(claim: Claim) -> st.SearchStrategy[Operation]:
 
 def _tell(claim: Claim) -> st.SearchStrategy[Operation]:
     def operation(values: tuple[str, str, bool]) -> Operation:
-        fact_id, outcome, by_call = values
-        fact = OutsideFact(fact_id, outcome, claim.call_id) if by_call else OutsideFact(fact_id, outcome, "", "paid")
+        signal_id, outcome, by_call = values
+        signal = Signal(signal_id, outcome, claim.call_id) if by_call else Signal(signal_id, outcome, "", "paid")
         return Operation(
-            f"tell {claim.job_id} by {claim.message_id} of {fact}",
-            lambda side: side.store.tell(claim.job_id, claim.message_id, fact, claim.now_ms),
+            f"tell {claim.job_id} by {claim.message_id} of {signal}",
+            lambda side: side.store.signal(claim.job_id, claim.message_id, signal, claim.now_ms),
         )
 
     return st.tuples(st.sampled_from(["f1", "f2"]), st.sampled_from(['{"ok":1}', '{"ok":2}']), st.booleans()).map(
@@ -290,7 +290,7 @@ _WAYS: dict[str, Callable[[Claim], st.SearchStrategy[Operation]]] = {
     "commit": _commit,
     "undelivered": _undelivered,
     "look": _look,
-    "fact": _fact,
+    "fact": _signals,
     "append": _append,
     "tell": _tell,
     "remove": _remove,

@@ -126,13 +126,13 @@ class Looked(Record, frozen=True):
 
 
 class Loaded(Record, frozen=True):
-    """A job for deciding on a fact. `version` stands for exactly this state of it."""
+    """A job for deciding on a command. `version` stands for exactly this state of it."""
 
     job: Job
     version: str
 
 
-class OutsideFact(Record, frozen=True):
+class Signal(Record, frozen=True):
     """What ends a wait. `call_id`: whose outcome it is; empty: an event of that name. `outcome`: JSON text.
 
     `run`: in which run of the job the call waits: an outcome of an earlier one is none of a call that runs again.
@@ -169,8 +169,8 @@ class SignalResult(StrEnum):
         return self.is_new or self is SignalResult.AGAIN
 
 
-class Outside(Record, frozen=True):
-    """The store's answer to a fact from outside; `items`: what its message must dispatch."""
+class SignalAnswer(Record, frozen=True):
+    """The store's answer to a signal; `items`: what its message must dispatch."""
 
     signal_result: SignalResult
     job: Job | None = None
@@ -178,7 +178,7 @@ class Outside(Record, frozen=True):
 
 
 class Recorded(StrEnum):
-    """What became of a fact: `changed` means that the job was not as it was loaded, and nothing was written."""
+    """What became of a command: `changed` means that the job was not as it was loaded, and nothing was written."""
 
     COMMITTED = "committed"
     CHANGED = "changed"

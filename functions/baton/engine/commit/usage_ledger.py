@@ -19,7 +19,7 @@ class Spent(Struct, frozen=True):
     """What was used of queue, store and functions.
 
     Attributes:
-        messages: that the queue took, each counted when it is first delivered, or by the fact whose backup message it
+        messages: that the queue took, each counted when it is first delivered, or by the command whose backup message it
             is.
         requests: asks of the store, of which those that are ready at the same time share an HTTP request.
         commands: each script, and each call in it, as Upstash may bill them (redis-rest.md 11).

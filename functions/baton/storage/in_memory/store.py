@@ -20,10 +20,10 @@ from baton.engine.commit.answers import (
     History,
     Loaded,
     Looked,
-    Outside,
-    OutsideFact,
     PendingItems,
     Recorded,
+    Signal,
+    SignalAnswer,
     Undelivered,
 )
 from baton.engine.commit.claiming import given_back, prolonged
@@ -143,7 +143,7 @@ class InMemoryStore:
         return replace(committed, claimed=tuple([told(tree, claim_result) for claim_result in committed.claimed]))
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job, for deciding on a fact from outside."""
+        """A job, for deciding on a command."""
         charge(requests=1)
         job = self.tree(job_id).jobs.get(job_id)
         return Loaded(job, dump_job(job)) if job else None
@@ -151,7 +151,7 @@ class InMemoryStore:
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
-        """Write what follows from a fact, if the job is still as it was loaded."""
+        """Write what follows from a command, if the job is still as it was loaded."""
         before, retention_ms = self.tree(loaded.job.id), self._retention_ms
         tree, answer = operations.record(before, loaded.job, message_id, changes, now_ms, spent, retention_ms)
         self.write(loaded.job.id, with_used(before, tree, loaded.job.id))
@@ -159,11 +159,11 @@ class InMemoryStore:
             charge(requests=1)
         return answer
 
-    async def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Outside:
-        """A fact from outside ends a wait, or is kept until there is one."""
-        tree, outside = operations.tell(self.tree(job_id), job_id, message_id, fact, now_ms, spent)
+    async def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> SignalAnswer:
+        """A signal ends a wait, or is kept until there is one."""
+        tree, outside = operations.signal(self.tree(job_id), job_id, message_id, signal, now_ms, spent)
         self.write(job_id, tree)
         if not outside.signal_result.is_new:
             charge(requests=1)

@@ -12,10 +12,10 @@ from baton.engine.commit.answers import (
     Created,
     Loaded,
     Looked,
-    Outside,
-    OutsideFact,
     PendingItems,
     Recorded,
+    Signal,
+    SignalAnswer,
     Undelivered,
 )
 from baton.engine.commit.claiming import given_back, prolonged
@@ -116,14 +116,14 @@ class TreeStore:
         return self._transactions.run(root_of(claim.job_id), transition)
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job as it is, for deciding on a fact from outside."""
+        """A job as it is, for deciding on a command."""
         [text] = await self._redis.read(("HGET", keys.state_key(job_id), f"job:{job_id}"))
         return Loaded(load_job(text), text) if text else None
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
-        """Write what follows from a fact, if the job is still as it was loaded."""
+        """Write what follows from a command, if the job is still as it was loaded."""
         job, names = loaded.job, list[str]()
         if changes.begins_again:
             [names] = await self._redis.read(("HKEYS", keys.results_key(job.id)))
@@ -143,23 +143,23 @@ class TreeStore:
         recorded: tuple[Recorded, PendingItems] = await self._transactions.run(root_of(job.id), transition)
         return recorded
 
-    def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Coming[Outside]:
-        """A fact ends a wait, or is kept until there is one."""
+    def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> Coming[SignalAnswer]:
+        """A signal ends a wait, or is kept until there is one."""
 
         def places(tree: Tree) -> _Places:
-            waits = [item.call_id for item in tree.waits(job_id, now_ms) if not fact.call_id]
-            own = [fact.call_id or f"event:{fact.id}", f"early:{fact.call_id}"]
+            waits = [item.call_id for item in tree.waits(job_id, now_ms) if not signal.call_id]
+            own = [signal.call_id or f"event:{signal.id}", f"early:{signal.call_id}"]
             return [((job_id, name), True) for name in (*own, *waits)]
 
         transition = Transition(
             job_id=job_id,
-            make=lambda tree: operations.tell(tree, job_id, message_id, fact, now_ms, spent),
+            make=lambda tree: operations.signal(tree, job_id, message_id, signal, now_ms, spent),
             messages=(message_id,),
             jobs=_only(job_id),
             places=places,
-            calls=lambda _: [(job_id, fact.call_id)] if fact.call_id else [],
+            calls=lambda _: [(job_id, signal.call_id)] if signal.call_id else [],
             pays=lambda answer: answer.signal_result.is_new,
         )
         return self._transactions.run(root_of(job_id), transition)

@@ -86,7 +86,7 @@ async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute()
     backup, first = [message for message in stage.outgoing() if "x-event-id" in message.headers]
     assert backup.not_before_ms == stage.clock.ms + BACKUP_DELAY_MS
     assert first.not_before_ms == 0
-    fact = backup_of(stage).payload.fact
+    fact = backup_of(stage).payload.command
     assert isinstance(fact, Submission)
     assert (fact.job["id"], fact.task) == ("job_1", TASK)
     assert {item.relay_id for item in await stage.items()} == {stage.queue.published[0][0]}
@@ -189,7 +189,7 @@ async def test_a_job_is_cancelled_at_once_with_a_backup() -> None:
     backup, slot_request = stage.events()[seen:]
     assert isinstance(backup, AgentLoopInit)
     assert isinstance(slot_request, AgentLoopInit)
-    assert backup.payload.fact == Cancellation(by="client of acme")
+    assert backup.payload.command == Cancellation(by="client of acme")
     assert slot_request.payload.slot_request is not None
     await stage.run()
     assert stage.step_result.runs == []

@@ -100,5 +100,5 @@ class FlakyStage:
 
     def backup(self, kind: type) -> Event:
         """The last message that tells such a fact."""
-        found = [e for e in self.stage.events() if isinstance(e, AgentLoopInit) and isinstance(e.payload.fact, kind)]
+        found = [e for e in self.stage.events() if isinstance(e, AgentLoopInit) and isinstance(e.payload.command, kind)]
         return found[-1]

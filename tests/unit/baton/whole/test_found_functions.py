@@ -51,7 +51,7 @@ async def test_a_backup_whose_job_cannot_be_read_is_malformed() -> None:
     event = event_of("s", loop_item("job_9", 1, 1, 0))
     assert isinstance(event, AgentLoopInit)
     with pytest.raises(MalformedEventError):
-        await stage.deliver(event.model_copy(update={"payload": LoopPayload(turn=1, fact=fact)}))
+        await stage.deliver(event.model_copy(update={"payload": LoopPayload(turn=1, command=fact)}))
 
 
 async def test_a_tools_error_can_be_stored_whatever_its_text_is() -> None:
