@@ -114,8 +114,8 @@ def _any_epoch(take: Callable[..., Any]) -> Callable[..., Any]:
 def _told_once(take: Callable[..., Any]) -> Callable[..., Any]:
     def once(slot_table: Any, *rest: Any, **named: Any) -> Any:
         taken = take(slot_table, *rest, **named)
-        new = tuple(name for name in taken.tell if name not in slot_table or not slot_table[name].slot)
-        return replace(taken, tell=new)
+        new = tuple(name for name in taken.granted if name not in slot_table or not slot_table[name].slot)
+        return replace(taken, granted=new)
 
     return once
 

@@ -41,8 +41,8 @@ _RETENTION_MS = 1_000_000
 class WatchedTreeStore(TreeStore):
     """`TreeStore`, whose transitions are seen as they are made."""
 
-    def __init__(self, connection: SimConnection, told_limit_bytes: int) -> None:
-        super().__init__(connection, _RETENTION_MS, told_limit_bytes=told_limit_bytes)
+    def __init__(self, connection: SimConnection, prompt_limit_bytes: int) -> None:
+        super().__init__(connection, _RETENTION_MS, prompt_limit_bytes=prompt_limit_bytes)
         usual = self._transactions
         self._transactions = WatchedTransactions(connection, _RETENTION_MS, usual._most_bytes, usual._known_chars)
 
@@ -52,7 +52,7 @@ class SimStore:
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self._store = WatchedTreeStore(SimConnection(world), world.plan.told_limit_bytes)
+        self._store = WatchedTreeStore(SimConnection(world), world.plan.prompt_limit_bytes)
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job."""

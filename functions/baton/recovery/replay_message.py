@@ -32,7 +32,7 @@ class MessageState(StrEnum):
     """
 
     DUE = "due"
-    TOLD = "told"
+    SIGNALLED = "told"
     APPLIED = "applied"
     ENDED = "ended"
     UNKNOWN = "unknown"
@@ -40,7 +40,7 @@ class MessageState(StrEnum):
     FOREIGN = "foreign"
 
 
-SENDABLE = frozenset({MessageState.DUE, MessageState.TOLD, MessageState.OURS})
+SENDABLE = frozenset({MessageState.DUE, MessageState.SIGNALLED, MessageState.OURS})
 
 
 class Looked(Struct, frozen=True):
@@ -98,7 +98,7 @@ class Replaying:
             # Each message of a schedule starts a job of its own: one that did would start a second one.
             return Looked(MessageState.DUE if snapshot is None else MessageState.APPLIED, event)
         if _command(event) is not None:
-            return Looked(MessageState.TOLD, event)
+            return Looked(MessageState.SIGNALLED, event)
         if snapshot is None:
             return Looked(MessageState.UNKNOWN, event)
         expected = len(self._due(snapshot))

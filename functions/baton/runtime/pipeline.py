@@ -85,14 +85,14 @@ class Pipeline:
         """
         claims = Claims(self._store, self._clock, self._policy)
         run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims)
-        told = await self._commands.receive(delivered.event, delivered.message_id, delivered.token)
-        if told is None:  # else the command has counted its backup message
+        command_items = await self._commands.receive(delivered.event, delivered.message_id, delivered.token)
+        if command_items is None:  # else the command has counted its backup message
             if delivered.retried == 0:
                 charge(messages=1)
             run.begin(run.first)
         else:
             run.words.append("signalled")
-            await self._dispatch(run, told, via_admission=False)
+            await self._dispatch(run, command_items, via_admission=False)
         tasks = set[asyncio.Task[None]]()
         try:
             while run.todo or tasks:

@@ -87,8 +87,8 @@ async def _require_ready(settings: Settings, setup: QueueSetup, now_seconds: int
         )
     refused = await refusals(settings, now_seconds)
     if refused:
-        told = "\n".join(f"  - {each}" for each in refused)
-        raise StackError(f"not rolled: the next key's signatures would be refused. Deploy both keys first:\n{told}")
+        lines = "\n".join(f"  - {each}" for each in refused)
+        raise StackError(f"not rolled: the next key's signatures would be refused. Deploy both keys first:\n{lines}")
 
 
 _WHERE = (

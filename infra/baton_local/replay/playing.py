@@ -69,15 +69,15 @@ class Stage:
         self.reader = InMemoryReader(self.store)
         self.emitter = Emitter(SETTINGS, self.queue)
         admission, quota = InMemoryAdmission(_SLOTS), StoredQuota(None, play.clock, SETTINGS)
-        asking = SlotClient(admission, nothing_is_listed, self.emitter, play.clock, quota)
-        randomness, stores = CountingTokens(), (self.store, InMemoryArchive(self.store), admission, asking)
+        slot_client = SlotClient(admission, nothing_is_listed, self.emitter, play.clock, quota)
+        randomness, stores = CountingTokens(), (self.store, InMemoryArchive(self.store), admission, slot_client)
         self.commands = Commands(*stores, self.emitter, play.clock, randomness, JobNotices())
         self.pipeline = Pipeline(
             self.store,
             self.emitter,
             play.clock,
             randomness,
-            _executors(RecordedRegistry(registry, play), self.store, asking, play),
+            _executors(RecordedRegistry(registry, play), self.store, slot_client, play),
             self.commands,
             nothing_follows,
             Policy(
@@ -96,14 +96,14 @@ async def nothing_follows(_effects: Sequence[Effect]) -> None:
 
 
 def _executors(
-    registry: Registry, store: InMemoryStore, asking: SlotClient, play: Play
+    registry: Registry, store: InMemoryStore, slot_client: SlotClient, play: Play
 ) -> dict[type[Effect], Executor]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
     turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
     calls = RunningCalls(limit_seconds)
     run = ToolRun(registry, store, memory, play.clock, calls, _RESULT_LIMIT_BYTES, secrets)
     return {
-        RequestSlot: asking,
+        RequestSlot: slot_client,
         CallModel: Hiding(RecordedTurn(turn, play), secrets),
         RunTool: Hiding(RecordedRun(run, play), secrets),
         Remember: nothing_to_remember,
@@ -180,7 +180,7 @@ class _Player:
     stage: Stage
     play: Play
     _waiting: list[tuple[int, int, "_Message"]] = field(default_factory=list[tuple[int, int, "_Message"]])
-    _told: set[str] = field(default_factory=set[str])
+    _signalled: set[str] = field(default_factory=set[str])
     _count: int = 0
 
     async def submit(self, job: Job, task: dict[str, object]) -> None:
@@ -193,7 +193,7 @@ class _Player:
             message = heapq.heappop(self._waiting)[2]
             self.play.clock.reach(message.at_ms)
             await self.stage.pipeline.handle(Delivered(message.id, 0, message.event))
-            await self._tell_outcomes(message.event.job_id)
+            await self._signal_outcomes(message.event.job_id)
             self._take()
 
     async def cancel(self, recorded: RecordedJob) -> None:
@@ -215,20 +215,20 @@ class _Player:
             order_ms = at_ms + _LAST_MS if recorded_ms is None and _is_work(event) else at_ms
             heapq.heappush(self._waiting, (order_ms, self._count, _Message(message_id, event, at_ms)))
 
-    async def _tell_outcomes(self, job_id: str) -> None:
+    async def _signal_outcomes(self, job_id: str) -> None:
         """Whatever calls wait for has happened: by hand of a person, by an event, or by the time."""
         tree = self.stage.store.tree(job_id)
         for item in tuple(tree.items.values()):
-            if item.kind is not ItemKind.WAIT or item.call_id in self._told:
+            if item.kind is not ItemKind.WAIT or item.call_id in self._signalled:
                 continue
             call = self.play.call(item.call_id)
             if call is None or call.child is not None or call.outcome is None:
                 continue
-            self._told.add(item.call_id)
+            self._signalled.add(item.call_id)
             signal = Signal(f"evt_{item.call_id}", canonical_json(call.outcome), call_id=item.call_id)
             now_ms = self.play.clock.now_ms()
-            told = await self.stage.store.signal(item.job_id, f"{_OUTSIDE}_{item.call_id}", signal, now_ms)
-            await dispatch(self.stage.emitter, tree.jobs[item.job_id].session_id, told.items, item.call_id)
+            answer = await self.stage.store.signal(item.job_id, f"{_OUTSIDE}_{item.call_id}", signal, now_ms)
+            await dispatch(self.stage.emitter, tree.jobs[item.job_id].session_id, answer.items, item.call_id)
 
 
 def _is_work(event: Event) -> bool:

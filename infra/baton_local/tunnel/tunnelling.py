@@ -22,7 +22,7 @@ from baton_local.dev.supervisor import Supervisor
 from baton_local.doctor.checkup import SignalAnswer, probe
 from baton_local.doctor.finding import Finding
 from baton_local.setup.account import Account
-from baton_local.setup.difference import difference, told
+from baton_local.setup.difference import described, difference
 from baton_local.setup.wanted import wanted_of
 from baton_local.tunnel.ngrok import Agent, command_of
 
@@ -100,7 +100,7 @@ class Tunnelling:
         try:
             for change in difference(wanted_of(settings), await account.look()).changes:
                 await account.apply(change)
-                self._screen.notice("setup", told(change))
+                self._screen.notice("setup", described(change))
         except PublishError as error:
             raise StackError(str(error)) from error
         finally:

@@ -57,7 +57,7 @@ async def test_a_job_is_recalled_with_its_calls_and_what_it_has_to_say(side: Sid
     assert sorted(call.id for call in recalled.ended.calls) == [call_item(0).call_id, call_item(1).call_id]
     assert all(isinstance(call, CallRecord) for call in recalled.ended.calls)
     assert (recalled.ended.entries, recalled.ended.kept) == (1, 1)
-    assert [(untold.slot_request.want, untold.job) for untold in recalled.slot_requests] == [("gone", ENDED)]
+    assert [(unsent.slot_request.want, unsent.job) for unsent in recalled.slot_requests] == [("gone", ENDED)]
     assert await side.archive.recall("job_b") is None
     assert await side.archive.recall(f"{JOB_ID}.9") is None
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contract.store.test_tell import wait_item
 
 from baton.engine.commit.answers import Signal
 from baton.engine.effects import Changes
@@ -13,6 +12,7 @@ from baton.storage.redis.totals import JOBS_LOOKED_AT, RedisKeptEvents
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out
 from tests.contract.store.side import RETENTION_MS, Side, connection_to, fake_side, side_over
+from tests.contract.store.test_signals import wait_item
 from tests.fakes import FakeStore
 from tests.fakes.kept_events import FakeKeptEvents
 

@@ -6,7 +6,6 @@ Source: decisions/0008-one-hash-tag.
 import re
 
 from msgspec.structs import replace
-from tests.contract.store.test_tell import wait_item
 
 from baton.engine.all_jobs.slots import Place, SlotState
 from baton.engine.commit.answers import Recorded, Signal
@@ -29,6 +28,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import Side
+from tests.contract.store.test_signals import wait_item
 
 _TAG = re.compile(r"\{([^}]*)\}")
 

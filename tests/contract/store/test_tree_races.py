@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from tests.contract.store.test_tell import OTHERWISE, outcome_of, wait_item
 
 from baton.engine.commit.answers import Signal, SignalResult, Verdict
 from baton.engine.effects import Changes, Skip
@@ -35,6 +34,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import RETENTION_MS, side_over
+from tests.contract.store.test_signals import OTHERWISE, outcome_of, wait_item
 
 pytestmark = pytest.mark.bridge
 

@@ -179,9 +179,9 @@ class JobsApi:
     async def _cancel(self, job: Job, by: str) -> None:
         if job.ended and job.status is not JobStatus.CANCELLED:
             raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has not ended can be cancelled")
-        told = await self._container.commands.cancel(job, by)
-        if told.job.status is not JobStatus.CANCELLED:
-            raise ApiError(409, f"job {job.id!r} is {told.job.status} by now")
+        result = await self._container.commands.cancel(job, by)
+        if result.job.status is not JobStatus.CANCELLED:
+            raise ApiError(409, f"job {job.id!r} is {result.job.status} by now")
 
     async def _retry(self, job: Job, by: str, *, from_start: bool) -> None:
         # Whether its calls can run again is seen when it is retried; the rest needs no backup message.

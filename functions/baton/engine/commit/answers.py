@@ -53,13 +53,13 @@ class Claim(Struct, frozen=True):
 class History:
     """What was said before: the transcript's entries in order, and the stored results of the tool calls in them.
 
-    `untold`: positions from and up to which entries of the transcript are not among these (`Job.untold`).
+    `compacted`: positions from and up to which entries of the transcript are not among these (`Job.compacted`).
     `size_bytes`: of all this, about. Over the store's limit for what is told at once, nothing of it is told.
     """
 
     transcript: tuple[dict[str, Any], ...] = ()
     results: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict[str, dict[str, Any]])
-    untold: tuple[int, int] = (0, 0)
+    compacted: tuple[int, int] = (0, 0)
     size_bytes: int = dataclass_field(default=0, compare=False)
 
 
@@ -188,7 +188,7 @@ class Recorded(StrEnum):
 PendingItems = tuple[WorkItem, ...]
 
 
-class Untold(Struct, frozen=True):
+class UnsentRequest(Struct, frozen=True):
     """A request that the admission may not have heard, the job whose it is, and what the job's usage ledger says."""
 
     slot_request: WorkItem
@@ -205,7 +205,7 @@ class Recalled(Struct, frozen=True):
 
     loaded: Loaded
     ended: EndedJob
-    slot_requests: tuple[Untold, ...] = ()
+    slot_requests: tuple[UnsentRequest, ...] = ()
     written: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 

@@ -26,7 +26,7 @@ from baton.engine.commit.answers import (
     SignalResult,
     Tombstone,
     Undelivered,
-    Untold,
+    UnsentRequest,
     Verdict,
 )
 from baton.engine.commit.claiming import (
@@ -240,8 +240,8 @@ def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: i
     """A job with what a retry or a removal is decided on. `entries`, `head`: of its transcript, and its beginning."""
     job_id = loaded.job.id
     ended = EndedJob(loaded.job, tuple(calls), entries, 2 if remembered(head) else 1)
-    untold = tuple(
-        Untold(item, tree.jobs[item.job_id], tree.usage.get(item.job_id, NOTHING_USED))
+    unsent = tuple(
+        UnsentRequest(item, tree.jobs[item.job_id], tree.usage.get(item.job_id, NOTHING_USED))
         for item in _slot_requests(tree.items)
     )
     written = {
@@ -249,16 +249,16 @@ def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: i
         for name, other in tree.jobs.items()
         if other.ended and (name == job_id or name.startswith(f"{job_id}."))
     }
-    return Recalled(loaded, ended, untold, written)
+    return Recalled(loaded, ended, unsent, written)
 
 
 def removal(tree: Tree, recalled: Recalled) -> Removed:
     """What becomes of it. A slot request that nobody tells any more would leave its slot to nobody."""
-    job, told = recalled.loaded.job, {untold.slot_request.key for untold in recalled.slot_requests}
+    job, sent = recalled.loaded.job, {unsent.slot_request.key for unsent in recalled.slot_requests}
     if job.id not in tree.jobs:
         return Removed.UNKNOWN
-    untold = any(item.key not in told for item in _slot_requests(tree.items))
-    return Removed.CHANGED if untold or tree.jobs[job.id] != job or not job.ended else Removed.REMOVED
+    unsent = any(item.key not in sent for item in _slot_requests(tree.items))
+    return Removed.CHANGED if unsent or tree.jobs[job.id] != job or not job.ended else Removed.REMOVED
 
 
 def _slot_requests(items: Mapping[str, WorkItem]) -> list[WorkItem]:

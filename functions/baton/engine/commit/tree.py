@@ -245,8 +245,8 @@ class Tree(Struct, frozen=True):
 
     def said_ms(self, job_id: str) -> int:
         """When what the admission should know was last requested, or, by a job that has ended, told."""
-        told_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
-        return max(self.slot_state(job_id).epoch, told_ms)
+        ended_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
+        return max(self.slot_state(job_id).epoch, ended_ms)
 
     def over(self) -> tuple[str, ...]:
         """The ended jobs that have nothing to say any more."""

@@ -29,13 +29,13 @@ from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.totals import adding, counting
 from baton.storage.redis.tree_attempt import Transition
-from baton.storage.redis.tree_reading import calls_continued, calls_told_with, outcomes_continued
+from baton.storage.redis.tree_reading import calls_claimed_with, calls_continued, outcomes_continued
 from baton.storage.redis.tree_snapshot import Place
 from baton.storage.redis.tree_transactions import KNOWN_CHARS, Transactions
 from baton_events.ids import job_of_call, root_of
 
 # Below the 10 MB that the hosted store lets an answer have; what else is in one has the rest.
-_TOLD_LIMIT_BYTES = 8_000_000
+_PROMPT_LIMIT_BYTES = 8_000_000
 _Places = Iterable[tuple[Place, bool]]
 _Answer = TypeVar("_Answer")
 Coming = Coroutine[Any, Any, _Answer]
@@ -44,7 +44,7 @@ Coming = Coroutine[Any, Any, _Answer]
 class TreeStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
-    `told_limit_bytes`: of what one answer reads; of more than that only the size is known. `known_chars`: of the
+    `prompt_limit_bytes`: of what one answer reads; of more than that only the size is known. `known_chars`: of the
     transcripts that this process keeps to itself.
     """
 
@@ -53,12 +53,12 @@ class TreeStore:
         connection: RedisConnection,
         retention_ms: int,
         *,
-        told_limit_bytes: int = _TOLD_LIMIT_BYTES,
+        prompt_limit_bytes: int = _PROMPT_LIMIT_BYTES,
         known_chars: int = KNOWN_CHARS,
     ) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
-        self._transactions = Transactions(connection, retention_ms, told_limit_bytes, known_chars)
+        self._transactions = Transactions(connection, retention_ms, prompt_limit_bytes, known_chars)
 
     def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Coming[Created]:
         """Write a new job carried by its backup message, unless it is there."""
@@ -84,7 +84,7 @@ class TreeStore:
             item_key=claim.item_key,
             turns=claim.item_key.startswith(f"{ItemKind.LOOP}:"),
             places=lambda _: [((claim.job_id, claim.call_id), True)] if waits else (),
-            calls=lambda tree: calls_told_with(claim, tree),
+            calls=lambda tree: calls_claimed_with(claim, tree),
         )
         return self._transactions.run(root_of(claim.job_id), transition)
 

@@ -58,7 +58,7 @@ def completion(call_id: str, value: Any = 7) -> Completion:
     return Completion(call_id=call_id, outcome={"ok": value})
 
 
-async def tell(stage: Stage, fact: Completion | Occurrence) -> SignalResult:
+async def send_signal(stage: Stage, fact: Completion | Occurrence) -> SignalResult:
     """The API takes a fact in."""
     return await stage.container.commands.signal((await stage.snapshot()).job, fact)
 
@@ -84,13 +84,13 @@ async def test_an_outcome_from_outside_ends_the_wait_once() -> None:
     """The first stays; the job goes on with it, and the timer finds nothing to do."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
-    assert await tell(stage, completion(call_id)) is SignalResult.FIRST
-    assert await tell(stage, completion(call_id)) is SignalResult.AGAIN
-    assert await tell(stage, completion(call_id, 8)) is SignalResult.OTHER
+    assert await send_signal(stage, completion(call_id)) is SignalResult.FIRST
+    assert await send_signal(stage, completion(call_id)) is SignalResult.AGAIN
+    assert await send_signal(stage, completion(call_id, 8)) is SignalResult.OTHER
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
-    assert await tell(stage, completion(call_id, 9)) is SignalResult.OTHER
+    assert await send_signal(stage, completion(call_id, 9)) is SignalResult.OTHER
 
 
 async def test_a_failure_from_outside_is_the_models_to_know() -> None:
@@ -98,7 +98,7 @@ async def test_a_failure_from_outside_is_the_models_to_know() -> None:
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     error = {"type": "operation_failed", "message": "sold out"}
-    await tell(stage, Completion(call_id=call_id, outcome={"error": error}))
+    await send_signal(stage, Completion(call_id=call_id, outcome={"error": error}))
     await stage.run()
     snapshot = await stage.snapshot()
     assert snapshot.calls[0].status is CallStatus.FAILED
@@ -113,7 +113,7 @@ async def test_a_time_out_is_an_outcome() -> None:
     await stage.run()
     call_id, status, result = await only_call(stage)
     assert (status, result) == (CallStatus.COMPLETED, {"ok": {"timedOut": True}})
-    assert await tell(stage, completion(call_id)) is SignalResult.OTHER
+    assert await send_signal(stage, completion(call_id)) is SignalResult.OTHER
 
 
 async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
@@ -123,7 +123,7 @@ async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
     await stage.deliver(first, stage.queue.published[-1][0])
     call_id, status, _ = await only_call(stage)
     assert status is CallStatus.QUEUED
-    assert await tell(stage, completion(call_id)) is SignalResult.FIRST
+    assert await send_signal(stage, completion(call_id)) is SignalResult.FIRST
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
     assert stage.clock.ms < stage.store.tree("job_1").jobs["job_1"].created_at_ms + 3_600_000
@@ -137,8 +137,8 @@ async def test_an_event_ends_one_wait_and_one_that_came_before_is_kept() -> None
         Call("wait_for_event", {"name": "sent", "timeout_seconds": 120}),
     )
     await stage.submit("waits")
-    assert await tell(stage, Occurrence(name="paid", data={"n": 1})) is SignalResult.FIRST
-    assert await tell(stage, Occurrence(name="paid", data={"n": 2})) is SignalResult.FIRST
+    assert await send_signal(stage, Occurrence(name="paid", data={"n": 1})) is SignalResult.FIRST
+    assert await send_signal(stage, Occurrence(name="paid", data={"n": 2})) is SignalResult.FIRST
     await stage.run()
     snapshot = await stage.snapshot()
     results = [snapshot.results[call.id]["ok"] for call in snapshot.calls]
@@ -163,7 +163,7 @@ async def test_a_cancelled_wait_is_over() -> None:
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     await stage.container.commands.cancel((await stage.snapshot()).job, "test")
-    assert await tell(stage, completion(call_id)) is SignalResult.ENDED
+    assert await send_signal(stage, completion(call_id)) is SignalResult.ENDED
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
 
@@ -187,8 +187,8 @@ async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_backup_re
         told, calls={}, items={item.key: item for item in told.items.values() if item.kind is ItemKind.LOOP}
     )
     stage.store.write("job_1", claim_result)
-    assert await tell(stage, completion(call_id)) is SignalResult.EARLY
-    assert await tell(stage, completion(call_id)) is SignalResult.AGAIN
+    assert await send_signal(stage, completion(call_id)) is SignalResult.EARLY
+    assert await send_signal(stage, completion(call_id)) is SignalResult.AGAIN
 
 
 async def test_a_backup_tells_an_outcome_a_second_time() -> None:
@@ -196,7 +196,7 @@ async def test_a_backup_tells_an_outcome_a_second_time() -> None:
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     before = stage.store.tree("job_1")
-    await tell(stage, completion(call_id))
+    await send_signal(stage, completion(call_id))
     stage.store.write("job_1", before)
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
