@@ -166,31 +166,6 @@ def _looking_at_nothing(init: Callable[..., None]) -> Callable[..., None]:
     return lambda self, store, *rest: init(self, _Blind(store), *rest)
 
 
-def _noting_backups(send: Callable[..., Any]) -> Callable[..., Any]:
-    async def noting(self: backup.Backup) -> str:
-        _BACKUPS[self.job.id] = self
-        message_id: str = await send(self)
-        return message_id
-
-    return noting
-
-
-_BACKUPS: dict[str, backup.Backup] = {}
-
-
-def _taking_back(submit: Callable[..., Any]) -> Callable[..., Any]:
-    async def taking_back(self: submission.SubmitJob, job: Any, *rest: Any, **named: Any) -> Any:
-        _BACKUPS.pop(job.id, None)  # another world's
-        try:
-            return await submit(self, job, *rest, **named)
-        except StoreError:
-            if job.id in _BACKUPS:
-                await _BACKUPS[job.id]._take_back()
-            raise
-
-    return taking_back
-
-
 def _always_epoch_0(first_slot_state: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments, **named: replace(first_slot_state(*arguments, **named), epoch=0)
 
@@ -266,14 +241,6 @@ DEFECTS = (
     Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),
     Defect(
         "two jobs of a session run at once", "one_job_of_a_session_at_a_time", (Patch(admission, "lines", _no_lines),)
-    ),
-    Defect(
-        "a backup is taken back though the store may have done it",
-        "every_item_is_guaranteed",
-        (
-            Patch(backup.Backup, "_send", _noting_backups),
-            Patch(submission.SubmitJob, "__call__", _taking_back),
-        ),
     ),
     Defect(
         "a later word has the epoch of an earlier one",

@@ -20,8 +20,8 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     """One request to an agent. Its task (text and data) is the first entry of its transcript, not here.
 
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
-    `compacted`: the transcript's entries from, and up to but without, these positions are no longer told to the model, and
-    not loaded: a later entry sums them up. They stay where they are.
+    `compacted`: the transcript's entries from, and up to but without, these positions are no longer sent to the model,
+    and not loaded: a later entry sums them up. They stay where they are.
     `reserve_tokens`, `reserve_usd`: what a model call of it is thought to take: as much as the last one.
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.

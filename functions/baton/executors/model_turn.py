@@ -3,8 +3,8 @@
 Its text is appended to the job's parts while it is made, but for a planner's, which is a thought, and for a structured
 answer, whose text is made of what was checked.
 
-Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is a result of the job's, not a failure of
-the delivery. Must not: run tools; it only checks whether those asked for exist and fit.
+Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is one, not a failure of the delivery.
+Must not: run tools; it only checks whether those asked for exist and fit.
 """
 
 from collections.abc import Mapping, Sequence

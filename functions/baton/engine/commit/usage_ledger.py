@@ -19,8 +19,8 @@ class Spent(Struct, frozen=True):
     """What was used of queue, store and functions.
 
     Attributes:
-        messages: that the queue took, each counted when it is first delivered, or by the command whose backup message it
-            is.
+        messages: that the queue took, each counted when it is first delivered, or by the command whose backup
+            message it is.
         requests: asks of the store, of which those that are ready at the same time share an HTTP request.
         commands: each script, and each call in it, as Upstash may bill them (redis-rest.md 11).
         deliveries: attempts of the queue to deliver a message.
