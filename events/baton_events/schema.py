@@ -54,7 +54,7 @@ class WireModel(BaseModel):
 
 
 class Submission(WireModel):
-    """The fact that a job was submitted, in the first event and again in its backup message.
+    """A job is submitted, in the first event and again in its backup message.
 
     `job`: the new job's state, `task`: what the model is asked; both as the store keeps them.
     """
@@ -65,7 +65,7 @@ class Submission(WireModel):
 
 
 class Cancellation(WireModel):
-    """The fact that somebody cancelled this run of the job; `by`: who, for people."""
+    """Somebody cancels this run of the job; `by`: who, for people."""
 
     kind: Literal["cancel"] = "cancel"
     by: str = ""
@@ -73,7 +73,7 @@ class Cancellation(WireModel):
 
 
 class Retrial(WireModel):
-    """The fact that somebody wants the job to run again after this run, which had ended; `by`: who, for people."""
+    """Somebody wants the job to run again after this run, which had ended; `by`: who, for people."""
 
     kind: Literal["retry"] = "retry"
     run: int = 1
@@ -82,14 +82,14 @@ class Retrial(WireModel):
 
 
 class Removal(WireModel):
-    """The fact that somebody deleted the data of the job, whose run this was; it had ended."""
+    """Somebody deletes the data of the job, whose run this was; it had ended."""
 
     kind: Literal["remove"] = "remove"
     run: int = 1
 
 
 class Completion(WireModel):
-    """The fact that an operation was completed from outside, in this run.
+    """An operation is completed from outside, in this run.
 
     `outcome`: `{"ok": …}` or `{"error": {type, message}}`.
     """
@@ -101,7 +101,7 @@ class Completion(WireModel):
 
 
 class Occurrence(WireModel):
-    """The fact that an event that a job may wait for has happened."""
+    """Somebody sends an event that a job may wait for."""
 
     kind: Literal["event"] = "event"
     name: str
@@ -109,7 +109,7 @@ class Occurrence(WireModel):
 
 
 class Recurrence(WireModel):
-    """The fact that it is time for a schedule's next job; its event's `jobId` is the schedule's id.
+    """It is time for a schedule's next job; its event's `jobId` is the schedule's id.
 
     `job`: what the new job is made after, `task`: what its model is asked. `schedule`: for people: cron and time zone.
     """
@@ -120,7 +120,7 @@ class Recurrence(WireModel):
     schedule: dict[str, Any]
 
 
-Fact = Annotated[
+Command = Annotated[
     Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Recurrence, Field(discriminator="kind")
 ]
 
@@ -136,7 +136,7 @@ class LoopPayload(WireModel):
     attempt: Annotated[int, Field(ge=1)] = 1
     slot_request: Annotated[int | None, Field(alias="wish")] = None
     remember: bool | None = None
-    fact: Fact | None = None
+    command: Annotated[Command | None, Field(alias="fact")] = None
 
 
 class ToolPayload(WireModel):

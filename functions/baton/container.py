@@ -9,11 +9,10 @@ from baton.admission.stored_quota import StoredQuota
 from baton.agents.loader import load_registry
 from baton.agents.registry import Registry
 from baton.clock import Clock, Randomness
-from baton.commands.acceptance import Acceptance
-from baton.commands.complete import Completing
-from baton.commands.facts import Facts
+from baton.commands.commands import Commands
 from baton.commands.follow import Followers, JobNotices
 from baton.commands.operation_stream import OperationOutcomes, Operations
+from baton.commands.signal import CompleteOperation
 from baton.engine.effects import UNDELIVERED, Effect, RequestSlot
 from baton.memory.keeper import MemoryKeeper
 from baton.observability.alerts import Alerting, Alerts
@@ -120,14 +119,11 @@ class Container:
         return Emitter(self.settings, self.ports.queue)
 
     @cached_property
-    def _facts(self) -> Facts:
+    def commands(self) -> Commands:
+        """Changes jobs, for API calls and for their backup messages."""
         ports = self.ports
-        return Facts(ports.store, ports.archive, ports.admission, self._slot_client, self.emitter, ports.clock)
-
-    @cached_property
-    def acceptance(self) -> Acceptance:
-        """Accepts API calls that change a job."""
-        return Acceptance(self._facts, self.emitter, self.ports.clock, self.ports.randomness, self.notices)
+        stores = (ports.store, ports.archive, ports.admission, self._slot_client)
+        return Commands(*stores, self.emitter, ports.clock, ports.randomness, self.notices)
 
     @cached_property
     def memory(self) -> MemoryKeeper:
@@ -149,7 +145,7 @@ class Container:
         """Takes in outcomes of operations, by whichever way they come."""
         ports, settings = self.ports, self.settings
         stream, counters = ports.operation_stream, ports.counters
-        completing = Completing(ports.reader, self.acceptance, stream, counters, self.secrets)
+        completing = CompleteOperation(ports.reader, self.commands.signal, stream, counters, self.secrets)
         limit_bytes, interval_ms = settings.result_limit_bytes, settings.operations_stream_seconds * 1000
         outcomes = OperationOutcomes(
             stream, completing, self.emitter, counters, ports.clock, interval_ms=interval_ms, limit_bytes=limit_bytes
@@ -189,7 +185,7 @@ class Container:
             suspects=self.suspects,
         )
         outside = (ports.store, self.emitter, ports.clock, ports.randomness)
-        return Pipeline(*outside, self._executors(spec), self._facts, self._post_commit, policy)
+        return Pipeline(*outside, self._executors(spec), self.commands, self._post_commit, policy)
 
     def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
         found: dict[type[Effect], Executor] = {RequestSlot: self._slot_client}
@@ -219,7 +215,7 @@ class Container:
     def delivery_failed(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app that takes the queue's failure callbacks."""
         ports = self.ports
-        redelivery = Redelivery(ports.store, self._facts, self._sweep, self.emitter, ports.clock, self._post_commit)
+        redelivery = Redelivery(ports.store, self.commands, self._sweep, self.emitter, ports.clock, self._post_commit)
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed):

@@ -46,7 +46,7 @@ def build_site(container: Container) -> Starlette:
         with container.stopping.noticing():
             yield
         await container.stopping.work_is_given_back()
-        await container.metering.tell()
+        await container.metering.flush()
         await container.close()
 
     keys = Keys(container)

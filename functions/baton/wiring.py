@@ -33,7 +33,9 @@ def real_ports(settings: Settings) -> Ports:
     connection, clock = RedisConnection(settings), SystemClock()
     per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
     return Ports(
-        store=TreeStore(connection, settings.job_retention_seconds * 1000, told_limit_bytes=settings.told_limit_bytes),
+        store=TreeStore(
+            connection, settings.job_retention_seconds * 1000, prompt_limit_bytes=settings.prompt_limit_bytes
+        ),
         reader=RedisReader(connection),
         archive=RedisArchive(connection, settings.job_retention_seconds * 1000),
         admission=RedisAdmission(connection, *slots),

@@ -137,7 +137,7 @@ async def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     try:
         for name in ("job_warm", "job_traced"):
             job = Job(name, f"session-{name}", "tenant", "doubles", container.ports.clock.now_ms())
-            await container.acceptance.submit(job, {"text": "double it", "data": {}})
+            await container.commands.submit(job, {"text": "double it", "data": {}})
             await delivered(turns, settings.endpoint_url(agent_loop.SPEC.path), queue.newest(EventType.LOOP_INIT))
             found = await delivered(
                 app, settings.endpoint_url(tool_executor.SPEC.path), queue.newest(EventType.TOOL_CALL)

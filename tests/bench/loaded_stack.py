@@ -10,14 +10,11 @@ from typing import Any
 
 import aiohttp
 
-from baton.admission.slot_client import JobRows, SlotClient
-from baton.admission.stored_quota import StoredQuota
 from baton.api.jobs.submission import new_job, read_submit_body
 from baton.clock import SystemClock
-from baton.commands.submit import Submitting
+from baton.container import Container
 from baton.settings.settings import Settings
 from baton.wiring import real_ports
-from baton_events.emitter import Emitter
 from baton_local.redis.data_dir import DataDir
 from tests.bench.loaded_agents import registry
 from tests.bench.peers.job_ends import Wire
@@ -97,10 +94,7 @@ class Loaded:
             max_concurrent_jobs=1,  # they get no slot from here
         )
         ports, clock = real_ports(settings), SystemClock()
-        emitter = Emitter(settings, ports.queue)
-        rows, quota = JobRows(ports.listing, ports.counters), StoredQuota(ports.stored_bytes, clock, settings)
-        asking = SlotClient(ports.admission, rows, emitter, clock, quota)
-        submitting = Submitting(ports.store, asking, clock)
+        container = Container(settings, ports, registry)
 
         async def write(number: int) -> None:
             body = read_submit_body(json.dumps(submission("answers", number)).encode())
@@ -108,13 +102,12 @@ class Loaded:
             job = new_job(
                 body, registry, job_id=f"job_{name}", session_id=f"session_{name}", tenant=TENANT, now_ms=clock.now_ms()
             )
-            await submitting.submit(job, body.task, f"msg_{name}")
+            await container.commands.submit.create(job, body.task, f"msg_{name}")
 
         try:
             await _at_once(waiting, write)
         finally:
-            await emitter.close()
-            await ports.reader.close()
+            await container.close()
 
 
 def _has_claim(values: Any, now_ms: int) -> bool:

@@ -32,7 +32,7 @@ GROUPS = (
             "functions/baton/runtime/pipeline",
             "functions/baton/queue/dispatch",
             "functions/baton/runtime/webhook",
-            "functions/baton/commands/facts",
+            "functions/baton/commands/commands",
         ),
     ),
     ("own: agents, models, tools", ("functions/baton/agents/", "functions/baton/models/", "functions/baton/tools/")),

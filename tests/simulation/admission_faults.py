@@ -52,7 +52,7 @@ class SimAdmission:
             )
             if CURRENT.get().zombie:
                 world.excused.add(slot_request_key(job_id, slot_state.epoch))
-                world.excused.update(slot_request_key(told.job_id, told.epoch) for told in slot_answer.tell)
+                world.excused.update(slot_request_key(told.job_id, told.epoch) for told in slot_answer.granted)
             if slot_answer.busy:
                 return slot_answer
             if before is None and job_id in world.tree(job_id).jobs:
@@ -74,7 +74,7 @@ class SimAdmission:
             return await self._fake.sweep(due_ms, now_ms, again=again, after=after, page=page), self._world.loop.seconds
 
         turn, self._looked_at[CURRENT.get().name] = await self._ask("sweep", look)
-        self._world.told_by_sweeps.update(told.job_id for told in turn.tell)
+        self._world.told_by_sweeps.update(told.job_id for told in turn.granted)
         return turn
 
     async def slot_table(self) -> dict[str, Entry]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from baton.commands.acceptance import WITNESSED_MS
+from baton.commands.backup import WITNESSED_MS
 from tests.simulation.asgi import Answer
 from tests.simulation.dice import number_of
 from tests.simulation.guarantee import ON_SETTLE, Settled

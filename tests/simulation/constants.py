@@ -42,7 +42,7 @@ DELIVERY_BUDGET = UNDELIVERED_BUDGET
 USUAL_LIMITS = Limits()
 # So many calls may hang in a process before it is replaced.
 USUAL_MOST_HUNG = _SETTINGS.hung_tools_limit
-USUAL_TOLD_LIMIT_BYTES = _SETTINGS.told_limit_bytes
+USUAL_PROMPT_LIMIT_BYTES = _SETTINGS.prompt_limit_bytes
 
 
 def _interval_seconds(cron: str) -> float:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.executors.bounded import TOO_MUCH_TOLD
+from baton.executors.bounded import PROMPT_TOO_LARGE
 from tests.fakes import Tree
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
@@ -128,7 +128,7 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
     died = {(call.turn, call.position): (call.attempts, call.error.type if call.error else "") for call in calls}
     turn = job.turn - job.first_turn + 1  # of its run, as its script counts them
     error = job.error.type if job.error else ""
-    return Died(died, turn if error in (DIED, TOO_MUCH_TOLD) else 0, error)
+    return Died(died, turn if error in (DIED, PROMPT_TOO_LARGE) else 0, error)
 
 
 def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:

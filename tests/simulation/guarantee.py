@@ -83,7 +83,7 @@ def is_guaranteed(world: "World", tree: Tree, item: WorkItem) -> bool:
     entry = world.admission.entries.get(item.job_id)
     if entry is None or (entry.epoch, entry.want) != (item.attempt, "slot"):
         return False
-    has_giver = _still_speaks(world, entry.cause) if entry.cause else _is_submitted(world, item.job_id)
+    has_giver = _still_speaks(world, entry.granted_by) if entry.granted_by else _is_submitted(world, item.job_id)
     return not entry.slot or has_giver
 
 

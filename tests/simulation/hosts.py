@@ -135,7 +135,7 @@ def settings_of(plan: Plan) -> Settings:
         stream_batch_bytes=24 if plan.streams else 400,
         message_timeout_seconds=plan.message_timeout_seconds,
         result_limit_bytes=RESULT_LIMIT_BYTES,
-        told_limit_bytes=plan.told_limit_bytes,
+        prompt_limit_bytes=plan.prompt_limit_bytes,
         bytes_kept_per_tenant=plan.bytes_kept,
         hung_tools_limit=plan.most_hung or USUAL_MOST_HUNG,
         deliveries_at_once=tuple((path, plan.places) for path in WEBHOOK_ENDPOINTS) if plan.flows else (),

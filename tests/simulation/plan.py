@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.blocking_jobs import with_blocking_tools
-from tests.simulation.constants import USUAL_TOLD_LIMIT_BYTES
+from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
 from tests.simulation.killing import with_a_killer
@@ -150,11 +150,11 @@ class Plan:
         return self.seed % _ONE_ON_SERVER == 0
 
     @property
-    def told_limit_bytes(self) -> int:
+    def prompt_limit_bytes(self) -> int:
         """So much may a turn be told at once: in some worlds with limits less than a large input has."""
         dice = Dice(self.seed)
         small = self.limited and dice.chance(0.3, _TOLD)
-        return dice.whole(RESULT_LIMIT_BYTES, 6_000, _TOLD, 1) if small else USUAL_TOLD_LIMIT_BYTES
+        return dice.whole(RESULT_LIMIT_BYTES, 6_000, _TOLD, 1) if small else USUAL_PROMPT_LIMIT_BYTES
 
     @property
     def deployed_at(self) -> float:

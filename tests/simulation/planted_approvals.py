@@ -10,7 +10,7 @@ from baton.api.jobs import approvals
 from baton.engine import approvals as engine_approvals
 from baton.engine import tool_call
 from baton.engine.commit import tree as rule_of_trees
-from baton.engine.commit.answers import Outside, SignalResult
+from baton.engine.commit.answers import SignalAnswer, SignalResult
 from baton.engine.effects import Decision, RunTool
 from baton.engine.state import State
 from baton.engine.step_results import ToolAsks
@@ -63,7 +63,7 @@ def _without_edits(_restored: Callable[..., Any]) -> Callable[..., Any]:
     return lambda _edited, original: original
 
 
-def _two_firsts(told: Outside, *_arguments: Any) -> Outside:
+def _two_firsts(told: SignalAnswer, *_arguments: Any) -> SignalAnswer:
     return replace(told, signal_result=SignalResult.FIRST) if told.signal_result is SignalResult.OTHER else told
 
 
@@ -128,7 +128,7 @@ DEFECTS = (
     _asked(
         "two decisions are said to count",
         "a_decision_that_counts_is_recorded",
-        answering_step("tell", _two_firsts),
+        answering_step("signal", _two_firsts),
     ),
     _asked(
         "a decision about something else counts",

@@ -6,8 +6,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton import container
-from baton.commands import acceptance, facts
+from baton.commands import after_failover, backup
 from baton.commands import submit as submission
+from baton.commands.commands import Commands
 from baton.engine import lifecycle
 from baton.engine import tool_call as calls
 from baton.engine import turn as turns
@@ -113,8 +114,8 @@ def _any_epoch(take: Callable[..., Any]) -> Callable[..., Any]:
 def _told_once(take: Callable[..., Any]) -> Callable[..., Any]:
     def once(slot_table: Any, *rest: Any, **named: Any) -> Any:
         taken = take(slot_table, *rest, **named)
-        new = tuple(name for name in taken.tell if name not in slot_table or not slot_table[name].slot)
-        return replace(taken, tell=new)
+        new = tuple(name for name in taken.granted if name not in slot_table or not slot_table[name].slot)
+        return replace(taken, granted=new)
 
     return once
 
@@ -141,9 +142,9 @@ def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
     return (Patch(fake, "take", make),)
 
 
-def _not_taken_in(backup: Callable[..., Any]) -> Callable[..., Any]:
-    async def not_taken_in(self: facts.Facts, event: Any, *rest: Any) -> Any:
-        return () if getattr(event.payload, "fact", None) else await backup(self, event, *rest)
+def _not_taken_in(receive: Callable[..., Any]) -> Callable[..., Any]:
+    async def not_taken_in(self: Commands, event: Any, *rest: Any) -> Any:
+        return () if getattr(event.payload, "fact", None) else await receive(self, event, *rest)
 
     return not_taken_in
 
@@ -163,29 +164,6 @@ class _Blind:
 
 def _looking_at_nothing(init: Callable[..., None]) -> Callable[..., None]:
     return lambda self, store, *rest: init(self, _Blind(store), *rest)
-
-
-def _noting_backups(backup: Callable[..., Any]) -> Callable[..., Any]:
-    async def noting(self: acceptance.Acceptance, job_id: str, *rest: Any) -> str:
-        _BACKUPS[job_id] = await backup(self, job_id, *rest)
-        return _BACKUPS[job_id]
-
-    return noting
-
-
-_BACKUPS: dict[str, str] = {}
-
-
-def _taking_back(submit: Callable[..., Any]) -> Callable[..., Any]:
-    async def taking_back(self: acceptance.Acceptance, job: Any, *rest: Any, **named: Any) -> Any:
-        _BACKUPS.pop(job.id, None)  # another world's
-        try:
-            return await submit(self, job, *rest, **named)
-        except StoreError:
-            await self._take_back(_BACKUPS.get(job.id, ""))
-            raise
-
-    return taking_back
 
 
 def _always_epoch_0(first_slot_state: Callable[..., Any]) -> Callable[..., Any]:
@@ -224,13 +202,13 @@ DEFECTS = (
     ),
     Defect("nothing is dispatched", "every_item_is_guaranteed", (idle(pipeline, "dispatch", 0),)),
     Defect("a crash is survived", "a_crash_ends_an_invocation", (Patch(pipeline.Pipeline, "handle", _surviving),)),
-    Defect("no backup is published", "an_accepted_job_exists", (idle(acceptance.Acceptance, "_backup", "msg_none"),)),
+    Defect("no backup is published", "an_accepted_job_exists", (idle(backup.Backup, "_send", "msg_none"),)),
     Defect(
         "a backup does not look at its job",
         "nothing_is_left_to_a_sweep",
-        (Patch(facts.Facts, "__init__", _looking_at_nothing),),
+        (Patch(after_failover.AfterFailover, "__init__", _looking_at_nothing),),
     ),
-    Defect("a backup is not taken in", "every_item_is_guaranteed", (Patch(facts.Facts, "backup", _not_taken_in),)),
+    Defect("a backup is not taken in", "every_item_is_guaranteed", (Patch(Commands, "receive", _not_taken_in),)),
     Defect(
         "a failure callback is ignored",
         "every_item_is_guaranteed",
@@ -263,14 +241,6 @@ DEFECTS = (
     Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),
     Defect(
         "two jobs of a session run at once", "one_job_of_a_session_at_a_time", (Patch(admission, "lines", _no_lines),)
-    ),
-    Defect(
-        "a backup is taken back though the store may have done it",
-        "every_item_is_guaranteed",
-        (
-            Patch(acceptance.Acceptance, "_backup", _noting_backups),
-            Patch(acceptance.Acceptance, "submit", _taking_back),
-        ),
     ),
     Defect(
         "a later word has the epoch of an earlier one",

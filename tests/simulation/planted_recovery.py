@@ -7,22 +7,48 @@ from msgspec import structs
 
 from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError
-from baton.commands import facts
+from baton.commands import submit
+from baton.commands.backup import Backup
 from baton.engine.all_jobs import slots
 from baton.engine.commit import operations
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.recovery import dead_letters, sweep
+from baton_events.errors import StoreError
 from tests.fakes import Tree
 from tests.simulation import versions
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
 
 def _creating_nothing(again: Callable[..., Any]) -> Callable[..., Any]:
-    async def nothing(self: facts.Facts, event: Any, *rest: Any) -> Any:
+    async def nothing(self: submit.SubmitJob, event: Any, *rest: Any) -> Any:
         return await again(self, event, *rest) if await self.find(event.job_id) else ()
 
     return nothing
+
+
+def _noting_backups(send: Callable[..., Any]) -> Callable[..., Any]:
+    async def noting(self: Backup) -> Any:
+        _BACKUPS[self.job.id] = self
+        return await send(self)
+
+    return noting
+
+
+_BACKUPS: dict[str, Backup] = {}
+
+
+def _taking_back(accept: Callable[..., Any]) -> Callable[..., Any]:
+    async def taking_back(self: submit.SubmitJob, job: Any, *rest: Any, **named: Any) -> Any:
+        _BACKUPS.pop(job.id, None)  # another world's
+        try:
+            return await accept(self, job, *rest, **named)
+        except StoreError:
+            if job.id in _BACKUPS:
+                await _BACKUPS[job.id]._take_back()
+            raise
+
+    return taking_back
 
 
 def _whatever_it_was(record: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,7 +106,15 @@ DEFECTS = (
     Defect(
         "a backup message creates nothing",
         "an_accepted_job_exists",
-        (Patch(facts.Facts, "_submission_again", _creating_nothing),),
+        (Patch(submit.SubmitJob, "again", _creating_nothing),),
+    ),
+    Defect(
+        "a backup is taken back though the store may have done it",
+        "every_item_is_guaranteed",
+        (
+            Patch(Backup, "_send", _noting_backups),
+            Patch(submit.SubmitJob, "__call__", _taking_back),
+        ),
     ),
     Defect(
         "a dead failure callback stays dead",

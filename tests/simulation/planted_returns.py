@@ -5,7 +5,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.commands import facts, retry_and_delete
+from baton.commands import cancel
+from baton.commands import retry as retry_command
+from baton.commands.submit import SubmitJob
 from baton.engine import retry as retrying
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Claim
@@ -72,14 +74,14 @@ DEFECTS = (
     in_returning_worlds(
         "a retry that is told twice begins two runs",
         "each_retry_begins_one_run",
-        Patch(retry_and_delete, "retry", _whichever_run),
+        Patch(retry_command, "retry", _whichever_run),
     ),
     in_returning_worlds(
         "a retry makes finished calls again",
         "a_finished_call_does_not_run_again",
         Patch(retrying, "_to_run", _all_of_the_turn),
         constant(retrying, "next_call_status", CallStatus.QUEUED),
-        Patch(retry_and_delete, "retry", _forgetting_nothing),
+        Patch(retry_command, "retry", _forgetting_nothing),
     ),
     in_returning_worlds(
         "the data of a retried job still expires", "a_live_job_does_not_expire", constant(Writes, "_persist", None)
@@ -87,14 +89,14 @@ DEFECTS = (
     in_returning_worlds(
         "a backup message brings a deleted job back",
         "what_is_deleted_stays_so",
-        idle(facts.Facts, "is_gone", answer=False),
+        idle(SubmitJob, "is_gone", answer=False),
         Patch(operations, "create", _over_tombstones),
         Patch(WrittenPatch, "missing", _one_key_alone),
     ),
     in_returning_worlds(
         "a cancellation cancels a later run",
         "a_cancellation_is_of_the_run_that_was_seen",
-        Patch(facts, "Cancelled", _of_any_run),
+        Patch(cancel, "Cancelled", _of_any_run),
     ),
     in_returning_worlds(
         "what was begun in an earlier run is committed in a later one",

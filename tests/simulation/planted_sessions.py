@@ -4,24 +4,23 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from baton.api.session_line import Sessions
-from baton.commands.acceptance import Acceptance
+from baton.commands.backup import Backup
 from tests.simulation.planting import Defect, Patch, replaced
 
 
-async def _leaving_the_backup(self: Acceptance, backup_id: str, began_ms: int) -> None:
+async def _leaving_the_backup(self: Backup) -> None:
     """Refuse, and let the backup message come."""
-    del self, backup_id, began_ms
+    del self
 
 
-async def _sure_of_itself(self: Acceptance, backup_id: str, began_ms: int) -> None:
+async def _sure_of_itself(self: Backup) -> None:
     """Take the backup message back, however late."""
-    del began_ms
-    await self._emitter.cancel(backup_id)
+    await self._emitter.cancel(self.relay_id)
 
 
 async def _only_the_first(self: Sessions, jobs: list[Any], by: str) -> list[Any]:
     """Cancel the running one, and forget those in line."""
-    return [(await self._container.acceptance.cancel(job, by)).job for job in jobs[:1]]
+    return [(await self._container.commands.cancel(job, by)).job for job in jobs[:1]]
 
 
 def _unasked(submit: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -41,12 +40,12 @@ DEFECTS = (
     _in_sessions(
         "the backup message of a refused job stays",
         "who_is_refused_does_not_run",
-        replaced(Acceptance, "_refuse", _leaving_the_backup),
+        replaced(Backup, "_refuse", _leaving_the_backup),
     ),
     _in_sessions(
         "a late refusal is thought to be sure",
         "who_is_refused_does_not_run",
-        replaced(Acceptance, "_refuse", _sure_of_itself),
+        replaced(Backup, "_refuse", _sure_of_itself),
     ),
     _in_sessions(
         "an interruption leaves those in line",

@@ -1,13 +1,12 @@
 """Defects of the quota of stored bytes."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from baton.admission.stored_quota import StoredQuota
-from baton.commands.acceptance import Acceptance
+from baton.commands.backup import Backup
 from baton.engine.commit.stored_bytes import BytesAdded, Keeping
 from baton.engine.state import Job, Usage
-from baton_events.schema import Fact, Submission
+from baton_events.schema import Submission
 from tests.fakes.applying import Applying
 from tests.simulation.planting import Defect, Patch, replaced
 
@@ -16,16 +15,19 @@ _check = StoredQuota.check
 
 async def _later(self: StoredQuota, tenant: str) -> None:
     """Ask nobody yet."""
-    del self, tenant
+    _ASKED[tenant] = self
 
 
-def _checking(backup: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
+_ASKED: dict[str, StoredQuota] = {}
+
+
+def _checking(send: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
     """Ask once the backup message is published, which comes all the same."""
 
-    async def witnessing(self: Acceptance, job_id: str, session_id: str, fact: Fact, *more: Any) -> str:
-        message_id = await backup(self, job_id, session_id, fact, *more)
-        if isinstance(fact, Submission):
-            await _check(self._facts.quota, str(fact.job["tenant"]))
+    async def witnessing(self: Backup) -> str:
+        message_id = await send(self)
+        if isinstance(self.command, Submission):
+            await _check(_ASKED[self.job.tenant], self.job.tenant)
         return message_id
 
     return witnessing
@@ -45,7 +47,7 @@ DEFECTS = (
     Defect(
         "a tenant is refused after its backup message is published",
         "who_is_refused_does_not_run",
-        (replaced(StoredQuota, "check", _later), Patch(Acceptance, "_backup", _checking)),
+        (replaced(StoredQuota, "check", _later), Patch(Backup, "_send", _checking)),
         full=True,
     ),
     Defect(

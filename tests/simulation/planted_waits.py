@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.commands import acceptance
+from baton.commands.backup import Backup
 from baton.engine import tool_call
 from baton.engine import waits as waiting
 from baton.engine.all_jobs.slots import Taken
 from baton.engine.commit import operations
 from baton.engine.commit import tree as rule_of_trees
-from baton.engine.commit.answers import Claim, ClaimResult, Outside, OutsideFact, SignalResult
+from baton.engine.commit.answers import Claim, ClaimResult, Signal, SignalAnswer, SignalResult
 from baton.engine.effects import Decision
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.runtime import invocation
@@ -23,7 +23,7 @@ from tests.fakes import Tree
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import Patch, answering_step, constant, idle, in_waiting_worlds, replaced
 
-_Told = Callable[[Tree, str, OutsideFact, str, int], Tree]
+_Told = Callable[[Tree, str, Signal, str, int], Tree]
 
 
 def _open_waits(tree: Tree, job_id: str) -> list[WorkItem]:
@@ -31,17 +31,17 @@ def _open_waits(tree: Tree, job_id: str) -> list[WorkItem]:
 
 
 def _dropping_early_outcomes(told: _Told) -> _Told:
-    def dropping(self: Tree, job_id: str, fact: OutsideFact, *rest: Any) -> Tree:
-        waits = any(item.call_id == fact.call_id for item in _open_waits(self, job_id))
-        return told(self, job_id, fact, *rest) if waits or not fact.call_id else self
+    def dropping(self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
+        waits = any(item.call_id == signal.call_id for item in _open_waits(self, job_id))
+        return told(self, job_id, signal, *rest) if waits or not signal.call_id else self
 
     return dropping
 
 
 def _result_at_once(told: _Told) -> _Told:
-    def at_once(self: Tree, job_id: str, fact: OutsideFact, *rest: Any) -> Tree:
-        tree = told(self, job_id, fact, *rest)
-        return tree.with_result(job_id, fact.call_id, fact.outcome) if fact.call_id else tree
+    def at_once(self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
+        tree = told(self, job_id, signal, *rest)
+        return tree.with_result(job_id, signal.call_id, signal.outcome) if signal.call_id else tree
 
     return at_once
 
@@ -56,11 +56,11 @@ def _losing_events(told: _Told) -> _Told:
 def _waking_all(told: _Told) -> _Told:
     """An event ends each wait for it."""
 
-    def waking(self: Tree, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> Tree:
-        tree = told(self, job_id, fact, message_id, now_ms)
+    def waking(self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
+        tree = told(self, job_id, signal, message_id, now_ms)
         for item in tree.waits(job_id, now_ms):
-            if fact.event and item.event == fact.event:
-                tree = tree.with_result(job_id, item.call_id, fact.outcome).woken(item, message_id, now_ms)
+            if signal.event and item.event == signal.event:
+                tree = tree.with_result(job_id, item.call_id, signal.outcome).woken(item, message_id, now_ms)
         return tree
 
     return waking
@@ -69,8 +69,8 @@ def _waking_all(told: _Told) -> _Told:
 def _waking_others(told: _Told) -> _Told:
     """Whatever comes ends all waits of the job."""
 
-    def waking(self: Tree, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> Tree:
-        tree = told(self, job_id, fact, message_id, now_ms)
+    def waking(self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
+        tree = told(self, job_id, signal, message_id, now_ms)
         for item in tree.waits(job_id, now_ms):
             tree = tree.woken(item, message_id, now_ms)
         return tree
@@ -90,20 +90,22 @@ def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., 
 
 
 def _last_wins(tell: Callable[..., Any]) -> Callable[..., Any]:
-    def last_wins(tree: Tree, job_id: str, message_id: str, fact: OutsideFact, *rest: Any) -> tuple[Tree, Outside]:
-        tree, told = tell(tree, job_id, message_id, fact, *rest)
-        if told.signal_result is SignalResult.OTHER and fact.call_id in tree.results[job_id]:
-            tree = tree.with_result(job_id, fact.call_id, fact.outcome)
+    def last_wins(tree: Tree, job_id: str, message_id: str, signal: Signal, *rest: Any) -> tuple[Tree, SignalAnswer]:
+        tree, told = tell(tree, job_id, message_id, signal, *rest)
+        if told.signal_result is SignalResult.OTHER and signal.call_id in tree.results[job_id]:
+            tree = tree.with_result(job_id, signal.call_id, signal.outcome)
         return tree, told
 
     return last_wins
 
 
 def _deaf_backup(tell: Callable[..., Any]) -> Callable[..., Any]:
-    def deaf(tree: Tree, job_id: str, message: str, fact: OutsideFact, now_ms: int, *rest: Any) -> tuple[Tree, Outside]:
-        if CURRENT.get().kind == "witness" and fact.call_id and job_id in tree.jobs:
-            return tree, Outside(SignalResult.OTHER, tree.jobs[job_id], tree.pending(message, now_ms))
-        tree, told = tell(tree, job_id, message, fact, now_ms, *rest)
+    def deaf(
+        tree: Tree, job_id: str, message: str, signal: Signal, now_ms: int, *rest: Any
+    ) -> tuple[Tree, SignalAnswer]:
+        if CURRENT.get().kind == "witness" and signal.call_id and job_id in tree.jobs:
+            return tree, SignalAnswer(SignalResult.OTHER, tree.jobs[job_id], tree.pending(message, now_ms))
+        tree, told = tell(tree, job_id, message, signal, now_ms, *rest)
         return tree, told
 
     return deaf
@@ -112,10 +114,10 @@ def _deaf_backup(tell: Callable[..., Any]) -> Callable[..., Any]:
 def _knowing_its_calls(tell: Callable[..., Any]) -> Callable[..., Any]:
     """A failover forgot the call that an outcome is of: it is told later, which may be too late."""
 
-    def told(tree: Tree, job_id: str, message: str, fact: OutsideFact, *rest: Any) -> tuple[Tree, Outside]:
-        if fact.call_id and fact.call_id not in tree.calls.get(job_id, {}):
-            return tree, Outside(SignalResult.UNKNOWN)
-        tree, heard = tell(tree, job_id, message, fact, *rest)
+    def told(tree: Tree, job_id: str, message: str, signal: Signal, *rest: Any) -> tuple[Tree, SignalAnswer]:
+        if signal.call_id and signal.call_id not in tree.calls.get(job_id, {}):
+            return tree, SignalAnswer(SignalResult.UNKNOWN)
+        tree, heard = tell(tree, job_id, message, signal, *rest)
         return tree, heard
 
     return told
@@ -175,17 +177,17 @@ def _without_timers(pending: Callable[..., Any]) -> Callable[..., Any]:
     return without
 
 
-def _unwitnessed(backup: Callable[..., Any]) -> Callable[..., Any]:
-    async def unwitnessed(self: acceptance.Acceptance, job_id: str, session_id: str, fact: Any, *rest: Any) -> str:
-        if isinstance(fact, Completion | Occurrence):
+def _unwitnessed(send: Callable[..., Any]) -> Callable[..., Any]:
+    async def unwitnessed(self: Backup) -> str:
+        if isinstance(self.command, Completion | Occurrence):
             return "nobody"
-        told: str = await backup(self, job_id, session_id, fact, *rest)
-        return told
+        message_id: str = await send(self)
+        return message_id
 
     return unwitnessed
 
 
-def _refusing_repeats(told: Outside, *_arguments: Any) -> Outside:
+def _refusing_repeats(told: SignalAnswer, *_arguments: Any) -> SignalAnswer:
     return replace(told, signal_result=SignalResult.OTHER) if told.signal_result is SignalResult.AGAIN else told
 
 
@@ -199,7 +201,7 @@ DEFECTS = (
     in_waiting_worlds(
         "an outcome before its wait is dropped",
         "what_was_taken_in_is_kept",
-        Patch(Tree, "told", _dropping_early_outcomes),
+        Patch(Tree, "signalled", _dropping_early_outcomes),
     ),
     in_waiting_worlds(
         "an outcome before its wait does not end it",
@@ -209,13 +211,15 @@ DEFECTS = (
     in_waiting_worlds(
         "an outcome before its wait is the call's at once",
         "a_result_stays",
-        Patch(Tree, "told", _result_at_once),
+        Patch(Tree, "signalled", _result_at_once),
     ),
-    in_waiting_worlds("the last outcome wins", "a_result_stays", Patch(operations, "tell", _last_wins)),
+    in_waiting_worlds("the last outcome wins", "a_result_stays", Patch(operations, "signal", _last_wins)),
     in_waiting_worlds("a time-out overwrites an outcome", "a_result_stays", Patch(operations, "claim", _timing_out)),
-    in_waiting_worlds("an event ends two waits", "an_event_ends_at_most_one_wait", Patch(Tree, "told", _waking_all)),
     in_waiting_worlds(
-        "an event before its wait is lost", "what_was_taken_in_is_kept", Patch(Tree, "told", _losing_events)
+        "an event ends two waits", "an_event_ends_at_most_one_wait", Patch(Tree, "signalled", _waking_all)
+    ),
+    in_waiting_worlds(
+        "an event before its wait is lost", "what_was_taken_in_is_kept", Patch(Tree, "signalled", _losing_events)
     ),
     in_waiting_worlds(
         "an event that is kept ends no wait",
@@ -223,7 +227,7 @@ DEFECTS = (
         Patch(Tree, "answered_early", _answered_by_no_event),
     ),
     in_waiting_worlds(
-        "whatever comes ends all waits of a job", "no_wait_ends_early", Patch(Tree, "told", _waking_others)
+        "whatever comes ends all waits of a job", "no_wait_ends_early", Patch(Tree, "signalled", _waking_others)
     ),
     in_waiting_worlds(
         "a waiting job requests to keep its slot",
@@ -244,27 +248,27 @@ DEFECTS = (
     in_waiting_worlds(
         "an outcome from outside has no backup message",
         "every_item_is_guaranteed",
-        Patch(acceptance.Acceptance, "_backup", _unwitnessed),
+        Patch(Backup, "_send", _unwitnessed),
     ),
     in_waiting_worlds(
         "the backup message of an outcome does not tell it again",
         "what_counted_is_not_lost",
-        Patch(operations, "tell", _deaf_backup),
+        Patch(operations, "signal", _deaf_backup),
     ),
     in_waiting_worlds(
         "an outcome of a forgotten call is not kept",
         "what_counted_is_not_lost",
-        Patch(operations, "tell", _knowing_its_calls),
+        Patch(operations, "signal", _knowing_its_calls),
     ),
     in_waiting_worlds(
         "a refused outcome keeps its backup message",
         "what_is_refused_leaves_no_backup",
-        idle(acceptance.Acceptance, "_not_needed"),
+        idle(Backup, "not_needed"),
     ),
     in_waiting_worlds(
         "an outcome that is told again is refused",
         "what_is_refused_does_not_count",
-        answering_step("tell", _refusing_repeats),
+        answering_step("signal", _refusing_repeats),
     ),
     in_waiting_worlds(
         "a time-out is no outcome", "what_ends_a_wait_was_said", Patch(tool_call, "waits", _nothing_in_time)

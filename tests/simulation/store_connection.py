@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Command = Sequence[str | int]
 # Calls that are seldom made: see faults.py.
-_RARE = frozenset({"record", "tell", "undelivered"})
+_RARE = frozenset({"record", "signal", "undelivered"})
 _TALKER = "talker"
 
 

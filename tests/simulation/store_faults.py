@@ -15,10 +15,10 @@ from baton.engine.commit.answers import (
     Created,
     Loaded,
     Looked,
-    Outside,
-    OutsideFact,
     PendingItems,
     Recorded,
+    Signal,
+    SignalAnswer,
     Undelivered,
 )
 from baton.engine.commit.usage_ledger import NOTHING, Spent
@@ -41,8 +41,8 @@ _RETENTION_MS = 1_000_000
 class WatchedTreeStore(TreeStore):
     """`TreeStore`, whose transitions are seen as they are made."""
 
-    def __init__(self, connection: SimConnection, told_limit_bytes: int) -> None:
-        super().__init__(connection, _RETENTION_MS, told_limit_bytes=told_limit_bytes)
+    def __init__(self, connection: SimConnection, prompt_limit_bytes: int) -> None:
+        super().__init__(connection, _RETENTION_MS, prompt_limit_bytes=prompt_limit_bytes)
         usual = self._transactions
         self._transactions = WatchedTransactions(connection, _RETENTION_MS, usual._most_bytes, usual._known_chars)
 
@@ -52,7 +52,7 @@ class SimStore:
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self._store = WatchedTreeStore(SimConnection(world), world.plan.told_limit_bytes)
+        self._store = WatchedTreeStore(SimConnection(world), world.plan.prompt_limit_bytes)
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job."""
@@ -107,22 +107,24 @@ class SimStore:
         return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job, for deciding on a fact."""
+        """A job, for deciding on a command."""
         return await self._ask(Asked(CURRENT.get(), "load"), self._store.load(job_id))
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
-        """Write what follows from a fact."""
+        """Write what follows from a command."""
         changes = self._written(changes)
         asked = Asked(CURRENT.get(), "record")
         return await self._ask(asked, self._store.record(loaded, message_id, changes, now_ms, spent))
 
-    async def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Outside:
+    async def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> SignalAnswer:
         """A fact from outside."""
-        return await self._ask(Asked(CURRENT.get(), "tell"), self._store.tell(job_id, message_id, fact, now_ms, spent))
+        return await self._ask(
+            Asked(CURRENT.get(), "signal"), self._store.signal(job_id, message_id, signal, now_ms, spent)
+        )
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work."""

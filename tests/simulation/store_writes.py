@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import Claim, ClaimResult, Committed, Created, Outside, Recorded, Verdict
+from baton.engine.commit.answers import Claim, ClaimResult, Committed, Created, Recorded, SignalAnswer, Verdict
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
 from tests.simulation.blocking import ON_TIME_OUT
@@ -47,7 +47,7 @@ class Made:
             return claim.job_id if answer.applied else ""
         if isinstance(answer, Created):
             return answer.job.id if answer.new else ""
-        if isinstance(answer, Outside):
+        if isinstance(answer, SignalAnswer):
             return answer.job.id if answer.job and answer.signal_result.is_new else ""
         return "another" if isinstance(answer, tuple) and answer[0] is Recorded.COMMITTED else ""
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from baton.executors.bounded import TOO_MUCH_TOLD
+from baton.executors.bounded import PROMPT_TOO_LARGE
 from baton.models.model import Message, ModelRequest, ToolMessage, UserMessage
 from baton_events.ids import canonical_json
 from tests.fakes.applying import weight
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def no_turn_is_told_too_much(told: "tuple[World, ModelRequest]") -> str | None:
     """What it is asked about is within the limit; as it is stored it takes some more."""
     world, request = told
-    size_chars, most = sum(map(_size_chars, request.messages)), world.plan.told_limit_bytes
+    size_chars, most = sum(map(_size_chars, request.messages)), world.plan.prompt_limit_bytes
     return f"turn {request.turn} is told {size_chars} bytes; {most} may be told" if size_chars > most else None
 
 
@@ -27,11 +27,11 @@ def _size_chars(message: Message) -> int:
 
 def only_a_long_job_is_too_long_to_tell(end: Ended) -> str | None:
     """A job fails for what would be told where that, with the names of its calls, is more than the limit."""
-    if end.job.error is None or end.job.error.type != TOO_MUCH_TOLD:
+    if end.job.error is None or end.job.error.type != PROMPT_TOO_LARGE:
         return None
     results = end.tree.results.get(end.job.id, {})
     texts = [*end.tree.transcript.get(end.job.id, ()), *results, *results.values()]
-    size_bytes, most = weight(texts), end.world.plan.told_limit_bytes
+    size_bytes, most = weight(texts), end.world.plan.prompt_limit_bytes
     return None if size_bytes > most else f"{end.job.id} has {size_bytes} bytes to tell; {most} may be told"
 
 

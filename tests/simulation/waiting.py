@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baton.commands.acceptance import WITNESSED_MS
+from baton.commands.backup import WITNESSED_MS
 from baton.engine.commit.answers import Verdict
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
 from baton.sdk.records import FOREVER_MS

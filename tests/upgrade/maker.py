@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from baton.api.session_line import Sessions
-from baton.engine.commit.answers import Claim, Committed, Created, Loaded, Outside, OutsideFact, PendingItems, Recorded
+from baton.engine.commit.answers import Claim, Committed, Created, Loaded, PendingItems, Recorded, Signal, SignalAnswer
 from baton.engine.commit.usage_ledger import NOTHING, Spent
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
@@ -69,12 +69,12 @@ class MortalStore(TreeStore):
         self._at("before record")
         return await super().record(loaded, message_id, changes, now_ms, spent)
 
-    async def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Outside:
+    async def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> SignalAnswer:
         """Tell, or die."""
         self._at("before tell")
-        return await super().tell(job_id, message_id, fact, now_ms, spent)
+        return await super().signal(job_id, message_id, signal, now_ms, spent)
 
 
 class Maker:
@@ -188,8 +188,8 @@ def kind_of(message: Message) -> str:
         event = parse_event(message.body.encode())
     except MalformedEventError:
         return message.path.rpartition("/")[2]
-    fact = json.loads(message.body)["payload"].get("fact")
-    return str(fact["kind"]) if fact else item_key_of(event).partition(":")[0]
+    signal = json.loads(message.body)["payload"].get("fact")
+    return str(signal["kind"]) if signal else item_key_of(event).partition(":")[0]
 
 
 def mortal_store(process: RedisProcess, retention_ms: int) -> MortalStore:

@@ -17,7 +17,7 @@ from baton.clock import Clock
 from baton.engine.all_jobs.ends import end_of, row_of
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.all_jobs.slots import Place, SlotState
-from baton.engine.commit.answers import Claim, History
+from baton.engine.commit.answers import Claim, History, UnsentRequest
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import LIST_GAPS, RequestSlot, Work
 from baton.engine.state import Job, Usage
@@ -25,7 +25,7 @@ from baton.engine.step_results import Admitted, StepResult, Superseded
 from baton.engine.work_items import slot_request_item
 from baton.observability.counters import Counters, count
 from baton.queue.dispatch import dispatch
-from baton.storage.ports.all_jobs import Admission, Listing, SlotAnswer, Told
+from baton.storage.ports.all_jobs import Admission, Listing, SlotAnswer, SlotGranted
 from baton.transport.meter import written
 from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError
@@ -118,13 +118,22 @@ class SlotClient:
             await writing
         if slot_answer.sweep_at_ms:
             await arm_sweep(self._emitter, slot_answer.sweep_at_ms)
-        await tell(self._emitter, slot_answer.tell, now_ms, redrive)
+        await notify_granted(self._emitter, slot_answer.granted, now_ms, redrive)
         return slot_answer
 
+    async def release(self, request: UnsentRequest, redrive: str) -> bool:
+        """Send the admission at once a request that nobody would send any more; returns whether it took it.
 
-async def tell(emitter: Emitter, told: Sequence[Told], now_ms: int, redrive: str) -> None:
+        A later request is not topped: it may be that of a run that has begun since. Where a failover made the job
+        forget it, the job's own slot request finds out, and requests anew.
+        """
+        slot_state = SlotState("gone", request.slot_request.attempt)
+        return not (await self.ask(request.job, slot_state, redrive, usage=request.usage)).later_epoch
+
+
+async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, redrive: str) -> None:
     """Tell other jobs that they hold a slot: the event of their slot request comes again."""
-    for other in told:
+    for other in granted:
         item = slot_request_item(other.job_id, "slot", other.epoch, now_ms)
         await dispatch(emitter, other.session_id, [item], redrive)
 

@@ -54,7 +54,7 @@ class OutputType:
             value = self._adapter.validate_python(arguments)
             output = json.loads(self._adapter.dump_json(value))
         except ValidationError as error:
-            raise InvalidOutput(_told(error)) from error
+            raise InvalidOutput(_faults_in(error)) from error
         except ValueError as error:
             raise InvalidOutput(f"the answer cannot be kept as JSON: {error}") from error
         if not isinstance(output, dict):
@@ -75,7 +75,7 @@ class OutputType:
         return self.check(arguments)
 
 
-def _told(error: ValidationError) -> str:
+def _faults_in(error: ValidationError) -> str:
     details: Sequence[Any] = error.errors(include_url=False, include_context=False)
     lines = [f"{_where(detail['loc'])}: {detail['msg']}, got {_shortened(detail['input'])}" for detail in details]
     more = [f"and {len(lines) - _MAX_FAULTS} more"] if len(lines) > _MAX_FAULTS else []

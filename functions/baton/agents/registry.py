@@ -81,7 +81,7 @@ class Registry:
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
-        self._specs_of = {name: _told(tools) for name, tools in self._tools_of.items()}
+        self._specs_of = {name: _specs_of_tools(tools) for name, tools in self._tools_of.items()}
         self._models: dict[str, Model] = {}
         self._model_of: dict[str, Model] = {}
 
@@ -141,7 +141,7 @@ class Registry:
             trial = trial_agent()
             self._agents[TRIAL_AGENT], tools = trial, {item.name: item for item in own_tools([trial])[trial]}
             self._tools |= tools
-            self._tools_of[TRIAL_AGENT], self._specs_of[TRIAL_AGENT] = tools, _told(tools)
+            self._tools_of[TRIAL_AGENT], self._specs_of[TRIAL_AGENT] = tools, _specs_of_tools(tools)
 
     def _known(self, agent: Agent | str) -> str:
         name = _name_of(agent)
@@ -174,7 +174,7 @@ def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> 
     return MappingProxyType({item.name: item for item in (*own, *found)})
 
 
-def _told(tools: Mapping[str, Tool]) -> tuple[ToolSpec, ...]:
+def _specs_of_tools(tools: Mapping[str, Tool]) -> tuple[ToolSpec, ...]:
     return tuple(ToolSpec(item.name, item.description, item.parameters) for item in tools.values())
 
 

@@ -51,14 +51,14 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool, shared: bool) -> None:
         self._app = app
-        told = dict(HEADERS)
+        headers = dict(HEADERS)
         if shared:  # else a browser would keep back what CORS allows
-            told["cross-origin-resource-policy"] = "cross-origin"
-        self._told_securely = [
+            headers["cross-origin-resource-policy"] = "cross-origin"
+        self._secure_headers = [
             (name.encode(), value.encode())
-            for name, value in {**told, "strict-transport-security": STRICT_TRANSPORT}.items()
+            for name, value in {**headers, "strict-transport-security": STRICT_TRANSPORT}.items()
         ]
-        self._told = self._told_securely if https else self._told_securely[:-1]
+        self._headers = self._secure_headers if https else self._secure_headers[:-1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers to an HTTP answer; everything else passes as it is."""
@@ -66,13 +66,13 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
-        told = self._told_securely if scope["scheme"] == "https" else self._told
+        headers = self._secure_headers if scope["scheme"] == "https" else self._headers
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = message.get("headers", ())
                 set_already = {name.lower() for name, _ in own}
-                message["headers"] = [*own, *(pair for pair in told if pair[0] not in set_already)]
+                message["headers"] = [*own, *(pair for pair in headers if pair[0] not in set_already)]
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -31,7 +31,7 @@ from baton.api.schemas import SCHEMAS
 from baton.api.sessions.chat import ChatBody
 from baton.api.sessions.sessions import SessionQuery
 from baton.api.stream import StreamTokenBody
-from baton.commands.complete import CompletionBody
+from baton.commands.signal import CompletionBody
 from baton.distribution import DISTRIBUTION
 
 # Each is a schema of the document, or what is no JSON: a stream of server-sent events, or text.

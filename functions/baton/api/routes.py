@@ -72,7 +72,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         " ended one run again; 409 where its state does not allow it"
     )
     deletes = "delete an ended job's data; 204, and later reads are 410; 409 before its end"
-    tells = '`{"name", "data"}`: an event that the job may wait for; kept until it does'
+    event_text = '`{"name", "data"}`: an event that the job may wait for; kept until it does'
     streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
     limit, results = (result_limit_bytes, "RESULT_LIMIT_BYTES"), JobResultsApi(container, keys)
@@ -84,7 +84,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("PATCH", job_path, "client", jobs.change, changes),
         ApiRoute("DELETE", job_path, "client", jobs.delete, deletes),
         ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
-        ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
+        ApiRoute("POST", f"{job_path}/events", "client", events.post, event_text, *limit),
         ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
         ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
         ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.submission import JobBody, SubmitBody, new_job
 from baton.api.problem import ApiError, limited_body, parsed
-from baton.commands.schedule import recurrence
+from baton.commands.schedule import put_schedule
 from baton.container import Container
 from baton.queue.ports import QueueSchedule
 from baton_events.errors import MalformedEventError, QueueRefusedError
@@ -39,11 +39,6 @@ class ScheduleBody(JobBody):
             raise ValueError(f"unknown time zone {name!r}: use a name such as Europe/Berlin") from error
         return name
 
-    @property
-    def expression(self) -> str:
-        """The cron expression as the queue takes it."""
-        return f"CRON_TZ={self.time_zone} {self.cron}"
-
 
 class PauseBody(BaseModel):
     """Pauses or resumes a schedule."""
@@ -61,23 +56,23 @@ def recurrence_in(schedule: QueueSchedule) -> Recurrence | None:
         event = parse_event(schedule.body.encode())
     except MalformedEventError:
         return None
-    fact = event.payload.fact if isinstance(event, AgentLoopInit) else None
-    return fact if isinstance(fact, Recurrence) else None
+    command = event.payload.command if isinstance(event, AgentLoopInit) else None
+    return command if isinstance(command, Recurrence) else None
 
 
-def schedule_view(schedule: QueueSchedule, fact: Recurrence) -> dict[str, Any]:
+def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any]:
     """The schedule as the API shows it; `lastJobs`: what its last tick started."""
     return {
         "id": schedule.id,
-        "cron": fact.schedule["cron"],
-        "timeZone": fact.schedule["timeZone"],
+        "cron": command.schedule["cron"],
+        "timeZone": command.schedule["timeZone"],
         "paused": schedule.paused,
-        "jobType": fact.job["agent"],
-        "taskDescription": fact.task.get("text", ""),
-        "inputData": fact.task.get("data") or {},
-        "priority": fact.job["priority"],
-        "sessionId": fact.job["session_id"] or None,
-        "createdAt": rfc3339(fact.job["created_at_ms"]),
+        "jobType": command.job["agent"],
+        "taskDescription": command.task.get("text", ""),
+        "inputData": command.task.get("data") or {},
+        "priority": command.job["priority"],
+        "sessionId": command.job["session_id"] or None,
+        "createdAt": rfc3339(command.job["created_at_ms"]),
         "nextRunAt": rfc3339(schedule.next_ms) if schedule.next_ms and not schedule.paused else None,
         "lastRunAt": rfc3339(schedule.last_ms) if schedule.last_ms else None,
         "lastJobs": [scheduled_job_id(schedule.id, message_id) for message_id in sorted(schedule.last)],
@@ -121,10 +116,8 @@ class SchedulesApi:
             tenant=principal.tenant,
             now_ms=ports.clock.now_ms(),
         )
-        event = recurrence(schedule_id, job, body.task, {"cron": body.cron, "timeZone": body.time_zone})
-        message = self._container.emitter.message_of(event)
         try:
-            await self._schedules.put(schedule_id, body.expression, message)
+            await put_schedule(self._schedules, self._container.emitter, job, body.task, body.cron, body.time_zone)
         except QueueRefusedError as error:
             detail = f"{body.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5': {error}"
             raise ApiError(422, detail, [("cron", detail)]) from error
@@ -138,7 +131,11 @@ class SchedulesApi:
     async def listed(self, principal: Principal) -> list[dict[str, Any]]:
         """The schedules that are theirs to see."""
         found = [(schedule, recurrence_in(schedule)) for schedule in await self._schedules.all()]
-        return [schedule_view(each, fact) for each, fact in found if fact and principal.may_see(fact.job["tenant"])]
+        return [
+            schedule_view(each, command)
+            for each, command in found
+            if command and principal.may_see(command.job["tenant"])
+        ]
 
     async def read(self, request: Request) -> Response:
         """`GET /api/agent-schedules/{id}` → 200 and the schedule."""
@@ -163,9 +160,9 @@ class SchedulesApi:
     async def _found(self, principal: Principal, schedule_id: str) -> tuple[QueueSchedule, Recurrence]:
         # Only ours: a name of the queue's could be anything.
         schedule = await self._schedules.find(schedule_id) if schedule_id.startswith(PREFIX) else None
-        fact = recurrence_in(schedule) if schedule else None
-        if schedule is None or fact is None:
+        command = recurrence_in(schedule) if schedule else None
+        if schedule is None or command is None:
             raise ApiError(404, f"there is no schedule {schedule_id!r}")
-        if not principal.may_see(fact.job["tenant"]):
+        if not principal.may_see(command.job["tenant"]):
             raise ApiError(403, f"schedule {schedule_id!r} belongs to another tenant")
-        return schedule, fact
+        return schedule, command

@@ -31,7 +31,7 @@ class Sessions:
     async def submit(
         self, job: Job, task: dict[str, Any], when_busy: WhenBusy = "queue", *, may_exist: bool = False
     ) -> Created:
-        """Accept a job into its session, as `Acceptance.submit`.
+        """Accept a job into its session, as `commands.SubmitJob`.
 
         One that starts later interrupts nobody. A crash between accepting a job and cancelling those before it leaves
         it in line behind them, until the same request comes again.
@@ -41,8 +41,7 @@ class Sessions:
             UnknownJobError: it was to interrupt others, is accepted, and its place in line is not known yet.
             PublishError, StoreError: as for a submission.
         """
-        acceptance = self._container.acceptance
-        created = await acceptance.submit(job, task, may_exist=may_exist, alone=when_busy == "reject")
+        created = await self._container.commands.submit(job, task, may_exist=may_exist, alone=when_busy == "reject")
         if when_busy == "interrupt":
             await self._interrupt(created)
         return created
@@ -70,7 +69,7 @@ class Sessions:
 
     async def stop(self, jobs: list[Job], by: str) -> list[Job]:
         """Cancel jobs, the last in line first, so that none of them starts meanwhile; returns them as they are now."""
-        return [(await self._container.acceptance.cancel(job, by)).job for job in reversed(jobs)][::-1]
+        return [(await self._container.commands.cancel(job, by)).job for job in reversed(jobs)][::-1]
 
 
 def _unseen(name: str, entry: Entry) -> Snapshot:

@@ -62,12 +62,12 @@ class Updates:
         await socket.accept()
         looks = Looks(self._container, Permit(self._container, self._keys, socket, principal), job_id, after)
         with looks.open():
-            telling = asyncio.create_task(self._tell(socket, looks, first))
+            sending = asyncio.create_task(self._send(socket, looks, first))
             leaving = asyncio.create_task(_left(socket))
-            await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
-            for task in (telling, leaving):
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            for task in (sending, leaving):
                 task.cancel()
-            await asyncio.gather(telling, leaving, return_exceptions=True)
+            await asyncio.gather(sending, leaving, return_exceptions=True)
 
     async def _first(self, socket: WebSocket, job_id: str, after: int) -> tuple[Principal, StoredParts]:
         principal = await self._guard.follower(socket)
@@ -80,7 +80,7 @@ class Updates:
         must_cover(socket, job.tenant, job.id, job.session_id)
         return principal, first
 
-    async def _tell(self, socket: WebSocket, looks: Looks, stored: StoredParts) -> None:
+    async def _send(self, socket: WebSocket, looks: Looks, stored: StoredParts) -> None:
         try:
             while stored.job is not None and not looks.stopped:
                 for part in stored.parts:

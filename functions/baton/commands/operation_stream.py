@@ -16,7 +16,7 @@ from msgspec import Struct
 from pydantic import ValidationError
 
 from baton.clock import Clock
-from baton.commands.complete import Completing, CompletionBody, UnknownOperationError
+from baton.commands.signal import CompleteOperation, CompletionBody, UnknownOperationError
 from baton.engine.effects import COMPLETIONS
 from baton.observability.counters import Counters, count
 from baton.storage.ports.operation_stream import OperationStream, StreamEntry
@@ -61,7 +61,7 @@ class OperationOutcomes:
     def __init__(
         self,
         stream: OperationStream,
-        completing: Completing,
+        completing: CompleteOperation,
         emitter: Emitter,
         counters: Counters,
         clock: Clock,
@@ -145,7 +145,7 @@ class OperationOutcomes:
 class Operations(Struct, frozen=True):
     """What takes in outcomes: one at a time, and those of the stream."""
 
-    completing: Completing
+    completing: CompleteOperation
     outcomes: OperationOutcomes
 
 
@@ -161,12 +161,12 @@ def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, CompletionBod
     size_bytes = sum(len(text.encode()) for text in entry.fields.values())
     if size_bytes > limit_bytes:
         raise UnreadableEntryError(f"it has {size_bytes} bytes, over RESULT_LIMIT_BYTES ({limit_bytes})")
-    told = _document(entry.fields["data"]) if "data" in entry.fields else _told(entry.fields)
-    operation_id = told.get("operation_id") or told.get("operationId")
+    document = _document(entry.fields["data"]) if "data" in entry.fields else _from_fields(entry.fields)
+    operation_id = document.get("operation_id") or document.get("operationId")
     if not isinstance(operation_id, str) or not operation_id:
         raise UnreadableEntryError("it names no operation: it needs the field `operation_id`")
     try:
-        body = {name: told[name] for name in ("success", "result", "error") if name in told}
+        body = {name: document[name] for name in ("success", "result", "error") if name in document}
         return operation_id, CompletionBody.model_validate(body)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'it'}: {f['msg']}" for f in error.errors())
@@ -175,19 +175,19 @@ def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, CompletionBod
 
 def _document(text: str) -> dict[str, Any]:
     try:
-        told = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnreadableEntryError("its field `data` is not JSON") from error
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         raise UnreadableEntryError("its field `data` is no JSON object")
-    return told
+    return document
 
 
-def _told(fields: dict[str, str]) -> dict[str, Any]:
-    told: dict[str, Any] = dict(fields)
+def _from_fields(fields: dict[str, str]) -> dict[str, Any]:
+    document: dict[str, Any] = dict(fields)
     if (word := fields.get("success", "").lower()) in (*_TRUE, *_FALSE):
-        told["success"] = word in _TRUE
+        document["success"] = word in _TRUE
     with contextlib.suppress(ValueError, RecursionError):  # what is no JSON stays a text
-        told["result"] = json.loads(fields.get("result", ""))
+        document["result"] = json.loads(fields.get("result", ""))
     # A stream has no null: an empty text stands for none.
-    return {name: value for name, value in told.items() if value != ""}
+    return {name: value for name, value in document.items() if value != ""}

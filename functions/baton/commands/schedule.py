@@ -1,4 +1,4 @@
-"""Schedules of jobs: each is a schedule of the queue, whose messages tell that it is time for another job.
+"""Schedules jobs: each is a schedule of the queue, each of whose messages starts another job.
 
 Invariant: what a schedule starts follows from the schedule and the message: one that is delivered twice starts one job.
 The queue signs no message's id, but each attempt has a token of its own, which speaks for one message only
@@ -6,21 +6,73 @@ The queue signs no message's id, but each attempt has a token of its own, which 
 From then on the job is as one that was submitted: it has a backup message, and is created again if it is forgotten.
 """
 
+import logging
 from typing import Any
 
 from msgspec import ValidationError
 from msgspec.structs import replace
 
+from baton.admission.stored_quota import StoredQuota
+from baton.clock import Clock
+from baton.commands.submit import SubmitJob, submitted_job
 from baton.engine.commit.codec import job_from, job_values
 from baton.engine.state import Job
-from baton_events.errors import MalformedEventError
+from baton.engine.work_items import WorkItem
+from baton.queue.ports import Schedules
+from baton.storage.ports.all_jobs import Admission
+from baton.transport.meter import charge
+from baton_events.emitter import Emitter
+from baton_events.errors import MalformedEventError, StorageFullError
 from baton_events.ids import event_id, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Event, LoopPayload, Recurrence, Submission
 from baton_events.timestamps import moment
 
+_log = logging.getLogger("baton.facts")
+
+
+class FireSchedule:
+    """Starts the job of a schedule's message."""
+
+    def __init__(self, submit: SubmitJob, admission: Admission, quota: StoredQuota, clock: Clock) -> None:
+        self._submit = submit
+        self._admission = admission
+        self._quota = quota
+        self._clock = clock
+
+    async def __call__(self, event: Event, command: Recurrence, relay_id: str, token: str) -> tuple[WorkItem, ...]:
+        """Submit a job, unless its tenant has stored too much by now; returns work items to dispatch."""
+        charge(messages=1)  # the queue's schedule made it
+        named = await self._admission.bearer(token, relay_id) if token else relay_id
+        submission, submitted = next_of(event, command, named, self._clock.now_ms())
+        if await self._may_start(submission, submitted):
+            return await self._submit.again(submission, submitted, relay_id)
+        return ()
+
+    async def _may_start(self, event: Event, command: Submission) -> bool:
+        """Return whether a schedule may start its job: one that it has started goes on."""
+        try:
+            await self._quota.check(submitted_job(event, command).tenant)
+        except StorageFullError as error:
+            if await self._submit.find(event.job_id) is None:
+                _log.warning("job %s of a schedule is not started: %s", event.job_id, error)
+                return False
+        return True
+
+
+async def put_schedule(
+    schedules: Schedules, emitter: Emitter, job: Job, task: dict[str, Any], cron: str, time_zone: str
+) -> None:
+    """Make or replace the schedule of the queue that has the job's id; each of its jobs is made after `job`.
+
+    Raises:
+        QueueRefusedError: no such cron expression.
+    """
+    event = recurrence(job.id, job, task, {"cron": cron, "timeZone": time_zone})
+    await schedules.put(job.id, f"CRON_TZ={time_zone} {cron}", emitter.message_of(event))
+
 
 def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[str, Any]) -> AgentLoopInit:
-    """The event that a schedule's messages bring.
+    """Return the event that a schedule's messages bring.
 
     Args:
         schedule_id: what the schedule is called in the queue, too.
@@ -33,29 +85,29 @@ def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[
         session_id=job.session_id or schedule_id,
         job_id=schedule_id,
         created_at=moment(job.created_at_ms),
-        payload=LoopPayload(turn=1, fact=Recurrence(job=job_values(job), task=task, schedule=schedule)),
+        payload=LoopPayload(turn=1, command=Recurrence(job=job_values(job), task=task, schedule=schedule)),
     )
 
 
-def next_of(event: Event, fact: Recurrence, message_id: str, now_ms: int) -> tuple[Event, Submission]:
-    """The submission of the job that a schedule's message starts.
+def next_of(event: Event, command: Recurrence, message_id: str, now_ms: int) -> tuple[Event, Submission]:
+    """Return the submission of the job that a schedule's message starts.
 
     Raises:
         MalformedEventError: the job cannot be read.
     """
     try:
-        template = job_from(fact.job)
+        template = job_from(command.job)
     except ValidationError as error:
         raise MalformedEventError(f"the schedule {event.job_id} makes no job: {error}") from error
     job_id = scheduled_job_id(event.job_id, message_id)
     session_id = template.session_id or f"session_{job_id.removeprefix('job_')}"
     job = replace(template, id=job_id, session_id=session_id, created_at_ms=now_ms)
-    submission = Submission(job=job_values(job), task=fact.task)
-    told = AgentLoopInit(
+    submission = Submission(job=job_values(job), task=command.task)
+    submitted = AgentLoopInit(
         id=event_id(f"submit:{job_id}"),
         session_id=session_id,
         job_id=job_id,
         created_at=moment(now_ms),
-        payload=LoopPayload(turn=1, fact=submission),
+        payload=LoopPayload(turn=1, command=submission),
     )
-    return told, submission
+    return submitted, submission

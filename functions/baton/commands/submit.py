@@ -1,36 +1,47 @@
-"""How a submitted job begins: it takes its place in the slot table, and it is created, unless it is there."""
+"""Submits a job: backup message, its entry in the slot table, its creation unless it is there, dispatch, answer.
 
-from dataclasses import replace
+A refused submission takes its backup message back. The backup message creates a job that a failover forgot, and looks
+at a known one as the sweep does. What a new job is made of: `engine.lifecycle.submitted`.
+"""
+
+import logging
 from typing import Any
 
 from msgspec import ValidationError
+from msgspec.structs import replace
 
 from baton.admission.slot_client import SlotClient
 from baton.clock import Clock
+from baton.commands.after_failover import AfterFailover
+from baton.commands.backup import WITNESSED_MS, YOUNG_MS, Backups
+from baton.commands.command_result import missing
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.answers import Created
-from baton.engine.commit.codec import job_from
+from baton.engine.commit.codec import job_from, job_values
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.decide import submit
 from baton.engine.effects import Changes
 from baton.engine.lifecycle import first_slot_state
 from baton.engine.state import Job
 from baton.engine.step_results import Submitted
-from baton.engine.work_items import slot_request_item
-from baton.storage.ports.jobs import Store
+from baton.engine.work_items import WorkItem, slot_request_item
+from baton.observability.tracing import incoming_traceparent, submission
+from baton.storage.ports.jobs import Archive, Store
 from baton.storage.usage import create
 from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError
 from baton_events.schema import Event, Submission
 
+_log = logging.getLogger("baton.facts")
 
-def submitted_job(event: Event, fact: Submission) -> Job:
-    """The job that a submission tells of.
+
+def submitted_job(event: Event, command: Submission) -> Job:
+    """Return the job that a submission has.
 
     Raises:
         MalformedEventError: it cannot be read, or is another one than the event's.
     """
     try:
-        job = job_from(fact.job)
+        job = job_from(command.job)
     except ValidationError as error:
         raise MalformedEventError(f"the submission in event {event.id} is about no job: {error}") from error
     if job.id != event.job_id:
@@ -38,21 +49,78 @@ def submitted_job(event: Event, fact: Submission) -> Job:
     return job
 
 
-class Submitting:
-    """Takes in submissions."""
+class SubmitJob:
+    """Submits jobs, for the API or for a backup message."""
 
-    def __init__(self, store: Store, asking: SlotClient, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        slot_client: SlotClient,
+        backups: Backups,
+        after_failover: AfterFailover,
+        clock: Clock,
+    ) -> None:
         self._store = store
-        self._slot_client = asking
+        self._archive = archive
+        self._slot_client = slot_client
+        self._backups = backups
+        self._after_failover = after_failover
         self._clock = clock
 
-    async def submit(
+    async def __call__(
+        self, job: Job, task: dict[str, Any], *, may_exist: bool = False, alone: bool = False
+    ) -> Created:
+        """Accept a job: once this returns it will run to its end.
+
+        Args:
+            job: the new job, pending.
+            task: `{"text": …, "data": {…}}`.
+            may_exist: look first whether it is there: then it needs no backup message, and no second entry in the slot
+                table.
+            alone: refuse it while another job of its session is at work or in line.
+
+        Raises:
+            SessionBusyError, StorageFullError: it is refused; there is no job, and will be none from this call.
+            PublishError: the queue does not take the backup message, and there is no job; or it does not give it back,
+                and nobody knows whether there will be one.
+            StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
+            JobGoneError: it was there, and its data is gone.
+        """
+        job = replace(job, traceparent=incoming_traceparent())
+        backup = self._backups.of(job, Submission(job=job_values(job), task=task))
+        if may_exist and (there := await self.find(job.id)):
+            if WITNESSED_MS <= backup.began_ms - there.created_at_ms <= YOUNG_MS:
+                await backup.publish()  # when it was created, nobody knows
+            return Created(new=False, job=there)
+        if may_exist and await self.is_gone(job.id):
+            raise JobGoneError(job.id)
+        await self._slot_client.quota.check(job.tenant)
+        # A store that did not answer may have done what it was asked: then the backup message is what guarantees it, so
+        # it stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
+        await backup.publish()
+        try:
+            created = await self.create(job, task, backup.relay_id, alone=alone)
+        except SessionBusyError:
+            await backup.refuse()
+            raise
+        except JobGoneError:
+            await backup.not_needed()
+            raise
+        if not created.new and not created.pending:
+            await backup.not_needed()
+        await backup.publish_if_late()
+        submission(created.job, backup.began_ms, created.pending)
+        await backup.dispatch(created.job, created.pending)
+        return created
+
+    async def create(
         self, job: Job, task: dict[str, Any], relay_id: str, *, known: bool = False, alone: bool = False
     ) -> Created:
-        """One after the other: what is created knows whether it has its slot.
+        """Enter a job into the slot table, then create it: so it is created with its slot, where it has one.
 
-        `known`: it is there, and has its place; what is asked is what the relay message still carries. `alone`: it
-        takes no place while another job of its session has one. Its backup message does not ask for that: what was
+        `known`: it is there, and has its entry; what is asked is what the relay message still carries. `alone`: it
+        is not entered while another job of its session is. Its backup message does not ask for that: what was
         accepted, and was forgotten in a failover, waits for its turn.
 
         Raises:
@@ -74,6 +142,31 @@ class Submitting:
             await self._leave(job, slot_state, relay_id)
             raise
         return created if created.new or not slot else self._found(created, slot_state, now_ms)
+
+    async def again(self, event: Event, command: Submission, relay_id: str) -> tuple[WorkItem, ...]:
+        """Do what a backup message repeats: create a forgotten job, or look at a known one as the sweep does."""
+        job, task = submitted_job(event, command), command.task
+        known = await self.find(job.id) is not None
+        if not known and await self.is_gone(job.id):
+            return ()
+        if not known:
+            _log.info("job %s is created by its backup message", job.id)
+            # What is created now may be forgotten, too, and whoever reads it meanwhile is told that it is accepted.
+            await self._after_failover.publish_copy(event)
+        created = await self.create(job, task, relay_id, known=known)
+        entry, items = await self._after_failover.look(job.id, created.pending, relay_id)
+        if known and entry is None:
+            await self._after_failover.enter(event, created.job, items, relay_id)
+        return items
+
+    async def find(self, job_id: str) -> Job | None:
+        """Return a job, if it is known."""
+        loaded = await self._store.load(job_id)
+        return loaded.job if loaded else None
+
+    async def is_gone(self, job_id: str) -> bool:
+        """Return whether an unknown job was there, and its data is gone."""
+        return isinstance(await missing(self._archive, job_id), JobGoneError)
 
     def _found(self, created: Created, slot_state: SlotState, now_ms: int) -> Created:
         """Somebody created it meanwhile, and the slot that we were given is its own: it must hear of it."""

@@ -142,7 +142,7 @@ STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELE
 _ENTRIES, _MOST_TICKED, _AT_ONCE = 120, 100, 8
 _SAID = {
     MessageState.DUE: "was sent again",
-    MessageState.TOLD: "was sent again: a repeated signal changes nothing",
+    MessageState.SIGNALLED: "was sent again: a repeated signal changes nothing",
     MessageState.OURS: "was sent again",
     MessageState.APPLIED: "was applied already: its step is over, so nothing was sent",
     MessageState.ENDED: "was applied already: its job has ended, so nothing was sent",

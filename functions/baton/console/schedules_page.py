@@ -28,7 +28,7 @@ class SchedulesPage:
     async def show(self, visit: Visit) -> Response:
         """All of them; of ours what they start."""
         found = [(each, recurrence_in(each)) for each in await self._schedules.all()]
-        rows = [(each, schedule_view(each, fact) if fact else None) for each, fact in found]
+        rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
         return visit.page("schedules.html", rows=rows)
 
     async def ask(self, visit: Visit) -> Response:

@@ -103,7 +103,7 @@ def summarized(conversation: Conversation, summary: dict[str, Any]) -> Conversat
     return replace(conversation.without(covered), summary=summary)
 
 
-def untold(history: History, up_to: int) -> tuple[int, int] | None:
+def compacted(history: History, up_to: int) -> tuple[int, int] | None:
     """Where in the whole transcript the turns up to this one stand; None where something else stands among them.
 
     Nor may anything else stand between what is left out already and these turns: a job that was retried from its start
@@ -113,10 +113,10 @@ def untold(history: History, up_to: int) -> tuple[int, int] | None:
     begin = roles.index("model")
     later = (i for i, entry in enumerate(history.transcript) if entry["role"] == "model" and entry["turn"] > up_to)
     end = next(later, len(roles))
-    begins_at = history.untold[0] or begin
+    begins_at = history.compacted[0] or begin
     if not {"model", "summary"}.issuperset(roles[min(begins_at, begin) : end]):
         return None
-    return begin, end + history.untold[1] - history.untold[0]
+    return begin, end + history.compacted[1] - history.compacted[0]
 
 
 def _tellable(entry: Entry) -> Entry:
@@ -146,8 +146,8 @@ def tokens_of(size: int) -> int:
 
 def fixed_bytes(instructions: str, tools: tuple[ToolSpec, ...]) -> int:
     """What is told in every turn besides the conversation."""
-    told: list[Any] = [[tool.name, tool.description, tool.parameters] for tool in tools]
-    return size_bytes([instructions, told])
+    prompt: list[Any] = [[tool.name, tool.description, tool.parameters] for tool in tools]
+    return size_bytes([instructions, prompt])
 
 
 def correction(history: History) -> float:

@@ -28,7 +28,7 @@ EXCHANGES = 20
 _SIDE_BYTES = 6_000
 TOTAL_BYTES = 48_000
 
-_Told = TypeVar("_Told")
+_Carried = TypeVar("_Carried")
 
 
 class Exchange(Struct, frozen=True):
@@ -56,14 +56,14 @@ def replaced_by(task: Mapping[str, Any]) -> str:
     return str(chat.get("replaces") or "") if isinstance(chat, dict) else ""
 
 
-def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Told]]) -> list[_Told]:
+def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Carried]]) -> list[_Carried]:
     """Of a session's jobs (id, task, anything), the oldest first, those that are part of the conversation."""
-    kept: list[tuple[str, _Told]] = []
-    for job_id, task, told in jobs:
+    kept: list[tuple[str, _Carried]] = []
+    for job_id, task, carried in jobs:
         replaced = replaced_by(task)
         place = next((place for place, (other, _) in enumerate(kept) if replaced and other == replaced), len(kept))
-        kept[place:] = [(job_id, told)]
-    return [told for _, told in kept]
+        kept[place:] = [(job_id, carried)]
+    return [carried for _, carried in kept]
 
 
 def exchange_of(snapshot: Snapshot) -> Exchange:
@@ -96,7 +96,7 @@ def _written(exchange: Exchange) -> dict[str, Any]:
     return written if exchange.answered is None else {**written, "answered": exchange.answered}
 
 
-def told(entry: Mapping[str, Any]) -> tuple[Message, ...]:
+def as_prompt(entry: Mapping[str, Any]) -> tuple[Message, ...]:
     """What the model is told of a transcript's entry: messages as if all were one conversation."""
     messages: list[Message] = []
     if entry.get("leftOut"):

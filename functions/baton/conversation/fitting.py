@@ -77,8 +77,8 @@ def fit(conversation: Conversation, limit_bytes: int) -> Conversation:
     turns = tuple(shorten(turn, room_bytes // _SHARE_OF_ONE_TURN) for turn in conversation.turns)
     kept = _newest(turns, room_bytes)
     old = conversation.turns[: len(turns) - kept]
-    told = replace(conversation, turns=turns).without(old)
-    return replace(told, left_out=conversation.left_out + len(old))
+    prompt = replace(conversation, turns=turns).without(old)
+    return replace(prompt, left_out=conversation.left_out + len(old))
 
 
 def _newest(turns: tuple[Turn, ...], room_bytes: int) -> int:

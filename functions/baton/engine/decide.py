@@ -71,7 +71,7 @@ def _both(first: Changes, then: Decision) -> Decision:
 
 
 def submit(step_result: Submitted, now_ms: int) -> Decision:
-    """A new job: the one fact that has no state before it."""
+    """A new job: the one command that has no state before it."""
     return submitted(step_result, now_ms)
 
 
@@ -90,7 +90,7 @@ def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool 
 
     Args:
         state: the job, the claimed work item, and the tool call that the work item is about, if any.
-        step_result: the fact.
+        step_result: what happened.
         now_ms: the time, in milliseconds.
         at_once: what follows from a tool run without any work is decided with it, instead of by a work item of its own.
 

@@ -85,7 +85,7 @@ def _anew(job: Job, now_ms: int) -> Job:
 def _from_start(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -> Changes:
     """Turn numbers go on, so that the ids of its calls are new, and what was said before is not told any more."""
     turn = job.turn + 1
-    job = replace(job, turn=turn, first_turn=turn, attempts=0, untold=(ended.kept, ended.entries), best_answer="")
+    job = replace(job, turn=turn, first_turn=turn, attempts=0, compacted=(ended.kept, ended.entries), best_answer="")
     withdrawn = _withdrawn(call for call in ended.calls if call.status in _OPEN)
     return Changes(job=job, items=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=said, begins_again=True)
 

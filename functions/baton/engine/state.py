@@ -9,19 +9,19 @@ from typing import Any
 from msgspec import Struct, field
 
 from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
-from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
+from baton.engine.work_items import JOB_STATE, ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 
 STATE_VERSION = 1
 
 
-class Job(Struct, frozen=True):
+class Job(Struct, frozen=True, rename=JOB_STATE):
     """One request to an agent. Its task (text and data) is the first entry of its transcript, not here.
 
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
-    `untold`: the transcript's entries from, and up to but without, these positions are no longer told to the model, and
-    not loaded: a later entry sums them up. They stay where they are.
+    `compacted`: the transcript's entries from, and up to but without, these positions are no longer sent to the model,
+    and not loaded: a later entry sums them up. They stay where they are.
     `reserve_tokens`, `reserve_usd`: what a model call of it is thought to take: as much as the last one.
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.
@@ -58,7 +58,7 @@ class Job(Struct, frozen=True):
     result: dict[str, Any] | None = None
     error: Failure | None = None
     request_digest: str = ""
-    untold: tuple[int, int] = (0, 0)
+    compacted: tuple[int, int] = (0, 0)
     parent_call: str = ""
     reserve_tokens: int = 0
     reserve_usd: float = 0.0

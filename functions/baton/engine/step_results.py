@@ -1,4 +1,4 @@
-"""What can happen to a job: facts from outside (Submitted, Cancelled, Retried); the union about one of its items."""
+"""What can happen to a job: commands (Submitted, Cancelled, Retried); the union about one of its items."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ class ExtraUsage(Struct, frozen=True):
     Attributes:
         entries: for the transcript, before what the model says (a summary of earlier turns).
         model_calls: calls of a model, with their tokens and cost; `cached_calls`: answers that came from the cache.
-        untold: the transcript's entries that are not told any more from now on (`Job.untold`); None: as before.
+        compacted: the transcript's entries that are not told any more from now on (`Job.compacted`); None: as before.
     """
 
     entries: tuple[dict[str, Any], ...] = ()
@@ -63,7 +63,7 @@ class ExtraUsage(Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
-    untold: tuple[int, int] | None = None
+    compacted: tuple[int, int] | None = None
 
 
 NO_EXTRA_USAGE = ExtraUsage()

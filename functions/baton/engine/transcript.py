@@ -100,9 +100,9 @@ def upcast_all(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...
     return entries
 
 
-def still_told(entries: Sequence[_Entry], untold: tuple[int, int]) -> tuple[_Entry, ...]:
+def uncompacted(entries: Sequence[_Entry], compacted: tuple[int, int]) -> tuple[_Entry, ...]:
     """What a model is still told: without those from the first position up to the second, which are summed up."""
-    return (*entries[: untold[0]], *entries[untold[1] :])
+    return (*entries[: compacted[0]], *entries[compacted[1] :])
 
 
 def calls_in(entries: Sequence[Mapping[str, Any]]) -> list[str]:

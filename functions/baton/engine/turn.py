@@ -169,8 +169,8 @@ def _result(step_result: ModelAnswered) -> dict[str, Any]:
 def _extra_usage_of(job: Job, extra_usage: ExtraUsage) -> Job:
     if extra_usage is NO_EXTRA_USAGE or extra_usage == NO_EXTRA_USAGE:
         return job
-    untold = job.untold if extra_usage.untold is None else extra_usage.untold
-    return replace(job, used=_used_extra_usage(job.used, extra_usage), untold=untold)
+    compacted = job.compacted if extra_usage.compacted is None else extra_usage.compacted
+    return replace(job, used=_used_extra_usage(job.used, extra_usage), compacted=compacted)
 
 
 def _used_extra_usage(used: Used, extra_usage: ExtraUsage) -> Used:

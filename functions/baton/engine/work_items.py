@@ -19,7 +19,8 @@ WORK_ITEM = {
     "redelivered": "handed_on",
     "redriven": "driven",
 }
-SLOT_STATE = {"epoch": "lap"}
+SLOT_STATE = {"epoch": "lap", "granted_by": "cause"}
+JOB_STATE = {"compacted": "untold"}
 
 
 class ItemKind(StrEnum):

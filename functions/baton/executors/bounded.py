@@ -16,10 +16,10 @@ from baton.observability.tracing import work_done
 from baton.runtime.pipeline import Executor
 from baton.sdk.records import Failure
 
-TOO_MUCH_TOLD = "too_much_told"
+PROMPT_TOO_LARGE = "too_much_told"
 
 
-def too_much_told(size_bytes: int, limit_bytes: int) -> Failure | None:
+def prompt_too_large(size_bytes: int, limit_bytes: int) -> Failure | None:
     """Why nothing can be made of what was said and what calls came to; None: it is little enough."""
     if size_bytes <= limit_bytes:
         return None
@@ -28,10 +28,10 @@ def too_much_told(size_bytes: int, limit_bytes: int) -> Failure | None:
         f"of {limit_bytes}: let tools return less, or store what is large elsewhere and return a reference to it; an "
         "agent's `history` bounds what a long job reads (TOLD_LIMIT_BYTES raises the limit)"
     )
-    return Failure(TOO_MUCH_TOLD, message)
+    return Failure(PROMPT_TOO_LARGE, message)
 
 
-class ToldLimit:
+class PromptLimit:
     """Performs what `executor` does, of a turn or a tool call that is told at most so much."""
 
     def __init__(self, executor: Executing, limit_bytes: int) -> None:
@@ -41,7 +41,7 @@ class ToldLimit:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work, or say why it cannot be done."""
         assert isinstance(effect, CallModel | RunTool), "others are told little"
-        failure = too_much_told(history.size_bytes, self._limit_bytes)
+        failure = prompt_too_large(history.size_bytes, self._limit_bytes)
         if failure is None:
             return await self._executor(effect, history, claim)
         return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
@@ -89,7 +89,7 @@ def _is_planned(step_result: StepResult | None) -> bool:
 
 def bounded(container: Container, work: Executor) -> Executor:
     """Do a piece of work so."""
-    limited = ToldLimit(work, container.settings.told_limit_bytes)
+    limited = PromptLimit(work, container.settings.prompt_limit_bytes)
     if container.ports.tracer is None:
         return limited
     return Traced(limited, container.ports.clock, lambda agent: container.registry.model_of(agent).name)

@@ -14,12 +14,12 @@ from baton.agents.agent import Agent
 from baton.conversation import fitting
 from baton.conversation.conversation import (
     Conversation,
+    compacted,
     conversation_of,
     fixed_bytes,
     room_bytes,
     summarized,
     tokens_of,
-    untold,
 )
 from baton.conversation.fitting import fit
 from baton.conversation.policy import KeepAll, Summarize
@@ -35,7 +35,7 @@ _log = logging.getLogger("baton.models")
 _SUMMARY_SHARE = 0.5
 
 
-class Told(Struct, frozen=True):
+class Prompt(Struct, frozen=True):
     """The history to tell; what it is thought to take together with the fixed part (0: not estimated)."""
 
     history: History
@@ -43,7 +43,9 @@ class Told(Struct, frozen=True):
     extra_usage: ExtraUsage = NO_EXTRA_USAGE
 
 
-async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model) -> Told:
+async def build_prompt(
+    agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model
+) -> Prompt:
     """Choose what is told.
 
     Args:
@@ -55,21 +57,21 @@ async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], call
     """
     policy = agent.history
     if isinstance(policy, KeepAll):
-        return Told(_everything(history))
+        return Prompt(_everything(history))
     fixed = fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
     limit_bytes = room_bytes(policy.max_tokens, history, fixed)
     conversation, extra_usage = conversation_of(history), NO_EXTRA_USAGE
     if isinstance(policy, Summarize):
         conversation, extra_usage = await _with_summary(policy, conversation, limit_bytes, calls, writer)
         if extra_usage.entries:
-            extra_usage = replace(extra_usage, untold=untold(history, extra_usage.entries[0]["upTo"]))
+            extra_usage = replace(extra_usage, compacted=compacted(history, extra_usage.entries[0]["upTo"]))
     fitted = fit(conversation, limit_bytes)
-    return Told(fitted.history(), tokens_of(fitted.size_bytes + fixed), extra_usage)
+    return Prompt(fitted.history(), tokens_of(fitted.size_bytes + fixed), extra_usage)
 
 
 def _everything(history: History) -> History:
     """What is loaded; where that is not all, another policy had it summed up before a deploy: the summary is told."""
-    if history.untold != (0, 0):
+    if history.compacted != (0, 0):
         return conversation_of(history).history()
     entries = tuple([entry for entry in history.transcript if entry["role"] != "summary"])
     return History(entries, history.results)

@@ -3,8 +3,8 @@
 Its text is appended to the job's parts while it is made, but for a planner's, which is a thought, and for a structured
 answer, whose text is made of what was checked.
 
-Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is a fact of the job, not a failure of
-the delivery. Must not: run tools; it only checks whether those asked for exist and fit.
+Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is one, not a failure of the delivery.
+Must not: run tools; it only checks whether those asked for exist and fit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ from baton.engine.effects import CallModel, Work
 from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.engine.transcript import NewerEntryError, upcast_all
 from baton.executors.executor import storable
-from baton.executors.history import told
+from baton.executors.history import build_prompt
 from baton.executors.model_call import ModelCalls, answered, calls_of
 from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
 from baton.executors.text_stream import TextStream, TextStreams
 from baton.memory import entries as recollection
 from baton.models.fingerprint import asked
 from baton.models.model import Message, ModelError, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
-from baton.planning.plan import is_plan, told_plan
+from baton.planning.plan import is_plan, plan_prompt
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure
 from baton.tools.contained import CutShortError
@@ -77,20 +77,20 @@ class ModelTurn:
         planner = None
         if agent.mode == "plan":
             planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
-        told_specs = planner.told_specs if planner else specs
-        tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
-        request = self._request(agent, tell.history, effect.turn, text_stream)
+        prompt_specs = planner.prompt_specs if planner else specs
+        prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
+        request = self._request(agent, prompt.history, effect.turn, text_stream)
         step_result, digests = await self._answer(agent, request, calls, planner, effect.job.id)
         if isinstance(step_result, ModelFailed):
-            return structs.replace(step_result, extra_usage=tell.extra_usage)
+            return structs.replace(step_result, extra_usage=prompt.extra_usage)
         streamed_text = await text_stream.streamed_text() if text_stream else None
-        estimated = tell.estimated_tokens
+        estimated = prompt.estimated_tokens
         return structs.replace(
             step_result,
             asked=digests,
             estimated_tokens=estimated,
             streamed_text=streamed_text,
-            extra_usage=tell.extra_usage,
+            extra_usage=prompt.extra_usage,
         )
 
     async def _answer(
@@ -107,7 +107,7 @@ class ModelTurn:
         except ModelError as error:
             failure = Failure("model_error", storable(error.message), retryable=error.retryable)
             return ModelFailed(failure, error.retry_after_seconds), None
-        except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
+        except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a result
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
             failure = Failure("model_error", storable(f"{kind}: {error}"), retryable=True)
             return ModelFailed(failure), None
@@ -131,16 +131,16 @@ class ModelTurn:
 
 def messages(history: History) -> tuple[Message, ...]:
     """The conversation so far, as the model is told it: what is remembered comes before the task."""
-    told: list[Message] = []
+    prompt: list[Message] = []
     for entry in _once(history.transcript):
         if entry["role"] != "model":
-            at = _place(entry, told)
-            told[at:at] = _besides(entry)
+            at = _place(entry, prompt)
+            prompt[at:at] = _besides(entry)
         elif is_plan(entry):
-            told += told_plan(entry, history.results)
+            prompt += plan_prompt(entry, history.results)
         else:
-            told += _turn(entry, history.results)
-    return tuple(told)
+            prompt += _turn(entry, history.results)
+    return tuple(prompt)
 
 
 def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> list[Message]:
@@ -149,15 +149,15 @@ def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
     calls = tuple(
         [PastCall(wanted_call["id"], wanted_call["tool"], wanted_call["arguments"]) for wanted_call in wanted_calls]
     )
-    told: list[Message] = [ModelMessage(entry["text"], calls, entry.get("provider"))]
+    prompt: list[Message] = [ModelMessage(entry["text"], calls, entry.get("provider"))]
     for wanted_call in wanted_calls:
         stored = results.get(wanted_call["id"]) or wanted_call
         if "ok" in stored:
-            told.append(ToolMessage(wanted_call["id"], wanted_call["tool"], stored["ok"]))
+            prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], stored["ok"]))
         else:
             error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
-            told.append(ToolMessage(wanted_call["id"], wanted_call["tool"], error, is_error=True))
-    return told
+            prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], error, is_error=True))
+    return prompt
 
 
 def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -173,15 +173,15 @@ def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]
     ]
 
 
-def _place(entry: Mapping[str, Any], told: list[Message]) -> int:
+def _place(entry: Mapping[str, Any], prompt: list[Message]) -> int:
     """Where it is told: what is remembered first, then what was said before in the session, then the task."""
     match entry["role"]:
         case "memory":
             return 0
         case "session":
-            return next((at for at, message in enumerate(told) if not getattr(message, "note", False)), len(told))
+            return next((at for at, message in enumerate(prompt) if not getattr(message, "note", False)), len(prompt))
         case _:
-            return len(told)
+            return len(prompt)
 
 
 def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
@@ -194,9 +194,9 @@ def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
         case "omitted":
             return (UserMessage(f"[{entry['turns']} earlier turns are left out here.]", note=True),)
         case "memory":
-            remembered = recollection.told(entry)
+            remembered = recollection.as_prompt(entry)
             return (UserMessage(remembered, note=True),) if remembered else ()
         case "session":
-            return exchanges.told(entry)
+            return exchanges.as_prompt(entry)
         case _:
             return ()

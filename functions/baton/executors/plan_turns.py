@@ -45,7 +45,7 @@ class PlannerTurn(Struct, frozen=True):
     max_steps: int
 
     @property
-    def told_specs(self) -> tuple[ToolSpec, ...]:
+    def prompt_specs(self) -> tuple[ToolSpec, ...]:
         """Every tool that the model is told of, in whatever form."""
         return (plan_spec(list(self.tools)), *self.specs)
 

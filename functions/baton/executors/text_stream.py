@@ -54,7 +54,7 @@ class TextStream:
         self._batching = batching
         self._opening = stream_parts.step_start(turn)
         self._number = 1
-        self._held = self._waiting = self._told = ""
+        self._held = self._waiting = self._sent = ""
         self._begun = self._silent = False
         self._unanswered: _Batch | None = None
         self._appended = self._failures = 0
@@ -71,7 +71,7 @@ class TextStream:
 
     async def withdrawn(self) -> None:
         """Another model says the text from its beginning: what was said is closed as abandoned, before that."""
-        self._held = self._waiting = self._told = ""
+        self._held = self._waiting = self._sent = ""
         if self._begun:
             # Its step ends with it, and the next text begins another one.
             self._opening = (*stream_parts.abandoned(self._open_id()), *stream_parts.step_start(1))
@@ -82,7 +82,7 @@ class TextStream:
         """What is in the stream of the text that is open; None: nothing of which anybody knows."""
         if self._unanswered is not None and not self._silent:
             await self._send()
-        return StreamedText(self._open_id(), self._appended, self._told) if self._told else None
+        return StreamedText(self._open_id(), self._appended, self._sent) if self._sent else None
 
     def _open_id(self) -> str:
         return f"{self._text_id}.{self._number}"
@@ -109,7 +109,7 @@ class TextStream:
         self._silent = not held
         if held:
             self._appended += 1
-            self._told += batch.text if batch.text_id == self._open_id() else ""
+            self._sent += batch.text if batch.text_id == self._open_id() else ""
 
     def _next(self) -> _Batch:
         text_id, text = self._open_id(), self._waiting

@@ -149,14 +149,14 @@ class TenantOperations:
         # What has come is recorded before it is taken in; a job that ended leaves its calls as they were.
         outcome = snapshot.results.get(call_id, {})
         done = bool(outcome) or call.status in _OVER or snapshot.job.ended
-        told: dict[str, Any] = {
+        status: dict[str, Any] = {
             "operationId": operation_id,
             "status": str(call.status),
             "done": done,
             "tool": call.tool,
         }
         if "ok" in outcome:
-            told["result"] = outcome["ok"]
+            status["result"] = outcome["ok"]
         elif "error" in outcome:
-            told["error"] = outcome["error"]
-        return told
+            status["error"] = outcome["error"]
+        return status

@@ -172,7 +172,7 @@ class ToolRun:
         except OverLimitError as error:
             late = f"tool {tool.name!r} did not return within {self._calls.limit_seconds(tool):g} s"
             return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)
-        except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a fact
+        except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a result
             return _failure_of(error)
 
     def _returned(self, tool: Tool, result: Any) -> StepResult:

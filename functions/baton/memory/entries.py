@@ -101,7 +101,7 @@ class Recollection(Struct, frozen=True):
         }
 
 
-def told(recorded: Mapping[str, Any]) -> str:
+def as_prompt(recorded: Mapping[str, Any]) -> str:
     """What the model is told of a transcript's entry; empty where nothing was found."""
     lines = [_line(entry, recorded.get("sessionId")) for entry in recorded.get("entries", [])]
     return "\n".join([_HEAD, *lines]) if lines else ""

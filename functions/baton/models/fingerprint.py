@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LIMIT_BYTES = 8_000_000
 
 # What messages are as JSON; calls are numbered in the order of their coming, on from those that have a number.
-Telling = Callable[[Sequence[Message], dict[str, int]], list[Any]]
+Rendering = Callable[[Sequence[Message], dict[str, int]], list[Any]]
 
 
 class _Said(Struct):
@@ -40,10 +40,10 @@ class _Said(Struct):
         """Whether that is how these begin."""
         return self.messages == messages[: len(self.messages)]
 
-    def go_on(self, messages: tuple[Message, ...], telling: Telling) -> None:
+    def go_on(self, messages: tuple[Message, ...], render: Rendering) -> None:
         """Digest what has come since."""
-        told = telling(messages[len(self.messages) :], self.numbers)
-        text = ",".join([canonical_json(each) for each in told]).encode("utf-8", "surrogatepass")
+        values = render(messages[len(self.messages) :], self.numbers)
+        text = ",".join([canonical_json(each) for each in values]).encode("utf-8", "surrogatepass")
         self.hashed.update(b"," + text if self.messages and text else text)
         self.messages, self.size_bytes = messages, self.size_bytes + len(text)
 
@@ -54,11 +54,11 @@ class _Said(Struct):
         return whole.hexdigest()
 
 
-class ToldDigests:
+class PromptDigests:
     """Those of the jobs that were last at work, within a limit."""
 
-    def __init__(self, telling: Telling, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._telling = telling
+    def __init__(self, render: Rendering, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._render = render
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
         self._jobs: dict[str, _Said] = {}  # the longest unused first
@@ -73,7 +73,7 @@ class ToldDigests:
         self._size_bytes -= said.size_bytes if said else 0
         if said is None or not said.begins(messages):
             said = _Said()
-        said.go_on(messages, self._telling)
+        said.go_on(messages, self._render)
         if said.size_bytes <= self._limit_bytes:  # else the others would have to go for it
             self._jobs[job_id] = said
             self._size_bytes += said.size_bytes
@@ -108,7 +108,7 @@ def asked(request: ModelRequest, *, reads_history: bool = True, job_id: str = ""
         digests = {"instructions": _of_text(request.instructions), "tools": _of_tools(request.tools)}
         digests |= {name: fingerprint(value) for name, value in _own_parts(request).items()}
         if reads_history:
-            digest_of_all = _TOLD.of(job_id, request.messages)
+            digest_of_all = _DIGESTS.of(job_id, request.messages)
             digests["messages"] = f"{len(request.messages)}-{digest_of_all[:DIGEST_CHARS]}"
     except (TypeError, ValueError):
         return None
@@ -144,28 +144,28 @@ def _own_parts(request: ModelRequest) -> dict[str, Any]:
     return parts
 
 
-def told_value(messages: Sequence[Message], numbers: dict[str, int] | None = None) -> list[Any]:
+def prompt_value(messages: Sequence[Message], numbers: dict[str, int] | None = None) -> list[Any]:
     """The conversation as JSON, each message a list; what only its provider reads is left out.
 
     `numbers`: those of calls that were told before; the others get theirs.
     """
     numbers = {} if numbers is None else numbers
-    told: list[Any] = []
+    values: list[Any] = []
     for message in messages:  # in one function: each turn goes through all that was said
         match message:
             case ToolMessage():
                 number = numbers.setdefault(message.call_id, len(numbers))
                 kind = "error" if message.is_error else "result"
-                told.append([kind, number, message.tool, message.content])
+                values.append([kind, number, message.tool, message.content])
             case ModelMessage():
                 calls: list[Any] = []
                 for call in message.calls:
                     number = numbers.setdefault(call.call_id, len(numbers))
                     calls.append([number, call.tool, redacted(call.arguments)])
-                told.append(["model", message.text, calls])
+                values.append(["model", message.text, calls])
             case UserMessage():
-                told.append(["note" if message.note else "user", message.text, redacted(message.data)])
-    return told
+                values.append(["note" if message.note else "user", message.text, redacted(message.data)])
+    return values
 
 
-_TOLD = ToldDigests(told_value)
+_DIGESTS = PromptDigests(prompt_value)

@@ -26,15 +26,15 @@ def about() -> Mapping[str, str]:
 
 def speak_of(message_id: str, event: Event | None = None) -> None:
     """From now on, lines of this task are about this message, and the event that it carries."""
-    told = {"messageId": message_id}
+    fields = {"messageId": message_id}
     if event is not None:
-        told |= {
+        fields |= {
             "eventId": event.id,
             "eventType": event.type,
             "jobId": event.job_id,
             "sessionId": event.session_id,
         }
-    _ABOUT.set(told)
+    _ABOUT.set(fields)
 
 
 # Explicit, since a logger's filter does not apply to those below it; a test holds this to the source.
@@ -128,8 +128,8 @@ class TextLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         """The line without its traceback."""
-        told = {**about(), **fields_of(record)}
-        shown = " ".join(f"{name}={value}" for name, value in told.items())
+        fields = {**about(), **fields_of(record)}
+        shown = " ".join(f"{name}={value}" for name, value in fields.items())
         return f"{super().formatMessage(record)} [{shown}]" if shown else super().formatMessage(record)
 
 

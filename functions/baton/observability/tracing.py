@@ -170,8 +170,8 @@ def work_done(name: str, start_ms: int, attributes: Mapping[str, str | int | flo
         return
     end_ms = trace.clock.now_ms()
     place = Place(item.place.trace_id, digest("work", item.place.span_id, name)[:16])
-    told = {**item.attributes, **attributes}
-    trace.spans.append(_span(name, place, item.place.span_id, start_ms, end_ms, told, error))
+    shown = {**item.attributes, **attributes}
+    trace.spans.append(_span(name, place, item.place.span_id, start_ms, end_ms, shown, error))
 
 
 def with_trace(event: Event) -> Event:
@@ -184,9 +184,9 @@ def with_trace(event: Event) -> Event:
 def _close(trace: Trace, item: _OpenItem, outcome: str, error: str) -> None:
     if item in trace.items:
         trace.items.remove(item)
-        told = {**item.attributes, "baton.outcome": outcome}
+        shown = {**item.attributes, "baton.outcome": outcome}
         trace.spans.append(
-            _span(item.name, item.place, item.parent_id, item.start_ms, trace.clock.now_ms(), told, error)
+            _span(item.name, item.place, item.parent_id, item.start_ms, trace.clock.now_ms(), shown, error)
         )
 
 

@@ -106,7 +106,7 @@ def answer_of(entry: Entry, results: Results) -> tuple[str, Any]:
     return canonical_json(value), value
 
 
-def told_plan(entry: Entry, results: Results) -> tuple[ModelMessage, ToolMessage]:
+def plan_prompt(entry: Entry, results: Results) -> tuple[ModelMessage, ToolMessage]:
     """A plan as its planner is told it: one call, whose result has that of each step by its name."""
     call_id = f"{entry['calls'][0]['id']}-plan"
     steps = [

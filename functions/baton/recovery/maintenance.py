@@ -85,18 +85,18 @@ def read_look(body: bytes) -> Look | None:
 def _numbers(body: bytes, name: str, other: str = "") -> tuple[int, int]:
     """A number of the body, or 0, and how many looks there were; without that it is the last one."""
     try:
-        told: Any = json.loads(body) if body else {}
-        if not isinstance(told, dict):
+        document: Any = json.loads(body) if body else {}
+        if not isinstance(document, dict):
             return 0, 0
-        return int(told.get(name, 0)), min(LAST_LOOK, int(told.get(other, LAST_LOOK)))
+        return int(document.get(name, 0)), min(LAST_LOOK, int(document.get(other, LAST_LOOK)))
     except (ValueError, TypeError, RecursionError) as error:
         raise MalformedEventError(f"not a body for this endpoint: {body[:100]!r}") from error
 
 
 def read_prune_after(body: bytes) -> str:
     """The position from which the lists are to be pruned further; empty: the message asks for something else."""
-    told: Any = json.loads(body) if body else {}
-    after = str(told.get("pruneAfter", "")) if isinstance(told, dict) else ""
+    document: Any = json.loads(body) if body else {}
+    after = str(document.get("pruneAfter", "")) if isinstance(document, dict) else ""
     if after and not is_position(after):
         raise MalformedEventError(f"no position to prune from: {after[:100]!r}")
     return after

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.clock import Clock
-from baton.commands.facts import Facts
+from baton.commands.commands import Commands
 from baton.engine.attempts import THROTTLED, THROTTLED_ALERT, redriven_at_ms
 from baton.engine.commit.answers import Claim, Undelivered
 from baton.engine.decide import decide
@@ -66,12 +66,12 @@ def read_callback(body: bytes) -> Callback:
         MalformedEventError: not a failure callback at all.
     """
     try:
-        told = json.loads(body)
-        source_id, status = str(told["sourceMessageId"]), int(told.get("status", 0))
-        source, answer = base64.b64decode(told["sourceBody"]), base64.b64decode(told.get("body") or "")
+        document = json.loads(body)
+        source_id, status = str(document["sourceMessageId"]), int(document.get("status", 0))
+        source, answer = base64.b64decode(document["sourceBody"]), base64.b64decode(document.get("body") or "")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
-    if str(told.get("url", "")).endswith(SWEEP_ENDPOINT):
+    if str(document.get("url", "")).endswith(SWEEP_ENDPOINT):
         return SweepFailed(source_id, source)
     try:
         event = parse_event(source)
@@ -95,10 +95,10 @@ class Redelivery:
     """Redrives undelivered events again."""
 
     def __init__(
-        self, store: Store, facts: Facts, sweep: Sweep, emitter: Emitter, clock: Clock, post_commit: PostCommit
+        self, store: Store, commands: Commands, sweep: Sweep, emitter: Emitter, clock: Clock, post_commit: PostCommit
     ) -> None:
         self._store = store
-        self._facts = facts
+        self._commands = commands
         self._sweep = sweep
         self._emitter = emitter
         self._clock = clock
@@ -120,11 +120,11 @@ class Redelivery:
     async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:
         event = failed.event
         try:
-            told = await self._facts.backup(event, failed.source_message_id)
+            items = await self._commands.receive(event, failed.source_message_id)
         except UnknownJobError:
-            return await self._tell_later(event)
-        if told is not None:
-            return Outcome("signalled", await self._redrive(event.session_id, told, message_id, retried))
+            return await self._publish_later(event)
+        if items is not None:
+            return Outcome("signalled", await self._redrive(event.session_id, items, message_id, retried))
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         claim = Claim(event.job_id, item_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
         throttled = failed.status in THROTTLED
@@ -167,11 +167,11 @@ class Redelivery:
         else:
             yield redrive, (*found.pending, found.state.item)
 
-    async def _tell_later(self, event: Event) -> Outcome:
+    async def _publish_later(self, event: Event) -> Outcome:
         """The backup of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
-        if await self._facts.tell_again(event, "later"):
+        if await self._commands.after_failover.publish_again(event, "later"):
             return Outcome("deferred", 1)
-        text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
+        text = f"the command {event.id} about job {event.job_id} is dropped: there is no such job"
         await self._post_commit((Alert(event.job_id, text, "fact_dropped", event.id),))
         return Outcome("dropped")
 

@@ -2,7 +2,7 @@
 
 Invariant: a replay never does anything twice. Whether an event still applies is read from the state, as in the
 pipeline: one whose step is over is not sent, and is said to be applied; what the job does still expect can be redriven
-instead. A fact that was told may be told again, since the first one stays. Must not: change any state itself.
+instead. A command may be sent again, since the first one stays. Must not: change any state itself.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ from baton.storage.ports.jobs import Reader, Snapshot
 from baton_events.emitter import Delivery, Emitter
 from baton_events.errors import MalformedEventError
 from baton_events.ids import scheduled_job_id
-from baton_events.schema import Event, Fact, LoopPayload, Recurrence, parse_event
+from baton_events.schema import Command, Event, LoopPayload, Recurrence, parse_event
 
 
 class MessageState(StrEnum):
     """How a message stands to the state.
 
-    `due`: its step is open. `told`: it tells a fact, which may be told again. `applied`: its step is over. `ended`: so
+    `due`: its step is open. `told`: it brings a command, which may come again. `applied`: its step is over. `ended`: so
     is its job. `unknown`: there is no such job. `ours`: a sweep, or a callback of the queue, which may always come
     again. `foreign`: nothing that our functions take.
     """
 
     DUE = "due"
-    TOLD = "told"
+    SIGNALLED = "told"
     APPLIED = "applied"
     ENDED = "ended"
     UNKNOWN = "unknown"
@@ -40,7 +40,7 @@ class MessageState(StrEnum):
     FOREIGN = "foreign"
 
 
-SENDABLE = frozenset({MessageState.DUE, MessageState.TOLD, MessageState.OURS})
+SENDABLE = frozenset({MessageState.DUE, MessageState.SIGNALLED, MessageState.OURS})
 
 
 class Looked(Struct, frozen=True):
@@ -94,11 +94,11 @@ class Replaying:
         return await dispatch(self._emitter, snapshot.job.session_id, self._due(snapshot), redrive)
 
     def _beside(self, event: Event, snapshot: Snapshot | None) -> Looked:
-        if isinstance(_fact(event), Recurrence):
+        if isinstance(_command(event), Recurrence):
             # Each message of a schedule starts a job of its own: one that did would start a second one.
             return Looked(MessageState.DUE if snapshot is None else MessageState.APPLIED, event)
-        if _fact(event) is not None:
-            return Looked(MessageState.TOLD, event)
+        if _command(event) is not None:
+            return Looked(MessageState.SIGNALLED, event)
         if snapshot is None:
             return Looked(MessageState.UNKNOWN, event)
         expected = len(self._due(snapshot))
@@ -125,13 +125,13 @@ def _event(message: QueuedMessage) -> Event | None:
         return None
 
 
-def _fact(event: Event) -> Fact | Recurrence | None:
-    return event.payload.fact if isinstance(event.payload, LoopPayload) else None
+def _command(event: Event) -> Command | Recurrence | None:
+    return event.payload.command if isinstance(event.payload, LoopPayload) else None
 
 
 def _job_of(message: QueuedMessage, event: Event) -> str:
-    """The job whose state says whether the event still applies; none for a fact, which may always be told."""
-    fact = _fact(event)
-    if isinstance(fact, Recurrence):
+    """The job whose state says whether the event still applies; none for a command, which may always come."""
+    command = _command(event)
+    if isinstance(command, Recurrence):
         return scheduled_job_id(event.job_id, message.id)
-    return event.job_id if fact is None else ""
+    return event.job_id if command is None else ""

@@ -15,7 +15,7 @@ from collections import defaultdict
 
 from msgspec import Struct
 
-from baton.admission.slot_client import arm_sweep, tell
+from baton.admission.slot_client import arm_sweep, notify_granted
 from baton.clock import Clock
 from baton.engine.all_jobs.slots import TOMBSTONE_MS, Entry, SlotTable
 from baton.engine.commit.answers import Looked
@@ -87,7 +87,7 @@ class Sweep:
             following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
             await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
         # Sweeps and their copies tell a job once in that time: the queue takes one message of a name.
-        await tell(self._emitter, turn.tell, now_ms - now_ms % LOST_AFTER_MS, "swept")
+        await notify_granted(self._emitter, turn.granted, now_ms - now_ms % LOST_AFTER_MS, "swept")
         redriven = await self._look(turn.slot_table, relay_id, now_ms, redrive)
         if redriven:
             _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, LOST_AFTER_MS // 1000)

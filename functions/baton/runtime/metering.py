@@ -18,7 +18,7 @@ from baton.transport.meter import Meter, charge, is_metered, metered
 
 OVERHEAD = "overhead"
 _PART = nullcontext[None]()
-_TOLD_EVERY_MS = 60_000
+_FLUSH_EVERY_MS = 60_000
 
 
 class Metering:
@@ -29,7 +29,7 @@ class Metering:
         self._counters = counters
         self._memory_mb = memory_mb
         self._overhead: Counter[str] = Counter()
-        self._told_ms: int | None = None
+        self._flushed_ms: int | None = None
 
     def invocation(self) -> AbstractAsyncContextManager[None]:
         """What is done within is metered; within a metered one it is a part of that."""
@@ -44,10 +44,10 @@ class Metering:
             finally:
                 self._keep(meter.rest())
         now_ms = self._clock.now_ms()
-        if self._told_ms is None:
-            self._told_ms = now_ms
-        elif now_ms - self._told_ms >= _TOLD_EVERY_MS:
-            await self.tell()
+        if self._flushed_ms is None:
+            self._flushed_ms = now_ms
+        elif now_ms - self._flushed_ms >= _FLUSH_EVERY_MS:
+            await self.flush()
 
     @asynccontextmanager
     async def delivery(self, retried: int, *, events: bool) -> AsyncIterator[None]:
@@ -56,12 +56,12 @@ class Metering:
             charge(messages=int(not events and retried == 0), deliveries=1)
             yield
 
-    async def tell(self) -> None:
+    async def flush(self) -> None:
         """Add the overhead so far to the counters; what that takes is overhead of the next minute."""
-        told, self._overhead, self._told_ms = self._overhead, Counter(), self._clock.now_ms()
+        overhead, self._overhead, self._flushed_ms = self._overhead, Counter(), self._clock.now_ms()
         meter = Meter(self._clock, self._memory_mb)
         with metered(meter):
-            await count(self._counters, {f"{OVERHEAD}:{name}": much for name, much in told.items() if much})
+            await count(self._counters, {f"{OVERHEAD}:{name}": much for name, much in overhead.items() if much})
         self._keep(meter.rest())
 
     def _keep(self, spent: Spent) -> None:

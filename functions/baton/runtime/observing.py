@@ -47,8 +47,13 @@ class Observing:
             if _log.isEnabledFor(logging.INFO):
                 duration_ms, outcome = self._clock.now_ms() - began_ms, seen.outcome
                 word = word or outcome.word
-                told = {"outcome": word, "handedOn": outcome.dispatched, "durationMs": duration_ms, "retried": retried}
-                _log.info("%s: %s", event.type if event else "message", word, extra={"fields": told})
+                fields = {
+                    "outcome": word,
+                    "handedOn": outcome.dispatched,
+                    "durationMs": duration_ms,
+                    "retried": retried,
+                }
+                _log.info("%s: %s", event.type if event else "message", word, extra={"fields": fields})
 
     def traced(self, traceparent: str) -> AbstractAsyncContextManager[None]:
         """What is done within goes on with this trace, if it is one; its spans are handed over at the end."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from baton.clock import Clock, Randomness
-from baton.commands.facts import Facts
+from baton.commands.commands import Commands
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
 from baton.engine.commit.stored_bytes import written_bytes
 from baton.engine.decide import decide
@@ -64,7 +64,7 @@ class Pipeline:
         clock: Clock,
         randomness: Randomness,
         executors: Mapping[type[Effect], Executor],
-        facts: Facts,
+        commands: Commands,
         post_commit: PostCommitEffects,
         policy: Policy,
     ) -> None:
@@ -73,7 +73,7 @@ class Pipeline:
         self._clock = clock
         self._randomness = randomness
         self._executors = executors
-        self._facts = facts
+        self._commands = commands
         self._post_commit = post_commit
         self._policy = policy
 
@@ -85,14 +85,14 @@ class Pipeline:
         """
         claims = Claims(self._store, self._clock, self._policy)
         run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims)
-        told = await self._facts.backup(delivered.event, delivered.message_id, delivered.token)
-        if told is None:  # else the fact has counted its backup message
+        command_items = await self._commands.receive(delivered.event, delivered.message_id, delivered.token)
+        if command_items is None:  # else the command has counted its backup message
             if delivered.retried == 0:
                 charge(messages=1)
             run.begin(run.first)
         else:
             run.words.append("signalled")
-            await self._dispatch(run, told, via_admission=False)
+            await self._dispatch(run, command_items, via_admission=False)
         tasks = set[asyncio.Task[None]]()
         try:
             while run.todo or tasks:

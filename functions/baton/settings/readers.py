@@ -61,9 +61,9 @@ def unit_prices(given: str) -> Prices:
     """Some of the prices, in place of the list's."""
     names = [each.field for each in LIST]
     try:
-        told: Any = json.loads(given)
-        unknown = sorted(set(told) - set(names))
-        prices = {name: float(value) for name, value in told.items()}
+        document: Any = json.loads(given)
+        unknown = sorted(set(document) - set(names))
+        prices = {name: float(value) for name, value in document.items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError('a JSON object of prices in US dollars, such as {"command_usd": 0.0000015}') from error
     if unknown:

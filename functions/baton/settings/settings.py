@@ -66,7 +66,7 @@ class Settings(QueueSettings, Record, frozen=True):
     queue_timeout_seconds: int = 10
     vector_timeout_seconds: int = 5
     result_limit_bytes: int = 1_000_000
-    told_limit_bytes: int = 8_000_000
+    prompt_limit_bytes: int = 8_000_000
     job_retention_seconds: int = 2_592_000
     bytes_kept_per_tenant: int = 0
     sweep_interval_seconds: int = 60
@@ -157,9 +157,9 @@ def _contradictions(settings: Settings) -> list[str]:
             f"RESULT_LIMIT_BYTES ({settings.result_limit_bytes}) must be at most {most_bytes}: an outcome from outside"
             f" comes in a message, and our endpoints take {MESSAGE_LIMIT_BYTES} bytes"
         )
-    if settings.told_limit_bytes < settings.result_limit_bytes:
+    if settings.prompt_limit_bytes < settings.result_limit_bytes:
         found.append(
-            f"TOLD_LIMIT_BYTES ({settings.told_limit_bytes}) must be at least RESULT_LIMIT_BYTES"
+            f"TOLD_LIMIT_BYTES ({settings.prompt_limit_bytes}) must be at least RESULT_LIMIT_BYTES"
             f" ({settings.result_limit_bytes}): a stored result could be more than any turn may read"
         )
     return found

@@ -61,7 +61,7 @@ SETTINGS = (
         ),
         Setting(
             "TOLD_LIMIT_BYTES",
-            "told_limit_bytes",
+            "prompt_limit_bytes",
             "8000000",
             "bytes",
             "most that a turn, or a step of a plan, reads at once; below the largest answer of the store's plan",

@@ -6,8 +6,8 @@ write, or is overhead. A write of which nobody knows whether it was done is take
 
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import Claim, Committed, Created, Loaded, Outside, OutsideFact, PendingItems, Recorded
-from baton.engine.commit.stored_bytes import told_bytes, written_bytes
+from baton.engine.commit.answers import Claim, Committed, Created, Loaded, PendingItems, Recorded, Signal, SignalAnswer
+from baton.engine.commit.stored_bytes import signal_bytes, written_bytes
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
@@ -60,9 +60,9 @@ async def record(
     return answer
 
 
-async def tell(store: Store, job_id: str, relay_id: str, fact: OutsideFact, now_ms: int) -> Outside:
-    """`Store.tell`."""
-    with (keeping := Keeping(told_bytes(fact.outcome, event=bool(fact.event)))) as spent:
-        answer = await store.tell(job_id, relay_id, fact, now_ms, spent)
+async def record_signal(store: Store, job_id: str, relay_id: str, signal: Signal, now_ms: int) -> SignalAnswer:
+    """`Store.signal`."""
+    with (keeping := Keeping(signal_bytes(signal.outcome, event=bool(signal.event)))) as spent:
+        answer = await store.signal(job_id, relay_id, signal, now_ms, spent)
         keeping.written = answer.signal_result.is_new
     return answer

@@ -1,8 +1,8 @@
 """What an invocation spends: whoever asks the queue or the store charges it to the meter of the task they run in.
 
-Invariant: what is charged is taken once, by the COMMIT (or fact) that keeps it with its job, or at the invocation's end
-as overhead, which is nobody's. Where no meter runs (a program that only emits), nothing is kept. Must not: ask anything
-of its own, or change what becomes of what it counts.
+Invariant: what is charged is taken once, by the COMMIT (or command) that keeps it with its job, or at the invocation's
+end as overhead, which is nobody's. Where no meter runs (a program that only emits), nothing is kept. Must not: ask
+anything of its own, or change what becomes of what it counts.
 """
 
 from contextvars import ContextVar, Token

@@ -33,8 +33,10 @@ _KEY_AFTER_SUBCOMMAND = frozenset({"XGROUP", "XINFO", "OBJECT", "MEMORY"})
 class SlotMap:
     """Ranges of slots and who owns them. `asked`: who told it; a server that does not know its own name is that one."""
 
-    def __init__(self, told: Sequence[Any], asked: Place) -> None:
-        ranges = sorted((int(first), int(last), place_of(owner[0], owner[1], asked)) for first, last, owner, *_ in told)
+    def __init__(self, answer: Sequence[Any], asked: Place) -> None:
+        ranges = sorted(
+            (int(first), int(last), place_of(owner[0], owner[1], asked)) for first, last, owner, *_ in answer
+        )
         self._firsts = [first for first, _, _ in ranges]
         self._ranges = ranges
 
@@ -210,11 +212,11 @@ class RespCommands:
         failure: Exception = ConnectionError("no server could be reached")
         for place in dict.fromkeys((self._first, *known)):
             try:
-                (told,), _ = await self._node(place).ask([_ASK_SLOTS], scripts=False)
-                if isinstance(told, UpstashError):
-                    failure = told
-                elif told:
-                    return SlotMap(told, place)
+                (answer,), _ = await self._node(place).ask([_ASK_SLOTS], scripts=False)
+                if isinstance(answer, UpstashError):
+                    failure = answer
+                elif answer:
+                    return SlotMap(answer, place)
             except (OSError, UpstashError) as error:
                 failure = error
         raise failure

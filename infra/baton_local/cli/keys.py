@@ -31,7 +31,7 @@ from baton_local.dev.secrets_file import (
     remove_api_key_entry,
 )
 from baton_local.dev.stack_error import StackError
-from baton_local.doctor.checkup import Outside
+from baton_local.doctor.checkup import SignalAnswer
 from baton_local.doctor.next_key import refusals
 
 _NEEDED = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY", "WORKER_BASE_URL")
@@ -69,7 +69,7 @@ def roll(place: Place, *, check: bool, write: Path | None) -> None:
 
 
 async def _roll(settings: Settings, *, check: bool) -> SigningKeys:
-    outside = Outside.of(settings)
+    outside = SignalAnswer.of(settings)
     try:
         await _require_ready(settings, outside.setup, outside.clock.now_ms() // 1000)
         return await (outside.setup.signing_keys() if check else outside.setup.roll_signing_keys())
@@ -87,8 +87,8 @@ async def _require_ready(settings: Settings, setup: QueueSetup, now_seconds: int
         )
     refused = await refusals(settings, now_seconds)
     if refused:
-        told = "\n".join(f"  - {each}" for each in refused)
-        raise StackError(f"not rolled: the next key's signatures would be refused. Deploy both keys first:\n{told}")
+        lines = "\n".join(f"  - {each}" for each in refused)
+        raise StackError(f"not rolled: the next key's signatures would be refused. Deploy both keys first:\n{lines}")
 
 
 _WHERE = (

@@ -18,7 +18,7 @@ from dotenv import dotenv_values, set_key
 from baton.settings.settings import Settings, read_settings
 from baton_events.errors import SettingsError
 from baton_local.cli.deployment import DEFAULT_FOLDER
-from baton_local.dev.data_folder import DEV_FILE_NAME, TOLD_SETTINGS
+from baton_local.dev.data_folder import DEV_FILE_NAME, SHOWN_SETTINGS
 from baton_local.dev.secrets_file import DEV_TENANT, ROLES, api_key_entry
 from baton_local.dev.stack_error import StackError
 from baton_local.dev.surroundings import inherited_environment, reach_loopback_directly
@@ -111,7 +111,7 @@ def _stack(data: Path) -> dict[str, str]:
         keys = ",".join(api_key_entry(role, DEV_TENANT, described[f"{role}_key"]) for role in ROLES)
         described.setdefault("store_url", "")  # of a stack that an earlier version started
         own = {name: str(described[key]) for name, key in _OF_STACK.items()}
-        return {**dict.fromkeys(TOLD_SETTINGS, ""), **described.get("settings", {}), **own, "API_KEYS": keys}
+        return {**dict.fromkeys(SHOWN_SETTINGS, ""), **described.get("settings", {}), **own, "API_KEYS": keys}
     except FileNotFoundError as error:
         raise StackError(f"there is no {path}: start `baton dev --data {data}`, or leave --data out") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ from baton_events.errors import PublishError, SettingsError
 from baton_local.cli.place import Place, with_place
 from baton_local.dev.stack_error import StackError
 from baton_local.setup.account import Account
-from baton_local.setup.difference import Change, difference, told
+from baton_local.setup.difference import Change, described, difference
 from baton_local.setup.wanted import unreachable_base, wanted_of
 
 NEEDED = ("QSTASH_TOKEN", "WORKER_BASE_URL")
@@ -48,7 +48,7 @@ async def _run(settings: Settings, *, dry_run: bool, prune: bool) -> None:
         todo = (*found.changes, *(found.left if prune else ()))
         for change in todo:
             remark = "" if dry_run else await account.apply(change)
-            print(told(change) + (f"\n  {remark}" if remark else ""), flush=True)
+            print(described(change) + (f"\n  {remark}" if remark else ""), flush=True)
         print(_summary(todo, dry_run=dry_run))
         if found.left and not prune:
             print(_left(found.left))
@@ -64,5 +64,5 @@ def _summary(todo: Sequence[Change], *, dry_run: bool) -> str:
 
 
 def _left(left: Sequence[Change]) -> str:
-    lines = "\n".join(told(change) for change in left)
+    lines = "\n".join(described(change) for change in left)
     return f"Not ours, or no longer; --prune takes it away (an endpoint more gets every event, too):\n{lines}"

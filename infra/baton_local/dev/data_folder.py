@@ -84,7 +84,7 @@ def _held(folder: Path) -> str:
 
 
 DEV_FILE_NAME = "dev.json"
-TOLD_SETTINGS = (
+SHOWN_SETTINGS = (
     "QSTASH_TOPIC_PREFIX",
     "PUBLISH_BY",
     "MESSAGE_RETRIES",
@@ -124,9 +124,9 @@ class DevFile:
         return asdict(self)
 
 
-def told_settings(environment: Mapping[str, str]) -> dict[str, str]:
+def shown_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """Of the app's environment, what `baton setup` and `baton doctor` have to know."""
-    return {name: environment[name] for name in TOLD_SETTINGS if environment.get(name)}
+    return {name: environment[name] for name in SHOWN_SETTINGS if environment.get(name)}
 
 
 def write_dev_file(folder: Path, content: DevFile) -> None:

@@ -141,7 +141,7 @@ class PartKeeper:
             if isinstance(verdict, GiveUp):
                 deaths = f"{verdict.quick_deaths} times in a row right after its start"
                 raise self._broken(f"{self.part.name} died {deaths} (last: {describe_exit(code)}).")
-            self._tell_death(code, policy.quick_deaths, verdict.pause_seconds)
+            self._report_death(code, policy.quick_deaths, verdict.pause_seconds)
             await self._pause(verdict.pause_seconds)
 
     def let_none_follow(self) -> None:
@@ -238,7 +238,7 @@ class PartKeeper:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _tell_death(self, code: int, quick_deaths: int, pause_seconds: float) -> None:
+    def _report_death(self, code: int, quick_deaths: int, pause_seconds: float) -> None:
         """Tell that the part died; when it died at once, with the last lines of its log."""
         when = f"in {pause_seconds:g} s" if pause_seconds else "now"
         self._screen.notice(self.part.name, f"ended by itself ({describe_exit(code)}); starting it again {when}")

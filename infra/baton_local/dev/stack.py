@@ -17,7 +17,7 @@ from baton_local.dev.data_folder import (
     folder_lock,
     make_private_folder,
     remove_dev_file,
-    told_settings,
+    shown_settings,
     write_dev_file,
 )
 from baton_local.dev.part_log import Screen
@@ -141,7 +141,7 @@ class LocalStack:
             qstash_current_signing_key=plan.secrets.qstash_current_signing_key,
             qstash_next_signing_key=plan.secrets.qstash_next_signing_key,
             processes=self._supervisor.process_ids(),
-            settings=told_settings(app_environment(plan)),
+            settings=shown_settings(app_environment(plan)),
             store_url=plan.store_url,
         )
 

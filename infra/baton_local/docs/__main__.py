@@ -15,9 +15,9 @@ from baton_local.docs.endpoint_tables import body_tables, endpoint_table
 from baton_local.docs.event_path import event_path
 from baton_local.docs.event_tables import (
     call_diagram,
+    command_fields,
     event_fields,
     event_table,
-    fact_fields,
     job_diagram,
     payload_fields,
 )
@@ -62,7 +62,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "events": event_table,
         "fields": event_fields,
         "payloads": payload_fields,
-        "facts": fact_fields,
+        "commands": command_fields,
     },
     "docs/reference/settings.md": {"settings": settings_table},
     "infra/README.md": {

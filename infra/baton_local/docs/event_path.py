@@ -75,7 +75,7 @@ async def _traced() -> list[str]:
     apps = webhook_apps(container)
     body = SubmitBody.model_validate({"jobType": "picture", "taskDescription": "draw"})
     job = new_job(body, container.registry, job_id="job_picture", session_id="picture", tenant="picture", now_ms=0)
-    await container.acceptance.submit(job, {"text": "draw", "data": {}})
+    await container.commands.submit(job, {"text": "draw", "data": {}})
     while due := [(message_id, message) for message_id, message in queue.take() if not message.not_before_ms]:
         for message_id, message in due:
             path = message.url.removeprefix(_URL)

@@ -30,7 +30,7 @@ from baton_events.schema import (
 )
 from baton_local.docs.markdown_table import markdown_table
 
-_FACTS = (Submission, Cancellation, Completion, Occurrence, Retrial, Removal, Recurrence)
+_COMMANDS = (Submission, Cancellation, Completion, Occurrence, Retrial, Removal, Recurrence)
 
 
 def event_fields() -> str:
@@ -49,9 +49,9 @@ def payload_fields() -> str:
     )
 
 
-def fact_fields() -> str:
-    """One row a fact that the backup message of an API call tells."""
-    rows = ([f"`{model.model_fields['kind'].default}`", _text(model), _names(model)] for model in _FACTS)
+def command_fields() -> str:
+    """Return one row for each command that a backup message brings."""
+    rows = ([f"`{model.model_fields['kind'].default}`", _text(model), _names(model)] for model in _COMMANDS)
     return markdown_table(["`kind`", "what", "fields"], rows)
 
 
@@ -86,7 +86,7 @@ def _type(schema: dict[str, Any]) -> str:
     if "const" in schema:
         return f"`{schema['const']}`"
     if "$ref" in schema:
-        return "fact"
+        return "command"
     return "time" if schema.get("format") == "date-time" else str(schema.get("type", "any JSON"))
 
 

@@ -149,7 +149,7 @@ class Probes:
         except PublishError as error:
             return [failed(ENDPOINTS, f"the queue's log cannot be read: {error}", "check that the token may read it")]
         found |= {url: _found(entries.get(message_id, []), timeout_seconds) for message_id, url in sent.items()}
-        created = [entry.at_ms for happened in entries.values() for entry in happened if entry.state == "CREATED"]
+        created = [entry.at_ms for entries_of in entries.values() for entry in entries_of if entry.state == "CREATED"]
         clocks = [judge_clock(min(created), before_ms, after_ms)] if created else []
         return [*clocks, *_together(found, urls)]
 
@@ -165,12 +165,12 @@ class Probes:
         """What happened to each, the newest first, once all is over or nothing more is waited for."""
         until_ms = self._clock.now_ms() + timeout_seconds * 1000
         while True:
-            happened: dict[str, list[LogEntry]] = {}
+            entries_of: dict[str, list[LogEntry]] = {}
             for entry in (await self._records.log(label=self._label)).entries:
-                happened.setdefault(entry.message.id, []).append(entry)
-            over = {name for name, entries in happened.items() if any(entry.state in OVER for entry in entries)}
+                entries_of.setdefault(entry.message.id, []).append(entry)
+            over = {name for name, entries in entries_of.items() if any(entry.state in OVER for entry in entries)}
             if wanted <= over or self._clock.now_ms() >= until_ms:
-                return happened
+                return entries_of
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _tidy(self) -> None:
@@ -184,13 +184,13 @@ def _not_taken(error: PublishError) -> Finding:
     return failed(ENDPOINTS, f"the queue does not take a message to it: {error}", way_out)
 
 
-def _found(happened: Sequence[LogEntry], timeout_seconds: int) -> Finding:
+def _found(entries_of: Sequence[LogEntry], timeout_seconds: int) -> Finding:
     """The attempt's own entry says more than the one that ends the message."""
-    telling = [entry for entry in happened if entry.status or entry.error]
-    over = [entry for entry in happened if entry.state in OVER]
-    if telling or over:
-        return verdict((telling or over)[0], own_version())
-    state = happened[0].state if happened else "nowhere in its log"
+    answered = [entry for entry in entries_of if entry.status or entry.error]
+    over = [entry for entry in entries_of if entry.state in OVER]
+    if answered or over:
+        return verdict((answered or over)[0], own_version())
+    state = entries_of[0].state if entries_of else "nowhere in its log"
     return failed(
         ENDPOINTS,
         f"the queue has not delivered within {timeout_seconds} s: the message is {state}",

@@ -60,9 +60,9 @@ async def _refusal(client: httpx.AsyncClient, url: str, key: str, now_seconds: i
     except httpx.HTTPError as error:
         return f"{url} does not answer ({type(error).__name__})"
     try:
-        told = answer.json()
+        document = answer.json()
     except ValueError:
         return f"{url} answers {answer.status_code}, and not as a function of Baton"
-    if isinstance(told, dict) and told.get("outcome") == PROBE_WORD:
+    if isinstance(document, dict) and document.get("outcome") == PROBE_WORD:
         return ""
-    return f"{url} answers {answer.status_code}: {str(told)[:200]}"
+    return f"{url} answers {answer.status_code}: {str(document)[:200]}"

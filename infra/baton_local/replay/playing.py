@@ -16,9 +16,10 @@ from baton.agents.registry import Registry
 from baton.api.jobs.recording import collect, recording
 from baton.api.jobs.submission import SubmitBody, new_job
 from baton.api.problem import ApiError
-from baton.commands.facts import Facts
+from baton.commands.commands import Commands
+from baton.commands.follow import JobNotices
 from baton.engine.all_jobs.job_list import Row
-from baton.engine.commit.answers import OutsideFact
+from baton.engine.commit.answers import Signal
 from baton.engine.effects import CallModel, Effect, Remember, RequestSlot, RunTool
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
@@ -68,15 +69,16 @@ class Stage:
         self.reader = InMemoryReader(self.store)
         self.emitter = Emitter(SETTINGS, self.queue)
         admission, quota = InMemoryAdmission(_SLOTS), StoredQuota(None, play.clock, SETTINGS)
-        asking = SlotClient(admission, nothing_is_listed, self.emitter, play.clock, quota)
-        self.facts = Facts(self.store, InMemoryArchive(self.store), admission, asking, self.emitter, play.clock)
+        slot_client = SlotClient(admission, nothing_is_listed, self.emitter, play.clock, quota)
+        randomness, stores = CountingTokens(), (self.store, InMemoryArchive(self.store), admission, slot_client)
+        self.commands = Commands(*stores, self.emitter, play.clock, randomness, JobNotices())
         self.pipeline = Pipeline(
             self.store,
             self.emitter,
             play.clock,
-            CountingTokens(),
-            _executors(RecordedRegistry(registry, play), self.store, asking, play),
-            self.facts,
+            randomness,
+            _executors(RecordedRegistry(registry, play), self.store, slot_client, play),
+            self.commands,
             nothing_follows,
             Policy(
                 work_limits_ms(SETTINGS.work_timeout_seconds, registry.tools),
@@ -94,14 +96,14 @@ async def nothing_follows(_effects: Sequence[Effect]) -> None:
 
 
 def _executors(
-    registry: Registry, store: InMemoryStore, asking: SlotClient, play: Play
+    registry: Registry, store: InMemoryStore, slot_client: SlotClient, play: Play
 ) -> dict[type[Effect], Executor]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
     turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
     calls = RunningCalls(limit_seconds)
     run = ToolRun(registry, store, memory, play.clock, calls, _RESULT_LIMIT_BYTES, secrets)
     return {
-        RequestSlot: asking,
+        RequestSlot: slot_client,
         CallModel: Hiding(RecordedTurn(turn, play), secrets),
         RunTool: Hiding(RecordedRun(run, play), secrets),
         Remember: nothing_to_remember,
@@ -178,11 +180,11 @@ class _Player:
     stage: Stage
     play: Play
     _waiting: list[tuple[int, int, "_Message"]] = field(default_factory=list[tuple[int, int, "_Message"]])
-    _told: set[str] = field(default_factory=set[str])
+    _signalled: set[str] = field(default_factory=set[str])
     _count: int = 0
 
     async def submit(self, job: Job, task: dict[str, object]) -> None:
-        created = await self.stage.facts.submitting.submit(job, task, _SUBMISSION)
+        created = await self.stage.commands.submit.create(job, task, _SUBMISSION)
         await dispatch(self.stage.emitter, job.session_id, created.pending, _SUBMISSION)
 
     async def run(self) -> None:
@@ -191,13 +193,13 @@ class _Player:
             message = heapq.heappop(self._waiting)[2]
             self.play.clock.reach(message.at_ms)
             await self.stage.pipeline.handle(Delivered(message.id, 0, message.event))
-            await self._tell_outcomes(message.event.job_id)
+            await self._signal_outcomes(message.event.job_id)
             self._take()
 
     async def cancel(self, recorded: RecordedJob) -> None:
         """Cancel the job, as somebody did."""
         by = (recorded.error.message if recorded.error else "").removeprefix("cancelled").removeprefix(" by ")
-        await self.stage.facts.cancelled(recorded.id, Cancellation(by=by), _OUTSIDE)
+        await self.stage.commands.cancel.commit(recorded.id, Cancellation(by=by), _OUTSIDE)
 
     def _take(self) -> None:
         """Queue what was published; what is no event is no matter of one job (a sweep)."""
@@ -213,20 +215,20 @@ class _Player:
             order_ms = at_ms + _LAST_MS if recorded_ms is None and _is_work(event) else at_ms
             heapq.heappush(self._waiting, (order_ms, self._count, _Message(message_id, event, at_ms)))
 
-    async def _tell_outcomes(self, job_id: str) -> None:
+    async def _signal_outcomes(self, job_id: str) -> None:
         """Whatever calls wait for has happened: by hand of a person, by an event, or by the time."""
         tree = self.stage.store.tree(job_id)
         for item in tuple(tree.items.values()):
-            if item.kind is not ItemKind.WAIT or item.call_id in self._told:
+            if item.kind is not ItemKind.WAIT or item.call_id in self._signalled:
                 continue
             call = self.play.call(item.call_id)
             if call is None or call.child is not None or call.outcome is None:
                 continue
-            self._told.add(item.call_id)
-            fact = OutsideFact(f"evt_{item.call_id}", canonical_json(call.outcome), call_id=item.call_id)
+            self._signalled.add(item.call_id)
+            signal = Signal(f"evt_{item.call_id}", canonical_json(call.outcome), call_id=item.call_id)
             now_ms = self.play.clock.now_ms()
-            told = await self.stage.store.tell(item.job_id, f"{_OUTSIDE}_{item.call_id}", fact, now_ms)
-            await dispatch(self.stage.emitter, tree.jobs[item.job_id].session_id, told.items, item.call_id)
+            answer = await self.stage.store.signal(item.job_id, f"{_OUTSIDE}_{item.call_id}", signal, now_ms)
+            await dispatch(self.stage.emitter, tree.jobs[item.job_id].session_id, answer.items, item.call_id)
 
 
 def _is_work(event: Event) -> bool:

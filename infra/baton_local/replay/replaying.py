@@ -18,7 +18,7 @@ from baton.agents.registry import Registry
 from baton.engine.commit.answers import History
 from baton.engine.transitions import JobStatus
 from baton.executors.model_turn import messages
-from baton.models.fingerprint import fingerprint, parts_of, specs_value, told_value
+from baton.models.fingerprint import fingerprint, parts_of, prompt_value, specs_value
 from baton_local.replay.play import Play
 from baton_local.replay.playing import played
 from baton_local.replay.recorded import Attempt, RecordedCall, RecordedJob, Recording
@@ -111,12 +111,12 @@ class Comparison:
         request = self._play.requests.get((now.id, turn))
         if not digests or not digests_now or request is None:
             return  # nothing was recorded of it (a plan that is fixed asks nobody)
-        values = {**parts_of(request), "messages": told_value(request.messages)}
+        values = {**parts_of(request), "messages": prompt_value(request.messages)}
         for name in _PARTS:
             digest, digest_now = digests.get(name, ""), digests_now.get(name, "")
             if digest == digest_now:
                 continue
-            known = _told_then(then, turn, digest) if name == "messages" else self._texts.get(digest)
+            known = _value_then(then, turn, digest) if name == "messages" else self._texts.get(digest)
             value = values.get(name, _NOTHING) if digest_now else _NOTHING
             if name == "tools" and isinstance(known, list):
                 yield from _tools(where, known, specs_value(request.tools))
@@ -184,12 +184,12 @@ def _tools(where: str, then: list[dict[str, Any]], now: list[dict[str, Any]]) ->
             )
 
 
-def _told_then(job: RecordedJob, turn: int, digest: str) -> list[Any] | None:
+def _value_then(job: RecordedJob, turn: int, digest: str) -> list[Any] | None:
     """The conversation up to a turn; None where its model was told something else, as an agent's policy may say."""
     before = [entry for entry in job.transcript if entry.get("role") != "model" or entry["turn"] < turn]
     results = {call.id: call.outcome for call in job.tool_calls if call.outcome is not None and call.turn < turn}
-    told = told_value(messages(History(tuple(before), results)))
-    return told if f"{len(told)}-{fingerprint(told)}" == digest else None
+    value = prompt_value(messages(History(tuple(before), results)))
+    return value if f"{len(value)}-{fingerprint(value)}" == digest else None
 
 
 def _wanted(call: dict[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class DeleteSchedule:
 Change = PutEndpoint | PutDefaults | RemoveEndpoint | DeleteTopic | PutSchedule | DeleteSchedule
 
 
-def told(change: Change) -> str:
+def described(change: Change) -> str:
     """One line for people: `+` is added, `~` changed, `-` taken away."""
     match change:
         case PutEndpoint(topic, endpoint, before):
@@ -111,8 +111,8 @@ def _of_topic(topic: Topic, known: Topic | None) -> Iterator[Change]:
     if all(each.url != endpoint.url for each in there):
         before = next((each.url for each in there if each.name == endpoint.name), "")
         yield PutEndpoint(topic.name, endpoint, before)
-    told = {name.lower(): value for name, value in (known.defaults if known is not None else {}).items()}
-    if any(told.get(name.lower()) != value for name, value in topic.defaults.items()):
+    described = {name.lower(): value for name, value in (known.defaults if known is not None else {}).items()}
+    if any(described.get(name.lower()) != value for name, value in topic.defaults.items()):
         yield PutDefaults(topic)
 
 

@@ -100,19 +100,19 @@ class Exchange:
         if not self.answered:
             self._parts.append(data)
             self.buffered_bytes += len(data)
-            self._tell()
+            self._notify()
 
     def end(self) -> None:
         """The body is complete."""
         self.complete = True
-        self._tell()
+        self._notify()
 
     def lost(self) -> None:
         """The caller has gone."""
         self._lost = True
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 

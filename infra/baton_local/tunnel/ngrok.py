@@ -72,8 +72,8 @@ def command_of(port: int, search_path: str | None = None) -> tuple[str, ...]:
 
 def _tunnels(found: Any) -> dict[str, str]:
     """Those that a queue can use: https, but for an address of this machine."""
-    told: Mapping[str, str] = {each["public_url"]: str(each["config"]["addr"]) for each in found}
-    return {public.rstrip("/"): local for public, local in told.items() if _usable(public)}
+    addresses: Mapping[str, str] = {each["public_url"]: str(each["config"]["addr"]) for each in found}
+    return {public.rstrip("/"): local for public, local in addresses.items() if _usable(public)}
 
 
 def _usable(public: str) -> bool:

@@ -19,10 +19,10 @@ from baton_local.dev.parts import PYTHON
 from baton_local.dev.ports import LOOPBACK
 from baton_local.dev.stack_error import StackError
 from baton_local.dev.supervisor import Supervisor
-from baton_local.doctor.checkup import Outside, probe
+from baton_local.doctor.checkup import SignalAnswer, probe
 from baton_local.doctor.finding import Finding
 from baton_local.setup.account import Account
-from baton_local.setup.difference import difference, told
+from baton_local.setup.difference import described, difference
 from baton_local.setup.wanted import wanted_of
 from baton_local.tunnel.ngrok import Agent, command_of
 
@@ -100,7 +100,7 @@ class Tunnelling:
         try:
             for change in difference(wanted_of(settings), await account.look()).changes:
                 await account.apply(change)
-                self._screen.notice("setup", told(change))
+                self._screen.notice("setup", described(change))
         except PublishError as error:
             raise StackError(str(error)) from error
         finally:
@@ -108,7 +108,7 @@ class Tunnelling:
 
     async def check(self, settings: Settings, seconds: int) -> list[Finding]:
         """What becomes of a signed probe to each endpoint."""
-        outside = Outside.of(settings)
+        outside = SignalAnswer.of(settings)
         try:
             return await probe(settings, outside, seconds)
         finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.engine.commit.answers import ClaimResult, Committed, Created, Looked, Outside, Undelivered
+from baton.engine.commit.answers import ClaimResult, Committed, Created, Looked, SignalAnswer, Undelivered
 from baton.engine.state import Usage
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from tests.contract.store.operations import JOB_IDS, Operation
@@ -18,7 +18,7 @@ def comparable(answer: Any) -> Any:
     match answer:
         case ClaimResult():
             return structs.replace(_told(answer), pending=tuple(by_key(answer.pending)))
-        case Outside():
+        case SignalAnswer():
             return replace(answer, items=tuple(by_key(answer.items)))
         case Committed():
             claimed = tuple(_told(claim_result) for claim_result in answer.claimed)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import Entry, SlotTable, Want
-from baton.engine.commit.answers import Claim, OutsideFact
+from baton.engine.commit.answers import Claim, Signal
 from baton.engine.effects import Changes, Join, Report, Skip, TextStream
 from baton.engine.outbox import Continuation
 from baton.engine.stream_parts import handled
@@ -41,7 +41,7 @@ _CHILD = f"{JOB_ID}.2"
 _PARENT_CALL = call_item(10).call_id
 _DEPENDANTS = (call_item(0, JOB_ID, 2).call_id, call_item(1, JOB_ID, 2).call_id)
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
-_UNTOLD = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
+_COMPACTED = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _REPORTS = st.sampled_from([Report(_PARENT_CALL, text) for text in ('{"ok":1}', '{"error":{}}')])
 _TEXT_IDS = st.sampled_from(["", "text-1-1-a.1", "text-1-1-a.2"])
 _TEXT_STREAMS = [TextStream(f"text-1-1-a.{n}", appended, ("rest",), ("anew",)) for n in (1, 2) for appended in (1, 2)]
@@ -118,7 +118,9 @@ def claims(draw: st.DrawFn) -> Claim:
 @st.composite
 def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
     """What some commit writes: never the item that it is of, nor a request, which the store makes by itself."""
-    job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), untold=draw(_UNTOLD))
+    job = replace(
+        a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), compacted=draw(_COMPACTED)
+    )
     others = [item for item in ITEMS[job_id] if item.key != done and item.kind is not ItemKind.SLOT_REQUEST]
     items = draw(st.lists(st.sampled_from(others), max_size=5, unique_by=waits_once))
     calls = [replace(record_of(item), dependants=_DEPENDANTS) for item in items if item.call_id]
@@ -222,7 +224,7 @@ def usage_ledger(draw: st.DrawFn) -> SlotTable:
     }
 
 
-def _fact(claim: Claim) -> st.SearchStrategy[Operation]:
+def _signals(claim: Claim) -> st.SearchStrategy[Operation]:
     def operation(change: Changes) -> Operation:
         async def run(side: Side) -> Any:
             loaded = await side.store.load(claim.job_id)
@@ -238,11 +240,11 @@ def _fact(claim: Claim) -> st.SearchStrategy[Operation]:
 
 def _tell(claim: Claim) -> st.SearchStrategy[Operation]:
     def operation(values: tuple[str, str, bool]) -> Operation:
-        fact_id, outcome, by_call = values
-        fact = OutsideFact(fact_id, outcome, claim.call_id) if by_call else OutsideFact(fact_id, outcome, "", "paid")
+        signal_id, outcome, by_call = values
+        signal = Signal(signal_id, outcome, claim.call_id) if by_call else Signal(signal_id, outcome, "", "paid")
         return Operation(
-            f"tell {claim.job_id} by {claim.message_id} of {fact}",
-            lambda side: side.store.tell(claim.job_id, claim.message_id, fact, claim.now_ms),
+            f"tell {claim.job_id} by {claim.message_id} of {signal}",
+            lambda side: side.store.signal(claim.job_id, claim.message_id, signal, claim.now_ms),
         )
 
     return st.tuples(st.sampled_from(["f1", "f2"]), st.sampled_from(['{"ok":1}', '{"ok":2}']), st.booleans()).map(
@@ -270,7 +272,7 @@ def _remove(claim: Claim) -> st.SearchStrategy[Operation]:
             kept = await side.archive.tombstone(claim.job_id)
             return (
                 replace(recalled.ended, calls=tuple(calls)),
-                by_key(untold.slot_request for untold in recalled.slot_requests),
+                by_key(unsent.slot_request for unsent in recalled.slot_requests),
                 removed,
                 kept,
             )
@@ -290,7 +292,7 @@ _WAYS: dict[str, Callable[[Claim], st.SearchStrategy[Operation]]] = {
     "commit": _commit,
     "undelivered": _undelivered,
     "look": _look,
-    "fact": _fact,
+    "fact": _signals,
     "append": _append,
     "tell": _tell,
     "remove": _remove,

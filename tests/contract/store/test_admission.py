@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from baton.engine.all_jobs.slots import Place, SlotState, Want
-from baton.storage.ports.all_jobs import SlotAnswer, SweepTurn, Told
+from baton.storage.ports.all_jobs import SlotAnswer, SlotGranted, SweepTurn
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side, real_side
@@ -53,10 +53,12 @@ async def test_a_slot_given_back_goes_to_who_waits_and_they_are_told(side: Side)
     """By the next word of who gave it, too, until they have taken it."""
     await fill(side)
     await slot_request(side, "d", session="the session")
-    assert await slot_request(side, "a", "none", 1) == SlotAnswer(slot=False, tell=(Told("d", 0, "the session"),))
-    assert (await slot_request(side, "a", "none", 1)).tell == (Told("d", 0, "the session"),)
+    assert await slot_request(side, "a", "none", 1) == SlotAnswer(
+        slot=False, granted=(SlotGranted("d", 0, "the session"),)
+    )
+    assert (await slot_request(side, "a", "none", 1)).granted == (SlotGranted("d", 0, "the session"),)
     assert (await slot_request(side, "d")).slot
-    assert (await slot_request(side, "a", "none", 1)).tell == ()
+    assert (await slot_request(side, "a", "none", 1)).granted == ()
 
 
 async def test_who_comes_alone_stands_behind_who_waits(side: Side) -> None:
@@ -64,7 +66,7 @@ async def test_who_comes_alone_stands_behind_who_waits(side: Side) -> None:
     await fill(side)
     await slot_request(side, "d")
     await side.admission.leave([("a", NOW_MS)])
-    assert await alone(side, "e") == SlotAnswer(slot=False, tell=(Told("d", 0, "session-d"),))
+    assert await alone(side, "e") == SlotAnswer(slot=False, granted=(SlotGranted("d", 0, "session-d"),))
 
 
 async def test_an_older_word_changes_nothing_and_is_answered_with_the_later_one(side: Side) -> None:
@@ -86,7 +88,7 @@ async def test_jobs_of_a_session_run_one_after_the_other(side: Side) -> None:
     """The second waits although slots are free; it is told when the first is gone."""
     assert (await slot_request(side, "a", session="s")).slot
     assert not (await slot_request(side, "b", session="s")).slot
-    assert await slot_request(side, "a", "gone", 1) == SlotAnswer(slot=False, tell=(Told("b", 0, "s"),))
+    assert await slot_request(side, "a", "gone", 1) == SlotAnswer(slot=False, granted=(SlotGranted("b", 0, "s"),))
 
 
 async def test_sessions_of_two_tenants_with_the_same_name_are_two(side: Side) -> None:
@@ -137,7 +139,7 @@ async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(
         await slot_request(side, name, tenant=tenant)
     await slot_request(side, "a", "none", 1)  # its slot goes to e: u has none
     await slot_request(side, "a", "slot", 2)  # a has run before
-    freed = [(await slot_request(side, name, "gone", 1)).tell for name in ("b", "c", "e")]
+    freed = [(await slot_request(side, name, "gone", 1)).granted for name in ("b", "c", "e")]
     # After a, each tenant holds one: d was there before f.
     assert [told[0].job_id for told in freed] == ["a", "d", "f"]
 
@@ -177,12 +179,12 @@ async def test_the_sweep_gives_a_slot_that_leaving_freed_and_tells_until_it_is_t
     await side.admission.leave([("a", NOW_MS)])
     for after_ms, armed in ((0, True), (5, False)):
         turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + after_ms)
-        assert (bool(turn.next_ms), turn.tell) == (armed, (Told("d", 0, "the session"),))
+        assert (bool(turn.next_ms), turn.granted) == (armed, (SlotGranted("d", 0, "the session"),))
         assert turn.slot_table["d"].slot
         assert turn.slot_table == await side.admission.slot_table()
-    assert (await slot_request(side, "b", after_ms=9)).tell == ()
+    assert (await slot_request(side, "b", after_ms=9)).granted == ()
     assert (await slot_request(side, "d")).slot
-    assert (await side.admission.sweep(0, SWEEP_AT_MS)).tell == ()
+    assert (await side.admission.sweep(0, SWEEP_AT_MS)).granted == ()
 
 
 async def test_the_sweep_tells_who_got_a_slot_by_a_word_and_has_not_taken_it(side: Side) -> None:
@@ -190,7 +192,7 @@ async def test_the_sweep_tells_who_got_a_slot_by_a_word_and_has_not_taken_it(sid
     await fill(side)
     await slot_request(side, "d", epoch=4, session="the session")
     await slot_request(side, "a", "gone", 1)
-    assert (await side.admission.sweep(0, NOW_MS)).tell == (Told("d", 4, "the session"),)
+    assert (await side.admission.sweep(0, NOW_MS)).granted == (SlotGranted("d", 4, "the session"),)
 
 
 async def test_a_slot_that_the_sweep_gives_arms_the_next_sweep(side: Side) -> None:
@@ -218,7 +220,7 @@ async def test_the_sweep_gives_no_more_slots_than_there_are(side: Side) -> None:
         await slot_request(side, name)
     await side.admission.leave([("a", NOW_MS), ("c", NOW_MS)])
     turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
-    assert [told.job_id for told in turn.tell] == ["d", "e"]
+    assert [told.job_id for told in turn.granted] == ["d", "e"]
     assert sorted(name for name, entry in turn.slot_table.items() if entry.slot) == ["b", "d", "e"]
 
 

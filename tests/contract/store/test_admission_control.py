@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end
 from baton.engine.all_jobs.slots import Entry, Place, SlotState, Want
-from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, Started, Told
+from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
 
@@ -39,7 +39,7 @@ async def test_nobody_is_admitted_while_it_is_stopped(side: Side) -> None:
     assert (await slot_request(side, "a")).slot
     await side.admission_control.stop(NOW_MS + 1)
     assert not (await slot_request(side, "b")).slot
-    assert (await side.admission.sweep(0, NOW_MS)).tell == ()
+    assert (await side.admission.sweep(0, NOW_MS)).granted == ()
     assert (await slot_request(side, "a")).slot
     assert await slot_request(side, "a", "none", 1) == SlotAnswer(slot=False)
     assert not (await slot_request(side, "a", "slot", 2)).slot
@@ -51,12 +51,12 @@ async def test_a_start_fills_the_free_slots_and_tells_until_they_are_taken(side:
     await side.admission_control.stop(NOW_MS)
     for name in "dcba":
         await slot_request(side, name)
-    told = tuple(Told(name, 0, f"session-{name}") for name in "abc")
+    told = tuple(SlotGranted(name, 0, f"session-{name}") for name in "abc")
     assert await side.admission_control.start(NOW_MS) == Started(SWEEP_AT_MS, told)
     assert await side.admission_control.start(NOW_MS) == Started(0, told)
-    assert (await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)).tell == told
+    assert (await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)).granted == told
     assert (await slot_request(side, "a")).slot
-    assert (await side.admission_control.start(NOW_MS)).tell == told[1:]
+    assert (await side.admission_control.start(NOW_MS)).granted == told[1:]
     assert not (await slot_request(side, "d")).slot
 
 

@@ -48,7 +48,7 @@ async def test_who_held_a_slot_holds_it_and_who_waits_keeps_the_order(
     assert (await real.admission_control.state()).active == SLOTS
     assert (await real.admission_control.state()).pending == 9 - SLOTS + 1
     slot_answer = await real.admission.slot_request("j0000", SlotState("gone", 2), place("j0000"), NOW_MS)
-    assert [told.job_id for told in slot_answer.tell] == ["j0003"]
+    assert [told.job_id for told in slot_answer.granted] == ["j0003"]
     assert (await real.admission.slot_request("j0099", SlotState("slot", 3), place("j0099"), NOW_MS)).later_epoch == 7
     assert redis_process.ask("EXISTS", *keys.SLOTS_BEFORE) == 0
 
@@ -61,7 +61,7 @@ async def test_a_large_book_is_taken_over_before_the_first_slot_is_given(
     redis_process.ask("HSET", BOOK, *(word for pair in texts.items() for word in pair))
     assert await real.admission.entry("j0150") == load_entry(texts["j0150"])
     slot_answer = await real.admission.slot_request(f"j{MANY - 1}", SlotState("gone", 2), place("j"), NOW_MS)
-    assert [told.job_id for told in slot_answer.tell][-1:] == [f"j{MANY - SLOTS - 1}"]
+    assert [told.job_id for told in slot_answer.granted][-1:] == [f"j{MANY - SLOTS - 1}"]
     assert set(await real.admission.slot_table()) == set(texts)
     state = await real.admission_control.state()
     assert (state.active, state.pending) == (SLOTS, MANY - SLOTS - 1)
@@ -78,7 +78,7 @@ async def test_instances_of_the_version_before_give_no_slot_and_what_they_take_i
     assert (await real.admission_control.state()).stopped_ms == 0
     write(redis_process, BOOK, {"first": stored(1, want="none", lap=5), "late": stored(2)})
     turn = await real.admission.sweep(0, NOW_MS + SWEEP_INTERVAL_MS)
-    assert [told.job_id for told in turn.tell] == ["late"]
+    assert [told.job_id for told in turn.granted] == ["late"]
     slot_table = await real.admission.slot_table()
     assert (slot_table["first"].want, slot_table["first"].slot, slot_table["late"].slot) == ("none", False, True)
 
@@ -101,7 +101,7 @@ async def test_an_admission_that_was_stopped_stays_stopped(real: Side, redis_pro
     assert not (await real.admission.slot_request("new", SlotState("slot", 1), place("new"), NOW_MS)).slot
     assert (await real.admission_control.state()).stopped_ms == NOW_MS - 5
     started = await real.admission_control.start(NOW_MS)
-    assert sorted(told.job_id for told in started.tell) == ["j0001", "new"]
+    assert sorted(told.job_id for told in started.granted) == ["j0001", "new"]
 
 
 async def test_a_holder_that_asked_an_instance_of_the_version_before_is_told_by_the_next_word(
@@ -113,9 +113,9 @@ async def test_a_holder_that_asked_an_instance_of_the_version_before_is_told_by_
     for _ in range(2):
         write(redis_process, BOOK, {"j0001": stored(1, epoch=1)})
         slot_answer = await real.admission.slot_request("other", SlotState("slot", 1), place("other"), NOW_MS)
-        assert [told.job_id for told in slot_answer.tell] == ["j0001"]
+        assert [told.job_id for told in slot_answer.granted] == ["j0001"]
     assert (await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)).slot
-    assert (await real.admission.slot_request("other", SlotState("slot", 1), place("other"), NOW_MS)).tell == ()
+    assert (await real.admission.slot_request("other", SlotState("slot", 1), place("other"), NOW_MS)).granted == ()
 
 
 @pytest.mark.parametrize("since", [0, NOW_MS - 5])

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import OutsideFact, Recalled, Recorded, Removed, SignalResult, Tombstone, Verdict
+from baton.engine.commit.answers import Recalled, Recorded, Removed, Signal, SignalResult, Tombstone, Verdict
 from baton.engine.effects import Changes
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import JobStatus
@@ -57,7 +57,7 @@ async def test_a_job_is_recalled_with_its_calls_and_what_it_has_to_say(side: Sid
     assert sorted(call.id for call in recalled.ended.calls) == [call_item(0).call_id, call_item(1).call_id]
     assert all(isinstance(call, CallRecord) for call in recalled.ended.calls)
     assert (recalled.ended.entries, recalled.ended.kept) == (1, 1)
-    assert [(untold.slot_request.want, untold.job) for untold in recalled.slot_requests] == [("gone", ENDED)]
+    assert [(unsent.slot_request.want, unsent.job) for unsent in recalled.slot_requests] == [("gone", ENDED)]
     assert await side.archive.recall("job_b") is None
     assert await side.archive.recall(f"{JOB_ID}.9") is None
 
@@ -115,10 +115,10 @@ async def test_an_outcome_of_an_earlier_run_is_not_taken(side: Side) -> None:
     """The call runs again, and waits for another one."""
     recalled = await ended(side)
     await side.store.record(recalled.loaded, "w", begins_again(call_item(1).call_id), NOW_MS)
-    early = OutsideFact("f1", '{"ok":1}', call_item(1).call_id)
-    now = OutsideFact("f2", '{"ok":2}', call_item(1).call_id, run=2)
-    assert (await side.store.tell(JOB_ID, "m8", early, NOW_MS)).signal_result is SignalResult.ENDED
-    assert (await side.store.tell(JOB_ID, "m8", now, NOW_MS)).signal_result is SignalResult.FIRST
+    early = Signal("f1", '{"ok":1}', call_item(1).call_id)
+    now = Signal("f2", '{"ok":2}', call_item(1).call_id, run=2)
+    assert (await side.store.signal(JOB_ID, "m8", early, NOW_MS)).signal_result is SignalResult.ENDED
+    assert (await side.store.signal(JOB_ID, "m8", now, NOW_MS)).signal_result is SignalResult.FIRST
 
 
 async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over(side: Side) -> None:
@@ -132,7 +132,7 @@ async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over
         await side.store.create(creation(a_job()), "witness", NOW_MS)
     assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.APPLIED
     assert (await side.store.claim(claim_of(first_item(CHILD_ID)))).verdict is Verdict.APPLIED
-    told = await side.store.tell(JOB_ID, "m8", OutsideFact("f", '{"ok":1}', call_item(1).call_id), NOW_MS)
+    told = await side.store.signal(JOB_ID, "m8", Signal("f", '{"ok":1}', call_item(1).call_id), NOW_MS)
     assert told.signal_result is SignalResult.ENDED
     assert not (await side.store.look(JOB_ID, "m9", NOW_MS, 60_000, {})).known
     assert (await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS))[0] is Recorded.UNKNOWN

@@ -159,7 +159,7 @@ async def test_what_is_told_no_more_is_not_loaded(side: Side) -> None:
         for n in range(1, 6)
     ]
     changes = Changes(
-        job=replace(a_job(), untold=(1, 4)),
+        job=replace(a_job(), compacted=(1, 4)),
         transcript=tuple(streamed_text),
         results={f"c{n}": f'{{"ok":{n}}}' for n in range(1, 5)},
         items=(loop_item(JOB_ID, 6, 1, NOW_MS),),
@@ -168,7 +168,7 @@ async def test_what_is_told_no_more_is_not_loaded(side: Side) -> None:
     assert (await side.store.commit(claim_of(first_item(), "m1"), changes, SPENT)).applied
     history = (await side.store.claim(claim_of(loop_item(JOB_ID, 6, 1, NOW_MS), "m2"))).history
     assert [entry.get("turn") for entry in history.transcript] == [None, 4, 5]
-    assert (history.results, history.untold) == ({"c4": {"ok": 4}}, (1, 4))
+    assert (history.results, history.compacted) == ({"c4": {"ok": 4}}, (1, 4))
 
 
 async def test_a_model_that_does_not_read_history_is_not_given_it(side: Side) -> None:

@@ -21,7 +21,7 @@ from tests.contract.store.sample import (
     slot_request_of,
 )
 from tests.contract.store.side import Side
-from tests.contract.store.test_tell import wait_item
+from tests.contract.store.test_signals import wait_item
 
 CHILD, GRANDCHILD = f"{JOB_ID}.aaaaaaaaaa", f"{JOB_ID}.aaaaaaaaaa.bbbbbbbbbb"
 ANSWER = '{"ok":"the answer"}'

@@ -155,7 +155,7 @@ async def test_a_turn_whose_past_is_summed_up_loads_and_costs_the_same_however_l
     for turns in (10, TURNS):
         redis_process.ask("FLUSHALL")
         await job_with(real, item, None, turns=turns, reads_history=True)
-        job = replace(a_job(), untold=(1, turns - 1))
+        job = replace(a_job(), compacted=(1, turns - 1))
         read = await real.store.load(JOB_ID)
         assert read is not None
         await real.store.record(read, "m0", Changes(job=job), NOW_MS)

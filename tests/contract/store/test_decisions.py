@@ -4,7 +4,7 @@ import asyncio
 
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import OutsideFact, SignalResult, Verdict
+from baton.engine.commit.answers import Signal, SignalResult, Verdict
 from baton.engine.effects import Changes, Skip
 from baton.engine.work_items import ItemKind, WorkItem, following
 from tests.contract.store.sample import (
@@ -34,9 +34,9 @@ QUESTION = replace(
 )
 
 
-def decision(number: int = 1) -> OutsideFact:
+def decision(number: int = 1) -> Signal:
     """Somebody's."""
-    return OutsideFact(f"evt_{number}", f'{{"ok":{{"decision":{number}}}}}', call_id=QUESTION.call_id)
+    return Signal(f"evt_{number}", f'{{"ok":{{"decision":{number}}}}}', call_id=QUESTION.call_id)
 
 
 async def asked(side: Side) -> None:
@@ -73,7 +73,7 @@ async def test_what_comes_after_a_call_waits_while_somebody_is_asked_about_it(si
 async def test_who_takes_a_decision_in_is_told_of_the_call(side: Side) -> None:
     """And of the steps that come after it, with the decision."""
     await asked(side)
-    told = await side.store.tell(JOB_ID, "w1", decision(), NOW_MS + 1)
+    told = await side.store.signal(JOB_ID, "w1", decision(), NOW_MS + 1)
     assert [(item.key, item.relay_id) for item in told.items] == [(QUESTION.key, "w1")]
     claim_result = await side.store.claim(claim_of(QUESTION, "w1", after_ms=2))
     assert claim_result.state is not None
@@ -84,7 +84,7 @@ async def test_who_takes_a_decision_in_is_told_of_the_call(side: Side) -> None:
 async def test_a_refusal_whose_decision_was_forgotten_skips_nothing(side: Side) -> None:
     """Where another one has come meanwhile, it is that one which counts, whatever the steps after it are told."""
     await asked(side)
-    await side.store.tell(JOB_ID, "w1", decision(1), NOW_MS + 1)
+    await side.store.signal(JOB_ID, "w1", decision(1), NOW_MS + 1)
     skip = Skip(NEXT.key, record_of(NEXT), '{"error":{}}', ("skipped",))
     changes = Changes(skips=(skip,), results={QUESTION.call_id: decision(2).outcome}, join=next_turn())
     assert not (await side.store.commit(claim_of(QUESTION, "w1", after_ms=2), changes, SPENT)).applied
@@ -99,7 +99,7 @@ async def test_of_decisions_at_once_one_counts(side: Side) -> None:
     question: WorkItem = replace(QUESTION, approval_of_call=call_item(0).call_id, not_before_ms=NOW_MS + 5)
     changes = Changes(items=(question,), calls=(record_of(question),))
     assert (await side.store.commit(claim_of(call_item(0)), changes, SPENT)).applied
-    told = [side.store.tell(JOB_ID, f"w{number}", decision(number), NOW_MS + 6) for number in range(1, 51)]
+    told = [side.store.signal(JOB_ID, f"w{number}", decision(number), NOW_MS + 6) for number in range(1, 51)]
     claim_result, answers = await asyncio.gather(
         side.store.claim(claim_of(question, "timer", "o9", after_ms=6)), asyncio.gather(*told)
     )

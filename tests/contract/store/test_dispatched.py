@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import SlotState
-from baton.engine.commit.answers import Committed, OutsideFact, Verdict
+from baton.engine.commit.answers import Committed, Signal, Verdict
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
@@ -90,9 +90,9 @@ async def as_a_submission(side: Side) -> None:
 
 async def as_a_repeated_fact(side: Side) -> None:
     """The same message tells something from outside that is known already."""
-    fact = OutsideFact("evt_1", '{"ok":1}', event="paid")
-    await side.store.tell(JOB_ID, "m9", fact, NOW_MS)
-    told = await side.store.tell(JOB_ID, "m1", fact, NOW_MS)
+    signal = Signal("evt_1", '{"ok":1}', event="paid")
+    await side.store.signal(JOB_ID, "m9", signal, NOW_MS)
+    told = await side.store.signal(JOB_ID, "m1", signal, NOW_MS)
     assert [item.key for item in told.items] == [call_item(0).key]
 
 

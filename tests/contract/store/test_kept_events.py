@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton.engine.commit.answers import OutsideFact
+from baton.engine.commit.answers import Signal
 from baton.engine.effects import Changes
 from baton.storage.ports.all_jobs import KeptEvents
 from baton.storage.redis import keys
@@ -12,7 +12,7 @@ from baton.storage.redis.totals import JOBS_LOOKED_AT, RedisKeptEvents
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out
 from tests.contract.store.side import RETENTION_MS, Side, connection_to, fake_side, side_over
-from tests.contract.store.test_tell import wait_item
+from tests.contract.store.test_signals import wait_item
 from tests.fakes import FakeStore
 from tests.fakes.kept_events import FakeKeptEvents
 
@@ -31,7 +31,7 @@ class World:
     async def events(self, name: str, events: int) -> None:
         """Events that it does not wait for."""
         for n in range(events):
-            await self.store.tell(name, "w", OutsideFact(f"evt_{n}", '{"ok":1}', event="paid"), NOW_MS + n)
+            await self.store.signal(name, "w", Signal(f"evt_{n}", '{"ok":1}', event="paid"), NOW_MS + n)
             await self.kept.add("acme", name)
 
 

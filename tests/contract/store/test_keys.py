@@ -8,7 +8,7 @@ import re
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import Place, SlotState
-from baton.engine.commit.answers import OutsideFact, Recorded
+from baton.engine.commit.answers import Recorded, Signal
 from baton.engine.effects import Changes, Report
 from baton.engine.transitions import JobStatus
 from tests.contract.store.monitor import ScriptRun, monitor
@@ -28,7 +28,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import Side
-from tests.contract.store.test_tell import wait_item
+from tests.contract.store.test_signals import wait_item
 
 _TAG = re.compile(r"\{([^}]*)\}")
 
@@ -62,7 +62,7 @@ async def every_script(side: Side) -> None:
     assert loaded is not None
     assert (await side.store.record(loaded, "m4", Changes(job=a_job(), parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
     started = Changes(items=(wait_item(1, "paid"),), child=creation(a_job(f"{JOB_ID}.2"), slot=False))
-    await side.store.tell(JOB_ID, "w1", OutsideFact("evt_1", "{}", event="paid"), NOW_MS)
+    await side.store.signal(JOB_ID, "w1", Signal("evt_1", "{}", event="paid"), NOW_MS)
     await side.store.commit(claim_of(items[1], "m3"), started, SPENT)
     await side.store.claim(claim_of(wait_item(1), "m3"))
     report = Report(items[1].call_id, '{"ok":1}')

@@ -14,7 +14,7 @@ from tests.contract.store.sample import (
     first_item,
 )
 from tests.contract.store.side import Side
-from tests.contract.store.test_tell import wait_item
+from tests.contract.store.test_signals import wait_item
 
 ONE, TWO = f"{JOB_ID}.aaaaaaaaaa", f"{JOB_ID}.bbbbbbbbbb"
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import KEEP_SLOT_MS, Entry, SlotState, SlotTable, Want
-from baton.engine.commit.answers import Claim, ClaimResult, Committed, OutsideFact, Verdict
+from baton.engine.commit.answers import Claim, ClaimResult, Committed, Signal, Verdict
 from baton.engine.effects import Changes
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item, slot_request_item
@@ -158,7 +158,7 @@ async def test_who_stood_still_does_not_take_the_slot_from_work_added_since(side
             slot_request_claim(NOW_MS + 300_000, "m2", after_ms=300_001), Changes(admitted=True), SPENT
         )
         assert (await side.store.claim(claim_of(later, "m2", after_ms=300_002))).verdict is Verdict.GRANTED
-    await side.store.tell(JOB_ID, "w1", OutsideFact("evt_1", "{}", event="paid"), NOW_MS)
+    await side.store.signal(JOB_ID, "w1", Signal("evt_1", "{}", event="paid"), NOW_MS)
     assert (await slot_state_of(side)).slot
 
 

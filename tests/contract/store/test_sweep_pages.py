@@ -57,9 +57,9 @@ async def test_only_the_first_page_gives_slots_and_arms(side: Side) -> None:
     await side.admission.leave([("job_a", NOW_MS)])
     first = await side.admission.sweep(0, LATE_MS + 10 * SWEEP_INTERVAL_MS, page=2)
     assert first.next_ms
-    assert [told.job_id for told in first.tell] == ["job_w0"]
+    assert [told.job_id for told in first.granted] == ["job_w0"]
     second = await side.admission.sweep(0, LATE_MS + 20 * SWEEP_INTERVAL_MS, after=first.after, page=2)
-    assert (second.next_ms, second.tell) == (0, ())
+    assert (second.next_ms, second.granted) == (0, ())
 
 
 async def test_those_gone_leave_as_fast_as_pages_come(side: Side) -> None:

@@ -62,7 +62,7 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[Weighed]:
 
 def store_on(connection: RedisConnection) -> TreeStore:
     """One that knows nothing yet, and tells little."""
-    return TreeStore(connection, RETENTION_MS, told_limit_bytes=LIMIT_BYTES)
+    return TreeStore(connection, RETENTION_MS, prompt_limit_bytes=LIMIT_BYTES)
 
 
 async def fan(store: TreeStore, *results: str) -> None:

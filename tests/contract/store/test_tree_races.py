@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton.engine.commit.answers import OutsideFact, SignalResult, Verdict
+from baton.engine.commit.answers import Signal, SignalResult, Verdict
 from baton.engine.effects import Changes, Skip
 from baton.engine.outbox import Continuation
 from baton.engine.transitions import CallStatus
@@ -34,7 +34,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import RETENTION_MS, side_over
-from tests.contract.store.test_tell import OTHERWISE, outcome_of, wait_item
+from tests.contract.store.test_signals import OTHERWISE, outcome_of, wait_item
 
 pytestmark = pytest.mark.bridge
 
@@ -105,8 +105,8 @@ async def test_a_wait_that_begins_beside_other_calls_has_what_came_before_it(pro
     first, last = await asked_for(processes.first, 2)
     for item in (first, last):
         await processes.second.claim(claim_of(item, f"m{item.position}"))
-    fact = OutsideFact("evt_1", '{"ok":1}', event="paid")
-    assert (await processes.first.tell(JOB_ID, "w1", fact, NOW_MS)).signal_result is SignalResult.FIRST
+    signal = Signal("evt_1", '{"ok":1}', event="paid")
+    assert (await processes.first.signal(JOB_ID, "w1", signal, NOW_MS)).signal_result is SignalResult.FIRST
     await processes.second.commit(claim_of(first, "m0"), Changes(items=(wait_item(0, "paid"),)), SPENT)
     job = await processes.job()
     assert job.results == {"event:evt_1": {"ok": 1}, first.call_id: {"ok": 1}}
@@ -120,7 +120,7 @@ async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(processes: Proces
     await processes.first.commit(claim_of(first), Changes(items=(wait,)), SPENT)
     await processes.second.claim(claim_of(last))
     # By whose clock the wait is over, though nobody has begun it.
-    assert (await processes.first.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 20)).signal_result is SignalResult.FIRST
+    assert (await processes.first.signal(JOB_ID, "w1", outcome_of(0), NOW_MS + 20)).signal_result is SignalResult.FIRST
     room = Continuation("o1.1", leases_of(), 2)
     ends = Changes(items=(complete_item(1),), results={last.call_id: "{}"})
     committed = await processes.second.commit(claim_of(last, after_ms=20), ends, SPENT, room)

@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from baton.engine.all_jobs.job_list import Query
-from baton.engine.commit.answers import Claim, OutsideFact, Removed
+from baton.engine.commit.answers import Claim, Removed, Signal
 from baton.sdk.memory import MemoryEntry
 from baton.storage.redis.agent_memory import RedisSessionMemory
 from tests.contract.store.sample import NOW_MS
@@ -90,7 +90,7 @@ async def test_every_script_of_the_adapters_ran(
     async for _ in WholeJob(clustered, ROOTS[1]).cancelled():
         pass
     await clustered.store.renew([Claim(ROOTS[1], "loop:gone:1:1", "m1", "owner", NOW_MS, NOW_MS)], NOW_MS)
-    await clustered.store.tell(ROOTS[0], "m1", OutsideFact("fact", '{"ok":1}', event="named"), NOW_MS)
+    await clustered.store.signal(ROOTS[0], "m1", Signal("fact", '{"ok":1}', event="named"), NOW_MS)
     await stopped_and_started(clustered)
     await removed(clustered, ROOTS[0])
     await remembered_and_forgotten(connection)

@@ -23,8 +23,8 @@ LOOP_INIT = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=2,
 TOOL_CALL = AgentToolCall.model_validate({**HEAD, "payload": TOOL})
 TOOL_COMPLETE = ToolExecutionComplete.model_validate({**HEAD, "payload": TOOL})
 TOOL_FAILED = ToolExecutionFailed.model_validate({**HEAD, "payload": TOOL})
-SUBMITTED = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, fact=SUBMISSION)})
-CANCELLED = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, fact=Cancellation(by="somebody"))})
+SUBMITTED = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, command=SUBMISSION)})
+CANCELLED = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, command=Cancellation(by="somebody"))})
 SLOT_REQUEST = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, slot_request=1_800_000_000_000)})
 
 EVENTS: dict[str, Event] = {

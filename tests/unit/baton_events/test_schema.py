@@ -225,5 +225,5 @@ JSON_VALUES = st.recursive(
 def test_any_task_comes_back_out_of_a_submission(data: dict[str, Any]) -> None:
     """Every JSON value, None in it, too."""
     fact = Submission(job={"id": "job_1"}, task={"text": "", "data": data})
-    event = SUBMITTED.model_copy(update={"payload": LoopPayload(turn=1, fact=fact)})
+    event = SUBMITTED.model_copy(update={"payload": LoopPayload(turn=1, command=fact)})
     assert parse_event(encode_event(event).encode()) == event

@@ -98,17 +98,17 @@ def _jobs(ends: Mapping[str, AgentCounters]) -> Iterator[Metric]:
 
 
 def _worker(measured: Measured) -> Iterator[Metric]:
-    told = measured.admission
+    admission = measured.admission
     gauges = {
-        "active_jobs": ("Jobs that hold a slot", told.active),
-        "pending_jobs": ("Jobs in line for a slot", told.pending),
+        "active_jobs": ("Jobs that hold a slot", admission.active),
+        "pending_jobs": ("Jobs in line for a slot", admission.pending),
         "waiting_jobs": (
             "Jobs that wait for a person, an operation, a timer or a child, without a slot",
             measured.waiting,
         ),
-        "max_concurrent_jobs": ("Slots (MAX_CONCURRENT_JOBS)", told.slots),
-        "running": ("1 while jobs are admitted, 0 while the admission is stopped", int(not told.stopped_ms)),
-        "last_sweep_timestamp_seconds": ("Time of the last sweep; 0: never", told.swept_ms / 1000),
+        "max_concurrent_jobs": ("Slots (MAX_CONCURRENT_JOBS)", admission.slots),
+        "running": ("1 while jobs are admitted, 0 while the admission is stopped", int(not admission.stopped_ms)),
+        "last_sweep_timestamp_seconds": ("Time of the last sweep; 0: never", admission.swept_ms / 1000),
     }
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(f"agent_worker_{name}", text, value)
@@ -188,8 +188,8 @@ def _counter(
 ) -> Metric:
     """A counter whose sums are told apart by labels; of another form (a newer version's) they are left out."""
     found: dict[tuple[str, ...], int] = {tuple(values): 0 for values in known}
-    for told, much in measured.sums.items():
-        kind, *values = told.split(":", len(labels))
+    for counter, much in measured.sums.items():
+        kind, *values = counter.split(":", len(labels))
         if kind == _NAMED[name] and len(values) == len(labels):
             found[tuple(values)] = much
     family = CounterMetricFamily(name, text, labels=labels)
@@ -198,5 +198,5 @@ def _counter(
     return family
 
 
-def _plain(name: str, text: str, measured: Measured, told: str) -> Metric:
-    return CounterMetricFamily(name, text, value=measured.sums.get(told, 0))
+def _plain(name: str, text: str, measured: Measured, counter: str) -> Metric:
+    return CounterMetricFamily(name, text, value=measured.sums.get(counter, 0))

@@ -43,7 +43,7 @@ class UsageApi:
     async def view(self, asked: UsageQuery) -> dict[str, Any]:
         """The same, for whoever shows it."""
         ports, prices = self._container.ports, self._container.settings.prices
-        await self._container.metering.tell()  # what this process knows is in it
+        await self._container.metering.flush()  # what this process knows is in it
         months, sums = await ports.admission_control.used(), await ports.counters.sums()
         overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
         wanted = (each for each in months if asked.tenant in ("", each.tenant) and asked.month in ("", each.month))
@@ -77,14 +77,14 @@ def _row(each: MonthUsed, prices: Prices) -> dict[str, Any]:
     return {"tenant": each.tenant, "month": each.month, "usage": usage, "cost": cost_view(cost_of(paid, prices))}
 
 
-def _overhead(told: dict[str, int], prices: Prices) -> dict[str, Any]:
+def _overhead(overhead: dict[str, int], prices: Prices) -> dict[str, Any]:
     used = {
-        **told,
-        "redis_requests": told.get("requests", 0),
-        "redis_commands": told.get("commands", 0),
-        "redis_bytes": told.get("size_bytes", 0),
+        **overhead,
+        "redis_requests": overhead.get("requests", 0),
+        "redis_commands": overhead.get("commands", 0),
+        "redis_bytes": overhead.get("size_bytes", 0),
     }
-    usage = {**_counts(used), "sharedRequests": told.get("shared", 0)}
+    usage = {**_counts(used), "sharedRequests": overhead.get("shared", 0)}
     return {"usage": usage, "cost": cost_view(cost_of(_paid(used, 0.0), prices))}
 
 

@@ -1,12 +1,11 @@
 """Checkpoints of jobs, and decisions on approvals: the API's endpoints, and what the console's pages share with them.
 
-Invariant: a decision is recorded by one script, and the first one stays; a confirmed decision is the recorded one. A
-person's edits are checked before they are recorded, and secrets that were not shown stay as they were. `Approvals` must
-not know a request; `CheckpointsApi` does.
+Only operators decide. What a decision does is `baton.commands.approve`. `Approvals` must not know a request;
+`CheckpointsApi` does.
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -17,16 +16,14 @@ from baton.api.auth import Keys, Principal
 from baton.api.jobs.approval_list import ApprovalList, ApprovalPage, ApprovalStatus, approvals_of, questions_of, view_of
 from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError, invalid, limited_body, parsed
+from baton.commands.approve import DecidedError, EditError, edited
 from baton.container import Container
 from baton.engine.state import CallRecord
-from baton.engine.waits import LIMIT_APPROVAL, approval_view, left_hidden, restored
 from baton.sdk.any_json import JsonObject
-from baton.sdk.redaction import redacted
 from baton.storage.ports.jobs import Snapshot
-from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
+from baton.tools.arguments import InvalidArguments
 from baton_events.errors import UnknownJobError
-from baton_events.ids import call_of_operation, canonical_json, job_of_call
-from baton_events.schema import Completion
+from baton_events.ids import call_of_operation, job_of_call, operation_id
 
 Checkpoint = dict[str, Any]
 _Digest = Annotated[str, Field(max_length=64)]
@@ -108,8 +105,8 @@ class Approvals:
                 not fit.
         """
         snapshot, asked = await self._undecided(principal, checkpoint_id, body.digest)
-        edited = None if body.arguments is None else self._edited(asked, body.arguments)
-        decision = {"approved": True, "arguments": edited, "comment": self._container.secrets.hide(body.comment)}
+        arguments = None if body.arguments is None else self._edited(asked, body.arguments)
+        decision = {"approved": True, "arguments": arguments, "comment": self._container.secrets.hide(body.comment)}
         return await self._decide(principal, snapshot, asked, "ok", decision)
 
     async def reject(self, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
@@ -137,24 +134,10 @@ class Approvals:
         return snapshot, asked
 
     def _edited(self, asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
-        """What is recorded of edited arguments: without secrets, which the question's own record has.
-
-        Raises:
-            ApiError: 422, they do not fit.
-        """
-        if asked.tool == LIMIT_APPROVAL:
-            return _edited_limit(asked, arguments)
-        original = asked.arguments["arguments"]
-        checked = self._checked(asked.arguments["tool"], restored(self._container.secrets.hide_in(arguments), original))
-        kept: dict[str, Any] = redacted(checked)
-        if restored(kept, original) != checked or left_hidden(checked, original):
-            detail = "a secret cannot be edited, nor moved: leave it as it is shown, and where it is, or reject"
-            raise ApiError(422, detail, [("arguments", detail)])
-        size_bytes = len(canonical_json(kept).encode())
-        if size_bytes > ARGUMENTS_LIMIT_BYTES:
-            detail = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
-            raise ApiError(422, detail, [("arguments", detail)])
-        return kept
+        try:
+            return edited(asked, arguments, self._container.secrets, self._checked)
+        except EditError as error:
+            raise ApiError(422, str(error), [(error.field, str(error))]) from error
 
     def _checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -166,24 +149,20 @@ class Approvals:
             raise ApiError(422, str(error), list(zip(places, error.faults, strict=True))) from error
 
     async def _decide(
-        self, principal: Principal, snapshot: Snapshot, asked: CallRecord, word: str, decision: dict[str, Any]
+        self,
+        principal: Principal,
+        snapshot: Snapshot,
+        asked: CallRecord,
+        verdict: Literal["ok", "error"],
+        decision: dict[str, Any],
     ) -> Checkpoint:
-        ports, job = self._container.ports, snapshot.job
-        # The token tells this decision from one that says the same: of two at once, one counts.
-        signed = {
-            "by": principal.label or principal.tenant,
-            "at": ports.clock.now_ms(),
-            "decision": ports.randomness.token(),
-        }
-        outcome = {word: decision | signed}
-        view = approval_view(asked, job.id, outcome)
+        checkpoint_id, by = operation_id(asked.id), principal.label or principal.tenant
         try:
-            signal_result = await self._container.acceptance.outside(job, Completion(call_id=asked.id, outcome=outcome))
+            return await self._container.commands.decide(snapshot.job, asked, by, verdict, decision)
         except UnknownJobError as error:
-            raise ApiError(404, f"there is no checkpoint {view['id']!r}") from error
-        if not signal_result.counts:
-            raise _too_late(view["id"], "it was decided before, has expired, or its job has ended")
-        return view
+            raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
+        except DecidedError as error:
+            raise _too_late(checkpoint_id, str(error)) from error
 
 
 def _operator(principal: Principal) -> None:
@@ -193,14 +172,6 @@ def _operator(principal: Principal) -> None:
 
 def _too_late(checkpoint_id: str, why: str) -> ApiError:
     return ApiError(409, f"checkpoint {checkpoint_id!r} cannot be decided any more: {why}")
-
-
-def _edited_limit(asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
-    value, old = arguments.get("value"), asked.arguments["value"]
-    if not isinstance(value, int | float) or isinstance(value, bool) or value <= old:
-        detail = f"arguments.value must be a number over {old}, got {value!r}"
-        raise ApiError(422, detail, [("arguments.value", detail)])
-    return {"value": value}
 
 
 # Edited arguments are as long as a model's may be, and JSON may write each character as six.

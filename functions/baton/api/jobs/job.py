@@ -179,15 +179,15 @@ class JobsApi:
     async def _cancel(self, job: Job, by: str) -> None:
         if job.ended and job.status is not JobStatus.CANCELLED:
             raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has not ended can be cancelled")
-        told = await self._container.acceptance.cancel(job, by)
-        if told.job.status is not JobStatus.CANCELLED:
-            raise ApiError(409, f"job {job.id!r} is {told.job.status} by now")
+        result = await self._container.commands.cancel(job, by)
+        if result.job.status is not JobStatus.CANCELLED:
+            raise ApiError(409, f"job {job.id!r} is {result.job.status} by now")
 
     async def _retry(self, job: Job, by: str, *, from_start: bool) -> None:
         # Whether its calls can run again is seen when it is retried; the rest needs no backup message.
         refused = why_not(EndedJob(job), Retried(job.run, from_start))
         if not refused:
-            refused = (await self._container.acceptance.retry(job, by, from_start=from_start)).refused
+            refused = (await self._container.commands.retry(job, by, from_start=from_start)).refused
         if refused:
             raise ApiError(409, refused)
 
@@ -209,7 +209,7 @@ class JobsApi:
         if not job.ended:
             raise ApiError(409, f"job {job.id!r} is {job.status}: cancel it first")
         try:
-            refused = (await self._container.acceptance.remove(job)).refused
+            refused = (await self._container.commands.delete(job)).refused
         except JobGoneError:
             refused = ""  # somebody else has deleted it meanwhile
         if refused:

@@ -17,7 +17,7 @@ from baton.api.auth import Keys, too_many
 from baton.api.jobs.job import JobsApi
 from baton.api.jobs.view import call_view
 from baton.api.problem import ApiError, limited_body, parsed
-from baton.commands.complete import CompletionBody, UnknownOperationError
+from baton.commands.signal import CompletionBody, UnknownOperationError
 from baton.container import Container
 from baton.engine.commit.answers import SignalResult
 from baton.engine.work_items import ItemKind
@@ -106,7 +106,7 @@ class JobEventsApi:
         if not job.ended:
             await self._quota.check(snapshot, body.name)
             data = self._container.secrets.hide_in(redacted(body.data))
-            signal_result = await self._container.acceptance.outside(job, Occurrence(name=body.name, data=data))
+            signal_result = await self._container.commands.signal(job, Occurrence(name=body.name, data=data))
         if signal_result.is_new:
             await self._quota.add(snapshot, body.name)
         if signal_result is SignalResult.ENDED:

@@ -157,7 +157,7 @@ class SessionsApi:
 
     async def _remove(self, snapshot: Snapshot) -> None:
         try:
-            refused = (await self._container.acceptance.remove(snapshot.job)).refused
+            refused = (await self._container.commands.delete(snapshot.job)).refused
         except JobGoneError:
             return  # somebody else has deleted it meanwhile
         if refused:

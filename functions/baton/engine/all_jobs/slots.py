@@ -52,7 +52,7 @@ class Entry(Struct, frozen=True, rename=SLOT_STATE):
 
     Attributes:
         started: it has held a slot before.
-        cause: the job by whose word it got the slot, until it has taken it; empty: nobody, or taken.
+        granted_by: the job by whose word it got the slot, until it has taken it; empty: nobody, or taken.
         since_ms: when it last said something.
     """
 
@@ -64,7 +64,7 @@ class Entry(Struct, frozen=True, rename=SLOT_STATE):
     want: Want = "none"
     slot: bool = False
     started: bool = False
-    cause: str = ""
+    granted_by: str = ""
     since_ms: int = 0
     agent: str = ""
 
@@ -81,7 +81,7 @@ class Taken(Struct, frozen=True):
 
     slot_table: dict[str, Entry]
     slot: bool
-    tell: tuple[str, ...]
+    granted: tuple[str, ...]
     later_epoch: int = 0
     busy: bool = False
 
@@ -124,7 +124,7 @@ def take(
     """
     entries = dict(slot_table)
     if alone and job_id not in entries and line_of(entries, place.tenant, place.session_id):
-        return Taken(entries, slot=False, tell=(), busy=True)
+        return Taken(entries, slot=False, granted=(), busy=True)
     entry = entries.get(job_id) or Entry(
         place.tenant, place.session_id, place.priority, place.created_ms, agent=place.agent
     )
@@ -136,21 +136,21 @@ def take(
     if current:  # also a repeated word is news: who says it lives, and its entry must not leave the slot table
         entry = replace(entry, since_ms=max(entry.since_ms, now_ms))
     if current and entry.slot:
-        entry = replace(entry, cause="")  # taken
+        entry = replace(entry, granted_by="")  # taken
     entries[job_id] = entry
     fill(entries, job_id, slots)
-    tell = tuple(
-        name for name in sorted(entries) if current and entries[name].slot and entries[name].cause == job_id
+    granted = tuple(
+        name for name in sorted(entries) if current and entries[name].slot and entries[name].granted_by == job_id
     )  # "told until taken"
-    return Taken(entries, current and entries[job_id].slot, tell, 0 if current else entry.epoch)
+    return Taken(entries, current and entries[job_id].slot, granted, 0 if current else entry.epoch)
 
 
-def untold(slot_table: SlotTable) -> tuple[str, ...]:
+def unacknowledged(slot_table: SlotTable) -> tuple[str, ...]:
     """Who holds a slot and has not taken it yet: a sweep tells them again, by whosever word they got it."""
-    return tuple(name for name in sorted(slot_table) if slot_table[name].slot and slot_table[name].cause)
+    return tuple(name for name in sorted(slot_table) if slot_table[name].slot and slot_table[name].granted_by)
 
 
-def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:
+def fill(entries: dict[str, Entry], granted_by: str, slots: int) -> None:
     """Give free slots: wake-ups first, then the tenant with the fewest, then by priority, then in order."""
     while sum(entry.slot for entry in entries.values()) < slots:
         able = [name for name in lines(entries).values() if entries[name].want == "slot" and not entries[name].slot]
@@ -160,7 +160,9 @@ def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:
         for entry in entries.values():
             held[entry.tenant] = held.get(entry.tenant, 0) + entry.slot
         name = min(able, key=lambda n: _rank(n, entries[n], held[entries[n].tenant]))
-        entries[name] = replace(entries[name], slot=True, started=True, cause=cause if name != cause else "")
+        entries[name] = replace(
+            entries[name], slot=True, started=True, granted_by=granted_by if name != granted_by else ""
+        )
 
 
 def lines(entries: Mapping[str, Entry]) -> dict[str, str]:

@@ -53,13 +53,13 @@ class Claim(Struct, frozen=True):
 class History:
     """What was said before: the transcript's entries in order, and the stored results of the tool calls in them.
 
-    `untold`: positions from and up to which entries of the transcript are not among these (`Job.untold`).
+    `compacted`: positions from and up to which entries of the transcript are not among these (`Job.compacted`).
     `size_bytes`: of all this, about. Over the store's limit for what is told at once, nothing of it is told.
     """
 
     transcript: tuple[dict[str, Any], ...] = ()
     results: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict[str, dict[str, Any]])
-    untold: tuple[int, int] = (0, 0)
+    compacted: tuple[int, int] = (0, 0)
     size_bytes: int = dataclass_field(default=0, compare=False)
 
 
@@ -126,13 +126,13 @@ class Looked(Record, frozen=True):
 
 
 class Loaded(Record, frozen=True):
-    """A job for deciding on a fact. `version` stands for exactly this state of it."""
+    """A job for deciding on a command. `version` stands for exactly this state of it."""
 
     job: Job
     version: str
 
 
-class OutsideFact(Record, frozen=True):
+class Signal(Record, frozen=True):
     """What ends a wait. `call_id`: whose outcome it is; empty: an event of that name. `outcome`: JSON text.
 
     `run`: in which run of the job the call waits: an outcome of an earlier one is none of a call that runs again.
@@ -169,8 +169,8 @@ class SignalResult(StrEnum):
         return self.is_new or self is SignalResult.AGAIN
 
 
-class Outside(Record, frozen=True):
-    """The store's answer to a fact from outside; `items`: what its message must dispatch."""
+class SignalAnswer(Record, frozen=True):
+    """The store's answer to a signal; `items`: what its message must dispatch."""
 
     signal_result: SignalResult
     job: Job | None = None
@@ -178,7 +178,7 @@ class Outside(Record, frozen=True):
 
 
 class Recorded(StrEnum):
-    """What became of a fact: `changed` means that the job was not as it was loaded, and nothing was written."""
+    """What became of a command: `changed` means that the job was not as it was loaded, and nothing was written."""
 
     COMMITTED = "committed"
     CHANGED = "changed"
@@ -188,7 +188,7 @@ class Recorded(StrEnum):
 PendingItems = tuple[WorkItem, ...]
 
 
-class Untold(Struct, frozen=True):
+class UnsentRequest(Struct, frozen=True):
     """A request that the admission may not have heard, the job whose it is, and what the job's usage ledger says."""
 
     slot_request: WorkItem
@@ -205,7 +205,7 @@ class Recalled(Struct, frozen=True):
 
     loaded: Loaded
     ended: EndedJob
-    slot_requests: tuple[Untold, ...] = ()
+    slot_requests: tuple[UnsentRequest, ...] = ()
     written: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 

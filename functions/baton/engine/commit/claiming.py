@@ -71,13 +71,13 @@ def dispatched(
 
     `free`: also those that nobody has claimed yet.
     """
-    told = list[WorkItem]()
+    dispatching = list[WorkItem]()
     for item in tree.pending(message_id, now_ms, but):
         tree, marked = released(tree, item, owner, free=free)
-        told.append(marked)
+        dispatching.append(marked)
     for item in tree.begun_with_slot(message_id, now_ms, but):
         tree, _ = released(tree, item, owner)
-    return tree, tuple(told)
+    return tree, tuple(dispatching)
 
 
 def released(tree: Tree, item: WorkItem, owner: str = "", *, free: bool = False) -> tuple[Tree, WorkItem]:
@@ -112,8 +112,8 @@ def inline_continuation(
             or item.lease_until_ms <= claim.now_ms
             or not of_one_invocation(item.owner, claim.owner)
         ):
-            tree, told = released(tree, item, claim.owner, free=lost)
-            rest.append(told)
+            tree, dispatching = released(tree, item, claim.owner, free=lost)
+            rest.append(dispatching)
     return tree, Committed(done is not None, tuple(rest), tuple(taken))
 
 

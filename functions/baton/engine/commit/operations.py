@@ -17,16 +17,16 @@ from baton.engine.commit.answers import (
     Created,
     Loaded,
     Looked,
-    Outside,
-    OutsideFact,
     PendingItems,
     Recalled,
     Recorded,
     Removed,
+    Signal,
+    SignalAnswer,
     SignalResult,
     Tombstone,
     Undelivered,
-    Untold,
+    UnsentRequest,
     Verdict,
 )
 from baton.engine.commit.claiming import (
@@ -135,7 +135,7 @@ def commit(
 def record(
     tree: Tree, expected: Job, message_id: str, changes: Changes, now_ms: int, spent: Spent, retention_ms: int
 ) -> tuple[Tree, tuple[Recorded, PendingItems]]:
-    """Write what follows from a fact, if the job is still as expected."""
+    """Write what follows from a command, if the job is still as expected."""
     job_id = expected.id
     if tree.jobs.get(job_id) != expected:
         return tree, ((Recorded.CHANGED if job_id in tree.jobs else Recorded.UNKNOWN), ())
@@ -160,30 +160,34 @@ def _changed(
     return replace(tree, expires_ms=now_ms + retention_ms, tombstone=tombstone)
 
 
-def tell(
-    tree: Tree, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent
-) -> tuple[Tree, Outside]:
-    """A fact from outside ends a wait, or is kept until there is one."""
+def signal(
+    tree: Tree, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent
+) -> tuple[Tree, SignalAnswer]:
+    """A signal ends a wait, or is kept until there is one."""
     job = tree.jobs.get(job_id)
     if job is None and tree.tombstone is not None:
-        return tree, Outside(SignalResult.ENDED)
-    early = bool(fact.call_id) and fact.call_id not in tree.calls.get(job_id, {})
-    if job is None or (early and fact.run > job.run):
-        return tree, Outside(SignalResult.UNKNOWN)
+        return tree, SignalAnswer(SignalResult.ENDED)
+    early = bool(signal.call_id) and signal.call_id not in tree.calls.get(job_id, {})
+    if job is None or (early and signal.run > job.run):
+        return tree, SignalAnswer(SignalResult.UNKNOWN)
     results = tree.results.get(job_id, {})
-    known = results.get(fact.call_id or f"event:{fact.id}", results.get(f"early:{fact.call_id}"))
-    over = job.ended or (fact.call_id and fact.run < job.run)  # none of a call that runs again
+    known = results.get(signal.call_id or f"event:{signal.id}", results.get(f"early:{signal.call_id}"))
+    over = job.ended or (signal.call_id and signal.run < job.run)  # none of a call that runs again
     if known is not None or over:
         word = (
-            SignalResult.ENDED if known is None else SignalResult.AGAIN if known == fact.outcome else SignalResult.OTHER
+            SignalResult.ENDED
+            if known is None
+            else SignalResult.AGAIN
+            if known == signal.outcome
+            else SignalResult.OTHER
         )
         tree, items = dispatched(tree, message_id, now_ms, free=True)
-        return tree, Outside(word, job, items)
-    tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
+        return tree, SignalAnswer(word, job, items)
+    tree = tree.signalled(job_id, signal, message_id, now_ms).settled(job_id, message_id, now_ms)
     used = tree.usage.get(job_id, NOTHING_USED)
     tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, used.updated_ms)})
     tree, items = dispatched(tree, message_id, now_ms)
-    return tree, Outside(SignalResult.EARLY if early else SignalResult.FIRST, job, items)
+    return tree, SignalAnswer(SignalResult.EARLY if early else SignalResult.FIRST, job, items)
 
 
 def undelivered(tree: Tree, claim: Claim, source_message_id: str, *, throttled: bool) -> tuple[Tree, Undelivered]:
@@ -236,8 +240,8 @@ def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: i
     """A job with what a retry or a removal is decided on. `entries`, `head`: of its transcript, and its beginning."""
     job_id = loaded.job.id
     ended = EndedJob(loaded.job, tuple(calls), entries, 2 if remembered(head) else 1)
-    untold = tuple(
-        Untold(item, tree.jobs[item.job_id], tree.usage.get(item.job_id, NOTHING_USED))
+    unsent = tuple(
+        UnsentRequest(item, tree.jobs[item.job_id], tree.usage.get(item.job_id, NOTHING_USED))
         for item in _slot_requests(tree.items)
     )
     written = {
@@ -245,16 +249,16 @@ def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: i
         for name, other in tree.jobs.items()
         if other.ended and (name == job_id or name.startswith(f"{job_id}."))
     }
-    return Recalled(loaded, ended, untold, written)
+    return Recalled(loaded, ended, unsent, written)
 
 
 def removal(tree: Tree, recalled: Recalled) -> Removed:
     """What becomes of it. A slot request that nobody tells any more would leave its slot to nobody."""
-    job, told = recalled.loaded.job, {untold.slot_request.key for untold in recalled.slot_requests}
+    job, sent = recalled.loaded.job, {unsent.slot_request.key for unsent in recalled.slot_requests}
     if job.id not in tree.jobs:
         return Removed.UNKNOWN
-    untold = any(item.key not in told for item in _slot_requests(tree.items))
-    return Removed.CHANGED if untold or tree.jobs[job.id] != job or not job.ended else Removed.REMOVED
+    unsent = any(item.key not in sent for item in _slot_requests(tree.items))
+    return Removed.CHANGED if unsent or tree.jobs[job.id] != job or not job.ended else Removed.REMOVED
 
 
 def _slot_requests(items: Mapping[str, WorkItem]) -> list[WorkItem]:

@@ -55,7 +55,7 @@ def bytes_of(texts: Iterable[str]) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def told_bytes(outcome: str, *, event: bool) -> int:
+def signal_bytes(outcome: str, *, event: bool) -> int:
     """The bytes of an outcome from outside; of an event whoever waits for it makes a copy."""
     return bytes_of((outcome,)) * (2 if event else 1)
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import Entry, SlotState, Want, next_epoch, wanted
-from baton.engine.commit.answers import OutsideFact, Tombstone
+from baton.engine.commit.answers import Signal, Tombstone
 from baton.engine.effects import Skip
 from baton.engine.state import CallRecord, Job, Level, Usage
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem, blocked, slot_request_item, slot_request_key
@@ -171,22 +171,22 @@ class Tree(Struct, frozen=True):
         tree = replace(self, events={**self.events, job_id: left})
         return tree.with_result(job_id, item.call_id, text).woken(item, message_id, now_ms)
 
-    def told(self, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> "Tree":
-        """With a fact from outside, for whoever waits for it now or later."""
+    def signalled(self, job_id: str, signal: Signal, message_id: str, now_ms: int) -> "Tree":
+        """With a signal, for whoever waits for it now or later."""
         # Before its call waits an outcome is kept apart: the call may still end otherwise, or be tried again.
-        waits = any(item.kind is ItemKind.WAIT and item.call_id == fact.call_id for item in self.items.values())
-        kept = fact.call_id if waits else f"early:{fact.call_id}"
-        tree = self.with_result(job_id, kept if fact.call_id else f"event:{fact.id}", fact.outcome)
+        waits = any(item.kind is ItemKind.WAIT and item.call_id == signal.call_id for item in self.items.values())
+        kept = signal.call_id if waits else f"early:{signal.call_id}"
+        tree = self.with_result(job_id, kept if signal.call_id else f"event:{signal.id}", signal.outcome)
         for item in self.waits(job_id, now_ms):
-            if fact.call_id and item.call_id == fact.call_id:
+            if signal.call_id and item.call_id == signal.call_id:
                 return tree.woken(item, message_id, now_ms)
             # Where the clock that ended a wait is ahead of this one, the wait looks open, and is over.
             over = item.call_id in tree.results[job_id]
-            if not fact.call_id and item.event == fact.event and not over:
-                return tree.with_result(job_id, item.call_id, fact.outcome).woken(item, message_id, now_ms)
-        if fact.call_id:
+            if not signal.call_id and item.event == signal.event and not over:
+                return tree.with_result(job_id, item.call_id, signal.outcome).woken(item, message_id, now_ms)
+        if signal.call_id:
             return tree
-        events = {**self.events.get(job_id, {}), f"{now_ms}:{fact.id}": fact.event}
+        events = {**self.events.get(job_id, {}), f"{now_ms}:{signal.id}": signal.event}
         return replace(tree, events={**tree.events, job_id: events})
 
     def reported(self, call_id: str, outcome: str, message_id: str, now_ms: int) -> "Tree":
@@ -245,8 +245,8 @@ class Tree(Struct, frozen=True):
 
     def said_ms(self, job_id: str) -> int:
         """When what the admission should know was last requested, or, by a job that has ended, told."""
-        told_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
-        return max(self.slot_state(job_id).epoch, told_ms)
+        ended_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
+        return max(self.slot_state(job_id).epoch, ended_ms)
 
     def over(self) -> tuple[str, ...]:
         """The ended jobs that have nothing to say any more."""

@@ -19,8 +19,8 @@ class Spent(Struct, frozen=True):
     """What was used of queue, store and functions.
 
     Attributes:
-        messages: that the queue took, each counted when it is first delivered, or by the fact whose backup message it
-            is.
+        messages: that the queue took, each counted when it is first delivered, or by the command whose backup
+            message it is.
         requests: asks of the store, of which those that are ready at the same time share an HTTP request.
         commands: each script, and each call in it, as Upstash may bill them (redis-rest.md 11).
         deliveries: attempts of the queue to deliver a message.
@@ -53,7 +53,7 @@ USED_APART = "used:"
 _SUMS = ("appends", *COUNTED, "written", "counted")
 # What is counted, as the event says it.
 _COUNTED = ("appends", *COUNTED)
-_TOLD_AS = ("appends", "messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs", "mbMs")
+_SHOWN_AS = ("appends", "messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs", "mbMs")
 _amounts = attrgetter(*_COUNTED)
 _encode = Encoder().encode
 _EVENT_END = '},"transient":true,"type":"data-event"}'
@@ -116,7 +116,7 @@ def event_end(said: Sequence[str], known: int) -> int | None:
 
 def with_usage(text: str, before: Usage, after: Usage) -> str:
     """A part that ends an event, with what was used between."""
-    amounts = zip(_TOLD_AS, _amounts(before), _amounts(after), strict=True)
+    amounts = zip(_SHOWN_AS, _amounts(before), _amounts(after), strict=True)
     more = _encode({name: now - was for name, was, now in amounts if now != was}).decode()
     return f'{text[: -len(_EVENT_END)]},"used":{more}{_EVENT_END}'
 

@@ -1,4 +1,4 @@
-"""What a COMMIT, or a fact, writes into a tree in memory, step by step as the script does.
+"""What a COMMIT, or a command, writes into a tree in memory, step by step as the script does.
 
 Invariant: it makes a new tree of the old one; usage and expiry are the store's.
 """

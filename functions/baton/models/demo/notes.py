@@ -16,7 +16,7 @@ from baton_events.ids import canonical_json
 
 _ORDER = re.compile(r"(?:please )?(?:remember|note)(?: that\b|:)?\s+(?P<what>.+)", re.IGNORECASE | re.DOTALL)
 # As `functions/baton/memory/entries.py` tells it; the lines of one entry are indented.
-_TOLD = re.compile(r"^- (\d{4}-\d\d-\d\d), (this|another) conversation: (.*(?:\n  .*)*)", re.MULTILINE)
+_MEMORY_LINE = re.compile(r"^- (\d{4}-\d\d-\d\d), (this|another) conversation: (.*(?:\n  .*)*)", re.MULTILINE)
 _EXCHANGE = re.compile(r"Asked: (?P<asked>.*?)\n\s*Answered: (?P<answered>.*)", re.DOTALL)
 _SOURCE = re.compile(r"\s*\[[^\]\n]*\]")
 _DATE_CHARS = len("2026-01-01")
@@ -28,9 +28,9 @@ def to_remember(question: str) -> str:
     return order["what"].strip() if order else ""
 
 
-def told_entries(note: str) -> list[tuple[str, str]]:
+def prompt_entries(note: str) -> list[tuple[str, str]]:
     """The entries in what a model is told besides: where each was said, and its text."""
-    return _entries((f"{which} conversation, {date}", text) for date, which, text in _TOLD.findall(note))
+    return _entries((f"{which} conversation, {date}", text) for date, which, text in _MEMORY_LINE.findall(note))
 
 
 def recalled_entries(result: Any) -> list[tuple[str, str]]:
@@ -101,7 +101,7 @@ def read_notes(messages: Sequence[Message]) -> Notes:
     notes = Notes()
     for message in messages:
         if isinstance(message, UserMessage) and message.note:
-            _note_entries(notes, told_entries(message.text))
+            _note_entries(notes, prompt_entries(message.text))
     said = (message.text for message in messages[:start] if isinstance(message, ModelMessage))
     _note_entries(notes, [(_THIS_CONVERSATION, without_sources(text)) for text in said])
     calls: dict[str, PastCall] = {}

@@ -45,7 +45,7 @@ def words_of(text: str) -> list[str]:
 def search_words(question: str) -> tuple[str, ...]:
     """The words worth searching for, in the question's order, brought to a form that also finds their plurals."""
     wanted = (stem(word) for word in words_of(question) if word not in STOP_WORDS)
-    return tuple(dict.fromkeys(word for word in wanted if _is_telling(word)))[:_MAX_SEARCH_WORDS]
+    return tuple(dict.fromkeys(word for word in wanted if _is_distinctive(word)))[:_MAX_SEARCH_WORDS]
 
 
 def stem(word: str) -> str:
@@ -71,7 +71,7 @@ def wants_name(question: str) -> bool:
     return bool(_WANTS_NAME.search(question.casefold()))
 
 
-def _is_telling(word: str) -> bool:
+def _is_distinctive(word: str) -> bool:
     return len(word) >= _MIN_WORD_CHARS or word.isdigit()
 
 

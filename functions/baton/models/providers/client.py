@@ -54,15 +54,15 @@ class ProviderClient:
         return _answer(response)
 
     async def _response(self, request: ModelRequest) -> ModelResponse:
-        told, settings, parameters = to_messages(request), _settings(request), _parameters(request)
+        prompt, settings, parameters = to_messages(request), _settings(request), _parameters(request)
         # A class without streams answers in one piece.
         if request.listener is not None and type(self._model).request_stream is not Model.request_stream:
             async with model_request_stream(
-                self._model, told, model_settings=settings, model_request_parameters=parameters
+                self._model, prompt, model_settings=settings, model_request_parameters=parameters
             ) as stream:
                 await listen(stream, request.listener)
                 return stream.get()
-        return await model_request(self._model, told, model_settings=settings, model_request_parameters=parameters)
+        return await model_request(self._model, prompt, model_settings=settings, model_request_parameters=parameters)
 
 
 def _settings(request: ModelRequest) -> ModelSettings:

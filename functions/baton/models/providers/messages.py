@@ -11,8 +11,8 @@ from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_ai.messages import ModelMessage as Told
-from pydantic_ai.messages import ModelRequest as ToldRequest
+from pydantic_ai.messages import ModelMessage as PromptMessage
+from pydantic_ai.messages import ModelRequest as PromptRequest
 from pydantic_ai.messages import (
     ModelResponse,
     ModelResponsePart,
@@ -32,7 +32,7 @@ from baton_events.ids import canonical_json, digest
 PROVIDER_LIMIT_BYTES = 256 * 1024
 _KIND = "pydantic-ai"
 _RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
-_NOT_TOLD_AGAIN = {"usage", "timestamp", "metadata", "finish_reason", "run_id", "conversation_id", "failed_attempts"}
+_NOT_SENT_AGAIN = {"usage", "timestamp", "metadata", "finish_reason", "run_id", "conversation_id", "failed_attempts"}
 
 
 def text_of(response: ModelResponse) -> str:
@@ -49,7 +49,7 @@ def provider_field(response: ModelResponse) -> dict[str, Any] | None:
     """What the provider wants to see again, or None where texts and calls say it all, or where it is too large."""
     if all(_is_plain(part) for part in response.parts):
         return None
-    dumped = _RESPONSE.dump_json(response, exclude=_NOT_TOLD_AGAIN, exclude_none=True)
+    dumped = _RESPONSE.dump_json(response, exclude=_NOT_SENT_AGAIN, exclude_none=True)
     if len(dumped) > PROVIDER_LIMIT_BYTES:
         return None
     return {"kind": _KIND, "response": json.loads(dumped)}
@@ -75,9 +75,9 @@ _CALL_ID_CHARS = 9
 Part = UserPromptPart | ToolReturnPart
 
 
-def to_messages(request: ModelRequest) -> list[Told]:
+def to_messages(request: ModelRequest) -> list[PromptMessage]:
     """The whole conversation, ending with what the model is to answer."""
-    told: list[Told] = []
+    prompt: list[PromptMessage] = []
     waiting: list[Part] = []
     ids: dict[str, str] = {}
     for message in request.messages:
@@ -88,17 +88,17 @@ def to_messages(request: ModelRequest) -> list[Told]:
                 waiting.append(_result(message, ids.get(message.call_id)))
             case ModelMessage():
                 if waiting:
-                    told.append(_request(waiting, request.instructions))
+                    prompt.append(_request(waiting, request.instructions))
                     waiting = []
                 response, ids = _said(message)
-                told.append(response)
-    if waiting or not told:
-        told.append(_request(waiting, request.instructions))
-    return told
+                prompt.append(response)
+    if waiting or not prompt:
+        prompt.append(_request(waiting, request.instructions))
+    return prompt
 
 
-def _request(parts: Sequence[Part], instructions: str) -> ToldRequest:
-    return ToldRequest(parts=list(parts), instructions=instructions or None)
+def _request(parts: Sequence[Part], instructions: str) -> PromptRequest:
+    return PromptRequest(parts=list(parts), instructions=instructions or None)
 
 
 def _task(message: UserMessage) -> str:
@@ -113,21 +113,21 @@ def _said(message: ModelMessage) -> tuple[ModelResponse, dict[str, str]]:
     if before is not None:
         asked = [part.tool_call_id for part in before.tool_calls]
         # A call beyond those was never made: it stands for a text that was no answer, and its error is told as text.
-        return before, {call.call_id: told for call, told in zip(message.calls, asked, strict=False)}
+        return before, {call.call_id: prompt for call, prompt in zip(message.calls, asked, strict=False)}
     ids = {call.call_id: digest(call.call_id)[:_CALL_ID_CHARS] for call in message.calls}
     parts = [TextPart(message.text)] if message.text else []
     return ModelResponse(parts=[*parts, *(_call(call, ids[call.call_id]) for call in message.calls)]), ids
 
 
-def _call(call: PastCall, told_id: str) -> ToolCallPart:
-    return ToolCallPart(call.tool, call.arguments, told_id)
+def _call(call: PastCall, sent_id: str) -> ToolCallPart:
+    return ToolCallPart(call.tool, call.arguments, sent_id)
 
 
-def _result(message: ToolMessage, told_id: str | None) -> Part:
+def _result(message: ToolMessage, sent_id: str | None) -> Part:
     content = _error(message) if message.is_error else message.content
-    if told_id is None:
+    if sent_id is None:
         return UserPromptPart(content if isinstance(content, str) else canonical_json(content))
-    return ToolReturnPart(message.tool, content, told_id, outcome="failed" if message.is_error else "success")
+    return ToolReturnPart(message.tool, content, sent_id, outcome="failed" if message.is_error else "success")
 
 
 def _error(message: ToolMessage) -> str:

@@ -33,10 +33,10 @@ from baton.engine.all_jobs.slots import (
     page_mark,
     page_of,
     take,
-    untold,
+    unacknowledged,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
-from baton.storage.ports.all_jobs import AdmissionState, Scanned, SlotAnswer, Started, SweepTurn, Told
+from baton.storage.ports.all_jobs import AdmissionState, Scanned, SlotAnswer, SlotGranted, Started, SweepTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class InMemoryAdmission:
             self.add_end(place.agent, place.tenant, end)
         if stored and stored.adds and (new if end else before is None):
             self.add_stored(place.tenant, stored)
-        return SlotAnswer(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_epoch)
+        return SlotAnswer(taken.slot, self._granted(taken.granted), self.arm(now_ms), taken.later_epoch)
 
     def add_end(self, agent: str, tenant: str, end: End) -> None:
         """Add how a job ended to the sums."""
@@ -139,7 +139,7 @@ class InMemoryAdmission:
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
     ) -> SweepTurn:
         """A sweep begins, or goes on with a page."""
-        clock_ms, next_ms, tell = self._clock_ms(now_ms), 0, tuple[Told, ...]()
+        clock_ms, next_ms, granted = self._clock_ms(now_ms), 0, tuple[SlotGranted, ...]()
         if not after:
             entries = dict(self.entries)
             fill(entries, SWEEP, self._given_slots())
@@ -147,9 +147,9 @@ class InMemoryAdmission:
             taken = self._is_armed(clock_ms) and (not due_ms or self.sweep_at_ms > due_ms)
             if self._active() and not taken:
                 next_ms = self.sweep_at_ms = clock_ms + self._interval_ms
-            tell = self._told(untold(entries))
+            granted = self._granted(unacknowledged(entries))
         slot_table, following = page_of(self.entries, page_mark(due_ms, after, again=again), now_ms, page)
-        return SweepTurn(next_ms, slot_table, tell, following)
+        return SweepTurn(next_ms, slot_table, granted, following)
 
     async def slot_table(self) -> dict[str, Entry]:
         """All entries, by job id."""
@@ -180,10 +180,10 @@ class InMemoryAdmission:
         entries = dict(self.entries)
         fill(entries, SWEEP, self.slots)
         self.entries, self.stopped_ms = entries, 0
-        return Started(self.arm(now_ms), self._told(untold(entries)))
+        return Started(self.arm(now_ms), self._granted(unacknowledged(entries)))
 
-    def _told(self, names: tuple[str, ...]) -> tuple[Told, ...]:
-        return tuple(Told(name, self.entries[name].epoch, self.entries[name].session_id) for name in names)
+    def _granted(self, names: tuple[str, ...]) -> tuple[SlotGranted, ...]:
+        return tuple(SlotGranted(name, self.entries[name].epoch, self.entries[name].session_id) for name in names)
 
     def _active(self) -> bool:
         return any(entry.slot for entry in self.entries.values())

@@ -20,10 +20,10 @@ from baton.engine.commit.answers import (
     History,
     Loaded,
     Looked,
-    Outside,
-    OutsideFact,
     PendingItems,
     Recorded,
+    Signal,
+    SignalAnswer,
     Undelivered,
 )
 from baton.engine.commit.claiming import given_back, prolonged
@@ -33,21 +33,21 @@ from baton.engine.commit.usage_ledger import NOTHING, Spent, with_used
 from baton.engine.effects import Changes, checkpoints_in
 from baton.engine.outbox import Continuation
 from baton.engine.state import State
-from baton.engine.transcript import calls_in, still_told
+from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind
 from baton.transport.meter import charge
 from baton_events.errors import JobGoneError
 from baton_events.ids import root_of
 
 
-def told(tree: Tree, claim_result: ClaimResult) -> ClaimResult:
+def with_history(tree: Tree, claim_result: ClaimResult) -> ClaimResult:
     """With what was said before, where a work item was granted.
 
     A turn is told what was said, a step of a plan the results of those before it, who remembers the job its task.
     """
     if claim_result.state is None:
         return claim_result
-    history = _told_to(tree, claim_result.state)
+    history = _history_for(tree, claim_result.state)
     return replace(claim_result, history=history) if history else claim_result
 
 
@@ -56,14 +56,14 @@ def results_of(tree: Tree, job_id: str) -> dict[str, dict[str, Any]]:
     return _values(tree.results.get(job_id, {}))
 
 
-def _told_to(tree: Tree, state: State) -> History | None:
+def _history_for(tree: Tree, state: State) -> History | None:
     job, item = state.job, state.item
     said, results = tree.transcript.get(job.id, ()), tree.results.get(job.id, {})
     if item.kind is ItemKind.LOOP and job.model.reads_history:
-        texts = still_told(said, job.untold)
+        texts = uncompacted(said, job.compacted)
         entries = tuple(_read(texts))
-        names = results if job.untold == (0, 0) else [name for name in calls_in(entries) if name in results]
-        return _history(texts, {name: results[name] for name in names}, job.untold)
+        names = results if job.compacted == (0, 0) else [name for name in calls_in(entries) if name in results]
+        return _history(texts, {name: results[name] for name in names}, job.compacted)
     if item.kind is ItemKind.REMEMBER:
         return _history(said[:1], {})
     if item.kind is ItemKind.CALL and item.after:
@@ -71,10 +71,10 @@ def _told_to(tree: Tree, state: State) -> History | None:
     return None
 
 
-def _history(texts: tuple[str, ...], results: dict[str, str], untold: tuple[int, int] = (0, 0)) -> History:
+def _history(texts: tuple[str, ...], results: dict[str, str], compacted: tuple[int, int] = (0, 0)) -> History:
     """Nothing is left out here, where no answer can be too large."""
     size_bytes = sum(map(len, (*texts, *results.values())))
-    return History(tuple(_read(texts)), _values(results), untold, size_bytes)
+    return History(tuple(_read(texts)), _values(results), compacted, size_bytes)
 
 
 def _values(results: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -126,7 +126,7 @@ class InMemoryStore:
         charge(requests=1)
         tree, claim_result = operations.claim(self.tree(claim.job_id), claim)
         self.write(claim.job_id, tree)
-        return told(tree, claim_result)
+        return with_history(tree, claim_result)
 
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
@@ -140,10 +140,12 @@ class InMemoryStore:
         self.write(claim.job_id, with_used(before, tree, claim.job_id) if committed.applied else tree)
         if not committed.applied:
             charge(requests=1)
-        return replace(committed, claimed=tuple([told(tree, claim_result) for claim_result in committed.claimed]))
+        return replace(
+            committed, claimed=tuple([with_history(tree, claim_result) for claim_result in committed.claimed])
+        )
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job, for deciding on a fact from outside."""
+        """A job, for deciding on a command."""
         charge(requests=1)
         job = self.tree(job_id).jobs.get(job_id)
         return Loaded(job, dump_job(job)) if job else None
@@ -151,7 +153,7 @@ class InMemoryStore:
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
-        """Write what follows from a fact, if the job is still as it was loaded."""
+        """Write what follows from a command, if the job is still as it was loaded."""
         before, retention_ms = self.tree(loaded.job.id), self._retention_ms
         tree, answer = operations.record(before, loaded.job, message_id, changes, now_ms, spent, retention_ms)
         self.write(loaded.job.id, with_used(before, tree, loaded.job.id))
@@ -159,11 +161,11 @@ class InMemoryStore:
             charge(requests=1)
         return answer
 
-    async def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Outside:
-        """A fact from outside ends a wait, or is kept until there is one."""
-        tree, outside = operations.tell(self.tree(job_id), job_id, message_id, fact, now_ms, spent)
+    async def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> SignalAnswer:
+        """A signal ends a wait, or is kept until there is one."""
+        tree, outside = operations.signal(self.tree(job_id), job_id, message_id, signal, now_ms, spent)
         self.write(job_id, tree)
         if not outside.signal_result.is_new:
             charge(requests=1)

@@ -15,7 +15,7 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.sdk.record import Record
 
 
-class Told(Struct, frozen=True):
+class SlotGranted(Struct, frozen=True):
     """Another job that got a slot, and must be told."""
 
     job_id: str
@@ -31,7 +31,7 @@ class SlotAnswer(Record, frozen=True):
     """
 
     slot: bool
-    tell: tuple[Told, ...] = ()
+    granted: tuple[SlotGranted, ...] = ()
     sweep_at_ms: int = 0
     later_epoch: int = 0
     busy: bool = False
@@ -40,13 +40,13 @@ class SlotAnswer(Record, frozen=True):
 class SweepTurn(Struct, frozen=True):
     """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
 
-    `slot_table`: the entries of a page of those that it looks at, with their trees. `tell`: who holds a slot and has
+    `slot_table`: the entries of a page of those that it looks at, with their trees. `granted`: who holds a slot and has
     not taken it yet, by whosever word they got it. `after`: where the next page begins; empty: this is the last one.
     """
 
     next_ms: int = 0
     slot_table: dict[str, Entry] = field(default_factory=dict[str, Entry])
-    tell: tuple[Told, ...] = ()
+    granted: tuple[SlotGranted, ...] = ()
     after: str = ""
 
 
@@ -67,7 +67,7 @@ class Started(Struct, frozen=True):
     """Jobs are admitted again: when a sweep must be armed (0: not), and whom to tell."""
 
     sweep_at_ms: int
-    tell: tuple[Told, ...] = ()
+    granted: tuple[SlotGranted, ...] = ()
 
 
 class Admission(Protocol):

@@ -16,12 +16,12 @@ from baton.engine.commit.answers import (
     Created,
     Loaded,
     Looked,
-    Outside,
-    OutsideFact,
     PendingItems,
     Recalled,
     Recorded,
     Removed,
+    Signal,
+    SignalAnswer,
     Tombstone,
     Undelivered,
 )
@@ -97,19 +97,19 @@ class Store(Holding, Protocol):
         ...
 
     def load(self, job_id: str) -> Coroutine[Any, Any, Loaded | None]:
-        """A job, for deciding on a fact from outside; None when unknown."""
+        """A job, for deciding on a command; None when unknown."""
         ...
 
     def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> Coroutine[Any, Any, tuple[Recorded, PendingItems]]:
-        """Write what follows from a fact, carried by its backup message, if the job is still as it was loaded."""
+        """Write what follows from a command, carried by its backup message, if the job is still as it was loaded."""
         ...
 
-    def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Coroutine[Any, Any, Outside]:
-        """A fact from outside ends a wait, or is kept until there is one. The first outcome of a call stays."""
+    def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> Coroutine[Any, Any, SignalAnswer]:
+        """A signal ends a wait, or is kept until there is one. The first outcome of a call stays."""
         ...
 
     def look_all(

@@ -19,7 +19,7 @@ from baton.engine.all_jobs.slots import (
     some,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
-from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, Started, SweepTurn, Told
+from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started, SweepTurn
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.ended_sums import EndedSums, line_of
@@ -119,15 +119,15 @@ class RedisAdmission:
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
     ) -> SweepTurn:
         """A sweep begins, or goes on with a page."""
-        next_ms, told = 0, tuple[Told, ...]()
+        next_ms, granted = 0, tuple[SlotGranted, ...]()
         if not after:
             swept = ["HSET", keys.SLOTS, "swept", now_ms]
             more = {"fill": SWEEP, "everybody": True, "due": due_ms}
             answer = await self._open.run(now_ms, {}, more, beside=[swept])
-            next_ms, told = answer.alarm_ms, answer.untaken
+            next_ms, granted = answer.alarm_ms, answer.untaken
             await self._sums.add_all()
         slot_table, following = await page_from(self._semaphore, page_mark(due_ms, after, again=again), now_ms, page)
-        return SweepTurn(next_ms, slot_table, told, following)
+        return SweepTurn(next_ms, slot_table, granted, following)
 
     async def slot_table(self) -> dict[str, Entry]:
         """All entries, by job id."""

@@ -155,10 +155,10 @@ class RedisConnection:
         size_bytes = patch.size_bytes()
         count, _, found = await self._evaluate(self._text(_applying()), *patch.request(), ())
         charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(found))
-        told = _all_of(found)
-        if told is None:
+        answers = _all_of(found)
+        if answers is None:
             raise StoreError(f"{commands[0][1]} and its arguments exceed {_MOST_BYTES} bytes")
-        return told
+        return answers
 
     async def read_each(self, reads: Sequence[Sequence[Command]]) -> list[list[Any] | None]:
         """As `read`, of several tags, in one request; None: that one is to be read by itself."""
@@ -166,10 +166,10 @@ class RedisConnection:
         size_bytes, sha = sum(patch.size_bytes() for patch in patches), _sha1(self._text(_applying()))
         requests = [patch.request() for patch in patches]
         answers = await self._ask([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests])
-        told = [None if _is_forgotten(answer) else self._value(answer) for answer in answers]
-        count = sum(answer[0] if answer else 1 for answer in told)
-        charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(told))
-        return [_all_of(answer[2]) if answer else None for answer in told]
+        answers = [None if _is_forgotten(answer) else self._value(answer) for answer in answers]
+        count = sum(answer[0] if answer else 1 for answer in answers)
+        charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(answers))
+        return [_all_of(answer[2]) if answer else None for answer in answers]
 
     async def _evaluate(
         self, text: str, keys: Sequence[str], args: Sequence[str | int], beside: Sequence[Command]

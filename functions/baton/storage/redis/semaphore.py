@@ -16,7 +16,7 @@ from msgspec.json import Decoder, Encoder
 from baton.engine.all_jobs.slots import SWEEP, Entry, Want
 from baton.engine.commit.codec import load_entry
 from baton.engine.commit.patch import Patch
-from baton.storage.ports.all_jobs import Told
+from baton.storage.ports.all_jobs import SlotGranted
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection, script
 from baton.transport.redis_rest import Command
@@ -61,7 +61,7 @@ class Answer(Struct):
     held: bool
     revision: int
     alarm_ms: int
-    untaken: tuple[Told, ...] = ()
+    untaken: tuple[SlotGranted, ...] = ()
 
 
 _encode = Encoder().encode
@@ -88,7 +88,7 @@ def member_of(job_id: str, entry: Entry) -> Member:
         seen=entry.since_ms,
         held=entry.slot,
         ran=entry.started,
-        by=entry.cause,
+        by=entry.granted_by,
     )
 
 
@@ -162,7 +162,7 @@ class Semaphore:
             plan["former"] = len(named) - len(before) + 1
         answer = await self.redis.run(_text(), named, [_encode(plan).decode()], beside)
         is_open, held, revision, alarm_ms, untaken = answer
-        return Answer(int(is_open), bool(held), int(revision), int(alarm_ms), _told(untaken))
+        return Answer(int(is_open), bool(held), int(revision), int(alarm_ms), _granted(untaken))
 
     async def entries_of(self, names: Sequence[str]) -> dict[str, Entry]:
         """The entries of these jobs, as many as there are."""
@@ -194,9 +194,9 @@ async def pieces(redis: RedisConnection, key: str, match: str = "*") -> AsyncIte
             return
 
 
-def _told(flat: Sequence[str]) -> tuple[Told, ...]:
+def _granted(flat: Sequence[str]) -> tuple[SlotGranted, ...]:
     entries = {name: entry_from(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
-    return tuple(Told(name, entry.epoch, entry.session_id) for name, entry in sorted(entries.items()))
+    return tuple(SlotGranted(name, entry.epoch, entry.session_id) for name, entry in sorted(entries.items()))
 
 
 BESIDE_MS = 86_400_000

@@ -12,10 +12,10 @@ from baton.engine.commit.answers import (
     Created,
     Loaded,
     Looked,
-    Outside,
-    OutsideFact,
     PendingItems,
     Recorded,
+    Signal,
+    SignalAnswer,
     Undelivered,
 )
 from baton.engine.commit.claiming import given_back, prolonged
@@ -29,13 +29,13 @@ from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.totals import adding, counting
 from baton.storage.redis.tree_attempt import Transition
-from baton.storage.redis.tree_reading import calls_continued, calls_told_with, outcomes_continued
+from baton.storage.redis.tree_reading import calls_claimed_with, calls_continued, outcomes_continued
 from baton.storage.redis.tree_snapshot import Place
 from baton.storage.redis.tree_transactions import KNOWN_CHARS, Transactions
 from baton_events.ids import job_of_call, root_of
 
 # Below the 10 MB that the hosted store lets an answer have; what else is in one has the rest.
-_TOLD_LIMIT_BYTES = 8_000_000
+_PROMPT_LIMIT_BYTES = 8_000_000
 _Places = Iterable[tuple[Place, bool]]
 _Answer = TypeVar("_Answer")
 Coming = Coroutine[Any, Any, _Answer]
@@ -44,7 +44,7 @@ Coming = Coroutine[Any, Any, _Answer]
 class TreeStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
-    `told_limit_bytes`: of what one answer reads; of more than that only the size is known. `known_chars`: of the
+    `prompt_limit_bytes`: of what one answer reads; of more than that only the size is known. `known_chars`: of the
     transcripts that this process keeps to itself.
     """
 
@@ -53,12 +53,12 @@ class TreeStore:
         connection: RedisConnection,
         retention_ms: int,
         *,
-        told_limit_bytes: int = _TOLD_LIMIT_BYTES,
+        prompt_limit_bytes: int = _PROMPT_LIMIT_BYTES,
         known_chars: int = KNOWN_CHARS,
     ) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
-        self._transactions = Transactions(connection, retention_ms, told_limit_bytes, known_chars)
+        self._transactions = Transactions(connection, retention_ms, prompt_limit_bytes, known_chars)
 
     def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Coming[Created]:
         """Write a new job carried by its backup message, unless it is there."""
@@ -84,7 +84,7 @@ class TreeStore:
             item_key=claim.item_key,
             turns=claim.item_key.startswith(f"{ItemKind.LOOP}:"),
             places=lambda _: [((claim.job_id, claim.call_id), True)] if waits else (),
-            calls=lambda tree: calls_told_with(claim, tree),
+            calls=lambda tree: calls_claimed_with(claim, tree),
         )
         return self._transactions.run(root_of(claim.job_id), transition)
 
@@ -116,14 +116,14 @@ class TreeStore:
         return self._transactions.run(root_of(claim.job_id), transition)
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job as it is, for deciding on a fact from outside."""
+        """A job as it is, for deciding on a command."""
         [text] = await self._redis.read(("HGET", keys.state_key(job_id), f"job:{job_id}"))
         return Loaded(load_job(text), text) if text else None
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
-        """Write what follows from a fact, if the job is still as it was loaded."""
+        """Write what follows from a command, if the job is still as it was loaded."""
         job, names = loaded.job, list[str]()
         if changes.begins_again:
             [names] = await self._redis.read(("HKEYS", keys.results_key(job.id)))
@@ -143,23 +143,23 @@ class TreeStore:
         recorded: tuple[Recorded, PendingItems] = await self._transactions.run(root_of(job.id), transition)
         return recorded
 
-    def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Coming[Outside]:
-        """A fact ends a wait, or is kept until there is one."""
+    def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> Coming[SignalAnswer]:
+        """A signal ends a wait, or is kept until there is one."""
 
         def places(tree: Tree) -> _Places:
-            waits = [item.call_id for item in tree.waits(job_id, now_ms) if not fact.call_id]
-            own = [fact.call_id or f"event:{fact.id}", f"early:{fact.call_id}"]
+            waits = [item.call_id for item in tree.waits(job_id, now_ms) if not signal.call_id]
+            own = [signal.call_id or f"event:{signal.id}", f"early:{signal.call_id}"]
             return [((job_id, name), True) for name in (*own, *waits)]
 
         transition = Transition(
             job_id=job_id,
-            make=lambda tree: operations.tell(tree, job_id, message_id, fact, now_ms, spent),
+            make=lambda tree: operations.signal(tree, job_id, message_id, signal, now_ms, spent),
             messages=(message_id,),
             jobs=_only(job_id),
             places=places,
-            calls=lambda _: [(job_id, fact.call_id)] if fact.call_id else [],
+            calls=lambda _: [(job_id, signal.call_id)] if signal.call_id else [],
             pays=lambda answer: answer.signal_result.is_new,
         )
         return self._transactions.run(root_of(job_id), transition)

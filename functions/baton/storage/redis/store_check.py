@@ -36,10 +36,10 @@ class RedisCheck:
     async def about(self) -> Mapping[str, str]:
         """The lines of INFO; a store that refuses to tell is no worse."""
         try:
-            told = str(await self._connection.execute("INFO"))
+            text = str(await self._connection.execute("INFO"))
         except StoreError:
             return {}
-        pairs = (line.partition(":") for line in told.splitlines())
+        pairs = (line.partition(":") for line in text.splitlines())
         return {name: value.strip() for name, colon, value in pairs if colon}
 
     async def close(self) -> None:

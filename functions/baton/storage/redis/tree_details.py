@@ -14,7 +14,7 @@ from baton.engine.commit.answers import ClaimResult, Committed, History
 from baton.engine.commit.codec import load_call, load_results, load_values
 from baton.engine.commit.patch import Command, Patch
 from baton.engine.state import CallRecord, Job, Usage
-from baton.engine.transcript import calls_in, still_told
+from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
@@ -48,7 +48,7 @@ class Details:
         if _reads_history(item, job) and job.id not in self.transcripts:
             for name, first, last in _ranges(job):
                 self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
-            if job.untold == (0, 0):
+            if job.compacted == (0, 0):
                 self._read("results", job.id, ["HGETALL", keys.results_key(job.id)])
         if item.kind is ItemKind.REMEMBER:
             self._read("task", job.id, ["LRANGE", keys.transcript_key(job.id), 0, 0])
@@ -133,17 +133,17 @@ class Details:
             texts, too_much = await self._answer(name, job.id)
             entries += texts or ()
             size_bytes += too_much
-        if job.untold != (0, 0):
-            return await self._what_is_still_told(entries, job, size_bytes)
+        if job.compacted != (0, 0):
+            return await self._uncompacted_history(entries, job, size_bytes)
         found, too_much = await self._answer("results", job.id)
         results = as_dict(found or ())
-        told_bytes = _size(entries) + _size(results.values())
-        if size_bytes + too_much or told_bytes > self._most_bytes:
-            return History(size_bytes=size_bytes + too_much + told_bytes)
-        self.transcripts[job.id] = Transcript(tuple(entries), results, told_bytes)
+        prompt_bytes = _size(entries) + _size(results.values())
+        if size_bytes + too_much or prompt_bytes > self._most_bytes:
+            return History(size_bytes=size_bytes + too_much + prompt_bytes)
+        self.transcripts[job.id] = Transcript(tuple(entries), results, prompt_bytes)
         return _history(entries, results, job)
 
-    async def _what_is_still_told(self, entries: list[str], job: Job, too_much: int) -> History:
+    async def _uncompacted_history(self, entries: list[str], job: Job, too_much: int) -> History:
         """Of a transcript that was read without what is not told any more."""
         if too_much:
             return History(size_bytes=too_much + _size(entries))
@@ -156,7 +156,7 @@ class Details:
         size_bytes = _size(entries) + _size(results.values())
         if size_bytes > self._most_bytes:
             return History(size_bytes=size_bytes)
-        return History(tuple(values), load_results(results), job.untold, size_bytes)
+        return History(tuple(values), load_results(results), job.compacted, size_bytes)
 
     async def _later(self, *command: str) -> tuple[Any, int]:
         """Read it in a request of its own: it, and 0, or None and its size."""
@@ -199,7 +199,7 @@ def _reads_history(item: WorkItem, job: Job) -> bool:
 
 def _ranges(job: Job) -> list[tuple[str, int, int]]:
     """What of the transcript is told."""
-    first, last = job.untold
+    first, last = job.compacted
     if (first, last) == (0, 0):
         return [("said", *_ALL)]
     ranges = [("before", 0, first - 1)] if first else []
@@ -208,14 +208,14 @@ def _ranges(job: Job) -> list[tuple[str, int, int]]:
 
 def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> History:
     """All that was ever said, as it is told."""
-    if job.untold == (0, 0):
+    if job.compacted == (0, 0):
         size_bytes = _size(entries) + _size(results.values())
         return History(tuple(load_values(entries)), load_results(results), (0, 0), size_bytes)
-    texts = still_told(tuple(entries), job.untold)
+    texts = uncompacted(tuple(entries), job.compacted)
     values = tuple(load_values(texts))
     named = frozenset(calls_in(values))
-    told = {name: text for name, text in results.items() if name in named}
-    return History(values, load_results(told), job.untold, _size(texts) + _size(told.values()))
+    needed = {name: text for name, text in results.items() if name in named}
+    return History(values, load_results(needed), job.compacted, _size(texts) + _size(needed.values()))
 
 
 def _size(texts: Iterable[str]) -> int:

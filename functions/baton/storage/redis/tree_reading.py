@@ -60,7 +60,7 @@ def read_again(
     return snapshot.read_again(state, tombstone, dict(zip(results, found, strict=True)), known)
 
 
-def calls_told_with(claim: Claim, tree: Tree) -> list[Place]:
+def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:
     """The calls of which who begins this work item is told."""
     if not tree.jobs and claim.item_key.startswith(_ENDING_KEYS):  # nothing is known: its own is read with all else
         return [(claim.job_id, claim.call_id)]

@@ -33,7 +33,7 @@ async def now(context: ToolContext, time_zone: ZoneName = "UTC") -> dict[str, An
         context: the call, for the time of its attempt.
         time_zone: an IANA name such as "Europe/Vienna" or "America/New_York".
     """
-    return _told(datetime.fromtimestamp(context.started_at_ms / 1000, UTC).astimezone(_zone(time_zone)))
+    return _shown(datetime.fromtimestamp(context.started_at_ms / 1000, UTC).astimezone(_zone(time_zone)))
 
 
 @tool(capabilities={"time"}, retries=0, timeout_seconds=10)
@@ -83,7 +83,7 @@ async def time_after(
         day = _months_after(_read(time, time_zone).astimezone(zone), months) + timedelta(days=days)
         # Through UTC: a sum of a time with a zone is one of its wall clock.
         elapsed = day.astimezone(UTC) + timedelta(hours=hours, minutes=minutes, seconds=seconds)
-        return _told(elapsed.astimezone(zone))
+        return _shown(elapsed.astimezone(zone))
     except (OverflowError, ValueError) as error:
         raise ToolError(f"no date is that far from {time!r}: years go from 1 to 9999", type="NotComputable") from error
 
@@ -114,7 +114,7 @@ def _months_after(time: datetime, months: int) -> datetime:
     return first.replace(day=min(time.day, calendar.monthrange(year, month)[1]))
 
 
-def _told(time: datetime) -> dict[str, Any]:
+def _shown(time: datetime) -> dict[str, Any]:
     return {
         "time": time.isoformat(timespec="seconds"),
         "weekday": f"{time:%A}",

@@ -82,7 +82,7 @@ async def _show(shown: Shown, folder: Path, view: DemoView, interruption: Interr
         from baton_local.cli.demo.story import Story  # noqa: PLC0415 - already imported, see below
 
         kill = _kill(stack, shown.scenario) if shown.with_fault else None
-        return await stack.unless_broken(Story(shown.scenario, description, view, kill).tell())
+        return await stack.unless_broken(Story(shown.scenario, description, view, kill).play())
 
 
 def _kill(stack: LocalStack, scenario: Scenario) -> KillApp:

@@ -31,17 +31,17 @@ class Story:
     view: DemoView
     fault: KillApp | None = None
 
-    async def tell(self) -> int:
+    async def play(self) -> int:
         """Run the job and show it; return the exit code."""
         async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=JOB_LIMIT_SECONDS), trust_env=False) as http:
             try:
-                return await self._tell(http)
+                return await self._play(http)
             except httpx.HTTPError as error:
                 raise StackError(
                     f"{error.request.url} does not answer as it should: {error or type(error).__name__}"
                 ) from error
 
-    async def _tell(self, http: httpx.AsyncClient) -> int:
+    async def _play(self, http: httpx.AsyncClient) -> int:
         client = JobClient(http, self.stack.app_url, self.stack.client_key, self.stack.admin_key)
         before = await read_cost(http, self.stack)
         started = time.monotonic()

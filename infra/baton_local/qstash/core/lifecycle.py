@@ -231,7 +231,7 @@ def _finish(step: Transition, tenant: Tenant, live: Live, end: EventState, resul
     step.changes.append(MessageFinished(message, step.now_ms, live.response_bytes))
     del tenant.live[message.id]
     dispatch.leave_waiting_places(step, tenant, live)
-    _tell_schedule(step, tenant, message, _SCHEDULE_STATE[end])
+    _update_schedule(step, tenant, message, _SCHEDULE_STATE[end])
     if message.queue and message.queue in tenant.queues:
         queue = tenant.queues[message.queue]
         queue.leave(message.id)
@@ -242,7 +242,7 @@ def _finish(step: Transition, tenant: Tenant, live: Live, end: EventState, resul
         dispatch.pump_queue(step, tenant, queue)
 
 
-def _tell_schedule(step: Transition, tenant: Tenant, message: Message, state: str) -> None:
+def _update_schedule(step: Transition, tenant: Tenant, message: Message, state: str) -> None:
     schedule = tenant.schedules.get(message.schedule_id) if message.schedule_id else None
     if schedule is not None and message.id in schedule.last_states:
         changed = replace(schedule, last_states={**schedule.last_states, message.id: state})

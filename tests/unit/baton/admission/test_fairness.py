@@ -19,7 +19,7 @@ class Enough(Exception):  # noqa: N818 - no error: what was to be seen was seen
 async def submit(stage: Stage, job_id: str, tenant: str, *, priority: int = 5, start_at_ms: int = 0) -> None:
     """A job of a session of its own."""
     job = Job(job_id, f"session-{job_id}", tenant, "adds", stage.clock.now_ms(), priority, start_at_ms=start_at_ms)
-    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
+    await stage.container.commands.submit(job, {"text": "do it", "data": {}})
 
 
 def watching(stage: Stage, claim_result: list[str], until: Callable[[], bool]) -> Callable[[], Awaitable[None]]:

@@ -37,6 +37,6 @@ async def test_it_goes_on_when_there_is_room() -> None:
     (job,) = (job for tree in stage.store.trees.values() for job in tree.jobs.values())
     await fires(stage, "m2")
     assert len(stage.store.trees) == 1
-    await stage.container.acceptance.remove(job)
+    await stage.container.commands.delete(job)
     await fires(stage, "m3")
     assert len(stage.store.trees) == 2

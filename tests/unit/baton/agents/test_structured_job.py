@@ -31,7 +31,7 @@ async def job_of(*script: list[Call] | str | ModelAnswer, limits: Limits | None 
     agent = Agent("a", model=ScriptedModel(script), tools=[count], output_type=City)
     stage = Stage(registry=Registry([agent]))
     job = replace(stage.job("a"), limits=limits or Limits())
-    await stage.container.acceptance.submit(job, {"text": "How many?", "data": {}})
+    await stage.container.commands.submit(job, {"text": "How many?", "data": {}})
     await stage.run()
     return await stage.snapshot()
 

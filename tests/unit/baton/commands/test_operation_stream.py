@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
-from baton.commands.complete import CompletionBody
 from baton.commands.operation_stream import LAST_LOOK, PATIENCE_MS, Look, UnreadableEntryError, pause_ms, read_entry
+from baton.commands.signal import CompletionBody
 from baton.recovery.maintenance import Maintenance, Pruning, read_look
 from baton.recovery.outage import StoreAway
 from baton.storage.ports.operation_stream import StreamEntry

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
-from baton.commands.complete import CompletionBody
+from baton.commands.signal import CompletionBody
 from tests.fakes.operation_stream import FakeOperationStream
 from tests.unit.baton.kit.stage import Stage
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from baton.engine.commit.answers import Outside, OutsideFact
+from baton.engine.commit.answers import Signal, SignalAnswer
 from baton.engine.commit.usage_ledger import NOTHING, Spent
 from baton_events.ids import digest
 from tests.fakes import FakeStore
@@ -25,12 +25,12 @@ class Crowded(FakeStore):
         super().__init__()
         self._seed, self._told = seed, 0
 
-    async def tell(
-        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Outside:
+    async def signal(
+        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
+    ) -> SignalAnswer:
         """Take a fact in, some turns of the loop later."""
         await self._wait()
-        told = await super().tell(job_id, message_id, fact, now_ms, spent)
+        told = await super().signal(job_id, message_id, signal, now_ms, spent)
         await self._wait()
         return told
 

@@ -70,7 +70,7 @@ async def test_limits_count_anew_and_what_was_used_stays_counted() -> None:
     """Else a job that a limit ended would end at once again."""
     told = FlakyStage()
     job = replace(told.stage.job("tight"), limits=Limits(tool_calls=1, on_limit="fail"))
-    await told.acceptance.submit(job, {"text": "do it", "data": {}})
+    await told.commands.submit(job, {"text": "do it", "data": {}})
     await told.stage.run()
     failed = (await told.stage.snapshot()).job
     assert failed.error is not None

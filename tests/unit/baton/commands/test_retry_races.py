@@ -38,7 +38,7 @@ async def test_a_backup_retries_what_a_failover_forgot() -> None:
     await told.ended("flaky")
     forgotten = dict(told.stage.store.trees)
     job = (await told.stage.snapshot()).job
-    await told.acceptance.retry(job, "client of acme", from_start=False)
+    await told.commands.retry(job, "client of acme", from_start=False)
     told.stage.store.trees = forgotten
     await told.stage.run()
     assert (await told.status(), (await told.stage.snapshot()).job.run) == (JobStatus.COMPLETED, 2)
@@ -57,7 +57,7 @@ async def test_a_backup_waits_for_an_end_that_a_failover_forgot() -> None:
 
     await told.stage.run(remember_the_last_live_state)
     job = (await told.stage.snapshot()).job
-    await told.acceptance.retry(job, "client of acme", from_start=False)
+    await told.commands.retry(job, "client of acme", from_start=False)
     told.stage.store.trees = live
     backup = told.backup(Retrial)
     assert (await told.stage.deliver(backup, "w1")).word == "signalled"
@@ -77,8 +77,8 @@ async def test_a_second_retry_of_the_same_run_changes_nothing() -> None:
     told.flaky.model_fails = 1
     await told.ended("flaky")
     job = (await told.stage.snapshot()).job
-    first = await told.acceptance.retry(job, "one", from_start=False)
-    second = await told.acceptance.retry(job, "two", from_start=True)
+    first = await told.commands.retry(job, "one", from_start=False)
+    second = await told.commands.retry(job, "two", from_start=True)
     assert (first.changed, second.changed, second.refused) == (True, False, "")
     await told.stage.run()
     assert (await told.stage.snapshot()).job.run == 2
@@ -89,9 +89,9 @@ async def test_a_cancellation_of_an_earlier_run_does_not_cancel_the_later_one() 
     told = FlakyStage()
     await told.stage.submit("waits")
     job = (await told.stage.snapshot()).job
-    await told.acceptance.cancel(job, "one")
+    await told.commands.cancel(job, "one")
     cancelled = (await told.stage.snapshot()).job
-    await told.acceptance.retry(cancelled, "one", from_start=False)
+    await told.commands.retry(cancelled, "one", from_start=False)
     await told.stage.deliver(told.backup(Cancellation), "late")
     assert not (await told.stage.snapshot()).job.ended
 
@@ -105,14 +105,14 @@ async def test_a_call_that_waited_is_made_again_and_an_outcome_of_the_earlier_ru
     call = (await told.stage.calls())[0]
     job = (await told.stage.snapshot()).job
     assert call.status is CallStatus.WAITING
-    await told.acceptance.cancel(job, "one")
-    await told.acceptance.retry((await told.stage.snapshot()).job, "one", from_start=False)
+    await told.commands.cancel(job, "one")
+    await told.commands.retry((await told.stage.snapshot()).job, "one", from_start=False)
     late = Completion(call_id=call.id, outcome={"ok": "late"})
-    assert (await told.acceptance.outside(job, late)).value == "ended"
+    assert (await told.commands.signal(job, late)).value == "ended"
     slot_request = next(item for item in await told.stage.items() if item.kind == "wish")
     assert slot_request.want == "slot"
     again = (await told.stage.snapshot()).job
-    assert (await told.acceptance.outside(again, Completion(call_id=call.id, outcome={"ok": 1}))).value == "first"
+    assert (await told.commands.signal(again, Completion(call_id=call.id, outcome={"ok": 1}))).value == "first"
     await told.stage.run()
     assert (await told.stage.snapshot()).job.result == {"answer": "came"}
     assert (await told.stage.calls())[0].attempts == 2
@@ -126,10 +126,10 @@ async def test_a_job_below_is_started_anew_and_is_not_retried_by_itself() -> Non
     await told.stage.deliver(told.stage.events()[-1], "m2")
     call = (await told.stage.calls())[0]
     child = (await told.stage.snapshot(child_of(call.id))).job
-    refused = await told.acceptance.retry(child, "one", from_start=True)
+    refused = await told.commands.retry(child, "one", from_start=True)
     assert "retry job 'job_1'" in refused.refused
-    await told.acceptance.cancel((await told.stage.snapshot()).job, "one")
-    await told.acceptance.retry((await told.stage.snapshot()).job, "one", from_start=False)
+    await told.commands.cancel((await told.stage.snapshot()).job, "one")
+    await told.commands.retry((await told.stage.snapshot()).job, "one", from_start=False)
     for number in range(4):
         await told.stage.deliver(told.stage.events()[-1], f"again{number}")
     assert (await told.stage.calls())[0].child == child_of(call.id, 2)
@@ -144,7 +144,7 @@ async def test_nothing_of_a_retried_job_expires() -> None:
     await told.ended("flaky")
     assert told.stage.store.trees["job_1"].expires_ms
     job = (await told.stage.snapshot()).job
-    await told.acceptance.retry(job, "one", from_start=False)
+    await told.commands.retry(job, "one", from_start=False)
     assert not told.stage.store.trees["job_1"].expires_ms
     assert told.stage.store.trees["job_1"].tombstone is None
 
@@ -154,7 +154,7 @@ async def test_a_live_job_is_not_retried_and_the_backup_is_taken_back() -> None:
     told = FlakyStage()
     await told.stage.submit("flaky")
     job = (await told.stage.snapshot()).job
-    refused = (await told.acceptance.retry(job, "one", from_start=False)).refused
+    refused = (await told.commands.retry(job, "one", from_start=False)).refused
     assert refused == "job 'job_1' has not ended: cancel it first, or let it end"
     assert told.stage.queue.cancelled == [told.stage.queue.published[-1][0]]
 
@@ -167,8 +167,8 @@ async def test_a_late_commit_of_the_earlier_run_is_dropped() -> None:
     original = told.flaky.answer
 
     async def slow(request: ModelRequest) -> ModelAnswer:
-        await told.acceptance.cancel(job, "one")
-        await told.acceptance.retry((await told.stage.snapshot()).job, "one", from_start=False)
+        await told.commands.cancel(job, "one")
+        await told.commands.retry((await told.stage.snapshot()).job, "one", from_start=False)
         return await original(request)
 
     told.flaky.answer = slow  # type: ignore[method-assign]  # the model is slow, once
@@ -193,17 +193,17 @@ async def test_a_refusal_that_comes_late_says_that_it_may_still_be_done() -> Non
 
     told.stage.ports.archive.recall = slowly  # type: ignore[method-assign, assignment]  # a store that is slow
     with pytest.raises(StoreError, match="may still be changed"):
-        await told.acceptance.retry(job, "one", from_start=False)
+        await told.commands.retry(job, "one", from_start=False)
 
 
 async def test_a_deletion_that_stood_still_does_not_take_the_slot_of_a_later_run() -> None:
     """It read the job as it had ended, which has run again since: the admission knows a later word, which stays."""
     told = FlakyStage()
     await told.stage.submit("waits")
-    await told.acceptance.cancel((await told.stage.snapshot()).job, "one")
+    await told.commands.cancel((await told.stage.snapshot()).job, "one")
     ended = (await told.stage.snapshot()).job
     recalled = await told.stage.ports.archive.recall(ended.id)
-    await told.acceptance.retry(ended, "one", from_start=False)
+    await told.commands.retry(ended, "one", from_start=False)
     await told.stage.deliver(told.stage.events()[-1], "wish")
     assert told.stage.entry().slot
 
@@ -212,7 +212,7 @@ async def test_a_deletion_that_stood_still_does_not_take_the_slot_of_a_later_run
 
     told.stage.ports.archive.recall = as_it_was  # type: ignore[method-assign]  # a process that stood still
     with pytest.raises(StoreError, match="send the request again"):
-        await told.acceptance.remove(ended)
+        await told.commands.delete(ended)
     assert told.stage.entry().slot
 
 
@@ -231,7 +231,7 @@ async def test_a_retry_is_in_the_book_before_it_is_recorded() -> None:
 
     told.stage.store.record = dying  # type: ignore[method-assign, assignment]  # the process dies here
     with pytest.raises(StoreError, match="nobody hears"):
-        await told.acceptance.retry(job, "one", from_start=False)
+        await told.commands.retry(job, "one", from_start=False)
     assert (await told.stage.snapshot()).job.run == 2
     assert told.stage.entry().want == "gone"
 
@@ -241,9 +241,9 @@ async def test_a_refused_retry_dispatches_what_it_carries() -> None:
     told = FlakyStage()
     stage = told.stage
     job = replace(stage.job("adds"), start_at_ms=stage.clock.ms + 100_000)
-    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
+    await stage.container.commands.submit(job, {"text": "do it", "data": {}})
     stage.clock.ms += 50_000
-    refused = await told.acceptance.retry(replace(job, status=JobStatus.FAILED), "one", from_start=False)
+    refused = await told.commands.retry(replace(job, status=JobStatus.FAILED), "one", from_start=False)
     assert "has not ended" in refused.refused
     [slot_request] = [item for item in await stage.items() if item.kind == "wish"]
     assert any(
@@ -260,7 +260,7 @@ async def test_a_refused_retry_whose_slot_request_is_not_taken_keeps_its_backup(
     told = FlakyStage()
     stage = told.stage
     job = replace(stage.job("adds"), start_at_ms=stage.clock.ms + 100_000)
-    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
+    await stage.container.commands.submit(job, {"text": "do it", "data": {}})
     stage.clock.ms += 50_000
     publish = stage.queue.publish
 
@@ -272,5 +272,5 @@ async def test_a_refused_retry_whose_slot_request_is_not_taken_keeps_its_backup(
 
     monkeypatch.setattr(stage.queue, "publish", once)
     with pytest.raises(PublishError, match="full"):
-        await told.acceptance.retry(replace(job, status=JobStatus.FAILED), "one", from_start=False)
+        await told.commands.retry(replace(job, status=JobStatus.FAILED), "one", from_start=False)
     assert stage.queue.cancelled == []

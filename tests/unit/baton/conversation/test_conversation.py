@@ -2,7 +2,7 @@
 
 import pytest
 
-from baton.conversation.conversation import conversation_of, size_bytes, summarized, untold
+from baton.conversation.conversation import compacted, conversation_of, size_bytes, summarized
 from baton.engine.commit.answers import History
 from tests.unit.baton.conversation.sample_history import TASK, history_of, streamed_text, summary
 
@@ -50,27 +50,27 @@ def test_what_the_user_said_later_stays_when_its_turn_is_left_out() -> None:
 def test_turns_that_are_summed_up_need_not_be_loaded_any_more() -> None:
     """Where they stand in the whole transcript, also when not all of it was loaded."""
     history = history_of(6)
-    assert untold(history, 4) == (1, 5)
-    assert untold(history, 6) == (1, 7)
+    assert compacted(history, 4) == (1, 5)
+    assert compacted(history, 6) == (1, 7)
     entries = (TASK, *(streamed_text(n) for n in (5, 6)), summary(4), streamed_text(7), streamed_text(8))
-    assert untold(History(entries, untold=(1, 5)), 6) == (1, 8)
-    assert untold(History(entries, untold=(1, 5)), 7) == (1, 9)
+    assert compacted(History(entries, compacted=(1, 5)), 6) == (1, 8)
+    assert compacted(History(entries, compacted=(1, 5)), 7) == (1, 9)
 
 
 @pytest.mark.parametrize("role", ["user", "of the future"])
 def test_turns_with_something_else_among_them_are_loaded_again(role: str) -> None:
     """What the user said is always told."""
     history = History((TASK, streamed_text(1), {"role": role}, streamed_text(2), streamed_text(3)))
-    assert untold(history, 1) is None
-    assert untold(history, 2) is None
+    assert compacted(history, 1) is None
+    assert compacted(history, 2) is None
 
 
 def test_what_a_retried_job_remembered_anew_stays_told() -> None:
     """It stands behind what is left out of the runs before, and before the turns to sum up."""
     entries = [{"role": role, "turn": turn} for turn, role in enumerate(("user", "memory", "model", "model"))]
-    assert untold(History(tuple(entries), untold=(1, 5)), 2) is None
+    assert compacted(History(tuple(entries), compacted=(1, 5)), 2) is None
     kept = [{"role": role, "turn": turn} for turn, role in enumerate(("user", "model", "model"))]
-    assert untold(History(tuple(kept), untold=(1, 5)), 1) == (1, 6)
+    assert compacted(History(tuple(kept), compacted=(1, 5)), 1) == (1, 6)
 
 
 def test_sizes_add_up_to_what_is_told() -> None:

@@ -8,11 +8,11 @@ from baton.conversation.exchanges import (
     EXCHANGES,
     TOTAL_BYTES,
     Exchange,
+    as_prompt,
     exchange_of,
     is_chat,
     recorded,
     still_valid,
-    told,
 )
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
@@ -77,12 +77,12 @@ def test_the_newest_exchanges_are_recorded() -> None:
 def test_they_are_told_as_one_conversation() -> None:
     """In order; what was not answered is a note, so that nobody takes it for an answer."""
     entry = recorded([Exchange("a", "hello", "hi", "completed"), Exchange("b", "more", None, "cancelled")], TOTAL_BYTES)
-    assert told(entry) == (
+    assert as_prompt(entry) == (
         UserMessage("hello"),
         ModelMessage("hi"),
         UserMessage("more"),
         UserMessage("[This was not answered: cancelled.]", note=True),
     )
-    assert told({**entry, "leftOut": 3})[0] == UserMessage(
+    assert as_prompt({**entry, "leftOut": 3})[0] == UserMessage(
         "[Earlier messages of this conversation are left out here.]", note=True
     )

@@ -50,11 +50,11 @@ def test_what_is_told_no_more_is_kept_with_the_job(
     step_result: ModelAnswered | ModelFailed, said: tuple[int, int] | None
 ) -> None:
     """Until a later turn says more of it."""
-    before = replace(JOB, untold=(1, 4))
-    changes = decide(turn_state(before), replace(step_result, extra_usage=ExtraUsage(untold=said)), NOW_MS).changes
+    before = replace(JOB, compacted=(1, 4))
+    changes = decide(turn_state(before), replace(step_result, extra_usage=ExtraUsage(compacted=said)), NOW_MS).changes
     assert changes is not None
     assert changes.job is not None
-    assert changes.job.untold == (said or (1, 4))
+    assert changes.job.compacted == (said or (1, 4))
 
 
 def test_an_extra_usage_is_kept_where_the_answer_ends_the_job_by_a_limit() -> None:

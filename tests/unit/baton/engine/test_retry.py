@@ -80,7 +80,7 @@ def test_from_the_start_what_was_open_is_cancelled_and_what_was_said_is_not_told
     """What any run is told stays: the task, and what was remembered for it."""
     changes = changes_of(EndedJob(FAILED, (a_call(0, CallStatus.WAITING),), 7, 2), replace(AGAIN, from_start=True))
     assert changes.job is not None
-    assert (changes.job.untold, changes.job.turn, changes.job.first_turn) == ((2, 7), 3, 3)
+    assert (changes.job.compacted, changes.job.turn, changes.job.first_turn) == ((2, 7), 3, 3)
     assert [record.status for record in changes.calls] == [CallStatus.CANCELLED]
     assert [item.key for item in changes.items] == [f"loop:{JOB.id}:3:1"]
 

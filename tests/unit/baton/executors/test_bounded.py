@@ -12,7 +12,7 @@ from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned
 from baton.engine.transitions import JobStatus
-from baton.executors.bounded import ToldLimit, too_much_told
+from baton.executors.bounded import PromptLimit, prompt_too_large
 from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
 from baton.planning.reference import result_of
@@ -34,21 +34,21 @@ async def returns(effect: Work, history: History, claim: Claim) -> StepResult:
 @pytest.mark.parametrize("effect", [TURN, CALL])
 async def test_work_within_the_limit_is_done(effect: Work) -> None:
     """Up to the last byte."""
-    assert await ToldLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES), CLAIM) == ToolReturned("1")
+    assert await PromptLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES), CLAIM) == ToolReturned("1")
 
 
 @pytest.mark.parametrize(("effect", "kind"), [(TURN, ModelFailed), (CALL, ToolFailed)])
 async def test_work_that_is_told_more_fails_for_good(effect: Work, kind: type[ModelFailed] | type[ToolFailed]) -> None:
     """It is not tried again: it would be told as much."""
-    step_result = await ToldLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES + 1), CLAIM)
+    step_result = await PromptLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES + 1), CLAIM)
     assert isinstance(step_result, kind)
-    assert step_result.failure == too_much_told(LIMIT_BYTES + 1, LIMIT_BYTES)
+    assert step_result.failure == prompt_too_large(LIMIT_BYTES + 1, LIMIT_BYTES)
     assert not step_result.failure.retryable
 
 
 def test_the_reason_names_the_total_the_limit_and_the_ways_out() -> None:
     """Smaller results, or references to results that are kept elsewhere."""
-    failure = too_much_told(10_800_000, 8_000_000)
+    failure = prompt_too_large(10_800_000, 8_000_000)
     assert failure is not None
     assert failure.type == "too_much_told"
     for word in ("10800000 bytes", "8000000", "return less", "elsewhere", "reference", "TOLD_LIMIT_BYTES"):
@@ -83,7 +83,7 @@ async def test_a_job_that_would_be_told_too_much_ends_with_the_reason(
     agent: str, continuation: Literal["queue", "inline"]
 ) -> None:
     """It is not tried again and again: whoever waits for it learns what to do, and somebody is alerted."""
-    settings = replace(SETTINGS, continuation=continuation, result_limit_bytes=500, told_limit_bytes=LIMIT_BYTES)
+    settings = replace(SETTINGS, continuation=continuation, result_limit_bytes=500, prompt_limit_bytes=LIMIT_BYTES)
     stage = Stage(settings=settings, registry=large())
     await stage.submit(agent)
     await stage.run()

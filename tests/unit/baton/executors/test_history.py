@@ -8,7 +8,7 @@ from baton.agents.agent import Agent
 from baton.conversation.policy import DropOldest, HistoryPolicy, KeepAll, Summarize
 from baton.engine.commit.answers import History
 from baton.engine.step_results import ExtraUsage
-from baton.executors.history import Told, told
+from baton.executors.history import Prompt, build_prompt
 from baton.executors.model_call import calls_of
 from baton.executors.model_turn import messages
 from baton.models.model import ModelAnswer, ModelError, ModelRequest, UserMessage
@@ -32,13 +32,13 @@ class Writer:
         return self.reply
 
 
-async def tell(policy: HistoryPolicy, history: History, writer: Writer | None = None) -> Told:
+async def tell(policy: HistoryPolicy, history: History, writer: Writer | None = None) -> Prompt:
     """What an agent with that policy is told."""
     agent = Agent("a", model="demo", history=policy)
-    return await told(agent, history, (), calls_of(agent, "acme", 10, None), writer or Writer())
+    return await build_prompt(agent, history, (), calls_of(agent, "acme", 10, None), writer or Writer())
 
 
-def roles(told_now: Told) -> list[str]:
+def roles(told_now: Prompt) -> list[str]:
     """Of the entries."""
     return [entry["role"] for entry in told_now.history.transcript]
 
@@ -52,7 +52,7 @@ async def test_keeping_all_tells_every_turn_and_estimates_nothing() -> None:
 
 async def test_keeping_all_after_a_summary_tells_it_where_its_turns_are_not_loaded() -> None:
     """The agent had another policy before a deploy."""
-    loaded = History((TASK, streamed_text(8), summary(7), streamed_text(9)), untold=(1, 8))
+    loaded = History((TASK, streamed_text(8), summary(7), streamed_text(9)), compacted=(1, 8))
     told_now = await tell(KeepAll(), loaded)
     assert told_now.history.transcript == (TASK, summary(7), streamed_text(8), streamed_text(9))
 
@@ -89,7 +89,7 @@ async def test_a_summary_is_told_recorded_and_counted() -> None:
     usage = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5, "cached": False}
     entry = {"role": "summary", "upTo": 7, "text": "in short", "v": 1, "usage": usage}
     assert told_now.history.transcript == (TASK, entry, streamed_text(8), streamed_text(9), streamed_text(10))
-    assert told_now.extra_usage == ExtraUsage((entry,), 1, 0, 100, 10, 0.5, untold=(1, 8))
+    assert told_now.extra_usage == ExtraUsage((entry,), 1, 0, 100, 10, 0.5, compacted=(1, 8))
     assert len(writer.requests) == 1
 
 
@@ -122,7 +122,7 @@ async def test_a_summary_from_the_cache_is_no_model_call() -> None:
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
     usage = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5, "cached": True}
     assert told_now.extra_usage == ExtraUsage(
-        ({**summary(7, "in short"), "usage": usage},), cached_calls=1, untold=(1, 8)
+        ({**summary(7, "in short"), "usage": usage},), cached_calls=1, compacted=(1, 8)
     )
 
 

@@ -80,7 +80,7 @@ class FlakyStage:
     def __init__(self) -> None:
         self.flaky = Flaky()
         self.stage = Stage(settings=replace(SETTINGS, continuation="queue"), registry=self.flaky.agents())
-        self.acceptance = self.stage.container.acceptance
+        self.commands = self.stage.container.commands
 
     async def ended(self, agent: str) -> None:
         """A job of this agent runs until nothing is left."""
@@ -90,7 +90,7 @@ class FlakyStage:
     async def retry(self, *, from_start: bool = False) -> str:
         """Retry it, and run it; why not, if it is refused."""
         job = (await self.stage.snapshot()).job
-        told = await self.acceptance.retry(job, "client of acme", from_start=from_start)
+        told = await self.commands.retry(job, "client of acme", from_start=from_start)
         await self.stage.run()
         return told.refused
 
@@ -100,5 +100,5 @@ class FlakyStage:
 
     def backup(self, kind: type) -> Event:
         """The last message that tells such a fact."""
-        found = [e for e in self.stage.events() if isinstance(e, AgentLoopInit) and isinstance(e.payload.fact, kind)]
+        found = [e for e in self.stage.events() if isinstance(e, AgentLoopInit) and isinstance(e.payload.command, kind)]
         return found[-1]

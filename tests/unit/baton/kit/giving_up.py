@@ -4,16 +4,13 @@ import base64
 import json
 from typing import Any
 
-from baton.admission.slot_client import JobRows, SlotClient
-from baton.admission.stored_quota import StoredQuota
-from baton.commands.facts import Facts
 from baton.observability.alerts import Alerting
 from baton.queue.dispatch import Outcome
 from baton.recovery.redelivery import Redelivery, read_callback
 from baton.runtime.post_commit import PostCommit
 from baton.sdk.redaction import KnownSecrets
 from baton_events.schema import Event, encode_event
-from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+from tests.unit.baton.kit.stage import BASE, Stage
 
 SECRET = "a-key-of-somebody"
 
@@ -48,12 +45,9 @@ def redelivery_of(stage: Stage) -> Redelivery:
     """The function that failure callbacks reach, over the stage's ports."""
     container = stage.container
     emitter, clock = container.emitter, stage.clock
-    rows, quota = JobRows(stage.ports.listing, stage.ports.counters), StoredQuota(None, clock, SETTINGS)
-    asking = SlotClient(stage.admission, rows, emitter, clock, quota)
-    facts = Facts(stage.store, stage.ports.archive, stage.admission, asking, emitter, clock)
     alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
     post_commit = PostCommit(container.operations.outcomes, alerting)
-    return Redelivery(stage.store, facts, stage.sweep, emitter, clock, post_commit)
+    return Redelivery(stage.store, container.commands, stage.sweep, emitter, clock, post_commit)
 
 
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:

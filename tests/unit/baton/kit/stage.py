@@ -187,7 +187,7 @@ class Stage:
     ) -> Event:
         """Submit a job; returns its first event, which is published but not delivered."""
         submitted = Submitted(self.job(agent, job_id), {"text": task, "data": data or {}})
-        await self.container.acceptance.submit(submitted.job, submitted.task)
+        await self.container.commands.submit(submitted.job, submitted.task)
         last = next(message for message in reversed(self.outgoing()) if "x-event-id" in message.headers)
         return parse_event(last.body.encode())
 

@@ -50,7 +50,7 @@ class Scene:
         policy = ModelPolicy(reads_history=True)
         job = Job(job_id, session, "acme", agent, now_ms, model=policy, remembers=True)
         submitted = Submitted(job, {"text": text, "data": {}})
-        await self.stage.container.acceptance.submit(submitted.job, submitted.task)
+        await self.stage.container.commands.submit(submitted.job, submitted.task)
 
     async def answer(self, job_id: str, text: str, session: str = "session_1", agent: str = "parrot") -> str:
         """Run a job to its end and remember it; its answer."""

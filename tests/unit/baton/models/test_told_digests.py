@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.models.fingerprint import DIGEST_CHARS, LIMIT_BYTES, ToldDigests, fingerprint, told_value
+from baton.models.fingerprint import DIGEST_CHARS, LIMIT_BYTES, PromptDigests, fingerprint, prompt_value
 from baton.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
 
 CONTENTS = st.one_of(
@@ -24,7 +24,7 @@ MESSAGES = st.one_of(
 TURNS = st.tuples(st.sampled_from(["", "a", "b", "c"]), st.integers(0, 12), st.lists(MESSAGES, max_size=4))
 
 
-class Counting(ToldDigests):
+class Counting(PromptDigests):
     """Counts what is read."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
@@ -33,12 +33,12 @@ class Counting(ToldDigests):
 
     def _counted(self, messages: Sequence[Message], numbers: dict[str, int]) -> list[Any]:
         self.read += len(messages)
-        return told_value(messages, numbers)
+        return prompt_value(messages, numbers)
 
 
 def whole(messages: Sequence[Message]) -> str:
     """The digest by itself."""
-    return fingerprint(told_value(messages))
+    return fingerprint(prompt_value(messages))
 
 
 def a_conversation(turns: int) -> tuple[Message, ...]:
@@ -53,7 +53,7 @@ def a_conversation(turns: int) -> tuple[Message, ...]:
 @given(turns=st.lists(TURNS, max_size=12), limit_bytes=st.sampled_from([0, 100, 300, LIMIT_BYTES]))
 def test_it_is_that_of_all_messages(turns: list[tuple[str, int, list[Message]]], limit_bytes: int) -> None:
     """Whatever was told in which job before."""
-    digests, told = ToldDigests(told_value, limit_bytes), dict[str, tuple[Message, ...]]()
+    digests, told = PromptDigests(prompt_value, limit_bytes), dict[str, tuple[Message, ...]]()
     for job_id, stands, more in turns:
         told[job_id] = (*told.get(job_id, ())[:stands], *more)
         assert digests.of(job_id, told[job_id])[:DIGEST_CHARS] == whole(told[job_id])

@@ -1,6 +1,6 @@
 """Who is told of what needs a person: once, without secrets, with a link."""
 
-from baton.commands.facts import PATIENCE_MS
+from baton.commands.after_failover import PATIENCE_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton_events.schema import Cancellation, LoopPayload, encode_event
 from baton_events.timestamps import milliseconds
@@ -29,7 +29,7 @@ async def test_a_fact_that_is_dropped_is_told() -> None:
     await other.submit()
     backup = other.events()[0]
     stage.clock.ms = milliseconds(backup.created_at) + PATIENCE_MS + 1
-    event = backup.model_copy(update={"payload": LoopPayload(turn=1, fact=Cancellation(by="x"))})
+    event = backup.model_copy(update={"payload": LoopPayload(turn=1, command=Cancellation(by="x"))})
     await give_up(stage, event, "cb1")
     assert [notice.kind for notice in stage.alerts.sent] == ["fact_dropped"]
 

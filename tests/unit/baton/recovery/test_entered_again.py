@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from baton.commands.facts import LOST_AFTER_MS
+from baton.commands.after_failover import LOST_AFTER_MS
 from baton.storage.in_memory.admission import Kept
 from baton_events.schema import AgentLoopInit, Event, Submission
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -11,7 +11,7 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 def backups(stage: Stage) -> list[Event]:
     """All messages that tell of the job's submission."""
     told = [event for event in stage.events() if isinstance(event, AgentLoopInit) and event.job_id == "job_2"]
-    return [event for event in told if isinstance(event.payload.fact, Submission)]
+    return [event for event in told if isinstance(event.payload.command, Submission)]
 
 
 async def in_line() -> Stage:

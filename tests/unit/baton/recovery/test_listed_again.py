@@ -42,7 +42,7 @@ async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_aga
     if left:
         stage.admission.entries = {}
     before = stage.admission.kept()
-    await told.acceptance.retry(job, "one", from_start=False)
+    await told.commands.retry(job, "one", from_start=False)
     await stage.run(within_seconds=20)
     assert await found(stage, Query(statuses=frozenset({"completed"}))) == [job.id]
     stage.admission.go_back(before)
@@ -64,7 +64,7 @@ async def test_a_retry_that_only_its_backup_made_is_told_once_more() -> None:
 
     record, told.stage.store.record = told.stage.store.record, dying  # type: ignore[method-assign, assignment]
     with pytest.raises(StoreError, match="nobody hears it"):
-        await told.acceptance.retry(job, "one", from_start=False)
+        await told.commands.retry(job, "one", from_start=False)
     told.stage.store.record = record  # type: ignore[method-assign]
     await told.stage.run(within_seconds=80)
     assert (await told.stage.snapshot()).job.status is JobStatus.COMPLETED
@@ -87,7 +87,7 @@ async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run()
     """It saw an ended job without an entry; until it says so, somebody has retried the job."""
     told = FlakyStage()
     await told.stage.submit("waits")
-    await told.acceptance.cancel((await told.stage.snapshot()).job, "one")
+    await told.commands.cancel((await told.stage.snapshot()).job, "one")
     await told.stage.run(within_seconds=20)
     ended = (await told.stage.snapshot()).job
     told.stage.admission.go_back(Kept())
@@ -96,7 +96,7 @@ async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run()
     async def slowly(*asked: Any, **named: Any) -> Looked:
         looked = await look(*asked, **named)
         told.stage.clock.ms += 1_000
-        await told.acceptance.retry(ended, "one", from_start=False)
+        await told.commands.retry(ended, "one", from_start=False)
         await told.stage.deliver(told.stage.events()[-1], "wish")
         told.stage.clock.ms += 1_000
         return looked

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.commands.facts import LOST_AFTER_MS, PATIENCE_MS
+from baton.commands.after_failover import LOST_AFTER_MS, PATIENCE_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
@@ -187,7 +187,7 @@ async def test_copies_of_a_fact_about_an_unknown_job_bring_back_one() -> None:
     """The queue may deliver a backup, and the callback about it, more than once; a minute later it is another one."""
     stage = Stage()
     await stage.submit()
-    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    await stage.container.commands.cancel((await stage.snapshot()).job, "somebody")
     cancellation = stage.events()[2]
     stage.store.trees.clear()
     told = len(stage.outgoing())
@@ -206,7 +206,7 @@ async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_
     """Then it is dropped, with an alert."""
     stage = Stage()
     await stage.submit()
-    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    await stage.container.commands.cancel((await stage.snapshot()).job, "somebody")
     cancellation = stage.events()[2]
     stage.store.trees.clear()
     outcome = await give_up(stage, cancellation, "cb1", "m-witness")
@@ -224,7 +224,7 @@ async def test_a_fact_about_a_forgotten_child_comes_back_while_its_root_lives() 
     stage = Stage()
     first = await stage.submit()
     fact = Completion(call_id="job_1.c0-1-0-abc", outcome={"ok": 1})
-    payload = LoopPayload(turn=1, fact=fact)
+    payload = LoopPayload(turn=1, command=fact)
     told = first.model_copy(update={"id": "evt_9", "job_id": "job_1.c0", "payload": payload})
     waits: list[int] = []
     for age_ms in (0, PATIENCE_MS + 1, 4 * PATIENCE_MS, 96 * PATIENCE_MS):
@@ -232,7 +232,7 @@ async def test_a_fact_about_a_forgotten_child_comes_back_while_its_root_lives() 
         assert (await give_up(stage, told, f"cb{age_ms}", "m-witness")).word == "deferred"
         waits.append((stage.outgoing()[-1].not_before_ms - stage.clock.ms) // LOST_AFTER_MS)
     assert waits == [1, 2, 8, 256]
-    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    await stage.container.commands.cancel((await stage.snapshot()).job, "somebody")
     published = len(stage.outgoing())
     assert (await give_up(stage, told, "cb-last", "m-witness")).word == "signalled"
     assert len(stage.outgoing()) == published

@@ -64,7 +64,7 @@ async def test_a_fact_may_be_told_again() -> None:
     await stage.submit("answers")
     backup = _messages(stage)[0]
     await stage.run()
-    assert (await _replaying(stage).replay(backup)).state is MessageState.TOLD
+    assert (await _replaying(stage).replay(backup)).state is MessageState.SIGNALLED
     await stage.run()
     assert (await stage.snapshot()).job.status == "completed"
 

@@ -139,7 +139,7 @@ async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
     """An armed sweep looks at those that hold one."""
     stage = Stage()
     later = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
-    await stage.container.acceptance.submit(later, {"text": ""})
+    await stage.container.commands.submit(later, {"text": ""})
     stage.clock.ms += 100_000 + LOST_AFTER_MS + 1
     assert (await stage.sweep.handle(Page(stage.clock.ms), "m-armed", "d1", again=False)).dispatched == 0
     assert (await stage.sweep.handle(Page(0), "m-backstop", "d2", again=False)).dispatched > 0
@@ -221,7 +221,7 @@ async def test_a_job_that_speaks_while_the_sweep_looks_stays_in_the_book() -> No
     stage.clock.ms += 10 * TOMBSTONE_MS + 1
 
     async def speak() -> None:
-        await stage.container.acceptance.submit(stage.job("answers"), {"text": ""})
+        await stage.container.commands.submit(stage.job("answers"), {"text": ""})
 
     store.interrupting = speak
     await stage.sweep.handle(Page(0), "m1", "d1", again=False)

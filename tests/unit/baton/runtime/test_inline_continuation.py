@@ -111,7 +111,7 @@ async def test_what_is_isolated_has_an_invocation_of_its_own(whose: str) -> None
     watched = Watched()
     stage = Stage(settings=INLINE, registry=watched.registry(1, isolated_tool=whose == "tool"))
     job = structs.replace(stage.job("looks"), isolated=whose == "agent")
-    await stage.container.acceptance.submit(job, {"text": "look", "data": {}})
+    await stage.container.commands.submit(job, {"text": "look", "data": {}})
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
     assert kinds(stage) == ["agent.loop.init", "agent.loop.init", "agent.tool.call", "agent.loop.init"]

@@ -46,7 +46,7 @@ async def test_overhead_is_told_once() -> None:
     measured = Measured()
     await measured.spend(2)
     for _ in range(2):
-        await measured.metering.tell()
+        await measured.metering.flush()
     assert await measured.told() == {"overhead:requests": 2}
 
 
@@ -61,7 +61,7 @@ async def test_an_invocation_that_fails_is_metered_too() -> None:
 
     with pytest.raises(RuntimeError):
         await fail()
-    await measured.metering.tell()
+    await measured.metering.flush()
     assert await measured.told() == {"overhead:requests": 3}
 
 

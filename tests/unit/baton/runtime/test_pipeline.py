@@ -130,7 +130,7 @@ async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
     """For instance because the queue's longest delay is shorter than the job's."""
     stage = Stage()
     job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 500_000)
-    await stage.container.acceptance.submit(job, {"text": "", "data": {}})
+    await stage.container.commands.submit(job, {"text": "", "data": {}})
     outcome = await stage.deliver(stage.events()[-1], "m1")
     assert outcome.word == "early"
     assert stage.outgoing()[-1].not_before_ms == job.start_at_ms
@@ -161,8 +161,8 @@ async def test_an_event_of_an_unknown_job_is_refused_until_its_backup_has_come()
 async def test_work_without_a_slot_waits_in_the_state() -> None:
     """A second job of the session: its turn is not dispatched before the first has ended."""
     stage = Stage()
-    await stage.container.acceptance.submit(stage.job("answers", "job_1", session="s"), {"text": ""})
-    await stage.container.acceptance.submit(stage.job("answers", "job_2", session="s"), {"text": ""})
+    await stage.container.commands.submit(stage.job("answers", "job_1", session="s"), {"text": ""})
+    await stage.container.commands.submit(stage.job("answers", "job_2", session="s"), {"text": ""})
     assert not stage.entry("job_2").slot
     await stage.run()
     for job_id in ("job_1", "job_2"):
@@ -253,7 +253,7 @@ async def test_a_job_that_was_cancelled_meanwhile_takes_no_result() -> None:
     stage = Stage()
     call, _ = await begun_fan_out(stage)
     job = (await stage.snapshot()).job
-    await stage.container.acceptance.cancel(job, "somebody")
+    await stage.container.commands.cancel(job, "somebody")
     outcome = await stage.deliver(call, "m-call")
     assert (outcome.word, outcome.dispatched) == ("applied", 0)
     assert stage.step_result.runs == []

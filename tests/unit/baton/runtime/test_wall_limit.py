@@ -70,7 +70,7 @@ def stage_of(asked: Call) -> Stage:
 
 async def submit(stage: Stage, limits: Limits) -> None:
     """Submit the job with these limits."""
-    await stage.container.acceptance.submit(replace(stage.job("asks"), limits=limits), {"text": "do it", "data": {}})
+    await stage.container.commands.submit(replace(stage.job("asks"), limits=limits), {"text": "do it", "data": {}})
 
 
 async def ended(stage: Stage, limits: Limits) -> tuple[JobStatus, float]:

@@ -107,7 +107,7 @@ async def test_a_cancel_goes_down() -> None:
         nonlocal cancelled
         if len(stage.store.tree("job_1").jobs) > 1 and not cancelled:
             cancelled = True
-            await stage.container.acceptance.cancel((await stage.snapshot()).job, "test")
+            await stage.container.commands.cancel((await stage.snapshot()).job, "test")
 
     await stage.run(cancel)
     assert cancelled

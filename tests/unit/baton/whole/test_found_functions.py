@@ -37,10 +37,10 @@ async def test_submitting_an_ended_job_again_takes_no_slot() -> None:
     """An Idempotency-Key repeated after the job's entry has left the slot table: now the ended job holds a slot."""
     stage = Stage()
     job = stage.job()
-    await stage.container.acceptance.submit(job, {"text": ""})
+    await stage.container.commands.submit(job, {"text": ""})
     await stage.run()
     stage.admission.entries.clear()  # what the sweep does 150 s after the end
-    await stage.container.acceptance.submit(job, {"text": ""}, may_exist=True)
+    await stage.container.commands.submit(job, {"text": ""}, may_exist=True)
     assert not any(entry.slot for entry in stage.admission.entries.values())
 
 
@@ -51,7 +51,7 @@ async def test_a_backup_whose_job_cannot_be_read_is_malformed() -> None:
     event = event_of("s", loop_item("job_9", 1, 1, 0))
     assert isinstance(event, AgentLoopInit)
     with pytest.raises(MalformedEventError):
-        await stage.deliver(event.model_copy(update={"payload": LoopPayload(turn=1, fact=fact)}))
+        await stage.deliver(event.model_copy(update={"payload": LoopPayload(turn=1, command=fact)}))
 
 
 async def test_a_tools_error_can_be_stored_whatever_its_text_is() -> None:

@@ -157,7 +157,7 @@ async def test_summaries_are_written_once_each_and_counted() -> None:
     assert ends == sorted(set(ends))
     assert job.used.model_calls == TURNS + 1 + len(summaries)
     assert job.used.turns == TURNS + 1
-    assert job.untold == (1, 1 + ends[-1] + len(ends) - 1)
+    assert job.compacted == (1, 1 + ends[-1] + len(ends) - 1)
     assert [entry["turn"] for entry in recorded(stage, "model")] == list(range(1, TURNS + 2))
     told_last = [message for message in model.requests[-1].messages if isinstance(message, UserMessage)]
     assert told_last[1].text.endswith(f"summary {len(summaries)}")

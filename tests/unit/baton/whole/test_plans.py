@@ -105,7 +105,7 @@ async def test_cancelled_in_mid_plan_no_step_starts_any_more() -> None:
     await stage.deliver(stage.events()[-1])
     first = next(event for event in stage.events() if event.type == "agent.tool.call")
     await stage.deliver(first, "m2")
-    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    await stage.container.commands.cancel((await stage.snapshot()).job, "somebody")
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
     assert kit.ran == ["top"]

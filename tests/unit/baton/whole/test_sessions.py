@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.api.session_line import Sessions, WhenBusy
-from baton.commands.acceptance import WITNESSED_MS
+from baton.commands.backup import WITNESSED_MS
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
@@ -92,8 +92,8 @@ async def test_what_was_accepted_and_forgotten_waits_for_its_turn() -> None:
     """Its backup message asks for no session of its own: a failover must not turn an acceptance into a refusal."""
     stage = Stage()
     await submit(stage, "job_1", "reject")
-    backup = next(event for event in stage.events() if isinstance(event, AgentLoopInit) and event.payload.fact)
-    assert isinstance(backup.payload.fact, Submission)
+    backup = next(event for event in stage.events() if isinstance(event, AgentLoopInit) and event.payload.command)
+    assert isinstance(backup.payload.command, Submission)
     tree = stage.store.tree("job_1")
     stage.store.write("job_1", type(tree)())
     stage.admission.entries = {}

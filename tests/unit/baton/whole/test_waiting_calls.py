@@ -42,7 +42,7 @@ async def started(*calls: Call, limits: Limits | None = None) -> Stage:
     """That job, up to its waits."""
     stage = waiting_stage(*calls)
     job = replace(stage.job("waits"), limits=limits or Limits())
-    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
+    await stage.container.commands.submit(job, {"text": "do it", "data": {}})
     published = len(stage.queue.published)
     await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
     while published < len(stage.queue.published):
@@ -58,9 +58,9 @@ def completion(call_id: str, value: Any = 7) -> Completion:
     return Completion(call_id=call_id, outcome={"ok": value})
 
 
-async def tell(stage: Stage, fact: Completion | Occurrence) -> SignalResult:
+async def send_signal(stage: Stage, fact: Completion | Occurrence) -> SignalResult:
     """The API takes a fact in."""
-    return await stage.container.acceptance.outside((await stage.snapshot()).job, fact)
+    return await stage.container.commands.signal((await stage.snapshot()).job, fact)
 
 
 async def only_call(stage: Stage) -> tuple[str, CallStatus, Any]:
@@ -84,13 +84,13 @@ async def test_an_outcome_from_outside_ends_the_wait_once() -> None:
     """The first stays; the job goes on with it, and the timer finds nothing to do."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
-    assert await tell(stage, completion(call_id)) is SignalResult.FIRST
-    assert await tell(stage, completion(call_id)) is SignalResult.AGAIN
-    assert await tell(stage, completion(call_id, 8)) is SignalResult.OTHER
+    assert await send_signal(stage, completion(call_id)) is SignalResult.FIRST
+    assert await send_signal(stage, completion(call_id)) is SignalResult.AGAIN
+    assert await send_signal(stage, completion(call_id, 8)) is SignalResult.OTHER
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
-    assert await tell(stage, completion(call_id, 9)) is SignalResult.OTHER
+    assert await send_signal(stage, completion(call_id, 9)) is SignalResult.OTHER
 
 
 async def test_a_failure_from_outside_is_the_models_to_know() -> None:
@@ -98,7 +98,7 @@ async def test_a_failure_from_outside_is_the_models_to_know() -> None:
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     error = {"type": "operation_failed", "message": "sold out"}
-    await tell(stage, Completion(call_id=call_id, outcome={"error": error}))
+    await send_signal(stage, Completion(call_id=call_id, outcome={"error": error}))
     await stage.run()
     snapshot = await stage.snapshot()
     assert snapshot.calls[0].status is CallStatus.FAILED
@@ -113,7 +113,7 @@ async def test_a_time_out_is_an_outcome() -> None:
     await stage.run()
     call_id, status, result = await only_call(stage)
     assert (status, result) == (CallStatus.COMPLETED, {"ok": {"timedOut": True}})
-    assert await tell(stage, completion(call_id)) is SignalResult.OTHER
+    assert await send_signal(stage, completion(call_id)) is SignalResult.OTHER
 
 
 async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
@@ -123,7 +123,7 @@ async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
     await stage.deliver(first, stage.queue.published[-1][0])
     call_id, status, _ = await only_call(stage)
     assert status is CallStatus.QUEUED
-    assert await tell(stage, completion(call_id)) is SignalResult.FIRST
+    assert await send_signal(stage, completion(call_id)) is SignalResult.FIRST
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
     assert stage.clock.ms < stage.store.tree("job_1").jobs["job_1"].created_at_ms + 3_600_000
@@ -137,8 +137,8 @@ async def test_an_event_ends_one_wait_and_one_that_came_before_is_kept() -> None
         Call("wait_for_event", {"name": "sent", "timeout_seconds": 120}),
     )
     await stage.submit("waits")
-    assert await tell(stage, Occurrence(name="paid", data={"n": 1})) is SignalResult.FIRST
-    assert await tell(stage, Occurrence(name="paid", data={"n": 2})) is SignalResult.FIRST
+    assert await send_signal(stage, Occurrence(name="paid", data={"n": 1})) is SignalResult.FIRST
+    assert await send_signal(stage, Occurrence(name="paid", data={"n": 2})) is SignalResult.FIRST
     await stage.run()
     snapshot = await stage.snapshot()
     results = [snapshot.results[call.id]["ok"] for call in snapshot.calls]
@@ -162,8 +162,8 @@ async def test_a_cancelled_wait_is_over() -> None:
     """What comes from outside finds that the job has ended."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
-    await stage.container.acceptance.cancel((await stage.snapshot()).job, "test")
-    assert await tell(stage, completion(call_id)) is SignalResult.ENDED
+    await stage.container.commands.cancel((await stage.snapshot()).job, "test")
+    assert await send_signal(stage, completion(call_id)) is SignalResult.ENDED
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
 
@@ -174,7 +174,7 @@ async def test_an_outcome_of_an_unknown_job_is_refused_and_its_backup_taken_back
     job = (await stage.snapshot()).job
     stage.store.trees.clear()
     with pytest.raises(UnknownJobError, match="no job 'job_1'"):
-        await stage.container.acceptance.outside(job, completion("job_1-1-0-x"))
+        await stage.container.commands.signal(job, completion("job_1-1-0-x"))
     assert stage.queue.cancelled == [stage.queue.published[-1][0]]
 
 
@@ -187,8 +187,8 @@ async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_backup_re
         told, calls={}, items={item.key: item for item in told.items.values() if item.kind is ItemKind.LOOP}
     )
     stage.store.write("job_1", claim_result)
-    assert await tell(stage, completion(call_id)) is SignalResult.EARLY
-    assert await tell(stage, completion(call_id)) is SignalResult.AGAIN
+    assert await send_signal(stage, completion(call_id)) is SignalResult.EARLY
+    assert await send_signal(stage, completion(call_id)) is SignalResult.AGAIN
 
 
 async def test_a_backup_tells_an_outcome_a_second_time() -> None:
@@ -196,7 +196,7 @@ async def test_a_backup_tells_an_outcome_a_second_time() -> None:
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     before = stage.store.tree("job_1")
-    await tell(stage, completion(call_id))
+    await send_signal(stage, completion(call_id))
     stage.store.write("job_1", before)
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})

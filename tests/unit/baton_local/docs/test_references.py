@@ -6,7 +6,7 @@ import baton
 import baton.tools
 from baton_local.cli.main import SUBCOMMANDS
 from baton_local.docs.endpoint_tables import api_document, api_routes, body_tables, endpoint_table
-from baton_local.docs.event_tables import event_fields, fact_fields
+from baton_local.docs.event_tables import command_fields, event_fields
 from baton_local.docs.python_reference import baton_names, baton_tools_names
 from baton_local.docs.reference_tables import command_reference
 
@@ -42,4 +42,4 @@ def test_events_have_their_fields() -> None:
     """As they are on the wire."""
     assert "| `sessionId` | string | needed |" in event_fields()
     assert "| `traceparent` | string |  |" in event_fields()
-    assert "`submit`" in fact_fields()
+    assert "`submit`" in command_fields()

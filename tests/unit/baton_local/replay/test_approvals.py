@@ -39,7 +39,7 @@ async def test_a_decision_is_told_again(case: str) -> None:
         for call in await stage.calls(job_id):
             if call.tool == "tool.approval" and call.status == "waiting" and case in DECISIONS:
                 job = (await stage.snapshot(job_id)).job
-                await stage.container.acceptance.outside(job, Completion(call_id=call.id, outcome=DECISIONS[case]))
+                await stage.container.commands.signal(job, Completion(call_id=call.id, outcome=DECISIONS[case]))
 
     document = await recorded(agents(), "pays", decide)
     calls = document["job"]["toolCalls"]

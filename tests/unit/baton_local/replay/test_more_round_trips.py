@@ -95,7 +95,7 @@ async def test_a_fixed_plan() -> None:
 async def cancel(stage: Stage, job_id: str) -> None:
     """Somebody cancels while the call waits."""
     if any(call.status == "waiting" for call in await stage.calls(job_id)):
-        await stage.container.acceptance.cancel((await stage.snapshot(job_id)).job, "client of acme")
+        await stage.container.commands.cancel((await stage.snapshot(job_id)).job, "client of acme")
 
 
 @pytest.mark.parametrize("agent", ["waiter", "boss"])
@@ -121,7 +121,7 @@ async def test_a_decision_about_a_limit(answer: dict[str, Any], limits: dict[str
         for call in await stage.calls(job_id):
             if call.status == "waiting":
                 job = (await stage.snapshot(job_id)).job
-                await stage.container.acceptance.outside(job, Completion(call_id=call.id, outcome=answer))
+                await stage.container.commands.signal(job, Completion(call_id=call.id, outcome=answer))
 
     document = await recorded(agents(), "asks", decide)
     assert document["job"]["toolCalls"][-1]["tool"] == "limit.approval" or "ok" in answer

@@ -37,7 +37,7 @@ async def complete(stage: Stage, job_id: str) -> None:
     """Somebody answers, once it is waited for."""
     for call in await stage.calls(job_id):
         if call.status == "waiting":
-            await stage.container.acceptance.outside(
+            await stage.container.commands.signal(
                 (await stage.snapshot(job_id)).job,
                 Completion(call_id=call.id, outcome={"ok": "yes"}),
             )

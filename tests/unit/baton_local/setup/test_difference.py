@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from baton.queue.account import Topic, TopicEndpoint
 from baton_events.messages import Outgoing
 from baton_events.schema import EventType
-from baton_local.setup.difference import Difference, told
+from baton_local.setup.difference import Difference, described
 from tests.unit.baton_local.setup.accounts import SETTINGS, FakeAccount
 
 LOOP = SETTINGS.topic(EventType.LOOP_INIT)
@@ -47,7 +47,7 @@ async def test_another_address_replaces_the_old_one() -> None:
     account = FakeAccount()
     await account.set_up()
     moved = replace(SETTINGS, worker_base_url="https://new.example.com")
-    lines = [told(change) for change in (await account.difference(moved)).changes]
+    lines = [described(change) for change in (await account.difference(moved)).changes]
     assert f"~ topic {LOOP}: {LOOP_URL} → https://new.example.com/workers/agent-loop" in lines
     await account.set_up(moved)
     assert [each.url for each in account.setup.known[LOOP].endpoints] == ["https://new.example.com/workers/agent-loop"]
@@ -100,7 +100,7 @@ async def test_a_schedule_that_was_changed_is_put_right() -> None:
     await account.schedules.pause("agent.sweep", paused=True)
     (change,) = (await account.difference()).changes
     for wrong in (OTHERS, "'*/5 * * * *'", "it is paused", "another failure callback"):
-        assert wrong in told(change)
+        assert wrong in described(change)
     await account.set_up()
     assert await account.difference() == Difference()
     assert not account.schedules.known["agent.sweep"].paused

@@ -16,7 +16,7 @@ FACT = "the lens on Gull Rock was cleaned by Ann Ward on 3 May."
 async def ask(stage: Stage, job_id: str, question: str, session: str) -> dict[str, Any]:
     """Run a job to its end; its result."""
     submitted = Submitted(stage.job("assistant", job_id, session=session), {"text": question, "data": {}})
-    await stage.container.acceptance.submit(submitted.job, submitted.task)
+    await stage.container.commands.submit(submitted.job, submitted.task)
     await stage.run()
     snapshot = await stage.snapshot(job_id)
     assert snapshot.job.status is JobStatus.COMPLETED, snapshot.job.error

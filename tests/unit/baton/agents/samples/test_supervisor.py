@@ -11,7 +11,7 @@ async def ask(question: str) -> Stage:
     """Run a job of the supervisor to its end."""
     stage = Stage(registry=registry)
     submitted = Submitted(stage.job("supervisor"), {"text": question, "data": {}})
-    await stage.container.acceptance.submit(submitted.job, submitted.task)
+    await stage.container.commands.submit(submitted.job, submitted.task)
     await stage.run()
     return stage
 

@@ -15,7 +15,7 @@ from baton.engine.all_jobs.slots import (
     fill,
     next_epoch,
     take,
-    untold,
+    unacknowledged,
     wanted,
 )
 from baton.engine.work_items import ItemKind, WorkItem, loop_item, slot_request_item
@@ -90,7 +90,7 @@ def test_slots_are_never_exceeded_nor_left_free_while_somebody_may_have_one(
         sessions = [(entry.tenant, entry.session_id) for entry in holders]
         assert len(set(sessions)) == len(sessions)
         assert taken.slot is slot_table[name].slot
-        assert all(slot_table[other].slot and slot_table[other].cause == name for other in taken.tell)
+        assert all(slot_table[other].slot and slot_table[other].granted_by == name for other in taken.granted)
         if len(holders) < slots:
             kept = {(e.tenant, e.session_id) for e in slot_table.values() if e.slot or (e.want == "none" and e.started)}
             able = [e for e in slot_table.values() if e.want == "slot" and not e.slot]
@@ -105,7 +105,7 @@ def test_the_same_word_again_changes_nothing_but_when_it_was_said() -> None:
     for after_ms in (5, 3):
         again = take(slot_table, "a", SlotState("slot", 1), place, NOW_MS + after_ms, 1)
         slot_table = again.slot_table
-        assert (again.slot, again.tell) == (True, ())
+        assert (again.slot, again.granted) == (True, ())
         assert slot_table == {"a": replace(first.slot_table["a"], since_ms=NOW_MS + 5)}
 
 
@@ -114,20 +114,20 @@ def test_an_older_word_is_no_news() -> None:
     place = Place("t", "s", 5, 1)
     slot_table = take({}, "a", SlotState("gone", 2), place, NOW_MS, 1).slot_table
     older = take(slot_table, "a", SlotState("slot", 1), place, NOW_MS + 5, 1)
-    assert (older.slot_table, older.slot, older.tell) == (slot_table, False, ())
+    assert (older.slot_table, older.slot, older.granted) == (slot_table, False, ())
 
 
 def test_a_slot_that_a_sweep_gave_is_untold_until_it_is_taken() -> None:
     """No word of a job gave it, so no later word of a job would tell."""
     place = Place("t", "sb", 5, 2)
     waiting = take({}, "b", SlotState("slot", 1), place, NOW_MS, 0).slot_table
-    assert untold(waiting) == ()
+    assert unacknowledged(waiting) == ()
     entries = dict(waiting)
     fill(entries, SWEEP, 1)
-    assert (entries["b"].slot, entries["b"].cause, untold(entries)) == (True, SWEEP, ("b",))
+    assert (entries["b"].slot, entries["b"].granted_by, unacknowledged(entries)) == (True, SWEEP, ("b",))
     fill(entries, SWEEP, 1)
-    assert untold(entries) == ("b",)
-    assert untold(take(entries, "b", SlotState("slot", 1), place, NOW_MS, 1).slot_table) == ()
+    assert unacknowledged(entries) == ("b",)
+    assert unacknowledged(take(entries, "b", SlotState("slot", 1), place, NOW_MS, 1).slot_table) == ()
 
 
 def test_a_slot_that_a_word_gave_is_untold_until_it_is_taken() -> None:
@@ -137,9 +137,9 @@ def test_a_slot_that_a_word_gave_is_untold_until_it_is_taken() -> None:
         slot_table = take(
             slot_table, name, SlotState("slot", 0), Place("t", f"s{name}", 5, ord(name)), NOW_MS, 1
         ).slot_table
-    assert untold(slot_table) == ()
+    assert unacknowledged(slot_table) == ()
     slot_table = take(slot_table, "a", SlotState("gone", 1), Place("t", "sa", 5, ord("a")), NOW_MS, 1).slot_table
-    assert untold(slot_table) == ("b",)
+    assert unacknowledged(slot_table) == ("b",)
 
 
 def test_priority_decides_between_jobs_of_tenants_with_as_many_slots() -> None:
@@ -150,7 +150,7 @@ def test_priority_decides_between_jobs_of_tenants_with_as_many_slots() -> None:
         slot_table = take(slot_table, name, SlotState("slot", 0), place, NOW_MS, 1).slot_table
     place = Place("t", "sa", 5, ord("a"))
     given_back = take(slot_table, "a", SlotState("gone", 1), place, NOW_MS, 1)
-    assert given_back.tell == ("c",)
-    assert replace(given_back.slot_table["c"], cause="") == Entry(
+    assert given_back.granted == ("c",)
+    assert replace(given_back.slot_table["c"], granted_by="") == Entry(
         "t", "sc", 9, ord("c"), 0, "slot", True, True, "", NOW_MS
     )

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from baton.memory.entries import Recalled, Recollection, told
-from baton.models.demo.notes import recalled_entries, to_remember, told_entries
+from baton.memory.entries import Recalled, Recollection, as_prompt
+from baton.models.demo.notes import prompt_entries, recalled_entries, to_remember
 from baton.models.model import ModelAnswer, ToolSpec, UserMessage
 from baton.sdk.memory import MemoryEntry
 from tests.unit.baton.models.demo.test_demo import ask, past, spec
@@ -38,8 +38,8 @@ def entry(text: str, session: str = "s1") -> Recalled:
 
 def test_entries_are_read_as_they_are_told() -> None:
     """The real text, as the model gets it; several lines are one entry."""
-    note = told(Recollection("s1", (entry("Line one.\nLine two."), entry("Else.", "s2"))).recorded())
-    assert told_entries(note) == [
+    note = as_prompt(Recollection("s1", (entry("Line one.\nLine two."), entry("Else.", "s2"))).recorded())
+    assert prompt_entries(note) == [
         ("this conversation, 2026-01-01", "Line one.\n  Line two."),
         ("another conversation, 2026-01-01", "Else."),
     ]
@@ -47,12 +47,12 @@ def test_entries_are_read_as_they_are_told() -> None:
 
 def test_of_a_question_and_its_answer_the_answer_is_read() -> None:
     """Without the sources that it names; an order to remember is a note of its own already."""
-    note = told(
+    note = as_prompt(
         Recollection(
             "s1", (entry("Asked: Who?\nAnswered: Ann did. [memory]"), entry("Asked: Remember X.\nAnswered: Yes."))
         ).recorded()
     )
-    assert [text for _, text in told_entries(note)] == ["Ann did."]
+    assert [text for _, text in prompt_entries(note)] == ["Ann did."]
 
 
 @pytest.mark.parametrize("result", ["x", None, {"entries": "x"}, {"entries": [3]}])
@@ -83,7 +83,7 @@ async def test_it_remembers_what_it_is_told_and_says_so() -> None:
 
 async def test_it_looks_into_memory_only_for_what_it_was_not_told() -> None:
     """What comes before the question may be enough."""
-    note = told(Recollection("s1", (entry("On this coast the tide turns at six."),)).recorded())
+    note = as_prompt(Recollection("s1", (entry("On this coast the tide turns at six."),)).recorded())
     answer = await one_turn("When does the tide turn?", note=note)
     assert answer.text == "On this coast the tide turns at six. [this conversation, 2026-01-01]"
     assert [call.tool for call in (await one_turn("When does the tide turn?")).calls] == ["recall"]

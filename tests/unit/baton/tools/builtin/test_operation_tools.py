@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, operation_status, tool
-from baton.commands.complete import CompletionBody
+from baton.commands.signal import CompletionBody
 from baton.executors.tool_context import TenantOperations
 from tests.unit.baton.kit.stage import Stage
 

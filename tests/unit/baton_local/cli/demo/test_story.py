@@ -56,7 +56,7 @@ async def tell(fault: KillApp | None = None, asks: tuple[Ask, ...] = ONE) -> tup
     """Tell the story; return the exit code and what was shown."""
     screen = io.StringIO()
     view = DemoView(Console(file=screen, width=80))
-    return await Story(Scenario("research", "", asks), STACK, view, fault).tell(), screen.getvalue()
+    return await Story(Scenario("research", "", asks), STACK, view, fault).play(), screen.getvalue()
 
 
 async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> None:

@@ -1,4 +1,4 @@
-"""Facts from outside: decided on a job as it was loaded, recorded only if it still is so."""
+"""Commands: decided on a job as it was loaded, recorded only if it still is so."""
 
 from dataclasses import replace
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from baton.commands.acceptance import BACKUP_DELAY_MS, WITNESSED_MS, YOUNG_MS
+from baton.commands.backup import BACKUP_DELAY_MS, WITNESSED_MS, YOUNG_MS
 from baton.engine.commit.answers import Created, Loaded, PendingItems, Recorded
 from baton.engine.commit.usage_ledger import NOTHING, Spent
 from baton.engine.effects import Changes
@@ -81,12 +81,12 @@ async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute()
     """It carries the whole submission; the job's first event follows at once."""
     stage = Stage()
     job = stage.job()
-    created = await stage.container.acceptance.submit(job, TASK)
+    created = await stage.container.commands.submit(job, TASK)
     assert (created.new, created.job) == (True, as_accepted(job))
     backup, first = [message for message in stage.outgoing() if "x-event-id" in message.headers]
     assert backup.not_before_ms == stage.clock.ms + BACKUP_DELAY_MS
     assert first.not_before_ms == 0
-    fact = backup_of(stage).payload.fact
+    fact = backup_of(stage).payload.command
     assert isinstance(fact, Submission)
     assert (fact.job["id"], fact.task) == ("job_1", TASK)
     assert {item.relay_id for item in await stage.items()} == {stage.queue.published[0][0]}
@@ -97,7 +97,7 @@ async def test_a_queue_that_is_down_refuses_the_job() -> None:
     stage = Stage()
     stage.queue.failing.append(DOWN)
     with pytest.raises(QueueUnreachableError):
-        await stage.container.acceptance.submit(stage.job(), TASK)
+        await stage.container.commands.submit(stage.job(), TASK)
     assert (stage.store.trees, stage.admission.entries) == ({}, {})
 
 
@@ -106,7 +106,7 @@ async def test_a_store_that_does_not_answer_leaves_the_backup_to_start_the_job(a
     """The caller is told that it failed; whether the store applied it or not, the job runs within a minute, once."""
     stage = Stage(store=FaultyStore(applied=applied))
     with pytest.raises(StoreError):
-        await stage.container.acceptance.submit(stage.job(), TASK)
+        await stage.container.commands.submit(stage.job(), TASK)
     assert stage.queue.cancelled == []
     began_ms = stage.clock.ms
     await stage.run()
@@ -120,7 +120,7 @@ async def test_an_accepted_job_whose_first_event_cannot_be_published_starts_by_i
     """The answer stands."""
     queue = LaterOnly()
     stage = Stage(queue=queue)
-    created = await stage.container.acceptance.submit(stage.job(), TASK)
+    created = await stage.container.commands.submit(stage.job(), TASK)
     assert created.new
     queue.later_only = False
     await stage.run()
@@ -130,9 +130,9 @@ async def test_an_accepted_job_whose_first_event_cannot_be_published_starts_by_i
 async def test_the_same_job_again_finds_the_one_that_was_submitted_first() -> None:
     """It changes nothing of it: the job runs once."""
     stage = Stage()
-    await stage.container.acceptance.submit(stage.job(), TASK)
+    await stage.container.commands.submit(stage.job(), TASK)
     before = await stage.snapshot()
-    again = await stage.container.acceptance.submit(replace(stage.job(), priority=9), {"text": "other"})
+    again = await stage.container.commands.submit(replace(stage.job(), priority=9), {"text": "other"})
     assert (again.new, again.job) == (False, before.job)
     assert await stage.snapshot() == before
     await stage.run()
@@ -156,7 +156,7 @@ async def test_a_backup_creates_a_job_that_the_store_forgot() -> None:
     """A failover lost the commit: the fact is told a second time, and the job is the same."""
     stage = Stage()
     job = stage.job()
-    await stage.container.acceptance.submit(job, TASK)
+    await stage.container.commands.submit(job, TASK)
     stage.store.trees.clear()
     stage.admission.entries.clear()
     stage.clock.ms += BACKUP_DELAY_MS
@@ -184,12 +184,12 @@ async def test_a_job_is_cancelled_at_once_with_a_backup() -> None:
     stage = Stage()
     await stage.submit("adds")
     seen = len(stage.events())
-    told = await stage.container.acceptance.cancel((await stage.snapshot()).job, "client of acme")
+    told = await stage.container.commands.cancel((await stage.snapshot()).job, "client of acme")
     assert (told.changed, told.job.status) == (True, JobStatus.CANCELLED)
     backup, slot_request = stage.events()[seen:]
     assert isinstance(backup, AgentLoopInit)
     assert isinstance(slot_request, AgentLoopInit)
-    assert backup.payload.fact == Cancellation(by="client of acme")
+    assert backup.payload.command == Cancellation(by="client of acme")
     assert slot_request.payload.slot_request is not None
     await stage.run()
     assert stage.step_result.runs == []
@@ -204,7 +204,7 @@ async def test_a_job_that_ended_long_ago_is_not_cancelled() -> None:
     stage.clock.ms += YOUNG_MS + 1
     ended = (await stage.snapshot()).job
     seen = len(stage.queue.published)
-    told = await stage.container.acceptance.cancel(ended, "somebody")
+    told = await stage.container.commands.cancel(ended, "somebody")
     assert (told.changed, told.job) == (False, ended)
     assert stage.queue.cancelled == [stage.queue.published[seen][0]]
 
@@ -213,8 +213,8 @@ async def test_a_job_that_has_just_ended_keeps_the_backup_of_its_cancellation() 
     """Whoever is told that it is cancelled is told so by a state that may be forgotten."""
     stage = Stage()
     await stage.submit("answers")
-    await stage.container.acceptance.cancel(stage.job(), "somebody")
-    told = await stage.container.acceptance.cancel(stage.job(), "somebody")
+    await stage.container.commands.cancel(stage.job(), "somebody")
+    told = await stage.container.commands.cancel(stage.job(), "somebody")
     assert (told.changed, told.job.status) == (False, JobStatus.CANCELLED)
     assert stage.queue.cancelled == []
 
@@ -225,10 +225,10 @@ async def test_a_job_that_has_just_ended_keeps_the_backup_of_its_cancellation() 
 async def test_a_repeat_has_a_backup_where_the_first_one_may_come_too_soon(age_ms: int, witnessed: bool) -> None:
     """A job that was created late could be forgotten after its backup message came."""
     stage = Stage()
-    await stage.container.acceptance.submit(stage.job(), TASK)
+    await stage.container.commands.submit(stage.job(), TASK)
     seen = len(stage.queue.published)
     stage.clock.ms += age_ms
-    again = await stage.container.acceptance.submit(stage.job(), TASK, may_exist=True)
+    again = await stage.container.commands.submit(stage.job(), TASK, may_exist=True)
     assert not again.new
     assert (len(stage.queue.published) > seen) == witnessed
 
@@ -237,7 +237,7 @@ async def test_an_unknown_job_cannot_be_cancelled() -> None:
     """The backup message is taken back."""
     stage = Stage()
     with pytest.raises(UnknownJobError, match="no job 'job_1'"):
-        await stage.container.acceptance.cancel(stage.job(), "somebody")
+        await stage.container.commands.cancel(stage.job(), "somebody")
     assert stage.queue.cancelled == [stage.queue.published[0][0]]
 
 
@@ -247,7 +247,7 @@ async def test_a_backup_that_may_be_under_way_is_not_taken_back() -> None:
     assert isinstance(stage.store, SlowStore)
     stage.store.clock = stage.clock
     with pytest.raises(UnknownJobError, match="no job 'job_1'"):
-        await stage.container.acceptance.cancel(stage.job(), "somebody")
+        await stage.container.commands.cancel(stage.job(), "somebody")
     assert stage.queue.cancelled == []
 
 
@@ -257,7 +257,7 @@ async def test_a_cancellation_that_the_store_forgot_is_told_again() -> None:
     await stage.submit("adds")
     before = dict(stage.store.trees)
     seen = len(stage.events())
-    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    await stage.container.commands.cancel((await stage.snapshot()).job, "somebody")
     stage.store.trees = before
     await stage.deliver(stage.events()[seen], "m-witness")
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
@@ -288,6 +288,6 @@ async def test_a_cancellation_of_which_nobody_knows_what_became_keeps_its_backup
     await stage.submit("adds")
     job = (await stage.snapshot()).job
     with pytest.raises(StoreError, match="send the request again"):
-        await stage.container.acceptance.cancel(job, "somebody")
+        await stage.container.commands.cancel(job, "somebody")
     assert stage.queue.cancelled == []
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED

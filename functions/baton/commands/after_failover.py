@@ -1,0 +1,115 @@
+"""What a backup message does beside its command, since a failover may have forgotten whatever was written last.
+
+It looks at its job as a sweep does: work items that nobody works on are redriven, and the job enters the slot table
+again. Where the store has forgotten the job itself, the message is published again until its time is over.
+
+Source: decisions/0010-backup-messages.
+"""
+
+from collections.abc import Sequence
+
+from baton.admission.slot_client import SlotClient
+from baton.clock import Clock
+from baton.commands.command_result import CommandResult
+from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.state import Job
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.queue.dispatch import dispatch
+from baton.storage.ports.all_jobs import Admission
+from baton.storage.ports.jobs import Store
+from baton.transport.meter import charge
+from baton_events.emitter import Emitter
+from baton_events.ids import CHILD_SEPARATOR, root_of
+from baton_events.schema import Event
+from baton_events.timestamps import milliseconds
+
+LOST_AFTER_MS = 60_000
+# For so long a message is published again where a failover forgot its job; longer while its root lives.
+PATIENCE_MS = 900_000
+
+
+class AfterFailover:
+    """Repeats and redrives what a failover may have forgotten."""
+
+    def __init__(
+        self, store: Store, admission: Admission, slot_client: SlotClient, emitter: Emitter, clock: Clock
+    ) -> None:
+        self._store = store
+        self._admission = admission
+        self._slot_client = slot_client
+        self._emitter = emitter
+        self._clock = clock
+
+    async def publish_copy(self, event: Event) -> None:
+        """Publish a backup message once more: what it has just written may be forgotten, too."""
+        await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
+        charge(messages=1)
+
+    async def publish_again(self, event: Event, why: str) -> bool:
+        """Publish a message again: for PATIENCE_MS, and longer where its root lives; False: it has had its time.
+
+        Each minute at first, then in steps of an eighth to a quarter of its age, once a step however many copies there
+        are: each of them would bring one back, which is copied again.
+        """
+        now_ms = self._clock.now_ms()
+        age_ms = now_ms - milliseconds(event.created_at)
+        if age_ms > PATIENCE_MS and not await self._lives(root_of(event.job_id)):
+            return False
+        step_ms = LOST_AFTER_MS << max(0, (age_ms // LOST_AFTER_MS // 4).bit_length() - 1)
+        once = f"{event.id}.{why}.{step_ms}.{age_ms // step_ms}"
+        await self._emitter.emit(event, not_before_ms=now_ms + step_ms, deduplication_id=once)
+        charge(messages=1)
+        return True
+
+    async def once_ended(self, event: Event, result: CommandResult) -> tuple[WorkItem, ...]:
+        """Publish again where a failover forgot the end that a command is about: it counts once the job ends again."""
+        if result.early:
+            await self.publish_again(event, "again")
+        return result.items
+
+    async def look(
+        self, job_id: str, pending: tuple[WorkItem, ...], relay_id: str
+    ) -> tuple[Entry | None, tuple[WorkItem, ...]]:
+        """Return what the admission knows of a job, and what to dispatch: what is pending, and what a sweep finds."""
+        entry, stalled = await self._look(job_id, relay_id)
+        found = {item.key for item in stalled}
+        return entry, (*stalled, *(item for item in pending if item.key not in found))
+
+    async def enter(self, event: Event, job: Job, items: Sequence[WorkItem], relay_id: str) -> None:
+        """Enter a job into the slot table again: while it is not in there, no sweep looks at it.
+
+        It is entered at once, not only once its slot request is delivered: what was published may never arrive. That
+        may be forgotten, too, so the message is published once more.
+        """
+        slot_request = next(
+            (item for item in items if item.kind is ItemKind.SLOT_REQUEST and item.job_id == job.id), None
+        )
+        if slot_request is not None and slot_request.want == "slot":
+            await self._slot_client.ask(job, SlotState("slot", slot_request.attempt), relay_id)
+            await self.publish_copy(event)
+        elif job.ended and not items:
+            # With the epoch of this end: that of a run that has begun meanwhile is a later one. It stays in the slot
+            # table until a sweep has compared.
+            await self._slot_client.ask(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
+
+    async def bring_on(self, event: Event, relay_id: str) -> None:
+        """Redrive what leads to a job that is not known, as a sweep does: it leads there again."""
+        names = event.job_id.split(CHILD_SEPARATOR)
+        stalled = [
+            item
+            for depth in range(len(names))
+            for item in (await self._look(CHILD_SEPARATOR.join(names[: depth + 1]), relay_id))[1]
+        ]
+        await dispatch(self._emitter, event.session_id, stalled, f"{relay_id}.{self._clock.now_ms()}")
+
+    async def _lives(self, job_id: str) -> bool:
+        loaded = await self._store.load(job_id)
+        return loaded is not None and not loaded.job.ended
+
+    async def _look(self, job_id: str, relay_id: str) -> tuple[Entry | None, tuple[WorkItem, ...]]:
+        """Return what the admission knows of a job, and its work items that nobody works on, as a sweep finds them."""
+        entry = await self._admission.entry(job_id)
+        slot_table = {job_id: entry} if entry else {}
+        now_ms = self._clock.now_ms()
+        looked = await self._store.look(root_of(job_id), relay_id, now_ms, LOST_AFTER_MS, slot_table, only=job_id)
+        return entry, looked.lost

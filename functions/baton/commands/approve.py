@@ -1,0 +1,89 @@
+"""Decides what a job asks a person: it goes on, with edited arguments where there are some, or the call fails.
+
+Invariant: a decision is a signal, so it has its backup message, and the first one stays; a confirmed decision is the
+recorded one. Secrets that were not shown stay as they were. Who may decide is the API's matter.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from baton.clock import Clock, Randomness
+from baton.commands.signal import SignalJob
+from baton.engine.state import CallRecord, Job
+from baton.engine.waits import LIMIT_APPROVAL, approval_view, left_hidden, restored
+from baton.sdk.redaction import KnownSecrets, redacted
+from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES
+from baton_events.errors import BatonError
+from baton_events.ids import canonical_json
+from baton_events.schema import Completion
+
+
+class EditError(BatonError):
+    """Edited arguments cannot be taken; `field`: which of the body is at fault."""
+
+    def __init__(self, detail: str, field: str = "arguments") -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class DecidedError(BatonError):
+    """A question was decided before, has expired, or its job has ended."""
+
+
+class DecideApproval:
+    """Decides approvals."""
+
+    def __init__(self, signal: SignalJob, clock: Clock, randomness: Randomness) -> None:
+        self._signal = signal
+        self._clock = clock
+        self._randomness = randomness
+
+    async def __call__(
+        self, job: Job, question: CallRecord, by: str, verdict: Literal["ok", "error"], decision: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Record a decision; returns the question with it, as it is shown.
+
+        Raises:
+            UnknownJobError: there is no such question of the job. DecidedError: this decision does not count.
+            PublishError, StoreError: as for a submission.
+        """
+        # The token tells this decision from an equal one: of two at once, one counts.
+        signed = {"by": by, "at": self._clock.now_ms(), "decision": self._randomness.token()}
+        outcome: dict[str, Any] = {verdict: decision | signed}
+        signal_result = await self._signal(job, Completion(call_id=question.id, outcome=outcome))
+        if not signal_result.counts:
+            raise DecidedError("it was decided before, has expired, or its job has ended")
+        return approval_view(question, job.id, outcome)
+
+
+def edited(
+    question: CallRecord,
+    arguments: dict[str, Any],
+    secrets: KnownSecrets,
+    check: Callable[[str, dict[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return what is recorded of edited arguments: without secrets, which the question's own record has.
+
+    `check`: returns a tool's arguments as the tool takes them.
+
+    Raises:
+        EditError: they do not fit.
+    """
+    if question.tool == LIMIT_APPROVAL:
+        return _edited_limit(question, arguments)
+    original = question.arguments["arguments"]
+    checked = check(question.arguments["tool"], restored(secrets.hide_in(arguments), original))
+    kept: dict[str, Any] = redacted(checked)
+    if restored(kept, original) != checked or left_hidden(checked, original):
+        raise EditError("a secret cannot be edited, nor moved: leave it as it is shown, and where it is, or reject")
+    size_bytes = len(canonical_json(kept).encode())
+    if size_bytes > ARGUMENTS_LIMIT_BYTES:
+        raise EditError(f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}")
+    return kept
+
+
+def _edited_limit(question: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+    value, old = arguments.get("value"), question.arguments["value"]
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= old:
+        raise EditError(f"arguments.value must be a number over {old}, got {value!r}", "arguments.value")
+    return {"value": value}

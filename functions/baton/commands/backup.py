@@ -1,0 +1,168 @@
+"""The backup message of an API call: published before the call commits, taken back where the call did nothing.
+
+Every call that changes a job goes the same way: backup message, commit with it as relay message, dispatch, answer. So a
+crash in between loses nothing, and after a failover that forgot the commit the message repeats it. Once the commit is
+done the answer stands, whether dispatching works or not. The backup message dispatches within a minute; of a call so
+slow that its backup message is over, the sweep does.
+
+Source: decisions/0010-backup-messages.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from baton.clock import Clock, Randomness
+from baton.commands.command_result import CommandResult
+from baton.commands.follow import JobNotices
+from baton.engine.state import Job
+from baton.engine.work_items import WorkItem
+from baton.queue.dispatch import dispatch
+from baton.transport.meter import charge
+from baton_events.emitter import Emitter
+from baton_events.errors import JobGoneError, PublishError, StoreError, UnknownJobError
+from baton_events.ids import event_id
+from baton_events.schema import AgentLoopInit, Command, LoopPayload
+from baton_events.timestamps import moment
+
+_log = logging.getLogger("baton.acceptance")
+
+BACKUP_DELAY_MS = 60_000
+# A commit is repeated when a failover can no longer forget it (20 s, and clocks that are wrong): one that comes later
+# than this after its backup message was published needs another backup message.
+WITNESSED_MS = BACKUP_DELAY_MS - 25_000
+# For so long after it was submitted a job may have been created by a call that was late itself, or by its backup
+# message.
+YOUNG_MS = 900_000
+
+
+class Backups:
+    """Makes the backup messages of calls."""
+
+    def __init__(self, emitter: Emitter, clock: Clock, randomness: Randomness, notices: JobNotices) -> None:
+        self.emitter = emitter
+        self.clock = clock
+        self.notices = notices
+        self._randomness = randomness
+
+    def of(self, job: Job, command: Command, command_id: str = "") -> "Backup":
+        """Begin a call. `command_id`: under which each of its messages has the command; empty: each has another."""
+        return Backup(self, job, command, command_id)
+
+    def new_id(self, job_id: str, command: Command) -> str:
+        """Return an id for a command about a job."""
+        return event_id(f"{command.kind}:{job_id}:{self._randomness.token()}")
+
+    async def carry_out(
+        self, job: Job, command: Command, commit: Callable[[str], Awaitable[CommandResult]]
+    ) -> CommandResult:
+        """Carry out a command about an ended job; `commit` gets the relay message.
+
+        Raises:
+            PublishError, StoreError: as for a submission. JobGoneError: the job's data is gone.
+        """
+        backup = self.of(job, command)
+        await backup.publish()
+        try:
+            result = await commit(backup.relay_id)
+        except (UnknownJobError, JobGoneError):
+            await backup.not_needed()
+            raise
+        if result.refused:
+            await backup.take_back_with(result.items)
+        else:
+            await backup.publish_if_late()
+            await backup.dispatch(result.job, result.items)
+        return result
+
+
+class Backup:
+    """The backup message of one call, which began when this was made."""
+
+    def __init__(self, backups: Backups, job: Job, command: Command, command_id: str) -> None:
+        self.job, self.command, self.relay_id = job, command, ""
+        self.began_ms = backups.clock.now_ms()
+        self._backups, self._emitter, self._command_id = backups, backups.emitter, command_id
+
+    async def publish(self) -> None:
+        """Publish it: the relay message of what the call commits.
+
+        Raises:
+            PublishError: the queue does not take it, and the call must do nothing.
+        """
+        self.relay_id = await self._send()
+
+    async def publish_if_late(self) -> None:
+        """Publish another one: a slow call may have committed just before its message came, or after it."""
+        if self._is_late():
+            await self._send()
+
+    async def not_needed(self) -> None:
+        """Take it back: this call did nothing. One that may be under way can carry work items by now, and stays."""
+        if not self._is_late():
+            await self._take_back()
+
+    async def refuse(self) -> None:
+        """Take it back for sure: whoever reads that a job is refused must not see it run.
+
+        One that may be under way is not taken back, as in `not_needed`: it may have created the job by now.
+
+        Raises:
+            PublishError: it may come.
+        """
+        if not self._is_late():
+            await self._emitter.cancel(self.relay_id)
+        if self._is_late():
+            raise PublishError(
+                f"backup message {self.relay_id} may have come before: whether its job is refused is not known"
+            )
+
+    async def take_back_with(self, items: tuple[WorkItem, ...]) -> None:
+        """Take back that of a refused change, once the work items that it carries are out.
+
+        Reading the job may have made it request a slot, which this message carries then.
+
+        Raises:
+            StoreError: it may be under way, and may still change the job.
+        """
+        await dispatch(self._emitter, self.job.session_id, items, self.relay_id)
+        if self._is_late():
+            raise StoreError(
+                f"job {self.job.id!r} may still be changed: its backup message is under way; read it in a minute"
+            )
+        await self._take_back()
+
+    async def dispatch(self, job: Job, items: tuple[WorkItem, ...]) -> None:
+        """Dispatch what was committed, as far as the queue takes it, and wake who follows the job here."""
+        self._backups.notices.notify(job.id)
+        try:
+            await dispatch(self._emitter, job.session_id, items, self.relay_id)
+        except PublishError as error:
+            _log.warning(
+                "the next step of job %s is dispatched within two minutes, by its backup message or a sweep: %s",
+                job.id,
+                error,
+            )
+
+    async def _send(self) -> str:
+        now_ms = self._backups.clock.now_ms()
+        event = AgentLoopInit(
+            id=self._command_id or self._backups.new_id(self.job.id, self.command),
+            session_id=self.job.session_id,
+            job_id=self.job.id,
+            created_at=moment(now_ms),
+            payload=LoopPayload(turn=1, command=self.command),
+        )
+        message_id = await self._emitter.emit(event, not_before_ms=now_ms + BACKUP_DELAY_MS)
+        charge(messages=1)
+        return message_id
+
+    def _is_late(self) -> bool:
+        return self._backups.clock.now_ms() - self.began_ms >= WITNESSED_MS
+
+    async def _take_back(self) -> None:
+        try:
+            await self._emitter.cancel(self.relay_id)
+        except PublishError as error:
+            _log.warning(
+                "backup message %s could not be taken back; it will find the job as it is: %s", self.relay_id, error
+            )

@@ -1,0 +1,78 @@
+"""Cancels a job: at once, whatever runs for it; what still runs finds its work item gone, and its result is dropped.
+
+The call publishes its backup message, commits, and dispatches what follows: the job gives its slot back, and a job
+above it goes on. The backup message commits the same again, which changes nothing unless a failover forgot it. What the
+end of a job is made of: `engine.lifecycle.cancelled`.
+"""
+
+from baton.clock import Clock
+from baton.commands.backup import YOUNG_MS, Backups
+from baton.commands.command_result import ATTEMPTS, CommandResult, missing
+from baton.engine.commit.answers import Recorded
+from baton.engine.decide import cancel
+from baton.engine.effects import Changes
+from baton.engine.state import Job
+from baton.engine.step_results import Cancelled
+from baton.engine.work_items import WorkItem
+from baton.storage.ports.jobs import Archive, Store
+from baton.storage.usage import record
+from baton_events.errors import JobGoneError, StoreError, UnknownJobError
+from baton_events.schema import Cancellation, Event
+
+
+class CancelJob:
+    """Cancels jobs, for the API or for a backup message."""
+
+    def __init__(self, store: Store, archive: Archive, backups: Backups, clock: Clock) -> None:
+        self._store = store
+        self._archive = archive
+        self._backups = backups
+        self._clock = clock
+
+    async def __call__(self, job: Job, by: str) -> CommandResult:
+        """Cancel a job; one that has ended stays as it is.
+
+        Raises:
+            PublishError, StoreError: as for a submission.
+        """
+        command = Cancellation(by=by, run=job.run)
+        backup = self._backups.of(job, command)
+        await backup.publish()
+        try:
+            result = await self.commit(job.id, command, backup.relay_id)
+        except (UnknownJobError, JobGoneError):
+            await backup.not_needed()
+            raise
+        idle = not result.changed and not result.items
+        if idle and backup.began_ms - (result.job.finished_at_ms or 0) > YOUNG_MS:
+            await backup.not_needed()
+        await backup.publish_if_late()
+        await backup.dispatch(result.job, result.items)
+        return result
+
+    async def commit(self, job_id: str, command: Cancellation, relay_id: str) -> CommandResult:
+        """Write the end of a job, unless it has ended or runs again by now.
+
+        Raises:
+            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
+            StoreError: what became of it is not known: a write that was repeated may have done it the first time.
+        """
+        changed = False
+        for _ in range(ATTEMPTS):
+            loaded = await self._store.load(job_id)
+            if loaded is None:
+                break
+            now_ms = self._clock.now_ms()
+            changes = cancel(loaded.job, Cancelled(command.by, command.run), now_ms).changes
+            recorded, items = await record(self._store, loaded, relay_id, changes or Changes(), now_ms)
+            if recorded is Recorded.COMMITTED:
+                job = changes.job if changes and changes.job else loaded.job
+                return CommandResult(job, changes is not None, items)
+            changed = changed or recorded is Recorded.CHANGED
+        if changed:
+            raise StoreError(f"job {job_id!r} changes, and a read does not show it as it is: send the request again")
+        raise await missing(self._archive, job_id)
+
+    async def again(self, event: Event, command: Cancellation, relay_id: str) -> tuple[WorkItem, ...]:
+        """Do what a backup message repeats; returns work items to dispatch."""
+        return (await self.commit(event.job_id, command, relay_id)).items

@@ -1,0 +1,90 @@
+"""The commands about jobs, one object each, and which of them a backup message repeats."""
+
+from baton.admission.slot_client import SlotClient
+from baton.clock import Clock, Randomness
+from baton.commands.after_failover import AfterFailover
+from baton.commands.approve import DecideApproval
+from baton.commands.backup import Backups
+from baton.commands.cancel import CancelJob
+from baton.commands.delete import DeleteJob
+from baton.commands.follow import JobNotices
+from baton.commands.retry import RetryJob
+from baton.commands.schedule import FireSchedule
+from baton.commands.signal import SignalJob
+from baton.commands.submit import SubmitJob
+from baton.engine.work_items import WorkItem
+from baton.storage.ports.all_jobs import Admission
+from baton.storage.ports.jobs import Archive, Store
+from baton_events.emitter import Emitter
+from baton_events.errors import JobGoneError, UnknownJobError
+from baton_events.schema import (
+    AgentLoopInit,
+    Cancellation,
+    Command,
+    Completion,
+    Event,
+    Occurrence,
+    Recurrence,
+    Removal,
+    Retrial,
+    Submission,
+)
+
+
+class Commands:
+    """The commands, for the API and for backup messages."""
+
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        admission: Admission,
+        slot_client: SlotClient,
+        emitter: Emitter,
+        clock: Clock,
+        randomness: Randomness,
+        notices: JobNotices,
+    ) -> None:
+        backups = Backups(emitter, clock, randomness, notices)
+        self.after_failover = after_failover = AfterFailover(store, admission, slot_client, emitter, clock)
+        self.submit = SubmitJob(store, archive, slot_client, backups, after_failover, clock)
+        self.cancel = CancelJob(store, archive, backups, clock)
+        self.retry = RetryJob(store, archive, slot_client, backups, after_failover, clock)
+        self.delete = DeleteJob(archive, slot_client, backups, after_failover, clock)
+        self.signal = SignalJob(store, backups, after_failover, clock)
+        self.decide = DecideApproval(self.signal, clock, randomness)
+        self.fire = FireSchedule(self.submit, admission, slot_client.quota, clock)
+
+    async def receive(self, event: Event, relay_id: str, token: str = "") -> tuple[WorkItem, ...] | None:
+        """Carry out the command that an event brings; returns work items to dispatch, None where it brings none.
+
+        `token`: what the queue signed when it delivered the event; empty where `relay_id` itself was signed.
+
+        Raises:
+            UnknownJobError: its job is not known (yet), or the tool call that it is about.
+        """
+        command = event.payload.command if isinstance(event, AgentLoopInit) else None
+        if command is None:
+            return None
+        try:
+            return await self._again(event, command, relay_id, token)
+        except JobGoneError:
+            return ()
+        except UnknownJobError:
+            await self.after_failover.bring_on(event, relay_id)
+            raise
+
+    async def _again(self, event: Event, command: Command, relay_id: str, token: str) -> tuple[WorkItem, ...]:
+        match command:
+            case Submission():
+                return await self.submit.again(event, command, relay_id)
+            case Cancellation():
+                return await self.cancel.again(event, command, relay_id)
+            case Retrial():
+                return await self.retry.again(event, command, relay_id)
+            case Removal():
+                return await self.delete.again(event, command, relay_id)
+            case Completion() | Occurrence():
+                return await self.signal.again(event, command, relay_id)
+            case Recurrence():
+                return await self.fire(event, command, relay_id, token)

@@ -1,0 +1,186 @@
+"""Signals a job: an event that it waits for, or will, or the outcome of a tool call that waits. The first one stays.
+
+The call publishes its backup message, records the signal, and dispatches what waited. The backup message records it
+where a failover forgot it, and again once a forgotten call is there. An operation's outcome takes the same path by
+webhook and by stream. Must not: know how an outcome arrives.
+"""
+
+import logging
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from baton.clock import Clock
+from baton.commands.after_failover import AfterFailover
+from baton.commands.backup import Backups
+from baton.engine.commit.answers import Signal, SignalAnswer, SignalResult
+from baton.engine.effects import COMPLETIONS
+from baton.engine.state import Job
+from baton.engine.waits import APPROVALS
+from baton.engine.work_items import WorkItem
+from baton.observability.counters import Counters, count
+from baton.sdk.any_json import AnyJson
+from baton.sdk.redaction import KnownSecrets, redacted
+from baton.storage.ports.jobs import Reader, Snapshot, Store
+from baton.storage.ports.operation_stream import OperationStream
+from baton.storage.usage import record_signal
+from baton_events.errors import BatonError, StoreError, UnknownJobError
+from baton_events.ids import call_of_operation, canonical_json, job_of_call
+from baton_events.schema import Completion, Event, Occurrence
+
+_log = logging.getLogger("baton.operations")
+
+
+class SignalJob:
+    """Signals jobs, for the API or for a backup message."""
+
+    def __init__(self, store: Store, backups: Backups, after_failover: AfterFailover, clock: Clock) -> None:
+        self._store = store
+        self._backups = backups
+        self._after_failover = after_failover
+        self._clock = clock
+
+    async def __call__(self, job: Job, command: Completion | Occurrence) -> SignalResult:
+        """Record what a job waits for, or will: an operation's outcome, or an event.
+
+        Raises:
+            UnknownJobError: there is no such tool call of the job.
+            PublishError, StoreError: as for a submission.
+        """
+        if isinstance(command, Completion):
+            command = command.model_copy(update={"run": job.run})
+        command_id = self._backups.new_id(job.id, command)
+        backup = self._backups.of(job, command, command_id)
+        await backup.publish()
+        try:
+            signalled = await self.commit(job.id, signal_of(command_id, command), backup.relay_id)
+        except UnknownJobError:
+            await backup.not_needed()
+            raise
+        if signalled.signal_result in (SignalResult.OTHER, SignalResult.ENDED) and not signalled.items:
+            await backup.not_needed()
+        await backup.publish_if_late()
+        await backup.dispatch(job, signalled.items)
+        return signalled.signal_result
+
+    async def commit(self, job_id: str, signal: Signal, relay_id: str) -> SignalAnswer:
+        """Record a signal, which ends a wait or is kept until there is one.
+
+        Raises:
+            UnknownJobError: there is no such job, or it is not in that run (yet).
+        """
+        signalled = await record_signal(self._store, job_id, relay_id, signal, self._clock.now_ms())
+        if signalled.signal_result is SignalResult.UNKNOWN:
+            raise UnknownJobError(f"there is no job {job_id!r} (yet), or it is not in run {signal.run}")
+        return signalled
+
+    async def again(self, event: Event, command: Completion | Occurrence, relay_id: str) -> tuple[WorkItem, ...]:
+        """Do what a backup message repeats.
+
+        A failover forgot what is new here, and may do so again; where it forgot the call, too, that is redriven.
+        """
+        signalled = await self.commit(event.job_id, signal_of(event.id, command), relay_id)
+        if signalled.signal_result.is_new:
+            await self._after_failover.publish_again(event, "kept")
+        if signalled.signal_result is SignalResult.EARLY:
+            await self._after_failover.bring_on(event, relay_id)
+        return signalled.items
+
+
+def signal_of(command_id: str, command: Completion | Occurrence) -> Signal:
+    """Return what a command signals, as the store takes it; it has the id of the command's event."""
+    match command:
+        case Completion():
+            return Signal(command_id, canonical_json(command.outcome), call_id=command.call_id, run=command.run)
+        case Occurrence():
+            return Signal(command_id, canonical_json({"ok": command.data}), event=command.name)
+
+
+_NO_ERROR_TEXT = "the operation failed"
+
+
+class UnknownOperationError(BatonError):
+    """No tool call has this operation."""
+
+    status = 404
+
+    def __init__(self, operation_id: str) -> None:
+        super().__init__(f"there is no operation {operation_id!r}")
+
+
+class CompletionBody(BaseModel):
+    """The outcome of an operation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    success: Annotated[bool, Field(strict=True)]
+    result: AnyJson = None
+    error: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "CompletionBody":
+        if self.success and self.error is not None:
+            raise ValueError("a success has no error: send `result`, or `success: false`")
+        if not self.success and self.result is not None:
+            raise ValueError("a failure has no result: send `error`, or `success: true`")
+        return self
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What is recorded as the call's outcome."""
+        if self.success:
+            return {"ok": self.result}
+        return {"error": {"type": "operation_failed", "message": self.error or _NO_ERROR_TEXT}}
+
+
+class CompleteOperation:
+    """Signals outcomes of operations."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        signal: SignalJob,
+        stream: OperationStream,
+        counters: Counters,
+        secrets: KnownSecrets,
+    ) -> None:
+        self._reader = reader
+        self._signal = signal
+        self._stream = stream
+        self._counters = counters
+        self._secrets = secrets
+
+    async def find(self, operation_id: str) -> tuple[Snapshot, str]:
+        """The job of an operation, and the id of the tool call that waits for it.
+
+        Raises:
+            UnknownOperationError: there is none; a decision is no operation either, since it needs an operator's key.
+        """
+        call_id = call_of_operation(operation_id)
+        snapshot = await self._reader.job(job_of_call(call_id)) if call_id else None
+        if snapshot is None or all(call.id != call_id or call.tool in APPROVALS for call in snapshot.calls):
+            raise UnknownOperationError(operation_id)
+        return snapshot, call_id
+
+    async def complete(self, operation_id: str, body: CompletionBody, way: str) -> SignalResult:
+        """Take in an outcome; `way`: how it came, for the counters.
+
+        Raises:
+            UnknownOperationError: there is no such operation.
+            PublishError, StoreError: it is not certain that it was taken in.
+        """
+        snapshot, call_id = await self.find(operation_id)
+        outcome = self._secrets.hide_in(redacted(body.outcome))
+        try:
+            signal_result = await self._signal(snapshot.job, Completion(call_id=call_id, outcome=outcome))
+        except UnknownJobError as error:
+            raise UnknownOperationError(operation_id) from error
+        await self._note(operation_id, way, signal_result)
+        return signal_result
+
+    async def _note(self, operation_id: str, way: str, signal_result: SignalResult) -> None:
+        try:
+            await self._stream.forget(operation_id)
+        except StoreError as error:
+            _log.warning("operation %s is completed, and counted as waiting for a while: %s", operation_id, error)
+        await count(self._counters, {f"{COMPLETIONS}:{way}:{signal_result}": 1})
