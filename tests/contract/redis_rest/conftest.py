@@ -1,12 +1,11 @@
 """A bridge with a real server behind it, as a process of its own, for every test in this folder."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.contract.redis_rest.local_redis import LocalRedis, free_of_processes
-from tests.contract.redis_rest.sdk import Sdk
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +22,3 @@ def redis(shared_redis: LocalRedis) -> LocalRedis:
     """The shared server, emptied."""
     assert shared_redis.command("FLUSHALL") == "OK"
     return shared_redis
-
-
-@pytest.fixture(params=["sync", "async"])
-async def sdk(request: pytest.FixtureRequest, redis: LocalRedis) -> AsyncIterator[Sdk]:
-    """The official SDK's client, once sync and once async."""
-    client = Sdk(request.param, redis.url)
-    yield client
-    await client.close()

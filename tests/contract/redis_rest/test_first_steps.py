@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 from upstash_redis.asyncio import Redis
-from upstash_redis.errors import UpstashError
 
 from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis
 
@@ -32,24 +31,3 @@ async def test_a_script_with_the_key_locking_flag_runs_by_text_and_by_hash(sdk: 
     expected = ["v", 3, 1, None, "OK"]
     assert await sdk.eval(SCRIPT, keys=["k"]) == expected
     assert await sdk.evalsha(hashlib.sha1(SCRIPT.encode()).hexdigest(), keys=["k"]) == expected
-
-
-async def test_a_pipeline_and_a_transaction_answer_in_order(sdk: Redis) -> None:
-    """Both return one result per command."""
-    pipeline = sdk.pipeline()
-    pipeline.set("a", 1)
-    pipeline.incr("a")
-    pipeline.hset("h", values={"x": "1"})
-    pipeline.hgetall("h")
-    assert await pipeline.exec() == [True, 2, 1, {"x": "1"}]
-    transaction = sdk.multi()
-    transaction.incr("a")
-    transaction.get("a")
-    assert await transaction.exec() == [3, "3"]
-
-
-async def test_a_wrong_token_is_refused(redis: LocalRedis) -> None:
-    """The SDK raises the service's own text."""
-    async with Redis(redis.url, "wrong", rest_retries=0) as client:
-        with pytest.raises(UpstashError, match="WRONGPASS"):
-            await client.get("k")

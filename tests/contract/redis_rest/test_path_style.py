@@ -6,12 +6,6 @@ import pytest
 from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis
 
 
-def test_an_encoded_slash_stays_inside_its_argument(redis: LocalRedis) -> None:
-    """The path is split before it is decoded."""
-    assert redis.http.get("/set/a%2Fb/c%2Fd%20e").json() == {"result": "OK"}
-    assert redis.command("GET", "a/b") == "c/d e"
-
-
 def test_the_body_and_then_the_query_follow_the_path(redis: LocalRedis) -> None:
     """`POST /set/foo?EX=100` with a body is SET foo body EX 100."""
     assert redis.http.post("/set/foo?EX=100", content=b"V").json() == {"result": "OK"}
@@ -45,30 +39,6 @@ def test_head_runs_the_command_and_sends_no_body(redis: LocalRedis) -> None:
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-length"] == str(len(b'{"result":"OK"}'))
     assert redis.command("GET", "k") == "v"
-
-
-def test_an_empty_segment_is_an_empty_argument(redis: LocalRedis) -> None:
-    """`/set/k/` sets the empty string."""
-    assert redis.http.get("/set/k/").json() == {"result": "OK"}
-    assert redis.command("GET", "k") == ""
-
-
-def test_arguments_are_bytes_not_text(redis: LocalRedis) -> None:
-    """A percent-encoded byte that is no UTF-8 is stored as it is."""
-    redis.http.get("/set/k/%ff%00")
-    assert redis.command("STRLEN", "k") == 2
-
-
-def test_publish_is_an_ordinary_command(redis: LocalRedis) -> None:
-    """Nobody listens, so nobody got it."""
-    assert redis.http.get("/publish/channel/hello").json() == {"result": 0}
-
-
-@pytest.mark.parametrize("path", ["/", "//"])
-def test_a_base_url_may_end_in_a_slash(redis: LocalRedis, path: str) -> None:
-    """SDKs append to whatever base they were given."""
-    assert redis.post(["PING"], redis.url + path).json() == {"result": "PONG"}
-    assert redis.post([["PING"]], redis.url + path + "pipeline").json() == [{"result": "PONG"}]
 
 
 def test_other_methods_are_not_allowed(redis: LocalRedis) -> None:

@@ -54,14 +54,6 @@ def test_a_pattern_subscriber_is_told_the_channel(redis: LocalRedis) -> None:
         assert next(payloads) == "pmessage,ch*,ch7,hello"
 
 
-def test_a_line_end_in_a_message_does_not_break_the_frame(redis: LocalRedis) -> None:
-    """It is written as JSON would."""
-    with events(redis, "/subscribe/c") as payloads:
-        next(payloads)
-        redis.command("PUBLISH", "c", "a\r\nb\n\ndata: forged")
-        assert next(payloads) == r"message,c,a\r\nb\n\ndata: forged"
-
-
 def test_the_monitor_shows_commands_scripts_calls_included(redis: LocalRedis) -> None:
     """`"OK"` in quotes comes first."""
     with events(redis, "/monitor") as payloads:

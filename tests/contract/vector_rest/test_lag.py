@@ -35,27 +35,3 @@ def test_a_new_vector_is_fetched_at_once_and_found_later(lagging: LocalVector) -
     assert [record["id"] for record in lagging.result("/range", {"cursor": "0", "limit": 5})["vectors"]] == ["a"]
     settle(lagging)
     assert (ids(lagging), counts(lagging)) == (["a"], (1, 0))
-
-
-def test_a_changed_vector_is_found_as_it_was(lagging: LocalVector) -> None:
-    """Until the change is indexed."""
-    lagging.result("/upsert", {"id": "a", "vector": [1, 0], "metadata": {"v": 1}})
-    settle(lagging)
-    lagging.result("/upsert", {"id": "a", "vector": [0, 1], "metadata": {"v": 2}})
-    (hit,) = lagging.result("/query", {"vector": [1, 0], "includeMetadata": True})
-    assert (hit["score"], hit["metadata"]) == (1, {"v": 1})
-    assert ids(lagging, filter="v = 2") == []
-    assert counts(lagging) == (1, 1)
-    settle(lagging)
-    assert lagging.result("/query", {"vector": [0, 1]})[0]["score"] == 1
-
-
-def test_what_is_deleted_is_not_found(lagging: LocalVector) -> None:
-    """Whether it was indexed or not."""
-    lagging.result("/upsert", {"id": "a", "vector": [1, 0]})
-    assert lagging.result("/delete", ["a"]) == {"deleted": 1}
-    assert counts(lagging) == (0, 0)
-    lagging.result("/upsert", {"id": "a", "vector": [1, 0]})
-    settle(lagging)
-    lagging.result("/reset")
-    assert (ids(lagging), counts(lagging)) == ([], (0, 0))

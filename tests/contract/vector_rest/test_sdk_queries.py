@@ -33,21 +33,6 @@ async def test_the_most_similar_come_first(sdk: Sdk) -> None:
     assert hits[0] == QueryResult("east", 1.0)
 
 
-async def test_the_same_vector_scores_exactly_one_and_others_less(sdk: Sdk) -> None:
-    """Users compare with == 1."""
-    await sdk.run("upsert", [("same", [0.1, 0.7]), ("longer", [0.2, 1.4]), ("near", [0.1, 0.7001])])
-    hits = {hit.id: hit.score for hit in await sdk.run("query", [0.1, 0.7])}
-    assert hits["same"] == hits["longer"] == 1
-    assert 0.99 < hits["near"] < 1
-
-
-async def test_a_zero_vector_is_neither_similar_nor_opposite(sdk: Sdk) -> None:
-    """Its cosine counts as 0."""
-    await sdk.run("upsert", [("zero", [0, 0]), ("east", [1, 0])])
-    assert [(hit.id, hit.score) for hit in await sdk.run("query", [1, 0])] == [("east", 1), ("zero", 0.5)]
-    assert [hit.score for hit in await sdk.run("query", [0, 0])] == [0.5, 0.5]
-
-
 async def test_top_k_and_the_parts_that_are_included(sdk: Sdk) -> None:
     """What a record does not have is absent."""
     await fill(sdk)

@@ -155,25 +155,6 @@ async def test_paging_ends_with_an_empty_cursor(sdk: Sdk, first_cursor: str) -> 
     assert found == [FetchResult(str(number), [1.0, 0.0], {"n": number}, "d") for number in range(6)]
 
 
-async def test_paging_survives_changes_between_pages(sdk: Sdk) -> None:
-    """No record that was there throughout is skipped or repeated."""
-    await sdk.run("upsert", [(f"a{number}", [1, 0]) for number in range(6)])
-    first = await sdk.run("range", limit=2)
-    await sdk.run("delete", ["a0", "a1", "a2"])
-    await sdk.run("upsert", [("a4", [0, 1]), ("a9", [0, 1])])
-    second = await sdk.run("range", cursor=first.next_cursor, limit=2)
-    third = await sdk.run("range", cursor=second.next_cursor, limit=2)
-    assert [record.id for page in (first, second, third) for record in page.vectors] == [
-        "a0",
-        "a1",
-        "a3",
-        "a4",
-        "a5",
-        "a9",
-    ]
-    assert third.next_cursor == ""
-
-
 async def test_paging_by_prefix(sdk: Sdk) -> None:
     """The pages are full of matching records."""
     await sdk.run("upsert", [(f"{'ab'[number % 2]}{number}", [1, 0]) for number in range(8)])

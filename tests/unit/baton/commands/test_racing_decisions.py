@@ -16,6 +16,7 @@ from tests.unit.baton.kit.approval_kit import Kit, asked, checkpoints, run_for_a
 from tests.unit.baton.kit.stage import Stage
 
 DECISIONS = 1_000
+LONG = pytest.mark.long
 
 
 class Crowded(FakeStore):
@@ -55,7 +56,7 @@ def expected_runs(decided: dict[str, Any]) -> list[int]:
     return [(decided["editedArguments"] or decided["arguments"])["amount"]]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=LONG), pytest.param(3, marks=LONG)])
 async def test_of_a_thousand_decisions_one_counts(seed: int) -> None:
     """All others are told that it is too late; what runs is what the one said."""
     kit = Kit()
@@ -72,7 +73,7 @@ async def test_of_a_thousand_decisions_one_counts(seed: int) -> None:
         assert (await api.read(job_id))["status"] == "completed"
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=LONG if seed % 4 else ()) for seed in range(20)])
 async def test_decisions_race_with_a_cancellation(seed: int) -> None:
     """Whichever comes first: a decision that counted before the end stays recorded, and nothing runs after the end."""
     kit = Kit()

@@ -23,19 +23,6 @@ async def states(server: Served, query: str = "") -> list[str]:
     return [event["state"] for event in (await server.call("GET", f"/v2/events?{query}"))["events"]]
 
 
-async def test_delivered_message_stays_readable(server: Served) -> None:
-    """GET right after publish works though it was delivered already (qstash.md 22)."""
-    message_id = await published(server)
-    message = await server.call("GET", f"/v2/messages/{message_id}")
-    assert (message["messageId"], message["body"], message["url"]) == (message_id, "hello", URL)
-
-
-async def test_unknown_message_is_404(server: Served) -> None:
-    """Both reading and cancelling."""
-    assert (await server.client.get("/v2/messages/msg_none")).status_code == 404
-    assert (await server.client.delete("/v2/messages/msg_none")).status_code == 404
-
-
 async def test_cancel_counts_unfinished_messages_only(server: Served) -> None:
     """A delivered one counts 0."""
     waiting = await published(server, Upstash_Delay="1h")

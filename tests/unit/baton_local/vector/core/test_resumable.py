@@ -16,15 +16,6 @@ def begun(queries: ResumableQueries, name: str = "q", first: int = 2, max_idle_m
     return [hit.record.id for hit in hits]
 
 
-def test_every_hit_is_given_once() -> None:
-    """Then none."""
-    queries = ResumableQueries(9)
-    given = begun(queries)
-    for _ in range(3):
-        given += [hit.record.id for hit in queries.more("q", 2, 0)[0]]
-    assert given == ["0", "1", "2", "3", "4"]
-
-
 def test_a_query_that_nobody_asks_for_ends() -> None:
     """Each use begins the wait anew."""
     queries = ResumableQueries(9)
@@ -34,18 +25,3 @@ def test_a_query_that_nobody_asks_for_ends() -> None:
     assert queries.count(201) == 0
     with pytest.raises(ApiError, match="Resumable query q does not exist, or it has ended"):
         queries.more("q", 1, 201)
-
-
-def test_room_is_made_by_ending() -> None:
-    """Or by waiting."""
-    queries = ResumableQueries(2)
-    begun(queries, "a")
-    begun(queries, "b", max_idle_ms=50)
-    with pytest.raises(ApiError, match="2 are open"):
-        queries.check_room(0)
-    queries.check_room(51)
-    begun(queries, "b")
-    queries.end("a", 0)
-    queries.check_room(0)
-    with pytest.raises(ApiError):
-        queries.end("a", 0)

@@ -104,6 +104,15 @@ def test_view_shows_all_options() -> None:
     assert {name: shown[name] for name in expected} == expected
 
 
+def test_redacted_parts_show_digests() -> None:
+    """As with messages."""
+    world = World()
+    schedule_id = create(world, body=b"secret", upstash_forward_x="secret", upstash_redact_fields="body,headers")
+    shown = view(world, schedule_id)
+    assert shown["body"].startswith("REDACTED:")
+    assert shown["header"]["X"][0].startswith("REDACTED:")
+
+
 def test_same_id_replaces_entirely() -> None:
     """An old body disappears; the old rhythm, too."""
     world = World()
