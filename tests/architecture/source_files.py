@@ -63,5 +63,5 @@ def production_files() -> tuple[SourceFile, ...]:
 
 
 def all_files() -> tuple[SourceFile, ...]:
-    """Those, and the tests."""
-    return source_files(*PACKAGES.values(), "tests")
+    """Those, the deployed functions, and the tests."""
+    return source_files(*PACKAGES.values(), "functions/handlers", "tests")

@@ -22,11 +22,12 @@ class Bundle:
 
 def made_bundles(work: Path) -> dict[str, Bundle]:
     """Both, by name."""
-    bundling = Bundling(ROOT)
-    found = {}
-    for name in BUNDLES:
-        archive = bundling.make(name, Ingredients(PLATFORM, app=APP), work)
-        with zipfile.ZipFile(archive.path) as packed:
-            packed.extractall(work / name)
-        found[name] = Bundle(archive, work / name)
-    return found
+    return {name: made_bundle(work, name) for name in BUNDLES}
+
+
+def made_bundle(work: Path, name: str, project: Path = ROOT, app: Path | None = APP) -> Bundle:
+    """One of a project, below a folder."""
+    archive = Bundling(project).make(name, Ingredients(PLATFORM, app=app), work)
+    with zipfile.ZipFile(archive.path) as packed:
+        packed.extractall(work / name)
+    return Bundle(archive, work / name)

@@ -29,16 +29,16 @@ def functions_of(
 ) -> dict[str, LambdaFunction]:
     """Every function that is deployed, by name; none runs yet."""
 
-    def function(name: str, handler: str) -> LambdaFunction:
+    def function(name: str) -> LambdaFunction:
         bundle = bundles["baton-models" if name == "agent-loop" else "baton"]
-        return LambdaFunction(handler, bundle.folder, runtime, environment)
+        return LambdaFunction(handler_of(name), bundle.folder, runtime, environment)
 
-    webhooks = {spec.name: function(spec.name, _handler(spec.name)) for spec in SPECS}
-    return {**webhooks, "site": function("site", "baton/site.handler")}
+    return {name: function(name) for name in (*(spec.name for spec in SPECS), "site")}
 
 
-def _handler(name: str) -> str:
-    return f"baton/handlers/{name.replace('-', '_')}.handler"
+def handler_of(name: str) -> str:
+    """What serverless.yml calls the handler of a function."""
+    return f"functions/handlers/{name.replace('-', '_')}.handler"
 
 
 class LocalCloud:

@@ -42,7 +42,7 @@ def test_it_has_only_what_production_needs(bundles: Mapping[str, Bundle], name: 
     """Our code and its libraries; model libraries in one bundle only; nothing that an installer notes of itself."""
     names = names_of(bundles[name])
     tops = {path.partition("/")[0] for path in names}
-    assert {"baton", "baton_events", "acme_agents", "qstash", "upstash_redis", "mangum"} <= tops
+    assert {"baton", "baton_events", "functions", "acme_agents", "qstash", "upstash_redis", "mangum"} <= tops
     assert not tops & NOT_WANTED
     assert ("pydantic_ai" in tops) == (name == "baton-models")
     assert not [path for path in names if path.endswith(("/RECORD", "/INSTALLER", "/REQUESTED"))]
@@ -56,7 +56,7 @@ def test_every_module_has_its_bytecode_for_lambdas_python_alone(bundles: Mapping
     compiled = {path for path in names if path.endswith(".pyc")}
     assert {path.rpartition(".cpython-")[2] for path in compiled} == {"311.pyc"}
     for path in names:
-        if path.endswith(".py") and path.startswith(("baton/", "baton_events/", "acme_agents/")):
+        if path.endswith(".py") and path.startswith(("baton/", "baton_events/", "functions/", "acme_agents/")):
             folder, _, file = path.rpartition("/")
             assert f"{folder}/__pycache__/{file.removesuffix('.py')}.cpython-311.pyc" in compiled
 

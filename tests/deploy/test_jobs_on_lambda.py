@@ -5,75 +5,18 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from click.testing import CliRunner
 
-from baton_local.cli.main import main
 from baton_local.fixtures.servers import QStashServer, RedisServer
 from tests.deploy.bundles import Bundle
-from tests.deploy.local_cloud import LocalCloud
+from tests.deploy.deployment import LIMIT_SECONDS, Deployment
 
 pytestmark = pytest.mark.e2e
 
-KEY = "bk_test"
-LIMIT_SECONDS = 300.0
-_END = ("completed", "failed", "cancelled")
-Start = Callable[..., "Deployment"]
-
-
-class Deployment:
-    """A deployed stack, set up by `baton setup`."""
-
-    def __init__(self, cloud: LocalCloud, environment: Mapping[str, str]) -> None:
-        self.cloud = cloud
-        self._environment = {**environment, **cloud.told}
-        self.said = self.baton("setup")
-        self._client = httpx.Client(
-            base_url=cloud.told["WORKER_BASE_URL"], headers={"authorization": f"Bearer {KEY}"}, timeout=LIMIT_SECONDS
-        )
-
-    def baton(self, *words: str) -> str:
-        """Run a command of an operator; what it said."""
-        done = CliRunner().invoke(main, words, env=self._environment)
-        assert done.exit_code == 0, done.output
-        return done.output
-
-    def submit(self, agent: str) -> str:
-        """Submit a job; its id."""
-        answer = self._client.post("/api/agent-jobs", json={"jobType": agent, "taskDescription": "do it"})
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["id"])
-
-    def job(self, job_id: str) -> dict[str, Any]:
-        """The job as it is now."""
-        told: dict[str, Any] = self._client.get(f"/api/agent-jobs/{job_id}").json()
-        return told
-
-    def ended(self, job_id: str) -> dict[str, Any]:
-        """The job once it has ended."""
-        until = time.monotonic() + LIMIT_SECONDS
-        while (job := self.job(job_id))["status"] not in _END:
-            assert time.monotonic() < until, job
-            time.sleep(0.1)
-        return job
-
-    def stream(self, job_id: str) -> str:
-        """What the stream answers."""
-        return self._client.get(f"/api/agent-jobs/{job_id}/stream").text
-
-    def invocations(self, name: str) -> int:
-        """How often a function was invoked."""
-        return self.cloud.functions[name].invocations
-
-    def close(self) -> None:
-        """End it."""
-        self._client.close()
-        self.cloud.close()
+Start = Callable[..., Deployment]
 
 
 @pytest.fixture
@@ -89,16 +32,8 @@ def deploy(
     redis_process.reset()
 
     def start(**changes: str) -> Deployment:
-        environment = {
-            **qstash_process.env,
-            **redis_process.env,
-            "BATON_APP": "acme_agents.agents:registry",
-            "API_KEYS": f"client:acme:{sha256(KEY.encode()).hexdigest()}",
-            "MESSAGE_RETRY_DELAY_MS": "200",
-            "PUBLISH_BY": "topic",
-            **changes,
-        }
-        made.append(Deployment(LocalCloud(bundles, runtime, environment), environment))
+        app = {"BATON_APP": "acme_agents.agents:registry"}
+        made.append(Deployment(bundles, runtime, {**qstash_process.env, **redis_process.env, **app, **changes}))
         return made[-1]
 
     yield start
@@ -177,7 +112,7 @@ def test_what_the_queue_gave_up_on_comes_back(deploy: Start) -> None:
     """The failure callback reaches its function through the HTTP API, and the job ends."""
     stack = deploy(CONTINUATION="queue", MESSAGE_RETRIES="1")
     executor = stack.cloud.functions["tool-executor"]
-    handler, executor.handler = executor.handler, "functions/baton/handlers/no_such_file.handler"
+    handler, executor.handler = executor.handler, "functions/handlers/no_such_file.handler"
     job_id = stack.submit("greeter")
     until = time.monotonic() + LIMIT_SECONDS
     while not stack.invocations("delivery-failed"):

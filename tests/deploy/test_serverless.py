@@ -16,6 +16,7 @@ from baton.settings.table import SETTINGS
 from baton_events.messages import delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
 from tests.deploy.cloud_template import CloudTemplate, cloud_template
+from tests.deploy.local_cloud import handler_of
 
 pytestmark = pytest.mark.e2e
 
@@ -62,7 +63,7 @@ def route_targets(template: CloudTemplate) -> dict[str, str]:
 def test_each_webhook_is_a_function_with_its_handler_and_time(template: CloudTemplate, spec: Spec) -> None:
     """What webhooks says of it; an event function is behind a function URL, which does not end its work."""
     key, function = template.function(spec.name)
-    assert function["Handler"] == f"baton/handlers/{spec.name.replace('-', '_')}.handler"
+    assert function["Handler"] == handler_of(spec.name)
     assert function["Timeout"] == spec.timeout_seconds
     urls = [url for url in template.of_type("AWS::Lambda::Url").values() if url["TargetFunctionArn"] == _arn(key)]
     behind_url = spec in EVENT_SPECS or spec.path == SWEEP_ENDPOINT
@@ -77,7 +78,7 @@ def test_there_is_no_other_function_than_the_site(template: CloudTemplate) -> No
     """One for API and console, behind the HTTP API."""
     functions = template.of_type("AWS::Lambda::Function").values()
     assert sorted(each["FunctionName"] for each in functions) == [f"baton-dev-{name}" for name in FUNCTION_NAMES]
-    assert template.function("site")[1]["Handler"] == "baton/site.handler"
+    assert template.function("site")[1]["Handler"] == handler_of("site")
 
 
 def test_the_http_api_leads_each_path_to_its_function(template: CloudTemplate) -> None:

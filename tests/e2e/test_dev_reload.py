@@ -10,6 +10,7 @@ from tests.e2e.test_dev_jobs import ended_job, job, submit
 
 pytestmark = pytest.mark.e2e
 
+RUNS = "app | runs with the saved code"
 CODE = '''
 import time
 
@@ -55,7 +56,10 @@ def test_a_job_goes_on_with_the_code_that_was_saved(stack: DevStack, project: Pa
     assert (ended["status"], ended["result"]["answer"]) == ("completed", "after"), ended["error"]
     after = stack.reload()["processes"]
     assert {name for name in before if before[name] != after[name]} == {"app"}
-    assert "app | mine.py has changed: starting again with it" in stack.output_path.read_text()
+    wait_for(lambda: RUNS in stack.output_path.read_text(), "the word that it runs again")
+    said = stack.output_path.read_text()
+    assert said.count(RUNS) == 1
+    assert "app | mine.py has changed: starting again with it" in said
 
 
 def test_an_error_in_what_was_saved_is_shown_and_heals_with_the_next_save(stack: DevStack, project: Path) -> None:
@@ -69,3 +73,4 @@ def test_an_error_in_what_was_saved_is_shown_and_heals_with_the_next_save(stack:
     (project / "mine.py").write_text(CODE.format(word="mended"))
     ended = ended_job(stack, job_id)
     assert (ended["status"], ended["result"]["answer"]) == ("completed", "mended"), ended["error"]
+    wait_for(lambda: RUNS in stack.output_path.read_text(), "the word that it runs again")

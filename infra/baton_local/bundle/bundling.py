@@ -7,14 +7,23 @@ the same bytes: names are sorted, and no times and no owners are kept.
 
 import stat
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from baton_local.bundle.libraries import UNPACKED_LIMIT_BYTES, Libraries, Uv
-from baton_local.bundle.source_code import REQUIREMENTS, compile_modules, copy_app, copy_own, lambda_python
+from baton.distribution import DISTRIBUTION
+from baton_local.bundle.libraries import UNPACKED_LIMIT_BYTES, Libraries
+from baton_local.bundle.source_code import (
+    added_libraries,
+    compile_modules,
+    copy_app,
+    copy_handlers,
+    copy_own,
+    lambda_python,
+)
 from baton_local.dev.stack_error import StackError
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip file has no times before it
@@ -58,12 +67,12 @@ BUNDLES = {"baton": (), "baton-models": ("models",)}
 
 @dataclass(frozen=True, slots=True)
 class Ingredients:
-    """What goes into a bundle beside our own code.
+    """What goes into a bundle beside our own code and the project's libraries.
 
     Attributes:
         platform: `arm64` or `x86_64`.
         extras: of pyproject.toml, such as `otel`.
-        app: the folder with somebody's agents; None for the samples alone.
+        app: the folder with somebody's agents; None for the project's own, or for the samples in a clone of Baton.
     """
 
     platform: str
@@ -72,40 +81,50 @@ class Ingredients:
 
 
 class Bundling:
-    """Makes bundles from a clone of the repository.
+    """Makes bundles of a project: one that `baton init` made, any other with a pyproject.toml, or a clone of Baton.
 
     Raises:
-        StackError: this is no clone, or there is no Python that makes Lambda's bytecode.
+        StackError: this is no project, or there is no uv, or no Python that makes Lambda's bytecode.
     """
 
-    def __init__(self, root: Path) -> None:
-        if not (root / "uv.lock").is_file():
-            raise StackError(f"{root} has no uv.lock: bundles are made in a clone of Baton's repository")
-        self._root = root
-        self._uv = Uv(root)
+    def __init__(self, project: Path) -> None:
+        self._project = project.resolve()
+        self._libraries = Libraries(self._project)
         self._python = lambda_python()
+
+    @property
+    def are_locked(self) -> bool:
+        """Whether the project's libraries are those of a lock file."""
+        return self._libraries.are_locked
 
     def make(self, name: str, wanted: Ingredients, out: Path) -> Archive:
         """Write `OUT/NAME-PLATFORM.zip`."""
         with tempfile.TemporaryDirectory(prefix="baton-bundle-") as work:
             folder = Path(work, "task")
             folder.mkdir()
-            self._fill(folder, Path(work), name, wanted)
+            self._fill(folder, Path(work), (*BUNDLES[name], *wanted.extras), wanted)
             size_bytes = unpacked_bytes(folder)
             if size_bytes > UNPACKED_LIMIT_BYTES:
                 raise StackError(
                     f"{name} has {size_bytes / 2**20:.0f} MB, and Lambda takes {UNPACKED_LIMIT_BYTES / 2**20:.0f}:"
-                    f" leave libraries out of {REQUIREMENTS}"
+                    " leave libraries out"
                 )
             return pack(folder, out / f"{name}-{wanted.platform}.zip")
 
-    def _fill(self, folder: Path, work: Path, name: str, wanted: Ingredients) -> None:
-        libraries = Libraries(self._uv, wanted.platform, (*BUNDLES[name], *wanted.extras))
-        libraries.install_locked(folder, work)
-        copy_own(self._root, folder)
-        if wanted.app is not None:
-            copy_app(wanted.app, folder)
-            requirements = wanted.app / REQUIREMENTS
-            if requirements.is_file():
-                libraries.install_added(folder, work, requirements)
+    def _fill(self, folder: Path, work: Path, extras: Sequence[str], wanted: Ingredients) -> None:
+        listed = self._libraries.install(folder, work, wanted.platform, extras)
+        copy_own(folder)
+        app = self._app(wanted)
+        if app is not None:
+            copy_app(app, folder)
+            added = added_libraries(app) if app != self._project else None
+            if added is not None:
+                self._libraries.install_added(folder, wanted.platform, added, listed)
+        copy_handlers(folder)
         compile_modules(folder, self._python)
+
+    def _app(self, wanted: Ingredients) -> Path | None:
+        if wanted.app is not None:
+            return wanted.app.resolve()
+        settings = tomllib.loads((self._project / "pyproject.toml").read_text(encoding="utf-8"))
+        return None if settings.get("project", {}).get("name") == DISTRIBUTION else self._project

@@ -1,18 +1,23 @@
-"""The libraries of a bundle: the lock file's versions, with their hashes, as wheels for Lambda's platform.
+"""The libraries of a project, with their hashes, as wheels for Lambda's platform.
 
-uv knows the lock file and other platforms' wheels. Lambda's Python 3.11 is on Amazon Linux 2 (glibc 2.26), so wheels
-must be of `manylinux2014` (glibc 2.17); those of `manylinux_2_28` would be installed and fail when they are imported.
+They are those of its lock file, or what its pyproject.toml resolves to where it has none; uv knows both. Lambda's
+Python 3.11 is on Amazon Linux 2 (glibc 2.26), so wheels must be of `manylinux2014` (glibc 2.17). Those of
+`manylinux_2_28` would be installed and fail when they are imported.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-Invariant: the result depends on the lock file alone, not on the machine that installs.
+Invariants: with a lock file the result depends on it alone, not on the machine that installs. Baton is not among the
+libraries: the one that packages is copied, however it was installed.
 """
 
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
+from baton.distribution import DISTRIBUTION
 from baton_local.dev.stack_error import StackError
 from baton_local.dev.surroundings import inherited_environment
 
@@ -37,26 +42,22 @@ class Uv:
         beside = Path(sys.executable).with_name("uv")
         found = str(beside) if beside.exists() else shutil.which("uv")
         if found is None:
-            raise StackError("uv is needed for packaging, and neither beside this Python nor on PATH: run `make setup`")
+            raise StackError("uv is needed for packaging, and neither beside this Python nor on PATH: pip install uv")
         self._program = found
         self._project = project
 
-    def export(self, *options: str) -> str:
-        """The locked requirements of the project, without itself and without what only its developers need."""
-        fixed = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate")
-        return self._ask("export", *fixed, *options)
+    def ask(self, *command: str) -> str:
+        """Run a command in the project's folder; what it prints.
 
-    def install(self, folder: Path, platform: str, python_version: str, options: Sequence[str]) -> None:
-        """Unpack wheels for a platform into a folder. Nothing is built: what has no wheel is an error."""
-        target = ("--target", str(folder), "--python-platform", platform, "--python-version", python_version)
-        wheels = ("--only-binary", ":all:", "--no-compile-bytecode")
-        install = ("pip", "install", *target, *wheels, *options)
+        Raises:
+            StackError: it failed, with the last lines that it said.
+        """
         try:
-            self._ask(*install)
+            return self._run(*command)
         except StackError:  # machines behind a proxy have a certificate authority of their own
-            self._ask(*install, "--system-certs")
+            return self._run(*command, "--system-certs")
 
-    def _ask(self, *command: str) -> str:
+    def _run(self, *command: str) -> str:
         environment = {**inherited_environment(), "UV_PYTHON_DOWNLOADS": "never"}
         done = subprocess.run(
             [self._program, *command, "--quiet"],
@@ -73,8 +74,8 @@ class Uv:
         return done.stdout
 
 
-# Locked, but of no use here: pydantic-ai's embeddings and realtime speech import tiktoken, Baton uses neither, and its
-# wheels need a newer glibc than Lambda's Python 3.11 has. Only tiktoken needs regex.
+# Of no use here: pydantic-ai's embeddings and realtime speech import tiktoken, and Baton uses neither. Its wheels need
+# a newer glibc than Lambda's Python 3.11 has. Only tiktoken needs regex.
 _LEFT_OUT = ("tiktoken", "regex")
 
 # What an installer notes of itself, scripts that begin with the path of this machine's Python, lists of what was linked
@@ -92,33 +93,71 @@ _NOT_RUN = (
     "pydantic/mypy.py",
 )
 
+_LISTED = ("--no-header", "--no-annotate", "--no-emit-package", DISTRIBUTION)
+
 
 class Libraries:
-    """Installs libraries into the folder of a bundle."""
+    """Lists a project's libraries, and installs them into the folder of a bundle.
 
-    def __init__(self, uv: Uv, platform: str, extras: Sequence[str]) -> None:
-        self._uv = uv
-        self._platform = PLATFORMS[platform]
+    Raises:
+        StackError: the folder is no project, it has locked another Baton, or there is no uv.
+    """
+
+    def __init__(self, project: Path) -> None:
+        if not (project / "pyproject.toml").is_file():
+            raise StackError(f"{project} has no pyproject.toml: package in a project's folder (`baton init NAME`)")
+        lock = project / "uv.lock"
+        self.are_locked = lock.is_file()
+        if self.are_locked:
+            _check_own_version(lock)
+        self._uv = Uv(project)
+
+    def requirements(self, work: Path, platform: str, extras: Sequence[str]) -> str:
+        """What the project needs with these extras, each library with its version and hashes; without Baton itself."""
+        options = [option for name in extras for option in ("--extra", name)]
+        return self._locked(options) if self.are_locked else self._resolved(work, platform, options)
+
+    def install(self, folder: Path, work: Path, platform: str, extras: Sequence[str]) -> Path:
+        """Unpack what the project needs with these extras; the file that lists it."""
+        listed = work / "libraries.txt"
+        listed.write_text(self.requirements(work, platform, extras), encoding="utf-8")
+        self._install(folder, platform, "--require-hashes", "--no-deps", "--requirements", str(listed))
+        return listed
+
+    def install_added(self, folder: Path, platform: str, requirements: Path, listed: Path) -> None:
+        """Unpack what somebody's agents need beside that; a version that is listed stays."""
+        self._install(folder, platform, "--requirements", str(requirements.resolve()), "--constraints", str(listed))
+
+    def _locked(self, options: Sequence[str]) -> str:
         left_out = [option for name in _LEFT_OUT for option in ("--no-emit-package", name)]
-        self._options = (*left_out, *(option for name in extras for option in ("--extra", name)))
+        return self._uv.ask("export", "--locked", "--no-dev", "--no-emit-project", *_LISTED, *left_out, *options)
 
-    def install_locked(self, folder: Path, work: Path) -> None:
-        """What our own code needs."""
-        requirements = work / "locked.txt"
-        requirements.write_text(self._uv.export(*self._options), encoding="utf-8")
-        self._install(folder, "--require-hashes", "--no-deps", "--requirements", str(requirements))
+    def _resolved(self, work: Path, platform: str, options: Sequence[str]) -> str:
+        own, left_out = work / "own.txt", work / "left-out.txt"
+        own.write_text(f"{DISTRIBUTION}=={version(DISTRIBUTION)}\n", encoding="utf-8")
+        left_out.write_text("".join(f"{name}; python_version < '3'\n" for name in _LEFT_OUT), encoding="utf-8")
+        known = ("--generate-hashes", "--constraints", str(own), "--overrides", str(left_out))
+        return self._uv.ask("pip", "compile", "pyproject.toml", *_LISTED, *known, *_wheels(platform), *options)
 
-    def install_added(self, folder: Path, work: Path, requirements: Path) -> None:
-        """What somebody's agents need beside that; a version that is locked stays."""
-        locked = work / "constraints.txt"
-        locked.write_text(self._uv.export("--no-hashes", *self._options), encoding="utf-8")
-        self._install(folder, "--requirements", str(requirements.resolve()), "--constraints", str(locked))
-
-    def _install(self, folder: Path, *options: str) -> None:
-        self._uv.install(folder, self._platform, PYTHON_VERSION, options)
+    def _install(self, folder: Path, platform: str, *options: str) -> None:
+        target = ("--target", str(folder), "--no-compile-bytecode")
+        self._uv.ask("pip", "install", *target, *_wheels(platform), *options)
         for pattern in _NOT_RUN:
             for path in folder.glob(pattern):
                 if path.is_dir():
                     shutil.rmtree(path)
                 else:
                     path.unlink()
+
+
+def _wheels(platform: str) -> tuple[str, ...]:
+    """For Lambda's platform alone. Nothing is built: what has no wheel is an error."""
+    return ("--python-platform", PLATFORMS[platform], "--python-version", PYTHON_VERSION, "--only-binary", ":all:")
+
+
+def _check_own_version(lock: Path) -> None:
+    packages = tomllib.loads(lock.read_text(encoding="utf-8")).get("package", [])
+    locked = next((each.get("version") for each in packages if each["name"] == DISTRIBUTION), None)
+    ours = version(DISTRIBUTION)
+    if locked not in (None, ours):
+        raise StackError(f"{lock} has {DISTRIBUTION} {locked}, and this is {ours}: run `uv sync`, or `uv lock`")

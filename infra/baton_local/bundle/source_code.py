@@ -1,4 +1,4 @@
-"""The code of a bundle: our packages and the user's agents, copied and compiled.
+"""The code of a bundle: our packages, the user's agents and the deployed functions, copied and compiled.
 
 Lambda's code is read-only and keeps no bytecode, so a cold start would compile each module. Invariants: nothing that is
 hidden, compiled or made by tools is copied, and nothing that is there is written over. The bytes depend on the sources
@@ -11,38 +11,40 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 from baton.distribution import DISTRIBUTION
 from baton_local.bundle.libraries import FOLDER, PYTHON, PYTHON_VERSION
 from baton_local.dev.stack_error import StackError
 
-OWN_PACKAGES = {"baton": "functions/baton", "baton_events": "events/baton_events"}
+OWN_PACKAGES = ("baton", "baton_events")
+HANDLERS = Path("functions", "handlers")
 REQUIREMENTS = "requirements.txt"
 _MADE_BY_TOOLS = {"__pycache__", "node_modules"}
-_BESIDE_THE_CODE = {REQUIREMENTS, "pyproject.toml", "uv.lock", "build", "dist", "tests", "venv"}
+_BESIDE_THE_CODE = {REQUIREMENTS, "pyproject.toml", "uv.lock", "build", "dist", "infra", "tests", "venv"}
+_BESIDE_THE_CODE |= {"Makefile", "README.md", "package.json", "package-lock.json", "serverless.yml"}
 
 
-def copy_own(root: Path, folder: Path) -> None:
+def copy_own(folder: Path) -> None:
     """Copy our packages, and say which version they are; the local stack and the tests stay behind."""
-    for package, place in OWN_PACKAGES.items():
-        _copy(root / place, folder / package)
-    version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    metadata = folder / f"{DISTRIBUTION.replace('-', '_')}-{version}.dist-info" / "METADATA"
+    for package in OWN_PACKAGES:
+        _copy(Path(str(files(package))), folder / package)
+    ours = version(DISTRIBUTION)
+    metadata = folder / f"{DISTRIBUTION.replace('-', '_')}-{ours}.dist-info" / "METADATA"
     metadata.parent.mkdir()
-    metadata.write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {version}\n", encoding="utf-8")
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {ours}\n", encoding="utf-8")
 
 
 def copy_app(app: Path, folder: Path) -> None:
     """Copy what can be imported from `app`: the packages and modules in it, with their data.
 
     Raises:
-        StackError: it is a package itself, there is nothing to import, a name is taken, or libraries are named in the
-            wrong place.
+        StackError: it is a package itself, there is nothing to import, or a name is taken.
     """
     if (app / "__init__.py").is_file():
         raise StackError(f"--app {app} is a package; name the folder that it is in: --app {app.parent}")
-    _check_libraries(app)
     parts = [path for path in _visible(app) if path.name not in _BESIDE_THE_CODE]
     if not any(path.suffix == ".py" or (path.is_dir() and any(path.rglob("*.py"))) for path in parts):
         raise StackError(f"--app {app}: there is no Python module or package in this folder")
@@ -53,16 +55,33 @@ def copy_app(app: Path, folder: Path) -> None:
         _copy(path, folder / path.name)
 
 
-def _check_libraries(app: Path) -> None:
-    project = app / "pyproject.toml"
-    if not project.is_file() or (app / REQUIREMENTS).is_file():
-        return
+def copy_handlers(folder: Path) -> None:
+    """Add the functions that serverless.yml names, as `baton init` writes them, where the user has none of his own."""
+    (folder / HANDLERS).mkdir(parents=True, exist_ok=True)
+    for template in (files("baton_local") / "project").joinpath(*HANDLERS.parts).iterdir():
+        path = folder / HANDLERS / template.name.removesuffix(".tmpl")
+        if not path.exists():
+            path.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def added_libraries(app: Path) -> Path | None:
+    """The file with the libraries that the agents of another folder need, if there is one.
+
+    Raises:
+        StackError: they are named in the wrong place.
+    """
+    requirements, project = app / REQUIREMENTS, app / "pyproject.toml"
+    if requirements.is_file():
+        return requirements
+    if not project.is_file():
+        return None
     needs = tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("dependencies", [])
     if any(not str(need).startswith(DISTRIBUTION) for need in needs):
         raise StackError(
             f"--app {app}: its pyproject.toml names libraries, and a bundle takes them from {REQUIREMENTS}: write it"
             f" with `uv export --no-emit-project --no-emit-package {DISTRIBUTION} -o {REQUIREMENTS}` in that folder"
         )
+    return None
 
 
 def _visible(folder: Path) -> Iterator[Path]:
@@ -103,8 +122,8 @@ def lambda_python(own: tuple[int, int] = sys.version_info[:2]) -> str:
     if found is None or not _runs(found):
         raise StackError(
             f"Lambda runs Python {PYTHON_VERSION}, and only that version's bytecode is of use there: this is"
-            f" {own[0]}.{own[1]}, and there is no python{PYTHON_VERSION} on PATH. Install it, or set up again with it:"
-            f" `make clean`, then `make PYTHON=python{PYTHON_VERSION} package`"
+            f" {own[0]}.{own[1]}, and there is no python{PYTHON_VERSION} on PATH. Install it:"
+            f" `uv python install {PYTHON_VERSION}`"
         )
     return found
 

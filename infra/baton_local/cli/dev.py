@@ -90,7 +90,6 @@ class PlainScreen:
 
 def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
     """Return what a person needs to know once everything serves."""
-    job = {"jobType": "research" if app is None else "AN_AGENT_OF_YOURS", "taskDescription": TRY_QUESTION}
     return f"""
   app         {stack.app_url}
   console     {stack.app_url}/console  (log in with the admin key)
@@ -104,8 +103,14 @@ def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
   everything  {folder / DEV_FILE_NAME}
 
 Try:
-  curl -s {stack.app_url}/api/agent-jobs -H 'Authorization: Bearer {stack.client_key}' \
--H 'Content-Type: application/json' -d '{json.dumps(job)}'
+  {_to_try(stack) if app is None else 'baton jobs submit AN_AGENT_OF_YOURS "a task for it" --watch'}
 
 Ready. Ctrl-C stops everything; starting again goes on where it was.
 """
+
+
+def _to_try(stack: DevFile) -> str:
+    """Show what any program does; the samples are asked."""
+    job = json.dumps({"jobType": "research", "taskDescription": TRY_QUESTION})
+    key = f"-H 'Authorization: Bearer {stack.client_key}'"
+    return f"curl -s {stack.app_url}/api/agent-jobs {key} -H 'Content-Type: application/json' -d '{job}'"

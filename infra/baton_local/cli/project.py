@@ -19,6 +19,7 @@ from baton_local.bundle.libraries import PLATFORMS, PYTHON_VERSION, UNPACKED_LIM
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _SUFFIX = ".tmpl"
+_EXTRAS = ("otel", "sentry")
 
 
 @click.command()
@@ -36,8 +37,7 @@ def init(folder: Path) -> None:
     values = {
         "name": name,
         "requirement": _requirement(),
-        "requirement_local": _requirement("local"),
-        "requirement_models": _requirement("models"),
+        **{f"requirement_{extra}": _requirement(extra) for extra in ("local", "models", *_EXTRAS)},
     }
     for place in _written(template, folder, values):
         click.echo(f"  {place}")
@@ -65,7 +65,6 @@ def _written(source: Traversable, target: Path, values: dict[str, str]) -> list[
     return written
 
 
-ROOT = Path(__file__).parents[3]
 _FOR = {"baton": "every function but agent-loop", "baton-models": "agent-loop, which calls models"}
 
 
@@ -81,16 +80,20 @@ _FOR = {"baton": "every function but agent-loop", "baton-models": "agent-loop, w
 @click.option(
     "--app",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The folder that your agents' package is in; libraries that it needs are named in its requirements.txt.",
+    help="Another folder that your agents' package is in; libraries that it needs are named in its requirements.txt.",
 )
-@click.option("--extra", "extras", type=click.Choice(["otel", "sentry"]), multiple=True, help="Traces, error reports.")
+@click.option("--extra", "extras", type=click.Choice(_EXTRAS), multiple=True, help="Traces, error reports.")
 def package(platform: str, out: Path, app: Path | None, extras: tuple[str, ...]) -> None:
-    """Make the archives that are deployed, from uv.lock, without Docker."""
-    bundling = Bundling(ROOT)
-    print(f"Bundles for AWS Lambda (Python {PYTHON_VERSION}, {platform}), from uv.lock", flush=True)
+    """Make the archives that are deployed, of the project in this folder, without Docker.
+
+    Their libraries are those of its uv.lock, or of its pyproject.toml where it has no lock file.
+    """
+    bundling = Bundling(Path.cwd())
+    source = "uv.lock" if bundling.are_locked else "pyproject.toml, the newest of today; `uv lock` keeps them"
+    print(f"Bundles for AWS Lambda (Python {PYTHON_VERSION}, {platform}), libraries from {source}", flush=True)
     for name in BUNDLES:
         _show(bundling.make(name, Ingredients(platform, extras, app), out), _FOR[name])
-    print("\nNext: npm ci, then npx osls deploy --stage dev (docs/deploying.md)")
+    print("\nNext: npx osls deploy --stage dev")
 
 
 def _show(made: Archive, what_for: str) -> None:

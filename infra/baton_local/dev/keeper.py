@@ -100,6 +100,7 @@ class PartKeeper:
         self._process: subprocess.Popen[bytes] | None = None
         self._served_since: float | None = None
         self._has_served = False
+        self._has_new_code = False
         self._changes = CodeChanges(part.code) if part.code else None
         self._stopping = asyncio.Event()
 
@@ -190,6 +191,9 @@ class PartKeeper:
         self._served_since, self._has_served = time.monotonic(), True
         self.ready.set()
         self._on_ready()
+        if self._has_new_code:
+            self._has_new_code = False
+            self._screen.notice(self.part.name, "runs with the saved code")
 
     async def _watch(self, changes: CodeChanges) -> None:
         """See what changes; where that is not possible, the part goes on as it is."""
@@ -202,6 +206,7 @@ class PartKeeper:
         """End the process when its code changes; another one follows."""
         await changes.changed.wait()
         self._screen.notice(self.part.name, f"{changes.name} has changed: starting again with it")
+        self._has_new_code = True
         await end_process(process, self.part.stop_seconds)
 
     async def _until_changed(self, changes: CodeChanges) -> None:
@@ -210,6 +215,7 @@ class PartKeeper:
         self._screen.notice(self.part.name, "waits for its code to be mended: it starts again when a file is saved")
         while not (changes.changed.is_set() or self._stopping.is_set()):
             await self._pause(LOOK_SECONDS)
+        self._has_new_code = True
 
     async def _show_errors(self) -> None:
         """Pass on the error lines of the log, until cancelled."""

@@ -1,5 +1,6 @@
 """Bundles: what stops their making before anything is installed."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,42 @@ from baton_local.bundle.bundling import BUNDLES, Bundling
 from baton_local.cli.project import package
 from baton_local.dev.stack_error import StackError
 
+PROJECT = '[project]\nname = "shop"\nversion = "0.1.0"\n'
 
-def test_they_are_made_in_a_clone_only(tmp_path: Path) -> None:
-    """The wheel has no lock file, and a bundle of whatever is newest would be another one each day."""
-    with pytest.raises(StackError, match=r"has no uv\.lock: bundles are made in a clone"):
+
+def project(folder: Path, **files: str) -> Path:
+    """A project; files that are named without their ending's dot."""
+    (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+    for name, content in files.items():
+        (folder / name.replace("_", ".")).write_text(content, encoding="utf-8")
+    return folder
+
+
+def test_they_are_made_of_a_project(tmp_path: Path) -> None:
+    """Another folder has no libraries that could be known."""
+    with pytest.raises(StackError, match=r"has no pyproject\.toml: package in a project's folder"):
         Bundling(tmp_path)
+
+
+def test_a_lock_file_says_which_libraries_they_have(tmp_path: Path) -> None:
+    """Without one, those that fit today are taken; the command shows which it is."""
+    assert not Bundling(project(tmp_path)).are_locked
+    assert Bundling(project(tmp_path, uv_lock='[[package]]\nname = "httpx"\nversion = "0.28.1"\n')).are_locked
+
+
+def test_another_baton_than_the_locked_one_is_not_packaged(tmp_path: Path) -> None:
+    """Its libraries would be those of one version, and its code that of the other."""
+    locked = '[[package]]\nname = "durable-baton"\nversion = "0.0.9"\n'
+    with pytest.raises(StackError, match=r"uv\.lock has durable-baton 0\.0\.9, and this is .*: run `uv sync`"):
+        Bundling(project(tmp_path, uv_lock=locked))
+
+
+def test_without_uv_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither beside this Python nor on PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(StackError, match=r"uv is needed for packaging.*: pip install uv"):
+        Bundling(project(tmp_path))
 
 
 def test_only_one_function_has_the_providers_libraries() -> None:

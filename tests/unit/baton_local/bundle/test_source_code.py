@@ -1,11 +1,11 @@
-"""Which sources go into a bundle: our packages, and somebody's agents; nothing that tools made."""
+"""Which sources go into a bundle: our packages, somebody's agents, the deployed functions; nothing that tools made."""
 
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from baton_local.bundle.source_code import copy_app, copy_own
+from baton_local.bundle.source_code import added_libraries, copy_app, copy_handlers, copy_own
 from baton_local.dev.stack_error import StackError
 
 ROOT = Path(__file__).parents[4]
@@ -26,7 +26,7 @@ def files_of(folder: Path) -> set[str]:
 
 def test_our_own_code_is_there_with_its_data_and_without_infra(tmp_path: Path) -> None:
     """Scripts of the store, templates of the console; no bytecode of this machine."""
-    copy_own(ROOT, tmp_path)
+    copy_own(tmp_path)
     found = files_of(tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -69,24 +69,41 @@ def test_a_package_is_not_taken_for_the_folder_that_it_is_in(tmp_path: Path) -> 
         copy_app(package, tmp_path)
 
 
+def test_what_is_around_a_projects_code_stays_behind(tmp_path: Path) -> None:
+    """Its functions and events are packaged, and a package beside them."""
+    kept = ["functions/agents.py", "events/orders.py", "shop/prices.py"]
+    left = ["serverless.yml", "infra/setup.py", "dist/baton-arm64.zip", "uv.lock", "Makefile", "node_modules/a.py"]
+    project, folder = tree(tmp_path / "project", *kept, *left), tmp_path / "task"
+    folder.mkdir()
+    copy_app(project, folder)
+    assert files_of(folder) == set(kept)
+
+
+def test_deployed_functions_are_there_and_somebodys_own_are_kept(tmp_path: Path) -> None:
+    """Where an app has one of them, that one is used; the others are ours."""
+    tree(tmp_path, "functions/handlers/sweep.py", "functions/agents.py")
+    copy_handlers(tmp_path)
+    ours = {file.name: file.read_text("utf-8") for file in (ROOT / "functions" / "handlers").glob("*.py")}
+    found = {file.name: file.read_text("utf-8") for file in (tmp_path / "functions" / "handlers").iterdir()}
+    assert found == {**ours, "sweep.py": ""}
+    assert (tmp_path / "functions" / "agents.py").is_file()
+
+
 def test_libraries_of_an_app_are_not_forgotten(tmp_path: Path) -> None:
     """Those in pyproject.toml alone would be missing in the cloud, at the first import."""
-    app, folder = tree(tmp_path / "app", "acme/agents.py"), tmp_path / "task"
-    folder.mkdir()
+    app = tree(tmp_path / "app", "acme/agents.py")
+    assert added_libraries(app) is None
     (app / "pyproject.toml").write_text(
         '[project]\nname = "acme"\ndependencies = ["durable-baton", "pypdf>=6"]\n', "utf-8"
     )
     with pytest.raises(StackError, match=r"takes them from requirements.txt: write it with `uv export"):
-        copy_app(app, folder)
+        added_libraries(app)
     tree(app, "requirements.txt")
-    copy_app(app, folder)
-    assert files_of(folder) == {"acme/agents.py"}
+    assert added_libraries(app) == app / "requirements.txt"
 
 
 def test_an_app_that_needs_only_baton_names_nothing_else(tmp_path: Path) -> None:
     """Its pyproject.toml alone will do."""
-    app, folder = tree(tmp_path / "app", "acme/agents.py"), tmp_path / "task"
-    folder.mkdir()
+    app = tree(tmp_path / "app", "acme/agents.py")
     (app / "pyproject.toml").write_text('[project]\nname = "acme"\ndependencies = ["durable-baton>=0.1"]\n', "utf-8")
-    copy_app(app, folder)
-    assert files_of(folder) == {"acme/agents.py"}
+    assert added_libraries(app) is None

@@ -37,6 +37,13 @@ def test_a_person_sees_addresses_keys_and_one_line_to_try() -> None:
     assert '"jobType": "research"' in text
 
 
+def test_somebodys_own_agents_are_tried_by_command() -> None:
+    """The samples' question would mean nothing to them."""
+    text = ready_text(STACK, Path(".baton/dev"), "functions.agents:registry")
+    assert 'baton jobs submit AN_AGENT_OF_YOURS "a task for it" --watch' in text
+    assert "curl " not in text
+
+
 def test_a_person_sees_how_the_store_is_reached() -> None:
     """By the bridge, or straight."""
     assert f"{STACK.redis_url} (REST)" in ready_text(STACK, Path(".baton/dev"), None)

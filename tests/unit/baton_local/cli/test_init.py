@@ -8,6 +8,7 @@ from string import Template
 import pytest
 from click.testing import CliRunner, Result
 
+from baton.app import SPECS
 from baton.distribution import DISTRIBUTION
 from baton_local.cli.project import init
 from tests.architecture.source_files import ROOT
@@ -66,12 +67,20 @@ def test_each_function_of_the_cloud_has_its_handler(made: Path) -> None:
     assert [name for name in handlers if not (made / f"{name}.py").is_file()] == []
 
 
+def test_the_deployed_functions_are_this_repository_s_own(made: Path) -> None:
+    """Each file of them: who changes one changes the other."""
+    ours, theirs = (
+        {file.name: file.read_text("utf-8") for file in (root / "functions" / "handlers").glob("*.py")}
+        for root in (ROOT, made)
+    )
+    assert theirs == ours
+    assert sorted(ours) == sorted([*(f"{spec.name.replace('-', '_')}.py" for spec in SPECS), "__init__.py", "site.py"])
+
+
 def test_the_cloud_s_description_is_this_repository_s_own() -> None:
-    """But for names, and the comment at its head: who changes one changes the other."""
+    """But for its name, its agents and the comment at its head: who changes one changes the other."""
     ours = (ROOT / "serverless.yml").read_text("utf-8").partition("service: baton\n")[2]
     theirs = Template((PROJECT / "serverless.yml.tmpl").read_text("utf-8")).substitute(name="baton")
-    ours = ours.replace("handler: baton/handlers/", "handler: functions/handlers/")
-    ours = ours.replace("handler: baton/site.", "handler: functions/handlers/site.")
     assert theirs.partition("service: baton\n")[2] == ours.replace("'baton.agents:", "'functions.agents:")
 
 

@@ -1,0 +1,5 @@
+"""API, console and pages."""
+
+from baton.site import handler
+
+__all__ = ["handler"]

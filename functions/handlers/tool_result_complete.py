@@ -1,0 +1,5 @@
+"""`tool.execution.complete`: takes in a result."""
+
+from baton.handlers.tool_result_complete import handler
+
+__all__ = ["handler"]

@@ -1,0 +1,74 @@
+"""A stack of packaged functions beside a queue and a store, set up as an operator does it."""
+
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+from click.testing import CliRunner
+
+from baton_local.cli.main import main
+from tests.deploy.bundles import Bundle
+from tests.deploy.local_cloud import LocalCloud
+
+KEY = "bk_test"
+LIMIT_SECONDS = 300.0
+_END = ("completed", "failed", "cancelled")
+
+
+class Deployment:
+    """A deployed stack, set up by `baton setup`."""
+
+    def __init__(self, bundles: Mapping[str, Bundle], runtime: Path, settings: Mapping[str, str]) -> None:
+        environment = {
+            "API_KEYS": f"client:acme:{sha256(KEY.encode()).hexdigest()}",
+            "MESSAGE_RETRY_DELAY_MS": "200",
+            "PUBLISH_BY": "topic",
+            **settings,
+        }
+        self.cloud = cloud = LocalCloud(bundles, runtime, environment)
+        self._environment = {**environment, **cloud.told}
+        self.said = self.baton("setup")
+        self._client = httpx.Client(
+            base_url=cloud.told["WORKER_BASE_URL"], headers={"authorization": f"Bearer {KEY}"}, timeout=LIMIT_SECONDS
+        )
+
+    def baton(self, *words: str) -> str:
+        """Run a command of an operator; what it said."""
+        done = CliRunner().invoke(main, words, env=self._environment)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def submit(self, agent: str) -> str:
+        """Submit a job; its id."""
+        answer = self._client.post("/api/agent-jobs", json={"jobType": agent, "taskDescription": "do it"})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job as it is now."""
+        told: dict[str, Any] = self._client.get(f"/api/agent-jobs/{job_id}").json()
+        return told
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """The job once it has ended."""
+        until = time.monotonic() + LIMIT_SECONDS
+        while (job := self.job(job_id))["status"] not in _END:
+            assert time.monotonic() < until, job
+            time.sleep(0.1)
+        return job
+
+    def stream(self, job_id: str) -> str:
+        """What the stream answers."""
+        return self._client.get(f"/api/agent-jobs/{job_id}/stream").text
+
+    def invocations(self, name: str) -> int:
+        """How often a function was invoked."""
+        return self.cloud.functions[name].invocations
+
+    def close(self) -> None:
+        """End it."""
+        self._client.close()
+        self.cloud.close()
