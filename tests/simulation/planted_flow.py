@@ -13,7 +13,7 @@ from baton.engine import lifecycle
 from baton.engine import tool_call as calls
 from baton.engine import turn as turns
 from baton.engine.all_jobs import slots as admission
-from baton.engine.commit.answers import Claim, Committed, Looked
+from baton.engine.commit.answers import Claim, Committed, Reconciled
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.executors import tool_run
@@ -57,7 +57,7 @@ class _PublishingFirst:
 
 
 def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
-    async def publishing_first(self: pipeline.Pipeline, of: invocation.Run, *rest: Any) -> Any:
+    async def publishing_first(self: pipeline.Pipeline, of: invocation.Invocation, *rest: Any) -> Any:
         store = self._store
         publishing: Any = _PublishingFirst(self, of.session_id)
         try:
@@ -158,8 +158,8 @@ class _Blind:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def look(self, *_arguments: Any, **_named: Any) -> Looked:
-        return Looked(known=True)
+    async def reconcile(self, *_arguments: Any, **_named: Any) -> Reconciled:
+        return Reconciled(known=True)
 
 
 def _looking_at_nothing(init: Callable[..., None]) -> Callable[..., None]:

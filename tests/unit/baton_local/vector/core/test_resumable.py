@@ -42,10 +42,10 @@ def test_room_is_made_by_ending() -> None:
     begun(queries, "a")
     begun(queries, "b", max_idle_ms=50)
     with pytest.raises(ApiError, match="2 are open"):
-        queries.check_room(0)
-    queries.check_room(51)
+        queries.check_capacity(0)
+    queries.check_capacity(51)
     begun(queries, "b")
     queries.end("a", 0)
-    queries.check_room(0)
+    queries.check_capacity(0)
     with pytest.raises(ApiError):
         queries.end("a", 0)
