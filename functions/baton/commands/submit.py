@@ -31,7 +31,7 @@ from baton.storage.usage import create
 from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError
 from baton_events.schema import Event, Submission
 
-_log = logging.getLogger("baton.facts")
+_log = logging.getLogger("baton.commands")
 
 
 def submitted_job(event: Event, command: Submission) -> Job:
