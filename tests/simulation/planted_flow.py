@@ -144,7 +144,7 @@ def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
 
 def _not_taken_in(receive: Callable[..., Any]) -> Callable[..., Any]:
     async def not_taken_in(self: Commands, event: Any, *rest: Any) -> Any:
-        return () if getattr(event.payload, "fact", None) else await receive(self, event, *rest)
+        return () if getattr(event.payload, "command", None) else await receive(self, event, *rest)
 
     return not_taken_in
 
