@@ -235,7 +235,7 @@ DEFECTS = (
         "what_runs_is_what_is_recorded",
         (Patch(calls, "started", _other_arguments),),
     ),
-    Defect("limits are not checked", "limits_hold", (constant(turns, "no_room", None),)),
+    Defect("limits are not checked", "limits_hold", (constant(turns, "exhausted_limit", None),)),
     Defect("a request with a lower epoch is obeyed", "a_later_word_stays", _patches_of_take(_any_epoch)),
     Defect("a slot is told once only", "every_item_is_guaranteed", _patches_of_take(_told_once)),
     Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),
