@@ -19,7 +19,7 @@ from tests.fakes.applying import Keys
 
 _V = TypeVar("_V")
 _Changed = dict[str, dict[str, Any]]
-_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "below", "events")
+_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events")
 NO_KEYS = Keys()
 
 
@@ -81,7 +81,7 @@ def between(whole: Tree, before: Tree, after: Tree) -> Tree:
     `before`, `after`: what the process knew of the tree when it made this transition of it, and what it made.
     """
     parts: dict[str, Any] = {}
-    for part in ("jobs", "slot_states", "items", "below"):
+    for part in ("jobs", "slot_states", "items", "child_usage"):
         parts[part] = _changed(getattr(whole, part), getattr(before, part), getattr(after, part))
     for part in ("calls", "results", "events"):
         parts[part] = _changed_by_job(getattr(whole, part), getattr(before, part), getattr(after, part))

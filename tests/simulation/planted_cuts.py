@@ -9,7 +9,7 @@ from baton.engine.commit import claiming, operations
 from baton.engine.commit.answers import Committed
 from baton.engine.work_items import WorkItem
 from baton.runtime import pipeline
-from baton.runtime.invocation import Run
+from baton.runtime.invocation import Invocation
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
@@ -33,7 +33,7 @@ def _for_others_only(refused: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _any_item(may_continue: Callable[..., bool]) -> Callable[..., bool]:
-    def may(self: pipeline.Pipeline, run: Run, item: WorkItem, *arguments: Any, **named: Any) -> bool:
+    def may(self: pipeline.Pipeline, run: Invocation, item: WorkItem, *arguments: Any, **named: Any) -> bool:
         return may_continue(self, run, replace(item, redelivered=False), *arguments, **named)
 
     return may

@@ -13,7 +13,7 @@ from baton.engine import lifecycle
 from baton.engine import tool_call as calls
 from baton.engine import turn as turns
 from baton.engine.all_jobs import slots as admission
-from baton.engine.commit.answers import Claim, Committed, Looked
+from baton.engine.commit.answers import Claim, Committed, Reconciled
 from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.executors import tool_run
@@ -57,7 +57,7 @@ class _PublishingFirst:
 
 
 def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
-    async def publishing_first(self: pipeline.Pipeline, of: invocation.Run, *rest: Any) -> Any:
+    async def publishing_first(self: pipeline.Pipeline, of: invocation.Invocation, *rest: Any) -> Any:
         store = self._store
         publishing: Any = _PublishingFirst(self, of.session_id)
         try:
@@ -144,7 +144,7 @@ def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
 
 def _not_taken_in(receive: Callable[..., Any]) -> Callable[..., Any]:
     async def not_taken_in(self: Commands, event: Any, *rest: Any) -> Any:
-        return () if getattr(event.payload, "fact", None) else await receive(self, event, *rest)
+        return () if getattr(event.payload, "command", None) else await receive(self, event, *rest)
 
     return not_taken_in
 
@@ -158,8 +158,8 @@ class _Blind:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def look(self, *_arguments: Any, **_named: Any) -> Looked:
-        return Looked(known=True)
+    async def reconcile(self, *_arguments: Any, **_named: Any) -> Reconciled:
+        return Reconciled(known=True)
 
 
 def _looking_at_nothing(init: Callable[..., None]) -> Callable[..., None]:
@@ -235,7 +235,7 @@ DEFECTS = (
         "what_runs_is_what_is_recorded",
         (Patch(calls, "started", _other_arguments),),
     ),
-    Defect("limits are not checked", "limits_hold", (constant(turns, "no_room", None),)),
+    Defect("limits are not checked", "limits_hold", (constant(turns, "exhausted_limit", None),)),
     Defect("a request with a lower epoch is obeyed", "a_later_word_stays", _patches_of_take(_any_epoch)),
     Defect("a slot is told once only", "every_item_is_guaranteed", _patches_of_take(_told_once)),
     Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),

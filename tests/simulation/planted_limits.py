@@ -37,13 +37,13 @@ DEFECTS = (
     Defect(
         "a turn is told whatever there is",
         "no_turn_is_told_too_much",
-        (constant(bounded, "too_much_told", None),),
+        (constant(bounded, "prompt_too_large", None),),
         limits=True,
     ),
     Defect(
         "little is too much to tell",
         "only_a_long_job_is_too_long_to_tell",
-        (Patch(bounded, "too_much_told", _as_too_much),),
+        (Patch(bounded, "prompt_too_large", _as_too_much),),
         limits=True,
     ),
     Defect(

@@ -40,12 +40,12 @@ DEFECTS = (
     _in_sessions(
         "the backup message of a refused job stays",
         "who_is_refused_does_not_run",
-        replaced(Backup, "_refuse", _leaving_the_backup),
+        replaced(Backup, "refuse", _leaving_the_backup),
     ),
     _in_sessions(
         "a late refusal is thought to be sure",
         "who_is_refused_does_not_run",
-        replaced(Backup, "_refuse", _sure_of_itself),
+        replaced(Backup, "refuse", _sure_of_itself),
     ),
     _in_sessions(
         "an interruption leaves those in line",

@@ -14,8 +14,8 @@ from baton.engine.commit.answers import (
     Committed,
     Created,
     Loaded,
-    Looked,
     PendingItems,
+    Reconciled,
     Recorded,
     Signal,
     SignalAnswer,
@@ -93,18 +93,20 @@ class SimStore:
         asked = Asked(CURRENT.get(), "undelivered", claim)
         return await self._ask(asked, self._store.undelivered(claim, source_message_id, throttled=throttled))
 
-    async def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
-    ) -> Looked:
+    async def reconcile(
+        self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
+    ) -> Reconciled:
         """Work items without progress."""
-        asked = Asked(CURRENT.get(), "look")
-        return await self._ask(asked, self._store.look(root_id, message_id, now_ms, lost_after_ms, slot_table, only))
+        asked = Asked(CURRENT.get(), "reconcile")
+        return await self._ask(
+            asked, self._store.reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
+        )
 
-    async def look_all(
-        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
-    ) -> dict[str, Looked]:
+    async def reconcile_all(
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
+    ) -> dict[str, Reconciled]:
         """Look at many trees; each is found as it is at another moment."""
-        return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
+        return {root: await self.reconcile(root, message_id, now_ms, stalled_after_ms, trees[root]) for root in trees}
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a command."""

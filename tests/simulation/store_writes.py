@@ -122,7 +122,7 @@ def excuse(world: "World", who: Invocation, write: Write, *, late: bool = False)
     late = late or who.zombie or who.abandoned
     if op in ("renew", "give_back"):  # nothing is new
         pass
-    elif op == "look" and late:
+    elif op == "reconcile" and late:
         world.excused.looked_too_late(before, after)
     elif late:
         world.excused.wrote_too_late(before, after)

@@ -23,7 +23,7 @@ from baton.api.auth import Keys, Principal
 from baton.api.jobs.job import JobsApi, no_job
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS
-from baton.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_room, must_cover
+from baton.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_capacity, must_cover
 from baton.commands.follow import SOON_MS, LookPace, come_back_ms, noticed_within, only_waits
 from baton.container import Container
 from baton.storage.ports.jobs import StoredParts
@@ -76,7 +76,7 @@ class Streams:
         """
         if first.job is None:
             raise ValueError("only a known job's parts can be streamed")
-        check_room(self._container, principal)
+        check_capacity(self._container, principal)
         permit = Permit(self._container, self._keys, request, principal)
         return _PartsResponse(Looks(self._container, permit, first.job.id, after), first)
 
@@ -122,11 +122,11 @@ class Looks:
         first = self.after
         if not self.live:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
-        room_bytes = _ANSWER_BYTES
+        capacity_bytes = _ANSWER_BYTES
         while stored.job is not None:
             for part in stored.parts:
-                room_bytes -= len(part)
-                if not self.live and room_bytes < 0 and self.after > first:
+                capacity_bytes -= len(part)
+                if not self.live and capacity_bytes < 0 and self.after > first:
                     return  # the client comes back for the next page
                 self.after += 1
                 yield f"id: {stored.job.created_at_ms}-{self.after}\ndata: {part}\n\n"

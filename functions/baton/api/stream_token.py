@@ -152,7 +152,7 @@ class Permit:
         return True
 
 
-def check_room(container: Container, principal: Principal) -> None:
+def check_capacity(container: Container, principal: Principal) -> None:
     """Let somebody follow one more stream.
 
     Raises:

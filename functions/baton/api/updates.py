@@ -16,7 +16,7 @@ from baton.api.guard import Guard
 from baton.api.jobs.job import no_job
 from baton.api.problem import ApiError, on_error
 from baton.api.stream import Looks, position_of
-from baton.api.stream_token import Permit, check_room, must_cover
+from baton.api.stream_token import Permit, check_capacity, must_cover
 from baton.container import Container
 from baton.engine.state import Job
 from baton.storage.ports.jobs import StoredParts
@@ -54,7 +54,7 @@ class Updates:
         try:
             job_id, after = socket.query_params.get("workflowId", ""), position_of(socket)
             principal, first = await self._first(socket, job_id, after)
-            check_room(self._container, principal)
+            check_capacity(self._container, principal)
         except BatonError as error:
             asked = Request({**socket.scope, "type": "http", "method": "GET"})
             await socket.send_denial_response(await on_error(asked, error))

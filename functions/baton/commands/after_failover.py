@@ -23,7 +23,7 @@ from baton_events.ids import CHILD_SEPARATOR, root_of
 from baton_events.schema import Event
 from baton_events.timestamps import milliseconds
 
-LOST_AFTER_MS = 60_000
+STALLED_AFTER_MS = 60_000
 # For so long a message is published again where a failover forgot its job; longer while its root lives.
 PATIENCE_MS = 900_000
 
@@ -42,7 +42,7 @@ class AfterFailover:
 
     async def publish_copy(self, event: Event) -> None:
         """Publish a backup message once more: what it has just written may be forgotten, too."""
-        await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
+        await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + STALLED_AFTER_MS)
         charge(messages=1)
 
     async def publish_again(self, event: Event, why: str) -> bool:
@@ -55,7 +55,7 @@ class AfterFailover:
         age_ms = now_ms - milliseconds(event.created_at)
         if age_ms > PATIENCE_MS and not await self._lives(root_of(event.job_id)):
             return False
-        step_ms = LOST_AFTER_MS << max(0, (age_ms // LOST_AFTER_MS // 4).bit_length() - 1)
+        step_ms = STALLED_AFTER_MS << max(0, (age_ms // STALLED_AFTER_MS // 4).bit_length() - 1)
         once = f"{event.id}.{why}.{step_ms}.{age_ms // step_ms}"
         await self._emitter.emit(event, not_before_ms=now_ms + step_ms, deduplication_id=once)
         charge(messages=1)
@@ -67,11 +67,11 @@ class AfterFailover:
             await self.publish_again(event, "again")
         return result.items
 
-    async def look(
+    async def reconcile(
         self, job_id: str, pending: tuple[WorkItem, ...], relay_id: str
     ) -> tuple[Entry | None, tuple[WorkItem, ...]]:
         """Return what the admission knows of a job, and what to dispatch: what is pending, and what a sweep finds."""
-        entry, stalled = await self._look(job_id, relay_id)
+        entry, stalled = await self._reconcile(job_id, relay_id)
         found = {item.key for item in stalled}
         return entry, (*stalled, *(item for item in pending if item.key not in found))
 
@@ -98,7 +98,7 @@ class AfterFailover:
         stalled = [
             item
             for depth in range(len(names))
-            for item in (await self._look(CHILD_SEPARATOR.join(names[: depth + 1]), relay_id))[1]
+            for item in (await self._reconcile(CHILD_SEPARATOR.join(names[: depth + 1]), relay_id))[1]
         ]
         await dispatch(self._emitter, event.session_id, stalled, f"{relay_id}.{self._clock.now_ms()}")
 
@@ -106,10 +106,12 @@ class AfterFailover:
         loaded = await self._store.load(job_id)
         return loaded is not None and not loaded.job.ended
 
-    async def _look(self, job_id: str, relay_id: str) -> tuple[Entry | None, tuple[WorkItem, ...]]:
+    async def _reconcile(self, job_id: str, relay_id: str) -> tuple[Entry | None, tuple[WorkItem, ...]]:
         """Return what the admission knows of a job, and its work items that nobody works on, as a sweep finds them."""
         entry = await self._admission.entry(job_id)
         slot_table = {job_id: entry} if entry else {}
         now_ms = self._clock.now_ms()
-        looked = await self._store.look(root_of(job_id), relay_id, now_ms, LOST_AFTER_MS, slot_table, only=job_id)
-        return entry, looked.lost
+        reconciled = await self._store.reconcile(
+            root_of(job_id), relay_id, now_ms, STALLED_AFTER_MS, slot_table, only=job_id
+        )
+        return entry, reconciled.stalled

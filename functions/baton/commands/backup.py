@@ -24,7 +24,7 @@ from baton_events.ids import event_id
 from baton_events.schema import AgentLoopInit, Command, LoopPayload
 from baton_events.timestamps import moment
 
-_log = logging.getLogger("baton.acceptance")
+_log = logging.getLogger("baton.commands")
 
 BACKUP_DELAY_MS = 60_000
 # A commit is repeated when a failover can no longer forget it (20 s, and clocks that are wrong): one that comes later

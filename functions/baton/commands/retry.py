@@ -86,7 +86,7 @@ class RetryJob:
             await self._after_failover.publish_copy(event)  # what is done now may be forgotten, too
         if result.changed or result.early or result.refused:
             return await self._after_failover.once_ended(event, result)
-        entry, items = await self._after_failover.look(result.job.id, result.items, relay_id)
+        entry, items = await self._after_failover.reconcile(result.job.id, result.items, relay_id)
         if entry is None or entry.want == "gone":  # forgotten, or known by the end of the run before
             await self._after_failover.enter(event, result.job, items, relay_id)
         return items

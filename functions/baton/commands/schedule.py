@@ -27,7 +27,7 @@ from baton_events.ids import event_id, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Event, LoopPayload, Recurrence, Submission
 from baton_events.timestamps import moment
 
-_log = logging.getLogger("baton.facts")
+_log = logging.getLogger("baton.commands")
 
 
 class FireSchedule:

@@ -31,7 +31,7 @@ from baton.storage.usage import create
 from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError
 from baton_events.schema import Event, Submission
 
-_log = logging.getLogger("baton.facts")
+_log = logging.getLogger("baton.commands")
 
 
 def submitted_job(event: Event, command: Submission) -> Job:
@@ -154,7 +154,7 @@ class SubmitJob:
             # What is created now may be forgotten, too, and whoever reads it meanwhile is told that it is accepted.
             await self._after_failover.publish_copy(event)
         created = await self.create(job, task, relay_id, known=known)
-        entry, items = await self._after_failover.look(job.id, created.pending, relay_id)
+        entry, items = await self._after_failover.reconcile(job.id, created.pending, relay_id)
         if known and entry is None:
             await self._after_failover.enter(event, created.job, items, relay_id)
         return items

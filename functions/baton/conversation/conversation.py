@@ -159,6 +159,6 @@ def correction(history: History) -> float:
     return 1.0
 
 
-def room_bytes(max_tokens: int, history: History, fixed: int) -> int:
+def capacity_bytes(max_tokens: int, history: History, fixed: int) -> int:
     """How many bytes the conversation may have."""
     return max(0, int(max_tokens * BYTES_PER_TOKEN / correction(history)) - fixed)

@@ -80,10 +80,10 @@ def _answer(job: Job) -> str:
 
 def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
     """The transcript's entry, of the newest exchanges that fit."""
-    room_bytes, kept = limit_bytes, list[Exchange]()
+    capacity_bytes, kept = limit_bytes, list[Exchange]()
     for exchange in reversed(exchanges[-EXCHANGES:]):
-        room_bytes -= exchange.size_bytes
-        if room_bytes < 0:
+        capacity_bytes -= exchange.size_bytes
+        if capacity_bytes < 0:
             break
         kept.insert(0, exchange)
     entry: dict[str, Any] = {"role": SESSION_ROLE, "v": ENTRY_VERSION, "exchanges": list(map(_written, kept))}

@@ -25,8 +25,8 @@ def shorten(turn: Turn, limit_bytes: int) -> Turn:
     """The turn with its largest results shortened, so that it has about `limit_bytes` or little more."""
     if turn.size_bytes <= limit_bytes or not turn.results:
         return turn
-    room_bytes = limit_bytes - (turn.size_bytes - turn.results_bytes)
-    cap_bytes = max(LEAST_RESULT_BYTES, _cap([size_bytes(result) for result in turn.results.values()], room_bytes))
+    capacity_bytes = limit_bytes - (turn.size_bytes - turn.results_bytes)
+    cap_bytes = max(LEAST_RESULT_BYTES, _cap([size_bytes(result) for result in turn.results.values()], capacity_bytes))
     return replace(turn, results={name: _shortened(result, cap_bytes) for name, result in turn.results.items()})
 
 
@@ -43,9 +43,9 @@ def cut(text: str, limit_bytes: int) -> str:
     return f"{beginning}\n[… {end_at - begin_bytes} of {len(encoded)} bytes are left out here …]\n{end}"
 
 
-def _cap(sizes: Sequence[int], room_bytes: int) -> int:
+def _cap(sizes: Sequence[int], capacity_bytes: int) -> int:
     """The largest size that all may have so that together they fit: small ones leave their room to large ones."""
-    left_bytes = max(0, room_bytes)
+    left_bytes = max(0, capacity_bytes)
     for position, size in enumerate(sorted(sizes)):
         share_bytes = left_bytes // (len(sizes) - position)
         if size > share_bytes:
@@ -73,20 +73,20 @@ def fit(conversation: Conversation, limit_bytes: int) -> Conversation:
     """The conversation with at most about `limit_bytes`."""
     if conversation.size_bytes <= limit_bytes:
         return conversation
-    room_bytes = max(0, limit_bytes - conversation.head_bytes - _NOTE_BYTES)
-    turns = tuple(shorten(turn, room_bytes // _SHARE_OF_ONE_TURN) for turn in conversation.turns)
-    kept = _newest(turns, room_bytes)
+    capacity_bytes = max(0, limit_bytes - conversation.head_bytes - _NOTE_BYTES)
+    turns = tuple(shorten(turn, capacity_bytes // _SHARE_OF_ONE_TURN) for turn in conversation.turns)
+    kept = _newest(turns, capacity_bytes)
     old = conversation.turns[: len(turns) - kept]
     prompt = replace(conversation, turns=turns).without(old)
     return replace(prompt, left_out=conversation.left_out + len(old))
 
 
-def _newest(turns: tuple[Turn, ...], room_bytes: int) -> int:
+def _newest(turns: tuple[Turn, ...], capacity_bytes: int) -> int:
     """How many of the newest turns fit; one at least."""
     used_bytes = 0
     for count, turn in enumerate(reversed(turns)):
         used_bytes += turn.size_bytes
-        if used_bytes > room_bytes and count:
+        if used_bytes > capacity_bytes and count:
             return count
     return len(turns)
 

@@ -7,17 +7,17 @@ attempt that died counts in full.
 from msgspec.structs import replace
 
 from baton.engine.effects import Decision
-from baton.engine.state import Job, Level, State
+from baton.engine.state import BudgetScope, Job, State
 from baton.engine.work_items import WorkItem
 from baton.sdk.limits import exceeded, shared_use, spent
 from baton_events.ids import is_child
 
 
-def no_room(state: State, now_ms: int) -> tuple[str, Job] | None:
+def exhausted_limit(state: State, now_ms: int) -> tuple[str, Job] | None:
     """The first limit that leaves no room for another turn, and the job whose limit it is."""
-    for above, level in enumerate(state.levels or (Level(state.job),)):
-        job = level.job if above else with_lost(state.job, state.item)
-        used = shared_use(job.used, job.before, level.below, level.in_flight_tokens)
+    for above, scope in enumerate(state.budget_scopes or (BudgetScope(state.job),)):
+        job = scope.job if above else with_abandoned(state.job, state.item)
+        used = shared_use(job.used, job.before, scope.child_usage, scope.in_flight_tokens)
         limit = exceeded(job.limits, used, job.counted_ms(now_ms))
         if limit:
             return limit, job
@@ -26,14 +26,14 @@ def no_room(state: State, now_ms: int) -> tuple[str, Job] | None:
 
 def too_many_calls(state: State, more: int) -> Job | None:
     """The job whose limit of tool calls leaves no room for so many more."""
-    for level in state.levels or (Level(state.job),):
-        job = level.job
-        if job.used.tool_calls - job.before.tool_calls + level.below.tool_calls + more > job.limits.tool_calls:
+    for scope in state.budget_scopes or (BudgetScope(state.job),):
+        job = scope.job
+        if job.used.tool_calls - job.before.tool_calls + scope.child_usage.tool_calls + more > job.limits.tool_calls:
             return job
     return None
 
 
-def with_lost(job: Job, item: WorkItem) -> Job:
+def with_abandoned(job: Job, item: WorkItem) -> Job:
     """The job with what attempts of this turn that died may have used: as much as the last call did."""
     if not item.lost:
         return job

@@ -147,14 +147,14 @@ class Usage(Struct, frozen=True):
 NOTHING_USED = Usage()
 
 
-class Level(Struct, frozen=True):
+class BudgetScope(Struct, frozen=True):
     """A job whose limits a turn is held to: the turn's own, or one above it.
 
-    `below`: what the jobs below it have used. `in_flight_tokens`: reserved for model calls of them that are under way.
+    `child_usage`: of the jobs below it. `in_flight_tokens`: reserved for model calls of them that are under way.
     """
 
     job: Job
-    below: Spend = NOTHING_SPENT
+    child_usage: Spend = NOTHING_SPENT
     in_flight_tokens: int = 0
 
 
@@ -163,7 +163,7 @@ class State(Struct, frozen=True):
 
     `outcome`: of a wait that is over: `{"ok": …}` or `{"error": …}`, as JSON text.
     `dependants`: of a step that may have failed: the calls of the steps that come after it.
-    `levels`: of a turn: the job and those above it, whose limits it shares; the job's own first.
+    `budget_scopes`: of a turn: the job and those above it, whose limits it shares; the job's own first.
     `usage`: of a slot request: what the job's usage ledger says, up to the COMMIT before.
     """
 
@@ -172,7 +172,7 @@ class State(Struct, frozen=True):
     call: CallRecord | None = None
     outcome: str = ""
     dependants: tuple[CallRecord, ...] = ()
-    levels: tuple[Level, ...] = ()
+    budget_scopes: tuple[BudgetScope, ...] = ()
     usage: Usage = NOTHING_USED
 
     @property

@@ -8,7 +8,7 @@ from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import Want
 from baton.engine.approvals import ask
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
-from baton.engine.budget import no_room, too_many_calls, with_lost
+from baton.engine.budget import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.effects import CallModel, Changes, Decision, RequestSlot, TextStream
 from baton.engine.lifecycle import end_by_limit, end_completed, end_failed
 from baton.engine.plan import in_order
@@ -33,11 +33,11 @@ def started(state: State, now_ms: int) -> Decision:
     """Ask the model, unless a limit leaves no room for another turn."""
     job, item = state.job, state.item
     if no_start_left(item, item.attempt - job.earlier - 1, job.model.retries):
-        return end_failed(with_lost(job, item), item, process_died(item, f"turn {item.turn}"), now_ms)
-    reached = no_room(state, now_ms)
+        return end_failed(with_abandoned(job, item), item, process_died(item, f"turn {item.turn}"), now_ms)
+    reached = exhausted_limit(state, now_ms)
     if reached:
         limit, holder = reached
-        return _at_limit(with_lost(job, item), item, limit, now_ms, holder=holder)
+        return _at_limit(with_abandoned(job, item), item, limit, now_ms, holder=holder)
     return Decision(effects=(CallModel(job, item.turn - job.first_turn + 1, item.attempt),))
 
 
@@ -50,7 +50,7 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     item = state.item
     holder = too_many_calls(state, len(step_result.wanted)) if step_result.wanted else None
     calls = 0 if holder else len(step_result.wanted)
-    job = _after_model_call(with_lost(state.job, item), item, step_result, calls)
+    job = _after_model_call(with_abandoned(state.job, item), item, step_result, calls)
     thought = stream_parts.reflection(item.turn, step_result.reflection)
     text_stream = _text_stream(item, step_result)
     text = (
@@ -115,7 +115,7 @@ def model_failed(state: State, step_result: ModelFailed, now_ms: int) -> Decisio
 
 
 def _model_failed(state: State, step_result: ModelFailed, now_ms: int) -> Decision:
-    job, item = _extra_usage_of(with_lost(state.job, state.item), step_result.extra_usage), state.item
+    job, item = _extra_usage_of(with_abandoned(state.job, state.item), step_result.extra_usage), state.item
     attempt = item.attempt - job.earlier
     if not step_result.failure.retryable or attempt > job.model.retries:
         return end_failed(job, item, step_result.failure, now_ms)

@@ -14,10 +14,10 @@ from baton.agents.agent import Agent
 from baton.conversation import fitting
 from baton.conversation.conversation import (
     Conversation,
+    capacity_bytes,
     compacted,
     conversation_of,
     fixed_bytes,
-    room_bytes,
     summarized,
     tokens_of,
 )
@@ -59,7 +59,7 @@ async def build_prompt(
     if isinstance(policy, KeepAll):
         return Prompt(_everything(history))
     fixed = fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
-    limit_bytes = room_bytes(policy.max_tokens, history, fixed)
+    limit_bytes = capacity_bytes(policy.max_tokens, history, fixed)
     conversation, extra_usage = conversation_of(history), NO_EXTRA_USAGE
     if isinstance(policy, Summarize):
         conversation, extra_usage = await _with_summary(policy, conversation, limit_bytes, calls, writer)

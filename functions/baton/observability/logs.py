@@ -40,16 +40,15 @@ def speak_of(message_id: str, event: Event | None = None) -> None:
 # Explicit, since a logger's filter does not apply to those below it; a test holds this to the source.
 LOGGERS = (
     "baton",
-    "baton.acceptance",
     "baton.admission",
     "baton.alerts",
     "baton.api",
     "baton.audit",
     "baton.claims",
+    "baton.commands",
     "baton.console",
     "baton.delivery",
     "baton.edge",
-    "baton.facts",
     "baton.lambda",
     "baton.listing",
     "baton.memory",

@@ -18,7 +18,7 @@ from msgspec import Struct
 from baton.admission.slot_client import arm_sweep, notify_granted
 from baton.clock import Clock
 from baton.engine.all_jobs.slots import TOMBSTONE_MS, Entry, SlotTable
-from baton.engine.commit.answers import Looked
+from baton.engine.commit.answers import Reconciled
 from baton.queue.dispatch import Outcome, dispatch
 from baton.recovery.dead_letters import DeadCallbacks
 from baton.storage.ports.all_jobs import Admission
@@ -30,7 +30,7 @@ from baton_events.schema import SWEEP_ENDPOINT
 
 _log = logging.getLogger("baton.sweep")
 
-LOST_AFTER_MS = 60_000
+STALLED_AFTER_MS = 60_000
 
 
 class Page(Struct, frozen=True):
@@ -87,37 +87,37 @@ class Sweep:
             following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
             await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
         # Sweeps and their copies tell a job once in that time: the queue takes one message of a name.
-        await notify_granted(self._emitter, turn.granted, now_ms - now_ms % LOST_AFTER_MS, "swept")
-        redriven = await self._look(turn.slot_table, relay_id, now_ms, redrive)
+        await notify_granted(self._emitter, turn.granted, now_ms - now_ms % STALLED_AFTER_MS, "swept")
+        redriven = await self._reconcile(turn.slot_table, relay_id, now_ms, redrive)
         if redriven:
-            _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, LOST_AFTER_MS // 1000)
+            _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, STALLED_AFTER_MS // 1000)
         if not page.due_ms and not turn.after:  # the last page, which may come again: nothing follows it
             redriven += await self._dead.revive()
         return Outcome("swept", redriven)
 
-    async def _look(self, slot_table: SlotTable, relay_id: str, now_ms: int, redrive: str) -> int:
+    async def _reconcile(self, slot_table: SlotTable, relay_id: str, now_ms: int, redrive: str) -> int:
         """Look at the trees of a page; returns how many events were redriven."""
         trees: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
         for name, entry in slot_table.items():
             trees[root_of(name)][name] = entry
-        found = await self._store.look_all(trees, relay_id, now_ms, LOST_AFTER_MS)
+        found = await self._store.reconcile_all(trees, relay_id, now_ms, STALLED_AFTER_MS)
         redriven, leaving = 0, list[tuple[str, int]]()
-        for root_id, looked in found.items():
-            redriven += await dispatch(self._emitter, looked.session_id, looked.lost, redrive)
-            leaving += over(trees[root_id], looked, now_ms)
+        for root_id, reconciled in found.items():
+            redriven += await dispatch(self._emitter, reconciled.session_id, reconciled.stalled, redrive)
+            leaving += over(trees[root_id], reconciled, now_ms)
         await self._admission.leave(leaving)
         return redriven
 
 
-def over(tree: SlotTable, looked: Looked, now_ms: int) -> list[tuple[str, int]]:
+def over(tree: SlotTable, reconciled: Reconciled, now_ms: int) -> list[tuple[str, int]]:
     """The entries of a tree that may leave the slot table: (job id, when it last said something)."""
 
     def is_over(name: str, entry: Entry) -> bool:
         age_ms = now_ms - entry.since_ms
-        if looked.known and name in looked.ended:
+        if reconciled.known and name in reconciled.ended:
             return entry.want == "gone" and age_ms > TOMBSTONE_MS
-        if name in looked.forgotten:  # whoever starts it again requests anew
+        if name in reconciled.forgotten:  # whoever starts it again requests anew
             return age_ms > TOMBSTONE_MS
-        return not looked.known and age_ms > 10 * TOMBSTONE_MS
+        return not reconciled.known and age_ms > 10 * TOMBSTONE_MS
 
     return [(name, entry.since_ms) for name, entry in tree.items() if is_over(name, entry)]

@@ -57,7 +57,7 @@ class Dispatched:
         self._keys.clear()
 
 
-class Step(Struct, frozen=True):
+class InvocationItem(Struct, frozen=True):
     """A work item to handle now, claimed under the name `owner`.
 
     `claim_result`: what the COMMIT that claimed it told of it; None: it is still to be claimed. `event`: then, it comes
@@ -73,7 +73,7 @@ class Step(Struct, frozen=True):
     claim_result: ClaimResult | None = None
 
 
-class Run:
+class Invocation:
     """One delivery of one message, handled under one owner's name."""
 
     def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int, claims: Claims) -> None:
@@ -85,11 +85,11 @@ class Run:
         self.guard_until_ms = guard_until_ms
         self.claims = claims
         self.session_id = event.session_id
-        self.first = Step(key, event.job_id, call_id, kind_of(key) is ItemKind.SLOT_REQUEST, owner, event)
-        self.todo: deque[Step] = deque()
+        self.first = InvocationItem(key, event.job_id, call_id, kind_of(key) is ItemKind.SLOT_REQUEST, owner, event)
+        self.todo: deque[InvocationItem] = deque()
         self.in_progress: set[str] = set()
         self.failure: Exception | None = None
-        self.words: list[str] = []
+        self.outcomes: list[str] = []
         self.dispatched = Dispatched()
         self.published = 0
         self._done: set[str] = set()
@@ -100,7 +100,7 @@ class Run:
         """Which dispatching this is: the queue swallows a second one under the same redrive."""
         return f"{redrive_of(self.delivered.message_id, self.delivered.retried)}.{self.dispatched.rounds}"
 
-    def begin(self, step: Step) -> None:
+    def begin(self, step: InvocationItem) -> None:
         """Do it next, or at once with others."""
         self.todo.append(step)
         self.in_progress.add(step.item_key)
@@ -110,7 +110,7 @@ class Run:
         assert claim_result.state is not None, "what is claimed comes with its state"
         item = claim_result.state.item
         self.begin(
-            Step(
+            InvocationItem(
                 item.key,
                 item.job_id,
                 item.call_id,
@@ -120,10 +120,12 @@ class Run:
             )
         )
 
-    def step_of(self, item: WorkItem) -> Step:
+    def step_of(self, item: WorkItem) -> InvocationItem:
         """A work item that this message carries, to be claimed by a request of its own."""
         event = event_of(self.session_id, item)
-        return Step(item.key, item.job_id, item.call_id, item.kind is ItemKind.SLOT_REQUEST, self.owner, event)
+        return InvocationItem(
+            item.key, item.job_id, item.call_id, item.kind is ItemKind.SLOT_REQUEST, self.owner, event
+        )
 
     def name_of_claims(self) -> str:
         """The name under which the next COMMIT claims what follows."""
@@ -131,10 +133,10 @@ class Run:
         return f"{self.owner}.{self._commits}"
 
     def is_seen(self, item: WorkItem, now_ms: int) -> bool:
-        """Whether this run has it in hand, or has dispatched it."""
+        """Whether this invocation has it in hand, or has dispatched it."""
         return item.key in self.in_progress or self.dispatched.has(item, now_ms)
 
-    def excluded(self, step: Step) -> frozenset[str]:
+    def excluded(self, step: InvocationItem) -> frozenset[str]:
         """What the COMMIT of this step is not to claim: what else is in hand, and what was dispatched before.
 
         News from the admission bring back what was dispatched.
@@ -142,12 +144,12 @@ class Run:
         excluded = self.in_progress if step.slot_request else self.dispatched.keys() | self.in_progress
         return frozenset(excluded - {step.item_key})
 
-    def leaves(self, step: Step) -> None:
+    def leaves(self, step: InvocationItem) -> None:
         """Nothing came of it: it stays in the state, to be told again by somebody else."""
         self.in_progress.discard(step.item_key)
         self.dispatched.leave(step.item_key)
 
-    def ends(self, step: Step, *, done: bool) -> bool:
+    def ends(self, step: InvocationItem, *, done: bool) -> bool:
         """It is no longer in hand; whether it was done a second time: a failover has brought it back."""
         self.in_progress.discard(step.item_key)
         again = done and step.item_key in self._done

@@ -25,7 +25,7 @@ from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.observability.tracing import item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.runtime.claims import Claims
-from baton.runtime.invocation import Run, Step
+from baton.runtime.invocation import Invocation, InvocationItem
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.storage.ports.jobs import Store
 from baton.storage.usage import Keeping
@@ -84,77 +84,79 @@ class Pipeline:
             BatonError: the message must not be acknowledged.
         """
         claims = Claims(self._store, self._clock, self._policy)
-        run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims)
+        invocation = Invocation(
+            delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims
+        )
         command_items = await self._commands.receive(delivered.event, delivered.message_id, delivered.token)
         if command_items is None:  # else the command has counted its backup message
             if delivered.retried == 0:
                 charge(messages=1)
-            run.begin(run.first)
+            invocation.begin(invocation.first)
         else:
-            run.words.append("signalled")
-            await self._dispatch(run, command_items, via_admission=False)
+            invocation.outcomes.append("signalled")
+            await self._dispatch(invocation, command_items, via_admission=False)
         tasks = set[asyncio.Task[None]]()
         try:
-            while run.todo or tasks:
-                if len(run.todo) == 1 and not tasks:
-                    await self._step(run, run.todo.popleft())
+            while invocation.todo or tasks:
+                if len(invocation.todo) == 1 and not tasks:
+                    await self._step(invocation, invocation.todo.popleft())
                 else:
-                    await self._several(run, tasks)
+                    await self._several(invocation, tasks)
         finally:
             claims.rest()
             for task in tasks:
                 task.cancel()
             if tasks:
                 await asyncio.gather(*tasks, return_exceptions=True)
-        if run.failure is not None:
-            raise run.failure
-        return Outcome(run.words[0], run.published)
+        if invocation.failure is not None:
+            raise invocation.failure
+        return Outcome(invocation.outcomes[0], invocation.published)
 
-    async def _several(self, run: Run, tasks: set[asyncio.Task[None]]) -> None:
+    async def _several(self, invocation: Invocation, tasks: set[asyncio.Task[None]]) -> None:
         """Work on all that is to be done here at once, until one of them is done; what fails lets others finish."""
-        while run.todo:
-            tasks.add(asyncio.create_task(self._step(run, run.todo.popleft())))
+        while invocation.todo:
+            tasks.add(asyncio.create_task(self._step(invocation, invocation.todo.popleft())))
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         over = {task for task in tasks if task.done()}
         for task in over:
             task.result()
         tasks -= over
 
-    async def _step(self, run: Run, step: Step) -> None:
+    async def _step(self, invocation: Invocation, step: InvocationItem) -> None:
         try:
-            claim = self._claim(run, step)
+            claim = self._claim(invocation, step)
             claim_result = await (
-                self._still_held(claim, step.claim_result) if step.claim_result else run.claims.claim(claim)
+                self._still_held(claim, step.claim_result) if step.claim_result else invocation.claims.claim(claim)
             )
             if claim_result.verdict is Verdict.GRANTED:
-                await self._hold(run, step, claim, claim_result)
+                await self._hold(invocation, step, claim, claim_result)
             else:
-                await self._refused(run, step, claim_result)
+                await self._refused(invocation, step, claim_result)
         except Exception as error:  # noqa: BLE001 - raised once the others are done
-            run.in_progress.discard(step.item_key)
-            run.failure = run.failure or error
+            invocation.in_progress.discard(step.item_key)
+            invocation.failure = invocation.failure or error
 
-    def _claim(self, run: Run, step: Step) -> Claim:
+    def _claim(self, invocation: Invocation, step: InvocationItem) -> Claim:
         now_ms = self._clock.now_ms()
         return Claim(
             job_id=step.job_id,
             item_key=step.item_key,
-            message_id=run.delivered.message_id,
+            message_id=invocation.delivered.message_id,
             owner=step.owner,
             now_ms=now_ms,
             lease_until_ms=now_ms + LEASE_MS,
             call_id=step.call_id,
         )
 
-    async def _refused(self, run: Run, step: Step, claim_result: ClaimResult) -> None:
+    async def _refused(self, invocation: Invocation, step: InvocationItem, claim_result: ClaimResult) -> None:
         match claim_result.verdict:
             case Verdict.UNKNOWN:
                 raise UnknownJobError(f"job {step.job_id} is not known (yet); its backup message may still create it")
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
-                await postpone(self._emitter, step.event, claim_result.free_at_ms, run.redrive)
-        run.words.append(claim_result.verdict)
-        run.leaves(step)
-        await self._dispatch(run, claim_result.pending, via_admission=False)
+                await postpone(self._emitter, step.event, claim_result.free_at_ms, invocation.redrive)
+        invocation.outcomes.append(claim_result.verdict)
+        invocation.leaves(step)
+        await self._dispatch(invocation, claim_result.pending, via_admission=False)
 
     async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> ClaimResult:
         """What a COMMIT has claimed. Where its answer was long under way somebody else may have taken over.
@@ -168,29 +170,38 @@ class Pipeline:
         lost = await self._store.renew([claim], claim.lease_until_ms)
         return ClaimResult(Verdict.APPLIED) if lost else claim_result
 
-    async def _hold(self, run: Run, step: Step, claim: Claim, claim_result: ClaimResult) -> None:
+    async def _hold(
+        self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult
+    ) -> None:
         """Do what was claimed; where the process stops in the middle, its event comes again at once."""
         state = claim_result.state
         if state is None:
             raise ValueError("a granted CLAIM comes with a state")
         try:
-            async with run.claims.holding(claim):
+            async with invocation.claims.holding(claim):
                 with self._policy.suspects.turn_of(state.item) as wait_ms:
                     if not wait_ms:
-                        return await self._do(run, step, claim, claim_result, state)
-                    is_free = await run.claims.give_back(claim, begun=False)
+                        return await self._do(invocation, step, claim, claim_result, state)
+                    is_free = await invocation.claims.give_back(claim, begun=False)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
-                await postpone(self._emitter, event_of(run.session_id, state.item), 0, run.redrive)
+                await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.redrive)
             raise
         if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to dispatch
-            return run.begin(replace(step, claim_result=None))
-        await postpone(self._emitter, event_of(run.session_id, state.item), self._clock.now_ms() + wait_ms, run.redrive)
-        run.words.append(SUSPECT)
-        run.leaves(step)
-        return await self._dispatch(run, claim_result.pending, via_admission=False)
+            return invocation.begin(replace(step, claim_result=None))
+        await postpone(
+            self._emitter,
+            event_of(invocation.session_id, state.item),
+            self._clock.now_ms() + wait_ms,
+            invocation.redrive,
+        )
+        invocation.outcomes.append(SUSPECT)
+        invocation.leaves(step)
+        return await self._dispatch(invocation, claim_result.pending, via_admission=False)
 
-    async def _do(self, run: Run, step: Step, claim: Claim, claim_result: ClaimResult, state: State) -> None:
+    async def _do(
+        self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult, state: State
+    ) -> None:
         item_claimed(claim, state)
         now_ms = self._clock.now_ms()
         decision = decide(state, _STARTED, now_ms)
@@ -198,29 +209,29 @@ class Pipeline:
             step_result = await self._work(decision, claim_result.history, claim)
             if step_result is None:
                 item_ended(IN_LINE, claim_result.pending)
-                run.words.append(IN_LINE)
-                run.leaves(step)
-                return await self._dispatch(run, claim_result.pending, via_admission=False)
-            at_once = self._policy.inline and run.delivered.retried == 0
+                invocation.outcomes.append(IN_LINE)
+                invocation.leaves(step)
+                return await self._dispatch(invocation, claim_result.pending, via_admission=False)
+            at_once = self._policy.inline and invocation.delivered.retried == 0
             now_ms = self._clock.now_ms()
             decision = decide(state, step_result, now_ms, at_once=at_once)
         since_ms = state.item.since_ms if state.item.kind is ItemKind.LOOP else 0
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms)
-        committed = await self._commit(run, step, claim, decision.changes or Changes())
-        run.claims.done(claim)
+        committed = await self._commit(invocation, step, claim, decision.changes or Changes())
+        invocation.claims.done(claim)
         word = "done" if committed.applied else "overtaken"
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s of %s: %s", state.item.key, claim.message_id, word)
         item_ended(word, committed.pending, committed.claimed)
         if decision.effects and committed.applied:
             await self._post_commit(decision.effects)
-        run.words.append(word)
-        again = run.ends(step, done=committed.applied)
+        invocation.outcomes.append(word)
+        again = invocation.ends(step, done=committed.applied)
         if again or step.slot_request:
-            run.dispatched.begin_anew()
+            invocation.dispatched.begin_anew()
         for further in committed.claimed:
-            run.continue_with(further)
-        return await self._dispatch(run, committed.pending, via_admission=step.slot_request)
+            invocation.continue_with(further)
+        return await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
 
     async def _work(self, decision: Decision, history: History, claim: Claim) -> StepResult | None:
         work = decision.effects[0]
@@ -230,12 +241,12 @@ class Pipeline:
             raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")
         return await executor(work, history, claim)
 
-    async def _commit(self, run: Run, step: Step, claim: Claim, changes: Changes) -> Committed:
+    async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
         """COMMIT, repeated where the store fails: it may be back in a moment, and the work need not be done again.
 
         The claims of one whose answer was lost are asked for in any case: nobody else gets them while they last.
         """
-        continuation, pauses_seconds = self._room(run, step, claim.now_ms), iter(PAUSES_SECONDS)
+        continuation, pauses_seconds = self._capacity(invocation, step, claim.now_ms), iter(PAUSES_SECONDS)
         while True:
             try:
                 with (keeping := Keeping(written_bytes(changes, claim.item_key))) as spent:
@@ -243,7 +254,7 @@ class Pipeline:
                     keeping.written = committed.applied
             except StoreError:
                 now_ms, pause_seconds = self._clock.now_ms(), next(pauses_seconds, None)
-                fresh = continuation is not None and self._is_fresh(run, now_ms)
+                fresh = continuation is not None and self._is_fresh(invocation, now_ms)
                 until_ms = claim.now_ms + LEASE_MARGIN_MS
                 if pause_seconds is None or (
                     now_ms + 1000 * pause_seconds >= until_ms and (pause_seconds or not fresh)
@@ -254,36 +265,36 @@ class Pipeline:
             await asyncio.sleep(pause_seconds)
             continuation = replace(continuation, at_most=0) if continuation and fresh else None
 
-    def _room(self, run: Run, step: Step, now_ms: int) -> Continuation | None:
-        """What a COMMIT may claim for this run to go on with; None: nothing more is begun here."""
-        room = self._policy.at_once - len(run.in_progress) + (step.item_key in run.in_progress)
-        if room <= 0 or not self._is_fresh(run, now_ms):
+    def _capacity(self, invocation: Invocation, step: InvocationItem, now_ms: int) -> Continuation | None:
+        """What a COMMIT may claim for this invocation to go on with; None: nothing more is begun here."""
+        capacity = self._policy.at_once - len(invocation.in_progress) + (step.item_key in invocation.in_progress)
+        if capacity <= 0 or not self._is_fresh(invocation, now_ms):
             return None
         leases_ms = self._policy.leases_ms(via_admission=step.slot_request)
-        return Continuation(run.name_of_claims(), leases_ms, room, run.excluded(step))
+        return Continuation(invocation.name_of_claims(), leases_ms, capacity, invocation.excluded(step))
 
-    def _is_fresh(self, run: Run, now_ms: int) -> bool:
+    def _is_fresh(self, invocation: Invocation, now_ms: int) -> bool:
         # A redelivered message publishes, so that progress gets fresh retries; so does a process that is to stop.
-        going = run.failure is None and not self._policy.stopping.begun
-        return run.delivered.retried == 0 and going and now_ms < run.guard_until_ms
+        going = invocation.failure is None and not self._policy.stopping.begun
+        return invocation.delivered.retried == 0 and going and now_ms < invocation.guard_until_ms
 
-    async def _dispatch(self, run: Run, items: tuple[WorkItem, ...], *, via_admission: bool) -> None:
+    async def _dispatch(self, invocation: Invocation, items: tuple[WorkItem, ...], *, via_admission: bool) -> None:
         """Go on in place with what another job of the tree has to do, if that is possible; publish the rest."""
         if not items:
             return
         now_ms = self._clock.now_ms()
         publish: list[WorkItem] = []
         for item in items:
-            if run.is_seen(item, now_ms):
+            if invocation.is_seen(item, now_ms):
                 continue
-            if self._may_continue(run, item, now_ms, via_admission=via_admission):
-                run.begin(run.step_of(item))
+            if self._may_continue(invocation, item, now_ms, via_admission=via_admission):
+                invocation.begin(invocation.step_of(item))
             else:
                 publish.append(item)
-                run.dispatched.add(item)
-        run.published += await dispatch(self._emitter, run.session_id, publish, run.redrive)
+                invocation.dispatched.add(item)
+        invocation.published += await dispatch(self._emitter, invocation.session_id, publish, invocation.redrive)
 
-    def _may_continue(self, run: Run, item: WorkItem, now_ms: int, *, via_admission: bool) -> bool:
+    def _may_continue(self, invocation: Invocation, item: WorkItem, now_ms: int, *, via_admission: bool) -> bool:
         """Whether to ask for a work item that no COMMIT has claimed.
 
         Work is published: whether its job wants it kept apart is not known here. So is what somebody else dispatches,
@@ -296,5 +307,7 @@ class Pipeline:
         ):
             return False
         return (
-            self._is_fresh(run, now_ms) and item.free_at_ms() <= now_ms and len(run.in_progress) < self._policy.at_once
+            self._is_fresh(invocation, now_ms)
+            and item.free_at_ms() <= now_ms
+            and len(invocation.in_progress) < self._policy.at_once
         )

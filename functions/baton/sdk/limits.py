@@ -113,14 +113,14 @@ def since(used: Used, before: Used) -> Used:
     )
 
 
-def shared_use(used: Used, before: Used, below: Spend, in_flight_tokens: int) -> Used:
+def shared_use(used: Used, before: Used, child_usage: Spend, in_flight_tokens: int) -> Used:
     """What a job has used of what limits count since `before`, with the jobs below it and calls that are under way."""
     return Used(
-        turns=used.turns - before.turns + below.turns,
-        tool_calls=used.tool_calls - before.tool_calls + below.tool_calls,
-        input_tokens=used.input_tokens - before.input_tokens + below.tokens + in_flight_tokens,
+        turns=used.turns - before.turns + child_usage.turns,
+        tool_calls=used.tool_calls - before.tool_calls + child_usage.tool_calls,
+        input_tokens=used.input_tokens - before.input_tokens + child_usage.tokens + in_flight_tokens,
         output_tokens=used.output_tokens - before.output_tokens,
-        cost_usd=used.cost_usd - before.cost_usd + below.cost_usd,
+        cost_usd=used.cost_usd - before.cost_usd + child_usage.cost_usd,
     )
 
 

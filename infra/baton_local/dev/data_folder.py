@@ -50,15 +50,15 @@ def make_private_folder(folder: Path) -> None:
         ) from error
 
 
-MIN_ROOM_BYTES = 8_000_000
+MIN_FREE_BYTES = 8_000_000
 
 
-def room_bytes(folder: Path) -> int:
+def capacity_bytes(folder: Path) -> int:
     """Return how much may still be written there; much where it is unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
-        return MIN_ROOM_BYTES
+        return MIN_FREE_BYTES
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from watchfiles import PythonFilter, awatch
 
-from baton_local.dev.data_folder import MIN_ROOM_BYTES
+from baton_local.dev.data_folder import MIN_FREE_BYTES
 from baton_local.dev.part import LOOK_SECONDS, Part, describe_exit, end_process, kill_group, start_process, until_dead
 from baton_local.dev.part_log import ErrorLines, PartLog, Screen
 from baton_local.dev.stack_error import StackError
@@ -82,21 +82,21 @@ class CodeChanges:
 
 SHOWN_LOG_LINES = 8
 LOG_LOOK_SECONDS = 0.25
-ROOM_LOOK_SECONDS = 1.0
+FREE_CHECK_SECONDS = 1.0
 
 
 class PartKeeper:
     """One part and its present process."""
 
     def __init__(
-        self, part: Part, log: PartLog, screen: Screen, on_ready: Callable[[], None], room: Callable[[], int]
+        self, part: Part, log: PartLog, screen: Screen, on_ready: Callable[[], None], free_bytes: Callable[[], int]
     ) -> None:
         self.part = part
         self.ready = asyncio.Event()
         self.log = log
         self._screen = screen
         self._on_ready = on_ready
-        self._room = room
+        self._free_bytes = free_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._served_since: float | None = None
         self._has_served = False
@@ -130,8 +130,8 @@ class PartKeeper:
             if self._changes is not None and self._changes.changed.is_set():
                 policy = RestartPolicy()
                 continue
-            if self._room() < MIN_ROOM_BYTES:
-                await self._until_room()
+            if self._free_bytes() < MIN_FREE_BYTES:
+                await self._until_free()
                 continue
             if code == os.EX_CONFIG and self._served_since is None:
                 if self._changes is None or not self._has_served:
@@ -229,15 +229,15 @@ class PartKeeper:
             if not self._stopping.is_set():
                 self._show(errors.pick(self.log.new_lines()))
 
-    async def _until_room(self) -> None:
+    async def _until_free(self) -> None:
         """Say once that the disk is full, and wait: what died of it would only die again, which wears nothing out."""
         self._screen.notice(
             self.part.name,
-            f"ended: the disk of {self.log.path.parent} is full ({self._room() / 1e6:.1f} MB left); it starts again as "
-            f"soon as {MIN_ROOM_BYTES / 1e6:.0f} MB are free",
+            f"ended: the disk of {self.log.path.parent} is full ({self._free_bytes() / 1e6:.1f} MB left);"
+            f" it starts again as soon as {MIN_FREE_BYTES / 1e6:.0f} MB are free",
         )
-        while self._room() < MIN_ROOM_BYTES and not self._stopping.is_set():
-            await self._pause(ROOM_LOOK_SECONDS)
+        while self._free_bytes() < MIN_FREE_BYTES and not self._stopping.is_set():
+            await self._pause(FREE_CHECK_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless the part is stopped meanwhile."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from baton_local.dev.data_folder import room_bytes
+from baton_local.dev.data_folder import capacity_bytes
 from baton_local.dev.keeper import PartKeeper
 from baton_local.dev.part import Part
 from baton_local.dev.part_log import PartLog, Screen
@@ -27,10 +27,12 @@ class Supervisor:
         logs: Path,
         screen: Screen,
         on_change: Callable[[], None],
-        room: Callable[[], int] | None = None,
+        free_bytes: Callable[[], int] | None = None,
     ) -> None:
-        room = room or partial(room_bytes, logs)
-        self._keepers = {part.name: PartKeeper(part, _log_of(part, logs), screen, on_change, room) for part in parts}
+        free_bytes = free_bytes or partial(capacity_bytes, logs)
+        self._keepers = {
+            part.name: PartKeeper(part, _log_of(part, logs), screen, on_change, free_bytes) for part in parts
+        }
         self._tasks: list[asyncio.Task[None]] = []
 
     def process_ids(self) -> dict[str, int]:

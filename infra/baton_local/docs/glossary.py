@@ -20,8 +20,10 @@ TERMS = (
     Term("admission", "decides which jobs may use compute now", "concurrency limiter; a leased semaphore's owner"),
     Term("API key store", "the keys that callers authenticate with, by digest", "credential store"),
     Term("backup message", "a delayed copy of an API call, published before it commits", "outbox relay of last resort"),
+    Term("budget scope", "a job whose limits a turn is held to: its own, or one above it", "quota scope"),
     Term("callback", "what the queue sends when it gives up on a message", "dead-letter hook"),
     Term("claim", "the exclusive, expiring right to work on a work item", "visibility timeout (SQS), lease"),
+    Term("command", "what an API call does to a job; its backup message has it, too (`fact` on the wire)", "request"),
     Term("commit", "one write that removes a work item and adds what follows; the first one wins", "compare-and-set"),
     Term("counters", "the deployment's sums, kept in Redis for Prometheus", "metrics"),
     Term("dispatch", "publish a work item's event, or continue it inline", "enqueue"),
@@ -61,6 +63,10 @@ RETIRED = frozenset({
     "witness", "witnesses", "performer", "performers", "happening", "happenings", "heeded", "tending", "tidying",
     "untouchable", "aftermath", "unheeded",
 })  # fmt: skip
+# Words of plain English which names had in a meaning of our own: a page may have them, a name may not.
+RETIRED_IN_NAMES = RETIRED | {
+    "fact", "facts", "happened", "room", "tell", "telling", "tells", "told", "untold",
+}  # fmt: skip
 # No page has these either: data is sent, passed, recorded or returned, and people read pages in standard terms.
 RETIRED_IN_PROSE = RETIRED | {
     "tell", "tells", "telling", "told", "untold", "hear", "hears", "heard", "hand on", "hands on", "handed on",

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.engine.commit.answers import ClaimResult, Committed, Created, Looked, SignalAnswer, Undelivered
+from baton.engine.commit.answers import ClaimResult, Committed, Created, Reconciled, SignalAnswer, Undelivered
 from baton.engine.state import Usage
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from tests.contract.store.operations import JOB_IDS, Operation
@@ -25,8 +25,8 @@ def comparable(answer: Any) -> Any:
             return structs.replace(answer, pending=tuple(by_key(answer.pending)), claimed=claimed)
         case Created() | Undelivered():
             return replace(answer, pending=tuple(by_key(answer.pending)))
-        case Looked():
-            return replace(answer, lost=tuple(by_key(answer.lost)))
+        case Reconciled():
+            return replace(answer, stalled=tuple(by_key(answer.stalled)))
         case _:
             return replace(answer, usage=_uncounted(answer.usage)) if isinstance(answer, Snapshot) else answer
 

@@ -200,7 +200,9 @@ def _look(claim: Claim) -> st.SearchStrategy[Operation]:
     def operation(slot_table: SlotTable) -> Operation:
         return Operation(
             f"look {root_of(claim.job_id)} by {claim.message_id} at {claim.now_ms} with {slot_table}",
-            lambda side: side.store.look(root_of(claim.job_id), claim.message_id, claim.now_ms, 60_000, slot_table),
+            lambda side: side.store.reconcile(
+                root_of(claim.job_id), claim.message_id, claim.now_ms, 60_000, slot_table
+            ),
         )
 
     return usage_ledger().map(operation)

@@ -134,7 +134,7 @@ async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over
     assert (await side.store.claim(claim_of(first_item(CHILD_ID)))).verdict is Verdict.APPLIED
     told = await side.store.signal(JOB_ID, "m8", Signal("f", '{"ok":1}', call_item(1).call_id), NOW_MS)
     assert told.signal_result is SignalResult.ENDED
-    assert not (await side.store.look(JOB_ID, "m9", NOW_MS, 60_000, {})).known
+    assert not (await side.store.reconcile(JOB_ID, "m9", NOW_MS, 60_000, {})).known
     assert (await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS))[0] is Recorded.UNKNOWN
     assert await side.archive.remove(recalled, NOW_MS) is Removed.UNKNOWN
     assert await side.reader.job(JOB_ID) is None

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.answers import ClaimResult, History, Verdict
 from baton.engine.effects import Changes
-from baton.engine.state import Level, State
+from baton.engine.state import BudgetScope, State
 from baton.engine.work_items import WorkItem, loop_item
 from tests.contract.store.sample import (
     JOB_ID,
@@ -33,7 +33,9 @@ async def test_a_free_item_is_granted_with_the_state(side: Side) -> None:
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     claim_result = await side.store.claim(claim_of(first_item()))
     assert (claim_result.verdict, claim_result.pending) == (Verdict.GRANTED, ())
-    assert claim_result.state == State(a_job(), claimed(first_item(), "m1", "o1", NOW_MS), levels=(Level(a_job()),))
+    assert claim_result.state == State(
+        a_job(), claimed(first_item(), "m1", "o1", NOW_MS), budget_scopes=(BudgetScope(a_job()),)
+    )
     assert (
         await side.store.claim(replace(claim_of(first_item()), item_key="none", message_id="witness"))
     ).pending == ()
@@ -71,8 +73,8 @@ async def test_after_the_lease_another_owner_takes_over_and_becomes_relay_id(sid
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item(), "m1", "o1"))
     taken = await side.store.claim(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS))
-    again = replace(claimed(first_item(), "m2", "o2", NOW_MS + LEASE_MS), lost=1, abandoned=1)
-    assert taken.state == State(a_job(), again, levels=(Level(a_job()),))
+    again = replace(claimed(first_item(), "m2", "o2", NOW_MS + LEASE_MS), stalled=1, abandoned=1)
+    assert taken.state == State(a_job(), again, budget_scopes=(BudgetScope(a_job()),))
     late = await side.store.claim(claim_of(first_item(), "m1", "o1", after_ms=LEASE_MS))
     assert (late.verdict, late.free_at_ms, late.pending) == (Verdict.BUSY, NOW_MS + 2 * LEASE_MS, ())
 

@@ -60,8 +60,8 @@ async def test_what_comes_after_a_call_waits_while_somebody_is_asked_about_it(si
     """The call itself has no work item then; a message or a sweep that asks for the next step finds nothing to do."""
     await asked(side)
     assert (await side.store.claim(claim_of(NEXT, "m9", after_ms=500_000))).verdict is Verdict.APPLIED
-    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, book_of(JOB_ID))
-    assert NEXT.key not in {item.key for item in looked.lost}
+    looked = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, book_of(JOB_ID))
+    assert NEXT.key not in {item.key for item in looked.stalled}
     again = replace(following(SUBJECT, ItemKind.CALL, NOW_MS, attempt=2), after="")
     assert (await side.store.commit(claim_of(QUESTION, "m3"), Changes(items=(again,)), SPENT)).applied
     assert await relay_ids(side) == {again.key: "m3", NEXT.key: ""}

@@ -33,7 +33,7 @@ from tests.contract.store.sample import (
 )
 from tests.contract.store.side import Side
 
-LOST_AFTER_MS = 60_000
+STALLED_AFTER_MS = 60_000
 CALL_MS = leases_of()[ItemKind.CALL]
 OVER = Changes(join=next_turn(), results={call_item(0).call_id: '{"ok":1}'})
 
@@ -225,7 +225,7 @@ async def test_the_same_message_does_not_get_back_what_it_has_dispatched(side: S
 async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_item(side: Side) -> None:
     """The admission forgot a job at work, which asks again; the message is acknowledged, since the request is told."""
     await in_place(side)
-    await side.store.look(JOB_ID, "sweep1", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, {})
+    await side.store.reconcile(JOB_ID, "sweep1", NOW_MS + STALLED_AFTER_MS, STALLED_AFTER_MS, {})
     late = claim_of(call_item(0), "m1", "o2", after_ms=CALL_MS + 1)
     assert (await side.store.claim(late)).verdict is Verdict.GATED
     snapshot = await side.reader.job(JOB_ID)
@@ -236,7 +236,7 @@ async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_item(s
 async def test_who_comes_again_about_what_is_done_releases_what_was_begun_with_a_slot(side: Side) -> None:
     """The same, where the message is about an earlier item of its chain: it dispatches nothing, and is acknowledged."""
     await in_place(side)
-    await side.store.look(JOB_ID, "sweep1", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, {})
+    await side.store.reconcile(JOB_ID, "sweep1", NOW_MS + STALLED_AFTER_MS, STALLED_AFTER_MS, {})
     claim_result = await side.store.claim(claim_of(first_item(), owner="o2"))
     assert (claim_result.verdict, claim_result.pending) == (Verdict.APPLIED, ())
     snapshot = await side.reader.job(JOB_ID)
@@ -267,9 +267,9 @@ async def test_who_goes_on_with_nothing_anyway_is_not_told(side: Side) -> None:
 async def test_a_sweep_dispatches_what_stands_still(side: Side) -> None:
     """Who held it long ago may wake up, and its message has had its retries."""
     await in_place(side)
-    late_ms = NOW_MS + CALL_MS + LOST_AFTER_MS + 1
-    looked = await side.store.look(JOB_ID, "sweep1", late_ms, LOST_AFTER_MS, book_of(JOB_ID))
-    assert [(item.key, item.redelivered) for item in looked.lost] == [(call_item(0).key, True)]
+    late_ms = NOW_MS + CALL_MS + STALLED_AFTER_MS + 1
+    looked = await side.store.reconcile(JOB_ID, "sweep1", late_ms, STALLED_AFTER_MS, book_of(JOB_ID))
+    assert [(item.key, item.redelivered) for item in looked.stalled] == [(call_item(0).key, True)]
     assert is_released(await committed(side))
 
 

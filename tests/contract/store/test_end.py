@@ -84,7 +84,7 @@ async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisPro
     await real.store.commit(claim_of(items[0], "m2"), changes, SPENT)
     await real.store.append(claim_of(items[1], "m3"), 1, ["{}"])
     await real.store.undelivered(claim_of(items[1], "m4"), "m1")
-    await real.store.look(JOB_ID, "m5", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
+    await real.store.reconcile(JOB_ID, "m5", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
     found = expiry_ms(redis_process)
     assert len(found) == 5
     assert set(found.values()) == {-1}
@@ -113,7 +113,7 @@ async def test_what_comes_after_the_end_leaves_no_key_that_stays(real: Side, red
     await real.store.create(creation(a_job()), "witness2", NOW_MS)
     await real.store.undelivered(claim_of(first_item(), "m4"), "m1")
     await real.store.append(claim_of(first_item()), 1, ["{}"])
-    await real.store.look(JOB_ID, "m5", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
+    await real.store.reconcile(JOB_ID, "m5", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
     found = expiry_ms(redis_process)
     assert set(found) == before
     assert all(left_ms > 0 for left_ms in found.values()), found

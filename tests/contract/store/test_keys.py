@@ -47,7 +47,7 @@ async def every_script(side: Side) -> None:
     await side.store.claim(claim)
     await side.store.append(claim, 1, ["{}"])
     await side.store.undelivered(claim_of(items[0], "cb1"), "m2")
-    await side.store.look(JOB_ID, "sweep", NOW_MS + 100_000_000, 60_000, book_of(JOB_ID))
+    await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 100_000_000, 60_000, book_of(JOB_ID))
     everything = Changes(
         job=a_job(),
         items=(complete_item(0),),

@@ -35,7 +35,7 @@ async def test_what_children_use_is_summed_above_them(side: Side) -> None:
     await side.store.create(creation(a_job(f"{ONE}.c")), "m6", 1)
     claim_result = await side.store.claim(claim_of(first_item(f"{ONE}.c"), "m6"))
     assert claim_result.state is not None
-    names_and_sums = [(level.job.id, level.below) for level in claim_result.state.levels]
+    names_and_sums = [(scope.job.id, scope.child_usage) for scope in claim_result.state.budget_scopes]
     assert names_and_sums == [(f"{ONE}.c", Spend()), (ONE, Spend()), (JOB_ID, Spend(2, 4, 60, 0.5))]
 
 
@@ -46,7 +46,7 @@ async def test_what_is_reserved_for_a_live_turn_of_another_child_counts(side: Si
     reserved: list[int] = []
     for after_ms in (1, LEASE_MS + 1):
         claim_result = await side.store.claim(claim_of(first_item(TWO), "m6", f"o{after_ms}", after_ms=after_ms * 2))
-        reserved.append(claim_result.state.levels[1].in_flight_tokens if claim_result.state else -1)
+        reserved.append(claim_result.state.budget_scopes[1].in_flight_tokens if claim_result.state else -1)
     assert reserved == [1_000, 0]
 
 

@@ -82,10 +82,10 @@ async def test_the_sweep_redrives_it_and_keeps_the_job_in_the_book_until_then(si
     await side.store.commit(slot_answer, Changes(admitted=True), SPENT)
     slot_table = {JOB_ID: Entry("tenant_a", "session_a", 5, NOW_MS, epoch=slot_request.attempt, want="gone")}
     later_ms = NOW_MS + LEASE_MS
-    looked = await side.store.look(JOB_ID, "sweep", later_ms, 60_000, slot_table)
-    assert ([item.key for item in looked.lost], looked.ended) == ([REMEMBER.key], ())
+    looked = await side.store.reconcile(JOB_ID, "sweep", later_ms, 60_000, slot_table)
+    assert ([item.key for item in looked.stalled], looked.ended) == ([REMEMBER.key], ())
     claim = claim_of(REMEMBER, "sweep", "o3", after_ms=LEASE_MS)
     await side.store.claim(claim)
     await side.store.commit(claim, Changes(), SPENT)
-    looked = await side.store.look(JOB_ID, "sweep2", later_ms, 60_000, slot_table)
-    assert (looked.lost, looked.ended) == ((), (JOB_ID,))
+    looked = await side.store.reconcile(JOB_ID, "sweep2", later_ms, 60_000, slot_table)
+    assert (looked.stalled, looked.ended) == ((), (JOB_ID,))

@@ -175,8 +175,8 @@ async def test_a_wait_without_an_end_of_its_own_is_never_dispatched(side: Side) 
     await waiting(side, wait_item(0, until_ms=FOREVER_MS))
     claim = claim_of(wait_item(0), "call0", after_ms=500_000_000)
     assert (await side.store.claim(claim)).verdict is Verdict.APPLIED
-    looked = await side.store.look(JOB_ID, "call0", NOW_MS + 500_000_000, 60_000, {})
-    assert all(item.kind is not ItemKind.WAIT for item in looked.lost)
+    looked = await side.store.reconcile(JOB_ID, "call0", NOW_MS + 500_000_000, 60_000, {})
+    assert all(item.kind is not ItemKind.WAIT for item in looked.stalled)
     told = await side.store.signal(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)
     assert [item.key for item in told.items if item.kind is ItemKind.WAIT] == [wait_item(0).key]
 

@@ -26,7 +26,7 @@ from tests.contract.store.sample import (
 )
 from tests.contract.store.side import Side
 
-LOST_AFTER_MS = 60_000
+STALLED_AFTER_MS = 60_000
 FIRST_SLOT_REQUEST = slot_request_item(JOB_ID, "slot", FIRST_EPOCH, NOW_MS)
 
 
@@ -69,8 +69,8 @@ async def test_work_that_is_not_due_yet_waits_for_the_slot_request_too(side: Sid
     later = loop_item(JOB_ID, 1, 1, NOW_MS, job.start_at_ms)
     created = await side.store.create(creation(job, slot=False), "m1", NOW_MS)
     assert created.pending == (replace(FIRST_SLOT_REQUEST, relay_id="m1"),)
-    looked = await side.store.look(JOB_ID, "m1", NOW_MS, LOST_AFTER_MS, entry(FIRST_EPOCH, "slot"))
-    assert looked.lost == ()
+    looked = await side.store.reconcile(JOB_ID, "m1", NOW_MS, STALLED_AFTER_MS, entry(FIRST_EPOCH, "slot"))
+    assert looked.stalled == ()
     committed = await side.store.commit(slot_request_claim(FIRST_EPOCH, "m2"), Changes(admitted=True), SPENT)
     assert committed == Committed(True, (replace(later, relay_id="m2"),))
 
@@ -80,8 +80,8 @@ async def test_later_work_of_a_job_that_wants_no_slot_yet_is_dispatched(side: Si
     job = replace(a_job(), start_at_ms=NOW_MS + KEEP_SLOT_MS + 1)
     later = replace(loop_item(JOB_ID, 1, 1, NOW_MS, job.start_at_ms), relay_id="m1")
     assert (await side.store.create(creation(job, slot=False), "m1", NOW_MS)).pending == (later,)
-    looked = await side.store.look(JOB_ID, "m1", NOW_MS, LOST_AFTER_MS, entry(0, "none"))
-    assert looked.lost == (later,)
+    looked = await side.store.reconcile(JOB_ID, "m1", NOW_MS, STALLED_AFTER_MS, entry(0, "none"))
+    assert looked.stalled == (later,)
 
 
 async def test_a_slot_request_is_granted_to_everybody_who_tells_it(side: Side) -> None:
@@ -233,48 +233,48 @@ def entry(epoch: int, want: Want, *, slot: bool = False) -> SlotTable:
 async def test_a_sweep_asks_again_where_the_admission_knows_otherwise(side: Side, slot_table: SlotTable) -> None:
     """Not before half a minute has passed since the last request."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    await side.store.claim(claim_of(first_item(), after_ms=LOST_AFTER_MS))
+    await side.store.claim(claim_of(first_item(), after_ms=STALLED_AFTER_MS))
     # The request epoch of a first request is no time, so a minute has passed in any case.
-    at_ms = NOW_MS + LOST_AFTER_MS
-    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, slot_table)
-    assert looked.lost == (slot_request_of("slot", "sweep", at_ms),)
+    at_ms = NOW_MS + STALLED_AFTER_MS
+    looked = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, slot_table)
+    assert looked.stalled == (slot_request_of("slot", "sweep", at_ms),)
     assert await slot_state_of(side) == SlotState("slot", at_ms, slot=False)
-    soon = await side.store.look(JOB_ID, "sweep2", at_ms + LOST_AFTER_MS // 2, LOST_AFTER_MS, slot_table)
-    assert soon.lost == ()
+    soon = await side.store.reconcile(JOB_ID, "sweep2", at_ms + STALLED_AFTER_MS // 2, STALLED_AFTER_MS, slot_table)
+    assert soon.stalled == ()
 
 
 async def test_the_sweep_leaves_a_job_alone_that_the_admission_knows(side: Side) -> None:
     """Its slot is the one in the slot table."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    await side.store.claim(claim_of(first_item(), after_ms=LOST_AFTER_MS))
-    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, book_of(JOB_ID))
-    assert looked.lost == ()
+    await side.store.claim(claim_of(first_item(), after_ms=STALLED_AFTER_MS))
+    looked = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + STALLED_AFTER_MS, STALLED_AFTER_MS, book_of(JOB_ID))
+    assert looked.stalled == ()
 
 
 async def test_the_sweep_leaves_a_slot_request_in_line_alone_and_work_behind_it(side: Side) -> None:
     """However long it waits: it is told when its turn has come."""
     await waiting_job(side)
-    at_ms = NOW_MS + 100 * LOST_AFTER_MS
-    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, entry(FIRST_EPOCH, "slot"))
-    assert looked.lost == ()
+    at_ms = NOW_MS + 100 * STALLED_AFTER_MS
+    looked = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, entry(FIRST_EPOCH, "slot"))
+    assert looked.stalled == ()
 
 
 async def test_the_sweep_tells_a_slot_request_again_that_nobody_heard(side: Side) -> None:
     """The same one, after half a minute: a newer one would lose the job its place."""
     await waiting_job(side)
-    at_ms = NOW_MS + LOST_AFTER_MS // 2
-    assert (await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, {})).lost == ()
+    at_ms = NOW_MS + STALLED_AFTER_MS // 2
+    assert (await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, {})).stalled == ()
     at_ms += 1
-    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, {})
-    assert looked.lost == (replace(FIRST_SLOT_REQUEST, relay_id="sweep", since_ms=at_ms),)
+    looked = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, {})
+    assert looked.stalled == (replace(FIRST_SLOT_REQUEST, relay_id="sweep", since_ms=at_ms),)
 
 
 async def test_the_sweep_tells_a_slot_request_again_whose_slot_was_given_and_not_taken(side: Side) -> None:
     """Whoever was to be told so never was."""
     await waiting_job(side)
-    at_ms = NOW_MS + LOST_AFTER_MS + 1
-    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, entry(FIRST_EPOCH, "slot", slot=True))
-    assert [item.key for item in looked.lost] == [FIRST_SLOT_REQUEST.key]
+    at_ms = NOW_MS + STALLED_AFTER_MS + 1
+    looked = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, entry(FIRST_EPOCH, "slot", slot=True))
+    assert [item.key for item in looked.stalled] == [FIRST_SLOT_REQUEST.key]
 
 
 async def test_a_sweep_does_not_ask_again_what_an_ended_job_has_told_lately(side: Side) -> None:
@@ -282,19 +282,21 @@ async def test_a_sweep_does_not_ask_again_what_an_ended_job_has_told_lately(side
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     end = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
     await side.store.commit(claim_of(first_item()), end, SPENT)
-    told_ms, half_ms = 10 * LOST_AFTER_MS, LOST_AFTER_MS // 2
+    told_ms, half_ms = 10 * STALLED_AFTER_MS, STALLED_AFTER_MS // 2
     await side.store.commit(slot_request_claim(NOW_MS, after_ms=told_ms), Changes(admitted=True), SPENT)
     for after_ms in (told_ms - 1, told_ms + half_ms):
-        looked = await side.store.look(JOB_ID, "sweep", NOW_MS + after_ms, LOST_AFTER_MS, book_of(JOB_ID))
-        assert looked.lost == ()
+        looked = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + after_ms, STALLED_AFTER_MS, book_of(JOB_ID))
+        assert looked.stalled == ()
     at_ms = NOW_MS + told_ms + half_ms + 1
-    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, book_of(JOB_ID))
-    assert looked.lost == (slot_request_of("gone", "sweep", at_ms),)
+    looked = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, book_of(JOB_ID))
+    assert looked.stalled == (slot_request_of("gone", "sweep", at_ms),)
 
 
 async def test_only_the_named_job_is_looked_at(side: Side) -> None:
     """Not one beside it, and nothing where it is not known."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    at_ms = NOW_MS + 10 * LOST_AFTER_MS
-    assert (await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, {}, only=f"{JOB_ID}.below")).lost == ()
-    assert (await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, {}, only=JOB_ID)).lost != ()
+    at_ms = NOW_MS + 10 * STALLED_AFTER_MS
+    assert (
+        await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, {}, only=f"{JOB_ID}.below")
+    ).stalled == ()
+    assert (await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, {}, only=JOB_ID)).stalled != ()

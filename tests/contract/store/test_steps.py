@@ -52,8 +52,8 @@ async def test_a_step_is_due_when_the_last_one_before_it_is_over(side: Side) -> 
     await planned(side)
     assert await over(side, FIRST, "m2") == ()
     assert (await side.store.claim(claim_of(BOTH, "m9", after_ms=500_000))).verdict is Verdict.APPLIED
-    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, book_of(JOB_ID))
-    assert BOTH.key not in {item.key for item in looked.lost}
+    looked = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, book_of(JOB_ID))
+    assert BOTH.key not in {item.key for item in looked.stalled}
     pending = await over(side, SECOND, "m3")
     assert [(item.key, item.relay_id) for item in pending] == [(BOTH.key, "m3")]
     assert [item.key for item in await over(side, BOTH, "m4")] == [LAST.key]

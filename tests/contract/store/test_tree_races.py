@@ -142,7 +142,7 @@ async def test_a_turn_is_told_what_a_turn_below_it_has_reserved_meanwhile(proces
     await processes.second.claim(claim_of(child, "m3", "o3", after_ms=LEASE_MS))
     claim_result = await processes.first.claim(claim_of(first_item(), after_ms=LEASE_MS))
     assert claim_result.state is not None
-    assert [level.in_flight_tokens for level in claim_result.state.levels] == [FIRST_CALL_TOKENS]
+    assert [scope.in_flight_tokens for scope in claim_result.state.budget_scopes] == [FIRST_CALL_TOKENS]
 
 
 async def test_who_is_granted_an_item_is_told_of_its_call_as_it_was_then(processes: Processes) -> None:

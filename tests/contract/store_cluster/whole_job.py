@@ -34,7 +34,7 @@ from tests.contract.store.side import Side
 NOW_MS = 1_800_000_000_000
 STEP_MS = 10
 LEASE_MS = 130_000
-LOST_AFTER_MS = 60_000
+STALLED_AFTER_MS = 60_000
 HOUR_MS = 3_600_000
 END = End("completed", 1_000, 0, 10, 5, 100)
 TURNS = (
@@ -88,7 +88,7 @@ class WholeJob:
         late_ms = self._now_ms + HOUR_MS
         turn = await self._side.admission.sweep(0, late_ms)
         yield "sweep began"
-        looked = await self._side.store.look(self._job.id, "sweep", late_ms, LOST_AFTER_MS, turn.slot_table)
+        looked = await self._side.store.reconcile(self._job.id, "sweep", late_ms, STALLED_AFTER_MS, turn.slot_table)
         assert looked.ended == (self._job.id,)
         yield "looked at"
         tree = {name: e for name, e in turn.slot_table.items() if root_of(name) == root_of(self._job.id)}

@@ -120,7 +120,7 @@ async def test_a_hundred_thousand_waiting_jobs_cost_an_idle_deployment_at_most_a
         while not pages or after:
             turn = await side.admission.sweep(0, NOW_MS + 3_600_000, after=after)
             trees = {name: {name: entry} for name, entry in turn.slot_table.items()}
-            await side.store.look_all(trees, "sweep", NOW_MS + 3_600_000, 60_000)
+            await side.store.reconcile_all(trees, "sweep", NOW_MS + 3_600_000, 60_000)
             pages, after, seen = pages + 1, turn.after, seen + len(turn.slot_table)
         requests = server.counted().since(before).requests
     assert seen == SIZES[-1] + SLOTS

@@ -28,10 +28,10 @@ def references(job_id: str, results: Mapping[str, Any], most_bytes: int) -> dict
     """The references to results that do not fit, by call id: the smallest results stand in the answer themselves."""
     sizes = sorted((len(to_json(value)), call_id) for call_id, value in results.items())
     found: dict[str, dict[str, Any]] = {}
-    room_bytes = most_bytes
+    capacity_bytes = most_bytes
     for size_bytes, call_id in sizes:
-        room_bytes -= size_bytes
-        if room_bytes < 0:
+        capacity_bytes -= size_bytes
+        if capacity_bytes < 0:
             found[call_id] = {"url": result_path(job_id, call_id), "sizeBytes": size_bytes}
     return found
 

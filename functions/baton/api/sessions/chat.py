@@ -20,7 +20,7 @@ from baton.api.problem import ApiError, limited_body, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
 from baton.api.sessions.sessions import session_of
 from baton.api.stream import Streams
-from baton.api.stream_token import check_room, must_cover
+from baton.api.stream_token import check_capacity, must_cover
 from baton.container import Container
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
@@ -191,7 +191,7 @@ class ChatApi:
         """`POST /api/chat` → 200 and the answer's stream, from its start."""
         principal = await self._keys.authenticate(request)
         body = read_chat_body(await limited_body(request, BODY_LIMIT_BYTES))
-        check_room(self._container, principal)  # before there is a job
+        check_capacity(self._container, principal)  # before there is a job
         asked = await asked_job(self._container, principal.tenant, body)
         accepted = await self._sessions.submit(asked.job, asked.task, body.when_busy, may_exist=True)
         if asked.replaced is not None and not asked.replaced.ended:

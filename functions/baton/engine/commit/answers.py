@@ -111,7 +111,7 @@ class Undelivered(Record, frozen=True):
     session_id: str = ""
 
 
-class Looked(Record, frozen=True):
+class Reconciled(Record, frozen=True):
     """What the sweep found at a tree: work items without progress, which its message carries from now on.
 
     `ended`: jobs that have ended and have no work item any more: the admission has heard that they are gone.
@@ -119,7 +119,7 @@ class Looked(Record, frozen=True):
     """
 
     known: bool
-    lost: tuple[WorkItem, ...] = ()
+    stalled: tuple[WorkItem, ...] = ()
     session_id: str = ""
     ended: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()

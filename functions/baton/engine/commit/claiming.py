@@ -60,7 +60,7 @@ def granted(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, ClaimResult
     fails = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
     usage = tree.usage.get(job.id, NOTHING_USED) if item.kind is ItemKind.SLOT_REQUEST else NOTHING_USED
-    state = State(job, item, record, outcome, dependants, tree.levels(item, claim.now_ms), usage)
+    state = State(job, item, record, outcome, dependants, tree.budget_scopes(item, claim.now_ms), usage)
     return tree, ClaimResult(Verdict.GRANTED, state=state)
 
 
@@ -99,8 +99,8 @@ def inline_continuation(
     lost = done is not None and continuation is not None and is_released(done, claim.owner)
     at_most = continuation.at_most if continuation and done and not lost else 0
     for item in tree.pending(claim.message_id, claim.now_ms):
-        room = continuation is not None and len(taken) < at_most and _continues(claim, tree, item, continuation)
-        if continuation is not None and (room or item.owner == continuation.owner):
+        capacity = continuation is not None and len(taken) < at_most and _continues(claim, tree, item, continuation)
+        if continuation is not None and (capacity or item.owner == continuation.owner):
             until_ms = claim.now_ms + continuation.leases_ms.get(item.kind, 0)
             mine = replace(
                 claim, job_id=item.job_id, item_key=item.key, owner=continuation.owner, lease_until_ms=until_ms

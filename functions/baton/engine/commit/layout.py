@@ -44,12 +44,12 @@ _KINDS = (
     _Kind("standing:", "slot_states", load_slot_state, dump_slot_state),
     _Kind("usage:", "usage", load_usage, dump_usage),
     _Kind("leg:", "items", load_item, dump_item),
-    _Kind("below:", "below", load_spend, dump_spend),
+    _Kind("below:", "child_usage", load_spend, dump_spend),
 )
 _ALL = attrgetter(*(kind.attribute for kind in _KINDS))
 _BY_PREFIX = {kind.prefix: kind for kind in _KINDS}
 _EVENT = "event:"
-_SHARED = ("job", "below")
+_SHARED = ("job", "child_usage")
 
 
 def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) -> Tree:
@@ -74,7 +74,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
         slot_states=found["slot_states"],
         usage=found["usage"],
         items=found["items"],
-        below=found["below"],
+        child_usage=found["child_usage"],
         events=events,
     )
 
@@ -119,7 +119,7 @@ def turns_of(tree: Tree) -> list[str]:
     return [f"leg:{item.key}" for item in tree.items.values() if item.kind is ItemKind.LOOP]
 
 
-def levels_of(job_ids: Iterable[str], tree: Tree) -> list[str]:
+def budget_scopes_of(job_ids: Iterable[str], tree: Tree) -> list[str]:
     """The fields that say what these jobs and those above them may use, and have used."""
     return [f"{what}:{name}" for name in tree.jobs if any(_is_at(name, each) for each in job_ids) for what in _SHARED]
 

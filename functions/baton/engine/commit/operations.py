@@ -16,9 +16,9 @@ from baton.engine.commit.answers import (
     Committed,
     Created,
     Loaded,
-    Looked,
     PendingItems,
     Recalled,
+    Reconciled,
     Recorded,
     Removed,
     Signal,
@@ -209,24 +209,28 @@ def undelivered(tree: Tree, claim: Claim, source_message_id: str, *, throttled: 
     return tree, Undelivered(State(job, item, call), pending, job.session_id)
 
 
-def look(
-    tree: Tree, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
-) -> tuple[Tree, Looked]:
+def reconcile(
+    tree: Tree, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
+) -> tuple[Tree, Reconciled]:
     """Work items without progress get this message as relay; requests that the admission forgot are requested again."""
     if root_id not in tree.jobs:
-        return tree, Looked(known=False)
-    lost: list[WorkItem] = []
+        return tree, Reconciled(known=False)
+    stalled: list[WorkItem] = []
     for job_id in sorted(name for name in tree.jobs if name == only or not only):
         tree = tree.settled(job_id, message_id, now_ms)
         entry = slot_table.get(job_id)
-        if not tree.agrees(job_id, entry) and now_ms - tree.said_ms(job_id) > lost_after_ms / 2:
+        if not tree.agrees(job_id, entry) and now_ms - tree.said_ms(job_id) > stalled_after_ms / 2:
             tree = tree.wishing(job_id, tree.slot_state(job_id).want, message_id, now_ms)
-        found = tree.without_progress(job_id, entry, message_id, now_ms, lost_after_ms)
+        found = tree.without_progress(job_id, entry, message_id, now_ms, stalled_after_ms)
         tree = replace(tree, items={**tree.items, **{item.key: item for item in found}}) if found else tree
-        lost += found
+        stalled += found
     forgotten = tuple(sorted(name for name in slot_table if root_of(name) == root_id and name not in tree.jobs))
-    return tree, Looked(
-        known=True, lost=tuple(lost), session_id=tree.jobs[root_id].session_id, ended=tree.over(), forgotten=forgotten
+    return tree, Reconciled(
+        known=True,
+        stalled=tuple(stalled),
+        session_id=tree.jobs[root_id].session_id,
+        ended=tree.over(),
+        forgotten=forgotten,
     )
 
 

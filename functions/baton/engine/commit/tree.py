@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from baton.engine.all_jobs.slots import Entry, SlotState, Want, next_epoch, wanted
 from baton.engine.commit.answers import Signal, Tombstone
 from baton.engine.effects import Skip
-from baton.engine.state import CallRecord, Job, Level, Usage
+from baton.engine.state import BudgetScope, CallRecord, Job, Usage
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem, blocked, slot_request_item, slot_request_key
 from baton.sdk.limits import NOTHING_SPENT, Spend
 from baton.sdk.records import FOREVER_MS
@@ -39,7 +39,7 @@ class Tree(Struct, frozen=True):
     results: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     transcript: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    below: dict[str, Spend] = field(default_factory=dict[str, Spend])
+    child_usage: dict[str, Spend] = field(default_factory=dict[str, Spend])
     events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     expires_ms: int = 0
     tombstone: Tombstone | None = None
@@ -76,13 +76,13 @@ class Tree(Struct, frozen=True):
         }
         return replace(self, items={**self.items, **free}) if free else self
 
-    def levels(self, item: WorkItem, now_ms: int) -> tuple[Level, ...]:
+    def budget_scopes(self, item: WorkItem, now_ms: int) -> tuple[BudgetScope, ...]:
         """The job of a turn and those above it, with what is used and reserved below each."""
         if item.kind is not ItemKind.LOOP:
             return ()
         names = [item.job_id, *(name for name in _above(item.job_id) if name in self.jobs)]
         return tuple(
-            Level(self.jobs[name], self.below.get(name, NOTHING_SPENT), self._reserved(name, item, now_ms))
+            BudgetScope(self.jobs[name], self.child_usage.get(name, NOTHING_SPENT), self._reserved(name, item, now_ms))
             for name in names
         )
 
@@ -95,16 +95,16 @@ class Tree(Struct, frozen=True):
 
     def with_spend(self, job_id: str, spends: Spend) -> "Tree":
         """With what a child used noted at the jobs above it."""
-        below = dict(self.below)
+        child_usage = dict(self.child_usage)
         for name in _above(job_id):
-            old = below.get(name, NOTHING_SPENT)
-            below[name] = Spend(
+            old = child_usage.get(name, NOTHING_SPENT)
+            child_usage[name] = Spend(
                 old.turns + spends.turns,
                 old.tool_calls + spends.tool_calls,
                 old.tokens + spends.tokens,
                 old.cost_usd + spends.cost_usd,
             )
-        return replace(self, below=below)
+        return replace(self, child_usage=child_usage)
 
     def gated(self, item: WorkItem, now_ms: int) -> bool:
         """Whether a work item is work of a job without a slot, and due, or waiting for the job's request one."""
@@ -205,11 +205,11 @@ class Tree(Struct, frozen=True):
     def begun_again(self, job_id: str, forgets: Sequence[str]) -> "Tree":
         """With nothing left that an ended job had to say, and without the outcomes of the calls that run again."""
         items = {key: item for key, item in self.items.items() if item.job_id != job_id}
-        below = {name: spend for name, spend in self.below.items() if name != job_id}
+        child_usage = {name: spend for name, spend in self.child_usage.items() if name != job_id}
         mine, gone = self.results.get(job_id, {}), set(forgets)
         kept = {name: text for name, text in mine.items() if name not in gone and not name.startswith("early:")}
         results = {**self.results, job_id: kept}
-        return replace(self, items=items, below=below, results=results, expires_ms=0, tombstone=None)
+        return replace(self, items=items, child_usage=child_usage, results=results, expires_ms=0, tombstone=None)
 
     def skipping(self, skips: Sequence[Skip]) -> "Tree":
         """With these steps recorded as skipped."""
@@ -254,7 +254,7 @@ class Tree(Struct, frozen=True):
         return tuple(name for name in sorted(self.jobs) if self.jobs[name].ended and name not in open_of)
 
     def without_progress(
-        self, job_id: str, entry: Entry | None, message_id: str, now_ms: int, lost_after_ms: int
+        self, job_id: str, entry: Entry | None, message_id: str, now_ms: int, stalled_after_ms: int
     ) -> list[WorkItem]:
         """The job's work items that nobody has worked on or redriven, carried by this message from now on."""
         slot_state = self.slot_state(job_id)
@@ -265,10 +265,12 @@ class Tree(Struct, frozen=True):
             waits = in_line if item.kind is ItemKind.SLOT_REQUEST else self.gated(item, now_ms) or self.held(item)
             # A slot request of which the slot table knows nothing was forgotten: a submission's backup message must not
             # come too soon.
-            patience_ms = lost_after_ms / 2 if item.kind is ItemKind.SLOT_REQUEST and entry is None else lost_after_ms
+            patience_ms = (
+                stalled_after_ms / 2 if item.kind is ItemKind.SLOT_REQUEST and entry is None else stalled_after_ms
+            )
             # Who had lost its message may have failed to publish a timer: that one is published once more.
             due_ms = 0 if item.redelivered and not item.owner else item.not_before_ms
-            last_ms = max(item.since_ms, due_ms, item.lease_until_ms + lost_after_ms / 6 - patience_ms)
+            last_ms = max(item.since_ms, due_ms, item.lease_until_ms + stalled_after_ms / 6 - patience_ms)
             if item.job_id == job_id and not waits and (item.relay_id == message_id or now_ms - last_ms > patience_ms):
                 again = bool(item.owner) or (item.relay_id == message_id and item.since_ms < now_ms)
                 found.append(replace(item, since_ms=now_ms, relay_id=message_id, redelivered=again))

@@ -19,8 +19,8 @@ from baton.engine.commit.answers import (
     Created,
     History,
     Loaded,
-    Looked,
     PendingItems,
+    Reconciled,
     Recorded,
     Signal,
     SignalAnswer,
@@ -194,20 +194,22 @@ class InMemoryStore:
         self.write(claim.job_id, tree)
         return counted
 
-    async def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
-    ) -> Looked:
+    async def reconcile(
+        self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
+    ) -> Reconciled:
         """Make this message the relay of items without progress; repeat slot requests that the admission forgot."""
         charge(requests=1)
-        tree, looked = operations.look(self.tree(root_id), root_id, message_id, now_ms, lost_after_ms, slot_table, only)
+        tree, reconciled = operations.reconcile(
+            self.tree(root_id), root_id, message_id, now_ms, stalled_after_ms, slot_table, only
+        )
         self.write(root_id, tree)
-        return looked
+        return reconciled
 
-    async def look_all(
-        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
-    ) -> dict[str, Looked]:
+    async def reconcile_all(
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
+    ) -> dict[str, Reconciled]:
         """Look at many trees."""
-        return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
+        return {root: await self.reconcile(root, message_id, now_ms, stalled_after_ms, trees[root]) for root in trees}
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the work item."""

@@ -15,9 +15,9 @@ from baton.engine.commit.answers import (
     Committed,
     Created,
     Loaded,
-    Looked,
     PendingItems,
     Recalled,
+    Reconciled,
     Recorded,
     Removed,
     Signal,
@@ -85,10 +85,10 @@ class Store(Holding, Protocol):
         """
         ...
 
-    def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
-    ) -> Coroutine[Any, Any, Looked]:
-        """Work items that nobody has worked on or redriven for `lost_after_ms` get this message as relay message.
+    def reconcile(
+        self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
+    ) -> Coroutine[Any, Any, Reconciled]:
+        """Work items that nobody has worked on or redriven for `stalled_after_ms` get this message as relay message.
 
         What jobs request is compared with what the admission knows (`slot_table`), and requested again where they
         differ. `only`: of which job; empty: of all jobs of the tree, and the slot table must have the entries of all of
@@ -112,9 +112,9 @@ class Store(Holding, Protocol):
         """A signal ends a wait, or is kept until there is one. The first outcome of a call stays."""
         ...
 
-    def look_all(
-        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
-    ) -> Coroutine[Any, Any, dict[str, Looked]]:
+    def reconcile_all(
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
+    ) -> Coroutine[Any, Any, dict[str, Reconciled]]:
         """Look at many trees in one request, each with the entries of all of its jobs; by root job id."""
         ...
 

@@ -11,8 +11,8 @@ from baton.engine.commit.answers import (
     Committed,
     Created,
     Loaded,
-    Looked,
     PendingItems,
+    Reconciled,
     Recorded,
     Signal,
     SignalAnswer,
@@ -191,19 +191,19 @@ class TreeStore:
         transition = Transition(job_id=claim.job_id, make=make, jobs=_none)
         return self._transactions.run(root_of(claim.job_id), transition)
 
-    def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
-    ) -> Coming[Looked]:
+    def reconcile(
+        self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
+    ) -> Coming[Reconciled]:
         """Make this message the relay of items without progress; repeat slot requests that the admission forgot."""
-        transition = _looking(root_id, message_id, now_ms, lost_after_ms, slot_table, only)
+        transition = _looking(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
         return self._transactions.run(root_id, transition)
 
-    async def look_all(
-        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
-    ) -> dict[str, Looked]:
+    async def reconcile_all(
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
+    ) -> dict[str, Reconciled]:
         """Look at many trees, read together; where one cannot be looked at, none is said to be."""
         looks = {
-            root: _looking(root, message_id, now_ms, lost_after_ms, slot_table) for root, slot_table in trees.items()
+            root: _looking(root, message_id, now_ms, stalled_after_ms, slot_table) for root, slot_table in trees.items()
         }
         return dict(zip(trees, await self._transactions.run_each(looks), strict=True))
 
@@ -220,11 +220,11 @@ class TreeStore:
 
 
 def _looking(
-    root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
+    root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
 ) -> Transition:
     return Transition(
         job_id=root_id,
-        make=lambda tree: operations.look(tree, root_id, message_id, now_ms, lost_after_ms, slot_table, only),
+        make=lambda tree: operations.reconcile(tree, root_id, message_id, now_ms, stalled_after_ms, slot_table, only),
         messages=(message_id,),
         jobs=lambda tree: tree.jobs,
     )

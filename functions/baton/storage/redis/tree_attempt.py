@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.codec import dump_usage
-from baton.engine.commit.layout import fields_of, items_of, levels_of, turns_of
+from baton.engine.commit.layout import budget_scopes_of, fields_of, items_of, turns_of
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import apart_in, event_end, less, usage_in, used_apart, with_usage
@@ -187,7 +187,7 @@ class Attempt:
                 key, f'"job_id":"{job_id}"', len(items_of(job_id, tree)) + len(used.keys() - {f"usage:{job_id}"})
             )
         if any(transition.turns for transition in self._transitions):
-            names += [*turns_of(tree), *levels_of(job_ids, tree)]
+            names += [*turns_of(tree), *budget_scopes_of(job_ids, tree)]
             patch.count(key, _TURN, sum(_TURN in text for text in state.values()))
         return {name: state.get(name) for name in names}
 

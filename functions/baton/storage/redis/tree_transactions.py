@@ -63,14 +63,14 @@ class _Queue(Struct, eq=False):
         Who is granted a work item is told of its call once all is written, so nobody in the same request ends that work
         item.
         """
-        batch, room = [self.waiting.pop(0)], _MOST_CHARS
+        batch, capacity = [self.waiting.pop(0)], _MOST_CHARS
         items = {batch[0].transition.item_key} - {""}
         while self.waiting:
             following = self.waiting[0].transition
             if len(batch) == 1:
-                room -= batch[0].transition.size_chars()
-            room -= following.size_chars()
-            if room < 0 or following.ends or following.item_key in items:
+                capacity -= batch[0].transition.size_chars()
+            capacity -= following.size_chars()
+            if capacity < 0 or following.ends or following.item_key in items:
                 break
             items |= {following.item_key} - {""}
             batch.append(self.waiting.pop(0))

@@ -60,7 +60,7 @@ def resume_queue(step: Transition, tenant: Tenant, queue: Queue) -> None:
 
 def pump_flow(step: Transition, tenant: Tenant, flow: FlowKey) -> None:
     """Start what the key allows, in order; come back when its window is over if the rate stands in the way."""
-    while flow.waiters and _flow_has_room(step, flow):
+    while flow.waiters and _flow_has_capacity(step, flow):
         live = tenant.live[flow.waiters.pop()]
         if not _hold_if_paused(tenant, live):
             _start_or_park(step, tenant, live, flow)
@@ -81,7 +81,7 @@ def pump_capacity(step: Transition) -> None:
         flow = _flow_of(tenant, live)
         if _hold_if_paused(tenant, live):
             continue
-        if flow is None or _flow_has_room(step, flow):
+        if flow is None or _flow_has_capacity(step, flow):
             _start(step, tenant, live, flow)
         else:
             _wait_for_key(step, tenant, live, flow)
@@ -200,7 +200,7 @@ def _wait_for_key(step: Transition, tenant: Tenant, live: Live, flow: FlowKey) -
 
 def _start_or_park(step: Transition, tenant: Tenant, live: Live, flow: FlowKey | None) -> None:
     origin = origin_of(live.message.url)
-    if step.state.capacity.has_room(origin):
+    if step.state.capacity.has_capacity(origin):
         _start(step, tenant, live, flow)
     else:
         step.state.capacity.park(origin, (tenant.user, live.message.id), live.turn)
@@ -231,5 +231,5 @@ def _period_ms(step: Transition, flow: FlowKey) -> int:
     return step.state.limits.scaled_ms(flow.period_seconds * 1_000)
 
 
-def _flow_has_room(step: Transition, flow: FlowKey) -> bool:
-    return flow.has_room(step.now_ms, _period_ms(step, flow))
+def _flow_has_capacity(step: Transition, flow: FlowKey) -> bool:
+    return flow.has_capacity(step.now_ms, _period_ms(step, flow))

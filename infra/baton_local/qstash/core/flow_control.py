@@ -92,7 +92,7 @@ class FlowKey:
             self.rate, self.period_seconds = spec.rate or 0, spec.period_seconds
         return before != (self.parallelism, self.rate, self.period_seconds)
 
-    def has_room(self, now_ms: int, period_ms: int) -> bool:
+    def has_capacity(self, now_ms: int, period_ms: int) -> bool:
         """Whether one more delivery may start now."""
         if self.paused or (self.parallelism and self.in_flight >= self.parallelism):
             return False

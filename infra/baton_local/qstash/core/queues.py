@@ -120,7 +120,7 @@ class Capacity:
         self._origins: dict[str, _Origin] = {}
         self._with_parked: OrderedDict[str, None] = OrderedDict()
 
-    def has_room(self, origin: str) -> bool:
+    def has_capacity(self, origin: str) -> bool:
         """Whether this destination may start one more delivery."""
         known = self._origins.get(origin)
         return (known.in_flight if known else 0) < self.slots - self.in_flight
@@ -153,7 +153,7 @@ class Capacity:
     def next_parked(self) -> WaitingMessage | None:
         """The next message that may start now, destinations in turn; None if none may."""
         for origin in self._with_parked:
-            if self.has_room(origin):
+            if self.has_capacity(origin):
                 known = self._origins[origin]
                 waiting = known.parked.pop()
                 self._with_parked.move_to_end(origin)

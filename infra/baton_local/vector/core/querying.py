@@ -99,7 +99,7 @@ class ResumableQueries:
         self._expire(now_ms)
         return len(self._open)
 
-    def check_room(self, now_ms: int) -> None:
+    def check_capacity(self, now_ms: int) -> None:
         """Refuse when too many are open."""
         if self.count(now_ms) >= self._max_open:
             raise unacceptable(

@@ -75,7 +75,7 @@ async def _begin(call: Call, vectors_of: _Vectors) -> Answer:
     engine = call.engine
     max_idle_ms = positive(body, "maxIdle", _DEFAULT_MAX_IDLE_SECONDS) * 1_000
     (wanted,) = await _queries(call, [body], vectors_of)
-    engine.resumable.check_room(engine.surroundings.now_ms())
+    engine.resumable.check_capacity(engine.surroundings.now_ms())
     hits = await engine.search(call.namespace, wanted)
     name = engine.surroundings.new_uuid()
     first = engine.resumable.begin(

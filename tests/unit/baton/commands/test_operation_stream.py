@@ -63,7 +63,7 @@ async def test_an_outcome_in_the_stream_finishes_the_call() -> None:
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result='{"parts":[1]}')
     assert await stage.container.operations.outcomes.look() == 1
     backup = stage.events()[-2].payload
-    assert backup.model_dump()["fact"]["kind"] == "complete"
+    assert backup.model_dump(by_alias=True)["fact"]["kind"] == "complete"
     await stage.run()
     snapshot = await stage.snapshot()
     assert snapshot.job.status == "completed"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from baton.conversation.conversation import correction, fixed_bytes, room_bytes, tokens_of
+from baton.conversation.conversation import capacity_bytes, correction, fixed_bytes, tokens_of
 from baton.engine.commit.answers import History
 from baton.models.model import ToolSpec
 from tests.unit.baton.conversation.sample_history import TASK, streamed_text
@@ -35,9 +35,9 @@ def test_no_correction_goes_without_bounds(used: int, ratio: float) -> None:
 def test_the_room_is_what_instructions_and_tools_leave() -> None:
     """With the correction on all of it."""
     history = history_with({"estimated": 100, "input": 200})
-    assert room_bytes(1_000, History((TASK,)), 500) == 3_500
-    assert room_bytes(1_000, history, 500) == 1_500
-    assert room_bytes(1_000, history, 5_000) == 0
+    assert capacity_bytes(1_000, History((TASK,)), 500) == 3_500
+    assert capacity_bytes(1_000, history, 500) == 1_500
+    assert capacity_bytes(1_000, history, 5_000) == 0
 
 
 def test_tools_are_part_of_what_is_told() -> None:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from baton.engine.budget import no_room, too_many_calls, with_lost
+from baton.engine.budget import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.decide import decide
 from baton.engine.effects import CallModel
-from baton.engine.state import Job, Level, State
+from baton.engine.state import BudgetScope, Job, State
 from baton.engine.step_results import ModelAnswered, Started
 from baton.sdk.limits import Limits, Spend, Used, first_reserve, spent
 from baton.sdk.records import Wanted
@@ -17,22 +17,24 @@ CHILD = structs.replace(JOB, id="job_1.aaaaaaaaaa", used=Used(turns=1, input_tok
 PARENT = structs.replace(JOB, limits=Limits(turns=10, tokens=100, tool_calls=5))
 
 
-def child_state(below: Spend, in_flight_tokens: int = 0, job: Job = CHILD) -> State:
+def child_state(child_usage: Spend, in_flight_tokens: int = 0, job: Job = CHILD) -> State:
     """A turn of a child whose parent has used these."""
-    return structs.replace(turn_state(job), levels=(Level(job), Level(PARENT, below, in_flight_tokens)))
+    return structs.replace(
+        turn_state(job), budget_scopes=(BudgetScope(job), BudgetScope(PARENT, child_usage, in_flight_tokens))
+    )
 
 
 def test_a_child_has_room_while_there_is_room_above_it() -> None:
     """The parent has used 15 tokens by itself, of 100."""
     state = child_state(Spend(turns=2, tokens=60))
-    assert no_room(state, NOW_MS) is None
+    assert exhausted_limit(state, NOW_MS) is None
     assert isinstance(decide(state, Started(), NOW_MS).effects[0], CallModel)
 
 
 def test_what_is_used_and_reserved_below_a_job_counts_against_its_limits() -> None:
     """The child ends, with the best answer that it has, and says whose limit it was."""
     for state in (child_state(Spend(tokens=85)), child_state(Spend(tokens=60), 25), child_state(Spend(turns=9))):
-        reached = no_room(state, NOW_MS)
+        reached = exhausted_limit(state, NOW_MS)
         assert reached is not None
         assert reached[1] is PARENT
         changes = decide(state, Started(), NOW_MS).changes
@@ -66,7 +68,7 @@ def test_an_attempt_that_died_counts_in_full() -> None:
     """As much as the last call took, once for each; before the next one begins, and in what is recorded."""
     job = structs.replace(JOB, reserve_tokens=40, reserve_usd=0.5)
     item = structs.replace(turn_state(job).item, lost=2)
-    lost = with_lost(job, item).used
+    lost = with_abandoned(job, item).used
     assert (lost.input_tokens, lost.cost_usd) == (JOB.used.input_tokens + 80, JOB.used.cost_usd + 1.0)
     changes = decide(State(job, item), ModelAnswered("done", (), 7, 3, 0.1), NOW_MS).changes
     assert changes is not None
@@ -74,7 +76,7 @@ def test_an_attempt_that_died_counts_in_full() -> None:
     assert changes.job.used.input_tokens == JOB.used.input_tokens + 80 + 7
     assert (changes.job.reserve_tokens, changes.job.reserve_usd) == (10, 0.1)
     tight = structs.replace(job, limits=replace(job.limits, tokens=90))
-    assert no_room(State(tight, item), NOW_MS) == ("tokens", with_lost(tight, item))
+    assert exhausted_limit(State(tight, item), NOW_MS) == ("tokens", with_abandoned(tight, item))
 
 
 def test_what_a_child_uses_is_noted_above_it_and_a_root_notes_nothing() -> None:

@@ -128,7 +128,7 @@ async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_ite
     """Here its first delivery found no store."""
     async with tracing() as traced:
         await traced.api.submitted(jobType="answers")
-        (event,) = [event for event in traced.stage.events() if event.payload.model_dump().get("fact") is None]
+        (event,) = [event for event in traced.stage.events() if event.payload.model_dump().get("command") is None]
         assert event.traceparent
         await traced.deliver(event, "m1", 1)
         await traced.deliver(event, "m1", 2)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from baton.commands.after_failover import LOST_AFTER_MS
+from baton.commands.after_failover import STALLED_AFTER_MS
 from baton.storage.in_memory.admission import Kept
 from baton_events.schema import AgentLoopInit, Event, Submission
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -19,7 +19,7 @@ async def in_line() -> Stage:
     stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
     await stage.submit("answers", "job_1")
     await stage.submit("answers", "job_2")
-    stage.clock.ms += LOST_AFTER_MS + 1
+    stage.clock.ms += STALLED_AFTER_MS + 1
     return stage
 
 
@@ -31,7 +31,7 @@ async def test_it_is_admitted_and_has_another_backup() -> None:
     await stage.deliver(backup, "late")
     assert (await stage.snapshot("job_2")).job.ended
     again = [message for message in stage.outgoing() if message.headers.get("x-event-id") == backup.id]
-    assert [message.not_before_ms for message in again][1:] == [stage.clock.now_ms() + LOST_AFTER_MS]
+    assert [message.not_before_ms for message in again][1:] == [stage.clock.now_ms() + STALLED_AFTER_MS]
 
 
 async def test_a_job_that_is_in_line_has_no_more_backups() -> None:

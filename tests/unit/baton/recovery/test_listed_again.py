@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from baton.engine.all_jobs.job_list import Query
-from baton.engine.commit.answers import Looked
+from baton.engine.commit.answers import Reconciled
 from baton.engine.transitions import JobStatus
 from baton.storage.in_memory.admission import Kept
 from baton_events.errors import StoreError
@@ -91,9 +91,9 @@ async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run()
     await told.stage.run(within_seconds=20)
     ended = (await told.stage.snapshot()).job
     told.stage.admission.go_back(Kept())
-    look = told.stage.store.look
+    look = told.stage.store.reconcile
 
-    async def slowly(*asked: Any, **named: Any) -> Looked:
+    async def slowly(*asked: Any, **named: Any) -> Reconciled:
         looked = await look(*asked, **named)
         told.stage.clock.ms += 1_000
         await told.commands.retry(ended, "one", from_start=False)
@@ -101,6 +101,6 @@ async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run()
         told.stage.clock.ms += 1_000
         return looked
 
-    told.stage.store.look = slowly  # type: ignore[method-assign]  # a process that stands still
+    told.stage.store.reconcile = slowly  # type: ignore[method-assign]  # a process that stands still
     await told.stage.deliver(told.backup(Submission), "late")
     assert (told.stage.entry().want, told.stage.entry().slot) == ("slot", True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.commands.after_failover import LOST_AFTER_MS, PATIENCE_MS
+from baton.commands.after_failover import PATIENCE_MS, STALLED_AFTER_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
@@ -211,7 +211,7 @@ async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_
     stage.store.trees.clear()
     outcome = await give_up(stage, cancellation, "cb1", "m-witness")
     assert (outcome.word, outcome.dispatched) == ("deferred", 1)
-    assert stage.outgoing()[-1].not_before_ms == stage.clock.ms + LOST_AFTER_MS
+    assert stage.outgoing()[-1].not_before_ms == stage.clock.ms + STALLED_AFTER_MS
     stage.clock.ms += PATIENCE_MS + 1
     seen = len(stage.outgoing())
     assert (await give_up(stage, cancellation, "cb2", "m-witness")).word == "dropped"
@@ -230,7 +230,7 @@ async def test_a_fact_about_a_forgotten_child_comes_back_while_its_root_lives() 
     for age_ms in (0, PATIENCE_MS + 1, 4 * PATIENCE_MS, 96 * PATIENCE_MS):
         stage.clock.ms = milliseconds(first.created_at) + age_ms
         assert (await give_up(stage, told, f"cb{age_ms}", "m-witness")).word == "deferred"
-        waits.append((stage.outgoing()[-1].not_before_ms - stage.clock.ms) // LOST_AFTER_MS)
+        waits.append((stage.outgoing()[-1].not_before_ms - stage.clock.ms) // STALLED_AFTER_MS)
     assert waits == [1, 2, 8, 256]
     await stage.container.commands.cancel((await stage.snapshot()).job, "somebody")
     published = len(stage.outgoing())

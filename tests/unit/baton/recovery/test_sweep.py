@@ -7,10 +7,10 @@ import pytest
 from msgspec import structs
 
 from baton.engine.all_jobs.slots import TOMBSTONE_MS, SlotState, SlotTable
-from baton.engine.commit.answers import Looked
+from baton.engine.commit.answers import Reconciled
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
-from baton.recovery.sweep import LOST_AFTER_MS, Page, read_page
+from baton.recovery.sweep import STALLED_AFTER_MS, Page, read_page
 from baton_events.errors import MalformedEventError, PublishError
 from baton_events.ids import event_id
 from tests.fakes import FakeStore
@@ -26,11 +26,11 @@ class Interrupted(FakeStore):
         super().__init__()
         self.interrupting: Callable[[], Awaitable[None]] | None = None
 
-    async def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
-    ) -> Looked:
+    async def reconcile(
+        self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
+    ) -> Reconciled:
         """Look, then let it happen, once."""
-        looked = await super().look(root_id, message_id, now_ms, lost_after_ms, slot_table, only)
+        looked = await super().reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
         interrupting, self.interrupting = self.interrupting, None
         if interrupting is not None:
             await interrupting()
@@ -85,7 +85,7 @@ async def test_a_job_with_progress_is_left_alone() -> None:
     stage = Stage()
     await stage.submit()
     seen = len(stage.events())
-    stage.clock.ms += LOST_AFTER_MS
+    stage.clock.ms += STALLED_AFTER_MS
     outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
     assert (outcome.word, outcome.dispatched) == ("swept", 0)
     assert len(stage.events()) == seen
@@ -95,7 +95,7 @@ async def test_a_lost_event_is_redriven_again_and_carried_by_the_sweep() -> None
     """The queue accepted it and forgot."""
     stage = Stage()
     await stage.submit()
-    stage.clock.ms += LOST_AFTER_MS + 1
+    stage.clock.ms += STALLED_AFTER_MS + 1
     outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
     assert (outcome.word, outcome.dispatched) == ("swept", 1)
     [item] = [item for item in await stage.items() if item.relay_id == "m-sweep"]
@@ -111,7 +111,7 @@ async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
     tree = stage.store.tree("job_1")
     item = tree.items["loop:job_1:1:1"]
     tree = structs.replace(tree, slot_states={"job_1": SlotState("slot", 1, slot=True)})
-    stage.clock.ms += LOST_AFTER_MS + 1
+    stage.clock.ms += STALLED_AFTER_MS + 1
     for busy in (
         structs.replace(item, owner="o1", lease_until_ms=stage.clock.ms + 1),
         structs.replace(item, not_before_ms=stage.clock.ms + 1),
@@ -124,7 +124,7 @@ async def test_a_sweep_that_failed_dispatches_again_what_it_carries() -> None:
     """Its redelivery, which may be older than the sweep armed last by then."""
     stage = Stage()
     await stage.submit()
-    stage.clock.ms += LOST_AFTER_MS + 1
+    stage.clock.ms += STALLED_AFTER_MS + 1
     due_ms = stage.clock.ms
     stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is redriven
     with pytest.raises(PublishError):
@@ -140,7 +140,7 @@ async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
     stage = Stage()
     later = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
     await stage.container.commands.submit(later, {"text": ""})
-    stage.clock.ms += 100_000 + LOST_AFTER_MS + 1
+    stage.clock.ms += 100_000 + STALLED_AFTER_MS + 1
     assert (await stage.sweep.handle(Page(stage.clock.ms), "m-armed", "d1", again=False)).dispatched == 0
     assert (await stage.sweep.handle(Page(0), "m-backstop", "d2", again=False)).dispatched > 0
     await stage.run()
@@ -151,7 +151,7 @@ async def test_a_sweep_that_comes_again_looks_at_every_job() -> None:
     """It may carry work items of a job that has lost its slot since."""
     stage = Stage()
     await stage.submit()
-    stage.clock.ms += LOST_AFTER_MS + 1
+    stage.clock.ms += STALLED_AFTER_MS + 1
     due_ms = stage.clock.ms
     stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is redriven
     with pytest.raises(PublishError):
@@ -197,7 +197,7 @@ async def test_sweeps_of_one_minute_tell_a_job_of_its_slot_once() -> None:
     await stage.submit("answers", "job_1")
     await stage.submit("answers", "job_2")
     stage.admission.entries["job_1"] = structs.replace(stage.entry("job_1"), slot=False, want="gone")
-    stage.clock.ms += LOST_AFTER_MS - stage.clock.ms % LOST_AFTER_MS
+    stage.clock.ms += STALLED_AFTER_MS - stage.clock.ms % STALLED_AFTER_MS
     await stage.sweep.handle(Page(1), "m0", "d0", again=False)  # gives the slot
     names = list[str]()
     for number in (1, 2, 3):
@@ -207,7 +207,7 @@ async def test_sweeps_of_one_minute_tell_a_job_of_its_slot_once() -> None:
             message for message in stage.outgoing()[seen:] if "wish" in message.body
         ]  # first; then what it redrives
         names.append(told[0].deduplication_id)
-        stage.clock.ms += LOST_AFTER_MS // 2
+        stage.clock.ms += STALLED_AFTER_MS // 2
     first, copy, later = names
     assert first == copy != later
 
@@ -254,7 +254,7 @@ async def test_a_slot_that_the_admission_forgot_is_wished_for_again() -> None:
     await stage.submit("adds")
     entry = stage.entry()
     stage.admission.entries["job_1"] = structs.replace(entry, slot=False, started=False)
-    stage.clock.ms += LOST_AFTER_MS + 1
+    stage.clock.ms += STALLED_AFTER_MS + 1
     await stage.sweep.handle(Page(0), "m-sweep", "d1", again=False)
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED

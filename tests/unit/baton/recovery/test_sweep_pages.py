@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from baton.engine.all_jobs.slots import PAGE, Entry, SlotTable
-from baton.engine.commit.answers import Looked
-from baton.recovery.sweep import LOST_AFTER_MS, Page, read_page
+from baton.engine.commit.answers import Reconciled
+from baton.recovery.sweep import STALLED_AFTER_MS, Page, read_page
 from baton_events.errors import StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 from tests.fakes import FakeStore
@@ -18,13 +18,13 @@ class Dying(FakeStore):
 
     dying = False
 
-    async def look_all(
-        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
-    ) -> dict[str, Looked]:
+    async def reconcile_all(
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
+    ) -> dict[str, Reconciled]:
         """Fail."""
         if self.dying:
             raise StoreError("it dies each time")
-        return await super().look_all(trees, message_id, now_ms, lost_after_ms)
+        return await super().reconcile_all(trees, message_id, now_ms, stalled_after_ms)
 
 
 def pages(stage: Stage) -> list[Page]:
@@ -43,7 +43,7 @@ async def crowded(stage: Stage) -> None:
     await stage.submit("answers", "job_z")
     waiting = {f"job_{n:04}": Entry("t", f"s{n}", 5, n, 1, since_ms=stage.clock.ms) for n in range(PAGE + 5)}
     stage.admission.entries = {**waiting, **stage.admission.entries}
-    stage.clock.ms += LOST_AFTER_MS + 1
+    stage.clock.ms += STALLED_AFTER_MS + 1
 
 
 async def test_a_backstop_goes_on_by_message_until_everybody_was_looked_at() -> None:

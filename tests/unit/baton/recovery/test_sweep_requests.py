@@ -2,7 +2,7 @@
 
 from baton.engine.all_jobs.slots import ASKED_EVERY_MS
 from baton.recovery.outage import SweepRequests
-from baton.recovery.sweep import LOST_AFTER_MS, read_page
+from baton.recovery.sweep import STALLED_AFTER_MS, read_page
 from baton_events.errors import PublishError
 from baton_events.schema import SWEEP_ENDPOINT
 from tests.unit.baton.kit.stage import BASE, Stage
@@ -32,7 +32,7 @@ async def test_the_sweep_that_was_asked_for_looks_at_every_job() -> None:
     """As the hourly one does."""
     stage = Stage()
     await stage.submit()
-    stage.clock.ms += LOST_AFTER_MS + 1
+    stage.clock.ms += STALLED_AFTER_MS + 1
     await stage.container.sweep_requests.sweep_soon("a test")
     (body,) = sweeps(stage)
     outcome = await stage.sweep.handle(read_page(body.encode()), "m-asked", "d1", again=False)

@@ -17,7 +17,7 @@ from baton.engine.work_items import ItemKind
 from baton.handlers import agent_loop
 from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
-from baton.recovery.sweep import LOST_AFTER_MS
+from baton.recovery.sweep import STALLED_AFTER_MS
 from baton.runtime import pipeline
 from baton.runtime.policy import AT_ONCE, LEASE_MS
 from baton.runtime.spec import guard_ms
@@ -166,13 +166,13 @@ async def test_a_claim_whose_answer_was_long_under_way_is_prolonged() -> None:
     relay_ids: set[str] = set()
 
     async def swept() -> None:
-        await store.look("job_1", "m-sweep", stage.clock.ms, LOST_AFTER_MS, stage.admission.entries)
+        await store.reconcile("job_1", "m-sweep", stage.clock.ms, STALLED_AFTER_MS, stage.admission.entries)
 
     def note_relay_ids() -> None:
         items = store.tree("job_1").items.values()
         relay_ids.update(item.relay_id for item in items if item.kind is ItemKind.CALL)
 
-    store.stage, store.meanwhile, store.slow_ms = stage, swept, LOST_AFTER_MS + LEASE_MS
+    store.stage, store.meanwhile, store.slow_ms = stage, swept, STALLED_AFTER_MS + LEASE_MS
     stage.step_result.while_running = note_relay_ids
     await stage.submit("adds")
     await stage.deliver(stage.events()[-1], "m-turn")

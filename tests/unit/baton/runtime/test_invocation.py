@@ -8,7 +8,7 @@ from baton.engine.outbox import event_of
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue.dispatch import Delivered
 from baton.runtime.claims import Claims
-from baton.runtime.invocation import Run
+from baton.runtime.invocation import Invocation
 from baton.runtime.policy import Policy
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
@@ -20,10 +20,10 @@ OTHER = replace(CALL, key="call:b:1", call_id="b")
 SLOT_REQUEST = WorkItem("wish:job_1:2", ItemKind.SLOT_REQUEST, "job_1", 1, 2, want="slot")
 
 
-def run_of(item: WorkItem, retried: int = 0) -> Run:
+def run_of(item: WorkItem, retried: int = 0) -> Invocation:
     """The run of a message that brings this work item."""
     claims = Claims(FakeStore(), FakeClock(), Policy({}))
-    return Run(Delivered("m1", retried, event_of("s", item)), "o1", NOW_MS, claims)
+    return Invocation(Delivered("m1", retried, event_of("s", item)), "o1", NOW_MS, claims)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from baton.app import SPECS, build_app
 from baton.container import FORGED_PER_MINUTE
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.queue.qstash.verifier import QueueVerifier
-from baton.recovery.sweep import LOST_AFTER_MS
+from baton.recovery.sweep import STALLED_AFTER_MS
 from baton.runtime import claims
 from baton.runtime.webhook import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
 from baton_events.errors import StoreError
@@ -237,7 +237,7 @@ async def test_a_sweep_that_is_delivered_again_looks_at_jobs_without_a_slot(edge
     """The queue says so in a header."""
     await edge.first_event()
     edge.stage.admission.entries["job_1"] = replace(edge.stage.entry(), slot=False, want="none")
-    edge.stage.clock.ms += LOST_AFTER_MS + 1
+    edge.stage.clock.ms += STALLED_AFTER_MS + 1
     for retried, dispatched in (("0", 0), ("1", 1)):
         response = await edge.post(b'{"dueMs":5}', f"{BASE}/workers/sweep", upstash_retried=retried)
         assert response.json() == {"outcome": "swept", "handedOn": dispatched}

@@ -27,8 +27,8 @@ class Stage:
     def __init__(self, folder: Path, *parts: Part) -> None:
         self.said: list[str] = []
         self.changes = 0
-        self.room_bytes = 10**9
-        self.supervisor = Supervisor(parts, folder, self, self._count, lambda: self.room_bytes)
+        self.capacity_bytes = 10**9
+        self.supervisor = Supervisor(parts, folder, self, self._count, lambda: self.capacity_bytes)
 
     def notice(self, name: str, line: str) -> None:
         """Note it."""
@@ -194,7 +194,7 @@ async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp
     """The reason is said once, nothing is tried meanwhile, and no log is shown; as long as it lasts."""
     stage = Stage(tmp_path, server("a", tmp_path / "notes"))
     async with stage.started() as supervisor:
-        stage.room_bytes = 1_000
+        stage.capacity_bytes = 1_000
         first = supervisor.process_ids()["a"]
         os.kill(first, signal.SIGKILL)
         await until(lambda: stage.said)
@@ -202,7 +202,7 @@ async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp
         assert supervisor.process_ids() == {}
         assert len(stage.said) == 1
         assert f"a: ended: the disk of {tmp_path} is full (0.0 MB left)" in stage.said[0]
-        stage.room_bytes = 10**9
+        stage.capacity_bytes = 10**9
         await until(supervisor.process_ids)
         assert len(stage.said) == 1
 
@@ -211,7 +211,7 @@ async def test_a_full_disk_does_not_keep_a_stack_from_stopping(tmp_path: Path) -
     """What waits for room is left alone."""
     stage = Stage(tmp_path, server("a", tmp_path / "notes"))
     async with stage.started() as supervisor:
-        stage.room_bytes = 0
+        stage.capacity_bytes = 0
         os.kill(supervisor.process_ids()["a"], signal.SIGKILL)
         await until(lambda: stage.said)
     assert supervisor.process_ids() == {}
