@@ -53,7 +53,7 @@ class Load:
             self.submitted.append(one)
 
     def _post(self, body: dict[str, str], key: str) -> httpx.Response:
-        """A submission; sent once more, as the API's page asks for, where a stopping worker closed the connection kept."""
+        """Submit; once more, as the API's page asks for, where a stopping worker closed the kept connection."""
         headers = {"idempotency-key": key}
         try:
             return self._http.post("/api/agent-jobs", headers=headers, json=body)
