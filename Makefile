@@ -15,15 +15,16 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tests run make themselves, which must not take itself for a part of this one.
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest
 
-# Two cores, and four workers, since tests of whole stacks mostly wait.
+# Two cores, and four workers, since tests of whole stacks mostly wait. Quick tests do not, and each worker collects all.
 WORKERS ?= 4
+QUICK_WORKERS ?= 2
 ON_WORKERS := -n $(WORKERS) --no-loadscope-reorder
 
 # Two parts of a check at a time, and all of them, so that all that is wrong is shown at once.
 PARALLEL := $(MAKE) --no-print-directory -k -j2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-all test-long check static quick-tests package format-check lint types imports docs docs-check soak bench clean
+.PHONY: help setup demo dev test test-all test-long check static quick-tests package format-check lint types pyright imports docs docs-check soak bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -48,11 +49,11 @@ test-all: ## run all tests: `test`, then `test-long`
 check: $(READY) ## what must hold before a commit, in about a minute: no stacks, no servers
 	@$(PARALLEL) quick-tests format-check lint types imports docs-check
 
-static: $(READY) ## the part of check that runs no tests
-	@$(PARALLEL) format-check lint types imports docs-check
+static: $(READY) ## the part of check that runs no tests, and the second type checker
+	@$(PARALLEL) format-check lint types pyright imports docs-check
 
 quick-tests: $(READY)
-	@$(PYTEST) $(ON_WORKERS) -q -m "not e2e and not long" tests/architecture tests/unit $(ARGS)
+	@$(PYTEST) -n $(QUICK_WORKERS) --no-loadscope-reorder -q -m "not e2e and not long" tests/architecture tests/unit $(ARGS)
 
 package: $(READY) ## make the archives for AWS Lambda in dist
 	@$(BIN)/baton package $(ARGS)
@@ -65,6 +66,8 @@ lint: $(READY)
 
 types: $(READY)
 	@$(BIN)/mypy
+
+pyright: $(READY)
 	@$(BIN)/basedpyright --level error
 
 imports: $(READY)

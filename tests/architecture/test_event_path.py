@@ -134,15 +134,18 @@ async def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     turns = Container(replace(settings, continuation="queue"), container.ports, registry).endpoint(agent_loop.SPEC)
     monkeypatch.setattr("baton.entry.container_from_environment", lambda: container)
     app = LazyApp(lambda built: built.endpoint(tool_executor.SPEC))
+
+    async def submitted(name: str) -> None:
+        job = Job(name, f"session-{name}", "tenant", "doubles", container.ports.clock.now_ms())
+        await container.commands.submit(job, {"text": "double it", "data": {}})
+        await delivered(turns, settings.endpoint_url(agent_loop.SPEC.path), queue.newest(EventType.LOOP_INIT))
+
+    tools = settings.endpoint_url(tool_executor.SPEC.path)
     try:
-        for name in ("job_warm", "job_traced"):
-            job = Job(name, f"session-{name}", "tenant", "doubles", container.ports.clock.now_ms())
-            await container.commands.submit(job, {"text": "double it", "data": {}})
-            await delivered(turns, settings.endpoint_url(agent_loop.SPEC.path), queue.newest(EventType.LOOP_INIT))
-            found = await delivered(
-                app, settings.endpoint_url(tool_executor.SPEC.path), queue.newest(EventType.TOOL_CALL)
-            )
-        yield found
+        await submitted("job_warm")
+        await delivered(app, tools, queue.newest(EventType.TOOL_CALL))
+        await submitted("job_traced")
+        yield await delivered(app, tools, queue.newest(EventType.TOOL_CALL))
     finally:
         await container.close()
         redis.stop()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -96,14 +97,15 @@ def _production_distributions() -> set[str]:
     return found
 
 
-def not_in_production() -> list[str]:
+@cache
+def not_in_production() -> tuple[str, ...]:
     """Top-level modules of this environment that a deployed function would not have."""
     there = _production_distributions()
-    return [
+    return tuple(
         module
         for module, owners in packages_distributions().items()
         if not {owner.lower().replace("_", "-") for owner in owners} & there and module not in PACKAGES
-    ]
+    )
 
 
 def _probe(modules: Sequence[str], missing: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -117,9 +119,16 @@ def _probe(modules: Sequence[str], missing: Sequence[str] = ()) -> dict[str, lis
     return report
 
 
-def _calls(modules: Sequence[str]) -> int:
+@cache
+def _imported_by(function: str) -> dict[str, list[str]]:
+    """What a deployed function loads."""
+    return _probe([f"baton.handlers.{function}"], not_in_production())
+
+
+@cache
+def _calls(modules: tuple[str, ...]) -> int:
     """How many functions are called while these are imported, as a deployed function has them."""
-    request = json.dumps({"modules": list(modules), "missing": not_in_production(), "counts": True})
+    request = json.dumps({"modules": modules, "missing": not_in_production(), "counts": True})
     code = f"import runpy, sys; sys.path[:0] = {PATHS!r}; runpy.run_path({str(PROBE)!r}, run_name='__main__')"
     command = [sys.executable, "-I", "-c", code, request]
     return int(subprocess.run(command, env=NO_PLUGINS, capture_output=True, text=True, check=True).stdout)
@@ -136,20 +145,19 @@ def _modules_of(*packages: str) -> list[str]:
 @pytest.mark.parametrize("function", ["tool_executor", "tool_result_complete", "tool_result_failed"])
 def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
     """No command line, no local stack, no model library; and it works without the extras of a developer's machine."""
-    report = _probe([f"baton.handlers.{function}"], not_in_production())
-    assert set(report["loaded"]) == OF_A_WEBHOOK
+    assert set(_imported_by(function)["loaded"]) == OF_A_WEBHOOK
 
 
 @pytest.mark.parametrize("function", WEBHOOKS)
 def test_imports_of_a_webhook_cost_little_more_than_the_libraries(function: str) -> None:
     """One and a half times as many calls as the bare libraries; a count does not depend on how busy a machine is."""
-    assert _calls([f"baton.handlers.{function}"]) <= 1.5 * _calls(BARE_LIBRARIES)
+    assert _calls((f"baton.handlers.{function}",)) <= 1.5 * _calls(BARE_LIBRARIES)
 
 
 @pytest.mark.parametrize("function", WEBHOOKS)
 def test_a_webhook_function_imports_nothing_of_what_others_do(function: str) -> None:
     """No page of the site, no sample agent, no tracing that nobody asked for; models where turns are made alone."""
-    ours = set(_probe([f"baton.handlers.{function}"], not_in_production())["ours"])
+    ours = set(_imported_by(function)["ours"])
     others = NOT_FOR_WEBHOOKS if function == "agent_loop" else (*NOT_FOR_WEBHOOKS, *FOR_TURNS_ALONE)
     assert [name for name in ours if name.startswith(others)] == []
 

@@ -10,9 +10,6 @@ from baton_local.fixtures.servers import QStashServer, RedisServer, VectorServer
 from tests.contract.coverage.hostile_endpoints import BEHAVIOURS, HostileEndpoints
 from tests.contract.coverage.hostile_words import (
     AMBIGUOUS,
-    BAD_CRONS,
-    BAD_EXPRESSIONS,
-    BAD_FILTERS,
     BAD_JSON,
     DEEP,
     NOT_HTTP,
@@ -132,25 +129,6 @@ def publish(server: QStashServer, url: str, **headers: str) -> RawAnswer:
     return raw_request(server.url, target=f"/v2/publish/{url}", body=b"x", headers=lines, token=server.token)
 
 
-@pytest.mark.parametrize("cron", BAD_CRONS, ids=range(len(BAD_CRONS)))
-def test_a_bad_cron_is_400(qstash_process: QStashServer, destination: Destination, cron: str) -> None:
-    """On a schedule and on a publish."""
-    path = f"/v2/schedules/{destination.url('/cron')}"
-    answer = raw_request(
-        qstash_process.url, target=path, headers=(f"Upstash-Cron: {cron}",), token=qstash_process.token
-    )
-    assert (answer.status, bool(answer.error)) == (400, True), answer
-    flows(qstash_process, destination)
-
-
-@pytest.mark.parametrize("expression", BAD_EXPRESSIONS, ids=range(len(BAD_EXPRESSIONS)))
-def test_a_bad_retry_expression_is_400(qstash_process: QStashServer, destination: Destination, expression: str) -> None:
-    """And evaluates nothing."""
-    answer = publish(qstash_process, destination.url("/expression"), Upstash_Retry_Delay=expression)
-    assert (answer.status, bool(answer.error)) == (400, True), answer
-    flows(qstash_process, destination)
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -208,15 +186,6 @@ def test_a_hostile_destination_fails_and_nobody_waits(
     delivered = qstash_server.counters()["delivered"]
     assert (len(dead), delivered) == ((0, count + 1) if behaviour == "streams for ever" else (count, 1))
     assert all(len(json.dumps(entry)) < 2 * MEGABYTE for entry in dead)
-
-
-@pytest.mark.parametrize("text", BAD_FILTERS, ids=range(len(BAD_FILTERS)))
-def test_a_bad_filter_is_400(vector_process: VectorServer, destination: Destination, text: str) -> None:
-    """And matches nothing."""
-    body = json.dumps({"filter": text}).encode()
-    answer = raw_request(vector_process.url, target="/delete", body=body, token=vector_process.token)
-    assert (answer.status, bool(answer.error)) == (400, True), answer
-    flows(vector_process, destination)
 
 
 @pytest.mark.parametrize(

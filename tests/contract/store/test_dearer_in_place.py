@@ -25,10 +25,10 @@ async def spent_on(side: Side, process: RedisProcess, agent: str) -> tuple[Count
     One job before it loads scripts and arms a sweep.
     """
     process.ask("FLUSHALL")
-    for job_id in ("job_before", "job_a"):
-        stage = RealStage(side, CALLS, continuation="inline")
-        before = process.counted()
-        await stage.play(agent, job_id)
+    await RealStage(side, CALLS, continuation="inline").play(agent, "job_before")
+    stage = RealStage(side, CALLS, continuation="inline")
+    before = process.counted()
+    await stage.play(agent, "job_a")
     spent = process.counted().since(before)
     snapshot = await side.reader.job("job_a")
     assert snapshot is not None

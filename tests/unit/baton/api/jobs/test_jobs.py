@@ -170,11 +170,10 @@ async def test_a_body_over_the_limit_is_too_large(api: Api) -> None:
     """1 MB; one just below it is accepted."""
     empty = len(json.dumps({"jobType": "answers", "taskDescription": ""}, separators=(",", ":")))
     fits = {"jobType": "answers", "taskDescription": "x" * (1_000_000 - empty)}
-    for more, status in ((0, 202), (1, 413)):
-        body = json.dumps({**fits, "taskDescription": fits["taskDescription"] + "x" * more}, separators=(",", ":"))
-        response = await api.ask("POST", "/api/agent-jobs", content=body.encode())
-        assert response.status_code == status
-    assert "1000000 bytes" in assert_problem(response, 413)
+    body = json.dumps(fits, separators=(",", ":"))
+    assert (await api.ask("POST", "/api/agent-jobs", content=body.encode())).status_code == 202
+    refused = await api.ask("POST", "/api/agent-jobs", content=body.replace("x", "xx", 1).encode())
+    assert "1000000 bytes" in assert_problem(refused, 413)
 
 
 async def test_a_job_is_its_tenants_and_the_operators(api: Api) -> None:
