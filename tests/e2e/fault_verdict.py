@@ -118,9 +118,11 @@ def check_parts(job: dict[str, Any], parts: Sequence[dict[str, Any]]) -> None:
 def check_stored(stack: FaultStack, job: dict[str, Any]) -> None:
     """Every result is stored once, no step is left to do, and the job's data expires."""
     tag = f"baton:{{{job['id']}}}"
-    assert stack.ask_redis("HLEN", f"{tag}:results:{job['id']}") == len(job["toolCalls"])
-    items = [field for field in stack.ask_redis("HKEYS", f"{tag}:state") if field.startswith("leg:")]
-    assert [item for item in items if not item.startswith("leg:wish:")] == []
+    calls = stack.ask_redis("HKEYS", f"{tag}:calls:{job['id']}")
+    assert sum(field.startswith("result:") for field in calls) == len(job["toolCalls"])
+    state = stack.ask_redis("HGETALL", f"{tag}:state")
+    items = [text for field, text in zip(state[::2], state[1::2], strict=True) if field.startswith("leg:") and text]
+    assert [item for item in items if '"kind":"wish"' not in item] == []
     assert stack.ask_redis("PTTL", f"{tag}:state") > 0
 
 

@@ -84,7 +84,7 @@ class Hosting:
         """Start one more server, of this code or of another; it is not waited for."""
         log_path = self.folder / f"server{len(self.servers)}.log"
         number = str(self.listener.fileno())
-        app = "baton.app:app" if code == ROOT else "functions.app:app"  # as releases have it
+        app = "baton.app:app" if (code / "functions" / "baton").exists() else "functions.app:app"  # as 0.1.0 has it
         command = ["uvicorn", app, "--fd", number, "--no-access-log", "--lifespan", "on"]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
@@ -110,7 +110,7 @@ class Hosting:
         queue = self.queue.settings(self.base_url)
         return {
             **os.environ,  # noqa: TID251 - the service inherits this process's
-            "PYTHONPATH": f"{code}{os.pathsep}{ROOT}",
+            "PYTHONPATH": os.pathsep.join(map(str, (code, code / "functions", code / "events", ROOT))),
             "PYTHONUNBUFFERED": "1",
             "QSTASH_URL": queue.qstash_url,
             "QSTASH_TOKEN": queue.qstash_token,

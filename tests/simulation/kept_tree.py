@@ -14,12 +14,13 @@ from baton.engine.commit.codec import load_call
 from baton.engine.commit.layout import tree_of
 from baton.engine.state import CallRecord
 from baton.storage.redis import keys as names
+from baton.storage.redis.tree_details import without_start
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
 
 _V = TypeVar("_V")
 _Changed = dict[str, dict[str, Any]]
-_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events")
+_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "placed")
 NO_KEYS = Keys()
 
 
@@ -49,13 +50,25 @@ def _of_jobs(kept: Keys, before_kept: Keys, before: Tree) -> dict[str, Any]:
         kind, _, job_id = key.partition("}:")[2].partition(":")
         if not job_id:
             continue
-        of_kind: dict[str, Any] = changed.setdefault(kind, dict(getattr(before, kind)))
-        if value is None:
-            of_kind.pop(job_id, None)
-        else:
-            known = before_kept.hash(key) if kind == "calls" else {}
-            of_kind[job_id] = _calls(value, known, before.calls.get(job_id, {})) if kind == "calls" else value
+        old = before_kept.hash(key) if kind == "calls" else {}
+        for part, now, known in _parts_of(kind, value, old):
+            of_kind: dict[str, Any] = changed.setdefault(part, dict(getattr(before, part)))
+            if now is None:
+                of_kind.pop(job_id, None)
+            elif part == "calls":
+                of_kind[job_id] = _calls(now, known, before.calls.get(job_id, {}))
+            elif of_kind.get(job_id) != now:
+                of_kind[job_id] = now
     return changed
+
+
+def _parts_of(kind: str, value: Any, known: Mapping[str, str]) -> list[tuple[str, Any, Mapping[str, str]]]:
+    """What a key is about, what it has, and what it had: calls, and their results among them."""
+    if kind != "calls":
+        return [(kind, value, {})]
+    results = without_start(names.RESULT, value or {})
+    calls = {name: text for name, text in value.items() if not name.startswith(names.RESULT)} if value else None
+    return [(kind, calls, known), ("results", results or None, {})]
 
 
 def _calls(texts: Mapping[str, str], known: Mapping[str, str], before: dict[str, CallRecord]) -> dict[str, CallRecord]:

@@ -8,6 +8,7 @@ import json
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -112,14 +113,18 @@ def _in_order(request: Request, answer: list[Any]) -> list[Any]:
     """The answer with the fields of hashes in their order: a server has none."""
     commands, written, found = answer
     reads = json.loads(request[1][0]).get("reads", ())
-    hashes = [read[0] == "HGETALL" for read in reads] if written else []
-    if not any(hashes):
+    if not written or not any(name in _FIELDS for name, *_ in reads):
         return answer
-    ordered = [
-        [sorted(zip(each[0][::2], each[0][1::2], strict=True))] if is_hash and each[0] else each
-        for each, is_hash in zip(found, hashes, strict=True)
-    ]
+    pairs = zip(found, reads, strict=True)
+    ordered = [[_FIELDS[read[0]](each[0])] if read[0] in _FIELDS and each[0] else each for each, read in pairs]
     return [commands, written, ordered]
+
+
+def _by_name(flat: list[str]) -> list[tuple[str, str]]:
+    return sorted(zip(flat[::2], flat[1::2], strict=True))
+
+
+_FIELDS: dict[str, Callable[[list[str]], list[Any]]] = {"HGETALL": _by_name, "HKEYS": sorted}
 
 
 @cache

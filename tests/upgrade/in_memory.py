@@ -4,6 +4,7 @@ Invariant: a key that has no place here is an error, so that what a version stor
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +27,13 @@ from baton.storage.ports.operation_stream import StreamEntry
 from baton.storage.redis import keys
 from baton.storage.redis.ended_sums import load_line
 from baton.storage.redis.semaphore import entry_from, member_field
+from baton.storage.redis.tree_details import without_start
 from tests.unit.baton.kit.stage import Stage
 from tests.upgrade.stored import Keys, written
 
 # Not what this check is about: counters of what was done and not of what is to be done.
-_LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:")
+_LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:", "baton:kept-events:")
+_ROW = re.compile(r":\d{13}:")
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Loading:
                 {name: int(score) for name, score in key["value"].items()}
             ),
             "operations:completed": self._outcomes,
+            "baton:list:": self._rows,
             "baton:model-cache:": self._answer,
             "baton:{memory:": lambda _, key: None,
             "baton:{job_": self._tree,
@@ -91,6 +95,10 @@ class Loading:
         admission.sweep_at_ms, admission.swept_ms = int(value.get("alarm", 0)), int(value.get("swept", 0))
         admission.stopped_ms = int(value.get("closed", 0))
 
+    def _rows(self, _: str, key: dict[str, Any]) -> None:
+        admission = self.stage.admission
+        admission.rows |= {member for member in key["value"] if _ROW.search(member)}  # the others name the keys of rows
+
     def _outcomes(self, name: str, key: dict[str, Any]) -> None:
         rows = enumerate(key["value"]["entries"][sum(key["value"]["taken"].values()) :])
         self.stage.outcomes.entries = {str(at): StreamEntry(str(at), fields) for at, fields in rows}
@@ -114,7 +122,10 @@ def _with(tree: Tree, kind: str, job_id: str, value: Any) -> Tree:
                 tree = _with_field(tree, field, written(one))
             return tree
         case "calls":
-            return replace(tree, calls={**tree.calls, job_id: {n: load_call(written(c)) for n, c in value.items()}})
+            calls = {n: load_call(written(c)) for n, c in value.items() if not n.startswith(keys.RESULT)}
+            results = without_start(keys.RESULT, {n: written(r) for n, r in value.items()})
+            tree = replace(tree, results={**tree.results, job_id: results}) if results else tree
+            return replace(tree, calls={**tree.calls, job_id: calls})
         case "results":
             return replace(tree, results={**tree.results, job_id: {n: written(r) for n, r in value.items()}})
         case "transcript":
@@ -137,8 +148,9 @@ def _with_field(tree: Tree, field: str, text: str) -> Tree:
         case "standing":
             return replace(tree, slot_states={**tree.slot_states, rest: load_slot_state(text)})
         case "leg":
-            return replace(tree, items={**tree.items, rest: load_item(text)})
-        case "child_usage":
+            items = [load_item(text)] if text else []
+            return replace(tree, items={**tree.items, **{item.key: item for item in items}})
+        case "below":
             return replace(tree, child_usage={**tree.child_usage, rest: load_spend(text)})
         case "event":
             job_id, _, at = rest.partition(":")

@@ -13,7 +13,7 @@ from baton.engine.work_items import JOB_STATE, ItemKind, WorkItem, tool_key, tur
 from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class Job(Struct, frozen=True, rename=JOB_STATE):
@@ -66,6 +66,11 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     traceparent: str = ""
     isolated: bool = False
     version: int = STATE_VERSION
+
+    @property
+    def is_compact(self) -> bool:
+        """Whether it has a field of its own for its only work item, and its results among its calls."""
+        return self.version >= 2  # noqa: PLR2004 - jobs of version 1 stay as they are
 
     @property
     def ended(self) -> bool:

@@ -15,8 +15,8 @@ from baton_events.errors import StoreError
 class Counters(Protocol):
     """Sums for people and monitoring; nothing is decided by them.
 
-    What COMMIT tells (`Changes.counts`) is in them. A request that is repeated may count twice, and a failover of the
-    store may forget the last 20 s of them.
+    What COMMIT tells (`Changes.counts`) is in them once its invocation has ended. A request that is repeated may count
+    twice, a process that dies may count nothing, and a failover of the store may forget the last 20 s of them.
     """
 
     async def add(self, counts: Mapping[str, int]) -> None:
@@ -29,7 +29,7 @@ class Counters(Protocol):
 
 
 class ToolStatistics(Protocol):
-    """Counters for people. A COMMIT that is repeated may count twice, one that is lost in a failover not at all."""
+    """Counters for people. A COMMIT that is repeated may count twice, one that is lost with its process not at all."""
 
     async def counters(self) -> tuple[ToolCounters, ...]:
         """Of every tool that was ever used, by name."""

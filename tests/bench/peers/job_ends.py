@@ -95,7 +95,7 @@ class JobEnds:
         del self._waiting[job_id]
         async with self._reading:
             self._reads.send("LRANGE", f"baton:{{{job_id}}}:transcript:{job_id}", "0", "-1")
-            self._reads.send("HVALS", f"baton:{{{job_id}}}:results:{job_id}")
+            self._reads.send("HVALS", f"baton:{{{job_id}}}:calls:{job_id}")
             texts = [await self._reads.answer(), await self._reads.answer()]
         found = [text for answer in texts if isinstance(answer, list) for text in answer if isinstance(text, bytes)]
         return sorted({int(stamp) for text in found for stamp in _STAMP.findall(text)})
@@ -106,7 +106,7 @@ class JobEnds:
             self._reads.send("HVALS", f"baton:{{{job_id}}}:calls:{job_id}")
             texts = await self._reads.answer()
         records = [json.loads(text) for text in texts if isinstance(text, bytes)] if isinstance(texts, list) else []
-        return [record["arguments"]["n"] for record in records if record["status"] == "completed"]
+        return [record["arguments"]["n"] for record in records if record.get("status") == "completed"]
 
     async def close(self) -> None:
         """Stop listening."""

@@ -15,7 +15,7 @@ from tests.contract.store.test_cost import measured
 pytestmark = pytest.mark.bridge
 
 # event → commands; bytes at most.
-EVENTS = {"loop asks": (10, 4_800), "loop answers": (15, 3_550), "call returns": (11, 2_600), "complete": (8, 1_850)}
+EVENTS = {"loop asks": (9, 4_800), "loop answers": (13, 3_550), "call returns": (9, 2_600), "complete": (7, 1_850)}
 
 
 @pytest.fixture

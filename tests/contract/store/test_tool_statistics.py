@@ -4,8 +4,23 @@ from msgspec.structs import replace
 
 from baton.engine.all_jobs.tool_use import ToolCounters, ToolUse
 from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
+from baton.engine.work_items import ItemKind
 from tests.contract.store.redis_process import RedisProcess
-from tests.contract.store.sample import JOB_ID, SPENT, call_item, claim_of, complete_item, fan_out, record_of
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_item,
+    claim_of,
+    complete_item,
+    creation,
+    fan_out,
+    first_item,
+    leases_of,
+    record_of,
+)
 from tests.contract.store.side import Side
 
 
@@ -39,6 +54,24 @@ async def test_a_repeated_commit_counts_again_and_changes_nothing_else(side: Sid
     assert (first.applied, second.applied) == (True, False)
     assert first.pending == second.pending
     assert (await side.tools.counters())[0].calls == 2
+
+
+async def test_an_invocation_that_goes_on_counts_once_it_ends(real: Side) -> None:
+    """Two attempts, in one command: that of its last COMMIT, which has counted nothing itself."""
+    await real.store.create(creation(a_job()), "m1", NOW_MS)
+    await real.store.claim(claim_of(first_item()))
+    going_on = Continuation("o1.1", leases_of(frozenset(ItemKind)), 9, frozenset())
+    items = tuple(map(call_item, range(2)))
+    asked = Changes(items=items, calls=tuple(map(record_of, items)))
+    assert len((await real.store.commit(claim_of(first_item()), asked, SPENT, going_on)).claimed) == 2
+    for position, item in enumerate(items):
+        mine = claim_of(item, owner="o1.1")
+        assert (await real.store.commit(mine, returning(position), SPENT, going_on)).claimed
+        assert await real.tools.counters() == ()
+    await real.store.commit(claim_of(complete_item(0), owner="o1.1"), Changes(), SPENT)
+    assert await real.tools.counters() == (ToolCounters("tool_a", 2, 0, 99, 99),)
+    await real.store.commit(claim_of(complete_item(1), owner="o1.1"), Changes(), SPENT)
+    assert [used.calls for used in await real.tools.counters()] == [2]
 
 
 async def test_a_count_that_fails_is_not_in_the_way_of_its_commit(real: Side, redis_process: RedisProcess) -> None:

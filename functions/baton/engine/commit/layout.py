@@ -1,14 +1,17 @@
-"""How a tree is kept: the state of all its jobs in one hash, and four keys of its own for each of them.
+"""How a tree is kept: the state of all its jobs in one hash, and three keys of its own for each of them.
 
 Invariant: reading what was written gives the same tree. Fields are compared as the texts that were read, whoever wrote
-them, so records need no canonical form.
+them, so records need no canonical form. A job's only work item is in the job's own field: one write puts what follows
+in its place, or an empty text. Where there are several, each has a field of its own, which is gone once it is.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from baton.engine.commit.codec import (
     dump_item,
@@ -43,12 +46,11 @@ _KINDS = (
     _Kind("job:", "jobs", load_job, dump_job),
     _Kind("standing:", "slot_states", load_slot_state, dump_slot_state),
     _Kind("usage:", "usage", load_usage, dump_usage),
-    _Kind("leg:", "items", load_item, dump_item),
     _Kind("below:", "child_usage", load_spend, dump_spend),
 )
 _ALL = attrgetter(*(kind.attribute for kind in _KINDS))
 _BY_PREFIX = {kind.prefix: kind for kind in _KINDS}
-_EVENT = "event:"
+_ITEM, _EVENT = "leg:", "event:"
 _SHARED = ("job", "child_usage")
 
 
@@ -56,6 +58,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
     """The state as a tree. `known`, `before`: a state that was read or written earlier, and its tree."""
     found: dict[str, dict[str, Any]] = {kind.attribute: {} for kind in _KINDS}
     events: dict[str, dict[str, str]] = {}
+    items, placed = dict[str, WorkItem](), dict[str, str]()
     apart = apart_in(state) or apart_in(known)  # then usage is more than its own field says
     for field in sorted(state):
         text, (prefix, colon, name) = state[field], field.partition(":")
@@ -63,6 +66,11 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
         if kind:
             same = known.get(field) == text and not (apart and kind.attribute == "usage")
             found[kind.attribute][name] = getattr(before, kind.attribute)[name] if same else kind.load(text)
+        elif prefix + colon == _ITEM and text:
+            item = before.items[before.placed.get(name, name)] if known.get(field) == text else load_item(text)
+            items[item.key] = item
+            if item.key != name:
+                placed[name] = item.key
         elif prefix + colon == _EVENT:
             job_id, _, at = name.partition(":")
             events.setdefault(job_id, {})[at] = text
@@ -73,9 +81,10 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
         jobs=found["jobs"],
         slot_states=found["slot_states"],
         usage=found["usage"],
-        items=found["items"],
+        items=items,
         child_usage=found["child_usage"],
         events=events,
+        placed=placed,
     )
 
 
@@ -91,11 +100,55 @@ def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
         for name in was:
             if name not in now:
                 gone.append(kind.prefix + name)
+    if before.items is not after.items:
+        gone += _add_items(before, after, new)
     if before.events is not after.events:
         was, now = _event_fields(before), _event_fields(after)
         new |= {field: text for field, text in now.items() if was.get(field) != text}
         gone += [field for field in was if field not in now]
     return new, gone
+
+
+def _add_items(before: Tree, after: Tree, new: Fields) -> list[str]:
+    """Add the fields of the work items that are written; return those that are removed."""
+    new |= {field_of(item, after): dump_item(item) for key, item in after.items.items() if _is_other(key, item, before)}
+    ended = [item for key, item in before.items.items() if key not in after.items]
+    gone = [field for item in ended if (field := field_of(item, before)) not in new]
+    alone = _alone(before)
+    new |= {field: "" for field in gone if field.removeprefix(_ITEM) in alone}
+    return [field for field in gone if field not in new]
+
+
+def _is_other(key: str, item: WorkItem, before: Tree) -> bool:
+    return before.items.get(key) is not item
+
+
+def _alone(tree: Tree) -> set[str]:
+    """The jobs that have one work item."""
+    return {job_id for job_id, number in Counter(item.job_id for item in tree.items.values()).items() if number == 1}
+
+
+def placing(before: Tree, after: Tree) -> Tree:
+    """With the fields chosen of the work items that are new.
+
+    A job's own field is for one that follows on the only one before it, or on none: whoever knows of several relies on
+    each one's field to be gone once it is.
+    """
+    if before.items is after.items:
+        return after
+    ended, alone = before.items.keys() - after.items.keys(), _alone(before)
+    several = {item.job_id for item in before.items.values() if item.key not in ended or item.job_id not in alone}
+    placed = {job_id: key for job_id, key in before.placed.items() if key in after.items}
+    for key, item in after.items.items():
+        job = after.jobs.get(item.job_id)
+        if key not in before.items and item.job_id not in several and job is not None and job.is_compact:
+            placed.setdefault(item.job_id, key)
+    return replace(after, placed=placed)
+
+
+def field_of(item: WorkItem, tree: Tree) -> str:
+    """The field of a work item."""
+    return f"{_ITEM}{item.job_id if tree.placed.get(item.job_id) == item.key else item.key}"
 
 
 def _event_fields(tree: Tree) -> Fields:
@@ -104,8 +157,8 @@ def _event_fields(tree: Tree) -> Fields:
 
 def fields_of(job_id: str, tree: Tree) -> list[str]:
     """The fields of the state that are about this job, also where they are absent."""
-    own = [f"{kind.prefix}{job_id}" for kind in _KINDS if kind.prefix != "leg:"]
-    items = [f"leg:{item.key}" for item in items_of(job_id, tree)]
+    own = [f"{kind.prefix}{job_id}" for kind in _KINDS]
+    items = [field_of(item, tree) for item in items_of(job_id, tree)]
     return [*own, *items, *(f"{_EVENT}{job_id}:{at}" for at in tree.events.get(job_id, ()))]
 
 
@@ -116,7 +169,7 @@ def items_of(job_id: str, tree: Tree) -> list[WorkItem]:
 
 def turns_of(tree: Tree) -> list[str]:
     """The fields of the tree's turns, which reserve what their jobs share."""
-    return [f"leg:{item.key}" for item in tree.items.values() if item.kind is ItemKind.LOOP]
+    return [field_of(item, tree) for item in tree.items.values() if item.kind is ItemKind.LOOP]
 
 
 def budget_scopes_of(job_ids: Iterable[str], tree: Tree) -> list[str]:

@@ -29,6 +29,7 @@ class Tree(Struct, frozen=True):
     """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never. `tombstone`: what is left then.
 
     `events`: by job, what has happened and nobody has waited for yet: "TIME:FACT" → the event's name.
+    `placed`: by job, the key of the work item that is in the job's own field (layout.py).
     """
 
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
@@ -41,6 +42,7 @@ class Tree(Struct, frozen=True):
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     child_usage: dict[str, Spend] = field(default_factory=dict[str, Spend])
     events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    placed: dict[str, str] = field(default_factory=dict[str, str])
     expires_ms: int = 0
     tombstone: Tombstone | None = None
 

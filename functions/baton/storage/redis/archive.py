@@ -29,9 +29,9 @@ class RedisArchive:
 
     async def recall(self, job_id: str) -> Recalled | None:
         """A job with what a retry or a removal is decided on."""
-        found, calls, entries, head = await self._redis.read(
+        found, names, entries, head = await self._redis.read(
             ["HGETALL", keys.state_key(job_id)],
-            ["HGETALL", keys.calls_key(job_id)],
+            ["HKEYS", keys.calls_key(job_id)],
             ["LLEN", keys.transcript_key(job_id)],
             ["LRANGE", keys.transcript_key(job_id), 0, 1],
         )
@@ -39,7 +39,9 @@ class RedisArchive:
         text = state.get(f"job:{job_id}")
         if text is None:
             return None
-        records = map(load_call, as_dict(calls).values())
+        calls = [name for name in names if not name.startswith(keys.RESULT)]  # which do not change once it has ended
+        [texts] = await self._redis.read(["HMGET", keys.calls_key(job_id), *calls]) if calls else [()]
+        records = map(load_call, filter(None, texts))
         return operations.recalled(
             tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, int(entries), head
         )

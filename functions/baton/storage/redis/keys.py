@@ -1,7 +1,6 @@
 """The names of all Redis keys. All keys of a job tree share the hash tag of its root, so no script touches two tags."""
 
-from functools import lru_cache
-
+from baton.engine.state import Job
 from baton_events.ids import digest, root_of
 
 # The semaphore of slots (lua/members.lua). Hash: how many hold one and ask for one, since when nobody is given any,
@@ -70,14 +69,22 @@ def state_key(job_id: str) -> str:
     return f"baton:{{{root_of(job_id)}}}:state"
 
 
+RESULT = "result:"
+
+
 def calls_key(job_id: str) -> str:
-    """Hash: call id → record."""
+    """Hash: call id → record, and `result:` with a call id → stored result."""
     return f"baton:{{{root_of(job_id)}}}:calls:{job_id}"
 
 
 def results_key(job_id: str) -> str:
-    """Hash: call id → stored result."""
+    """Hash: call id → stored result, of a job of state version 1."""
     return f"baton:{{{root_of(job_id)}}}:results:{job_id}"
+
+
+def results_of(job: Job) -> tuple[str, str]:
+    """Where a job's results are: a hash, and what their fields begin with."""
+    return (calls_key(job.id), RESULT) if job.is_compact else (results_key(job.id), "")
 
 
 def transcript_key(job_id: str) -> str:
@@ -93,13 +100,6 @@ def parts_key(job_id: str) -> str:
 def tombstone_key(job_id: str) -> str:
     """String: what is kept of a tree when its data is gone; it expires."""
     return f"baton:{{{root_of(job_id)}}}:tombstone"
-
-
-@lru_cache(256)
-def written_keys(job_id: str) -> tuple[str, ...]:
-    """What every COMMIT of a job declares: state, calls, results, transcript, parts."""
-    named = (state_key, calls_key, results_key, transcript_key, parts_key)
-    return tuple(key(job_id) for key in named)
 
 
 def alert_key(name: str) -> str:

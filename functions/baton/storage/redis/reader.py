@@ -6,6 +6,7 @@ A hash that may be more than one answer of the store holds is read piece by piec
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from baton.engine.all_jobs.slots import SlotState
@@ -15,6 +16,7 @@ from baton.engine.transcript import recalled
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.tree_details import without_start
 from baton.transport.redis_rest import Command
 from baton_events.errors import StoreAnswerError
 
@@ -52,6 +54,7 @@ def pieces(sized: Iterable[tuple[str, int]], most_bytes: int = PIECE_BYTES) -> I
         yield piece
 
 
+_KEY = attrgetter("key")
 _STOPPED = ["HGET", keys.SLOTS, "closed"]
 # Of a long stream, so that no answer of the store grows with the whole of it.
 PAGE_PARTS = 500
@@ -79,7 +82,9 @@ class RedisReader:
         stored_calls, results = both
         if f"job:{job_id}" not in state:
             return None
-        calls = sorted((load_call(text) for text in stored_calls.values()), key=lambda call: (call.turn, call.position))
+        results |= without_start(keys.RESULT, stored_calls)
+        records = (load_call(text) for name, text in stored_calls.items() if not name.startswith(keys.RESULT))
+        calls = sorted(records, key=lambda call: (call.turn, call.position))
         return replace(
             _snapshot(job_id, state, first, stopped),
             calls=tuple(calls),
@@ -125,11 +130,12 @@ class RedisReader:
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """One tool call, and its result."""
-        job, call, stored = await self._redis.pipeline(
+        job, (call, inside), apart = await self._redis.pipeline(
             ["HGET", keys.state_key(job_id), f"job:{job_id}"],
-            ["HGET", keys.calls_key(job_id), call_id],
+            ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id],
             ["HGET", keys.results_key(job_id), call_id],
         )
+        stored = inside or apart
         found = load_results({call_id: stored})[call_id] if stored else {}
         return load_job(job) if job else None, load_call(call) if call else None, found
 
@@ -154,7 +160,7 @@ def _page(first: int) -> tuple[int, int]:
 def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
     from baton.engine.commit.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
 
-    items = (load_item(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
+    items = sorted((load_item(text) for field, text in state.items() if field.startswith("leg:") and text), key=_KEY)
     return Snapshot(
         job=load_job(state[f"job:{job_id}"]),
         task=json.loads(first[0]) if first else {},

@@ -1,13 +1,15 @@
 """Sums on Upstash Redis: the deployment's counters, how tools are used, stored bytes, and kept events.
 
-A COMMIT adds to counters in commands that travel with its script, in the same request. Stored bytes have the
-admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep an event
-write kept events, and only one that meets the quota looks at jobs.
+An invocation's last COMMIT adds to counters in commands that travel with its script, in the same request. Stored bytes
+have the admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep
+an event write kept events, and only one that meets the quota looks at jobs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from baton.engine.all_jobs.tool_use import ToolCounters, counters
+from baton.engine.commit.answers import Committed
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import Changes
 from baton.storage.redis import keys
@@ -54,6 +56,23 @@ def in_sum(several: Iterable[Commands]) -> Commands:
         for _, key, name, much in commands:
             sums[str(key), str(name)] = sums.get((str(key), str(name)), 0) + int(much)
     return [["HINCRBY", key, name, much] for (key, name), much in sums.items()]
+
+
+class HeldCounts:
+    """What invocations that go on have counted. A later COMMIT of their process adds it up; a death forgets it."""
+
+    def __init__(self) -> None:
+        self._held: Commands = ()
+
+    def beside(self, answers: Iterable[Any], counts: Commands) -> Commands:
+        """Give the counts that travel with these answers: all that are held, or none where every invocation goes on."""
+        commits = [answer for answer in answers if isinstance(answer, Committed)]
+        if not commits:
+            return counts
+        counts, self._held = in_sum((self._held, counts)), ()
+        if all(answer.claimed for answer in commits):
+            counts, self._held = (), counts
+        return counts
 
 
 def cost_of(commands: Commands) -> tuple[int, int]:

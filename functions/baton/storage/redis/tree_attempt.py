@@ -7,14 +7,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.codec import dump_usage
-from baton.engine.commit.layout import budget_scopes_of, fields_of, items_of, turns_of
+from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, placing, turns_of
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import apart_in, event_end, less, usage_in, used_apart, with_usage
 from baton.engine.state import NOTHING_USED, Usage
 from baton.storage.redis import keys
 from baton.storage.redis.totals import Commands, cost_of
-from baton.storage.redis.tree_snapshot import Place, Transcript, TreeSnapshot
+from baton.storage.redis.tree_snapshot import Place, Transcript, TreeSnapshot, places_of
 from baton.storage.redis.tree_writes import Writes, siblings
 from baton_events.errors import JobGoneError
 
@@ -104,7 +104,7 @@ class Attempt:
             self.answers.append(answer)
             if not isinstance(answer, Exception) and transition.pays(answer):
                 self._charged.append(_charged(transition.job_id, before, tree))
-        self.tree = _stamped(self._with_usage(tree), snapshot.tree, stamp)
+        self.tree = placing(snapshot.tree, _stamped(self._with_usage(tree), snapshot.tree, stamp))
         self._writes = Writes(root_id, snapshot.tree, self.tree)
         self._siblings = (
             siblings(snapshot.tree, self.tree, [each.item_key for each in transitions], self._writes) if apart else None
@@ -170,11 +170,12 @@ class Attempt:
             compared |= self._compared_of(names, patch, key) | self._guaranteed(patch, key)
         if compared:
             patch.equal(key, compared)
-        by_job: dict[str, dict[str, str | None]] = {}
-        for (job_id, name), text in self._results.items():
-            by_job.setdefault(job_id, {})[name] = text
-        for job_id, texts in by_job.items():
-            patch.equal(keys.results_key(job_id), texts)
+        by_key: dict[str, dict[str, str | None]] = {}
+        for place, text in self._results.items():
+            for result_key, field in places_of(place, self._snapshot.tree):
+                by_key.setdefault(result_key, {})[field] = text
+        for result_key, texts in by_key.items():
+            patch.equal(result_key, texts)
         self._writes.add_to(patch, retention_ms, persists=self._persists)
 
     def _compared_of(self, job_ids: set[str], patch: Patch, key: str) -> dict[str, str | None]:
@@ -198,15 +199,19 @@ class Attempt:
         for message_id in sorted(messages):
             text = f'"carrier":"{message_id}"'
             patch.count(key, text, sum(text in each for each in state.values()))
-        guaranteed = [f"leg:{item.key}" for item in self._snapshot.tree.items.values() if item.relay_id in messages]
+        guaranteed = [
+            field_of(item, self._snapshot.tree)
+            for item in self._snapshot.tree.items.values()
+            if item.relay_id in messages
+        ]
         return {name: state.get(name) for name in (*self._writes.state, *self._writes.gone, *guaranteed)}
 
     def _compared_apart(self, patch: Patch, key: str) -> dict[str, str | None]:
         """Their job and its slot state are the same, and one of the others is still there."""
-        items = [self._snapshot.tree.items[each.item_key] for each in self._transitions]
-        names = [
-            name for item in items for name in (f"job:{item.job_id}", f"standing:{item.job_id}", f"leg:{item.key}")
-        ]
+        tree = self._snapshot.tree
+        items = [tree.items[each.item_key] for each in self._transitions]
+        names = [field for item in items for field in (f"job:{item.job_id}", f"standing:{item.job_id}")]
+        names += [field_of(item, tree) for item in items]
         if self._siblings:
             patch.any(key, self._siblings)
         return {name: self._snapshot.state.get(name) for name in names} | self._guaranteed(patch, key)

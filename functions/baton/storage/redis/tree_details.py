@@ -49,11 +49,11 @@ class Details:
             for name, first, last in _ranges(job):
                 self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
             if job.compacted == (0, 0):
-                self._read("results", job.id, ["HGETALL", keys.results_key(job.id)])
+                self._read("results", job.id, ["HGETALL", keys.results_of(job)[0]])
         if item.kind is ItemKind.REMEMBER:
             self._read("task", job.id, ["LRANGE", keys.transcript_key(job.id), 0, 0])
         if item.kind is ItemKind.CALL and item.after:
-            self._read("before", item.key, ["HMGET", keys.results_key(job.id), *item.after.split(",")])
+            self._read("before", item.key, _results(job, item.after.split(",")))
 
     def _read(self, name: str, of: str, command: Command) -> None:
         if (name, of) not in self._found:
@@ -136,7 +136,9 @@ class Details:
         if job.compacted != (0, 0):
             return await self._uncompacted_history(entries, job, size_bytes)
         found, too_much = await self._answer("results", job.id)
-        results = as_dict(found or ())
+        if too_much and job.is_compact:
+            found, too_much = await self._results_alone(job)
+        results = without_start(keys.results_of(job)[1], as_dict(found or ()))
         prompt_bytes = _size(entries) + _size(results.values())
         if size_bytes + too_much or prompt_bytes > self._most_bytes:
             return History(size_bytes=size_bytes + too_much + prompt_bytes)
@@ -149,7 +151,7 @@ class Details:
             return History(size_bytes=too_much + _size(entries))
         values = load_values(entries)
         names = calls_in(tuple(values))
-        texts, size_bytes = await self._later("HMGET", keys.results_key(job.id), *names) if names else ((), 0)
+        texts, size_bytes = await self._later(*_results(job, names)) if names else ((), 0)
         if texts is None:
             return History(size_bytes=size_bytes + _size(entries))
         results = {name: text for name, text in zip(names, texts, strict=True) if text}
@@ -157,6 +159,14 @@ class Details:
         if size_bytes > self._most_bytes:
             return History(size_bytes=size_bytes)
         return History(tuple(values), load_results(results), job.compacted, size_bytes)
+
+    async def _results_alone(self, job: Job) -> tuple[dict[str, str], int]:
+        """Read a job's results without the calls beside them: they, and 0, or their size."""
+        key, start = keys.results_of(job)
+        names, _ = await self._later("HKEYS", key)
+        fields = [name for name in names or () if name.startswith(start)]
+        texts, too_much = await self._later("HMGET", key, *fields) if fields else ((), 0)
+        return dict(zip(fields, texts or (), strict=not too_much)), too_much
 
     async def _later(self, *command: str) -> tuple[Any, int]:
         """Read it in a request of its own: it, and 0, or None and its size."""
@@ -167,6 +177,17 @@ class Details:
         charge(requests=1, commands=commands, size_bytes=size_bytes + answer_bytes(found))
         [(value, *too_much)] = found
         return value or None, int(too_much[0]) if too_much else 0
+
+
+def _results(job: Job, names: Iterable[str]) -> list[str]:
+    """The command that reads these results."""
+    key, start = keys.results_of(job)
+    return ["HMGET", key, *(start + name for name in names)]
+
+
+def without_start(start: str, fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields that begin so, by the rest of their names."""
+    return {name.removeprefix(start): text for name, text in fields.items() if name.startswith(start)}
 
 
 def with_ledger(answer: Any, usage: Mapping[str, Usage]) -> Any:

@@ -18,7 +18,7 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
 from baton.storage.redis.tree_attempt import Transition
 from baton.storage.redis.tree_details import as_dict
-from baton.storage.redis.tree_snapshot import Place, TreeSnapshot
+from baton.storage.redis.tree_snapshot import Place, TreeSnapshot, places_of
 
 _ENDING = frozenset({ItemKind.FAILED, ItemKind.WAIT})
 _ENDING_KEYS = tuple(f"{kind}:" for kind in sorted(_ENDING))
@@ -37,12 +37,12 @@ def suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
     return True
 
 
-def reads_of(root_id: str, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
-    """The commands that read a tree, and these results and calls."""
+def reads_of(root_id: str, tree: Tree, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
+    """The commands that read a tree, and these results and calls. `tree`: as it is known."""
     return [
         ["HGETALL", keys.state_key(root_id)],
         ["GET", keys.tombstone_key(root_id)],
-        *(["HGET", keys.results_key(job_id), name] for job_id, name in results),
+        *(["HGET", *found] for place in results for found in places_of(place, tree)),
         *(["HGET", keys.calls_key(job_id), name] for job_id, name in calls),
     ]
 
@@ -55,9 +55,12 @@ def read_again(
     state = as_dict(state)
     kept = json.loads(stone) if stone else None
     tombstone = Tombstone(kept["tenant"], kept["deleted"]) if kept else None
-    found, records = texts[: len(results)], texts[len(results) :]
-    known = {place: load_call(text) if text else None for place, text in zip(calls, records, strict=True)}
-    return snapshot.read_again(state, tombstone, dict(zip(results, found, strict=True)), known)
+    rest, known_results = iter(texts), dict[Place, str | None]()
+    for place in results:
+        there = [next(rest) for _ in places_of(place, snapshot.tree)]
+        known_results[place] = next((text for text in there if text), None)
+    known = {place: load_call(text) if text else None for place, text in zip(calls, rest, strict=True)}
+    return snapshot.read_again(state, tombstone, known_results, known)
 
 
 def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:

@@ -14,8 +14,16 @@ from baton.engine.commit.layout import tree_of
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import apart_in, usage_in
 from baton.engine.state import CallRecord
+from baton.storage.redis import keys
 
 Place = tuple[str, str]  # a job, and a call of it, or a name among its results
+
+
+def places_of(place: Place, tree: Tree) -> list[tuple[str, str]]:
+    """Where a result is: a key, and its field; of a job that is not known, where it may be."""
+    job_id, name = place
+    both = [(keys.calls_key(job_id), keys.RESULT + name), (keys.results_key(job_id), name)]
+    return [both[not tree.jobs[job_id].is_compact]] if job_id in tree.jobs else both
 
 
 class Transcript(Struct, frozen=True):

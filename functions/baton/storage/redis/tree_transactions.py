@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from baton.engine.commit.patch import Patch
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.totals import Commands, in_sum
+from baton.storage.redis.totals import Commands, HeldCounts, in_sum
 from baton.storage.redis.tree_attempt import Attempt, Transition
 from baton.storage.redis.tree_details import Details, with_ledger
 from baton.storage.redis.tree_reading import read_again, reads_of, suffices
@@ -87,6 +87,7 @@ class Transactions:
         self._most_bytes = most_bytes
         self._queues: dict[str, _Queue] = {}  # the longest unused first
         self._name, self._count, self._size_chars, self._digests = token_hex(8), 0, 0, True
+        self._held = HeldCounts()
 
     async def run(self, root_id: str, transition: Transition) -> Any:
         """Make a transition; its answer.
@@ -136,7 +137,7 @@ class Transactions:
 
     async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
         """In one request; None: that one is read by itself."""
-        answers = await self._redis.read_each([reads_of(root, (), ()) for root in roots])
+        answers = await self._redis.read_each([reads_of(root, _NOTHING.tree, (), ()) for root in roots])
         return [read_again(_NOTHING, answer, (), ()) if answer else None for answer in answers]
 
     async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
@@ -193,6 +194,7 @@ class Transactions:
                 self._digests = self._digests and snapshot.state != refused
                 for attempt in self._attempts(root_id, snapshot, transitions):
                     details = Details(attempt.answers, attempt.transcripts())
+                    beside = self._held.beside(attempt.answers, beside)
                     commands, written, found = await self._asked(attempt, details, beside)
                     if commands:
                         _pay(attempt, details, commands + len(beside), found, written=bool(written))
@@ -265,7 +267,7 @@ class Transactions:
             waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
             calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls(known.tree)))
             results = list(dict.fromkeys(waiting))
-            reads = reads_of(root_id, results, calls)
+            reads = reads_of(root_id, known.tree, results, calls)
             answers = await self._redis.read(*reads)
             snapshot = read_again(known, answers, results, calls)
         raise StoreError(f"the tree of {root_id} changes faster than it can be read")

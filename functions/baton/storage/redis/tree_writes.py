@@ -9,10 +9,10 @@ from itertools import chain
 from typing import Any
 
 from baton.engine.commit.codec import dump_call
-from baton.engine.commit.layout import written
+from baton.engine.commit.layout import field_of, written
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
-from baton.engine.state import CallRecord
+from baton.engine.state import CallRecord, Job
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
 from baton_events.ids import canonical_json
@@ -76,15 +76,17 @@ class Writes:
             self._expire(patch, retention_ms)
 
     def _add_calls(self, patch: Patch) -> None:
+        written = dict[str, dict[str, str]]()
         for job_id, records in self.calls.items():
-            if records:
-                texts = {name: dump_call(record) for name, record in records.items()}
-                patch.write("HSET", keys.calls_key(job_id), flat(texts))
+            written[keys.calls_key(job_id)] = {name: dump_call(record) for name, record in records.items()}
         for job_id, results in self.results.items():
+            key, start = keys.results_of(self._after.jobs[job_id])
             if self.forgotten[job_id]:
-                patch.write("HDEL", keys.results_key(job_id), self.forgotten[job_id])
-            if results:
-                patch.write("HSET", keys.results_key(job_id), flat(results))
+                patch.write("HDEL", key, [start + name for name in self.forgotten[job_id]])
+            written.setdefault(key, {}).update((start + name, text) for name, text in results.items())
+        for key, texts in written.items():
+            if texts:
+                patch.write("HSET", key, flat(texts))
 
     def _expire(self, patch: Patch, retention_ms: int) -> None:
         for key in all_keys(self._root_id, self._after.jobs):
@@ -100,10 +102,11 @@ class Writes:
         patch.write("DEL", keys.tombstone_key(self._root_id), [])
 
 
-def all_keys(root_id: str, jobs: Iterable[str]) -> list[str]:
+def all_keys(root_id: str, jobs: Mapping[str, Job]) -> list[str]:
     """The keys of a tree with these jobs."""
-    each = (keys.calls_key, keys.results_key, keys.transcript_key, keys.parts_key)
-    return [keys.state_key(root_id), *(key(job_id) for job_id in jobs for key in each)]
+    each = (keys.calls_key, keys.transcript_key, keys.parts_key)
+    apart = [keys.results_key(job_id) for job_id, job in jobs.items() if not job.is_compact]
+    return [keys.state_key(root_id), *(key(job_id) for job_id in jobs for key in each), *apart]
 
 
 def flat(texts: Mapping[str, str]) -> list[str]:
@@ -130,10 +133,10 @@ def siblings(before: Tree, after: Tree, item_keys: Iterable[str], writes: Writes
         return None
     if any(item.event and key not in before.items for key, item in after.items.items()):
         return None  # it may have happened, and nobody waited yet
-    ended = [item for item in mine if f"leg:{item.key}" in writes.gone]
+    ended = [item for item in mine if item.key not in after.items]
     if not ended:
         return []
-    others = [f"leg:{item.key}" for item in of_job if item not in mine and _holds_up(item, ended)]
+    others = [field_of(item, before) for item in of_job if item not in mine and _holds_up(item, ended)]
     return others if others and before.slot_state(job_id).want == "slot" else None
 
 

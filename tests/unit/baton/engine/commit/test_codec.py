@@ -139,7 +139,7 @@ def test_a_job_without_a_cost_limit_has_none_after_a_submission() -> None:
 def test_a_state_of_a_newer_version_is_left_to_that() -> None:
     """It says that it means something else; the queue brings what is about it again."""
     newer = json.loads(dump_job(JOB)) | {"version": STATE_VERSION + 1}
-    told = r"job_1.* has version 2, this code reads 1"
+    told = rf"job_1.* has version {STATE_VERSION + 1}, this code reads {STATE_VERSION}"
     with pytest.raises(NewerVersionError, match=told):
         load_job(json.dumps(newer))
     with pytest.raises(NewerVersionError, match=told):

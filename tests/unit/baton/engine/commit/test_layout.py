@@ -1,0 +1,100 @@
+"""Where work items are kept: a job's only one in the job's own field, several in one each."""
+
+import random  # noqa: TID251 - what comes and goes is drawn here, from a seed that the test names
+from functools import cache
+
+import pytest
+from msgspec.structs import replace
+
+from baton.engine.commit.codec import dump_job
+from baton.engine.commit.layout import field_of, placing, tree_of, written
+from baton.engine.commit.tree import Tree
+from baton.engine.state import Job, call_item
+from baton.engine.work_items import WorkItem, loop_item
+from tests.contract.store.sample import record_of
+
+JOB = Job("job_1", "s", "acme", "a", 1)
+OWN = "leg:job_1"
+
+
+@cache  # what is the same object is not written again
+def turn(number: int) -> WorkItem:
+    """One turn's work item."""
+    return loop_item("job_1", number, 1, 5)
+
+
+@cache
+def call(position: int) -> WorkItem:
+    """One call's work item."""
+    key = f"job_1-1-{position}-aaaaaaaaaa"
+    made = WorkItem(f"call:{key}:1", turn(1).kind, "job_1", 1, 1, position, key)
+    return call_item("job_1", replace(record_of(made), id=key, position=position), 1, 5)
+
+
+class Kept:
+    """A tree and its fields, from one step to the next."""
+
+    def __init__(self, *items: WorkItem, version: int = 2) -> None:
+        job = replace(JOB, version=version)
+        self.tree, self.state = Tree(jobs={"job_1": job}), {"job:job_1": dump_job(job)}
+        self.step(*items)
+
+    def step(self, *items: WorkItem) -> tuple[dict[str, str], list[str]]:
+        """Have these work items from now on; the fields written, and those removed."""
+        after = placing(self.tree, replace(self.tree, items={item.key: item for item in items}))
+        new, gone = written(self.tree, after)
+        self.state = {name: text for name, text in {**self.state, **new}.items() if name not in gone}
+        self.tree = after
+        assert not {*new} & {*gone}
+        assert tree_of(self.state, {}, Tree()) == after
+        return new, gone
+
+
+def test_what_follows_the_only_item_takes_its_field() -> None:
+    """One write instead of two; a turn's calls are no exception, but for their number."""
+    kept = Kept(turn(1))
+    new, gone = kept.step(call(0))
+    assert ([*new], gone) == ([OWN], [])
+    new, gone = kept.step(turn(2))
+    assert ([*new], gone) == ([OWN], [])
+    new, gone = kept.step(call(0), call(1))
+    assert ([*new], gone) == ([OWN, f"leg:{call(1).key}"], [])
+
+
+def test_where_nothing_follows_the_field_is_empty() -> None:
+    """It is filled again by what comes later."""
+    kept = Kept(turn(1))
+    assert kept.step() == ({OWN: ""}, [])
+    assert [*kept.step(turn(2))[0]] == [OWN]
+
+
+def test_of_several_items_each_field_is_gone_once_its_item_is() -> None:
+    """Others rely on it that whoever has ended is not there; nobody takes the field before they have ended, too."""
+    kept = Kept(turn(1))
+    kept.step(call(0), call(1), call(2))
+    assert field_of(call(0), kept.tree) == OWN
+    assert kept.step(call(1), call(2)) == ({}, [OWN])
+    new, gone = kept.step(call(2), call(3))
+    assert ([*new], gone) == ([f"leg:{call(3).key}"], [f"leg:{call(1).key}"])
+    new, gone = kept.step(call(3))
+    assert (new, gone) == ({}, [f"leg:{call(2).key}"])
+    new, gone = kept.step(call(3), call(4))
+    assert ([*new], gone) == ([f"leg:{call(4).key}"], [])
+
+
+def test_a_job_of_version_1_stays_as_versions_before_read_it() -> None:
+    """Each item has its own field, also the only one."""
+    kept = Kept(turn(1), version=1)
+    new, gone = kept.step(turn(2))
+    assert ([*new], gone) == ([f"leg:{turn(2).key}"], [f"leg:{turn(1).key}"])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_written_is_read_whatever_comes_and_goes(seed: int) -> None:
+    """Known in part, as a process knows it that has read the state before."""
+    dice, kept = random.Random(seed), Kept(turn(1))
+    able = [*map(turn, range(1, 4)), *map(call, range(4))]
+    for _ in range(60):
+        known, before = dict(kept.state), kept.tree
+        kept.step(*dice.sample(able, dice.choice((0, 1, 1, 2, 4))))
+        assert tree_of(kept.state, known, before) == kept.tree
