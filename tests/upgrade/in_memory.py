@@ -138,7 +138,7 @@ def _with_field(tree: Tree, field: str, text: str) -> Tree:
             return replace(tree, slot_states={**tree.slot_states, rest: load_slot_state(text)})
         case "leg":
             return replace(tree, items={**tree.items, rest: load_item(text)})
-        case "child_usage":
+        case "below":
             return replace(tree, child_usage={**tree.child_usage, rest: load_spend(text)})
         case "event":
             job_id, _, at = rest.partition(":")
