@@ -65,7 +65,7 @@ RETIRED = frozenset({
 })  # fmt: skip
 # Words of plain English which names had in a meaning of our own: a page may have them, a name may not.
 RETIRED_IN_NAMES = RETIRED | {
-    "fact", "commands", "happened", "room", "tell", "telling", "tells", "told", "untold",
+    "fact", "facts", "happened", "room", "tell", "telling", "tells", "told", "untold",
 }  # fmt: skip
 # No page has these either: data is sent, passed, recorded or returned, and people read pages in standard terms.
 RETIRED_IN_PROSE = RETIRED | {

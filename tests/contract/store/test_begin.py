@@ -73,7 +73,7 @@ async def test_after_the_lease_another_owner_takes_over_and_becomes_relay_id(sid
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item(), "m1", "o1"))
     taken = await side.store.claim(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS))
-    again = replace(claimed(first_item(), "m2", "o2", NOW_MS + LEASE_MS), stalled=1, abandoned=1)
+    again = replace(claimed(first_item(), "m2", "o2", NOW_MS + LEASE_MS), lost=1, abandoned=1)
     assert taken.state == State(a_job(), again, budget_scopes=(BudgetScope(a_job()),))
     late = await side.store.claim(claim_of(first_item(), "m1", "o1", after_ms=LEASE_MS))
     assert (late.verdict, late.free_at_ms, late.pending) == (Verdict.BUSY, NOW_MS + 2 * LEASE_MS, ())
