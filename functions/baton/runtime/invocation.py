@@ -7,11 +7,12 @@ from collections import deque
 
 from msgspec import Struct
 
-from baton.engine.commit.answers import ClaimResult
+from baton.engine.commit.answers import Claim, ClaimResult
 from baton.engine.outbox import event_of
 from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem, item_key_of, kind_of
 from baton.queue.dispatch import Delivered, redrive_of
 from baton.runtime.claims import Claims
+from baton.runtime.policy import LEASE_MS
 from baton_events.schema import Event, ToolPayload
 
 
@@ -125,6 +126,18 @@ class Invocation:
         event = event_of(self.session_id, item)
         return InvocationItem(
             item.key, item.job_id, item.call_id, item.kind is ItemKind.SLOT_REQUEST, self.owner, event
+        )
+
+    def claim_of(self, step: InvocationItem, now_ms: int) -> Claim:
+        """Return the claim to a work item."""
+        return Claim(
+            job_id=step.job_id,
+            item_key=step.item_key,
+            message_id=self.delivered.message_id,
+            owner=step.owner,
+            now_ms=now_ms,
+            lease_until_ms=now_ms + LEASE_MS,
+            call_id=step.call_id,
         )
 
     def name_of_claims(self) -> str:

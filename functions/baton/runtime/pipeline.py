@@ -26,7 +26,7 @@ from baton.observability.tracing import item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.runtime.claims import Claims
 from baton.runtime.invocation import Invocation, InvocationItem
-from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
+from baton.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.storage.ports.jobs import Store
 from baton.storage.usage import Keeping
 from baton.transport.meter import charge
@@ -40,7 +40,6 @@ IN_LINE = "waits for a slot"
 # What became of a step of which a process has died, while another one of those is worked on here.
 SUSPECT = "waits for its turn alone"
 _STARTED = Started()
-
 
 # Performs what follows a COMMIT besides its work items; never raises.
 PostCommitEffects = Callable[[Sequence[Effect]], Awaitable[None]]
@@ -124,7 +123,7 @@ class Pipeline:
 
     async def _step(self, invocation: Invocation, step: InvocationItem) -> None:
         try:
-            claim = self._claim(invocation, step)
+            claim = invocation.claim_of(step, self._clock.now_ms())
             claim_result = await (
                 self._still_held(claim, step.claim_result) if step.claim_result else invocation.claims.claim(claim)
             )
@@ -135,18 +134,6 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - raised once the others are done
             invocation.in_progress.discard(step.item_key)
             invocation.failure = invocation.failure or error
-
-    def _claim(self, invocation: Invocation, step: InvocationItem) -> Claim:
-        now_ms = self._clock.now_ms()
-        return Claim(
-            job_id=step.job_id,
-            item_key=step.item_key,
-            message_id=invocation.delivered.message_id,
-            owner=step.owner,
-            now_ms=now_ms,
-            lease_until_ms=now_ms + LEASE_MS,
-            call_id=step.call_id,
-        )
 
     async def _refused(self, invocation: Invocation, step: InvocationItem, claim_result: ClaimResult) -> None:
         match claim_result.verdict:

@@ -41,7 +41,7 @@ _CHILD = f"{JOB_ID}.2"
 _PARENT_CALL = call_item(10).call_id
 _DEPENDANTS = (call_item(0, JOB_ID, 2).call_id, call_item(1, JOB_ID, 2).call_id)
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
-_COMPACTED = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
+_RANGES = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _REPORTS = st.sampled_from([Report(_PARENT_CALL, text) for text in ('{"ok":1}', '{"error":{}}')])
 _TEXT_IDS = st.sampled_from(["", "text-1-1-a.1", "text-1-1-a.2"])
 _TEXT_STREAMS = [TextStream(f"text-1-1-a.{n}", appended, ("rest",), ("anew",)) for n in (1, 2) for appended in (1, 2)]
@@ -96,8 +96,7 @@ class Operation:
     """What to do, and with which values. No dataclass: hypothesis prints those by field, a function among them."""
 
     def __init__(self, name: str, run: Callable[[Side], Awaitable[Any]]) -> None:
-        self.name = name
-        self.run = run
+        self.name, self.run = name, run
 
     def __repr__(self) -> str:
         """What a failing example prints."""
@@ -118,9 +117,7 @@ def claims(draw: st.DrawFn) -> Claim:
 @st.composite
 def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
     """What some commit writes: never the item that it is of, nor a request, which the store makes by itself."""
-    job = replace(
-        a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), compacted=draw(_COMPACTED)
-    )
+    job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), compacted=draw(_RANGES))
     others = [item for item in ITEMS[job_id] if item.key != done and item.kind is not ItemKind.SLOT_REQUEST]
     items = draw(st.lists(st.sampled_from(others), max_size=5, unique_by=waits_once))
     calls = [replace(record_of(item), dependants=_DEPENDANTS) for item in items if item.call_id]
@@ -197,12 +194,12 @@ def _undelivered(claim: Claim) -> st.SearchStrategy[Operation]:
 
 
 def _look(claim: Claim) -> st.SearchStrategy[Operation]:
+    root = root_of(claim.job_id)
+
     def operation(slot_table: SlotTable) -> Operation:
         return Operation(
-            f"look {root_of(claim.job_id)} by {claim.message_id} at {claim.now_ms} with {slot_table}",
-            lambda side: side.store.reconcile(
-                root_of(claim.job_id), claim.message_id, claim.now_ms, 60_000, slot_table
-            ),
+            f"look {root} by {claim.message_id} at {claim.now_ms} with {slot_table}",
+            lambda side: side.store.reconcile(root, claim.message_id, claim.now_ms, 60_000, slot_table),
         )
 
     return usage_ledger().map(operation)

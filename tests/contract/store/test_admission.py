@@ -53,9 +53,7 @@ async def test_a_slot_given_back_goes_to_who_waits_and_they_are_told(side: Side)
     """By the next word of who gave it, too, until they have taken it."""
     await fill(side)
     await slot_request(side, "d", session="the session")
-    assert await slot_request(side, "a", "none", 1) == SlotAnswer(
-        slot=False, granted=(SlotGranted("d", 0, "the session"),)
-    )
+    assert await slot_request(side, "a", "none", 1) == SlotAnswer(False, (SlotGranted("d", 0, "the session"),))
     assert (await slot_request(side, "a", "none", 1)).granted == (SlotGranted("d", 0, "the session"),)
     assert (await slot_request(side, "d")).slot
     assert (await slot_request(side, "a", "none", 1)).granted == ()
