@@ -42,4 +42,4 @@ def test_its_tests_pass(project: Path) -> None:
 def test_its_makefile_lists_what_can_be_done(project: Path) -> None:
     """`make` alone."""
     listed = [line.split()[:2] for line in run(project, "make").splitlines()]
-    assert listed == [["make", target] for target in ("help", "demo", "dev", "test")]
+    assert listed == [["make", target] for target in ("help", "demo", "dev", "test", "package")]
