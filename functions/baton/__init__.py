@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from baton.agents.agent import Agent
     from baton.agents.registry import Registry
+    from baton.agents.runner import JobInfo
     from baton.conversation.policy import DropOldest, KeepAll, Summarize
     from baton.memory.policy import Memory
     from baton.models.model import Call
@@ -25,6 +26,7 @@ __all__ = [
     "Call",
     "DropOldest",
     "Emitter",
+    "JobInfo",
     "KeepAll",
     "Limits",
     "Memory",
@@ -51,6 +53,7 @@ _WHERE = {
     "Call": "baton.models.model",
     "DropOldest": "baton.conversation.policy",
     "Emitter": "baton_events.emitter",
+    "JobInfo": "baton.agents.runner",
     "KeepAll": "baton.conversation.policy",
     "Limits": "baton.sdk.limits",
     "Memory": "baton.memory.policy",

@@ -176,8 +176,9 @@ class Container:
     def pipeline(self, spec: Spec) -> Pipeline:
         """The shell of one function."""
         ports, settings = self.ports, self.settings
+        runners = any(agent.runner is not None for agent in self.registry.agents)
         policy = Policy(
-            work_limits_ms(settings.work_timeout_seconds, self.registry.tools),
+            work_limits_ms(settings.work_timeout_seconds, self.registry.tools, runners=runners),
             inline=settings.continuation == "inline",
             continues=spec.continues,
             guard_ms=guard_ms(spec, settings),

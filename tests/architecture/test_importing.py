@@ -13,7 +13,7 @@ import pytest
 
 from tests.architecture.source_files import PACKAGES, ROOT, module_of, source_files
 
-MODELS_EXTRA = "baton.models.providers"  # all of these need it, nothing else does
+MODELS_EXTRA = ("baton.models.providers", "baton.pydantic_ai")  # all of these need it, nothing else does
 REDIS_EXTRA = ("baton.transport.redis_resp", "baton.transport.redis_node")  # likewise
 PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
@@ -50,6 +50,7 @@ NOT_FOR_WEBHOOKS = (
     "baton.console",
     "baton.models.demo",
     "baton.models.providers",
+    "baton.pydantic_ai",
     "baton.site",
     "baton.tools.builtin",
     "baton.web.",
@@ -168,7 +169,7 @@ def test_production_works_without_the_local_stack() -> None:
     So does what asks a provider, once the models extra is, and what speaks RESP, once the redis extra is.
     """
     ours = _modules_of("baton", "baton_events")
-    modules = [name for name in ours if not name.startswith((MODELS_EXTRA, *REDIS_EXTRA))]
+    modules = [name for name in ours if not name.startswith((*MODELS_EXTRA, *REDIS_EXTRA))]
     report = _probe(modules, [*not_in_production(), "baton_local"])
     assert not {"baton_local", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from baton.agents.output import OutputType
+from baton.agents.runner import Runner
 from baton.conversation.policy import HistoryPolicy, KeepAll
 from baton.memory.policy import Memory, memory_of
 from baton.models.model import Model
@@ -102,6 +103,7 @@ class Agent:
         cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
         memory: its memory of earlier jobs: a `Memory`, or True for the defaults.
         isolated: each turn and each tool call has an invocation of its own, instead of inline continuation.
+        runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Agent:
     plan: Sequence[Step] = ()
     max_rounds: int = 3
     isolated: bool = False
+    runner: Runner | None = None
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""

@@ -6,6 +6,7 @@ name means one tool. All faults are reported at once. Must not: build a model be
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from baton.agents.agent import Agent, chosen_models
 from baton.agents.agent_tool import agent_tool_faults, own_tools
@@ -120,6 +121,15 @@ class Registry:
         """The same tools as a model is told of them."""
         return self._specs_of[self._known(agent)]
 
+    def checked(self, agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Arguments for a tool of an agent, coerced.
+
+        Raises:
+            InvalidArguments: they do not fit. UnknownToolError: no tool has that name.
+        """
+        runner = self._agents[agent].runner if agent in self._agents else None
+        return self.tool(tool).check(arguments) if runner is None else runner.checked(tool, arguments)
+
     def model_of(self, agent: Agent | str) -> Model:
         """Give the agent's model; a named one is made at the first use and kept. Several are one that asks in turn."""
         name = _name_of(agent)
@@ -128,6 +138,11 @@ class Registry:
             assert models, "the constructor refuses agents without a model"
             self._model_of[name] = models[0] if len(models) == 1 else ModelChain(models)
         return self._model_of[name]
+
+    def model_name_of(self, agent: Agent | str) -> str:
+        """What the model of an agent is called in traces."""
+        runner = self.agent(_name_of(agent)).runner
+        return runner.name if runner is not None else self.model_of(agent).name
 
     def summarizer_of(self, agent: Agent | str) -> Model:
         """Give the model that writes the agent's summaries: its own, unless its history policy names another."""
@@ -202,7 +217,7 @@ def _agent_faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Seque
 
 def _model_faults(agent: Agent) -> Iterator[str]:
     models = chosen_models(agent.model)
-    if not models and not agent.plan:
+    if not models and not agent.plan and agent.runner is None:
         yield f" has no model; {available_models()}"
     for model in models:
         fault = model_fault(model) if isinstance(model, str) else None
@@ -232,6 +247,8 @@ def _listed(names: Mapping[str, object] | set[str]) -> str:
 def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
     """How a job of this agent treats its model."""
     # What is remembered is looked for with the task's text, and a plan's results are read, whatever the model reads.
+    if agent.runner is not None:
+        return ModelPolicy(retries=agent.model_retries, calls_read_history=True)
     plans = bool(agent.plan) or agent.mode == "plan"
     reads_history = plans or agent.memory_policy is not None or registry.model_of(agent).reads_history
     return ModelPolicy(retries=agent.model_retries, reads_history=reads_history)

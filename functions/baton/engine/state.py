@@ -188,6 +188,17 @@ class State(Struct, frozen=True):
         return self.call
 
 
+def reads_history(item: WorkItem, job: Job) -> bool:
+    """Whether whoever claims the item is told what was said before."""
+    match item.kind:
+        case ItemKind.LOOP:
+            return job.model.reads_history
+        case ItemKind.CALL:
+            return job.model.calls_read_history
+        case _:
+            return False
+
+
 def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> WorkItem:
     """The work item of this attempt of a call."""
     return WorkItem(

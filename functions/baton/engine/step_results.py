@@ -117,9 +117,13 @@ class ModelFailed(Struct, frozen=True):
 
 
 class ToolReturned(Struct, frozen=True):
-    """The tool's result as JSON text, already checked for size."""
+    """The tool's result as JSON text, already checked for size.
+
+    `kept_json`: what an agent's runner needs of it besides, kept with the result and shown to nobody; empty: nothing.
+    """
 
     result_json: str
+    kept_json: str = ""
 
 
 class ToolFailed(Struct, frozen=True):

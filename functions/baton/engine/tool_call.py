@@ -43,11 +43,12 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
     item = state.item
     begun = _begun(state.the_call, item, Step.RETURN)
     record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms)
+    kept = f',"kept":{step_result.kept_json}' if step_result.kept_json else ""
     return Decision(
         Changes(
             calls=(record,),
             items=(following(item, ItemKind.COMPLETE, now_ms),),
-            results={record.id: f'{{"ok":{step_result.result_json}}}'},
+            results={record.id: f'{{"ok":{step_result.result_json}{kept}}}'},
             parts=(
                 stream_parts.tool_output(record.id, step_result.result_json),
                 *stream_parts.step_completed(record),

@@ -92,4 +92,4 @@ def bounded(container: Container, work: Executor) -> Executor:
     limited = PromptLimit(work, container.settings.prompt_limit_bytes)
     if container.ports.tracer is None:
         return limited
-    return Traced(limited, container.ports.clock, lambda agent: container.registry.model_of(agent).name)
+    return Traced(limited, container.ports.clock, container.registry.model_name_of)

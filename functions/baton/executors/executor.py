@@ -57,7 +57,7 @@ def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
     """What happened, without secrets."""
     match step_result:
         case ToolReturned():
-            return ToolReturned(_json(step_result.result_json, secrets))
+            return ToolReturned(_json(step_result.result_json, secrets), _json(step_result.kept_json, secrets))
         case ToolWaits():
             child = step_result.child and replace(step_result.child, task=secrets.hide_in(step_result.child.task))
             return replace(step_result, timeout_result=_json(step_result.timeout_result, secrets), child=child)

@@ -24,6 +24,7 @@ from baton.executors.executor import storable
 from baton.executors.history import build_prompt
 from baton.executors.model_call import ModelCalls, answered, calls_of
 from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
+from baton.executors.runner_work import recorded, runner_turn
 from baton.executors.text_stream import TextStream, TextStreams
 from baton.memory import entries as recollection
 from baton.models.fingerprint import asked
@@ -65,6 +66,10 @@ class ModelTurn:
             history = replace(history, transcript=entries)
         if agent.plan:
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
+        if agent.runner is not None:
+            text_stream = self._text_streams.of(effect, claim) if self._text_streams else None
+            limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
+            return await runner_turn(agent.runner, recorded(effect.job, history), text_stream, limit_seconds)
         streams = agent.mode != "plan" and agent.output is None
         text_stream = self._text_streams.of(effect, claim) if self._text_streams and streams else None
         return await self._ask(agent, effect, history, text_stream)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError, policy_of
+from baton.agents.runner import CallReturned, NeedsApproval
 from baton.clock import Clock
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
@@ -17,6 +18,7 @@ from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import StepResult, Submitted, ToolAsks, ToolFailed, ToolReturned, ToolWaits
 from baton.engine.waits import tool_digest
 from baton.executors.executor import storable
+from baton.executors.runner_work import RunnerTool, recorded
 from baton.executors.tool_context import CallMemory, StoreChannel, TenantOperations
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
@@ -31,7 +33,7 @@ from baton.tools.context import NoOperations, ToolContext
 from baton.tools.pending import ChildTask, Pending
 from baton.tools.results import InvalidResult
 from baton.tools.running_calls import OverLimitError, RunningCalls, StillRunsError
-from baton.tools.tool import Tool
+from baton.tools.tool import WEEK_SECONDS, Runnable, Tool
 from baton.tools.tool_error import ToolError
 from baton_events.errors import StoreError
 from baton_events.ids import call_id, canonical_json, child_of, job_of_call, operation_id
@@ -109,17 +111,10 @@ class ToolRun:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Run the tool; a step of a plan is given what it refers to."""
         assert isinstance(effect, RunTool), "this executor is registered for RunTool"
-        try:
-            tool = self._registry.tool(effect.call.tool)
-        except UnknownToolError as error:
-            # Old code in the middle of a deploy may not know it yet.
-            return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
-        try:
-            arguments = arguments_of(effect.call, history)
-        except UnresolvedReference as error:
-            return _failed("unresolved_reference", str(error), retryable=False)
-        if tool.requires_approval and not _is_approved(effect.call):
-            return _asks(tool, arguments, claim.now_ms)
+        found = self._runner_tool(effect, history) or self._tool(effect, history, claim.now_ms)
+        if not isinstance(found, tuple):
+            return found
+        tool, arguments = found
         secrets = self._secrets.and_those_in(effect.call.arguments)
         context = ToolContext(
             job_id=effect.job.id,
@@ -140,9 +135,40 @@ class ToolRun:
             return result
         if isinstance(result, Pending):
             return self._waits(tool, result, context, effect.job, claim.now_ms)
+        if isinstance(result, NeedsApproval):
+            return ToolAsks(arguments, result.title, claim.now_ms + WEEK_SECONDS * 1000)
+        if isinstance(result, CallReturned):
+            return self._returned(tool, result.value, result.kept)
         return self._returned(tool, result)
 
-    def _waits(self, tool: Tool, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
+    def _tool(self, effect: RunTool, history: History, now_ms: int) -> tuple[Runnable, dict[str, Any]] | StepResult:
+        """The tool and its arguments, or why it does not run."""
+        try:
+            tool = self._registry.tool(effect.call.tool)
+        except UnknownToolError as error:
+            # Old code in the middle of a deploy may not know it yet.
+            return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
+        try:
+            arguments = arguments_of(effect.call, history)
+        except UnresolvedReference as error:
+            return _failed("unresolved_reference", str(error), retryable=False)
+        if tool.requires_approval and not _is_approved(effect.call):
+            return _asks(tool, arguments, now_ms)
+        return tool, arguments
+
+    def _runner_tool(self, effect: RunTool, history: History) -> tuple[Runnable, dict[str, Any]] | None:
+        """The same of an agent that has a runner; None: it has none."""
+        try:
+            runner = self._registry.agent(effect.job.agent).runner
+        except UnknownAgentError:
+            return None
+        if runner is None or not history.transcript:  # the job began before its agent had a runner
+            return None
+        call, seconds = effect.call, self._calls.work_limit_seconds
+        said = recorded(effect.job, history)
+        return RunnerTool(call.tool, seconds, runner, said, effect, _is_approved(call)), call.arguments
+
+    def _waits(self, tool: Runnable, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
         try:
             child = child_job(self._registry, job, context.call_id, pending.child, now_ms) if pending.child else None
         except NoChildError as error:
@@ -164,7 +190,7 @@ class ToolRun:
         except UnknownAgentError:
             return Memory(scope="session")
 
-    async def _attempt(self, tool: Tool, arguments: dict[str, Any], context: ToolContext) -> Any:
+    async def _attempt(self, tool: Runnable, arguments: dict[str, Any], context: ToolContext) -> Any:
         try:
             return await self._calls.result(tool, arguments, context)
         except StoreError:
@@ -175,20 +201,21 @@ class ToolRun:
         except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a result
             return _failure_of(error)
 
-    def _returned(self, tool: Tool, result: Any) -> StepResult:
+    def _returned(self, tool: Runnable, result: Any, kept: Any = None) -> StepResult:
         try:
             text = to_json(result, inf_nan_mode="null").decode()
+            kept_text = "" if kept is None else to_json(kept, inf_nan_mode="null").decode()
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             message = f"tool {tool.name!r} returned a {type(result).__name__} that is not JSON: {error}"
             return _failed("result_not_serializable", message, retryable=False)
-        size_bytes = len(text.encode())
+        size_bytes = max(len(text.encode()), len(kept_text.encode()))
         if size_bytes > self._result_limit_bytes:
             message = (
                 f"tool {tool.name!r} returned {size_bytes} bytes, over the limit of {self._result_limit_bytes}: "
                 "return less, or a reference (RESULT_LIMIT_BYTES raises the limit)"
             )
             return _failed("result_too_large", message, retryable=False)
-        return ToolReturned(text)
+        return ToolReturned(text, kept_text)
 
 
 def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:

@@ -65,12 +65,17 @@ def event_spec(name: str, event_type: EventType, continues: frozenset[ItemKind],
 TAKING_IN_SECONDS = 30
 
 
-def work_limits_ms(work_timeout_seconds: float, tools: Iterable[Tool]) -> Mapping[ItemKind, int]:
+def work_limits_ms(
+    work_timeout_seconds: float, tools: Iterable[Tool], *, runners: bool = False
+) -> Mapping[ItemKind, int]:
     """The limits of a model's turn, of remembering a job, and of whichever tool may run longest.
+
+    `runners`: there are agents whose calls have no limit but that of all work.
 
     A call that a crash has cut off is claimed for no longer than that (decisions/0006-first-commit-wins).
     """
-    longest_seconds = min(work_timeout_seconds, max((tool.timeout_seconds for tool in tools), default=0))
+    of_tools_seconds = max((tool.timeout_seconds for tool in tools), default=0)
+    longest_seconds = work_timeout_seconds if runners else min(work_timeout_seconds, of_tools_seconds)
     all_ms = math.ceil(work_timeout_seconds * 1000)
     return {
         ItemKind.LOOP: all_ms,

@@ -16,12 +16,13 @@ class Failure(Struct, frozen=True):
     retryable: bool = False
 
 
-class ModelPolicy(Struct, frozen=True):
-    """How a failed model call is retried, and whether the model reads what was said before."""
+class ModelPolicy(Struct, frozen=True, omit_defaults=True):
+    """How a failed model call is retried, and who reads what was said before: the model, and each tool call, too."""
 
     retries: int = 3
     retry_delay_seconds: float = 2.0
     reads_history: bool = True
+    calls_read_history: bool = False
 
 
 # What becomes of the steps that depend on one that failed: the job fails, they are skipped, they go on with the error,
@@ -49,4 +50,5 @@ class Wanted(Struct, frozen=True):
 
 ENTRY_VERSION = 1
 MEMORY_ROLE = "memory"
+MODEL_ROLE = "model"
 SESSION_ROLE = "session"

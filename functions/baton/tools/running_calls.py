@@ -15,7 +15,7 @@ from msgspec import Struct
 from baton.sdk.own_threads import in_own_thread
 from baton.tools.contained import CutShortError, Outcome, outcome_of
 from baton.tools.context import ToolContext
-from baton.tools.tool import InThread, Tool
+from baton.tools.tool import InThread, Runnable
 
 
 class OverLimitError(Exception):
@@ -70,7 +70,7 @@ class RunningCalls:
         in_thread: InThread = in_own_thread,
         grace_seconds: float = 1.0,
     ) -> None:
-        self._work_limit_seconds = work_limit_seconds
+        self.work_limit_seconds = work_limit_seconds
         self._most_hung = most_hung
         self._report = report
         self._in_thread = in_thread
@@ -89,11 +89,11 @@ class RunningCalls:
             return ""
         return f"{hung} tool calls hang past their time limit, HUNG_TOOLS_LIMIT={self._most_hung}: restart the process"
 
-    def limit_seconds(self, tool: Tool) -> float:
+    def limit_seconds(self, tool: Runnable) -> float:
         """For how long one attempt of the tool may run."""
-        return min(tool.timeout_seconds, self._work_limit_seconds)
+        return min(tool.timeout_seconds, self.work_limit_seconds)
 
-    async def result(self, tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> Any:
+    async def result(self, tool: Runnable, arguments: Mapping[str, Any], context: ToolContext) -> Any:
         """What the tool returns. Its work starts at once, and its time limit with it.
 
         Raises:
@@ -101,7 +101,7 @@ class RunningCalls:
             StillRunsError: an earlier attempt still runs, with other arguments or about to end.
             Exception: what the tool raised; `CutShortError` for what is no `Exception`.
         """
-        limit_seconds, left_seconds = self.limit_seconds(tool), self._work_limit_seconds
+        limit_seconds, left_seconds = self.limit_seconds(tool), self.work_limit_seconds
         now_seconds = asyncio.get_running_loop().time
         while earlier := self._joined(arguments, context):
             began_seconds = now_seconds()
@@ -115,7 +115,7 @@ class RunningCalls:
         return (await self._outcome(*started, tool, context, min(limit_seconds, left_seconds))).result()
 
     async def _outcome(
-        self, running: _Running, task: asyncio.Task[Outcome], tool: Tool, context: ToolContext, limit_seconds: float
+        self, running: _Running, task: asyncio.Task[Outcome], tool: Runnable, context: ToolContext, limit_seconds: float
     ) -> Outcome:
         """Wait for a call, within a limit; raises where it cannot be ended."""
         running.waiting += 1
@@ -152,7 +152,7 @@ class RunningCalls:
         return found
 
     def _started(
-        self, tool: Tool, arguments: Mapping[str, Any], context: ToolContext
+        self, tool: Runnable, arguments: Mapping[str, Any], context: ToolContext
     ) -> tuple[_Running, asyncio.Task[Outcome]]:
         running, key = _Running(arguments), context.idempotency_key
 
@@ -168,7 +168,7 @@ class RunningCalls:
         task.add_done_callback(lambda _: self._running.pop(key))
         return running, task
 
-    async def _write_off(self, running: _Running, tool: Tool, context: ToolContext) -> None:
+    async def _write_off(self, running: _Running, tool: Runnable, context: ToolContext) -> None:
         """Wait no longer for a call that cannot be ended; report it once."""
         if running.hung:
             return

@@ -34,6 +34,24 @@ class InThread(Protocol):
         ...
 
 
+class Runnable(Protocol):
+    """What a call runs: a tool, or what an agent's runner makes of the call."""
+
+    @property
+    def name(self) -> str:
+        """What is called."""
+        ...
+
+    @property
+    def timeout_seconds(self) -> float:
+        """For how long one attempt may run."""
+        ...
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
+        """Run one attempt; a blocking function runs `in_thread`."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Tool(Generic[_P, _R_co]):
     """A function that models may call. Called directly it is the original function, so it can be unit-tested as one."""

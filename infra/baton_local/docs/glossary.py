@@ -39,6 +39,7 @@ TERMS = (
     Term("redrive", "publish a work item's event again, because nobody worked on it", "redrive (SQS)"),
     Term("relay message", "the message whose missing acknowledgement guarantees a work item", "outbox relay"),
     Term("request epoch", "numbers a job's slot requests; a lower one changes nothing", "fencing token"),
+    Term("runner", "runs an agent of another library, piece by piece", "framework adapter"),
     Term("signal", "what reaches a job from outside, that it may wait for", "signal (Temporal), event (Inngest)"),
     Term("slot", "the right of one job to use compute", "permit of a semaphore"),
     Term(

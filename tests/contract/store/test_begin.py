@@ -6,6 +6,7 @@ from baton.engine.commit.answers import ClaimResult, History, Verdict
 from baton.engine.effects import Changes
 from baton.engine.state import BudgetScope, State
 from baton.engine.work_items import WorkItem, loop_item
+from baton.sdk.records import ModelPolicy
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
@@ -177,3 +178,17 @@ async def test_a_model_that_does_not_read_history_is_not_given_it(side: Side) ->
     """So that its turns cost the same from first to last."""
     await side.store.create(creation(a_job(reads_history=False)), "witness", NOW_MS)
     assert (await side.store.claim(claim_of(first_item()))).history == History()
+
+
+async def test_a_call_reads_history_where_its_job_says_so(side: Side) -> None:
+    """All that was said, as its turn's work item has it."""
+    job = replace(a_job(), model=ModelPolicy(calls_read_history=True))
+    changes = Changes(
+        transcript=('{"role":"model","turn":1,"text":"","calls":[]}',),
+        calls=(record_of(call_item(0)),),
+        items=(call_item(0),),
+    )
+    await side.store.create(creation(job), "witness", NOW_MS)
+    assert (await side.store.commit(claim_of(first_item(), "m1"), changes, SPENT)).applied
+    history = (await side.store.claim(claim_of(call_item(0), "m2"))).history
+    assert [entry["role"] for entry in history.transcript] == ["user", "model"]

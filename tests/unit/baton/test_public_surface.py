@@ -12,7 +12,18 @@ def test_the_public_names_are_those_documented() -> None:
     """Users' code rests on them."""
     assert sorted(baton.__all__) == sorted(
         [
-            *("Agent", "Call", "DropOldest", "Emitter", "KeepAll", "Limits", "Memory", "Pending", "Registry"),
+            *(
+                "Agent",
+                "Call",
+                "DropOldest",
+                "Emitter",
+                "JobInfo",
+                "KeepAll",
+                "Limits",
+                "Memory",
+                "Pending",
+                "Registry",
+            ),
             "ScriptedModel",
             *("Step", "result_of", "task_data", "task_text", "Summarize", "ToolContext", "ToolError", "tool"),
             *("operation_status", "recall", "remember", "sleep", "sleep_until", "wait_for_event"),

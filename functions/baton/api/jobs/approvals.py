@@ -5,6 +5,7 @@ Only operators decide. What a decision does is `baton.commands.approve`. `Approv
 """
 
 import json
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -105,7 +106,7 @@ class Approvals:
                 not fit.
         """
         snapshot, asked = await self._undecided(principal, checkpoint_id, body.digest)
-        arguments = None if body.arguments is None else self._edited(asked, body.arguments)
+        arguments = None if body.arguments is None else self._edited(snapshot.job.agent, asked, body.arguments)
         decision = {"approved": True, "arguments": arguments, "comment": self._container.secrets.hide(body.comment)}
         return await self._decide(principal, snapshot, asked, "ok", decision)
 
@@ -133,15 +134,15 @@ class Approvals:
             raise ApiError(409, f"checkpoint {checkpoint_id!r} asks about digest {view['digest']}, not about {digest}")
         return snapshot, asked
 
-    def _edited(self, asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _edited(self, agent: str, asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            return edited(asked, arguments, self._container.secrets, self._checked)
+            return edited(asked, arguments, self._container.secrets, partial(self._checked, agent))
         except EditError as error:
             raise ApiError(422, str(error), [(error.field, str(error))]) from error
 
-    def _checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _checked(self, agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._container.registry.tool(tool).check(arguments)
+            return self._container.registry.checked(agent, tool, arguments)
         except UnknownToolError as error:
             raise ApiError(409, f"{error}: arguments cannot be edited; approve them as they are, or reject") from error
         except InvalidArguments as error:

@@ -32,7 +32,7 @@ from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import NOTHING, Spent, with_used
 from baton.engine.effects import Changes, checkpoints_in
 from baton.engine.outbox import Continuation
-from baton.engine.state import State
+from baton.engine.state import State, reads_history
 from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind
 from baton.transport.meter import charge
@@ -59,7 +59,7 @@ def results_of(tree: Tree, job_id: str) -> dict[str, dict[str, Any]]:
 def _history_for(tree: Tree, state: State) -> History | None:
     job, item = state.job, state.item
     said, results = tree.transcript.get(job.id, ()), tree.results.get(job.id, {})
-    if item.kind is ItemKind.LOOP and job.model.reads_history:
+    if reads_history(item, job):
         texts = uncompacted(said, job.compacted)
         entries = tuple(_read(texts))
         names = results if job.compacted == (0, 0) else [name for name in calls_in(entries) if name in results]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import ClaimResult, Committed, History
 from baton.engine.commit.codec import load_call, load_results, load_values
 from baton.engine.commit.patch import Command, Patch
-from baton.engine.state import CallRecord, Job, Usage
+from baton.engine.state import CallRecord, Job, Usage, reads_history
 from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.storage.redis import keys
@@ -45,7 +45,7 @@ class Details:
         item, job = state.item, state.job
         if item.call_id and state.call is None:
             self._read("call", item.call_id, ["HMGET", keys.calls_key(job.id), item.call_id])
-        if _reads_history(item, job) and job.id not in self.transcripts:
+        if reads_history(item, job) and job.id not in self.transcripts:
             for name, first, last in _ranges(job):
                 self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
             if job.compacted == (0, 0):
@@ -91,8 +91,9 @@ class Details:
         if ("call", item.call_id) in self._found:
             record = await self._record(item.call_id)
         dependants = state.dependants
-        if (record is state.call and item.kind in (ItemKind.COMPLETE, ItemKind.SLOT_REQUEST)) or (
-            item.kind is ItemKind.CALL and not item.after and record is state.call
+        needed = bool(item.after) or reads_history(item, job)
+        if record is state.call and (
+            item.kind in (ItemKind.COMPLETE, ItemKind.SLOT_REQUEST) or (item.kind is ItemKind.CALL and not needed)
         ):
             return claim_result
         ends = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
@@ -111,7 +112,7 @@ class Details:
         return load_call(texts[0]) if texts[0] else None
 
     async def _history(self, item: WorkItem, job: Job) -> History:
-        if _reads_history(item, job):
+        if reads_history(item, job):
             return await self._what_was_said(job)
         if item.kind is ItemKind.REMEMBER:
             entries, size_bytes = await self._answer("task", job.id)
@@ -212,10 +213,6 @@ def _claim_result_of(answer: Any) -> Sequence[ClaimResult]:
     if isinstance(answer, Committed):
         return answer.claimed
     return (answer,) if isinstance(answer, ClaimResult) and answer.state is not None else ()
-
-
-def _reads_history(item: WorkItem, job: Job) -> bool:
-    return item.kind is ItemKind.LOOP and job.model.reads_history
 
 
 def _ranges(job: Job) -> list[tuple[str, int, int]]:

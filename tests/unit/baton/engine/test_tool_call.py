@@ -55,6 +55,13 @@ def test_a_result_is_recorded_and_to_be_taken_in() -> None:
     assert types_of(changes.parts) == ["tool-output-available", "data-event"]
 
 
+def test_what_a_runner_keeps_of_a_result_is_stored_and_not_shown() -> None:
+    """Beside the result."""
+    changes = changes_of(decide(call_state(ItemKind.CALL), ToolReturned("1", '{"hidden":2}'), NOW_MS))
+    assert changes.results == {CALL_ID: '{"ok":1,"kept":{"hidden":2}}'}
+    assert not any("hidden" in part for part in changes.parts)
+
+
 def test_a_later_attempt_that_returns_forgets_the_error() -> None:
     """And keeps when the first one started."""
     before = replace(failed_record(FAILURE), started_at_ms=NOW_MS - 8_000)

@@ -1,0 +1,121 @@
+"""Who runs the turns and the tool calls of an agent that is written with another library.
+
+Invariant: a runner keeps nothing between two pieces of work: it is given what was recorded, and gives back JSON.
+Must not: know the engine. What it raises is a failure of the piece of work.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from msgspec import field
+
+from baton.models.model import Listener, Message, ModelAnswer
+from baton.sdk.record import Record
+from baton.tools.context import ToolContext
+from baton.tools.pending import Pending
+
+
+class JobInfo(Record, frozen=True, kw_only=True):
+    """The job that a piece of work belongs to: its ids, its task's text and data."""
+
+    job_id: str
+    session_id: str
+    tenant: str
+    task: str
+    input_data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Recorded(Record, frozen=True):
+    """What was said in the job before.
+
+    Attributes:
+        job: whose work it is.
+        earlier: the session's conversation before the job.
+        turns: the transcript's entries of the model, in order; `provider` is what the runner gave in that turn.
+        results: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`.
+    """
+
+    job: JobInfo
+    earlier: tuple[Message, ...] = ()
+    turns: tuple[Mapping[str, Any], ...] = ()
+    results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+
+
+class RunnerAnswer(Record, frozen=True):
+    """What one turn came to.
+
+    Attributes:
+        answer: its calls are made; its `provider` is kept as it is, for the next pieces of work.
+        output: the job's result, any JSON but null; None: the job goes on.
+        correction: the model is asked again, since its answer does not fit; why, for people.
+    """
+
+    answer: ModelAnswer
+    output: Any = None
+    correction: str = ""
+
+
+class RunnerCall(Record, frozen=True):
+    """One attempt of a tool call: the one at `position` of turn `turn`. `approved`: a person approved the arguments."""
+
+    turn: int
+    position: int
+    tool: str
+    arguments: dict[str, Any]
+    approved: bool
+    context: ToolContext
+
+
+class CallReturned(Record, frozen=True):
+    """A call's result, and what the runner needs of it besides; both are JSON."""
+
+    value: Any
+    kept: dict[str, Any] | None = None
+
+
+class NeedsApproval(Record, frozen=True):
+    """The call may not run before a person has approved it."""
+
+    title: str
+
+
+class RunFailedError(Exception):
+    """The run has failed for good: the job fails with this error, whose name is `type`."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.type = kind
+        self.message = message
+
+
+class Runner(Protocol):
+    """Runs an agent piece by piece."""
+
+    @property
+    def name(self) -> str:
+        """What its model is called in traces."""
+        ...
+
+    def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Arguments that a person has edited.
+
+        Raises:
+            InvalidArguments: they do not fit, as far as that can be known outside of a run.
+        """
+        ...
+
+    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
+        """Ask the model once.
+
+        Raises:
+            ModelError: it could not answer. RunFailedError: the run is over.
+        """
+        ...
+
+    async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
+        """Run one attempt of a call.
+
+        Raises:
+            ToolError: it failed.
+        """
+        ...

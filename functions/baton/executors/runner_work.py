@@ -1,0 +1,124 @@
+"""Turns and tool calls of agents that have a runner: from what is recorded to it, from what it says to a step result.
+
+Invariant: whatever goes wrong is a step result, as for Baton's own agents. Must not: know what library a runner is for.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from pydantic_core import PydanticSerializationError, to_json
+
+from baton.agents.output import FINAL_TOOL
+from baton.agents.runner import (
+    CallReturned,
+    JobInfo,
+    NeedsApproval,
+    Recorded,
+    RunFailedError,
+    Runner,
+    RunnerAnswer,
+    RunnerCall,
+)
+from baton.engine.commit.answers import History
+from baton.engine.effects import RunTool
+from baton.engine.state import Job
+from baton.engine.step_results import ModelAnswered, ModelFailed
+from baton.executors.executor import storable
+from baton.executors.text_stream import TextStream
+from baton.models.model import Listener, Message, ModelError
+from baton.sdk.own_threads import in_own_thread
+from baton.sdk.records import MODEL_ROLE, SESSION_ROLE, Failure, Wanted
+from baton.tools.contained import CutShortError, contained
+from baton.tools.context import ToolContext
+from baton.tools.pending import Pending
+from baton.tools.tool import InThread
+
+# A failure of the tool is final: these are for attempts that died, or took too long.
+_RETRIES = 2
+
+
+def recorded(job: Job, history: History) -> Recorded:
+    """What a runner is told of a job."""
+    task = history.transcript[0]
+    info = JobInfo(
+        job_id=job.id,
+        session_id=job.session_id,
+        tenant=job.tenant,
+        task=task.get("text", ""),
+        input_data=task.get("data") or {},
+    )
+    sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
+    turns = tuple([entry for entry in history.transcript if entry["role"] == MODEL_ROLE])
+    return Recorded(info, _messages(sessions) if sessions else (), turns, history.results)
+
+
+def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+    from baton.conversation import exchanges  # noqa: PLC0415 - calls of most agents have no need of it
+
+    return tuple([message for entry in sessions for message in exchanges.told(entry)])
+
+
+async def runner_turn(
+    runner: Runner, said: Recorded, text_stream: TextStream | None, limit_seconds: float
+) -> ModelAnswered | ModelFailed:
+    """Do one turn."""
+    listener: Listener | None = text_stream
+    try:
+        async with asyncio.timeout(limit_seconds):
+            turn = await contained(lambda: runner.turn(said, listener))
+        return _answered(turn, await text_stream.streamed_text() if text_stream else None)
+    except TimeoutError:
+        return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
+    except ModelError as error:
+        failure = Failure("model_error", storable(error.message), retryable=error.retryable)
+        return ModelFailed(failure, error.retry_after_seconds)
+    except RunFailedError as error:
+        return ModelFailed(Failure(storable(error.type), storable(error.message)))
+    except (UnicodeEncodeError, PydanticSerializationError) as error:
+        return ModelFailed(Failure("model_garbage", storable(f"not a usable answer: {error}"), retryable=True))
+    except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
+        kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+        return ModelFailed(Failure(kind, storable(str(error)) or "no message"))
+
+
+def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
+    answer = turn.answer
+    to_json(answer.provider)  # what no store can hold is not committed
+    wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
+    if turn.correction:
+        wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
+    return ModelAnswered(
+        storable(answer.text),
+        wanted,
+        answer.input_tokens,
+        answer.output_tokens,
+        answer.cost_usd,
+        cached_input_tokens=answer.cached_input_tokens,
+        provider=answer.provider,
+        output=turn.output,
+        streamed_text=streamed_text,
+    )
+
+
+class RunnerTool(Struct, frozen=True):
+    """A call of such an agent, as it is run within limits."""
+
+    name: str
+    timeout_seconds: float
+    runner: Runner
+    said: Recorded
+    effect: RunTool
+    approved: bool
+
+    async def run(
+        self,
+        arguments: Mapping[str, Any],
+        context: ToolContext,
+        in_thread: InThread = in_own_thread,  # noqa: ARG002 - the library has threads of its own
+    ) -> CallReturned | NeedsApproval | Pending:
+        """Run one attempt."""
+        call = self.effect.call
+        attempt = RunnerCall(call.turn, call.position, call.tool, dict(arguments), self.approved, context)
+        return await self.runner.call(self.said, attempt)

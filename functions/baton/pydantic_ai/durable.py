@@ -1,0 +1,94 @@
+"""`durable(agent)`: an agent of pydantic-ai as one that a registry takes.
+
+Invariant: what cannot be kept between two pieces of a run is refused here, by name and with the way out, as far as it
+can be seen before a run. Must not: change the agent.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic_ai import Agent as PydanticAIAgent
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.toolsets import AbstractToolset
+from pydantic_ai.usage import UsageLimits
+
+from baton.agents.agent import Agent
+from baton.pydantic_ai.runner import OfJob, PydanticAIRunner
+from baton.pydantic_ai.stopping import function_tools
+from baton.sdk.limits import Limits
+
+
+def durable(
+    agent: PydanticAIAgent[Any, Any],
+    *,
+    name: str | None = None,
+    deps: OfJob | None = None,
+    prompt: OfJob | None = None,
+    limits: Limits | None = None,
+    usage_limits: UsageLimits | None = None,
+    description: str = "",
+) -> Agent:
+    """Make an agent of pydantic-ai durable: each model request and each tool call is a step of a job.
+
+    Args:
+        agent: it is neither copied nor changed.
+        name: the job's type; the agent's name, unless given.
+        deps: called with a `JobInfo` for each step, returns the dependencies, which are never stored.
+        prompt: called with a `JobInfo` before the first request, returns the user prompt; else it is the task's text.
+        limits: of a job, together with the jobs below it.
+        usage_limits: as `agent.run` takes them.
+        description: its purpose in a line, for agents that have it among their tools.
+
+    Raises:
+        TypeError: something is not what it must be.
+        ValueError: it has no name or no model, or something that a durable run cannot keep.
+    """
+    if not isinstance(agent, PydanticAIAgent):
+        raise TypeError(f"durable(agent): {agent!r} is not a pydantic_ai.Agent; give it the agent itself")
+    named = name or agent.name
+    if not named:
+        raise ValueError("durable(agent): the agent has no name; give one: durable(agent, name='support')")
+    for what, factory in (("deps", deps), ("prompt", prompt)):
+        if factory is not None and not callable(factory):
+            raise TypeError(f"durable({named!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")
+    faults = list(_faults(agent))
+    if faults:
+        raise ValueError("\n".join([f"agent {named!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
+    runner = PydanticAIRunner(agent, deps, prompt, usage_limits)
+    return Agent(name=named, runner=runner, limits=limits or Limits(), description=description)
+
+
+def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
+    if agent.model is None:
+        yield "it has no model; give one: Agent('openai:gpt-5-mini', …)"
+    capabilities: list[AbstractCapability[Any]] = []
+    agent.root_capability.apply(capabilities.append)
+    for capability in capabilities:
+        if _is_own(capability, AbstractCapability, "for_run"):
+            yield (
+                f"capability {type(capability).__name__} has state of its own for each run (for_run), and each step is"
+                " a run here; keep that state in deps or in a store"
+            )
+    toolsets: list[AbstractToolset[Any]] = []
+    for toolset in agent.toolsets:
+        toolset.apply(toolsets.append)
+    for toolset in toolsets:
+        if _is_own(toolset, AbstractToolset, "for_run"):
+            yield (
+                f"toolset {toolset.label} has state of its own for each run (for_run), and each step is a run here;"
+                " keep that state in deps or in a store"
+            )
+    for tool in function_tools(agent):
+        if tool.sequential:
+            yield (
+                f"tool {tool.name!r} is sequential, and the calls of a turn run at once here; leave sequential out,"
+                " and lock what it changes"
+            )
+
+
+def _is_own(thing: object, base: type, method: str) -> bool:
+    """Whether a class outside of pydantic-ai, or one that is an engine's, has a method of its own."""
+    kind = type(thing)
+    if kind.__module__.startswith("pydantic_ai.durable_exec"):
+        return True
+    return getattr(kind, method) is not getattr(base, method) and not kind.__module__.startswith("pydantic_ai.")

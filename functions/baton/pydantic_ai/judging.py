@@ -1,0 +1,107 @@
+"""What a run goes on from, and what an answer of its model means: a result, calls to make, or a correction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import pydantic_ai as ai
+from pydantic_core import to_jsonable_python
+from pydantic_graph import End
+
+from baton.agents.runner import RunFailedError, RunnerAnswer
+from baton.models.model import Call, ModelAnswer
+from baton.models.providers.client import cost_usd
+from baton.pydantic_ai.run_state import RunState, kept_of_turn
+from baton_events.ids import canonical_json
+
+Run = ai.AgentRun[Any, Any]
+_SEQUENTIAL = "is sequential, and the calls of a turn run at once in a durable run; leave sequential out"
+
+
+def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToolResults | None]:
+    """The history that a turn goes on from; output tools that were called beside others are judged in that turn."""
+    outputs = _outputs_beside(state)
+    if not outputs:
+        return [*state.history, *([ai.ModelRequest(parts=state.answered)] if state.ids else [])], None
+    # A tool that asks for a retry wins over the output, if pydantic-ai hears of it together with the output.
+    retried = [part for part in state.answered if isinstance(part, ai.ToolReturnPart) and part.outcome == "retried"]
+    others = [part for part in state.answered if part not in retried]
+    results = ai.DeferredToolResults(
+        approvals={part.tool_call_id: ai.ToolApproved() for part in outputs},
+        calls={part.tool_call_id: ai.ModelRetry(cast("str", part.content)) for part in retried},
+    )
+    return [*state.history, *([ai.ModelRequest(parts=others)] if others else [])], results
+
+
+def calls_to_make(run: Run, response: ai.ModelResponse, limits: ai.UsageLimits) -> list[str]:
+    """The ids of an answer's calls, but for those of output tools.
+
+    Raises:
+        RunFailedError: they cannot be told apart, or have to run one after the other.
+    """
+    if response.state == "suspended":
+        raise RunFailedError("suspended", "the provider suspended its answer, which a durable run cannot resume")
+    tools = {part.tool_name: run.ctx.deps.tool_manager.get_tool_def(part.tool_name) for part in response.tool_calls}
+    kinds = {name: "unknown" if tool is None else tool.kind for name, tool in tools.items()}
+    calls = [part for part in response.tool_calls if kinds[part.tool_name] != "output"]
+    ids = list(dict.fromkeys(part.tool_call_id for part in calls))
+    if len(ids) < len(calls):
+        raise RunFailedError("UnexpectedModelBehavior", "the model made two calls with the same tool_call_id")
+    alone = [part.tool_name for part in calls if (tool := tools[part.tool_name]) is not None and tool.sequential]
+    if alone and len(calls) > 1:
+        raise RunFailedError("sequential_tool", f"tool {alone[0]!r} {_SEQUENTIAL}")
+    counted = sum(kinds[part.tool_name] in ("function", "unknown") for part in calls)
+    if counted and limits.tool_calls_limit is not None:
+        limits.check_before_tool_call(replace(run.usage, tool_calls=run.usage.tool_calls + counted))
+    return ids
+
+
+def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_first: bool) -> RunnerAnswer:
+    """What the answer means. `node`: to which it led; `ids`: of the calls to make."""
+    messages = _joined(run.all_messages(), _outputs_beside(state) if outputs_first else [])
+    response = next((one for one in reversed(messages) if isinstance(one, ai.ModelResponse)), ai.ModelResponse([]))
+    text = "".join(part.content for part in response.parts if isinstance(part, ai.TextPart))
+    output, correction, calls = None, "", tuple[Call, ...]()
+    if ids:
+        while not isinstance(messages[-1], ai.ModelResponse):  # what was begun of its calls is made in their own time
+            messages.pop()
+        parts = {part.tool_call_id: part for part in response.tool_calls}
+        calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
+    elif isinstance(node, End):
+        output = to_jsonable_python(node.data.output)
+        text = output if isinstance(output, str) else text or canonical_json(output)
+    else:
+        messages.append(node.request)
+        correction = "the answer does not fit: the model is told why"
+    counts = (run.usage, run.ctx.state.output_retries_used, run.ctx.deps.established_tool_names)
+    kept = kept_of_turn(state, messages, ids, *counts)
+    if run.usage.requests == state.usage.requests:  # nobody was asked in this turn
+        return RunnerAnswer(ModelAnswer(text, calls, provider=kept), output, correction)
+    used = response.usage
+    spent = (used.input_tokens, used.output_tokens, cost_usd(response), False, used.cache_read_tokens)
+    return RunnerAnswer(ModelAnswer(text, calls, *spent, provider=kept), output, correction)
+
+
+def _outputs_beside(state: RunState) -> list[ai.ToolCallPart]:
+    """The calls of output tools that wait for other calls of the same answer."""
+    return [part for part in state.response.tool_calls if part.tool_call_id not in state.ids] if state.ids else []
+
+
+def _joined(messages: Sequence[ai.ModelMessage], first: Sequence[ai.ToolCallPart]) -> list[ai.ModelMessage]:
+    """Messages, with all that answers one answer in one request, in the order of its calls, or these calls first."""
+    joined: list[ai.ModelMessage] = []
+    made: list[ai.ToolCallPart] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        if isinstance(message, ai.ModelRequest) and isinstance(last, ai.ModelRequest):
+            order = [part.tool_call_id for part in (*first, *made)]
+            parts = sorted((*last.parts, *message.parts), key=lambda part: _place(part, order))
+            joined[-1] = replace(message, parts=parts)
+            continue
+        made = message.tool_calls if isinstance(message, ai.ModelResponse) else made
+        joined.append(message)
+    return joined
+
+
+def _place(part: Any, order: list[str]) -> int:
+    return order.index(part.tool_call_id) if getattr(part, "tool_call_id", None) in order else len(order)

@@ -1,0 +1,170 @@
+"""What is kept of a run between its pieces of work: JSON, and what pydantic-ai is given of it.
+
+Each turn keeps the messages that it added, under `provider` of its entry in the transcript; each call keeps its part of
+the next request. Invariant: what is kept is never rewritten; whatever can be counted from the messages is counted from
+them. Must not: run anything.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import pydantic_ai as ai
+from pydantic import TypeAdapter
+
+from baton.agents.runner import Recorded, RunFailedError
+from baton.models.model import ModelRequest as Question
+from baton.models.providers.messages import to_messages
+
+KIND = "pydantic-ai-run"
+_USAGE = TypeAdapter(ai.RunUsage)
+# Outcomes that the model is told; every other error fails the run, as what a tool raises does.
+_OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed"}
+
+
+def dumped(messages: Sequence[ai.ModelMessage]) -> str:
+    """Messages as JSON text: as an object it would lose the order of names, which a model is told."""
+    return ai.ModelMessagesTypeAdapter.dump_json(list(messages)).decode()
+
+
+def kept_of_turn(
+    before: "RunState",
+    messages: list[ai.ModelMessage],
+    ids: Sequence[str],
+    usage: ai.RunUsage,
+    output_retries: int,
+    tools: set[str] | None,
+) -> dict[str, Any]:
+    """What a turn keeps: the messages from the first one that is new, and the counts that no message has."""
+    known = [*before.earlier, *before.messages]
+    same = next((at for at, pair in enumerate(zip(known, messages, strict=False)) if pair[0] != pair[1]), None)
+    first = max(min(len(known), len(messages)) if same is None else same, len(before.earlier))
+    return {
+        "kind": KIND,
+        "from": first - len(before.earlier),
+        "messages": dumped(messages[first:]),
+        "ids": list(ids),
+        "usage": _USAGE.dump_python(usage, mode="json", exclude_defaults=True),
+        "outputRetries": output_retries,
+        **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
+    }
+
+
+def kept_of_call(
+    parts: Sequence[ai.ModelRequestPart], before: ai.RunUsage, after: ai.RunUsage
+) -> tuple[Any, dict[str, Any]]:
+    """What a call came to, as it is shown, and what is kept of it besides."""
+    messages = dumped([ai.ModelRequest(parts=list(parts))])
+    first, *others = json.loads(messages)[0]["parts"]
+    kept: dict[str, Any] = {"usage": _USAGE.dump_python(_minus(after, before), mode="json", exclude_defaults=True)}
+    plain = not others and first["outcome"] == "success" and first.get("metadata") is None and not first["tool_kind"]
+    if not plain:
+        kept["messages"] = messages
+    return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
+
+
+def _minus(after: ai.RunUsage, before: ai.RunUsage) -> ai.RunUsage:
+    """What was used in between."""
+    found: dict[str, Any] = {}
+    for each in fields(after):
+        new, old = getattr(after, each.name), getattr(before, each.name)
+        if isinstance(new, dict):
+            found[each.name] = {name: number - (old or {}).get(name, 0) for name, number in new.items()}
+        elif new is not None:
+            found[each.name] = new - (old or 0)
+    return ai.RunUsage(**found)
+
+
+@dataclass
+class RunState:
+    """A run as far as it is recorded.
+
+    Attributes:
+        earlier: the session's conversation before the job.
+        messages: those of the job.
+        ids: pydantic-ai's ids of the calls that the last turn made, by their position.
+        steps: model requests that were made.
+        tools: those that the run began with, of which pydantic-ai tells newer ones apart.
+        answered: parts that answer these calls, in their order; parts for the model's user come last.
+    """
+
+    earlier: list[ai.ModelMessage]
+    messages: list[ai.ModelMessage] = field(default_factory=list[ai.ModelMessage])
+    ids: tuple[str, ...] = ()
+    usage: ai.RunUsage = field(default_factory=ai.RunUsage)
+    output_retries: int = 0
+    steps: int = 0
+    tools: set[str] | None = None
+    answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
+
+    @classmethod
+    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
+        """Read it; `up_to_turn`: the last turn to read, whose calls are not answered yet.
+
+        Raises:
+            RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
+        """
+        state = cls(list(to_messages(Question("", recorded.earlier, (), 1))) if recorded.earlier else [])
+        for entry in recorded.turns:
+            if up_to_turn is None or entry["turn"] <= up_to_turn:
+                state._read(entry, recorded.results, answers=entry["turn"] != up_to_turn)
+        return state
+
+    @property
+    def history(self) -> list[ai.ModelMessage]:
+        """What pydantic-ai is told of earlier messages."""
+        return [*self.earlier, *self.messages]
+
+    @property
+    def response(self) -> ai.ModelResponse:
+        """The last answer of the model, whose calls are made."""
+        last = self.messages[-1]
+        if not isinstance(last, ai.ModelResponse):
+            raise RunFailedError("unknown_run", "the run's last message is no answer of the model")
+        return last
+
+    def retries(self) -> dict[str, int]:
+        """How often each tool was retried in a row, as pydantic-ai counts: a success ends the row."""
+        counts: dict[str, int] = {}
+        for message in [*self.messages, ai.ModelRequest(parts=self.answered)]:
+            returned = [part for part in message.parts if isinstance(part, ai.ToolReturnPart)]
+            retried = {p.tool_name for p in returned if p.retry and p.retry.cause != "unavailable_tool"}
+            good = {p.tool_name for p in returned if p.outcome == "success"}
+            more = {name: counts.get(name, 0) + 1 for name in retried}
+            counts = {name: count for name, count in counts.items() if name not in good} | more
+        return counts
+
+    def _read(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], *, answers: bool) -> None:
+        kept = entry.get("provider") or {}
+        if kept.get("kind") != KIND:
+            message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
+            raise RunFailedError("unknown_run", message)
+        self.messages[kept["from"] :] = ai.ModelMessagesTypeAdapter.validate_json(kept["messages"])
+        self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
+        self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
+        self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
+        if not answers:
+            return
+        parts: list[ai.ModelRequestPart] = []
+        for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
+            stored = results.get(call["id"]) or call
+            parts += _parts(tool_call_id, call["tool"], stored)
+            self.usage.incr(_USAGE.validate_python((stored.get("kept") or {}).get("usage") or {}))
+        self.answered = sorted(parts, key=lambda part: isinstance(part, ai.UserPromptPart))
+
+
+def _parts(tool_call_id: str, tool: str, stored: Mapping[str, Any]) -> Sequence[ai.ModelRequestPart]:
+    """What answers a call in the next request."""
+    error = stored.get("error")
+    if error is not None or "ok" not in stored:
+        kind, message = (error["type"], error["message"]) if error else ("unknown", "the result is not recorded")
+        if kind not in _OUTCOMES:
+            raise RunFailedError(kind, message)
+        outcome: Any = _OUTCOMES[kind]
+        return [ai.ToolReturnPart(tool_name=tool, content=message, tool_call_id=tool_call_id, outcome=outcome)]
+    if messages := (stored.get("kept") or {}).get("messages"):
+        [request] = ai.ModelMessagesTypeAdapter.validate_json(messages)
+        assert isinstance(request, ai.ModelRequest), "calls are answered by a request"
+        return request.parts
+    return [ai.ToolReturnPart(tool_name=tool, content=stored["ok"], tool_call_id=tool_call_id)]

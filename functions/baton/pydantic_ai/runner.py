@@ -1,0 +1,219 @@
+"""Runs an agent of pydantic-ai piece by piece, by its public API: `agent.iter` and a capability.
+
+A turn goes up to one model request; a call is the last answer with that call alone. Invariant: nothing of a run stays
+in this process between two pieces. Must not: copy or patch the agent.
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pydantic_ai as ai
+from pydantic import ValidationError
+from pydantic_ai.models import Model
+from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_graph import End
+
+from baton.agents.runner import (
+    CallReturned,
+    JobInfo,
+    NeedsApproval,
+    Recorded,
+    RunFailedError,
+    RunnerAnswer,
+    RunnerCall,
+)
+from baton.models.model import Listener, ModelError
+from baton.models.providers.errors import model_error
+from baton.pydantic_ai.judging import Run, calls_to_make, gone_on_from, judged
+from baton.pydantic_ai.run_state import RunState, kept_of_call
+from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools
+from baton.tools.arguments import InvalidArguments
+from baton.tools.context import ToolContext
+from baton.tools.pending import Pending
+from baton.tools.tool import WEEK_SECONDS
+from baton.tools.tool_error import ToolError
+from baton_events.errors import StoreError
+
+OfJob = Callable[[JobInfo], Any]
+_CONTEXT: ContextVar[ToolContext] = ContextVar("baton_tool_context")
+
+
+def tool_context() -> ToolContext:
+    """The call that a tool of pydantic-ai runs for: its idempotency key, progress, info.
+
+    Raises:
+        LookupError: no tool of a durable agent runs here.
+    """
+    try:
+        return _CONTEXT.get()
+    except LookupError:
+        raise LookupError("tool_context() is for tools of a durable agent: none runs here") from None
+
+
+class PydanticAIRunner:
+    """`Runner` of one agent; `deps` and `prompt` are called with the job."""
+
+    def __init__(
+        self, agent: ai.Agent[Any, Any], deps: OfJob | None, prompt: OfJob | None, usage_limits: ai.UsageLimits | None
+    ) -> None:
+        self._agent = agent
+        self._deps = deps
+        self._prompt = prompt
+        self._usage_limits = usage_limits or ai.UsageLimits()
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        model = self._agent.model
+        return model if isinstance(model, str) else getattr(model, "model_name", "")
+
+    def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Edited arguments, where the tool is a function; another one's are checked when it runs."""
+        for function in function_tools(self._agent):
+            if function.name == tool:
+                try:
+                    function.function_schema.validator.validate_python(arguments)
+                except ValidationError as error:
+                    details = error.errors(include_url=False, include_input=False)
+                    faults = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details]
+                    raise InvalidArguments(tool, faults, [detail["loc"] for detail in details]) from error
+        return arguments
+
+    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
+        """Go on up to one model request, and judge its answer."""
+        try:
+            state = RunState.of(recorded)
+            history, results = gone_on_from(state)
+            prompt = None if state.steps else await self._prompted(recorded.job)
+            async with self._opened(recorded.job, state, history, results, prompt) as run:
+                return await self._turn(run, state, listener)
+        except (ModelError, RunFailedError):
+            raise
+        except Exception as error:
+            raise _failure(error) from error
+
+    async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
+        """Run the call, as the only one of the last answer."""
+        token = _CONTEXT.set(call.context)
+        try:
+            return await self._call(recorded.job, RunState.of(recorded, call.turn), call)
+        except StoppedError as stopped:
+            if stopped.requests.approvals:
+                return NeedsApproval(f"run tool {call.tool}")
+            return Pending(timeout_seconds=WEEK_SECONDS)
+        except (StoreError, ToolError):
+            raise
+        except Exception as error:
+            raise ToolError(str(error) or "no message", type=type(error).__name__) from error
+        finally:
+            _CONTEXT.reset(token)
+
+    async def _prompted(self, job: JobInfo) -> Any:
+        return job.task if self._prompt is None else await _awaited(self._prompt(job))
+
+    @asynccontextmanager
+    async def _opened(
+        self,
+        job: JobInfo,
+        state: RunState,
+        history: Sequence[ai.ModelMessage],
+        results: ai.DeferredToolResults | None,
+        prompt: Any = None,
+        *,
+        calls: bool = False,
+    ) -> AsyncIterator[Run]:
+        """A run that goes on from what is recorded; what pydantic-ai counts anew in each run goes on, too."""
+        async with self._agent.iter(
+            prompt,
+            message_history=history or None,
+            deferred_tool_results=results,
+            conversation_id=job.session_id,
+            deps=None if self._deps is None else await _awaited(self._deps(job)),
+            usage=deepcopy(state.usage),
+            usage_limits=self._usage_limits,
+            infer_name=False,
+            capabilities=[Piece(state.retries(), calls=calls)],
+        ) as run:
+            run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
+            run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
+            yield run
+
+    async def _turn(self, run: Run, state: RunState, listener: Listener | None) -> RunnerAnswer:
+        node: Any = run.next_node
+        while not isinstance(node, ai.ModelRequestNode | End):
+            node = await run.next(node)
+        if isinstance(node, ai.ModelRequestNode):
+            node = await _asked(run, node, listener)
+        outputs_first, ids = self._agent.end_strategy == "early", list[str]()
+        if isinstance(node, ai.CallToolsNode):
+            ids = calls_to_make(run, node.model_response, self._usage_limits)
+            if outputs_first or not ids:
+                try:
+                    node, ids = await run.next(node), []
+                except StoppedError as stopped:
+                    ids = stopped.ids_in(node.model_response)
+        return judged(run, state, node, ids, outputs_first=outputs_first)
+
+    async def _call(self, job: JobInfo, state: RunState, call: RunnerCall) -> CallReturned:
+        made = next(part for part in state.response.tool_calls if part.tool_call_id == state.ids[call.position])
+        others = [part for part in state.response.parts if not isinstance(part, ai.ToolCallPart)]
+        results, differs = None, call.arguments != made.args_as_dict()
+        if call.approved:
+            approved = ai.ToolApproved(override_args=call.arguments if differs else None)
+            results = ai.DeferredToolResults(approvals={made.tool_call_id: approved})
+        elif differs:  # a secret among them is kept with the call alone
+            made = replace(made, args=call.arguments)
+        history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
+        async with self._opened(job, state, history, results, calls=True) as run:
+            node: Any = run.next_node
+            node = await run.next(node)
+            run.ctx.state.message_history[-1] = state.response  # a tool is shown the other calls, too
+            node = await run.next(node)
+            if run.ctx.state.pending_messages:
+                unkept = f"tool {call.tool!r} used ctx.enqueue, which a durable run cannot keep"
+                raise ToolError(f"{unkept}; return a ToolReturn with content", type="UserError")
+            return CallReturned(*kept_of_call(node.request.parts, state.usage, run.usage))
+
+
+async def _asked(run: Run, node: Any, listener: Listener | None) -> Any:
+    """The model's request, heard where the model can stream."""
+    if listener is not None and _streams(run.ctx.deps.model):
+        async with node.stream(run.ctx) as stream:
+            async for event in stream:
+                match event:
+                    case ai.PartStartEvent(part=ai.TextPart(content=text)):
+                        await listener.said(text)
+                    case ai.PartDeltaEvent(delta=ai.TextPartDelta(content_delta=text)):
+                        await listener.said(text)
+    return await run.next(node)
+
+
+def _streams(model: Any) -> bool:
+    while isinstance(model, WrapperModel):
+        model = model.wrapped
+    if isinstance(model, FunctionModel):
+        return model.stream_function is not None
+    return type(model).request_stream is not Model.request_stream
+
+
+def _failure(error: Exception) -> ModelError | RunFailedError:
+    """What a run raises fails the job; only a provider may be asked again."""
+    match error:
+        case ai.ModelAPIError():
+            return model_error(error)
+        case ai.FallbackExceptionGroup():
+            failures = [model_error(one) for one in error.exceptions if isinstance(one, ai.ModelAPIError)]
+            message = "; ".join(failure.message for failure in failures) or str(error)
+            return ModelError(message, retryable=any(failure.retryable for failure in failures))
+        case _:
+            return RunFailedError(type(error).__name__, str(error) or "no message")
+
+
+async def _awaited(value: Any | Awaitable[Any]) -> Any:
+    return await value if inspect.isawaitable(value) else value

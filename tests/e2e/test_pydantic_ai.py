@@ -1,0 +1,77 @@
+"""An agent of pydantic-ai on a real queue and a real Redis, whose process is killed in each of its pieces of work."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+SETTINGS = {"WORK_TIMEOUT_SECONDS": "2", "STREAM_BATCH_MS": "0"}
+
+
+def lines(notes: Path) -> list[str]:
+    """What was noted."""
+    return notes.read_text().splitlines() if notes.exists() else []
+
+
+def wait_for(notes: Path, start: str) -> None:
+    """Wait for a note, and then for the middle of what it began."""
+    give_up_at = time.monotonic() + 90
+    while not any(line.startswith(start) for line in lines(notes)):
+        assert time.monotonic() < give_up_at, (start, lines(notes))
+        time.sleep(0.02)
+    time.sleep(0.2)
+
+
+def crash(app: Any) -> None:
+    """Kill -9, and start another process."""
+    app.kill()
+    app.start()
+
+
+def approve(app: Any, job_id: str) -> None:
+    """Approve what the job asks for, once it asks."""
+    app.wait(job_id, until="waiting", limit_seconds=90)
+    [asked] = app.call("GET", f"/api/agent-jobs/{job_id}/checkpoints")["checkpoints"]
+    assert (asked["tool"], asked["arguments"], asked["status"]) == ("book", {"euros": 120}, "pending")
+    crash(app)
+    app.call("POST", f"/api/admin/agent-checkpoints/{asked['id']}", {})
+
+
+@pytest.mark.long
+def test_a_run_survives_kill_9_in_each_kind_of_piece(agent_app: Any, tmp_path: Path) -> None:
+    """In a request, in two calls at once, while it waits for a person, in the approved call, in a correction."""
+    notes = tmp_path / "notes"
+    app = agent_app("tests.e2e.pydantic_ai_agents:registry", NOTES=str(notes), **SETTINGS)
+    job_id = app.submit("planner", "Plan a trip.", {"who": "Ann"})
+    for piece in ("model 0", "begin train", "model 1"):
+        wait_for(notes, piece)
+        crash(app)
+    approve(app, job_id)
+    for piece in ("book", "model 2", "model 3"):
+        wait_for(notes, piece)
+        crash(app)
+    job = app.wait(job_id, limit_seconds=120)
+    assert job["status"] == "completed", job
+    assert job["result"]["output"] == {"city": "Ulm", "euros": 120}
+    assert [(call["tool"], call["status"]) for call in job["toolCalls"] if call["tool"] != "final_result"] == [
+        ("price", "completed"),
+        ("price", "completed"),
+        ("book", "completed"),
+    ]
+    began = [line.split() for line in lines(notes) if line.startswith("begin")]
+    assert len(began) > len({key for _, _, key in began}) == 2
+    assert len({line for line in lines(notes) if line.startswith("book")}) == 1
+    assert lines(notes).count("end hotel for Ann") >= 1
+
+
+def test_a_run_goes_through_real_queue_and_store(agent_app: Any, tmp_path: Path) -> None:
+    """Its two calls at the same time."""
+    notes = tmp_path / "notes"
+    app = agent_app("tests.e2e.pydantic_ai_agents:registry", NOTES=str(notes))
+    job_id = app.submit("planner", "Plan a trip.", {"who": "Ann"})
+    approve(app, job_id)
+    assert app.wait(job_id, limit_seconds=90)["result"]["output"] == {"city": "Ulm", "euros": 120}
+    first = [line.split()[0] for line in lines(notes) if line.split()[0] in ("begin", "end")]
+    assert first == ["begin", "begin", "end", "end"]

@@ -1,0 +1,274 @@
+"""Agents with the features that pydantic-ai documents: each as it is, how it is made durable, and how it is run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_ai import Agent, ModelRetry, NativeOutput, PromptedOutput, RunContext, ToolOutput, ToolReturn
+from pydantic_ai.capabilities import ProcessHistory
+from pydantic_ai.messages import ModelMessage, TextPart, ToolCallPart
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets import FunctionToolset
+from pydantic_ai.usage import UsageLimits
+
+from tests.unit.baton.pydantic_ai.played import call, scripted
+
+
+@dataclass
+class Case:
+    """An agent; `deps`: its dependencies, `limits`: its usage limits."""
+
+    agent: Agent[Any, Any]
+    deps: Any = None
+    limits: UsageLimits | None = None
+
+
+class City(BaseModel):
+    """Where somebody lives."""
+
+    name: str
+    people: int
+
+
+def add(a: int, b: int) -> int:
+    """Add."""
+    return a + b
+
+
+def text() -> Case:
+    """A text alone."""
+    return Case(Agent(scripted("hello"), system_prompt="Be kind.", instructions="Be short."))
+
+
+def parallel_calls() -> Case:
+    """Three calls at once."""
+    calls = [call("add", a=1, b=2), call("add", a=3, b=4), call("add", a=5, b=6)]
+    return Case(Agent(scripted(calls, "3 7 11"), tools=[add]))
+
+
+def tool_retry() -> Case:
+    """A tool that asks for another try twice, then succeeds, then asks again."""
+    agent = Agent(scripted([call("odd", n=2)], [call("odd", n=4)], [call("odd", n=5)], [call("odd", n=6)], "over"))
+
+    @agent.tool(retries=2)
+    def odd(ctx: RunContext[Any], n: int) -> str:
+        if n % 2 == 0:
+            raise ModelRetry(f"{n} is even; retry {ctx.retry} of {ctx.max_retries} in step {ctx.run_step}")
+        return f"{n} in step {ctx.run_step}, retry {ctx.retry}"
+
+    return Case(agent)
+
+
+def retry_beside_others() -> Case:
+    """One of two parallel calls asks for another try."""
+    agent = Agent(scripted([call("odd", n=2), call("add", a=1, b=2)], [call("odd", n=3)], "over"), tools=[add])
+
+    @agent.tool_plain
+    def odd(n: int) -> int:
+        if n % 2 == 0:
+            raise ModelRetry("even")
+        return n
+
+    return Case(agent)
+
+
+def unfit_arguments() -> Case:
+    """Arguments that do not fit, and a tool that there is not."""
+    calls = [call("add", a="x"), call("subtract", a=1)]
+    return Case(Agent(scripted(calls, [call("add", a=1, b=1)], "2"), tools=[add]))
+
+
+def dependencies() -> Case:
+    """Tools, instructions and a prompt that read the dependencies."""
+    agent: Agent[str, str] = Agent(scripted([call("who")], "done"), deps_type=str)
+
+    @agent.instructions
+    def granted(ctx: RunContext[str]) -> str:
+        return f"It is {ctx.deps}, step {ctx.run_step}."
+
+    @agent.tool
+    async def who(ctx: RunContext[str]) -> str:
+        return ctx.deps
+
+    return Case(agent, deps="Ann")
+
+
+def output_with_validator() -> Case:
+    """An output type whose validator asks for another try."""
+    final = "final_result"
+    agent = Agent(
+        scripted(
+            [call(final, name="Ur", people=-1)],
+            [call(final, name="Ur", people="many")],
+            [call(final, name="Ur", people=9)],
+        ),
+        output_type=City,
+        retries={"output": 3},
+    )
+
+    @agent.output_validator
+    def inhabited(ctx: RunContext[Any], city: City) -> City:
+        if city.people < 0:
+            raise ModelRetry(f"nobody lives there, retry {ctx.retry}")
+        return city.model_copy(update={"name": f"{city.name} after {ctx.retry}"})
+
+    return Case(agent)
+
+
+def text_with_validator() -> Case:
+    """A text whose validator asks for another try."""
+    agent = Agent(scripted("no", "yes"))
+
+    @agent.output_validator
+    def agrees(value: str) -> str:
+        if value == "no":
+            raise ModelRetry("say yes")
+        return value.upper()
+
+    return Case(agent)
+
+
+def output_beside_calls(strategy: Any = "graceful") -> Case:
+    """An output tool in the same answer as another call."""
+    both = [call("add", a=1, b=2), call("final_result", name="Ur", people=3)]
+    return Case(Agent(scripted(both, "unused"), tools=[add], output_type=City, end_strategy=strategy))
+
+
+def output_beside_calls_exhaustive() -> Case:
+    """The same, and every call is made."""
+    return output_beside_calls("exhaustive")
+
+
+def output_beside_calls_early() -> Case:
+    """The same, and the output comes first."""
+    return output_beside_calls("early")
+
+
+def unfit_output_beside_calls(strategy: Any = "graceful") -> Case:
+    """An output tool that does not fit, beside another call."""
+    both = [call("add", a=1, b=2), call("final_result", name="Ur")]
+    last = [call("final_result", "second", name="Ur", people=3)]
+    return Case(Agent(scripted(both, last), tools=[add], output_type=City, end_strategy=strategy))
+
+
+def unfit_output_beside_calls_early() -> Case:
+    """The same, and the output comes first."""
+    return unfit_output_beside_calls("early")
+
+
+def output_functions() -> Case:
+    """An output function, among several outputs."""
+
+    def total(a: int, b: int) -> int:
+        return a + b
+
+    outputs = [ToolOutput(total, name="total"), ToolOutput(City, name="city")]
+    return Case(Agent(scripted([call("total", a=2, b=3)]), output_type=outputs))
+
+
+def native_output() -> Case:
+    """Structured text."""
+    return Case(Agent(scripted('{"name":"Ur","people":1}'), output_type=NativeOutput(City)))
+
+
+def prompted_output() -> Case:
+    """The same, corrected once."""
+    return Case(Agent(scripted("Ur", '{"name":"Ur","people":1}'), output_type=PromptedOutput(City)))
+
+
+def rich_returns() -> Case:
+    """A tool's result with metadata, and with content for the user's part."""
+    agent = Agent(scripted([call("look"), call("add", a=1, b=1)], "seen"), tools=[add])
+
+    @agent.tool_plain
+    def look() -> ToolReturn:
+        return ToolReturn({"seen": True}, content="What was seen.", metadata={"at": 7})
+
+    return Case(agent)
+
+
+def toolsets() -> Case:
+    """Prefixed, filtered and dynamic toolsets; a tool that is prepared for each step."""
+    maths = FunctionToolset([add])
+    agent = Agent(
+        scripted([call("m_add", a=1, b=2), call("later")], [call("later", "again")], "done"),
+        toolsets=[maths.prefixed("m").filtered(lambda ctx, tool: ctx.run_step < 3)],
+    )
+
+    async def only_later(ctx: RunContext[Any], tool: ToolDefinition) -> ToolDefinition | None:
+        return replace(tool, description=f"in step {ctx.run_step}") if ctx.run_step > 1 else None
+
+    @agent.tool_plain(prepare=only_later)
+    def later() -> str:
+        return "now"
+
+    @agent.toolset
+    def dynamic(_: RunContext[Any]) -> FunctionToolset[Any]:
+        return FunctionToolset()
+
+    return Case(agent)
+
+
+def history_processor() -> Case:
+    """A processor that leaves the model all but what it need not see."""
+
+    def keep(messages: list[ModelMessage]) -> list[ModelMessage]:
+        return messages
+
+    return Case(Agent(scripted([call("add", a=1, b=2)], "3"), tools=[add], capabilities=[ProcessHistory(keep)]))
+
+
+def agent_in_a_tool() -> Case:
+    """A tool that runs another agent, whose usage counts."""
+    inner = Agent(scripted("inner"))
+    agent = Agent(scripted([call("ask")], "outer"))
+
+    @agent.tool
+    async def ask(ctx: RunContext[Any]) -> str:
+        return (await inner.run("?", usage=ctx.usage)).output
+
+    return Case(agent)
+
+
+def messages_in_a_tool() -> Case:
+    """A tool that looks at the messages before it, beside another call."""
+    agent = Agent(scripted([call("look"), call("add", a=1, b=2)], "done"), tools=[add])
+
+    @agent.tool
+    def look(ctx: RunContext[Any]) -> list[int]:
+        return [len(message.parts) for message in ctx.messages]
+
+    return Case(agent)
+
+
+def text_beside_calls() -> Case:
+    """An answer that says something and calls a tool."""
+    answer: list[TextPart | ToolCallPart] = [TextPart("Let me see."), call("add", a=1, b=2)]
+    return Case(Agent(scripted(answer, "3"), tools=[add]))
+
+
+ALL: tuple[Callable[[], Case], ...] = (
+    text,
+    parallel_calls,
+    tool_retry,
+    retry_beside_others,
+    unfit_arguments,
+    dependencies,
+    output_with_validator,
+    text_with_validator,
+    output_beside_calls,
+    output_beside_calls_exhaustive,
+    output_beside_calls_early,
+    unfit_output_beside_calls,
+    unfit_output_beside_calls_early,
+    output_functions,
+    native_output,
+    prompted_output,
+    rich_returns,
+    toolsets,
+    history_processor,
+    agent_in_a_tool,
+    messages_in_a_tool,
+    text_beside_calls,
+)

@@ -1,0 +1,85 @@
+"""Agents of pydantic-ai, run by `agent.run` and as jobs over fakes, and what came of both in a form to compare."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace as dataclass_replace
+from typing import Any
+
+from msgspec.structs import replace
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.usage import RunUsage
+
+from baton import Registry
+from baton.agents.registry import policy_of
+from baton.agents.runner import JobInfo, Recorded
+from baton.engine.state import Job
+from baton.pydantic_ai.run_state import RunState
+from baton.storage.ports.jobs import Snapshot
+from tests.fakes import FakeStore
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+Turn = Sequence[ToolCallPart | TextPart] | Exception | str
+INLINE = dataclass_replace(SETTINGS, continuation="inline")
+
+
+def scripted(*turns: Turn) -> FunctionModel:
+    """A model that gives these answers, by how often it has answered before in what it is told."""
+
+    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        turn = turns[sum(isinstance(message, ModelResponse) for message in messages)]
+        if isinstance(turn, Exception):
+            raise turn
+        return ModelResponse(parts=[TextPart(turn)] if isinstance(turn, str) else list(turn))
+
+    return FunctionModel(answer)
+
+
+def call(tool: str, tool_call_id: str = "", **arguments: Any) -> ToolCallPart:
+    """A call with an id that does not change."""
+    return ToolCallPart(tool, arguments, tool_call_id or f"id-{tool}-{arguments}")
+
+
+class PlayedStage(Stage):
+    """A stage whose jobs are as a submission makes them."""
+
+    def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
+        """A new job."""
+        registry = self.container.registry
+        job = super().job(agent, job_id, **changes)
+        return replace(job, model=policy_of(registry, registry.agent(agent)), limits=registry.agent(agent).limits)
+
+
+async def played(agent: Any, store: FakeStore | None = None, *, inline: bool = False, task: str = "do it") -> Snapshot:
+    """The agent's job, once nothing is left to do."""
+    stage = PlayedStage(registry=Registry([agent]), store=store, settings=INLINE if inline else SETTINGS)
+    await stage.submit(agent.name, task=task)
+    await stage.run()
+    return await stage.snapshot()
+
+
+async def state_of(stage_store: FakeStore, snapshot: Snapshot, up_to_turn: int | None = None) -> RunState:
+    """The run as far as it is recorded."""
+    entries = [json.loads(text) for text in stage_store.tree(snapshot.job.id).transcript[snapshot.job.id]]
+    turns = tuple(entry for entry in entries if entry["role"] == "model")
+    info = JobInfo(job_id="job_1", session_id="", tenant="", task="")
+    return RunState.of(Recorded(info, turns=turns, results=snapshot.results), up_to_turn)
+
+
+_OF_THE_MOMENT = {"timestamp", "run_id", "conversation_id", "workspace_ref"}
+
+
+def comparable(messages: Sequence[ModelMessage]) -> Any:
+    """Messages without what is another one each time."""
+    return _without(ModelMessagesTypeAdapter.dump_python(list(messages), mode="json"))
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without(item) for name, item in value.items() if name not in _OF_THE_MOMENT}
+    return [_without(item) for item in value] if isinstance(value, list) else value
+
+
+def counted(usage: RunUsage) -> tuple[int, int, int, int]:
+    """What is compared of usage."""
+    return usage.requests, usage.tool_calls, usage.input_tokens, usage.output_tokens

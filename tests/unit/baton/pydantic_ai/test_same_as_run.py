@@ -1,0 +1,29 @@
+"""A durable agent gives the same output, messages and usage as `agent.run`, feature by feature."""
+
+from collections.abc import Callable
+
+import pytest
+from pydantic_core import to_jsonable_python
+
+from baton.engine.transitions import JobStatus
+from baton.pydantic_ai import durable
+from tests.fakes import FakeStore
+from tests.unit.baton.pydantic_ai.documented_agents import ALL, Case
+from tests.unit.baton.pydantic_ai.played import comparable, counted, played, state_of
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["by messages", "in place"])
+@pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
+async def test_a_job_is_as_a_run(make: Callable[[], Case], *, inline: bool) -> None:
+    """But for ids and times."""
+    case = make()
+    expected = await case.agent.run("do it", deps=case.deps, usage_limits=case.limits)
+    case, store = make(), FakeStore()
+    agent = durable(case.agent, name="agent", deps=lambda _: case.deps, usage_limits=case.limits)
+    snapshot = await played(agent, store, inline=inline)
+    assert (snapshot.job.status, snapshot.job.error) == (JobStatus.COMPLETED, None)
+    state = await state_of(store, snapshot)
+    assert comparable(state.messages) == comparable(expected.all_messages())
+    assert snapshot.job.result is not None
+    assert snapshot.job.result["output"] == to_jsonable_python(expected.output)
+    assert counted(state.usage) == counted(expected.usage)
