@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from baton.agents.registry import Registry
+    from baton.testing import Simulation
     from baton_local.fixtures.agent_app import AgentApp
     from baton_local.fixtures.servers import (
         QStashFaults,
@@ -149,6 +150,14 @@ def agent_app(
     yield start
     for app in started:
         app.stop()
+
+
+@pytest.fixture
+def baton_simulation() -> "Callable[..., Simulation]":
+    """Makes a `Simulation` of your agents: `baton_simulation(registry, seed=0, fresh=None)`; see `baton.testing`."""
+    from baton.testing import Simulation
+
+    return Simulation
 
 
 def replay_recording(recording: "str | Path | Mapping[str, Any]", registry: "Registry") -> None:

@@ -5,8 +5,13 @@ from baton.storage.in_memory.admission import InMemoryAdmission as FakeAdmission
 from baton.storage.in_memory.admission import InMemoryAdmissionControl as FakeAdmissionControl
 from baton.storage.in_memory.admission import InMemoryListing as FakeListing
 from baton.storage.in_memory.admission import InMemoryStoredBytes as FakeStoredBytes
+from baton.storage.in_memory.memory import InMemoryLongTermMemory as FakeLongTermMemory
+from baton.storage.in_memory.memory import InMemorySessionMemory as FakeSessionMemory
+from baton.storage.in_memory.operation_stream import InMemoryOperationStream as FakeOperationStream
 from baton.storage.in_memory.reader import InMemoryArchive as FakeArchive
 from baton.storage.in_memory.reader import InMemoryReader as FakeReader
+from baton.storage.in_memory.statistics import InMemoryCounters as FakeCounters
+from baton.storage.in_memory.statistics import InMemoryToolStatistics as FakeToolStatistics
 from baton.storage.in_memory.store import InMemoryStore as FakeStore
 
 __all__ = [
@@ -14,9 +19,14 @@ __all__ = [
     "FakeAdmission",
     "FakeAdmissionControl",
     "FakeArchive",
+    "FakeCounters",
     "FakeListing",
+    "FakeLongTermMemory",
+    "FakeOperationStream",
     "FakeReader",
+    "FakeSessionMemory",
     "FakeStore",
     "FakeStoredBytes",
+    "FakeToolStatistics",
     "Tree",
 ]

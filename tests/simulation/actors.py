@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from baton.engine.commit.answers import Claim, ClaimResult, Verdict
 from baton.executors.tool_context import StoreChannel
 from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest, ToolMessage
+from baton.testing.virtual_loop import Crashed
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.blocking import ON_BLOCKING_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_asked_for_ever
-from tests.simulation.invocation import CURRENT, Crashed, Invocation
+from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
 from tests.simulation.scripts import (
     BLOCKING_TOOLS,

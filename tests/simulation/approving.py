@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from baton.engine.state import CallRecord
 from baton.engine.waits import TOOL_APPROVAL
+from baton.testing.asgi import Answer
 from baton_events.ids import canonical_json, job_of_call
 from tests.fakes import Tree
-from tests.simulation.asgi import Answer
 from tests.simulation.ended import Ended
 from tests.simulation.scripts import APPROVED_TOOLS
 from tests.simulation.starting import Start, forgotten, overtaken

@@ -5,7 +5,7 @@ Some of their calls become calls of a tool that needs approval, in plans as outs
 
 from dataclasses import dataclass, replace
 
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 from tests.simulation.jobs import JobPlan
 from tests.simulation.planned_jobs import make_planned_jobs
 from tests.simulation.scripts import APPROVAL_SECONDS, CallPlan, Script, WaitPlan, Word

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation import asgi
+from baton.testing import asgi
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT
 from tests.simulation.scripts import BLOCKING_TOOLS

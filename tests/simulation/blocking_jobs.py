@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 from tests.simulation.jobs import JobPlan
 from tests.simulation.scripts import BLOCKING_TOOLS, STUCK, TOOLS, CallPlan, Script, TurnPlan
 

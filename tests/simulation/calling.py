@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from baton.commands.backup import WITNESSED_MS
-from tests.simulation.asgi import Answer
-from tests.simulation.dice import number_of
+from baton.testing.asgi import Answer
+from baton.testing.dice import number_of
+from baton.testing.virtual_loop import Crashed
 from tests.simulation.guarantee import ON_SETTLE, Settled
-from tests.simulation.invocation import Crashed, Invocation
+from tests.simulation.invocation import Invocation
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.asgi import Answer
+from baton.testing.asgi import Answer
 from tests.simulation.busy_sessions import live_of, who_interrupts_is_next
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from baton.engine.state import CallRecord
 from baton.engine.waits import TOOL_APPROVAL
+from baton.testing.dice import number_of
 from baton_events.ids import canonical_json, job_of_call
 from tests.fakes import Tree
 from tests.simulation.approving import ON_DECISION, Decision
 from tests.simulation.calling import Caller
-from tests.simulation.dice import number_of
 from tests.simulation.memory import STALE_SECONDS
 from tests.simulation.operators import ADMIN_KEY
 from tests.simulation.scripts import Word

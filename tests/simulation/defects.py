@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import (
     planted_approvals,
     planted_blocking,
@@ -38,7 +39,6 @@ from tests.simulation.looking import Known, known_stories, looked_through, plan_
 from tests.simulation.plan import Plan
 from tests.simulation.planting import Defect, planted
 from tests.simulation.play import collecting_seldom, play
-from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.workers import PROCESSES, workers
 
 DEFECTS: tuple[Defect, ...] = (

@@ -4,24 +4,24 @@ A message is delivered at least once: it may have several copies, each with retr
 them are settled.
 """
 
-import base64
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from baton.engine.attempts import THROTTLED
+from baton.testing.asgi import Answer
+from baton.testing.deliveries import Failed, callback_of, delivery_headers
+from baton.testing.dice import number_of
+from baton.testing.virtual_loop import Crashed
 from baton_events.ids import root_of
 from baton_events.messages import Outgoing
 from baton_local.qstash.core.options import Options, parse_options
 from baton_local.qstash.core.retry_delay import next_delay_ms, retry_delay_ms
-from tests.simulation.asgi import Answer
 from tests.simulation.constants import FAILURE_CALLBACK_HEADERS, QUEUE_LIMITS
-from tests.simulation.dice import number_of
 from tests.simulation.guarantee import ON_SETTLE, Settled
 from tests.simulation.hosts import BASE_URL
-from tests.simulation.invocation import Crashed, Invocation
+from tests.simulation.invocation import Invocation
 from tests.simulation.places import Flows, Places
 from tests.simulation.queue import Message
 from tests.simulation.signatures import sign
@@ -126,7 +126,13 @@ class Deliveries:
         try:
             body = body_for(world, who, message).encode()
             with world.processes.at_work(who, lambda: self._gone(attempt)):
-                answer = await world.post(message.url, _headers(message, body, attempt.retried, world.now_ms()), body)
+                answer = await world.post(
+                    message.url,
+                    delivery_headers(
+                        message.outgoing, message.id, attempt.retried, sign(message.url, body, world.now_ms())
+                    ),
+                    body,
+                )
         except Crashed:
             answer = None
         finally:
@@ -215,16 +221,6 @@ class Deliveries:
                 self._settled(source, how)
 
 
-def _headers(message: Message, body: bytes, retried: int, now_ms: int) -> dict[str, str]:
-    return {  # first what is looked for: whoever looks compares one after the other
-        "upstash-signature": sign(message.url, body, now_ms),
-        "upstash-message-id": message.id,
-        "upstash-retried": str(retried),
-        "content-type": "application/json",
-        **message.outgoing.headers,
-    }
-
-
 def retry_seconds(message: Message, retried: int, answer: Answer | None = None) -> float:
     """The wait before the next retry, after so many: what the answer asks for, else the message.
 
@@ -248,27 +244,7 @@ def _callback_options(source_retries: int) -> Options:
 
 
 def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
-    message = attempt.message
-    told = {
-        "status": answer.status if answer else 0,
-        "header": {},
-        "body": base64.b64encode(answer.body if answer else b"connection closed").decode(),
-        "retried": attempt.retried,
-        "maxRetries": message.outgoing.retries,
-        "sourceMessageId": message.id,
-        "url": message.url,
-        "method": "POST",
-        "sourceHeader": {name: [value] for name, value in message.outgoing.headers.items()},
-        "sourceBody": base64.b64encode(message.outgoing.body.encode()).decode(),
-        "notBefore": message.outgoing.not_before_ms,
-        "createdAt": now_ms,
-        "dlqId": f"dlq_{message.id}",
-    }
-    options = _callback_options(message.outgoing.retries)
-    return Outgoing(
-        body=json.dumps(told),
-        url=message.outgoing.failure_callback,
-        retries=options.max_retries or 0,
-        flow=message.outgoing.callback_flow,
-        timeout_seconds=(options.timeout_ms or QUEUE_LIMITS.max_timeout_ms) // 1000,
-    )
+    message, options = attempt.message, _callback_options(attempt.message.outgoing.retries)
+    timeout_seconds = (options.timeout_ms or QUEUE_LIMITS.max_timeout_ms) // 1000
+    failed = Failed(message.id, message.url, message.outgoing, attempt.retried, answer)
+    return callback_of(failed, now_ms, options.max_retries or 0, timeout_seconds)

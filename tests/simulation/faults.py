@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 
-from tests.simulation.dice import Dice, number_of
+from baton.testing.dice import Dice, number_of
+from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation.invocation import Invocation
 from tests.simulation.outages import Outage
 from tests.simulation.plan import Plan
-from tests.simulation.virtual_loop import VirtualLoop
 
 _PICK, _QUEUE = 21, 22
 

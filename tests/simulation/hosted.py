@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baton.app import SPECS
-from tests.simulation.asgi import Answer
+from baton.testing.asgi import Answer
 from tests.simulation.invocation import Invocation
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from baton.engine.work_items import WorkItem
 from baton.runtime.policy import Suspects
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 from tests.simulation.invocation import CURRENT, Invocation
 
 if TYPE_CHECKING:

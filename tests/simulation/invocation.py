@@ -8,12 +8,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from baton.testing.virtual_loop import Crashed
+
 if TYPE_CHECKING:
     from tests.simulation.hosts import Host
-
-
-class Crashed(BaseException):
-    """The process dies here. No Exception: nothing in the product may catch it."""
 
 
 @dataclass(slots=True, eq=False)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from baton.testing.dice import Dice
 from tests.simulation.constants import LARGEST_INPUT_BYTES
-from tests.simulation.dice import Dice
 from tests.simulation.scripts import TOOLS, CallPlan, Script, TurnPlan, Word
 
 TENANTS = ("ada", "bob")

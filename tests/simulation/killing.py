@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 from tests.simulation.instances import instance_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.scripts import TOOLS, CallPlan, TurnPlan

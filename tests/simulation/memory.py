@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from baton.engine.work_items import item_key_of, slot_request_key
 from baton.storage.in_memory.admission import Kept
+from baton.testing.dice import number_of
 from baton_events.ids import root_of
 from baton_events.messages import Outgoing
 from baton_events.schema import parse_event
 from tests.fakes import Tree
 from tests.simulation.constants import BACKSTOP_SECONDS, DEDUPLICATION_SECONDS
-from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
 from tests.simulation.stored import Version
 

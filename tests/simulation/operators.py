@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from baton.testing.dice import Dice
 from tests.simulation.calling import Caller
-from tests.simulation.dice import Dice
 from tests.simulation.plan import PLANNING_SEEDS, WAITING_SEEDS, Plan, make_plan
 
 if TYPE_CHECKING:

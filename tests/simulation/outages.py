@@ -7,7 +7,7 @@ at any moment of the jobs, and some follow each other.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 
 _OUTAGE, _LONG = 3, 7
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 1.0, 86_400.0

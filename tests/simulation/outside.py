@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baton.engine.state import Job
+from baton.testing.asgi import Answer
+from baton.testing.dice import number_of
 from baton.tools.context import ToolContext
 from baton_events.ids import canonical_json, child_of, root_of
-from tests.simulation.asgi import Answer
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
-from tests.simulation.dice import number_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
 from tests.simulation.scripts import CallPlan, Word

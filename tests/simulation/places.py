@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from baton.engine.attempts import THROTTLED
+from baton.testing.asgi import Answer
+from baton.testing.dice import Dice
 from baton_events.messages import Flow
-from tests.simulation.asgi import Answer
-from tests.simulation.dice import Dice
 from tests.simulation.invariants import Write
 from tests.simulation.watching import of
 

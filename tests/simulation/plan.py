@@ -6,10 +6,10 @@ frequent ones. They stop at `calm_at`, since what is promised is promised for wh
 
 from dataclasses import dataclass, field
 
+from baton.testing.dice import Dice
 from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.blocking_jobs import with_blocking_tools
 from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
-from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
 from tests.simulation.killing import with_a_killer
 from tests.simulation.outages import Outage, long_outages, usual_outages

@@ -5,7 +5,7 @@ Most of their scripts become planners': each turn's calls are the steps of a pla
 
 from dataclasses import dataclass, replace
 
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 from tests.simulation.jobs import JobPlan
 from tests.simulation.scripts import TOOLS, CallPlan, Script, TurnPlan
 from tests.simulation.waiting_jobs import make_waiting_jobs

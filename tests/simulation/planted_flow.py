@@ -22,11 +22,11 @@ from baton.queue.dispatch import Outcome
 from baton.recovery import redelivery, sweep
 from baton.runtime import invocation, pipeline
 from baton.storage.redis.store import TreeStore
+from baton.testing.virtual_loop import Crashed
 from baton.tools.context import ToolContext
 from baton_events.emitter import Delivery
 from baton_events.errors import StoreError
 from tests.fakes import Tree
-from tests.simulation.invocation import Crashed
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
 

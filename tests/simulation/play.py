@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
+from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation.plan import ALL_FAULTS, Plan, make_plan
 from tests.simulation.reports import told_to_the_story
-from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.world import Broken, World
 
 # A world that is closed is gone at once; to look for the rest more often takes a twelfth of a schedule.

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from baton.testing.dice import number_of
 from baton_events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
 from baton_events.messages import Outgoing
 from baton_events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
 from tests.simulation.constants import DEDUPLICATION_SECONDS, LONGEST_DELAY_SECONDS
-from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
 from tests.simulation.versions import event_of_another_version, is_newer_version, is_other_version
 

@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.simulation.asgi import Answer
+from baton.testing.asgi import Answer
+from baton.testing.dice import Dice
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
-from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, Return
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from baton.testing.dice import Dice
 from baton_events.ids import scheduled_job_id
 from baton_events.messages import Outgoing
 from tests.fakes.schedules import FakeSchedules
 from tests.simulation.calling import Caller, key_of
-from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ What each does while another one of its session is at work or in line is drawn: 
 
 from dataclasses import replace
 
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 from tests.simulation.jobs import TENANTS, JobPlan, make_job
 
 _JOB = 151

@@ -8,9 +8,9 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 
+from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation.plan import ALL_FAULTS, Plan, make_plan
 from tests.simulation.play import play
-from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.world import World
 
 

@@ -4,8 +4,8 @@ from zlib import crc32
 
 from baton.clock import Clock
 from baton.queue.qstash.verifier import counts_at
+from baton.testing.dice import number_of
 from baton_events.errors import SignatureError
-from tests.simulation.dice import number_of
 
 # For so long a signature counts (qstash.md 9).
 _COUNTS_SECONDS = 300.0

@@ -5,10 +5,12 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from baton.testing.asgi import OK
+from baton.testing.dice import number_of
+from baton.testing.virtual_loop import Crashed
 from tests.simulation import asgi
 from tests.simulation.calling import SUBMIT_PATH, key_of
-from tests.simulation.dice import number_of
-from tests.simulation.invocation import Crashed, Invocation
+from tests.simulation.invocation import Invocation
 from tests.simulation.jobs import JobPlan
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class StreamReader:
             status = await asgi.follow(app, f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._heard)
         except Crashed:
             return
-        if status != asgi.OK and status not in _REFUSALS:
+        if status != OK and status not in _REFUSALS:
             world.broken("an_api_answer_is_a_known_one", f"{name} is answered {status}")
 
     def _heard(self, text: str) -> bool:

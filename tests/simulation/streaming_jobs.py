@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 from tests.simulation.jobs import JobPlan, make_job
 from tests.simulation.scripts import more_words
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from baton.settings.settings import Settings
+from baton.testing.asgi import Answer
 from baton_events.messages import Outgoing
 from baton_events.publisher import failure_callback_headers
 from baton_local.qstash.core.retry_delay import retry_delay_ms
-from tests.simulation.asgi import Answer
 from tests.simulation.delivery import retry_seconds
 from tests.simulation.queue import Message
 

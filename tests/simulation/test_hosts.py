@@ -5,13 +5,13 @@ from contextlib import closing
 
 import pytest
 
+from baton.testing.virtual_loop import Crashed, VirtualLoop
 from baton.transport.meter import Meter, is_metered, metered
 from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
-from tests.simulation.invocation import CURRENT, Crashed, Invocation
+from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.outages import Outage
 from tests.simulation.plan import KILLING_SEEDS, make_plan
-from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.world import World
 
 

@@ -3,9 +3,9 @@
 from contextlib import closing
 
 from baton.engine.transitions import JobStatus
+from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation.directed import calls_through_few_places
 from tests.simulation.play import play
-from tests.simulation.virtual_loop import VirtualLoop
 
 
 def test_calls_through_three_places_all_end_late() -> None:

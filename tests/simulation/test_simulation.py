@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 import pytest
 
+from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import explore as explore_module
 from tests.simulation.ahead import Ahead
 from tests.simulation.crash_points import unmet
@@ -33,7 +34,6 @@ from tests.simulation.play import Summary, play, play_many
 from tests.simulation.regressions import seeds_of
 from tests.simulation.seldom import SELDOM
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
-from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.volume import (
     BASE_SEED,
     FIRST,

@@ -12,9 +12,9 @@ from baton.commands.backup import WITNESSED_MS
 from baton.engine.commit.answers import Verdict
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
 from baton.sdk.records import FOREVER_MS
+from baton.testing.asgi import Answer
 from baton_events.ids import child_of, is_child, job_of_call
 from tests.fakes import Tree
-from tests.simulation.asgi import Answer
 from tests.simulation.constants import KEEP_SLOT_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.planning import number_in

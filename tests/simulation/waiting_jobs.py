@@ -6,7 +6,7 @@ Calls of a plain script become calls that wait; who is asked has a script of its
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tests.simulation.dice import Dice
+from baton.testing.dice import Dice
 from tests.simulation.jobs import JobPlan, make_job, make_script
 from tests.simulation.scripts import DEFAULT_DEPTH, CallPlan, Script, TurnPlan, WaitPlan, Word
 

@@ -16,16 +16,17 @@ from starlette.types import ASGIApp
 
 from baton.container import Ports
 from baton.engine.work_items import item_key_of
+from baton.storage.in_memory.memory import InMemorySessionMemory
+from baton.storage.in_memory.operation_stream import InMemoryOperationStream
+from baton.storage.in_memory.statistics import InMemoryCounters, InMemoryToolStatistics
+from baton.testing import asgi
+from baton.testing.dice import Dice
+from baton.testing.virtual_loop import VirtualLoop
 from baton_events.schema import EventType, parse_event
 from baton_local.setup.wanted import wanted_of
 from tests.fakes import FakeAdmission, FakeArchive, FakeReader, Tree
 from tests.fakes.api_key_store import FakeApiKeyStore
 from tests.fakes.audit_log import FakeAuditLog
-from tests.fakes.counters import FakeCounters
-from tests.fakes.memory import FakeSessionMemory
-from tests.fakes.operation_stream import FakeOperationStream
-from tests.fakes.tool_statistics import FakeToolStatistics
-from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission, SimAdmissionControl, SimStoredBytes
 from tests.simulation.after_outages import Back
@@ -36,7 +37,6 @@ from tests.simulation.constants import BACKSTOP_SECONDS, SWEEP_INTERVAL_MS
 from tests.simulation.dead_letters import SimQueueRecords
 from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
-from tests.simulation.dice import Dice
 from tests.simulation.endings import check_endings
 from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
@@ -61,7 +61,6 @@ from tests.simulation.store_faults import SimStore
 from tests.simulation.stored import StoredTrees
 from tests.simulation.story import Story
 from tests.simulation.stream_readers import StreamReader
-from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.wire import Wire
 
 DAY_SECONDS = 86_400.0
@@ -143,12 +142,12 @@ class World:
             verifier=SimVerifier(SimClock(self)),
             clock=SimClock(self),
             randomness=SimRandomness(self),
-            session_memory=FakeSessionMemory(),
-            tool_statistics=FakeToolStatistics(self.fake),
-            counters=FakeCounters(self.fake),
+            session_memory=InMemorySessionMemory(),
+            tool_statistics=InMemoryToolStatistics(self.fake),
+            counters=InMemoryCounters(self.fake),
             api_key_store=FakeApiKeyStore(),
             audit_log=FakeAuditLog(),
-            operation_stream=FakeOperationStream(),
+            operation_stream=InMemoryOperationStream(),
             in_thread=self.threads,
         )
 

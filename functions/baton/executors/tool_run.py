@@ -122,7 +122,7 @@ class ToolRun:
             call_id=effect.call.id,
             operation_id=operation_id(effect.call.id),
             attempt=effect.attempt,
-            idempotency_key=_idempotency_key(effect.call),
+            idempotency_key=idempotency_key_of(effect.call),
             started_at_ms=claim.now_ms,
             channel=StoreChannel(self._store, self._clock, claim, effect.call.id, secrets),
             operations=TenantOperations(self._reader, effect.job.tenant) if self._reader else NoOperations(),
@@ -243,8 +243,8 @@ def _asks(tool: Tool, arguments: dict[str, Any], now_ms: int) -> StepResult:
     return ToolAsks(asked, tool.approval_title, now_ms + round(tool.approval_seconds * 1000))
 
 
-def _idempotency_key(call: CallRecord) -> str:
-    """The call's id; where a person approved arguments, one in which is their digest."""
+def idempotency_key_of(call: CallRecord) -> str:
+    """Make the key of all attempts of a call: its id; where a person approved arguments, one with their digest."""
     if not call.approved:
         return call.id
     return call_id(job_of_call(call.id), call.turn, call.position, call.tool, call.arguments)

@@ -23,7 +23,7 @@ from baton_local.docs.event_tables import (
 )
 from baton_local.docs.glossary import glossary
 from baton_local.docs.house import house
-from baton_local.docs.python_reference import baton_names, baton_tools_names, fixture_table
+from baton_local.docs.python_reference import baton_names, baton_testing_names, baton_tools_names, fixture_table
 from baton_local.docs.reference_tables import (
     command_reference,
     differences_table,
@@ -55,6 +55,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/reference/python.md": {
         "baton": baton_names,
         "baton-tools": baton_tools_names,
+        "baton-testing": baton_testing_names,
         "fixtures": fixture_table,
     },
     "docs/reference/http.md": {"endpoints": endpoint_table, "bodies": body_tables},

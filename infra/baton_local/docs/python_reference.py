@@ -1,4 +1,4 @@
-"""The reference of what users' code imports: `baton`, `baton.tools`, and the fixtures of `baton_local.pytest_plugin`.
+"""The reference of what users' code imports: `baton`, `baton.tools`, `baton.testing`, and the fixtures of the plugin.
 
 Invariant: every name of the documented surface is there, with its signature and docstring as the code has them; a name
 without a docstring fails the making. Docstrings are Google's style: a section is a line such as `Args:`, and its
@@ -15,6 +15,8 @@ from typing import Any
 from msgspec import Struct
 
 from baton.planning.reference import ResultOf
+from baton.testing.report import Report
+from baton.testing.simulation import Simulation
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool
 from baton_local.docs.markdown_table import markdown_table
@@ -57,7 +59,7 @@ _VALUES = {
     "task_data": "Stands for the job's `inputData`: `task_data['path']` for what is at that name.",
 }
 _MODULE = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])")
-_METHODS_OF = (ToolContext,)
+_METHODS_OF = (Report, Simulation, ToolContext)
 
 
 def baton_names() -> str:
@@ -68,6 +70,11 @@ def baton_names() -> str:
 def baton_tools_names() -> str:
     """What `from baton.tools import …` gives."""
     return _entries("baton.tools")
+
+
+def baton_testing_names() -> str:
+    """What `from baton.testing import …` gives."""
+    return _entries("baton.testing")
 
 
 def fixture_table() -> str:

@@ -11,7 +11,7 @@ from baton.storage.redis.agent_memory import RedisSessionMemory
 from baton.storage.redis.connection import RedisConnection
 from baton.vector import UpstashLongTermMemory
 from baton_local.fixtures.servers import RedisServer, VectorServer
-from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
+from tests.fakes import FakeLongTermMemory, FakeSessionMemory
 
 RETENTION_MS = 1_000_000
 

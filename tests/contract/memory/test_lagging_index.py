@@ -11,7 +11,7 @@ from baton.settings.settings import Settings
 from baton.vector import UpstashLongTermMemory
 from tests.contract.memory.conftest import an_entry
 from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
-from tests.fakes.memory import FakeSessionMemory
+from tests.fakes import FakeSessionMemory
 
 DELAY_MS, FOREVER_MS = 200, 600_000
 

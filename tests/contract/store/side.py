@@ -20,13 +20,13 @@ from tests.fakes import (
     FakeAdmission,
     FakeAdmissionControl,
     FakeArchive,
+    FakeCounters,
     FakeListing,
     FakeReader,
     FakeStore,
     FakeStoredBytes,
+    FakeToolStatistics,
 )
-from tests.fakes.counters import FakeCounters
-from tests.fakes.tool_statistics import FakeToolStatistics
 
 RETENTION_MS = 1_000_000
 SLOTS = 3

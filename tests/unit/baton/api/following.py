@@ -11,9 +11,9 @@ import httpx
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
 from baton.app import build_app
 from baton.storage.ports.jobs import Snapshot, StoredParts
+from baton.testing.virtual_loop import VirtualLoop
 from tests.fakes import FakeReader
 from tests.simulation import asgi
-from tests.simulation.virtual_loop import VirtualLoop
 from tests.unit.baton.api.client import ACME, Api, with_keys
 from tests.unit.baton.kit.stage import Stage
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
 from baton.commands.signal import CompletionBody
-from tests.fakes.operation_stream import FakeOperationStream
+from tests.fakes import FakeOperationStream
 from tests.unit.baton.kit.stage import Stage
 
 ACTIONS = ("add", "look", "die", "minute", "webhook", "forget acknowledgements")

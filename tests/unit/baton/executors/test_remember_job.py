@@ -8,7 +8,7 @@ from baton.engine.step_results import NotRemembered, Remembered, StepResult
 from baton.executors.remembering import RememberJob
 from baton.memory.keeper import MemoryKeeper
 from baton_events.errors import MemoryUnavailableError, StoreError
-from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
+from tests.fakes import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.baton.memory.sample_entries import SUBMITTED_MS, TASK, a_job
 
 CLAIM = Claim("job_1", "k", "m", "o", 0, 0)

@@ -15,7 +15,7 @@ from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.models.model import Message, ModelAnswer, ModelError, ModelRequest, UserMessage
 from baton_events.errors import StoreError
-from tests.fakes.memory import FakeSessionMemory
+from tests.fakes import FakeSessionMemory
 from tests.unit.baton.memory.sample_entries import QUESTION, TASK, a_job, an_entry
 
 CLAIM = Claim("job_1", "k", "m", "o", 0, 0)

@@ -7,7 +7,7 @@ from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.tools.tool_error import ToolError
 from baton_events.errors import MemoryUnavailableError
-from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
+from tests.fakes import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.baton.memory.sample_entries import JOB, SUBMITTED_MS, an_entry
 
 LAMP, DOOR = "the lamp is red", "the door is green"

@@ -19,9 +19,8 @@ from baton.tools.running_calls import RunningCalls
 from baton.tools.tool import Tool, tool
 from baton.tools.tool_error import ToolError
 from baton_events.errors import StoreError
-from tests.fakes import FakeStore
+from tests.fakes import FakeSessionMemory, FakeStore
 from tests.fakes.clock import FakeClock
-from tests.fakes.memory import FakeSessionMemory
 
 
 @tool(timeout_seconds=0.01)

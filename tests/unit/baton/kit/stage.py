@@ -35,25 +35,26 @@ from tests.fakes import (
     FakeAdmission,
     FakeAdmissionControl,
     FakeArchive,
+    FakeCounters,
     FakeListing,
+    FakeLongTermMemory,
+    FakeOperationStream,
     FakeReader,
+    FakeSessionMemory,
     FakeStore,
     FakeStoredBytes,
+    FakeToolStatistics,
 )
 from tests.fakes.alerts import FakeAlerts
 from tests.fakes.api_key_store import FakeApiKeyStore
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.clock import FakeClock
-from tests.fakes.counters import FakeCounters
 from tests.fakes.kept_events import FakeKeptEvents
-from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
-from tests.fakes.operation_stream import FakeOperationStream
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.randomness import FakeRandomness
 from tests.fakes.schedules import FakeSchedules
-from tests.fakes.tool_statistics import FakeToolStatistics
 
 BASE = "https://fn.example.com"
 # Each event is a message of its own, so that a test can deliver one of them.

@@ -9,7 +9,7 @@ from baton.memory.keeper import Forgotten, MemoryKeeper
 from baton.memory.policy import Memory
 from baton.sdk.memory import MemoryEntry
 from baton_events.errors import MemoryUnavailableError, StoreError
-from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
+from tests.fakes import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.baton.memory.sample_entries import SUBMITTED_MS, an_entry
 
 LAMP, DOOR = "the lamp is red", "the door is green"

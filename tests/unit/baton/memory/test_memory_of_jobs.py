@@ -12,7 +12,7 @@ from baton.models.scripted import ScriptedModel
 from baton.sdk.records import ModelPolicy
 from baton.tools.builtin.job_tools import recall, remember
 from baton_events.errors import MemoryUnavailableError
-from tests.fakes.memory import FakeLongTermMemory
+from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.stage import Stage
 
 

@@ -5,9 +5,8 @@ import pytest
 from baton.engine.commit.usage_ledger import Spent
 from baton.runtime.metering import Metering
 from baton.transport.meter import charge, take
-from tests.fakes import FakeStore
+from tests.fakes import FakeCounters, FakeStore
 from tests.fakes.clock import FakeClock
-from tests.fakes.counters import FakeCounters
 
 
 class Measured:

@@ -3,23 +3,25 @@
 import re
 
 import baton
+import baton.testing
 import baton.tools
 from baton_local.cli.main import SUBCOMMANDS
 from baton_local.docs.endpoint_tables import api_document, api_routes, body_tables, endpoint_table
 from baton_local.docs.event_tables import command_fields, event_fields
-from baton_local.docs.python_reference import baton_names, baton_tools_names
+from baton_local.docs.python_reference import baton_names, baton_testing_names, baton_tools_names
 from baton_local.docs.reference_tables import command_reference
 
 
 def test_every_name_of_the_surface_has_its_section() -> None:
-    """Of `baton` and of `baton.tools`, and no other."""
+    """Of `baton`, of `baton.tools` and of `baton.testing`, and no other."""
     assert set(re.findall(r"^### `(\w+)`", baton_names(), re.MULTILINE)) == set(baton.__all__)
     assert set(re.findall(r"^### `(\w+)`", baton_tools_names(), re.MULTILINE)) == set(baton.tools.__all__)
+    assert set(re.findall(r"^### `(\w+)`", baton_testing_names(), re.MULTILINE)) == set(baton.testing.__all__)
 
 
 def test_a_reference_is_the_same_in_every_process() -> None:
     """No address of an object in it, so that the check of the pages does not fail by chance."""
-    assert " at 0x" not in baton_names() + baton_tools_names() + command_reference()
+    assert " at 0x" not in baton_names() + baton_testing_names() + baton_tools_names() + command_reference()
 
 
 def test_every_command_has_its_section() -> None:

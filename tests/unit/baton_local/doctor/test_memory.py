@@ -5,7 +5,7 @@ import pytest
 from baton_events.errors import MemoryUnavailableError
 from baton_local.doctor.finding import Level
 from baton_local.doctor.store import look_at_memory
-from tests.fakes.memory import FakeLongTermMemory
+from tests.fakes import FakeLongTermMemory
 
 
 async def test_an_index_that_answers_is_well_and_none_is_no_fault() -> None:

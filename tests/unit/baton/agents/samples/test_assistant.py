@@ -5,7 +5,7 @@ from typing import Any
 from baton.agents.samples.registry import registry
 from baton.engine.step_results import Submitted
 from baton.engine.transitions import JobStatus
-from tests.fakes.memory import FakeLongTermMemory
+from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.stage import Stage
 
 TOLD = "Remember that the lens on Gull Rock was cleaned by Ann Ward on 3 May."

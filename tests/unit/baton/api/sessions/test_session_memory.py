@@ -3,7 +3,7 @@
 import pytest
 
 from baton_events.errors import MemoryUnavailableError
-from tests.fakes.memory import FakeLongTermMemory
+from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.api.client import ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.memory.sample_entries import an_entry

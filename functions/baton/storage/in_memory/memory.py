@@ -8,7 +8,7 @@ from baton.sdk.memory import SESSION_ENTRIES, MemoryEntry, MemoryHit
 from baton_events.errors import MemoryUnavailableError, StoreError
 
 
-class FakeSessionMemory:
+class InMemorySessionMemory:
     """`SessionMemory` over dicts. `down`: raised instead of an answer."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class FakeSessionMemory:
             raise self.down
 
 
-class FakeLongTermMemory:
+class InMemoryLongTermMemory:
     """`LongTermMemory` over a dict. `down`: raised instead of an answer. `lagging`: what was added is not found."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from baton.storage.ports.operation_stream import StreamEntry
 
 
-class FakeOperationStream:
+class InMemoryOperationStream:
     """`OperationStream` in memory. A test adds entries, and says that a minute has passed (`let_go`)."""
 
     def __init__(self) -> None:

@@ -11,13 +11,15 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
-from typing import Any, TypeVarTuple
-
-from tests.simulation.invocation import Crashed
+from typing import Any, TypeVarTuple, cast
 
 _Ts = TypeVarTuple("_Ts")
 _CLOCK_RESOLUTION_SECONDS = 1e-6  # sums of floats may end a hair before a timer
 _LONGEST_STEP_SECONDS = 86_400.0
+
+
+class Crashed(BaseException):
+    """The process dies here. No Exception: nothing in the product may catch it."""
 
 
 class _Handle(asyncio.Handle):
@@ -110,38 +112,56 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             super().call_exception_handler(context)
 
     def run_until_idle(self) -> None:
-        """Run until nothing is left to happen."""
-        hooks = sys.get_asyncgen_hooks()
+        """Run until nothing is left to happen; a loop that runs in this thread waits meanwhile."""
+        hooks, outer, library = sys.get_asyncgen_hooks(), asyncio._get_running_loop(), cast("Any", asyncio.tasks)
+        waiting = asyncio.current_task() if outer is not None else None
+        if waiting is not None:
+            library._leave_task(outer, waiting)
         sys.set_asyncgen_hooks(finalizer=self._close)
         asyncio._set_running_loop(self)
         try:
             self._run()
         finally:
             self._stopping = False
-            asyncio._set_running_loop(None)
+            asyncio._set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
+            if waiting is not None:
+                library._enter_task(outer, waiting)
 
     def _run(self) -> None:
         timers, ready = self._timers, self._ready
         while not self._stopping:
             while timers and timers[0][2]._cancelled:
                 heapq.heappop(timers)
-            if not ready:
-                if not timers:
-                    return
-                wait = timers[0][0] - self.seconds
-                if wait > 0.0:
-                    self.seconds += min(wait, _LONGEST_STEP_SECONDS)
+            if not ready and not self._time_passes():
+                return
             until = self.seconds + _CLOCK_RESOLUTION_SECONDS
             while timers and timers[0][0] < until:
                 ready.append(heapq.heappop(timers)[2])
             for _ in range(len(ready)):
                 handle = ready.popleft()
-                if not handle._cancelled:
+                if not handle._cancelled and self._lives(handle):
                     try:
                         handle._context.run(handle._callback, *handle._args)
                     except Exception as error:  # noqa: BLE001 - as the library's loop does
                         self.call_exception_handler({"message": f"in {handle._callback}", "exception": error})
+
+    def _time_passes(self) -> bool:
+        """Move the time on to the next timer; return False where there is none."""
+        if not self._timers:
+            return False
+        wait = self._timers[0][0] - self.seconds
+        if wait > 0.0 and not self._waits():
+            self.seconds += min(wait, _LONGEST_STEP_SECONDS)
+        return True
+
+    def _waits(self) -> bool:
+        """Note that time is about to pass; return True where there is something to do before it does."""
+        return False
+
+    def _lives(self, _handle: Any) -> bool:
+        """Return whether a callback may still be called."""
+        return True
 
     def _close(self, left: AsyncGenerator[Any]) -> None:
         """Somebody went away in the middle of a generator."""

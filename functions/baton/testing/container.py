@@ -1,0 +1,131 @@
+"""A process as a world builds it: the product's container, whose work and cancellations are watched.
+
+Invariant: work is done as in production; a world is told before and after. Must not: change a result, but for the
+faults that a run asks for.
+"""
+
+import asyncio
+from typing import Any, Protocol
+
+from baton.agents.registry import Registry
+from baton.container import Container, Ports
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, Effect, RequestSlot, RunTool, Work
+from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned
+from baton.executors.tool_run import arguments_of, idempotency_key_of
+from baton.planning.reference import UnresolvedReference
+from baton.runtime.pipeline import Executor
+from baton.runtime.spec import Spec
+from baton.sdk.records import Failure
+from baton.settings.settings import Settings
+from baton.testing.dice import Dice
+from baton.testing.records import Attempt, ToolStart
+from baton.tools.contained import Outcome
+from baton.tools.context import ToolContext
+from baton.tools.running_calls import RunningCalls
+from baton.tools.tool import Tool
+
+_SLOW, _SLOWEST_SECONDS = 11, 20.0
+
+
+class Watching(Protocol):
+    """What a container needs of its world."""
+
+    dice: Dice
+    faults: frozenset[str]
+    failed_turns: set[tuple[str, int]]
+
+    async def point(self, what: str) -> None:
+        """A point at which the process can die."""
+        ...
+
+    def began(self, attempt: Attempt) -> None:
+        """A call starts."""
+        ...
+
+    def ended(self, attempt: Attempt) -> None:
+        """Its work is over."""
+        ...
+
+    def swallowed(self, key: str) -> None:
+        """The call of this idempotency key was cancelled and goes on."""
+        ...
+
+
+class WatchedCalls(RunningCalls):
+    """`RunningCalls` that notices a call which goes on though it was cancelled."""
+
+    def __init__(self, world: Watching, calls: RunningCalls) -> None:
+        vars(self).update(vars(calls))
+        self._world = world
+
+    async def _outcome(
+        self, running: Any, task: asyncio.Task[Outcome], tool: Tool, context: ToolContext, limit_seconds: float
+    ) -> Outcome:
+        try:
+            return await super()._outcome(running, task, tool, context, limit_seconds)
+        finally:
+            if running.stopped and not task.cancelled():
+                self._world.swallowed(context.idempotency_key)
+
+
+class SimulatedContainer(Container):
+    """Everything of one simulated process."""
+
+    def __init__(self, settings: Settings, ports: Ports, registry: Registry, world: Watching) -> None:
+        super().__init__(settings, ports, registry)
+        self._world = world
+        self.running_calls = WatchedCalls(world, self.running_calls)
+
+    def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
+        return {
+            kind: executor if kind is RequestSlot else Watched(executor, self._world)
+            for kind, executor in super()._executors(spec).items()
+        }
+
+
+class Watched:
+    """Does one kind of work, and tells the world."""
+
+    def __init__(self, executor: Executor, world: Watching) -> None:
+        self._executor, self._world = executor, world
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work."""
+        if isinstance(effect, RunTool):
+            return await self._run(effect, history, claim)
+        what = f"turn {effect.job.turn}" if isinstance(effect, CallModel) else "the job is remembered"
+        await self._world.point(f"before {what}")
+        step_result = await self._ask(effect, history, claim)
+        await self._world.point(f"after {what}, before its result is committed")
+        return step_result
+
+    async def _ask(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        world = self._world
+        if isinstance(effect, CallModel):
+            turn = (effect.job.id, effect.job.turn)
+            if "failing_provider" in world.faults and turn not in world.failed_turns:
+                world.failed_turns.add(turn)
+                return ModelFailed(Failure("provider_unavailable", "the provider is away", retryable=True))
+            if "slow_model" in world.faults:
+                await asyncio.sleep(_SLOWEST_SECONDS * world.dice.roll(_SLOW, effect.job.turn))
+        return await self._executor(effect, history, claim)
+
+    async def _run(self, effect: RunTool, history: History, claim: Claim) -> StepResult | None:
+        tool, world = effect.call.tool, self._world
+        try:
+            arguments = arguments_of(effect.call, history)
+        except UnresolvedReference:
+            arguments = effect.call.arguments
+        start = ToolStart(tool, arguments, idempotency_key_of(effect.call), effect.attempt)
+        attempt = Attempt(effect.call.id, start)
+        await world.point(f"before {tool} starts")
+        world.began(attempt)
+        step_result = await self._executor(effect, history, claim)
+        if isinstance(step_result, ToolReturned):
+            attempt.result = step_result.result_json
+        elif isinstance(step_result, ToolFailed):
+            attempt.failure, attempt.message = step_result.failure.type, step_result.failure.message
+        world.ended(attempt)
+        await world.point(f"after {tool} has run, before its result is committed")
+        return step_result

@@ -1,0 +1,62 @@
+"""Whoever is outside of a job: people who decide on its checkpoints, and systems that end its operations.
+
+Invariant: each is asked once, as soon as the job waits, and speaks through the product's own code. Must not: know a
+process.
+"""
+
+from typing import Any, cast
+
+from baton.api.auth import Principal
+from baton.api.jobs.approval_list import approvals_of
+from baton.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
+from baton.commands.complete import CompletionBody
+from baton.container import Container
+from baton.engine.transitions import CallStatus
+from baton.engine.waits import APPROVALS
+from baton.storage.ports.jobs import Snapshot
+from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes
+
+_OPERATOR = Principal("admin", "simulation")
+
+
+class People:
+    """Decides and completes, through a process of the API."""
+
+    def __init__(self, api: Container, decide: Decide | None, outcomes: Outcomes | None) -> None:
+        self._api, self._decide, self._outcomes = api, decide, outcomes
+        self._approvals = Approvals(api, cast("Any", None))  # of its methods those that read no other job
+        self._asked: set[str] = set()
+
+    async def look(self, snapshot: Snapshot) -> None:
+        """Answer what a job waits for."""
+        if self._decide is not None:
+            await self._decide_on(snapshot, self._decide)
+        if self._outcomes is not None:
+            await self._complete(snapshot, self._outcomes)
+
+    async def _decide_on(self, snapshot: Snapshot, decide: Decide) -> None:
+        for view in approvals_of(snapshot):
+            if view["status"] != "pending" or not self._is_new(view["id"]):
+                continue
+            shown = (view["title"] or "", view["tool"] or "", view["arguments"] or {})
+            decision = decide(Checkpoint(view["id"], snapshot.job.id, *shown))
+            if isinstance(decision, Approve):
+                await self._approvals.approve(_OPERATOR, view["id"], ApprovalBody(arguments=decision.arguments))
+            else:
+                await self._approvals.reject(_OPERATOR, view["id"], RejectionBody(reason=decision.reason))
+
+    async def _complete(self, snapshot: Snapshot, outcomes: Outcomes) -> None:
+        for call in snapshot.calls:
+            waits = call.status is CallStatus.WAITING and call.operation_id and call.tool not in APPROVALS
+            if not waits or not self._is_new(call.operation_id):
+                continue
+            body = outcomes(Operation(call.operation_id, snapshot.job.id, call.tool, call.arguments))
+            if body is not None:
+                completion = CompletionBody.model_validate(body)
+                await self._api.operations.completing.complete(call.operation_id, completion, "webhook")
+
+    def _is_new(self, name: str) -> bool:
+        if name in self._asked:
+            return False
+        self._asked.add(name)
+        return True

@@ -1,0 +1,139 @@
+"""A process of the simulation: it lives until it dies, and nothing that belongs to it happens any more.
+
+Invariant: what runs in a process has it in its context, so its death stops all of it at once, without an exception that
+its code could see. The points at which it can die are counted by the world. Must not: know a queue or a store.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, TypeVar, TypeVarTuple
+from weakref import WeakKeyDictionary
+
+from msgspec import Struct
+from starlette.types import ASGIApp
+
+from baton.container import Container
+from baton.testing.virtual_loop import VirtualLoop
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+
+class Point(Struct, frozen=True):
+    """A point at which the process ends. `stopped`: it is told to stop, as by a deploy, instead of dying."""
+
+    number: int
+    what: str
+    stopped: bool = False
+
+    def __str__(self) -> str:
+        return f"{'the process is stopped' if self.stopped else 'the process dies'} {self.what}"
+
+
+class Process:
+    """One process, with all that it remembers. `deliveries`: what it works on, and how the queue hears of its loss."""
+
+    def __init__(self, container: Container, apps: dict[str, ASGIApp], surroundings: Context) -> None:
+        self.container, self._surroundings = container, surroundings
+        self.apps = apps
+        self.alive = True
+        self.deliveries: dict[asyncio.Task[None], Callable[[], None]] = {}
+
+    def context(self) -> Context:
+        """Make the context of what runs in it."""
+        context = self._surroundings.copy()
+        context.run(PROCESS.set, self)
+        return context
+
+    def die(self) -> None:
+        """End everything at once; the queue loses its connections."""
+        self.alive = False
+        for lost in self.deliveries.values():
+            lost()
+
+    def stop(self) -> None:
+        """Tell it to stop: it gives back what it works on."""
+        self.container.stopping.begun = True
+        for task in self.deliveries:
+            task.cancel()
+
+
+PROCESS: ContextVar[Process] = ContextVar("process")
+
+
+class SimulationLoop(VirtualLoop):
+    """A virtual loop of processes. `waits`: is called before time passes; True: there is something to do first."""
+
+    def __init__(self, waits: Callable[[], bool]) -> None:
+        super().__init__()
+        self.waits = waits
+        self._contexts = WeakKeyDictionary[asyncio.Task[Any], Context]()
+
+    def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> asyncio.Task[Any]:
+        """A task, which runs next; its context is kept, for its end."""
+        own = copy_context() if context is None else context
+        task = super().create_task(coro, name=name, context=own)
+        self._contexts[task] = own
+        return task
+
+    def run_in_executor(
+        self,
+        executor: Executor | None,  # noqa: ARG002 - the library's signature
+        func: Callable[[*_Ts], _T],
+        *args: *_Ts,
+    ) -> asyncio.Future[_T]:
+        """Call the function at once: a thread would run in real time."""
+        future: asyncio.Future[_T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - whoever awaits it is told
+            future.set_exception(error)
+        return future
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Say nothing: what fails in users' code is in the job, and a dead process leaves tasks behind."""
+
+    def _waits(self) -> bool:
+        return self.waits()
+
+    def _lives(self, _handle: Any) -> bool:
+        process = _handle._context.get(PROCESS)
+        return process is None or process.alive
+
+    def end(self) -> None:
+        """Close what dead processes have left, and the loop."""
+        logged = logging.root.manager.disable
+        logging.disable()  # what code of a dead process says is no news
+        try:
+            for task in asyncio.all_tasks(self):
+                left: Any = task
+                left._log_destroy_pending = False
+                self._contexts[task].run(_close, left.get_coro())
+        finally:
+            logging.disable(logged)
+        self._timers.clear()
+        self._ready.clear()
+        self.close()
+
+
+_MOST_CLOSINGS = 1_000
+
+
+def _close(coroutine: Any) -> None:
+    """Close a coroutine and what it awaits, the innermost first: one may go on each time that it is closed."""
+    chain = list[Any]()
+    while hasattr(coroutine, "close"):
+        chain.append(coroutine)
+        coroutine = getattr(coroutine, "cr_await", None)
+    for one in reversed(chain):
+        for _ in range(_MOST_CLOSINGS):
+            try:
+                one.close()
+            except RuntimeError:  # it ignored that it is closed
+                continue
+            except BaseException:  # noqa: BLE001, S110 - code of a process that is dead
+                pass
+            break

@@ -1,0 +1,120 @@
+"""What a process remembers in the modules of its tools.
+
+A new process has the values that module-level names had when the simulation was made; containers, and objects of
+classes of these modules, get their contents back in place. Must not: touch a module that has no tool.
+"""
+
+import ast
+import functools
+import inspect
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from baton.agents.registry import Registry
+
+Namespaces = Mapping[str, dict[str, Any]]
+_Restore = Callable[[], None]
+_CACHED = type(functools.lru_cache(lambda: None))
+
+
+def tool_namespaces(registry: Registry) -> Namespaces:
+    """Find the module-level names of the modules of the registry's tools; those of Baton keep nothing."""
+    functions = [inspect.unwrap(tool.function) for tool in registry.tools]
+    return {one.__module__: one.__globals__ for one in functions if not one.__module__.startswith("baton.")}
+
+
+class ProcessMemory:
+    """The names of some modules, as they are now."""
+
+    def __init__(self, namespaces: Namespaces) -> None:
+        self._names = [(namespace, dict(namespace)) for namespace in namespaces.values()]
+        walk = _Walk(frozenset(namespaces))
+        for _, names in self._names:
+            for name, value in names.items():
+                if not name.startswith("__"):
+                    walk.keep(value)
+        self._contents = walk.restores
+
+    def restore(self) -> None:
+        """Make it as it was."""
+        for namespace, names in self._names:
+            for name in namespace.keys() - names.keys():
+                del namespace[name]
+            namespace.update(names)
+            for name, value in names.items():
+                if isinstance(value, itertools.count):  # it cannot be set back, so another one takes its place
+                    namespace[name] = names[name] = itertools.count(*_position(value))
+        for restore in self._contents:
+            restore()
+
+
+def _position(number: "itertools.count[Any]") -> tuple[Any, ...]:
+    """Read where a count stands, without moving it."""
+    read = ast.literal_eval(repr(number).removeprefix("count"))
+    return read if isinstance(read, tuple) else (read,)
+
+
+class _Walk:
+    """Goes through values, and keeps how each is restored in place."""
+
+    def __init__(self, modules: frozenset[str]) -> None:
+        self._modules = modules
+        self._seen: dict[int, Any] = {}  # kept, so that no other value gets the id
+        self.restores: list[_Restore] = []
+
+    def keep(self, value: Any) -> None:
+        """Keep what a value contains, and what is in that."""
+        if id(value) in self._seen:
+            return
+        self._seen[id(value)] = value
+        restore, contents = self._of(value)
+        if restore is not None:
+            self.restores.append(restore)
+        for one in contents:
+            self.keep(one)
+
+    def _of(self, value: Any) -> tuple[_Restore | None, Iterator[Any]]:
+        if isinstance(value, dict):
+            return _again(value, value.clear, value.update), iter(list(value.values()))
+        if isinstance(value, set):
+            return _again(value, value.clear, value.update), iter(())
+        if isinstance(value, list | deque | bytearray):
+            return _again(value, value.clear, value.extend), iter(list(value))
+        return self._of_other(value)
+
+    def _of_other(self, value: Any) -> tuple[_Restore | None, Iterator[Any]]:
+        if isinstance(value, _CACHED):
+            return value.cache_clear, iter(())
+        if isinstance(value, type):
+            return self._of_class(value)
+        if type(value).__module__ in self._modules and hasattr(value, "__dict__"):
+            return None, iter([vars(value)])
+        return None, iter(value if isinstance(value, tuple) else ())
+
+    def _of_class(self, found: type) -> tuple[_Restore | None, Iterator[Any]]:
+        """A class of one of the modules: its attributes, but for what makes it a class."""
+        if found.__module__ not in self._modules:
+            return None, iter(())
+        before = {name: value for name, value in vars(found).items() if not name.startswith("__")}
+
+        def restore() -> None:
+            for name in [name for name in vars(found) if not name.startswith("__") and name not in before]:
+                delattr(found, name)
+            for name, value in before.items():
+                if vars(found).get(name) is not value:
+                    setattr(found, name, value)
+
+        return restore, iter(before.values())
+
+
+def _again(value: Any, clear: Callable[[], object], fill: Callable[[Any], object]) -> _Restore:
+    """Make what gives a container its contents back."""
+    contents = value.copy()
+
+    def restore() -> None:
+        clear()
+        fill(contents)
+
+    return restore

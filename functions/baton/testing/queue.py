@@ -1,0 +1,151 @@
+"""The queue of a simulation: at least once, with retries, time-outs, deduplication and failure callbacks (qstash.md).
+
+Invariant: a message is settled by an answer, or is delivered again; a process that dies gives no answer. Must not: know
+what a message is about.
+"""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from baton.testing import asgi
+from baton.testing.deliveries import Failed, callback_of, delivery_headers
+from baton.testing.dice import Dice
+from baton.testing.process import PROCESS, Process, SimulationLoop
+from baton.testing.virtual_loop import Crashed
+from baton_events.messages import CALLBACK_SECONDS, CALLBACK_WAITS, Outgoing
+
+DEDUPLICATION_SECONDS = 600.0
+LONGEST_DELAY_SECONDS = 7 * 86_400.0
+_HOP_SECONDS, _LATEST_SECONDS, _AGAIN_SECONDS = 0.01, 5.0, 30.0
+_REORDER, _DUPLICATE, _LAG = 1, 2, 3
+_FINAL = 489
+
+
+class Surroundings(Protocol):
+    """What the queue needs of its world."""
+
+    loop: SimulationLoop
+    dice: Dice
+    faults: frozenset[str]
+
+    def now_ms(self) -> int:
+        """The time."""
+        ...
+
+    def process(self) -> Process:
+        """The process that takes the next delivery."""
+        ...
+
+    async def point(self, what: str) -> None:
+        """A point at which the process can die."""
+        ...
+
+    def delivered(self) -> None:
+        """A delivery is over."""
+        ...
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One delivery of a message; `over`: its answer counts no more."""
+
+    message_id: str
+    outgoing: Outgoing
+    retried: int = 0
+    over: bool = False
+
+
+class SimulatedQueue:
+    """`Queue` that delivers to the processes of a world; `base_url` is what their endpoints begin with."""
+
+    def __init__(self, world: Surroundings, base_url: str) -> None:
+        self._world, self._base_url = world, base_url
+        self._count = 0
+        self._seen: dict[str, tuple[float, str]] = {}
+        self._cancelled: set[str] = set()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Accept all of them."""
+        if not messages:
+            return []
+        await self._world.point("before it dispatches what follows")
+        ids = [self.accept(message) for message in messages]
+        await self._world.point("after it has dispatched what follows")
+        return ids
+
+    async def cancel(self, message_id: str) -> None:
+        """Take a message back."""
+        self._cancelled.add(message_id)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def accept(self, outgoing: Outgoing) -> str:
+        """Take a message in, or answer a repeat with the id of the first."""
+        now, key = self._world.loop.seconds, outgoing.deduplication_id
+        until, known = self._seen.get(key, (0.0, ""))
+        if key and now < until:
+            return known
+        self._count += 1
+        message_id = f"msg_{self._count}"
+        self._seen[key] = (now + DEDUPLICATION_SECONDS, message_id)
+        delay = math.ceil((outgoing.not_before_ms - self._world.now_ms()) / 1000) if outgoing.not_before_ms else 0
+        self._schedule(message_id, outgoing, min(max(delay, 0), LONGEST_DELAY_SECONDS))
+        return message_id
+
+    def _schedule(self, message_id: str, outgoing: Outgoing, delay: float) -> None:
+        dice, faults = self._world.dice, self._world.faults
+        if "reorder" in faults:
+            delay += _LATEST_SECONDS * dice.roll(_REORDER, self._count)
+        self._deliver(Attempt(message_id, outgoing), delay)
+        if "duplicates" in faults and dice.chance(0.5, _DUPLICATE, self._count):
+            self._deliver(Attempt(message_id, outgoing), delay + _AGAIN_SECONDS * dice.roll(_LAG, self._count))
+
+    def _deliver(self, attempt: Attempt, delay: float) -> None:
+        self._later(delay + _HOP_SECONDS, lambda: self._begin(attempt))
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Act then, outside of the process that asks for it: what the queue does outlives it."""
+        self._world.loop.call_later(seconds, act, context=Context())
+
+    def _begin(self, attempt: Attempt) -> None:
+        if attempt.message_id in self._cancelled:
+            return
+        process = self._world.process()
+        task = self._world.loop.create_task(self._run(attempt), context=process.context())
+        process.deliveries[task] = lambda: self._later(0, lambda: self._answered(attempt, None))
+        task.add_done_callback(lambda _: process.deliveries.pop(task), context=Context())
+        self._later(attempt.outgoing.timeout_seconds, lambda: self._answered(attempt, None))
+
+    async def _run(self, attempt: Attempt) -> None:
+        outgoing, path = attempt.outgoing, attempt.outgoing.url.removeprefix(self._base_url)
+        headers = delivery_headers(outgoing, attempt.message_id, attempt.retried, "simulated")
+        app = PROCESS.get().apps[path]
+        answer: asgi.Answer | None = None
+        with contextlib.suppress(Crashed, asyncio.CancelledError):
+            answer = await asgi.request(app, path, headers, outgoing.body.encode())
+        self._answered(attempt, answer)
+
+    def _answered(self, attempt: Attempt, answer: asgi.Answer | None) -> None:
+        if attempt.over:
+            return
+        attempt.over = True
+        if answer is None or answer.status >= asgi.MULTIPLE_CHOICES:
+            self._failed(attempt, answer)
+        self._world.delivered()
+
+    def _failed(self, attempt: Attempt, answer: asgi.Answer | None) -> None:
+        outgoing = attempt.outgoing
+        if attempt.retried < outgoing.retries and (answer is None or answer.status != _FINAL):
+            asked = answer.headers.get("retry-after") if answer is not None else None
+            seconds = float(asked) if asked else outgoing.waits.wait_ms(attempt.retried) / 1000
+            self._deliver(Attempt(attempt.message_id, outgoing, attempt.retried + 1), seconds)
+        elif outgoing.failure_callback:
+            failed = Failed(attempt.message_id, outgoing.url, outgoing, attempt.retried, answer)
+            callback = callback_of(failed, self._world.now_ms(), outgoing.retries, CALLBACK_SECONDS)
+            self.accept(replace(callback, waits=CALLBACK_WAITS))

@@ -1,0 +1,102 @@
+"""What a run of a simulation is told by, and what a person or a system outside says in it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+from baton.testing.process import Point
+
+
+class Approve(Struct, frozen=True):
+    """Approves what a checkpoint asks, with other arguments where they are given."""
+
+    arguments: dict[str, Any] | None = None
+
+
+class Reject(Struct, frozen=True):
+    """Rejects what a checkpoint asks."""
+
+    reason: str
+
+
+class Checkpoint(Struct, frozen=True):
+    """A question for a person: may this tool run with these arguments?"""
+
+    id: str
+    job_id: str
+    title: str
+    tool: str
+    arguments: dict[str, Any]
+
+
+class Operation(Struct, frozen=True):
+    """A call that waits for its outcome from outside."""
+
+    id: str
+    job_id: str
+    tool: str
+    arguments: dict[str, Any]
+
+
+Decide = Callable[[Checkpoint], Approve | Reject]
+Outcomes = Callable[[Operation], Mapping[str, Any] | None]
+
+
+class ToolStart(Struct, frozen=True):
+    """One start of a tool call."""
+
+    tool: str
+    arguments: dict[str, Any]
+    idempotency_key: str
+    attempt: int
+
+
+class Attempt(Struct):
+    """What one start of a call came to.
+
+    Attributes:
+        effects: the keys of its effects, in order.
+        result: its result as JSON; None: it has none, or waits.
+        failure: why it failed; empty: it did not.
+        swallowed: it was cancelled, and went on.
+    """
+
+    call: str
+    start: ToolStart
+    effects: list[str] = field(default_factory=list)
+    result: str | None = None
+    failure: str = ""
+    message: str = ""
+    swallowed: bool = False
+
+
+class Run(Struct):
+    """One run of a job.
+
+    Attributes:
+        point: where its process ended; None: nowhere.
+        status: the job's, as the API has it; `result`, `error`, `usage`, `calls` likewise.
+        parts: of its stream. model_messages: the input of its model, turn by turn.
+        virtual_seconds: how long it took, in virtual time.
+        attempts: what each start of a tool call came to, in order.
+        story: what happened, with its second.
+    """
+
+    point: Point | None
+    status: str
+    result: Any
+    error: dict[str, str] | None
+    usage: dict[str, Any]
+    calls: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
+    model_messages: list[dict[str, Any]]
+    virtual_seconds: float
+    attempts: list[Attempt]
+    story: list[tuple[float, str]]
+    names: dict[str, str]
+
+    @property
+    def tool_starts(self) -> list[ToolStart]:
+        """Each start of a tool call, in order."""
+        return [attempt.start for attempt in self.attempts]

@@ -1,0 +1,160 @@
+"""What the runs of `crash_everywhere` come to: compared with the run without a crash, and told as a story.
+
+Invariant: a run is held to the run without a crash, but for what two such runs do not have in common: that follows
+from their ids. Must not: play anything.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from baton.testing.process import Point
+from baton.testing.records import Attempt, Run
+from baton.testing.told import comparable, leaves
+
+_KEY = "use ctx.idempotency_key, or what follows from it: it is the same in every attempt"
+_MEMORY = "keep nothing in memory between calls, and let results follow from the arguments and the key"
+_NO_RESULT = {
+    "timeout": "it is slower than its limit: return Pending, do less, or raise timeout_seconds",
+    "still_running": "an earlier attempt still runs: it is slower than its limit",
+    "result_not_serializable": "return JSON: texts, numbers, lists, dicts, or a pydantic model",
+    "result_too_large": "return less, or a reference",
+}
+
+
+class Finding(Struct, frozen=True):
+    """Something that is wrong in a run."""
+
+    run: Run
+    tool: str
+    what: str
+    way_out: str
+
+    @property
+    def story(self) -> str:
+        """What was done, where it died, what repeated."""
+        at = f"where {self.run.point}" if self.run.point else "without any crash"
+        lines = [f"  {seconds:8.1f} s  {text}" for seconds, text in self.run.story]
+        return "\n".join([f"{self.what}, {at}:", *lines, f"Way out: {self.way_out}."])
+
+
+class Report:
+    """All runs.
+
+    Attributes:
+        points: at which the process ended, one for each of `runs`.
+        usual: the run without a crash.
+        different: runs whose status, result or messages differ from it.
+        repeated: by tool, the most starts of one call.
+        effects_repeated: tools whose effects repeat under another key; `effects_lost`: tools that leave some out.
+        findings: all that is wrong.
+    """
+
+    def __init__(self, points: list[Point], usual: Run, other: Run, runs: list[Run]) -> None:
+        self.points, self.usual, self.runs = points, usual, runs
+        self._told = _comparable(usual)
+        second = _comparable(other)
+        self._own = {path for path in self._told.keys() | second.keys() if self._told.get(path) != second.get(path)}
+        self._keys, keys = _keys_of(usual), _keys_of(other)
+        self._calls = [call for call in self._keys if call in keys]  # the same in every world
+        self.different = [run for run in runs if self._difference(run)]
+        self.repeated = _most_starts([usual, *runs])
+        self.effects_repeated, self.effects_lost = list[str](), list[str]()
+        self.findings = [*_without_crash(usual), *(finding for run in runs for finding in self._in(run))]
+
+    def check(self) -> None:
+        """Raise AssertionError with the shortest story of what is wrong."""
+        __tracebackhide__ = True
+        if self.findings:
+            raise AssertionError(min((finding.story for finding in self.findings), key=lambda told: told.count("\n")))
+
+    def _in(self, run: Run) -> Iterator[Finding]:
+        yield from self._effects(run)
+        for attempt in run.attempts:
+            if attempt.swallowed:
+                way_out = "let asyncio.CancelledError pass: clean up, and raise it again"
+                yield Finding(run, attempt.start.tool, f"{attempt.start.tool} swallows its cancellation", way_out)
+        yield from self._chance(run)
+        if difference := self._difference(run):
+            yield Finding(run, "", f"the job ends otherwise: {difference}", _MEMORY)
+
+    def _difference(self, run: Run) -> str:
+        told = _comparable(run)
+        for path in [*self._told, *(path for path in told if path not in self._told)]:
+            if path not in self._own and told.get(path, _NOTHING) != self._told.get(path, _NOTHING):
+                return f"{path} is {told.get(path, _NOTHING)!r} instead of {self._told.get(path, _NOTHING)!r}"
+        return ""
+
+    def _effects(self, run: Run) -> Iterator[Finding]:
+        found = _keys_of(run)
+        for call in self._calls:
+            tool, usual = self._keys[call]
+            keys = found[call][1] if call in found else set[str]()
+            if len(keys) > len(usual):
+                _add(self.effects_repeated, tool)
+                yield Finding(run, tool, f"{tool} repeats its effect under another key", _KEY)
+            elif len(keys) < len(usual):
+                _add(self.effects_lost, tool)
+                way_out = "make the effect first, and note it as done afterwards"
+                yield Finding(run, tool, f"an effect of {tool} is lost", way_out)
+
+    def _chance(self, run: Run) -> Iterator[Finding]:
+        """Where results differ between worlds, those of two attempts of one call must not."""
+        if not self._own:
+            return
+        results: dict[str, str] = {}
+        for attempt in run.attempts:
+            if attempt.result is not None and results.setdefault(attempt.call, attempt.result) != attempt.result:
+                what = f"{attempt.start.tool} returns another result when it is repeated"
+                yield Finding(run, attempt.start.tool, what, f"let ids in results follow from the key: {_KEY}")
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+_NOTHING = _Nothing()
+
+
+def _add(tools: list[str], tool: str) -> None:
+    if tool not in tools:
+        tools.append(tool)
+
+
+def _comparable(run: Run) -> dict[str, object]:
+    told = {"status": run.status, "result": run.result, "error": run.error, "messages": run.model_messages}
+    return dict(leaves(comparable(told, run.names)))
+
+
+def _keys_of(run: Run) -> dict[str, tuple[str, set[str]]]:
+    """The keys of the effects of each call, by what names the call in every world."""
+    found: dict[str, tuple[str, set[str]]] = {}
+    for attempt in run.attempts:
+        call = comparable(attempt.call, run.names)
+        found.setdefault(call, (attempt.start.tool, set()))[1].update(attempt.effects)
+    return found
+
+
+def _most_starts(runs: list[Run]) -> dict[str, int]:
+    most: dict[str, int] = {}
+    for run in runs:
+        starts = Counter((attempt.start.tool, attempt.call) for attempt in run.attempts)
+        for (tool, _), count in starts.items():
+            most[tool] = max(count, most.get(tool, 0))
+    return most
+
+
+def _without_crash(run: Run) -> Iterator[Finding]:
+    """What is wrong though nothing died."""
+    last: dict[str, Attempt] = {}
+    for attempt in run.attempts:
+        last[attempt.call] = attempt
+        if attempt.failure in _NO_RESULT:
+            way_out = _NO_RESULT[attempt.failure]
+            yield Finding(run, attempt.start.tool, f"{attempt.start.tool} fails: {attempt.failure}", way_out)
+    for attempt in last.values():
+        if attempt.failure and attempt.effects:
+            what = f"{attempt.start.tool} has had an effect, and fails: {attempt.message}"
+            yield Finding(run, attempt.start.tool, what, "check everything before the first effect")

@@ -1,0 +1,136 @@
+"""Runs of an agent in one process and in virtual time, and the same run with a crash at each point.
+
+Invariant: a run plays production's code, opens no socket and does not sleep. Each world begins with empty process
+memory and what `fresh` leaves outside. Must not: load pytest.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from baton.agents.registry import Registry
+from baton.api.jobs.view import job_view
+from baton.testing.ports import Left
+from baton.testing.process import Point
+from baton.testing.process_memory import ProcessMemory, tool_namespaces
+from baton.testing.records import Decide, Outcomes, Run
+from baton.testing.report import Report
+from baton.testing.told import messages_of
+from baton.testing.world import WORK, Scene, World, points_of
+
+FAULTS = ("duplicates", "reorder", "forgetful_store", "slow_model", "failing_provider")
+_NO_LIMIT = 1 << 62
+
+
+class Simulation:
+    """Plays jobs of a registry's agents.
+
+    Args:
+        registry: the agents.
+        seed: decides what chance decides; the same seed gives the same run.
+        fresh: empties what is outside before each world, such as a fake bank.
+    """
+
+    def __init__(self, registry: Registry, seed: int = 0, fresh: Callable[[], object] | None = None) -> None:
+        self._registry, self._seed, self._fresh = registry, seed, fresh
+        self._namespaces = tool_namespaces(registry)
+        self._memory = ProcessMemory(self._namespaces)
+        self._left = Left()
+
+    async def run(
+        self,
+        agent_name: str,
+        task: str,
+        *,
+        input_data: dict[str, Any] | None = None,
+        session: str | None = None,
+        decide: Decide | None = None,
+        outcomes: Outcomes | None = None,
+        faults: Collection[str] = (),
+    ) -> Run:
+        """Run one job to its end; later runs see the session that it leaves.
+
+        Args:
+            agent_name: whose job it is.
+            task: what it is asked.
+            input_data: the job's data.
+            session: the conversation that it belongs to.
+            decide: answers each checkpoint with `Approve()` or `Reject(reason)`.
+            outcomes: gives the outcome of each operation, as its webhook takes it; None lets it time out.
+            faults: of `"duplicates"`, `"reorder"`, `"forgetful_store"`, `"slow_model"`, `"failing_provider"`.
+        """
+        scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, _checked(faults))
+        with self._played(scene) as world:
+            world.backend.leave(self._left, world.ended_seconds)
+            return await _told(world, None)
+
+    async def crash_everywhere(
+        self,
+        agent_name: str,
+        task: str,
+        *,
+        input_data: dict[str, Any] | None = None,
+        session: str | None = None,
+        decide: Decide | None = None,
+        outcomes: Outcomes | None = None,
+        faults: Collection[str] = (),
+    ) -> Report:
+        """Run the job once without a crash, and once for each point at which its process can end; see `run`."""
+        scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, _checked(faults))
+        with self._played(scene) as world:
+            reached, usual = world.points, await _told(world, None)
+        with self._played(scene) as world:
+            other = await _told(world, None)
+        points, runs = points_of(reached), list[Run]()
+        for point in points:
+            with self._played(scene, point) as world:
+                runs.append(await _told(world, point))
+        return Report(points, usual, other, runs)
+
+    @staticmethod
+    def effect(key: str) -> None:
+        """Say that a tool has an effect outside under this key; outside of a run this does nothing."""
+        work = WORK.get(None)
+        if work is not None:
+            work.world.effect(work.attempt, str(key))
+
+    @contextmanager
+    def _played(self, scene: Scene, point: Point | None = None) -> Iterator[World]:
+        """Play a scene in a fresh world."""
+        self._registry.agent(scene.agent)
+        self._memory.restore()
+        if self._fresh is not None:
+            self._fresh()
+        world = World(self._registry, self._memory, self._namespaces, scene, self._seed, self._left, point)
+        with world.played():
+            yield world
+
+
+def _checked(faults: Collection[str]) -> frozenset[str]:
+    unknown = sorted(set(faults) - set(FAULTS))
+    if isinstance(faults, str) or unknown:
+        raise ValueError(f"faults={faults!r}: give a list of {', '.join(FAULTS)}")
+    return frozenset(faults)
+
+
+async def _told(world: World, point: Point | None) -> Run:
+    snapshot = await world.backend.reader.job(world.job_id)
+    assert snapshot is not None, "the job was submitted"
+    view = job_view(snapshot, world.now_ms(), most_bytes=_NO_LIMIT)
+    transcript = await world.backend.reader.transcript(world.job_id)
+    job = snapshot.job
+    return Run(
+        point=point,
+        status=str(view["status"]),
+        result=view["result"],
+        error=view["error"],
+        usage=view["usage"],
+        calls=view["toolCalls"],
+        parts=[json.loads(part) for part in (await world.backend.reader.parts(world.job_id, 0)).parts],
+        model_messages=messages_of(transcript, snapshot.results),
+        virtual_seconds=world.ended_seconds or world.loop.seconds,
+        attempts=world.attempts,
+        story=world.story,
+        names={job.id: "JOB", job.session_id: "SESSION"},
+    )

@@ -1,0 +1,58 @@
+"""What is compared between runs: values without the ids, times and names that each world has of its own."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# Of a message: when it was made, and ids that a framework made.
+_OWN = frozenset(
+    [
+        "timestamp",
+        "run_id",
+        "runId",
+        "tool_call_id",
+        "toolCallId",
+        "conversation_id",
+        "provider_response_id",
+        "createdAt",
+    ]
+)
+
+
+def messages_of(transcript: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Make a list of what a model is told: the transcript, with the results of each turn's calls behind it."""
+    messages = list[dict[str, Any]]()
+    for entry in transcript:
+        messages.append(dict(entry))
+        for call in entry.get("calls", ()):
+            if call.get("id") in results:
+                messages.append({"role": "tool", "callId": call["id"], **results[call["id"]]})
+    return messages
+
+
+def comparable(value: Any, names: Mapping[str, str]) -> Any:
+    """Take out of a value what no two worlds have in common."""
+    text = json.dumps(value)
+    for name, word in names.items():
+        text = text.replace(name, word)
+    return _without_own(json.loads(text))
+
+
+def _without_own(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_own(one) for name, one in value.items() if name not in _OWN}
+    if isinstance(value, list):
+        return [_without_own(one) for one in value]
+    return value
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Give each value without parts, with the path to it."""
+    if isinstance(value, dict) and value:
+        for name, one in value.items():
+            yield from leaves(one, f"{path}.{name}")
+    elif isinstance(value, list) and value:
+        for place, one in enumerate(value):
+            yield from leaves(one, f"{path}[{place}]")
+    else:
+        yield path.removeprefix("."), value

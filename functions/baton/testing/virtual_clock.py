@@ -1,0 +1,123 @@
+"""The clock that users' code sees: `time` and `datetime` of the tools' modules tell the virtual time.
+
+A blocking function runs at once; for as long as it has slept, its call goes on in virtual time. Invariant: only names
+of the given modules are replaced, until they are put back. Must not: know a world.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import ModuleType
+from typing import Any
+
+from baton.testing.process_memory import Namespaces
+from baton.testing.virtual_loop import VirtualLoop
+
+
+class _Blocking:
+    """A blocking function that runs. `slept`: for how long it has slept."""
+
+    slept = 0.0
+
+
+_BLOCKING: ContextVar[_Blocking] = ContextVar("blocking")
+
+
+async def in_virtual_thread(function: Callable[..., Any], /, *arguments: Any) -> Any:
+    """Call a blocking function, and let the time pass for which it has slept."""
+    blocking = _Blocking()
+    token = _BLOCKING.set(blocking)
+    try:
+        return function(*arguments)
+    finally:
+        _BLOCKING.reset(token)
+        if blocking.slept:
+            await asyncio.sleep(blocking.slept)
+
+
+class VirtualClock:
+    """Tells the time of a loop that began at `epoch_ms`."""
+
+    def __init__(self, loop: VirtualLoop, epoch_ms: int) -> None:
+        self._loop, self._epoch_ms = loop, epoch_ms
+        self._replaced = _replacements(self)
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self._epoch_ms + int(self._loop.seconds * 1000)
+
+    def seconds(self) -> float:
+        """Seconds since 1970, as the code sees them that asks."""
+        blocking = _BLOCKING.get(None)
+        return self._epoch_ms / 1000 + self._loop.seconds + (blocking.slept if blocking else 0.0)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; code that does so in the loop holds up everything."""
+        blocking = _BLOCKING.get(None)
+        if blocking is None:
+            self._loop.seconds += seconds
+        else:
+            blocking.slept += seconds
+
+    def install(self, namespaces: Namespaces) -> None:
+        """Let modules see this clock."""
+        _replace(namespaces, {id(real): other for real, other in self._replaced})
+
+    def remove(self, namespaces: Namespaces) -> None:
+        """Let them see the real one again."""
+        _replace(namespaces, {id(other): real for real, other in self._replaced})
+
+
+def _replace(namespaces: Namespaces, others: dict[int, Any]) -> None:
+    for namespace in namespaces.values():
+        for name, value in list(namespace.items()):
+            if id(value) in others:
+                namespace[name] = others[id(value)]
+
+
+class _Known(type):
+    """Takes what the real class takes for its own."""
+
+    real: type
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, cls.real)
+
+
+def _replacements(clock: VirtualClock) -> list[tuple[Any, Any]]:
+    """Pairs of what is real and what stands for it."""
+    functions: dict[str, Callable[..., Any]] = {
+        "time": clock.seconds,
+        "time_ns": lambda: int(clock.seconds() * 1e9),
+        "monotonic": clock.seconds,
+        "monotonic_ns": lambda: int(clock.seconds() * 1e9),
+        "perf_counter": clock.seconds,
+        "sleep": clock.sleep,
+    }
+
+    def now(_class: type, tz: dt.tzinfo | None = None) -> dt.datetime:
+        return dt.datetime.fromtimestamp(clock.seconds(), tz)
+
+    def utcnow(_class: type) -> dt.datetime:
+        return dt.datetime.fromtimestamp(clock.seconds(), dt.UTC).replace(tzinfo=None)
+
+    moments = {"now": classmethod(now), "utcnow": classmethod(utcnow), "today": classmethod(now)}
+    days = {"today": classmethod(lambda _class: now(_class).date())}
+    moment = _Known("datetime", (dt.datetime,), {**moments, "real": dt.datetime})
+    day = _Known("date", (dt.date,), {**days, "real": dt.date})
+    return [
+        *((getattr(time, name), function) for name, function in functions.items()),
+        (dt.datetime, moment),
+        (dt.date, day),
+        (time, _module(time, functions)),
+        (dt, _module(dt, {"datetime": moment, "date": day})),
+    ]
+
+
+def _module(real: ModuleType, others: dict[str, Any]) -> ModuleType:
+    """Make a module with some names changed."""
+    module = ModuleType(real.__name__)
+    vars(module).update({**vars(real), **others})
+    return module

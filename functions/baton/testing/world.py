@@ -1,0 +1,258 @@
+"""One world: the product's webhooks on ports in memory, in virtual time, with one process that may end at one point.
+
+Invariant: a world follows from its seed, its faults and its point; what happens in it is told as a story. It begins
+with what earlier runs of its simulation have left in the store. Must not: judge what happens.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, NoReturn
+
+from msgspec import Struct
+
+from baton.agents.registry import Registry
+from baton.api.jobs.submission import SubmitBody, new_job
+from baton.app import webhook_apps
+from baton.sdk.own_threads import OWN_THREADS
+from baton.settings.settings import Settings
+from baton.testing.container import SimulatedContainer
+from baton.testing.dice import Dice
+from baton.testing.people import People
+from baton.testing.ports import BASE_URL, Backend, Left
+from baton.testing.process import PROCESS, Point, Process, SimulationLoop
+from baton.testing.process_memory import Namespaces, ProcessMemory
+from baton.testing.records import Attempt, Decide, Outcomes
+from baton.testing.virtual_clock import VirtualClock
+from baton.testing.virtual_loop import Crashed
+from baton_events.emitter import message_to
+from baton_events.ids import random_job_id
+from baton_events.schema import SWEEP_ENDPOINT
+
+TENANT = "simulation"
+_HOUR, _LONGEST_SECONDS, _MOST_DELIVERIES, _MOST_WAITS = 3600.0, 40 * 86_400.0, 5_000, 3
+_SETTINGS = Settings(
+    worker_base_url=BASE_URL,
+    qstash_token="simulation",  # noqa: S106 - opens nothing
+    operations_stream_seconds=0,
+)
+
+
+class Scene(Struct, frozen=True):
+    """What is played: a task for an agent, who answers, which faults, and where the process ends."""
+
+    agent: str
+    task: str
+    input_data: dict[str, Any]
+    session: str | None
+    decide: Decide | None
+    outcomes: Outcomes | None
+    faults: frozenset[str] = frozenset()
+
+
+class Work(Struct, frozen=True):
+    """A tool call that runs."""
+
+    world: "World"
+    attempt: Attempt
+
+
+WORK: ContextVar[Work] = ContextVar("work")
+
+
+class World:
+    """One run of one job."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        memory: ProcessMemory,
+        namespaces: Namespaces,
+        scene: Scene,
+        seed: int,
+        left: Left,
+        point: Point | None = None,
+    ) -> None:
+        self.scene, self.faults, self.dice, self._point = scene, scene.faults, Dice(seed), point
+        self.loop = SimulationLoop(self._waits)
+        self.clock = VirtualClock(self.loop, left.epoch_ms)
+        self._registry, self._memory, self._namespaces = registry, memory, namespaces
+        self.points: list[str] = []
+        self.attempts: list[Attempt] = []
+        self.story: list[tuple[float, str]] = []
+        self.failed_turns = set[tuple[str, int]]()
+        self.job_id, self.ended_seconds = "", 0.0
+        self._at_work: dict[int, tuple[Process, Attempt, list[int]]] = {}
+        self._process: Process | None = None
+        self._surroundings = Context()
+        self._deliveries, self._died = 0, False
+        self.backend = Backend(self, left)
+        self._api = SimulatedContainer(_SETTINGS, self.backend.ports, registry, self)
+        self._people = People(self._api, scene.decide, scene.outcomes)
+
+    @contextmanager
+    def played(self) -> Iterator[None]:
+        """Submit the job, and deliver until nothing is left to happen; look at it within the block."""
+        try:
+            self._play()
+            yield
+        finally:  # nothing of dead processes has an effect any more
+            if self._process is not None:
+                self._process.alive = False
+            self.loop.end()
+
+    def _play(self) -> None:
+        self._later(0.0, lambda: self._start(self._submit()))
+        self._later(_HOUR, self._sweep)
+        self._later(_LONGEST_SECONDS, self.loop.stop)
+        library: Any = sys.modules.get("pydantic_ai")
+        # Its threads would run in real time; this loop calls at once what it is given for them.
+        inline = nullcontext() if library is None else library.Agent.using_thread_executor(OWN_THREADS)
+        with inline:
+            self._surroundings = copy_context()
+            try:
+                self.loop.run_until_idle()
+            finally:
+                self.clock.remove(self._namespaces)
+
+    async def _submit(self) -> None:
+        scene, token = self.scene, self.backend.tokens.token()
+        told = {"jobType": scene.agent, "taskDescription": scene.task, "inputData": scene.input_data}
+        body = SubmitBody.model_validate({**told, "sessionId": scene.session})
+        names = {"job_id": random_job_id(token), "session_id": f"session_{token}", "tenant": TENANT}
+        job = new_job(body, self._registry, **names, now_ms=self.now_ms())
+        self.job_id = job.id
+        await self._api.acceptance.submit(job, body.task)
+
+    def now_ms(self) -> int:
+        """The time."""
+        return self.clock.now_ms()
+
+    def tell(self, what: str) -> None:
+        """Add to the story."""
+        self.story.append((self.loop.seconds, what))
+
+    def process(self) -> Process:
+        """The process that takes the next delivery; a new one has forgotten everything."""
+        self._deliveries += 1
+        if self._deliveries > _MOST_DELIVERIES:
+            self.tell("it does not come to an end")
+            self.loop.stop()
+        if self._process is None or not self._process.alive or self._process.container.stopping.begun:
+            self._memory.restore()
+            self.clock.install(self._namespaces)
+            container = SimulatedContainer(_SETTINGS, self.backend.ports, self._registry, self)
+            self._process = Process(container, webhook_apps(container), self._surroundings)
+        return self._process
+
+    async def point(self, what: str) -> None:
+        """Let the process end here, if this is its point."""
+        process = PROCESS.get(None)
+        if process is not None and self._ends(process, what):
+            await self.loop.create_future()  # nobody goes on with it
+
+    def _ends(self, process: Process, what: str, *, stops: bool = False) -> bool:
+        if not process.alive:
+            return True
+        self.points.append(f"{what}{_MAY_STOP if stops else ''}")
+        if self._died or self._point is None or self._point.number != len(self.points):
+            return False
+        self._died = True
+        self.tell(f"{self._point}")
+        if self._point.stopped:
+            process.stop()
+        else:
+            process.die()
+        return not process.alive
+
+    def _waits(self) -> bool:
+        """A process may end while its tools wait, before time passes."""
+        for process, attempt, waits in list(self._at_work.values()):
+            if not process.alive or waits[0] >= _MOST_WAITS:
+                continue
+            waits[0] += 1
+            ended = self._died
+            self._ends(process, f"while {attempt.start.tool} waits", stops=True)
+            if self._died is not ended:
+                return True
+        return False
+
+    def began(self, attempt: Attempt) -> None:
+        """A call starts."""
+        WORK.set(Work(self, attempt))
+        again = any(other.start.idempotency_key == attempt.start.idempotency_key for other in self.attempts)
+        self.attempts.append(attempt)
+        self._at_work[id(attempt)] = (PROCESS.get(), attempt, [0])
+        self.tell(f"{_call(attempt)} starts{' again' if again else ''}, attempt {attempt.start.attempt}")
+
+    def ended(self, attempt: Attempt) -> None:
+        """Its work is over."""
+        del self._at_work[id(attempt)]
+        if attempt.failure:
+            self.tell(f"{attempt.start.tool} fails: {attempt.failure}: {attempt.message}")
+
+    def swallowed(self, key: str) -> None:
+        """A call was cancelled and goes on."""
+        for attempt in self.attempts:
+            if attempt.start.idempotency_key == key and not attempt.swallowed:
+                attempt.swallowed = True
+                self.tell(f"{attempt.start.tool} is cancelled, and goes on")
+
+    def effect(self, attempt: Attempt, key: str) -> None:
+        """An effect outside, with a point before it and one after it."""
+        process, tool = PROCESS.get(), attempt.start.tool
+        if self._ends(process, f"before an effect of {tool}"):
+            _die()
+        earlier = [other.effects for other in self.attempts if other.call == attempt.call and other is not attempt]
+        is_other = any(earlier) and not any(key in effects for effects in earlier)
+        attempt.effects.append(key)
+        self.tell(f"{tool} makes an effect under the key {key}{', which is another one' if is_other else ''}")
+        if self._ends(process, f"after an effect of {tool}"):
+            _die()
+
+    def delivered(self) -> None:
+        """A delivery is over: whoever is outside looks at the job."""
+        self._start(self._look())
+
+    async def _look(self) -> None:
+        for name in list(self.backend.store.tree(self.job_id).jobs):
+            snapshot = await self.backend.reader.job(name)
+            if snapshot is not None:
+                await self._people.look(snapshot)
+        job = self.backend.store.tree(self.job_id).jobs.get(self.job_id)
+        if job is not None and job.ended and not self.ended_seconds:
+            self.ended_seconds = self.loop.seconds
+            self.tell(f"the job ends: {job.status}")
+
+    def _sweep(self) -> None:
+        """The hourly schedule, for as long as the job lives."""
+        if not self.ended_seconds:
+            self.backend.queue.accept(message_to(_SETTINGS, SWEEP_ENDPOINT, ""))
+            self._later(_HOUR, self._sweep)
+
+    def _start(self, work: Any) -> None:
+        """Let something happen outside of all processes."""
+        self.loop.create_task(work, context=Context())
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        self.loop.call_later(seconds, act, context=Context())
+
+
+_MAY_STOP = "\0"
+
+
+def points_of(reached: list[str]) -> list[Point]:
+    """The points of a run: what was reached, and where a tool waits also that its process is stopped."""
+    points = [Point(number, what.removesuffix(_MAY_STOP)) for number, what in enumerate(reached, 1)]
+    stops = [Point(one.number, one.what, stopped=True) for one in points if reached[one.number - 1].endswith(_MAY_STOP)]
+    return [*points, *stops]
+
+
+def _die() -> NoReturn:
+    raise Crashed("the process is dead")
+
+
+def _call(attempt: Attempt) -> str:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in attempt.start.arguments.items())
+    return f"{attempt.start.tool}({arguments})"
