@@ -57,7 +57,7 @@ def recorded(job: Job, history: History) -> Recorded:
 def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
     from baton.conversation import exchanges  # noqa: PLC0415 - calls of most agents have no need of it
 
-    return tuple([message for entry in sessions for message in exchanges.told(entry)])
+    return tuple([message for entry in sessions for message in exchanges.as_prompt(entry)])
 
 
 async def runner_turn(

@@ -23,7 +23,7 @@ from baton.testing.records import Attempt, ToolStart
 from baton.tools.contained import Outcome
 from baton.tools.context import ToolContext
 from baton.tools.running_calls import RunningCalls
-from baton.tools.tool import Tool
+from baton.tools.tool import Runnable
 
 _SLOW, _SLOWEST_SECONDS = 11, 20.0
 
@@ -60,7 +60,7 @@ class WatchedCalls(RunningCalls):
         self._world = world
 
     async def _outcome(
-        self, running: Any, task: asyncio.Task[Outcome], tool: Tool, context: ToolContext, limit_seconds: float
+        self, running: Any, task: asyncio.Task[Outcome], tool: Runnable, context: ToolContext, limit_seconds: float
     ) -> Outcome:
         try:
             return await super()._outcome(running, task, tool, context, limit_seconds)

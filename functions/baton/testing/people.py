@@ -9,7 +9,7 @@ from typing import Any, cast
 from baton.api.auth import Principal
 from baton.api.jobs.approval_list import approvals_of
 from baton.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
-from baton.commands.complete import CompletionBody
+from baton.commands.signal import CompletionBody
 from baton.container import Container
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS

@@ -123,7 +123,7 @@ class World:
         names = {"job_id": random_job_id(token), "session_id": f"session_{token}", "tenant": TENANT}
         job = new_job(body, self._registry, **names, now_ms=self.now_ms())
         self.job_id = job.id
-        await self._api.acceptance.submit(job, body.task)
+        await self._api.commands.submit(job, body.task)
 
     def now_ms(self) -> int:
         """The time."""
