@@ -103,8 +103,8 @@ def test_a_new_module_must_be_placed(copy: Path) -> None:
 
 
 def test_every_package_of_ours_is_looked_at() -> None:
-    """A new top-level package must be added to the linter's roots."""
+    """A new top-level package must be added to the linter's roots; deployed functions are each a file of two lines."""
     config = configparser.ConfigParser()
     config.read(ROOT / CONFIG, encoding="utf-8")
-    packages = {path.parent.name for path in ROOT.glob("[a-su-z]*/*/__init__.py")}
+    packages = {path.parent.name for path in ROOT.glob("[a-su-z]*/*/__init__.py")} - {"handlers"}
     assert set(config["importlinter"]["root_packages"].split()) == packages == set(PACKAGES)

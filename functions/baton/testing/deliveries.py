@@ -36,7 +36,7 @@ def delivery_headers(outgoing: Outgoing, message_id: str, retried: int, signatur
 def callback_of(failed: Failed, now_ms: int, retries: int, timeout_seconds: int) -> Outgoing:
     """Make the message that tells of the failure."""
     outgoing, answer = failed.outgoing, failed.answer
-    told = {
+    failed_message = {
         "status": answer.status if answer else 0,
         "header": {},
         "body": base64.b64encode(answer.body if answer else b"connection closed").decode(),
@@ -52,7 +52,7 @@ def callback_of(failed: Failed, now_ms: int, retries: int, timeout_seconds: int)
         "dlqId": f"dlq_{failed.message_id}",
     }
     return Outgoing(
-        body=json.dumps(told),
+        body=json.dumps(failed_message),
         url=outgoing.failure_callback,
         retries=retries,
         flow=outgoing.callback_flow,

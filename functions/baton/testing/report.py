@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from baton.testing.comparing import comparable, leaves
 from baton.testing.process import Point
 from baton.testing.records import Attempt, Run
-from baton.testing.told import comparable, leaves
 
 _KEY = "use ctx.idempotency_key, or what follows from it: it is the same in every attempt"
 _MEMORY = "keep nothing in memory between calls, and let results follow from the arguments and the key"
@@ -53,9 +53,9 @@ class Report:
 
     def __init__(self, points: list[Point], usual: Run, other: Run, runs: list[Run]) -> None:
         self.points, self.usual, self.runs = points, usual, runs
-        self._told = _comparable(usual)
+        self._usual = _comparable(usual)
         second = _comparable(other)
-        self._own = {path for path in self._told.keys() | second.keys() if self._told.get(path) != second.get(path)}
+        self._own = {path for path in self._usual.keys() | second.keys() if self._usual.get(path) != second.get(path)}
         self._keys, keys = _keys_of(usual), _keys_of(other)
         self._calls = [call for call in self._keys if call in keys]  # the same in every world
         self.different = [run for run in runs if self._difference(run)]
@@ -67,7 +67,7 @@ class Report:
         """Raise AssertionError with the shortest story of what is wrong."""
         __tracebackhide__ = True
         if self.findings:
-            raise AssertionError(min((finding.story for finding in self.findings), key=lambda told: told.count("\n")))
+            raise AssertionError(min((finding.story for finding in self.findings), key=lambda story: story.count("\n")))
 
     def _in(self, run: Run) -> Iterator[Finding]:
         yield from self._effects(run)
@@ -80,10 +80,10 @@ class Report:
             yield Finding(run, "", f"the job ends otherwise: {difference}", _MEMORY)
 
     def _difference(self, run: Run) -> str:
-        told = _comparable(run)
-        for path in [*self._told, *(path for path in told if path not in self._told)]:
-            if path not in self._own and told.get(path, _NOTHING) != self._told.get(path, _NOTHING):
-                return f"{path} is {told.get(path, _NOTHING)!r} instead of {self._told.get(path, _NOTHING)!r}"
+        compared = _comparable(run)
+        for path in [*self._usual, *(path for path in compared if path not in self._usual)]:
+            if path not in self._own and compared.get(path, _NOTHING) != self._usual.get(path, _NOTHING):
+                return f"{path} is {compared.get(path, _NOTHING)!r} instead of {self._usual.get(path, _NOTHING)!r}"
         return ""
 
     def _effects(self, run: Run) -> Iterator[Finding]:
@@ -124,8 +124,8 @@ def _add(tools: list[str], tool: str) -> None:
 
 
 def _comparable(run: Run) -> dict[str, object]:
-    told = {"status": run.status, "result": run.result, "error": run.error, "messages": run.model_messages}
-    return dict(leaves(comparable(told, run.names)))
+    compared = {"status": run.status, "result": run.result, "error": run.error, "messages": run.model_messages}
+    return dict(leaves(comparable(compared, run.names)))
 
 
 def _keys_of(run: Run) -> dict[str, tuple[str, set[str]]]:

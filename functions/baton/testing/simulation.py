@@ -11,12 +11,12 @@ from typing import Any
 
 from baton.agents.registry import Registry
 from baton.api.jobs.view import job_view
+from baton.testing.comparing import messages_of
 from baton.testing.ports import Left
 from baton.testing.process import Point
 from baton.testing.process_memory import ProcessMemory, tool_namespaces
 from baton.testing.records import Decide, Outcomes, Run
 from baton.testing.report import Report
-from baton.testing.told import messages_of
 from baton.testing.world import WORK, Scene, World, points_of
 
 FAULTS = ("duplicates", "reorder", "forgetful_store", "slow_model", "failing_provider")
@@ -63,7 +63,7 @@ class Simulation:
         scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, _checked(faults))
         with self._played(scene) as world:
             world.backend.leave(self._left, world.ended_seconds)
-            return await _told(world, None)
+            return await _outcome(world, None)
 
     async def crash_everywhere(
         self,
@@ -79,13 +79,13 @@ class Simulation:
         """Run the job once without a crash, and once for each point at which its process can end; see `run`."""
         scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, _checked(faults))
         with self._played(scene) as world:
-            reached, usual = world.points, await _told(world, None)
+            reached, usual = world.points, await _outcome(world, None)
         with self._played(scene) as world:
-            other = await _told(world, None)
+            other = await _outcome(world, None)
         points, runs = points_of(reached), list[Run]()
         for point in points:
             with self._played(scene, point) as world:
-                runs.append(await _told(world, point))
+                runs.append(await _outcome(world, point))
         return Report(points, usual, other, runs)
 
     @staticmethod
@@ -114,7 +114,7 @@ def _checked(faults: Collection[str]) -> frozenset[str]:
     return frozenset(faults)
 
 
-async def _told(world: World, point: Point | None) -> Run:
+async def _outcome(world: World, point: Point | None) -> Run:
     snapshot = await world.backend.reader.job(world.job_id)
     assert snapshot is not None, "the job was submitted"
     view = job_view(snapshot, world.now_ms(), most_bytes=_NO_LIMIT)

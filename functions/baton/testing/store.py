@@ -37,7 +37,7 @@ class Surroundings(Protocol):
         """A point at which the process can die."""
         ...
 
-    def tell(self, what: str) -> None:
+    def record(self, what: str) -> None:
         """Add to the story."""
         ...
 
@@ -83,7 +83,7 @@ class SimulatedStore(InMemoryStore):
         root, tree = self._versions[-self._world.dice.whole(1, 2, _HOW_MUCH)]
         self._forgets_at = 0
         self.trees[root] = tree
-        self._world.tell("the store forgets its last writes")
+        self._world.record("the store forgets its last writes")
 
     def _named(self, claim: Claim) -> str:
         kind = kind_of(claim.item_key)

@@ -118,8 +118,8 @@ class World:
 
     async def _submit(self) -> None:
         scene, token = self.scene, self.backend.tokens.token()
-        told = {"jobType": scene.agent, "taskDescription": scene.task, "inputData": scene.input_data}
-        body = SubmitBody.model_validate({**told, "sessionId": scene.session})
+        submitted = {"jobType": scene.agent, "taskDescription": scene.task, "inputData": scene.input_data}
+        body = SubmitBody.model_validate({**submitted, "sessionId": scene.session})
         names = {"job_id": random_job_id(token), "session_id": f"session_{token}", "tenant": TENANT}
         job = new_job(body, self._registry, **names, now_ms=self.now_ms())
         self.job_id = job.id
@@ -129,7 +129,7 @@ class World:
         """The time."""
         return self.clock.now_ms()
 
-    def tell(self, what: str) -> None:
+    def record(self, what: str) -> None:
         """Add to the story."""
         self.story.append((self.loop.seconds, what))
 
@@ -137,7 +137,7 @@ class World:
         """The process that takes the next delivery; a new one has forgotten everything."""
         self._deliveries += 1
         if self._deliveries > _MOST_DELIVERIES:
-            self.tell("it does not come to an end")
+            self.record("it does not come to an end")
             self.loop.stop()
         if self._process is None or not self._process.alive or self._process.container.stopping.begun:
             self._memory.restore()
@@ -159,7 +159,7 @@ class World:
         if self._died or self._point is None or self._point.number != len(self.points):
             return False
         self._died = True
-        self.tell(f"{self._point}")
+        self.record(f"{self._point}")
         if self._point.stopped:
             process.stop()
         else:
@@ -184,20 +184,20 @@ class World:
         again = any(other.start.idempotency_key == attempt.start.idempotency_key for other in self.attempts)
         self.attempts.append(attempt)
         self._at_work[id(attempt)] = (PROCESS.get(), attempt, [0])
-        self.tell(f"{_call(attempt)} starts{' again' if again else ''}, attempt {attempt.start.attempt}")
+        self.record(f"{_call(attempt)} starts{' again' if again else ''}, attempt {attempt.start.attempt}")
 
     def ended(self, attempt: Attempt) -> None:
         """Its work is over."""
         del self._at_work[id(attempt)]
         if attempt.failure:
-            self.tell(f"{attempt.start.tool} fails: {attempt.failure}: {attempt.message}")
+            self.record(f"{attempt.start.tool} fails: {attempt.failure}: {attempt.message}")
 
     def swallowed(self, key: str) -> None:
         """A call was cancelled and goes on."""
         for attempt in self.attempts:
             if attempt.start.idempotency_key == key and not attempt.swallowed:
                 attempt.swallowed = True
-                self.tell(f"{attempt.start.tool} is cancelled, and goes on")
+                self.record(f"{attempt.start.tool} is cancelled, and goes on")
 
     def effect(self, attempt: Attempt, key: str) -> None:
         """An effect outside, with a point before it and one after it."""
@@ -207,7 +207,7 @@ class World:
         earlier = [other.effects for other in self.attempts if other.call == attempt.call and other is not attempt]
         is_other = any(earlier) and not any(key in effects for effects in earlier)
         attempt.effects.append(key)
-        self.tell(f"{tool} makes an effect under the key {key}{', which is another one' if is_other else ''}")
+        self.record(f"{tool} makes an effect under the key {key}{', which is another one' if is_other else ''}")
         if self._ends(process, f"after an effect of {tool}"):
             _die()
 
@@ -223,7 +223,7 @@ class World:
         job = self.backend.store.tree(self.job_id).jobs.get(self.job_id)
         if job is not None and job.ended and not self.ended_seconds:
             self.ended_seconds = self.loop.seconds
-            self.tell(f"the job ends: {job.status}")
+            self.record(f"the job ends: {job.status}")
 
     def _sweep(self) -> None:
         """The hourly schedule, for as long as the job lives."""

@@ -17,7 +17,7 @@ from tests.contract.store_cluster.whole_job import WholeJob
 from tests.contract.store_scale.finished_jobs import ORIGINAL_ID, listed, write_copies
 
 FINISHED = 10_000
-KEYS_OF_A_JOB = 6
+KEYS_OF_A_JOB = 5
 ROWS_OF_A_JOB = 5
 # Of one tenant and one session within ten minutes: a shelf and a catalogue of all, and of the tenant, and the session.
 LIST_KEYS = 5

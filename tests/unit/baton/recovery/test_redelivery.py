@@ -200,7 +200,7 @@ async def test_copies_of_a_fact_about_an_unknown_job_bring_back_one() -> None:
     assert first.startswith(cancellation.id)
 
 
-async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_of_an_hour(
+async def test_a_command_about_an_unknown_job_comes_back_each_minute_for_a_quarter_of_an_hour(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Then it is dropped, with an alert."""
@@ -216,7 +216,7 @@ async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_
     seen = len(stage.outgoing())
     assert (await give_up(stage, cancellation, "cb2", "m-witness")).word == "dropped"
     assert len(stage.outgoing()) == seen
-    assert "ALERT the fact" in caplog.text
+    assert "ALERT the command" in caplog.text
 
 
 async def test_a_fact_about_a_forgotten_child_comes_back_while_its_root_lives() -> None:

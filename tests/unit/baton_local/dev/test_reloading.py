@@ -61,7 +61,7 @@ async def test_a_change_starts_it_again_and_nothing_else(project: Path, tmp_path
         (project / "code.py").write_text("VALUE = 2\n")
         await until(lambda: stage.changes == 3)
         after = supervisor.process_ids()
-    assert stage.said == ["app: code.py has changed: starting again with it"]
+    assert stage.said == ["app: code.py has changed: starting again with it", "app: runs with the saved code"]
     assert (after["redis"], after["app"] == before["app"]) == (before["redis"], False)
 
 
@@ -78,7 +78,7 @@ async def test_what_is_no_code_changes_nothing(project: Path, tmp_path: Path) ->
         (project / "more/tools.py").write_text("x = 1\n")  # seen, and after those
         await until(lambda: stage.said)
         await until(lambda: stage.changes == 2)
-    assert stage.said == ["app: more/tools.py has changed: starting again with it"]
+    assert stage.said == ["app: more/tools.py has changed: starting again with it", "app: runs with the saved code"]
     assert supervisor.process_ids() != before
 
 
