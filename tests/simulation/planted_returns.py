@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from baton.commands import cancel
 from baton.commands import retry as retry_command
 from baton.commands.submit import SubmitJob
-from baton.engine import retry as retrying
+from baton.engine import job_retry as retrying
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.patch import Patch as WrittenPatch
-from baton.engine.retry import EndedJob
+from baton.engine.job_retry import EndedJob
 from baton.engine.state import CallRecord
 from baton.engine.step_results import Cancelled, Retried
 from baton.engine.transitions import CallStatus

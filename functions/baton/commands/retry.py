@@ -2,7 +2,7 @@
 
 The call publishes its backup message, has the job in the slot table, and commits the new run. The backup message looks
 at a run that has begun as the sweep does: a failover may have made the store, or the admission, forget it. Which calls
-run again: `engine.retry`. Must not: bring back what is gone.
+run again: `engine.job_retry`. Must not: bring back what is gone.
 """
 
 from baton.admission.slot_client import SlotClient
@@ -14,7 +14,7 @@ from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.answers import Recorded
 from baton.engine.decide import retry
 from baton.engine.effects import Changes
-from baton.engine.retry import why_not
+from baton.engine.job_retry import why_not
 from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.work_items import WorkItem

@@ -23,7 +23,7 @@ from baton.console.gate import Visit
 from baton.console.pages import HEADERS, render
 from baton.console.timeline import Line, Timeline
 from baton.container import Container
-from baton.settings.prices import Prices
+from baton.settings.service_prices import Prices
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import StoreError
 

@@ -1,7 +1,7 @@
 """decide(state, step result, now) → Decision: the one place where a job's state changes.
 
 Pure and total over the union of step results. A turn decides in turn.py, a tool call in tool_call.py; how a job begins,
-ends and is remembered is in lifecycle.py, how it runs again in retry.py. A tool run and the taking in of its result are
+ends and is remembered is in lifecycle.py, how it runs again in job_retry.py. A tool run and the taking in of its result are
 one COMMIT where the item between them needs no work: it writes what the two would have written, one after the other.
 """
 
@@ -10,11 +10,11 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from baton.engine import budget, lifecycle, tool_call, turn
-from baton.engine import retry as retrying
+from baton.engine import job_retry as retrying
 from baton.engine.attempts import is_given_up, process_died
 from baton.engine.effects import Changes, Decision, counted
+from baton.engine.job_retry import EndedJob
 from baton.engine.lifecycle import submitted
-from baton.engine.retry import EndedJob
 from baton.engine.state import Job, State
 from baton.engine.step_results import (
     Admitted,

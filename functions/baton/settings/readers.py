@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any
 
-from baton.settings.prices import LIST, Prices
+from baton.settings.service_prices import LIST, Prices
 from baton_events.setting import require_https
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")

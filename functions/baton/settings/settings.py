@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from baton.sdk.record import Record
-from baton.settings.prices import LIST_PRICES, Prices
+from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.settings.store import secrets_of, shown_address
 from baton.settings.table import SETTINGS
 from baton_events.errors import SettingsError, join_problems

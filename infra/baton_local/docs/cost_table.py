@@ -1,6 +1,6 @@
 """The tables of costs in docs/operations.md: what a typical job uses, at list prices, for so many jobs a month.
 
-Invariant: prices are those of `baton.settings.prices`, and use is what its ledger and the meters said
+Invariant: prices are those of `baton.settings.service_prices`, and use is what its ledger and the meters said
 (`tests/e2e/test_costs.py` holds it); what is assumed is named here and told on the page. Pure.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import fields
 
-from baton.settings.prices import LIST, LIST_PRICES, Cost, Paid, cost_of
+from baton.settings.service_prices import LIST, LIST_PRICES, Cost, Paid, cost_of
 from baton_local.docs.markdown_table import markdown_table
 
 # Assumed: how long functions wait for models and tools. Turns and calls are those of the typical job.

@@ -12,7 +12,7 @@ from baton.api.problem import invalid
 from baton.container import Container
 from baton.engine.all_jobs.ends import MonthUsed
 from baton.runtime.metering import OVERHEAD
-from baton.settings.prices import LIST, Paid, Prices, cost_of
+from baton.settings.service_prices import LIST, Paid, Prices, cost_of
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
 

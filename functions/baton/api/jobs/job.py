@@ -17,7 +17,7 @@ from baton.api.jobs.view import job_view
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.api.session_line import Sessions
 from baton.container import Container
-from baton.engine.retry import EndedJob, why_not
+from baton.engine.job_retry import EndedJob, why_not
 from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.transitions import CallStatus, JobStatus

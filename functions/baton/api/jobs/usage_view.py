@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.state import Usage
 from baton.sdk.limits import Used
-from baton.settings.prices import Cost, Paid, Prices, cost_of
+from baton.settings.service_prices import Cost, Paid, Prices, cost_of
 from baton.storage.ports.jobs import Snapshot
 
 

@@ -15,7 +15,7 @@ from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.redaction import redacted
-from baton.settings.prices import LIST_PRICES, Prices
+from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.storage.ports.jobs import Snapshot
 from baton_events.ids import job_of_call
 from baton_events.timestamps import rfc3339

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from baton.engine.all_jobs.slots import SlotState
-from baton.engine.retry import EndedJob
+from baton.engine.job_retry import EndedJob
 from baton.engine.state import NOTHING_USED, Job, State, Usage
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.record import Record

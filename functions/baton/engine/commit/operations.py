@@ -43,8 +43,8 @@ from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import Spent, more
 from baton.engine.commit.writing import changed, created
 from baton.engine.effects import Changes
+from baton.engine.job_retry import EndedJob
 from baton.engine.outbox import Continuation
-from baton.engine.retry import EndedJob
 from baton.engine.state import NOTHING_USED, CallRecord, Job, State
 from baton.engine.transcript import recalled as remembered
 from baton.engine.work_items import ItemKind, WorkItem

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from baton.settings.prices import LIST, Prices
+from baton.settings.service_prices import LIST, Prices
 from tests.unit.baton.api.client import with_keys
 from tests.unit.baton.console.operator import Operator, operator_of
 from tests.unit.baton.kit.stage import Stage

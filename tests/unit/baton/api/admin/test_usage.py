@@ -2,7 +2,7 @@
 
 import pytest
 
-from baton.settings.prices import LIST
+from baton.settings.service_prices import LIST
 from baton_events.timestamps import rfc3339
 from tests.unit.baton.api.client import ADMIN, Api
 

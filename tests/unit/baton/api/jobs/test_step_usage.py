@@ -9,7 +9,7 @@ from msgspec import structs
 from baton.api.jobs.usage_view import step_usage
 from baton.engine.state import Job, Usage
 from baton.sdk.limits import Used
-from baton.settings.prices import LIST_PRICES
+from baton.settings.service_prices import LIST_PRICES
 from baton.storage.ports.jobs import Snapshot
 from tests.unit.baton.api.client import Api
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from baton.engine.decide import cancel, decide, retry
 from baton.engine.effects import Changes, Decision
-from baton.engine.retry import EndedJob, why_not
+from baton.engine.job_retry import EndedJob, why_not
 from baton.engine.state import CallRecord
 from baton.engine.step_results import Cancelled, Retried, Undeliverable
 from baton.engine.transitions import CallStatus, JobStatus

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import fields
 
-from baton.settings.prices import LIST, Paid, Prices, cost_of
+from baton.settings.service_prices import LIST, Paid, Prices, cost_of
 from baton.settings.settings import read_settings
 from baton_events.errors import SettingsError
 
