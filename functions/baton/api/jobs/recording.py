@@ -167,8 +167,9 @@ def _is(part: Mapping[str, Any], kind: EventType) -> bool:
 
 
 def camel(record: Any) -> dict[str, Any]:
-    """A flat record as JSON with the names of the wire."""
-    return {to_camel(name): value for name, value in to_builtins(record).items()}
+    """A flat record as JSON with the names of the wire, and also what has its default."""
+    values = {name: getattr(record, name) for name in record.__struct_fields__}
+    return {to_camel(name): value for name, value in to_builtins(values).items()}
 
 
 async def collect(reader: Reader, job_id: str) -> dict[str, JobSource]:
