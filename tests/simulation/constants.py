@@ -5,10 +5,9 @@ imported. What a deployment sets has the default of the settings.
 """
 
 from baton.api.jobs.job import BODY_LIMIT_BYTES
-from baton.engine.all_jobs.slots import KEEP_SLOT_MS
+from baton.engine.all_jobs.slots import KEEP_SLOT_MS, STALLED_AFTER_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton.recovery.outage import LOOKS_EVERY_MS
-from baton.recovery.sweep import STALLED_AFTER_MS
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
 from baton.sdk.limits import Limits
 from baton.settings.settings import Settings

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from baton.admission.slot_client import SlotClient
 from baton.clock import Clock
 from baton.commands.command_result import CommandResult
-from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, Entry, SlotState
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue.dispatch import dispatch
@@ -23,7 +23,6 @@ from baton_events.ids import CHILD_SEPARATOR, root_of
 from baton_events.schema import Event
 from baton_events.timestamps import milliseconds
 
-STALLED_AFTER_MS = 60_000
 # For so long a message is published again where a failover forgot its job; longer while its root lives.
 PATIENCE_MS = 900_000
 

@@ -1,8 +1,9 @@
 """decide(state, step result, now) → Decision: the one place where a job's state changes.
 
 Pure and total over the union of step results. A turn decides in turn.py, a tool call in tool_call.py; how a job begins,
-ends and is remembered is in lifecycle.py, how it runs again in job_retry.py. A tool run and the taking in of its result are
-one COMMIT where the item between them needs no work: it writes what the two would have written, one after the other.
+ends and is remembered is in lifecycle.py, how it runs again in job_retry.py. A tool run and the taking in of its result
+are one COMMIT where the item between them needs no work: it writes what the two would have written, one after the
+other.
 """
 
 from typing import assert_never

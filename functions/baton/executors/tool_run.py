@@ -31,7 +31,7 @@ from baton.tools.arguments import InvalidArguments
 from baton.tools.contained import CutShortError
 from baton.tools.context import NoOperations, ToolContext
 from baton.tools.pending import ChildTask, Pending
-from baton.tools.results import InvalidResult
+from baton.tools.return_type import InvalidResult
 from baton.tools.running_calls import OverLimitError, RunningCalls, StillRunsError
 from baton.tools.tool import WEEK_SECONDS, Runnable, Tool
 from baton.tools.tool_error import ToolError

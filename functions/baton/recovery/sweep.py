@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from baton.admission.slot_client import arm_sweep, notify_granted
 from baton.clock import Clock
-from baton.engine.all_jobs.slots import TOMBSTONE_MS, Entry, SlotTable
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS, Entry, SlotTable
 from baton.engine.commit.answers import Reconciled
 from baton.queue.dispatch import Outcome, dispatch
 from baton.recovery.dead_letters import DeadCallbacks
@@ -29,8 +29,6 @@ from baton_events.ids import root_of
 from baton_events.schema import SWEEP_ENDPOINT
 
 _log = logging.getLogger("baton.sweep")
-
-STALLED_AFTER_MS = 60_000
 
 
 class Page(Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing_extensions import ParamSpec, TypeVar
 from baton.sdk.own_threads import in_own_thread
 from baton.tools.arguments import ArgumentSchema
 from baton.tools.context import ToolContext
-from baton.tools.results import ResultSchema
+from baton.tools.return_type import ResultSchema
 from baton.tools.signature import read_docstring, read_signature
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name

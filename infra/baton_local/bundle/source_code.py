@@ -20,6 +20,7 @@ from baton_local.bundle.libraries import FOLDER, PYTHON, PYTHON_VERSION
 from baton_local.dev.stack_error import StackError
 
 OWN_PACKAGES = ("baton", "baton_events")
+_FOR_TESTS = ("baton/testing", "baton/storage/in_memory")
 HANDLERS = Path("functions", "handlers")
 REQUIREMENTS = "requirements.txt"
 _MADE_BY_TOOLS = {"__pycache__", "node_modules"}
@@ -31,6 +32,8 @@ def copy_own(folder: Path) -> None:
     """Copy our packages, and say which version they are; the local stack and the tests stay behind."""
     for package in OWN_PACKAGES:
         _copy(Path(str(files(package))), folder / package)
+    for part in _FOR_TESTS:
+        shutil.rmtree(folder / part)
     ours = version(DISTRIBUTION)
     metadata = folder / f"{DISTRIBUTION.replace('-', '_')}-{ours}.dist-info" / "METADATA"
     metadata.parent.mkdir()

@@ -16,7 +16,7 @@ import httpx
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.place import Place, with_place
 from baton_local.dev.stack_error import StackError
-from baton_local.doctor.checkup import SignalAnswer, examine
+from baton_local.doctor.checkup import Services, examine
 from baton_local.doctor.finding import Level, document, screen
 
 _END = ("completed", "failed", "cancelled")
@@ -102,7 +102,7 @@ def _fail(text: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def doctor(place: Place, *, timeout_seconds: int, no_probe: bool, as_json: bool) -> None:
     """Check a deployment, and name the way out of each fault."""
-    findings = asyncio.run(examine(place.environment, SignalAnswer.of, 0 if no_probe else timeout_seconds))
+    findings = asyncio.run(examine(place.environment, Services.of, 0 if no_probe else timeout_seconds))
     well = not any(finding.level is Level.FAILED for finding in findings)
     print(document(findings, place.origin) if as_json else screen(findings, place.origin))
     sys.exit(0 if well else 1)

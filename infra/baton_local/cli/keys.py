@@ -31,7 +31,7 @@ from baton_local.dev.secrets_file import (
     remove_api_key_entry,
 )
 from baton_local.dev.stack_error import StackError
-from baton_local.doctor.checkup import SignalAnswer
+from baton_local.doctor.checkup import Services
 from baton_local.doctor.next_key import refusals
 
 _NEEDED = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY", "WORKER_BASE_URL")
@@ -69,7 +69,7 @@ def roll(place: Place, *, check: bool, write: Path | None) -> None:
 
 
 async def _roll(settings: Settings, *, check: bool) -> SigningKeys:
-    outside = SignalAnswer.of(settings)
+    outside = Services.of(settings)
     try:
         await _require_ready(settings, outside.setup, outside.clock.now_ms() // 1000)
         return await (outside.setup.signing_keys() if check else outside.setup.roll_signing_keys())

@@ -29,7 +29,7 @@ from baton_local.setup.account import Account
 
 
 @dataclass(frozen=True)
-class SignalAnswer:
+class Services:
     """Store, queue, time; `memory`: None where no vector index is set."""
 
     store: StoreCheck
@@ -42,7 +42,7 @@ class SignalAnswer:
     memory: LongTermMemory | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> "SignalAnswer":
+    def of(cls, settings: Settings) -> "Services":
         """The services that the settings name."""
         return cls(
             store=RedisCheck(settings),
@@ -64,7 +64,7 @@ class SignalAnswer:
 
 
 async def examine(
-    environment: Mapping[str, str], outside_of: Callable[[Settings], SignalAnswer], probe_seconds: int
+    environment: Mapping[str, str], outside_of: Callable[[Settings], Services], probe_seconds: int
 ) -> list[Finding]:
     """What is to be said of a deployment; `probe_seconds` 0 sends no probes."""
     settings, found = read(environment)
@@ -80,7 +80,7 @@ async def examine(
         await outside.close()
 
 
-async def _around(settings: Settings, outside: SignalAnswer, probe_seconds: int) -> list[Finding]:
+async def _around(settings: Settings, outside: Services, probe_seconds: int) -> list[Finding]:
     found = list[Finding]()
     if settings.resp_url or (settings.redis_url and settings.redis_token):
         found += await look_at_store(outside.store, outside.clock, outside.randomness.token(), settings)
@@ -101,7 +101,7 @@ async def _around(settings: Settings, outside: SignalAnswer, probe_seconds: int)
     return [*found, *await probe(settings, outside, probe_seconds)]
 
 
-async def probe(settings: Settings, outside: SignalAnswer, seconds: int) -> list[Finding]:
+async def probe(settings: Settings, outside: Services, seconds: int) -> list[Finding]:
     """What becomes of a signed message to each endpoint, and what the clocks say."""
     name = outside.randomness.token()
     return await Probes(outside.queue, outside.records, outside.clock, name).send(settings, seconds)

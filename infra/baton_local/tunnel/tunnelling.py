@@ -19,7 +19,7 @@ from baton_local.dev.parts import PYTHON
 from baton_local.dev.ports import LOOPBACK
 from baton_local.dev.stack_error import StackError
 from baton_local.dev.supervisor import Supervisor
-from baton_local.doctor.checkup import SignalAnswer, probe
+from baton_local.doctor.checkup import Services, probe
 from baton_local.doctor.finding import Finding
 from baton_local.setup.account import Account
 from baton_local.setup.difference import described, difference
@@ -108,7 +108,7 @@ class Tunnelling:
 
     async def check(self, settings: Settings, seconds: int) -> list[Finding]:
         """What becomes of a signed probe to each endpoint."""
-        outside = SignalAnswer.of(settings)
+        outside = Services.of(settings)
         try:
             return await probe(settings, outside, seconds)
         finally:

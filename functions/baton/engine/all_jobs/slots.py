@@ -17,6 +17,8 @@ from baton_events.ids import is_child, root_of
 
 Want = Literal["slot", "none", "gone"]
 
+# A job at which nothing was done for so long counts as stalled, and is redriven.
+STALLED_AFTER_MS = 60_000
 KEEP_SLOT_MS = 60_000
 # The entry of an ended job stays this long, and until a sweep has found it ended: its backup message may create it
 # again.

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from baton.commands.after_failover import STALLED_AFTER_MS
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.storage.in_memory.admission import Kept
 from baton_events.schema import AgentLoopInit, Event, Submission
 from tests.unit.baton.kit.stage import SETTINGS, Stage

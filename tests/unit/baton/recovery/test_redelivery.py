@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.commands.after_failover import PATIENCE_MS, STALLED_AFTER_MS
+from baton.commands.after_failover import PATIENCE_MS
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of

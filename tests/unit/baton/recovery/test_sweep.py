@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from baton.engine.all_jobs.slots import TOMBSTONE_MS, SlotState, SlotTable
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS, SlotState, SlotTable
 from baton.engine.commit.answers import Reconciled
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
-from baton.recovery.sweep import STALLED_AFTER_MS, Page, read_page
+from baton.recovery.sweep import Page, read_page
 from baton_events.errors import MalformedEventError, PublishError
 from baton_events.ids import event_id
 from tests.fakes import FakeStore

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from baton.engine.all_jobs.slots import PAGE, Entry, SlotTable
+from baton.engine.all_jobs.slots import PAGE, STALLED_AFTER_MS, Entry, SlotTable
 from baton.engine.commit.answers import Reconciled
-from baton.recovery.sweep import STALLED_AFTER_MS, Page, read_page
+from baton.recovery.sweep import Page, read_page
 from baton_events.errors import StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 from tests.fakes import FakeStore

@@ -1,8 +1,8 @@
 """Asking for a sweep now: often, by many, and where store or queue fail."""
 
-from baton.engine.all_jobs.slots import ASKED_EVERY_MS
+from baton.engine.all_jobs.slots import ASKED_EVERY_MS, STALLED_AFTER_MS
 from baton.recovery.outage import SweepRequests
-from baton.recovery.sweep import STALLED_AFTER_MS, read_page
+from baton.recovery.sweep import read_page
 from baton_events.errors import PublishError
 from baton_events.schema import SWEEP_ENDPOINT
 from tests.unit.baton.kit.stage import BASE, Stage

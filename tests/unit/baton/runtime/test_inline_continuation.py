@@ -8,6 +8,7 @@ from msgspec import structs
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.engine.commit.answers import Claim, Committed
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
@@ -17,7 +18,6 @@ from baton.engine.work_items import ItemKind
 from baton.handlers import agent_loop
 from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
-from baton.recovery.sweep import STALLED_AFTER_MS
 from baton.runtime import pipeline
 from baton.runtime.policy import AT_ONCE, LEASE_MS
 from baton.runtime.spec import guard_ms

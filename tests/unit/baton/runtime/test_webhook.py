@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from baton.app import SPECS, build_app
 from baton.container import FORGED_PER_MINUTE
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.queue.qstash.verifier import QueueVerifier
-from baton.recovery.sweep import STALLED_AFTER_MS
 from baton.runtime import claims
 from baton.runtime.webhook import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
 from baton_events.errors import StoreError

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
-from baton.tools.results import InvalidResult
+from baton.tools.return_type import InvalidResult
 from baton.tools.tool import tool
 
 PENDING = Pending(timeout_seconds=1)
