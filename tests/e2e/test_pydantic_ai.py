@@ -45,11 +45,11 @@ def test_a_run_survives_kill_9_in_each_kind_of_piece(agent_app: Any, tmp_path: P
     notes = tmp_path / "notes"
     app = agent_app("tests.e2e.pydantic_ai_agents:registry", NOTES=str(notes), **SETTINGS)
     job_id = app.submit("planner", "Plan a trip.", {"who": "Ann"})
-    for piece in ("model 0", "begin train", "model 1"):
+    for piece in ("model 0", "begin train"):
         wait_for(notes, piece)
         crash(app)
     approve(app, job_id)
-    for piece in ("book", "model 2", "model 3"):
+    for piece in ("book", "model 3"):
         wait_for(notes, piece)
         crash(app)
     job = app.wait(job_id, limit_seconds=120)
