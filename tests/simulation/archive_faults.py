@@ -10,6 +10,7 @@ from tests.fakes import FakeArchive
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT
 from tests.simulation.store_writes import check, excuse
+from tests.simulation.watching import Op
 from tests.simulation.wire import at_once
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class SimArchive:
         """What is left of a tree."""
         return await self._ask("tombstone", job_id, lambda: self._fake.tombstone(job_id))
 
-    async def _ask(self, op: str, job_id: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    async def _ask(self, op: Op, job_id: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """One script on a job's tag."""
         world, root = self._world, root_of(job_id)
 

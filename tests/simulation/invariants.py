@@ -20,7 +20,7 @@ from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
 from tests.simulation.inline_continuation import is_only_marked
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
-from tests.simulation.watching import at, of
+from tests.simulation.watching import Op, at, of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -33,7 +33,7 @@ class Write(Struct, frozen=True):
     """
 
     world: "World"
-    op: str
+    op: Op
     claim: Claim | None
     before: Tree
     after: Tree
@@ -258,7 +258,7 @@ ON_WRITE = (
     of("jobs", limits_hold),
     at("claim", work_begins_with_a_slot),
     at("claim", no_item_begins_early),
-    at("look", a_sweep_redrives_only_what_is_lost),
+    at("reconcile", a_sweep_redrives_only_what_is_lost),
 )
 
 

@@ -50,7 +50,7 @@ def _going_on_anyway(done: Callable[..., Any]) -> Callable[..., Any]:
 def _under_another_number(send: Callable[..., Any]) -> Callable[..., Any]:
     """What was not answered is sent again as if it were new."""
 
-    async def anew(self: Any) -> None:
+    async def anew(self: TextStream) -> None:
         if self._unanswered is not None:
             self._appended += 1
         await send(self)
@@ -59,10 +59,10 @@ def _under_another_number(send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _forgetting_what_was_not_answered(send: Callable[..., Any]) -> Callable[..., Any]:
-    async def forgetting(self: Any) -> None:
+    async def forgetting(self: TextStream) -> None:
         await send(self)
         if self._unanswered is not None:
-            self._told += self._unanswered.text
+            self._sent += self._unanswered.text
             self._unanswered = None
 
     return forgetting
@@ -71,16 +71,16 @@ def _forgetting_what_was_not_answered(send: Callable[..., Any]) -> Callable[...,
 def _from_memory(streamed_text: Callable[..., Any]) -> Callable[..., Any]:
     """What another model said before it failed is thought to stand."""
 
-    async def everything(self: Any) -> StreamedText | None:
+    async def everything(self: TextStream) -> StreamedText | None:
         found: StreamedText | None = await streamed_text(self)
         return found and replace(found, text="")
 
     return everything
 
 
-async def _withdrawn_in_mind(said: Any) -> None:
+async def _withdrawn_in_mind(said: TextStream) -> None:
     """What was said before is forgotten here, and stays in the stream."""
-    said._held = said._waiting = said._told = ""
+    said._held = said._waiting = said._sent = ""
 
 
 def _one_late(after: Callable[[Any], int]) -> Callable[[Any], int]:

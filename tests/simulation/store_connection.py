@@ -27,6 +27,7 @@ from tests.fakes.applying import Applying
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.real_server import what_differs
 from tests.simulation.store_writes import Made, running_as, show_writes
+from tests.simulation.watching import Op
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Command = Sequence[str | int]
 # Calls that are seldom made: see faults.py.
-_RARE = frozenset({"record", "signal", "undelivered"})
+_RARE = frozenset[Op]({"record", "signal", "undelivered"})
 _TALKER = "talker"
 
 
@@ -47,7 +48,7 @@ class Asked:
     """
 
     who: Invocation
-    op: str
+    op: Op
     claim: Claim | None = None
     group: str = "store"
     gives_slot: bool = False

@@ -6,13 +6,18 @@ version before, which was shown to it, too. Those that are asked come in the ord
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import astuple
 
 from tests.fakes import Tree
 
 Invariant = Callable[[Any], str | None]
+# What is asked of the store. A name that no write has would switch an invariant off.
+Op = Literal[
+    "append", "claim", "commit", "create", "give_back", "load", "recall", "reconcile", "record", "remove", "renew",
+    "signal", "tombstone", "undelivered",
+]  # fmt: skip
 _BITS = {name: 1 << number for number, name in enumerate(Tree.__struct_fields__)}
 
 
@@ -21,11 +26,11 @@ class Watch:
     """An invariant, asked at each `op`, or when one of these parts is another one than before."""
 
     invariant: Invariant
-    op: str = ""
+    op: Op | None = None
     parts: int = 0
 
 
-def at(op: str, invariant: Invariant) -> Watch:
+def at(op: Op, invariant: Invariant) -> Watch:
     """Asked at each such command."""
     return Watch(invariant, op=op)
 
@@ -49,9 +54,9 @@ class Watched:
 
     def __init__(self, watches: Iterable[Watch]) -> None:
         self._watches = tuple(watches)
-        self._found: dict[tuple[str, int], tuple[Invariant, ...]] = {}
+        self._found: dict[tuple[Op, int], tuple[Invariant, ...]] = {}
 
-    def by(self, op: str, bits: int) -> tuple[Invariant, ...]:
+    def by(self, op: Op, bits: int) -> tuple[Invariant, ...]:
         """Those that such a write concerns."""
         if (op, bits) not in self._found:
             found = [watch.invariant for watch in self._watches if watch.op == op or watch.parts & bits]
