@@ -10,6 +10,7 @@ Source: decisions/0010-backup-messages.
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from baton.clock import Clock, Randomness
 from baton.commands.command_result import CommandResult
@@ -25,6 +26,8 @@ from baton_events.schema import AgentLoopInit, Command, LoopPayload
 from baton_events.timestamps import moment
 
 _log = logging.getLogger("baton.commands")
+
+_T = TypeVar("_T")
 
 BACKUP_DELAY_MS = 60_000
 # A commit is repeated when a failover can no longer forget it (20 s, and clocks that are wrong): one that comes later
@@ -61,12 +64,7 @@ class Backups:
             PublishError, StoreError: as for a submission. JobGoneError: the job's data is gone.
         """
         backup = self.of(job, command)
-        await backup.publish()
-        try:
-            result = await commit(backup.relay_id)
-        except (UnknownJobError, JobGoneError):
-            await backup.not_needed()
-            raise
+        result = await backup.committed(commit)
         if result.refused:
             await backup.take_back_with(result.items)
         else:
@@ -90,6 +88,19 @@ class Backup:
             PublishError: the queue does not take it, and the call must do nothing.
         """
         self.relay_id = await self._send()
+
+    async def committed(self, commit: Callable[[str], Awaitable[_T]]) -> _T:
+        """Publish it, then commit with it as relay message; take it back where there is no such job.
+
+        Raises:
+            PublishError: the queue does not take it, and nothing is committed. Exception: as `commit` raises.
+        """
+        await self.publish()
+        try:
+            return await commit(self.relay_id)
+        except (UnknownJobError, JobGoneError):
+            await self.not_needed()
+            raise
 
     async def publish_if_late(self) -> None:
         """Publish another one: a slow call may have committed just before its message came, or after it."""

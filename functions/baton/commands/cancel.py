@@ -16,7 +16,7 @@ from baton.engine.step_results import Cancelled
 from baton.engine.work_items import WorkItem
 from baton.storage.ports.jobs import Archive, Store
 from baton.storage.usage import record
-from baton_events.errors import JobGoneError, StoreError, UnknownJobError
+from baton_events.errors import StoreError
 from baton_events.schema import Cancellation, Event
 
 
@@ -37,12 +37,7 @@ class CancelJob:
         """
         command = Cancellation(by=by, run=job.run)
         backup = self._backups.of(job, command)
-        await backup.publish()
-        try:
-            result = await self.commit(job.id, command, backup.relay_id)
-        except (UnknownJobError, JobGoneError):
-            await backup.not_needed()
-            raise
+        result = await backup.committed(lambda relay_id: self.commit(job.id, command, relay_id))
         idle = not result.changed and not result.items
         if idle and backup.began_ms - (result.job.finished_at_ms or 0) > YOUNG_MS:
             await backup.not_needed()

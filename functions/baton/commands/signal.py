@@ -51,12 +51,8 @@ class SignalJob:
             command = command.model_copy(update={"run": job.run})
         command_id = self._backups.new_id(job.id, command)
         backup = self._backups.of(job, command, command_id)
-        await backup.publish()
-        try:
-            signalled = await self.commit(job.id, signal_of(command_id, command), backup.relay_id)
-        except UnknownJobError:
-            await backup.not_needed()
-            raise
+        signal = signal_of(command_id, command)
+        signalled = await backup.committed(lambda relay_id: self.commit(job.id, signal, relay_id))
         if signalled.signal_result in (SignalResult.OTHER, SignalResult.ENDED) and not signalled.items:
             await backup.not_needed()
         await backup.publish_if_late()

@@ -98,14 +98,10 @@ class SubmitJob:
         await self._slot_client.quota.check(job.tenant)
         # A store that did not answer may have done what it was asked: then the backup message is what guarantees it, so
         # it stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
-        await backup.publish()
         try:
-            created = await self.create(job, task, backup.relay_id, alone=alone)
+            created = await backup.committed(lambda relay_id: self.create(job, task, relay_id, alone=alone))
         except SessionBusyError:
             await backup.refuse()
-            raise
-        except JobGoneError:
-            await backup.not_needed()
             raise
         if not created.new and not created.pending:
             await backup.not_needed()
