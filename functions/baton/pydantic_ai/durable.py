@@ -14,7 +14,7 @@ from pydantic_ai.usage import UsageLimits
 
 from baton.agents.agent import Agent
 from baton.pydantic_ai.runner import OfJob, PydanticAIRunner
-from baton.pydantic_ai.stopping import function_tools
+from baton.pydantic_ai.stopping import function_tools, leaf_toolsets
 from baton.sdk.limits import Limits
 
 
@@ -63,21 +63,13 @@ def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
         yield "it has no model; give one: Agent('openai:gpt-5-mini', …)"
     capabilities: list[AbstractCapability[Any]] = []
     agent.root_capability.apply(capabilities.append)
-    for capability in capabilities:
-        if _is_own(capability, AbstractCapability, "for_run"):
-            yield (
-                f"capability {type(capability).__name__} has state of its own for each run (for_run), and each step is"
-                " a run here; keep that state in deps or in a store"
-            )
-    toolsets: list[AbstractToolset[Any]] = []
-    for toolset in agent.toolsets:
-        toolset.apply(toolsets.append)
-    for toolset in toolsets:
-        if _is_own(toolset, AbstractToolset, "for_run"):
-            yield (
-                f"toolset {toolset.label} has state of its own for each run (for_run), and each step is a run here;"
-                " keep that state in deps or in a store"
-            )
+    stateful = [f"capability {type(one).__name__}" for one in capabilities if _is_own(one, AbstractCapability)]
+    stateful += [f"toolset {one.label}" for one in leaf_toolsets(agent) if _is_own(one, AbstractToolset)]
+    for named in stateful:
+        yield (
+            f"{named} has state of its own for each run (for_run), and each step is a run here; keep that state in deps"
+            " or in a store"
+        )
     for tool in function_tools(agent):
         if tool.sequential:
             yield (
@@ -86,9 +78,9 @@ def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
             )
 
 
-def _is_own(thing: object, base: type, method: str) -> bool:
-    """Whether a class outside of pydantic-ai, or one that is an engine's, has a method of its own."""
-    kind = type(thing)
+def _is_own(thing: object, base: type[Any]) -> bool:
+    """Whether a class outside of pydantic-ai has a `for_run` of its own, or a class is another engine's."""
+    kind: type[Any] = type(thing)
     if kind.__module__.startswith("pydantic_ai.durable_exec"):
         return True
-    return getattr(kind, method) is not getattr(base, method) and not kind.__module__.startswith("pydantic_ai.")
+    return kind.for_run is not base.for_run and not kind.__module__.startswith("pydantic_ai.")

@@ -11,12 +11,17 @@ from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefini
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
 
-def function_tools(agent: Agent[Any, Any]) -> list[Tool[Any]]:
-    """The agent's tools that are functions, as they are before a run, under their own names."""
+def leaf_toolsets(agent: Agent[Any, Any]) -> list[AbstractToolset[Any]]:
+    """The toolsets that the agent's own are made of."""
     leaves: list[AbstractToolset[Any]] = []
     for toolset in agent.toolsets:
         toolset.apply(leaves.append)
-    return [tool for leaf in leaves if isinstance(leaf, FunctionToolset) for tool in leaf.tools.values()]
+    return leaves
+
+
+def function_tools(agent: Agent[Any, Any]) -> list[Tool[Any]]:
+    """The agent's tools that are functions, as they are before a run, under their own names."""
+    return [tool for leaf in leaf_toolsets(agent) if isinstance(leaf, FunctionToolset) for tool in leaf.tools.values()]
 
 
 class StoppedError(Exception):

@@ -111,16 +111,13 @@ def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
 
 def _add_items(before: Tree, after: Tree, new: Fields) -> list[str]:
     """Add the fields of the work items that are written; return those that are removed."""
-    new |= {field_of(item, after): dump_item(item) for key, item in after.items.items() if _is_other(key, item, before)}
-    ended = [item for key, item in before.items.items() if key not in after.items]
+    was = before.items
+    new |= {field_of(item, after): dump_item(item) for key, item in after.items.items() if was.get(key) is not item}
+    ended = [item for key, item in was.items() if key not in after.items]
     gone = [field for item in ended if (field := field_of(item, before)) not in new]
     alone = _alone(before)
     new |= {field: "" for field in gone if field.removeprefix(_ITEM) in alone}
     return [field for field in gone if field not in new]
-
-
-def _is_other(key: str, item: WorkItem, before: Tree) -> bool:
-    return before.items.get(key) is not item
 
 
 def _alone(tree: Tree) -> set[str]:
