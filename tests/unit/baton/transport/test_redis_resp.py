@@ -58,7 +58,7 @@ REFUSALS = [
 
 def settings_of(server: RespServer, **more: Any) -> Settings:
     """Of a process that uses it."""
-    return Settings(resp_url=server.address, store_timeout_seconds=1, **more)
+    return Settings(resp_url=server.address, **more)
 
 
 def refusing(text: str) -> RespServer:

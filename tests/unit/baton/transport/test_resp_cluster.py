@@ -75,7 +75,7 @@ async def cluster() -> AsyncIterator[Cluster]:
 @pytest.fixture(params=["", "?cluster=true"])
 async def redis(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[RedisConnection]:
     """Who knows the first of them, whether it was told that it is one of a cluster or not."""
-    made = RedisConnection(Settings(resp_url=cluster.servers[0].address + request.param, store_timeout_seconds=1))
+    made = RedisConnection(Settings(resp_url=cluster.servers[0].address + request.param))
     yield made
     await made.close()
 
