@@ -41,7 +41,7 @@ test: $(READY) ## test every part, whole stacks included, in at most five minute
 	@$(PYTEST) $(ON_WORKERS) -m "not long" $(ARGS)
 
 test-long: $(READY) ## run the long tests: all schedules and planted defects, long outages, upgrades, pages
-	@$(PYTEST) -m long $(ARGS)
+	@$(PYTEST) $(ON_WORKERS) -m long $(ARGS)
 
 test-all: ## run all tests: `test`, then `test-long`
 	@$(MAKE) --no-print-directory -k test test-long

@@ -26,9 +26,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of whole stacks come first: the quick ones fill what time the workers have left."""
-    items.sort(key=lambda item: not item.get_closest_marker("e2e") and not item.get_closest_marker("browser"))
+    """Schedules come first, then tests of whole stacks: the quick ones fill what time the workers have left."""
+    items.sort(key=_rank)
     leave_out(config, items)
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.get_closest_marker("long") and item.nodeid.startswith("tests/simulation/"):
+        return 0  # on both cores, and it gives way to all others
+    return 1 if item.get_closest_marker("e2e") or item.get_closest_marker("browser") else 2
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

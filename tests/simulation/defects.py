@@ -5,11 +5,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import (
@@ -39,7 +38,7 @@ from tests.simulation.looking import Known, known_stories, looked_through, plan_
 from tests.simulation.plan import Plan
 from tests.simulation.planting import Defect, planted
 from tests.simulation.play import collecting_seldom, play
-from tests.simulation.workers import PROCESSES, workers
+from tests.simulation.workers import workers
 
 DEFECTS: tuple[Defect, ...] = (
     *planted_store.DEFECTS,
@@ -129,21 +128,11 @@ def catch_each(
     most: int = MOST_SCHEDULES,
     *,
     anew: bool = False,
-    stopped: Callable[[], bool] = lambda: False,
     giving_way: int = 0,
 ) -> Iterator[Caught]:
-    """Catch one after the other, on both cores; no more are begun once it is `stopped`.
-
-    `giving_way`: how nice the processes are.
-    """
+    """Catch one after the other, on both cores. `giving_way`: how nice the processes are."""
     with workers(giving_way) as pool:
-        left, running = iter(names), list[Future[Caught]]()
-        while True:
-            claim_result = islice(left, 0 if stopped() else 2 * PROCESSES - len(running))
-            running += [pool.submit(catch, name, seed, most, anew=anew) for name in claim_result]
-            if not running:
-                return
-            yield running.pop(0).result()
+        yield from pool.map(partial(catch, seed=seed, most=most, anew=anew), names)
 
 
 def table(caught: Iterable[Caught]) -> str:

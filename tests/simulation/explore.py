@@ -89,14 +89,12 @@ def explore(
     most: Most = _NO_END,
     found: Callable[[Failure], None] = lambda _failure: None,
     *,
-    stopped: Callable[[], bool] = lambda: False,
     giving_way: int = 0,
 ) -> Summary:
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
     Most of them are plain worlds; the other families share the rest.
-    `most`: how long they are begun. `stopped`: no more are begun once it is true. `giving_way`: how nice the processes
-    are.
+    `most`: how long they are begun. `giving_way`: how nice the processes are.
     """
     began_at, summary = time.monotonic(), Summary()
     with workers(giving_way) as pool:
@@ -109,7 +107,7 @@ def explore(
             summary.add(played)
             for failure in played.failures:
                 found(failure)
-            if not most.spent(time.monotonic() - began_at) and not stopped():
+            if not most.spent(time.monotonic() - began_at):
                 running += [pool.submit(play_many, chunk, faults) for _, chunk in zip(range(1), chunks, strict=False)]
     return summary
 

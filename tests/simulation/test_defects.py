@@ -3,26 +3,21 @@
 import pytest
 
 from tests.simulation import defects
-from tests.simulation.ahead import Ahead
-from tests.simulation.defects import ALL_NAMES, DEFECTS, MOST_SCHEDULES, Caught, catch, catch_each, table
+from tests.simulation.defects import ALL_NAMES, DEFECTS, MOST_SCHEDULES, catch, catch_each, table
 from tests.simulation.findings import Findings
 from tests.simulation.looking import Known, known_stories, plan_of
 from tests.simulation.plan import make_plan
 from tests.simulation.planting import planted
+from tests.simulation.workers import GIVING_WAY
 
 
 @pytest.mark.long
-def test_every_planted_defect_is_caught(findings: Findings, defects_ahead: Ahead[list[Caught]] | None) -> None:
+def test_every_planted_defect_is_caught(findings: Findings) -> None:
     """Each of them breaks the invariant that speaks of it within a thousand schedules."""
-    caught = list(catch_each(ALL_NAMES)) if defects_ahead is None else defects_ahead.result()[0]
+    caught = list(catch_each(ALL_NAMES, giving_way=GIVING_WAY))
     findings.caught += caught
     assert [one.defect for one in caught] == list(ALL_NAMES)
     assert [one.defect for one in caught if not one.invariant] == [], table(caught)
-
-
-def test_once_it_is_stopped_no_more_defects_are_planted() -> None:
-    """As where the tests end early."""
-    assert list(catch_each(ALL_NAMES, stopped=lambda: True)) == []
 
 
 def test_a_planted_defect_is_taken_out_again() -> None:

@@ -6,6 +6,8 @@ from multiprocessing import get_context, parent_process
 from threading import Thread
 
 PROCESSES = 2
+# So low that a test which waits for a server of its own does not notice.
+GIVING_WAY = 15
 
 
 def workers(giving_way: int = 0) -> ProcessPoolExecutor:
