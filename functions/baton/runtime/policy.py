@@ -65,7 +65,7 @@ class Stopping:
         return noticed
 
 
-SPREAD_MS = 10_000
+SPREAD_MS = 2_000
 
 
 class Suspects:
