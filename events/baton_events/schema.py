@@ -125,11 +125,20 @@ Command = Annotated[
 ]
 
 
+class Spending(WireModel):
+    """What a call has used of the store after its last write: whoever handles its event keeps it with the job."""
+
+    requests: int = 0
+    commands: int = 0
+    size_bytes: int = 0
+
+
 class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
     `wish`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the job
     has ended, and is to be remembered. `fact`: an API call's command, where the event is its backup message.
+    `spent`: of the call that sent it.
     """
 
     turn: Annotated[int, Field(ge=1)]
@@ -137,6 +146,7 @@ class LoopPayload(WireModel):
     slot_request: Annotated[int | None, Field(alias="wish")] = None
     remember: bool | None = None
     command: Annotated[Command | None, Field(alias="fact")] = None
+    spent: Spending | None = None
 
 
 class ToolPayload(WireModel):
@@ -171,6 +181,10 @@ class AgentLoopInit(BaseEvent):
 
     type: Literal["agent.loop.init"] = "agent.loop.init"
     payload: LoopPayload
+
+    def with_spent(self, spent: Spending | None) -> "AgentLoopInit":
+        """Return the same event, of a call that has spent this."""
+        return self.model_copy(update={"payload": self.payload.model_copy(update={"spent": spent})})
 
 
 class AgentToolCall(BaseEvent):

@@ -102,6 +102,7 @@ DEFECTS = (
         "a slot request that the slot table knows nothing of is trusted",
         "nothing_is_left_to_a_sweep",
         (Patch(Tree, "without_progress", _trusting_slot_requests),),
+        sessions=True,
     ),
     Defect(
         "a backup message creates nothing",

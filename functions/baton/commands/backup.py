@@ -12,17 +12,20 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from baton.clock import Clock, Randomness
 from baton.commands.command_result import CommandResult
 from baton.commands.follow import JobNotices
+from baton.engine.commit.usage_ledger import NOTHING
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
 from baton.queue.dispatch import dispatch
-from baton.transport.meter import charge
+from baton.transport.meter import charge, give_back, take
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, PublishError, StoreError, UnknownJobError
 from baton_events.ids import event_id
-from baton_events.schema import AgentLoopInit, Command, LoopPayload
+from baton_events.schema import AgentLoopInit, Command, LoopPayload, Spending
 from baton_events.timestamps import moment
 
 _log = logging.getLogger("baton.commands")
@@ -142,12 +145,19 @@ class Backup:
             )
         await self._take_back()
 
-    async def dispatch(self, job: Job, items: tuple[WorkItem, ...]) -> None:
-        """Dispatch what was committed, as far as the queue takes it, and wake who follows the job here."""
+    async def dispatch(self, job: Job, items: tuple[WorkItem, ...], *, counting: bool = False) -> None:
+        """Dispatch what was committed, as far as the queue takes it, and wake who follows the job here.
+
+        `counting`: the first event brings what was spent since that was committed to the job's usage ledger.
+        """
         self._backups.notices.notify(job.id)
+        rest = take() if counting and items else NOTHING
+        spent = Spending(requests=rest.requests, commands=rest.commands, size_bytes=rest.size_bytes)
+        give_back(replace(rest, requests=0, commands=0, size_bytes=0))
         try:
-            await dispatch(self._emitter, job.session_id, items, self.relay_id)
+            await dispatch(self._emitter, job.session_id, items, self.relay_id, spent if spent.requests else None)
         except PublishError as error:
+            charge(**dict(spent))
             _log.warning(
                 "the next step of job %s is dispatched within two minutes, by its backup message or a sweep: %s",
                 job.id,

@@ -1,9 +1,14 @@
-"""Submits a job: backup message, its entry in the slot table, its creation unless it is there, dispatch, answer.
+"""Submits a job: backup message, its creation unless it is there, its entry in the slot table, dispatch, answer.
+
+Creation and entry travel together: the job is created as one with a slot, and corrected where the answer is another.
+Invariant: no work of a new job is dispatched before that answer is known. A crash before the correction leaves what the
+backup message, or a sweep, finds by comparing both.
 
 A refused submission takes its backup message back. The backup message creates a job that a failover forgot, and looks
 at a known one as the sweep does. What a new job is made of: `engine.lifecycle.submitted`.
 """
 
+import asyncio
 import logging
 from typing import Any
 
@@ -15,7 +20,7 @@ from baton.clock import Clock
 from baton.commands.after_failover import AfterFailover
 from baton.commands.backup import WITNESSED_MS, YOUNG_MS, Backups
 from baton.commands.command_result import missing
-from baton.engine.all_jobs.slots import SlotState
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, Entry, SlotState
 from baton.engine.commit.answers import Created
 from baton.engine.commit.codec import job_from, job_values
 from baton.engine.commit.stored_bytes import BytesAdded
@@ -99,7 +104,11 @@ class SubmitJob:
         # A store that did not answer may have done what it was asked: then the backup message is what guarantees it, so
         # it stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         try:
-            created = await backup.committed(lambda relay_id: self.create(job, task, relay_id, alone=alone))
+            created = await backup.committed(
+                lambda relay_id: (
+                    self.create(job, task, relay_id, alone=True) if alone else self._create_at_once(job, task, relay_id)
+                )
+            )
         except SessionBusyError:
             await backup.refuse()
             raise
@@ -107,8 +116,45 @@ class SubmitJob:
             await backup.not_needed()
         await backup.publish_if_late()
         submission(created.job, backup.began_ms, created.pending)
-        await backup.dispatch(created.job, created.pending)
+        await backup.dispatch(created.job, created.pending, counting=created.new)
         return created
+
+    async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str) -> Created:
+        """Create a job as one with a slot, and enter it into the slot table, in one request; correct it in another.
+
+        Until it is corrected only the caller's message carries its work, and whoever else finds that compares first.
+
+        Raises:
+            JobGoneError: it was there, and its data is gone.
+        """
+        now_ms = self._clock.now_ms()
+        changes, slot_state = _changes(job, task, now_ms, slot=True), first_slot_state(job, now_ms)
+        stored = self._slot_client.quota.submitted(job, changes)
+        # Begun first, and awaited last: both are ready at the same time, so one request carries them.
+        creating = asyncio.create_task(create(self._store, changes, relay_id, now_ms, _counted(stored)))
+        try:
+            slot_answer = await self._slot_client.ask(job, slot_state, relay_id, stored=stored)
+        except BaseException:
+            creating.cancel()
+            await asyncio.gather(creating, return_exceptions=True)
+            raise
+        try:
+            created = await creating
+        except JobGoneError:
+            await self._leave(job, slot_state, relay_id)
+            raise
+        if slot_answer.slot:
+            return created if created.new else self._found(created, slot_state, now_ms)
+        if slot_state.want != "slot" or not created.pending:
+            return created
+        return await self._corrected(created, max(slot_state.epoch, slot_answer.later_epoch), relay_id, now_ms)
+
+    async def _corrected(self, created: Created, epoch: int, relay_id: str, now_ms: int) -> Created:
+        """Take back the slot that a job was created with: it has none, as a sweep would find by its entry."""
+        job = created.job
+        entry = Entry(job.tenant, job.session_id, job.priority, job.created_at_ms, epoch, "slot")
+        reconciled = await self._store.reconcile(job.id, relay_id, now_ms, STALLED_AFTER_MS, {job.id: entry})
+        return replace(created, pending=reconciled.stalled)
 
     async def create(
         self, job: Job, task: dict[str, Any], relay_id: str, *, known: bool = False, alone: bool = False

@@ -13,7 +13,7 @@ from baton.engine.outbox import event_of
 from baton.engine.work_items import WorkItem
 from baton.observability.tracing import with_trace
 from baton_events.emitter import Delivery, Emitter
-from baton_events.schema import Event
+from baton_events.schema import AgentLoopInit, Event, Spending
 
 
 class Delivered(Struct, frozen=True):
@@ -35,7 +35,9 @@ class Outcome(Struct, frozen=True):
     dispatched: int = 0
 
 
-async def dispatch(emitter: Emitter, session_id: str, items: Sequence[WorkItem], redrive: str) -> int:
+async def dispatch(
+    emitter: Emitter, session_id: str, items: Sequence[WorkItem], redrive: str, spent: Spending | None = None
+) -> int:
     """Publish the events of these work items in one request; returns how many.
 
     Args:
@@ -45,9 +47,14 @@ async def dispatch(emitter: Emitter, session_id: str, items: Sequence[WorkItem],
         redrive: which delivery of which message dispatches. It is part of the deduplication id, as is when the work
             item was added or redriven: the same delivery doing so twice is suppressed by the queue, a deliberate
             re-drive never is, also by another copy of a message, whose retries are counted anew.
+        spent: what the first of them, which must begin a turn or request a slot, brings to its job's usage ledger.
     """
+    events = [event_of(session_id, item) for item in items]
+    if spent is not None and isinstance(events[0], AgentLoopInit):
+        events[0] = events[0].with_spent(spent)
     deliveries = [
-        delivery(event_of(session_id, item), item.free_at_ms(), f"{item.since_ms}.{redrive}") for item in items
+        delivery(event, item.free_at_ms(), f"{item.since_ms}.{redrive}")
+        for event, item in zip(events, items, strict=True)
     ]
     if deliveries:
         await emitter.emit_many(deliveries)
