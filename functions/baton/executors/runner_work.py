@@ -25,11 +25,12 @@ from baton.engine.commit.answers import History
 from baton.engine.effects import RunTool
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
+from baton.engine.transcript import turns_of
 from baton.executors.executor import storable
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError
 from baton.sdk.own_threads import in_own_thread
-from baton.sdk.records import MODEL_ROLE, SESSION_ROLE, Failure, Wanted
+from baton.sdk.records import SESSION_ROLE, Failure, Wanted
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
@@ -50,14 +51,13 @@ def recorded(job: Job, history: History) -> Recorded:
         input_data=task.get("data") or {},
     )
     sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
-    turns = tuple([entry for entry in history.transcript if entry["role"] == MODEL_ROLE])
-    return Recorded(info, _messages(sessions) if sessions else (), turns, history.results)
+    return Recorded(info, _messages(sessions) if sessions else (), turns_of(history.transcript), history.results)
 
 
-def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:
     from baton.conversation import exchanges  # noqa: PLC0415 - calls of most agents have no need of it
 
-    return tuple([message for entry in sessions for message in exchanges.as_prompt(entry)])
+    return tuple([message for entry in sessions for message in exchanges.as_history(entry)])
 
 
 async def runner_turn(

@@ -7,6 +7,7 @@ them. Must not: run anything.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -14,6 +15,7 @@ import pydantic_ai as ai
 from pydantic import TypeAdapter
 
 from baton.agents.runner import Recorded, RunFailedError
+from baton.models.model import Message
 from baton.models.model import ModelRequest as Question
 from baton.models.providers.messages import to_messages
 
@@ -105,10 +107,12 @@ class RunState:
         Raises:
             RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
         """
-        state = cls(list(to_messages(Question("", recorded.earlier, (), 1))) if recorded.earlier else [])
+        state = cls(_earlier(recorded.earlier))
         for entry in recorded.turns:
             if up_to_turn is None or entry["turn"] <= up_to_turn:
-                state._read(entry, recorded.results, answers=entry["turn"] != up_to_turn)
+                state._read(entry)
+        if recorded.turns and up_to_turn is None:
+            state._answer(recorded.turns[-1], recorded.results)
         return state
 
     @property
@@ -135,7 +139,7 @@ class RunState:
             counts = {name: count for name, count in counts.items() if name not in good} | more
         return counts
 
-    def _read(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], *, answers: bool) -> None:
+    def _read(self, entry: Mapping[str, Any]) -> None:
         kept = entry.get("provider") or {}
         if kept.get("kind") != KIND:
             message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
@@ -144,14 +148,41 @@ class RunState:
         self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
         self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
         self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
-        if not answers:
-            return
+
+    def _answer(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take what the last turn's calls came to: the next turn keeps what those before came to."""
         parts: list[ai.ModelRequestPart] = []
         for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
             stored = results.get(call["id"]) or call
             parts += _parts(tool_call_id, call["tool"], stored)
             self.usage.incr(_USAGE.validate_python((stored.get("kept") or {}).get("usage") or {}))
         self.answered = sorted(parts, key=lambda part: isinstance(part, ai.UserPromptPart))
+
+
+def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A job's messages; the last is what its last calls have come to so far. Empty: it is no run of pydantic-ai."""
+    state = RunState([])
+    try:
+        for entry in turns:
+            state._read(entry)  # noqa: SLF001 - its own module
+    except RunFailedError:
+        return ""
+    parts: list[ai.ModelRequestPart] = []
+    for tool_call_id, call in zip(state.ids, turns[-1]["calls"] if turns else (), strict=False):
+        with suppress(RunFailedError):
+            parts += _parts(tool_call_id, call["tool"], results.get(call["id"]) or call)
+    return dumped([*state.messages, *([ai.ModelRequest(parts=parts)] if parts else [])]) if turns else ""
+
+
+def _earlier(told: Sequence[Message | str]) -> list[ai.ModelMessage]:
+    """The session's messages: as they were, or of texts."""
+    earlier: list[ai.ModelMessage] = []
+    for one in told:
+        if isinstance(one, str):
+            earlier += ai.ModelMessagesTypeAdapter.validate_json(one)
+        else:
+            earlier += to_messages(Question("", (one,), (), 1))
+    return earlier
 
 
 def _parts(tool_call_id: str, tool: str, stored: Mapping[str, Any]) -> Sequence[ai.ModelRequestPart]:

@@ -5,7 +5,7 @@ in this process between two pieces. Must not: copy or patch the agent.
 """
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from copy import deepcopy
@@ -14,6 +14,7 @@ from typing import Any
 
 import pydantic_ai as ai
 from pydantic import ValidationError
+from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.wrapper import WrapperModel
@@ -31,7 +32,7 @@ from baton.agents.runner import (
 from baton.models.model import Listener, ModelError
 from baton.models.providers.errors import model_error
 from baton.pydantic_ai.judging import Run, calls_to_make, gone_on_from, judged
-from baton.pydantic_ai.run_state import RunState, kept_of_call
+from baton.pydantic_ai.run_state import RunState, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools
 from baton.tools.arguments import InvalidArguments
 from baton.tools.context import ToolContext
@@ -114,6 +115,10 @@ class PydanticAIRunner:
         finally:
             _CONTEXT.reset(token)
 
+    def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+        """Give a job's messages, as `ModelMessagesTypeAdapter` dumps them."""
+        return messages_of(turns, results)
+
     async def _prompted(self, job: JobInfo) -> Any:
         return job.task if self._prompt is None else await _awaited(self._prompt(job))
 
@@ -138,7 +143,11 @@ class PydanticAIRunner:
             usage=deepcopy(state.usage),
             usage_limits=self._usage_limits,
             infer_name=False,
-            capabilities=[Piece(state.retries(), calls=calls)],
+            # Earlier jobs may be told as texts, or from their middle: a system prompt is only in their first message.
+            capabilities=[
+                Piece(state.retries(), calls=calls),
+                *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
+            ],
         ) as run:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
