@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic_core import PydanticSerializationError, to_json
 
 from baton.agents.output import FINAL_TOOL
@@ -87,6 +88,10 @@ def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
     answer = turn.answer
     to_json(answer.provider)  # what no store can hold is not committed
     wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
+    if turn.after:
+        wanted = tuple(
+            [_in_turn(call, at, before) for at, (call, before) in enumerate(zip(wanted, turn.after, strict=True))]
+        )
     if turn.correction:
         wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
     return ModelAnswered(
@@ -100,6 +105,12 @@ def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
         output=turn.output,
         streamed_text=streamed_text,
     )
+
+
+def _in_turn(call: Wanted, position: int, before: tuple[int, ...]) -> Wanted:
+    """Make it a step after others; it is run whatever became of them."""
+    names = tuple([f"call {at + 1}" for at in before])
+    return replace(call, step=f"call {position + 1}", depends_on=names, on_failure="continue")
 
 
 class RunnerTool(Struct, frozen=True):

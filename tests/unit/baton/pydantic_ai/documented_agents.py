@@ -17,11 +17,12 @@ from tests.unit.baton.pydantic_ai.played import call, scripted
 
 @dataclass
 class Case:
-    """An agent; `deps`: its dependencies, `limits`: its usage limits."""
+    """An agent; `deps`: its dependencies, `limits`: its usage limits, `prompt`: of the user."""
 
     agent: Agent[Any, Any]
     deps: Any = None
     limits: UsageLimits | None = None
+    prompt: Any = "do it"
 
 
 class City(BaseModel):
