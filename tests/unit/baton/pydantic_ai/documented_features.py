@@ -39,7 +39,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import CombinedToolset, FunctionToolset, WrapperToolset
 
-from tests.unit.baton.pydantic_ai.documented_agents import Case, City, add
+from tests.unit.baton.pydantic_ai.documented_agents import ALL, Case, City, add
 from tests.unit.baton.pydantic_ai.played import call, scripted
 
 DOT = BinaryContent(b"\x89PNG a dot", media_type="image/png")
@@ -102,20 +102,20 @@ def returns_of_many_types() -> Case:
 
 def sequential_tool() -> Case:
     """A tool that runs alone, between two others."""
-    notes: list[str] = []
+    notes: set[int] = set()
     agent = Agent(scripted([call("note", n=1), call("alone"), call("note", n=2)], "done"))
 
     @agent.tool_plain
     async def note(n: int) -> int:
         await asyncio.sleep(0)
-        notes.append(f"{n}")
+        notes.add(n)
         return n
 
     @agent.tool_plain(sequential=True)
-    def alone() -> list[str]:
-        return list(notes)
+    def alone() -> list[int]:
+        return sorted(notes)
 
-    return Case(agent)
+    return Case(agent, fresh=notes.clear)
 
 
 def slow_tool() -> Case:
@@ -400,7 +400,8 @@ def agent_metadata() -> Case:
     return Case(agent)
 
 
-FEATURES: Sequence[Callable[[], Case]] = (
+DOCUMENTED: Sequence[Callable[[], Case]] = (
+    *ALL,
     files_in_prompt,
     file_returned,
     file_beside_return,

@@ -9,13 +9,13 @@ from pydantic_core import to_jsonable_python
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
 from tests.fakes import FakeStore
-from tests.unit.baton.pydantic_ai.documented_agents import ALL, Case
-from tests.unit.baton.pydantic_ai.documented_features import FEATURES
+from tests.unit.baton.pydantic_ai.documented_agents import Case
+from tests.unit.baton.pydantic_ai.documented_features import DOCUMENTED
 from tests.unit.baton.pydantic_ai.played import comparable, counted, played, state_of
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["by messages", "in place"])
-@pytest.mark.parametrize("make", [*ALL, *FEATURES], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", DOCUMENTED, ids=lambda make: make.__name__)
 async def test_a_job_is_as_a_run(make: Callable[[], Case], *, inline: bool) -> None:
     """But for ids and times."""
     case = make()
