@@ -214,10 +214,10 @@ def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mappin
     return dumped([*state.messages, *([ai.ModelRequest(parts=parts)] if parts else [])]) if turns else ""
 
 
-def _earlier(told: Sequence[Message | str]) -> list[ai.ModelMessage]:
+def _earlier(known: Sequence[Message | str]) -> list[ai.ModelMessage]:
     """The session's messages: as they were, or of texts."""
     earlier: list[ai.ModelMessage] = []
-    for one in told:
+    for one in known:
         if isinstance(one, str):
             earlier += ai.ModelMessagesTypeAdapter.validate_json(one)
         else:
