@@ -4,11 +4,13 @@ Invariant: a runner keeps nothing between two pieces of work: it is given what w
 Must not: know the engine. What it raises is a failure of the piece of work.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import field
 
+from baton.engine.transcript import turns_of
 from baton.models.model import Listener, Message, ModelAnswer
 from baton.sdk.record import Record
 from baton.tools.context import ToolContext
@@ -30,13 +32,13 @@ class Recorded(Record, frozen=True):
 
     Attributes:
         job: whose work it is.
-        earlier: the session's conversation before the job.
+        earlier: the session's conversation before the job; a text is what `Runner.messages` gave of a job.
         turns: the transcript's entries of the model, in order; `provider` is what the runner gave in that turn.
         results: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`.
     """
 
     job: JobInfo
-    earlier: tuple[Message, ...] = ()
+    earlier: tuple[Message | str, ...] = ()
     turns: tuple[Mapping[str, Any], ...] = ()
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
@@ -48,11 +50,13 @@ class RunnerAnswer(Record, frozen=True):
         answer: its calls are made; its `provider` is kept as it is, for the next pieces of work.
         output: the job's result, any JSON but null; None: the job goes on.
         correction: the model is asked again, since its answer does not fit; why, for people.
+        after: for each call the positions of those that come before it; empty: all run at once.
     """
 
     answer: ModelAnswer
     output: Any = None
     correction: str = ""
+    after: tuple[tuple[int, ...], ...] = ()
 
 
 class RunnerCall(Record, frozen=True):
@@ -119,3 +123,23 @@ class Runner(Protocol):
             ToolError: it failed.
         """
         ...
+
+    def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+        """Give the messages of a job in the library's own JSON.
+
+        Args:
+            turns: as in `Recorded`.
+            results: of the calls, as far as they have any.
+
+        Returns:
+            A JSON list; empty: no agent of this library made the turns.
+        """
+        ...
+
+
+def run_messages(
+    runner: Runner | None, first_turn: int, transcript: Sequence[dict[str, Any]], results: Mapping[str, dict[str, Any]]
+) -> list[dict[str, Any]] | None:
+    """Read a job's messages in the library's own JSON; None: no runner made any."""
+    text = "" if runner is None else runner.messages(turns_of(transcript, first_turn), results)
+    return json.loads(text) if text else None

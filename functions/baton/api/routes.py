@@ -77,6 +77,9 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
     limit, results = (result_limit_bytes, "RESULT_LIMIT_BYTES"), JobResultsApi(container, keys)
     shows = "one tool call's result: for jobs whose results are too large together (`resultRef`)"
+    messages = (
+        "the messages of a job whose agent is pydantic-ai's, as `ModelMessagesTypeAdapter` dumps them; 404 for others"
+    )
     return [
         ApiRoute("POST", jobs_path, "client", jobs.submit, submits, SUBMIT_LIMIT_BYTES),
         ApiRoute("GET", jobs_path, "client", listing.show, lists),
@@ -87,6 +90,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("POST", f"{job_path}/events", "client", events.post, event_text, *limit),
         ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
         ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
+        ApiRoute("GET", f"{job_path}/model-messages", "client", jobs.model_messages, messages),
         ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
     ]
 

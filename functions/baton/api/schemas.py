@@ -238,6 +238,12 @@ TENANT_USAGE = _object(
 )
 
 
+# Parts and other fields are those of pydantic-ai's `ModelMessagesTypeAdapter`.
+MODEL_MESSAGE = _object(
+    {"kind": {"enum": ["request", "response"]}, "parts": {"type": "array", "items": _object({"part_kind": _TEXT})}}
+)
+
+
 def _rows(name: str, of: str) -> dict[str, Any]:
     """A page of a list."""
     return _object({name: {"type": "array", "items": _ref(of)}, "cursor": _TEXT}, optional=("cursor",))
@@ -253,6 +259,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Job": JOB,
     "Cost": COST,
     "Jobs": JOBS,
+    "ModelMessage": MODEL_MESSAGE,
+    "ModelMessages": _object({"messages": {"type": "array", "items": _ref("ModelMessage")}}),
     "Object": {"type": "object"},
     "Problem": PROBLEM,
     "Schedule": SCHEDULE,

@@ -2,20 +2,23 @@
 
 A job of a chat has `"chat": {"messageId", "replaces"?}` in its task; `replaces` names the job whose answer it replaces:
 that one and all after it are no longer part of the conversation. Invariant: the messages follow from what is recorded,
-the transcript's entry `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?, "status"}],
-"leftOut"?}`, so they are the same in every turn. Nothing else is kept beside the jobs, so nothing can be lost or out of
-step with them.
+the transcript's entry `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?, "status",
+"messages"?}], "leftOut"?}`, so they are the same in every turn. Nothing else is kept beside the jobs, so nothing can be
+lost or out of step with them.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from baton.conversation.fitting import cut
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
+from baton.engine.transcript import turns_of
+from baton.engine.transitions import JobStatus
 from baton.memory.entries import question_of
 from baton.models.model import Message, ModelMessage, UserMessage
 from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE
@@ -27,21 +30,33 @@ from baton_events.ids import canonical_json
 EXCHANGES = 20
 _SIDE_BYTES = 6_000
 TOTAL_BYTES = 48_000
+# Whole messages are JSON, about four times as large as the texts in them.
+WHOLE_BYTES = 4 * TOTAL_BYTES
 
 _Carried = TypeVar("_Carried")
 
 
+# The messages of a job with these turns, as `Runner.messages` gives them.
+MessagesOf = Callable[[Sequence[dict[str, Any]], Mapping[str, dict[str, Any]]], str]
+
+
 class Exchange(Struct, frozen=True):
-    """One job of the session; `answered` is None where it has no answer: `status` says why."""
+    """One job of the session; `answered` is None where it has no answer: `status` says why.
+
+    `messages`: all of the job's messages, for an agent that has a runner; empty: its texts are told.
+    """
 
     job_id: str
     asked: str
     answered: str | None
     status: str
+    messages: str = ""
 
     @property
     def size_bytes(self) -> int:
-        """Of both sides."""
+        """Of what is told."""
+        if self.messages:
+            return len(self.messages.encode("utf-8", "replace"))
         return len(self.asked.encode("utf-8", "replace")) + len((self.answered or "").encode("utf-8", "replace"))
 
 
@@ -66,11 +81,12 @@ def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Carried]]) -> list
     return [carried for _, carried in kept]
 
 
-def exchange_of(snapshot: Snapshot) -> Exchange:
+def exchange_of(snapshot: Snapshot, messages: str = "") -> Exchange:
     """A job as an exchange."""
     answer = _answer(snapshot.job)
     asked = cut(question_of(snapshot.task), _SIDE_BYTES)
-    return Exchange(snapshot.job.id, asked, cut(answer, _SIDE_BYTES) if answer else None, snapshot.job.status)
+    answered = cut(answer, _SIDE_BYTES) if answer else None
+    return Exchange(snapshot.job.id, asked, answered, snapshot.job.status, messages)
 
 
 def _answer(job: Job) -> str:
@@ -79,9 +95,10 @@ def _answer(job: Job) -> str:
 
 
 def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
-    """The transcript's entry, of the newest exchanges that fit."""
+    """The transcript's entry, of the newest exchanges that fit; messages that do not fit are told as texts."""
     capacity_bytes, kept = limit_bytes, list[Exchange]()
-    for exchange in reversed(exchanges[-EXCHANGES:]):
+    for one in reversed(exchanges[-EXCHANGES:]):
+        exchange = structs.replace(one, messages="") if one.size_bytes > capacity_bytes else one
         capacity_bytes -= exchange.size_bytes
         if capacity_bytes < 0:
             break
@@ -93,21 +110,33 @@ def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
 
 def _written(exchange: Exchange) -> dict[str, Any]:
     written = {"jobId": exchange.job_id, "asked": exchange.asked, "status": exchange.status}
-    return written if exchange.answered is None else {**written, "answered": exchange.answered}
+    answered = {} if exchange.answered is None else {"answered": exchange.answered}
+    return written | answered | ({"messages": exchange.messages} if exchange.messages else {})
 
 
 def as_prompt(entry: Mapping[str, Any]) -> tuple[Message, ...]:
     """What the model is told of a transcript's entry: messages as if all were one conversation."""
-    messages: list[Message] = []
-    if entry.get("leftOut"):
-        messages.append(UserMessage("[Earlier messages of this conversation are left out here.]", note=True))
+    return (*_left_out(entry), *(one for exchange in entry.get("exchanges", ()) for one in _texts(exchange)))
+
+
+def as_history(entry: Mapping[str, Any]) -> tuple[Message | str, ...]:
+    """What a runner is given of it: the same, and each job's messages as they are where they are recorded."""
+    messages: list[Message | str] = [*_left_out(entry)]
     for exchange in entry.get("exchanges", ()):
-        messages.append(UserMessage(exchange["asked"]))
-        if "answered" in exchange:
-            messages.append(ModelMessage(exchange["answered"]))
-        else:
-            messages.append(UserMessage(f"[This was not answered: {exchange['status']}.]", note=True))
+        messages += [exchange["messages"]] if "messages" in exchange else _texts(exchange)
     return tuple(messages)
+
+
+def _left_out(entry: Mapping[str, Any]) -> tuple[Message, ...]:
+    said = "[Earlier messages of this conversation are left out here.]"
+    return (UserMessage(said, note=True),) if entry.get("leftOut") else ()
+
+
+def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:
+    if "answered" in exchange:
+        return UserMessage(exchange["asked"]), ModelMessage(exchange["answered"])
+    unanswered = f"[This was not answered: {exchange['status']}.]"
+    return UserMessage(exchange["asked"]), UserMessage(unanswered, note=True)
 
 
 # Also those that were replaced are found, and are left out.
@@ -117,8 +146,14 @@ _ROWS = 2 * EXCHANGES
 class Earlier(Protocol):
     """Whoever knows what was said before."""
 
-    async def before(self, job: Job, task: Mapping[str, Any]) -> tuple[Exchange, ...]:
-        """The session's exchanges before this job, the oldest first. Raises StoreError."""
+    async def before(
+        self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
+    ) -> tuple[Exchange, ...]:
+        """The session's exchanges before this job, the oldest first; with whole messages, if these can be made.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
         ...
 
 
@@ -130,7 +165,9 @@ class EarlierJobs:
         self._reader = reader
         self._store = store
 
-    async def before(self, job: Job, task: Mapping[str, Any]) -> tuple[Exchange, ...]:
+    async def before(
+        self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
+    ) -> tuple[Exchange, ...]:
         """The session's exchanges before this job."""
         query = Query(tenant=job.tenant, session_id=job.session_id, before_ms=job.created_at_ms + 1)
         scanned = await self._listing.scan(query, "", _ROWS)
@@ -138,7 +175,19 @@ class EarlierJobs:
         earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
         # What this job replaces is left out, together with what came after that.
         kept = still_valid([*((one.job.id, one.task, one) for one in earlier), (job.id, task, None)])
-        return tuple([exchange_of(await self._ended(one)) for one in kept if one is not None])
+        ended = [await self._ended(one) for one in kept if one is not None]
+        if messages_of is None:
+            return tuple(map(exchange_of, ended))
+        newest = ended[-EXCHANGES:]
+        messages = await asyncio.gather(*(self._messages(one.job, messages_of) for one in newest))
+        return (*map(exchange_of, ended[:-EXCHANGES]), *map(exchange_of, newest, messages))
+
+    async def _messages(self, job: Job, messages_of: MessagesOf) -> str:
+        """A job's messages; none where calls have no answer, or where the read is older than the job's last turn."""
+        if job.status is not JobStatus.COMPLETED or "stoppedBy" in (job.result or {}):
+            return ""
+        turns = turns_of(await self._reader.transcript(job.id), job.first_turn)
+        return messages_of(turns, {}) if turns and turns[-1]["turn"] == job.turn else ""
 
     async def _ended(self, snapshot: Snapshot) -> Snapshot:
         """A read may be older than the end that let the next job begin: the store's scripts are not."""

@@ -13,9 +13,10 @@ from typing import Any
 from msgspec import structs
 from msgspec.structs import replace as struct_replace
 
+from baton.agents.agent import Agent
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.conversation.conversation import BYTES_PER_TOKEN
-from baton.conversation.exchanges import TOTAL_BYTES, Earlier, is_chat, recorded
+from baton.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, Earlier, is_chat, recorded
 from baton.conversation.policy import KeepAll
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Remember, Work
@@ -77,22 +78,24 @@ class Conversing:
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         if effect.turn > 1 or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
             return await self._turn(effect, history, claim)
-        entry = recorded(
-            await self._earlier.before(effect.job, history.transcript[0]), self._limit_bytes(effect.job.agent)
-        )
+        try:
+            agent = self._registry.agent(effect.job.agent)
+        except UnknownAgentError:
+            return await self._turn(effect, history, claim)  # the turn says so
+        messages_of = agent.runner.messages if agent.runner else None
+        earlier = await self._earlier.before(effect.job, history.transcript[0], messages_of)
+        entry = recorded(earlier, _limit_bytes(agent))
         if not entry["exchanges"]:
             return await self._turn(effect, history, claim)
         step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
         return _with_entry(step_result, entry)
 
-    def _limit_bytes(self, agent: str) -> int:
-        try:
-            policy = self._registry.agent(agent).history
-        except UnknownAgentError:
-            return TOTAL_BYTES  # the turn says so
-        if isinstance(policy, KeepAll):
-            return TOTAL_BYTES
-        return min(TOTAL_BYTES, policy.max_tokens * BYTES_PER_TOKEN // _SHARE)
+
+def _limit_bytes(agent: Agent) -> int:
+    most_bytes = WHOLE_BYTES if agent.runner else TOTAL_BYTES
+    if isinstance(agent.history, KeepAll):
+        return most_bytes
+    return min(most_bytes, agent.history.max_tokens * BYTES_PER_TOKEN // _SHARE)
 
 
 def _is_known(history: History) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic_core import PydanticSerializationError, to_json
 
 from baton.agents.output import FINAL_TOOL
@@ -25,11 +26,12 @@ from baton.engine.commit.answers import History
 from baton.engine.effects import RunTool
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
+from baton.engine.transcript import turns_of
 from baton.executors.executor import storable
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError
 from baton.sdk.own_threads import in_own_thread
-from baton.sdk.records import MODEL_ROLE, SESSION_ROLE, Failure, Wanted
+from baton.sdk.records import SESSION_ROLE, Failure, Wanted
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
@@ -50,14 +52,13 @@ def recorded(job: Job, history: History) -> Recorded:
         input_data=task.get("data") or {},
     )
     sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
-    turns = tuple([entry for entry in history.transcript if entry["role"] == MODEL_ROLE])
-    return Recorded(info, _messages(sessions) if sessions else (), turns, history.results)
+    return Recorded(info, _messages(sessions) if sessions else (), turns_of(history.transcript), history.results)
 
 
-def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:
     from baton.conversation import exchanges  # noqa: PLC0415 - calls of most agents have no need of it
 
-    return tuple([message for entry in sessions for message in exchanges.as_prompt(entry)])
+    return tuple([message for entry in sessions for message in exchanges.as_history(entry)])
 
 
 async def runner_turn(
@@ -87,6 +88,10 @@ def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
     answer = turn.answer
     to_json(answer.provider)  # what no store can hold is not committed
     wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
+    if turn.after:
+        wanted = tuple(
+            [_in_turn(call, at, before) for at, (call, before) in enumerate(zip(wanted, turn.after, strict=True))]
+        )
     if turn.correction:
         wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
     return ModelAnswered(
@@ -100,6 +105,12 @@ def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
         output=turn.output,
         streamed_text=streamed_text,
     )
+
+
+def _in_turn(call: Wanted, position: int, before: tuple[int, ...]) -> Wanted:
+    """Make it a step after others; it is run whatever became of them."""
+    names = tuple([f"call {at + 1}" for at in before])
+    return replace(call, step=f"call {position + 1}", depends_on=names, on_failure="continue")
 
 
 class RunnerTool(Struct, frozen=True):

@@ -14,7 +14,7 @@ from pydantic_ai.usage import UsageLimits
 
 from baton.agents.agent import Agent
 from baton.pydantic_ai.runner import OfJob, PydanticAIRunner
-from baton.pydantic_ai.stopping import function_tools, leaf_toolsets
+from baton.pydantic_ai.stopping import leaf_toolsets
 from baton.sdk.limits import Limits
 
 
@@ -70,12 +70,6 @@ def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
             f"{named} has state of its own for each run (for_run), and each step is a run here; keep that state in deps"
             " or in a store"
         )
-    for tool in function_tools(agent):
-        if tool.sequential:
-            yield (
-                f"tool {tool.name!r} is sequential, and the calls of a turn run at once here; leave sequential out,"
-                " and lock what it changes"
-            )
 
 
 def _is_own(thing: object, base: type[Any]) -> bool:

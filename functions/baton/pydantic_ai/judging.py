@@ -11,11 +11,8 @@ from pydantic_graph import End
 from baton.agents.runner import RunFailedError, RunnerAnswer
 from baton.models.model import Call, ModelAnswer
 from baton.models.providers.client import cost_usd
-from baton.pydantic_ai.run_state import RunState, kept_of_turn
+from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
-
-Run = ai.AgentRun[Any, Any]
-_SEQUENTIAL = "is sequential, and the calls of a turn run at once in a durable run; leave sequential out"
 
 
 def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToolResults | None]:
@@ -37,7 +34,7 @@ def calls_to_make(run: Run, response: ai.ModelResponse, limits: ai.UsageLimits) 
     """The ids of an answer's calls, but for those of output tools.
 
     Raises:
-        RunFailedError: they cannot be told apart, or have to run one after the other.
+        RunFailedError: they cannot be told apart.
     """
     if response.state == "suspended":
         raise RunFailedError("suspended", "the provider suspended its answer, which a durable run cannot resume")
@@ -47,9 +44,6 @@ def calls_to_make(run: Run, response: ai.ModelResponse, limits: ai.UsageLimits) 
     ids = list(dict.fromkeys(part.tool_call_id for part in calls))
     if len(ids) < len(calls):
         raise RunFailedError("UnexpectedModelBehavior", "the model made two calls with the same tool_call_id")
-    alone = [part.tool_name for part in calls if (tool := tools[part.tool_name]) is not None and tool.sequential]
-    if alone and len(calls) > 1:
-        raise RunFailedError("sequential_tool", f"tool {alone[0]!r} {_SEQUENTIAL}")
     counted = sum(kinds[part.tool_name] in ("function", "unknown") for part in calls)
     if counted and limits.tool_calls_limit is not None:
         limits.check_before_tool_call(replace(run.usage, tool_calls=run.usage.tool_calls + counted))
@@ -61,25 +55,37 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
     messages = _joined(run.all_messages(), _outputs_beside(state) if outputs_first else [])
     response = next((one for one in reversed(messages) if isinstance(one, ai.ModelResponse)), ai.ModelResponse([]))
     text = "".join(part.content for part in response.parts if isinstance(part, ai.TextPart))
-    output, correction, calls = None, "", tuple[Call, ...]()
+    output, correction, calls, after = None, "", tuple[Call, ...](), tuple[tuple[int, ...], ...]()
     if ids:
         while not isinstance(messages[-1], ai.ModelResponse):  # what was begun of its calls is made in their own time
             messages.pop()
         parts = {part.tool_call_id: part for part in response.tool_calls}
         calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
+        after = _in_turn([run.ctx.deps.tool_manager.is_sequential(parts[one]) for one in ids])
     elif isinstance(node, End):
         output = to_jsonable_python(node.data.output)
-        text = output if isinstance(output, str) else text or canonical_json(output)
+        text = output if isinstance(output, str) else text or ("" if output is None else canonical_json(output))
     else:
         messages.append(node.request)
-        correction = "the answer does not fit: the model is told why"
-    counts = (run.usage, run.ctx.state.output_retries_used, run.ctx.deps.established_tool_names)
+        misfits = run.ctx.state.output_retries_used > state.output_retries
+        correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
+    tools, pending = run.ctx.deps.established_tool_names, run.ctx.state.pending_messages
+    counts = (run.usage, run.ctx.state.output_retries_used, tools, pending)
     kept = kept_of_turn(state, messages, ids, *counts)
     if run.usage.requests == state.usage.requests:  # nobody was asked in this turn
-        return RunnerAnswer(ModelAnswer(text, calls, provider=kept), output, correction)
+        return RunnerAnswer(ModelAnswer(text, calls, provider=kept), output, correction, after)
     used = response.usage
     spent = (used.input_tokens, used.output_tokens, cost_usd(response), False, used.cache_read_tokens)
-    return RunnerAnswer(ModelAnswer(text, calls, *spent, provider=kept), output, correction)
+    return RunnerAnswer(ModelAnswer(text, calls, *spent, provider=kept), output, correction, after)
+
+
+def _in_turn(alone: Sequence[bool]) -> tuple[tuple[int, ...], ...]:
+    """For each call those that it comes after: a sequential tool runs alone, between those before and after it."""
+    after, barrier = list[tuple[int, ...]](), list[int]()
+    for at, one in enumerate(alone):
+        after.append(tuple(range(barrier[0] if barrier else 0, at)) if one else tuple(barrier))
+        barrier = [at] if one else barrier
+    return tuple(after) if any(alone) else ()
 
 
 def _outputs_beside(state: RunState) -> list[ai.ToolCallPart]:

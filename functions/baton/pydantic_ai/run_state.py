@@ -7,16 +7,20 @@ them. Must not: run anything.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pydantic_ai as ai
 from pydantic import TypeAdapter
+from pydantic_ai._enqueue import PendingMessage
 
 from baton.agents.runner import Recorded, RunFailedError
+from baton.models.model import Message
 from baton.models.model import ModelRequest as Question
 from baton.models.providers.messages import to_messages
 
+Run = ai.AgentRun[Any, Any]
 KIND = "pydantic-ai-run"
 _USAGE = TypeAdapter(ai.RunUsage)
 # Outcomes that the model is told; every other error fails the run, as what a tool raises does.
@@ -35,10 +39,11 @@ def kept_of_turn(
     usage: ai.RunUsage,
     output_retries: int,
     tools: set[str] | None,
+    pending: Sequence[PendingMessage],
 ) -> dict[str, Any]:
     """What a turn keeps: the messages from the first one that is new, and the counts that no message has."""
     known = [*before.earlier, *before.messages]
-    same = next((at for at, pair in enumerate(zip(known, messages, strict=False)) if pair[0] != pair[1]), None)
+    same = next((at for at, pair in enumerate(zip(known, messages, strict=False)) if not _same(*pair)), None)
     first = max(min(len(known), len(messages)) if same is None else same, len(before.earlier))
     return {
         "kind": KIND,
@@ -48,20 +53,52 @@ def kept_of_turn(
         "usage": _USAGE.dump_python(usage, mode="json", exclude_defaults=True),
         "outputRetries": output_retries,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
+        **_kept_pending(pending),
     }
 
 
-def kept_of_call(
-    parts: Sequence[ai.ModelRequestPart], before: ai.RunUsage, after: ai.RunUsage
-) -> tuple[Any, dict[str, Any]]:
+def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
+    """Whether a message is the known one: pydantic-ai puts results first in requests that it is given back."""
+    if known == message:
+        return True
+    requests = isinstance(known, ai.ModelRequest) and isinstance(message, ai.ModelRequest)
+    return requests and len(known.parts) == len(message.parts) and all(part in known.parts for part in message.parts)
+
+
+def _kept_pending(pending: Sequence[PendingMessage]) -> dict[str, Any]:
+    kept = [[one.priority, one._tool_call, dumped(one.messages)] for one in pending]  # noqa: SLF001 - see `enqueued`
+    return {"pending": kept} if kept else {}
+
+
+def enqueued(kept: Sequence[Any]) -> PendingMessage:
+    """Read what `ctx.enqueue` was given; which call it goes next to is known to pydantic-ai's own class alone."""
+    priority, call, messages = kept
+    next_to = None if call is None else (call[0], call[1])
+    return PendingMessage(ai.ModelMessagesTypeAdapter.validate_json(messages), priority, _tool_call=next_to)
+
+
+def kept_of_call(parts: Sequence[ai.ModelRequestPart], before: ai.RunUsage, run: Run) -> tuple[Any, dict[str, Any]]:
     """What a call came to, as it is shown, and what is kept of it besides."""
     messages = dumped([ai.ModelRequest(parts=list(parts))])
     first, *others = json.loads(messages)[0]["parts"]
-    kept: dict[str, Any] = {"usage": _USAGE.dump_python(_minus(after, before), mode="json", exclude_defaults=True)}
+    kept: dict[str, Any] = {
+        "usage": _USAGE.dump_python(_minus(run.usage, before), mode="json", exclude_defaults=True),
+        **_kept_pending(run.ctx.state.pending_messages),
+    }
     plain = not others and first["outcome"] == "success" and first.get("metadata") is None and not first["tool_kind"]
+    plain = plain and "content_file_digests" not in first
     if not plain:
-        kept["messages"] = messages
+        kept["messages"], first["content"] = messages, _without_data(first["content"])
     return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
+
+
+def _without_data(content: Any) -> Any:
+    """What is shown of a result: files without their bytes, which the messages have."""
+    if isinstance(content, list):
+        return [_without_data(one) for one in content]
+    if isinstance(content, dict) and content.get("kind") == "binary":
+        return {name: one for name, one in content.items() if name != "data"}
+    return content
 
 
 def _minus(after: ai.RunUsage, before: ai.RunUsage) -> ai.RunUsage:
@@ -86,6 +123,7 @@ class RunState:
         ids: pydantic-ai's ids of the calls that the last turn made, by their position.
         steps: model requests that were made.
         tools: those that the run began with, of which pydantic-ai tells newer ones apart.
+        pending: what was enqueued and is not told yet, as it is kept.
         answered: parts that answer these calls, in their order; parts for the model's user come last.
     """
 
@@ -96,6 +134,7 @@ class RunState:
     output_retries: int = 0
     steps: int = 0
     tools: set[str] | None = None
+    pending: list[Any] = field(default_factory=list[Any])
     answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
 
     @classmethod
@@ -105,10 +144,12 @@ class RunState:
         Raises:
             RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
         """
-        state = cls(list(to_messages(Question("", recorded.earlier, (), 1))) if recorded.earlier else [])
+        state = cls(_earlier(recorded.earlier))
         for entry in recorded.turns:
             if up_to_turn is None or entry["turn"] <= up_to_turn:
-                state._read(entry, recorded.results, answers=entry["turn"] != up_to_turn)
+                state._read(entry)
+        if recorded.turns and up_to_turn is None:
+            state._answer(recorded.turns[-1], recorded.results)
         return state
 
     @property
@@ -135,23 +176,53 @@ class RunState:
             counts = {name: count for name, count in counts.items() if name not in good} | more
         return counts
 
-    def _read(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], *, answers: bool) -> None:
+    def _read(self, entry: Mapping[str, Any]) -> None:
         kept = entry.get("provider") or {}
         if kept.get("kind") != KIND:
             message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
             raise RunFailedError("unknown_run", message)
         self.messages[kept["from"] :] = ai.ModelMessagesTypeAdapter.validate_json(kept["messages"])
         self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
+        self.pending = [*kept.get("pending", ())]
         self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
         self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
-        if not answers:
-            return
+
+    def _answer(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take what the last turn's calls came to: the next turn keeps what those before came to."""
         parts: list[ai.ModelRequestPart] = []
         for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
             stored = results.get(call["id"]) or call
             parts += _parts(tool_call_id, call["tool"], stored)
-            self.usage.incr(_USAGE.validate_python((stored.get("kept") or {}).get("usage") or {}))
+            kept = stored.get("kept") or {}
+            self.usage.incr(_USAGE.validate_python(kept.get("usage") or {}))
+            self.pending += kept.get("pending", ())
         self.answered = sorted(parts, key=lambda part: isinstance(part, ai.UserPromptPart))
+
+
+def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A job's messages; the last is what its last calls have come to so far. Empty: it is no run of pydantic-ai."""
+    state = RunState([])
+    try:
+        for entry in turns:
+            state._read(entry)  # noqa: SLF001 - its own module
+    except RunFailedError:
+        return ""
+    parts: list[ai.ModelRequestPart] = []
+    for tool_call_id, call in zip(state.ids, turns[-1]["calls"] if turns else (), strict=False):
+        with suppress(RunFailedError):
+            parts += _parts(tool_call_id, call["tool"], results.get(call["id"]) or call)
+    return dumped([*state.messages, *([ai.ModelRequest(parts=parts)] if parts else [])]) if turns else ""
+
+
+def _earlier(known: Sequence[Message | str]) -> list[ai.ModelMessage]:
+    """The session's messages: as they were, or of texts."""
+    earlier: list[ai.ModelMessage] = []
+    for one in known:
+        if isinstance(one, str):
+            earlier += ai.ModelMessagesTypeAdapter.validate_json(one)
+        else:
+            earlier += to_messages(Question("", (one,), (), 1))
+    return earlier
 
 
 def _parts(tool_call_id: str, tool: str, stored: Mapping[str, Any]) -> Sequence[ai.ModelRequestPart]:

@@ -5,7 +5,7 @@ in this process between two pieces. Must not: copy or patch the agent.
 """
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from copy import deepcopy
@@ -14,7 +14,9 @@ from typing import Any
 
 import pydantic_ai as ai
 from pydantic import ValidationError
+from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.models import Model
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_graph import End
@@ -30,8 +32,8 @@ from baton.agents.runner import (
 )
 from baton.models.model import Listener, ModelError
 from baton.models.providers.errors import model_error
-from baton.pydantic_ai.judging import Run, calls_to_make, gone_on_from, judged
-from baton.pydantic_ai.run_state import RunState, kept_of_call
+from baton.pydantic_ai.judging import calls_to_make, gone_on_from, judged
+from baton.pydantic_ai.run_state import Run, RunState, enqueued, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools
 from baton.tools.arguments import InvalidArguments
 from baton.tools.context import ToolContext
@@ -114,6 +116,10 @@ class PydanticAIRunner:
         finally:
             _CONTEXT.reset(token)
 
+    def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+        """Give a job's messages, as `ModelMessagesTypeAdapter` dumps them."""
+        return messages_of(turns, results)
+
     async def _prompted(self, job: JobInfo) -> Any:
         return job.task if self._prompt is None else await _awaited(self._prompt(job))
 
@@ -126,7 +132,7 @@ class PydanticAIRunner:
         results: ai.DeferredToolResults | None,
         prompt: Any = None,
         *,
-        calls: bool = False,
+        answer: ai.ModelResponse | None = None,
     ) -> AsyncIterator[Run]:
         """A run that goes on from what is recorded; what pydantic-ai counts anew in each run goes on, too."""
         async with self._agent.iter(
@@ -138,10 +144,16 @@ class PydanticAIRunner:
             usage=deepcopy(state.usage),
             usage_limits=self._usage_limits,
             infer_name=False,
-            capabilities=[Piece(state.retries(), calls=calls)],
+            # Earlier jobs may be told as texts, or from their middle: a system prompt is only in their first message.
+            capabilities=[
+                Piece(state.retries(), answer),
+                *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
+            ],
         ) as run:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
+            if answer is None:
+                run.ctx.state.pending_messages.extend(map(enqueued, state.pending))
             yield run
 
     async def _turn(self, run: Run, state: RunState, listener: Listener | None) -> RunnerAnswer:
@@ -170,15 +182,11 @@ class PydanticAIRunner:
         elif differs:  # a secret among them is kept with the call alone
             made = replace(made, args=call.arguments)
         history = [*state.history[:-1], replace(state.response, parts=[*others, made])]
-        async with self._opened(job, state, history, results, calls=True) as run:
+        async with self._opened(job, state, history, results, answer=state.response) as run:
             node: Any = run.next_node
             node = await run.next(node)
-            run.ctx.state.message_history[-1] = state.response  # a tool is shown the other calls, too
             node = await run.next(node)
-            if run.ctx.state.pending_messages:
-                unkept = f"tool {call.tool!r} used ctx.enqueue, which a durable run cannot keep"
-                raise ToolError(f"{unkept}; return a ToolReturn with content", type="UserError")
-            return CallReturned(*kept_of_call(node.request.parts, state.usage, run.usage))
+            return CallReturned(*kept_of_call(node.request.parts, state.usage, run))
 
 
 async def _asked(run: Run, node: Any, listener: Listener | None) -> Any:
@@ -197,6 +205,8 @@ async def _asked(run: Run, node: Any, listener: Listener | None) -> Any:
 def _streams(model: Any) -> bool:
     while isinstance(model, WrapperModel):
         model = model.wrapped
+    if isinstance(model, FallbackModel):
+        return all(map(_streams, model.models))
     if isinstance(model, FunctionModel):
         return model.stream_function is not None
     return type(model).request_stream is not Model.request_stream

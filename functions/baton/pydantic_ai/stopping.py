@@ -39,11 +39,11 @@ class StoppedError(Exception):
 
 @dataclass(init=False)
 class Piece(AbstractCapability[Any]):
-    """One piece of a run. `retries`: of each tool, in the pieces before; `calls`: whether it makes calls of tools."""
+    """One piece of a run. `retries`: of each tool, in the pieces before; `answer`: whose call it makes; None: none."""
 
-    def __init__(self, retries: dict[str, int], *, calls: bool) -> None:
+    def __init__(self, retries: dict[str, int], answer: ModelResponse | None = None) -> None:
         self._retries = retries
-        self._calls = calls
+        self._answer = answer
 
     async def prepare_tools(self, ctx: RunContext[Any], tool_defs: list[ToolDefinition]) -> list[ToolDefinition]:
         """Count on with the retries in the first step."""
@@ -51,9 +51,15 @@ class Piece(AbstractCapability[Any]):
         self._retries = {}
         return tool_defs
 
+    async def before_tool_validate(self, ctx: RunContext[Any], **given: Any) -> Any:
+        """Show a tool the other calls of the answer, too."""
+        if self._answer is not None:
+            ctx.messages[-1] = self._answer
+        return given["args"]
+
     async def before_tool_execute(self, ctx: RunContext[Any], **given: Any) -> dict[str, Any]:  # noqa: ARG002 - a hook
         """Make no call in a turn."""
-        if not self._calls:
+        if self._answer is None:
             raise CallDeferred
         args: dict[str, Any] = given["args"]
         return args

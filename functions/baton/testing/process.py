@@ -105,14 +105,16 @@ class SimulationLoop(VirtualLoop):
 
     def end(self) -> None:
         """Close what dead processes have left, and the loop."""
-        logged = logging.root.manager.disable
+        logged, outer = logging.root.manager.disable, asyncio._get_running_loop()
         logging.disable()  # what code of a dead process says is no news
+        asyncio._set_running_loop(None)  # nor may its clean-up take the caller's task for its own
         try:
             for task in asyncio.all_tasks(self):
                 left: Any = task
                 left._log_destroy_pending = False
                 self._contexts[task].run(_close, left.get_coro())
         finally:
+            asyncio._set_running_loop(outer)
             logging.disable(logged)
         self._timers.clear()
         self._ready.clear()

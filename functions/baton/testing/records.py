@@ -77,7 +77,7 @@ class Run(Struct):
     Attributes:
         point: where its process ended; None: nowhere.
         status: the job's, as the API has it; `result`, `error`, `usage`, `calls` likewise.
-        parts: of its stream. model_messages: the input of its model, turn by turn.
+        parts: of its stream. model_messages: the input of its model, turn by turn; pydantic-ai's messages.
         virtual_seconds: how long it took, in virtual time.
         attempts: what each start of a tool call came to, in order.
         story: what happened, with its second.

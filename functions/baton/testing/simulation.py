@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from baton.agents.registry import Registry
+from baton.agents.runner import run_messages
 from baton.api.jobs.view import job_view
 from baton.testing.comparing import messages_of
 from baton.testing.ports import Left
@@ -120,6 +121,8 @@ async def _outcome(world: World, point: Point | None) -> Run:
     view = job_view(snapshot, world.now_ms(), most_bytes=_NO_LIMIT)
     transcript = await world.backend.reader.transcript(world.job_id)
     job = snapshot.job
+    runner = world.registry.agent(job.agent).runner
+    messages = run_messages(runner, job.first_turn, transcript, snapshot.results)
     return Run(
         point=point,
         status=str(view["status"]),
@@ -128,7 +131,7 @@ async def _outcome(world: World, point: Point | None) -> Run:
         usage=view["usage"],
         calls=view["toolCalls"],
         parts=[json.loads(part) for part in (await world.backend.reader.parts(world.job_id, 0)).parts],
-        model_messages=messages_of(transcript, snapshot.results),
+        model_messages=messages if messages is not None else messages_of(transcript, snapshot.results),
         virtual_seconds=world.ended_seconds or world.loop.seconds,
         attempts=world.attempts,
         story=world.story,

@@ -77,7 +77,7 @@ class World:
         self.scene, self.faults, self.dice, self._point = scene, scene.faults, Dice(seed), point
         self.loop = SimulationLoop(self._waits)
         self.clock = VirtualClock(self.loop, left.epoch_ms)
-        self._registry, self._memory, self._namespaces = registry, memory, namespaces
+        self.registry, self._memory, self._namespaces = registry, memory, namespaces
         self.points: list[str] = []
         self.attempts: list[Attempt] = []
         self.story: list[tuple[float, str]] = []
@@ -121,7 +121,7 @@ class World:
         submitted = {"jobType": scene.agent, "taskDescription": scene.task, "inputData": scene.input_data}
         body = SubmitBody.model_validate({**submitted, "sessionId": scene.session})
         names = {"job_id": random_job_id(token), "session_id": f"session_{token}", "tenant": TENANT}
-        job = new_job(body, self._registry, **names, now_ms=self.now_ms())
+        job = new_job(body, self.registry, **names, now_ms=self.now_ms())
         self.job_id = job.id
         await self._api.commands.submit(job, body.task)
 
@@ -142,7 +142,7 @@ class World:
         if self._process is None or not self._process.alive or self._process.container.stopping.begun:
             self._memory.restore()
             self.clock.install(self._namespaces)
-            container = SimulatedContainer(_SETTINGS, self.backend.ports, self._registry, self)
+            container = SimulatedContainer(_SETTINGS, self.backend.ports, self.registry, self)
             self._process = Process(container, webhook_apps(container), self._surroundings)
         return self._process
 

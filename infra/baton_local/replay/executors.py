@@ -8,7 +8,7 @@ other comes through the real code.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from baton.conversation.exchanges import Exchange
+from baton.conversation.exchanges import Exchange, MessagesOf
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.state import Job
@@ -98,13 +98,16 @@ class RecordedEarlier:
     def __init__(self, play: Play) -> None:
         self._play = play
 
-    async def before(self, job: Job, task: Mapping[str, Any]) -> tuple[Exchange, ...]:
+    async def before(
+        self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
+    ) -> tuple[Exchange, ...]:
         """What the job's recording has; nothing where it has nothing."""
-        del task
+        del task, messages_of
         recorded = self._play.jobs.get(job.id)
         entry = (recorded.said_before() if recorded else None) or {"exchanges": []}
         return tuple(
-            Exchange(said["jobId"], said["asked"], said.get("answered"), said["status"]) for said in entry["exchanges"]
+            Exchange(said["jobId"], said["asked"], said.get("answered"), said["status"], said.get("messages", ""))
+            for said in entry["exchanges"]
         )
 
 

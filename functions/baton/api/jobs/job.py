@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.agents.runner import run_messages
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.query import read_job_query
 from baton.api.jobs.submission import SubmitBody, new_job, read_submit_body
@@ -151,6 +152,18 @@ class JobsApi:
         snapshot = await self.snapshot(principal, job_id)
         steps = step_usage(snapshot, parts, prices) if asked.steps else {}
         return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms(), prices) | steps)
+
+    async def model_messages(self, request: Request) -> Response:
+        """`GET …/model-messages` → 200 `{"messages"}`; 404 for a job whose agent is none of pydantic-ai."""
+        principal = await self._keys.authenticate(request)
+        snapshot = await self.snapshot(principal, request.path_params["job_id"])
+        entries = await self._container.ports.reader.transcript(snapshot.job.id)
+        job, registry = snapshot.job, self._container.registry
+        runner = next((agent.runner for agent in registry.agents if agent.name == job.agent), None)
+        messages = run_messages(runner, job.first_turn, entries, snapshot.results)
+        if messages is None:
+            raise ApiError(404, f"job {job.id!r} has no messages of pydantic-ai (agent {job.agent!r})")
+        return JSONResponse(self._container.secrets.hide_in({"messages": messages}))
 
     async def change(self, request: Request) -> Response:
         """`PATCH /api/agent-jobs/{id}` → 200 and the job; 409 where its state does not allow it."""

@@ -133,8 +133,9 @@ class Stage:
         self._delivered = 0
         self._waiting: list[tuple[int, int, str]] = []
 
-    def restart(self) -> None:
-        """Go on in a new process, which knows nothing of what the one before has in memory."""
+    def restart(self, registry: Registry | None = None) -> None:
+        """Go on in a new process, which knows nothing of what the one before had; `registry`: after a deploy."""
+        self._registry = registry or self._registry
         self.container = Container(self._settings, self.ports, self._registry)
         self._pipelines: dict[EventType, Pipeline] = {}
 

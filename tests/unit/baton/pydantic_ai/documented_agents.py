@@ -17,11 +17,13 @@ from tests.unit.baton.pydantic_ai.played import call, scripted
 
 @dataclass
 class Case:
-    """An agent; `deps`: its dependencies, `limits`: its usage limits."""
+    """An agent; `deps`: its dependencies, `limits`: its usage limits, `prompt`; `fresh` empties its tools."""
 
     agent: Agent[Any, Any]
     deps: Any = None
     limits: UsageLimits | None = None
+    prompt: Any = "do it"
+    fresh: Callable[[], object] | None = None
 
 
 class City(BaseModel):

@@ -35,9 +35,9 @@ def scripted(*turns: Turn) -> FunctionModel:
     return FunctionModel(answer)
 
 
-def call(tool: str, tool_call_id: str = "", **arguments: Any) -> ToolCallPart:
-    """A call with an id that does not change."""
-    return ToolCallPart(tool, arguments, tool_call_id or f"id-{tool}-{arguments}")
+def call(tool: str, tool_call_id: str = "", args: str | None = None, **arguments: Any) -> ToolCallPart:
+    """A call with an id that does not change; `args`: its arguments as a text."""
+    return ToolCallPart(tool, arguments if args is None else args, tool_call_id or f"id-{tool}-{arguments}")
 
 
 class PlayedStage(Stage):
@@ -66,7 +66,7 @@ async def state_of(stage_store: FakeStore, snapshot: Snapshot, up_to_turn: int |
     return RunState.of(Recorded(info, turns=turns, results=snapshot.results), up_to_turn)
 
 
-_OF_THE_MOMENT = {"timestamp", "run_id", "conversation_id", "workspace_ref"}
+_OF_THE_MOMENT = {"duration", "timestamp", "run_id", "conversation_id", "workspace_ref"}
 
 
 def comparable(messages: Sequence[ModelMessage]) -> Any:

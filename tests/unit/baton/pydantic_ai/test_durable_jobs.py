@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, CallDeferred, DeferredToolRequests, RunContext
+from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests, RunContext
 from pydantic_ai.exceptions import ApprovalRequired, ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
@@ -244,6 +244,25 @@ async def test_retries_of_a_tool_end() -> None:
     assert job.error is not None
     assert job.error.type == "UnexpectedModelBehavior"
     assert "exceeded max retries count of 2" in job.error.message
+
+
+async def test_a_file_is_shown_without_its_bytes() -> None:
+    """They are kept once, with the messages; a long answer of a tool is not twice as long."""
+    agent = Agent(scripted([call("draw")], "drawn"), name="draws")
+
+    @agent.tool_plain
+    def draw() -> list[Any]:
+        return ["a dot", BinaryContent(b"dot" * 1000, media_type="image/png")]
+
+    stage = PlayedStage(registry=Registry([durable(agent)]), settings=with_keys())
+    async with api_of(stage) as api:
+        job_id = (await api.submitted(jobType="draws"))["id"]
+        await stage.run()
+        [shown] = (await api.read(job_id))["toolCalls"]
+        told = (await api.ask("GET", f"/api/agent-jobs/{job_id}/model-messages")).json()["messages"]
+    assert (shown["result"][0], shown["result"][1]["media_type"]) == ("a dot", "image/png")
+    assert "data" not in shown["result"][1]
+    assert len(told[2]["parts"][0]["content"][1]["data"]) == 4000
 
 
 async def test_parallel_calls_run_at_the_same_time() -> None:

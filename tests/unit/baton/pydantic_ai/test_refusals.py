@@ -30,17 +30,6 @@ class Session(FunctionToolset[Any]):
         return Session()
 
 
-def with_sequential_tool() -> Agent[Any, Any]:
-    """One of its tools runs alone."""
-    agent = Agent(TestModel(), name="a")
-
-    @agent.tool_plain(sequential=True)
-    def alone() -> None:
-        """Run alone."""
-
-    return agent
-
-
 @pytest.mark.parametrize(
     ("make", "named", "way_out"),
     [
@@ -50,7 +39,6 @@ def with_sequential_tool() -> Agent[Any, Any]:
             "in deps or in a store",
         ),
         (lambda: Agent(TestModel(), name="a", toolsets=[Session().prefixed("p")]), "toolset Session", "in deps"),
-        (with_sequential_tool, "tool 'alone' is sequential", "leave sequential out"),
         (lambda: Agent(name="a"), "it has no model", "give one"),
     ],
 )

@@ -1,0 +1,279 @@
+"""More agents with documented features: files, models, other outputs, calls in turn; and all of them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic_ai import (
+    Agent,
+    BinaryContent,
+    CallDeferred,
+    DeferredToolRequests,
+    DeferredToolResults,
+    ImageUrl,
+    ModelRetry,
+    NativeOutput,
+    RunContext,
+    StructuredDict,
+    TextOutput,
+    ToolFailed,
+    ToolReturn,
+)
+from pydantic_ai.capabilities import (
+    HandleDeferredToolCalls,
+)
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
+from pydantic_ai.models import Model
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.test import TestModel
+
+from tests.unit.baton.pydantic_ai.documented_agents import ALL, Case, City, add
+from tests.unit.baton.pydantic_ai.documented_toolsets import TOOLSETS
+from tests.unit.baton.pydantic_ai.played import call, scripted
+
+DOT = BinaryContent(b"\x89PNG a dot", media_type="image/png")
+KITTEN = ImageUrl("https://example.com/kitten.png")
+
+
+def files_in_prompt() -> Case:
+    """A picture by its address and one by its bytes, beside a text."""
+    return Case(Agent(scripted("a kitten and a dot")), prompt=["What is this?", KITTEN, DOT])
+
+
+def file_returned() -> Case:
+    """A tool returns a picture; another one returns several things."""
+    agent = Agent(scripted([call("draw"), call("gallery")], "a dot"))
+
+    @agent.tool_plain
+    def draw() -> BinaryContent:
+        return DOT
+
+    @agent.tool_plain
+    def gallery() -> list[Any]:
+        return ["two of them", DOT, KITTEN, {"more": False}]
+
+    return Case(agent)
+
+
+def file_beside_return() -> Case:
+    """A tool's result with pictures for the user's part, and with metadata."""
+    agent = Agent(scripted([call("draw"), call("add", a=1, b=1)], "a dot"), tools=[add])
+
+    @agent.tool_plain
+    def draw() -> ToolReturn:
+        return ToolReturn("drawn", content=["Here:", DOT, KITTEN], metadata={"size": {"x": 1}})
+
+    return Case(agent)
+
+
+def returns_of_many_types() -> Case:
+    """A model, nothing, a list of models, a failure."""
+    agent = Agent(scripted([call("city"), call("nothing"), call("cities"), call("fails")], "done"))
+
+    @agent.tool_plain
+    def city() -> City:
+        return City(name="Ur", people=1)
+
+    @agent.tool_plain
+    def nothing() -> None:
+        return None
+
+    @agent.tool_plain
+    def cities() -> list[City]:
+        return [City(name="Ur", people=1)]
+
+    @agent.tool_plain
+    def fails() -> str:
+        raise ToolFailed("no such city")
+
+    return Case(agent)
+
+
+def sequential_tool() -> Case:
+    """A tool that runs alone, between two others."""
+    notes: set[int] = set()
+    agent = Agent(scripted([call("note", n=1), call("alone"), call("note", n=2)], "done"))
+
+    @agent.tool_plain
+    async def note(n: int) -> int:
+        await asyncio.sleep(0)
+        notes.add(n)
+        return n
+
+    @agent.tool_plain(sequential=True)
+    def alone() -> list[int]:
+        return sorted(notes)
+
+    return Case(agent, fresh=notes.clear)
+
+
+def slow_tool() -> Case:
+    """A tool over its time."""
+    agent = Agent(scripted([call("slow", "1")], [call("slow", "2")], "done"), tool_timeout=0.05)
+    runs: list[int] = []
+
+    @agent.tool(retries=2)
+    async def slow(ctx: RunContext[Any]) -> str:
+        runs.append(1)
+        await asyncio.sleep(0 if ctx.retry else 5)
+        return "at last"
+
+    return Case(agent)
+
+
+def failing(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
+    """Fail as a provider does."""
+    raise ModelHTTPError(500, "first")
+
+
+def fallback_model() -> Case:
+    """The first model fails, the second one answers."""
+    return Case(Agent(FallbackModel(FunctionModel(failing), scripted([call("add", a=1, b=2)], "3")), tools=[add]))
+
+
+def enqueued() -> Case:
+    """Tools that add to the conversation: soon, and before the end."""
+    agent = Agent(scripted([call("remark", "1"), call("add", a=1, b=2)], "done", "done again"), tools=[add])
+
+    @agent.tool
+    def remark(ctx: RunContext[Any]) -> str:
+        ctx.enqueue("The user says hello.", priority="asap")
+        ctx.enqueue("And goodbye?", KITTEN, priority="when_idle")
+        return "remarked"
+
+    return Case(agent)
+
+
+def deferred_and_handled() -> Case:
+    """Calls that the agent's own capability answers."""
+
+    async def handle(_: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults:
+        approvals: dict[str, Any] = {one.tool_call_id: True for one in requests.approvals}
+        return DeferredToolResults(calls={one.tool_call_id: "handled" for one in requests.calls}, approvals=approvals)
+
+    capabilities = [HandleDeferredToolCalls(handle)]
+    agent = Agent(
+        scripted([call("add", a=1, b=1), call("risky")], [call("away")], "done"), tools=[add], capabilities=capabilities
+    )
+
+    @agent.tool_plain
+    def away() -> str:
+        raise CallDeferred
+
+    @agent.tool_plain(requires_approval=True)
+    def risky() -> str:
+        return "done"
+
+    return Case(agent)
+
+
+def dynamic_prompts() -> Case:
+    """A dynamic system prompt, and instructions that change with the step."""
+    agent = Agent(scripted([call("add", a=1, b=2)], "3"), tools=[add], deps_type=str)
+
+    @agent.system_prompt(dynamic=True)
+    def who(ctx: RunContext[str]) -> str:
+        return f"For {ctx.deps}."
+
+    @agent.instructions
+    async def step(ctx: RunContext[str]) -> str:
+        return f"Step {ctx.run_step}, told {len(ctx.messages)}."
+
+    return Case(agent, deps="Ann")
+
+
+def model_settings() -> Case:
+    """Settings that a function makes, seen by the model."""
+
+    def answer(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse([TextPart(str(info.model_settings))])
+
+    return Case(Agent(FunctionModel(answer), model_settings={"temperature": 0.2, "max_tokens": 7}))
+
+
+class Unstreamed(Model):
+    """A model that calls every tool, as a provider: what it streams would have other counts of tokens."""
+
+    model_name, system = "unstreamed", "test"
+
+    async def request(self, *given: Any) -> ModelResponse:
+        """Answer at once."""
+        return await TestModel(seed=3).request(*given)
+
+
+def model_for_tests() -> Case:
+    """A model that calls every tool, then answers in the output's type."""
+    return Case(Agent(Unstreamed(), tools=[add], output_type=City))
+
+
+def text_or_object() -> Case:
+    """A text where an object might be."""
+    return Case(Agent(scripted([call("add", a=1, b=2)], "three"), tools=[add], output_type=[City, str]))
+
+
+def text_function() -> Case:
+    """A text that a function makes the output of, once it can."""
+
+    def number(text: str) -> int:
+        if not text.isdigit():
+            raise ModelRetry("digits, please")
+        return int(text)
+
+    return Case(Agent(scripted("three", "3"), output_type=TextOutput(number)))
+
+
+def output_function_retry() -> Case:
+    """An output function with the context that asks for another try."""
+
+    def far(ctx: RunContext[str], km: int) -> str:
+        if km < 5:
+            raise ModelRetry(f"too near for {ctx.deps}")
+        return f"{km} km for {ctx.deps}"
+
+    turns = [call("final_result", "1", km=1)], [call("final_result", "2", km=9)]
+    return Case(Agent(scripted(*turns), output_type=far, deps_type=str), deps="Ann")
+
+
+def structured_dict() -> Case:
+    """An output by its JSON schema."""
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    output = StructuredDict(schema, name="Human", description="A person.")
+    return Case(Agent(scripted([call("final_result", name="Ann")]), output_type=output))
+
+
+def native_choice() -> Case:
+    """Structured text of one of two types."""
+    text = '{"result":{"kind":"City","data":{"name":"Ur","people":1}}}'
+    choices: Any = [City, bool]
+    return Case(Agent(scripted(text), output_type=NativeOutput(choices)))
+
+
+def no_output() -> Case:
+    """An agent whose output may be nothing."""
+    return Case(Agent(scripted([call("add", a=1, b=2)], ""), tools=[add], output_type=[str, type(None)]))
+
+
+DOCUMENTED: Sequence[Callable[[], Case]] = (
+    *ALL,
+    files_in_prompt,
+    file_returned,
+    file_beside_return,
+    returns_of_many_types,
+    sequential_tool,
+    slow_tool,
+    fallback_model,
+    enqueued,
+    deferred_and_handled,
+    dynamic_prompts,
+    model_settings,
+    model_for_tests,
+    text_or_object,
+    text_function,
+    output_function_retry,
+    structured_dict,
+    native_choice,
+    no_output,
+    *TOOLSETS,
+)
