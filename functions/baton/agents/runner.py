@@ -4,7 +4,7 @@ Invariant: a runner keeps nothing between two pieces of work: it is given what w
 Must not: know the engine. What it raises is a failure of the piece of work.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import field
@@ -94,6 +94,11 @@ class Runner(Protocol):
     @property
     def name(self) -> str:
         """What its model is called in traces."""
+        ...
+
+    @property
+    def functions(self) -> Sequence[Callable[..., Any]]:
+        """The user's functions that it calls, as far as they are known before a run."""
         ...
 
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
