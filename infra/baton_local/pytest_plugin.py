@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pydantic_ai.models.function import FunctionModel
+
     from baton.agents.registry import Registry
+    from baton.models.model import Model
     from baton.testing import Simulation
     from baton_local.fixtures.agent_app import AgentApp
     from baton_local.fixtures.servers import (
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
         VectorFaults,
         VectorServer,
     )
+    from baton_local.replay.recorded import Recording
 
 
 @pytest.fixture(scope="session")
@@ -167,19 +171,40 @@ def replay_recording(recording: "str | Path | Mapping[str, Any]", registry: "Reg
     no tool runs, no connection is opened. For tests that are async, too.
     """
     __tracebackhide__ = True
-    from baton_local.replay.recorded import ReplayError, read_file, read_recording
+    from baton_local.replay.recorded import ReplayError
     from baton_local.replay.replaying import replay_now
 
     try:
-        if isinstance(recording, Mapping):
-            document = read_recording(json.dumps(recording), "the recording")
-        else:
-            document = read_file(Path(recording))
-        difference = replay_now(document, registry).difference
+        difference = replay_now(_read(recording), registry).difference
     except ReplayError as error:
         pytest.fail(str(error), pytrace=False)
     if difference is not None:
         pytest.fail(str(difference), pytrace=False)
+
+
+def recorded_model(recording: "str | Path | Mapping[str, Any]", agent: str = "") -> "Model":
+    """Make a model that answers turn by turn as it did in a recorded job, while your tools run.
+
+    `agent`: whose job it was, where the recording has jobs of several.
+    """
+    from baton_local.replay.recorded_agents import RecordedTurns
+
+    return RecordedTurns(_read(recording).job.of_agent(agent))
+
+
+def recorded_pydantic_ai_model(recording: "str | Path | Mapping[str, Any]", agent: str = "") -> "FunctionModel":
+    """Make the same for an agent of pydantic-ai: `with agent.override(model=recorded_pydantic_ai_model(…)):`."""
+    from baton_local.replay.recorded_pydantic_ai import recorded_function_model
+
+    return recorded_function_model(_read(recording).job.of_agent(agent))
+
+
+def _read(recording: "str | Path | Mapping[str, Any]") -> "Recording":
+    from baton_local.replay.recorded import read_file, read_recording
+
+    if isinstance(recording, Mapping):
+        return read_recording(json.dumps(recording), "the recording")
+    return read_file(Path(recording))
 
 
 @contextmanager

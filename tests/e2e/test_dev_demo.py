@@ -141,6 +141,7 @@ SPECIAL = {
     ),
     "planner": ("make_plan failed", "plan: step report", "step missing is over: failed", "reflects: I searched"),
     "supervisor": ("historian waits, at no cost, for its job", "  agent.tool.call", "engineer turn 1", "[keepers.md]"),
+    "pydantic": ("price {", "checkpoint (approval, approved)", "the model is told why", '"euros":120'),
     "assistant": ("Session   tuesday", "Retrieved from memory", "note of session monday", "[another conversation"),
 }
 

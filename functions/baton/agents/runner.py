@@ -5,7 +5,7 @@ Must not: know the engine. What it raises is a failure of the piece of work.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import field
@@ -98,6 +98,11 @@ class Runner(Protocol):
     @property
     def name(self) -> str:
         """What its model is called in traces."""
+        ...
+
+    @property
+    def functions(self) -> Sequence[Callable[..., Any]]:
+        """The user's functions that it calls, as far as they are known before a run."""
         ...
 
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

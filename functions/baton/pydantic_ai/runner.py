@@ -75,6 +75,12 @@ class PydanticAIRunner:
         model = self._agent.model
         return model if isinstance(model, str) else getattr(model, "model_name", "")
 
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """The functions of tools, `deps` and `prompt`."""
+        tools = [tool.function for tool in function_tools(self._agent)]
+        return [*tools, *(one for one in (self._deps, self._prompt) if one is not None)]
+
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Edited arguments, where the tool is a function; another one's are checked when it runs."""
         for function in function_tools(self._agent):

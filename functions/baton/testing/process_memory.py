@@ -8,6 +8,7 @@ import ast
 import functools
 import inspect
 import itertools
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,13 +17,25 @@ from baton.agents.registry import Registry
 
 Namespaces = Mapping[str, dict[str, Any]]
 _Restore = Callable[[], None]
+_LIBRARIES = ("baton.", "pydantic_ai.")
 _CACHED = type(functools.lru_cache(lambda: None))
 
 
 def tool_namespaces(registry: Registry) -> Namespaces:
-    """Find the module-level names of the modules of the registry's tools; those of Baton keep nothing."""
-    functions = [inspect.unwrap(tool.function) for tool in registry.tools]
-    return {one.__module__: one.__globals__ for one in functions if not one.__module__.startswith("baton.")}
+    """Find the module-level names of the modules of the registry's tools; those of libraries keep nothing."""
+    functions = [tool.function for tool in registry.tools]
+    functions += [one for agent in registry.agents if agent.runner for one in agent.runner.functions]
+    found = dict(map(_namespace, functions))
+    return {module: names for module, names in found.items() if not module.startswith(_LIBRARIES)}
+
+
+def _namespace(function: Any) -> tuple[str, dict[str, Any]]:
+    """The module of a function, or of the class of what is called like one."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    module: str = function.__module__
+    return module, getattr(function, "__globals__", None) or vars(sys.modules[module])
 
 
 class ProcessMemory:

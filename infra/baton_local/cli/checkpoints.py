@@ -84,7 +84,8 @@ def _of_all(deployment: Deployment, status: str) -> list[dict[str, Any]]:
 
 def _print(found: list[dict[str, Any]]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("id", overflow="fold")
+    longest = max(len(one.get("id") or "") for one in found)
+    table.add_column("id", overflow="fold", min_width=longest)  # in one piece, to be copied
     for name in ("status", "what", "tool", "arguments"):
         table.add_column(name, overflow="fold")
     for one in found:

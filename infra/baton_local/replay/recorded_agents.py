@@ -74,6 +74,27 @@ class RecordedSummarizer:
         return _answer(recorded[given], ())
 
 
+class RecordedTurns:
+    """Answers each turn as a job's model did, while tools run; of attempts that failed nothing is left."""
+
+    name = "recorded"
+    reads_history = False
+
+    def __init__(self, job: RecordedJob) -> None:
+        self._job = job
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """What was answered in this turn.
+
+        Raises:
+            ModelError: nothing.
+        """
+        entry = self._job.answer(request.turn)
+        if entry is None:
+            raise ModelError(f"the recording of {self._job.id} has no answer in turn {request.turn}", retryable=False)
+        return _answer(entry, _calls(self._job, request.turn, entry))
+
+
 def _answer(entry: dict[str, Any], calls: tuple[Call, ...]) -> ModelAnswer:
     usage = entry.get("usage") or {}
     return ModelAnswer(

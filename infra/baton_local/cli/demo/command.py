@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -21,7 +22,6 @@ from baton_local.dev.stack import LocalStack, StackOptions
 from baton_local.dev.stack_error import StackError
 
 IMPORT_AFTER_SECONDS = 0.15
-THE_SAMPLES = {"BATON_APP": "baton.agents:registry"}  # whatever agents of their own somebody has named
 
 
 @click.command()
@@ -42,6 +42,9 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
         return
     if app is None and name not in SCENARIOS:
         raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list describes them)")
+    scenario = Scenario(name, "", (Ask(task),)) if app else SCENARIOS[name]
+    if scenario.needs and find_spec(scenario.needs) is None:
+        raise click.UsageError(f"{name} needs {scenario.needs}, which is not installed: install the extra `models`")
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
     view = DemoView(Console())
     view.say(f"Baton: {name}, live, on a local stack of its own", "bold")
@@ -49,8 +52,7 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
     async def run(interruption: Interruption) -> int:
         with tempfile.TemporaryDirectory(prefix="baton-demo-", ignore_cleanup_errors=True) as folder:
             try:
-                shown = Shown(Scenario(name, "", (Ask(task),)) if app else SCENARIOS[name], app, fault is not None)
-                return await _show(shown, Path(folder), view, interruption)
+                return await _show(Shown(scenario, app, fault is not None), Path(folder), view, interruption)
             except StackError:
                 view.show_last_log_lines()
                 raise
@@ -69,7 +71,8 @@ class Shown:
 
 async def _show(shown: Shown, folder: Path, view: DemoView, interruption: Interruption) -> int:
     started = time.monotonic()
-    settings = {**({} if shown.app else THE_SAMPLES), **(SETTINGS_WITH_FAULT if shown.with_fault else {})}
+    sample = {"BATON_APP": shown.scenario.app}  # whatever agents of their own somebody has named
+    settings = {**({} if shown.app else sample), **(SETTINGS_WITH_FAULT if shown.with_fault else {})}
     options = StackOptions(folder=folder, app=shown.app, port=0, registers=False, settings=settings)
     stack = LocalStack(options, view)
     interruption.at_once = stack.kill

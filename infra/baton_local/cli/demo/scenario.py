@@ -1,8 +1,8 @@
 """What `baton demo` can show, and the fault of `--fault kill`: the app killed with -9 in the middle of a job.
 
-Explicit lines: to add one, name an agent of `baton.agents:registry` and tasks that show it well. Invariant: the fault
-happens once, after a few events, to the process that runs at that moment. Nothing here repairs it: the queue delivers
-again and the supervisor starts a new process, which is the point of the demo.
+Explicit lines: to add one, name an agent of a registry and tasks that show it well. Invariant: the fault happens once,
+after a few events, to the process that runs at that moment. Nothing here repairs it: the queue delivers again and the
+supervisor starts a new process, which is the point of the demo.
 """
 
 import os
@@ -28,12 +28,16 @@ class Scenario:
     Attributes:
         about: in a line, what there is to see.
         fault_after_events: when `--fault` comes; early enough that the first job is in its middle.
+        app: the registry that has the agent.
+        needs: a package of the extra `models` that its agent imports.
     """
 
     job_type: str
     about: str
     asks: tuple[Ask, ...]
     fault_after_events: int = 4
+    app: str = "baton.agents:registry"
+    needs: str = ""
 
 
 SCENARIOS = {
@@ -80,6 +84,14 @@ SCENARIOS = {
         "data-processing",
         "cleans and sums up rows, with a checkpoint after each step",
         (Ask("Sum up the log.", data={"rows": [{"oil": 3.5}, {"oil": 4.0}, {}]}),),
+    ),
+    "pydantic": Scenario(
+        "trip-planner",
+        "an agent of pydantic-ai: parallel calls, approval, corrected output",
+        (Ask("Plan a trip to Ulm."),),
+        fault_after_events=1,
+        app="baton_local.cli.demo.trips:registry",
+        needs="pydantic_ai",
     ),
     "simple": Scenario(
         "simple", "uses a few tools; what it does is scripted", (Ask("List the library, search it, count two files."),)

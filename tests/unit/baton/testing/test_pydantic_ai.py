@@ -1,14 +1,21 @@
-"""A tool that runs an agent of pydantic-ai, whose own tools are blocking, runs in virtual time as well."""
+"""Agents of pydantic-ai are tried like all others: those that a tool runs, and durable ones."""
 
 import asyncio
+
+
+import functools
 import time
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from pydantic_ai import Agent as PydanticAgent
+from pydantic_ai import ModelMessage, ModelResponse, RunContext, TextPart, ToolCallPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 
-from baton import Agent, Call, Registry, ScriptedModel, ToolContext, tool
+from baton import Agent, Call, JobInfo, Registry, ScriptedModel, ToolContext, tool
+from baton.pydantic_ai import durable
 from baton.testing import Simulation
 
 writer = PydanticAgent(TestModel(custom_output_text="written"))
@@ -56,3 +63,50 @@ async def test_clean_up_of_a_dead_process_does_not_find_the_callers_task() -> No
     (await Simulation(registry).crash_everywhere("agent", "go")).check()
     assert found
     assert asyncio.current_task() not in found
+
+
+basket: list[str] = []
+
+
+def _script(messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
+    turns: list[ToolCallPart | TextPart] = [
+        ToolCallPart("put", {"item": "book"}),
+        ToolCallPart("pay", {}),
+        TextPart("paid"),
+    ]
+    return ModelResponse(parts=[turns[sum(isinstance(one, ModelResponse) for one in messages)]])
+
+
+def _shop(*, stored: bool) -> Registry:
+    """A shop whose basket is in the history of the run, or (planted) in the module."""
+    shop = PydanticAgent(FunctionModel(_script), name="shop", deps_type=str)
+
+    @shop.tool_plain
+    def put(item: str) -> str:
+        basket.append(item)
+        return item
+
+    @shop.tool
+    def pay(ctx: RunContext[str]) -> str:
+        put_before = sum(isinstance(one, ModelResponse) for one in ctx.messages) - 1
+        return f"{put_before if stored else len(basket)} paid"
+
+    return Registry([durable(shop, deps=functools.partial(_currency, "euros"))])
+
+
+def _currency(name: str, _job: JobInfo) -> str:
+    return name
+
+
+async def test_state_in_a_module_of_a_durable_agents_tools_is_found() -> None:
+    report = await Simulation(_shop(stored=False)).crash_everywhere("shop", "buy a book")
+    assert report.different
+    with pytest.raises(AssertionError, match="0 paid"):
+        report.check()
+
+
+async def test_a_durable_agent_without_such_state_is_not_accused() -> None:
+    report = await Simulation(_shop(stored=True)).crash_everywhere("shop", "buy a book")
+    report.check()
+    assert len(report.points) > 10
+    assert report.usual.result == {"answer": "paid", "output": "paid"}

@@ -31,6 +31,13 @@ def test_all_pages_of_what_is_pending_are_listed(api: respx.MockRouter) -> None:
         assert text in shown
 
 
+def test_an_id_is_shown_in_one_piece(api: respx.MockRouter) -> None:
+    """So that it can be copied."""
+    long = {**ONE, "id": "op_job_dpertefoo8be4sf1c33yw9zg-2-2000001-b94f268216", "title": "run tool book of a trip"}
+    api.get(ALL).respond(json={"checkpoints": [long]})
+    assert long["id"] in baton("checkpoints", "list").output
+
+
 def test_a_job_s_own_are_asked_of_the_job(api: respx.MockRouter) -> None:
     """Infos, too."""
     api.get(f"{URL}/api/agent-jobs/job_1/checkpoints").respond(json={"checkpoints": []})
