@@ -31,11 +31,20 @@ class SourceFile:
 
     def functions(self) -> list[FunctionNode]:
         """All functions, nested ones and methods included."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, FunctionNode)]
+        return [node for node in self._statements if isinstance(node, FunctionNode)]
 
     def classes(self) -> list[ast.ClassDef]:
         """All classes."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
+        return [node for node in self._statements if isinstance(node, ast.ClassDef)]
+
+    @cached_property
+    def _statements(self) -> list[ast.AST]:
+        """All statements, and what holds some; no expressions, which are most nodes of a tree."""
+        found: list[ast.AST] = [self.tree]
+        for node in found:
+            for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+                found += getattr(node, block, [])
+        return found
 
 
 def source_files(*places: str) -> tuple[SourceFile, ...]:

@@ -1,7 +1,7 @@
 """Serves an ASGI application over HTTP/1.1 in the foreground, until a signal or until it is told to stop.
 
 Written on httptools, because a general server's objects, timers and two writes an answer cost a publish more than the
-publish itself (tests/bench/qstash_hop.py measures it).
+publish itself.
 Invariant: one request of a connection is answered at a time; those behind it wait, and so does the reading, so that
 what is kept of a caller is bounded.
 """

@@ -15,13 +15,12 @@ NO_SDKS = "are left out, since npm ci failed, is its registry reachable?"
 NO_BROWSER = "tests marked browser are left out, since none of chromium, "
 
 
-def run(home: Path, path: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run tests on a machine that has no SDKs yet, reaches no registry, and has no browser."""
     surroundings = {name: value for name, value in inherited_environment().items() if name != "CI"}
     unreachable = {"npm_config_registry": "http://127.0.0.1:9", "npm_config_fetch_retries": "0", "PATH": str(home)}
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *options, path]
     return subprocess.run(
-        command,
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
         cwd=ROOT,
         env={**surroundings, **unreachable, "HOME": str(home), **environment},
         capture_output=True,
@@ -31,22 +30,18 @@ def run(home: Path, path: str, *options: str, **environment: str) -> subprocess.
     )
 
 
-@pytest.mark.parametrize(("path", "said"), [(JAVASCRIPT, NO_SDKS), (BROWSER, NO_BROWSER)])
-def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, path: str, said: str) -> None:
-    """In one line, also where workers run the tests."""
-    done = run(tmp_path, path, "-n1")
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, workers: str) -> None:
+    """In one line each, also where workers run the tests."""
+    done = run(tmp_path, JAVASCRIPT, BROWSER, workers)
     assert done.returncode == NOTHING_COLLECTED, done.stdout + done.stderr
-    assert [said in line for line in done.stdout.splitlines()].count(True) == 1, done.stdout
-
-
-def test_a_run_without_workers_says_so_too(tmp_path: Path) -> None:
-    """By the same line."""
-    assert NO_BROWSER in run(tmp_path, BROWSER).stdout
+    for said in (NO_SDKS, NO_BROWSER):
+        assert [said in line for line in done.stdout.splitlines()].count(True) == 1, done.stdout
 
 
 @pytest.mark.parametrize(("path", "said"), [(JAVASCRIPT, "npm ci failed"), (BROWSER, "none of chromium, ")])
 def test_in_ci_they_fail(tmp_path: Path, path: str, said: str) -> None:
     """Nothing is left out silently."""
-    done = run(tmp_path, path, CI="true")
+    done = run(tmp_path, path, "-x", CI="true")
     assert done.returncode == FAILED, done.stdout
     assert said in done.stdout

@@ -1,7 +1,7 @@
 """One connection to a destination: a request out, its answer in, and again while both sides keep it.
 
 Written on httptools, because an HTTP client's sessions, streams and timers cost a small delivery more than the
-delivery itself (tests/bench/qstash_hop.py measures it).
+delivery itself.
 Invariant: one exchange at a time. Whatever the other side sends, what is kept of it is bounded, and an exchange ends
 in time, with an answer or an error.
 """

@@ -172,6 +172,11 @@ def test_no_line_of_the_table_is_there_twice() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
+def test_what_is_below_admin_is_an_admins_and_nothing_else_is() -> None:
+    """Each of them is tried with a client's key above."""
+    assert [route for route in TABLE if route.path.startswith("/api/admin/")] == _of("admin")
+
+
 def test_only_these_routes_are_open() -> None:
     """Another one is a decision, made here."""
     assert {route_name(route) for route in _of("open")} == OPEN

@@ -110,8 +110,3 @@ async def test_a_wrong_body_is_refused_and_nothing_is_changed(
     jobs = await submitted(api, 1, delaySeconds=600)
     assert_problem(await api.ask("POST", PATH, ADMIN, json=body), status, *fields)
     assert await statuses(api, jobs) == ["pending"]
-
-
-async def test_jobs_are_cancelled_by_operators_alone(api: Api) -> None:
-    """403 for a client's key, also for its own jobs."""
-    assert_problem(await api.ask("POST", PATH, json={"action": "cancel", "filter": {}}), 403)

@@ -3,10 +3,8 @@
 import json
 from typing import Any
 
-import pytest
-
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.stage import Stage
 
 LARGE = "x" * 200_000
@@ -51,13 +49,6 @@ async def test_texts_say_what_digests_stand_for(api: Api) -> None:
     asked = document["job"]["transcript"][1]["asked"]
     assert [spec["name"] for spec in document["texts"][asked["tools"]]] == ["add"]
     assert document["texts"][asked["instructions"]] == ""
-
-
-@pytest.mark.parametrize(("key", "status"), [(ADMIN, 200), (OTHER, 403), ("", 401)])
-async def test_it_is_for_the_jobs_tenant_and_operators(api: Api, key: str, status: int) -> None:
-    """Nobody else."""
-    job_id = (await ended(api))["job"]["id"]
-    assert (await api.ask("GET", f"/api/agent-jobs/{job_id}/recording", key)).status_code == status
 
 
 async def test_a_job_that_has_not_ended_has_none(api: Api) -> None:

@@ -39,12 +39,6 @@ async def test_a_client_forgets_for_its_own_tenant_only(api: Api) -> None:
     assert admin.json()["forgotten"] == {"session": 1, "longTerm": 0}
 
 
-async def test_nobody_forgets_without_a_key(api: Api) -> None:
-    """Nor with one that is not known."""
-    for key in ("", "unknown"):
-        assert_problem(await api.ask("DELETE", "/api/sessions/session_1/memory", key), 401)
-
-
 async def test_an_id_that_no_session_can_have_is_unknown(api: Api) -> None:
     """Longer than a submission allows."""
     assert_problem(await api.ask("DELETE", f"/api/sessions/{'x' * 201}/memory"), 404)
