@@ -1,8 +1,6 @@
 """Agents of pydantic-ai are tried like all others: those that a tool runs, and durable ones."""
 
 import asyncio
-
-
 import functools
 import time
 from contextlib import suppress
