@@ -205,7 +205,7 @@ DEFECTS = (
     Defect("no backup is published", "an_accepted_job_exists", (idle(backup.Backup, "_send", "msg_none"),)),
     Defect(
         "a backup does not look at its job",
-        "nothing_is_left_to_a_sweep",
+        "work_begins_with_a_slot",
         (Patch(after_failover.AfterFailover, "__init__", _looking_at_nothing),),
     ),
     Defect("a backup is not taken in", "every_item_is_guaranteed", (Patch(Commands, "receive", _not_taken_in),)),
