@@ -138,7 +138,7 @@ class LoopPayload(WireModel):
 
     `wish`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the job
     has ended, and is to be remembered. `fact`: an API call's command, where the event is its backup message.
-    `spent`: of the call that sent it.
+    `spent`: what the call that sent it has used of Redis since its last write.
     """
 
     turn: Annotated[int, Field(ge=1)]

@@ -13,7 +13,6 @@ from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem, item_key
 from baton.queue.dispatch import Delivered, redrive_of
 from baton.runtime.claims import Claims
 from baton.runtime.policy import LEASE_MS
-from baton.transport.meter import charge
 from baton_events.schema import AgentLoopInit, Event, ToolPayload
 
 
@@ -79,9 +78,12 @@ class Invocation:
     """One delivery of one message, handled under one owner's name."""
 
     def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int, claims: Claims) -> None:
-        event, self._spent = delivered.event, None
-        if isinstance(event, AgentLoopInit) and event.payload.spent:  # counted here, and in no copy of the message
-            event, self._spent = event.with_spent(None), event.payload.spent
+        event = delivered.event
+        # The first delivery counts the message, with what its sender could not count; no copy of it does so again.
+        self.counts = {"messages": 1} if delivered.retried == 0 else {}
+        if isinstance(event, AgentLoopInit) and event.payload.spent:
+            self.counts |= dict(event.payload.spent) if self.counts else {}
+            event = event.with_spent(None)
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         key = item_key_of(event)
         self.delivered = delivered
@@ -103,12 +105,6 @@ class Invocation:
     def redrive(self) -> str:
         """Which dispatching this is: the queue swallows a second one under the same redrive."""
         return f"{redrive_of(self.delivered.message_id, self.delivered.retried)}.{self.dispatched.rounds}"
-
-    def begin_delivered(self) -> None:
-        """Do what the message is about. Its first delivery counts, with what its sender could not count."""
-        if self.delivered.retried == 0:
-            charge(messages=1, **dict(self._spent or ()))
-        self.begin(self.first)
 
     def begin(self, step: InvocationItem) -> None:
         """Do it next, or at once with others."""

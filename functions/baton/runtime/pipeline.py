@@ -29,6 +29,7 @@ from baton.runtime.invocation import Invocation, InvocationItem
 from baton.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.storage.ports.jobs import Store
 from baton.storage.usage import Keeping
+from baton.transport.meter import charge
 from baton_events.emitter import Emitter
 from baton_events.errors import StoreError, UnknownJobError
 
@@ -87,7 +88,8 @@ class Pipeline:
         )
         command_items = await self._commands.receive(delivered.event, delivered.message_id, delivered.token)
         if command_items is None:  # else the command has counted its backup message
-            invocation.begin_delivered()
+            charge(**invocation.counts)
+            invocation.begin(invocation.first)
         else:
             invocation.outcomes.append("signalled")
             await self._dispatch(invocation, command_items, via_admission=False)

@@ -80,13 +80,15 @@ def _default(schema: dict[str, Any], *, needed: bool) -> str:
 
 def _type(schema: dict[str, Any]) -> str:
     """A JSON type in a word; a union's without `null`, which is its default."""
+    if "discriminator" in schema:
+        return "command"
     if "anyOf" in schema or "oneOf" in schema:
         kinds = [_type(each) for each in schema.get("anyOf", schema.get("oneOf", []))]
         return " or ".join(dict.fromkeys(kind for kind in kinds if kind != "null"))
     if "const" in schema:
         return f"`{schema['const']}`"
     if "$ref" in schema:
-        return "command"
+        return "object"
     return "time" if schema.get("format") == "date-time" else str(schema.get("type", "any JSON"))
 
 
