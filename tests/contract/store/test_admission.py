@@ -2,12 +2,11 @@
 
 import asyncio
 
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from baton.engine.all_jobs.slots import Place, SlotState, Want
-from baton.storage.ports.all_jobs import SlotAnswer, SlotGranted, SweepTurn
+from baton.storage.ports.all_jobs import SlotAnswer, SlotGranted
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side, real_side
@@ -49,50 +48,11 @@ async def test_free_slots_are_given_at_once_and_the_first_one_arms_a_sweep(side:
     assert slot_answer[1:] == [SlotAnswer(slot=True), SlotAnswer(slot=True), SlotAnswer(slot=False)]
 
 
-async def test_a_slot_given_back_goes_to_who_waits_and_they_are_told(side: Side) -> None:
-    """By the next word of who gave it, too, until they have taken it."""
-    await fill(side)
-    await slot_request(side, "d", session="the session")
-    assert await slot_request(side, "a", "none", 1) == SlotAnswer(False, (SlotGranted("d", 0, "the session"),))
-    assert (await slot_request(side, "a", "none", 1)).granted == (SlotGranted("d", 0, "the session"),)
-    assert (await slot_request(side, "d")).slot
-    assert (await slot_request(side, "a", "none", 1)).granted == ()
-
-
-async def test_who_comes_alone_stands_behind_who_waits(side: Side) -> None:
-    """A slot is free again since its holder left the slot table, and nobody has been told."""
-    await fill(side)
-    await slot_request(side, "d")
-    await side.admission.leave([("a", NOW_MS)])
-    assert await alone(side, "e") == SlotAnswer(slot=False, granted=(SlotGranted("d", 0, "session-d"),))
-
-
-async def test_an_older_word_changes_nothing_and_is_answered_with_the_later_one(side: Side) -> None:
-    """Messages come in any order: a slot that was given back stays given back."""
-    await fill(side)
-    await slot_request(side, "a", "none", 5)
-    assert await slot_request(side, "a", "slot", 4) == SlotAnswer(slot=False, later_epoch=5)
-    assert (await side.admission.slot_table())["a"].want == "none"
-
-
-async def test_a_word_of_one_that_is_gone_is_answered_with_the_later_one_too(side: Side) -> None:
-    """A failover may have made the job forget its end; requested above that, it comes back into the slot table."""
-    await slot_request(side, "a", "gone", NOW_MS)
-    assert await slot_request(side, "a", "slot", 1) == SlotAnswer(slot=False, later_epoch=NOW_MS)
-    assert (await slot_request(side, "a", "slot", NOW_MS + 1)).slot
-
-
 async def test_jobs_of_a_session_run_one_after_the_other(side: Side) -> None:
     """The second waits although slots are free; it is told when the first is gone."""
     assert (await slot_request(side, "a", session="s")).slot
     assert not (await slot_request(side, "b", session="s")).slot
     assert await slot_request(side, "a", "gone", 1) == SlotAnswer(slot=False, granted=(SlotGranted("b", 0, "s"),))
-
-
-async def test_sessions_of_two_tenants_with_the_same_name_are_two(side: Side) -> None:
-    """They do not wait for each other."""
-    assert (await slot_request(side, "a", session="s", tenant="one")).slot
-    assert (await slot_request(side, "b", session="s", tenant="two")).slot
 
 
 async def test_who_wants_to_be_alone_is_not_entered_while_another_one_of_the_session_is_live(side: Side) -> None:
@@ -110,26 +70,6 @@ async def test_who_wants_to_be_alone_is_not_entered_while_another_one_of_the_ses
     assert "b" not in await side.admission.slot_table()
 
 
-async def test_who_is_alone_is_entered_and_may_say_so_again(side: Side) -> None:
-    """Its own entry, one that is gone, one that is to start later, and a job below another do not stand in its way."""
-    await slot_request(side, "a", "gone", 3, session="s")
-    await slot_request(side, "b", "none", session="s")
-    await slot_request(side, "p.1", session="s")
-    for _ in range(2):
-        slot_answer = await alone(side, "c")
-        assert (slot_answer.slot, slot_answer.busy) == (True, False)
-    assert (await side.admission.slot_table())["c"].slot
-
-
-async def test_a_job_that_waits_keeps_its_session_but_one_that_never_ran_does_not(side: Side) -> None:
-    """A started one holds no slot and is still the session's; one that is to start later holds up nobody."""
-    assert (await slot_request(side, "a", session="s")).slot
-    await slot_request(side, "a", "none", 1, session="s")
-    assert not (await slot_request(side, "b", session="s")).slot
-    await slot_request(side, "c", "none", session="other")
-    assert (await slot_request(side, "d", session="other")).slot
-
-
 async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(side: Side) -> None:
     """One busy tenant never blocks another, and a wake-up goes before new jobs."""
     await fill(side)
@@ -140,34 +80,6 @@ async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(
     freed = [(await slot_request(side, name, "gone", 1)).granted for name in ("b", "c", "e")]
     # After a, each tenant holds one: d was there before f.
     assert [told[0].job_id for told in freed] == ["a", "d", "f"]
-
-
-async def test_the_sweep_gets_the_book_and_arms_the_next_one(side: Side) -> None:
-    """While somebody holds a slot; an older copy arms none."""
-    await fill(side)
-    turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 5)
-    assert turn.next_ms == SWEEP_AT_MS + 5 + SWEEP_INTERVAL_MS
-    assert turn.slot_table == await side.admission.slot_table()
-    assert sorted(turn.slot_table) == ["a", "b", "c"]
-    assert await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 6) == SweepTurn(0, turn.slot_table)
-
-
-async def test_no_sweep_is_armed_where_nobody_holds_a_slot(side: Side) -> None:
-    """So that idle costs next to nothing."""
-    await slot_request(side, "a")
-    await slot_request(side, "a", "none", 1)
-    turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
-    assert turn.next_ms == 0
-
-
-@pytest.mark.parametrize(("after_ms", "arms"), [(SWEEP_INTERVAL_MS, False), (2 * SWEEP_INTERVAL_MS + 1, True)])
-async def test_a_sweep_that_is_overdue_counts_as_lost(side: Side, after_ms: int, arms: bool) -> None:
-    """The next word, and the backstop, arm another one."""
-    await slot_request(side, "a")
-    backstop = await side.admission.sweep(0, NOW_MS + after_ms)
-    assert bool(backstop.next_ms) is arms
-    slot_answer = await slot_request(side, "b", after_ms=after_ms)
-    assert slot_answer.sweep_at_ms == 0 if arms else not slot_answer.sweep_at_ms
 
 
 async def test_the_sweep_gives_a_slot_that_leaving_freed_and_tells_until_it_is_taken(side: Side) -> None:
@@ -193,15 +105,6 @@ async def test_the_sweep_tells_who_got_a_slot_by_a_word_and_has_not_taken_it(sid
     assert (await side.admission.sweep(0, NOW_MS)).granted == (SlotGranted("d", 4, "the session"),)
 
 
-async def test_a_slot_that_the_sweep_gives_arms_the_next_sweep(side: Side) -> None:
-    """Also when nobody held one before."""
-    await fill(side)
-    await slot_request(side, "d")
-    await side.admission.leave([(name, NOW_MS) for name in "abc"])
-    turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
-    assert (sorted(turn.slot_table), turn.next_ms) == (["d"], SWEEP_AT_MS + SWEEP_INTERVAL_MS)
-
-
 async def test_a_sweep_that_comes_back_hears_of_those_gone_lately(side: Side) -> None:
     """It may carry what belongs to them; a new one hears of them only once they may leave."""
     await slot_request(side, "a", epoch=1)
@@ -210,37 +113,6 @@ async def test_a_sweep_that_comes_back_hears_of_those_gone_lately(side: Side) ->
     assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1, again=True)).slot_table
     # And so when it spoke after the sweep had begun: what is asked was under way for a while.
     assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS - 5_000, again=True)).slot_table
-
-
-async def test_the_sweep_gives_no_more_slots_than_there_are(side: Side) -> None:
-    """By the same order as words do: the oldest first."""
-    for name in "abcdefgh":
-        await slot_request(side, name)
-    await side.admission.leave([("a", NOW_MS), ("c", NOW_MS)])
-    turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
-    assert [told.job_id for told in turn.granted] == ["d", "e"]
-    assert sorted(name for name, entry in turn.slot_table.items() if entry.slot) == ["b", "d", "e"]
-
-
-async def test_a_word_is_news_also_when_it_is_repeated_but_not_when_it_is_older(side: Side) -> None:
-    """When a job last said something never goes back."""
-    said = []
-    for epoch, after_ms in ((3, 5), (3, 8), (3, 6), (2, 9)):
-        await slot_request(side, "a", "none", epoch, after_ms=after_ms)
-        said.append((await side.admission.slot_table())["a"].since_ms - NOW_MS)
-    assert said == [5, 8, 8, 8]
-
-
-async def test_a_job_leaves_the_book_unless_it_has_said_something_since(side: Side) -> None:
-    """Something newer, or the same again; leaving twice, and leaving without having been there, is no error."""
-    for name in "abc":
-        await slot_request(side, name, "gone", 3, after_ms=5)
-    await slot_request(side, "b", "slot", 4, after_ms=6)
-    await slot_request(side, "c", "gone", 3, after_ms=6)
-    for _ in range(2):
-        await side.admission.leave([("a", NOW_MS + 5), ("b", NOW_MS + 5), ("c", NOW_MS + 5), ("d", 0)])
-    await side.admission.leave([])
-    assert sorted(await side.admission.slot_table()) == ["b", "c"]
 
 
 async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:

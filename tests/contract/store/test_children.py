@@ -85,15 +85,6 @@ async def test_the_end_of_a_parent_is_the_end_of_all_below_it(side: Side) -> Non
         assert not (await side.store.commit(claim_of(first_item(name), "m6"), Changes(), SPENT)).applied
 
 
-async def test_an_ended_child_stays_as_it_ended(side: Side) -> None:
-    """When its parent ends."""
-    await started(side)
-    await ended(side, CHILD, "m3", Report(call_item(0).call_id, ANSWER))
-    await ended(side, JOB_ID, "m5")
-    assert (await _loaded(side, CHILD)).job.result == {"answer": "the answer"}
-    assert (await _loaded(side, CHILD)).job.status is JobStatus.COMPLETED
-
-
 async def _loaded(side: Side, job_id: str) -> Loaded:
     loaded = await side.store.load(job_id)
     assert loaded is not None

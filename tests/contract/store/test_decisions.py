@@ -5,7 +5,7 @@ import asyncio
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Signal, SignalResult, Verdict
-from baton.engine.effects import Changes, Skip
+from baton.engine.effects import Changes
 from baton.engine.work_items import ItemKind, WorkItem, following
 from tests.contract.store.sample import (
     JOB_ID,
@@ -18,7 +18,6 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_item,
-    next_turn,
     record_of,
 )
 from tests.contract.store.side import Side
@@ -79,18 +78,6 @@ async def test_who_takes_a_decision_in_is_told_of_the_call(side: Side) -> None:
     assert claim_result.state is not None
     assert [record.id for record in claim_result.state.dependants] == [SUBJECT.call_id, NEXT.call_id]
     assert (claim_result.state.outcome, claim_result.state.the_call.id) == (decision().outcome, QUESTION.call_id)
-
-
-async def test_a_refusal_whose_decision_was_forgotten_skips_nothing(side: Side) -> None:
-    """Where another one has come meanwhile, it is that one which counts, whatever the steps after it are told."""
-    await asked(side)
-    await side.store.signal(JOB_ID, "w1", decision(1), NOW_MS + 1)
-    skip = Skip(NEXT.key, record_of(NEXT), '{"error":{}}', ("skipped",))
-    changes = Changes(skips=(skip,), results={QUESTION.call_id: decision(2).outcome}, join=next_turn())
-    assert not (await side.store.commit(claim_of(QUESTION, "w1", after_ms=2), changes, SPENT)).applied
-    right = replace(changes, results={QUESTION.call_id: decision(1).outcome, SUBJECT.call_id: '{"error":{}}'})
-    assert (await side.store.commit(claim_of(QUESTION, "w1", after_ms=2), right, SPENT)).applied
-    assert list(await relay_ids(side)) == [next_turn().item.key]
 
 
 async def test_of_decisions_at_once_one_counts(side: Side) -> None:

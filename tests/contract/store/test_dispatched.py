@@ -211,17 +211,6 @@ async def test_what_nobody_has_claimed_yet_is_dispatched_once(side: Side) -> Non
     assert is_released(done)
 
 
-async def test_the_same_message_does_not_get_back_what_it_has_dispatched(side: Side) -> None:
-    """Whichever of its deliveries asks: it may be acknowledged at any time."""
-    await in_place(side)
-    await again(side)
-    claim_result = await side.store.claim(claim_of(call_item(0), "m1", "o3", after_ms=CALL_MS + 1))
-    assert claim_result.state is not None
-    assert claim_result.state.item.redelivered
-    done = await side.store.commit(claim_of(call_item(0), "m1", "o3"), OVER, SPENT, room(1, "o3"))
-    assert is_released(done)
-
-
 async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_item(side: Side) -> None:
     """The admission forgot a job at work, which asks again; the message is acknowledged, since the request is told."""
     await in_place(side)

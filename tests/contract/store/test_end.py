@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import Committed, Undelivered, Verdict
+from baton.engine.commit.answers import Committed, Verdict
 from baton.engine.effects import Changes
 from baton.engine.transitions import JobStatus
 from tests.contract.store.redis_process import RedisProcess
@@ -57,17 +57,6 @@ async def test_the_end_of_a_fan_out_of_five_hundred_takes_every_item(side: Side)
     assert snapshot.items == (GONE,)
 
 
-async def test_a_child_ends_without_touching_its_parents_items(side: Side) -> None:
-    """They are in the same hash, and only their owners end them; nor does the parent's end touch the child's."""
-    await side.store.create(creation(a_job()), "witness", NOW_MS)
-    await side.store.create(creation(a_job(CHILD_ID)), "m2", NOW_MS)
-    child_end = replace(END, job=replace(ENDED, id=CHILD_ID))
-    assert (await side.store.commit(claim_of(first_item(CHILD_ID), "m2"), child_end, SPENT)).applied
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
-    assert [item.key for item in snapshot.items] == [first_item().key]
-
-
 async def test_a_parent_ends_without_touching_a_stranger_whose_id_begins_like_its_own(side: Side) -> None:
     """`job_a.1` is not `job_a.11`."""
     await side.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
@@ -117,12 +106,3 @@ async def test_what_comes_after_the_end_leaves_no_key_that_stays(real: Side, red
     found = expiry_ms(redis_process)
     assert set(found) == before
     assert all(left_ms > 0 for left_ms in found.values()), found
-
-
-async def test_an_undelivered_message_of_an_ended_job_finds_no_item(side: Side) -> None:
-    """But still the session that its job belongs to."""
-    await side.store.create(creation(a_job()), "witness", NOW_MS)
-    await side.store.commit(claim_of(first_item()), END, SPENT)
-    assert await side.store.undelivered(claim_of(first_item(), "m4"), "m1") == Undelivered(
-        None, (slot_request_of("gone", "m1"),), "session_a"
-    )

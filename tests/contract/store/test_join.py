@@ -1,14 +1,13 @@
 """The join: the work item that follows a turn is added by whichever call of the turn ends last, and once."""
 
 import itertools
-import random  # noqa: TID251 - orders are drawn here, from a seed that the test names
 
 import pytest
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Committed
 from baton.engine.effects import Changes
-from baton.engine.work_items import ItemKind, WorkItem, following
+from baton.engine.work_items import ItemKind, following
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
@@ -45,14 +44,6 @@ async def test_the_last_of_few_joins_in_every_order(side: Side, order: list[int]
     await committed_in_order(side, order)
 
 
-@pytest.mark.parametrize(("count", "seed"), [(10, 1), (10, 2), (10, 3), pytest.param(500, 4, marks=pytest.mark.long)])
-async def test_the_last_of_many_joins(side: Side, count: int, seed: int) -> None:
-    """Ten and five hundred, in drawn orders."""
-    await take_in(side, await fan_out(side, count))
-    order = random.Random(seed).sample(range(count), count)
-    await committed_in_order(side, order)
-
-
 async def test_two_that_both_began_before_either_committed_join_once(side: Side) -> None:
     """How many are open is read when the commit is applied, not when the work item was begun."""
     await take_in(side, await fan_out(side, 2))
@@ -62,17 +53,6 @@ async def test_two_that_both_began_before_either_committed_join_once(side: Side)
     second = await side.store.commit(claim_of(complete_item(1), "m1", "o1"), JOINED, SPENT)
     assert first == Committed(applied=True)
     assert second == Committed(True, (replace(next_turn().item, relay_id="m1"),))
-
-
-async def test_a_repeated_last_commit_does_not_join_again(side: Side) -> None:
-    """The next turn may be under way by then, or even over."""
-    await take_in(side, await fan_out(side, 1))
-    claim = claim_of(complete_item(0), "m0")
-    await side.store.commit(claim, JOINED, SPENT)
-    await side.store.claim(claim_of(next_turn().item, "m9", "o9"))
-    assert await side.store.commit(claim, JOINED, SPENT) == Committed(applied=False)
-    await side.store.commit(claim_of(next_turn().item, "m9", "o9"), Changes(), SPENT)
-    assert await side.store.commit(claim, JOINED, SPENT) == Committed(applied=False)
 
 
 @pytest.mark.parametrize("kind", [ItemKind.CALL, ItemKind.FAILED])
@@ -85,32 +65,3 @@ async def test_a_sibling_in_any_stage_holds_the_join_back(side: Side, kind: Item
     assert await side.store.commit(claim_of(complete_item(0), "m3"), JOINED, SPENT) == Committed(applied=True)
     last = await side.store.commit(claim_of(waiting, "m4"), JOINED, SPENT)
     assert [item.key for item in last.pending] == [next_turn().item.key]
-
-
-async def test_a_commit_that_adds_an_item_of_the_group_does_not_join(side: Side) -> None:
-    """What follows from the same commit counts as open."""
-    items = await fan_out(side, 1)
-    both = Changes(items=(complete_item(0),), join=next_turn())
-    committed = await side.store.commit(claim_of(items[0], "m1"), both, SPENT)
-    assert [item.key for item in committed.pending] == [complete_item(0).key]
-
-
-async def test_items_of_other_turns_and_other_jobs_do_not_hold_it_back(side: Side) -> None:
-    """Groups are compared whole: turn 1 is not turn 11, and a child is not its parent."""
-    strangers: tuple[WorkItem, ...] = (call_item(0, turn=11), call_item(0, f"{JOB_ID}.1"))
-    items = await fan_out(side, 1)
-    await side.store.commit(claim_of(items[0], "m1"), Changes(items=(complete_item(0), *strangers)), SPENT)
-    committed = await side.store.commit(claim_of(complete_item(0), "m2"), JOINED, SPENT)
-    assert [item.key for item in committed.pending] == [next_turn().item.key]
-
-
-async def test_a_turn_that_stands_already_keeps_its_relay_id(side: Side) -> None:
-    """A join never takes a work item away from who works on it."""
-    items = await fan_out(side, 1)
-    await side.store.commit(claim_of(items[0], "m1"), Changes(items=(complete_item(0), next_turn().item)), SPENT)
-    await side.store.claim(claim_of(next_turn().item, "m5", "o5"))
-    committed = await side.store.commit(claim_of(complete_item(0), "m2"), JOINED, SPENT)
-    assert committed == Committed(applied=True)
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
-    assert [(item.relay_id, item.owner) for item in snapshot.items] == [("m5", "o5")]

@@ -48,13 +48,3 @@ async def test_what_is_reserved_for_a_live_turn_of_another_child_counts(side: Si
         claim_result = await side.store.claim(claim_of(first_item(TWO), "m6", f"o{after_ms}", after_ms=after_ms * 2))
         reserved.append(claim_result.state.budget_scopes[1].in_flight_tokens if claim_result.state else -1)
     assert reserved == [1_000, 0]
-
-
-async def test_a_claim_of_a_turn_that_ended_without_a_word_is_counted(side: Side) -> None:
-    """Each; a repeat of the same claim is none."""
-    await side.store.create(creation(a_job()), "m1", 1)
-    lost: list[int] = []
-    for number, owner in enumerate(("o1", "o1", "o2", "o3")):
-        claim_result = await side.store.claim(claim_of(first_item(), "m1", owner, after_ms=number * 2 * LEASE_MS))
-        lost.append(claim_result.state.item.lost if claim_result.state else -1)
-    assert lost == [0, 0, 1, 2]

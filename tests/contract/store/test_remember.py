@@ -59,20 +59,6 @@ async def test_who_claims_it_is_told_what_the_job_was_asked(side: Side) -> None:
     assert busy.verdict is Verdict.BUSY
 
 
-async def test_it_is_done_once(side: Side) -> None:
-    """The first commit wins, and the job stays as it ended."""
-    await ended(side)
-    claim = claim_of(REMEMBER, "m2", "o2")
-    await side.store.claim(claim)
-    assert (await side.store.commit(claim, Changes(), SPENT)).applied
-    assert not (await side.store.commit(claim, Changes(), SPENT)).applied
-    assert (await side.store.claim(claim)).verdict is Verdict.APPLIED
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
-    assert snapshot.job.ended
-    assert [item.kind for item in snapshot.items] == [ItemKind.SLOT_REQUEST]
-
-
 async def test_the_sweep_redrives_it_and_keeps_the_job_in_the_book_until_then(side: Side) -> None:
     """Else nobody would look for it any more."""
     pending = await ended(side)

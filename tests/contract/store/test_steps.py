@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.answers import Verdict
 from baton.engine.effects import Changes, Skip
-from baton.engine.work_items import ItemKind, WorkItem
+from baton.engine.work_items import WorkItem
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
@@ -82,21 +82,6 @@ async def test_the_first_claim_of_a_step_is_told_once(side: Side) -> None:
     assert [json.loads(part)["type"] for part in said] == ["data-step-started"]
 
 
-async def test_what_comes_after_a_step_that_failed_is_known_and_may_be_dropped(side: Side) -> None:
-    """The next turn begins when nothing else is left."""
-    await planned(side)
-    await over(side, FIRST, "m2")
-    await over(side, SECOND, "m3")
-    failed = replace(BOTH, key=BOTH.key.replace("call:", "failed:"), kind=ItemKind.FAILED)
-    await side.store.commit(claim_of(BOTH, "m4"), Changes(items=(failed,)), SPENT)
-    claim_result = await side.store.claim(claim_of(failed, "m5"))
-    assert claim_result.state is not None
-    assert [record.id for record in claim_result.state.dependants] == [LAST.call_id]
-    skip = Skip(LAST.key, record_of(LAST), '{"error":{}}', ("skipped",))
-    pending = (await side.store.commit(claim_of(failed, "m5"), Changes(skips=(skip,), join=next_turn()), SPENT)).pending
-    assert [item.key for item in pending] == [next_turn().item.key]
-
-
 async def test_a_step_is_skipped_once(side: Side) -> None:
     """Two steps before it fail at the same time: the second one finds its work item gone, and writes nothing of it."""
     await planned(side)
@@ -107,34 +92,3 @@ async def test_a_step_is_skipped_once(side: Side) -> None:
     assert snapshot is not None
     assert snapshot.results == {BOTH.call_id: {"error": {"number": 0}}}
     assert (await side.reader.parts(JOB_ID, 1)).parts == ("skipped 0",)
-
-
-async def test_a_job_whose_steps_all_wait_wants_no_slot(side: Side) -> None:
-    """While the only step that could go on waits for a time."""
-    await planned(side)
-    later = replace(FIRST, key=FIRST.key.replace(":1", ":2"), attempt=2, not_before_ms=NOW_MS + 3_600_000)
-    await over(side, SECOND, "m3")
-    await side.store.commit(claim_of(FIRST, "m6"), Changes(items=(later,)), SPENT)
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
-    assert snapshot.slot_state.want == "none"
-
-
-async def test_a_step_that_waits_again_is_not_done(side: Side) -> None:
-    """A failover brought a step before it back while it ran: what it did does not count, and it runs again later."""
-    await planned(side)
-    assert not (await side.store.commit(claim_of(BOTH, "m2"), Changes(results={BOTH.call_id: "{}"}), SPENT)).applied
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
-    assert (snapshot.results, BOTH.key in {item.key for item in snapshot.items}) == ({}, True)
-
-
-async def test_a_step_that_has_begun_waits_for_none_before_it(side: Side) -> None:
-    """A failover brought a step before it back: what it does next is carried by its own message all the same."""
-    await planned(side)
-    await over(side, FIRST, "m3")
-    await over(side, SECOND, "m4")
-    waiting = replace(BOTH, key=BOTH.key.replace("call:", "wait:"), kind=ItemKind.WAIT, not_before_ms=NOW_MS + 5)
-    pending = (await side.store.commit(claim_of(BOTH, "m2"), Changes(items=(FIRST, waiting)), SPENT)).pending
-    assert waiting.key in {item.key for item in pending if item.relay_id == "m2"}
-    assert (await side.store.claim(claim_of(waiting, "m5", after_ms=6))).verdict is Verdict.GRANTED
