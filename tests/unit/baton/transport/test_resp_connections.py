@@ -40,7 +40,7 @@ async def test_a_server_that_does_not_answer_is_given_up_after_the_time_limit(na
     """And that connection is not used again: its answer may still come."""
     silent = True
     async with RespServer(lambda command: Hangs() if silent else pong(command)) as server:
-        redis = RedisConnection(settings_of(server))
+        redis = RedisConnection(settings_of(server, store_timeout_seconds=1))
         with pytest.raises(StoreError, match="within 1 s"):
             await ASKS[name](redis)
         assert len(server.writes) == 1
