@@ -77,5 +77,5 @@ class Play:
         attempt: Attempt | None = job.attempt(payload.turn, payload.attempt) if job and kind is ItemKind.LOOP else None
         if job is None or attempt is None:
             return None
-        asked = job.was_asked(payload.turn, payload.attempt)
+        asked = job.attempt(payload.turn, payload.attempt) in job.attempts(payload.turn)
         return attempt.started_at_ms if asked else attempt.finished_at_ms
