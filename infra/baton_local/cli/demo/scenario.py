@@ -87,7 +87,7 @@ SCENARIOS = {
     ),
     "pydantic": Scenario(
         "trip-planner",
-        "an agent of pydantic-ai: parallel calls, approval, new output",
+        "an agent of pydantic-ai: parallel calls, approval, typed output",
         (Ask("Plan a trip to Ulm."),),
         fault_after_events=1,
         app="baton_local.cli.demo.trips:registry",
