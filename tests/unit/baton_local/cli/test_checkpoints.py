@@ -33,9 +33,9 @@ def test_all_pages_of_what_is_pending_are_listed(api: respx.MockRouter) -> None:
 
 def test_an_id_is_shown_in_one_piece(api: respx.MockRouter) -> None:
     """So that it can be copied."""
-    name = "op_job_dpertefoo8be4sf1c33yw9zg-2-2000001-b94f268216"
-    api.get(ALL).respond(json={"checkpoints": [{**ONE, "id": name, "title": "run tool book of a trip"}]})
-    assert name in baton("checkpoints", "list").output
+    key = "op_job_dpertefoo8be4sf1c33yw9zg-2-2000001-b94f268216"
+    api.get(ALL).respond(json={"checkpoints": [{**ONE, "id": key, "title": "run tool book of a trip"}]})
+    assert key in baton("checkpoints", "list").output
 
 
 def test_a_job_s_own_are_asked_of_the_job(api: respx.MockRouter) -> None:
