@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pydantic_ai.models.function import FunctionModel
-
     from baton.agents.registry import Registry
     from baton.models.model import Model
+    from baton.pydantic_ai.recorded_model import RecordedModel
     from baton.testing import Simulation
     from baton_local.fixtures.agent_app import AgentApp
     from baton_local.fixtures.servers import (
@@ -187,16 +186,22 @@ def recorded_model(recording: "str | Path | Mapping[str, Any]", agent: str = "")
 
     `agent`: whose job it was, where the recording has jobs of several.
     """
+    from baton_local.replay.recorded import job_of_agent
     from baton_local.replay.recorded_agents import RecordedTurns
 
-    return RecordedTurns(_read(recording).job.of_agent(agent))
+    return RecordedTurns(job_of_agent(_read(recording).job, agent))
 
 
-def recorded_pydantic_ai_model(recording: "str | Path | Mapping[str, Any]", agent: str = "") -> "FunctionModel":
+def recorded_pydantic_ai_model(recording: "str | Path | Mapping[str, Any]", agent: str = "") -> "RecordedModel":
     """Make the same for an agent of pydantic-ai: `with agent.override(model=recorded_pydantic_ai_model(…)):`."""
-    from baton_local.replay.recorded_pydantic_ai import recorded_function_model
+    from baton.agents.runner import JobInfo
+    from baton.pydantic_ai.recorded_model import RecordedModel
+    from baton_local.replay.recorded import job_of_agent
 
-    return recorded_function_model(_read(recording).job.of_agent(agent))
+    job = job_of_agent(_read(recording).job, agent)
+    info = JobInfo(job_id=job.id, session_id=job.session_id, tenant=job.tenant, task=job.task_description)
+    turns = [entry for entry in job.transcript if entry.get("role") == "model"]
+    return RecordedModel(info, turns, {call.id: call.outcome for call in job.tool_calls if call.outcome is not None})
 
 
 def _read(recording: "str | Path | Mapping[str, Any]") -> "Recording":

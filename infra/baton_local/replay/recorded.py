@@ -170,20 +170,6 @@ class RecordedJob(_Record):
         """A tool call by its place."""
         return next((call for call in self.tool_calls if (call.turn, call.position) == (turn, position)), None)
 
-    def of_agent(self, agent: str) -> "RecordedJob":
-        """The first of this job and those below it that is this agent's; without a name this one.
-
-        Raises:
-            ReplayError: there is none.
-        """
-        todo = [self]
-        while todo:
-            job = todo.pop(0)
-            if agent in ("", job.job_type):
-                return job
-            todo += [call.child for call in job.tool_calls if call.child is not None]
-        raise ReplayError(f"the recording of {self.id} has no job of agent {agent!r}")
-
     def memory(self) -> dict[str, Any] | None:
         """What was retrieved of memory."""
         return next((entry for entry in self.transcript if entry.get("role") == MEMORY_ROLE), None)
@@ -208,6 +194,21 @@ class RecordedJob(_Record):
         if self.said(attempt.turn, attempt.attempt) is not None:
             return True
         return attempt.failure is not None and attempt.failure.type not in _NOT_ASKED
+
+
+def job_of_agent(root: RecordedJob, agent: str) -> RecordedJob:
+    """The first of a job and those below it that is this agent's; without a name the job itself.
+
+    Raises:
+        ReplayError: there is none.
+    """
+    todo = [root]
+    while todo:
+        job = todo.pop(0)
+        if agent in ("", job.job_type):
+            return job
+        todo += [call.child for call in job.tool_calls if call.child is not None]
+    raise ReplayError(f"the recording of {root.id} has no job of agent {agent!r}")
 
 
 class Recording(_Record):

@@ -90,7 +90,7 @@ SCENARIOS = {
         "an agent of pydantic-ai: parallel calls, approval, typed output",
         (Ask("Plan a trip to Ulm."),),
         fault_after_events=1,
-        app="baton_local.cli.demo.trips:registry",
+        app="baton.pydantic_ai.sample:registry",
         needs="pydantic_ai",
     ),
     "simple": Scenario(

@@ -11,6 +11,7 @@ from pydantic_ai import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from baton import Registry
+from baton.agents.runner import RunFailedError
 from baton.pydantic_ai import durable
 from baton.testing import Simulation
 from baton_local.pytest_plugin import recorded_model, recorded_pydantic_ai_model, replay_recording
@@ -91,5 +92,5 @@ async def test_a_recorded_job_is_a_model_for_an_agent_of_pydantic_ai() -> None:
 async def test_a_job_of_our_own_is_no_model_for_pydantic_ai() -> None:
     """It has no messages of pydantic-ai's."""
     document = await recorded(registry_of(), "boss")
-    with pytest.raises(ReplayError, match="cannot answer for an agent of pydantic-ai"):
+    with pytest.raises(RunFailedError, match="was not made by an agent of pydantic-ai"):
         recorded_pydantic_ai_model(document)
