@@ -22,14 +22,14 @@ def find_browser() -> str | None:
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take the tests away that cannot run here, after -m and -k have made their choice."""
-    said = config.stash.setdefault(LEFT_OUT, [])
+    shown = config.stash.setdefault(LEFT_OUT, [])
     if config.option.collectonly or "CI" in inherited_environment():
         return
     for mark, lacks in (("node", _no_node), ("browser", _no_browser)):
         wanted = [item for item in items if item.get_closest_marker(mark)]
         reason = lacks() if wanted else ""
         if reason:
-            said.append(f"{len(wanted)} tests marked {mark} are left out, since {reason}")
+            shown.append(f"{len(wanted)} tests marked {mark} are left out, since {reason}")
             config.hook.pytest_deselected(items=wanted)
             items[:] = [item for item in items if not item.get_closest_marker(mark)]
 

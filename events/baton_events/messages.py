@@ -48,7 +48,7 @@ class RetryWaits:
         """Compute the wait after this many retries."""
         return int(min(self.longest_ms, self.first_ms * self.factor ** min(retried, _MOST_DOUBLINGS)))
 
-    def asked_seconds(self, name: str, retried: int) -> int:
+    def requested_seconds(self, name: str, retried: int) -> int:
         """Compute `Retry-After` for an endpoint that cannot work now; `name`: the message's.
 
         The queue prefers it to the expression, so it is no shorter than the wait of any message of these, and spread.

@@ -45,13 +45,13 @@ class SdkPublisher:
             return []
         requests = [batch_request(each, self._delay_seconds(each)) for each in messages]
         if len(requests) == 1:
-            return [await self._ask(publish_one(self._sdk, requests[0]), messages[0].topic)]
-        return message_ids(await self._ask(publish_batch(self._sdk, requests), messages[0].topic))
+            return [await self._request(publish_one(self._sdk, requests[0]), messages[0].topic)]
+        return message_ids(await self._request(publish_batch(self._sdk, requests), messages[0].topic))
 
     async def cancel(self, message_id: str) -> None:
         """Take a message back; an unknown or delivered one is no error."""
         with contextlib.suppress(MessageNotFoundError):
-            await self._ask(self._sdk.message.cancel(message_id))
+            await self._request(self._sdk.message.cancel(message_id))
 
     async def close(self) -> None:
         """Close connections; a later use opens them again."""
@@ -66,7 +66,7 @@ class SdkPublisher:
             self._client = AsyncQStash(self._settings.qstash_token, base_url=where, retry=False)
         return self._client
 
-    async def _ask(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
+    async def _request(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
         return await answer_of(request, self._settings.qstash_url, self._settings.queue_timeout_seconds, topic)
 
     def _delay_seconds(self, message: Outgoing) -> int:

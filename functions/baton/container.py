@@ -22,9 +22,9 @@ from baton.queue.dispatch import Delivered, Outcome, redrive_of
 from baton.queue.ports import QueueRecords, Schedules, Verifier
 from baton.recovery.dead_letters import DeadCallbacks
 from baton.recovery.maintenance import Maintenance, Pruning
-from baton.recovery.outage import StoreAway, SweepRequests
+from baton.recovery.outage import ReconcileRequests, StoreAway
+from baton.recovery.reconciler import Reconciler
 from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
-from baton.recovery.sweep import Sweep
 from baton.runtime.metering import Metering
 from baton.runtime.observing import Observing
 from baton.runtime.pipeline import Executor, Pipeline
@@ -102,8 +102,8 @@ class Container:
         self.stopping, self.suspects, self.notices = Stopping(), Suspects(), JobNotices()
         self.followers = Followers(settings.followers_per_key)
         self.metering = Metering(ports.clock, ports.counters, settings.function_memory_mb)  # what invocations spend
-        self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
-        self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)
+        self.reconcile_requests = ReconcileRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
+        self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.reconcile_requests)
         self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url)
         report, longest_seconds = HungCalls(ports.counters, self._alerting), settings.work_timeout_seconds
         self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
@@ -131,10 +131,10 @@ class Container:
         return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory)
 
     @cached_property
-    def _sweep(self) -> Sweep:
+    def _reconciler(self) -> Reconciler:
         ports = self.ports
         dead = DeadCallbacks(ports.queue_records, self.settings.failure_callback_url)
-        return Sweep(ports.store, ports.admission, self.emitter, dead, ports.clock)
+        return Reconciler(ports.store, ports.admission, self.emitter, dead, ports.clock)
 
     @cached_property
     def _forged(self) -> SourceBudget:
@@ -216,7 +216,9 @@ class Container:
     def delivery_failed(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app that takes the queue's failure callbacks."""
         ports = self.ports
-        redelivery = Redelivery(ports.store, self.commands, self._sweep, self.emitter, ports.clock, self._post_commit)
+        redelivery = Redelivery(
+            ports.store, self.commands, self._reconciler, self.emitter, ports.clock, self._post_commit
+        )
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed):
@@ -233,7 +235,7 @@ class Container:
         """The ASGI app of the sweep."""
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
         pruning = Pruning(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
-        maintenance = Maintenance(self._sweep, self.operations.outcomes, pruning, ports.counters, self._away)
+        maintenance = Maintenance(self._reconciler, self.operations.outcomes, pruning, ports.counters, self._away)
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed):

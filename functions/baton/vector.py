@@ -49,14 +49,14 @@ class UpstashLongTermMemory:
     async def add(self, tenant: str, entry: MemoryEntry) -> None:
         """Keep an entry; a second time it replaces itself."""
         record = {"id": entry.id, "data": entry.text, "metadata": _metadata(entry)}
-        await self._ask(lambda index: index.upsert([record], namespace=_namespace(tenant)))
+        await self._request(lambda index: index.upsert([record], namespace=_namespace(tenant)))
 
     async def search(
         self, tenant: str, text: str, limit: int, minimum_score: float, session_id: str = ""
     ) -> tuple[MemoryHit, ...]:
         """The entries nearest in meaning, best first; of one session where it is given."""
         try:
-            hits = await self._ask(
+            hits = await self._request(
                 lambda index: index.query(
                     data=text,
                     top_k=limit,
@@ -82,12 +82,12 @@ class UpstashLongTermMemory:
 
     async def _delete(self, tenant: str, **which: Any) -> int:
         try:
-            done = await self._ask(lambda index: index.delete(namespace=_namespace(tenant), **which))
+            done = await self._request(lambda index: index.delete(namespace=_namespace(tenant), **which))
         except _UnknownNamespaceError:
             return 0
         return int(done.deleted)
 
-    async def _ask(self, request: "Callable[[AsyncIndex], Awaitable[_V]]") -> _V:
+    async def _request(self, request: "Callable[[AsyncIndex], Awaitable[_V]]") -> _V:
         from upstash_vector.errors import ClientError, UpstashError  # noqa: PLC0415 - as above
 
         where, limit_seconds = self._settings.vector_url, self._settings.vector_timeout_seconds

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.bridge
 REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 77}
 BASE = "http://127.0.0.1:9"
 OURS = tuple(f"{ROOT / PACKAGES[name]}/" for name in ("baton", "baton_events"))
-ASK, EXCHANGE = Batcher.ask.__code__, Connection.exchange.__code__
+REQUEST_APPROVAL, EXCHANGE = Batcher.send.__code__, Connection.exchange.__code__
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Trace:
     """What was entered: modules, in order, and our frames wherever a request was asked for or sent."""
 
     modules: dict[str, None] = field(default_factory=dict[str, None])
-    asked: list[list[str]] = field(default_factory=list[list[str]])
+    requested: list[list[str]] = field(default_factory=list[list[str]])
     sent: list[list[str]] = field(default_factory=list[list[str]])
 
     def entered(self, frame: FrameType, event: str, _: object) -> None:
@@ -54,8 +54,8 @@ class Trace:
         if event != "call" or not code.co_filename.startswith(OURS):
             return
         self.modules.setdefault(code.co_filename)
-        if code is ASK:
-            self.asked.append(_stack(frame))
+        if code is REQUEST_APPROVAL:
+            self.requested.append(_stack(frame))
         elif code is EXCHANGE:
             self.sent.append(_stack(frame))
 
@@ -126,8 +126,8 @@ async def delivered(app: ASGIApp, url: str, body: bytes) -> Trace:
 async def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Trace]:
     """One tool call of a job in a process that has handled one before, with the default settings."""
     redis, qstash = RedisProcess(tmp_path / "redis"), QStashProcess(tmp_path / "qstash")
-    asked = replace(qstash.settings(BASE), redis_url=redis.url, redis_token=TOKEN, http_transport="httptools")
-    settings = keyed(asked)
+    requested = replace(qstash.settings(BASE), redis_url=redis.url, redis_token=TOKEN, http_transport="httptools")
+    settings = keyed(requested)
     ports, queue = real_ports(settings), Queue(settings)
     registry = Registry([Agent("doubles", model=ScriptedModel([[Call("double", {"number": 2})], "4"]), tools=[double])])
     container = Container(settings, replace(ports, queue=queue), registry)
@@ -155,8 +155,8 @@ async def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 def test_an_event_takes_no_longer_path(trace: Trace) -> None:
     """A tool call is claimed and committed; then what follows is published."""
     found = {
-        "CLAIM": trace.longest(trace.asked, "Claims.claim"),
-        "COMMIT": trace.longest(trace.asked, "Pipeline._commit"),
+        "CLAIM": trace.longest(trace.requested, "Claims.claim"),
+        "COMMIT": trace.longest(trace.requested, "Pipeline._commit"),
         "sending": trace.longest(trace.sent, "RedisCommands"),
         "modules": [str(Path(name).relative_to(ROOT)) for name in trace.modules],
     }

@@ -22,7 +22,7 @@ PLANTED = {
     "acyclic": ("infra/baton_local/dev/stack_error.py", "from baton_local.dev import stack"),
     "folders": ("functions/baton/queue/dispatch.py", "from baton.recovery import sweep"),
     "pure": ("functions/baton/engine/attempts.py", "import random"),
-    "shell_knows_no_agents": ("functions/baton/recovery/sweep.py", "from baton.models import model"),
+    "shell_knows_no_agents": ("functions/baton/recovery/reconciler.py", "from baton.models import model"),
     "agents_do_no_io": ("functions/baton/tools/builtin/files.py", "import qstash"),
     "local": ("infra/baton_local/dev/stack.py", "from baton_local.cli import keys"),
     "stand_ins": ("infra/baton_local/redis/link/resp.py", "from baton_events import ids"),
@@ -58,8 +58,8 @@ def _lint(folder: Path) -> str:
 
 def _broken(folder: Path) -> set[str]:
     """The contracts that do not hold there."""
-    said = _lint(folder)
-    return {name for name, contract in _contracts().items() if f"\n{contract['name']} BROKEN" in said}
+    shown = _lint(folder)
+    return {name for name, contract in _contracts().items() if f"\n{contract['name']} BROKEN" in shown}
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def copy(tmp_path: Path) -> Path:
 
 def test_the_contracts_hold() -> None:
     """Imports go one way."""
-    said = _lint(ROOT)
-    assert " 0 broken." in said, said
+    shown = _lint(ROOT)
+    assert " 0 broken." in shown, shown
 
 
 def test_each_contract_can_fail(copy: Path) -> None:

@@ -96,7 +96,7 @@ def test_what_is_wrong_with_a_script_is_found(text: str, fault: str) -> None:
     assert faults_of({"a": text}) == [fault]
 
 
-def test_comments_may_say_what_they_like_and_all_scripts_count_together() -> None:
+def test_comments_are_free_and_all_scripts_count_together() -> None:
     """As do names that are a script's own."""
     assert faults_of({"a": "local x = f(y) -- if a job is gone\n"}) == []
     assert faults_of(dict.fromkeys("abcd", "local x = f(y)\n" * 90)) == ["all have 360 lines"]

@@ -12,8 +12,8 @@ from tests.architecture.source_files import ROOT
 def folders(*options: str) -> set[str]:
     """Folders of the tests that pytest collects."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return {str(Path(line.partition("::")[0]).parent) for line in said.splitlines() if "::" in line}
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {str(Path(line.partition("::")[0]).parent) for line in shown.splitlines() if "::" in line}
 
 
 @pytest.mark.long

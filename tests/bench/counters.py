@@ -32,11 +32,11 @@ SCRIPT = "return redis.call('GET', KEYS[1])"
 SETTLING_SECONDS = 1.0
 
 
-async def _times_ms(times: int, ask: Callable[[int], Awaitable[object]]) -> list[float]:
+async def _times_ms(times: int, request: Callable[[int], Awaitable[object]]) -> list[float]:
     found: list[float] = []
     for number in range(times):
         began = time.perf_counter()
-        await ask(number)
+        await request(number)
         found.append((time.perf_counter() - began) * 1000)
     return found
 

@@ -36,7 +36,7 @@ def _environment(folder: Path) -> Path | None:
     python, ready = folder / "venv" / "bin" / "python", folder / "venv" / ".ready"
     if ready.exists():
         return python
-    _say(f"installing the peers' libraries into {folder} ...")
+    _print(f"installing the peers' libraries into {folder} ...")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = _done([sys.executable, "-m", "venv", str(folder / "venv")]) and _done([*pip, "-r", str(REQUIREMENTS)])
     if done:
@@ -50,7 +50,7 @@ def _restate(npm: Path) -> bool:
     program = shutil.which("npm")
     if program is None:
         return False
-    _say(f"installing Restate's server into {npm} ...")
+    _print(f"installing Restate's server into {npm} ...")
     npm.mkdir(exist_ok=True)
     quiet = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts")
     return _done([program, "install", *quiet, "--prefix", str(npm), RESTATE])
@@ -59,9 +59,9 @@ def _restate(npm: Path) -> bool:
 def _done(command: list[str]) -> bool:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        _say(f"{' '.join(command[:4])} ... failed: {done.stderr.strip()[-500:]}")
+        _print(f"{' '.join(command[:4])} ... failed: {done.stderr.strip()[-500:]}")
     return done.returncode == 0
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(f"{text}\n")

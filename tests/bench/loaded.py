@@ -79,7 +79,7 @@ class Rounds:
         times = await posted_ms(described, self._posts)
         self.found.setdefault(name, []).append(times)
         self._loads.append(os.getloadavg()[0])
-        _say(f"{name}: p50 {statistics.median(times):.2f} ms, load {os.getloadavg()[0]:.1f}")
+        _print(f"{name}: p50 {statistics.median(times):.2f} ms, load {os.getloadavg()[0]:.1f}")
 
     def median(self, name: str) -> float:
         """The middle one of the rounds' medians."""
@@ -104,15 +104,15 @@ async def measured(chosen: argparse.Namespace) -> dict[str, Any]:
         with started(chosen.running) as full:
             loaded = Loaded(full.folder, full.described)
             await posted_ms(full.described, WARM_UP)
-            told = await loaded.fill(chosen.running, chosen.waiting)
-            _say(f"{told}")
+            found = await loaded.fill(chosen.running, chosen.waiting)
+            _print(f"{found}")
             await asyncio.sleep(SETTLING_SECONDS)
             before = await loaded.standing()
             for _ in range(chosen.rounds):
                 await rounds.one("full", full.described)
                 await rounds.one("empty, beside it", empty.described)
             after = await loaded.standing()
-            _say(f"{before} {after}")
+            _print(f"{before} {after}")
         for _ in range(chosen.rounds):
             await rounds.one("empty", empty.described)
     p50_ms = {name: rounds.median(name) for name in rounds.found}
@@ -132,11 +132,11 @@ async def measured(chosen: argparse.Namespace) -> dict[str, Any]:
         "ratio": round(p50_ms["full"] / p50_ms["empty"], 3),
         "ratio_beside": round(p50_ms["full"] / p50_ms["empty, beside it"], 3),
         "load": rounds.load(),
-        **told,
+        **found,
     }
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

@@ -55,8 +55,8 @@ class Loaded:
         async with aiohttp.ClientSession(self._described["app_url"]) as http:
             headers = {"Authorization": f"Bearer {self._described['admin_key']}"}
             async with http.get("/api/admin/agent-worker", headers=headers) as answer:
-                told = await answer.json()
-        return {"running": told["activeJobs"], "waiting": told["pendingJobs"], "claims": await self._claims()}
+                found = await answer.json()
+        return {"running": found["activeJobs"], "waiting": found["pendingJobs"], "claims": await self._claims()}
 
     async def _post(self, http: aiohttp.ClientSession, number: int) -> None:
         headers = {"Authorization": f"Bearer {self._described['client_key']}"}

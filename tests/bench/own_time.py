@@ -108,7 +108,7 @@ class OwnTime:
         # By a process that knows nothing of the job, as each of those is for which it is played back.
         outcome = await _stage(settings, connection).container.pipeline(SPEC).handle(delivered)
         await connection.close()
-        if outcome.word != "done" or outcome.dispatched:
+        if outcome.label != "done" or outcome.dispatched:
             raise RuntimeError(f"the job was not done in place: {outcome}")
         return cls(settings, delivered, PlayedConnection(settings, connection.answers))
 

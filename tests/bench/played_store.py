@@ -20,8 +20,8 @@ class RecordingConnection(RedisConnection):
         super().__init__(settings)
         self.answers: list[Answer] = []
 
-    async def _ask(self, commands: Sequence[Any], *, beside_scripts: bool = False) -> Answer:
-        answer = await super()._ask(commands, beside_scripts=beside_scripts)
+    async def _send(self, commands: Sequence[Any], *, beside_scripts: bool = False) -> Answer:
+        answer = await super()._send(commands, beside_scripts=beside_scripts)
         self.answers.append(answer)
         return answer
 
@@ -39,7 +39,7 @@ class PlayedConnection(RedisConnection):
         """Begin again."""
         self._next = 0
 
-    async def _ask(self, commands: Sequence[Any], *, beside_scripts: bool = False) -> Answer:
+    async def _send(self, commands: Sequence[Any], *, beside_scripts: bool = False) -> Answer:
         self._next += 1
         self.answered += 1
         return self.answers[self._next - 1]

@@ -137,7 +137,7 @@ class Bench:
     def _lines(
         self, title: str, command: Sequence[str], limit_seconds: int = LIMIT_SECONDS
     ) -> Iterator[dict[str, Any]]:
-        _say(title)
+        _print(title)
         try:
             done = subprocess.run(
                 command,
@@ -149,10 +149,10 @@ class Bench:
                 timeout=limit_seconds,
             )
         except subprocess.TimeoutExpired:
-            _say(f"  took longer than {limit_seconds} s: left out")
+            _print(f"  took longer than {limit_seconds} s: left out")
             return
         if done.returncode:
-            _say(f"  failed: {done.stderr.strip()[-600:]}")
+            _print(f"  failed: {done.stderr.strip()[-600:]}")
         yield from (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
 
 
@@ -169,9 +169,9 @@ def _redis_server() -> dict[str, str]:
 def _about(there: Installed, left_out: dict[str, str]) -> dict[str, Any]:
     theirs: dict[str, str] = {}
     if there.python is not None:
-        asked = f"from importlib.metadata import version; print(*map(version, {THEIRS!r}))"
-        told = subprocess.run([str(there.python), "-c", asked], check=True, capture_output=True, text=True).stdout
-        theirs = dict(zip(THEIRS, told.split(), strict=True))
+        requested = f"from importlib.metadata import version; print(*map(version, {THEIRS!r}))"
+        found = subprocess.run([str(there.python), "-c", requested], check=True, capture_output=True, text=True).stdout
+        theirs = dict(zip(THEIRS, found.split(), strict=True))
     return {
         "at": time.strftime("%Y-%m-%d %H:%M"),
         "processors": os.cpu_count(),
@@ -183,7 +183,7 @@ def _about(there: Installed, left_out: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
@@ -204,9 +204,9 @@ def _run(chosen: argparse.Namespace) -> dict[str, Any]:
     of_rows = bool(set(names) & set(OF_ROWS))
     there = installed() if of_rows else Installed(None, Path(), restate=False)
     rows = ROWS if of_rows else ()
-    asked = [row for row in rows if re.search(chosen.rows, row.name) and (row.quick or not chosen.quick)]
-    left_out = {row.name: why for row in asked if (why := row.missing(there))}
-    bench = Bench(QUICK if chosen.quick else FULL, [row for row in asked if row.name not in left_out], there)
+    requested = [row for row in rows if re.search(chosen.rows, row.name) and (row.quick or not chosen.quick)]
+    left_out = {row.name: why for row in requested if (why := row.missing(there))}
+    bench = Bench(QUICK if chosen.quick else FULL, [row for row in requested if row.name not in left_out], there)
     found: dict[str, Any] = {"about": _about(there, left_out), "results": []}
     for name in names:
         for result in getattr(bench, name)():

@@ -87,8 +87,8 @@ def measured(repeats: int) -> list[dict[str, Any]]:
 def costliest(module: str, shown: int) -> list[str]:
     """Our own modules, and others, by what each alone takes to import."""
     command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stderr.splitlines()
-    rows = [line.removeprefix("import time:").split("|") for line in told if line.startswith("import time:")]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stderr.splitlines()
+    rows = [line.removeprefix("import time:").split("|") for line in found if line.startswith("import time:")]
     alone = [(int(own), name.strip()) for own, _below, name in rows if own.strip().isdigit()]
     return [f"{own / 1000:8.1f} ms  {name}" for own, name in sorted(alone, reverse=True)[:shown]]
 

@@ -73,14 +73,14 @@ async def measure(row: str, commit: Commit, at_once: int, seconds: float) -> Cel
     latencies: list[float] = []
     until = time.perf_counter() + seconds
 
-    async def asker(number: int) -> None:
+    async def caller(number: int) -> None:
         keys = [f"{{bench-{number}}}:state", f"{{bench-{number}}}:lines"]
-        while (asked := time.perf_counter()) < until:
+        while (requested := time.perf_counter()) < until:
             assert (await commit(keys, [STATE, "owner", LINE]))[0] == "committed"
-            latencies.append(time.perf_counter() - asked)
+            latencies.append(time.perf_counter() - requested)
 
     began, used = time.perf_counter(), time.process_time()
-    await asyncio.gather(*[asker(number) for number in range(at_once)])
+    await asyncio.gather(*[caller(number) for number in range(at_once)])
     elapsed, used = time.perf_counter() - began, time.process_time() - used
     ordered = sorted(latencies)
     p50, p99 = ordered[len(ordered) // 2] * 1e3, ordered[int(len(ordered) * 0.99)] * 1e3

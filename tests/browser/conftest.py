@@ -49,9 +49,9 @@ class BrowserStack(DevStack):
         url, headers = self.described["app_url"], {"authorization": f"Bearer {self.described['admin_key']}"}
         wait_for(lambda: _is_up(url), "an answer of the app")
         found = httpx.get(f"{url}/api/agent-jobs/{job_id}/checkpoints", headers=headers).raise_for_status().json()
-        for asked in found["checkpoints"]:
-            if asked["status"] == "pending":
-                path = f"{url}/api/admin/agent-checkpoints/{asked['id']}"
+        for requested in found["checkpoints"]:
+            if requested["status"] == "pending":
+                path = f"{url}/api/admin/agent-checkpoints/{requested['id']}"
                 httpx.post(path, headers=headers).raise_for_status()
 
     def _headers(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ def opened(context: BrowserContext, key: str) -> Page:
     return page
 
 
-def ask(page: Page, text: str, agent: str) -> None:
+def request(page: Page, text: str, agent: str) -> None:
     """Send a message."""
     page.get_by_label("Agent").fill(agent)
     page.get_by_label("Message").fill(text)
@@ -30,7 +30,7 @@ def test_a_chat_shows_calls_survives_a_reload_and_goes_on_after_an_approval(
 ) -> None:
     """Reloaded in the middle of the answer, it shows all of it, once."""
     page = opened(context, stack.described["admin_key"])
-    ask(page, "Write to the keeper", "harbour")
+    request(page, "Write to the keeper", "harbour")
     expect(page.locator(".checkpoint.pending")).to_contain_text("pending")
     expect(page.locator(".call")).to_have_count(2)
     page.reload()
@@ -47,18 +47,18 @@ def test_a_chat_shows_calls_survives_a_reload_and_goes_on_after_an_approval(
 def test_stop_ends_the_answer_and_a_rejection_says_why(context: BrowserContext, stack: BrowserStack) -> None:
     """The session can be asked again afterwards."""
     page = opened(context, stack.described["admin_key"])
-    ask(page, "Write to the keeper", "harbour")
+    request(page, "Write to the keeper", "harbour")
     page.locator(".checkpoint.pending").wait_for()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".message.assistant").last).to_contain_text("Stopped.")
-    ask(page, "Write to the keeper again", "harbour")
+    request(page, "Write to the keeper again", "harbour")
     page.get_by_label("Reason for a rejection").fill("not today")
     page.get_by_role("button", name="Reject").click()
     expect(page.locator(".checkpoint.rejected")).to_contain_text("not today")
     expect(page.locator(".message.assistant .text")).to_have_text("The letter is under way.")
 
 
-def test_a_wrong_key_and_a_wrong_agent_are_said_so(context: BrowserContext, stack: BrowserStack) -> None:
+def test_a_wrong_key_and_a_wrong_agent_are_reported(context: BrowserContext, stack: BrowserStack) -> None:
     """What was written is not lost."""
     page = context.new_page()
     page.goto("/chat")
@@ -67,7 +67,7 @@ def test_a_wrong_key_and_a_wrong_agent_are_said_so(context: BrowserContext, stac
     expect(page.get_by_role("alert")).to_have_text("This key is not known.")
     page.get_by_label("API key").fill(stack.described["client_key"])
     page.get_by_role("button", name="Go on").click()
-    ask(page, "Is all well?", "nobody")
+    request(page, "Is all well?", "nobody")
     expect(page.get_by_role("alert")).to_contain_text("unknown agent 'nobody'")
     expect(page.get_by_label("Message")).to_have_value("Is all well?")
 
@@ -80,12 +80,12 @@ def test_the_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserStack
         color_scheme="dark" if scheme == "dark" else "light",
         viewport={"width": width, "height": 700},
     )
-    said: list[str] = []
-    context.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    shown: list[str] = []
+    context.on("console", lambda message: shown.append(message.text) if message.type == "error" else None)
     page = opened(context, stack.described["client_key"])
-    ask(page, "Is all well? " + "word" * 60, "answers")
+    request(page, "Is all well? " + "word" * 60, "answers")
     expect(page.locator(".message.assistant .text")).to_have_text("All is well at the lighthouse.")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # Of a chat that is new the API says that it knows no such session, which the browser tells its console.
-    assert [line for line in said if "404" not in line] == []
+    assert [line for line in shown if "404" not in line] == []
     context.close()

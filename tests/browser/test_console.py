@@ -75,9 +75,9 @@ def test_every_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserSta
         viewport={"width": width, "height": 700},
     )
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
+    shown: list[str] = []
+    page.on("console", lambda message: shown.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: shown.append(str(error)))
     log_in(page, stack)
     job = start_job(page, "answers", "word" * 60)
     for path in (*(f"/console/{name}" for name in PAGES), "/console/jobs/new", job):
@@ -87,7 +87,7 @@ def test_every_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserSta
         assert len(response.body()) < 60_000, path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert page.evaluate(PAGE_FAULTS) == [], path
-    assert said == []
+    assert shown == []
     context.close()
 
 

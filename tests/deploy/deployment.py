@@ -29,10 +29,10 @@ class Deployment:
             **settings,
         }
         self.cloud = cloud = LocalCloud(bundles, runtime, environment)
-        self._environment = {**environment, **cloud.told}
-        self.said = self.baton("setup")
+        self._environment = {**environment, **cloud.found}
+        self.shown = self.baton("setup")
         self._client = httpx.Client(
-            base_url=cloud.told["WORKER_BASE_URL"], headers={"authorization": f"Bearer {KEY}"}, timeout=LIMIT_SECONDS
+            base_url=cloud.found["WORKER_BASE_URL"], headers={"authorization": f"Bearer {KEY}"}, timeout=LIMIT_SECONDS
         )
 
     def baton(self, *words: str) -> str:
@@ -49,8 +49,8 @@ class Deployment:
 
     def job(self, job_id: str) -> dict[str, Any]:
         """The job as it is now."""
-        told: dict[str, Any] = self._client.get(f"/api/agent-jobs/{job_id}").json()
-        return told
+        found: dict[str, Any] = self._client.get(f"/api/agent-jobs/{job_id}").json()
+        return found
 
     def ended(self, job_id: str) -> dict[str, Any]:
         """The job once it has ended."""

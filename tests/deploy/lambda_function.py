@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.deploy.runtime_api import FunctionError, Invocation, RuntimeApi
 
-_LOOK_SECONDS = 0.02
+_POLL_SECONDS = 0.02
 _RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
 
 
@@ -113,9 +113,9 @@ class LambdaFunction:
         waited_seconds = 0.0
         while waited_seconds < limit_seconds:
             try:
-                kind, document = invocation.answer.get(timeout=_LOOK_SECONDS)
+                kind, document = invocation.answer.get(timeout=_POLL_SECONDS)
             except Empty:
-                waited_seconds += _LOOK_SECONDS
+                waited_seconds += _POLL_SECONDS
                 if process.poll() is not None:
                     raise FunctionError(f"{self.handler} ended with {process.returncode}: {api.init_error}") from None
                 continue

@@ -53,12 +53,12 @@ class LocalCloud:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Front)
         self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.functions = functions_of(bundles, runtime, {**self.told, **settings})
+        self.functions = functions_of(bundles, runtime, {**self.found, **settings})
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
     @property
-    def told(self) -> dict[str, str]:
+    def found(self) -> dict[str, str]:
         """Where the functions are: what a stack's outputs say."""
         urls = {
             spec.path: f"{self.address}{_BY_FUNCTION_URL}{spec.name}"

@@ -52,8 +52,8 @@ def delivery(spec: Spec, url: str, body: bytes = PROBE, *, encoded: bool = True,
 def problem(answer: dict[str, Any]) -> dict[str, Any]:
     """The problem that a handler answered with."""
     assert answer["headers"]["content-type"] == "application/problem+json"
-    told: dict[str, Any] = json.loads(body_of(answer))
-    return told
+    found: dict[str, Any] = json.loads(body_of(answer))
+    return found
 
 
 @ALL
@@ -66,9 +66,9 @@ def test_what_was_signed_for_its_own_function_url_is_taken(
         request = delivery(spec, OWN + spec.path, encoded=encoded)
         answer = functions[spec.name].invoke(function_url_event(request))
         assert answer["statusCode"] == 200, body_of(answer)
-        told = json.loads(body_of(answer))
-        assert told["outcome"] == "probe"
-        assert told["version"] != ""
+        found = json.loads(body_of(answer))
+        assert found["outcome"] == "probe"
+        assert found["version"] != ""
     assert functions[spec.name].cold_starts == 1
 
 
@@ -155,6 +155,6 @@ def test_a_function_without_settings_says_so_in_its_log(
     finally:
         function.close()
     assert answer["statusCode"] == 500
-    said = capfd.readouterr()
-    assert "QSTASH_TOKEN is not set" in said.out + said.err
-    assert "UPSTASH_REDIS_REST_URL is not set" in said.out + said.err
+    shown = capfd.readouterr()
+    assert "QSTASH_TOKEN is not set" in shown.out + shown.err
+    assert "UPSTASH_REDIS_REST_URL is not set" in shown.out + shown.err

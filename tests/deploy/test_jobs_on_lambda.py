@@ -96,7 +96,7 @@ def _is_running(job: dict[str, Any]) -> bool:
     return [call["status"] for call in job["toolCalls"]] == ["running"]
 
 
-def test_a_function_without_work_ends_at_once_when_it_is_told(deploy: Start) -> None:
+def test_a_function_without_work_ends_at_once_on_a_signal(deploy: Start) -> None:
     """SIGTERM, as Lambda sends it where an extension is there; the next event starts a process anew."""
     stack = deploy()
     assert stack.ended(stack.submit("greeter"))["status"] == "completed"
@@ -125,9 +125,9 @@ def test_what_the_queue_gave_up_on_comes_back(deploy: Start) -> None:
 def test_setup_binds_topics_to_function_urls(deploy: Start) -> None:
     """What a stack's outputs say is what the queue delivers to."""
     stack = deploy()
-    for endpoint, url in json.loads(stack.cloud.told["WORKER_URLS"]).items():
-        assert f"→ {url}{endpoint}" in stack.said
-    assert f"→ {stack.cloud.address}/prod/api/v2/workers/sweep" in stack.said
+    for endpoint, url in json.loads(stack.cloud.found["WORKER_URLS"]).items():
+        assert f"→ {url}{endpoint}" in stack.shown
+    assert f"→ {stack.cloud.address}/prod/api/v2/workers/sweep" in stack.shown
 
 
 @pytest.mark.long
@@ -135,7 +135,7 @@ def test_the_doctor_finds_it_well(deploy: Start) -> None:
     """A signed message through the queue reaches each function, at its function URL or behind the HTTP API."""
     stack = deploy()
     stack.cloud.warm_up()  # a probe waits ten seconds, and a busy machine needs more for six cold starts at once
-    said = stack.baton("doctor", "--timeout", "90")
-    assert re.search(r"^endpoints +ok", said, re.MULTILINE), said
-    assert re.search(r"^topics +ok", said, re.MULTILINE), said
+    shown = stack.baton("doctor", "--timeout", "90")
+    assert re.search(r"^endpoints +ok", shown, re.MULTILINE), shown
+    assert re.search(r"^topics +ok", shown, re.MULTILINE), shown
     assert all(stack.invocations(name) > 1 for name in stack.cloud.functions if name != "site")

@@ -116,7 +116,7 @@ def test_a_function_has_the_settings_that_it_needs(template: CloudTemplate, name
 
 
 @pytest.mark.parametrize("name", FUNCTION_NAMES)
-def test_secrets_are_named_and_never_told(template: CloudTemplate, name: str) -> None:
+def test_secrets_are_named_and_never_shown(template: CloudTemplate, name: str) -> None:
     """CloudFormation resolves them; not even a .env beside the template gets one into it."""
     secret = {setting.name for setting in SETTINGS if setting.secret}
     for variable, value in template.environment(name).items():
@@ -141,9 +141,9 @@ def test_memory_and_concurrency_are_each_functions_own(template: CloudTemplate) 
 @pytest.mark.parametrize("name", FUNCTION_NAMES)
 def test_the_queue_delivers_no_more_at_once_than_a_function_runs(template: CloudTemplate, name: str) -> None:
     """Whoever publishes says so; where nothing is reserved, the ten of a new account are shared with the site."""
-    told, shared = settings_of(template, name), settings_of(template, name, reserved=False)
+    found, shared = settings_of(template, name), settings_of(template, name, reserved=False)
     for spec in SPECS:
-        assert told.at_once(spec.path) == template.function(spec.name)[1]["ReservedConcurrentExecutions"]["Fn::If"][1]
+        assert found.at_once(spec.path) == template.function(spec.name)[1]["ReservedConcurrentExecutions"]["Fn::If"][1]
         assert shared.at_once(spec.path) >= 1
     assert sum(shared.at_once(spec.path) for spec in SPECS) <= 8
 
@@ -164,7 +164,7 @@ def test_logs_do_not_stay_for_ever(template: CloudTemplate) -> None:
     assert kept == {f"/aws/lambda/baton-dev-{name}": 30 for name in FUNCTION_NAMES}
 
 
-def test_a_person_is_told_of_dead_messages_and_of_errors(template: CloudTemplate) -> None:
+def test_a_person_is_informed_of_dead_messages_and_of_errors(template: CloudTemplate) -> None:
     """An alarm for the dead letter queue, one for each function URL, one for the HTTP API."""
     watched = set()
     for alarm in template.of_type("AWS::CloudWatch::Alarm").values():
@@ -199,7 +199,7 @@ def test_cloudformation_would_take_it(template: CloudTemplate) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_function_that_is_told_its_own_url_would_be_found(template: CloudTemplate, tmp_path: Path) -> None:
+def test_a_function_that_gets_its_own_url_would_be_found(template: CloudTemplate, tmp_path: Path) -> None:
     """The lint can fail; and this is why functions find each other by topic."""
     content = template.content
     key = template.function("agent-loop")[0]
@@ -212,7 +212,7 @@ def test_a_function_that_is_told_its_own_url_would_be_found(template: CloudTempl
     assert "E3004" in done.stdout  # circular dependencies
 
 
-def test_functions_publish_to_urls_that_a_second_deploy_tells_them(tmp_path: Path) -> None:
+def test_functions_publish_to_urls_that_a_second_deploy_sets(tmp_path: Path) -> None:
     """As on a plan that has room for one topic: both come from .env, where the first deploy's output is."""
     urls = '{"/workers/agent-loop": "https://loop.example.com", "/workers/sweep": "https://sweep.example.com"}'
     made = cloud_template(tmp_path, "--stage", "dev", dotenv=f"PUBLISH_BY=url\nWORKER_URLS='{urls}'\n")
@@ -228,9 +228,9 @@ def test_another_stage_shares_nothing(template: CloudTemplate, tmp_path: Path) -
     made = cloud_template(tmp_path, *options, dotenv="QSTASH_TOPIC_PREFIX=prod-agent\n")
     names = [{each["FunctionName"] for each in of.of_type("AWS::Lambda::Function").values()} for of in (template, made)]
     assert not names[0] & names[1]
-    told = made.environment("site")
-    assert told["QSTASH_TOKEN"] == "{{resolve:secretsmanager:baton/prod:SecretString:QSTASH_TOKEN}}"
-    assert told["QSTASH_TOPIC_PREFIX"] == "prod-agent"
-    assert told["WORKER_BASE_URL"]["Fn::If"][1] == "https://baton.example.com"
+    found = made.environment("site")
+    assert found["QSTASH_TOKEN"] == "{{resolve:secretsmanager:baton/prod:SecretString:QSTASH_TOKEN}}"
+    assert found["QSTASH_TOPIC_PREFIX"] == "prod-agent"
+    assert found["WORKER_BASE_URL"]["Fn::If"][1] == "https://baton.example.com"
     assert made.function("site")[1]["Architectures"] == ["x86_64"]
     assert made.function("site")[1]["Code"]["S3Key"].endswith("/baton-x86_64.zip")

@@ -31,7 +31,7 @@ class Child:
         self._input, self._output = self.process.stdin, self.process.stdout
         self.printed = ""
 
-    def tell(self, line: str) -> None:
+    def send(self, line: str) -> None:
         """Give it a line; one that has ended takes none, and its output says why."""
         with contextlib.suppress(BrokenPipeError):
             self._input.write(f"{line}\n".encode())

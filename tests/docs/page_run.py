@@ -87,12 +87,12 @@ class PageRun:
     def _run_in_shell(self, fence: Fence) -> str:
         if self._shell is None:
             self._shell = Child(["bash", "--noprofile", "--norc"], self._home, self._env)
-            self._shell.tell("set -euo pipefail")
+            self._shell.send("set -euo pipefail")
         script = self._scripts / f"{fence.line}.sh"
         script.write_text(fence.text, encoding="utf-8")
         before, after = ("set +e", "set -e") if fence.has("fails") else (":", ":")
-        self._shell.tell(f"{before}; source {script} </dev/null; CODE=$?; {after}")
-        self._shell.tell(f"printf '\\n{BLOCK_IS_OVER} %s %s\\n' $CODE \"$PWD\"")
+        self._shell.send(f"{before}; source {script} </dev/null; CODE=$?; {after}")
+        self._shell.send(f"printf '\\n{BLOCK_IS_OVER} %s %s\\n' $CODE \"$PWD\"")
         answered = self._shell.wait_for(lambda printed: re.search(rf"{BLOCK_IS_OVER}.*\n", printed) is not None)
         printed, _, rest = self._shell.take().partition(f"\n{BLOCK_IS_OVER} ")
         if not answered:
@@ -119,7 +119,7 @@ class PageRun:
             program = str(Path(__file__).with_name("page_python.py"))
             self._python = Child([sys.executable, program], self._home, self._env)
         request = {"folder": str(self._folder), "file": file, "text": fence.text, "place": fence.place}
-        self._python.tell(json.dumps(request))
+        self._python.send(json.dumps(request))
         if not self._python.wait_for(lambda printed: printed.endswith("}\n")):
             raise PageError(f"{fence.place} ended Python, or took too long:\n{self._python.printed[-LONGEST_SHOWN:]}")
         answer = json.loads(self._python.take().splitlines()[-1])

@@ -26,7 +26,7 @@ def test_a_block_has_its_language_its_words_and_its_line() -> None:
     assert (second.language, second.words, second.text) == ("", (), "plain\n")
 
 
-def test_words_and_options_are_told_apart() -> None:
+def test_words_and_options_are_distinguished() -> None:
     """`file=a.sh` is no word, `background` no option."""
     (fence, _) = fences_of(PAGE, "x.md")
     assert fence.has("background")

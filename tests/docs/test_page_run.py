@@ -19,7 +19,7 @@ def follow(run: PageRun, page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "said"),
+    ("page", "shown"),
     [
         ("```bash\ntrue\nfalse | true\ntrue\n```\n", "x.md:1 failed"),
         ("```bash\necho $NOWHERE\n```\n", "NOWHERE: unbound variable"),
@@ -34,9 +34,9 @@ def follow(run: PageRun, page: str) -> None:
         ("```bash background\necho bye\n```\n", "did not get ready:\nbye"),
     ],
 )
-def test_a_block_that_does_not_do_what_the_page_says_fails_it(new_page: NewPage, page: str, said: str) -> None:
+def test_a_block_that_does_not_do_what_the_page_says_fails_it(new_page: NewPage, page: str, shown: str) -> None:
     """With its place and what was printed."""
-    with pytest.raises(PageError, match=re.escape(said)):
+    with pytest.raises(PageError, match=re.escape(shown)):
         follow(new_page(), page)
 
 
@@ -108,7 +108,7 @@ def test_ctrl_c_is_a_comment_that_ends_what_it_names(new_page: NewPage) -> None:
         follow(run, "<!-- Ctrl-C: python -c -->\n")
 
 
-def test_what_a_page_starts_hears_ctrl_c_wherever_the_tests_were_started(new_page: NewPage) -> None:
+def test_what_a_page_starts_receives_ctrl_c_wherever_the_tests_were_started(new_page: NewPage) -> None:
     """A shell's background job ignores SIGINT, and what it starts inherits that: tests/conftest.py sets it right."""
     run = new_page()
     follow(run, "```bash\npython -c 'import signal; print(signal.getsignal(signal.SIGINT).__name__)'\n```\n")

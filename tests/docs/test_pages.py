@@ -7,9 +7,9 @@ import pytest
 
 from tests.docs.documented import documented_pages
 from tests.docs.fence import ROOT, fences_in
+from tests.docs.named_commands import faults_in
 from tests.docs.page_run import PageRun
 from tests.docs.rules import REASONS, excused, faults_of
-from tests.docs.said_commands import faults_in
 
 # Of the pages that start stacks, `make test` follows those that are read first.
 READ_FIRST = ("README.md", "docs/guides/first-agent.md")

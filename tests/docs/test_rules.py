@@ -3,8 +3,8 @@
 import pytest
 
 from tests.docs.fence import Fence, fences_of
+from tests.docs.named_commands import faults_in
 from tests.docs.rules import faults_of
-from tests.docs.said_commands import faults_in
 
 
 def block(info: str, text: str = "x\n") -> Fence:

@@ -27,10 +27,10 @@ class Repeating:
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Think, or answer."""
-        said = [message.text for message in request.messages if isinstance(message, UserMessage)]
+        shown = [message.text for message in request.messages if isinstance(message, UserMessage)]
         if request.turn < 4:
-            return ModelAnswer(f"Thought {request.turn}.", (Call("think", {"about": said[-1]}),))
-        return ModelAnswer(f"You said: {', '.join(said)}.")
+            return ModelAnswer(f"Thought {request.turn}.", (Call("think", {"about": shown[-1]}),))
+        return ModelAnswer(f"You said: {', '.join(shown)}.")
 
 
 echo = Agent(name="echo", model=Repeating(), tools=[think])

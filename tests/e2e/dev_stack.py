@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 180.0
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 # A killed process leaves its claim behind for its work's time limit, and the queue waits before it tries again: short
 # times for both keep tests of crashes short.
 QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300", "MAX_CONCURRENT_JOBS": "20"}
@@ -29,7 +29,7 @@ def wait_for(holds: Callable[[], object], what: str, patience_seconds: float = P
     give_up_at = time.monotonic() + patience_seconds
     while not holds():
         assert time.monotonic() < give_up_at, f"{what} did not happen within {patience_seconds:g} s"
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def process_is_gone(pid: int) -> bool:

@@ -1,6 +1,6 @@
 """Blows to the parts of a running stack, from a seed: killed with -9, or held still for a while.
 
-Invariant: the same seed always gives the same plan; nothing is held still any more when `carry_out` is through. One
+Invariant: the same seed always gives the same plan; nothing is held still any more when `execute` is through. One
 part is hit at a time. What it was just doing is chance, so a seed repeats the blows, not the outcome.
 """
 
@@ -57,7 +57,7 @@ def submissions(seed: int, count: int, seconds: float) -> list[Submission]:
     ]
 
 
-def carry_out(stack: FaultStack, planned: Iterable[Blow]) -> Iterator[str]:
+def execute(stack: FaultStack, planned: Iterable[Blow]) -> Iterator[str]:
     """Strike each blow, and say what really happened."""
     began = time.monotonic()
     for blow in planned:

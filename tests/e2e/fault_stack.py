@@ -122,7 +122,7 @@ class FaultStack(DevStack):
         for url in ("app_url", "qstash_url", "redis_url"):
             wait_for(partial(answers, self.http, f"{self.described[url]}/readyz"), f"readiness of {url}")
 
-    def ask_redis(self, *command: str | int) -> Any:
+    def query_redis(self, *command: str | int) -> Any:
         """Run one command past the product."""
         headers = {"authorization": f"Bearer {self.described['redis_token']}"}
         answer = self.http.post(self.described["redis_url"], headers=headers, json=list(command))

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from baton.engine.all_jobs.slots import Entry
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.storage.redis.keys import SLOTS
 from baton.storage.redis.semaphore import entry_from, member_field
 from tests.e2e.dev_stack import wait_for
@@ -118,12 +118,12 @@ def check_parts(job: dict[str, Any], parts: Sequence[dict[str, Any]]) -> None:
 def check_stored(stack: FaultStack, job: dict[str, Any]) -> None:
     """Every result is stored once, no step is left to do, and the job's data expires."""
     tag = f"baton:{{{job['id']}}}"
-    calls = stack.ask_redis("HKEYS", f"{tag}:calls:{job['id']}")
+    calls = stack.query_redis("HKEYS", f"{tag}:calls:{job['id']}")
     assert sum(field.startswith("result:") for field in calls) == len(job["toolCalls"])
-    state = stack.ask_redis("HGETALL", f"{tag}:state")
+    state = stack.query_redis("HGETALL", f"{tag}:state")
     items = [text for field, text in zip(state[::2], state[1::2], strict=True) if field.startswith("leg:") and text]
     assert [item for item in items if '"kind":"wish"' not in item] == []
-    assert stack.ask_redis("PTTL", f"{tag}:state") > 0
+    assert stack.query_redis("PTTL", f"{tag}:state") > 0
 
 
 def check_sessions(jobs: Jobs) -> None:
@@ -140,17 +140,17 @@ def check_sessions(jobs: Jobs) -> None:
 
 def slots_held(stack: FaultStack) -> list[str]:
     """The jobs that hold a slot, as the admission's slot table says it."""
-    return [name for name, entry in admission_book(stack).items() if entry.slot]
+    return [name for name, entry in admission_table(stack).items() if entry.slot]
 
 
-def last_word(stack: FaultStack, job_id: str) -> str:
+def last_update(stack: FaultStack, job_id: str) -> str:
     """What the admission has heard last of a job."""
-    return admission_book(stack)[job_id].want
+    return admission_table(stack)[job_id].want
 
 
-def admission_book(stack: FaultStack) -> dict[str, Entry]:
+def admission_table(stack: FaultStack) -> dict[str, QueueEntry]:
     """What the admission knows, by job, also of those that are gone."""
-    flat, start = stack.ask_redis("HGETALL", SLOTS), member_field("")
+    flat, start = stack.query_redis("HGETALL", SLOTS), member_field("")
     texts = zip(flat[::2], flat[1::2], strict=True)
     return {name.removeprefix(start): entry_from(text) for name, text in texts if name.startswith(start)}
 

@@ -129,7 +129,7 @@ class KeyedStack:
 
     def outcomes(self) -> list[int]:
         """The status of every delivery that was answered."""
-        events = self.ask_queue("/v2/events?count=1000")["events"]
+        events = self.request_queue("/v2/events?count=1000")["events"]
         return [int(event["responseStatus"]) for event in events if event.get("responseStatus")]
 
     @property
@@ -137,7 +137,7 @@ class KeyedStack:
         """How many deliveries were refused for their signature."""
         return sum(status == _REFUSED for status in self.outcomes())
 
-    def ask_queue(self, path: str) -> Any:
+    def request_queue(self, path: str) -> Any:
         """What the queue tells whoever has the present token."""
         url = f"http://127.0.0.1:{self.ports[1]}{path}"
         return httpx.get(url, headers=_bearer(self.settings["QSTASH_TOKEN"]), trust_env=False).raise_for_status().json()

@@ -40,6 +40,6 @@ registry = Registry(
             tools=[count],
         ),
         Agent(name="tries-again", model=ScriptedModel([[Call("flaky", {})], "Tried."]), tools=[flaky]),
-        Agent(name="has-a-child", model=ScriptedModel([[Call("ask_another", {})], "Asked."]), tools=[ask_another]),
+        Agent(name="has-a-child", model=ScriptedModel([[Call("ask_another", {})], "Requested."]), tools=[ask_another]),
     ]
 )

@@ -14,8 +14,8 @@ class Recollecting:
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Say it."""
-        told = [message.text for message in request.messages if isinstance(message, UserMessage) and message.note]
-        return ModelAnswer(f"I remember: {told[0]}" if told else REMEMBERED)
+        found = [message.text for message in request.messages if isinstance(message, UserMessage) and message.note]
+        return ModelAnswer(f"I remember: {found[0]}" if found else REMEMBERED)
 
 
 registry = Registry(agents=[Agent(name="keeper", model=Recollecting(), memory=True)])

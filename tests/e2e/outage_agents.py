@@ -10,6 +10,6 @@ import os
 from baton.recovery import outage
 from tests.e2e.fault_agents import registry
 
-outage.LOOKS_EVERY_MS = outage.LOOKS_EVERY_MS // int(os.environ["OUTAGE_SCALE"])  # noqa: TID251 - the app has no setting of it
+outage.CHECKS_EVERY_MS = outage.CHECKS_EVERY_MS // int(os.environ["OUTAGE_SCALE"])  # noqa: TID251 - the app has no setting of it
 
 __all__ = ["registry"]

@@ -41,13 +41,13 @@ def node() -> str:
 
 def chat(stack: DevStack, scenario: str, *texts: str) -> dict[str, Any]:
     """Play a scenario of chat_client.mjs; what it has at last."""
-    told = stack.described
+    described = stack.described
     command = [
         node(),
         "chat_client.mjs",
         scenario,
-        told["app_url"],
-        told["client_key"],
+        described["app_url"],
+        described["client_key"],
         f"chat/{scenario} 1",
         "echo",
         *texts,
@@ -64,7 +64,7 @@ def texts_of(message: dict[str, Any]) -> list[str]:
     return [part["text"] for part in message["parts"] if part["type"] == "text"]
 
 
-def said(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def shown(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Who said what last, message by message."""
     return [(message["role"], texts_of(message)[-1]) for message in messages]
 
@@ -77,7 +77,7 @@ def parts_of(messages: list[dict[str, Any]]) -> list[Any]:
 def test_three_turns_with_tools(stack: DevStack) -> None:
     """Each answer knows what was said before; the server has the same messages as the client."""
     found = chat(stack, "talk", "one", "two", "three")
-    assert said(found["messages"]) == [
+    assert shown(found["messages"]) == [
         ("user", "one"),
         ("assistant", "You said: one."),
         ("user", "two"),
@@ -95,14 +95,14 @@ def test_another_answer_and_a_changed_question(stack: DevStack) -> None:
     """Both replace what was there, for the client, for the server, and for the model."""
     found = chat(stack, "again", "one", "two")
     assert len({found["first"], found["second"], found["messages"][-1]["id"]}) == 3
-    assert said(found["messages"]) == [("user", "two"), ("assistant", "You said: two.")]
+    assert shown(found["messages"]) == [("user", "two"), ("assistant", "You said: two.")]
     assert parts_of(found["session"]["messages"]) == parts_of(found["messages"])
 
 
 def test_a_page_that_is_loaded_again_in_the_middle_of_an_answer(stack: DevStack) -> None:
     """It has the question, follows the whole answer, and has nothing twice; where nothing runs nothing is resumed."""
     found = chat(stack, "reload", "one")
-    assert said(found["loaded"]["messages"]) == [("user", "one")]
+    assert shown(found["loaded"]["messages"]) == [("user", "one")]
     assert found["loaded"]["activeStream"]["lastMessageId"] == "0-0"
     assert found["messages"][-1]["id"] == found["loaded"]["activeStream"]["jobId"]
     assert texts_of(found["messages"][-1]) == ["Thought 1.", "Thought 2.", "Thought 3.", "You said: one."]

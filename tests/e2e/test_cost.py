@@ -21,7 +21,7 @@ MESSAGES_BESIDES_STEPS = 2  # the backup message, and the first event
 REQUESTS_BESIDES_STEPS = 4
 COMMANDS_PER_EVENT = 12
 REQUESTS_PER_EVENT = 2
-SWEEP_COMMANDS = 3
+RECONCILE_COMMANDS = 3
 LENGTHS_OF_TIME = 28  # classes of the histogram of tools, of calls below 128 ms (engine/all_jobs/tool_use.py)
 # What goes on once a minute besides: a backup message looks at its job, a sweep at all of them.
 REQUESTS_PER_MINUTE, COMMANDS_PER_MINUTE, MINUTE_SECONDS = 25, 150, 55.0
@@ -31,7 +31,7 @@ REQUESTS_PER_MINUTE, COMMANDS_PER_MINUTE, MINUTE_SECONDS = 25, 150, 55.0
 class Cost:
     """What one job used: messages by label, so without the sweep's; Redis without what the test itself asked.
 
-    `minutes`: how often something that goes on once a minute, or an hour, may have fallen into it. `looks`: how often
+    `minutes`: how often something that goes on once a minute, or an hour, may have fallen into it. `checks`: how often
     the test asked for the job: what it asked may have shared a request with the job's own.
     """
 
@@ -41,7 +41,7 @@ class Cost:
     commands: int
     job: dict[str, Any]
     minutes: int
-    looks: int
+    checks: int
 
 
 def started(new_stack: StackMaker, continuation: str) -> DevStack:
@@ -78,7 +78,7 @@ class Meter:
         """Run a job of so many tool calls to its end."""
         # The first use of the app in a process opens connections; that is no cost of the job.
         self._client.get(f"{self._described['app_url']}/readyz").raise_for_status()
-        before, looks, began_at = self._redis(), 0, time.monotonic()
+        before, checks, began_at = self._redis(), 0, time.monotonic()
         url = f"{self._described['app_url']}/api/agent-jobs"
         submitted = self._client.post(url, headers=self._key, json={"jobType": f"steps-{length}"})
         job: dict[str, Any] = submitted.raise_for_status().json()
@@ -86,18 +86,18 @@ class Meter:
         while job["status"] not in ("completed", "failed"):
             assert time.monotonic() < give_up_at, job["waitingFor"]
             time.sleep(0.3)
-            looks += 1
+            checks += 1
             job = self._client.get(f"{url}/{job['id']}", headers=self._key).raise_for_status().json()
         time.sleep(0.3)  # the last delivery's own word to the admission
         after = self._redis()
         return Cost(
             length,
             self._messages(job["id"]),
-            after["http_requests"] - before["http_requests"] - looks,
-            after["commands_executed"] - before["commands_executed"] - 5 * looks,
+            after["http_requests"] - before["http_requests"] - checks,
+            after["commands_executed"] - before["commands_executed"] - 5 * checks,
             job,
             int((time.monotonic() - began_at) / MINUTE_SECONDS) + (time.gmtime().tm_min == 0),  # the hourly sweep
-            looks,
+            checks,
         )
 
     def _redis(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def test_a_step_costs_the_same_at_the_beginning_and_at_the_end_of_a_long_job(met
     assert long.requests - middle.requests - REQUESTS_PER_EVENT * 3 * second_half in besides(long, middle)
     assert (middle.commands - short.commands) / (3 * first_half) <= COMMANDS_PER_EVENT + middle.minutes
     # Arming a sweep, once a minute, is the only other thing that goes on.
-    most = SWEEP_COMMANDS + COMMANDS_PER_MINUTE * (middle.minutes + long.minutes)
+    most = RECONCILE_COMMANDS + COMMANDS_PER_MINUTE * (middle.minutes + long.minutes)
     assert abs((long.commands - middle.commands) - (middle.commands - short.commands)) <= most
 
 
@@ -149,14 +149,14 @@ def test_in_place_a_step_is_one_request_and_a_job_two_messages(in_place: Meter) 
     assert middle.requests - short.requests - 2 * (middle.length - short.length) in besides(middle, short)
     assert long.requests - middle.requests - 2 * (long.length - middle.length) in besides(long, middle)
     # An invocation counts its calls at its end, in a command for each length of time that any of them took.
-    most = SWEEP_COMMANDS + LENGTHS_OF_TIME + COMMANDS_PER_MINUTE * (middle.minutes + long.minutes)
+    most = RECONCILE_COMMANDS + LENGTHS_OF_TIME + COMMANDS_PER_MINUTE * (middle.minutes + long.minutes)
     assert abs((long.commands - middle.commands) - (middle.commands - short.commands)) <= most
 
 
 def besides(*costs: Cost) -> range:
     """Requests that are no step's: none, unless a run took a minute; fewer, where some were shared with the test's."""
-    looks, minutes = sum(cost.looks for cost in costs), sum(cost.minutes for cost in costs)
-    return range(-looks, REQUESTS_PER_MINUTE * minutes + 1)
+    checks, minutes = sum(cost.checks for cost in costs), sum(cost.minutes for cost in costs)
+    return range(-checks, REQUESTS_PER_MINUTE * minutes + 1)
 
 
 def test_the_first_and_the_last_event_cost_a_little_more_and_no_more(meter: Meter) -> None:

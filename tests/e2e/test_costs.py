@@ -39,8 +39,8 @@ def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_a_typical_job_uses_what_the_page_says(used: tuple[str, Units]) -> None:
     """Neither more nor less: else `infra/baton_local/docs/cost_table.py` has to be written anew."""
     mode, counted = used
-    said = TYPICAL[mode]
-    assert (counted.messages, counted.deliveries) == (said.messages, said.deliveries)
+    shown = TYPICAL[mode]
+    assert (counted.messages, counted.deliveries) == (shown.messages, shown.deliveries)
     for name in ("commands", "size_bytes"):
-        assert getattr(counted, name) == pytest.approx(getattr(said, name), rel=ROUNDED), f"{name} in mode {mode}"
+        assert getattr(counted, name) == pytest.approx(getattr(shown, name), rel=ROUNDED), f"{name} in mode {mode}"
     assert (CALLS, TURNS) == (MADE, MADE + 1)

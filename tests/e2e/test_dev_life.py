@@ -46,7 +46,7 @@ def test_everything_serves_when_dev_json_is_there(dev_stack: DevStack) -> None:
     assert (dev_stack.folder / "dev.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_person_is_told_addresses_keys_and_what_to_try(dev_stack: DevStack) -> None:
+def test_addresses_keys_and_what_to_try_are_printed(dev_stack: DevStack) -> None:
     """On the screen."""
     wait_for(lambda: "Ready." in dev_stack.output_path.read_text(), "the ready text")
     shown = dev_stack.output_path.read_text()
@@ -99,7 +99,7 @@ def test_a_supervisor_killed_with_9_takes_its_parts_along(new_stack: Callable[..
     assert {**again.described, "processes": 0} == {**first, "processes": 0}
 
 
-def test_a_wished_port_that_is_taken_is_refused(new_stack: Callable[..., DevStack]) -> None:
+def test_a_requested_port_that_is_taken_is_refused(new_stack: Callable[..., DevStack]) -> None:
     """With the way out, and before anything starts."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -57,9 +57,9 @@ def test_a_job_goes_on_with_the_code_that_was_saved(stack: DevStack, project: Pa
     after = stack.reload()["processes"]
     assert {name for name in before if before[name] != after[name]} == {"app"}
     wait_for(lambda: RUNS in stack.output_path.read_text(), "the word that it runs again")
-    said = stack.output_path.read_text()
-    assert said.count(RUNS) == 1
-    assert "app | mine.py has changed: starting again with it" in said
+    shown = stack.output_path.read_text()
+    assert shown.count(RUNS) == 1
+    assert "app | mine.py has changed: starting again with it" in shown
 
 
 def test_an_error_in_what_was_saved_is_shown_and_heals_with_the_next_save(stack: DevStack, project: Path) -> None:
@@ -67,9 +67,9 @@ def test_an_error_in_what_was_saved_is_shown_and_heals_with_the_next_save(stack:
     job_id = submit(stack, "mine")
     (project / "mine.py").write_text(CODE.format(word="broken").replace("import time", "import tmie"))
     wait_for(lambda: "waits for its code to be mended" in stack.output_path.read_text(), "the error")
-    said = stack.output_path.read_text()
-    assert f'File "{project}/mine.py", line 2' in said
-    assert "ModuleNotFoundError: No module named 'tmie'" in said
+    shown = stack.output_path.read_text()
+    assert f'File "{project}/mine.py", line 2' in shown
+    assert "ModuleNotFoundError: No module named 'tmie'" in shown
     (project / "mine.py").write_text(CODE.format(word="mended"))
     ended = ended_job(stack, job_id)
     assert (ended["status"], ended["result"]["answer"]) == ("completed", "mended"), ended["error"]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def told(dev_stack: DevStack, tmp_path: Path) -> dict[str, str]:
+def swapped(dev_stack: DevStack, tmp_path: Path) -> dict[str, str]:
     """The stack's settings, as a deployment has them."""
     described = dev_stack.described
     return {
@@ -62,13 +62,13 @@ def test_a_stack_that_runs_is_well(dev_stack: DevStack) -> None:
     assert "Nothing to do" in planned.output
 
 
-def test_probes_leave_nothing_behind(dev_stack: DevStack, told: dict[str, str]) -> None:
+def test_probes_leave_nothing_behind(dev_stack: DevStack, swapped: dict[str, str]) -> None:
     """No job, no dead letter, though the last ones led nowhere."""
-    not_well({**told, "WORKER_BASE_URL": "http://127.0.0.1:9"})
-    listed = run(told, "jobs", "list", "--json", "--data", str(dev_stack.folder))
+    not_well({**swapped, "WORKER_BASE_URL": "http://127.0.0.1:9"})
+    listed = run(swapped, "jobs", "list", "--json", "--data", str(dev_stack.folder))
     assert json.loads(listed.output) == []
     dead = subprocess.run(
-        ["curl", "-s", "-H", f"Authorization: Bearer {told['QSTASH_TOKEN']}", f"{told['QSTASH_URL']}/v2/dlq"],
+        ["curl", "-s", "-H", f"Authorization: Bearer {swapped['QSTASH_TOKEN']}", f"{swapped['QSTASH_URL']}/v2/dlq"],
         capture_output=True,
         check=True,
         text=True,
@@ -95,47 +95,49 @@ def test_probes_leave_nothing_behind(dev_stack: DevStack, told: dict[str, str]) 
         ({"PUBLISH_BY": "topic", "QSTASH_TOPIC_PREFIX": "never-set-up"}, "topics", "does not deliver to"),
     ],
 )
-def test_each_wrong_setting_is_told(told: dict[str, str], changed: dict[str, str], check: str, text: str) -> None:
+def test_each_wrong_setting_is_reported(
+    swapped: dict[str, str], changed: dict[str, str], check: str, text: str
+) -> None:
     """By the part that is wrong, with a way out."""
-    found = [each for each in not_well({**told, **changed}) if each["check"] == check]
+    found = [each for each in not_well({**swapped, **changed}) if each["check"] == check]
     assert found
     assert text in found[0]["text"] + found[0]["wayOut"]
     assert found[0]["wayOut"]
 
 
-def test_swapped_keys_work_and_are_told(told: dict[str, str]) -> None:
+def test_swapped_keys_work_and_are_reported(swapped: dict[str, str]) -> None:
     """A warning is no failure."""
-    current, following = told["QSTASH_CURRENT_SIGNING_KEY"], told["QSTASH_NEXT_SIGNING_KEY"]
-    (found,) = not_well({**told, "QSTASH_CURRENT_SIGNING_KEY": following, "QSTASH_NEXT_SIGNING_KEY": current})
+    current, following = swapped["QSTASH_CURRENT_SIGNING_KEY"], swapped["QSTASH_NEXT_SIGNING_KEY"]
+    (found,) = not_well({**swapped, "QSTASH_CURRENT_SIGNING_KEY": following, "QSTASH_NEXT_SIGNING_KEY": current})
     assert (found["level"], "swapped" in found["text"]) == ("warning", True)
 
 
-def test_a_wrong_path_is_told_as_what_the_app_answers(told: dict[str, str]) -> None:
+def test_a_wrong_path_is_reported_as_the_app_answers(swapped: dict[str, str]) -> None:
     """And the account, which has the right one."""
-    found = not_well({**told, "WORKER_BASE_URL": f"{told['WORKER_BASE_URL']}/api/v9"})
+    found = not_well({**swapped, "WORKER_BASE_URL": f"{swapped['WORKER_BASE_URL']}/api/v9"})
     assert any("nothing is served there (404)" in each["text"] for each in found if each["check"] == "endpoints")
     assert any("agent.sweep: it sends to" in each["text"] for each in found if each["check"] == "schedules")
 
 
-def test_an_app_of_another_address_refuses_what_was_signed_for_this_one(told: dict[str, str]) -> None:
+def test_an_app_of_another_address_refuses_what_was_signed_for_this_one(swapped: dict[str, str]) -> None:
     """The signature is for a URL: `localhost` is not `127.0.0.1`."""
-    other = told["WORKER_BASE_URL"].replace("127.0.0.1", "localhost")
-    found = [each for each in not_well({**told, "WORKER_BASE_URL": other}) if each["check"] == "endpoints"]
+    other = swapped["WORKER_BASE_URL"].replace("127.0.0.1", "localhost")
+    found = [each for each in not_well({**swapped, "WORKER_BASE_URL": other}) if each["check"] == "endpoints"]
     assert "the signature is refused (401)" in found[0]["text"]
     assert "the same WORKER_BASE_URL" in found[0]["wayOut"]
 
 
 @pytest.fixture
-def prefix(told: dict[str, str]) -> Iterator[str]:
+def prefix(swapped: dict[str, str]) -> Iterator[str]:
     """Of a deployment that is taken away afterwards."""
     yield "second"
-    run({**told, "QSTASH_TOPIC_PREFIX": "second"}, "setup", "--prune")
+    run({**swapped, "QSTASH_TOPIC_PREFIX": "second"}, "setup", "--prune")
 
 
-def test_a_second_deployment_on_the_account_is_set_up_and_then_well(told: dict[str, str], prefix: str) -> None:
+def test_a_second_deployment_on_the_account_is_set_up_and_then_well(swapped: dict[str, str], prefix: str) -> None:
     """What belongs to the first one stays as it is."""
-    second = {**told, "QSTASH_TOPIC_PREFIX": prefix, "PUBLISH_BY": "topic"}
+    second = {**swapped, "QSTASH_TOPIC_PREFIX": prefix, "PUBLISH_BY": "topic"}
     assert not_well(second, "--no-probe")
     assert run(second, "setup").exit_code == 0
     assert not_well(second) == []
-    assert "Nothing to do" in run(told, "setup", "--prune").output
+    assert "Nothing to do" in run(swapped, "setup", "--prune").output

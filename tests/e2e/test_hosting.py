@@ -22,7 +22,7 @@ from tests.e2e.hosting import BASE_PATH, KEY, Hosting, hosting_in, release
 
 pytestmark = pytest.mark.e2e
 AGENTS = ("line-3", "fan-5", "fan-shaky", "waits", "delegates", "diamond", "fan-10", "line-shaky")
-_ASKS = 100
+_QUESTION = 100
 HEADERS = {"authorization": f"Bearer {KEY}"}
 
 
@@ -71,11 +71,11 @@ class Load:
 
     def _read(self, one: Submission) -> httpx.Response:
         """The answer. An instance of a version before cannot show a newer job: then another one is asked, maybe."""
-        asks = _ASKS if len(self._hosting.servers) > 1 else 1
+        requests = _QUESTION if len(self._hosting.servers) > 1 else 1
         while True:
             answer = self._http.get(f"/api/agent-jobs/{one.job_id}", headers={"connection": "close"})
-            asks -= 1
-            if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR or not asks:
+            requests -= 1
+            if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR or not requests:
                 return answer
 
     def ended(self) -> int:

@@ -70,15 +70,15 @@ def test_keys_are_not_rolled_again_before_the_deploy(stack: KeyedStack) -> None:
     """The functions would refuse everything; done all the same, in the queue's console, they do, and doctor says so."""
     assert run(stack, "keys", "roll", "--check").exit_code == 0
     assert "QSTASH_CURRENT_SIGNING_KEY=sig_" in run(stack, "keys", "roll").output
-    told = run(stack, "doctor", "--no-probe")
-    assert "the account's keys were rolled" in told.output
+    found = run(stack, "doctor", "--no-probe")
+    assert "the account's keys were rolled" in found.output
     again = roll(stack)
     assert (again.exit_code, "do not have the account's present keys" in again.output) == (1, True)
-    keys = stack.ask_queue("/v2/keys")
+    keys = stack.request_queue("/v2/keys")
     stack.set(QSTASH_CURRENT_SIGNING_KEY=keys["current"], QSTASH_NEXT_SIGNING_KEY=keys["next"])
     early = roll(stack)  # the file has them, the functions that run do not
     assert (early.exit_code, "the next key's signatures would be refused" in early.output) == (1, True)
-    assert stack.ask_queue("/v2/keys") == keys
+    assert stack.request_queue("/v2/keys") == keys
     headers = {"Authorization": f"Bearer {stack.settings['QSTASH_TOKEN']}"}
     httpx.post(f"{stack.settings['QSTASH_URL']}/v2/keys/rotate", headers=headers, trust_env=False).raise_for_status()
     assert "the signature is refused (401)" in run(stack, "doctor").output

@@ -47,9 +47,9 @@ def test_a_jobs_ledger_agrees_with_the_meters(meters: LedgerMeters, agent: str) 
 def test_steps_and_what_is_beside_them_are_the_jobs_ledger(meters: LedgerMeters) -> None:
     """To the unit; what each step costs is in tests/contract/store/test_step_used.py."""
     job, counted = meters.run("in-a-row")
-    told = meters.job(f"{job['id']}?steps=true")
-    assert any(step["tool"] for step in told["steps"])
-    rows = [units_of(row["usage"]) for row in (*told["steps"], told["besideSteps"])]
+    found = meters.job(f"{job['id']}?steps=true")
+    assert any(step["tool"] for step in found["steps"])
+    rows = [units_of(row["usage"]) for row in (*found["steps"], found["besideSteps"])]
     agree(sum(rows[1:], rows[0]), counted)
 
 
@@ -76,10 +76,10 @@ def test_jobs_and_overhead_together_are_what_was_counted(meters: LedgerMeters) -
     first, second = meters.overhead(), meters.overhead()
     job, counted = meters.run("at-once")
     third = meters.overhead()
-    asked = {name: second[name] - first[name] for name in first}  # what one look at the overhead costs
-    shared = (third["sharedRequests"] - second["sharedRequests"]) - asked["sharedRequests"]
+    requested = {name: second[name] - first[name] for name in first}  # what one look at the overhead costs
+    shared = (third["sharedRequests"] - second["sharedRequests"]) - requested["sharedRequests"]
     # The look at the job, and those at the overhead but for what they cost themselves.
-    besides = third["redisRequests"] - second["redisRequests"] - asked["redisRequests"]
+    besides = third["redisRequests"] - second["redisRequests"] - requested["redisRequests"]
     assert besides == 1
     assert job["usage"]["redisRequests"] - shared == counted.requests
 

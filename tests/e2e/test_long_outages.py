@@ -75,9 +75,9 @@ def has_used_up_all_retries(stack: FaultStack) -> bool:
     """Whether no message is on its way any more, neither to work nor as a failure callback: but for looks."""
     newest = newest_events(stack).values()
     living = [event for event in newest if event["state"] not in ("DELIVERED", "FAILED", "CANCELED")]
-    looks = [event for event in living if b"awayMs" in base64.b64decode(event.get("body", ""))]
+    checks = [event for event in living if b"awayMs" in base64.b64decode(event.get("body", ""))]
     dead = [event for event in newest if event["state"] == "FAILED" and event["url"].endswith(DELIVERY_FAILED_ENDPOINT)]
-    return bool(dead) and len(living) == len(looks)
+    return bool(dead) and len(living) == len(checks)
 
 
 def goes_on(client: FaultClient, job: Submission, since_ms: int) -> bool:

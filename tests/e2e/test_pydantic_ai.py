@@ -33,10 +33,10 @@ def crash(app: Any) -> None:
 def approve(app: Any, job_id: str) -> None:
     """Approve what the job asks for, once it asks."""
     app.wait(job_id, until="waiting", limit_seconds=90)
-    [asked] = app.call("GET", f"/api/agent-jobs/{job_id}/checkpoints")["checkpoints"]
-    assert (asked["tool"], asked["arguments"], asked["status"]) == ("book", {"euros": 120}, "pending")
+    [requested] = app.call("GET", f"/api/agent-jobs/{job_id}/checkpoints")["checkpoints"]
+    assert (requested["tool"], requested["arguments"], requested["status"]) == ("book", {"euros": 120}, "pending")
     crash(app)
-    app.call("POST", f"/api/admin/agent-checkpoints/{asked['id']}", {})
+    app.call("POST", f"/api/admin/agent-checkpoints/{requested['id']}", {})
 
 
 @pytest.mark.long

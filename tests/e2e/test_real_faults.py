@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.dev_stack import wait_for
-from tests.e2e.fault_chaos import blows, carry_out, submissions
+from tests.e2e.fault_chaos import blows, execute, submissions
 from tests.e2e.fault_client import FaultClient
 from tests.e2e.fault_load import Load, Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
@@ -40,7 +40,7 @@ def test_every_job_ends_right_whatever_is_killed_or_held_still(
     stack.prepare(CONTINUATION=continuation, HTTP_TRANSPORT=transport).start()
     load = Load(stack, submissions(seed, JOBS, LOAD_SECONDS))
     tell(f"seed {seed}, CONTINUATION={continuation}, HTTP_TRANSPORT={transport}")
-    for what_happened in carry_out(stack, blows(seed, CHAOS_SECONDS)):
+    for what_happened in execute(stack, blows(seed, CHAOS_SECONDS)):
         tell(what_happened)
     stack.wait_until_calm()
     sent = load.finish()

@@ -14,7 +14,7 @@ from tests.e2e.dev_stack import wait_for
 from tests.e2e.fault_client import FaultClient
 from tests.e2e.fault_load import Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
-from tests.e2e.fault_verdict import check, last_word
+from tests.e2e.fault_verdict import check, last_update
 
 pytestmark = pytest.mark.e2e
 
@@ -95,11 +95,11 @@ def test_a_submission_whose_answer_is_lost_starts_by_itself(stack: FaultStack, c
     check(client, client.ended([job]))
 
 
-def test_a_cancellation_whose_answer_is_lost_is_told_to_the_end(stack: FaultStack, client: FaultClient) -> None:
+def test_a_cancellation_whose_answer_is_lost_is_sent_until_it_is_known(stack: FaultStack, client: FaultClient) -> None:
     """The client is told 503; the job is cancelled all the same, and leaves the admission."""
     job = Submission("cancelled", "dev", "line-3", delay_seconds=600)  # nothing else of it runs meanwhile
     assert client.submit(job) == [202]
     stack.plan_faults(drop_replies=1, commands=SCRIPTS, spare=1)  # by which it is seen as it is
     assert client.cancel(job) == 503
     assert client.ended([job])[job]["status"] == "cancelled"
-    wait_for(lambda: last_word(stack, job.job_id) == "gone", "its last word to the admission")
+    wait_for(lambda: last_update(stack, job.job_id) == "gone", "its last word to the admission")

@@ -33,7 +33,7 @@ def test_the_demos_jobs_play_back_as_they_ran(new_stack: Callable[..., DevStack]
     stack = new_stack().start()
     for name in ("research", "report", "planner", "supervisor"):
         scenario = SCENARIOS[name]
-        job_id = submit(stack, scenario.job_type, scenario.asks[0].task)
+        job_id = submit(stack, scenario.job_type, scenario.tasks[0].task)
         assert ended_job(stack, job_id)["status"] == "completed"
         done = replay(tmp_path, job_id, "--data", str(stack.folder), "--save", f"{name}.json")
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr

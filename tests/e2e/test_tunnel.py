@@ -75,7 +75,7 @@ class Place:
         """What it has printed."""
         return (self.folder / "out").read_text()
 
-    def ask_queue(self, path: str) -> Any:
+    def request_queue(self, path: str) -> Any:
         """What the queue tells."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return httpx.get(f"{self.queue}{path}", headers=headers, trust_env=False).json()
@@ -118,16 +118,16 @@ def test_the_queue_gets_through_to_an_app_started_for_it(place: Place, opened: s
     text = place.env_file.read_text()
     assert f"WORKER_BASE_URL={address}\n" in text
     assert text.startswith("# mine\n")
-    topics = {topic["name"]: topic["endpoints"] for topic in place.ask_queue("/v2/topics")}
+    topics = {topic["name"]: topic["endpoints"] for topic in place.request_queue("/v2/topics")}
     assert topics["tunnel.agent-loop-init"] == [{"name": "baton", "url": f"{address}/workers/agent-loop"}]
-    assert place.ask_queue("/v2/schedules/tunnel.sweep")["destination"] == f"{address}/workers/sweep"
+    assert place.request_queue("/v2/schedules/tunnel.sweep")["destination"] == f"{address}/workers/sweep"
     assert end(opened) == 0
     for port in place.ports:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
 
 
-def test_an_app_that_has_another_address_is_told_to_be_started_again(place: Place, dev_stack: DevStack) -> None:
+def test_an_app_that_has_another_address_must_be_started_again(place: Place, dev_stack: DevStack) -> None:
     """Both ngrok and the app run already: the app refuses what is signed for the tunnel."""
     local = int(dev_stack.described["app_url"].rpartition(":")[2])
     ngrok = subprocess.Popen(
@@ -149,7 +149,7 @@ def test_an_app_that_has_another_address_is_told_to_be_started_again(place: Plac
         ngrok.wait()
 
 
-def test_ngrok_that_cannot_start_is_told_with_its_last_words(place: Place) -> None:
+def test_ngrok_that_cannot_start_is_reported_with_its_last_lines(place: Place) -> None:
     """Without a token it says so and ends."""
     place.ngrok("echo 'authentication failed: ERR_NGROK_4018'; exit 1")
     process = place.command()
@@ -159,7 +159,7 @@ def test_ngrok_that_cannot_start_is_told_with_its_last_words(place: Place) -> No
     assert "https://old.example.com" in place.env_file.read_text()
 
 
-def test_what_is_missing_is_told_before_anything_is_started(place: Place) -> None:
+def test_what_is_missing_is_reported_before_anything_is_started(place: Place) -> None:
     """Without ngrok; without settings."""
     process = place.command()
     assert process.wait(PATIENCE_SECONDS) == 1

@@ -7,11 +7,11 @@ from baton_events.errors import StoreError
 
 
 class FakeApiKeyStore:
-    """`ApiKeyStore` over a dict. `looks`: how often a key was looked up; `down`: raised instead of an answer."""
+    """`ApiKeyStore` over a dict. `checks`: how often a key was looked up; `down`: raised instead of an answer."""
 
     def __init__(self) -> None:
         self.keys: dict[str, StoredKey] = {}
-        self.looks = 0
+        self.checks = 0
         self.down: StoreError | None = None
 
     async def add(self, key: StoredKey) -> None:
@@ -22,7 +22,7 @@ class FakeApiKeyStore:
     async def find(self, digest: str) -> StoredKey | None:
         """The key of this digest."""
         self._answer()
-        self.looks += 1
+        self.checks += 1
         return self.keys.get(digest)
 
     async def all(self) -> tuple[StoredKey, ...]:

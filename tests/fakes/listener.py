@@ -2,22 +2,22 @@
 
 
 class FakeListener:
-    """`said`: what was said since the beginning, or since what was said before was withdrawn."""
+    """`write`: what was said since the beginning, or since what was said before was withdrawn."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self.withdrawals = 0
 
     @property
     def text(self) -> str:
         """What stands now."""
-        return "".join(self.heard)
+        return "".join(self.received)
 
-    async def said(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         """Keep it."""
-        self.heard.append(text)
+        self.received.append(text)
 
     async def withdrawn(self) -> None:
         """Forget it."""
-        self.heard.clear()
+        self.received.clear()
         self.withdrawals += 1

@@ -44,8 +44,8 @@ class FakeQueueSetup:
             raise MessageNotFoundError("no such path")
         if topic not in self.known:
             raise TopicNotFoundError(topic)
-        told = {name.lower(): value for name, value in defaults.items()}
-        self.known[topic] = replace(self.known[topic], defaults=told)
+        found = {name.lower(): value for name, value in defaults.items()}
+        self.known[topic] = replace(self.known[topic], defaults=found)
 
     async def delete_topic(self, topic: str) -> None:
         """Forget it."""

@@ -78,7 +78,7 @@ class Mutating:
         if child == 0:
             os.close(read)
             _silent()
-            with os.fdopen(write, "w") as told:
+            with os.fdopen(write, "w") as found:
                 signal.alarm(10 * _TOO_LONG_SECONDS)
                 following = [*(item for _, item in numbered[1:]), None]
                 for (at, item), after in zip(numbered, following, strict=True):
@@ -89,12 +89,12 @@ class Mutating:
                     if good:
                         took = time.perf_counter() - began_at
                         keys = {(_relative(code.co_filename), code.co_firstlineno) for code in seen}
-                        told.write(json.dumps([at, took, sorted(keys)]) + "\n")
-                        told.flush()  # a test may end its process
+                        found.write(json.dumps([at, took, sorted(keys)]) + "\n")
+                        found.flush()  # a test may end its process
             os._exit(0)
         os.close(write)
-        with os.fdopen(read) as told:
-            for line in told:
+        with os.fdopen(read) as found:
+            for line in found:
                 at, took, keys = json.loads(line)
                 for path, first_line in keys:
                     self._reached[path, first_line].append((took, at))

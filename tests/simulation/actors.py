@@ -13,9 +13,10 @@ from baton.tools.pending import Pending
 from baton.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.blocking import ON_BLOCKING_START
-from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_asked_for_ever
+from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_run_for_ever
+from tests.simulation.history_sizes import ON_HISTORY
 from tests.simulation.invocation import CURRENT, Invocation
-from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
+from tests.simulation.planning import content_of, number_in, planned, seen_of_plan
 from tests.simulation.scripts import (
     BLOCKING_TOOLS,
     INPUT_TOKENS,
@@ -31,7 +32,6 @@ from tests.simulation.scripts import (
 )
 from tests.simulation.speaking import say
 from tests.simulation.starting import ON_START, Run, Start
-from tests.simulation.telling import ON_TOLD
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -56,7 +56,7 @@ class SimModel:
 
     def __init__(self, script: Script) -> None:
         self._script = script
-        self._asked: Counter[int] = Counter()
+        self._requested: Counter[int] = Counter()
         self._killing: Counter[str] = Counter()  # by job: a client whose request failed has several
 
     @property
@@ -67,26 +67,26 @@ class SimModel:
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Do what the script says for this turn."""
         plan = self._script.turns[request.turn - 1]
-        STAGE.world.check(ON_TOLD, (STAGE.world, request))
-        self._asked[request.turn] += 1
-        asked = self._asked[request.turn]
+        STAGE.world.check(ON_HISTORY, (STAGE.world, request))
+        self._requested[request.turn] += 1
+        requested = self._requested[request.turn]
         if plan.how == "kill":
             about = f"turn {request.turn} of {CURRENT.get().job_id}"
             self._killing[about] += 1
-            a_turn_that_kills_is_not_asked_for_ever(
-                STAGE.world, about, self._killing[about], self._script.model_retries
-            )
+            a_turn_that_kills_is_not_run_for_ever(STAGE.world, about, self._killing[about], self._script.model_retries)
         await STAGE.world.actors.work("work.model", plan.seconds)
-        if plan.forever or asked <= plan.fails:
+        if plan.forever or requested <= plan.fails:
             if self._script.words:
                 await say(
-                    STAGE.world, request, f"attempt {asked} of turn {request.turn} comes to nothing{more_words(asked)}"
+                    STAGE.world,
+                    request,
+                    f"attempt {requested} of turn {request.turn} comes to nothing{more_words(requested)}",
                 )
             return await _fail(plan)
-        text = plan.says if plan.calls else final_text(self._script, _seen(request))
+        text = plan.pieces if plan.calls else final_text(self._script, _seen(request))
         if self._script.words:
             await say(STAGE.world, request, text)
-        calls = tuple(_call(call, asked if self._script.fickle else 0) for call in plan.calls)
+        calls = tuple(_call(call, requested if self._script.fickle else 0) for call in plan.calls)
         if calls and self._script.plans:
             calls = (planned(plan, calls, request.turn),)
         return ModelAnswer(text, calls, INPUT_TOKENS, OUTPUT_TOKENS)
@@ -107,10 +107,10 @@ async def _fail(plan: TurnPlan) -> ModelAnswer:
 
 
 def _seen(request: ModelRequest) -> list[tuple[str, int, str]]:
-    told = [message for message in request.messages if isinstance(message, ToolMessage)]
+    found = [message for message in request.messages if isinstance(message, ToolMessage)]
     if request.step_tools:
-        return [step for message in told for step in seen_of_plan(message, request.messages)]
-    return [(message.tool, number_in(message.call_id), told_of(message)) for message in told]
+        return [step for message in found for step in seen_of_plan(message, request.messages)]
+    return [(message.tool, number_in(message.call_id), content_of(message)) for message in found]
 
 
 def _call(plan: CallPlan, nonce: int) -> Call:
@@ -134,7 +134,7 @@ class Actors:
         self.runs: dict[str, list[Run]] = {}
         self.keys, self.deaths, self.kills = dict[str, str](), Counter[str](), Counter[str]()
         self.at_work, self.died_at_work = set[tuple[Invocation, str]](), Counter[tuple[str, str]]()
-        self.said: Counter[tuple[str, str]] = Counter()
+        self.shown: Counter[tuple[str, str]] = Counter()
 
     def claim_result(self, claim: Claim, answer: ClaimResult) -> None:
         """An invocation is granted a work item, at this moment; a repeat of the command changes nothing."""
@@ -157,7 +157,7 @@ class Actors:
         world.wire.step(who, point)
         fault = world.faults.pick(who, point, "work")
         if fault:
-            world.tell(who, f"{point}: {fault}")
+            world.record(who, f"{point}: {fault}")
         if fault == "crash-before":
             raise who.crash()
         await world.loop.pause(seconds)
@@ -168,7 +168,7 @@ class Actors:
         """Its process dies of this work, with all that is at work there."""
         who = CURRENT.get()
         self.kills[who.job_id] += 1
-        self._world.tell(who, "kills its process")
+        self._world.record(who, "kills its process")
         self._world.processes.die(who)
         return who.crash()
 
@@ -181,7 +181,7 @@ class Actors:
         world.check((*ON_START, *ON_APPROVED_START, *ON_DYING_START, *ON_BLOCKING_START), start)
         runs, loop = self.runs.setdefault(call_id, []), world.loop
         runs.append(run)
-        world.tell(who, f"{name} starts, attempt {context.attempt} of {call_id}")
+        world.record(who, f"{name} starts, attempt {context.attempt} of {call_id}")
         if run.limit_seconds:
             world.threads.started(run)
         try:
@@ -216,7 +216,7 @@ class Actors:
         """Say some things, another number of them in each run."""
         times = self._world.dice.whole(1, 4, _TEXT_STREAM, CURRENT.get().number)
         for time in range(1, times + 1):
-            self.said[claim.owner, claim.item_key] += 1
+            self.shown[claim.owner, claim.item_key] += 1
             if time == 1:
                 await context.info("begun", {"attempt": context.attempt})
             else:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
-from baton.engine.all_jobs.slots import PAGE, Entry, Place, SlotState
+from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
-from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, Started, SweepTurn
+from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, Started
 from baton_events.errors import StoreError
 from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeStoredBytes
-from tests.simulation.fairness import ON_GRANTS, Booked
-from tests.simulation.invariants import ON_BOOK
+from tests.simulation.fairness import ON_GRANTS, TableEntry
+from tests.simulation.invariants import ON_SLOT_TABLE
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import ADMISSION
 from tests.simulation.wire import at_once
@@ -35,7 +35,7 @@ class SimAdmission:
         self,
         job_id: str,
         slot_state: SlotState,
-        place: Place,
+        place: QueuedJob,
         now_ms: int,
         *,
         alone: bool = False,
@@ -52,7 +52,7 @@ class SimAdmission:
             )
             if CURRENT.get().zombie:
                 world.excused.add(slot_request_key(job_id, slot_state.epoch))
-                world.excused.update(slot_request_key(told.job_id, told.epoch) for told in slot_answer.granted)
+                world.excused.update(slot_request_key(found.job_id, found.epoch) for found in slot_answer.granted)
             if slot_answer.busy:
                 return slot_answer
             if before is None and job_id in world.tree(job_id).jobs:
@@ -60,58 +60,60 @@ class SimAdmission:
             later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known
             if later and self._fake.entries[job_id].epoch == slot_state.epoch:  # not an older word
                 self._streamed_text_at[job_id] = world.loop.seconds
-            world.memory.word_of_a_forgotten_state(job_id)
+            world.memory.update_of_a_forgotten_state(job_id)
             return slot_answer
 
-        return await self._ask("wish", take)
+        return await self._request("wish", take)
 
-    async def sweep(
+    async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
-    ) -> SweepTurn:
+    ) -> ReconcileTurn:
         """A sweep begins."""
 
-        async def look() -> tuple[SweepTurn, float]:
-            return await self._fake.sweep(due_ms, now_ms, again=again, after=after, page=page), self._world.loop.seconds
+        async def look() -> tuple[ReconcileTurn, float]:
+            return await self._fake.reconcile(
+                due_ms, now_ms, again=again, after=after, page=page
+            ), self._world.loop.seconds
 
-        turn, self._looked_at[CURRENT.get().name] = await self._ask("sweep", look)
-        self._world.told_by_sweeps.update(told.job_id for told in turn.granted)
+        turn, self._looked_at[CURRENT.get().name] = await self._request("sweep", look)
+        self._world.notified_by_sweeps.update(found.job_id for found in turn.granted)
         return turn
 
-    async def slot_table(self) -> dict[str, Entry]:
+    async def slot_table(self) -> dict[str, QueueEntry]:
         """All entries."""
-        return await self._ask("book", self._fake.slot_table)
+        return await self._request("book", self._fake.slot_table)
 
-    async def entry(self, job_id: str) -> Entry | None:
+    async def entry(self, job_id: str) -> QueueEntry | None:
         """A job's entry."""
-        return await self._ask("entry", lambda: self._fake.entry(job_id))
+        return await self._request("entry", lambda: self._fake.entry(job_id))
 
-    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+    async def may_request_reconcile(self, now_ms: int) -> bool:
         """Whether a sweep may be asked for now."""
-        return await self._ask("may_ask_for_sweep", lambda: self._fake.may_ask_for_sweep(now_ms))
+        return await self._request("may_request_reconcile", lambda: self._fake.may_request_reconcile(now_ms))
 
     async def bearer(self, token: str, message_id: str) -> str:
         """The message that a token of the queue came with first."""
-        return await self._ask("bearer", lambda: self._fake.bearer(token, message_id))
+        return await self._request("bearer", lambda: self._fake.bearer(token, message_id))
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the slot table."""
         if ended:  # the real one asks nothing for nothing, too
-            await self._ask("leave", lambda: self._fake.leave(ended))
+            await self._request("leave", lambda: self._fake.leave(ended))
 
-    async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         world, fake = self._world, self._fake
 
         def apply() -> _T:
             before = fake.entries
             answer = at_once(make())
             if fake.entries is not before:
-                world.check(ON_BOOK, world)
+                world.check(ON_SLOT_TABLE, world)
                 slots = 0 if fake.stopped_ms else fake.slots
-                world.check(ON_GRANTS, Booked(op, before, fake.entries, slots, self._streamed_text(op)))
+                world.check(ON_GRANTS, TableEntry(op, before, fake.entries, slots, self._streamed_text(op)))
                 for name in before.keys() - fake.entries.keys() & self._streamed_text_at.keys():
                     if world.memory.forgot(ADMISSION, self._streamed_text_at[name]):
                         world.memory.taken_out_after_all(name)
-            world.memory.booked()
+            world.memory.tabled()
             world.memory.strike(ADMISSION)
             return answer
 
@@ -121,8 +123,8 @@ class SimAdmission:
         if op != "leave":
             return frozenset()
         looked_at, memory = self._looked_at[CURRENT.get().name], self._world.memory
-        said = {name: at for name, at in self._streamed_text_at.items() if at > looked_at}
-        return frozenset(name for name, at in said.items() if not memory.forgot(ADMISSION, at))
+        shown = {name: at for name, at in self._streamed_text_at.items() if at > looked_at}
+        return frozenset(name for name, at in shown.items() if not memory.forgot(ADMISSION, at))
 
 
 class SimStoredBytes:
@@ -134,17 +136,17 @@ class SimStoredBytes:
 
     async def sums(self, tenant: str) -> dict[int, int]:
         """All of them."""
-        return await self._ask("sums", lambda: self._fake.sums(tenant))
+        return await self._request("sums", lambda: self._fake.sums(tenant))
 
     async def add(self, tenant: str, more: BytesAdded) -> None:
         """Add to the sums."""
-        await self._ask("add", lambda: self._fake.add(tenant, more))
+        await self._request("add", lambda: self._fake.add(tenant, more))
 
     async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
         """Take sums out."""
-        await self._ask("forget", lambda: self._fake.forget(tenant, until_ms))
+        await self._request("forget", lambda: self._fake.forget(tenant, until_ms))
 
-    async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         def apply() -> _T:
             return at_once(make())
 
@@ -161,42 +163,42 @@ class SimAdmissionControl:
 
     async def stop(self, now_ms: int) -> None:
         """Admit nobody any more."""
-        await self._ask("stop", lambda: self._fake.stop(now_ms))
+        await self._request("stop", lambda: self._fake.stop(now_ms))
 
     async def start(self, now_ms: int) -> Started:
         """Admit jobs again."""
-        return await self._ask("start", lambda: self._fake.start(now_ms))
+        return await self._request("start", lambda: self._fake.start(now_ms))
 
     async def state(self) -> AdmissionState:
         """How it stands."""
-        return await self._ask("state", self._fake.state)
+        return await self._request("state", self._fake.state)
 
-    async def live(self) -> dict[str, Entry]:
+    async def live(self) -> dict[str, QueueEntry]:
         """The entries of jobs that are not gone."""
-        return await self._ask("live", self._fake.live)
+        return await self._request("live", self._fake.live)
 
-    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+    async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """The entries of a session's jobs."""
-        return await self._ask("line", lambda: self._fake.line(tenant, session_id))
+        return await self._request("line", lambda: self._fake.line(tenant, session_id))
 
     async def ends(self) -> dict[str, AgentCounters]:
         """What ended jobs add up to."""
-        return await self._ask("ends", self._fake.ends)
+        return await self._request("ends", self._fake.ends)
 
     async def used(self) -> tuple[MonthUsed, ...]:
         """What the jobs of each month and tenant have used."""
-        return await self._ask("used", self._fake.used)
+        return await self._request("used", self._fake.used)
 
-    async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         world, fake = self._world, self._admission
 
         def apply() -> _T:
             before = fake.entries
             answer = at_once(make())
             if fake.entries is not before:
-                world.check(ON_BOOK, world)
-                world.check(ON_GRANTS, Booked(op, before, fake.entries, fake.slots, frozenset()))
-            world.memory.booked()
+                world.check(ON_SLOT_TABLE, world)
+                world.check(ON_GRANTS, TableEntry(op, before, fake.entries, fake.slots, frozenset()))
+            world.memory.tabled()
             world.memory.strike(ADMISSION)
             return answer
 

@@ -58,9 +58,9 @@ class Back:
         world = self._world
         items = (item for tree in world.trees.values() for item in tree.items.values())
         steps = {item.key: item for item in items if _could_go_on(world, item)}
-        world.loop.call_later(seconds, self._look, AfterOutage(world, seconds, steps))
+        world.loop.call_later(seconds, self._check, AfterOutage(world, seconds, steps))
 
-    def _look(self, over: AfterOutage) -> None:
+    def _check(self, over: AfterOutage) -> None:
         self._world.check(ON_BACK, over)
 
 

@@ -30,7 +30,7 @@ class Decision:
     world: "World"
     kind: str
     question: CallRecord
-    asked_at: float
+    requested_at: float
     answer: Answer
     faulty: bool
     young: bool
@@ -43,7 +43,7 @@ class Decision:
     @property
     def forgotten(self) -> bool:
         """Whether a failover met the job since this was asked."""
-        return self.world.memory.lost_writes(job_of_call(self.question.id), self.asked_at)
+        return self.world.memory.lost_writes(job_of_call(self.question.id), self.requested_at)
 
 
 def _decision(tree: Tree, question: CallRecord) -> dict[str, Any]:
@@ -67,26 +67,28 @@ def _says(recorded: dict[str, Any], kind: str) -> bool:
 # When somebody was answered.
 
 
-def a_decision_is_answered_as_it_should_be(told: Decision) -> str | None:
+def a_decision_is_answered_as_it_should_be(found: Decision) -> str | None:
     """It counts, or comes too late, or cannot be taken now; what is wrong of itself never counts."""
-    known = {"other": (409, 503), "wrong": (409, 422, 503)}.get(told.kind, (200, 409, 503))
-    unseen = told.answer.status == 404 and (told.young or told.world.memory.lost_writes(job_of_call(told.question.id)))
-    return None if told.answer.status in known or unseen else f"{told.kind} of {told.question.id}: {told.answer}"
+    known = {"other": (409, 503), "wrong": (409, 422, 503)}.get(found.kind, (200, 409, 503))
+    unseen = found.answer.status == 404 and (
+        found.young or found.world.memory.lost_writes(job_of_call(found.question.id))
+    )
+    return None if found.answer.status in known or unseen else f"{found.kind} of {found.question.id}: {found.answer}"
 
 
-def a_decision_that_counts_is_recorded(told: Decision) -> str | None:
+def a_decision_that_counts_is_recorded(found: Decision) -> str | None:
     """Whoever was told that theirs counts was told the truth."""
-    if told.answer.status != 200 or told.forgotten or _says(told.recorded, told.kind):
+    if found.answer.status != 200 or found.forgotten or _says(found.recorded, found.kind):
         return None
-    return f"{told.kind} of {told.question.id} was said to count; recorded is {told.recorded}"
+    return f"{found.kind} of {found.question.id} was said to count; recorded is {found.recorded}"
 
 
-def a_decision_that_is_refused_came_too_late(told: Decision) -> str | None:
+def a_decision_that_is_refused_came_too_late(found: Decision) -> str | None:
     """Something else was decided before, or nothing in time, or the job has ended."""
-    if told.answer.status != 409 or told.kind == "other" or told.forgotten or told.recorded:
+    if found.answer.status != 409 or found.kind == "other" or found.forgotten or found.recorded:
         return None
-    job = told.world.tree(job_of_call(told.question.id)).jobs.get(job_of_call(told.question.id))
-    return None if job is None or job.ended else f"{told.kind} of {told.question.id} was refused; nothing is recorded"
+    job = found.world.tree(job_of_call(found.question.id)).jobs.get(job_of_call(found.question.id))
+    return None if job is None or job.ended else f"{found.kind} of {found.question.id} was refused; nothing is recorded"
 
 
 ON_DECISION = (
@@ -104,7 +106,7 @@ def what_runs_was_approved(start: Start) -> str | None:
     if start.tool not in APPROVED_TOOLS:
         return None
     call_id = start.context.call_id
-    if canonical_json(start.arguments) not in start.world.deciders.said_yes.get(call_id, set()):
+    if canonical_json(start.arguments) not in start.world.deciders.approved_it.get(call_id, set()):
         return f"{call_id} runs with {start.arguments}, to which nobody said yes"
     if forgotten(start) or overtaken(start):
         return None
@@ -132,7 +134,7 @@ def what_was_refused_never_ran(end: Ended) -> str | None:
     return None
 
 
-def a_call_is_asked_about_once(end: Ended) -> str | None:
+def a_call_has_one_question(end: Ended) -> str | None:
     """Each call that needs approval has one question, and what became of it is what was decided."""
     for call in end.tree.calls.get(end.job.id, {}).values():
         if call.tool not in APPROVED_TOOLS:
@@ -147,4 +149,4 @@ def a_call_is_asked_about_once(end: Ended) -> str | None:
     return None
 
 
-ON_APPROVALS_AT_END = (what_was_refused_never_ran, a_call_is_asked_about_once)
+ON_APPROVALS_AT_END = (what_was_refused_never_ran, a_call_has_one_question)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from baton.testing.dice import Dice
 from tests.simulation.jobs import JobPlan
 from tests.simulation.planned_jobs import make_planned_jobs
-from tests.simulation.scripts import APPROVAL_SECONDS, CallPlan, Script, WaitPlan, Word
+from tests.simulation.scripts import APPROVAL_SECONDS, CallPlan, Message, Script, WaitPlan
 
-_ASKS, _WORD = 131, 132
+_QUESTION, _WORD = 131, 132
 _MOST_TIMES = 2
 
 
@@ -43,14 +43,14 @@ class _Maker:
         return replace(plain, turns=turns)
 
     def _call(self, call: CallPlan, turn: int, position: int) -> CallPlan:
-        where = (_ASKS, turn, position)
+        where = (_QUESTION, turn, position)
         if (call.wait is not None and call.tool != "order") or self._roll(*where, 1) > 0.4:
             return call
         words = tuple(self._word(*where, number) for number in range(int(self._roll(*where, 2) * 5)))
         wait = WaitPlan(APPROVAL_SECONDS, words=words)
         return replace(call, tool="sign", times=min(call.times, _MOST_TIMES), seconds=min(call.seconds, 5.0), wait=wait)
 
-    def _word(self, *where: int) -> Word:
+    def _word(self, *where: int) -> Message:
         """Often at once, or about when the time to decide is up; `value`: what is decided (deciding.py)."""
         roll, when = self._roll(_WORD, *where, 1), self._roll(_WORD, *where, 2)
         if when < 0.3:
@@ -62,7 +62,9 @@ class _Maker:
         else:
             at = roll**2 * APPROVAL_SECONDS
         value = int(self._roll(_WORD, *where, 3) * 6)
-        return Word(at, value, repeats=int(self._roll(_WORD, *where, 4) * 6), twice=self._roll(_WORD, *where, 5) < 0.3)
+        return Message(
+            at, value, repeats=int(self._roll(_WORD, *where, 4) * 6), twice=self._roll(_WORD, *where, 5) < 0.3
+        )
 
     def _roll(self, *question: int) -> float:
         return self.dice.roll(self.index, self.number, *question)

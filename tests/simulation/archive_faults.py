@@ -28,17 +28,17 @@ class SimArchive:
 
     async def recall(self, job_id: str) -> Recalled | None:
         """A job, as one script reads it: never as it was before."""
-        return await self._ask("recall", job_id, lambda: self._fake.recall(job_id))
+        return await self._request("recall", job_id, lambda: self._fake.recall(job_id))
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a tree."""
-        return await self._ask("remove", recalled.loaded.job.id, lambda: self._fake.remove(recalled, now_ms))
+        return await self._request("remove", recalled.loaded.job.id, lambda: self._fake.remove(recalled, now_ms))
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
         """What is left of a tree."""
-        return await self._ask("tombstone", job_id, lambda: self._fake.tombstone(job_id))
+        return await self._request("tombstone", job_id, lambda: self._fake.tombstone(job_id))
 
-    async def _ask(self, op: Op, job_id: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    async def _request(self, op: Op, job_id: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """One script on a job's tag."""
         world, root = self._world, root_of(job_id)
 

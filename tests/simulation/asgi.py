@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from baton.testing.asgi import OK, scope_of
 
 
-async def follow(app: ASGIApp, path: str, headers: Mapping[str, str], heard: Callable[[str], bool]) -> int:
-    """Read an answer piece by piece, as long as `heard` wants more; its status, 0 where it was broken off.
+async def follow(app: ASGIApp, path: str, headers: Mapping[str, str], received: Callable[[str], bool]) -> int:
+    """Read an answer piece by piece, as long as `received` wants more; its status, 0 where it was broken off.
 
     What escapes from the app after it has begun to answer is the connection that breaks.
     """
@@ -22,7 +22,7 @@ async def follow(app: ASGIApp, path: str, headers: Mapping[str, str], heard: Cal
         nonlocal status
         status = message.get("status", status)
         text = message.get("body", b"").decode()
-        if status == OK and text and not heard(text):
+        if status == OK and text and not received(text):
             raise OSError("the reader has gone")
 
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # A call starts so soon after its claim: whatever else hangs, nothing waits in line for a thread.
 STARTS_SECONDS = 5.0
 # Whoever asks for the health of a process does so this often; a function takes so long until its answer.
-_ASKED_SECONDS, _ANSWERED_SECONDS = 10.0, 900.0
+_REQUESTED_SECONDS, _ANSWERED_SECONDS = 10.0, 900.0
 
 
 class Threads:
@@ -43,11 +43,11 @@ class Threads:
         """A blocking tool has started: whether it hangs, and then its process, is looked at in time."""
         self._started = [one for one in self._started if one.goes_on or one.who.process is run.who.process]
         self._started.append(run)
-        loop, over = self._world.loop, run.limit_seconds + _ASKED_SECONDS
+        loop, over = self._world.loop, run.limit_seconds + _REQUESTED_SECONDS
         if self._world.plan.probed:
             loop.call_later(over, self._world.start, self._probe, run)
-        bound = 2 * _ASKED_SECONDS if self._world.plan.probed else _ANSWERED_SECONDS
-        loop.call_later(over + bound, self._look, run)
+        bound = 2 * _REQUESTED_SECONDS if self._world.plan.probed else _ANSWERED_SECONDS
+        loop.call_later(over + bound, self._check, run)
 
     def answered(self, process: Any) -> None:
         """A process has answered: one that is unhealthy ends after that, where nobody asks for its health."""
@@ -64,7 +64,7 @@ class Threads:
         if answer.status != asgi.OK:
             hosts.replace(process)
 
-    def _look(self, run: Run) -> None:
+    def _check(self, run: Run) -> None:
         world = self._world
         hang = sum(one.goes_on and one.who.process is run.who.process and _is_late(world, one) for one in self._started)
         if world.hosts.is_there(run.who.process) and hang > world.plan.most_hung:
@@ -79,7 +79,7 @@ def _is_seen(thread: "asyncio.Future[Any]") -> None:
 
 
 def _is_late(world: "World", run: Run) -> bool:
-    return world.loop.seconds - run.started_at > run.limit_seconds + _ASKED_SECONDS
+    return world.loop.seconds - run.started_at > run.limit_seconds + _REQUESTED_SECONDS
 
 
 def one_copy_runs_in_a_process(start: Start) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from baton.engine.all_jobs.slots import Entry
+from baton.engine.all_jobs.slots import QueueEntry
 from baton_events.ids import is_child, root_of
 
 if TYPE_CHECKING:
@@ -48,17 +48,17 @@ def _lives(world: "World", name: str) -> bool:
     return job is not None and not job.ended
 
 
-def _is_of(name: str, entry: Entry, mine: Entry) -> bool:
+def _is_of(name: str, entry: QueueEntry, mine: QueueEntry) -> bool:
     same = (entry.tenant, entry.session_id) == (mine.tenant, mine.session_id)
     return same and _is_in_line(entry) and not is_child(name)
 
 
-def _is_in_line(entry: Entry) -> bool:
+def _is_in_line(entry: QueueEntry) -> bool:
     """One that is to start later is not."""
     return entry.want == "slot" or (entry.want == "none" and entry.started)
 
 
-def _turn(name: str, entry: Entry) -> tuple[bool, bool, int, str]:
+def _turn(name: str, entry: QueueEntry) -> tuple[bool, bool, int, str]:
     return (not entry.slot, not entry.started, entry.created_ms, name)
 
 

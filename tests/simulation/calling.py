@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from baton.commands.backup import WITNESSED_MS
+from baton.commands.backup import BACKED_UP_MS
 from baton.testing.asgi import Answer
 from baton.testing.dice import number_of
 from baton.testing.virtual_loop import Crashed
@@ -30,11 +30,11 @@ class Caller:
         self.calls = 0
         self.faulty, self.last = False, ""
 
-    async def ask(self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str) -> Answer | None:
+    async def request(self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str) -> Answer | None:
         """One call; None when the connection broke. `faulty`: whether it met a fault; `last`: its name."""
         world = self._world
         self.calls += 1
-        asked_at = world.loop.seconds
+        requested_at = world.loop.seconds
         name = f"{kind}:{self._label}#{self.calls}"
         who = Invocation(name, number_of(name), kind)
         world.enroll(who)
@@ -50,6 +50,6 @@ class Caller:
         world.returned(who, answer)
         world.api_calls[self._counted] += 1
         unfinished = answer is None or answer.status == 503 or who.unsent
-        late = unfinished and world.loop.seconds - asked_at >= WITNESSED_MS / 1000
+        late = unfinished and world.loop.seconds - requested_at >= BACKED_UP_MS / 1000
         world.check(ON_SETTLE, Settled(world, name, "late" if late else "over", tuple(world.trees.values())))
         return answer

@@ -63,15 +63,15 @@ class Client:
         await asyncio.sleep(plan.cancel_at)
         world.cancelling.add(self._job_id)
         world.returns.cancels(self._job_id)
-        path, asked_at = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}", world.loop.seconds
-        answer = await self._ask("cancel", path, b'{"action":"cancel"}', {}, "PATCH")
+        path, requested_at = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}", world.loop.seconds
+        answer = await self._request("cancel", path, b'{"action":"cancel"}', {}, "PATCH")
         world.returns.cancels(self._job_id)
         if answer is not None and answer.status == 200:
             world.cancelled.add(self._job_id)
         elif (
             answer is not None
             and answer.status not in (409, 503)
-            and not self._unseen(answer, asked_at)
+            and not self._unseen(answer, requested_at)
             and not self._gone(answer)
         ):
             world.broken("an_api_answer_is_a_known_one", f"cancel {self._job_id}: {answer}")
@@ -80,9 +80,9 @@ class Client:
         """Whether it is said to be deleted, by somebody who asked for that."""
         return answer.status == 410 and self._job_id in self._world.returns.deleting
 
-    def _unseen(self, answer: Answer, asked_at: float) -> bool:
+    def _unseen(self, answer: Answer, requested_at: float) -> bool:
         """Whether a job is said to be unknown: a failover forgot it, or a read does not show it yet."""
-        memory, young = self._world.memory, asked_at < self._accepted_at + 2 * STALE_SECONDS
+        memory, young = self._world.memory, requested_at < self._accepted_at + 2 * STALE_SECONDS
         return answer.status == 404 and (young or memory.lost_writes(self._job_id))
 
     async def _submit(self, text: str) -> Answer | None:
@@ -99,7 +99,7 @@ class Client:
         if plan.when_busy != "queue":
             body["whenBusy"] = plan.when_busy
         claim_result = live_of(world)
-        answer = await self._ask("submit", world.base_url + SUBMIT_PATH, json.dumps(body).encode(), headers)
+        answer = await self._request("submit", world.base_url + SUBMIT_PATH, json.dumps(body).encode(), headers)
         world.answered[plan.agent].add(answer.status if answer is not None else 0)
         known = (422, 503, *((409,) if plan.when_busy == "reject" else ()), *((429,) if world.plan.bytes_kept else ()))
         if answer is not None and answer.status == 202:
@@ -108,11 +108,11 @@ class Client:
             world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
         return answer
 
-    async def _ask(
+    async def _request(
         self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str = "POST"
     ) -> Answer | None:
         key = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
-        return await self._caller.ask(kind, url, body, {**key, **headers}, method)
+        return await self._caller.request(kind, url, body, {**key, **headers}, method)
 
     def _accepted(self, job: dict[str, Any], claim_result: frozenset[str]) -> None:
         world, job_id = self._world, job["id"]

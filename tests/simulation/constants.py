@@ -7,7 +7,7 @@ imported. What a deployment sets has the default of the settings.
 from baton.api.jobs.job import BODY_LIMIT_BYTES
 from baton.engine.all_jobs.slots import KEEP_SLOT_MS, STALLED_AFTER_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
-from baton.recovery.outage import LOOKS_EVERY_MS
+from baton.recovery.outage import CHECKS_EVERY_MS
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
 from baton.sdk.limits import Limits
 from baton.settings.settings import Settings
@@ -28,12 +28,12 @@ LONGEST_DELAY_SECONDS = float(_SETTINGS.message_max_delay_seconds)
 QUEUE_LIMITS = _QUEUE
 DEDUPLICATION_SECONDS = _QUEUE.dedup_window_ms / 1000
 FAILURE_CALLBACK_HEADERS = {name.lower(): [value] for name, value in failure_callback_headers().items()}
-SWEEP_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
+RECONCILE_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
 # What the API takes of a submission, without what is said beside its input.
 LARGEST_INPUT_BYTES = BODY_LIMIT_BYTES - 10_000
 LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000
 # After an outage: somebody looks whether the store is back, and what is without progress then is redriven.
-BACK_SECONDS = (LOOKS_EVERY_MS + STALLED_AFTER_MS) / 1000
+BACK_SECONDS = (CHECKS_EVERY_MS + STALLED_AFTER_MS) / 1000
 KEEP_SLOT_SECONDS = KEEP_SLOT_MS / 1000
 # How often in a row the queue gives up on an event before its job fails
 # (decisions/0009-failures-are-recorded: a budget measured in progress).

@@ -17,7 +17,7 @@ from tests.simulation.approving import ON_DECISION, Decision
 from tests.simulation.calling import Caller
 from tests.simulation.memory import STALE_SECONDS
 from tests.simulation.operators import ADMIN_KEY
-from tests.simulation.scripts import Word
+from tests.simulation.scripts import Message
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -29,12 +29,12 @@ _KINDS = ("approve", "approve", "reject", "edit", "other", "wrong")
 
 
 class Deciders:
-    """The people of one world. `said_yes`: call id → arguments with which somebody let it run, as JSON texts."""
+    """The people of one world. `approved_it`: call id → arguments with which somebody let it run, as JSON texts."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self._heard: set[str] = set()
-        self.said_yes: dict[str, set[str]] = {}
+        self._received: set[str] = set()
+        self.approved_it: dict[str, set[str]] = {}
 
     def written(self, before: Tree, after: Tree) -> None:
         """A commit was written: whoever will decide about a new question hears of it."""
@@ -42,33 +42,33 @@ class Deciders:
             return
         for calls in after.calls.values():
             for record in calls.values():
-                if record.tool == TOOL_APPROVAL and record.id not in self._heard:
-                    self._heard.add(record.id)
-                    self._asked(record)
+                if record.tool == TOOL_APPROVAL and record.id not in self._received:
+                    self._received.add(record.id)
+                    self._requested(record)
 
-    def _asked(self, question: CallRecord) -> None:
+    def _requested(self, question: CallRecord) -> None:
         world, job_id = self._world, job_of_call(question.id)
         tree = world.tree(job_id)
         subject = tree.calls[job_id][question.arguments["callId"]]
         agent = tree.jobs[job_id].agent
         call = world.outside.plan_of(agent).scripts()[agent].turns[subject.turn - 1].calls[subject.position]
         assert call.wait is not None, "its tool is one that asks"
-        for number, word in enumerate(call.wait.words):
-            world.start(self._say, word, f"{question.id}/{number}", question)
+        for number, message in enumerate(call.wait.words):
+            world.start(self._send, message, f"{question.id}/{number}", question)
 
-    async def _say(self, word: Word, label: str, question: CallRecord) -> None:
-        world, kind = self._world, _KINDS[word.value]
+    async def _send(self, message: Message, label: str, question: CallRecord) -> None:
+        world, kind = self._world, _KINDS[message.value]
         young_until = world.loop.seconds + 2 * STALE_SECONDS
-        await asyncio.sleep(word.at)
+        await asyncio.sleep(message.at)
         caller = Caller(world, label, job_of_call(question.id))
-        for time in range(1 + word.repeats + word.twice):
-            asked_at = world.loop.seconds
+        for time in range(1 + message.repeats + message.twice):
+            requested_at = world.loop.seconds
             answer = await self._decide(caller, kind, question)
             if answer is not None:
-                young = asked_at < young_until
-                decision = Decision(world, kind, question, asked_at, answer, faulty=caller.faulty, young=young)
+                young = requested_at < young_until
+                decision = Decision(world, kind, question, requested_at, answer, faulty=caller.faulty, young=young)
                 world.check(ON_DECISION, decision)
-                if answer.status not in (404, 503) and not word.twice:
+                if answer.status not in (404, 503) and not message.twice:
                     return
             await asyncio.sleep(0.1 + 40 * world.dice.roll(_AGAIN, number_of(label), time) ** 2)
 
@@ -82,8 +82,8 @@ class Deciders:
             body["arguments"] = edited if kind == "edit" else {**edited, "number": "many"}
         if kind in ("approve", "edit"):
             arguments = edited if kind == "edit" else about["arguments"]
-            self.said_yes.setdefault(about["callId"], set()).add(canonical_json(arguments))
+            self.approved_it.setdefault(about["callId"], set()).add(canonical_json(arguments))
         url = f"{self._world.base_url}{CHECKPOINTS_PATH}/op_{question.id}"
         headers = {"authorization": f"Bearer {ADMIN_KEY}"}
         method = "DELETE" if kind == "reject" else "POST"
-        return await caller.ask("decide", url, json.dumps(body).encode(), headers, method)
+        return await caller.request("decide", url, json.dumps(body).encode(), headers, method)

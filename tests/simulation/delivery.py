@@ -144,18 +144,18 @@ class Deliveries:
             attempt.over = True
             lost = answer is not None and world.faults.strikes("lost-ack", name)
             if lost:
-                world.tell(who, "the queue does not get the answer")
+                world.record(who, "the queue does not get the answer")
             self._answered(attempt, None if lost else answer)
 
     def _give_up(self, attempt: Attempt, who: Invocation) -> None:
         who.zombie = True
-        self._world.tell(who, "the queue waits no longer")
+        self._world.record(who, "the queue waits no longer")
         self._lost(attempt)
 
     def _cut(self, attempt: Attempt, who: Invocation) -> None:
         if not attempt.over:
             who.cut = True
-            self._world.tell(who, "the queue has lost the connection")
+            self._world.record(who, "the queue has lost the connection")
             self._lost(attempt)
 
     def _gone(self, attempt: Attempt) -> None:
@@ -226,8 +226,8 @@ def retry_seconds(message: Message, retried: int, answer: Answer | None = None) 
 
     A callback has the delays that the product asks for.
     """
-    if answer is not None and (asked := answer.headers.get("retry-after")):
-        return next_delay_ms(None, retried, {"Retry-After": [asked]}, 0) / 1000
+    if answer is not None and (requested := answer.headers.get("retry-after")):
+        return next_delay_ms(None, retried, {"Retry-After": [requested]}, 0) / 1000
     if message.source is not None:
         return retry_delay_ms(_callback_options(message.source.outgoing.retries).retry_delay or "", retried) / 1000
     return message.outgoing.waits.wait_ms(retried) / 1000
@@ -237,9 +237,9 @@ def retry_seconds(message: Message, retried: int, answer: Answer | None = None) 
 def _callback_options(source_retries: int) -> Options:
     """What the queue takes from the headers of a message about the callback of its failure (qstash.md 11)."""
     url = {"upstash-failure-callback": [BASE_URL]}
-    told = parse_options({**url, **FAILURE_CALLBACK_HEADERS}, QUEUE_LIMITS).failure_callback
-    assert told is not None, "it has a URL"
-    own = {name.lower(): values for name, values in told.headers.items()}
+    found = parse_options({**url, **FAILURE_CALLBACK_HEADERS}, QUEUE_LIMITS).failure_callback
+    assert found is not None, "it has a URL"
+    own = {name.lower(): values for name, values in found.headers.items()}
     return parse_options({"upstash-retries": [str(source_retries)], **own}, QUEUE_LIMITS)
 
 

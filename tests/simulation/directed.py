@@ -1,7 +1,7 @@
 """Schedules made by hand, for stories that a seed tells too seldom: the tests play them besides the seeds.
 
 Each is a family: the same story with its moments shifted a little, so that a change of the product that shifts them
-too does not silently lose it; what the family is for is planted as a defect (planted_book.py), and must be caught.
+too does not silently lose it; the family's purpose is planted as a defect (planted_slot_table.py), and must be caught.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from tests.simulation.jobs import JobPlan
 from tests.simulation.operators import stopped_and_started
 from tests.simulation.outages import Outage
 from tests.simulation.plan import Plan
-from tests.simulation.scripts import CallPlan, Script, TurnPlan, WaitPlan, Word
+from tests.simulation.scripts import CallPlan, Message, Script, TurnPlan, WaitPlan
 
 _LONG = TurnPlan(calls=(CallPlan("work", 100, seconds=25.0), CallPlan("work", 101, seconds=25.0)))
 
 
 def _job(index: int, at: float, *turns: TurnPlan, repeats: int = 3) -> JobPlan:
-    return JobPlan(index, f"agent-{index}", "ada", at, Script((*turns, TurnPlan(says="done"))), repeats=repeats)
+    return JobPlan(index, f"agent-{index}", "ada", at, Script((*turns, TurnPlan(pieces="done"))), repeats=repeats)
 
 
 def slots_are_raised() -> Iterator[Plan]:
@@ -61,7 +61,7 @@ def only_a_backup_looks() -> Iterator[Plan]:
 def an_outcome_is_forgotten() -> Iterator[Plan]:
     """Somebody completes an operation that has hours left, and soon after a failover may forget that."""
     for seed in range(20):
-        wait = WaitPlan(20_000.0, words=(Word(40.0 + 5 * seed, 0),))
+        wait = WaitPlan(20_000.0, words=(Message(40.0 + 5 * seed, 0),))
         job = _job(0, 0.0, TurnPlan(calls=(CallPlan("order", 100, wait=wait),)))
         yield Plan(seed, (job,), rates={"failover": 0.1}, calm_at=300.0, waits=True, waits_seconds=20_000.0)
 
@@ -70,7 +70,7 @@ def a_call_and_its_outcome_are_forgotten() -> Iterator[Plan]:
     """A failover may forget a call with what was told of it; the job has to wait for its slot before it calls again."""
     busy = TurnPlan(calls=(CallPlan("work", 100, how="error", times=3, seconds=25.0),))
     for seed in range(8):
-        call = CallPlan("order", 100, seconds=3.0, wait=WaitPlan(2.0, words=(Word(0.2 + seed / 20, 1),)))
+        call = CallPlan("order", 100, seconds=3.0, wait=WaitPlan(2.0, words=(Message(0.2 + seed / 20, 1),)))
         jobs = (
             _job(0, 0.0, TurnPlan(calls=(call,))),
             *(replace(_job(n, 1.0, *[busy] * 15), priority=9) for n in range(1, 11)),
@@ -81,11 +81,11 @@ def a_call_and_its_outcome_are_forgotten() -> Iterator[Plan]:
 
 def jobs_below_and_waits_side_by_side() -> Iterator[Plan]:
     """A turn starts several jobs, each of which requests a slot, and waits for several times to come."""
-    helper = Script((TurnPlan(says="done"),))
+    helper = Script((TurnPlan(pieces="done"),))
     naps = tuple(CallPlan("nap", 100 + n, wait=WaitPlan(600.0 + n)) for n in range(5))
-    asks = tuple(CallPlan("ask", 105 + n, wait=WaitPlan(name="helper")) for n in range(5))
+    requests = tuple(CallPlan("ask", 105 + n, wait=WaitPlan(name="helper")) for n in range(5))
     for seed in range(4):
-        job = replace(_job(0, 0.0, TurnPlan(calls=(*naps, *asks))), helpers=(("helper", helper),))
+        job = replace(_job(0, 0.0, TurnPlan(calls=(*naps, *requests))), helpers=(("helper", helper),))
         yield Plan(seed, (job,), inline=seed % 2 == 1, slots=6, waits=True, waits_seconds=600.0)
 
 

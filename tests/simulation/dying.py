@@ -165,10 +165,10 @@ def _kills(tree: Tree, item: WorkItem, script: Script) -> bool:
     return script.turns[item.turn - 1].how == KILL
 
 
-def a_turn_that_kills_is_not_asked_for_ever(world: "World", about: str, asked: int, retries: int) -> None:
+def a_turn_that_kills_is_not_run_for_ever(world: "World", about: str, requested: int, retries: int) -> None:
     """A model is asked once more than its turn may be tried, if each time its process dies of it."""
-    if asked > retries + 2:
-        world.broken("a_turn_that_kills_is_not_asked_for_ever", f"{about} is asked for the {asked}th time")
+    if requested > retries + 2:
+        world.broken("a_turn_that_kills_is_not_run_for_ever", f"{about} is asked for the {requested}th time")
 
 
 ON_DEATHS = (

@@ -37,8 +37,8 @@ class Ended:
     @property
     def interrupted(self) -> bool:
         """Whether a newer submission of its session was to interrupt it."""
-        says_so = self.job.error is not None and self.job.error.message.endswith("which was sent meanwhile")
-        return says_so and any(plan.when_busy == "interrupt" for plan in self.world.plan.jobs)
+        shows_it = self.job.error is not None and self.job.error.message.endswith("which was sent meanwhile")
+        return shows_it and any(plan.when_busy == "interrupt" for plan in self.world.plan.jobs)
 
     @property
     def ended_with_parent(self) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from baton.engine.all_jobs.slots import Entry
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.waits import status_and_wait
 from baton_events.ids import canonical_json, event_id, root_of
 from tests.simulation.approving import ON_APPROVALS_AT_END
@@ -12,14 +12,14 @@ from tests.simulation.busy_sessions import ON_ALL_ENDED
 from tests.simulation.constants import DELIVERY_BUDGET
 from tests.simulation.dying import died_in
 from tests.simulation.ended import Ended, came_to, depth_of
-from tests.simulation.invariants import asked_by_model
+from tests.simulation.history_sizes import ON_HISTORY_AT_END
+from tests.simulation.invariants import requested_by_model
 from tests.simulation.listed import ON_LISTED
 from tests.simulation.retried import ON_RETURNS_AT_END, check_deletions
 from tests.simulation.scheduling import ON_ALL_SCHEDULED
 from tests.simulation.scripts import expected
 from tests.simulation.storing import ON_ALL_STORED
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
-from tests.simulation.telling import ON_TOLD_AT_END
 from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits
 from tests.simulation.waiting_jobs import DAY_SECONDS
 
@@ -76,7 +76,7 @@ def _ends_in_a_later_run(end: Ended) -> str | None:
 
 def a_cancelled_job_is_cancelled(end: Ended) -> str | None:
     """Whoever was told that the job is cancelled was told the truth."""
-    if end.job.id in end.world.memory.reopened or end.world.returns.asked[end.job.id]:
+    if end.job.id in end.world.memory.reopened or end.world.returns.requested[end.job.id]:
         return None  # forgotten; it may have ended otherwise before the backup message told it again
     if end.job.id in end.world.cancelled and end.job.status != "cancelled":
         return f"{end.job.id} was said to be cancelled and is {end.job.status}"
@@ -96,7 +96,7 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
         return None
     if end.job.run > 1:
         return None  # an_ended_run_leaves_no_call_open; how often each was tried is a matter of time
-    calls = asked_by_model(end.tree, end.job.id)
+    calls = requested_by_model(end.tree, end.job.id)
     results = {call_id: json.loads(text) for call_id, text in end.tree.results.get(end.job.id, {}).items()}
     got = [(c.turn, c.position, c.tool, c.attempts, c.error.type if c.error else "") for c in calls]
     want = [(c.turn, c.position, c.tool, c.attempts, c.error) for c in end.must.calls]
@@ -123,20 +123,20 @@ def one_entry_for_each_handled_event(end: Ended) -> str | None:
     A slot request has none, but for one that could not be delivered: with it the job failed.
     """
     slot_requests = {event_id(key) for key in end.committed if key.startswith("wish:")} if end.undeliverable else set()
-    told = Counter(part["data"]["eventId"] for part in end.parts if part["type"] == "data-event")
-    told = Counter({name: count for name, count in told.items() if name not in slot_requests or count > 1})
+    found = Counter(part["data"]["eventId"] for part in end.parts if part["type"] == "data-event")
+    found = Counter({name: count for name, count in found.items() if name not in slot_requests or count > 1})
     keys = [key for key in end.committed if not key.startswith("wish:")]
     done = Counter(map(event_id, keys))
     runs = [key.removeprefix("call:") for key in keys if key.startswith("call:")]
     with_it = {event_id(f"{kind}:{run}") for kind in ("complete", "failed") for run in runs}
-    more = told - done
+    more = found - done
     if (
         (end.world.plan.inline or end.world.plan.deploying)
         and set(more) <= with_it
         and max(more.values(), default=1) == 1
     ):
-        told = told - more
-    return None if told == done else f"{end.job.id} tells {told}; committed were {done}"
+        found = found - more
+    return None if found == done else f"{end.job.id} tells {found}; committed were {done}"
 
 
 def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
@@ -153,9 +153,9 @@ def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
     abandoned = types.count("data-retry")
     if types.count("start-step") != end.job.used.turns + abandoned:
         return f"{end.job.id}: {types.count('start-step')} steps for {end.job.used.turns} turns, {abandoned} abandoned"
-    asked = Counter(part["toolCallId"] for part in end.parts if part["type"] == "tool-input-available")
-    if asked != Counter(call.id for call in asked_by_model(end.tree, end.job.id)):
-        return f"{end.job.id}: the stream has the calls {asked}"
+    requested = Counter(part["toolCallId"] for part in end.parts if part["type"] == "tool-input-available")
+    if requested != Counter(call.id for call in requested_by_model(end.tree, end.job.id)):
+        return f"{end.job.id}: the stream has the calls {requested}"
     return None
 
 
@@ -171,7 +171,7 @@ def messages_are_few(end: Ended) -> str | None:
     most += 1 + len(end.tree.calls.get(end.job.id, ())) if end.job.status in drops else 0
     # Each call of a submission that interrupts may cancel it, with a backup message.
     most += 2 * sum(world.api_calls[plan.agent] for plan in world.plan.jobs if plan.when_busy == "interrupt")
-    most += world.told_by_sweeps[end.job.id]  # of the slot that it has, which whoever gave it tells it, too
+    most += world.notified_by_sweeps[end.job.id]  # of the slot that it has, which whoever gave it tells it, too
     if not world.plan.faultless:
         most += 2 * items + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
         most += (items + 20) * len(world.memory.failovers) + 2 * world.delivery.places.refused
@@ -189,7 +189,7 @@ AT_END = (
     one_entry_for_each_handled_event,
     the_stream_has_one_beginning_and_one_end,
     messages_are_few,
-    *ON_TOLD_AT_END,
+    *ON_HISTORY_AT_END,
     *ON_WAITS_AT_END,
     *ON_APPROVALS_AT_END,
     *ON_RETURNS_AT_END,
@@ -214,8 +214,8 @@ def check_endings(world: "World") -> None:
             world.broken("an_accepted_job_exists", f"{job_id} was accepted and is not known")
             return
     check_deletions(world)
-    for said in world.outside.taken:
-        world.check(ON_TAKEN, (world, said))
+    for shown in world.outside.taken:
+        world.check(ON_TAKEN, (world, shown))
     committed = defaultdict[str, list[str]](list)
     for key in world.committed:
         committed[key.split(":")[1].split("-", maxsplit=1)[0]].append(key)
@@ -232,11 +232,11 @@ def check_endings(world: "World") -> None:
     world.check((*ON_ALL_ENDED, *ON_ALL_STORED, *ON_ALL_SCHEDULED), world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
-    if left := _left_in_the_book(world):
+    if left := _left_in_the_slot_table(world):
         world.broken("the_book_is_empty_at_last", f"nobody is left, but for {left}")
 
 
-def _left_in_the_book(world: "World") -> dict[str, Entry]:
+def _left_in_the_slot_table(world: "World") -> dict[str, QueueEntry]:
     """Who is gone since less than a day leaves with the next sweep, of which there is one a day when all is calm."""
     if not world.plan.backstop:
         return {}

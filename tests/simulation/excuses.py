@@ -81,10 +81,10 @@ class Excuses:
         """
         ended = before.items.get(claim.item_key) if claim else None
         lost = ended is not None and self._world.memory.lost_writes(ended.job_id)
-        told = ended is not None and (ended.redelivered or not ended.owner or lost)
+        found = ended is not None and (ended.redelivered or not ended.owner or lost)
         new = {key for key, item in after.items.items() if item is not before.items.get(key)}
         unguaranteed = {key for key in new if after.items[key].relay_id not in self._world.queue.live}
-        self.update(new if told or claim is None else unguaranteed)
+        self.update(new if found or claim is None else unguaranteed)
         self.came_late |= unguaranteed if claim is None else set()
 
     def taken_up(self, item_key: str, after: Tree) -> None:

@@ -147,7 +147,7 @@ def _found(failure: Failure) -> None:
     print(f"seed {failure.seed} breaks {failure.broken.name}: {failure.broken.text[:300]}", flush=True)  # noqa: T201
 
 
-def told(summary: Summary, seconds: float, wanted: int = 0) -> str:
+def summary_of(summary: Summary, seconds: float, wanted: int = 0) -> str:
     """The summary for people; `wanted`: so many were promised."""
     played = f"{summary.schedules:,} of {wanted:,}" if summary.schedules < wanted else f"{summary.schedules:,}"
     server = f"{summary.on_server:,} of them on the real server, too"
@@ -176,14 +176,14 @@ def main() -> int:
     for name, (_, which) in _ONLY.items():
         parser.add_argument(f"--{name}", action="store_true", help=f"only worlds {which}")
     options = parser.parse_args()
-    asked = [bit for name, (bit, _) in _ONLY.items() if getattr(options, name)]
-    family = max((bit for bit in asked if bit in OTHER_FAMILIES), default=0)
-    seed = options.seed + family + sum(bit for bit in asked if bit not in OTHER_FAMILIES)
+    requested = [bit for name, (bit, _) in _ONLY.items() if getattr(options, name)]
+    family = max((bit for bit in requested if bit in OTHER_FAMILIES), default=0)
+    seed = options.seed + family + sum(bit for bit in requested if bit not in OTHER_FAMILIES)
     if seed >= LIMITED_SEEDS:
         print(f"seeds from {LIMITED_SEEDS} on: worlds of one kind alone", flush=True)  # noqa: T201 - it is a command
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)
-    print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command
+    print(summary_of(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command
     print(table(summary))  # noqa: T201 - it is a command
     if summary.failures:
         print(shrunk_story(summary.failures[0].seed, faults_named(options.faults)))  # noqa: T201 - it is a command

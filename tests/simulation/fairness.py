@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from baton.engine.all_jobs.slots import Entry
+from baton.engine.all_jobs.slots import QueueEntry
 from baton_events.ids import CHILD_SEPARATOR
 
 
 @dataclass(frozen=True)
-class Booked:
+class TableEntry:
     """The admission's slot table before and after a word, a sweep's look, or a leaving.
 
     `slots`: how many are given: none while the admission is stopped.
@@ -23,13 +23,13 @@ class Booked:
     """
 
     op: str
-    before: Mapping[str, Entry]
-    after: Mapping[str, Entry]
+    before: Mapping[str, QueueEntry]
+    after: Mapping[str, QueueEntry]
     slots: int
     streamed_text: frozenset[str]
 
     @cached_property
-    def given(self) -> Sequence[tuple[str, Entry, bool]]:
+    def given(self) -> Sequence[tuple[str, QueueEntry, bool]]:
         """Who was given a slot by this word, and whether they had run before."""
         got = [(name, entry, self.before.get(name)) for name, entry in self.after.items() if entry.slot]
         # One that had ended, and is retried, is a new one.
@@ -40,11 +40,11 @@ class Booked:
         ]
 
     @cached_property
-    def able(self) -> Sequence[tuple[str, Entry]]:
+    def able(self) -> Sequence[tuple[str, QueueEntry]]:
         """Who could have been given one instead: the first of each session of which nobody holds one."""
         return list(self._able())
 
-    def _able(self) -> Iterator[tuple[str, Entry]]:
+    def _able(self) -> Iterator[tuple[str, QueueEntry]]:
         busy = {_line(name, entry) for name, entry in self.after.items() if entry.slot}
         waiting = [(name, e) for name, e in self.after.items() if _lives(e) and _line(name, e) not in busy]
         waiting.sort(key=lambda item: (not item[1].started, item[1].created_ms, item[0]))
@@ -54,42 +54,42 @@ class Booked:
             busy.add(_line(name, entry))
 
 
-def _line(name: str, entry: Entry) -> tuple[str, str]:
+def _line(name: str, entry: QueueEntry) -> tuple[str, str]:
     """Whose turn it is; a child needs no session."""
     return ("", name) if CHILD_SEPARATOR in name else (entry.tenant, entry.session_id)
 
 
-def _lives(entry: Entry) -> bool:
+def _lives(entry: QueueEntry) -> bool:
     return entry.want == "slot" or (entry.want == "none" and entry.started)
 
 
-def a_session_is_served_in_order(booked: Booked) -> str | None:
+def a_session_is_served_in_order(tabled: TableEntry) -> str | None:
     """Of a session's jobs the one that has started goes on; then first come, first served."""
-    for name, entry, ran in booked.given:
-        for other, ahead in booked.after.items():
+    for name, entry, ran in tabled.given:
+        for other, ahead in tabled.after.items():
             if other == name or _line(other, ahead) != _line(name, entry) or not _lives(ahead):
                 continue
             if (not ahead.started, ahead.created_ms, other) < (not ran, entry.created_ms, name):
-                return f"{name} is given a slot by {booked.op} before {other} of its session: {entry}, {ahead}"
+                return f"{name} is given a slot by {tabled.op} before {other} of its session: {entry}, {ahead}"
     return None
 
 
-def a_wake_up_comes_before_a_new_job(booked: Booked) -> str | None:
+def a_wake_up_comes_before_a_new_job(tabled: TableEntry) -> str | None:
     """A job that has run before does not wait behind one that has not."""
-    new = [name for name, _, ran in booked.given if not ran]
-    woken = [name for name, entry in booked.able if entry.started] if new else []
+    new = [name for name, _, ran in tabled.given if not ran]
+    woken = [name for name, entry in tabled.able if entry.started] if new else []
     return f"{new} are given slots while {woken}, which ran before, wait" if new and woken else None
 
 
-def tenants_are_treated_fairly(booked: Booked) -> str | None:
+def tenants_are_treated_fairly(tabled: TableEntry) -> str | None:
     """Among new jobs the tenant with the fewest slots is next, then priority decides, then order."""
-    given = [(name, entry) for name, entry, ran in booked.given if not ran]
+    given = [(name, entry) for name, entry, ran in tabled.given if not ran]
     if len(given) != 1:
         return None  # in which order several were given is not to be seen
     name, entry = given[0]
-    held = Counter(other.tenant for other in booked.after.values() if other.slot)
+    held = Counter(other.tenant for other in tabled.after.values() if other.slot)
     held[entry.tenant] -= 1
-    for other, left in booked.able:
+    for other, left in tabled.able:
         mine = (held[entry.tenant], -entry.priority, entry.created_ms, name)
         theirs = (held[left.tenant], -left.priority, left.created_ms, other)
         if not left.started and theirs < mine:
@@ -97,39 +97,39 @@ def tenants_are_treated_fairly(booked: Booked) -> str | None:
     return None
 
 
-def no_slot_stays_free(booked: Booked) -> str | None:
+def no_slot_stays_free(tabled: TableEntry) -> str | None:
     """After a word, and after a sweep has looked, no slot is free that somebody could use."""
-    held = [name for name, entry in booked.after.items() if entry.slot]
-    if booked.op == "leave" or len(held) >= booked.slots or not booked.able:
+    held = [name for name, entry in tabled.after.items() if entry.slot]
+    if tabled.op == "leave" or len(held) >= tabled.slots or not tabled.able:
         return None
-    able = [name for name, _ in booked.able]
-    return f"{held} hold {len(held)} of {booked.slots} slots after {booked.op}, and {able} wait"
+    able = [name for name, _ in tabled.able]
+    return f"{held} hold {len(held)} of {tabled.slots} slots after {tabled.op}, and {able} wait"
 
 
-def nobody_is_admitted_while_it_is_stopped(booked: Booked) -> str | None:
+def nobody_is_admitted_while_it_is_stopped(tabled: TableEntry) -> str | None:
     """Who holds a slot keeps it; no other gets one."""
-    given = [name for name, _, _ in booked.given]
+    given = [name for name, _, _ in tabled.given]
     return (
-        f"{given} are given slots by {booked.op}, and the admission is stopped" if given and not booked.slots else None
+        f"{given} are given slots by {tabled.op}, and the admission is stopped" if given and not tabled.slots else None
     )
 
 
-def who_speaks_stays(booked: Booked) -> str | None:
+def who_speaks_stays(tabled: TableEntry) -> str | None:
     """Whoever has said something since a sweep looked lives, so this sweep does not take them off the slot table."""
-    gone = [name for name in booked.before if name not in booked.after and name in booked.streamed_text]
+    gone = [name for name in tabled.before if name not in tabled.after and name in tabled.streamed_text]
     return f"{gone} are off the slot table, and spoke after the sweep had looked" if gone else None
 
 
-def a_later_word_stays(booked: Booked) -> str | None:
+def a_later_update_stays(tabled: TableEntry) -> str | None:
     """A job's word with a lower request epoch than the one that is known changes nothing."""
-    for name, entry in booked.after.items():
-        old = booked.before.get(name)
+    for name, entry in tabled.after.items():
+        old = tabled.before.get(name)
         if (
             old is not None
             and old is not entry
             and (entry.epoch < old.epoch or (entry.epoch == old.epoch and entry.want != old.want))
         ):
-            return f"{booked.op} makes {old} of {name} into {entry}"
+            return f"{tabled.op} makes {old} of {name} into {entry}"
     return None
 
 
@@ -140,5 +140,5 @@ ON_GRANTS = (
     no_slot_stays_free,
     nobody_is_admitted_while_it_is_stopped,
     who_speaks_stays,
-    a_later_word_stays,
+    a_later_update_stays,
 )

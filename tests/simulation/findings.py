@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation import crash_points
 from tests.simulation.defects import Caught, table
-from tests.simulation.explore import told
+from tests.simulation.explore import summary_of
 from tests.simulation.play import Summary
 from tests.simulation.volume import Batch
 
@@ -33,7 +33,7 @@ class Findings:
         """All of it, for people; empty if there is nothing."""
         parts = list[str]()
         if self.summary.schedules:
-            played = told(self.summary, self.seconds, self.wanted)
+            played = summary_of(self.summary, self.seconds, self.wanted)
             parts += ["\n".join([played, *self.batches]), crash_points.table(self.summary)]
         if self.caught:
             hits = sum(bool(one.invariant) for one in self.caught)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from baton.engine.all_jobs.slots import SWEEP
+from baton.engine.all_jobs.slots import BY_RECONCILER
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem, slot_request_key
 from baton.sdk.records import FOREVER_MS
 from baton_events.ids import child_of, event_id
@@ -112,11 +112,11 @@ def _still_speaks(world: "World", giver: str) -> bool:
     A giver that a failover took back to before its word does not know whom to tell: the next sweep tells them. Of a
     slot that has been taken nobody speaks any more.
     """
-    if giver == SWEEP:  # by whichever sweep, or by a start: either is repeated, and tells again
+    if giver == BY_RECONCILER:  # by whichever sweep, or by a start: either is repeated, and tells again
         sweeps = (message for message in world.queue.live.values() if message.kind == "sweep")
         return world.operator.at_work or any(message.id in world.delivery.claim_result for message in sweeps)
-    said = world.admission.entries.get(giver)
-    if said is not None and world.tree(giver).slot_state(giver).epoch < said.epoch and world.memory.struck(giver):
+    shown = world.admission.entries.get(giver)
+    if shown is not None and world.tree(giver).slot_state(giver).epoch < shown.epoch and world.memory.struck(giver):
         return True
     if giver in world.tree(giver).jobs:
         return any(

@@ -69,7 +69,7 @@ class Hosting:
         if who.over or who.dead:
             return
         a_function_ends_in_time(self._world, who, seconds)
-        self._world.tell(who, f"its host ends it after {seconds:g} s")
+        self._world.record(who, f"its host ends it after {seconds:g} s")
         who.dead = who.ended = who.faulty = True
         ended()
 

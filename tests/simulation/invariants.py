@@ -1,6 +1,6 @@
 """What must hold in every world, by name: each a function that says what is wrong, or nothing.
 
-ON_WRITE: at each write of the store that concerns them (watching.py). ON_BOOK: at each change of the admission. The
+ON_WRITE: at each write of the store that concerns them (watching.py). ON_SLOT_TABLE: at each change of it. The
 others are in starting.py (when a tool starts), guarantee.py (when it is over with a message) and endings.py (at the
 end). Of docs/decisions: nothing here asks the code under test what is right, but for names of items and events.
 """
@@ -41,7 +41,7 @@ class Write(Struct, frozen=True):
     pays: str = ""
 
 
-class Said(Struct, frozen=True):
+class Sent(Struct, frozen=True):
     """A running tool said something; `dropped`: its claim holds, and nothing was written."""
 
     world: "World"
@@ -50,12 +50,12 @@ class Said(Struct, frozen=True):
     dropped: bool
 
 
-def _asked_often(tree: Tree, job_id: str) -> int:
+def _called_often(tree: Tree, job_id: str) -> int:
     """How many there are."""
     return sum(call.tool not in APPROVALS for call in tree.calls.get(job_id, {}).values())
 
 
-def asked_by_model(tree: Tree, job_id: str) -> list[CallRecord]:
+def requested_by_model(tree: Tree, job_id: str) -> list[CallRecord]:
     """The calls of a job, but for questions to people about them."""
     calls = tree.calls.get(job_id, {}).values()
     return sorted((call for call in calls if call.tool not in APPROVALS), key=lambda call: (call.turn, call.position))
@@ -110,7 +110,7 @@ def _uncommitted(world: "World", key: str) -> None:
     del world.committed[key], world.committed_at[key]
 
 
-def a_call_keeps_what_was_asked(write: Write) -> str | None:
+def a_call_keeps_its_arguments(write: Write) -> str | None:
     """Tool and arguments of a call never change, and its attempts never go down."""
     for job_id, calls in write.before.calls.items():
         now = write.after.calls.get(job_id, {})
@@ -149,10 +149,10 @@ def parts_come_from_live_attempts(write: Write) -> str | None:
     if claim.item_key.startswith("loop:"):
         return None  # what a model says: streaming.py
     added = write.after.parts[claim.job_id][len(write.before.parts[claim.job_id]) :]
-    world, said, count = write.world, (claim.owner, claim.item_key), len(added)
-    world.appended[said] += count
-    world.memory.undone_by_a_failover(root_of(claim.job_id), lambda: world.appended.subtract({said: count}))
-    if world.appended[said] > world.actors.said[said]:
+    world, shown, count = write.world, (claim.owner, claim.item_key), len(added)
+    world.appended[shown] += count
+    world.memory.undone_by_a_failover(root_of(claim.job_id), lambda: world.appended.subtract({shown: count}))
+    if world.appended[shown] > world.actors.shown[shown]:
         return f"what {claim.owner} said in {claim.item_key} is there twice"
     return None
 
@@ -193,7 +193,7 @@ def limits_hold(write: Write) -> str | None:
             return f"{job_id} used {used} of {limits}"
         if tokens >= limits.tokens + INPUT_TOKENS + OUTPUT_TOKENS:
             return f"{job_id} used {tokens} tokens of {limits.tokens}"
-        if job.run == 1 and _asked_often(write.after, job_id) > limits.tool_calls:
+        if job.run == 1 and _called_often(write.after, job_id) > limits.tool_calls:
             return f"{job_id} recorded more than {limits.tool_calls} tool calls"
     return None
 
@@ -232,7 +232,7 @@ def a_sweep_redrives_only_what_is_lost(write: Write) -> str | None:
     return None
 
 
-def books_only_grow(write: Write) -> str | None:
+def the_ledger_only_grows(write: Write) -> str | None:
     """What a job has used never gets less; each COMMIT of it is one request more at least, several at once are one."""
     for job_id, old in write.before.usage.items():
         now = write.after.usage.get(job_id)
@@ -246,10 +246,10 @@ def books_only_grow(write: Write) -> str | None:
 
 ON_WRITE = (
     of("jobs", an_end_is_final),
-    of("usage", books_only_grow),
+    of("usage", the_ledger_only_grows),
     of("results", a_result_stays),
     at("commit", an_item_is_committed_once),
-    of("calls", a_call_keeps_what_was_asked),
+    of("calls", a_call_keeps_its_arguments),
     of("parts transcript", parts_are_only_appended),
     at("append", parts_come_from_live_attempts),
     of("jobs items", a_live_job_has_an_item),
@@ -282,19 +282,19 @@ def one_job_of_a_session_at_a_time(world: "World") -> str | None:
     return None
 
 
-ON_BOOK = (slots_are_not_exceeded, one_job_of_a_session_at_a_time)
+ON_SLOT_TABLE = (slots_are_not_exceeded, one_job_of_a_session_at_a_time)
 
 
 # When a running tool says something.
 
 
-def what_a_live_attempt_says_is_kept(said: Said) -> str | None:
+def what_a_live_attempt_streams_is_kept(shown: Sent) -> str | None:
     """Whoever holds the item is heard; only a repeat is dropped."""
-    entry = (said.claim.owner, said.claim.item_key, said.sequence)
-    if said.dropped and entry not in said.world.heard:
-        return f"entry {said.sequence} of {said.claim.owner}, who holds {said.claim.item_key}, is dropped"
-    said.world.heard.add(entry)
+    entry = (shown.claim.owner, shown.claim.item_key, shown.sequence)
+    if shown.dropped and entry not in shown.world.received:
+        return f"entry {shown.sequence} of {shown.claim.owner}, who holds {shown.claim.item_key}, is dropped"
+    shown.world.received.add(entry)
     return None
 
 
-ON_SAYING = (what_a_live_attempt_says_is_kept,)
+ON_STREAMING = (what_a_live_attempt_streams_is_kept,)

@@ -5,7 +5,7 @@ from typing import Any
 
 from baton.testing.dice import Dice
 from tests.simulation.constants import LARGEST_INPUT_BYTES
-from tests.simulation.scripts import TOOLS, CallPlan, Script, TurnPlan, Word
+from tests.simulation.scripts import TOOLS, CallPlan, Message, Script, TurnPlan
 
 TENANTS = ("ada", "bob")
 _AGENT, _SCRIPT, _TURN, _CALL, _INPUT = 11, 12, 13, 14, 15
@@ -29,7 +29,7 @@ class JobPlan:
     """One submission; `repeats`: how often the client tries again after an error; `again_at`: after success, too.
 
     `helpers`: agents that its tools may ask, with their scripts. `words`: events that happen to it, by the time since
-    it was accepted. `looks`: when somebody reads it.
+    it was accepted. `checks`: when somebody reads it.
     `readers`: how many follow its stream. `input_bytes`: how large its input is.
     `when_busy`: what it does while another one of its session runs. `ticks`: a schedule starts it so long after it was
     made, each time another one; without any it is submitted.
@@ -49,8 +49,8 @@ class JobPlan:
     priority: int = 5
     cancel_at: float = 0.0
     helpers: tuple[tuple[str, Script], ...] = ()
-    words: tuple[Word, ...] = ()
-    looks: tuple[float, ...] = ()
+    words: tuple[Message, ...] = ()
+    checks: tuple[float, ...] = ()
     readers: int = 0
     when_busy: str = "queue"
     returns: tuple[Return, ...] = ()
@@ -125,7 +125,7 @@ def _turn(dice: Dice, index: int, turn: int, last: bool, longest_work_seconds: f
     wide = roll(2) < 0.25
     calls = 0 if last else 1 + int(roll(3) * (6 if wide else 2))
     return TurnPlan(
-        says=f"turn {turn}" if roll(4) < 0.6 else "",
+        pieces=f"turn {turn}" if roll(4) < 0.6 else "",
         calls=tuple(_call(dice, index, turn, position, longest_work_seconds) for position in range(calls)),
         fails=1 + int(roll(5) * 3) if roll(6) < 0.15 else 0,
         how=hows[int(roll(7) * len(hows))],

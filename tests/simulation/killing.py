@@ -96,6 +96,6 @@ class Processes:
             del here[other]
             self.killers[other] = who.job_id
             if other is not who:
-                world.tell(other, f"dies with the process of {who.name}")
+                world.record(other, f"dies with the process of {who.name}")
                 other.dead = other.ended = True
                 lost()

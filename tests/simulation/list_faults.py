@@ -29,7 +29,7 @@ class SimListing(FakeListing):
             raise StoreError("the list is full")
         await super().add(row)
         self._world.memory.listed[row.job_id] = self._world.loop.seconds
-        self._world.memory.booked()
+        self._world.memory.tabled()
         job = self._world.tree(row.job_id).jobs.get(row.job_id)
         if row.status or job is None or not job.ended:  # a late row of a job at work does not bring its end
             self._world.list_gaps.discard(row.job_id)

@@ -61,7 +61,7 @@ class Memory:
             version = self._world.fake.version(root)
             self._trees.setdefault(root, [(_BEFORE, None)]).append((self._world.loop.seconds, version))
 
-    def booked(self) -> None:
+    def tabled(self) -> None:
         """The admission's tag has a new version."""
         if self._fails:
             slot_table = self._world.admission
@@ -71,7 +71,7 @@ class Memory:
             ]:
                 del self.unbooked[name]
 
-    def word_of_a_forgotten_state(self, job_id: str) -> None:
+    def update_of_a_forgotten_state(self, job_id: str) -> None:
         """A job gave its slot back, and then a failover forgot that it had done so: it goes on as if it had one.
 
         Or it asks for one again, and the word of what is forgotten takes it out of the line. Or it took the slot again,
@@ -119,7 +119,7 @@ class Memory:
         everything = world.dice.chance(0.5, _WHAT, who.number, who.calls)
         tags = frozenset({ADMISSION, *world.trees} if everything else {root})
         failover = Failover(tags, now - LOSS_SECONDS * world.dice.roll(_BACK, who.number, who.calls) ** 1.5, now)
-        world.tell(who, f"{'everything' if everything else root} forgets what was written since {failover.cut:.3f}")
+        world.record(who, f"{'everything' if everything else root} forgets what was written since {failover.cut:.3f}")
         self._forget(failover)
 
     def struck(self, job_id: str, since: float | None = None) -> bool:
@@ -164,7 +164,7 @@ class Memory:
         shown = version.tree if version else None
         if shown is not now:
             who.faulty = True
-            world.tell(who, f"{point}: shows {root} as it was at {cut:.3f}")
+            world.record(who, f"{point}: shows {root} as it was at {cut:.3f}")
         return shown
 
     def _version(self, root: str, cut: float) -> Version | None:
@@ -175,7 +175,7 @@ class Memory:
         world = self._world
         self.failovers.append(failover)
         if ADMISSION in failover.tags:
-            self._forget_book(failover.cut)
+            self._forget_slot_table(failover.cut)
         for root in sorted(failover.tags - {ADMISSION}):
             self._forget_tree(root, failover.cut)
         for at, root, undo in self._undo:
@@ -203,7 +203,7 @@ class Memory:
         now = world.tree(root).jobs
         self.reopened.update(name for name, job in before.jobs.items() if job.ended and now.get(name) != job)
 
-    def _forget_book(self, cut: float) -> None:
+    def _forget_slot_table(self, cut: float) -> None:
         world, before = self._world, self._world.admission.entries
         self._slot_tables = [version for version in self._slot_tables if version[0] <= cut]
         world.admission.go_back(self._slot_tables[-1][1])

@@ -21,7 +21,7 @@ ADMIN_KEY = "key of an operator"
 WORKER_PATH = "/api/admin/agent-worker"
 _FIRST_SEED, _SCHEDULES = 600_000, 25
 _STOP, _START = 61, 62
-_AGAIN_SECONDS, _LOOKS_SECONDS = 7.0, 240.0
+_AGAIN_SECONDS, _POLLS_SECONDS = 7.0, 240.0
 
 
 def stopped_and_started() -> Iterator[Plan]:
@@ -51,8 +51,8 @@ class Operator:
             await self._until_done("DELETE", running=False)
             await asyncio.sleep(max(0.0, start_at - loop.seconds))
             await self._until_done("POST", running=True)
-        while loop.seconds < self._world.plan.calm_at + _LOOKS_SECONDS:
-            await asyncio.sleep(_LOOKS_SECONDS)
+        while loop.seconds < self._world.plan.calm_at + _POLLS_SECONDS:
+            await asyncio.sleep(_POLLS_SECONDS)
             await self._until_done("POST", running=True)
         self.at_work = False
 
@@ -61,7 +61,7 @@ class Operator:
         headers = {"authorization": f"Bearer {ADMIN_KEY}"}
         while True:
             forgets = len(world.memory.failovers)
-            answer = await self._caller.ask("operate", f"{world.base_url}{WORKER_PATH}", b"", headers, method)
+            answer = await self._caller.request("operate", f"{world.base_url}{WORKER_PATH}", b"", headers, method)
             if answer is not None and answer.status == 200:
                 view = json.loads(answer.body)
                 if view["running"] is not running and forgets == len(world.memory.failovers):

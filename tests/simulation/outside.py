@@ -18,7 +18,7 @@ from baton_events.ids import canonical_json, child_of, root_of
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
-from tests.simulation.scripts import CallPlan, Word
+from tests.simulation.scripts import CallPlan, Message
 from tests.simulation.waiting import ON_ANSWER, Answered
 
 if TYPE_CHECKING:
@@ -32,21 +32,21 @@ _YOUNG_SECONDS = 2 * STALE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Sent:
     """A word that was taken in: of which call (empty: an event), its outcome, when it was asked and answered."""
 
     job_id: str
     call_id: str
     outcome: str
-    asked_at: float
+    requested_at: float
     at: float
 
 
-def outcome_of(word: Word) -> dict[str, Any]:
+def outcome_of(message: Message) -> dict[str, Any]:
     """The outcome of an operation that a word tells."""
-    if word.value % 2:
-        return {"error": {"type": "operation_failed", "message": f"no {word.value}"}}
-    return {"ok": {"value": word.value}}
+    if message.value % 2:
+        return {"error": {"type": "operation_failed", "message": f"no {message.value}"}}
+    return {"ok": {"value": message.value}}
 
 
 class Outside:
@@ -61,7 +61,7 @@ class Outside:
         self._begun: set[str] = set()
         self._tenants: dict[str, str] = {}
         self.sent: dict[str, set[str]] = {}
-        self.taken: list[Said] = []
+        self.taken: list[Sent] = []
 
     def plan_of(self, agent: str) -> JobPlan:
         """The submission to which an agent belongs."""
@@ -70,10 +70,10 @@ class Outside:
     def accepted(self, plan: JobPlan, job_id: str) -> None:
         """A job was accepted: events will happen to it, and somebody looks at it."""
         self._tenants[job_id] = plan.tenant
-        for number, word in enumerate(plan.words):
-            self._world.start(self._say, word, f"{plan.agent}/{number}", job_id, "")
-        for number, at in enumerate(plan.looks):
-            self._world.start(self._look, at, f"{plan.agent}/look{number}", job_id)
+        for number, message in enumerate(plan.words):
+            self._world.start(self._send, message, f"{plan.agent}/{number}", job_id, "")
+        for number, at in enumerate(plan.checks):
+            self._world.start(self._check, at, f"{plan.agent}/look{number}", job_id)
 
     def claim_result(self, context: ToolContext, number: int) -> None:
         """A tool whose call is to wait has begun; the first time, those who will speak to it hear of it."""
@@ -84,9 +84,9 @@ class Outside:
         self._begun.add(call_id)
         call = self._call(job, number)
         assert call.wait is not None, "its tool is one that waits"
-        for at, word in enumerate(call.wait.words):
-            about = "" if word.event else call_id
-            world.start(self._say, word, f"{call_id}/{at}", context.job_id, about)
+        for at, message in enumerate(call.wait.words):
+            about = "" if message.event else call_id
+            world.start(self._send, message, f"{call_id}/{at}", context.job_id, about)
         if call.wait.cancel_at:
             world.start(self._cancel, call.wait.cancel_at, call_id)
 
@@ -97,32 +97,32 @@ class Outside:
         self._tenants[root_of(job.id)] = plan.tenant
         return plan.scripts()[job.agent].turns[turn - 1].calls[position]
 
-    async def _say(self, word: Word, label: str, job_id: str, call_id: str) -> None:
+    async def _send(self, message: Message, label: str, job_id: str, call_id: str) -> None:
         """Complete an operation, or tell of an event; again after an error, and sometimes once more."""
         young_until = self._world.loop.seconds + _YOUNG_SECONDS
-        await asyncio.sleep(word.at)
+        await asyncio.sleep(message.at)
         kind = "complete" if call_id else "event"
         caller = Caller(self._world, label, job_id)
 
         async def once() -> Answer | None:
-            asked_at = self._world.loop.seconds
+            requested_at = self._world.loop.seconds
             if call_id:
-                outcome = canonical_json(outcome_of(word))
-                answer = await self._complete(caller, word, call_id, outcome)
+                outcome = canonical_json(outcome_of(message))
+                answer = await self._complete(caller, message, call_id, outcome)
             else:
                 outcome = canonical_json({"ok": {"said": f"{label}#{caller.calls}"}})
-                answer = await self._event(caller, word, job_id, outcome)
+                answer = await self._event(caller, message, job_id, outcome)
             if answer is not None:
-                said = Said(job_id, call_id, outcome, asked_at, self._world.loop.seconds)
-                young = asked_at < young_until
-                told = Answered(self._world, kind, said, answer, caller.faulty, young, caller.last)
-                self._world.check(ON_ANSWER, told)
+                shown = Sent(job_id, call_id, outcome, requested_at, self._world.loop.seconds)
+                young = requested_at < young_until
+                found = Answered(self._world, kind, shown, answer, caller.faulty, young, caller.last)
+                self._world.check(ON_ANSWER, found)
                 if answer.status == 202 or (answer.status == 200 and json.loads(answer.body)["applied"]):
-                    self.taken.append(said)
+                    self.taken.append(shown)
             return answer
 
-        await self._repeating(once, word.repeats, number_of(label))
-        if word.twice:
+        await self._repeating(once, message.repeats, number_of(label))
+        if message.twice:
             await once()
 
     async def _repeating(
@@ -134,19 +134,19 @@ class Outside:
                 return
             await asyncio.sleep(0.1 + 40 * self._world.dice.roll(_AGAIN, number, time) ** 2)
 
-    async def _complete(self, caller: Caller, word: Word, call_id: str, outcome: str) -> Answer | None:
+    async def _complete(self, caller: Caller, message: Message, call_id: str, outcome: str) -> Answer | None:
         self.sent.setdefault(call_id, set()).add(outcome)
-        told = outcome_of(word)
-        body: dict[str, Any] = {"success": "ok" in told}
-        body |= {"result": told["ok"]} if "ok" in told else {"error": told["error"]["message"]}
+        found = outcome_of(message)
+        body: dict[str, Any] = {"success": "ok" in found}
+        body |= {"result": found["ok"]} if "ok" in found else {"error": found["error"]["message"]}
         url = f"{self._world.base_url}{OPERATIONS_PATH}/op_{call_id}/complete"
-        return await caller.ask("complete", url, json.dumps(body).encode(), {"x-api-key": OPERATIONS_KEY}, "POST")
+        return await caller.request("complete", url, json.dumps(body).encode(), {"x-api-key": OPERATIONS_KEY}, "POST")
 
-    async def _event(self, caller: Caller, word: Word, job_id: str, outcome: str) -> Answer | None:
+    async def _event(self, caller: Caller, message: Message, job_id: str, outcome: str) -> Answer | None:
         self.sent.setdefault(job_id, set()).add(outcome)
         url = f"{self._world.base_url}{SUBMIT_PATH}/{job_id}/events"
-        body = {"name": word.event, "data": json.loads(outcome)["ok"]}
-        return await caller.ask("event", url, json.dumps(body).encode(), self._key(job_id), "POST")
+        body = {"name": message.event, "data": json.loads(outcome)["ok"]}
+        return await caller.request("event", url, json.dumps(body).encode(), self._key(job_id), "POST")
 
     async def _cancel(self, at: float, call_id: str) -> None:
         """Cancel the job that a call has started, if it has."""
@@ -157,7 +157,7 @@ class Outside:
         world.cancelling.add(job_id)
         caller = Caller(world, job_id, job_id)
         url = f"{world.base_url}{SUBMIT_PATH}/{job_id}"
-        answer = await caller.ask("cancel", url, b'{"action":"cancel"}', self._key(job_id), "PATCH")
+        answer = await caller.request("cancel", url, b'{"action":"cancel"}', self._key(job_id), "PATCH")
         if answer is not None and answer.status == 200:
             world.cancelled.add(job_id)
         elif (
@@ -167,16 +167,18 @@ class Outside:
         ):
             world.broken("an_api_answer_is_a_known_one", f"cancel {job_id}: {answer}")
 
-    async def _look(self, at: float, label: str, job_id: str) -> None:
+    async def _check(self, at: float, label: str, job_id: str) -> None:
         """Read the job, and each of those below it."""
         world = self._world
         await asyncio.sleep(at)
         for name in [job_id, *(name for name in world.tree(job_id).jobs if name.startswith(f"{job_id}."))]:
             before, now_ms = world.tree(name), world.now_ms()
             caller = Caller(world, f"{label}:{name}", name)
-            answer = await caller.ask("look", f"{world.base_url}{SUBMIT_PATH}/{name}", b"", self._key(job_id), "GET")
+            answer = await caller.request(
+                "look", f"{world.base_url}{SUBMIT_PATH}/{name}", b"", self._key(job_id), "GET"
+            )
             if answer is not None and answer.status == 200 and world.tree(name) is before and not caller.faulty:
-                seen = Said(name, "", answer.body.decode(), now_ms / 1000, world.loop.seconds)
+                seen = Sent(name, "", answer.body.decode(), now_ms / 1000, world.loop.seconds)
                 world.check(ON_ANSWER, Answered(world, "look", seen, answer, faulty=False, young=False))
             elif answer is not None and answer.status not in (200, 404, 503) and job_id not in world.returns.deleting:
                 world.broken("an_api_answer_is_a_known_one", f"look {name}: {answer}")

@@ -21,7 +21,7 @@ from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
-_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _TOLD = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
+_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _STORIES = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -153,8 +153,8 @@ class Plan:
     def prompt_limit_bytes(self) -> int:
         """So much may a turn be told at once: in some worlds with limits less than a large input has."""
         dice = Dice(self.seed)
-        small = self.limited and dice.chance(0.3, _TOLD)
-        return dice.whole(RESULT_LIMIT_BYTES, 6_000, _TOLD, 1) if small else USUAL_PROMPT_LIMIT_BYTES
+        small = self.limited and dice.chance(0.3, _STORIES)
+        return dice.whole(RESULT_LIMIT_BYTES, 6_000, _STORIES, 1) if small else USUAL_PROMPT_LIMIT_BYTES
 
     @property
     def deployed_at(self) -> float:

@@ -28,28 +28,28 @@ def planned(plan: TurnPlan, calls: Sequence[Call], turn: int) -> Call:
     return Call("make_plan", {"steps": steps})
 
 
-def told_of(message: ToolMessage) -> str:
+def content_of(message: ToolMessage) -> str:
     """What a model that reads makes of a result: its error, or the word of a call that waited."""
     if message.is_error:
         return str(message.content["type"])
     return canonical_json(message.content) if message.tool in WAITING_TOOLS else ""
 
 
-def seen_of_plan(told: ToolMessage, messages: Sequence[Message]) -> Iterator[tuple[str, int, str]]:
+def seen_of_plan(found: ToolMessage, messages: Sequence[Message]) -> Iterator[tuple[str, int, str]]:
     """The same of each step of a plan that is over: its tool, its number, and what came of it."""
     made = next(
         call
         for message in messages
         if isinstance(message, ModelMessage)
         for call in message.calls
-        if call.call_id == told.call_id
+        if call.call_id == found.call_id
     )
-    turn = number_in(told.call_id) // 100
+    turn = number_in(found.call_id) // 100
     for step in made.arguments["steps"]:
-        stored = told.content[step["name"]]
+        stored = found.content[step["name"]]
         content = stored["ok"] if "ok" in stored else stored["error"]
-        result = ToolMessage(told.call_id, step["tool"], content, is_error="ok" not in stored)
-        yield step["tool"], 100 * turn + int(step["name"][1:]), told_of(result)
+        result = ToolMessage(found.call_id, step["tool"], content, is_error="ok" not in stored)
+        yield step["tool"], 100 * turn + int(step["name"][1:]), content_of(result)
 
 
 def number_in(call_id: str) -> int:

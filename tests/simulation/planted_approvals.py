@@ -13,13 +13,13 @@ from baton.engine.commit import tree as rule_of_trees
 from baton.engine.commit.answers import SignalAnswer, SignalResult
 from baton.engine.effects import Decision, RunTool
 from baton.engine.state import State
-from baton.engine.step_results import ToolAsks
+from baton.engine.step_results import ToolNeedsApproval
 from baton.engine.work_items import WorkItem
 from baton.executors import tool_run
 from tests.simulation.planting import Defect, Patch, answering_step, constant
 
 _Approved = Callable[[State, int], Decision | engine_approvals.Refused]
-_Asks = Callable[[State, ToolAsks, int], Decision]
+_Questions = Callable[[State, ToolNeedsApproval, int], Decision]
 
 
 def _running_what_was_refused(approved: _Approved) -> _Approved:
@@ -35,36 +35,36 @@ def _running_what_was_refused(approved: _Approved) -> _Approved:
     return running
 
 
-def _approving_when_time_is_up(asks: _Asks) -> _Asks:
-    def asking(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
-        decision = asks(state, step_result, now_ms)
+def _approving_when_time_is_up(requests: _Questions) -> _Questions:
+    def requesting(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:
+        decision = requests(state, step_result, now_ms)
         assert decision.changes is not None, "a question changes the job"
         items = tuple(
             structs.replace(item, timeout_result='{"ok":{"arguments":null}}') for item in decision.changes.items
         )
         return structs.replace(decision, changes=structs.replace(decision.changes, items=items))
 
-    return asking
+    return requesting
 
 
-def _asking_extra_usage(asks: _Asks) -> _Asks:
+def _usage_of_the_question(requests: _Questions) -> _Questions:
     """Nobody sees that the call is not over while somebody is asked about it."""
 
-    def asking(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
-        decision = asks(state, step_result, now_ms)
+    def requesting(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:
+        decision = requests(state, step_result, now_ms)
         assert decision.changes is not None, "a question changes the job"
         items = tuple(structs.replace(item, approval_of_call="") for item in decision.changes.items)
         return structs.replace(decision, changes=structs.replace(decision.changes, items=items))
 
-    return asking
+    return requesting
 
 
 def _without_edits(_restored: Callable[..., Any]) -> Callable[..., Any]:
     return lambda _edited, original: original
 
 
-def _two_firsts(told: SignalAnswer, *_arguments: Any) -> SignalAnswer:
-    return replace(told, signal_result=SignalResult.FIRST) if told.signal_result is SignalResult.OTHER else told
+def _two_firsts(found: SignalAnswer, *_arguments: Any) -> SignalAnswer:
+    return replace(found, signal_result=SignalResult.FIRST) if found.signal_result is SignalResult.OTHER else found
 
 
 def _never_blocked(_blocked: Callable[..., bool]) -> Callable[..., bool]:
@@ -90,52 +90,52 @@ def _whatever_it_is_about(undecided: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, principal, checkpoint_id, _digest: undecided(self, principal, checkpoint_id, "")
 
 
-def _asked(name: str, invariant: str, *patches: Patch) -> Defect:
+def _requested(name: str, invariant: str, *patches: Patch) -> Defect:
     return Defect(name, invariant, patches, approvals=True)
 
 
 DEFECTS = (
-    _asked(
+    _requested(
         "a tool that needs approval runs without",
         "what_runs_was_approved",
         constant(tool_run, "_is_approved", answer=True),
     ),
-    _asked(
+    _requested(
         "a call that was refused runs",
         "what_runs_was_approved",
         Patch(engine_approvals, "approved", _running_what_was_refused),
     ),
-    _asked(
+    _requested(
         "no decision in time is a yes",
         "what_runs_was_approved",
-        Patch(engine_approvals, "asks", _approving_when_time_is_up),
+        Patch(engine_approvals, "wait_for_approval", _approving_when_time_is_up),
     ),
-    _asked(
+    _requested(
         "an edited call runs as it was asked for",
         "what_runs_was_approved",
         Patch(engine_approvals, "restored", _without_edits),
     ),
-    _asked(
+    _requested(
         "a step starts while somebody is asked about the one before it",
         "a_step_starts_after_those_before_it",
-        Patch(engine_approvals, "asks", _asking_extra_usage),
+        Patch(engine_approvals, "wait_for_approval", _usage_of_the_question),
     ),
-    _asked(
+    _requested(
         "what waits for a decision is not seen to be open",
         "a_step_starts_after_those_before_it",
         Patch(rule_of_trees, "blocked", _never_blocked),
     ),
-    _asked(
+    _requested(
         "two decisions are said to count",
         "a_decision_that_counts_is_recorded",
         answering_step("signal", _two_firsts),
     ),
-    _asked(
+    _requested(
         "a decision about something else counts",
         "a_decision_is_answered_as_it_should_be",
         Patch(approvals.Approvals, "_undecided", _whatever_it_is_about),
     ),
-    _asked(
+    _requested(
         "asking a person is an attempt of the tool",
         "an_attempt_is_the_next_one",
         Patch(tool_call, "started", _counting_questions),

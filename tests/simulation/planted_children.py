@@ -13,7 +13,7 @@ from baton.engine.commit.answers import Claim
 from baton.engine.effects import Changes, Decision
 from baton.engine.work_items import ItemKind
 from baton.executors import tool_run
-from baton.recovery import sweep
+from baton.recovery import reconciler
 from baton_events.ids import job_of_call
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, in_waiting_worlds, replaced
@@ -30,7 +30,7 @@ def _recorded_only(_original: Any) -> Callable[..., Tree]:
     return recorded
 
 
-def _wishing_for_nothing(without_children: Callable[..., Tree]) -> Callable[..., Tree]:
+def _requesting_no_slot(without_children: Callable[..., Tree]) -> Callable[..., Tree]:
     def leaking(self: Tree, *rest: Any) -> Tree:
         tree = without_children(self, *rest)
         new = {key for key, item in tree.items.items() if item.kind is ItemKind.SLOT_REQUEST and key not in self.items}
@@ -56,7 +56,7 @@ def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _remembering_forgotten(over: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda tree, looked, now_ms: over(tree, replace(looked, forgotten=()), now_ms)
+    return lambda tree, reconciled, now_ms: over(tree, replace(reconciled, forgotten=()), now_ms)
 
 
 def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:
@@ -91,7 +91,7 @@ DEFECTS = (
     in_waiting_worlds(
         "a child that ends with its parent keeps its slot",
         "who_ends_gives_its_slot_back",
-        Patch(writing, "without_children", _wishing_for_nothing),
+        Patch(writing, "without_children", _requesting_no_slot),
     ),
     in_waiting_worlds(
         "a child needs its parent's session", "no_slot_stays_free", constant(slots, "is_child", answer=False)
@@ -109,7 +109,7 @@ DEFECTS = (
     Defect(
         "a child that a failover forgot keeps its slot",
         "the_book_is_empty_at_last",
-        (Patch(sweep, "over", _remembering_forgotten),),
+        (Patch(reconciler, "over", _remembering_forgotten),),
         plans=True,
     ),
     in_waiting_worlds(

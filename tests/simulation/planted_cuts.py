@@ -53,8 +53,8 @@ def _unmarked_after(
     def unmarked(claim: Any, tree: Tree, *arguments: Any) -> tuple[Tree, Committed]:
         before = tree.items
         tree, committed = inline_continuation(claim, tree, *arguments)
-        told = {item.key: before[item.key] for item in committed.pending if not item.owner}
-        return replace(tree, items=tree.items | told), committed
+        found = {item.key: before[item.key] for item in committed.pending if not item.owner}
+        return replace(tree, items=tree.items | found), committed
 
     return unmarked
 

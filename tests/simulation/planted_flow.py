@@ -19,7 +19,7 @@ from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.executors import tool_run
 from baton.queue import dispatch
 from baton.queue.dispatch import Outcome
-from baton.recovery import redelivery, sweep
+from baton.recovery import reconciler, redelivery
 from baton.runtime import invocation, pipeline
 from baton.storage.redis.store import TreeStore
 from baton.testing.virtual_loop import Crashed
@@ -111,7 +111,7 @@ def _any_epoch(take: Callable[..., Any]) -> Callable[..., Any]:
     return anything
 
 
-def _told_once(take: Callable[..., Any]) -> Callable[..., Any]:
+def _notified_once(take: Callable[..., Any]) -> Callable[..., Any]:
     def once(slot_table: Any, *rest: Any, **named: Any) -> Any:
         taken = take(slot_table, *rest, **named)
         new = tuple(name for name in taken.granted if name not in slot_table or not slot_table[name].slot)
@@ -171,7 +171,7 @@ def _always_epoch_0(first_slot_state: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _only_once(handle: Callable[..., Any]) -> Callable[..., Any]:
-    async def once(self: sweep.Sweep, *arguments: Any, again: bool, **named: Any) -> Outcome:
+    async def once(self: reconciler.Reconciler, *arguments: Any, again: bool, **named: Any) -> Outcome:
         if again:
             return Outcome("swept before")
         outcome: Outcome = await handle(self, *arguments, again=again, **named)
@@ -236,8 +236,8 @@ DEFECTS = (
         (Patch(calls, "started", _other_arguments),),
     ),
     Defect("limits are not checked", "limits_hold", (constant(turns, "exhausted_limit", None),)),
-    Defect("a request with a lower epoch is obeyed", "a_later_word_stays", _patches_of_take(_any_epoch)),
-    Defect("a slot is told once only", "every_item_is_guaranteed", _patches_of_take(_told_once)),
+    Defect("a request with a lower epoch is obeyed", "a_later_update_stays", _patches_of_take(_any_epoch)),
+    Defect("a slot is told once only", "every_item_is_guaranteed", _patches_of_take(_notified_once)),
     Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),
     Defect(
         "two jobs of a session run at once", "one_job_of_a_session_at_a_time", (Patch(admission, "lines", _no_lines),)
@@ -264,7 +264,7 @@ DEFECTS = (
     Defect(
         "a redelivered sweep dispatches nothing",
         "every_item_is_guaranteed",
-        (Patch(sweep.Sweep, "handle", _only_once),),
+        (Patch(reconciler.Reconciler, "handle", _only_once),),
     ),
     Defect("a job that ended keeps its slot", "every_job_ends", (Patch(Tree, "settled", _never_gone),)),
 )

@@ -45,7 +45,7 @@ DEFECTS = (
     ),
     Defect(
         "a turn that kills has always another start",
-        "a_turn_that_kills_is_not_asked_for_ever",
+        "a_turn_that_kills_is_not_run_for_ever",
         (constant(turn, "no_start_left", answer=False),),
         kills=True,
     ),

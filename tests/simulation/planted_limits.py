@@ -23,8 +23,8 @@ def _twice(encode: Callable[..., str]) -> Callable[..., str]:
 
 def _with_copies(view: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     def longer(*arguments: Any, **named: Any) -> dict[str, Any]:
-        told = view(*arguments, **named)
-        return {**told, "copies": [json.dumps(told)] * _COPIES}
+        found = view(*arguments, **named)
+        return {**found, "copies": [json.dumps(found)] * _COPIES}
 
     return longer
 
@@ -36,13 +36,13 @@ def _as_too_much(judge: Callable[[int, int], Any]) -> Callable[[int, int], Any]:
 DEFECTS = (
     Defect(
         "a turn is told whatever there is",
-        "no_turn_is_told_too_much",
+        "no_turn_is_given_too_much",
         (constant(bounded, "prompt_too_large", None),),
         limits=True,
     ),
     Defect(
         "little is too much to tell",
-        "only_a_long_job_is_too_long_to_tell",
+        "only_a_long_job_is_too_long_to_send",
         (Patch(bounded, "prompt_too_large", _as_too_much),),
         limits=True,
     ),

@@ -18,23 +18,23 @@ def _by_its_own_clock(arm: Callable[..., Any]) -> Callable[..., Any]:
     return later
 
 
-def _asking_for_nothing(_original: Any) -> Any:
-    async def look(self: StoreAway, at_ms: int) -> Outcome:
+def _requesting_nothing(_original: Any) -> Any:
+    async def check(self: StoreAway, at_ms: int) -> Outcome:
         try:
-            await self._admission.may_ask_for_sweep(at_ms)
+            await self._admission.may_request_reconcile(at_ms)
         except StoreError:
             await self._arm(at_ms)
         return Outcome("looked")
 
-    return look
+    return check
 
 
 DEFECTS = (
-    Defect("nobody looks whether the store is back", _GOES_ON, (idle(StoreAway, "look_later"),), away=True),
+    Defect("nobody looks whether the store is back", _GOES_ON, (idle(StoreAway, "check_later"),), away=True),
     Defect(
         "the store is back, and no sweep is asked for",
         _GOES_ON,
-        (Patch(StoreAway, "look", _asking_for_nothing),),
+        (Patch(StoreAway, "check", _requesting_nothing),),
         away=True,
     ),
     Defect(

@@ -13,7 +13,7 @@ from baton.engine.all_jobs import slots
 from baton.engine.commit import operations
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.recovery import dead_letters, sweep
+from baton.recovery import dead_letters, reconciler
 from baton_events.errors import StoreError
 from tests.fakes import Tree
 from tests.simulation import versions
@@ -125,7 +125,7 @@ DEFECTS = (
     Defect(
         "a tombstone leaves at once",
         "work_begins_with_a_slot",
-        (replaced(sweep, "TOMBSTONE_MS", -(10**9)), replaced(slots, "TOMBSTONE_MS", -(10**9))),
+        (replaced(reconciler, "TOMBSTONE_MS", -(10**9)), replaced(slots, "TOMBSTONE_MS", -(10**9))),
     ),
     Defect(
         "a new job comes before a wake-up",

@@ -90,9 +90,9 @@ def _counting_down(commit: _Step) -> _Step:
                 counted.setdefault(group, Counter()).setdefault(claim.item_key, len(groups))
         if join is None:
             return tree, committed
-        asked = counted.setdefault(join.group, Counter())
-        asked[claim.item_key] -= 1
-        if sum(asked.values()) == 0:
+        requested = counted.setdefault(join.group, Counter())
+        requested[claim.item_key] -= 1
+        if sum(requested.values()) == 0:
             item = replace(join.item, relay_id=claim.message_id)
             tree = _with_items(tree, lambda items: {**items, item.key: item})
         return tree, replace(committed, pending=tree.pending(claim.message_id, claim.now_ms))
@@ -218,11 +218,13 @@ DEFECTS = (
         (Patch(operations, "commit", _counting_down),),
     ),
     Defect(
-        "a creation overwrites the job that is there", "books_only_grow", (Patch(operations, "create", _overwriting),)
+        "a creation overwrites the job that is there",
+        "the_ledger_only_grows",
+        (Patch(operations, "create", _overwriting),),
     ),
     Defect(
         "a COMMIT does not keep what was spent",
-        "books_only_grow",
+        "the_ledger_only_grows",
         (Patch(operations, "commit", _booking_nothing),),
     ),
     Defect(

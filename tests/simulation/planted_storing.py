@@ -15,10 +15,10 @@ _check = StoredQuota.check
 
 async def _later(self: StoredQuota, tenant: str) -> None:
     """Ask nobody yet."""
-    _ASKED[tenant] = self
+    _REQUESTED[tenant] = self
 
 
-_ASKED: dict[str, StoredQuota] = {}
+_REQUESTED: dict[str, StoredQuota] = {}
 
 
 def _checking(send: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
@@ -27,7 +27,7 @@ def _checking(send: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[st
     async def witnessing(self: Backup) -> str:
         message_id = await send(self)
         if isinstance(self.command, Submission):
-            await _check(_ASKED[self.job.tenant], self.job.tenant)
+            await _check(_REQUESTED[self.job.tenant], self.job.tenant)
         return message_id
 
     return witnessing

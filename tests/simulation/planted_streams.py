@@ -78,9 +78,9 @@ def _from_memory(streamed_text: Callable[..., Any]) -> Callable[..., Any]:
     return everything
 
 
-async def _withdrawn_in_mind(said: TextStream) -> None:
+async def _withdrawn_in_mind(shown: TextStream) -> None:
     """What was said before is forgotten here, and stays in the stream."""
-    said._held = said._waiting = said._sent = ""
+    shown._held = shown._waiting = shown._sent = ""
 
 
 def _one_late(after: Callable[[Any], int]) -> Callable[[Any], int]:

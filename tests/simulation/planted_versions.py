@@ -80,7 +80,7 @@ DEFECTS = (
     ),
     Defect(
         "another version stores calls without their arguments",
-        "a_call_keeps_what_was_asked",
+        "a_call_keeps_its_arguments",
         (Patch(store_faults, "as_another_version_writes", _forgetting_arguments),),
         deploys=True,
     ),

@@ -17,47 +17,47 @@ from baton.engine.effects import Decision
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.runtime import invocation
 from baton.sdk.records import FOREVER_MS
-from baton.storage.in_memory import admission as book_in_memory
+from baton.storage.in_memory import admission as slot_table_in_memory
 from baton_events.schema import Completion, Occurrence
 from tests.fakes import Tree
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import Patch, answering_step, constant, idle, in_waiting_worlds, replaced
 
-_Told = Callable[[Tree, str, Signal, str, int], Tree]
+_Signal = Callable[[Tree, str, Signal, str, int], Tree]
 
 
 def _open_waits(tree: Tree, job_id: str) -> list[WorkItem]:
     return [item for item in tree.items.values() if item.kind is ItemKind.WAIT and item.job_id == job_id]
 
 
-def _dropping_early_outcomes(told: _Told) -> _Told:
+def _dropping_early_outcomes(found: _Signal) -> _Signal:
     def dropping(self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
         waits = any(item.call_id == signal.call_id for item in _open_waits(self, job_id))
-        return told(self, job_id, signal, *rest) if waits or not signal.call_id else self
+        return found(self, job_id, signal, *rest) if waits or not signal.call_id else self
 
     return dropping
 
 
-def _result_at_once(told: _Told) -> _Told:
+def _result_at_once(found: _Signal) -> _Signal:
     def at_once(self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
-        tree = told(self, job_id, signal, *rest)
+        tree = found(self, job_id, signal, *rest)
         return tree.with_result(job_id, signal.call_id, signal.outcome) if signal.call_id else tree
 
     return at_once
 
 
-def _losing_events(told: _Told) -> _Told:
+def _losing_events(found: _Signal) -> _Signal:
     def losing(self: Tree, *rest: Any) -> Tree:
-        return structs.replace(told(self, *rest), events=self.events)
+        return structs.replace(found(self, *rest), events=self.events)
 
     return losing
 
 
-def _waking_all(told: _Told) -> _Told:
+def _waking_all(found: _Signal) -> _Signal:
     """An event ends each wait for it."""
 
     def waking(self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
-        tree = told(self, job_id, signal, message_id, now_ms)
+        tree = found(self, job_id, signal, message_id, now_ms)
         for item in tree.waits(job_id, now_ms):
             if signal.event and item.event == signal.event:
                 tree = tree.with_result(job_id, item.call_id, signal.outcome).woken(item, message_id, now_ms)
@@ -66,11 +66,11 @@ def _waking_all(told: _Told) -> _Told:
     return waking
 
 
-def _waking_others(told: _Told) -> _Told:
+def _waking_others(found: _Signal) -> _Signal:
     """Whatever comes ends all waits of the job."""
 
     def waking(self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
-        tree = told(self, job_id, signal, message_id, now_ms)
+        tree = found(self, job_id, signal, message_id, now_ms)
         for item in tree.waits(job_id, now_ms):
             tree = tree.woken(item, message_id, now_ms)
         return tree
@@ -91,10 +91,10 @@ def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., 
 
 def _last_wins(tell: Callable[..., Any]) -> Callable[..., Any]:
     def last_wins(tree: Tree, job_id: str, message_id: str, signal: Signal, *rest: Any) -> tuple[Tree, SignalAnswer]:
-        tree, told = tell(tree, job_id, message_id, signal, *rest)
-        if told.signal_result is SignalResult.OTHER and signal.call_id in tree.results[job_id]:
+        tree, found = tell(tree, job_id, message_id, signal, *rest)
+        if found.signal_result is SignalResult.OTHER and signal.call_id in tree.results[job_id]:
             tree = tree.with_result(job_id, signal.call_id, signal.outcome)
-        return tree, told
+        return tree, found
 
     return last_wins
 
@@ -105,8 +105,8 @@ def _deaf_backup(tell: Callable[..., Any]) -> Callable[..., Any]:
     ) -> tuple[Tree, SignalAnswer]:
         if CURRENT.get().kind == "witness" and signal.call_id and job_id in tree.jobs:
             return tree, SignalAnswer(SignalResult.OTHER, tree.jobs[job_id], tree.pending(message, now_ms))
-        tree, told = tell(tree, job_id, message, signal, now_ms, *rest)
-        return tree, told
+        tree, found = tell(tree, job_id, message, signal, now_ms, *rest)
+        return tree, found
 
     return deaf
 
@@ -114,13 +114,13 @@ def _deaf_backup(tell: Callable[..., Any]) -> Callable[..., Any]:
 def _knowing_its_calls(tell: Callable[..., Any]) -> Callable[..., Any]:
     """A failover forgot the call that an outcome is of: it is told later, which may be too late."""
 
-    def told(tree: Tree, job_id: str, message: str, signal: Signal, *rest: Any) -> tuple[Tree, SignalAnswer]:
+    def found(tree: Tree, job_id: str, message: str, signal: Signal, *rest: Any) -> tuple[Tree, SignalAnswer]:
         if signal.call_id and signal.call_id not in tree.calls.get(job_id, {}):
             return tree, SignalAnswer(SignalResult.UNKNOWN)
-        tree, heard = tell(tree, job_id, message, signal, *rest)
-        return tree, heard
+        tree, received = tell(tree, job_id, message, signal, *rest)
+        return tree, received
 
-    return told
+    return found
 
 
 def _timing_out(begin: Callable[..., Any]) -> Callable[..., Any]:
@@ -187,8 +187,8 @@ def _unwitnessed(send: Callable[..., Any]) -> Callable[..., Any]:
     return unwitnessed
 
 
-def _refusing_repeats(told: SignalAnswer, *_arguments: Any) -> SignalAnswer:
-    return replace(told, signal_result=SignalResult.OTHER) if told.signal_result is SignalResult.AGAIN else told
+def _refusing_repeats(found: SignalAnswer, *_arguments: Any) -> SignalAnswer:
+    return replace(found, signal_result=SignalResult.OTHER) if found.signal_result is SignalResult.AGAIN else found
 
 
 def _nothing_in_time(waits: Callable[..., Decision]) -> Callable[..., Decision]:
@@ -237,7 +237,7 @@ DEFECTS = (
     in_waiting_worlds(
         "a waiting job keeps its slot",
         "who_wants_no_slot_holds_none",
-        Patch(book_in_memory, "take", _taking_nothing_back),
+        Patch(slot_table_in_memory, "take", _taking_nothing_back),
     ),
     in_waiting_worlds(
         "a timer on its way ends its wait", "no_item_begins_early", Patch(operations, "claim", _beginning_early)
@@ -271,7 +271,7 @@ DEFECTS = (
         answering_step("signal", _refusing_repeats),
     ),
     in_waiting_worlds(
-        "a time-out is no outcome", "what_ends_a_wait_was_said", Patch(tool_call, "waits", _nothing_in_time)
+        "a time-out is no outcome", "what_ends_a_wait_was_sent", Patch(tool_call, "waits", _nothing_in_time)
     ),
     in_waiting_worlds(
         "a waiting job does not say for what",

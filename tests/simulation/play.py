@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation.plan import ALL_FAULTS, Plan, make_plan
-from tests.simulation.reports import told_to_the_story
+from tests.simulation.reports import added_to_the_story
 from tests.simulation.world import Broken, World
 
 # A world that is closed is gone at once; to look for the rest more often takes a twelfth of a schedule.
@@ -59,10 +59,10 @@ class Summary:
         return sorted(point for point in points if point not in self.crashes)
 
 
-def play(plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, told: bool = False) -> World:
+def play(plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, keeps_story: bool = False) -> World:
     """Play one schedule; the world that it made, at its end."""
-    with told_to_the_story():
-        world = World(plan, loop, muted, told=told)
+    with added_to_the_story():
+        world = World(plan, loop, muted, keeps_story=keeps_story)
         world.run()
     return world
 

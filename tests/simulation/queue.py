@@ -102,7 +102,7 @@ class SimQueue:
         if len(messages) == 1 or not world.faults.strikes("refuse", f"{who.name}:{who.calls}:batch"):
             return [self.accept(*each) for each in zip(messages, delays, strict=True)]
         taken = [world.dice.chance(0.5, _PARTIAL, who.number, who.calls, position) for position in range(len(messages))]
-        world.tell(who, f"the queue takes {sum(taken)} of {len(messages)} messages")
+        world.record(who, f"the queue takes {sum(taken)} of {len(messages)} messages")
         good = [position for position, good in enumerate(taken) if good]
         accepted = {position: self.accept(messages[position], delays[position]) for position in good}
         failed = {position: "quota" for position, good in enumerate(taken) if not good}

@@ -18,7 +18,7 @@ class _IntoTheStory(logging.Handler):
 
 
 @contextmanager
-def told_to_the_story() -> Iterator[None]:
+def added_to_the_story() -> Iterator[None]:
     """While this lasts, errors of the product's log go to the story of the world that is played."""
     log, handler = logging.getLogger("baton"), _IntoTheStory()
     before = (log.level, log.propagate)

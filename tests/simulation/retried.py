@@ -19,10 +19,10 @@ def each_retry_begins_one_run(write: Write) -> str | None:
         old = write.before.jobs.get(job_id)
         if old is None or job.run == old.run:
             continue
-        asked = write.world.returns.asked[job_id]
-        if not old.ended or job.run != old.run + 1 or job.run - 1 > asked:
+        requested = write.world.returns.requested[job_id]
+        if not old.ended or job.run != old.run + 1 or job.run - 1 > requested:
             return (
-                f"{write.op} begins run {job.run} of {job_id}, after {old.run} ({old.status}), asked for {asked} times"
+                f"{write.op} begins run {job.run} of {job_id}, after {old.run} ({old.status}), of {requested} retries"
             )
     return None
 
@@ -93,5 +93,5 @@ def check_deletions(world: "World") -> None:
     """Whoever was told that a job's data is deleted was told the truth, unless it was retried after a failover."""
     for job_id in world.returns.deleted:
         job = world.tree(job_id).jobs.get(job_id)
-        if job is not None and not (world.memory.ever_lost_writes(job_id) and world.returns.asked[job_id]):
+        if job is not None and not (world.memory.ever_lost_writes(job_id) and world.returns.requested[job_id]):
             world.broken("what_was_said_to_be_deleted_is_gone", f"{job_id} was said to be deleted, and is {job}")

@@ -45,13 +45,13 @@ def _with_returns(dice: Dice, job: JobPlan) -> JobPlan:
 class Returns:
     """What one world knows of those who came back.
 
-    `asked`: how often somebody asked to retry a job. `deleting`: jobs that somebody asked to delete; `deleted`: those
+    `requested`: how often the retry of a job was. `deleting`: jobs whose deletion was requested; `deleted`: those
     that were said to be. `cancelled_runs`: in which runs somebody saw a job when they asked to cancel it.
     """
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self.asked: Counter[str] = Counter()
+        self.requested: Counter[str] = Counter()
         self.deleting: set[str] = set()
         self.deleted: set[str] = set()
         self.cancelled_runs: dict[str, set[int]] = {}
@@ -77,14 +77,14 @@ class Returns:
                 await self._retry(caller, job_id, key, what.what)
 
     async def _retry(self, caller: Caller, job_id: str, key: dict[str, str], begin: str) -> None:
-        self.asked[job_id] += 1
+        self.requested[job_id] += 1
         body = json.dumps({"action": "retry", "from": begin}).encode()
-        answer = await caller.ask("retry", self._url(job_id), body, key, "PATCH")
+        answer = await caller.request("retry", self._url(job_id), body, key, "PATCH")
         self._check("retry", job_id, answer)
         if answer is not None and answer.status == 200:
-            self._told_to_run(job_id, json.loads(answer.body)["status"])
+            self._asked_to_run(job_id, json.loads(answer.body)["status"])
 
-    def _told_to_run(self, job_id: str, status: str) -> None:
+    def _asked_to_run(self, job_id: str, status: str) -> None:
         """Whoever is told that it runs again is told the truth."""
         world, job = self._world, self._world.tree(job_id).jobs.get(job_id)
         fails = world.memory.lost_writes(job_id) or job_id in self.deleting
@@ -95,7 +95,7 @@ class Returns:
 
     async def _delete(self, caller: Caller, job_id: str, key: dict[str, str]) -> None:
         self.deleting.add(job_id)
-        answer = await caller.ask("delete", self._url(job_id), b"", key, "DELETE")
+        answer = await caller.request("delete", self._url(job_id), b"", key, "DELETE")
         self._check("delete", job_id, answer)
         if answer is not None and answer.status == 204:
             self.deleted.add(job_id)

@@ -74,7 +74,7 @@ class Scheduler:
         body |= {"sessionId": plan.session} if plan.session else {}
         headers = {"authorization": f"Bearer {key_of(plan.tenant)}"}
         url = self._world.base_url + SCHEDULES_PATH
-        answer = await self._caller.ask("schedule", url, json.dumps(body).encode(), headers, "POST")
+        answer = await self._caller.request("schedule", url, json.dumps(body).encode(), headers, "POST")
         if answer is None or answer.status == 503:
             return ""
         if answer.status != 201:

@@ -51,7 +51,7 @@ DEFAULT_DEPTH = USUAL_LIMITS.depth
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Message:
     """What somebody outside says; `at`: so many seconds after the tool has begun, or the job was accepted.
 
     `value`: of an outcome, odd ones are failures; of an event, what comes with it. `event`: its name; empty: it is the
@@ -76,7 +76,7 @@ class WaitPlan:
 
     seconds: float = 0.0
     name: str = ""
-    words: tuple[Word, ...] = ()
+    words: tuple[Message, ...] = ()
     cancel_at: float = 0.0
 
 
@@ -103,7 +103,7 @@ class CallPlan:
 class TurnPlan:
     """One turn: the model fails `fails` times as `how` says (`forever`: always), then says this and asks for these."""
 
-    says: str = ""
+    pieces: str = ""
     calls: tuple[CallPlan, ...] = ()
     fails: int = 0
     how: str = "error"
@@ -234,19 +234,19 @@ def expected(
             return Expected("failed", used, tuple(calls), error=died.error)
         if plan.forever:
             return Expected("failed", used, tuple(calls), error=_MODEL_ERRORS.get(plan.how, "model_error"))
-        answer = plan.says or answer
+        answer = plan.pieces or answer
         if not plan.calls:
             seen = [(call.tool, call.number, call.error or call.came) for call in calls]
             return Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
         if len(calls) + len(plan.calls) > limits.get("tool_calls", USUAL_LIMITS.tool_calls):
             return _stopped(limits, "tool_calls", turn, calls, answer)
-        asked = _outcomes(turn, plan, came, depth, died)
+        requested = _outcomes(turn, plan, came, depth, died)
         if any(
             call.error not in ("", "skipped") and step.on_failure == "fail"
-            for call, step in zip(asked, plan.calls, strict=True)
+            for call, step in zip(requested, plan.calls, strict=True)
         ):
             return Expected("failed", turn, None, error="step_failed")
-        calls += asked
+        calls += requested
     raise AssertionError("a script ends with a turn without calls")
 
 

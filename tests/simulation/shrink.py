@@ -35,7 +35,7 @@ class Shrinker:
 
     def world(self) -> World:
         """The small schedule, played and told."""
-        return play(self.plan, self._loop, self.muted, told=True)
+        return play(self.plan, self._loop, self.muted, keeps_story=True)
 
     def _breaks(self, plan: Plan, muted: frozenset[str]) -> bool:
         violation = play(plan, self._loop, muted).violation
@@ -72,16 +72,16 @@ def shrunk_story(seed: int, faults: frozenset[str] = ALL_FAULTS) -> str:
         if not shrinker.name:
             return f"seed {seed} breaks nothing"
         shrinker.shrink()
-        return _told(shrinker.world(), f"seed {seed}, made small")
+        return _replayed(shrinker.world(), f"seed {seed}, made small")
 
 
 def whole_story(seed: int, faults: frozenset[str] = ALL_FAULTS) -> str:
     """The story of a seed's schedule as it is."""
     with closing(VirtualLoop()) as loop:
-        return _told(play(make_plan(seed, faults), loop, told=True), f"seed {seed}")
+        return _replayed(play(make_plan(seed, faults), loop, keeps_story=True), f"seed {seed}")
 
 
-def _told(world: World, title: str) -> str:
+def _replayed(world: World, title: str) -> str:
     plan = world.plan
     mode = "inline" if plan.inline else "queue"
     mode = f"{mode} beside the other mode" if plan.deploying else mode

@@ -19,9 +19,9 @@ async def say(world: "World", request: ModelRequest, text: str) -> None:
         return
     if world.dice.chance(0.15, _DRAFT, who.number, request.turn):
         for word in ("this", " is", " a", " draft"):
-            await listener.said(word)
+            await listener.write(word)
         await listener.withdrawn()
     first, *others = text.split(" ")
     for number, piece in enumerate((first, *(f" {word}" for word in others))):
         await world.loop.pause(_LONGEST_PAUSE_SECONDS * world.dice.roll(_PAUSE, who.number, request.turn, number))
-        await listener.said(piece)
+        await listener.write(piece)

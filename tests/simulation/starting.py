@@ -74,12 +74,12 @@ def what_runs_is_what_is_recorded(start: Start) -> str | None:
         return None if forgotten(start) else f"{start.context.call_id} runs and is not recorded"
     if start.tool in APPROVED_TOOLS and forgotten(start):
         return None
-    if (record.tool, _told(start, record)) != (start.tool, start.arguments):
+    if (record.tool, _replayed(start, record)) != (start.tool, start.arguments):
         return f"{start.tool} runs with {start.arguments}; recorded is {record}"
     return None
 
 
-def _told(start: Start, record: CallRecord) -> dict[str, Any]:
+def _replayed(start: Start, record: CallRecord) -> dict[str, Any]:
     """The recorded arguments, with what a step refers to: each call returns its number."""
     referred = record.arguments["nonce"]
     if not isinstance(referred, dict):

@@ -40,7 +40,7 @@ _TALKER = "talker"
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
+class Requested:
     """An operation that somebody asks of the store.
 
     `gives_slot`: it takes in that there is a slot. `sequence`: of what is appended. `was_written`: it was, whatever its
@@ -57,24 +57,24 @@ class Asked:
     over: bool = False
 
 
-ASKED: ContextVar[Asked] = ContextVar("asked")
+REQUESTED: ContextVar[Requested] = ContextVar("asked")
 
 
 @dataclass(slots=True, eq=False)
 class _Tag:
     """What goes on about one tree in this process."""
 
-    asked: list[Asked] = field(default_factory=list[Asked])
+    requested: list[Requested] = field(default_factory=list[Requested])
     made: list[Made] = field(default_factory=list[Made])
     fault: str = ""
 
-    def watched(self, asked: Asked, transition: Transition) -> Transition:
+    def watched(self, requested: Requested, transition: Transition) -> Transition:
         """The transition, which says what it makes."""
 
         def make(tree: Tree) -> tuple[Tree, Any]:
-            with running_as(asked.who):
+            with running_as(requested.who):
                 after, answer = transition.make(tree)
-            self.made.append(Made(asked, tree, after, answer))
+            self.made.append(Made(requested, tree, after, answer))
             return after, answer
 
         return replace(transition, make=make)
@@ -82,18 +82,18 @@ class _Tag:
     def to_write(self) -> list[Made]:
         """What is about to be written, in its order; what was answered without a request is none of it."""
         made, self.made = self.made, []
-        return [each for each in made if each.after is not each.before or not each.asked.over]
+        return [each for each in made if each.after is not each.before or not each.requested.over]
 
     def strike(self, fault: str) -> None:
         """A fault meets a request for which all of these wait."""
         self.fault, leader = fault, CURRENT.get()
-        for each in self.asked:
+        for each in self.requested:
             if each.who is not leader:  # what becomes of that one, the wire says
                 self.hold_up(each)
 
-    def hold_up(self, asked: Asked) -> None:
+    def hold_up(self, requested: Requested) -> None:
         """One that waits meanwhile."""
-        asked.who.faulty = asked.who.stalled = True
+        requested.who.faulty = requested.who.stalled = True
 
 
 class SimConnection(RedisConnection):
@@ -105,18 +105,18 @@ class SimConnection(RedisConnection):
         self.name = f"{world.fake.processes:016x}"  # of its process, in every stamp: the same in each play
 
     @contextmanager
-    def asking(self, root: str, asked: Asked) -> Iterator[_Tag]:
+    def requesting(self, root: str, requested: Requested) -> Iterator[_Tag]:
         """For the time of the block somebody waits for a transition of this tree."""
         tag = self._tags.setdefault(root, _Tag())
-        tag.asked.append(asked)
+        tag.requested.append(requested)
         if tag.fault:
-            tag.hold_up(asked)
+            tag.hold_up(requested)
         try:
             yield tag
         finally:
-            asked.over = True
-            tag.asked.remove(asked)
-            if not tag.asked:
+            requested.over = True
+            tag.requested.remove(requested)
+            if not tag.requested:
                 self._tags.pop(root, None)
 
     async def pipeline(self, *commands: _Command) -> list[Any]:
@@ -179,7 +179,7 @@ class SimConnection(RedisConnection):
             self._run(root, *map(str, command))
         if late:  # its senders have heard that it failed, or were answered long ago
             for each in made:
-                each.asked.who.zombie = True
+                each.requested.who.zombie = True
         if answer[1] and any(each.after is not each.before for each in made):
             show_writes(world, root, kept, made)
         world.memory.strike(root)
@@ -187,23 +187,29 @@ class SimConnection(RedisConnection):
 
     async def _request(self, point: str, root: str, act: Callable[[], _T]) -> _T:
         """One request of whoever leads those who wait."""
-        world, asked = self._world, ASKED.get()
-        tags = (tag for tag in self._tags.values() if asked in tag.asked)
+        world, requested = self._world, REQUESTED.get()
+        tags = (tag for tag in self._tags.values() if requested in tag.requested)
         tag = next(tags, None) or _Tag()  # else it is a read that nobody waits for
         try:
             return await world.wire.request(
-                point, self._group(root, tag, asked), "store", act, StoreError, tag.strike, rare=asked.op in _RARE
+                point,
+                self._group(root, tag, requested),
+                "store",
+                act,
+                StoreError,
+                tag.strike,
+                rare=requested.op in _RARE,
             )
         finally:
             tag.fault = ""
 
-    def _group(self, root: str, tag: _Tag, asked: Asked) -> str:
+    def _group(self, root: str, tag: _Tag, requested: Requested) -> str:
         """Which faults may meet it: none that takes long where somebody talks, whose words would wait for it."""
-        groups = {each.group for each in tag.asked} | {asked.group} | self._talking(root)
+        groups = {each.group for each in tag.requested} | {requested.group} | self._talking(root)
         for group in ("store-in-work", "store-in-talk"):
             if group in groups:
                 return group
-        return asked.group
+        return requested.group
 
     def _talking(self, root: str) -> set[str]:
         """Who may say something now in this process: about the same tree, so that it would wait."""
@@ -228,9 +234,9 @@ class WatchedTransactions(Transactions):
 
     async def run(self, root_id: str, transition: Transition) -> Any:
         """Make a transition."""
-        asked = ASKED.get()
-        with self._connection.asking(root_id, asked) as tag:
-            return await super().run(root_id, tag.watched(asked, transition))
+        requested = REQUESTED.get()
+        with self._connection.requesting(root_id, requested) as tag:
+            return await super().run(root_id, tag.watched(requested, transition))
 
 
 def root_of_key(key: str) -> str:

@@ -27,8 +27,8 @@ from baton.engine.outbox import Continuation
 from baton.storage.redis.store import TreeStore
 from baton_events.errors import StoreError
 from tests.simulation.invocation import CURRENT, Invocation
-from tests.simulation.store_connection import ASKED, Asked, SimConnection, WatchedTransactions
-from tests.simulation.store_writes import heard
+from tests.simulation.store_connection import REQUESTED, Requested, SimConnection, WatchedTransactions
+from tests.simulation.store_writes import received
 from tests.simulation.versions import as_another_version_writes, is_other_version
 
 if TYPE_CHECKING:
@@ -57,13 +57,15 @@ class SimStore:
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job."""
         changes = self._written(changes)
-        return await self._ask(Asked(CURRENT.get(), "create"), self._store.create(changes, message_id, now_ms, spent))
+        return await self._request(
+            Requested(CURRENT.get(), "create"), self._store.create(changes, message_id, now_ms, spent)
+        )
 
     async def claim(self, claim: Claim) -> ClaimResult:
         """Load and claim a work item."""
         who = CURRENT.get()
         self._continues(who, claim.item_key, goes_on=True)
-        return await self._ask(Asked(who, "claim", claim), self._store.claim(claim))
+        return await self._request(Requested(who, "claim", claim), self._store.claim(claim))
 
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
@@ -71,8 +73,8 @@ class SimStore:
         """Remove the work item and write what follows; claim what the invocation goes on with."""
         who, changes = CURRENT.get(), self._written(changes)
         self._continues(who, claim.item_key, goes_on=continuation is not None)
-        asked = Asked(who, "commit", claim, gives_slot=changes.admitted)
-        return await self._ask(asked, self._store.commit(claim, changes, spent, continuation))
+        requested = Requested(who, "commit", claim, gives_slot=changes.admitted)
+        return await self._request(requested, self._store.commit(claim, changes, spent, continuation))
 
     def _continues(self, who: Invocation, item_key: str, *, goes_on: bool) -> None:
         if goes_on and who.zombie and not who.stalled and not who.dead:
@@ -80,26 +82,26 @@ class SimStore:
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
         """Prolong claims."""
-        asked = Asked(CURRENT.get(), "renew", claims[0], "store-renew")
-        return await self._ask(asked, self._store.renew(claims, lease_until_ms))
+        requested = Requested(CURRENT.get(), "renew", claims[0], "store-renew")
+        return await self._request(requested, self._store.renew(claims, lease_until_ms))
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """End a claim."""
-        asked = Asked(CURRENT.get(), "give_back", claim)
-        return await self._ask(asked, self._store.give_back(claim, now_ms, begun=begun))
+        requested = Requested(CURRENT.get(), "give_back", claim)
+        return await self._request(requested, self._store.give_back(claim, now_ms, begun=begun))
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up."""
-        asked = Asked(CURRENT.get(), "undelivered", claim)
-        return await self._ask(asked, self._store.undelivered(claim, source_message_id, throttled=throttled))
+        requested = Requested(CURRENT.get(), "undelivered", claim)
+        return await self._request(requested, self._store.undelivered(claim, source_message_id, throttled=throttled))
 
     async def reconcile(
         self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Reconciled:
         """Work items without progress."""
-        asked = Asked(CURRENT.get(), "reconcile")
-        return await self._ask(
-            asked, self._store.reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
+        requested = Requested(CURRENT.get(), "reconcile")
+        return await self._request(
+            requested, self._store.reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
         )
 
     async def reconcile_all(
@@ -110,50 +112,50 @@ class SimStore:
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a command."""
-        return await self._ask(Asked(CURRENT.get(), "load"), self._store.load(job_id))
+        return await self._request(Requested(CURRENT.get(), "load"), self._store.load(job_id))
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
         """Write what follows from a command."""
         changes = self._written(changes)
-        asked = Asked(CURRENT.get(), "record")
-        return await self._ask(asked, self._store.record(loaded, message_id, changes, now_ms, spent))
+        requested = Requested(CURRENT.get(), "record")
+        return await self._request(requested, self._store.record(loaded, message_id, changes, now_ms, spent))
 
     async def signal(
         self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
     ) -> SignalAnswer:
         """A fact from outside."""
-        return await self._ask(
-            Asked(CURRENT.get(), "signal"), self._store.signal(job_id, message_id, signal, now_ms, spent)
+        return await self._request(
+            Requested(CURRENT.get(), "signal"), self._store.signal(job_id, message_id, signal, now_ms, spent)
         )
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work."""
-        asked = Asked(CURRENT.get(), "append", claim, "store-in-talk" if text_id else "store-in-work")
-        asked.sequence = sequence
-        return await self._ask(asked, self._store.append(claim, sequence, parts, text_id))
+        requested = Requested(CURRENT.get(), "append", claim, "store-in-talk" if text_id else "store-in-work")
+        requested.sequence = sequence
+        return await self._request(requested, self._store.append(claim, sequence, parts, text_id))
 
     def _written(self, changes: Changes) -> Changes:
         if is_other_version(self._world, CURRENT.get()):
             return as_another_version_writes(self._world, changes)
         return changes
 
-    async def _ask(self, asked: Asked, asking: Coroutine[Any, Any, _T]) -> _T:
+    async def _request(self, requested: Requested, requesting: Coroutine[Any, Any, _T]) -> _T:
         """One operation; what it writes is shown to the invariants when it is applied."""
-        if asked.who.dead:  # what it asks might be done by another one of its process
-            asking.close()
-            self._world.wire.stop(asked.who, f"store.{asked.op}")
-        token = ASKED.set(asked)
+        if requested.who.dead:  # what it asks might be done by another one of its process
+            requesting.close()
+            self._world.wire.stop(requested.who, f"store.{requested.op}")
+        token = REQUESTED.set(requested)
         try:
-            answer = await asking
+            answer = await requesting
         except StoreError:
-            asked.who.check_alive()  # another one of its process may have asked for it
+            requested.who.check_alive()  # another one of its process may have asked for it
             raise
         finally:
-            ASKED.reset(token)
-        asked.who.check_alive()
-        if not asked.was_written and asked.claim and (asked.op == "append" or not asked.who.stalled):
-            tree = self._world.tree(asked.claim.job_id)
-            heard(self._world, asked, answer, tree, tree)
+            REQUESTED.reset(token)
+        requested.who.check_alive()
+        if not requested.was_written and requested.claim and (requested.op == "append" or not requested.who.stalled):
+            tree = self._world.tree(requested.claim.job_id)
+            received(self._world, requested, answer, tree, tree)
         return answer

@@ -12,7 +12,7 @@ from tests.fakes.applying import Keys
 from tests.simulation.blocking import ON_TIME_OUT
 from tests.simulation.dying import ON_DEATHS
 from tests.simulation.inline_continuation import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
-from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
+from tests.simulation.invariants import ON_STREAMING, ON_WRITE, Sent, Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.kept_tree import between, with_objects_of
 from tests.simulation.places import ON_PLACES
@@ -22,7 +22,7 @@ from tests.simulation.waiting import ON_WAITS
 from tests.simulation.watching import Watched, changed
 
 if TYPE_CHECKING:
-    from tests.simulation.store_connection import Asked
+    from tests.simulation.store_connection import Requested
     from tests.simulation.world import World
 
 # What a world's writes are held to, before and after those who decide about questions hear of them.
@@ -34,15 +34,15 @@ _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 class Made:
     """A transition as it was made: of what the process knew of the tree, and what came of it."""
 
-    __slots__ = ("after", "answer", "asked", "before")
+    __slots__ = ("after", "answer", "before", "requested")
 
-    def __init__(self, asked: "Asked", before: Tree, after: Tree, answer: Any) -> None:
-        self.asked, self.before, self.after, self.answer = asked, before, after, answer
+    def __init__(self, requested: "Requested", before: Tree, after: Tree, answer: Any) -> None:
+        self.requested, self.before, self.after, self.answer = requested, before, after, answer
 
     @property
     def paid_by(self) -> str:
         """The job whose usage ledger has the request; empty: none has."""
-        answer, claim = self.answer, self.asked.claim
+        answer, claim = self.answer, self.requested.claim
         if isinstance(answer, Committed) and claim is not None:
             return claim.job_id if answer.applied else ""
         if isinstance(answer, Created):
@@ -61,7 +61,7 @@ def show_writes(world: "World", root: str, kept: Keys, made: Sequence[Made]) -> 
     trees = _one_by_one(before, last, made, paying) if len(made) > 1 else [last]
     for number, (each, after) in enumerate(zip(made, trees, strict=True)):
         stored.trees[root] = after
-        with running_as(each.asked.who):
+        with running_as(each.requested.who):
             _show(world, each, before, after, each.paid_by if number == paying else "")
         before = after
     world.memory.wrote(root)
@@ -95,14 +95,14 @@ def running_as(who: Invocation) -> Iterator[None]:
 
 
 def _show(world: "World", made: Made, before: Tree, after: Tree, pays: str) -> None:
-    asked = made.asked
-    given_up, asked.was_written = asked.over, True
-    if not given_up or asked.op == "append":  # what was said is said, whoever waits for the answer
-        heard(world, asked, made.answer, before, after)
+    requested = made.requested
+    given_up, requested.was_written = requested.over, True
+    if not given_up or requested.op == "append":  # what was said is said, whoever waits for the answer
+        received(world, requested, made.answer, before, after)
     if after is not before:
-        write = Write(world, asked.op, asked.claim, before, after, made.answer, pays)
+        write = Write(world, requested.op, requested.claim, before, after, made.answer, pays)
         check(world, write)
-        excuse(world, asked.who, write, late=given_up)
+        excuse(world, requested.who, write, late=given_up)
 
 
 def check(world: "World", write: Write) -> None:
@@ -132,17 +132,17 @@ def excuse(world: "World", who: Invocation, write: Write, *, late: bool = False)
         world.excused.taken_up(claim.item_key, after)
 
 
-def heard(world: "World", asked: "Asked", answer: Any, before: Tree, after: Tree) -> None:
+def received(world: "World", requested: "Requested", answer: Any, before: Tree, after: Tree) -> None:
     """What follows for the world of what somebody is told: who has claimed what, and who goes on."""
-    claim = asked.claim
+    claim = requested.claim
     if claim is None:
         return
     if isinstance(answer, ClaimResult):
         _begun(world, claim, answer, before, after)
     elif isinstance(answer, Committed):
-        _committed(world, asked, claim, answer)
-    elif asked.op == "append" and answer:
-        world.check(ON_SAYING, Said(world, claim, asked.sequence, before is after))
+        _committed(world, requested, claim, answer)
+    elif requested.op == "append" and answer:
+        world.check(ON_STREAMING, Sent(world, claim, requested.sequence, before is after))
 
 
 def _begun(world: "World", claim: Claim, claim_result: ClaimResult, before: Tree, after: Tree) -> None:
@@ -151,8 +151,8 @@ def _begun(world: "World", claim: Claim, claim_result: ClaimResult, before: Tree
         world.check(ON_BEGINNING, Begins(world, CURRENT.get(), claim, after))
 
 
-def _committed(world: "World", asked: "Asked", claim: Claim, committed: Committed) -> None:
-    who = asked.who
+def _committed(world: "World", requested: "Requested", claim: Claim, committed: Committed) -> None:
+    who = requested.who
     for claim_result in committed.claimed:
         if claim_result.state:
             item = claim_result.state.item
@@ -160,5 +160,5 @@ def _committed(world: "World", asked: "Asked", claim: Claim, committed: Committe
             world.actors.claim_result(mine, claim_result)
     if committed.claimed:
         world.check(ON_GOING_ON, GoesOn(world, who, claim, committed))
-    if committed.applied and asked.gives_slot and (who.zombie or who.stalled):
+    if committed.applied and requested.gives_slot and (who.zombie or who.stalled):
         world.memory.answer_of_long_ago(claim.job_id)

@@ -2,13 +2,13 @@
 
 
 class Story:
-    """`tell` adds a line; a world that nobody reads passes `kept=False`, and nothing is formatted."""
+    """`record` adds a line; a world that nobody reads passes `kept=False`, and nothing is formatted."""
 
     def __init__(self, *, kept: bool) -> None:
         self.kept = kept
         self.lines: list[str] = []
 
-    def tell(self, at: float, who: str, what: str) -> None:
+    def record(self, at: float, who: str, what: str) -> None:
         """Add a line."""
         if self.kept:
             self.lines.append(f"{at:10.3f}  {who:<28}  {what}")

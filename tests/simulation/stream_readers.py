@@ -55,13 +55,13 @@ class StreamReader:
             headers["last-event-id"] = f"{world.epoch_ms}-{len(self.parts)}"
         try:
             app = asgi.behind_lambda(world.app()) if self._roll(4) < _BEHIND_LAMBDA else world.app()
-            status = await asgi.follow(app, f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._heard)
+            status = await asgi.follow(app, f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._received)
         except Crashed:
             return
         if status != OK and status not in _REFUSALS:
             world.broken("an_api_answer_is_a_known_one", f"{name} is answered {status}")
 
-    def _heard(self, text: str) -> bool:
+    def _received(self, text: str) -> bool:
         """One event; whether it wants more."""
         world, event = self._world, _EVENT.fullmatch(text.removesuffix("\n\n"))
         self._wants -= 1

@@ -81,10 +81,10 @@ def each_text_is_one_attempt_s_and_closed(end: Ended) -> str | None:
 def the_texts_that_stand_are_what_was_answered(end: Ended) -> str | None:
     """In order, whole, and once: what the transcript says that the model said, and what a live item began to say."""
     entries = [json.loads(entry) for entry in end.tree.transcript.get(end.job.id, ())]
-    said = [entry["text"] for entry in entries if entry["role"] in ("model", "withheld") and entry["text"]]
+    shown = [entry["text"] for entry in entries if entry["role"] in ("model", "withheld") and entry["text"]]
     claim_result = {item.text_id for item in end.tree.items.values()}
-    told = [text for name, text in _texts(end.parts).items() if name not in claim_result]
-    return None if told == said else f"{end.job.id} tells {told}; recorded is {said}"
+    found = [text for name, text in _texts(end.parts).items() if name not in claim_result]
+    return None if found == shown else f"{end.job.id} tells {found}; recorded is {shown}"
 
 
 ON_STREAMS_AT_END = (each_text_is_one_attempt_s_and_closed, the_texts_that_stand_are_what_was_answered)

@@ -20,7 +20,7 @@ def _streaming(dice: Dice, job: JobPlan) -> JobPlan:
 
     words = 1 + int(roll(1) * 12)
     turns = tuple(
-        replace(turn, says=turn.says and f"{turn.says}{more_words(words)}", seconds=min(turn.seconds, 1.0))
+        replace(turn, pieces=turn.pieces and f"{turn.pieces}{more_words(words)}", seconds=min(turn.seconds, 1.0))
         for turn in job.script.turns
     )
     return replace(

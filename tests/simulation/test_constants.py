@@ -55,7 +55,7 @@ def test_no_number_of_the_product_is_repeated() -> None:
 
 
 @pytest.mark.parametrize("retried", [0, 1, 2])
-def test_a_failure_callback_is_delivered_when_the_product_asks_for_it(retried: int) -> None:
+def test_a_failure_callback_is_delivered_when_the_product_requests_it(retried: int) -> None:
     """Not by the queue's own delays, which are longer than most outages."""
     outgoing = Outgoing(body="", url="https://baton.test/failed")
     source = Message("msg_1", "source", 1, "loop", outgoing.url, outgoing, 0.0, 0.0)
@@ -65,7 +65,7 @@ def test_a_failure_callback_is_delivered_when_the_product_asks_for_it(retried: i
     assert retry_seconds(source, retried) == retry_delay_ms(outgoing.waits.expression, retried) / 1000
 
 
-def test_a_message_is_delivered_again_when_its_endpoint_asks_for_it() -> None:
+def test_a_message_is_delivered_again_when_its_endpoint_requests_it() -> None:
     """The queue accepts that first (qstash.md 10, rule 2)."""
     outgoing = Outgoing(body="", url="https://baton.test/work")
     message = Message("msg_1", "work", 1, "loop", outgoing.url, outgoing, 0.0, 0.0)

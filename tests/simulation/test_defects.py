@@ -30,7 +30,7 @@ def test_a_planted_defect_is_taken_out_again() -> None:
 
 
 @pytest.mark.long
-def test_what_is_known_is_of_a_defect_and_can_be_told_again() -> None:
+def test_what_is_known_is_of_a_defect_and_can_be_replayed() -> None:
     """Else it is only looked for longer, and nobody sees why."""
     known = known_stories()
     assert [name for name in known if name not in ALL_NAMES] == []
@@ -38,7 +38,7 @@ def test_what_is_known_is_of_a_defect_and_can_be_told_again() -> None:
     assert [name for name, (_, schedules) in known.items() if not 0 < schedules <= MOST_SCHEDULES] == []
 
 
-def test_a_story_that_tells_no_more_of_its_defect_is_looked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_story_that_reports_no_more_of_its_defect_is_looked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The product has changed what a seed tells: that takes longer, is reported, and hides nothing."""
     name = "a crash is survived"
     quiet = next(str(seed) for seed in range(1, 100) if make_plan(seed).faultless)

@@ -22,7 +22,7 @@ def test_no_instance_knows_what_another_one_remembers() -> None:
         one, other = hosts.of(0).container, hosts.of(1).container
         assert hosts.of(0).container is one
         assert one.running_calls is not other.running_calls
-        assert one.sweep_requests is not other.sweep_requests
+        assert one.reconcile_requests is not other.reconcile_requests
         assert one.suspects is not other.suspects
         assert one.notices is not other.notices
 
@@ -44,7 +44,7 @@ def test_a_process_that_dies_takes_with_it_what_it_remembers() -> None:
         assert world.hosts.of(0) not in (first, second)
 
 
-def test_nobody_spends_from_the_meter_of_whoever_led_to_it() -> None:
+def test_nobody_spends_from_the_meter_of_the_request_that_led_to_it() -> None:
     """A queue delivers from its own process: whoever publishes has no task in common with whoever is delivered to."""
     seen = list[bool]()
 
@@ -62,24 +62,24 @@ def test_nobody_spends_from_the_meter_of_whoever_led_to_it() -> None:
 @pytest.mark.parametrize("fault", ["", "again", "twice", "slow", "timeout-after", "pause-after", "crash-after", "down"])
 def test_nothing_comes_back_to_who_dies_on_the_way(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its command is done, or not; it hears neither the answer nor an error, and does not go on to its work."""
-    heard = list[str]()
+    received = list[str]()
 
     async def ask(world: World, who: Invocation) -> None:
         CURRENT.set(who)
         loop.call_soon(setattr, who, "dead", True)
         try:
-            heard.append(await world.wire.request("store.begin", "store", "store", lambda: "granted", StoreError))
+            received.append(await world.wire.request("store.begin", "store", "store", lambda: "granted", StoreError))
         except Crashed:
-            heard.append("died")
+            received.append("died")
         except StoreError as error:
-            heard.append(str(error))
+            received.append(str(error))
 
     with closing(VirtualLoop()) as loop:
         world = World(make_plan(1), loop)
         monkeypatch.setattr(world.faults, "pick", lambda *_, **__: fault)
         if fault == "down":
             monkeypatch.setattr(world.faults, "outages", (Outage("store", 0.0, 60.0),))
-        asked = asyncio.Task(ask(world, Invocation("who", 1, "call")), loop=loop)
+        requested = asyncio.Task(ask(world, Invocation("who", 1, "call")), loop=loop)
         loop.run_until_idle()
-        assert asked.done()
-    assert heard == ["died"]
+        assert requested.done()
+    assert received == ["died"]

@@ -14,7 +14,7 @@ from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import explore as explore_module
 from tests.simulation.crash_points import unmet
 from tests.simulation.directed import directed
-from tests.simulation.explore import explore, told
+from tests.simulation.explore import explore, summary_of
 from tests.simulation.findings import Findings
 from tests.simulation.plan import (
     APPROVING_SEEDS,
@@ -48,7 +48,7 @@ from tests.simulation.volume import (
 from tests.simulation.workers import GIVING_WAY, PROCESSES
 
 # The first 100 seeds have schedules of both modes, and stories with and without faults.
-TOLD_SEEDS = (3, 8, *(first + seed for first in OTHER_FAMILIES for seed in (1, 4)))
+STORY_SEEDS = (3, 8, *(first + seed for first in OTHER_FAMILIES for seed in (1, 4)))
 
 
 def play_all(batch: Batch, findings: Findings) -> Summary:
@@ -62,7 +62,7 @@ def play_all(batch: Batch, findings: Findings) -> Summary:
 def judge(summary: Summary, seconds: float, batch: Batch, findings: Findings) -> None:
     """None broke an invariant, and all that were promised were played, however slow the machine is."""
     findings.played(summary, seconds, batch)
-    assert not summary.failures, f"{told(summary, 0)}\n{shrunk_story(summary.failures[0].seed)}"
+    assert not summary.failures, f"{summary_of(summary, 0)}\n{shrunk_story(summary.failures[0].seed)}"
     assert summary.schedules == batch.schedules, (
         f"only {summary.schedules:,} of {batch.schedules:,} schedules ({batch.name}) were played in {seconds:.0f} s: "
         f"what the others would show is not known"
@@ -119,11 +119,11 @@ def test_each_commit_has_fresh_seeds() -> None:
     assert all(FIXED.seed + FIXED.schedules < seed < LIMITED_SEEDS - FRESH_SCHEDULES for seed in (batch.seed, other))
 
 
-@pytest.mark.parametrize("said", ["0", "-1", "x", str(LIMITED_SEEDS)])
-def test_a_fresh_seed_that_is_none_is_refused(said: str) -> None:
+@pytest.mark.parametrize("shown", ["0", "-1", "x", str(LIMITED_SEEDS)])
+def test_a_fresh_seed_that_is_none_is_refused(shown: str) -> None:
     """It would be one of another family of worlds."""
-    with pytest.raises(ValueError, match=f"{FRESH_VARIABLE}='{said}'"):
-        fresh({FRESH_VARIABLE: said}, "")
+    with pytest.raises(ValueError, match=f"{FRESH_VARIABLE}='{shown}'"):
+        fresh({FRESH_VARIABLE: shown}, "")
 
 
 def test_the_processor_time_is_that_of_all_who_play() -> None:
@@ -179,7 +179,7 @@ def test_hand_made_schedules_break_no_invariant(*, waits: bool) -> None:
 def test_schedules_that_once_broke_an_invariant_break_none() -> None:
     """Each seed of regressions.py tells again the story that it is kept for."""
     summary = play_many(seeds_of())
-    assert not summary.failures, told(summary, 0)
+    assert not summary.failures, summary_of(summary, 0)
     assert summary.schedules > 0
 
 
@@ -192,13 +192,13 @@ def test_without_faults_a_job_takes_no_message_too_many() -> None:
     summary.add(play_many(range(STREAMING_SEEDS, STREAMING_SEEDS + 40), NO_FAULTS))
     summary.add(play_many(range(APPROVING_SEEDS, APPROVING_SEEDS + 30), NO_FAULTS))
     summary.add(play_many(range(RETURNING_SEEDS, RETURNING_SEEDS + 40), NO_FAULTS))
-    assert not summary.failures, told(summary, 0)
+    assert not summary.failures, summary_of(summary, 0)
 
 
-def test_a_seed_tells_the_same_story_in_every_process() -> None:
+def test_a_seed_gives_the_same_story_in_every_process() -> None:
     """Nothing but the seed goes in: no hash seed, no clock, no order of sets."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        for seed, elsewhere in zip(TOLD_SEEDS, pool.map(whole_story, TOLD_SEEDS), strict=True):
+        for seed, elsewhere in zip(STORY_SEEDS, pool.map(whole_story, STORY_SEEDS), strict=True):
             story = whole_story(seed)
             assert elsewhere == story, seed
             assert len(story.splitlines()) > 20, seed

@@ -64,11 +64,11 @@ def body_for(world: "World", who: Invocation, message: "Message") -> str:
     if not newer or is_other_version(world, who) or world.loop.seconds >= world.plan.deployed_at:
         return body
     who.faulty = True  # it is refused for no fault of anybody's
-    told = from_json(body)
+    found = from_json(body)
     if message.source is None:
-        return _text({**told, "schemaVersion": NEWER_SCHEMA})
-    source = {**from_json(base64.b64decode(told["sourceBody"])), "schemaVersion": NEWER_SCHEMA}
-    return _text({**told, "sourceBody": base64.b64encode(to_json(source)).decode()})
+        return _text({**found, "schemaVersion": NEWER_SCHEMA})
+    source = {**from_json(base64.b64decode(found["sourceBody"])), "schemaVersion": NEWER_SCHEMA}
+    return _text({**found, "sourceBody": base64.b64encode(to_json(source)).decode()})
 
 
 def as_another_version_writes(world: "World", changes: Changes) -> Changes:

@@ -63,11 +63,11 @@ def fresh(environment: Mapping[str, str], commit: str) -> Batch:
     Raises:
         ValueError: the environment's seed is none that begins plain worlds.
     """
-    said = environment.get(FRESH_VARIABLE, "")
-    if said:
-        if not said.isdecimal() or not 0 < int(said) < LIMITED_SEEDS - FRESH_SCHEDULES:
-            raise ValueError(f"{FRESH_VARIABLE}={said!r}: use a whole number from 1 to {LIMITED_SEEDS:,}")
-        seed, origin = int(said), f"as {FRESH_VARIABLE} says"
+    shown = environment.get(FRESH_VARIABLE, "")
+    if shown:
+        if not shown.isdecimal() or not 0 < int(shown) < LIMITED_SEEDS - FRESH_SCHEDULES:
+            raise ValueError(f"{FRESH_VARIABLE}={shown!r}: use a whole number from 1 to {LIMITED_SEEDS:,}")
+        seed, origin = int(shown), f"as {FRESH_VARIABLE} says"
     else:
         digest = sha256(commit.encode()).digest()
         seed = _FIRST_FRESH + int.from_bytes(digest[:8], "big") % _FRESH_RANGE
@@ -77,5 +77,7 @@ def fresh(environment: Mapping[str, str], commit: str) -> Batch:
 
 def present_commit() -> str:
     """Name the commit that is checked out; empty where there is none, as in an unpacked archive."""
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=_REPOSITORY, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() if asked.returncode == 0 else ""
+    requested = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=_REPOSITORY, capture_output=True, text=True, check=False
+    )
+    return requested.stdout.strip() if requested.returncode == 0 else ""

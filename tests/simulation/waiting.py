@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baton.commands.backup import WITNESSED_MS
+from baton.commands.backup import BACKED_UP_MS
 from baton.engine.commit.answers import Verdict
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
 from baton.sdk.records import FOREVER_MS
@@ -21,7 +21,7 @@ from tests.simulation.planning import number_in
 from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
-    from tests.simulation.outside import Said
+    from tests.simulation.outside import Sent
     from tests.simulation.world import World
 
 
@@ -65,9 +65,9 @@ def an_event_ends_at_most_one_wait(write: Write) -> str | None:
     for job_id, results in write.after.results.items():
         if results is write.before.results.get(job_id):
             continue
-        told = [text for name, text in results.items() if '"said":' in text and not name.startswith("event:")]
-        if len(set(told)) != len(told):
-            return f"{write.op} gives an event of {job_id} to two waits: {told}"
+        found = [text for name, text in results.items() if '"said":' in text and not name.startswith("event:")]
+        if len(set(found)) != len(found):
+            return f"{write.op} gives an event of {job_id} to two waits: {found}"
     return None
 
 
@@ -170,7 +170,7 @@ class Answered:
 
     world: "World"
     kind: str
-    said: "Said"
+    shown: "Sent"
     answer: Answer
     faulty: bool
     young: bool
@@ -179,13 +179,13 @@ class Answered:
     @property
     def forgotten(self) -> bool:
         """Whether a failover met the job since this was asked."""
-        return self.world.memory.lost_writes(self.said.job_id, self.said.asked_at)
+        return self.world.memory.lost_writes(self.shown.job_id, self.shown.requested_at)
 
     @property
     def came_back(self) -> bool:
         """Whether somebody may have retried or deleted the job meanwhile: what was recorded of a call may be gone."""
-        returns, root = self.world.returns, self.said.job_id.split(".")[0]
-        return returns.asked[root] > 0 or root in returns.deleting
+        returns, root = self.world.returns, self.shown.job_id.split(".")[0]
+        return returns.requested[root] > 0 or root in returns.deleting
 
     @property
     def refused(self) -> bool:
@@ -202,72 +202,74 @@ class Answered:
         return self.answer.status == 200 and bool(json.loads(self.answer.body)["applied"])
 
 
-def an_answer_to_those_outside_is_a_known_one(told: Answered) -> str | None:
+def an_answer_to_those_outside_is_a_known_one(found: Answered) -> str | None:
     """Taken in, refused because the job has ended, or not now; unknown only where it is forgotten, or just there.
 
     What a failover forgot may never be made again, since its turn is asked anew, and may want something else, or since
     its job has ended before: a job below another one, and a call.
     """
-    known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[told.kind]
-    if told.answer.status in (404, 410) and told.said.job_id.split(".")[0] in told.world.returns.deleting:
+    known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[found.kind]
+    if found.answer.status in (404, 410) and found.shown.job_id.split(".")[0] in found.world.returns.deleting:
         return None
-    memory, job_id = told.world.memory, told.said.job_id
-    unmade = memory.ever_lost_writes(job_id) and _is_made_no_more(told.world.tree(job_id), told.said)
-    unseen = told.answer.status == 404 and (told.young or unmade or memory.lost_writes(job_id))
-    return None if told.answer.status in known or unseen else f"{told.said}: {told.answer}"
+    memory, job_id = found.world.memory, found.shown.job_id
+    unmade = memory.ever_lost_writes(job_id) and _is_made_no_more(found.world.tree(job_id), found.shown)
+    unseen = found.answer.status == 404 and (found.young or unmade or memory.lost_writes(job_id))
+    return None if found.answer.status in known or unseen else f"{found.shown}: {found.answer}"
 
 
-def _is_made_no_more(tree: Tree, said: "Said") -> bool:
-    job, calls = tree.jobs.get(said.job_id), tree.calls.get(said.job_id, {})
-    if job is None or not said.call_id or said.call_id in calls:
-        return job is None and is_child(said.job_id)
-    turn = number_in(said.call_id) // 100
+def _is_made_no_more(tree: Tree, shown: "Sent") -> bool:
+    job, calls = tree.jobs.get(shown.job_id), tree.calls.get(shown.job_id, {})
+    if job is None or not shown.call_id or shown.call_id in calls:
+        return job is None and is_child(shown.job_id)
+    turn = number_in(shown.call_id) // 100
     return job.ended or any(call.turn == turn for call in calls.values())
 
 
-def what_was_taken_in_is_kept(told: Answered) -> str | None:
+def what_was_taken_in_is_kept(found: Answered) -> str | None:
     """Who was told that it counts was told the truth: it is recorded; an event is kept, or has ended a wait."""
-    if told.kind == "look" or not told.applied or told.forgotten or told.came_back:
+    if found.kind == "look" or not found.applied or found.forgotten or found.came_back:
         return None
-    tree, said = told.world.tree(told.said.job_id), told.said
-    results = tree.results.get(said.job_id, {})
-    if said.call_id:
-        right = said.outcome in (results.get(said.call_id), results.get(f"early:{said.call_id}"))
+    tree, shown = found.world.tree(found.shown.job_id), found.shown
+    results = tree.results.get(shown.job_id, {})
+    if shown.call_id:
+        right = shown.outcome in (results.get(shown.call_id), results.get(f"early:{shown.call_id}"))
     else:
-        kept = [at.partition(":")[2] for at in tree.events.get(said.job_id, {})]
-        ended = any(text == said.outcome for name, text in results.items() if not name.startswith("event:"))
-        right = ended or any(results.get(f"event:{fact}") == said.outcome for fact in kept)
-    return None if right else f"{said} was said to count; recorded is {results}, kept {tree.events.get(said.job_id)}"
+        kept = [at.partition(":")[2] for at in tree.events.get(shown.job_id, {})]
+        ended = any(text == shown.outcome for name, text in results.items() if not name.startswith("event:"))
+        right = ended or any(results.get(f"event:{fact}") == shown.outcome for fact in kept)
+    return None if right else f"{shown} was said to count; recorded is {results}, kept {tree.events.get(shown.job_id)}"
 
 
-def what_is_refused_does_not_count(told: Answered) -> str | None:
+def what_is_refused_does_not_count(found: Answered) -> str | None:
     """Who was told that it does not count was told the truth: something else came first, or the job has ended."""
-    if not told.refused or told.forgotten or told.came_back:
+    if not found.refused or found.forgotten or found.came_back:
         return None
-    tree, said = told.world.tree(told.said.job_id), told.said
-    job, results = tree.jobs.get(said.job_id), tree.results.get(said.job_id, {})
-    recorded = results.get(said.call_id, results.get(f"early:{said.call_id}", ""))
+    tree, shown = found.world.tree(found.shown.job_id), found.shown
+    job, results = tree.jobs.get(shown.job_id), tree.results.get(shown.job_id, {})
+    recorded = results.get(shown.call_id, results.get(f"early:{shown.call_id}", ""))
     if job is not None and job.ended:
         return None
     return (
-        None if said.call_id and recorded not in ("", said.outcome) else f"{said} was refused; recorded is {recorded}"
+        None
+        if shown.call_id and recorded not in ("", shown.outcome)
+        else f"{shown} was refused; recorded is {recorded}"
     )
 
 
-def what_is_refused_leaves_no_backup(told: Answered) -> str | None:
+def what_is_refused_leaves_no_backup(found: Answered) -> str | None:
     """It is taken back, unless the call was so slow, or so faulty, that it may be under way."""
-    if not told.refused or told.faulty or told.world.loop.seconds - told.said.asked_at > WITNESSED_MS / 1000:
+    if not found.refused or found.faulty or found.world.loop.seconds - found.shown.requested_at > BACKED_UP_MS / 1000:
         return None
-    left = [m.name for m in told.world.queue.live.values() if m.kind == "witness" and m.by == told.caller]
-    return f"{told.said} was refused, and {left} will tell it" if left else None
+    left = [m.name for m in found.world.queue.live.values() if m.kind == "witness" and m.by == found.caller]
+    return f"{found.shown} was refused, and {left} will tell it" if left else None
 
 
-def what_it_waits_for_is_the_truth(told: Answered) -> str | None:
+def what_it_waits_for_is_the_truth(found: Answered) -> str | None:
     """A job that only waits says so: for an event of a name, a time, or a job that lives."""
-    if told.kind != "look":
+    if found.kind != "look":
         return None
-    world, view = told.world, json.loads(told.answer.body)
-    tree, job_id = world.tree(told.said.job_id), told.said.job_id
+    world, view = found.world, json.loads(found.answer.body)
+    tree, job_id = world.tree(found.shown.job_id), found.shown.job_id
     items = [item for item in tree.items.values() if item.job_id == job_id and item.kind is not ItemKind.SLOT_REQUEST]
     if bool(view["waitingFor"]) == tree.jobs[job_id].ended:
         return f"{job_id} is {view['status']} and waits for {view['waitingFor']}"
@@ -275,11 +277,11 @@ def what_it_waits_for_is_the_truth(told: Answered) -> str | None:
         return None
     first = min(items, key=lambda item: item.not_before_ms)
     named = child_in(tree, first.call_id) if first.not_before_ms >= FOREVER_MS else first.event or first.tool
-    right = view["status"] == "waiting" and any(_said(view["waitingFor"], tree, item, named) for item in items)
+    right = view["status"] == "waiting" and any(_shown(view["waitingFor"], tree, item, named) for item in items)
     return None if right else f"{job_id} is {view['status']}, waits for {view['waitingFor']}; its waits are {items}"
 
 
-def _said(line: str, tree: Tree, item: WorkItem, named: str) -> bool:
+def _shown(line: str, tree: Tree, item: WorkItem, named: str) -> bool:
     same_child = child_in(tree, item.call_id) in line and job_of_call(item.call_id) == item.job_id
     return same_child or named in line
 

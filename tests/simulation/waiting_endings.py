@@ -6,17 +6,17 @@ from baton.engine.state import CallRecord
 from baton_events.ids import canonical_json, child_of, root_of
 from tests.simulation.constants import BACKSTOP_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.ended import Ended
-from tests.simulation.invariants import asked_by_model
+from tests.simulation.invariants import requested_by_model
 from tests.simulation.scripts import WAITING_TOOLS, Script, WaitPlan
 
 if TYPE_CHECKING:
-    from tests.simulation.outside import Said
+    from tests.simulation.outside import Sent
     from tests.simulation.world import World
 
 TIMED_OUT = canonical_json({"ok": {"timedOut": True}})
 
 
-def what_ends_a_wait_was_said(end: Ended) -> str | None:
+def what_ends_a_wait_was_sent(end: Ended) -> str | None:
     """A wait ends with what somebody outside said to it, with the end of its job below, or because its time is up."""
     if end.tree.jobs[root_of(end.job.id)].run > 1:
         return None  # what was said in an earlier run, and to which, is a matter of time
@@ -67,26 +67,26 @@ def a_child_has_a_parent(end: Ended) -> str | None:
     return None if starters == [end.job.parent_call] else f"{end.job.id} was started by {starters}"
 
 
-ON_WAITS_AT_END = (what_ends_a_wait_was_said, a_child_has_a_parent)
+ON_WAITS_AT_END = (what_ends_a_wait_was_sent, a_child_has_a_parent)
 
 
-def what_counted_is_not_lost(taken: "tuple[World, Said]") -> str | None:
+def what_counted_is_not_lost(taken: "tuple[World, Sent]") -> str | None:
     """An outcome that was taken in stays; one that a failover forgot is told again, in time for a wait that goes on."""
-    world, said = taken
-    tree, root = world.tree(said.job_id), root_of(said.job_id)
-    if world.returns.asked[root] or root in world.returns.deleting:
+    world, shown = taken
+    tree, root = world.tree(shown.job_id), root_of(shown.job_id)
+    if world.returns.requested[root] or root in world.returns.deleting:
         return None  # the call may have run again
-    recorded = tree.results.get(said.job_id, {}).get(said.call_id, "")
-    call = tree.calls.get(said.job_id, {}).get(said.call_id)
-    if call is None or recorded == said.outcome or not said.call_id:
+    recorded = tree.results.get(shown.job_id, {}).get(shown.call_id, "")
+    call = tree.calls.get(shown.job_id, {}).get(shown.call_id)
+    if call is None or recorded == shown.outcome or not shown.call_id:
         return None
     if not call.operation_id:
         return None  # it has not come to wait: its tool failed, or the job has ended
-    if not world.memory.lost_writes(said.job_id, said.asked_at):
-        return f"{said} was said to count; recorded is {recorded}"
+    if not world.memory.lost_writes(shown.job_id, shown.requested_at):
+        return f"{shown} was said to count; recorded is {recorded}"
     finished_at = ((call.finished_at_ms or 0) - world.epoch_ms) / 1000
-    if recorded == TIMED_OUT and finished_at - said.at > BACKSTOP_SECONDS:
-        return f"{said} was said to count and forgotten; {call} timed out"
+    if recorded == TIMED_OUT and finished_at - shown.at > BACKSTOP_SECONDS:
+        return f"{shown} was said to count and forgotten; {call} timed out"
     return None
 
 
@@ -101,7 +101,7 @@ def messages_of_waits(end: Ended) -> int:
     """How many messages the waits of a job may take besides one for each of its items: who wakes it, and its way."""
     most = 0
     script = end.plan.scripts()[end.job.agent]
-    for call in asked_by_model(end.tree, end.job.id):
+    for call in requested_by_model(end.tree, end.job.id):
         first_turn = end.job.first_turn if call.turn >= end.job.first_turn else 1
         at = call.turn - first_turn  # of a run before the last one: wherever that is
         wait: WaitPlan | None = script.turns[at].calls[call.position].wait if _is_in(script, at, call) else None

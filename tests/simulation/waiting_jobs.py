@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from baton.testing.dice import Dice
 from tests.simulation.jobs import JobPlan, make_job, make_script
-from tests.simulation.scripts import DEFAULT_DEPTH, CallPlan, Script, TurnPlan, WaitPlan, Word
+from tests.simulation.scripts import DEFAULT_DEPTH, CallPlan, Message, Script, TurnPlan, WaitPlan
 
 _HOW_LONG, _CALL, _WORD, _JOB, _HELPER = 101, 102, 103, 104, 105
 DAY_SECONDS = 86_400.0
@@ -70,14 +70,14 @@ class _Maker:
             script=script,
             helpers=tuple(self.helpers.items()),
             words=tuple(self._event(number) for number in range(events)),
-            looks=tuple(self._roll(_JOB, 4, look) ** 3 * 600 for look in range(2)),
+            checks=tuple(self._roll(_JOB, 4, look) ** 3 * 600 for look in range(2)),
             cancel_at=plain.cancel_at or (self._roll(_JOB, 5) ** 2 * 400 if self._roll(_JOB, 6) < 0.1 else 0.0),
         )
 
-    def _event(self, number: int) -> Word:
+    def _event(self, number: int) -> Message:
         at = self._roll(_WORD, number, 1) ** 3 * 900
         name = _EVENTS[int(self._roll(_WORD, number, 2) * len(_EVENTS))]
-        return Word(at, number, name, repeats=int(self._roll(_WORD, number, 3) * 6))
+        return Message(at, number, name, repeats=int(self._roll(_WORD, number, 3) * 6))
 
     def _roll(self, *question: int) -> float:
         return self.dice.roll(self.index, *question)
@@ -120,7 +120,7 @@ class _Maker:
         count = int(self._roll(*where, 9) * 4)
         return WaitPlan(seconds, name, tuple(self._word(seconds, name, (*where, number)) for number in range(count)))
 
-    def _word(self, seconds: float, name: str, where: tuple[int, ...]) -> Word:
+    def _word(self, seconds: float, name: str, where: tuple[int, ...]) -> Message:
         """Often before the wait begins, or about when its time is up."""
         roll, when = self._roll(*where, 10), self._roll(*where, 11)
         if when < 0.25:
@@ -132,7 +132,7 @@ class _Maker:
         else:
             at = roll**2 * min(seconds, 2 * _LONG_SECONDS)
         value = int(self._roll(*where, 12) * 4)
-        return Word(max(at, 0.0), value, name, int(self._roll(*where, 13) * 7), twice=self._roll(*where, 14) < 0.3)
+        return Message(max(at, 0.0), value, name, int(self._roll(*where, 13) * 7), twice=self._roll(*where, 14) < 0.3)
 
     def _how_long(self, where: tuple[int, ...]) -> float:
         """Seconds; about a minute, for which a slot is kept; minutes; hours; or longer than the queue takes."""

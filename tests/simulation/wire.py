@@ -89,7 +89,7 @@ class Wire:
         who.faulty = True
         struck(fault)
         if self._world.story.kept:
-            self._world.tell(who, f"{point}: {fault}")
+            self._world.record(who, f"{point}: {fault}")
 
     def step(self, who: Invocation, point: str) -> None:
         """Count a call to the world; a dead invocation makes none."""

@@ -33,7 +33,7 @@ from tests.simulation.after_outages import Back
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.blocking import Threads
 from tests.simulation.clients import Client
-from tests.simulation.constants import BACKSTOP_SECONDS, SWEEP_INTERVAL_MS
+from tests.simulation.constants import BACKSTOP_SECONDS, RECONCILE_INTERVAL_MS
 from tests.simulation.dead_letters import SimQueueRecords
 from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
@@ -85,14 +85,14 @@ class World:
     base_url = BASE_URL
 
     def __init__(
-        self, plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, told: bool = False
+        self, plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, keeps_story: bool = False
     ) -> None:
-        self.plan, self.loop, self.story = plan, loop, Story(kept=told)
+        self.plan, self.loop, self.story = plan, loop, Story(kept=keeps_story)
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
         self.fake, self.admission = (
             StoredTrees(),
-            FakeAdmission(1 if plan.one_slot_until else plan.slots, SWEEP_INTERVAL_MS, lambda _: self.now_ms()),
+            FakeAdmission(1 if plan.one_slot_until else plan.slots, RECONCILE_INTERVAL_MS, lambda _: self.now_ms()),
         )
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.hosting, self.processes, self.threads = Hosting(self), Processes(self), Threads(self)
@@ -102,10 +102,10 @@ class World:
         self.committed: Counter[str] = Counter()
         self.committed_at: dict[str, float] = {}
         self.appended: Counter[tuple[str, str]] = Counter()
-        self.heard: set[tuple[str, str, int]] = set()
+        self.received: set[tuple[str, str, int]] = set()
         self.excused = Excuses(self)
         self.came_back: set[str] = set()
-        self.told_by_sweeps: Counter[str] = Counter()
+        self.notified_by_sweeps: Counter[str] = Counter()
         self.ends = Ends(lambda: self.loop.seconds, self.memory.undone_by_a_failover)
         self.list_gaps: set[str] = set()
         self.accepted_jobs, self.readers = list[str](), list[StreamReader]()
@@ -195,7 +195,7 @@ class World:
         if self.invocations > MOST_INVOCATIONS * (1 + self.plan.places) + min(self.loop.seconds, self.plan.calm_at):
             self.broken("the_world_comes_to_rest", f"{self.invocations} invocations; last {who.name}")
         if self.story.kept:
-            self.tell(who, "begins")
+            self.record(who, "begins")
 
     async def post(self, url: str, headers: dict[str, str], body: bytes, method: str = "POST") -> asgi.Answer:
         """One request: of the queue to a function by itself, of others to the site."""
@@ -208,7 +208,7 @@ class World:
         if who.dead:
             self.hosts.lose(who.process)
         if self.story.kept:
-            self.tell(who, f"ends: {answer.status} {answer.body.decode()}" if answer else "is dead")
+            self.record(who, f"ends: {answer.status} {answer.body.decode()}" if answer else "is dead")
         if answer is not None and answer.status == 500:
             self.broken("no_internal_error", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None and answer.status == 503 and not who.faulty and self._stays(who):
@@ -256,13 +256,13 @@ class World:
         """The true time."""
         return EPOCH_MS + int(self.loop.seconds * 1000)
 
-    def tell(self, who: Invocation, what: str) -> None:
+    def record(self, who: Invocation, what: str) -> None:
         """Add to the story."""
-        self.story.tell(self.loop.seconds, who.name, what)
+        self.story.record(self.loop.seconds, who.name, what)
 
     def note(self, what: str) -> None:
         """Add to the story what no invocation did."""
-        self.story.tell(self.loop.seconds, "-", what)
+        self.story.record(self.loop.seconds, "-", what)
 
     @property
     def trees(self) -> dict[str, Tree]:

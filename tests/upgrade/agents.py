@@ -136,7 +136,7 @@ class Kit:
         child = [Call("delegate", {"agent": "adds"}), Call("add", {"a": 9, "b": 9})]
         waits = [Call("order", {"item": "tea"}), Call("add", {"a": 1, "b": 1})]
         pays = [Call("pay", {"to": "Ann", "amount": 5}), Call("pay", {"to": "Ben", "amount": 7})]
-        asks = Limits(turns=1, on_limit="ask", wall_seconds=30 * DAY_SECONDS)
+        requests = Limits(turns=1, on_limit="ask", wall_seconds=30 * DAY_SECONDS)
         few = Limits(tool_calls=1, on_limit="ask", wall_seconds=30 * DAY_SECONDS)
         both = [Call("add", {"a": 1, "b": 1}), Call("add", {"a": 2, "b": 2})]
         return [
@@ -157,7 +157,9 @@ class Kit:
             ),
             Agent("supervises", ScriptedModel([child, "helped"]), tools=[self.delegate, self.add], limits=_PATIENT),
             Agent("pays", ScriptedModel([pays, "paid"]), tools=[self.pay], limits=_PATIENT),
-            Agent("asks", ScriptedModel([[Call("add", {"a": 1, "b": 1})], "went on"]), tools=[self.add], limits=asks),
+            Agent(
+                "asks", ScriptedModel([[Call("add", {"a": 1, "b": 1})], "went on"]), tools=[self.add], limits=requests
+            ),
             Agent("greedy", ScriptedModel([both, "both"]), tools=[self.add], limits=few),
         ]
 

@@ -15,7 +15,7 @@ async def finish(version: Installation, then: tuple[Request, ...]) -> None:
     """Let this version finish everything."""
     await version.run(within_seconds=HOUR_SECONDS)
     for request in then:
-        await version.ask(request)
+        await version.request(request)
         await version.run(within_seconds=HOUR_SECONDS)
     await version.run()
 
@@ -23,13 +23,13 @@ async def finish(version: Installation, then: tuple[Request, ...]) -> None:
 async def ends_of(version: Installation) -> dict[str, Any]:
     """How every job that is listed ended, and those that they started."""
     ends: dict[str, Any] = {}
-    listed = (await version.ask(Request("GET", "/api/agent-jobs?limit=100", key="admin")))["jobs"]
+    listed = (await version.request(Request("GET", "/api/agent-jobs?limit=100", key="admin")))["jobs"]
     while listed:
         found = listed.pop()
-        job = await version.ask(Request("GET", f"/api/agent-jobs/{found['id']}", key="admin"))
+        job = await version.request(Request("GET", f"/api/agent-jobs/{found['id']}", key="admin"))
         calls = {call["id"]: {name: call.get(name) for name in _OF_A_CALL} for call in job["toolCalls"]}
         ends[job["id"]] = {name: job[name] for name in _OF_A_JOB} | {"toolCalls": calls}
-        below = await version.ask(Request("GET", f"/api/agent-jobs?parentJobId={job['id']}&limit=100", key="admin"))
+        below = await version.request(Request("GET", f"/api/agent-jobs?parentJobId={job['id']}&limit=100", key="admin"))
         listed += below["jobs"]
     return dict(sorted(ends.items()))
 
@@ -45,6 +45,6 @@ async def not_ended(version: Installation, saved: Saved) -> list[str]:
     for job_id in saved.job_ids:
         path = f"/api/agent-jobs/{job_id}"
         if await version.status(Request("GET", path, key="admin")) != 410:
-            job = await version.ask(Request("GET", path, key="admin"))
+            job = await version.request(Request("GET", path, key="admin"))
             found += [f"{job_id}: {job['waitingFor']}"] if job["finishedAt"] is None else []
     return found

@@ -97,7 +97,7 @@ def ahead_of_redis(clock: Clock) -> Callable[[], int]:
 
 def callback_of(message: Message, status: int, answer: bytes) -> str:
     """What the queue tells the failure callback of a message that it gives up (docs/spec/qstash.md 11)."""
-    told = {
+    found = {
         "sourceMessageId": message.id,
         "url": BASE + message.path,
         "sourceBody": base64.b64encode(message.body.encode()).decode(),
@@ -106,4 +106,4 @@ def callback_of(message: Message, status: int, answer: bytes) -> str:
         "retried": message.retried,
         "maxRetries": message.retries,
     }
-    return json.dumps(told, separators=(",", ":"))
+    return json.dumps(found, separators=(",", ":"))

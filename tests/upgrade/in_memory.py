@@ -71,7 +71,7 @@ class Loading:
             case "book" | "gone" | "jobs":
                 admission.entries = {**admission.entries, **{n: load_entry(written(e)) for n, e in value.items()}}
             case "sweep" | "stopped" | "swept" as what:
-                setattr(admission, "sweep_at_ms" if what == "sweep" else f"{what}_ms", int(value))
+                setattr(admission, "reconcile_at_ms" if what == "sweep" else f"{what}_ms", int(value))
             case "slots":
                 self._slots(value)
             case "uncounted":
@@ -92,7 +92,7 @@ class Loading:
         admission, start = self.stage.admission, member_field("")
         records = {name.removeprefix(start): written(one) for name, one in value.items() if name.startswith(start)}
         admission.entries = {**admission.entries, **{name: entry_from(text) for name, text in records.items()}}
-        admission.sweep_at_ms, admission.swept_ms = int(value.get("alarm", 0)), int(value.get("swept", 0))
+        admission.reconcile_at_ms, admission.reconciled_ms = int(value.get("alarm", 0)), int(value.get("swept", 0))
         admission.stopped_ms = int(value.get("closed", 0))
 
     def _rows(self, _: str, key: dict[str, Any]) -> None:

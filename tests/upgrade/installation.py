@@ -105,7 +105,7 @@ class Installation:
         finally:
             await self.container.close()
 
-    async def ask(self, request: Request, *, expected: int | None = None) -> Any:
+    async def request(self, request: Request, *, expected: int | None = None) -> Any:
         """One request of the API; its answer's JSON, of one that is not refused."""
         response = await self._request(request)
         good = response.status_code == expected if expected else response.status_code < 300

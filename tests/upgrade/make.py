@@ -79,8 +79,8 @@ def make(folder: Path, only: str) -> None:
                 if only in name:
                     saved = asyncio.run(make_one(process, redis, situation))
                     (folder / f"{name}.json").write_text(saved.text())
-                    told = f"{name}: {len(saved.keys)} keys, {len(saved.messages)} in flight, {saved.about}"
-                    print(told)  # noqa: T201 - a command
+                    found = f"{name}: {len(saved.keys)} keys, {len(saved.messages)} in flight, {saved.about}"
+                    print(found)  # noqa: T201 - a command
         finally:
             redis.close()
             process.stop()

@@ -88,15 +88,15 @@ class Maker:
     async def submit(self, agent: str, *, key: str = "client", **fields: Any) -> str:
         """Submit a job; its id."""
         body = {"jobType": agent, "taskDescription": f"do it, {agent}", "inputData": {"näme": "Ünï/code"}, **fields}
-        job: dict[str, Any] = await self.ask("POST", "/api/agent-jobs", body, key=key)
+        job: dict[str, Any] = await self.request("POST", "/api/agent-jobs", body, key=key)
         return str(job["id"])
 
-    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client") -> Any:
+    async def request(self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client") -> Any:
         """A request of the API, which is not refused."""
         self.clock.ms += 7
-        return await self.installation.ask(Request(method, path, body, key))
+        return await self.installation.request(Request(method, path, body, key))
 
-    async def ask_and_die(
+    async def request_and_die(
         self, moment: str, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client"
     ) -> None:
         """A request during which the process dies."""
@@ -155,12 +155,12 @@ class Maker:
 
     async def calls(self, job_id: str) -> list[dict[str, Any]]:
         """A job's tool calls."""
-        job: dict[str, Any] = await self.ask("GET", f"/api/agent-jobs/{job_id}")
+        job: dict[str, Any] = await self.request("GET", f"/api/agent-jobs/{job_id}")
         return list(job["toolCalls"])
 
     async def checkpoints(self, job_id: str) -> Sequence[dict[str, Any]]:
         """A job's pending approvals."""
-        found = await self.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")
+        found = await self.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")
         return [point for point in found["checkpoints"] if point["status"] == "pending"]
 
     def drop(self, *kinds: str) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from pydantic import TypeAdapter
 
 from baton.engine.all_jobs.ends import AgentCounters
-from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.all_jobs.slots import QueueEntry, SlotState
 from baton.engine.commit.answers import Tombstone
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
@@ -24,10 +24,23 @@ from baton.storage.ports.access import StoredKey
 from baton_events.schema import SCHEMA_VERSION, Event
 from tests.upgrade.saved import CORPUS
 
-STORED = (Job, WorkItem, CallRecord, Usage, Spend, SlotState, Entry, AgentCounters, MemoryEntry, StoredKey, Tombstone)
+STORED = (
+    Job,
+    WorkItem,
+    CallRecord,
+    Usage,
+    Spend,
+    SlotState,
+    QueueEntry,
+    AgentCounters,
+    MemoryEntry,
+    StoredKey,
+    Tombstone,
+)
 # By today's name, the one that a record had when the first corpora were made; no name of a record is stored.
 NAMED_BEFORE: dict[str, str] = {
     "WorkItem": "Leg",
+    "QueueEntry": "Entry",
     "ItemKind": "LegKind",
     "SlotState": "Standing",
     "AgentCounters": "AgentFigures",
@@ -141,17 +154,17 @@ def _of_record(record: str, old: Shape, new: Shape) -> Iterator[tuple[str, bool]
         elif name not in old:
             optional = not new[name].endswith(REQUIRED)
             yield f"{record}.{name} is new{'' if optional else ' and has no default'}: {new[name]}", optional
-        elif _said(old[name]) != _said(new[name]):
+        elif _shown(old[name]) != _shown(new[name]):
             yield f"{record}.{name} was {old[name]} and is {new[name]}", _is_wider(old[name], new[name])
 
 
 def _is_wider(old: str, new: str) -> bool:
     """Whether whatever could be there before may still be there, and nothing means what is not there."""
-    (before, default), (now, default_now) = _said(old), _said(new)
+    (before, default), (now, default_now) = _shown(old), _shown(new)
     return before <= now and default == default_now
 
 
-def _said(shape: str) -> tuple[frozenset[str], str]:
+def _shown(shape: str) -> tuple[frozenset[str], str]:
     """The kinds that a field may have, in whatever order, and its default, or that it has none."""
     kinds, _, default = shape.rpartition(" = " if " = " in shape else " ")
     return frozenset(kinds.split(" | ")), default

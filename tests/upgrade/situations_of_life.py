@@ -6,12 +6,12 @@ from tests.upgrade.maker import Maker, kind_of
 
 async def submission_only_witnessed(m: Maker) -> None:
     """The call that submitted the job died before it was created: its backup message is all there is."""
-    await m.ask_and_die("before create", "POST", "/api/agent-jobs", {"jobType": "adds", "taskDescription": "do it"})
+    await m.request_and_die("before create", "POST", "/api/agent-jobs", {"jobType": "adds", "taskDescription": "do it"})
 
 
 async def creation_not_handed_on(m: Maker) -> None:
     """The job is created, and the call died before it dispatched."""
-    await m.ask_and_die("after create", "POST", "/api/agent-jobs", {"jobType": "adds", "taskDescription": "do it"})
+    await m.request_and_die("after create", "POST", "/api/agent-jobs", {"jobType": "adds", "taskDescription": "do it"})
 
 
 async def to_start_later(m: Maker) -> None:
@@ -55,14 +55,14 @@ async def woken_up(m: Maker) -> None:
     await m.run()
     (call,) = [call for call in await m.calls(job_id) if call["tool"] == "order"]
     path = f"/api/operations/op_{call['id']}/complete"
-    await m.ask("POST", path, {"success": True, "result": "tea"}, key="operations")
+    await m.request("POST", path, {"success": True, "result": "tea"}, key="operations")
     await m.next()
 
 
 async def stopped(m: Maker) -> None:
     """An operator has stopped the admission; a job waits for the start."""
     await m.submit("adds", sessionId="before")
-    await m.ask("DELETE", "/api/admin/agent-worker", key="admin")
+    await m.request("DELETE", "/api/admin/agent-worker", key="admin")
     await m.submit("adds", sessionId="after")
     m.later("POST", "/api/admin/agent-worker", key="admin")
 
@@ -107,41 +107,43 @@ async def cancelled(m: Maker) -> None:
     """A job was cancelled at work; its last word is on its way, and the backup message."""
     job_id = await m.submit("adds")
     await m.up_to("call")
-    await m.ask("PATCH", f"/api/agent-jobs/{job_id}", {"action": "cancel"})
+    await m.request("PATCH", f"/api/agent-jobs/{job_id}", {"action": "cancel"})
 
 
 async def cancellation_only_witnessed(m: Maker) -> None:
     """The call that cancels died before it was recorded; the job waits for somebody."""
     job_id = await m.submit("waits")
     await m.run()
-    await m.ask_and_die("before record", "PATCH", f"/api/agent-jobs/{job_id}", {"action": "cancel"})
+    await m.request_and_die("before record", "PATCH", f"/api/agent-jobs/{job_id}", {"action": "cancel"})
 
 
 async def retried_from_failure(m: Maker) -> None:
     """A plan that failed at its second step was retried: the first one does not run again."""
     job_id = await _failed(m)
-    await m.ask("PATCH", f"/api/agent-jobs/{job_id}", {"action": "retry", "from": "failure"})
+    await m.request("PATCH", f"/api/agent-jobs/{job_id}", {"action": "retry", "from": "failure"})
     await m.next()
 
 
 async def retried_from_start(m: Maker) -> None:
     """The same, from its start: the first step runs again."""
     job_id = await _failed(m)
-    await m.ask("PATCH", f"/api/agent-jobs/{job_id}", {"action": "retry", "from": "start"})
+    await m.request("PATCH", f"/api/agent-jobs/{job_id}", {"action": "retry", "from": "start"})
     await m.up_to("complete", after=1)
 
 
 async def retry_only_witnessed(m: Maker) -> None:
     """The call that retries died before it was recorded."""
     job_id = await _failed(m)
-    await m.ask_and_die("before record", "PATCH", f"/api/agent-jobs/{job_id}", {"action": "retry", "from": "failure"})
+    await m.request_and_die(
+        "before record", "PATCH", f"/api/agent-jobs/{job_id}", {"action": "retry", "from": "failure"}
+    )
 
 
 async def removed(m: Maker) -> None:
     """An ended job was deleted: a tombstone stands, and a backup message that would create it is on its way."""
     job_id = await m.submit("answers")
     await m.run(within_seconds=30)
-    await m.ask("DELETE", f"/api/agent-jobs/{job_id}")
+    await m.request("DELETE", f"/api/agent-jobs/{job_id}")
 
 
 async def ended(m: Maker) -> None:
@@ -154,7 +156,7 @@ async def ended(m: Maker) -> None:
 async def schedule_ticks(m: Maker) -> None:
     """A schedule's message is on its way; its job is not there yet."""
     body = {"jobType": "adds", "taskDescription": "again", "cron": "0 8 * * *", "timeZone": "Europe/Berlin"}
-    made = await m.ask("POST", "/api/agent-schedules", body)
+    made = await m.request("POST", "/api/agent-schedules", body)
     m.queue.put("/workers/agent-loop", m.schedule_body(made["id"]))
 
 

@@ -29,14 +29,14 @@ async def outcome_not_taken_in(m: Maker) -> None:
     """The outcome is recorded, its wait is over, and nothing has followed yet."""
     job_id = await m.submit("waits")
     await m.run()
-    await m.ask("POST", await _completion(m, job_id), {"success": True, "result": "tea"}, key="operations")
+    await m.request("POST", await _completion(m, job_id), {"success": True, "result": "tea"}, key="operations")
 
 
 async def outcome_claimed(m: Maker) -> None:
     """The outcome is being taken in, by a process that died."""
     job_id = await m.submit("waits")
     await m.run()
-    await m.ask("POST", await _completion(m, job_id), {"success": True, "result": "tea"}, key="operations")
+    await m.request("POST", await _completion(m, job_id), {"success": True, "result": "tea"}, key="operations")
     await m.die("before commit")
 
 
@@ -46,7 +46,7 @@ async def outcome_only_witnessed(m: Maker) -> None:
     await m.run()
     path = await _completion(m, job_id)
     body: dict[str, Any] = {"success": True, "result": "tea"}
-    await m.ask_and_die("before tell", "POST", path, body, key="operations")
+    await m.request_and_die("before tell", "POST", path, body, key="operations")
 
 
 async def outcome_before_its_wait(m: Maker) -> None:
@@ -54,7 +54,7 @@ async def outcome_before_its_wait(m: Maker) -> None:
     job_id = await m.submit("waits")
     await m.up_to("call")
     path = await _completion(m, job_id)
-    await m.ask("POST", path, {"success": True, "result": "early tea"}, key="operations")
+    await m.request("POST", path, {"success": True, "result": "early tea"}, key="operations")
 
 
 async def outcome_in_the_stream(m: Maker) -> None:
@@ -89,8 +89,8 @@ async def event_waits(m: Maker) -> None:
 async def event_before_its_wait(m: Maker) -> None:
     """The event has happened, and another of no use, before anybody waited."""
     job_id = await m.submit("hears")
-    await m.ask("POST", f"/api/agent-jobs/{job_id}/events", {"name": "snow", "data": None})
-    await m.ask("POST", f"/api/agent-jobs/{job_id}/events", {"name": "rain", "data": {"mm": 1}})
+    await m.request("POST", f"/api/agent-jobs/{job_id}/events", {"name": "snow", "data": None})
+    await m.request("POST", f"/api/agent-jobs/{job_id}/events", {"name": "rain", "data": {"mm": 1}})
     await m.up_to("call")
 
 
@@ -98,7 +98,7 @@ async def event_only_witnessed(m: Maker) -> None:
     """The call that tells the event died before it was recorded."""
     job_id = await m.submit("hears")
     await m.run()
-    await m.ask_and_die("before tell", "POST", f"/api/agent-jobs/{job_id}/events", {"name": "rain", "data": 4})
+    await m.request_and_die("before tell", "POST", f"/api/agent-jobs/{job_id}/events", {"name": "rain", "data": 4})
 
 
 async def timer_waits(m: Maker) -> None:
@@ -122,7 +122,7 @@ async def approval_not_taken_in(m: Maker) -> None:
     job_id = await m.submit("pays")
     await m.run()
     first = (await m.checkpoints(job_id))[0]["id"]
-    await m.ask("POST", f"/api/admin/agent-checkpoints/{first}", {}, key="admin")
+    await m.request("POST", f"/api/admin/agent-checkpoints/{first}", {}, key="admin")
 
 
 async def approved_call_claimed(m: Maker) -> None:
@@ -130,7 +130,7 @@ async def approved_call_claimed(m: Maker) -> None:
     job_id = await m.submit("pays")
     await m.run()
     for point in await m.checkpoints(job_id):
-        await m.ask("POST", f"/api/admin/agent-checkpoints/{point['id']}", {}, key="admin")
+        await m.request("POST", f"/api/admin/agent-checkpoints/{point['id']}", {}, key="admin")
     await m.up_to("call")
     await m.die("before commit")
 
@@ -175,7 +175,7 @@ async def family_cancelled(m: Maker) -> None:
     """A job was cancelled with the one below it at work; their last words are on their way."""
     job_id = await m.submit("supervises")
     await m.up_to("call", after=3)
-    await m.ask("PATCH", f"/api/agent-jobs/{job_id}", {"action": "cancel"})
+    await m.request("PATCH", f"/api/agent-jobs/{job_id}", {"action": "cancel"})
 
 
 async def _completion(m: Maker, job_id: str) -> str:

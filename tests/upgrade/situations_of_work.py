@@ -148,7 +148,7 @@ async def long_conversation(m: Maker) -> None:
     """A conversation that has been summed up; the turns before that are not told any more."""
     job_id = await m.submit("reads")
     await m.up_to("loop", after=6)
-    usage = (await m.ask("GET", f"/api/agent-jobs/{job_id}"))["usage"]
+    usage = (await m.request("GET", f"/api/agent-jobs/{job_id}"))["usage"]
     assert usage["modelCalls"] > 6, usage
 
 

@@ -4,7 +4,7 @@ Stopping takes nothing from anybody: who holds a slot goes on to its end, only t
 store may forget a stop or a start that was made less than 20 s before it: then the state says so.
 """
 
-from baton.admission.slot_client import arm_sweep, notify_granted
+from baton.admission.slot_client import arm_reconcile, notify_granted
 from baton.clock import Clock, Randomness
 from baton.storage.ports.all_jobs import AdmissionControl, AdmissionState
 from baton_events.emitter import Emitter
@@ -40,7 +40,7 @@ class Worker:
         """
         now_ms = self._clock.now_ms()
         started = await self._admission_control.start(now_ms)
-        if started.sweep_at_ms:
-            await arm_sweep(self._emitter, started.sweep_at_ms)
+        if started.reconcile_at_ms:
+            await arm_reconcile(self._emitter, started.reconcile_at_ms)
         await notify_granted(self._emitter, started.granted, now_ms, f"start-{self._randomness.token()}")
         return await self._admission_control.state()

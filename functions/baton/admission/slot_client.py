@@ -16,7 +16,7 @@ from baton.admission.stored_quota import StoredQuota
 from baton.clock import Clock
 from baton.engine.all_jobs.ends import end_of, row_of
 from baton.engine.all_jobs.job_list import Row
-from baton.engine.all_jobs.slots import Place, SlotState
+from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.answers import Claim, History, UnsentRequest
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import LIST_GAPS, RequestSlot, Work
@@ -74,12 +74,12 @@ class SlotClient:
         assert isinstance(effect, RequestSlot), "this executor is registered for AskAdmission"
         # Parts of calls that the end has dropped are stored, and no COMMIT has said so yet: this one's will.
         usage = replace(effect.usage, written=effect.usage.written + written())
-        slot_answer = await self.ask(effect.job, SlotState(effect.want, effect.epoch), claim.owner, usage=usage)
+        slot_answer = await self.request(effect.job, SlotState(effect.want, effect.epoch), claim.owner, usage=usage)
         if slot_answer.later_epoch:
             return Superseded(slot_answer.later_epoch)
         return Admitted() if slot_answer.slot or effect.want != "slot" else None
 
-    async def ask(
+    async def request(
         self,
         job: Job,
         slot_state: SlotState,
@@ -95,13 +95,13 @@ class SlotClient:
         `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes.
         """
         now_ms = self._clock.now_ms()
-        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+        queued_job = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
         end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
         stored = self.quota.ended(job, usage) if end else stored
-        row = row_of(job.id, place, end)
+        row = row_of(job.id, queued_job, end)
         if alone:
             slot_answer = await self._admission.slot_request(
-                job.id, slot_state, place, now_ms, alone=True, end=end, stored=stored
+                job.id, slot_state, queued_job, now_ms, alone=True, end=end, stored=stored
             )
             if not slot_answer.busy:
                 await self._write_rows(row)
@@ -110,14 +110,14 @@ class SlotClient:
             writing = asyncio.create_task(self._write_rows(row))
             try:
                 slot_answer = await self._admission.slot_request(
-                    job.id, slot_state, place, now_ms, end=end, stored=stored
+                    job.id, slot_state, queued_job, now_ms, end=end, stored=stored
                 )
             except BaseException:
                 writing.cancel()
                 raise
             await writing
-        if slot_answer.sweep_at_ms:
-            await arm_sweep(self._emitter, slot_answer.sweep_at_ms)
+        if slot_answer.reconcile_at_ms:
+            await arm_reconcile(self._emitter, slot_answer.reconcile_at_ms)
         await notify_granted(self._emitter, slot_answer.granted, now_ms, redrive)
         return slot_answer
 
@@ -128,7 +128,7 @@ class SlotClient:
         forget it, the job's own slot request finds out, and requests anew.
         """
         slot_state = SlotState("gone", request.slot_request.attempt)
-        return not (await self.ask(request.job, slot_state, redrive, usage=request.usage)).later_epoch
+        return not (await self.request(request.job, slot_state, redrive, usage=request.usage)).later_epoch
 
 
 async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, redrive: str) -> None:
@@ -138,7 +138,7 @@ async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_m
         await dispatch(emitter, other.session_id, [item], redrive)
 
 
-async def arm_sweep(emitter: Emitter, at_ms: int) -> None:
+async def arm_reconcile(emitter: Emitter, at_ms: int) -> None:
     """Publish the next sweep's message. What is lost here is found by the hourly backstop."""
     try:
         await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)

@@ -61,13 +61,13 @@ class Audit:
     async def show(self, request: Request) -> Response:
         """`GET /api/admin/audit` → 200, the newest first."""
         try:
-            asked = AuditQuery.model_validate(dict(request.query_params))
+            query = AuditQuery.model_validate(dict(request.query_params))
         except ValidationError as error:
             raise invalid(error, "query") from error
-        rows = await self._container.ports.audit_log.page(asked.cursor or "", asked.limit + 1)
-        answer: dict[str, Any] = {"entries": [_view(number, entry) for number, entry in rows[: asked.limit]]}
-        if len(rows) > asked.limit:
-            answer["cursor"] = rows[asked.limit - 1][0]
+        rows = await self._container.ports.audit_log.page(query.cursor or "", query.limit + 1)
+        answer: dict[str, Any] = {"entries": [_view(number, entry) for number, entry in rows[: query.limit]]}
+        if len(rows) > query.limit:
+            answer["cursor"] = rows[query.limit - 1][0]
         return JSONResponse(answer)
 
     def _detail(self, body: bytes) -> dict[str, Any]:

@@ -70,11 +70,11 @@ class Keys:
         """
         known: Principal | None = request.scope.get(_PRINCIPAL)
         if known is None:
-            known = await self.ask_again(request)
+            known = await self.check_again(request)
             remember(request, known)
         return known
 
-    async def ask_again(self, request: HTTPConnection) -> Principal:
+    async def check_again(self, request: HTTPConnection) -> Principal:
         """Whose key a request came with, as far as is known now: it may have been revoked meanwhile.
 
         Raises:

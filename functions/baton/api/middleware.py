@@ -42,7 +42,7 @@ HEADERS = {
 }
 STRICT_TRANSPORT = "max-age=31536000"
 # With a key in a header rather than a cookie, no request of another origin carries one by itself.
-_ASKED = ("authorization", "content-type", "idempotency-key", "last-event-id")
+_REQUESTED = ("authorization", "content-type", "idempotency-key", "last-event-id")
 _EXPOSED = ("retry-after", "x-vercel-ai-ui-message-stream", "content-disposition")
 
 
@@ -93,7 +93,7 @@ def browser_middleware(settings: Settings) -> Sequence[Middleware]:
         CORSMiddleware,
         allow_origins=settings.cors_origins.split(","),
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=list(_ASKED),
+        allow_headers=list(_REQUESTED),
         expose_headers=list(_EXPOSED),
         max_age=600,
     )

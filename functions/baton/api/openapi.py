@@ -191,20 +191,23 @@ def described(route: ApiRoute) -> Described:
 
 
 def _operation(route: ApiRoute) -> dict[str, Any]:
-    said = described(route)
+    described_route = described(route)
     key = {"admin": " Needs an admin key.", "operations": " Needs `x-api-key`."}.get(route.access, "")
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.what,
         "description": f"{route.what}.{key}",
-        "parameters": [*_path_parameters(route), *_query_parameters(said)],
+        "parameters": [*_path_parameters(route), *_query_parameters(described_route)],
         "security": _SECURITY[route.access],
-        "responses": {**{str(status): _success(said, status) for status in said.statuses}, "default": _PROBLEM},
+        "responses": {
+            **{str(status): _success(described_route, status) for status in described_route.statuses},
+            "default": _PROBLEM,
+        },
     }
-    if said.body is not None:
-        schema = {"$ref": _REF.format(model=said.body.__name__)}
+    if described_route.body is not None:
+        schema = {"$ref": _REF.format(model=described_route.body.__name__)}
         content = {"application/json": {"schema": schema}}
-        operation["requestBody"] = {"required": said.body_needed, "content": content}
+        operation["requestBody"] = {"required": described_route.body_needed, "content": content}
     return operation
 
 
@@ -220,28 +223,35 @@ def _path_parameters(route: ApiRoute) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(said: Described) -> list[dict[str, Any]]:
-    if said.query is None:
+def _query_parameters(described_route: Described) -> list[dict[str, Any]]:
+    if described_route.query is None:
         return []
-    schema = said.query.model_json_schema(ref_template=_REF)
+    schema = described_route.query.model_json_schema(ref_template=_REF)
     return [
         {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": of}
         for name, of in schema["properties"].items()
     ]
 
 
-def _success(said: Described, status: int) -> dict[str, Any]:
+def _success(described_route: Described, status: int) -> dict[str, Any]:
     if status == 204:  # noqa: PLR2004 - No Content
         return {"description": "nothing there"}
-    media, schema = _MEDIA.get(said.answer, "application/json"), {"$ref": _REF.format(model=said.answer)}
+    media, schema = (
+        _MEDIA.get(described_route.answer, "application/json"),
+        {"$ref": _REF.format(model=described_route.answer)},
+    )
     return {
         "description": "done",
-        "content": {media: {"schema": {"type": "string"} if said.answer in _MEDIA else schema}},
+        "content": {media: {"schema": {"type": "string"} if described_route.answer in _MEDIA else schema}},
     }
 
 
 def _body_schemas() -> dict[str, Any]:
-    bodies = {said.body.__name__: said.body for said in DESCRIBED.values() if said.body is not None}
+    bodies = {
+        described_route.body.__name__: described_route.body
+        for described_route in DESCRIBED.values()
+        if described_route.body is not None
+    }
     wanted: list[tuple[type[BaseModel], Any]] = [(body, "validation") for body in bodies.values()]
     _, schema = models_json_schema(wanted, ref_template=_REF)
     found: dict[str, Any] = schema["$defs"]

@@ -7,7 +7,7 @@ HTTP, or what a job is about.
 from typing import Any, Literal
 
 from baton.container import Container
-from baton.engine.all_jobs.slots import Entry, SlotTable
+from baton.engine.all_jobs.slots import QueueEntry, SlotTable
 from baton.engine.commit.answers import Created
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
@@ -72,12 +72,12 @@ class Sessions:
         return [(await self._container.commands.cancel(job, by)).job for job in reversed(jobs)][::-1]
 
 
-def _unseen(name: str, entry: Entry) -> Snapshot:
+def _unseen(name: str, entry: QueueEntry) -> Snapshot:
     """A job that was accepted just now: a read may be older than that, and does not show it yet."""
     return Snapshot(Job(name, entry.session_id, entry.tenant, entry.agent, entry.created_ms), {})
 
 
-def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:
+def _turn(item: tuple[str, QueueEntry]) -> tuple[bool, bool, int, str]:
     """As the admission takes them."""
     name, entry = item
     return (not entry.slot, not entry.started, entry.created_ms, name)

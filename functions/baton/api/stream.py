@@ -24,7 +24,7 @@ from baton.api.jobs.job import JobsApi, no_job
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS
 from baton.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_capacity, must_cover
-from baton.commands.follow import SOON_MS, LookPace, come_back_ms, noticed_within, only_waits
+from baton.commands.follow import SOON_MS, ReadPace, come_back_ms, noticed_within, only_waits
 from baton.container import Container
 from baton.storage.ports.jobs import StoredParts
 from baton_events.errors import StoreError
@@ -78,24 +78,24 @@ class Streams:
             raise ValueError("only a known job's parts can be streamed")
         check_capacity(self._container, principal)
         permit = Permit(self._container, self._keys, request, principal)
-        return _PartsResponse(Looks(self._container, permit, first.job.id, after), first)
+        return _PartsResponse(StreamReader(self._container, permit, first.job.id, after), first)
 
 
 class _PartsResponse(StreamingResponse):
     """Live, but where the host keeps an answer back until it is whole: Mangum, which says so in the scope."""
 
-    def __init__(self, looks: "Looks", first: StoredParts) -> None:
-        self._looks = looks
-        super().__init__(looks.events(first), headers=HEADERS, media_type="text/event-stream")
+    def __init__(self, reader: "StreamReader", first: StoredParts) -> None:
+        self._reader = reader
+        super().__init__(reader.events(first), headers=HEADERS, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        self._looks.live = "aws.event" not in scope
-        with self._looks.open(), contextlib.suppress(ClientDisconnect):  # who goes away comes back, or not
+        self._reader.live = "aws.event" not in scope
+        with self._reader.open(), contextlib.suppress(ClientDisconnect):  # who goes away comes back, or not
             await super().__call__(scope, receive, send)
 
 
-class Looks:
+class StreamReader:
     """One reader's looks at a job's parts. `after`: how many it has. `live`: they go on until the job has ended."""
 
     def __init__(self, container: Container, permit: Permit, job_id: str, after: int) -> None:
@@ -105,7 +105,7 @@ class Looks:
         self._job_id = job_id
         self.after = after
         self.live = True
-        self._pace, self._noticed, self._silent_seconds = LookPace(), asyncio.Event(), 0.0
+        self._pace, self._noticed, self._silent_seconds = ReadPace(), asyncio.Event(), 0.0
         self._permitted = True
 
     @contextlib.contextmanager
@@ -157,29 +157,29 @@ class Looks:
         """
         pace = self._pace
         if stored.parts:
-            pace.heard()
+            pace.arrived()
             self._silent_seconds = 0.0
-        while pace.until_look_seconds:
-            seconds = min(_STEP_SECONDS, pace.until_look_seconds, HEARTBEAT_SECONDS - self._silent_seconds)
+        while pace.until_read_seconds:
+            seconds = min(_STEP_SECONDS, pace.until_read_seconds, HEARTBEAT_SECONDS - self._silent_seconds)
             if await noticed_within(self._noticed, seconds):
-                pace.heard()
+                pace.arrived()
             else:
                 pace.passed(seconds)
                 self._silent_seconds += seconds
             self._permitted = await self._permit.lasts()
             if self.stopped or self._silent_seconds >= HEARTBEAT_SECONDS:
                 return StoredParts(stored.job)
-        return await self._look(stored)
+        return await self._read(stored)
 
-    async def _look(self, stored: StoredParts) -> StoredParts:
+    async def _read(self, stored: StoredParts) -> StoredParts:
         pace = self._pace
-        if pace.asks_whether_it_waits:
+        if pace.checks_whether_it_waits:
             snapshot = (await self._reader.jobs([self._job_id])).get(self._job_id)
             pace.learned(waits=snapshot is not None and only_waits(snapshot, self._clock.now_ms()))
-        pace.looks()
-        if not pace.needs_whole_look and not await self._reader.parts_after(self._job_id, self.after):
+        pace.read_again()
+        if not pace.needs_whole_read and not await self._reader.parts_after(self._job_id, self.after):
             return StoredParts(stored.job)
-        pace.looks_whole()
+        pace.reads_whole()
         return await self._reader.parts(self._job_id, self.after)
 
     async def _come_back_ms(self, stored: StoredParts) -> int:

@@ -59,8 +59,8 @@ class StreamTokens:
         Raises:
             ApiError: 503, the settings have no secret from which one could follow.
         """
-        said = _encoded(json.dumps(asdict(grant)).encode())
-        return f"{said}.{_encoded(self._signature(said))}"
+        payload = _encoded(json.dumps(asdict(grant)).encode())
+        return f"{payload}.{_encoded(self._signature(payload))}"
 
     def read(self, token: str, now_ms: int) -> Grant:
         """What a token opens.
@@ -68,20 +68,20 @@ class StreamTokens:
         Raises:
             ApiError: 401, it is none, or its time is up.
         """
-        said, _, signature = token.partition(".")
-        if len(token) > _TOKEN_LIMIT_CHARS or not hmac.compare_digest(_decoded(signature), self._signature(said)):
+        payload, _, signature = token.partition(".")
+        if len(token) > _TOKEN_LIMIT_CHARS or not hmac.compare_digest(_decoded(signature), self._signature(payload)):
             raise _refused("the token is none of this deployment")
-        grant = Grant(**json.loads(_decoded(said)))
+        grant = Grant(**json.loads(_decoded(payload)))
         if grant.expires_ms <= now_ms:
             raise _refused("the token's time is up: get another one from POST /api/stream-tokens")
         return grant
 
-    def _signature(self, said: str) -> bytes:
+    def _signature(self, payload: str) -> bytes:
         if not self._secret:
             raise ApiError(
                 503, "tokens need UPSTASH_REDIS_REST_TOKEN, or REDIS_URL and QSTASH_TOKEN, which are not set"
             )
-        return hmac.new(self._secret, said.encode(), hashlib.sha256).digest()
+        return hmac.new(self._secret, payload.encode(), hashlib.sha256).digest()
 
 
 def remember_grant(connection: HTTPConnection, grant: Grant) -> None:
@@ -121,7 +121,7 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
-_ASKED_EVERY_MS = 60_000
+_CHECKED_EVERY_MS = 60_000
 _RETRY_SECONDS = 10
 _UNAUTHORIZED = 401
 
@@ -132,7 +132,7 @@ class Permit:
     def __init__(self, container: Container, keys: Keys, connection: HTTPConnection, principal: Principal) -> None:
         self._clock, self._keys = container.ports.clock, keys
         self._connection, self._grant = connection, grant_of(connection)
-        self._asked_ms = self._clock.now_ms()
+        self._requested_ms = self._clock.now_ms()
         self.key_id = principal.key_id
 
     async def lasts(self) -> bool:
@@ -140,11 +140,11 @@ class Permit:
         now_ms = self._clock.now_ms()
         if self._grant is not None:
             return now_ms < self._grant.expires_ms
-        if now_ms - self._asked_ms < _ASKED_EVERY_MS:
+        if now_ms - self._requested_ms < _CHECKED_EVERY_MS:
             return True
-        self._asked_ms = now_ms
+        self._requested_ms = now_ms
         try:
-            await self._keys.ask_again(self._connection)
+            await self._keys.check_again(self._connection)
         except ApiError as error:
             return error.status != _UNAUTHORIZED
         except StoreError:

@@ -15,7 +15,7 @@ from baton.api.auth import Keys, Principal
 from baton.api.guard import Guard
 from baton.api.jobs.job import no_job
 from baton.api.problem import ApiError, on_error
-from baton.api.stream import Looks, position_of
+from baton.api.stream import StreamReader, position_of
 from baton.api.stream_token import Permit, check_capacity, must_cover
 from baton.container import Container
 from baton.engine.state import Job
@@ -56,13 +56,13 @@ class Updates:
             principal, first = await self._first(socket, job_id, after)
             check_capacity(self._container, principal)
         except BatonError as error:
-            asked = Request({**socket.scope, "type": "http", "method": "GET"})
-            await socket.send_denial_response(await on_error(asked, error))
+            sent = Request({**socket.scope, "type": "http", "method": "GET"})
+            await socket.send_denial_response(await on_error(sent, error))
             return
         await socket.accept()
-        looks = Looks(self._container, Permit(self._container, self._keys, socket, principal), job_id, after)
-        with looks.open():
-            sending = asyncio.create_task(self._send(socket, looks, first))
+        reader = StreamReader(self._container, Permit(self._container, self._keys, socket, principal), job_id, after)
+        with reader.open():
+            sending = asyncio.create_task(self._send(socket, reader, first))
             leaving = asyncio.create_task(_left(socket))
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
             for task in (sending, leaving):
@@ -80,16 +80,16 @@ class Updates:
         must_cover(socket, job.tenant, job.id, job.session_id)
         return principal, first
 
-    async def _send(self, socket: WebSocket, looks: Looks, stored: StoredParts) -> None:
+    async def _send(self, socket: WebSocket, reader: StreamReader, stored: StoredParts) -> None:
         try:
-            while stored.job is not None and not looks.stopped:
+            while stored.job is not None and not reader.stopped:
                 for part in stored.parts:
-                    looks.after += 1
+                    reader.after += 1
                     await socket.send_text(part)
                 if stored.job.ended:
                     await socket.close()
                     return
-                stored = await looks.next(stored)
+                stored = await reader.next(stored)
         except StoreError:
             pass
         except (WebSocketDisconnect, RuntimeError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from baton.admission.slot_client import SlotClient
 from baton.clock import Clock
 from baton.commands.command_result import CommandResult
-from baton.engine.all_jobs.slots import STALLED_AFTER_MS, Entry, SlotState
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, QueueEntry, SlotState
 from baton.engine.state import Job
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue.dispatch import dispatch
@@ -68,7 +68,7 @@ class AfterFailover:
 
     async def reconcile(
         self, job_id: str, pending: tuple[WorkItem, ...], relay_id: str
-    ) -> tuple[Entry | None, tuple[WorkItem, ...]]:
+    ) -> tuple[QueueEntry | None, tuple[WorkItem, ...]]:
         """Return what the admission knows of a job, and what to dispatch: what is pending, and what a sweep finds."""
         entry, stalled = await self._reconcile(job_id, relay_id)
         found = {item.key for item in stalled}
@@ -84,12 +84,12 @@ class AfterFailover:
             (item for item in items if item.kind is ItemKind.SLOT_REQUEST and item.job_id == job.id), None
         )
         if slot_request is not None and slot_request.want == "slot":
-            await self._slot_client.ask(job, SlotState("slot", slot_request.attempt), relay_id)
+            await self._slot_client.request(job, SlotState("slot", slot_request.attempt), relay_id)
             await self.publish_copy(event)
         elif job.ended and not items:
             # With the epoch of this end: that of a run that has begun meanwhile is a later one. It stays in the slot
             # table until a sweep has compared.
-            await self._slot_client.ask(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
+            await self._slot_client.request(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
 
     async def bring_on(self, event: Event, relay_id: str) -> None:
         """Redrive what leads to a job that is not known, as a sweep does: it leads there again."""
@@ -105,7 +105,7 @@ class AfterFailover:
         loaded = await self._store.load(job_id)
         return loaded is not None and not loaded.job.ended
 
-    async def _reconcile(self, job_id: str, relay_id: str) -> tuple[Entry | None, tuple[WorkItem, ...]]:
+    async def _reconcile(self, job_id: str, relay_id: str) -> tuple[QueueEntry | None, tuple[WorkItem, ...]]:
         """Return what the admission knows of a job, and its work items that nobody works on, as a sweep finds them."""
         entry = await self._admission.entry(job_id)
         slot_table = {job_id: entry} if entry else {}

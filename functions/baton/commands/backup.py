@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 BACKUP_DELAY_MS = 60_000
 # A commit is repeated when a failover can no longer forget it (20 s, and clocks that are wrong): one that comes later
 # than this after its backup message was published needs another backup message.
-WITNESSED_MS = BACKUP_DELAY_MS - 25_000
+BACKED_UP_MS = BACKUP_DELAY_MS - 25_000
 # For so long after it was submitted a job may have been created by a call that was late itself, or by its backup
 # message.
 YOUNG_MS = 900_000
@@ -58,7 +58,7 @@ class Backups:
         """Return an id for a command about a job."""
         return event_id(f"{command.kind}:{job_id}:{self._randomness.token()}")
 
-    async def carry_out(
+    async def execute(
         self, job: Job, command: Command, commit: Callable[[str], Awaitable[CommandResult]]
     ) -> CommandResult:
         """Carry out a command about an ended job; `commit` gets the relay message.
@@ -178,7 +178,7 @@ class Backup:
         return message_id
 
     def _is_late(self) -> bool:
-        return self._backups.clock.now_ms() - self.began_ms >= WITNESSED_MS
+        return self._backups.clock.now_ms() - self.began_ms >= BACKED_UP_MS
 
     async def _take_back(self) -> None:
         try:

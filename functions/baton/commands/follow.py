@@ -87,65 +87,65 @@ FIRST_PAUSE_SECONDS, WORKING_PAUSE_SECONDS = 0.03, 1.0
 # Of a job that waits: a third of the silence so far; with one command a look this is less than one command in 15 s.
 IDLE_PAUSE_SECONDS, _SHARE_OF_SILENCE = 24.0, 1 / 3
 # Whether a job waits is asked after so long without a part; of one at work, again and again.
-_ASKED_AFTER_SECONDS, _ASKED_AGAIN_SECONDS = 3.0, 10.0
+_CHECKED_AFTER_SECONDS, _CHECKED_AGAIN_SECONDS = 3.0, 10.0
 # What no part tells (the job's data is gone, a failover forgot parts) is looked for so often while it waits.
-_WHOLE_LOOK_SECONDS = 300.0
+_WHOLE_READ_SECONDS = 300.0
 _GROWTH = 1.3
 # Where an answer ends with what is there (Lambda): when its reader comes back.
 SOON_MS, _AT_WORK_MS, WAITING_MS = 500, 3_000, 30_000
 
 
-class LookPace:
+class ReadPace:
     """When one follower looks next. `waits`: its job is known only to wait."""
 
     def __init__(self) -> None:
         self.waits = False
-        self.heard()
+        self.arrived()
 
-    def heard(self) -> None:
+    def arrived(self) -> None:
         """Something came, or is about to: look often again."""
         self._silent_seconds = self._since_whole_seconds = 0.0
-        self._until_look_seconds = self._pause_seconds = FIRST_PAUSE_SECONDS
-        self._ask_at_seconds = _ASKED_AFTER_SECONDS
+        self._until_read_seconds = self._pause_seconds = FIRST_PAUSE_SECONDS
+        self._check_at_seconds = _CHECKED_AFTER_SECONDS
         self.waits = False
 
     def passed(self, seconds: float) -> None:
         """So much time has passed without a part."""
         self._silent_seconds += seconds
         self._since_whole_seconds += seconds
-        self._until_look_seconds -= seconds
+        self._until_read_seconds -= seconds
 
     def learned(self, *, waits: bool) -> None:
         """It was asked whether the job waits."""
         self.waits = waits
-        self._ask_at_seconds = self._silent_seconds + (_WHOLE_LOOK_SECONDS if waits else _ASKED_AGAIN_SECONDS)
+        self._check_at_seconds = self._silent_seconds + (_WHOLE_READ_SECONDS if waits else _CHECKED_AGAIN_SECONDS)
 
-    def looks(self) -> None:
+    def read_again(self) -> None:
         """A look is made now: when will the next one be?"""
         if self.waits:
             self._pause_seconds = min(IDLE_PAUSE_SECONDS, max(1.0, self._silent_seconds * _SHARE_OF_SILENCE))
         else:
             self._pause_seconds = min(WORKING_PAUSE_SECONDS, self._pause_seconds * _GROWTH)
-        self._until_look_seconds = self._pause_seconds
+        self._until_read_seconds = self._pause_seconds
 
-    def looks_whole(self) -> None:
+    def reads_whole(self) -> None:
         """The look that is made now reads the job, too."""
         self._since_whole_seconds = 0.0
 
     @property
-    def until_look_seconds(self) -> float:
+    def until_read_seconds(self) -> float:
         """How long until the next look; 0: it is due."""
-        return max(0.0, self._until_look_seconds)
+        return max(0.0, self._until_read_seconds)
 
     @property
-    def asks_whether_it_waits(self) -> bool:
+    def checks_whether_it_waits(self) -> bool:
         """Whether that is to be asked with this look."""
-        return self._silent_seconds >= self._ask_at_seconds
+        return self._silent_seconds >= self._check_at_seconds
 
     @property
-    def needs_whole_look(self) -> bool:
+    def needs_whole_read(self) -> bool:
         """Whether parts alone are not enough for this look."""
-        return not self.waits or self._since_whole_seconds >= _WHOLE_LOOK_SECONDS
+        return not self.waits or self._since_whole_seconds >= _WHOLE_READ_SECONDS
 
 
 def only_waits(snapshot: Snapshot, now_ms: int) -> bool:

@@ -33,12 +33,12 @@ _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 # Each pause is so many times as long as the one before; the hourly sweep does the rest.
 _SLOWER, _HOURLY_MS = 4, 3_600_000
-LAST_LOOK = 12  # where pauses of a second would have become hours
+LAST_POLL = 12  # where pauses of a second would have become hours
 # A look at a stream of many entries goes on for so long; the next one takes in the rest.
-LOOK_MS = 15_000
+POLL_MS = 15_000
 
 
-class Look(Struct, frozen=True):
+class Poll(Struct, frozen=True):
     """A look at the stream that was armed: for when, and which one it is since an operation began to wait."""
 
     slot_ms: int
@@ -83,27 +83,27 @@ class OperationOutcomes:
             return
         try:
             await self._stream.expect(operation_id, until_ms)
-            await self._arm(Look(0))
+            await self._arm(Poll(0))
         except (StoreError, PublishError) as error:
             _log.warning("the stream is read for operation %s by the hourly sweep only: %s", operation_id, error)
 
-    async def look(self, armed: Look | None = None) -> int:
+    async def poll(self, armed: Poll | None = None) -> int:
         """Read the stream; `armed`: the look that a message asks for. Returns how many outcomes were taken in."""
         if not self._interval_ms:
             return 0
         taken = await self._take_in()
         if armed is not None and await self._stream.expected(self._clock.now_ms()):
-            await self._arm(Look(armed.slot_ms, armed.number + 1))
+            await self._arm(Poll(armed.slot_ms, armed.number + 1))
         return taken
 
-    async def _arm(self, look: Look) -> None:
+    async def _arm(self, poll: Poll) -> None:
         """Come back in a slot later than the look before it: the queue's clock may be ahead of this one."""
-        pause = pause_ms(self._interval_ms, look.number)
+        pause = pause_ms(self._interval_ms, poll.number)
         if not pause:
             return
-        slot_ms = (max(self._clock.now_ms(), look.slot_ms) // pause + 1) * pause
-        body = json.dumps({"operationsMs": slot_ms, "look": look.number})
-        name = f"operations.{look.number}.{slot_ms}"
+        slot_ms = (max(self._clock.now_ms(), poll.slot_ms) // pause + 1) * pause
+        body = json.dumps({"operationsMs": slot_ms, "look": poll.number})
+        name = f"operations.{poll.number}.{slot_ms}"
         await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=slot_ms, deduplication_id=name)
 
     async def _take_in(self) -> int:
@@ -114,7 +114,7 @@ class OperationOutcomes:
                 if await self._is_over(entry):
                     await self._stream.done([entry.id])
                     over += 1
-            if self._clock.now_ms() - began_ms >= LOOK_MS:
+            if self._clock.now_ms() - began_ms >= POLL_MS:
                 return over
         if over:
             await self._stream.trim()

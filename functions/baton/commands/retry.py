@@ -49,7 +49,7 @@ class RetryJob:
             PublishError, StoreError: as for a submission. JobGoneError: its data is gone.
         """
         command = Retrial(run=job.run, from_start=from_start, by=by)
-        return await self._backups.carry_out(job, command, lambda relay_id: self.commit(job.id, command, relay_id))
+        return await self._backups.execute(job, command, lambda relay_id: self.commit(job.id, command, relay_id))
 
     async def commit(self, job_id: str, command: Retrial, relay_id: str) -> CommandResult:
         """Write the new run.
@@ -96,4 +96,4 @@ class RetryJob:
 
         With the request epoch of the end that was read, so that one of a later run is never topped.
         """
-        await self._slot_client.ask(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
+        await self._slot_client.request(job, SlotState("gone", job.finished_at_ms or 0), relay_id)

@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from baton.admission.slot_client import SlotClient
 from baton.clock import Clock
 from baton.commands.after_failover import AfterFailover
-from baton.commands.backup import WITNESSED_MS, YOUNG_MS, Backups
+from baton.commands.backup import BACKED_UP_MS, YOUNG_MS, Backups
 from baton.commands.command_result import missing
-from baton.engine.all_jobs.slots import STALLED_AFTER_MS, Entry, SlotState
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, QueueEntry, SlotState
 from baton.engine.commit.answers import Created
 from baton.engine.commit.codec import job_from, job_values
 from baton.engine.commit.stored_bytes import BytesAdded
@@ -95,7 +95,7 @@ class SubmitJob:
         job = replace(job, traceparent=incoming_traceparent())
         backup = self._backups.of(job, Submission(job=job_values(job), task=task))
         if may_exist and (there := await self.find(job.id)):
-            if WITNESSED_MS <= backup.began_ms - there.created_at_ms <= YOUNG_MS:
+            if BACKED_UP_MS <= backup.began_ms - there.created_at_ms <= YOUNG_MS:
                 await backup.publish()  # when it was created, nobody knows
             return Created(new=False, job=there)
         if may_exist and await self.is_gone(job.id):
@@ -133,7 +133,7 @@ class SubmitJob:
         # Begun first, and awaited last: both are ready at the same time, so one request carries them.
         creating = asyncio.create_task(create(self._store, changes, relay_id, now_ms, _counted(stored)))
         try:
-            slot_answer = await self._slot_client.ask(job, slot_state, relay_id, stored=stored)
+            slot_answer = await self._slot_client.request(job, slot_state, relay_id, stored=stored)
         except BaseException:
             creating.cancel()
             await asyncio.gather(creating, return_exceptions=True)
@@ -152,7 +152,7 @@ class SubmitJob:
     async def _corrected(self, created: Created, epoch: int, relay_id: str, now_ms: int) -> Created:
         """Take back the slot that a job was created with: it has none, as a sweep would find by its entry."""
         job = created.job
-        entry = Entry(job.tenant, job.session_id, job.priority, job.created_at_ms, epoch, "slot")
+        entry = QueueEntry(job.tenant, job.session_id, job.priority, job.created_at_ms, epoch, "slot")
         reconciled = await self._store.reconcile(job.id, relay_id, now_ms, STALLED_AFTER_MS, {job.id: entry})
         return replace(created, pending=reconciled.stalled)
 
@@ -172,7 +172,7 @@ class SubmitJob:
         slot_state = first_slot_state(job, now_ms)
         stored = self._slot_client.quota.submitted(job, _changes(job, task, now_ms, slot=False))
         slot_answer = (
-            None if known else await self._slot_client.ask(job, slot_state, relay_id, alone=alone, stored=stored)
+            None if known else await self._slot_client.request(job, slot_state, relay_id, alone=alone, stored=stored)
         )
         if slot_answer is not None and slot_answer.busy:
             raise SessionBusyError(f"session {job.session_id!r} is busy: another of its jobs is running or queued")
@@ -217,7 +217,7 @@ class SubmitJob:
         )
 
     async def _leave(self, job: Job, slot_state: SlotState, relay_id: str) -> None:
-        await self._slot_client.ask(job, SlotState("gone", slot_state.epoch + 1), relay_id)
+        await self._slot_client.request(job, SlotState("gone", slot_state.epoch + 1), relay_id)
 
 
 def _changes(job: Job, task: dict[str, Any], now_ms: int, *, slot: bool) -> Changes:

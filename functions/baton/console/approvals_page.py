@@ -28,10 +28,10 @@ class ApprovalsPage:
         """Those that wait, unless others are asked for."""
         status = visit.query("status") or "pending"
         try:
-            asked = ListQuery.model_validate({"status": status, "cursor": visit.query("cursor")})
+            query = ListQuery.model_validate({"status": status, "cursor": visit.query("cursor")})
         except ValidationError as error:
             raise invalid(error, "query") from error
-        page = await self._approvals.listed(visit.principal, asked)
+        page = await self._approvals.listed(visit.principal, query)
         return visit.page(
             "approvals.html", approvals=page.checkpoints, cursor=page.cursor, chosen=status, statuses=STATUSES
         )

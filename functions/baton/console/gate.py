@@ -26,9 +26,9 @@ from baton_events.errors import BatonError, PublishError, StoreError
 
 _log = logging.getLogger("baton.console")
 
-COOKIE, SAID_COOKIE = "baton_console", "baton_console_said"
+COOKIE, NOTICE_COOKIE = "baton_console", "baton_console_said"
 FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
-_SAID_SECONDS = 60
+_NOTICE_SECONDS = 60
 _SEE_OTHER = 303
 LOGIN = "/console/login"
 PLACES = (
@@ -47,7 +47,7 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Visit:
-    """One request of somebody who is logged in. `said`: what the page before has to say here."""
+    """One request of somebody who is logged in. `notice`: what the page before has to say here."""
 
     request: Request
     session: Session
@@ -55,7 +55,7 @@ class Visit:
     signer: Signer
     now_ms: int
     form: Form = field(default_factory=Form)
-    said: str = ""
+    notice: str = ""
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
@@ -69,16 +69,16 @@ class Visit:
     def page(self, template: str, status: int = 200, **values: object) -> Response:
         """A page of this session."""
         shown = page(template, status, visit=self, token=self.signer.form_token(self.session), **values)
-        if self.said:
-            shown.delete_cookie(SAID_COOKIE, path="/console")
+        if self.notice:
+            shown.delete_cookie(NOTICE_COOKIE, path="/console")
         return shown
 
-    def go(self, path: str, said: str = "") -> Response:
+    def go(self, path: str, notice: str = "") -> Response:
         """Go on to another page, which says what was done."""
         response = RedirectResponse(path, _SEE_OTHER, HEADERS)
-        if said:
-            text = self.signer.signed("said", {"text": said, "session": self.session.id})
-            self.set_cookie(response, SAID_COOKIE, text, _SAID_SECONDS)
+        if notice:
+            text = self.signer.signed("said", {"text": notice, "session": self.session.id})
+            self.set_cookie(response, NOTICE_COOKIE, text, _NOTICE_SECONDS)
         return response
 
     def set_cookie(self, response: Response, name: str, text: str, seconds: int) -> None:
@@ -117,9 +117,9 @@ class Gate:
         principal = await self._keys.of_digest(session.key, source_of(request)) if session else None
         if session is None or principal is None or principal.role != "admin":
             return None
-        said = self.signer.read("said", request.cookies.get(SAID_COOKIE, "")) or {}
-        text = said.get("text", "") if said.get("session") == session.id else ""
-        return Visit(request, session, principal, self.signer, now_ms, said=text)
+        notice = self.signer.read("said", request.cookies.get(NOTICE_COOKIE, "")) or {}
+        text = notice.get("text", "") if notice.get("session") == session.id else ""
+        return Visit(request, session, principal, self.signer, now_ms, notice=text)
 
     def _guarded(self, handler: Page, *, changes: bool) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -131,7 +131,7 @@ class Gate:
                 if changes:
                     form = await read_form(request)
                     _check(visit, form)
-                    visit = replace(visit, form=form, said="")
+                    visit = replace(visit, form=form, notice="")
                 response = await handler(visit)
             except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(visit, error)

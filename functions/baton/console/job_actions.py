@@ -58,7 +58,7 @@ class JobActions:
         self._container = container
         self._jobs = jobs
 
-    async def ask(self, visit: Visit) -> Response:
+    async def form(self, visit: Visit) -> Response:
         """The form that starts a job; the query may fill it in."""
         token = self._container.ports.randomness.token()
         given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId")}

@@ -123,7 +123,7 @@ _log = logging.getLogger("baton.console")
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 15.0
 # What changes without a part: who works on it, what it waits for.
-_LOOK_SECONDS = 3.0
+_POLL_SECONDS = 3.0
 _RETRY_MS = 2_000
 _MOST_DIGITS = 9
 
@@ -168,7 +168,7 @@ class Live:
         stored = (await reader.parts(job_id, 0)).parts
         pieces.timeline.take(stored[:position])
         parts, ended = stored[position:], snapshot.job.ended
-        pause_seconds, since_look, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0, 0.0
+        pause_seconds, since_read, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0, 0.0
         until_ms = self._ports.clock.now_ms() + self._longest_seconds * 1000
         while True:
             changed = pieces.of(snapshot, parts, self._ports.clock.now_ms())
@@ -184,12 +184,12 @@ class Live:
             if once or self._ports.clock.now_ms() >= until_ms:
                 return
             await asyncio.sleep(pause_seconds)
-            silent_seconds, since_look = silent_seconds + pause_seconds, since_look + pause_seconds
+            silent_seconds, since_read = silent_seconds + pause_seconds, since_read + pause_seconds
             pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds * 1.3)
             found = await reader.parts(job_id, pieces.timeline.position)
             parts, ended = found.parts, found.job is None or found.job.ended
-            if parts or ended or since_look >= _LOOK_SECONDS:
-                snapshot, since_look = await reader.job(job_id) or snapshot, 0.0
+            if parts or ended or since_read >= _POLL_SECONDS:
+                snapshot, since_read = await reader.job(job_id) or snapshot, 0.0
 
 
 class _Pieces:

@@ -30,7 +30,7 @@ class BulkPage:
     def __init__(self, bulk: BulkChangeApi) -> None:
         self._bulk = bulk
 
-    async def ask(self, visit: Visit) -> Response:
+    async def form(self, visit: Visit) -> Response:
         """How many are meant, and whether that is meant."""
         action = visit.query("action")
         given = {name: text for name in FILTERS if (text := visit.query(name))}
@@ -42,10 +42,10 @@ class BulkPage:
         action = field(visit.form, "action")
         given = {name: text for name in FILTERS if (text := field(visit.form, name))}
         matched, changed, more = await self._all(visit, action, given, dry_run=False)
-        said = f"{action}: {changed} of {matched} jobs were changed."
+        notice = f"{action}: {changed} of {matched} jobs were changed."
         if more:
-            said += " There may be more: do it again."
-        return visit.go("/console/jobs", said)
+            notice += " There may be more: do it again."
+        return visit.go("/console/jobs", notice)
 
     async def _all(self, visit: Visit, action: str, given: dict[str, str], *, dry_run: bool) -> tuple[int, int, bool]:
         matched, changed, cursor = 0, 0, ""
@@ -62,9 +62,9 @@ class BulkPage:
 
 
 def _body(action: str, given: dict[str, str], cursor: str, *, dry_run: bool) -> BulkBody:
-    asked: dict[str, Any] = {"action": action, "filter": given, "dryRun": dry_run}
+    query: dict[str, Any] = {"action": action, "filter": given, "dryRun": dry_run}
     try:
-        return BulkBody.model_validate(asked | ({"cursor": cursor} if cursor else {}))
+        return BulkBody.model_validate(query | ({"cursor": cursor} if cursor else {}))
     except ValidationError as error:
         raise invalid(error, "form") from error
 
@@ -86,11 +86,11 @@ class JobsPage:
         if wanted:
             return visit.go(f"/console/jobs/{wanted}")
         given = {name: visit.query(name) for name in _FILTERS}
-        asked = {name: text for name, text in {**given, "cursor": visit.query("cursor")}.items() if text}
+        query = {name: text for name, text in {**given, "cursor": visit.query("cursor")}.items() if text}
         rows: list[dict[str, Any]] = []
         cursor, faults, status = "", dict[str, str](), 200
         try:
-            page = await self._listing.page(visit.principal, read_page_query(QueryParams({**asked, "limit": ROWS})))
+            page = await self._listing.page(visit.principal, read_page_query(QueryParams({**query, "limit": ROWS})))
         except ApiError as error:
             if not error.faults:
                 raise
@@ -105,7 +105,7 @@ class JobsPage:
             cursor=cursor,
             given=given,
             faults=faults,
-            filtered=bool(asked),
+            filtered=bool(query),
             statuses=list(JobStatus),
             agents=[agent.name for agent in self._container.registry.agents],
         )

@@ -18,7 +18,7 @@ from baton.console.gate import Visit
 from baton.console.shown import one_line
 from baton.queue.ports import DeadLetter, LogEntry, QueuedMessage, QueueRecords
 from baton.recovery.dead_letters import all_dead_letters
-from baton.recovery.replay_message import SENDABLE, Looked, MessageState, Replaying
+from baton.recovery.replay_message import SENDABLE, MessageCheck, MessageState, Replaying
 from baton_events.ids import digest
 
 _VARIES = re.compile(r"[0-9a-z_]*\d[0-9a-zA-Z_.-]*")
@@ -81,27 +81,27 @@ class DeadLettersPage:
         """All groups; the rows of one that was opened."""
         groups, more = await self._groups()
         opened = next((group for group in groups if group.id == visit.query("group")), None)
-        rows: list[tuple[DeadLetter, str, int, Looked]] = []
+        rows: list[tuple[DeadLetter, str, int, MessageCheck]] = []
         if opened is not None:
             shown = sorted(opened.letters, key=died_ms, reverse=True)[:_SHOWN]
-            looked = await self._replaying.look([letter.message for letter in shown])
+            checked = await self._replaying.check([letter.message for letter in shown])
             rows = [
                 (letter, why_dead(letter), died_ms(letter), stands)
-                for letter, stands in zip(shown, looked, strict=True)
+                for letter, stands in zip(shown, checked, strict=True)
             ]
         return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more)
 
     async def retry(self, visit: Visit) -> Response:
         """Make each of a group a new message; those that were applied already stay."""
         group = await self._group(visit)
-        looked = await self._replaying.look([letter.message for letter in group.letters])
-        wanted = [letter.id for letter, stands in zip(group.letters, looked, strict=True) if stands.state in _RETRIED]
+        checked = await self._replaying.check([letter.message for letter in group.letters])
+        wanted = [letter.id for letter, stands in zip(group.letters, checked, strict=True) if stands.state in _RETRIED]
         done = await self._records.retry(wanted)
         left = len(group.letters) - len(wanted)
-        said = f"{done} of {len(group.letters)} are tried again."
+        notice = f"{done} of {len(group.letters)} are tried again."
         if left:
-            said += f" {left} were applied already, or their jobs are gone: they stay here until you delete them."
-        return visit.go(HOME, said)
+            notice += f" {left} were applied already, or their jobs are gone: they stay here until you delete them."
+        return visit.go(HOME, notice)
 
     async def delete(self, visit: Visit) -> Response:
         """Delete a group."""
@@ -140,7 +140,7 @@ def died_ms(letter: DeadLetter) -> int:
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
 _ENTRIES, _MOST_TICKED, _AT_ONCE = 120, 100, 8
-_SAID = {
+_NOTICES = {
     MessageState.DUE: "was sent again",
     MessageState.SIGNALLED: "was sent again: a repeated signal changes nothing",
     MessageState.OURS: "was sent again",
@@ -187,14 +187,14 @@ class MessagesPage:
         """One message: its content, its log, and how it stands to the state."""
         message_id = visit.request.path_params["message_id"]
         message, entries = await message_and_log(self._records, message_id, _ENTRIES)
-        (looked,) = await self._replaying.look([message])
+        (checked,) = await self._replaying.check([message])
         return visit.page(
             "message.html",
             message=message,
             kind=kind_of(message),
             entries=entries,
-            looked=looked,
-            sendable=looked.state in SENDABLE,
+            checked=checked,
+            sendable=checked.state in SENDABLE,
         )
 
     async def replay(self, visit: Visit) -> Response:
@@ -206,35 +206,35 @@ class MessagesPage:
             raise ApiError(422, f"{len(ids)} messages are ticked; at most {_MOST_TICKED} are sent at once")
         places = asyncio.Semaphore(_AT_ONCE)
 
-        async def send(message_id: str) -> Looked:
+        async def send(message_id: str) -> MessageCheck:
             async with places:
                 message, _ = await message_and_log(self._records, message_id, _ENTRIES)
                 return await self._replaying.replay(message)
 
         found = await asyncio.gather(*(send(each) for each in ids))
         if len(ids) == 1:
-            return visit.go(f"/console/messages/{ids[0]}", _said(found[0]))
+            return visit.go(f"/console/messages/{ids[0]}", _notice(found[0]))
         back = f"/console/messages?job={job}" if (job := field(visit.form, "job")) else "/console/messages"
-        return visit.go(back, said_of_many(found))
+        return visit.go(back, notice_of_many(found))
 
     async def redrive(self, visit: Visit) -> Response:
         """Send what a job expects now."""
         job_id = visit.request.path_params["job_id"]
         redriven = await self._replaying.redrive(job_id)
-        said = f"{redriven} steps of the job were redriven." if redriven else "The job expects nothing now."
-        return visit.go(f"/console/jobs/{job_id}", said)
+        notice = f"{redriven} steps of the job were redriven." if redriven else "The job expects nothing now."
+        return visit.go(f"/console/jobs/{job_id}", notice)
 
 
-def _said(looked: Looked) -> str:
-    more = looked.expected if looked.state not in SENDABLE else 0
+def _notice(checked: MessageCheck) -> str:
+    more = checked.expected if checked.state not in SENDABLE else 0
     still = f" Its job still expects {more} steps: redrive them again below." if more else ""
-    return f"The message {_SAID[looked.state]}.{still}"
+    return f"The message {_NOTICES[checked.state]}.{still}"
 
 
-def said_of_many(found: list[Looked]) -> str:
+def notice_of_many(found: list[MessageCheck]) -> str:
     """How many were sent, and what is with the others."""
-    sent = sum(looked.state in SENDABLE for looked in found)
-    applied = sum(looked.state in (MessageState.APPLIED, MessageState.ENDED) for looked in found)
+    sent = sum(checked.state in SENDABLE for checked in found)
+    applied = sum(checked.state in (MessageState.APPLIED, MessageState.ENDED) for checked in found)
     others = len(found) - sent - applied
     parts = [f"{sent} sent again", f"{applied} applied already, so not sent" if applied else ""]
     parts.append(f"{others} about nothing that is still here, so not sent" if others else "")

@@ -59,9 +59,9 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
     path = "/console/jobs/{job_id}"
     return [
         gate.get("/console/jobs", JobsPage(container, listing).show),
-        gate.get("/console/jobs/new", actions.ask),
+        gate.get("/console/jobs/new", actions.form),
         gate.post("/console/jobs/new", actions.start),
-        gate.get("/console/jobs/bulk", bulk.ask),
+        gate.get("/console/jobs/bulk", bulk.form),
         gate.post("/console/jobs/bulk", bulk.change),
         gate.get(path, job.show),
         gate.get(f"{path}/live", live.stream),
@@ -113,7 +113,7 @@ def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
         gate.post("/console/dead-letters/retry", dead.retry),
         gate.post("/console/dead-letters/delete", dead.delete),
         gate.get("/console/schedules", schedules.show),
-        gate.get("/console/schedules/new", schedules.ask),
+        gate.get("/console/schedules/new", schedules.form),
         gate.post("/console/schedules/new", schedules.make),
         gate.post("/console/schedules/{schedule_id}/delete", schedules.delete),
         gate.post("/console/schedules/{schedule_id}/pause", schedules.pause),

@@ -31,7 +31,7 @@ class SchedulesPage:
         rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
         return visit.page("schedules.html", rows=rows)
 
-    async def ask(self, visit: Visit) -> Response:
+    async def form(self, visit: Visit) -> Response:
         """The form that makes one."""
         given = dict.fromkeys(_FIELDS, "") | {"priority": "5", "timeZone": "UTC"}
         given["once"] = self._container.ports.randomness.token()
@@ -42,8 +42,8 @@ class SchedulesPage:
         given = {name: field(visit.form, name) for name in _FIELDS}
         try:
             body = {**body_of(visit.form), "cron": given["cron"], "timeZone": given["timeZone"] or "UTC"}
-            asked = ScheduleBody.model_validate_json(json.dumps(body))
-            made = await self._api.made(visit.principal, asked, f"console {given['once']}" if given["once"] else "")
+            query = ScheduleBody.model_validate_json(json.dumps(body))
+            made = await self._api.made(visit.principal, query, f"console {given['once']}" if given["once"] else "")
         except (ApiError, ValidationError) as error:
             refused = error if isinstance(error, ApiError) else invalid(error, "form")
             if not refused.faults:

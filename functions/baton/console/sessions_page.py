@@ -49,7 +49,7 @@ class SessionsPage:
         tenant = visit.query("tenant")
         given = {"sessionId": session_id, "limit": MOST_ROWS} | ({"tenant": tenant} if tenant else {})
         page = await self._listing.page(visit.principal, PageQuery.model_validate(given))
-        jobs = [_said(found, visit.now_ms) for found in reversed(page.jobs)]
+        jobs = [_row(found, visit.now_ms) for found in reversed(page.jobs)]
         live = bool(tenant) and any(not found.job.ended for found in page.jobs)
         return visit.page(
             "session.html", session_id=session_id, tenant=tenant, jobs=jobs, more=bool(page.cursor), live=live
@@ -65,5 +65,5 @@ class SessionsPage:
         return visit.go(f"/console/sessions/{quote(session_id)}?{query}", f"{cancelled} jobs are cancelled.")
 
 
-def _said(found: Snapshot, now_ms: int) -> dict[str, Any]:
+def _row(found: Snapshot, now_ms: int) -> dict[str, Any]:
     return job_row(found, now_ms) | {"tenant": found.job.tenant}

@@ -19,7 +19,7 @@ _EVENT_NAMES = {
     "tool.execution.failed": "failure",
 }
 # Said by another line, or by the tool calls' own list.
-_SAID_ELSEWHERE = frozenset({"start", "start-step", "finish-step", "text-end", "tool-input-start", "tool-input-delta"})
+_SHOWN_ELSEWHERE = frozenset({"start", "start-step", "finish-step", "text-end", "tool-input-start", "tool-input-delta"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,10 @@ class Timeline:
 
     def _line(self, part: dict[str, Any]) -> Line | None:
         kind, data = str(part.get("type", "")), part.get("data")
-        if kind in _SAID_ELSEWHERE:
+        if kind in _SHOWN_ELSEWHERE:
             return self._closed(part) if kind == "text-end" else None
         if kind.startswith("text-"):
-            return self._said(part)
+            return self._described(part)
         if kind.startswith("tool-"):
             return self._tool(kind, part)
         if kind.startswith("data-") and isinstance(data, dict):
@@ -80,7 +80,7 @@ class Timeline:
     def _new(self, kind: str, what: str, text: str = "", **more: Any) -> Line:
         return Line(f"part-{self.position}", kind, what, text, **more)
 
-    def _said(self, part: dict[str, Any]) -> Line:
+    def _described(self, part: dict[str, Any]) -> Line:
         key = f"says-{part['id']}"
         known = self.lines.get(key) or Line(key, "text", "says", prose=True, open=True)
         return replace(known, text=known.text + str(part.get("delta", "")))

@@ -33,7 +33,7 @@ TOTAL_BYTES = 48_000
 # Whole messages are JSON, about four times as large as the texts in them.
 WHOLE_BYTES = 4 * TOTAL_BYTES
 
-_Carried = TypeVar("_Carried")
+_Value = TypeVar("_Value")
 
 
 # The messages of a job with these turns, as `Runner.messages` gives them.
@@ -47,7 +47,7 @@ class Exchange(Struct, frozen=True):
     """
 
     job_id: str
-    asked: str
+    question: str
     answered: str | None
     status: str
     messages: str = ""
@@ -57,7 +57,7 @@ class Exchange(Struct, frozen=True):
         """Of what is told."""
         if self.messages:
             return len(self.messages.encode("utf-8", "replace"))
-        return len(self.asked.encode("utf-8", "replace")) + len((self.answered or "").encode("utf-8", "replace"))
+        return len(self.question.encode("utf-8", "replace")) + len((self.answered or "").encode("utf-8", "replace"))
 
 
 def is_chat(task: Mapping[str, Any]) -> bool:
@@ -71,22 +71,22 @@ def replaced_by(task: Mapping[str, Any]) -> str:
     return str(chat.get("replaces") or "") if isinstance(chat, dict) else ""
 
 
-def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Carried]]) -> list[_Carried]:
+def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Value]]) -> list[_Value]:
     """Of a session's jobs (id, task, anything), the oldest first, those that are part of the conversation."""
-    kept: list[tuple[str, _Carried]] = []
-    for job_id, task, carried in jobs:
+    kept: list[tuple[str, _Value]] = []
+    for job_id, task, value in jobs:
         replaced = replaced_by(task)
         place = next((place for place, (other, _) in enumerate(kept) if replaced and other == replaced), len(kept))
-        kept[place:] = [(job_id, carried)]
-    return [carried for _, carried in kept]
+        kept[place:] = [(job_id, value)]
+    return [value for _, value in kept]
 
 
 def exchange_of(snapshot: Snapshot, messages: str = "") -> Exchange:
     """A job as an exchange."""
     answer = _answer(snapshot.job)
-    asked = cut(question_of(snapshot.task), _SIDE_BYTES)
+    question = cut(question_of(snapshot.task), _SIDE_BYTES)
     answered = cut(answer, _SIDE_BYTES) if answer else None
-    return Exchange(snapshot.job.id, asked, answered, snapshot.job.status, messages)
+    return Exchange(snapshot.job.id, question, answered, snapshot.job.status, messages)
 
 
 def _answer(job: Job) -> str:
@@ -109,7 +109,7 @@ def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
 
 
 def _written(exchange: Exchange) -> dict[str, Any]:
-    written = {"jobId": exchange.job_id, "asked": exchange.asked, "status": exchange.status}
+    written = {"jobId": exchange.job_id, "asked": exchange.question, "status": exchange.status}
     answered = {} if exchange.answered is None else {"answered": exchange.answered}
     return written | answered | ({"messages": exchange.messages} if exchange.messages else {})
 
@@ -128,8 +128,8 @@ def as_history(entry: Mapping[str, Any]) -> tuple[Message | str, ...]:
 
 
 def _left_out(entry: Mapping[str, Any]) -> tuple[Message, ...]:
-    said = "[Earlier messages of this conversation are left out here.]"
-    return (UserMessage(said, note=True),) if entry.get("leftOut") else ()
+    shown = "[Earlier messages of this conversation are left out here.]"
+    return (UserMessage(shown, note=True),) if entry.get("leftOut") else ()
 
 
 def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -17,7 +17,7 @@ from baton.engine import stream_parts
 from baton.engine.effects import Changes, Decision
 from baton.engine.lifecycle import end_stopped
 from baton.engine.state import CallRecord, Job, State
-from baton.engine.step_results import ToolAsks
+from baton.engine.step_results import ToolNeedsApproval
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
 from baton.engine.waits import EXPIRED, LIMIT_APPROVAL, TOOL_APPROVAL, approval_part, restored, tool_digest
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
@@ -29,7 +29,7 @@ _LIMIT_POSITION = 1_000_000
 DECISION_TIME_MS = 7 * 86_400_000
 
 
-def ask(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decision:
+def wait_for_limit(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decision:
     """The turn waits for a decision; what was asked of the model meanwhile is asked again if the answer is yes."""
     arguments, until_ms = {"limit": limit, "value": getattr(job.limits, limit)}, now_ms + DECISION_TIME_MS
     position = _LIMIT_POSITION + item.attempt
@@ -56,9 +56,11 @@ def ask(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decision:
         not_before_ms=until_ms,
         since_ms=now_ms,
     )
-    asking = structs.replace(job, status=next_job_status(job.status, Step.TURN), turn=item.turn, attempts=item.attempt)
-    said = (approval_part(record, job.id), stream_parts.handled(item, now_ms, f"asks about {limit}"))
-    return Decision(Changes(job=asking, calls=(record,), items=(waits,), parts=said))
+    waiting_job = structs.replace(
+        job, status=next_job_status(job.status, Step.TURN), turn=item.turn, attempts=item.attempt
+    )
+    parts = (approval_part(record, job.id), stream_parts.handled(item, now_ms, f"asks about {limit}"))
+    return Decision(Changes(job=waiting_job, calls=(record,), items=(waits,), parts=parts))
 
 
 def decided(state: State, now_ms: int) -> Decision:
@@ -82,43 +84,43 @@ def decided(state: State, now_ms: int) -> Decision:
     changed: dict[str, Any] = {limit: _raised(record, outcome["ok"])}
     raised = structs.replace(state.job, limits=dataclass_replace(state.job.limits, **changed))
     again = loop_item(state.job.id, item.turn, item.attempt + 1, now_ms)
-    said = (
+    parts = (
         approval_part(approved, state.job.id, state.outcome),
         stream_parts.handled(item, now_ms, f"{limit} is raised"),
     )
-    return Decision(Changes(job=raised, calls=(approved,), items=(again,), results=kept, parts=said))
+    return Decision(Changes(job=raised, calls=(approved,), items=(again,), results=kept, parts=parts))
 
 
 def _raised(record: CallRecord, decision: dict[str, object]) -> float:
     """What was decided, or as much again as the limit was."""
     edited = decision.get("arguments")
     value = edited.get("value") if isinstance(edited, dict) else None
-    asked: float = record.arguments["value"]
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and value > asked else 2 * asked
+    limit: float = record.arguments["value"]
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value > limit else 2 * limit
 
 
 # After the calls of a turn, and after questions about limits; each attempt that asks has a place of its own.
 _POSITION, _ATTEMPTS = 2_000_000, 1_000
-# What an attempt comes to that only asks.
-ASKS = "asks for approval"
+# The outcome of an attempt that only waits for an approval.
+NEEDS_APPROVAL = "asks for approval"
 
 
 class Refused(Struct, frozen=True):
     """Nobody approved: the question as it is closed, the call that it was about, and why it may not run."""
 
-    asked: CallRecord
+    approval: CallRecord
     record: CallRecord
     dependants: tuple[CallRecord, ...]
     failure: Failure
 
 
-def asks(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
+def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:
     """The call waits for a decision; nothing runs meanwhile."""
     item, record = state.item, state.the_call
     until_ms = min(step_result.until_ms, state.job.deadline_ms)
     exact = {"callId": record.id, "tool": record.tool, "arguments": step_result.arguments}
     position = _POSITION + _ATTEMPTS * record.position + item.attempt
-    asked = CallRecord(
+    approval = CallRecord(
         id=call_id(state.job.id, record.turn, position, TOOL_APPROVAL, exact),
         turn=record.turn,
         position=position,
@@ -134,21 +136,26 @@ def asks(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
         dependants=(record.id, *record.dependants),
         started_at_ms=now_ms,
     )
-    waiting = replace(record, status=next_call_status(record.status, Step.ASK), asked=record.asked + 1, error=None)
+    waiting = replace(
+        record,
+        status=next_call_status(record.status, Step.REQUEST_APPROVAL),
+        questions=record.questions + 1,
+        error=None,
+    )
     question = replace(
         following(item, ItemKind.WAIT, now_ms, not_before_ms=until_ms),
-        key=tool_key(ItemKind.WAIT, asked.id, item.attempt),
-        call_id=asked.id,
+        key=tool_key(ItemKind.WAIT, approval.id, item.attempt),
+        call_id=approval.id,
         position=position,
         approval_of_call=record.id,
         timeout_result=EXPIRED,
         after="",
     )
-    said = (approval_part(asked, state.job.id), stream_parts.handled(item, now_ms, ASKS))
-    return Decision(Changes(calls=(waiting, asked), items=(question,), parts=said))
+    parts = (approval_part(approval, state.job.id), stream_parts.handled(item, now_ms, NEEDS_APPROVAL))
+    return Decision(Changes(calls=(waiting, approval), items=(question,), parts=parts))
 
 
-def asked_in(question: CallRecord, record: CallRecord) -> int:
+def attempt_of_question(question: CallRecord, record: CallRecord) -> int:
     """In which attempt of this call that was asked; 0: it is no question about it."""
     if question.tool != TOOL_APPROVAL or question.dependants[:1] != (record.id,):
         return 0
@@ -157,18 +164,18 @@ def asked_in(question: CallRecord, record: CallRecord) -> int:
 
 def approved(state: State, now_ms: int) -> Decision | Refused:
     """What became of the question: the call runs with the arguments that were approved, or it may not run."""
-    item, asked, outcome = state.item, state.the_call, json.loads(state.outcome)
+    item, approval, outcome = state.item, state.the_call, json.loads(state.outcome)
     record = _the_subject(state)
     closed = replace(
-        asked,
-        status=next_call_status(asked.status, Step.RETURN if "ok" in outcome else Step.GIVE_UP),
-        arguments=redacted(asked.arguments),
+        approval,
+        status=next_call_status(approval.status, Step.RETURN if "ok" in outcome else Step.GIVE_UP),
+        arguments=redacted(approval.arguments),
         finished_at_ms=now_ms,
     )
     if "ok" not in outcome:
         failure = Failure(outcome["error"]["type"], outcome["error"]["message"])
         return Refused(replace(closed, error=failure), record, state.dependants[1:], failure)
-    original, edited = asked.arguments["arguments"], outcome["ok"].get("arguments")
+    original, edited = approval.arguments["arguments"], outcome["ok"].get("arguments")
     arguments = original if edited is None else restored(edited, original)
     runs = replace(
         record,
@@ -176,7 +183,7 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
         arguments=arguments,
         approved=tool_digest(record.tool, arguments),
     )
-    said = (
+    parts = (
         approval_part(closed, state.job.id, state.outcome),
         stream_parts.handled(item, now_ms, "approved" if edited is None else "approved with edited arguments"),
     )
@@ -185,8 +192,8 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
             calls=(closed, runs),
             items=(_runs(item, record, now_ms),),
             # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
-            results={asked.id: state.outcome},
-            parts=said,
+            results={approval.id: state.outcome},
+            parts=parts,
         )
     )
 

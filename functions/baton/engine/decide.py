@@ -29,8 +29,8 @@ from baton.engine.step_results import (
     StepResult,
     Submitted,
     Superseded,
-    ToolAsks,
     ToolFailed,
+    ToolNeedsApproval,
     ToolReturned,
     ToolWaits,
     Undeliverable,
@@ -125,8 +125,8 @@ def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  #
             return tool_call.failed(state, step_result, now_ms)
         case ToolWaits():
             return tool_call.waits(state, step_result, now_ms)
-        case ToolAsks():
-            return tool_call.asks(state, step_result, now_ms)
+        case ToolNeedsApproval():
+            return tool_call.wait_for_approval(state, step_result, now_ms)
         case Remembered():
             return lifecycle.remembered()
         case NotRemembered():

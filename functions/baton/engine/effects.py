@@ -163,7 +163,7 @@ class Decision(Struct, frozen=True):
 
 MODEL_FAILURES = "model_failures"
 CHECKPOINTS = "checkpoints"
-SWEEPS, REDRIVEN, UNDELIVERED = "sweeps", "swept_events", "undelivered"
+RECONCILED_PAGES, REDRIVEN, UNDELIVERED = "sweeps", "swept_events", "undelivered"
 COMPLETIONS = "completions"
 LIST_GAPS = "list_gaps"
 HUNG_TOOLS = "hung_tools"

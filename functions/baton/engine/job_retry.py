@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine import stream_parts
-from baton.engine.approvals import asked_in
+from baton.engine.approvals import attempt_of_question
 from baton.engine.effects import Changes, Decision
 from baton.engine.state import CallRecord, Job, call_item
 from baton.engine.step_results import Retried
@@ -59,13 +59,13 @@ def retried(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
     if ended.job.run != step_result.run or why_not(ended, step_result):
         return Decision()
     job = _anew(ended.job, now_ms)
-    said = (
+    parts = (
         stream_parts.start(job.id),
         stream_parts.job_retried(job.run, from_start=step_result.from_start, by=step_result.by),
     )
     if step_result.from_start:
-        return Decision(_from_start(ended, job, said, now_ms))
-    return Decision(_from_failure(ended, job, said, now_ms))
+        return Decision(_from_start(ended, job, parts, now_ms))
+    return Decision(_from_failure(ended, job, parts, now_ms))
 
 
 def _anew(job: Job, now_ms: int) -> Job:
@@ -82,43 +82,43 @@ def _anew(job: Job, now_ms: int) -> Job:
     )
 
 
-def _from_start(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -> Changes:
+def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
     """Turn numbers go on, so that the ids of its calls are new, and what was said before is not told any more."""
     turn = job.turn + 1
     job = replace(job, turn=turn, first_turn=turn, attempts=0, compacted=(ended.kept, ended.entries), best_answer="")
     withdrawn = _withdrawn(call for call in ended.calls if call.status in _OPEN)
-    return Changes(job=job, items=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=said, begins_again=True)
+    return Changes(job=job, items=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=parts, begins_again=True)
 
 
-def _from_failure(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -> Changes:
+def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
     again = tuple(_again(call, ended.calls) for call in _to_run(ended))
     items: tuple[WorkItem, ...] = tuple(call_item(job.id, call, call.earlier + 1, now_ms) for call in again)
     if items:  # its turn goes on
         job = replace(job, status=next_job_status(job.status, Step.TURN))
-    elif job.turn == _last_asked(ended):
+    elif job.turn == _last_requested_turn(ended):
         items = (_turn(job, job.turn + 1, 1, now_ms),)
     else:
         job = replace(job, earlier=job.attempts)
         items = (_turn(job, job.turn, job.attempts + 1, now_ms),)
     forgets = tuple(call.id for call in again)
     # Limits count anew, and a call that must ask asks again: nobody waits for these decisions any more.
-    asked = (call for call in ended.calls if call.tool in _QUESTIONS and call.status is CallStatus.WAITING)
-    records = (*again, *_withdrawn(asked))
-    return Changes(job=job, items=items, calls=records, forgets=forgets, parts=said, begins_again=True)
+    questions = (call for call in ended.calls if call.tool in _QUESTIONS and call.status is CallStatus.WAITING)
+    records = (*again, *_withdrawn(questions))
+    return Changes(job=job, items=items, calls=records, forgets=forgets, parts=parts, begins_again=True)
 
 
 def _turn(job: Job, turn: int, attempt: int, now_ms: int) -> WorkItem:
     return loop_item(job.id, turn, attempt, now_ms, job.start_at_ms if job.start_at_ms > now_ms else 0)
 
 
-def _last_asked(ended: EndedJob) -> int:
+def _last_requested_turn(ended: EndedJob) -> int:
     """The last turn whose model asked for calls; 0: none."""
     return max((call.turn for call in ended.calls if call.tool not in _QUESTIONS), default=0)
 
 
 def _to_run(ended: EndedJob) -> list[CallRecord]:
     """The calls of the last turn that are not over, and those whose failure ended the job."""
-    if ended.job.turn != _last_asked(ended):
+    if ended.job.turn != _last_requested_turn(ended):
         return []
     return [
         call
@@ -134,8 +134,8 @@ def _ended_it(call: CallRecord) -> bool:
 def _again(call: CallRecord, calls: Iterable[CallRecord]) -> CallRecord:
     """The call as it is to be made again: what it asked for and was approved stays, its attempts go on counting."""
     status = next_call_status(call.status, Step.RETRY)
-    earlier = max([call.attempts, *(asked_in(question, call) for question in calls)])
-    anew = replace(call, status=status, earlier=earlier, asked=0, error=None, finished_at_ms=None)
+    earlier = max([call.attempts, *(attempt_of_question(question, call) for question in calls)])
+    anew = replace(call, status=status, earlier=earlier, questions=0, error=None, finished_at_ms=None)
     return replace(anew, operation_id="", child="")
 
 

@@ -59,7 +59,7 @@ UNDELIVERED_BUDGET = 5
 
 
 def end_completed(
-    job: Job, item: WorkItem, result: dict[str, Any], now_ms: int, said: tuple[str, ...], streamed_text: str
+    job: Job, item: WorkItem, result: dict[str, Any], now_ms: int, parts: tuple[str, ...], streamed_text: str
 ) -> Decision:
     """The model answered."""
     done = _ended(job, item, Step.ANSWER, now_ms, result=result)
@@ -68,11 +68,11 @@ def end_completed(
         stream_parts.handled(item, now_ms, "answers"),
         *stream_parts.finish(done.status),
     )
-    return Decision(_ending(done, (*said, *closing), (streamed_text,)))
+    return Decision(_ending(done, (*parts, *closing), (streamed_text,)))
 
 
 def end_by_limit(
-    job: Job, item: WorkItem, limit: str, now_ms: int, said: tuple[str, ...] = (), *, holder: Job | None = None
+    job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), *, holder: Job | None = None
 ) -> Decision:
     """A limit leaves no room: end with the best answer so far, or fail, as the agent's limits say.
 
@@ -83,27 +83,27 @@ def end_by_limit(
     if job.limits.on_limit == "fail":
         whose = "" if holder.id == job.id else f" of job {holder.id}"
         reason = Failure("limit_exceeded", f"the limit {limit}={value}{whose} is reached")
-        return end_failed(job, item, reason, now_ms, said)
-    return end_stopped(job, item, limit, now_ms, said, value)
+        return end_failed(job, item, reason, now_ms, parts)
+    return end_stopped(job, item, limit, now_ms, parts, value)
 
 
 def end_stopped(
-    job: Job, item: WorkItem, limit: str, now_ms: int, said: tuple[str, ...] = (), value: float | None = None
+    job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), value: float | None = None
 ) -> Decision:
     """A limit stops the job: it ends with the best answer so far."""
     value = getattr(job.limits, limit) if value is None else value
     result = {"answer": job.best_answer, "stoppedBy": limit}
     done = _ended(job, item, Step.ANSWER, now_ms, result=result)
     closing = (stream_parts.handled(item, now_ms, f"stopped by {limit}={value}"), *stream_parts.finish(done.status))
-    return Decision(_ending(done, (*said, *closing)))
+    return Decision(_ending(done, (*parts, *closing)))
 
 
-def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, said: tuple[str, ...] = ()) -> Decision:
+def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, parts: tuple[str, ...] = ()) -> Decision:
     """No way on."""
     done = _ended(job, item, Step.FAIL, now_ms, error=failure)
     outcome = f"{failure.type}: {failure.message}"
     closing = (stream_parts.handled(item, now_ms, outcome, failure), *stream_parts.finish(done.status, failure))
-    return Decision(_ending(done, (*said, *closing)))
+    return Decision(_ending(done, (*parts, *closing)))
 
 
 def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
@@ -136,11 +136,11 @@ def undeliverable(state: State, step_result: Undeliverable, now_ms: int) -> Deci
     return replace(decision, effects=(Alert(job.id, f"job {job.id} failed: {message}"),))
 
 
-def _ending(done: Job, said: tuple[str, ...], transcript: tuple[str, ...] = ()) -> Changes:
+def _ending(done: Job, parts: tuple[str, ...], transcript: tuple[str, ...] = ()) -> Changes:
     return Changes(
         job=done,
         transcript=transcript,
-        parts=said,
+        parts=parts,
         ends=True,
         closing=(stream_parts.abort("the job that started it has ended"), *stream_parts.finish(JobStatus.CANCELLED)),
         report=Report(done.parent_call, _outcome(done)) if done.parent_call else None,

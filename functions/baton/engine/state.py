@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
-from baton.engine.work_items import JOB_STATE, ItemKind, WorkItem, tool_key, turn_group
+from baton.engine.work_items import CALL_RECORD, JOB_STATE, ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 
@@ -89,13 +89,13 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
         return (self.counted_from_ms or self.created_at_ms) + self.limits.wall_seconds * 1000
 
 
-class CallRecord(Struct, frozen=True):
+class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
     """One tool call: what was asked for and how far it got. Its result is stored apart, under its id.
 
     `operation_id`: under which it is finished from outside, once it waits for that. `child`: the job that it started.
     `step`: its name in a plan; `after`: the steps that come before it, and their calls; `dependants`: the calls of all
     steps that come after it, directly or not. `approved`: digest of tool and arguments that a person has approved;
-    empty: nobody has, or need. `asked`: how many attempts ended with a question to a person, which are no runs.
+    empty: nobody has, or need. `questions`: how many attempts ended with a question to a person, which are no runs.
     `earlier`: attempts before the job was retried, which leave its retries as they are.
     `isolated`: each attempt has an invocation of its own.
     """
@@ -118,7 +118,7 @@ class CallRecord(Struct, frozen=True):
     dependants: tuple[str, ...] = ()
     on_failure: OnFailure = ""
     approved: str = ""
-    asked: int = 0
+    questions: int = 0
     isolated: bool = False
     started_at_ms: int | None = None
     finished_at_ms: int | None = None

@@ -86,7 +86,7 @@ class ModelAnswered(Struct, frozen=True):
     that the provider had in a cache of its own. `provider`: what it wants to see again in the next turn, kept as it is.
     `output`: the structured answer, any JSON but null, where there is one. `model_calls`: how many it took; 0 where a
     plan says what is to be done. `plan`: what is wanted are the steps of a plan.
-    `reflection`: what it thinks of the plan's results. `asked`: digests of what it was asked; None: nobody took them.
+    `reflection`: what it thinks of the plan's results. `request_digests`: digests of the request; None: not taken.
     `streamed_text`: what of the text was appended while it was made; None: nothing that is still open.
     """
 
@@ -104,7 +104,7 @@ class ModelAnswered(Struct, frozen=True):
     model_calls: int = 1
     plan: bool = False
     reflection: str = ""
-    asked: dict[str, str] | None = None
+    request_digests: dict[str, str] | None = None
     streamed_text: StreamedText | None = None
 
 
@@ -150,7 +150,7 @@ class ToolWaits(Struct, frozen=True):
     child: Submitted | None = None
 
 
-class ToolAsks(Struct, frozen=True):
+class ToolNeedsApproval(Struct, frozen=True):
     """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits."""
 
     arguments: dict[str, Any]
@@ -184,7 +184,7 @@ StepResult = (
     | ToolReturned
     | ToolFailed
     | ToolWaits
-    | ToolAsks
+    | ToolNeedsApproval
     | Remembered
     | NotRemembered
     | Undeliverable

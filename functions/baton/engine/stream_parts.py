@@ -68,17 +68,17 @@ def step_start(turn: int) -> tuple[str, ...]:
     return (_START_STEP,) if turn == 1 else (_FINISH_STEP, _START_STEP)
 
 
-def usage(turn: int, said: ModelAnswered) -> str:
+def usage(turn: int, answer: ModelAnswered) -> str:
     """What a turn's model call took; nothing new where the answer came from the cache."""
     data: dict[str, Any] = {
-        "cached": said.cached,
-        "costUsd": round(said.cost_usd, 6),
-        "inputTokens": said.input_tokens,
-        "outputTokens": said.output_tokens,
+        "cached": answer.cached,
+        "costUsd": round(answer.cost_usd, 6),
+        "inputTokens": answer.input_tokens,
+        "outputTokens": answer.output_tokens,
         "turn": turn,
     }
     part = {"data": data, "type": "data-usage"}
-    return canonical_json(part) if said.cost_usd else sorted_json(part)
+    return canonical_json(part) if answer.cost_usd else sorted_json(part)
 
 
 def step_finish() -> str:

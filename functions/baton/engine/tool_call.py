@@ -13,7 +13,7 @@ from baton.engine.effects import Changes, Decision, Expect, Join, RunTool
 from baton.engine.lifecycle import end_failed, submitted
 from baton.engine.plan import skipping
 from baton.engine.state import CallRecord, State
-from baton.engine.step_results import ToolAsks, ToolFailed, ToolReturned, ToolWaits
+from baton.engine.step_results import ToolFailed, ToolNeedsApproval, ToolReturned, ToolWaits
 from baton.engine.transitions import Step, next_call_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
@@ -30,12 +30,12 @@ def started(state: State, now_ms: int) -> Decision:
         return failed(state, ToolFailed(Failure("limit_exceeded", late)), now_ms)
     if no_start_left(item, _made(item, record) - 1, record.retries):
         return failed(state, ToolFailed(process_died(item, f"tool {item.tool!r}")), now_ms)
-    return Decision(effects=(RunTool(state.job, record, state.item.attempt - record.asked),))
+    return Decision(effects=(RunTool(state.job, record, state.item.attempt - record.questions),))
 
 
-def asks(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
+def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:
     """It may not run before a person has approved it."""
-    return approvals.asks(state, step_result, now_ms)
+    return approvals.wait_for_approval(state, step_result, now_ms)
 
 
 def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
@@ -137,7 +137,7 @@ def _decided(state: State, now_ms: int) -> Decision:
     refused = replace(state, call=verdict.record, dependants=verdict.dependants)
     decision = _given_up(refused, verdict.failure, now_ms)
     assert decision.changes is not None, "a call that failed changes the job"
-    changes, question = decision.changes, verdict.asked
+    changes, question = decision.changes, verdict.approval
     return replace(
         decision,
         changes=replace(
@@ -173,7 +173,7 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
 
 def _made(item: WorkItem, record: CallRecord) -> int:
     """The number of this attempt, since the job was retried."""
-    return item.attempt - record.asked - record.earlier
+    return item.attempt - record.questions - record.earlier
 
 
 def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
@@ -182,14 +182,14 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     status = next_call_status(record.status, Step.GIVE_UP)
     failed = _closed(record, status=status, error=failure, finished_at_ms=now_ms)
     text = canonical_json({"error": {"type": failure.type, "message": failure.message}})
-    said = (
+    parts = (
         stream_parts.tool_error(record.id, failure),
         *((stream_parts.operation(failed, item),) if item.kind is ItemKind.WAIT and not item.approval_of_call else ()),
         *stream_parts.step_completed(failed),
     )
     if failed.on_failure == "fail":
         reason = Failure("step_failed", f"step {failed.step!r} failed: {failure.message}")
-        ending = end_failed(state.job, item, reason, now_ms, said)
+        ending = end_failed(state.job, item, reason, now_ms, parts)
         assert ending.changes is not None, "an end changes the job"
         return replace(ending, changes=replace(ending.changes, calls=(failed,), results={record.id: text}))
     return Decision(
@@ -198,7 +198,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
             results={record.id: text},
             skips=skipping(failed, state.dependants, now_ms),
             join=_join(item, now_ms),
-            parts=(*said, stream_parts.handled(item, now_ms, "the model is given the error")),
+            parts=(*parts, stream_parts.handled(item, now_ms, "the model is given the error")),
         )
     )
 
@@ -216,7 +216,7 @@ def _begun(record: CallRecord, item: WorkItem, step: Step) -> dict[str, Any]:
     """What an attempt changes: it ran, and then took this step."""
     started_at_ms = record.started_at_ms if record.started_at_ms is not None else item.claimed_ms
     status = next_call_status(next_call_status(record.status, Step.RUN), step)
-    return {"status": status, "attempts": item.attempt - record.asked, "started_at_ms": started_at_ms}
+    return {"status": status, "attempts": item.attempt - record.questions, "started_at_ms": started_at_ms}
 
 
 def _join(item: WorkItem, now_ms: int) -> Join:

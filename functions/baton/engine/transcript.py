@@ -28,41 +28,41 @@ def task_entry(task: dict[str, Any]) -> str:
     return canonical_json({**task, "role": "user", "v": ENTRY_VERSION})
 
 
-def model_entry(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
+def model_entry(turn: int, answer: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
     """What the model said in a turn. `provider` in it is what its provider wants to see again; nobody else reads it.
 
-    `usage` and `asked` (digests of the question) are told to no model: by them a recorded run can be played back.
+    `usage` and `request` (digests of the question) are told to no model: by them a recorded run can be played back.
     """
-    return canonical_json(_streamed_text(turn, said, records))
+    return canonical_json(_streamed_text(turn, answer, records))
 
 
-def withheld_entry(turn: int, attempt: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
+def withheld_entry(turn: int, attempt: int, answer: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
     """What the model said in an attempt of a turn that a limit made nothing of. No model is told of it."""
-    return canonical_json({**_streamed_text(turn, said, records), "role": WITHHELD_ROLE, "attempt": attempt})
+    return canonical_json({**_streamed_text(turn, answer, records), "role": WITHHELD_ROLE, "attempt": attempt})
 
 
-def _streamed_text(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> dict[str, Any]:
-    calls = [_asked(record) for record in records]
-    entry: dict[str, Any] = {"role": "model", "v": ENTRY_VERSION, "turn": turn, "text": said.text, "calls": calls}
-    if said.provider is not None:
-        entry["provider"] = said.provider
-    if said.estimated_tokens and said.input_tokens:
-        entry["tokens"] = {"estimated": said.estimated_tokens, "input": said.input_tokens}
-    if usage := _usage(said):
+def _streamed_text(turn: int, answer: ModelAnswered, records: tuple[CallRecord, ...]) -> dict[str, Any]:
+    calls = [_call(record) for record in records]
+    entry: dict[str, Any] = {"role": "model", "v": ENTRY_VERSION, "turn": turn, "text": answer.text, "calls": calls}
+    if answer.provider is not None:
+        entry["provider"] = answer.provider
+    if answer.estimated_tokens and answer.input_tokens:
+        entry["tokens"] = {"estimated": answer.estimated_tokens, "input": answer.input_tokens}
+    if usage := _usage(answer):
         entry["usage"] = usage
-    if said.asked is not None:
-        entry["asked"] = said.asked
+    if answer.request_digests is not None:
+        entry["asked"] = answer.request_digests
     return entry
 
 
-def _usage(said: ModelAnswered) -> dict[str, Any]:
+def _usage(answer: ModelAnswered) -> dict[str, Any]:
     """What the answer cost; nothing for what is 0."""
     usage = {
-        "inputTokens": said.input_tokens,
-        "outputTokens": said.output_tokens,
-        "cachedInputTokens": said.cached_input_tokens,
-        "costUsd": said.cost_usd,
-        "cached": said.cached,
+        "inputTokens": answer.input_tokens,
+        "outputTokens": answer.output_tokens,
+        "cachedInputTokens": answer.cached_input_tokens,
+        "costUsd": answer.cost_usd,
+        "cached": answer.cached,
     }
     return {name: value for name, value in usage.items() if value}
 
@@ -115,11 +115,11 @@ def calls_in(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     return [call["id"] for entry in entries for call in entry.get("calls", ())]
 
 
-def _asked(record: CallRecord) -> dict[str, Any]:
+def _call(record: CallRecord) -> dict[str, Any]:
     """A call in the transcript; one that could not run has its error here, since nothing else is recorded of it."""
-    asked: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": redacted(record.arguments)}
+    request: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": redacted(record.arguments)}
     if record.step:
-        asked |= {"step": record.step, "dependsOn": sorted(record.after)}
+        request |= {"step": record.step, "dependsOn": sorted(record.after)}
     if record.error:
-        asked["error"] = {"type": record.error.type, "message": record.error.message}
-    return asked
+        request["error"] = {"type": record.error.type, "message": record.error.message}
+    return request

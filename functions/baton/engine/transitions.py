@@ -40,7 +40,7 @@ class Step(StrEnum):
     WAIT = "only waits are left"
     WAKE = "what it waited for has come"
     RUN = "an attempt begins"
-    ASK = "a person is asked"
+    REQUEST_APPROVAL = "a person is asked"
     APPROVE = "a person approves"
     RETURN = "the tool returns"
     ERROR = "an attempt fails"
@@ -70,7 +70,7 @@ JOB_TRANSITIONS: dict[tuple[JobStatus, Step], JobStatus] = {
 
 CALL_TRANSITIONS: dict[tuple[CallStatus, Step], CallStatus] = {
     (CallStatus.QUEUED, Step.RUN): CallStatus.RUNNING,
-    (CallStatus.QUEUED, Step.ASK): CallStatus.WAITING,
+    (CallStatus.QUEUED, Step.REQUEST_APPROVAL): CallStatus.WAITING,
     (CallStatus.QUEUED, Step.GIVE_UP): CallStatus.FAILED,
     (CallStatus.QUEUED, Step.CANCEL): CallStatus.CANCELLED,
     (CallStatus.RUNNING, Step.RETURN): CallStatus.COMPLETED,
@@ -79,7 +79,7 @@ CALL_TRANSITIONS: dict[tuple[CallStatus, Step], CallStatus] = {
     (CallStatus.RUNNING, Step.WAIT): CallStatus.WAITING,
     (CallStatus.RUNNING, Step.CANCEL): CallStatus.CANCELLED,
     (CallStatus.RETRYING, Step.RUN): CallStatus.RUNNING,
-    (CallStatus.RETRYING, Step.ASK): CallStatus.WAITING,
+    (CallStatus.RETRYING, Step.REQUEST_APPROVAL): CallStatus.WAITING,
     (CallStatus.RETRYING, Step.GIVE_UP): CallStatus.FAILED,
     (CallStatus.RETRYING, Step.CANCEL): CallStatus.CANCELLED,
     (CallStatus.WAITING, Step.APPROVE): CallStatus.QUEUED,

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import Want
-from baton.engine.approvals import ask
+from baton.engine.approvals import wait_for_limit
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
 from baton.engine.budget import exhausted_limit, too_many_calls, with_abandoned
 from baton.engine.effects import CallModel, Changes, Decision, RequestSlot, TextStream
@@ -58,7 +58,7 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
         if text_stream
         else stream_parts.text(stream_parts.text_id(item.turn, item.attempt, item.owner), step_result.text)
     )
-    said = (
+    parts = (
         *(() if text_stream else stream_parts.step_start(item.turn)),
         stream_parts.usage(item.turn, step_result),
         *thought,
@@ -66,16 +66,16 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     )
     if not step_result.wanted:
         streamed_text = model_entry(item.turn, step_result, ())
-        return _talking(end_completed(job, item, _result(step_result), now_ms, said, streamed_text), text_stream)
+        return _talking(end_completed(job, item, _result(step_result), now_ms, parts, streamed_text), text_stream)
     if holder is not None:
-        decision = _at_limit(job, item, "tool_calls", now_ms, said, holder=holder)
+        decision = _at_limit(job, item, "tool_calls", now_ms, parts, holder=holder)
         assert decision.changes is not None, "a limit changes the job"
         records = _records(job.id, item, step_result, now_ms)
         entry = withheld_entry(item.turn, item.attempt, step_result, records)
         decision = replace(decision, changes=replace(decision.changes, transcript=(entry,)))
         # Who is asked about the limit has made nothing of the answer yet: its text is abandoned.
         return decision if decision.changes and not decision.changes.ends else _talking(decision, text_stream)
-    return _talking(_call_tools(job, item, step_result, now_ms, said), text_stream)
+    return _talking(_call_tools(job, item, step_result, now_ms, parts), text_stream)
 
 
 def _text_stream(item: WorkItem, step_result: ModelAnswered) -> TextStream | None:
@@ -101,12 +101,12 @@ def _talking(decision: Decision, text_stream: TextStream | None) -> Decision:
 
 
 def _at_limit(
-    job: Job, item: WorkItem, limit: str, now_ms: int, said: tuple[str, ...] = (), *, holder: Job
+    job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), *, holder: Job
 ) -> Decision:
     """What the agent's limits say: a person may raise a limit of the job's own, none of a job above it."""
     if job.limits.on_limit == "ask" and holder.id == job.id:
-        return ask(job, item, limit, now_ms)
-    return end_by_limit(job, item, limit, now_ms, said, holder=holder)
+        return wait_for_limit(job, item, limit, now_ms)
+    return end_by_limit(job, item, limit, now_ms, parts, holder=holder)
 
 
 def model_failed(state: State, step_result: ModelFailed, now_ms: int) -> Decision:
@@ -190,8 +190,8 @@ def _with_extra_usage(decision: Decision, extra_usage: ExtraUsage) -> Decision:
     if changes is None or not extra_usage.entries:
         return decision
     entries = (canonical_json(entry) for entry in extra_usage.entries)
-    said = (stream_parts.recalled(entry) for entry in extra_usage.entries if entry["role"] == MEMORY_ROLE)
-    transcript, shown = (*entries, *changes.transcript), (*said, *changes.parts)
+    parts = (stream_parts.recalled(entry) for entry in extra_usage.entries if entry["role"] == MEMORY_ROLE)
+    transcript, shown = (*entries, *changes.transcript), (*parts, *changes.parts)
     return replace(decision, changes=replace(changes, transcript=transcript, parts=shown))
 
 
@@ -201,7 +201,7 @@ def _under_way(job: Job, item: WorkItem) -> dict[str, Any]:
     return {"status": status, "turn": item.turn, "attempts": item.attempt, "started_at_ms": started_at_ms}
 
 
-def _call_tools(job: Job, item: WorkItem, step_result: ModelAnswered, now_ms: int, said: tuple[str, ...]) -> Decision:
+def _call_tools(job: Job, item: WorkItem, step_result: ModelAnswered, now_ms: int, parts: tuple[str, ...]) -> Decision:
     records = _records(job.id, item, step_result, now_ms)
     items = [call_item(job.id, record, 1, now_ms) for record in records if record.status is CallStatus.QUEUED]
     shown = [stream_parts.tool_input(record) for record in records]
@@ -218,7 +218,7 @@ def _call_tools(job: Job, item: WorkItem, step_result: ModelAnswered, now_ms: in
             calls=records,
             transcript=(model_entry(item.turn, step_result, records),),
             parts=(
-                *said,
+                *parts,
                 *((stream_parts.plan_created(item.turn, records),) if step_result.plan else ()),
                 *shown,
                 stream_parts.handled(item, now_ms, outcome),

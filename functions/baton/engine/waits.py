@@ -43,32 +43,32 @@ def info_part(job_id: str, call_id: str, number: str, title: str, data: Any, at_
 
 
 def approval_view(
-    asked: CallRecord, job_id: str, decision: Mapping[str, Any], *, ended: bool = False
+    approval: CallRecord, job_id: str, decision: Mapping[str, Any], *, ended: bool = False
 ) -> dict[str, Any]:
     """An approval; `decision`: as it is recorded (empty: none yet). `ended`: its job has."""
-    word: dict[str, Any] = decision.get("ok") or decision.get("error") or {}
+    verdict: dict[str, Any] = decision.get("ok") or decision.get("error") or {}
     # A question that a retry has withdrawn is asked anew, under an id of its own.
-    status = _status(decision, ended=ended or asked.status is CallStatus.CANCELLED)
-    decided_ms = word.get("at") or (asked.finished_at_ms if decision else None)
-    edited = word.get("arguments")
+    status = _status(decision, ended=ended or approval.status is CallStatus.CANCELLED)
+    decided_ms = verdict.get("at") or (approval.finished_at_ms if decision else None)
+    edited = verdict.get("arguments")
     return dict.fromkeys(_FIELDS) | {
-        "id": operation_id(asked.id),
+        "id": operation_id(approval.id),
         "jobId": job_id,
         "type": "approval",
         "status": status,
-        **_subject(asked),
-        "createdAt": rfc3339(asked.started_at_ms or 0),
-        "expiresAt": rfc3339(asked.arguments["untilMs"]) if "untilMs" in asked.arguments else None,
+        **_subject(approval),
+        "createdAt": rfc3339(approval.started_at_ms or 0),
+        "expiresAt": rfc3339(approval.arguments["untilMs"]) if "untilMs" in approval.arguments else None,
         "decidedAt": rfc3339(decided_ms) if decided_ms else None,
-        "decidedBy": word.get("by"),
-        "reason": word.get("message") or word.get("comment") or None,
+        "decidedBy": verdict.get("by"),
+        "reason": verdict.get("message") or verdict.get("comment") or None,
         "editedArguments": redacted(edited) if edited is not None else None,
     }
 
 
-def approval_part(asked: CallRecord, job_id: str, outcome: str = "") -> str:
+def approval_part(approval: CallRecord, job_id: str, outcome: str = "") -> str:
     """The same, in the job's stream."""
-    return _part(approval_view(asked, job_id, json.loads(outcome) if outcome else {}))
+    return _part(approval_view(approval, job_id, json.loads(outcome) if outcome else {}))
 
 
 def _part(view: dict[str, Any]) -> str:
@@ -123,16 +123,16 @@ def _status(decision: Mapping[str, Any], *, ended: bool) -> str:
     return "approved" if "ok" in decision else str(decision["error"]["type"])
 
 
-def _subject(asked: CallRecord) -> dict[str, Any]:
+def _subject(approval: CallRecord) -> dict[str, Any]:
     """What is asked: to run a tool, or to raise a limit."""
-    about = asked.arguments
-    if asked.tool == LIMIT_APPROVAL:
+    about = approval.arguments
+    if approval.tool == LIMIT_APPROVAL:
         return {
             "title": f"the limit {about['limit']}={about['value']} is reached",
-            "callId": asked.id,
+            "callId": approval.id,
             "tool": None,
             "arguments": {"limit": about["limit"], "value": about["value"]},
-            "digest": tool_digest(asked.tool, {"limit": about["limit"], "value": about["value"]}),
+            "digest": tool_digest(approval.tool, {"limit": about["limit"], "value": about["value"]}),
         }
     return {
         "title": about["title"],

@@ -21,6 +21,7 @@ WORK_ITEM = {
 }
 SLOT_STATE = {"epoch": "lap", "granted_by": "cause"}
 JOB_STATE = {"compacted": "untold"}
+CALL_RECORD = {"questions": "asked"}
 
 
 class ItemKind(StrEnum):

@@ -85,7 +85,7 @@ async def _with_summary(
         return conversation, ExtraUsage()
     request = fitting.request_of(conversation, old, limit_bytes)
     try:
-        answer = await calls.ask(writer, request, _SUMMARY_SHARE)
+        answer = await calls.call(writer, request, _SUMMARY_SHARE)
         text = storable(answer.text).strip()
     except Exception as error:  # noqa: BLE001 - a model is foreign code, and the turn can do without its summary
         _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, error)

@@ -123,7 +123,7 @@ class ModelCalls(Struct, frozen=True):
     deadline: float
     cache: AnswerCache | None = None
 
-    async def ask(self, model: Model, request: ModelRequest, share: float = 1.0) -> ModelAnswer:
+    async def call(self, model: Model, request: ModelRequest, share: float = 1.0) -> ModelAnswer:
         """Ask the cache, then the model.
 
         Args:

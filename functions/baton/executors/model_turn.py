@@ -27,7 +27,7 @@ from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
 from baton.executors.runner_work import recorded, runner_turn
 from baton.executors.text_stream import TextStream, TextStreams
 from baton.memory import entries as recollection
-from baton.models.fingerprint import asked
+from baton.models.fingerprint import request_digests
 from baton.models.model import Message, ModelError, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
 from baton.planning.plan import is_plan, plan_prompt
 from baton.sdk.memory import ModelCache
@@ -72,9 +72,9 @@ class ModelTurn:
             return await runner_turn(agent.runner, recorded(effect.job, history), text_stream, limit_seconds)
         streams = agent.mode != "plan" and agent.output is None
         text_stream = self._text_streams.of(effect, claim) if self._text_streams and streams else None
-        return await self._ask(agent, effect, history, text_stream)
+        return await self._answer_of(agent, effect, history, text_stream)
 
-    async def _ask(
+    async def _answer_of(
         self, agent: Agent, effect: CallModel, history: History, text_stream: TextStream | None
     ) -> StepResult:
         calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
@@ -92,7 +92,7 @@ class ModelTurn:
         estimated = prompt.estimated_tokens
         return structs.replace(
             step_result,
-            asked=digests,
+            request_digests=digests,
             estimated_tokens=estimated,
             streamed_text=streamed_text,
             extra_usage=prompt.extra_usage,
@@ -105,7 +105,7 @@ class ModelTurn:
         model = self._registry.model_of(agent)
         try:
             question = planner.request(request) if planner else request
-            answer = await calls.ask(model, question)
+            answer = await calls.call(model, question)
         except TimeoutError:
             late = Failure("model_timeout", f"no answer within {calls.limit_seconds:g} s", retryable=True)
             return ModelFailed(late), None
@@ -117,10 +117,10 @@ class ModelTurn:
             failure = Failure("model_error", storable(f"{kind}: {error}"), retryable=True)
             return ModelFailed(failure), None
         tools = self._registry.tools_of(agent)
-        said = planner.answered(answer) if planner else answered(answer, tools, agent.output)
-        if not isinstance(said, ModelAnswered):
-            return said, None
-        return said, asked(question, reads_history=model.reads_history, job_id=job_id)
+        step_result = planner.answered(answer) if planner else answered(answer, tools, agent.output)
+        if not isinstance(step_result, ModelAnswered):
+            return step_result, None
+        return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
 
     def _request(self, agent: Agent, history: History, turn: int, text_stream: TextStream | None) -> ModelRequest:
         return ModelRequest(
@@ -167,11 +167,11 @@ def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
 
 def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The entries; what is told of the session's conversation is left out of what is remembered."""
-    said = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
-    if not said:
+    quoted = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
+    if not quoted:
         return transcript
     return [
-        {**entry, "entries": [one for one in entry["entries"] if one["id"] not in said]}
+        {**entry, "entries": [one for one in entry["entries"] if one["id"] not in quoted]}
         if entry["role"] == "memory"
         else entry
         for entry in transcript

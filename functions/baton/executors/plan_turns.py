@@ -71,10 +71,10 @@ class PlannerTurn(Struct, frozen=True):
                 return _all_refused(answer)
         except (TypeError, ValueError, AttributeError) as error:
             return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
-        said = answered(answer, {}, self.agent.output)
-        if isinstance(said, ModelAnswered) and self.rounds_made:
-            return structs.replace(said, reflection=storable(answer.text))
-        return said
+        step_result = answered(answer, {}, self.agent.output)
+        if isinstance(step_result, ModelAnswered) and self.rounds_made:
+            return structs.replace(step_result, reflection=storable(answer.text))
+        return step_result
 
     def _planned(self, answer: ModelAnswer, plan: Call) -> ModelAnswered:
         text = storable(answer.text)

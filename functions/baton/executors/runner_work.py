@@ -62,13 +62,13 @@ def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...
 
 
 async def runner_turn(
-    runner: Runner, said: Recorded, text_stream: TextStream | None, limit_seconds: float
+    runner: Runner, record: Recorded, text_stream: TextStream | None, limit_seconds: float
 ) -> ModelAnswered | ModelFailed:
     """Do one turn."""
     listener: Listener | None = text_stream
     try:
         async with asyncio.timeout(limit_seconds):
-            turn = await contained(lambda: runner.turn(said, listener))
+            turn = await contained(lambda: runner.turn(record, listener))
         return _answered(turn, await text_stream.streamed_text() if text_stream else None)
     except TimeoutError:
         return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
@@ -119,7 +119,7 @@ class RunnerTool(Struct, frozen=True):
     name: str
     timeout_seconds: float
     runner: Runner
-    said: Recorded
+    record: Recorded
     effect: RunTool
     approved: bool
 
@@ -132,4 +132,4 @@ class RunnerTool(Struct, frozen=True):
         """Run one attempt."""
         call = self.effect.call
         attempt = RunnerCall(call.turn, call.position, call.tool, dict(arguments), self.approved, context)
-        return await self.runner.call(self.said, attempt)
+        return await self.runner.call(self.record, attempt)

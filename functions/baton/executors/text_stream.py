@@ -60,7 +60,7 @@ class TextStream:
         self._appended = self._failures = 0
         self._sent_at: float | None = None
 
-    async def said(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         """Append it soon, if the work item is still held."""
         if self._silent:
             return

@@ -15,7 +15,7 @@ from baton.clock import Clock
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import StepResult, Submitted, ToolAsks, ToolFailed, ToolReturned, ToolWaits
+from baton.engine.step_results import StepResult, Submitted, ToolFailed, ToolNeedsApproval, ToolReturned, ToolWaits
 from baton.engine.waits import tool_digest
 from baton.executors.executor import storable
 from baton.executors.runner_work import RunnerTool, recorded
@@ -136,7 +136,7 @@ class ToolRun:
         if isinstance(result, Pending):
             return self._waits(tool, result, context, effect.job, claim.now_ms)
         if isinstance(result, NeedsApproval):
-            return ToolAsks(arguments, result.title, claim.now_ms + WEEK_SECONDS * 1000)
+            return ToolNeedsApproval(arguments, result.title, claim.now_ms + WEEK_SECONDS * 1000)
         if isinstance(result, CallReturned):
             return self._returned(tool, result.value, result.kept)
         return self._returned(tool, result)
@@ -153,7 +153,7 @@ class ToolRun:
         except UnresolvedReference as error:
             return _failed("unresolved_reference", str(error), retryable=False)
         if tool.requires_approval and not _is_approved(effect.call):
-            return _asks(tool, arguments, now_ms)
+            return _waits_for_approval(tool, arguments, now_ms)
         return tool, arguments
 
     def _runner_tool(self, effect: RunTool, history: History) -> tuple[Runnable, dict[str, Any]] | None:
@@ -165,8 +165,8 @@ class ToolRun:
         if runner is None or not history.transcript:  # the job began before its agent had a runner
             return None
         call, seconds = effect.call, self._calls.work_limit_seconds
-        said = recorded(effect.job, history)
-        return RunnerTool(call.tool, seconds, runner, said, effect, _is_approved(call)), call.arguments
+        record = recorded(effect.job, history)
+        return RunnerTool(call.tool, seconds, runner, record, effect, _is_approved(call)), call.arguments
 
     def _waits(self, tool: Runnable, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
         try:
@@ -234,13 +234,13 @@ def _is_approved(call: CallRecord) -> bool:
     return call.approved == tool_digest(call.tool, call.arguments)
 
 
-def _asks(tool: Tool, arguments: dict[str, Any], now_ms: int) -> StepResult:
+def _waits_for_approval(tool: Tool, arguments: dict[str, Any], now_ms: int) -> StepResult:
     """Nobody is asked about a call that cannot run."""
     try:
-        asked = tool.check(arguments)
+        requested = tool.check(arguments)
     except InvalidArguments as error:
         return _failed("invalid_arguments", str(error), retryable=False)
-    return ToolAsks(asked, tool.approval_title, now_ms + round(tool.approval_seconds * 1000))
+    return ToolNeedsApproval(requested, tool.approval_title, now_ms + round(tool.approval_seconds * 1000))
 
 
 def idempotency_key_of(call: CallRecord) -> str:

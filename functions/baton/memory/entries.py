@@ -29,11 +29,11 @@ def exchange_of(job: Job, task: dict[str, Any]) -> MemoryEntry | None:
     question = question_of(task)
     if not isinstance(answer, str) or not answer.strip() or not question:
         return None
-    asked, answered = _cut(question, QUESTION_LIMIT_CHARS), _cut(answer.strip(), ANSWER_LIMIT_CHARS)
+    shown_question, answered = _cut(question, QUESTION_LIMIT_CHARS), _cut(answer.strip(), ANSWER_LIMIT_CHARS)
     return MemoryEntry(
         id=job.id,
         kind="exchange",
-        text=f"Asked: {asked}\nAnswered: {answered}",
+        text=f"Asked: {shown_question}\nAnswered: {answered}",
         session_id=job.session_id,
         agent=job.agent,
         job_id=job.id,

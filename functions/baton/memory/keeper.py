@@ -75,11 +75,11 @@ class MemoryKeeper:
             return ()
         return await self.search(policy, tenant, session_id, text, policy.similar)
 
-    async def _limited(self, what: str, asked: Awaitable[_V]) -> tuple[_V | None, str]:
+    async def _limited(self, what: str, pending: Awaitable[_V]) -> tuple[_V | None, str]:
         """The answer, or what did not answer."""
         try:
             async with asyncio.timeout(self._limit_seconds):
-                return await asked, ""
+                return await pending, ""
         except (TimeoutError, StoreError, MemoryUnavailableError) as error:
             _log.warning("nothing is recalled from %s: %s", what, str(error) or f"no answer in {self._limit_seconds} s")
             return None, f"{what} did not answer"

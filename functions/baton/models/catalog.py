@@ -14,7 +14,7 @@ from types import MappingProxyType
 from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
 from baton.sdk.own_threads import in_own_thread
 
-Ask = Callable[[ModelRequest], Awaitable[ModelAnswer]]
+Answering = Callable[[ModelRequest], Awaitable[ModelAnswer]]
 
 
 class ProviderModel:
@@ -24,32 +24,32 @@ class ProviderModel:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._ask: Ask | None = None
+        self._answering: Answering | None = None
         self._loading = asyncio.Lock()
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Ask the provider once."""
-        if self._ask is None:
+        if self._answering is None:
             async with self._loading:
-                if self._ask is None:
-                    self._ask = await in_own_thread(_load, self.name)
-        ask = self._ask
-        assert ask is not None, "it has just been loaded"
-        return await ask(request)
+                if self._answering is None:
+                    self._answering = await in_own_thread(_load, self.name)
+        answering = self._answering
+        assert answering is not None, "it has just been loaded"
+        return await answering(request)
 
 
-def _load(name: str) -> Ask:
+def _load(name: str) -> Answering:
     """Load the provider's library, which takes a second, and make its client."""
     try:
         client = importlib.import_module("baton.models.providers.client")
-        ask: Ask = client.ProviderClient(name).answer
+        answering: Answering = client.ProviderClient(name).answer
     except ImportError as error:
         raise ModelError(
             f"the library of model {name!r} is not installed: {error}; install Baton's extra 'models', or the extra"
             " of pydantic-ai-slim for this provider",
             retryable=False,
         ) from error
-    return ask
+    return answering
 
 
 GATEWAY = "gateway/"  # Pydantic's gateway in front of a provider: gateway/openai:gpt-5

@@ -29,7 +29,7 @@ class ModelChain:
             waiting = len(self._models) - position
             share_seconds = None if ends_at is None else max(0.0, ends_at - clock()) / waiting
             try:
-                return await _ask(model, replace(request, time_limit_seconds=share_seconds))
+                return await _request(model, replace(request, time_limit_seconds=share_seconds))
             except ModelError as error:
                 failures.append((model.name, error))
                 if request.listener is not None:
@@ -39,7 +39,7 @@ class ModelChain:
         raise _all_failed(failures)
 
 
-async def _ask(model: Model, request: ModelRequest) -> ModelAnswer:
+async def _request(model: Model, request: ModelRequest) -> ModelAnswer:
     try:
         async with asyncio.timeout(request.time_limit_seconds):
             return await model.answer(request)

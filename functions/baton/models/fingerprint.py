@@ -28,7 +28,7 @@ LIMIT_BYTES = 8_000_000
 Rendering = Callable[[Sequence[Message], dict[str, int]], list[Any]]
 
 
-class _Said(Struct):
+class _Sent(Struct):
     """What was digested in a job's last turn. `hashed`: the JSON text of `[messages]`, but for its ends' brackets."""
 
     messages: tuple[Message, ...] = ()
@@ -61,7 +61,7 @@ class PromptDigests:
         self._render = render
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
-        self._jobs: dict[str, _Said] = {}  # the longest unused first
+        self._jobs: dict[str, _Sent] = {}  # the longest unused first
 
     def of(self, job_id: str, messages: tuple[Message, ...]) -> str:
         """The digest of what a job's model was told.
@@ -69,17 +69,17 @@ class PromptDigests:
         Raises:
             ValueError, TypeError: a part of it is no JSON.
         """
-        said = self._jobs.pop(job_id, None)
-        self._size_bytes -= said.size_bytes if said else 0
-        if said is None or not said.begins(messages):
-            said = _Said()
-        said.go_on(messages, self._render)
-        if said.size_bytes <= self._limit_bytes:  # else the others would have to go for it
-            self._jobs[job_id] = said
-            self._size_bytes += said.size_bytes
+        sent = self._jobs.pop(job_id, None)
+        self._size_bytes -= sent.size_bytes if sent else 0
+        if sent is None or not sent.begins(messages):
+            sent = _Sent()
+        sent.go_on(messages, self._render)
+        if sent.size_bytes <= self._limit_bytes:  # else the others would have to go for it
+            self._jobs[job_id] = sent
+            self._size_bytes += sent.size_bytes
         while self._size_bytes > self._limit_bytes:
             self._size_bytes -= self._jobs.pop(next(iter(self._jobs))).size_bytes
-        return said.digest()
+        return sent.digest()
 
 
 DIGEST_CHARS = 16
@@ -98,7 +98,7 @@ def specs_value(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
     return [{"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools]
 
 
-def asked(request: ModelRequest, *, reads_history: bool = True, job_id: str = "") -> dict[str, str] | None:
+def request_digests(request: ModelRequest, *, reads_history: bool = True, job_id: str = "") -> dict[str, str] | None:
     """The digests of a question: `instructions`, `tools`, and where there are any `settings`, `output`, `messages`.
 
     `messages` begins with how many there are: `3-0f…`. None: a part of the question is no JSON. `job_id`: of whose

@@ -82,7 +82,7 @@ Message = UserMessage | ModelMessage | ToolMessage
 class Listener(Protocol):
     """Who hears an answer's text while it is made. Never raises, and does not keep a model waiting for long."""
 
-    async def said(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         """The text goes on with this."""
         ...
 

@@ -14,10 +14,10 @@ from baton.models.model import Call, Listener, ModelAnswer, ModelError, ModelReq
 _WORDS = re.compile(r"\s*\S+\s*")
 
 
-async def say(listener: Listener, text: str, pause_seconds: float = 0.0) -> None:
+async def stream_text(listener: Listener, text: str, pause_seconds: float = 0.0) -> None:
     """Say the text, with a pause behind each word."""
-    for word in _WORDS.findall(text) or [text]:
-        await listener.said(word)
+    for piece in _WORDS.findall(text) or [text]:
+        await listener.write(piece)
         if pause_seconds:
             await asyncio.sleep(pause_seconds)
 
@@ -59,7 +59,7 @@ class ScriptedModel:
         if isinstance(entry, Exception):
             raise entry
         if self._pause_seconds and request.listener is not None:
-            await say(request.listener, entry.text, self._pause_seconds)
+            await stream_text(request.listener, entry.text, self._pause_seconds)
         return entry
 
 

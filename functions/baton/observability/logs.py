@@ -24,7 +24,7 @@ def about() -> Mapping[str, str]:
     return _ABOUT.get({})
 
 
-def speak_of(message_id: str, event: Event | None = None) -> None:
+def name_in_logs(message_id: str, event: Event | None = None) -> None:
     """From now on, lines of this task are about this message, and the event that it carries."""
     fields = {"messageId": message_id}
     if event is not None:
@@ -74,9 +74,9 @@ class SecretFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Hide secrets in message and traceback."""
-        said = record.getMessage()
-        shown = self._secrets.hide(said)
-        if shown != said:
+        message = record.getMessage()
+        shown = self._secrets.hide(message)
+        if shown != message:
             record.msg, record.args = shown, ()
         if record.exc_info:
             trace = _TRACEBACKS.formatException(record.exc_info)

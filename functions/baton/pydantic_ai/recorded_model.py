@@ -31,9 +31,9 @@ class RecordedModel(FunctionModel):
         answers = [message for message in messages if isinstance(message, ModelResponse)]
 
         def answer(history: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
-            asked = sum(isinstance(message, ModelResponse) for message in history)
-            if asked >= len(answers):
-                raise ModelError(f"the recording of {job.job_id} has no answer {asked + 1}", retryable=False)
-            return answers[asked]
+            requested = sum(isinstance(message, ModelResponse) for message in history)
+            if requested >= len(answers):
+                raise ModelError(f"the recording of {job.job_id} has no answer {requested + 1}", retryable=False)
+            return answers[requested]
 
         super().__init__(answer, model_name="recorded")

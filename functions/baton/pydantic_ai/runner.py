@@ -167,7 +167,7 @@ class PydanticAIRunner:
         while not isinstance(node, ai.ModelRequestNode | End):
             node = await run.next(node)
         if isinstance(node, ai.ModelRequestNode):
-            node = await _asked(run, node, listener)
+            node = await _requested(run, node, listener)
         outputs_first, ids = self._agent.end_strategy == "early", list[str]()
         if isinstance(node, ai.CallToolsNode):
             ids = calls_to_make(run, node.model_response, self._usage_limits)
@@ -195,16 +195,16 @@ class PydanticAIRunner:
             return CallReturned(*kept_of_call(node.request.parts, state.usage, run))
 
 
-async def _asked(run: Run, node: Any, listener: Listener | None) -> Any:
+async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:
     """The model's request, heard where the model can stream."""
     if listener is not None and _streams(run.ctx.deps.model):
         async with node.stream(run.ctx) as stream:
             async for event in stream:
                 match event:
                     case ai.PartStartEvent(part=ai.TextPart(content=text)):
-                        await listener.said(text)
+                        await listener.write(text)
                     case ai.PartDeltaEvent(delta=ai.TextPartDelta(content_delta=text)):
-                        await listener.said(text)
+                        await listener.write(text)
     return await run.next(node)
 
 

@@ -31,7 +31,7 @@ class Delivered(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What became of a message: a word for logs and the answer's body, how many events it dispatched."""
 
-    word: str
+    label: str
     dispatched: int = 0
 
 

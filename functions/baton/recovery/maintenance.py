@@ -11,13 +11,13 @@ import logging
 from typing import Any
 
 from baton.clock import Clock
-from baton.commands.operation_stream import LAST_LOOK, Look, OperationOutcomes
+from baton.commands.operation_stream import LAST_POLL, OperationOutcomes, Poll
 from baton.engine.all_jobs.job_list import is_position
-from baton.engine.effects import REDRIVEN, SWEEPS
+from baton.engine.effects import RECONCILED_PAGES, REDRIVEN
 from baton.observability.counters import Counters, count
 from baton.queue.dispatch import Outcome
 from baton.recovery.outage import StoreAway
-from baton.recovery.sweep import Sweep, read_page
+from baton.recovery.reconciler import Reconciler, read_page
 from baton.storage.ports.all_jobs import Listing
 from baton.storage.ports.jobs import Reader
 from baton_events.emitter import Emitter
@@ -54,13 +54,13 @@ class Pruning:
             if not after:
                 break
             if self._clock.now_ms() - began_ms >= RUN_MS:
-                await self._carry_on(after)
+                await self._continue_by_message(after)
                 break
         if forgotten:
             _log.info("%d job(s) without data left the lists", forgotten)
         return forgotten
 
-    async def _carry_on(self, after: str) -> None:
+    async def _continue_by_message(self, after: str) -> None:
         try:
             body = json.dumps({"pruneAfter": after})
             await self._emitter.emit_to(SWEEP_ENDPOINT, body, deduplication_id=f"prune.{after.replace(':', '.')}")
@@ -73,13 +73,13 @@ def read_away_ms(body: bytes) -> int:
     return _numbers(body, "awayMs")[0]
 
 
-def read_look(body: bytes) -> Look | None:
+def read_poll(body: bytes) -> Poll | None:
     """The look at the stream of outcomes that was armed; None: the message asks for something else.
 
     A message of a version before is the last of its looks: that version armed one each minute.
     """
     slot_ms, number = _numbers(body, "operationsMs", "look")
-    return Look(slot_ms, number) if slot_ms else None
+    return Poll(slot_ms, number) if slot_ms else None
 
 
 def _numbers(body: bytes, name: str, other: str = "") -> tuple[int, int]:
@@ -88,7 +88,7 @@ def _numbers(body: bytes, name: str, other: str = "") -> tuple[int, int]:
         document: Any = json.loads(body) if body else {}
         if not isinstance(document, dict):
             return 0, 0
-        return int(document.get(name, 0)), min(LAST_LOOK, int(document.get(other, LAST_LOOK)))
+        return int(document.get(name, 0)), min(LAST_POLL, int(document.get(other, LAST_POLL)))
     except (ValueError, TypeError, RecursionError) as error:
         raise MalformedEventError(f"not a body for this endpoint: {body[:100]!r}") from error
 
@@ -106,9 +106,9 @@ class Maintenance:
     """Does what a message of the sweep's endpoint asks for."""
 
     def __init__(
-        self, sweep: Sweep, outcomes: OperationOutcomes, pruning: Pruning, counters: Counters, away: StoreAway
+        self, reconciler: Reconciler, outcomes: OperationOutcomes, pruning: Pruning, counters: Counters, away: StoreAway
     ) -> None:
-        self._sweep = sweep
+        self._reconciler = reconciler
         self._away = away
         self._outcomes = outcomes
         self._pruning = pruning
@@ -118,18 +118,21 @@ class Maintenance:
         """One message; as for a sweep."""
         away_ms = read_away_ms(body)
         if away_ms:
-            return await self._away.look(away_ms)
-        look = read_look(body)
-        if look:
-            return Outcome("looked", await self._outcomes.look(look))
+            return await self._away.check(away_ms)
+        check = read_poll(body)
+        if check:
+            return Outcome("looked", await self._outcomes.poll(check))
         prune_after = read_prune_after(body)
         if prune_after:
             return Outcome("pruned", await self._pruning.prune(prune_after))
         page = read_page(body)
-        swept = await self._sweep.handle(page, relay_id, redrive, again=again)
+        reconciled = await self._reconciler.handle(page, relay_id, redrive, again=again)
         if not page.after:
-            await self._outcomes.look()
+            await self._outcomes.poll()
         if not page.due_ms and not page.after:  # the hourly backstop
             await self._pruning.prune()
-        await count(self._counters, {SWEEPS: 1, **({REDRIVEN: swept.dispatched} if swept.dispatched else {})})
-        return swept
+        await count(
+            self._counters,
+            {RECONCILED_PAGES: 1, **({REDRIVEN: reconciled.dispatched} if reconciled.dispatched else {})},
+        )
+        return reconciled

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from baton.clock import Clock
-from baton.engine.all_jobs.slots import ASKED_EVERY_MS
+from baton.engine.all_jobs.slots import REQUESTED_EVERY_MS
 from baton.queue.dispatch import Outcome
 from baton.storage.ports.all_jobs import Admission
 from baton_events.emitter import Emitter
@@ -21,50 +21,50 @@ from baton_events.schema import SWEEP_ENDPOINT
 _log = logging.getLogger("baton.sweep")
 
 
-class SweepRequests:
-    """Asks for a sweep: `await container.sweep_requests.sweep_soon(why)`."""
+class ReconcileRequests:
+    """Asks for a sweep: `await container.reconcile_requests.reconcile_soon(why)`."""
 
     def __init__(self, admission: Admission, emitter: Emitter, clock: Clock) -> None:
         self._admission = admission
         self._emitter = emitter
         self._clock = clock
-        self._asked_ms = 0
+        self._requested_ms = 0
 
-    async def sweep_soon(self, why: str) -> bool:
+    async def reconcile_soon(self, why: str) -> bool:
         """Ask for a sweep of everything now; returns whether a message for it was published.
 
         Cheap to call often: a process asks the store at most once a minute, and the deployment publishes at most one
         message a minute. Raises nothing: where store or queue still fail, the next caller tries again.
         """
         now_ms = self._clock.now_ms()
-        if self._asked_ms and abs(now_ms - self._asked_ms) < ASKED_EVERY_MS:
+        if self._requested_ms and abs(now_ms - self._requested_ms) < REQUESTED_EVERY_MS:
             return False
-        self._asked_ms = now_ms
+        self._requested_ms = now_ms
         try:
-            if not await self._admission.may_ask_for_sweep(now_ms):
+            if not await self._admission.may_request_reconcile(now_ms):
                 return False
             await self._emitter.emit_to(SWEEP_ENDPOINT, "")
         except (StoreError, PublishError) as error:
-            self._asked_ms = 0
+            self._requested_ms = 0
             _log.warning("no sweep could be requested (%s): %s", why, error)
             return False
         _log.info("a sweep was requested: %s", why)
         return True
 
 
-LOOKS_EVERY_MS = 60_000
+CHECKS_EVERY_MS = 60_000
 
 
 class StoreAway:
     """Notices outages, and looks whether they are over."""
 
-    def __init__(self, admission: Admission, emitter: Emitter, clock: Clock, requests: SweepRequests) -> None:
+    def __init__(self, admission: Admission, emitter: Emitter, clock: Clock, requests: ReconcileRequests) -> None:
         self._admission = admission
         self._emitter = emitter
         self._clock = clock
         self._requests = requests
         self._armed_ms = 0
-        self._owes_a_sweep = False
+        self._owes_reconcile = False
 
     @asynccontextmanager
     async def watching(self, retried: int) -> AsyncIterator[None]:
@@ -73,15 +73,15 @@ class StoreAway:
             yield
         except StoreError:
             if retried:
-                await self.look_later()
+                await self.check_later()
             raise
         except PublishError:
-            self._owes_a_sweep = self._owes_a_sweep or retried > 0
+            self._owes_reconcile = self._owes_reconcile or retried > 0
             raise
-        if self._owes_a_sweep and await self._requests.sweep_soon("the queue takes messages again"):
-            self._owes_a_sweep = False
+        if self._owes_reconcile and await self._requests.reconcile_soon("the queue takes messages again"):
+            self._owes_reconcile = False
 
-    async def look(self, at_ms: int) -> Outcome:
+    async def check(self, at_ms: int) -> Outcome:
         """Whether the store is back, by the look that was armed for that time.
 
         Then everything is looked at; else somebody looks again in a minute.
@@ -91,7 +91,7 @@ class StoreAway:
         """
         try:
             # It only shows that the store answers: it may have heard the question twice, and said no to the second one.
-            await self._admission.may_ask_for_sweep(self._clock.now_ms())
+            await self._admission.may_request_reconcile(self._clock.now_ms())
         except StoreError:
             await self._arm(at_ms)
             return Outcome("still away")
@@ -99,12 +99,12 @@ class StoreAway:
         _log.warning("the store is back after an outage; a sweep checks all jobs")
         return Outcome("back", 1)
 
-    async def look_later(self) -> None:
+    async def check_later(self) -> None:
         """Have somebody look, as far as the queue takes a message; else whoever succeeds next asks for a sweep."""
         try:
             await self._arm()
         except PublishError as error:
-            self._owes_a_sweep = True
+            self._owes_reconcile = True
             _log.warning("store and queue are away: %s", error)
 
     async def _arm(self, after_ms: int = 0) -> None:
@@ -112,7 +112,7 @@ class StoreAway:
 
         `after_ms`: the look was armed for then that has just been; a clock that is behind shows the minute before.
         """
-        at_ms = (max(self._clock.now_ms(), after_ms) // LOOKS_EVERY_MS + 1) * LOOKS_EVERY_MS
+        at_ms = (max(self._clock.now_ms(), after_ms) // CHECKS_EVERY_MS + 1) * CHECKS_EVERY_MS
         if at_ms == self._armed_ms:
             return
         body = f'{{"awayMs":{at_ms}}}'

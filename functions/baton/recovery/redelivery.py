@@ -22,7 +22,7 @@ from baton.engine.effects import Alert
 from baton.engine.step_results import Undeliverable
 from baton.engine.work_items import WorkItem, item_key_of
 from baton.queue.dispatch import Outcome, dispatch, redrive_of
-from baton.recovery.sweep import Sweep, read_page
+from baton.recovery.reconciler import Reconciler, read_page
 from baton.runtime.post_commit import PostCommit
 from baton.storage.ports.jobs import Store
 from baton.storage.usage import commit
@@ -42,7 +42,7 @@ class Failed(Struct, frozen=True):
     answer: str
 
 
-class SweepFailed(Struct, frozen=True):
+class ReconcileFailed(Struct, frozen=True):
     """A sweep could not be delivered; `body` is its body."""
 
     source_message_id: str
@@ -56,7 +56,7 @@ class Unreadable(Struct, frozen=True):
     why: str
 
 
-Callback = Failed | SweepFailed | Unreadable
+Callback = Failed | ReconcileFailed | Unreadable
 
 
 def read_callback(body: bytes) -> Callback:
@@ -72,7 +72,7 @@ def read_callback(body: bytes) -> Callback:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
     if str(document.get("url", "")).endswith(SWEEP_ENDPOINT):
-        return SweepFailed(source_id, source)
+        return ReconcileFailed(source_id, source)
     try:
         event = parse_event(source)
     except MalformedEventError as error:
@@ -85,7 +85,7 @@ def what_failed(failed: Callback) -> str:
     match failed:
         case Failed():
             return failed.event.type
-        case SweepFailed():
+        case ReconcileFailed():
             return "sweep"
         case Unreadable():
             return "unreadable"
@@ -95,11 +95,17 @@ class Redelivery:
     """Redrives undelivered events again."""
 
     def __init__(
-        self, store: Store, commands: Commands, sweep: Sweep, emitter: Emitter, clock: Clock, post_commit: PostCommit
+        self,
+        store: Store,
+        commands: Commands,
+        reconciler: Reconciler,
+        emitter: Emitter,
+        clock: Clock,
+        post_commit: PostCommit,
     ) -> None:
         self._store = store
         self._commands = commands
-        self._sweep = sweep
+        self._reconciler = reconciler
         self._emitter = emitter
         self._clock = clock
         self._post_commit = post_commit
@@ -111,10 +117,10 @@ class Redelivery:
             text = f"message {source_id} is not an event and stays in the dead letter queue: {failed.why}"
             await self._post_commit((Alert("", text, "unreadable_message", source_id),))
             return Outcome("kept for a person")
-        if isinstance(failed, SweepFailed):
+        if isinstance(failed, ReconcileFailed):
             # It may carry work items that it took over before it failed, so its work is done in its name.
             redrive = redrive_of(message_id, retried)
-            return await self._sweep.handle(read_page(failed.body), failed.source_message_id, redrive, again=True)
+            return await self._reconciler.handle(read_page(failed.body), failed.source_message_id, redrive, again=True)
         return await self._event_failed(failed, message_id, retried)
 
     async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:

@@ -43,7 +43,7 @@ class MessageState(StrEnum):
 SENDABLE = frozenset({MessageState.DUE, MessageState.SIGNALLED, MessageState.OURS})
 
 
-class Looked(Struct, frozen=True):
+class MessageCheck(Struct, frozen=True):
     """A message beside its job. `expected`: how many steps of the job are due now."""
 
     state: MessageState
@@ -63,27 +63,27 @@ class Replaying:
         self._randomness = randomness
         self._settings = settings
 
-    async def look(self, messages: Sequence[QueuedMessage]) -> list[Looked]:
+    async def check(self, messages: Sequence[QueuedMessage]) -> list[MessageCheck]:
         """How messages stand to the state now, with one read of it."""
         pairs = [(message, _event(message)) for message in messages]
-        asked = dict.fromkeys(_job_of(message, event) for message, event in pairs if event is not None)
-        jobs = await self._reader.jobs([job_id for job_id in asked if job_id])
+        requested = dict.fromkeys(_job_of(message, event) for message, event in pairs if event is not None)
+        jobs = await self._reader.jobs([job_id for job_id in requested if job_id])
         return [
             self._beside(event, jobs.get(_job_of(message, event))) if event is not None else self._not_an_event(message)
             for message, event in pairs
         ]
 
-    async def replay(self, message: QueuedMessage) -> Looked:
+    async def replay(self, message: QueuedMessage) -> MessageCheck:
         """Send it once more where that can do anything; how it stood says whether it was sent."""
-        (looked,) = await self.look([message])
-        if looked.state in SENDABLE:
-            if looked.event is not None:
+        (checked,) = await self.check([message])
+        if checked.state in SENDABLE:
+            if checked.event is not None:
                 # Under an id of its own: the queue would swallow a repeat of what it took within ten minutes.
-                again = f"{looked.event.id}.replay.{self._randomness.token()}"
-                await self._emitter.emit_many([Delivery(looked.event, 0, again)])
+                again = f"{checked.event.id}.replay.{self._randomness.token()}"
+                await self._emitter.emit_many([Delivery(checked.event, 0, again)])
             else:
                 await self._emitter.emit_to(self._endpoint(message), message.body)
-        return looked
+        return checked
 
     async def redrive(self, job_id: str) -> int:
         """Send the events of all steps of a job that are due; those under a lease at its end. Returns how many."""
@@ -93,21 +93,21 @@ class Replaying:
         redrive = f"replay.{self._randomness.token()}"
         return await dispatch(self._emitter, snapshot.job.session_id, self._due(snapshot), redrive)
 
-    def _beside(self, event: Event, snapshot: Snapshot | None) -> Looked:
+    def _beside(self, event: Event, snapshot: Snapshot | None) -> MessageCheck:
         if isinstance(_command(event), Recurrence):
             # Each message of a schedule starts a job of its own: one that did would start a second one.
-            return Looked(MessageState.DUE if snapshot is None else MessageState.APPLIED, event)
+            return MessageCheck(MessageState.DUE if snapshot is None else MessageState.APPLIED, event)
         if _command(event) is not None:
-            return Looked(MessageState.SIGNALLED, event)
+            return MessageCheck(MessageState.SIGNALLED, event)
         if snapshot is None:
-            return Looked(MessageState.UNKNOWN, event)
+            return MessageCheck(MessageState.UNKNOWN, event)
         expected = len(self._due(snapshot))
         if any(item.key == item_key_of(event) for item in snapshot.items):
-            return Looked(MessageState.DUE, event, expected)
-        return Looked(MessageState.ENDED if snapshot.job.ended else MessageState.APPLIED, event, expected)
+            return MessageCheck(MessageState.DUE, event, expected)
+        return MessageCheck(MessageState.ENDED if snapshot.job.ended else MessageState.APPLIED, event, expected)
 
-    def _not_an_event(self, message: QueuedMessage) -> Looked:
-        return Looked(MessageState.OURS if self._endpoint(message) else MessageState.FOREIGN)
+    def _not_an_event(self, message: QueuedMessage) -> MessageCheck:
+        return MessageCheck(MessageState.OURS if self._endpoint(message) else MessageState.FOREIGN)
 
     def _due(self, snapshot: Snapshot) -> list[WorkItem]:
         now_ms = self._clock.now_ms()

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from msgspec import Struct
 
 from baton.clock import Clock
-from baton.observability.logs import speak_of
+from baton.observability.logs import name_in_logs
 from baton.observability.tracing import Tracer, begin_trace, end_trace
 from baton.queue.dispatch import Outcome
 from baton_events.schema import Event
@@ -35,25 +35,25 @@ class Observing:
     @asynccontextmanager
     async def delivery(self, message_id: str, retried: int, event: Event | None = None) -> AsyncIterator[Seen]:
         """Watch the handling of one delivery, whose outcome the block sets; `event`: None where there is none."""
-        speak_of(message_id, event)
-        began_ms, seen, word = self._clock.now_ms(), Seen(), ""
+        name_in_logs(message_id, event)
+        began_ms, seen, label = self._clock.now_ms(), Seen(), ""
         try:
             async with self.traced((event.traceparent if event else None) or ""):
                 yield seen
         except Exception as error:
-            word = f"error: {type(error).__name__}"
+            label = f"error: {type(error).__name__}"
             raise
         finally:
             if _log.isEnabledFor(logging.INFO):
                 duration_ms, outcome = self._clock.now_ms() - began_ms, seen.outcome
-                word = word or outcome.word
+                label = label or outcome.label
                 fields = {
-                    "outcome": word,
+                    "outcome": label,
                     "handedOn": outcome.dispatched,
                     "durationMs": duration_ms,
                     "retried": retried,
                 }
-                _log.info("%s: %s", event.type if event else "message", word, extra={"fields": fields})
+                _log.info("%s: %s", event.type if event else "message", label, extra={"fields": fields})
 
     def traced(self, traceparent: str) -> AbstractAsyncContextManager[None]:
         """What is done within goes on with this trace, if it is one; its spans are handed over at the end."""

@@ -205,13 +205,13 @@ class Pipeline:
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms)
         committed = await self._commit(invocation, step, claim, decision.changes or Changes())
         invocation.claims.done(claim)
-        word = "done" if committed.applied else "overtaken"
+        label = "done" if committed.applied else "overtaken"
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s of %s: %s", state.item.key, claim.message_id, word)
-        item_ended(word, committed.pending, committed.claimed)
+            _log.debug("%s of %s: %s", state.item.key, claim.message_id, label)
+        item_ended(label, committed.pending, committed.claimed)
         if decision.effects and committed.applied:
             await self._post_commit(decision.effects)
-        invocation.outcomes.append(word)
+        invocation.outcomes.append(label)
         again = invocation.ends(step, done=committed.applied)
         if again or step.slot_request:
             invocation.dispatched.begin_anew()

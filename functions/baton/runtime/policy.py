@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.settings.settings import CLAIM_MARGIN_SECONDS
 
-_LOOKS, _LOOK_SECONDS = 100, 0.03
+_READS, _POLL_SECONDS = 100, 0.03
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -32,10 +32,10 @@ class Stopping:
 
     async def work_is_given_back(self) -> None:
         """Wait for what the server has broken off to be given back; for what it has not, not for long."""
-        for _ in range(_LOOKS):
+        for _ in range(_READS):
             if not self.at_work:
                 return
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     @contextmanager
     def noticing(self) -> Iterator[None]:

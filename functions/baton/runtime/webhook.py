@@ -67,7 +67,7 @@ def lambda_url(scope: Scope) -> str:
     return f"https://{domain}" if re.fullmatch(_FUNCTION_URL, domain) else ""
 
 
-PROBE_WORD = "probe"
+PROBE_OUTCOME = "probe"
 _START = b'{"type":"baton.probe"'
 
 
@@ -83,7 +83,7 @@ def is_probe(body: bytes) -> bool:
 
 def probe_answer() -> dict[str, str | int]:
     """What a probe is told: that it was understood, and by which code."""
-    return {"outcome": PROBE_WORD, "version": own_version(), "schemaVersion": SCHEMA_VERSION}
+    return {"outcome": PROBE_OUTCOME, "version": own_version(), "schemaVersion": SCHEMA_VERSION}
 
 
 def own_version() -> str:
@@ -147,7 +147,7 @@ class SignedEndpoint:
                 response = _json(probe_answer())
             else:
                 outcome = await self._handler(_signed(headers, body))
-                response = _json({"outcome": outcome.word, "handedOn": outcome.dispatched})
+                response = _json({"outcome": outcome.label, "handedOn": outcome.dispatched})
         except Exception as error:  # noqa: BLE001 - the last line: what goes wrong is answered
             response = self._failed(scope, headers, error)
         await response(scope, receive, send)
@@ -179,7 +179,7 @@ class SignedEndpoint:
         self._verifier.verify(signature, body, self._url)
 
     def _come_again(self, headers: Mapping[str, str]) -> dict[str, str]:
-        seconds = self._waits.asked_seconds(headers.get("upstash-message-id", ""), _retried(headers))
+        seconds = self._waits.requested_seconds(headers.get("upstash-message-id", ""), _retried(headers))
         return {"Retry-After": str(seconds)}
 
     def _forged(self, scope: Scope, error: SignatureError) -> Response:

@@ -96,11 +96,11 @@ class Watched:
             return await self._run(effect, history, claim)
         what = f"turn {effect.job.turn}" if isinstance(effect, CallModel) else "the job is remembered"
         await self._world.point(f"before {what}")
-        step_result = await self._ask(effect, history, claim)
+        step_result = await self._request(effect, history, claim)
         await self._world.point(f"after {what}, before its result is committed")
         return step_result
 
-    async def _ask(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+    async def _request(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         world = self._world
         if isinstance(effect, CallModel):
             turn = (effect.job.id, effect.job.turn)

@@ -25,9 +25,9 @@ class People:
     def __init__(self, api: Container, decide: Decide | None, outcomes: Outcomes | None) -> None:
         self._api, self._decide, self._outcomes = api, decide, outcomes
         self._approvals = Approvals(api, cast("Any", None))  # of its methods those that read no other job
-        self._asked: set[str] = set()
+        self._decided: set[str] = set()
 
-    async def look(self, snapshot: Snapshot) -> None:
+    async def decide(self, snapshot: Snapshot) -> None:
         """Answer what a job waits for."""
         if self._decide is not None:
             await self._decide_on(snapshot, self._decide)
@@ -56,7 +56,7 @@ class People:
                 await self._api.operations.completing.complete(call.operation_id, completion, "webhook")
 
     def _is_new(self, name: str) -> bool:
-        if name in self._asked:
+        if name in self._decided:
             return False
-        self._asked.add(name)
+        self._decided.add(name)
         return True

@@ -109,7 +109,7 @@ class _NoAlerts:
 class _NoDeadLetters:
     """`QueueRecords` of a queue that keeps no dead letters."""
 
-    async def dead_letters(self, **_asked: str) -> DeadLetters:
+    async def dead_letters(self, **_query: str) -> DeadLetters:
         """Find none."""
         return DeadLetters()
 

@@ -142,8 +142,8 @@ class SimulatedQueue:
     def _failed(self, attempt: Attempt, answer: asgi.Answer | None) -> None:
         outgoing = attempt.outgoing
         if attempt.retried < outgoing.retries and (answer is None or answer.status != _FINAL):
-            asked = answer.headers.get("retry-after") if answer is not None else None
-            seconds = float(asked) if asked else outgoing.waits.wait_ms(attempt.retried) / 1000
+            wanted = answer.headers.get("retry-after") if answer is not None else None
+            seconds = float(wanted) if wanted else outgoing.waits.wait_ms(attempt.retried) / 1000
             self._deliver(Attempt(attempt.message_id, outgoing, attempt.retried + 1), seconds)
         elif outgoing.failure_callback:
             failed = Failed(attempt.message_id, outgoing.url, outgoing, attempt.retried, answer)

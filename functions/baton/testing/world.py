@@ -104,7 +104,7 @@ class World:
 
     def _play(self) -> None:
         self._later(0.0, lambda: self._start(self._submit()))
-        self._later(_HOUR, self._sweep)
+        self._later(_HOUR, self._reconcile)
         self._later(_LONGEST_SECONDS, self.loop.stop)
         library: Any = sys.modules.get("pydantic_ai")
         # Its threads would run in real time; this loop calls at once what it is given for them.
@@ -213,23 +213,23 @@ class World:
 
     def delivered(self) -> None:
         """A delivery is over: whoever is outside looks at the job."""
-        self._start(self._look())
+        self._start(self._let_people_decide())
 
-    async def _look(self) -> None:
+    async def _let_people_decide(self) -> None:
         for name in list(self.backend.store.tree(self.job_id).jobs):
             snapshot = await self.backend.reader.job(name)
             if snapshot is not None:
-                await self._people.look(snapshot)
+                await self._people.decide(snapshot)
         job = self.backend.store.tree(self.job_id).jobs.get(self.job_id)
         if job is not None and job.ended and not self.ended_seconds:
             self.ended_seconds = self.loop.seconds
             self.record(f"the job ends: {job.status}")
 
-    def _sweep(self) -> None:
+    def _reconcile(self) -> None:
         """The hourly schedule, for as long as the job lives."""
         if not self.ended_seconds:
             self.backend.queue.accept(message_to(_SETTINGS, SWEEP_ENDPOINT, ""))
-            self._later(_HOUR, self._sweep)
+            self._later(_HOUR, self._reconcile)
 
     def _start(self, work: Any) -> None:
         """Let something happen outside of all processes."""

@@ -17,7 +17,7 @@ from msgspec import Struct
 # Fewer are not worth a second request.
 _MANY = 8
 
-Ask = TypeVar("Ask")
+Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
@@ -33,54 +33,56 @@ class Bounds(Struct, frozen=True):
     seconds: float
 
 
-class _Asked(Generic[Ask, Answer]):
+class _Waiting(Generic[Item, Answer]):
     """One ask and who waits for it."""
 
-    __slots__ = ("answer", "ask", "entries", "request", "size_bytes", "until")
+    __slots__ = ("answer", "entries", "item", "request", "size_bytes", "until")
 
-    def __init__(self, ask: Ask, entries: int, size_bytes: int, until: float, answer: "asyncio.Future[Answer]") -> None:
-        self.ask = ask
+    def __init__(
+        self, item: Item, entries: int, size_bytes: int, until: float, answer: "asyncio.Future[Answer]"
+    ) -> None:
+        self.item = item
         self.entries = entries
         self.size_bytes = size_bytes
         self.until = until
         self.answer = answer
-        self.request: _Request[Ask, Answer] | None = None
+        self.request: _Request[Item, Answer] | None = None
 
 
-class _Request(Generic[Ask, Answer]):
+class _Request(Generic[Item, Answer]):
     """What travels together."""
 
-    __slots__ = ("asked", "task", "timer")
+    __slots__ = ("batch", "task", "timer")
 
-    def __init__(self, asked: "list[_Asked[Ask, Answer]]", task: asyncio.Task[None]) -> None:
-        self.asked = asked
+    def __init__(self, batch: "list[_Waiting[Item, Answer]]", task: asyncio.Task[None]) -> None:
+        self.batch = batch
         self.task = task
         self.timer: asyncio.TimerHandle | None = None
 
 
-class Batcher(Generic[Ask, Answer]):
+class Batcher(Generic[Item, Answer]):
     """Sends asks by `send`, which returns for each, in order, its answer or the exception that is its asker's alone."""
 
-    def __init__(self, send: Callable[[list[Ask]], Awaitable[Sequence[Answer | Exception]]], bounds: Bounds) -> None:
+    def __init__(self, send: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], bounds: Bounds) -> None:
         self._send = send
         self._bounds = bounds
         self.loop = asyncio.get_running_loop()
-        self._waiting: deque[_Asked[Ask, Answer]] = deque()
+        self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._requests: set[asyncio.Task[None]] = set()
         self._is_due = False
         self._timer: asyncio.TimerHandle | None = None  # of those who wait for their turn
 
-    async def ask(self, ask: Ask, entries: int, size_bytes: int) -> Answer:
-        """The answer to `ask`, which is `entries` entries of a request and `size_bytes` in all."""
+    async def send(self, item: Item, entries: int, size_bytes: int) -> Answer:
+        """The answer to `item`, which is `entries` entries of a request and `size_bytes` in all."""
         until = self.loop.time() + self._bounds.seconds
-        asked: _Asked[Ask, Answer] = _Asked(ask, entries, size_bytes, until, self.loop.create_future())
-        self._waiting.append(asked)
+        waiting: _Waiting[Item, Answer] = _Waiting(item, entries, size_bytes, until, self.loop.create_future())
+        self._waiting.append(waiting)
         if len(self._requests) < self._bounds.requests:
             self._soon()
         try:
-            return await asked.answer
+            return await waiting.answer
         except asyncio.CancelledError:
-            _given_up(asked.request)
+            _given_up(waiting.request)
             raise
 
     async def close(self) -> None:
@@ -103,25 +105,25 @@ class Batcher(Generic[Ask, Answer]):
 
     def _flush(self) -> None:
         self._is_due = False
-        while (free := self._bounds.requests - len(self._requests)) > 0 and (asked := self._next(free)):
-            request = _Request(asked, self.loop.create_task(self._carry(asked)))
-            for each in asked:
+        while (free := self._bounds.requests - len(self._requests)) > 0 and (batch := self._next(free)):
+            request = _Request(batch, self.loop.create_task(self._send_batch(batch)))
+            for each in batch:
                 each.request = request
             # One timer for all in it: they are in the order of their asking.
-            request.timer = self.loop.call_at(asked[0].until, self._late, request)
+            request.timer = self.loop.call_at(batch[0].until, self._late, request)
             self._requests.add(request.task)
             request.task.add_done_callback(partial(self._done, request))
         if self._waiting and self._timer is None:
             self._timer = self.loop.call_at(self._waiting[0].until, self._late_in_line)
 
-    def _next(self, free: int) -> list[_Asked[Ask, Answer]]:
+    def _next(self, free: int) -> list[_Waiting[Item, Answer]]:
         """As many of the waiting as fit, or, of many, the share of one request of those that are free.
 
         Then the first are answered, and ask again, while the server is at work for the others: else all would wait for
         it, and then it for all.
         """
         most = -(-len(self._waiting) // free) if len(self._waiting) >= _MANY else len(self._waiting)
-        taken: list[_Asked[Ask, Answer]] = []
+        taken: list[_Waiting[Item, Answer]] = []
         waiting, entries, size_bytes = self._waiting, self._bounds.entries, self._bounds.size_bytes
         while waiting:
             first = waiting[0]
@@ -134,10 +136,10 @@ class Batcher(Generic[Ask, Answer]):
                 taken.append(first)
         return taken
 
-    async def _carry(self, asked: list[_Asked[Ask, Answer]]) -> None:
+    async def _send_batch(self, batch: list[_Waiting[Item, Answer]]) -> None:
         try:
-            answers = await self._send([each.ask for each in asked])
-            for each, answer in zip(asked, answers, strict=True):
+            answers = await self._send([each.item for each in batch])
+            for each, answer in zip(batch, answers, strict=True):
                 if each.answer.done():
                     continue
                 if isinstance(answer, Exception):
@@ -145,23 +147,23 @@ class Batcher(Generic[Ask, Answer]):
                 else:
                     each.answer.set_result(answer)
         except asyncio.CancelledError:
-            _refuse(asked, _closed())
+            _refuse(batch, _closed())
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the askers'
-            _refuse(asked, error)
+            _refuse(batch, error)
 
-    def _done(self, request: _Request[Ask, Answer], task: asyncio.Task[None]) -> None:
+    def _done(self, request: _Request[Item, Answer], task: asyncio.Task[None]) -> None:
         self._requests.discard(task)
         if request.timer is not None:
             request.timer.cancel()
-        request.asked = []  # they know their request: without this only the garbage collector would free both
+        request.batch = []  # they know their request: without this only the garbage collector would free both
         # Whoever was just answered runs first, and what it asks next is in time for this. Where nobody waits, the next
         # ask says when: what is begun beside it goes with it.
         if self._waiting:
             self._soon()
 
-    def _late(self, request: _Request[Ask, Answer]) -> None:
-        waits = self._still(request.asked)
+    def _late(self, request: _Request[Item, Answer]) -> None:
+        waits = self._still(request.batch)
         if waits is None:
             request.task.cancel()
         else:
@@ -171,10 +173,10 @@ class Batcher(Generic[Ask, Answer]):
         waits = self._still(self._waiting)
         self._timer = self.loop.call_at(waits.until, self._late_in_line) if waits else None
 
-    def _still(self, asked: Iterable[_Asked[Ask, Answer]]) -> _Asked[Ask, Answer] | None:
+    def _still(self, batch: Iterable[_Waiting[Item, Answer]]) -> _Waiting[Item, Answer] | None:
         """The first that still has time; those that have none are told so."""
         now = self.loop.time()
-        for each in asked:
+        for each in batch:
             if not each.answer.done():
                 if each.until > now:
                     return each
@@ -182,14 +184,14 @@ class Batcher(Generic[Ask, Answer]):
         return None
 
 
-def _given_up(request: _Request[Ask, Answer] | None) -> None:
+def _given_up(request: _Request[Item, Answer] | None) -> None:
     """End a request when the last of its askers has gone."""
-    if request is not None and all(each.answer.done() for each in request.asked):
+    if request is not None and all(each.answer.done() for each in request.batch):
         request.task.cancel()
 
 
-def _refuse(asked: Iterable[_Asked[Ask, Answer]], error: Exception) -> None:
-    for each in asked:
+def _refuse(batch: Iterable[_Waiting[Item, Answer]], error: Exception) -> None:
+    for each in batch:
         if not each.answer.done():
             each.answer.set_exception(error)
 

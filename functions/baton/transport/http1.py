@@ -40,10 +40,10 @@ class Http1Transport(httpx.AsyncBaseTransport):
         """
         body = await request.aread()
         head = head_of(request.method, request.url, request.headers.raw)
-        answer = await self.ask(place_of(request.url), b"%b\r\n\r\n%b" % (head, body))
+        answer = await self.send(place_of(request.url), b"%b\r\n\r\n%b" % (head, body))
         return _response(answer, request)
 
-    async def ask(self, place: Place, data: bytes) -> Answer:
+    async def send(self, place: Place, data: bytes) -> Answer:
         """Send what is written already, and read the whole answer; errors as above, but for what is in it."""
         async with self._turn:
             connection = self._kept(place) or await self._connected(place)
@@ -63,9 +63,9 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes, refuse: Refuse
     ) -> bytes:
         """See http.py."""
-        said = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
-        head = head_of(method, url, [(b"Host", url.netloc), *said])
-        answer = await self.ask(place_of(url), b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(content), content))
+        fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+        head = head_of(method, url, [(b"Host", url.netloc), *fields])
+        answer = await self.send(place_of(url), b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(content), content))
         if not httpx.codes.is_success(answer.status):
             refuse(_response(answer))
         return _body_of(answer)
@@ -112,9 +112,9 @@ class Http1Posting:
     async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
         """Post, and read the whole answer."""
         more = b"%b: %b\r\nContent-Length: %d" % (*echo, len(content))
-        answer = await self._transport.ask(self._place, b"%b\r\n%b\r\n\r\n%b" % (self._head, more, content))
-        said = {name.lower(): value for name, value in answer.headers}
-        return _body_of(answer), said.get(echo[0].lower(), b"")
+        answer = await self._transport.send(self._place, b"%b\r\n%b\r\n\r\n%b" % (self._head, more, content))
+        fields = {name.lower(): value for name, value in answer.headers}
+        return _body_of(answer), fields.get(echo[0].lower(), b"")
 
 
 def _response(answer: Answer, request: httpx.Request | None = None) -> httpx.Response:

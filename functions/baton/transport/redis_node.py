@@ -35,14 +35,14 @@ class RespNode:
         self._scripts: Batcher[list[bytes], Answered] = Batcher(self._send, bounds)
         self._others: Batcher[list[bytes], Answered] = Batcher(self._send, bounds)
 
-    async def ask(self, written: list[bytes], *, scripts: bool) -> Answered:
+    async def send(self, written: list[bytes], *, scripts: bool) -> Answered:
         """For each command its answer or its UpstashError, and whether these lead those who share the exchange.
 
         Raises:
             OSError: an answer was lost, or the server cannot be reached; UpstashError: it let nobody in.
         """
         batcher = self._scripts if scripts else self._others
-        return await batcher.ask(written, len(written), sum(map(len, written)))
+        return await batcher.send(written, len(written), sum(map(len, written)))
 
     async def close(self) -> None:
         """Give up what is under way and close connections."""
@@ -50,11 +50,11 @@ class RespNode:
         await self._others.close()
         await self._drop_free()
 
-    async def _send(self, asks: list[list[bytes]]) -> Sequence[Answered | Exception]:
+    async def _send(self, items: list[list[bytes]]) -> Sequence[Answered | Exception]:
         try:
             connection = await self._open()
-            await connection.send_packed_command([command for ask in asks for command in ask], check_health=False)
-            answers = await _read(connection, sum(map(len, asks)))
+            await connection.send_packed_command([command for send in items for command in send], check_health=False)
+            answers = await _read(connection, sum(map(len, items)))
         except RedisError as error:
             raise _failure(error) from error
         if any(isinstance(answer, UpstashError) and str(answer).startswith(_LEAVE) for answer in answers):
@@ -63,7 +63,7 @@ class RespNode:
         elif connection.is_connected:
             self._free.append((connection, asyncio.get_running_loop().time()))
         following = iter(answers)
-        return [_of_one([next(following) for _ in ask], leads=ask is asks[0]) for ask in asks]
+        return [_of_one([next(following) for _ in send], leads=send is items[0]) for send in items]
 
     async def _open(self) -> AbstractConnection:
         """The one that was used last, so that those that are not needed grow old; else a new one."""

@@ -31,11 +31,11 @@ _KEY_AFTER_SUBCOMMAND = frozenset({"XGROUP", "XINFO", "OBJECT", "MEMORY"})
 
 
 class SlotMap:
-    """Ranges of slots and who owns them. `asked`: who told it; a server that does not know its own name is that one."""
+    """Ranges of slots and who owns them. `answering`: who sent them, meant by a name that is missing."""
 
-    def __init__(self, answer: Sequence[Any], asked: Place) -> None:
+    def __init__(self, answer: Sequence[Any], answering: Place) -> None:
         ranges = sorted(
-            (int(first), int(last), place_of(owner[0], owner[1], asked)) for first, last, owner, *_ in answer
+            (int(first), int(last), place_of(owner[0], owner[1], answering)) for first, last, owner, *_ in answer
         )
         self._firsts = [first for first, _, _ in ranges]
         self._ranges = ranges
@@ -77,15 +77,15 @@ def keys_of(command: Sequence[str | int]) -> tuple[str, ...]:
     return (str(command[2 if name in _KEY_AFTER_SUBCOMMAND else 1]),)
 
 
-def place_of(host: str | None, port: int | str, asked: Place) -> Place:
+def place_of(host: str | None, port: int | str, answering: Place) -> Place:
     """Where a server is by what another says of it; one without a name is where the other is."""
-    return (asked[0] if host in (None, "", "?") else str(host)), int(port)
+    return (answering[0] if host in (None, "", "?") else str(host)), int(port)
 
 
-def redirection(answer: str, asked: Place) -> Place:
+def redirection(answer: str, answering: Place) -> Place:
     """Where MOVED or ASK leads."""
     host, _, port = answer.split(" ")[2].rpartition(":")
-    return place_of(host.strip("[]"), port, asked)
+    return place_of(host.strip("[]"), port, answering)
 
 
 # As over HTTP (redis_rest.py); a server takes 512 MB in a value, and answers as much.
@@ -131,7 +131,7 @@ class RespCommands:
         written = [_written(command) for command in commands]
         scripts = beside_scripts or str(commands[0][0]).startswith("EVAL")
         if self._slots is None and not self._must_learn:
-            answers, leads = await self._node(self._first).ask(written, scripts=scripts)
+            answers, leads = await self._node(self._first).send(written, scripts=scripts)
         else:
             async with asyncio.timeout(self._seconds):  # for the map and the answers together
                 answers, leads = await self._to_owners(commands, written, scripts=scripts)
@@ -164,11 +164,11 @@ class RespCommands:
         by_owner: dict[Place, list[int]] = {}
         for position, command in enumerate(commands):
             by_owner.setdefault(slots.owner(next(iter(keys_of(command)), None)), []).append(position)
-        asked = [
-            self._node(owner).ask([written[position] for position in positions], scripts=scripts)
+        answering = [
+            self._node(owner).send([written[position] for position in positions], scripts=scripts)
             for owner, positions in by_owner.items()
         ]
-        found = await asyncio.gather(*asked, return_exceptions=True)
+        found = await asyncio.gather(*answering, return_exceptions=True)
         answers: list[Any] = [None] * len(commands)
         for positions, result in zip(by_owner.values(), found, strict=True):
             if isinstance(result, BaseException):
@@ -191,7 +191,7 @@ class RespCommands:
                 node = self._node(redirection(str(answer), self._first))
                 scripts = str(commands[position][0]).startswith("EVAL")
                 again = [written[position]] if moved else [_ASKING, written[position]]
-                (*_, found[position]), _ = await node.ask(again, scripts=scripts)
+                (*_, found[position]), _ = await node.send(again, scripts=scripts)
         return found
 
     async def _map(self) -> SlotMap:
@@ -212,7 +212,7 @@ class RespCommands:
         failure: Exception = ConnectionError("no server could be reached")
         for place in dict.fromkeys((self._first, *known)):
             try:
-                (answer,), _ = await self._node(place).ask([_ASK_SLOTS], scripts=False)
+                (answer,), _ = await self._node(place).send([_ASK_SLOTS], scripts=False)
                 if isinstance(answer, UpstashError):
                     failure = answer
                 elif answer:

@@ -58,12 +58,12 @@ class RedisCommands(AsyncCommands):
     ) -> None:
         # No httpx client: it would parse the address, merge headers, look for cookies and redirects for each request.
         self._http = http
-        said = {
+        own = {
             "Host": httpx.URL(url).netloc.decode(),
             "Accept-Encoding": "gzip, deflate",
             "Content-Type": "application/json",
         }
-        headers = httpx.Headers({**said, **make_headers(token, _ENCODING, allow_telemetry=False)}).raw
+        headers = httpx.Headers({**own, **make_headers(token, _ENCODING, allow_telemetry=False)}).raw
         self._one, self._several = (posting(http, httpx.URL(to), headers) for to in (url, f"{url}/pipeline"))
         # What the store said last: it lets a reader see what was written before (redis-rest.md 6).
         self._sync_token = b""
@@ -93,7 +93,7 @@ class RedisCommands(AsyncCommands):
         written = [to_json(command) for command in commands]
         scripts = beside_scripts or str(commands[0][0]).startswith("EVAL")
         batcher = self._scripts if scripts else self._others
-        answers, leads = await batcher.ask(written, len(written), sum(map(len, written)))
+        answers, leads = await batcher.send(written, len(written), sum(map(len, written)))
         return [self._read(command, answer) for command, answer in zip(commands, answers, strict=True)], leads
 
     async def close(self) -> None:
@@ -109,8 +109,8 @@ class RedisCommands(AsyncCommands):
             return error
         return cast_response(cast("list[str]", command), value, self)
 
-    async def _send(self, asks: list[list[bytes]]) -> list[tuple[list[Any], bool]]:
-        written = [command for ask in asks for command in ask]
+    async def _send(self, items: list[list[bytes]]) -> list[tuple[list[Any], bool]]:
+        written = [command for send in items for command in send]
         alone = len(written) == 1
         to, content = (self._one, written[0]) if alone else (self._several, b"[%b]" % b",".join(written))
         answer, token = await to(content, (_SYNC_TOKEN, self._sync_token))
@@ -123,4 +123,4 @@ class RedisCommands(AsyncCommands):
         if len(answers) != len(written):
             raise ValueError(f"{len(answers)} answers to {len(written)} commands")
         following = iter(answers)
-        return [([next(following) for _ in ask], ask is asks[0]) for ask in asks]
+        return [([next(following) for _ in send], send is items[0]) for send in items]

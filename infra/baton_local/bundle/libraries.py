@@ -46,7 +46,7 @@ class Uv:
         self._program = found
         self._project = project
 
-    def ask(self, *command: str) -> str:
+    def run(self, *command: str) -> str:
         """Run a command in the project's folder; what it prints.
 
         Raises:
@@ -69,8 +69,8 @@ class Uv:
             check=False,
         )
         if done.returncode:
-            said = "\n".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
-            raise StackError(f"uv {command[0]} failed:\n{said}")
+            output = "\n".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
+            raise StackError(f"uv {command[0]} failed:\n{output}")
         return done.stdout
 
 
@@ -130,18 +130,18 @@ class Libraries:
 
     def _locked(self, options: Sequence[str]) -> str:
         left_out = [option for name in _LEFT_OUT for option in ("--no-emit-package", name)]
-        return self._uv.ask("export", "--locked", "--no-dev", "--no-emit-project", *_LISTED, *left_out, *options)
+        return self._uv.run("export", "--locked", "--no-dev", "--no-emit-project", *_LISTED, *left_out, *options)
 
     def _resolved(self, work: Path, platform: str, options: Sequence[str]) -> str:
         own, left_out = work / "own.txt", work / "left-out.txt"
         own.write_text(f"{DISTRIBUTION}=={version(DISTRIBUTION)}\n", encoding="utf-8")
         left_out.write_text("".join(f"{name}; python_version < '3'\n" for name in _LEFT_OUT), encoding="utf-8")
         known = ("--generate-hashes", "--constraints", str(own), "--overrides", str(left_out))
-        return self._uv.ask("pip", "compile", "pyproject.toml", *_LISTED, *known, *_wheels(platform), *options)
+        return self._uv.run("pip", "compile", "pyproject.toml", *_LISTED, *known, *_wheels(platform), *options)
 
     def _install(self, folder: Path, platform: str, *options: str) -> None:
         target = ("--target", str(folder), "--no-compile-bytecode")
-        self._uv.ask("pip", "install", *target, *_wheels(platform), *options)
+        self._uv.run("pip", "install", *target, *_wheels(platform), *options)
         for pattern in _NOT_RUN:
             for path in folder.glob(pattern):
                 if path.is_dir():

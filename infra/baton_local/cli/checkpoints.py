@@ -62,7 +62,7 @@ def reject(deployment: Deployment, checkpoint_id: str, *, reason: str) -> None:
 
 
 def _decide(deployment: Deployment, method: str, checkpoint_id: str, body: dict[str, Any]) -> None:
-    decided = deployment.ask(method, f"/api/admin/agent-checkpoints/{checkpoint_id}", body)
+    decided = deployment.request(method, f"/api/admin/agent-checkpoints/{checkpoint_id}", body)
     print(f"{decided['id']}  {decided['status']}")
 
 

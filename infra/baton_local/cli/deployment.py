@@ -32,9 +32,9 @@ class Deployment:
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """GET, with the query's values that are not None."""
-        return self.ask("GET", path, query=query)
+        return self.request("GET", path, query=query)
 
-    def ask(
+    def request(
         self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None, key: str = ""
     ) -> dict[str, Any]:
         """One request; the JSON object that answers it. `key`: an Idempotency-Key.

@@ -14,7 +14,7 @@ import click
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
 from baton_local.dev.parts import StoreKind
-from baton_local.dev.stack import SAID_BY_STACK, LocalStack, StackOptions
+from baton_local.dev.stack import STACK_NAME, LocalStack, StackOptions
 
 DEFAULT_FOLDER = Path(".baton/dev")
 NAME_WIDTH = 10
@@ -69,13 +69,13 @@ def dev(*, data: Path, app: str | None, port: int | None, store: StoreKind, relo
     async def run(interruption: Interruption) -> int:
         stack = LocalStack(options, screen)
         interruption.at_once = stack.kill
-        screen.notice(SAID_BY_STACK, f"starting (data in {data}, logs in {data / 'logs'})")
+        screen.notice(STACK_NAME, f"starting (data in {data}, logs in {data / 'logs'})")
         async with stack.running() as description:
             print(ready_text(description, data, app), flush=True)
             await stack.until_broken()
         return 0
 
-    sys.exit(run_until_interrupted(run, lambda: screen.notice(SAID_BY_STACK, "stopping; Ctrl-C again kills"), 0))
+    sys.exit(run_until_interrupted(run, lambda: screen.notice(STACK_NAME, "stopping; Ctrl-C again kills"), 0))
 
 
 class PlainScreen:

@@ -55,7 +55,7 @@ def worker(deployment: Deployment, *, agent: str | None, timeout_seconds: int) -
 
 
 def _run_a_job(deployment: Deployment, agent: str, timeout_seconds: int) -> None:
-    job = deployment.ask("POST", "/api/agent-jobs", {"jobType": agent, "taskDescription": "Is anybody there?"})
+    job = deployment.request("POST", "/api/agent-jobs", {"jobType": agent, "taskDescription": "Is anybody there?"})
     _line("ok", f"job {job['id']} is accepted")
     until = time.monotonic() + timeout_seconds
     while job["status"] not in _END and time.monotonic() < until:
@@ -86,8 +86,8 @@ def _answers(deployment: Deployment, path: str, what: str, hint: str) -> None:
     _line("ok", what)
 
 
-def _line(word: str, text: str) -> None:
-    print(f"{word:<8}{text}", flush=True)
+def _line(label: str, text: str) -> None:
+    print(f"{label:<8}{text}", flush=True)
 
 
 def _fail(text: str) -> None:

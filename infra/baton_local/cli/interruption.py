@@ -16,14 +16,14 @@ class Interruption:
     """Whether the person asked for the end, and what a second request does."""
 
     def __init__(self, notice: Callable[[], None]) -> None:
-        self.asked_times = 0
+        self.interrupted_times = 0
         self.at_once: Callable[[], None] = lambda: None
         self._notice = notice
 
-    def ask(self, work: asyncio.Task[int]) -> None:
+    def interrupt(self, work: asyncio.Task[int]) -> None:
         """Take one request to end."""
-        self.asked_times += 1
-        if self.asked_times == 1:
+        self.interrupted_times += 1
+        if self.interrupted_times == 1:
             self._notice()
             work.cancel()
         else:
@@ -40,12 +40,12 @@ def run_until_interrupted(
         task = asyncio.ensure_future(work(interruption))
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
-            loop.add_signal_handler(number, interruption.ask, task)
+            loop.add_signal_handler(number, interruption.interrupt, task)
         try:
             return await task
         except asyncio.CancelledError:
-            if interruption.asked_times == 0:
+            if interruption.interrupted_times == 0:
                 raise
-            return code_when_interrupted if interruption.asked_times == 1 else 1
+            return code_when_interrupted if interruption.interrupted_times == 1 else 1
 
     return asyncio.run(guarded())

@@ -31,7 +31,7 @@ class JobLines:
         self._tools: dict[str, str] = {}
         self._steps: dict[str, str] = {}
         self._text = ""
-        self._asks = False
+        self._calls = False
         self._details: list[Text] = []
 
     def of(self, part: dict[str, Any], elapsed_seconds: float) -> list[Text]:
@@ -41,7 +41,7 @@ class JobLines:
             case "data-event":
                 return self._event(data, elapsed_seconds)
             case "tool-input-available":
-                self._asks, self._tools[call_id] = True, part["toolName"]
+                self._calls, self._tools[call_id] = True, part["toolName"]
                 self._detail(call_id, compact(part["input"]), "cyan")
             case "tool-output-available":
                 self._detail(call_id, f"-> {compact(part['output'])}", "green")
@@ -99,10 +99,10 @@ class JobLines:
             plain(str(event["outcome"])),
         )
         lines = [line]
-        if self._text and self._asks:  # with no tool call after it, it is the answer and has a place of its own
+        if self._text and self._calls:  # with no tool call after it, it is the answer and has a place of its own
             lines.append(self._line(f'"{self._text}"', "italic"))
         lines += self._details
-        self._text, self._asks, self._details = "", False, []
+        self._text, self._calls, self._details = "", False, []
         return lines
 
     def _memory(self, data: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str
     if wanted.dry_run:
         raise click.UsageError("--dry-run is for a filter: it prints how many jobs it selects")
     for job_id in job_ids:
-        job = deployment.ask("PATCH", f"/api/agent-jobs/{job_id}", body)
+        job = deployment.request("PATCH", f"/api/agent-jobs/{job_id}", body)
         print(f"{job['id']}  {job['status']}", flush=True)
 
 
@@ -74,8 +74,13 @@ def _in_bulk(deployment: Deployment, body: dict[str, str], wanted: Wanted) -> No
     matched = changed = 0
     cursor: str | None = None
     while True:
-        asked = {**body, "filter": wanted.filter, "dryRun": wanted.dry_run, **({"cursor": cursor} if cursor else {})}
-        page = deployment.ask("POST", "/api/admin/agent-jobs/bulk", asked)
+        requested = {
+            **body,
+            "filter": wanted.filter,
+            "dryRun": wanted.dry_run,
+            **({"cursor": cursor} if cursor else {}),
+        }
+        page = deployment.request("POST", "/api/admin/agent-jobs/bulk", requested)
         matched, changed = matched + page["matched"], changed + page["changed"]
         cursor = page.get("cursor")
         if cursor is None:
@@ -133,7 +138,7 @@ def submit(  # noqa: PLR0913 - one for each option
         "whenBusy": when_busy,
     }
     given = {name: value for name, value in body.items() if value is not None}
-    job = deployment.ask("POST", "/api/agent-jobs", given, key=idempotency_key)
+    job = deployment.request("POST", "/api/agent-jobs", given, key=idempotency_key)
     if watches:
         _watch(deployment, job["id"], shows_json=shows_json)
     elif shows_json:

@@ -68,16 +68,16 @@ def replay(
 def _send(place: Deployment, target: str) -> None:
     """Over the API, with an admin key; what was applied already is not sent, and said to be so."""
     if target.startswith("job_"):
-        redriven = place.ask("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/drive")["driven"]
+        redriven = place.request("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/drive")["driven"]
         print(f"{target}: {redriven} step(s) redriven" if redriven else f"{target}: expects nothing now")
         return
-    looked = place.ask("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
-    if looked["sent"]:
+    checked = place.request("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
+    if checked["sent"]:
         print(f"{target}: sent again")
         return
-    print(f"{target}: not sent, since it is {looked['standing']}")
-    if looked["expected"]:
-        print(f"its job still expects {looked['expected']} step(s): baton replay {looked['jobId']}")
+    print(f"{target}: not sent, since it is {checked['standing']}")
+    if checked["expected"]:
+        print(f"its job still expects {checked['expected']} step(s): baton replay {checked['jobId']}")
 
 
 def _save(path: Path, text: str) -> None:

@@ -44,7 +44,7 @@ def setup(place: Place, *, dry_run: bool, prune: bool) -> None:
 async def _run(settings: Settings, *, dry_run: bool, prune: bool) -> None:
     account = Account.of(settings)
     try:
-        found = difference(wanted_of(settings), await account.look())
+        found = difference(wanted_of(settings), await account.read())
         todo = (*found.changes, *(found.left if prune else ()))
         for change in todo:
             remark = "" if dry_run else await account.apply(change)

@@ -18,7 +18,7 @@ from pathlib import Path
 from watchfiles import PythonFilter, awatch
 
 from baton_local.dev.data_folder import MIN_FREE_BYTES
-from baton_local.dev.part import LOOK_SECONDS, Part, describe_exit, end_process, kill_group, start_process, until_dead
+from baton_local.dev.part import POLL_SECONDS, Part, describe_exit, end_process, kill_group, start_process, until_dead
 from baton_local.dev.part_log import ErrorLines, PartLog, Screen
 from baton_local.dev.stack_error import StackError
 
@@ -81,7 +81,7 @@ class CodeChanges:
 
 
 SHOWN_LOG_LINES = 8
-LOG_LOOK_SECONDS = 0.25
+LOG_POLL_SECONDS = 0.25
 FREE_CHECK_SECONDS = 1.0
 
 
@@ -187,7 +187,7 @@ class PartKeeper:
     async def _see_when_ready(self) -> None:
         """Wait until the part serves."""
         while not await self.part.is_ready():  # noqa: ASYNC110 - the part cannot set an event of ours
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         self._served_since, self._has_served = time.monotonic(), True
         self.ready.set()
         self._on_ready()
@@ -214,7 +214,7 @@ class PartKeeper:
         self._show(self.log.last_lines(1))
         self._screen.notice(self.part.name, "waits for its code to be mended: it starts again when a file is saved")
         while not (changes.changed.is_set() or self._stopping.is_set()):
-            await self._pause(LOOK_SECONDS)
+            await self._pause(POLL_SECONDS)
         self._has_new_code = True
 
     async def _show_errors(self) -> None:
@@ -222,7 +222,7 @@ class PartKeeper:
         errors = ErrorLines()
         try:
             while not self._stopping.is_set():
-                await asyncio.sleep(LOG_LOOK_SECONDS)
+                await asyncio.sleep(LOG_POLL_SECONDS)
                 self._show(errors.pick(self.log.new_lines()))
         finally:
             # What a part says while it is being stopped (broken connections, mostly) stays in its log.

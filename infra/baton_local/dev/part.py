@@ -52,7 +52,7 @@ async def http_is_ready(host: str, port: int, path: str, proof: str = "") -> boo
     request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
-            answer = await _ask(*await asyncio.open_connection(host, port), request.encode(), proof.encode())
+            answer = await _exchange(*await asyncio.open_connection(host, port), request.encode(), proof.encode())
     except (OSError, TimeoutError):
         return False
     return answer.split(b" ")[1:2] == [b"200"] and proof.encode() in answer
@@ -62,13 +62,13 @@ async def redis_socket_is_ready(socket_path: str) -> bool:
     """Say whether the server on this unix socket answers commands (while it loads its data it does not)."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
-            head = await _ask(*await asyncio.open_unix_connection(socket_path), b"PING\r\n", b"")
+            head = await _exchange(*await asyncio.open_unix_connection(socket_path), b"PING\r\n", b"")
     except (OSError, TimeoutError):
         return False
     return head.startswith(b"+PONG")
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, until: bytes) -> bytes:
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, until: bytes) -> bytes:
     """Send the request and return the beginning of the answer, as far as `until` if that is in it."""
     try:
         writer.write(request)
@@ -82,7 +82,7 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reque
 
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 def start_process(part: Part, output: int) -> subprocess.Popen[bytes]:
@@ -104,7 +104,7 @@ def start_process(part: Part, output: int) -> subprocess.Popen[bytes]:
 async def until_dead(process: subprocess.Popen[bytes]) -> int:
     """Return the exit code once the process has ended, and end whatever it left in its process group."""
     while (code := process.poll()) is None:  # noqa: ASYNC110 - looking is portable, and cheap at this pace
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     kill_group(process)
     return code
 
@@ -115,7 +115,7 @@ async def end_process(process: subprocess.Popen[bytes], patience_seconds: float)
     if process.poll() is None:
         process.terminate()
     while process.poll() is None and time.monotonic() < give_up_at:  # noqa: ASYNC110 - as above
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     kill_group(process)
     await until_dead(process)
 

@@ -42,7 +42,7 @@ from baton_local.dev.secrets_file import load_or_make_secrets
 from baton_local.dev.supervisor import Supervisor
 from baton_local.dev.surroundings import inherited_environment, reach_loopback_directly
 
-SAID_BY_STACK = "baton"
+STACK_NAME = "baton"
 T = TypeVar("T")
 
 
@@ -153,7 +153,7 @@ class LocalStack:
             read_remembered_ports(folder), self._options.port, holds.take, holds.take_any
         )
         for remark in chosen.remarks:
-            self._screen.notice(SAID_BY_STACK, remark)
+            self._screen.notice(STACK_NAME, remark)
         remember_ports(folder, chosen.ports)
         inherited = {**inherited_environment(), **self._options.settings}
         options = self._options
@@ -178,7 +178,7 @@ class LocalStack:
 
         refusal = await register(app_environment(plan))
         if refusal is not None:
-            self._screen.notice(SAID_BY_STACK, refusal)
+            self._screen.notice(STACK_NAME, refusal)
 
     def _on_change(self) -> None:
         """Describe the stack anew, once it is complete and as long as it is."""

@@ -111,8 +111,8 @@ def _text(value: Any) -> str:
 
 
 def _parameters(value: Any) -> str:
-    said = docstring_parts(_docstring(value)).parameters
-    rows = [_row(each, said.get(each.name, "")) for each in _signature(value) if not each.name.startswith("_")]
+    described = docstring_parts(_docstring(value)).parameters
+    rows = [_row(each, described.get(each.name, "")) for each in _signature(value) if not each.name.startswith("_")]
     return markdown_table(["parameter", "type", "default", "what"], rows) if rows else ""
 
 
@@ -124,9 +124,9 @@ def _signature(value: Any) -> list[inspect.Parameter]:
     return [each for each in found if each.name not in inside]
 
 
-def _row(parameter: inspect.Parameter, said: str) -> list[str]:
+def _row(parameter: inspect.Parameter, described: str) -> list[str]:
     default = "" if parameter.default is inspect.Parameter.empty else f"`{_default(parameter.default)}`"
-    return [f"`{parameter.name}`", f"`{_type(parameter.annotation)}`", default, said]
+    return [f"`{parameter.name}`", f"`{_type(parameter.annotation)}`", default, described]
 
 
 def _default(value: Any) -> str:

@@ -23,8 +23,8 @@ from baton_local.doctor.delivery import ENDPOINTS, Probes
 from baton_local.doctor.environment import ENVIRONMENT as SETTINGS
 from baton_local.doctor.environment import read, versions
 from baton_local.doctor.finding import Finding, Level, failed, skipped
-from baton_local.doctor.queue import QUEUE, TOPICS, look_at_account, look_at_queue
-from baton_local.doctor.store import STORE, look_at_memory, look_at_store
+from baton_local.doctor.queue import QUEUE, TOPICS, check_account, check_queue
+from baton_local.doctor.store import STORE, check_memory, check_store
 from baton_local.setup.account import Account
 
 
@@ -83,19 +83,19 @@ async def examine(
 async def _around(settings: Settings, outside: Services, probe_seconds: int) -> list[Finding]:
     found = list[Finding]()
     if settings.resp_url or (settings.redis_url and settings.redis_token):
-        found += await look_at_store(outside.store, outside.clock, outside.randomness.token(), settings)
+        found += await check_store(outside.store, outside.clock, outside.randomness.token(), settings)
     else:
         found.append(skipped(STORE, "its address or its token is not set"))
-    found += await look_at_memory(outside.memory)
+    found += await check_memory(outside.memory)
     if not settings.qstash_token:
         return [*found, skipped(QUEUE, "its token is not set")]
-    queue = await look_at_queue(outside.setup, settings)
+    queue = await check_queue(outside.setup, settings)
     found += queue
     if queue[0].level is Level.FAILED:
         return [*found, skipped(ENDPOINTS, "the queue does not take our messages")]
     if not settings.worker_base_url:
         return [*found, skipped(TOPICS, "WORKER_BASE_URL is not set"), skipped(ENDPOINTS, "WORKER_BASE_URL is not set")]
-    found += await look_at_account(outside.account, settings)
+    found += await check_account(outside.account, settings)
     if not probe_seconds:
         return [*found, skipped(ENDPOINTS, "no probes are sent (--no-probe)")]
     return [*found, *await probe(settings, outside, probe_seconds)]

@@ -15,7 +15,7 @@ from typing import Any
 
 from baton.clock import Clock
 from baton.queue.ports import LogEntry, QueueRecords
-from baton.runtime.webhook import PROBE_WORD, own_version, probe_body
+from baton.runtime.webhook import PROBE_OUTCOME, own_version, probe_body
 from baton.settings.settings import Settings
 from baton_events.emitter import message_to
 from baton_events.errors import PublishError
@@ -50,7 +50,7 @@ _ANSWERED, _REDIRECT = 2, 3  # hundreds
 _ALIKE = "the same WORKER_BASE_URL and signing keys here and in the deployment, and its clock right"
 _IN_FRONT = "let the queue's requests through there (a function URL: auth type NONE): their signature protects them"
 _REACHABLE = "see that the server runs, is open to the internet, has a valid certificate, and that the address is right"
-_LOOK = "see the functions' log: a setting may be missing there"
+_POLL = "see the functions' log: a setting may be missing there"
 _BASE = "check the path in WORKER_BASE_URL: the functions serve /workers/… below it"
 _TUNNEL = "the tunnel is closed, or leads nowhere: start the app, and run `baton tunnel`"
 
@@ -63,9 +63,9 @@ _BY_STATUS = {
         "raise that limit: the queue shapes its traffic",
     ),
     _MALFORMED: ("the functions know no probe: they are older than this command (489)", "deploy this version"),
-    500: ("the function fails (500)", _LOOK),
+    500: ("the function fails (500)", _POLL),
     502: ("the server behind the address does not answer (502)", _REACHABLE),
-    503: ("the function is not able to answer (503)", _LOOK),
+    503: ("the function is not able to answer (503)", _POLL),
     504: ("the server behind the address is too slow (504)", _REACHABLE),
 }
 
@@ -89,7 +89,7 @@ def verdict(entry: LogEntry, version: str) -> Finding:
             f"it answers with a redirect ({entry.status}), which the queue does not follow",
             "set WORKER_BASE_URL to the address that it leads to: https, the right host, no slash at the end",
         )
-    text, way_out = _BY_STATUS.get(entry.status, (f"it answers {entry.status}", _LOOK))
+    text, way_out = _BY_STATUS.get(entry.status, (f"it answers {entry.status}", _POLL))
     detail = str(answer.get("detail", ""))[:200]
     return failed(ENDPOINTS, f"{text}{f': {detail}' if detail else ''}", way_out)
 
@@ -101,7 +101,7 @@ def _refused(answer: dict[str, Any]) -> Finding:
 
 
 def _answered(entry: LogEntry, answer: dict[str, Any], version: str) -> Finding:
-    if answer.get("outcome") == PROBE_WORD:
+    if answer.get("outcome") == PROBE_OUTCOME:
         theirs = str(answer.get("version", ""))
         if theirs and version and theirs != version:
             return warning(
@@ -122,7 +122,7 @@ def _json(text: str) -> dict[str, Any]:
 
 
 _ANSWER_SECONDS = 10
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _LABEL = "baton-doctor"
 
 
@@ -171,7 +171,7 @@ class Probes:
             over = {name for name, entries in entries_of.items() if any(entry.state in OVER for entry in entries)}
             if wanted <= over or self._clock.now_ms() >= until_ms:
                 return entries_of
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _tidy(self) -> None:
         letters = (await self._records.dead_letters(label=self._label)).letters

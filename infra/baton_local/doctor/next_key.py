@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from baton.runtime.webhook import PROBE_WORD, probe_body
+from baton.runtime.webhook import PROBE_OUTCOME, probe_body
 from baton.settings.settings import Settings
 from baton_events.schema import WEBHOOK_ENDPOINTS
 
@@ -48,8 +48,8 @@ async def refusals(settings: Settings, now_seconds: int) -> list[str]:
     """Which endpoints do not take what the next key signs, and what they say; none: all take it."""
     async with httpx.AsyncClient(timeout=_LIMIT_SECONDS) as client:
         urls = [settings.endpoint_url(endpoint) for endpoint in WEBHOOK_ENDPOINTS]
-        asked = (_refusal(client, url, settings.next_signing_key, now_seconds) for url in urls)
-        return [each for each in await asyncio.gather(*asked) if each]
+        requests = (_refusal(client, url, settings.next_signing_key, now_seconds) for url in urls)
+        return [each for each in await asyncio.gather(*requests) if each]
 
 
 async def _refusal(client: httpx.AsyncClient, url: str, key: str, now_seconds: int) -> str:
@@ -63,6 +63,6 @@ async def _refusal(client: httpx.AsyncClient, url: str, key: str, now_seconds: i
         document = answer.json()
     except ValueError:
         return f"{url} answers {answer.status_code}, and not as a function of Baton"
-    if isinstance(document, dict) and document.get("outcome") == PROBE_WORD:
+    if isinstance(document, dict) and document.get("outcome") == PROBE_OUTCOME:
         return ""
     return f"{url} answers {answer.status_code}: {str(document)[:200]}"

@@ -12,7 +12,7 @@ QUEUE, KEYS = "queue", "keys"
 _BOTH = "set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY to those of the queue's console"
 
 
-async def look_at_queue(queue: QueueSetup, settings: Settings) -> list[Finding]:
+async def check_queue(queue: QueueSetup, settings: Settings) -> list[Finding]:
     """What is to be said of the account; the last finding is about the keys, if the account told them."""
     try:
         keys = await queue.signing_keys()
@@ -46,10 +46,10 @@ TOPICS, SCHEDULES = "topics", "schedules"
 _SETUP = "run `baton setup`"
 
 
-async def look_at_account(account: Account, settings: Settings) -> list[Finding]:
+async def check_account(account: Account, settings: Settings) -> list[Finding]:
     """What is to be said of it."""
     try:
-        found = difference(wanted_of(settings), await account.look())
+        found = difference(wanted_of(settings), await account.read())
     except PublishError as error:
         return [failed(TOPICS, f"they cannot be read: {error}", "check that the token may do more than publish")]
     return [*_topics(found, settings), *_schedules(found)]

@@ -18,7 +18,7 @@ _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "UNAUTHORIZED", "INVALID PASSWORD")
 _LEAST_MAJOR = 7  # older servers do not take the first line of our scripts
 
 
-async def look_at_store(store: StoreCheck, clock: Clock, name: str, settings: Settings) -> list[Finding]:
+async def check_store(store: StoreCheck, clock: Clock, name: str, settings: Settings) -> list[Finding]:
     """What is to be said of the store; `name` makes the key of the trial our own."""
     times_ms = list[int]()
     try:
@@ -79,7 +79,7 @@ MEMORY = "memory"
 _TENANT = "baton-doctor"  # of nobody: nothing is ever added to it
 
 
-async def look_at_memory(memory: LongTermMemory | None) -> list[Finding]:
+async def check_memory(memory: LongTermMemory | None) -> list[Finding]:
     """What is to be said of it."""
     if memory is None:
         return []

@@ -30,7 +30,7 @@ MINIMUM_VERSION = (7, 0)
 _NAMES = ("valkey-server", "redis-server")
 _VERSION = re.compile(r"\bv=(\d+)\.(\d+)\.(\d+)")
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64"}
-_ASK_TIMEOUT_SECONDS = 10
+_VERSION_TIMEOUT_SECONDS = 10
 
 
 class ServerNotFoundError(Exception):
@@ -56,7 +56,7 @@ def find_server(candidates: Iterable[Path] | None = None) -> ServerBinary:
     """
     rejected: list[str] = []
     for path in _usual_places() if candidates is None else candidates:
-        found = _ask(path)
+        found = _version_of(path)
         if isinstance(found, ServerBinary):
             return found
         rejected.append(f"{path} ({found})")
@@ -86,11 +86,11 @@ def wheel_binary(root: Path, system: str, machine: str) -> Path:
     return root / "_binaries" / folder / _NAMES[0]
 
 
-def _ask(path: Path) -> ServerBinary | str:
+def _version_of(path: Path) -> ServerBinary | str:
     """The binary with its version, or why it cannot be used."""
     try:
         answer = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_SECONDS, check=False
+            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"cannot be run: {error}"

@@ -20,7 +20,7 @@ from baton.memory.policy import Memory
 from baton.sdk.memory import EntryKind, MemoryEntry
 from baton.sdk.records import Failure
 from baton_events.messages import Outgoing
-from baton_local.replay.play import Asked, Play
+from baton_local.replay.play import CurrentCall, Play
 
 _OF_MODELS = {"model_error", "model_timeout"}
 
@@ -41,8 +41,8 @@ class RecordedTurn:
             return None
         attempt = job.attempt(effect.turn, effect.attempt)
         assert attempt is not None, "it was asked"
-        self._play.current = Asked(effect.job.id, effect.turn, effect.attempt)
-        failure = None if job.said(effect.turn, effect.attempt) else attempt.failure
+        self._play.current = CurrentCall(effect.job.id, effect.turn, effect.attempt)
+        failure = None if job.model_entry(effect.turn, effect.attempt) else attempt.failure
         if failure is not None and failure.type not in _OF_MODELS:
             return ModelFailed(Failure(failure.type, failure.message, failure.retryable))
         return await self._turn(effect, history, claim)
@@ -59,7 +59,7 @@ class RecordedRun:
         """Run the tool as it ran."""
         assert isinstance(effect, RunTool), "this executor is registered for RunTool"
         call = self._play.call(effect.call.id)
-        attempt = call.attempt(effect.attempt + effect.call.asked) if call else None
+        attempt = call.attempt(effect.attempt + effect.call.questions) if call else None
         if call is None or attempt is None or call.tool != effect.call.tool:
             self._play.unrecorded.append((effect.job.id, effect.call.turn, effect.call.position))
             return None
@@ -104,10 +104,16 @@ class RecordedEarlier:
         """What the job's recording has; nothing where it has nothing."""
         del task, messages_of
         recorded = self._play.jobs.get(job.id)
-        entry = (recorded.said_before() if recorded else None) or {"exchanges": []}
+        entry = (recorded.recorded_before() if recorded else None) or {"exchanges": []}
         return tuple(
-            Exchange(said["jobId"], said["asked"], said.get("answered"), said["status"], said.get("messages", ""))
-            for said in entry["exchanges"]
+            Exchange(
+                exchange["jobId"],
+                exchange["asked"],
+                exchange.get("answered"),
+                exchange["status"],
+                exchange.get("messages", ""),
+            )
+            for exchange in entry["exchanges"]
         )
 
 

@@ -14,7 +14,7 @@ from baton_local.replay.recorded import Attempt, RecordedCall, RecordedJob
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CurrentCall:
     """Whose model is being asked, and in which attempt of which turn."""
 
     job_id: str
@@ -49,7 +49,7 @@ class Play:
 
     jobs: dict[str, RecordedJob]
     clock: ReplayClock
-    current: Asked = field(default_factory=lambda: Asked("", 0, 0))
+    current: CurrentCall = field(default_factory=lambda: CurrentCall("", 0, 0))
     requests: dict[tuple[str, int], ModelRequest] = field(default_factory=dict[tuple[str, int], ModelRequest])
     unrecorded: list[tuple[str, int, int | None]] = field(default_factory=list[tuple[str, int, "int | None"]])
     summaries_given: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
@@ -77,5 +77,5 @@ class Play:
         attempt: Attempt | None = job.attempt(payload.turn, payload.attempt) if job and kind is ItemKind.LOOP else None
         if job is None or attempt is None:
             return None
-        asked = job.attempt(payload.turn, payload.attempt) in job.attempts(payload.turn)
-        return attempt.started_at_ms if asked else attempt.finished_at_ms
+        current = job.attempt(payload.turn, payload.attempt) in job.attempts(payload.turn)
+        return attempt.started_at_ms if current else attempt.finished_at_ms

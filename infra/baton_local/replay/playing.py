@@ -133,7 +133,7 @@ async def played(recorded: RecordedJob, registry: Registry) -> Played:
     play = Play({recorded.id: recorded}, ReplayClock(recorded.created_at_ms))
     player = _Player(Stage(registry, play), play)
     task: dict[str, object] = {"text": recorded.task_description, "data": recorded.input_data}
-    if recorded.said_before() is not None:
+    if recorded.recorded_before() is not None:
         task["chat"] = {}
     await player.submit(_job(recorded, registry), task)
     await player.run()

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.alias_generators import to_camel
 
 from baton.api.jobs.recording import RECORDING_VERSION
-from baton.engine.approvals import ASKS
+from baton.engine.approvals import NEEDS_APPROVAL
 from baton.engine.transcript import WITHHELD_ROLE
 from baton.sdk.records import MEMORY_ROLE, SESSION_ROLE
 from baton_local.dev.stack_error import StackError
@@ -31,7 +31,7 @@ _NEEDED: dict[str, dict[str, type]] = {
     SESSION_ROLE: {"exchanges": list},
 }
 # Why a job may end in a turn whose model was not asked, though a failure is told of it.
-_NOT_ASKED = {"limit_exceeded", "delivery_failed"}
+_NOT_CALLED = {"limit_exceeded", "delivery_failed"}
 
 
 class _Record(BaseModel):
@@ -95,7 +95,7 @@ class RecordedCall(_Record):
 
     def run(self, number: int) -> Attempt | None:
         """What became of the tool's run of this number: an attempt that only asked a person is none."""
-        runs = [attempt for attempt in self.attempts if attempt.outcome != ASKS]
+        runs = [attempt for attempt in self.attempts if attempt.outcome != NEEDS_APPROVAL]
         return runs[number - 1] if number <= len(runs) else None
 
     def attempt(self, number: int) -> Attempt | None:
@@ -142,10 +142,10 @@ class RecordedJob(_Record):
 
     def answer(self, turn: int) -> dict[str, Any] | None:
         """What the model said in a turn: its entry of the transcript."""
-        said = (entry for entry in self.transcript if entry.get("role") == "model" and entry["turn"] == turn)
-        return next(said, None)
+        model_entry = (entry for entry in self.transcript if entry.get("role") == "model" and entry["turn"] == turn)
+        return next(model_entry, None)
 
-    def said(self, turn: int, number: int) -> dict[str, Any] | None:
+    def model_entry(self, turn: int, number: int) -> dict[str, Any] | None:
         """What it said in this attempt: an earlier one than the last has failed, or a limit made nothing of it."""
         for entry in self.transcript:
             if entry.get("role") == WITHHELD_ROLE and (entry["turn"], entry["attempt"]) == (turn, number):
@@ -155,7 +155,7 @@ class RecordedJob(_Record):
 
     def attempts(self, turn: int) -> list[Attempt]:
         """The attempts of a turn in which its model was asked."""
-        return [attempt for attempt in self.model_calls if attempt.turn == turn and self._asked(attempt)]
+        return [attempt for attempt in self.model_calls if attempt.turn == turn and self._was_called(attempt)]
 
     def attempt(self, turn: int, number: int) -> Attempt | None:
         """One of them, or the end of the job in place of it."""
@@ -164,7 +164,7 @@ class RecordedJob(_Record):
 
     def turns(self) -> list[int]:
         """The turns in which the model was asked."""
-        return sorted({attempt.turn for attempt in self.model_calls if self._asked(attempt)})
+        return sorted({attempt.turn for attempt in self.model_calls if self._was_called(attempt)})
 
     def call(self, turn: int, position: int) -> RecordedCall | None:
         """A tool call by its place."""
@@ -174,7 +174,7 @@ class RecordedJob(_Record):
         """What was retrieved of memory."""
         return next((entry for entry in self.transcript if entry.get("role") == MEMORY_ROLE), None)
 
-    def said_before(self) -> dict[str, Any] | None:
+    def recorded_before(self) -> dict[str, Any] | None:
         """What was said before in its session."""
         return next((entry for entry in self.transcript if entry.get("role") == SESSION_ROLE), None)
 
@@ -190,10 +190,10 @@ class RecordedJob(_Record):
                 found.append(entry)
         return found
 
-    def _asked(self, attempt: Attempt) -> bool:
-        if self.said(attempt.turn, attempt.attempt) is not None:
+    def _was_called(self, attempt: Attempt) -> bool:
+        if self.model_entry(attempt.turn, attempt.attempt) is not None:
             return True
-        return attempt.failure is not None and attempt.failure.type not in _NOT_ASKED
+        return attempt.failure is not None and attempt.failure.type not in _NOT_CALLED
 
 
 def job_of_agent(root: RecordedJob, agent: str) -> RecordedJob:

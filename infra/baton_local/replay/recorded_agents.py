@@ -35,13 +35,13 @@ class RecordedModel:
         Raises:
             ModelError, TimeoutError: as it failed then.
         """
-        asked = self._play.current
-        self._play.requests[asked.job_id, asked.turn] = request
-        job = self._play.jobs[asked.job_id]
-        entry = job.said(asked.turn, asked.attempt)
+        current = self._play.current
+        self._play.requests[current.job_id, current.turn] = request
+        job = self._play.jobs[current.job_id]
+        entry = job.model_entry(current.turn, current.attempt)
         if entry is not None:
-            return _answer(entry, _calls(job, asked.turn, entry))
-        attempt = job.attempt(asked.turn, asked.attempt)
+            return _answer(entry, _calls(job, current.turn, entry))
+        attempt = job.attempt(current.turn, current.attempt)
         failure = attempt.failure if attempt else None
         assert failure is not None, "the executor looks first whether there is an answer or a failure"
         if failure.type == "model_timeout":
@@ -64,10 +64,10 @@ class RecordedSummarizer:
             ModelError: none was written, or no other: the turn goes on without, as it did then.
         """
         del request
-        asked = self._play.current
-        key = (asked.job_id, asked.turn)
+        current = self._play.current
+        key = (current.job_id, current.turn)
         given = self._play.summaries_given.get(key, 0)
-        recorded = self._play.jobs[asked.job_id].summaries(asked.turn)
+        recorded = self._play.jobs[current.job_id].summaries(current.turn)
         if given >= len(recorded):
             raise ModelError("the recording has no summary here", retryable=False)
         self._play.summaries_given[key] = given + 1

@@ -95,17 +95,17 @@ class Comparison:
             return
         if turn == 1 and (then.memory() or {}) != (now.memory() or {}):
             yield Difference(f"{where}: its memory entries", then.memory() or _NOTHING, now.memory() or _NOTHING)
-        yield from self._asked(where, turn, then, now)
+        yield from self._was_called(where, turn, then, now)
         if unrecorded and not _ended_from_outside(then):
             yield Difference(f"{where}: attempts", attempts, [*attempts_now, "the model is asked once more"])
         elif attempts != attempts_now:
             yield Difference(f"{where}: attempts", attempts, attempts_now)
         for attempt in then.attempts(turn):
-            yield from _said(where, then.said(turn, attempt.attempt), now.said(turn, attempt.attempt))
+            yield from _answers(where, then.model_entry(turn, attempt.attempt), now.model_entry(turn, attempt.attempt))
         for call in sorted((call for call in then.tool_calls if call.turn == turn), key=lambda call: call.position):
             yield from self._call(where, call, now.call(turn, call.position), then, now)
 
-    def _asked(self, where: str, turn: int, then: RecordedJob, now: RecordedJob) -> Iterator[Difference]:
+    def _was_called(self, where: str, turn: int, then: RecordedJob, now: RecordedJob) -> Iterator[Difference]:
         digests: dict[str, str] = (then.answer(turn) or {}).get("asked") or {}
         digests_now: dict[str, str] = (now.answer(turn) or {}).get("asked") or {}
         request = self._play.requests.get((now.id, turn))
@@ -151,7 +151,7 @@ def _settings(where: str, what: str, then: dict[str, Any], now: dict[str, Any]) 
             yield Difference(f"{where}: {what} {name}", then[name], now[name])
 
 
-def _said(where: str, then: dict[str, Any] | None, now: dict[str, Any] | None) -> Iterator[Difference]:
+def _answers(where: str, then: dict[str, Any] | None, now: dict[str, Any] | None) -> Iterator[Difference]:
     if then is None or now is None:
         return
     if then["text"] != now["text"]:

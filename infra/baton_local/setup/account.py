@@ -42,7 +42,7 @@ class Account:
         needs_topics = settings.publish_by == "topic"
         return cls(QStashSetup(settings), QStashSchedules(settings), needs_topics=needs_topics)
 
-    async def look(self) -> Found:
+    async def read(self) -> Found:
         """What it has."""
         return Found(await self._setup.topics(), await self._schedules.all())
 
@@ -92,7 +92,7 @@ async def register(environment: Mapping[str, str]) -> str | None:
         return None  # the app says so itself
     account = Account.of(settings)
     try:
-        for change in difference(wanted_of(settings), await account.look()).changes:
+        for change in difference(wanted_of(settings), await account.read()).changes:
             await account.apply(change)
     except PublishError as error:
         return f"the queue did not take its topics and the hourly sweep: {error}"

@@ -158,7 +158,7 @@ class HttpConnection(asyncio.Protocol):
 
 # Longer than what clients keep connections for, so that none writes into a connection being closed.
 _CLIENT_KEEP_ALIVE_SECONDS = 75
-_LOOK_EVERY_SECONDS = 10
+_POLL_EVERY_SECONDS = 10
 _GRACE_SECONDS = 2.0
 _BACKLOG = 2_048
 
@@ -190,7 +190,7 @@ async def serve_until(stopped: asyncio.Event, app: App, listener: socket.socket,
         for connection in list(connections):
             connection.close_if_unused(loop.time() - _CLIENT_KEEP_ALIVE_SECONDS)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopped.wait(), _LOOK_EVERY_SECONDS)
+            await asyncio.wait_for(stopped.wait(), _POLL_EVERY_SECONDS)
     server.close()
     await _end(connections)
 

@@ -27,7 +27,7 @@ from baton_local.setup.wanted import wanted_of
 from baton_local.tunnel.ngrok import Agent, command_of
 
 _APP, _NGROK = "app", "ngrok"
-_LOOK_SECONDS = 2.0
+_POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Tunnelling:
         """Tell the queue's account where the endpoints are."""
         account = Account.of(settings)
         try:
-            for change in difference(wanted_of(settings), await account.look()).changes:
+            for change in difference(wanted_of(settings), await account.read()).changes:
                 await account.apply(change)
                 self._screen.notice("setup", described(change))
         except PublishError as error:
@@ -130,7 +130,7 @@ class Tunnelling:
     async def _until_moved(self, address: str) -> None:
         """A tunnel that was opened anew has another address, unless it was reserved."""
         while (await self._options.agent.address_of(self._options.port) or address) == address:  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         raise StackError(f"the tunnel is not at {address} any more: run `baton tunnel` again")
 
     async def _run(self, part: Part) -> None:

@@ -40,9 +40,9 @@ class Scripted:
         turns_before = request.turn - 1
         done = turns_before if self._variant == "seq" else turns_before * work.FAN
         if self.reads_history:
-            told = sum(isinstance(message, ToolMessage) for message in request.messages)
-            if told != done:
-                raise ValueError(f"turn {request.turn} is told {told} results, and {done} calls were made")
+            found = sum(isinstance(message, ToolMessage) for message in request.messages)
+            if found != done:
+                raise ValueError(f"turn {request.turn} is told {found} results, and {done} calls were made")
         turn = work.model_step(job, self._variant, (), done)
         stamp = f"ts={turn['ts']};"
         if not turn["tool_calls"]:

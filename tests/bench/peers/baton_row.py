@@ -76,10 +76,10 @@ class Baton(Peer):
         """POST the job, as any client does."""
         body = {"jobType": variant, "taskDescription": "Look these things up.", "inputData": {"name": job}}
         headers = {"Authorization": f"Bearer {self.described['client_key']}"}
-        async with self._http.post(f"{self.described['app_url']}/api/agent-jobs", json=body, headers=headers) as told:
-            answer = await told.json()
-            if told.status != 202:
-                raise RuntimeError(f"the app answered {told.status}: {answer}")
+        async with self._http.post(f"{self.described['app_url']}/api/agent-jobs", json=body, headers=headers) as found:
+            answer = await found.json()
+            if found.status != 202:
+                raise RuntimeError(f"the app answered {found.status}: {answer}")
         self._ids[job] = answer["id"]
 
     async def result(self, job: str) -> list[int]:

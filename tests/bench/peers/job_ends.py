@@ -78,8 +78,8 @@ class JobEnds:
 
     async def _listen(self) -> None:
         while True:
-            told = await self._events.answer()
-            match told:
+            answers = await self._events.answer()
+            match answers:
                 case [b"pmessage", _, bytes() as channel, b"expire"]:
                     if found := _JOB.search(channel):
                         self._future(found[1].decode()).set_result(None)

@@ -61,19 +61,19 @@ class Restate(Peer):
             await self._register()
 
     async def _register(self) -> None:
-        said = ""
+        shown = ""
         where = {"uri": f"http://{LOOPBACK}:{self._port}", "use_http_11": False}
         for _ in range(REGISTER_TRIES):
             try:
                 async with self._http.post(f"http://{LOOPBACK}:{self._admin}/deployments", json=where) as answer:
-                    said = await answer.text()
+                    shown = await answer.text()
                     if answer.status < 300:
                         self._registered = True
                         return
             except aiohttp.ClientError as error:
-                said = str(error)
+                shown = str(error)
             await asyncio.sleep(REGISTER_SECONDS)
-        raise RuntimeError(f"Restate does not take the worker: {said}")
+        raise RuntimeError(f"Restate does not take the worker: {shown}")
 
     async def run_job(self, variant: str, job: str) -> list[int]:
         """Call the service and wait for its answer."""

@@ -51,8 +51,8 @@ def arguments(number: int) -> dict[str, Any]:
 def model_step(job: str, variant: str, messages: Sequence[Any], done: int | None = None) -> dict[str, Any]:
     """The next calls, or the answer. `done`: how many calls have returned, where `messages` does not tell."""
     if done is None:
-        said = len(messages) - len(PROMPT)
-        done = said // 2 if variant == "seq" else max(0, said - 1)
+        shown = len(messages) - len(PROMPT)
+        done = shown // 2 if variant == "seq" else max(0, shown - 1)
     left = done < calls_wanted(variant)
     numbers = range(done, done + left) if variant == "seq" else range(FAN * left)
     calls = [{"id": f"c{number}", "name": "lookup", "args": arguments(number)} for number in numbers]

@@ -58,7 +58,7 @@ async def host() -> AsyncIterator[tuple[Host, str]]:
         await server.wait_closed()
 
 
-async def told(settings: Settings, path: str) -> Any:
+async def found(settings: Settings, path: str) -> Any:
     """What the queue says."""
     headers = {"Authorization": f"Bearer {settings.qstash_token}"}
     async with httpx.AsyncClient(headers=headers, base_url=settings.qstash_url) as client:
@@ -84,7 +84,7 @@ async def test_the_queue_keeps_what_a_message_says_of_retries_and_flow(settings:
     alone = await emitter.emit(EVENTS[0], not_before_ms=LATER_MS)
     together = await emitter.emit_many([Delivery(event, LATER_MS) for event in EVENTS[1:3]])
     for event, message_id in zip(EVENTS, [alone, *together], strict=False):
-        kept = await told(settings, f"/v2/messages/{message_id}")
+        kept = await found(settings, f"/v2/messages/{message_id}")
         message = emitter.message_of(event)
         assert (kept["flowControlKey"], kept["parallelism"]) == ("kept.agent-loop", 3)
         assert (kept["retryDelayExpression"], kept["maxRetries"]) == (message.waits.expression, message.retries)
@@ -100,7 +100,7 @@ async def test_a_schedule_keeps_it_too(settings: Settings) -> None:
     flow = replace(settings, deliveries_at_once=LIMITS, topic_prefix="hourly")
     schedules, message = QStashSchedules(settings), message_to(flow, SWEEP_ENDPOINT, "")
     await schedules.put("hourly.sweep", "0 * * * *", message)
-    kept = await told(settings, "/v2/schedules/hourly.sweep")
+    kept = await found(settings, "/v2/schedules/hourly.sweep")
     await schedules.delete("hourly.sweep")
     await schedules.close()
     assert (kept["flowControlKey"], kept["parallelism"]) == ("hourly.sweep", 1)

@@ -60,7 +60,7 @@ async def test_an_endpoint_without_a_name_goes_by_its_address(setup: QueueSetup)
         await setup.remove_endpoints("t.two", [OURS])
 
 
-async def test_defaults_of_a_topic_are_told(setup: QueueSetup) -> None:
+async def test_defaults_of_a_topic_are_reported(setup: QueueSetup) -> None:
     """In lower case; those of an unknown topic are refused."""
     await setup.put_endpoint("t.three", OURS)
     await setup.put_defaults("t.three", {"Upstash-Retries": "2"})

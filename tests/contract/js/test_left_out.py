@@ -35,13 +35,13 @@ def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, workers: str
     """In one line each, also where workers run the tests."""
     done = run(tmp_path, JAVASCRIPT, BROWSER, workers)
     assert done.returncode == NOTHING_COLLECTED, done.stdout + done.stderr
-    for said in (NO_SDKS, NO_BROWSER):
-        assert [said in line for line in done.stdout.splitlines()].count(True) == 1, done.stdout
+    for shown in (NO_SDKS, NO_BROWSER):
+        assert [shown in line for line in done.stdout.splitlines()].count(True) == 1, done.stdout
 
 
-@pytest.mark.parametrize(("path", "said"), [(JAVASCRIPT, "npm ci failed"), (BROWSER, "none of chromium, ")])
-def test_in_ci_they_fail(tmp_path: Path, path: str, said: str) -> None:
+@pytest.mark.parametrize(("path", "shown"), [(JAVASCRIPT, "npm ci failed"), (BROWSER, "none of chromium, ")])
+def test_in_ci_they_fail(tmp_path: Path, path: str, shown: str) -> None:
     """Nothing is left out silently."""
     done = run(tmp_path, path, "-x", CI="true")
     assert done.returncode == FAILED, done.stdout
-    assert said in done.stdout
+    assert shown in done.stdout

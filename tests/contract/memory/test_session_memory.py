@@ -50,7 +50,7 @@ async def test_sessions_and_tenants_are_apart(session_memory: SessionMemory) -> 
     assert len(await session_memory.recent("t2", "s")) == 1
 
 
-async def test_forgetting_tells_what_was_there_and_can_be_repeated(session_memory: SessionMemory) -> None:
+async def test_forgetting_reports_what_was_there_and_can_be_repeated(session_memory: SessionMemory) -> None:
     """The second time there is nothing."""
     for name in ("job_b", "job_a"):
         await session_memory.add("t", an_entry(name))

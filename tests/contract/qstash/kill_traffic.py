@@ -113,10 +113,10 @@ class Traffic:
         self.promises.accepted["/plain"].append(answer.message_id)
 
     async def _publish_later(self, sdk: EitherClient, _number: int) -> None:
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
         answer = await sdk.message.publish(url=self.destination.url("/delayed"), body="x", delay=f"{DELAY_SECONDS}s")
         self.promises.accepted["/delayed"].append(answer.message_id)
-        self.promises.not_before[answer.message_id] = asked_at + DELAY_SECONDS
+        self.promises.not_before[answer.message_id] = requested_at + DELAY_SECONDS
 
     async def _publish_to_group(self, sdk: EitherClient, _number: int) -> None:
         answers = await sdk.message.publish(url_group="group", body="x")

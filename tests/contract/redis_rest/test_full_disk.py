@@ -18,8 +18,8 @@ VALUE = "x" * 20_000
 def wait_until_written(redis: LocalRedis) -> None:
     """Until the last write stands in the file, or cannot: while a slow disk syncs, the server keeps them for 2 s."""
     for _ in range(500):
-        said = redis.command("INFO", "persistence").split()
-        if {"aof_pending_bio_fsync:0", "aof_buffer_length:0"} <= set(said) or "aof_last_write_status:err" in said:
+        shown = redis.command("INFO", "persistence").split()
+        if {"aof_pending_bio_fsync:0", "aof_buffer_length:0"} <= set(shown) or "aof_last_write_status:err" in shown:
             return
         time.sleep(0.01)
     raise AssertionError("nothing is written for 5 s")

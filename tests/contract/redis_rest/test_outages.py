@@ -168,7 +168,7 @@ def test_a_data_folder_serves_one_process(own_redis: LocalRedis, tmp_path: Path)
     assert own_redis.command("PING") == "PONG"
 
 
-def test_a_taken_port_is_said(own_redis: LocalRedis, tmp_path: Path) -> None:
+def test_a_taken_port_is_shown(own_redis: LocalRedis, tmp_path: Path) -> None:
     """Exit code 1 and the way out; the folder is free again."""
     port = own_redis.url.rpartition(":")[2]
     command = [sys.executable, "-m", "baton_local.redis", "--port", port, "--data", str(tmp_path / "other")]

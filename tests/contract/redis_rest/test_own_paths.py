@@ -34,7 +34,7 @@ def test_reading_the_counters_changes_nothing(redis: LocalRedis) -> None:
     assert counters(redis) == before
 
 
-def test_the_counters_tell_requests_commands_and_calls_inside_scripts(redis: LocalRedis) -> None:
+def test_the_counters_report_requests_commands_and_calls_inside_scripts(redis: LocalRedis) -> None:
     """The figures that a cost test compares (redis-rest.md 11)."""
     before = counters(redis)
     redis.command("EVAL", "redis.call('SET', KEYS[1], 1) return redis.call('INCR', KEYS[1])", "1", "k")

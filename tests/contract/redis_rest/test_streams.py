@@ -46,7 +46,7 @@ def test_a_subscriber_gets_the_messages_of_its_channels(redis: LocalRedis, metho
         assert next(payloads) == "message,tw/o,a,b ü"
 
 
-def test_a_pattern_subscriber_is_told_the_channel(redis: LocalRedis) -> None:
+def test_a_pattern_subscriber_is_given_the_channel(redis: LocalRedis) -> None:
     """Four fields."""
     with events(redis, "/psubscribe/ch*") as payloads:
         assert next(payloads) == "psubscribe,ch*,1"

@@ -17,11 +17,11 @@ def comparable(answer: Any) -> Any:
     """An answer without what may differ: the order of what is carried."""
     match answer:
         case ClaimResult():
-            return structs.replace(_told(answer), pending=tuple(by_key(answer.pending)))
+            return structs.replace(_replayed(answer), pending=tuple(by_key(answer.pending)))
         case SignalAnswer():
             return replace(answer, items=tuple(by_key(answer.items)))
         case Committed():
-            claimed = tuple(_told(claim_result) for claim_result in answer.claimed)
+            claimed = tuple(_replayed(claim_result) for claim_result in answer.claimed)
             return structs.replace(answer, pending=tuple(by_key(answer.pending)), claimed=claimed)
         case Created() | Undelivered():
             return replace(answer, pending=tuple(by_key(answer.pending)))
@@ -31,7 +31,7 @@ def comparable(answer: Any) -> Any:
             return replace(answer, usage=_uncounted(answer.usage)) if isinstance(answer, Snapshot) else answer
 
 
-def _told(claim_result: ClaimResult) -> ClaimResult:
+def _replayed(claim_result: ClaimResult) -> ClaimResult:
     state = claim_result.state
     return (
         claim_result

@@ -33,7 +33,7 @@ class Monitor:
 
     async def runs(self) -> list[ScriptRun]:
         """The scripts that ran since the last look."""
-        await asyncio.to_thread(self._process.ask, "ECHO", "monitor-marker")
+        await asyncio.to_thread(self._process.request, "ECHO", "monitor-marker")
         found: list[ScriptRun] = []
         while True:
             line = (await self._reader.readline()).decode("utf-8", "replace")

@@ -28,14 +28,14 @@ _FAMILY = re.compile(r"baton:(?:\{([^:}]*)[^}]*\}|([a-z-]+))")
 class OneSlot(RedisConnection):
     """`RedisConnection` that looks at the keys of what it sends."""
 
-    async def _ask(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
+    async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
         of_each = [{slot_of(key) for key in keys_of(command)} for command in commands]
         for command, slots in zip(commands, of_each, strict=True):
             assert len(slots) <= 1, f"a cluster refuses this, its keys are in several slots: {keys_of(command)}"
         if len(set().union(*of_each)) > 1:
             families = frozenset(family(key) for command in commands for key in keys_of(command))
             assert families in SPLIT, f"one call of several slots: {sorted(families)}"
-        return await super()._ask(commands, beside_scripts=beside_scripts)
+        return await super()._send(commands, beside_scripts=beside_scripts)
 
 
 def family(key: str) -> str:

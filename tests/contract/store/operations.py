@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import Entry, SlotTable, Want
+from baton.engine.all_jobs.slots import QueueEntry, SlotTable, Want
 from baton.engine.commit.answers import Claim, Signal
 from baton.engine.effects import Changes, Join, Report, Skip, TextStream
 from baton.engine.outbox import Continuation
@@ -66,9 +66,9 @@ def _steps_after(calls: list[WorkItem], job_id: str) -> list[WorkItem]:
     """Steps of a plan that wait for one or two of these calls."""
     one, two = (replace(call_item(position, job_id, 2), step=f"s{position}") for position in (0, 1))
     wait = following(calls[2], ItemKind.WAIT, NOW_MS, attempt=3)
-    asks = replace(wait, approval_of_call=calls[0].call_id, timeout_result=_TIMED_OUT)
+    requests = replace(wait, approval_of_call=calls[0].call_id, timeout_result=_TIMED_OUT)
     return [
-        replace(asks, not_before_ms=NOW_MS + LEASE_MS),
+        replace(requests, not_before_ms=NOW_MS + LEASE_MS),
         replace(one, after=calls[0].call_id),
         replace(two, after=f"{calls[0].call_id},{calls[1].call_id}"),
     ]
@@ -89,7 +89,7 @@ _STREAMED_TEXT = {
     for job_id, items in ITEMS.items()
 }
 # The first turn and the first calls more often than others, since what stands there is what others follow from.
-_ASKED_FOR = [item for items in ITEMS.values() for item in (*items, *items[:1] * 8, *items[3:6] * 2)]
+_REQUESTED = [item for items in ITEMS.values() for item in (*items, *items[:1] * 8, *items[3:6] * 2)]
 
 
 class Operation:
@@ -106,7 +106,7 @@ class Operation:
 @st.composite
 def claims(draw: st.DrawFn) -> Claim:
     """Somebody who asks for some item at some time."""
-    item = draw(st.sampled_from(_ASKED_FOR))
+    item = draw(st.sampled_from(_REQUESTED))
     number = draw(st.integers(1, 3))
     message = draw(st.sampled_from([f"m{number}", "m1"]))
     now_ms = NOW_MS + draw(st.integers(0, 5)) * (LEASE_MS // 2)
@@ -193,7 +193,7 @@ def _undelivered(claim: Claim) -> st.SearchStrategy[Operation]:
     return st.sampled_from(["m1", "m2"]).map(operation)
 
 
-def _look(claim: Claim) -> st.SearchStrategy[Operation]:
+def _check(claim: Claim) -> st.SearchStrategy[Operation]:
     root = root_of(claim.job_id)
 
     def operation(slot_table: SlotTable) -> Operation:
@@ -210,7 +210,7 @@ def usage_ledger(draw: st.DrawFn) -> SlotTable:
     """What the admission may know of some jobs."""
     wants: list[Want] = ["slot", "none", "gone"]
     return {
-        job_id: Entry(
+        job_id: QueueEntry(
             "tenant_a",
             "session_a",
             5,
@@ -237,7 +237,7 @@ def _signals(claim: Claim) -> st.SearchStrategy[Operation]:
     return changes(claim.job_id).map(operation)
 
 
-def _tell(claim: Claim) -> st.SearchStrategy[Operation]:
+def _report(claim: Claim) -> st.SearchStrategy[Operation]:
     def operation(values: tuple[str, str, bool]) -> Operation:
         signal_id, outcome, by_call = values
         signal = Signal(signal_id, outcome, claim.call_id) if by_call else Signal(signal_id, outcome, "", "paid")
@@ -260,12 +260,12 @@ def _append(claim: Claim) -> st.SearchStrategy[Operation]:
 
 
 def _remove(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(told: bool) -> Operation:
+    def operation(found: bool) -> Operation:
         async def run(side: Side) -> Any:
             recalled = await side.archive.recall(claim.job_id)
             if recalled is None or is_child(claim.job_id):
                 return recalled and recalled.ended.job, await side.archive.tombstone(claim.job_id)
-            recalled = recalled if told else replace(recalled, slot_requests=())
+            recalled = recalled if found else replace(recalled, slot_requests=())
             removed = await side.archive.remove(recalled, claim.now_ms)
             calls = sorted(recalled.ended.calls, key=lambda call: call.id)
             kept = await side.archive.tombstone(claim.job_id)
@@ -276,7 +276,7 @@ def _remove(claim: Claim) -> st.SearchStrategy[Operation]:
                 kept,
             )
 
-        return Operation(f"remove {claim.job_id}, told {told}", run)
+        return Operation(f"remove {claim.job_id}, told {found}", run)
 
     return st.booleans().map(operation)
 
@@ -290,10 +290,10 @@ _WAYS: dict[str, Callable[[Claim], st.SearchStrategy[Operation]]] = {
     "begin": _begin,
     "commit": _commit,
     "undelivered": _undelivered,
-    "look": _look,
+    "look": _check,
     "fact": _signals,
     "append": _append,
-    "tell": _tell,
+    "tell": _report,
     "remove": _remove,
     "read": _read,
 }

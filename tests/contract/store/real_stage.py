@@ -32,12 +32,12 @@ async def count(number: int) -> int:
 
 def registry_of(calls: int) -> Registry:
     """`in-a-row`: so many turns of one call each; `at-once`: one turn of so many calls."""
-    asked = [Call("count", {"number": number}) for number in range(calls)]
-    row: list[list[Call] | str] = [*([call] for call in asked), "Counted."]
+    requested = [Call("count", {"number": number}) for number in range(calls)]
+    row: list[list[Call] | str] = [*([call] for call in requested), "Counted."]
     return Registry(
         [
             Agent(name="in-a-row", model=ScriptedModel(row), tools=[count]),
-            Agent(name="at-once", model=ScriptedModel([asked, "Counted."]), tools=[count]),
+            Agent(name="at-once", model=ScriptedModel([requested, "Counted."]), tools=[count]),
         ]
     )
 

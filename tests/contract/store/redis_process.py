@@ -80,7 +80,7 @@ class RedisProcess:
         """Where the server itself listens."""
         return DataDir(self._data).socket_path
 
-    def ask(self, *command: str | int) -> Any:
+    def request(self, *command: str | int) -> Any:
         """One command's result, past the SDK and our adapters."""
         answer = self._http.post(self.url, json=list(command)).json()
         assert "result" in answer, answer

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import Entry, SlotTable, Want
+from baton.engine.all_jobs.slots import QueueEntry, SlotTable, Want
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.decide import submit
@@ -38,10 +38,10 @@ def creation(job: Job, text: str = "do it", *, slot: bool = True) -> Changes:
     return changes
 
 
-def book_of(*job_ids: str) -> SlotTable:
+def table_of(*job_ids: str) -> SlotTable:
     """The admission's slot table as it is when each of these jobs was given a slot with its creation."""
     place = ("tenant_a", "session_a", 5, NOW_MS)
-    return {job_id: Entry(*place, epoch=FIRST_EPOCH, want="slot", slot=True, started=True) for job_id in job_ids}
+    return {job_id: QueueEntry(*place, epoch=FIRST_EPOCH, want="slot", slot=True, started=True) for job_id in job_ids}
 
 
 def first_item(job_id: str = JOB_ID) -> WorkItem:

@@ -30,7 +30,7 @@ from tests.fakes import (
 
 RETENTION_MS = 1_000_000
 SLOTS = 3
-SWEEP_INTERVAL_MS = 60_000
+RECONCILE_INTERVAL_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Side:
 def fake_side() -> Side:
     """The fakes, empty."""
     store = FakeStore(RETENTION_MS)
-    admission = FakeAdmission(SLOTS, SWEEP_INTERVAL_MS)
+    admission = FakeAdmission(SLOTS, RECONCILE_INTERVAL_MS)
     return Side(
         "fake",
         store,
@@ -78,10 +78,10 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
         "real",
         store or TreeStore(connection, RETENTION_MS),
         RedisReader(connection),
-        RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
+        RedisAdmission(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),
         RedisToolStatistics(connection),
         RedisCounters(connection),
-        RedisAdmissionControl(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
+        RedisAdmissionControl(connection, SLOTS, RECONCILE_INTERVAL_MS, store_clock=False),
         RedisListing(connection),
         RedisArchive(connection, RETENTION_MS),
         RedisStoredBytes(connection),
@@ -91,7 +91,7 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
 @asynccontextmanager
 async def real_side(process: RedisProcess) -> AsyncIterator[Side]:
     """The real adapters on an emptied server."""
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     connection = connection_to(process)
     try:
         yield side_over(connection)

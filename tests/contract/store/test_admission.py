@@ -5,13 +5,13 @@ import asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from baton.engine.all_jobs.slots import Place, SlotState, Want
+from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
 from baton.storage.ports.all_jobs import SlotAnswer, SlotGranted
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side, real_side
+from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side, fake_side, real_side
 
-SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
+RECONCILE_AT_MS = NOW_MS + RECONCILE_INTERVAL_MS
 
 
 async def slot_request(
@@ -25,13 +25,13 @@ async def slot_request(
     after_ms: int = 0,
 ) -> SlotAnswer:
     """A job says what it wants; the later its name in the alphabet, the later it was created."""
-    place = Place(tenant, session or f"session-{name}", 5, NOW_MS + ord(name[0]))
+    place = QueuedJob(tenant, session or f"session-{name}", 5, NOW_MS + ord(name[0]))
     return await side.admission.slot_request(name, SlotState(want, epoch), place, NOW_MS + after_ms)
 
 
 async def alone(side: Side, name: str, *, tenant: str = "t") -> SlotAnswer:
     """A job of session `s` that wants to be its only one."""
-    place = Place(tenant, "s", 5, NOW_MS + ord(name[0]))
+    place = QueuedJob(tenant, "s", 5, NOW_MS + ord(name[0]))
     return await side.admission.slot_request(name, SlotState("slot", 0), place, NOW_MS, alone=True)
 
 
@@ -44,7 +44,7 @@ async def fill(side: Side) -> None:
 async def test_free_slots_are_given_at_once_and_the_first_one_arms_a_sweep(side: Side) -> None:
     """Who comes when all are taken waits; nobody is told, since everybody asked for themselves."""
     slot_answer = [await slot_request(side, name) for name in "abcd"]
-    assert slot_answer[0] == SlotAnswer(slot=True, sweep_at_ms=SWEEP_AT_MS)
+    assert slot_answer[0] == SlotAnswer(slot=True, reconcile_at_ms=RECONCILE_AT_MS)
     assert slot_answer[1:] == [SlotAnswer(slot=True), SlotAnswer(slot=True), SlotAnswer(slot=False)]
 
 
@@ -79,45 +79,45 @@ async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(
     await slot_request(side, "a", "slot", 2)  # a has run before
     freed = [(await slot_request(side, name, "gone", 1)).granted for name in ("b", "c", "e")]
     # After a, each tenant holds one: d was there before f.
-    assert [told[0].job_id for told in freed] == ["a", "d", "f"]
+    assert [found[0].job_id for found in freed] == ["a", "d", "f"]
 
 
-async def test_the_sweep_gives_a_slot_that_leaving_freed_and_tells_until_it_is_taken(side: Side) -> None:
+async def test_the_sweep_gives_a_slot_that_leaving_freed_and_notifies_until_it_is_taken(side: Side) -> None:
     """At each sweep again, and by a copy that arms none: no word of a job gave it, so no other word would tell."""
     await fill(side)
     await slot_request(side, "d", session="the session")
     await side.admission.leave([("a", NOW_MS)])
     for after_ms, armed in ((0, True), (5, False)):
-        turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + after_ms)
+        turn = await side.admission.reconcile(RECONCILE_AT_MS, RECONCILE_AT_MS + after_ms)
         assert (bool(turn.next_ms), turn.granted) == (armed, (SlotGranted("d", 0, "the session"),))
         assert turn.slot_table["d"].slot
         assert turn.slot_table == await side.admission.slot_table()
     assert (await slot_request(side, "b", after_ms=9)).granted == ()
     assert (await slot_request(side, "d")).slot
-    assert (await side.admission.sweep(0, SWEEP_AT_MS)).granted == ()
+    assert (await side.admission.reconcile(0, RECONCILE_AT_MS)).granted == ()
 
 
-async def test_the_sweep_tells_who_got_a_slot_by_a_word_and_has_not_taken_it(side: Side) -> None:
+async def test_the_sweep_notifies_a_job_that_got_a_slot_by_an_update_and_has_not_taken_it(side: Side) -> None:
     """Whoever gave it back may never have come to telling."""
     await fill(side)
     await slot_request(side, "d", epoch=4, session="the session")
     await slot_request(side, "a", "gone", 1)
-    assert (await side.admission.sweep(0, NOW_MS)).granted == (SlotGranted("d", 4, "the session"),)
+    assert (await side.admission.reconcile(0, NOW_MS)).granted == (SlotGranted("d", 4, "the session"),)
 
 
-async def test_a_sweep_that_comes_back_hears_of_those_gone_lately(side: Side) -> None:
+async def test_a_sweep_that_comes_back_sees_those_gone_lately(side: Side) -> None:
     """It may carry what belongs to them; a new one hears of them only once they may leave."""
     await slot_request(side, "a", epoch=1)
     await slot_request(side, "a", "gone", epoch=2)
-    assert "a" not in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1)).slot_table
-    assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1, again=True)).slot_table
+    assert "a" not in (await side.admission.reconcile(RECONCILE_AT_MS, NOW_MS + 1)).slot_table
+    assert "a" in (await side.admission.reconcile(RECONCILE_AT_MS, NOW_MS + 1, again=True)).slot_table
     # And so when it spoke after the sweep had begun: what is asked was under way for a while.
-    assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS - 5_000, again=True)).slot_table
+    assert "a" in (await side.admission.reconcile(RECONCILE_AT_MS, NOW_MS - 5_000, again=True)).slot_table
 
 
 async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:
     """Slashes, quotes and letters of all kinds."""
-    place = Place('te/na"nt', "sess\\ion / 漢", 9, NOW_MS)
+    place = QueuedJob('te/na"nt', "sess\\ion / 漢", 9, NOW_MS)
     await side.admission.slot_request("job_a.1-2", SlotState("slot", NOW_MS), place, NOW_MS)
     entry = (await side.admission.slot_table())["job_a.1-2"]
     assert (entry.tenant, entry.session_id, entry.priority, entry.epoch) == (place.tenant, place.session_id, 9, NOW_MS)
@@ -135,11 +135,11 @@ async def take_step(side: Side, step: tuple[str, Want, int, int] | int | str, at
         case (name, want, epoch, priority):
             number = ord(name)
             # Two sessions of each tenant; a job stays in its own.
-            place = Place(f"t{number % 3}", f"s{number // 3 % 2}", priority, NOW_MS + number // 2)
+            place = QueuedJob(f"t{number % 3}", f"s{number // 3 % 2}", priority, NOW_MS + number // 2)
             alone = epoch == 0 and priority > 4  # of half of the first words
             answer = await side.admission.slot_request(name, SlotState(want, epoch), place, at_ms, alone=alone)
         case int():
-            answer = await side.admission.sweep(step * SWEEP_INTERVAL_MS and NOW_MS + step * SWEEP_INTERVAL_MS, at_ms)
+            answer = await side.admission.reconcile(step and NOW_MS + step * RECONCILE_INTERVAL_MS, at_ms)
         case _:
             # Some as they are, holders of slots among them, and some that have said something since.
             slot_table = await side.admission.slot_table()
@@ -157,7 +157,7 @@ FIRST_LEAVES = [*((name, "slot", 0, 0) for name in "acehg"), "leave", ("b", "slo
 @example(steps=LEAVE_TOGETHER)
 @example(steps=FIRST_LEAVES)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_rules_and_script_say_the_same(
+def test_rules_and_script_agree(
     redis_process: RedisProcess, steps: list[tuple[str, Want, int, int] | int | str]
 ) -> None:
     """Whatever is said in whatever order, time going on by a third of the sweep's interval."""
@@ -166,7 +166,7 @@ def test_rules_and_script_say_the_same(
         fake = fake_side()
         async with real_side(redis_process) as real:
             for number, step in enumerate(steps):
-                at_ms = NOW_MS + number * SWEEP_INTERVAL_MS // 3
+                at_ms = NOW_MS + number * RECONCILE_INTERVAL_MS // 3
                 assert await take_step(real, step, at_ms) == await take_step(fake, step, at_ms), f"step {number}"
 
     asyncio.run(compare())

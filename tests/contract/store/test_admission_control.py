@@ -5,12 +5,12 @@ from typing import cast
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end
-from baton.engine.all_jobs.slots import Entry, Place, SlotState, Want
+from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, Want
 from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started
 from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
+from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
 
-SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
+RECONCILE_AT_MS = NOW_MS + RECONCILE_INTERVAL_MS
 END = End("completed", 1_500, 1, 100, 20, 2_500)
 
 
@@ -18,7 +18,7 @@ async def slot_request(
     side: Side, name: str, want: Want = "slot", epoch: int = 0, *, agent: str = "a", end: End | None = None
 ) -> SlotAnswer:
     """A job says what it wants."""
-    place = Place("t", f"session-{name}", 5, NOW_MS + ord(name[0]), agent)
+    place = QueuedJob("t", f"session-{name}", 5, NOW_MS + ord(name[0]), agent)
     return await side.admission.slot_request(name, SlotState(want, epoch), place, NOW_MS, end=end)
 
 
@@ -26,7 +26,7 @@ async def test_what_jobs_used_adds_up_by_month_and_tenant(side: Side) -> None:
     """With their last word, once; a tenant's name may have spaces."""
     used = {"jobs": 1, "messages": 3, "redis_bytes": 700}
     for name, tenant, month in (("a", "t", "2026-11"), ("b", "t", "2026-11"), ("c", "t u", "2026-10")):
-        place, end = Place(tenant, f"session-{name}", 5, NOW_MS, "a"), replace(END, month=month, used=used)
+        place, end = QueuedJob(tenant, f"session-{name}", 5, NOW_MS, "a"), replace(END, month=month, used=used)
         await side.admission.slot_request(name, SlotState("slot", 0), place, NOW_MS)
         for _ in range(2):
             await side.admission.slot_request(name, SlotState("gone", 1), place, NOW_MS, end=end)
@@ -39,24 +39,24 @@ async def test_nobody_is_admitted_while_it_is_stopped(side: Side) -> None:
     assert (await slot_request(side, "a")).slot
     await side.admission_control.stop(NOW_MS + 1)
     assert not (await slot_request(side, "b")).slot
-    assert (await side.admission.sweep(0, NOW_MS)).granted == ()
+    assert (await side.admission.reconcile(0, NOW_MS)).granted == ()
     assert (await slot_request(side, "a")).slot
     assert await slot_request(side, "a", "none", 1) == SlotAnswer(slot=False)
     assert not (await slot_request(side, "a", "slot", 2)).slot
     assert (await side.admission_control.state()).active == 0
 
 
-async def test_a_start_fills_the_free_slots_and_tells_until_they_are_taken(side: Side) -> None:
+async def test_a_start_fills_the_free_slots_and_notifies_until_they_are_taken(side: Side) -> None:
     """By the usual order; a start that is repeated tells again, and so does a sweep."""
     await side.admission_control.stop(NOW_MS)
     for name in "dcba":
         await slot_request(side, name)
-    told = tuple(SlotGranted(name, 0, f"session-{name}") for name in "abc")
-    assert await side.admission_control.start(NOW_MS) == Started(SWEEP_AT_MS, told)
-    assert await side.admission_control.start(NOW_MS) == Started(0, told)
-    assert (await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)).granted == told
+    found = tuple(SlotGranted(name, 0, f"session-{name}") for name in "abc")
+    assert await side.admission_control.start(NOW_MS) == Started(RECONCILE_AT_MS, found)
+    assert await side.admission_control.start(NOW_MS) == Started(0, found)
+    assert (await side.admission.reconcile(RECONCILE_AT_MS, RECONCILE_AT_MS)).granted == found
     assert (await slot_request(side, "a")).slot
-    assert (await side.admission_control.start(NOW_MS)).granted == told[1:]
+    assert (await side.admission_control.start(NOW_MS)).granted == found[1:]
     assert not (await slot_request(side, "d")).slot
 
 
@@ -76,14 +76,14 @@ async def test_the_state_says_since_when_it_is_stopped_and_who_works_and_waits(s
     await slot_request(side, "f", "none")
     await side.admission_control.stop(NOW_MS + 5)
     await side.admission_control.stop(NOW_MS + 9)
-    await side.admission.sweep(0, NOW_MS + 7)
+    await side.admission.reconcile(0, NOW_MS + 7)
     state = await side.admission_control.state()
-    assert state == AdmissionState(SLOTS, active=3, pending=2, stopped_ms=NOW_MS + 5, swept_ms=NOW_MS + 7)
+    assert state == AdmissionState(SLOTS, active=3, pending=2, stopped_ms=NOW_MS + 5, reconciled_ms=NOW_MS + 7)
     await side.admission_control.start(NOW_MS)
     assert (await side.admission_control.state()).stopped_ms == 0
 
 
-async def test_live_jobs_are_those_that_have_not_said_that_they_are_gone(side: Side) -> None:
+async def test_live_jobs_are_those_that_have_not_reported_that_they_are_gone(side: Side) -> None:
     """With their agent, so that a list need not read each."""
     await slot_request(side, "a")
     await slot_request(side, "b", "none", agent="other")
@@ -93,7 +93,7 @@ async def test_live_jobs_are_those_that_have_not_said_that_they_are_gone(side: S
         "a": ("a", True),
         "b": ("other", False),
     }
-    assert live["a"] == Entry("t", "session-a", 5, NOW_MS + 97, 0, "slot", True, True, "", NOW_MS, "a")
+    assert live["a"] == QueueEntry("t", "session-a", 5, NOW_MS + 97, 0, "slot", True, True, "", NOW_MS, "a")
 
 
 async def test_each_end_is_counted_once_by_agent(side: Side) -> None:
@@ -109,7 +109,7 @@ async def test_each_end_is_counted_once_by_agent(side: Side) -> None:
     assert await side.admission_control.ends() == expected
 
 
-async def test_a_late_copy_of_the_word_of_one_that_has_left_counts_nothing(side: Side) -> None:
+async def test_a_late_copy_of_the_update_of_one_that_has_left_counts_nothing(side: Side) -> None:
     """However late it comes."""
     await slot_request(side, "a")
     await slot_request(side, "a", "gone", 1, end=END)
@@ -128,7 +128,7 @@ async def test_a_job_that_comes_back_and_ends_again_is_counted_again(side: Side)
     assert await side.admission_control.ends() == {"a": with_end(with_end(AgentCounters(), END), cancelled)}
 
 
-async def test_a_word_without_an_end_counts_nothing(side: Side) -> None:
+async def test_an_update_without_an_end_counts_nothing(side: Side) -> None:
     """Older code tells none."""
     await slot_request(side, "a")
     await slot_request(side, "a", "gone", 1)
@@ -139,11 +139,13 @@ async def test_a_session_s_line_is_its_jobs_at_work_or_in_line(side: Side) -> No
     """Of that tenant and session alone, whatever their names; children, and who is to start later, are none of them."""
     tenant, session = "t\0 u", "s\1\0é"
     for name, want in (("a", "slot"), ("b", "slot"), ("c", "none"), ("a.1-0", "slot"), ("g", "gone")):
-        place = Place(tenant, session, 5, NOW_MS)
+        place = QueuedJob(tenant, session, 5, NOW_MS)
         await side.admission.slot_request(name, SlotState(cast("Want", want), 0), place, NOW_MS)
     for others in (("t\0 u", "s\1\0é2"), ("t", "s\1\0é"), ("t", " u\0s")):
-        await side.admission.slot_request(f"other-{others}", SlotState("slot", 0), Place(*others, 5, NOW_MS), NOW_MS)
-    await side.admission.slot_request("a", SlotState("none", 1), Place(tenant, session, 5, NOW_MS), NOW_MS)
+        await side.admission.slot_request(
+            f"other-{others}", SlotState("slot", 0), QueuedJob(*others, 5, NOW_MS), NOW_MS
+        )
+    await side.admission.slot_request("a", SlotState("none", 1), QueuedJob(tenant, session, 5, NOW_MS), NOW_MS)
     line = await side.admission_control.line(tenant, session)
     assert sorted(line) == ["a", "b"]
     assert line == {name: entry for name, entry in (await side.admission_control.live()).items() if name in line}

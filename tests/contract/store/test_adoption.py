@@ -5,38 +5,38 @@ import json
 
 import pytest
 
-from baton.engine.all_jobs.slots import Entry, Place, SlotState
+from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.codec import load_entry
 from baton.storage.redis import keys
 from baton.storage.redis.semaphore import BESIDE_MS
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, connection_to, side_over
+from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side, connection_to, side_over
 
-BOOK, GONE, INDEXED = keys.SLOTS_BEFORE
-SWEEP = keys.TRACES_BEFORE[-1]
+SLOT_TABLE, GONE, INDEXED = keys.SLOTS_BEFORE
+BY_RECONCILER = keys.TRACES_BEFORE[-1]
 MANY = 1_200
 
 
-def place(name: str) -> Place:
+def place(name: str) -> QueuedJob:
     """Where a job stands."""
-    return Place("t", f"s-{name}", 5, NOW_MS + 1_000_000)
+    return QueuedJob("t", f"s-{name}", 5, NOW_MS + 1_000_000)
 
 
 def stored(number: int, **changes: object) -> str:
     """An entry as version 0.2.0 has written it."""
     entry = {"tenant": "t", "session_id": f"s-j{number:04}", "priority": 5, "created_ms": NOW_MS + number, "lap": 1}
-    said = {"want": "slot", "slot": False, "started": False, "cause": "", "since_ms": NOW_MS, "agent": "a"}
-    return json.dumps({**entry, **said, **changes})
+    shown = {"want": "slot", "slot": False, "started": False, "cause": "", "since_ms": NOW_MS, "agent": "a"}
+    return json.dumps({**entry, **shown, **changes})
 
 
 def write(process: RedisProcess, key: str, texts: dict[str, str]) -> None:
     """What a version before writes."""
     for name, text in texts.items():
-        process.ask("HSET", key, name, text)
+        process.request("HSET", key, name, text)
 
 
-@pytest.mark.parametrize("key", [BOOK, INDEXED])
+@pytest.mark.parametrize("key", [SLOT_TABLE, INDEXED])
 async def test_who_held_a_slot_holds_it_and_who_waits_keeps_the_order(
     real: Side, redis_process: RedisProcess, key: str
 ) -> None:
@@ -48,20 +48,20 @@ async def test_who_held_a_slot_holds_it_and_who_waits_keeps_the_order(
     assert (await real.admission_control.state()).active == SLOTS
     assert (await real.admission_control.state()).pending == 9 - SLOTS + 1
     slot_answer = await real.admission.slot_request("j0000", SlotState("gone", 2), place("j0000"), NOW_MS)
-    assert [told.job_id for told in slot_answer.granted] == ["j0003"]
+    assert [found.job_id for found in slot_answer.granted] == ["j0003"]
     assert (await real.admission.slot_request("j0099", SlotState("slot", 3), place("j0099"), NOW_MS)).later_epoch == 7
-    assert redis_process.ask("EXISTS", *keys.SLOTS_BEFORE) == 0
+    assert redis_process.request("EXISTS", *keys.SLOTS_BEFORE) == 0
 
 
-async def test_a_large_book_is_taken_over_before_the_first_slot_is_given(
+async def test_a_large_slot_table_is_taken_over_before_the_first_slot_is_given(
     real: Side, redis_process: RedisProcess
 ) -> None:
     """So nobody is passed over, and no slot is given twice."""
     texts = {f"j{n:04}": stored(n, slot=n >= MANY - SLOTS, started=n >= MANY - SLOTS - 1) for n in range(MANY)}
-    redis_process.ask("HSET", BOOK, *(word for pair in texts.items() for word in pair))
+    redis_process.request("HSET", SLOT_TABLE, *(word for pair in texts.items() for word in pair))
     assert await real.admission.entry("j0150") == load_entry(texts["j0150"])
     slot_answer = await real.admission.slot_request(f"j{MANY - 1}", SlotState("gone", 2), place("j"), NOW_MS)
-    assert [told.job_id for told in slot_answer.granted][-1:] == [f"j{MANY - SLOTS - 1}"]
+    assert [found.job_id for found in slot_answer.granted][-1:] == [f"j{MANY - SLOTS - 1}"]
     assert set(await real.admission.slot_table()) == set(texts)
     state = await real.admission_control.state()
     assert (state.active, state.pending) == (SLOTS, MANY - SLOTS - 1)
@@ -71,49 +71,51 @@ async def test_instances_of_the_version_before_give_no_slot_and_what_they_take_i
     real: Side, redis_process: RedisProcess
 ) -> None:
     """They read that the admission is stopped, and write into their slot table, whose jobs get slots here."""
-    redis_process.ask("SET", SWEEP, NOW_MS)
+    redis_process.request("SET", BY_RECONCILER, NOW_MS)
     await real.admission.slot_request("first", SlotState("slot", 1), place("first"), NOW_MS)
-    assert int(redis_process.ask("GET", keys.STOPPED_BEFORE)) > 0
-    assert int(redis_process.ask("HGET", keys.FLAGS_BEFORE, "stopped")) > 0
+    assert int(redis_process.request("GET", keys.STOPPED_BEFORE)) > 0
+    assert int(redis_process.request("HGET", keys.FLAGS_BEFORE, "stopped")) > 0
     assert (await real.admission_control.state()).stopped_ms == 0
-    write(redis_process, BOOK, {"first": stored(1, want="none", lap=5), "late": stored(2)})
-    turn = await real.admission.sweep(0, NOW_MS + SWEEP_INTERVAL_MS)
-    assert [told.job_id for told in turn.granted] == ["late"]
+    write(redis_process, SLOT_TABLE, {"first": stored(1, want="none", lap=5), "late": stored(2)})
+    turn = await real.admission.reconcile(0, NOW_MS + RECONCILE_INTERVAL_MS)
+    assert [found.job_id for found in turn.granted] == ["late"]
     slot_table = await real.admission.slot_table()
     assert (slot_table["first"].want, slot_table["first"].slot, slot_table["late"].slot) == ("none", False, True)
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
-async def test_an_older_word_in_the_book_changes_nothing(real: Side, redis_process: RedisProcess, epoch: int) -> None:
+async def test_an_older_update_in_the_slot_table_changes_nothing(
+    real: Side, redis_process: RedisProcess, epoch: int
+) -> None:
     """It was said before the one that is known, or is the same."""
     await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)
-    write(redis_process, BOOK, {"j0001": stored(1, want="none" if epoch == 0 else "slot", lap=epoch)})
+    write(redis_process, SLOT_TABLE, {"j0001": stored(1, want="none" if epoch == 0 else "slot", lap=epoch)})
     assert (await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)).slot
-    assert (await real.admission.slot_table())["j0001"] == Entry(
+    assert (await real.admission.slot_table())["j0001"] == QueueEntry(
         "t", "s-j0001", 5, NOW_MS + 1_000_000, 1, "slot", slot=True, started=True, since_ms=NOW_MS
     )
 
 
 async def test_an_admission_that_was_stopped_stays_stopped(real: Side, redis_process: RedisProcess) -> None:
     """Since then; a start starts it."""
-    redis_process.ask("SET", keys.STOPPED_BEFORE, NOW_MS - 5)
-    write(redis_process, BOOK, {"j0001": stored(1)})
+    redis_process.request("SET", keys.STOPPED_BEFORE, NOW_MS - 5)
+    write(redis_process, SLOT_TABLE, {"j0001": stored(1)})
     assert not (await real.admission.slot_request("new", SlotState("slot", 1), place("new"), NOW_MS)).slot
     assert (await real.admission_control.state()).stopped_ms == NOW_MS - 5
     started = await real.admission_control.start(NOW_MS)
-    assert sorted(told.job_id for told in started.granted) == ["j0001", "new"]
+    assert sorted(found.job_id for found in started.granted) == ["j0001", "new"]
 
 
-async def test_a_holder_that_asked_an_instance_of_the_version_before_is_told_by_the_next_word(
+async def test_a_holder_that_asked_an_instance_of_the_version_before_is_informed_by_the_next_update(
     real: Side, redis_process: RedisProcess
 ) -> None:
     """There it was told that it holds none, so it waits until somebody says otherwise."""
-    redis_process.ask("SET", SWEEP, NOW_MS)
+    redis_process.request("SET", BY_RECONCILER, NOW_MS)
     await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)
     for _ in range(2):
-        write(redis_process, BOOK, {"j0001": stored(1, epoch=1)})
+        write(redis_process, SLOT_TABLE, {"j0001": stored(1, epoch=1)})
         slot_answer = await real.admission.slot_request("other", SlotState("slot", 1), place("other"), NOW_MS)
-        assert [told.job_id for told in slot_answer.granted] == ["j0001"]
+        assert [found.job_id for found in slot_answer.granted] == ["j0001"]
     assert (await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)).slot
     assert (await real.admission.slot_request("other", SlotState("slot", 1), place("other"), NOW_MS)).granted == ()
 
@@ -123,10 +125,10 @@ async def test_instances_that_open_it_at_once_keep_whether_it_was_stopped(
     redis_process: RedisProcess, since: int
 ) -> None:
     """None of them takes what another one wrote for an operator's stop."""
-    redis_process.ask("FLUSHALL")
-    write(redis_process, BOOK, {f"j{n:04}": stored(n) for n in range(30)})
+    redis_process.request("FLUSHALL")
+    write(redis_process, SLOT_TABLE, {f"j{n:04}": stored(n) for n in range(30)})
     if since:
-        redis_process.ask("HSET", keys.FLAGS_BEFORE, "stopped", since)
+        redis_process.request("HSET", keys.FLAGS_BEFORE, "stopped", since)
     connections = [connection_to(redis_process) for _ in range(5)]
     try:
         sides = [side_over(connection) for connection in connections]
@@ -146,12 +148,12 @@ async def test_instances_that_open_it_at_once_keep_whether_it_was_stopped(
 
 async def test_a_day_later_what_was_before_is_deleted(real: Side, redis_process: RedisProcess) -> None:
     """What the last instance wrote meanwhile is taken over first."""
-    write(redis_process, BOOK, {"j0001": stored(1)})
+    write(redis_process, SLOT_TABLE, {"j0001": stored(1)})
     await real.admission.slot_request("first", SlotState("slot", 1), place("first"), NOW_MS)
-    assert 0 < redis_process.ask("PTTL", keys.BESIDE_BEFORE) <= BESIDE_MS
-    redis_process.ask("DEL", keys.BESIDE_BEFORE)
+    assert 0 < redis_process.request("PTTL", keys.BESIDE_BEFORE) <= BESIDE_MS
+    redis_process.request("DEL", keys.BESIDE_BEFORE)
     write(redis_process, INDEXED, {"j0002": stored(2)})
     for _ in range(2):
         await real.admission.slot_request("first", SlotState("slot", 2), place("first"), NOW_MS)
-    assert redis_process.ask("EXISTS", *keys.ALL_BEFORE) == 0
+    assert redis_process.request("EXISTS", *keys.ALL_BEFORE) == 0
     assert sorted(await real.admission.slot_table()) == ["first", "j0001", "j0002"]

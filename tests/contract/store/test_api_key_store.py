@@ -23,7 +23,7 @@ async def slot_table(request: pytest.FixtureRequest) -> AsyncIterator[ApiKeyStor
         return
     server: RedisProcess = request.getfixturevalue("redis_server")
     process = server.over(request.param)
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     connection = connection_to(process)
     try:
         yield RedisApiKeyStore(connection)
@@ -70,7 +70,7 @@ async def test_a_key_knows_its_last_day(slot_table: ApiKeyStore) -> None:
 @pytest.mark.bridge
 async def test_each_look_is_one_request_and_one_command(redis_process: RedisProcess) -> None:
     """As dear as any read."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         slot_table = RedisApiKeyStore(connection)
@@ -81,18 +81,18 @@ async def test_each_look_is_one_request_and_one_command(redis_process: RedisProc
     finally:
         await connection.close()
     assert (spent.requests, spent.commands) == (1, 1)
-    assert redis_process.ask("KEYS", "*") == ["baton:{keys}:api"]
+    assert redis_process.request("KEYS", "*") == ["baton:{keys}:api"]
 
 
 async def test_a_record_of_a_later_version_is_read(redis_process: RedisProcess) -> None:
     """Old and new code run at once while a deployment changes."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         slot_table = RedisApiKeyStore(connection)
         await slot_table.add(OLD)
-        later = json.loads(redis_process.ask("HGET", "baton:{keys}:api", OLD.digest)) | {"scopes": ["jobs"]}
-        redis_process.ask("HSET", "baton:{keys}:api", OLD.digest, json.dumps(later))
+        later = json.loads(redis_process.request("HGET", "baton:{keys}:api", OLD.digest)) | {"scopes": ["jobs"]}
+        redis_process.request("HSET", "baton:{keys}:api", OLD.digest, json.dumps(later))
         assert await slot_table.find(OLD.digest) == OLD
     finally:
         await connection.close()

@@ -98,9 +98,9 @@ _STEPS = st.tuples(
 
 
 def _content(process: RedisProcess) -> dict[str, Any]:
-    asked = dict.fromkeys(_HASHES, ("HGETALL",)) | dict.fromkeys(_LISTS, ("LRANGE", "0", "-1"))
-    asked |= dict.fromkeys(_TEXTS, ("GET",))
-    found = {key: process.ask(command[0], key, *command[1:]) for key, command in asked.items()}
+    requested = dict.fromkeys(_HASHES, ("HGETALL",)) | dict.fromkeys(_LISTS, ("LRANGE", "0", "-1"))
+    requested |= dict.fromkeys(_TEXTS, ("GET",))
+    found = {key: process.request(command[0], key, *command[1:]) for key, command in requested.items()}
     return {key: value for key, value in found.items() if value not in (None, [])}
 
 
@@ -128,7 +128,7 @@ def _ordered(found: list[Any], reads: list[list[Any]]) -> list[Any]:
 
 @asynccontextmanager
 async def _connected(process: RedisProcess) -> AsyncIterator[RedisConnection]:
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     connection = connection_to(process)
     try:
         yield connection
@@ -151,7 +151,7 @@ async def _apply_both(
     twin = Applying(keys, *request).answer()
     if written:
         found, twin[2] = _ordered(found, reads), _ordered(twin[2], reads)
-    expiring = {key for key in _EVERY if process.ask("PTTL", key) > 0}
+    expiring = {key for key in _EVERY if process.request("PTTL", key) > 0}
     real = ([commands, written, found], _sorted(_content(process)), expiring)
     return real, (twin, _sorted(_content_of(keys)), set(keys.expiring))
 

@@ -50,7 +50,7 @@ async def ended(side: Side) -> Recalled:
     return recalled
 
 
-async def test_a_job_is_recalled_with_its_calls_and_what_it_has_to_say(side: Side) -> None:
+async def test_a_job_is_recalled_with_its_calls_and_what_it_has_left_to_do(side: Side) -> None:
     """All that a retry is decided on, as one moment saw it."""
     recalled = await ended(side)
     assert recalled.loaded.job == recalled.ended.job == ENDED
@@ -62,7 +62,7 @@ async def test_a_job_is_recalled_with_its_calls_and_what_it_has_to_say(side: Sid
     assert await side.archive.recall(f"{JOB_ID}.9") is None
 
 
-async def test_what_was_remembered_for_a_job_is_told_in_each_run(side: Side) -> None:
+async def test_what_was_remembered_for_a_job_is_sent_in_each_run(side: Side) -> None:
     """It stands behind the task."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     entries = (canonical_json({"role": MEMORY_ROLE, "entries": [], "warnings": []}), '{"role":"model"}')
@@ -72,7 +72,7 @@ async def test_what_was_remembered_for_a_job_is_told_in_each_run(side: Side) -> 
     assert (recalled.ended.entries, recalled.ended.kept) == (3, 2)
 
 
-async def test_a_retry_takes_what_an_ended_job_had_to_say_and_what_is_to_be_forgotten(side: Side) -> None:
+async def test_a_retry_takes_what_an_ended_job_had_left_to_do_and_what_is_to_be_forgotten(side: Side) -> None:
     """Its outcome, and one that came early; the other results stay."""
     recalled = await ended(side)
     recorded, pending = await side.store.record(recalled.loaded, "w", begins_again(call_item(0).call_id), NOW_MS)
@@ -132,8 +132,8 @@ async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over
         await side.store.create(creation(a_job()), "witness", NOW_MS)
     assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.APPLIED
     assert (await side.store.claim(claim_of(first_item(CHILD_ID)))).verdict is Verdict.APPLIED
-    told = await side.store.signal(JOB_ID, "m8", Signal("f", '{"ok":1}', call_item(1).call_id), NOW_MS)
-    assert told.signal_result is SignalResult.ENDED
+    found = await side.store.signal(JOB_ID, "m8", Signal("f", '{"ok":1}', call_item(1).call_id), NOW_MS)
+    assert found.signal_result is SignalResult.ENDED
     assert not (await side.store.reconcile(JOB_ID, "m9", NOW_MS, 60_000, {})).known
     assert (await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS))[0] is Recorded.UNKNOWN
     assert await side.archive.remove(recalled, NOW_MS) is Removed.UNKNOWN
@@ -168,7 +168,7 @@ async def test_an_expired_job_leaves_a_tombstone(real: Side, redis_process: Redi
     """For as long again as its data was kept."""
     await ended(real)
     keys = [key for key in expiry_ms(redis_process) if not key.endswith("tombstone")]
-    redis_process.ask("DEL", *keys)  # as the server does when their time has come
+    redis_process.request("DEL", *keys)  # as the server does when their time has come
     assert await real.archive.tombstone(JOB_ID) == Tombstone("tenant_a", deleted=False)
     with pytest.raises(JobGoneError):
         await real.store.create(creation(a_job()), "witness", NOW_MS)

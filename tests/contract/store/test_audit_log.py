@@ -26,7 +26,7 @@ async def log(request: pytest.FixtureRequest) -> AsyncIterator[AuditLog]:
         return
     server: RedisProcess = request.getfixturevalue("redis_server")
     process = server.over(request.param)
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     connection = connection_to(process)
     try:
         yield RedisAuditLog(connection, 1000)
@@ -56,7 +56,7 @@ async def test_the_next_page_goes_on_where_the_last_one_ended(log: AuditLog) -> 
 @pytest.mark.bridge
 async def test_only_about_the_newest_are_kept_and_each_costs_one_command(redis_process: RedisProcess) -> None:
     """Redis cuts in blocks, so it keeps a few more."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         log = RedisAuditLog(connection, 100)
@@ -68,17 +68,17 @@ async def test_only_about_the_newest_are_kept_and_each_costs_one_command(redis_p
     finally:
         await connection.close()
     assert (spent.requests, spent.commands) == (500, 500)
-    assert 100 <= redis_process.ask("XLEN", "baton:{audit}:log") <= 250
+    assert 100 <= redis_process.request("XLEN", "baton:{audit}:log") <= 250
     assert newest[0][1] == entry(499)
 
 
 async def test_an_entry_of_a_later_version_is_read(redis_process: RedisProcess) -> None:
     """Old and new code run at once while a deployment changes."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         text = json.dumps(asdict(entry(1)) | {"source": "somewhere"})
-        redis_process.ask("XADD", "baton:{audit}:log", "*", "entry", text)
+        redis_process.request("XADD", "baton:{audit}:log", "*", "entry", text)
         [(_, found)] = await RedisAuditLog(connection, 10).page("", 10)
         assert found == entry(1)
     finally:

@@ -66,7 +66,7 @@ async def test_a_message_id_that_begins_like_another_is_another(side: Side) -> N
         assert (await side.store.claim(claim_of(first_item(), other))).pending == ()
 
 
-async def test_what_is_told_no_more_is_not_loaded(side: Side) -> None:
+async def test_compacted_entries_are_not_loaded(side: Side) -> None:
     """Neither entries nor the results of their calls; what only looks like a call has no result."""
     streamed_text = [
         f'{{"calls":[{{"arguments":{{"id":"{JOB_ID}-9-9-a"}},"id":"c{n}","tool":"t"}}],"role":"model","turn":{n}}}'

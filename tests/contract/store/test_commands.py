@@ -28,7 +28,7 @@ async def test_an_unknown_job_is_not_loaded(side: Side) -> None:
     assert await side.store.load(f"{JOB_ID}.1") is None
 
 
-async def test_a_fact_about_a_job_that_changed_since_writes_nothing(side: Side) -> None:
+async def test_a_command_about_a_job_that_changed_since_writes_nothing(side: Side) -> None:
     """It is to be decided anew."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     loaded = await side.store.load(JOB_ID)
@@ -40,7 +40,7 @@ async def test_a_fact_about_a_job_that_changed_since_writes_nothing(side: Side) 
     assert await side.reader.job(JOB_ID) == before
 
 
-async def test_work_that_runs_while_a_fact_is_recorded_goes_on_or_finds_its_item_gone(side: Side) -> None:
+async def test_work_that_runs_while_a_command_is_recorded_goes_on_or_finds_its_item_gone(side: Side) -> None:
     """A fact that ends nothing leaves work items and claims alone."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     claim_result = await side.store.claim(claim_of(first_item()))

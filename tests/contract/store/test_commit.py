@@ -23,7 +23,7 @@ from tests.contract.store.sample import (
 )
 from tests.contract.store.side import Side
 
-ASKED = Changes(
+REQUESTED = Changes(
     job=replace(a_job(), status=JobStatus.PROCESSING),
     items=(call_item(0), call_item(1)),
     calls=(record_of(call_item(0)), record_of(call_item(1))),
@@ -36,36 +36,36 @@ async def test_a_commit_removes_its_item_and_writes_what_follows(side: Side) -> 
     """The work items that follow are carried by the message that did it."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item()))
-    committed = await side.store.commit(claim_of(first_item()), ASKED, SPENT)
+    committed = await side.store.commit(claim_of(first_item()), REQUESTED, SPENT)
     assert committed.applied
-    assert by_key(committed.pending) == [replace(item, relay_id="m1") for item in ASKED.items]
+    assert by_key(committed.pending) == [replace(item, relay_id="m1") for item in REQUESTED.items]
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert (snapshot.job, snapshot.calls) == (ASKED.job, ASKED.calls)
+    assert (snapshot.job, snapshot.calls) == (REQUESTED.job, REQUESTED.calls)
     assert by_key(snapshot.items) == by_key(committed.pending)
-    assert (await side.reader.parts(JOB_ID, 1)).parts == ASKED.parts
+    assert (await side.reader.parts(JOB_ID, 1)).parts == REQUESTED.parts
 
 
-async def test_a_second_commit_changes_nothing_but_learns_what_it_carries(side: Side) -> None:
+async def test_a_second_commit_changes_nothing_but_learns_what_it_guarantees(side: Side) -> None:
     """Its own message's work items, so that a repeated command, whose reply was lost, can still dispatch."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    first = await side.store.commit(claim_of(first_item()), ASKED, SPENT)
+    first = await side.store.commit(claim_of(first_item()), REQUESTED, SPENT)
     before = await side.reader.job(JOB_ID), await side.reader.parts(JOB_ID, 0)
-    again = await side.store.commit(claim_of(first_item()), ASKED, SPENT)
+    again = await side.store.commit(claim_of(first_item()), REQUESTED, SPENT)
     assert (again.applied, by_key(again.pending)) == (False, by_key(first.pending))
     other = await side.store.commit(claim_of(first_item(), "m2", "o2"), Changes(parts=("{}",)), SPENT)
     assert other == Committed(applied=False)
     assert (await side.reader.job(JOB_ID), await side.reader.parts(JOB_ID, 0)) == before
 
 
-async def test_the_first_commit_wins_whoever_holds_the_claim(side: Side) -> None:
+async def test_the_first_commit_wins_whichever_instance_holds_the_claim(side: Side) -> None:
     """Somebody who comes back after the lease may be first; then the claim's holder changes nothing."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item(), "m1", "o1"))
     await side.store.claim(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS))
-    late = await side.store.commit(claim_of(first_item(), "m1", "o1", after_ms=LEASE_MS + 1), ASKED, SPENT)
+    late = await side.store.commit(claim_of(first_item(), "m1", "o1", after_ms=LEASE_MS + 1), REQUESTED, SPENT)
     assert late.applied
-    overtaken = await side.store.commit(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 2), ASKED, SPENT)
+    overtaken = await side.store.commit(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 2), REQUESTED, SPENT)
     assert overtaken == Committed(applied=False)
     claim_result = await side.store.claim(claim_of(call_item(0), "m3", "o3"))
     assert claim_result.verdict is Verdict.GRANTED
@@ -115,4 +115,4 @@ async def test_a_turn_that_a_sweep_has_redriven_since_it_was_claimed_counts_whil
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.claim(claim_of(first_item(), "m1", "o1"))
     redriven = replace(claim_of(first_item(), "m1", "o1"), since_ms=first_item().since_ms - 1)
-    assert (await side.store.commit(redriven, ASKED, SPENT)).applied is True
+    assert (await side.store.commit(redriven, REQUESTED, SPENT)).applied is True

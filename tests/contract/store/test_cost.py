@@ -6,7 +6,7 @@ Source: decisions/0016-cost-of-a-step.
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import Place, SlotState, Want
+from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
 from baton.engine.commit.answers import ClaimResult
 from baton.engine.commit.usage_ledger import NOTHING
 from baton.engine.decide import decide
@@ -41,7 +41,7 @@ APPEND_COMMANDS = 4
 LAST_EVENT_COMMANDS_LIMIT = 17  # it may take four requests; ours takes two; five expiries, a tombstone
 TURNS = 500
 
-ASKS_FOR_TWO = ModelAnswered("I need two tools.", (Wanted("tool_a", {"n": 1}), Wanted("tool_a", {"n": 2})))
+REQUESTS_TWO = ModelAnswered("I need two tools.", (Wanted("tool_a", {"n": 1}), Wanted("tool_a", {"n": 2})))
 ANSWERS = ModelAnswered("done")
 RETURNS = ToolReturned('{"found":true}')
 FAILS = ToolFailed(Failure("type", "message", retryable=True))
@@ -57,7 +57,7 @@ TURN = 1_000
 CALL = call_item(0, turn=TURN)
 # name → the work item, its call's record, what happens besides its start
 EVENTS: dict[str, tuple[WorkItem, CallRecord | None, StepResult | None]] = {
-    "loop asks": (loop_item(JOB_ID, TURN, 1, NOW_MS), None, ASKS_FOR_TWO),
+    "loop asks": (loop_item(JOB_ID, TURN, 1, NOW_MS), None, REQUESTS_TWO),
     "loop answers": (loop_item(JOB_ID, TURN, 1, NOW_MS), None, ANSWERS),
     "call returns": (CALL, record_of(CALL), RETURNS),
     "call fails": (CALL, record_of(CALL), FAILS),
@@ -104,16 +104,16 @@ async def measured(
 ) -> tuple[Counted, Counted]:
     """What one event costs after so many turns, and what the job's own usage ledger says that it cost."""
     item, record, step_result = EVENTS[name]
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     await job_with(side, item, record, turns=turns, reads_history=reads_history)
-    before_books = await side.reader.job(JOB_ID)
+    before_ledger = await side.reader.job(JOB_ID)
     before = process.counted()
     await handle(side, item, step_result)
     spent = process.counted().since(before)
-    after_books = await side.reader.job(JOB_ID)
-    assert before_books is not None
-    assert after_books is not None
-    return spent, _counted(after_books.usage).since(_counted(before_books.usage))
+    after_ledger = await side.reader.job(JOB_ID)
+    assert before_ledger is not None
+    assert after_ledger is not None
+    return spent, _counted(after_ledger.usage).since(_counted(before_ledger.usage))
 
 
 def _counted(usage: Usage) -> Counted:
@@ -126,12 +126,12 @@ async def test_an_event_costs_two_requests_and_at_most_twelve_commands_however_l
     real: Side, redis_process: RedisProcess, name: str, reads_history: bool
 ) -> None:
     """The same with no history and with five hundred turns of it; the job's own usage ledger agree with the server."""
-    young, young_books = await measured(real, redis_process, name, turns=0, reads_history=reads_history)
+    young, young_ledger = await measured(real, redis_process, name, turns=0, reads_history=reads_history)
     old, old_ledger = await measured(real, redis_process, name, turns=TURNS, reads_history=reads_history)
     assert young.requests == 2
     assert young.commands <= (LAST_EVENT_COMMANDS_LIMIT if name == "loop answers" else COMMANDS_LIMIT)
     assert (old.requests, old.commands) == (young.requests, young.commands)
-    assert (young_books, old_ledger) == (young, old)
+    assert (young_ledger, old_ledger) == (young, old)
     if not reads_history:
         assert old.size_bytes <= 1.1 * young.size_bytes
 
@@ -153,14 +153,14 @@ async def test_a_turn_whose_past_is_summed_up_loads_and_costs_the_same_however_l
     spent: list[Counted] = []
     loaded: list[ClaimResult] = []
     for turns in (10, TURNS):
-        redis_process.ask("FLUSHALL")
+        redis_process.request("FLUSHALL")
         await job_with(real, item, None, turns=turns, reads_history=True)
         job = replace(a_job(), compacted=(1, turns - 1))
         read = await real.store.load(JOB_ID)
         assert read is not None
         await real.store.record(read, "m0", Changes(job=job), NOW_MS)
         before = redis_process.counted()
-        loaded.append(await handle(real, item, ASKS_FOR_TWO))
+        loaded.append(await handle(real, item, REQUESTS_TWO))
         spent.append(redis_process.counted().since(before))
     assert (spent[0].requests, spent[0].commands) == (spent[1].requests, spent[1].commands)
     assert spent[1].size_bytes <= 1.1 * spent[0].size_bytes
@@ -173,15 +173,15 @@ async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, red
     """One field for the job, its usage, and its slot state with the admission, one for each open work item."""
     item, record, _ = EVENTS["complete"]
     await job_with(real, item, record, turns=TURNS, reads_history=True)
-    assert redis_process.ask("HLEN", "baton:{job_a}:state") == 4
+    assert redis_process.request("HLEN", "baton:{job_a}:state") == 4
 
 
 @pytest.mark.parametrize(("want", "commands"), [("slot", 3), ("gone", 9)])
-async def test_a_word_costs_the_same_however_many_jobs_stand_in_line(
+async def test_an_update_costs_the_same_however_many_jobs_stand_in_line(
     real: Side, redis_process: RedisProcess, want: Want, commands: int
 ) -> None:
     """In commands and requests: it touches what it changes, and who is next."""
-    place = Place("tenant_a", "session_a", 5, NOW_MS)
+    place = QueuedJob("tenant_a", "session_a", 5, NOW_MS)
     for number in range(200):
         other = replace(place, session_id=f"session_{number}")
         await real.admission.slot_request(f"job_{number}", SlotState("slot", 1), other, NOW_MS)
@@ -198,10 +198,10 @@ async def test_accepting_a_job_costs_two_requests_and_at_most_fifteen_commands(
     real: Side, redis_process: RedisProcess
 ) -> None:
     """Its place in the slot table and in the list, and its creation; one more for the first job, which arms a sweep."""
-    first = Place("tenant_a", "session_of_another", 5, NOW_MS)
-    assert (await real.admission.slot_request("job_before", SlotState("slot", 0), first, NOW_MS)).sweep_at_ms
+    first = QueuedJob("tenant_a", "session_of_another", 5, NOW_MS)
+    assert (await real.admission.slot_request("job_before", SlotState("slot", 0), first, NOW_MS)).reconcile_at_ms
     before = redis_process.counted()
-    place = Place("tenant_a", "session_a", 5, NOW_MS)
+    place = QueuedJob("tenant_a", "session_a", 5, NOW_MS)
     slot_answer = await real.admission.slot_request(JOB_ID, SlotState("slot", 0), place, NOW_MS)
     assert slot_answer.slot
     await real.store.create(creation(a_job()), "m1", NOW_MS)
@@ -213,7 +213,7 @@ async def test_accepting_a_job_costs_two_requests_and_at_most_fifteen_commands(
 async def test_a_batch_of_a_text_costs_one_request_of_four_commands(real: Side, redis_process: RedisProcess) -> None:
     """However long the text is by then; the turn's COMMIT puts them in the job's usage ledger."""
     item = EVENTS["loop answers"][0]
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     await job_with(real, item, None, turns=0, reads_history=False)
     claim = claim_of(item, "m1")
     await real.store.claim(claim)

@@ -37,7 +37,7 @@ async def test_a_checkpoint_in_mid_work_is_counted(side: Side) -> None:
 async def test_counters_that_fail_are_not_in_the_way_of_a_commit(real: Side, redis_process: RedisProcess) -> None:
     """Here the key holds something else; what follows is recorded."""
     await real.store.create(creation(a_job()), "witness", NOW_MS)
-    redis_process.ask("SET", "baton:{figures}:sums", "not a hash")
+    redis_process.request("SET", "baton:{figures}:sums", "not a hash")
     changes = Changes(job=replace(a_job(), turn=7), counts={"a": 1})
     pending = (await real.store.commit(claim_of(first_item(), "m5"), changes, SPENT)).pending
     assert [item.kind for item in pending] == [ItemKind.SLOT_REQUEST]

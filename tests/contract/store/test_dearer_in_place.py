@@ -24,7 +24,7 @@ async def spent_on(side: Side, process: RedisProcess, agent: str) -> tuple[Count
 
     One job before it loads scripts and arms a sweep.
     """
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     await RealStage(side, CALLS, continuation="inline").play(agent, "job_before")
     stage = RealStage(side, CALLS, continuation="inline")
     before = process.counted()
@@ -38,11 +38,11 @@ async def spent_on(side: Side, process: RedisProcess, agent: str) -> tuple[Count
 
 def why_dearer(agent: str, spent: Counted, usage_ledger: Counted) -> str:
     """What is wrong with a job's cost; empty: nothing. Asks that were ready at the same time shared a request."""
-    asks, commands, most_requests, most_bytes = JOBS[agent]
-    if (usage_ledger.requests, spent.commands) != (asks, commands):
-        return f"{agent}: {usage_ledger.requests} asks, {spent.commands} commands; it was {asks} and {commands}"
+    requests, commands, most_requests, most_bytes = JOBS[agent]
+    if (usage_ledger.requests, spent.commands) != (requests, commands):
+        return f"{agent}: {usage_ledger.requests} asks, {spent.commands} commands; it was {requests} and {commands}"
     if spent.requests > most_requests:
-        return f"{agent}: {spent.requests} requests for {asks} asks; at most {most_requests}"
+        return f"{agent}: {spent.requests} requests for {requests} asks; at most {most_requests}"
     return f"{agent}: {spent.size_bytes} bytes; at most {most_bytes}" if spent.size_bytes > most_bytes else ""
 
 

@@ -12,13 +12,13 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    book_of,
     call_item,
     claim_of,
     creation,
     fan_out,
     first_item,
     record_of,
+    table_of,
 )
 from tests.contract.store.side import Side
 
@@ -38,7 +38,7 @@ def decision(number: int = 1) -> Signal:
     return Signal(f"evt_{number}", f'{{"ok":{{"decision":{number}}}}}', call_id=QUESTION.call_id)
 
 
-async def asked(side: Side) -> None:
+async def requested(side: Side) -> None:
     """A plan whose first step waits for a decision, and whose second comes after it."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     calls = (record_of(SUBJECT), record_of(NEXT))
@@ -57,10 +57,10 @@ async def relay_ids(side: Side) -> dict[str, str]:
 
 async def test_what_comes_after_a_call_waits_while_somebody_is_asked_about_it(side: Side) -> None:
     """The call itself has no work item then; a message or a sweep that asks for the next step finds nothing to do."""
-    await asked(side)
+    await requested(side)
     assert (await side.store.claim(claim_of(NEXT, "m9", after_ms=500_000))).verdict is Verdict.APPLIED
-    looked = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, book_of(JOB_ID))
-    assert NEXT.key not in {item.key for item in looked.stalled}
+    reconciled = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, table_of(JOB_ID))
+    assert NEXT.key not in {item.key for item in reconciled.stalled}
     again = replace(following(SUBJECT, ItemKind.CALL, NOW_MS, attempt=2), after="")
     assert (await side.store.commit(claim_of(QUESTION, "m3"), Changes(items=(again,)), SPENT)).applied
     assert await relay_ids(side) == {again.key: "m3", NEXT.key: ""}
@@ -69,11 +69,11 @@ async def test_what_comes_after_a_call_waits_while_somebody_is_asked_about_it(si
     assert await relay_ids(side) == {NEXT.key: "m4"}
 
 
-async def test_who_takes_a_decision_in_is_told_of_the_call(side: Side) -> None:
+async def test_who_takes_a_decision_in_is_informed_of_the_call(side: Side) -> None:
     """And of the steps that come after it, with the decision."""
-    await asked(side)
-    told = await side.store.signal(JOB_ID, "w1", decision(), NOW_MS + 1)
-    assert [(item.key, item.relay_id) for item in told.items] == [(QUESTION.key, "w1")]
+    await requested(side)
+    found = await side.store.signal(JOB_ID, "w1", decision(), NOW_MS + 1)
+    assert [(item.key, item.relay_id) for item in found.items] == [(QUESTION.key, "w1")]
     claim_result = await side.store.claim(claim_of(QUESTION, "w1", after_ms=2))
     assert claim_result.state is not None
     assert [record.id for record in claim_result.state.dependants] == [SUBJECT.call_id, NEXT.call_id]
@@ -86,9 +86,9 @@ async def test_of_decisions_at_once_one_counts(side: Side) -> None:
     question: WorkItem = replace(QUESTION, approval_of_call=call_item(0).call_id, not_before_ms=NOW_MS + 5)
     changes = Changes(items=(question,), calls=(record_of(question),))
     assert (await side.store.commit(claim_of(call_item(0)), changes, SPENT)).applied
-    told = [side.store.signal(JOB_ID, f"w{number}", decision(number), NOW_MS + 6) for number in range(1, 51)]
+    found = [side.store.signal(JOB_ID, f"w{number}", decision(number), NOW_MS + 6) for number in range(1, 51)]
     claim_result, answers = await asyncio.gather(
-        side.store.claim(claim_of(question, "timer", "o9", after_ms=6)), asyncio.gather(*told)
+        side.store.claim(claim_of(question, "timer", "o9", after_ms=6)), asyncio.gather(*found)
     )
     first = [number for number, answer in enumerate(answers, 1) if answer.signal_result is SignalResult.FIRST]
     assert claim_result.state is not None

@@ -21,7 +21,6 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    book_of,
     call_item,
     claim_of,
     creation,
@@ -30,6 +29,7 @@ from tests.contract.store.sample import (
     next_turn,
     record_of,
     slot_request_of,
+    table_of,
 )
 from tests.contract.store.side import Side
 
@@ -73,8 +73,8 @@ async def again(side: Side) -> None:
 
 async def as_a_callback(side: Side) -> None:
     """The queue has given up on m1."""
-    told = await side.store.undelivered(claim_of(first_item(), "cb1"), "m1")
-    assert [item.key for item in told.pending] == [call_item(0).key]
+    found = await side.store.undelivered(claim_of(first_item(), "cb1"), "m1")
+    assert [item.key for item in found.pending] == [call_item(0).key]
 
 
 async def as_a_callback_about_the_item(side: Side) -> None:
@@ -88,12 +88,12 @@ async def as_a_submission(side: Side) -> None:
     assert (created.new, [item.key for item in created.pending]) == (False, [call_item(0).key])
 
 
-async def as_a_repeated_fact(side: Side) -> None:
+async def as_a_repeated_command(side: Side) -> None:
     """The same message tells something from outside that is known already."""
     signal = Signal("evt_1", '{"ok":1}', event="paid")
     await side.store.signal(JOB_ID, "m9", signal, NOW_MS)
-    told = await side.store.signal(JOB_ID, "m1", signal, NOW_MS)
-    assert [item.key for item in told.items] == [call_item(0).key]
+    found = await side.store.signal(JOB_ID, "m1", signal, NOW_MS)
+    assert [item.key for item in found.items] == [call_item(0).key]
 
 
 async def as_a_busy_one(side: Side) -> None:
@@ -106,7 +106,7 @@ HOW = [
     as_a_callback,
     as_a_callback_about_the_item,
     as_a_submission,
-    as_a_repeated_fact,
+    as_a_repeated_command,
     as_a_busy_one,
 ]
 
@@ -133,7 +133,7 @@ async def test_all_that_it_holds_is_dispatched(side: Side) -> None:
     assert (last.applied, is_released(last)) == (True, True)
 
 
-async def test_who_is_not_told_of_it_goes_on_with_nothing_post_commit(side: Side) -> None:
+async def test_without_its_items_nothing_is_continued_post_commit(side: Side) -> None:
     """The answer was lost: what a repeated COMMIT is told no longer knows of the item that was dispatched."""
     await in_place(side)
     await again(side)
@@ -245,7 +245,7 @@ async def test_a_slot_request_that_is_taken_from_somebody_else_is_released(side:
     assert (is_released(done), [item.key for item in done.pending]) == (True, [first_item().key])
 
 
-async def test_who_goes_on_with_nothing_anyway_is_not_told(side: Side) -> None:
+async def test_an_invocation_that_continues_nothing_gets_no_items(side: Side) -> None:
     """It publishes what follows in any case."""
     await in_place(side)
     await again(side)
@@ -257,12 +257,12 @@ async def test_a_sweep_dispatches_what_stands_still(side: Side) -> None:
     """Who held it long ago may wake up, and its message has had its retries."""
     await in_place(side)
     late_ms = NOW_MS + CALL_MS + STALLED_AFTER_MS + 1
-    looked = await side.store.reconcile(JOB_ID, "sweep1", late_ms, STALLED_AFTER_MS, book_of(JOB_ID))
-    assert [(item.key, item.redelivered) for item in looked.stalled] == [(call_item(0).key, True)]
+    reconciled = await side.store.reconcile(JOB_ID, "sweep1", late_ms, STALLED_AFTER_MS, table_of(JOB_ID))
+    assert [(item.key, item.redelivered) for item in reconciled.stalled] == [(call_item(0).key, True)]
     assert is_released(await committed(side))
 
 
-async def test_a_fact_that_is_recorded_again_dispatches_what_it_carries(side: Side) -> None:
+async def test_a_command_that_is_recorded_again_dispatches_what_it_guarantees(side: Side) -> None:
     """A job that was let run again goes on in place by the message that told so."""
     await in_place(side)
     loaded = await side.store.load(JOB_ID)
@@ -283,6 +283,6 @@ async def test_a_slot_that_is_given_anew_brings_what_somebody_works_on(
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
     await side.store.record(loaded, "m3", replace(again, job=loaded.job), NOW_MS)
-    told = await side.store.commit(claim_of(slot_request, "m3", "o3"), Changes(admitted=True), SPENT, continuation)
-    assert [(item.key, item.redelivered) for item in told.pending] == [(call_item(0).key, True)]
+    found = await side.store.commit(claim_of(slot_request, "m3", "o3"), Changes(admitted=True), SPENT, continuation)
+    assert [(item.key, item.redelivered) for item in found.pending] == [(call_item(0).key, True)]
     assert is_released(await committed(side))

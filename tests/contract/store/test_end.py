@@ -11,7 +11,6 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    book_of,
     call_item,
     claim_of,
     complete_item,
@@ -21,6 +20,7 @@ from tests.contract.store.sample import (
     next_turn,
     record_of,
     slot_request_of,
+    table_of,
 )
 from tests.contract.store.side import RETENTION_MS, Side
 
@@ -32,7 +32,7 @@ END = Changes(job=ENDED, parts=('{"type":"finish"}',), ends=True)
 
 def expiry_ms(process: RedisProcess) -> dict[str, int]:
     """Every key of the server, and in how many milliseconds it goes; -1: never."""
-    return {key: process.ask("PTTL", key) for key in process.ask("KEYS", "*")}
+    return {key: process.request("PTTL", key) for key in process.request("KEYS", "*")}
 
 
 async def test_the_end_takes_all_items_of_the_job(side: Side) -> None:
@@ -73,7 +73,7 @@ async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisPro
     await real.store.commit(claim_of(items[0], "m2"), changes, SPENT)
     await real.store.append(claim_of(items[1], "m3"), 1, ["{}"])
     await real.store.undelivered(claim_of(items[1], "m4"), "m1")
-    await real.store.reconcile(JOB_ID, "m5", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
+    await real.store.reconcile(JOB_ID, "m5", NOW_MS + 100_000, 60_000, table_of(JOB_ID))
     found = expiry_ms(redis_process)
     assert len(found) == 4
     assert set(found.values()) == {-1}
@@ -102,7 +102,7 @@ async def test_what_comes_after_the_end_leaves_no_key_that_stays(real: Side, red
     await real.store.create(creation(a_job()), "witness2", NOW_MS)
     await real.store.undelivered(claim_of(first_item(), "m4"), "m1")
     await real.store.append(claim_of(first_item()), 1, ["{}"])
-    await real.store.reconcile(JOB_ID, "m5", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
+    await real.store.reconcile(JOB_ID, "m5", NOW_MS + 100_000, 60_000, table_of(JOB_ID))
     found = expiry_ms(redis_process)
     assert set(found) == before
     assert all(left_ms > 0 for left_ms in found.values()), found

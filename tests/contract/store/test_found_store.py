@@ -51,19 +51,19 @@ async def test_a_position_larger_than_any_has_no_parts(side: Side, after: int) -
 
 
 @pytest.mark.bridge
-async def test_the_books_of_the_last_event_agree_with_the_server(real: Side, redis_process: RedisProcess) -> None:
+async def test_the_ledger_of_the_last_event_agrees_with_the_server(real: Side, redis_process: RedisProcess) -> None:
     """The expiries of the end are commands, too."""
     spent, usage_ledger = await measured(real, redis_process, "loop answers", turns=0, reads_history=True)
     assert usage_ledger == spent
 
 
 @pytest.mark.bridge
-async def test_a_turn_that_asks_for_an_unknown_tool_costs_at_most_twelve_commands(
+async def test_a_turn_that_requests_an_unknown_tool_costs_at_most_twelve_commands(
     real: Side, redis_process: RedisProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """13 now, with history: the refused call's result is a write more."""
     item, record, _ = EVENTS["loop asks"]
-    asks = ModelAnswered("", (Wanted("tool_a", {}), Wanted("none", {}, Failure("unknown_tool", "no such tool"))))
-    monkeypatch.setitem(EVENTS, "loop asks", (item, record, asks))
+    requests = ModelAnswered("", (Wanted("tool_a", {}), Wanted("none", {}, Failure("unknown_tool", "no such tool"))))
+    monkeypatch.setitem(EVENTS, "loop asks", (item, record, requests))
     spent, _ = await measured(real, redis_process, "loop asks", turns=0, reads_history=True)
     assert spent.commands <= 12

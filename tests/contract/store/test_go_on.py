@@ -44,7 +44,7 @@ async def created(side: Side, *, isolated: bool = False) -> None:
     assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.GRANTED
 
 
-async def test_what_follows_is_claimed_and_told_as_begin_tells_it(side: Side) -> None:
+async def test_what_follows_is_claimed_and_sent_as_begin_sends_it(side: Side) -> None:
     """The record comes with the work item; nothing else is carried."""
     await created(side)
     done = await side.store.commit(claim_of(first_item()), approval_of_call(2), SPENT, room())
@@ -58,7 +58,7 @@ async def test_what_follows_is_claimed_and_told_as_begin_tells_it(side: Side) ->
     assert again.state == states[0]
 
 
-async def test_a_turn_is_told_what_was_said(side: Side) -> None:
+async def test_a_turn_is_given_its_history(side: Side) -> None:
     """The last call of a turn claims the next turn, with the whole conversation and its limits."""
     await created(side)
     await side.store.commit(claim_of(first_item()), approval_of_call(1), SPENT, room())
@@ -71,7 +71,7 @@ async def test_a_turn_is_told_what_was_said(side: Side) -> None:
     assert claim_result.history.results == {call_item(0).call_id: {"ok": 1}}
 
 
-async def test_what_the_invocation_has_in_hand_is_not_told_to_it(side: Side) -> None:
+async def test_what_the_invocation_has_in_hand_is_not_given_to_it(side: Side) -> None:
     """Its other work items go on at the same time: their answers would grow with each other."""
     await created(side)
     await side.store.commit(claim_of(first_item()), approval_of_call(3), SPENT, room())

@@ -91,7 +91,7 @@ async def run(operation: Operation, side: Side) -> Any:
 
 async def compare(process: RedisProcess, steps: Sequence[tuple[Operation, Operation | None, bool]]) -> None:
     """Do all of them, by one process and the other in turn."""
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     processes = Processes(process)
     try:
         for first, second, lost in steps:

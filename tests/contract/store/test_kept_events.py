@@ -8,7 +8,7 @@ from baton.engine.commit.answers import Signal
 from baton.engine.effects import Changes
 from baton.storage.ports.all_jobs import KeptEvents
 from baton.storage.redis import keys
-from baton.storage.redis.totals import JOBS_LOOKED_AT, RedisKeptEvents
+from baton.storage.redis.totals import JOBS_READ, RedisKeptEvents
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out
 from tests.contract.store.side import RETENTION_MS, Side, connection_to, fake_side, side_over
@@ -43,7 +43,7 @@ async def world(request: pytest.FixtureRequest, redis_process: RedisProcess) -> 
         assert isinstance(side.store, FakeStore)
         yield World(side, FakeKeptEvents(side.store))
         return
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         yield World(side_over(connection), RedisKeptEvents(connection, RETENTION_MS))
@@ -72,15 +72,15 @@ async def test_what_a_job_has_taken_or_lost_is_given_back(world: World) -> None:
 
 async def test_jobs_are_looked_at_some_at_a_time(redis_process: RedisProcess) -> None:
     """The rest by the next ones that meet the quota; the key expires with the data of jobs."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         kept = RedisKeptEvents(connection, RETENTION_MS)
-        for n in range(JOBS_LOOKED_AT + 50):
+        for n in range(JOBS_READ + 50):
             await kept.add("acme", f"job_{n}")
         assert 50 <= await kept.recount("acme") <= 51  # the total is a field, too
         assert await kept.recount("acme") == 0
-        assert redis_process.ask("HLEN", keys.kept_events_key("acme")) == 1
-        assert 0 < redis_process.ask("PTTL", keys.kept_events_key("acme")) <= RETENTION_MS
+        assert redis_process.request("HLEN", keys.kept_events_key("acme")) == 1
+        assert 0 < redis_process.request("PTTL", keys.kept_events_key("acme")) <= RETENTION_MS
     finally:
         await connection.close()

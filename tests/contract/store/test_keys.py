@@ -7,7 +7,7 @@ import re
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import Place, SlotState
+from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.answers import Recorded, Signal
 from baton.engine.effects import Changes, Report
 from baton.engine.transitions import JobStatus
@@ -18,7 +18,6 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    book_of,
     claim_of,
     complete_item,
     creation,
@@ -26,6 +25,7 @@ from tests.contract.store.sample import (
     first_item,
     next_turn,
     record_of,
+    table_of,
 )
 from tests.contract.store.side import Side
 from tests.contract.store.test_signals import wait_item
@@ -36,9 +36,9 @@ _TAG = re.compile(r"\{([^}]*)\}")
 async def every_script(side: Side) -> None:
     """Each script at least once, each of its branches that touches a key."""
     child = a_job(f"{JOB_ID}.1")
-    place = Place("tenant_a", "session_a", 5, NOW_MS)
+    place = QueuedJob("tenant_a", "session_a", 5, NOW_MS)
     await side.admission.slot_request(JOB_ID, SlotState("slot", 0), place, NOW_MS)
-    await side.admission.sweep(NOW_MS + 60_000, NOW_MS + 60_000)
+    await side.admission.reconcile(NOW_MS + 60_000, NOW_MS + 60_000)
     await side.admission.leave([(JOB_ID, 0)])
     items = await fan_out(side, 2)
     await side.store.create(creation(child), "m1", NOW_MS)
@@ -47,7 +47,7 @@ async def every_script(side: Side) -> None:
     await side.store.claim(claim)
     await side.store.append(claim, 1, ["{}"])
     await side.store.undelivered(claim_of(items[0], "cb1"), "m2")
-    await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 100_000_000, 60_000, book_of(JOB_ID))
+    await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 100_000_000, 60_000, table_of(JOB_ID))
     everything = Changes(
         job=a_job(),
         items=(complete_item(0),),

@@ -17,7 +17,7 @@ def where(
     request: pytest.FixtureRequest, redis_process: RedisProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[str, ...]:
     """A deployment that the environment names, and a local stack that runs, described by its folder."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     if request.param == "environment":
         monkeypatch.setenv("UPSTASH_REDIS_REST_URL", redis_process.url)
         monkeypatch.setenv("UPSTASH_REDIS_REST_TOKEN", TOKEN)
@@ -50,14 +50,14 @@ def test_a_key_is_made_listed_and_revoked(where: tuple[str, ...], redis_process:
     assert (row["label"], row["lastUsed"]) == ("laptop", "never")
     assert key.startswith(row["prefix"])
     assert len(row["prefix"]) < 20
-    stored = str(redis_process.ask("HGETALL", "baton:{keys}:api"))
+    stored = str(redis_process.request("HGETALL", "baton:{keys}:api"))
     assert digest in stored
     assert key not in stored
     assert "laptop" in run("list", *where).output
     revoked = run("revoke", digest[:12], *where)
     assert "within 30 s" in revoked.output
     assert listed(where) == []
-    entries = [json.loads(row[1][1]) for row in redis_process.ask("XRANGE", "baton:{audit}:log", "-", "+")]
+    entries = [json.loads(row[1][1]) for row in redis_process.request("XRANGE", "baton:{audit}:log", "-", "+")]
     assert [(entry["action"], entry["target"]) for entry in entries] == [
         ("keys create", digest[:12]),
         ("keys revoke", digest[:12]),

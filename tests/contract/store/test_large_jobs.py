@@ -38,7 +38,7 @@ def _within(answer: Any) -> Any:
 
 async def test_a_job_with_twelve_results_of_nearly_a_megabyte_is_read(redis_process: RedisProcess) -> None:
     """In several requests, each of which the store answers."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = Narrow(redis_process.settings())
     try:
         side = side_over(connection)

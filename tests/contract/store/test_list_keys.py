@@ -42,18 +42,18 @@ async def lives(side: Side, number: int) -> None:
 async def pages(side: Side, query: Query, limit: int) -> list[str]:
     """All jobs that a query finds, page by page, as cursors go on."""
     found: list[str] = []
-    position, looks = "", 0
-    while not looks or position:
+    position, checks = "", 0
+    while not checks or position:
         scanned = await side.listing.scan(query, position, limit)
         assert not scanned.next or not position or scanned.next < position
         found += [one.job_id for one in scanned.found]
-        position, looks = scanned.next, looks + 1
+        position, checks = scanned.next, checks + 1
     return found
 
 
 async def sizes(process: RedisProcess) -> dict[str, int]:
     """How many members each key of the list has."""
-    names = process.ask("KEYS", "baton:list:*")
+    names = process.request("KEYS", "baton:list:*")
     connection = connection_to(process)
     try:
         counts = await connection.pipeline(*(["ZCARD", name] for name in names))
@@ -81,7 +81,7 @@ async def test_every_job_is_on_its_page_and_no_key_has_them_all(
 ) -> None:
     """Newest first, none doubled; a third of them was written by a version before."""
     old = [member for number in range(2, JOBS, 3) for member in members(row(number))]
-    redis_process.ask("ZADD", keys.ADMISSION_LISTING, *(text for member in old for text in ("0", member)))
+    redis_process.request("ZADD", keys.ADMISSION_LISTING, *(text for member in old for text in ("0", member)))
     for number in range(JOBS):
         if number % 3 != 2:
             await lives(side, number)
@@ -102,12 +102,12 @@ async def test_pruning_leaves_nothing_of_jobs_that_are_gone(side: Side, redis_pr
         await lives(side, number)
     await side.listing.add(Row("job_0001.c1", NOW_MS + STEP_MS, "tenant_1", "session_1", "agent"))
     old = [text for member in members(row(JOBS)) for text in ("0", member)]
-    redis_process.ask("ZADD", keys.ADMISSION_LISTING, *old)
+    redis_process.request("ZADD", keys.ADMISSION_LISTING, *old)
     clock = FakeClock()
     clock.ms = NOW_MS + 2 * JOBS * STEP_MS
     pruning = Pruning(side.listing, side.reader, Stage().container.emitter, clock, STEP_MS)
     assert await pruning.prune() == JOBS + 1
-    assert redis_process.ask("KEYS", "baton:*") == []
+    assert redis_process.request("KEYS", "baton:*") == []
 
 
 async def test_a_session_keeps_its_newest_jobs(

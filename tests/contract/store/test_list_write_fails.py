@@ -20,13 +20,13 @@ async def test_jobs_run_and_no_slot_leaks_while_the_list_takes_no_row(
         row = Row("job_0", stage.clock.now_ms(), "acme", "session-job_0", "in-a-row")
         broken = {keys.list_key(place_of(member).key) for member in members(row)}
         for key in broken:
-            redis_process.ask("SET", key, "takes no row")
+            redis_process.request("SET", key, "takes no row")
         for number in range(5):  # more than there are slots
             await stage.play("in-a-row", f"job_{number}")
             assert (await stage.ports.reader.jobs([f"job_{number}"]))[f"job_{number}"].job.status is JobStatus.COMPLETED
         assert (await side.admission_control.state()).active == 0
         assert (await side.counters.sums())[LIST_GAPS] >= 5
         assert "job_4 is missing from a list of jobs" in caplog.text
-        redis_process.ask("DEL", *broken)
+        redis_process.request("DEL", *broken)
         await stage.play("in-a-row", "job_9")
         assert [one.job_id for one in (await side.listing.scan(Query(), "", 10)).found] == ["job_9"]

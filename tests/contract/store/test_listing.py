@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import End, row_of
 from baton.engine.all_jobs.job_list import Query
-from baton.engine.all_jobs.slots import Place
+from baton.engine.all_jobs.slots import QueuedJob
 from baton.storage.ports.all_jobs import Scanned
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
@@ -23,7 +23,7 @@ async def listed(side: Side, job_id: str, *, end: str = "", **place: str) -> Non
     """A job says something; its number is when it was created."""
     number = int("".join(letter for letter in job_id if letter.isdigit()) or 0)
     tenant, session, agent = (place.get(name, default) for name, default in DEFAULTS.items())
-    where = Place(tenant, session, 5, NOW_MS + number, agent)
+    where = QueuedJob(tenant, session, 5, NOW_MS + number, agent)
     await side.listing.add(row_of(job_id, where, replace(DONE, status=end) if end else None))
 
 
@@ -35,7 +35,7 @@ async def names(side: Side, query: Query, before: str = "", limit: int = LIMIT) 
     return [one.job_id for one in (await side.listing.scan(query, before, limit)).found]
 
 
-async def test_jobs_are_listed_newest_first_from_their_first_word_on(side: Side) -> None:
+async def test_jobs_are_listed_newest_first_from_their_first_update_on(side: Side) -> None:
     """Each once, however often it speaks; nothing is left out."""
     for job_id in ("j2", "j1", "j3", "j1"):
         await listed(side, job_id)
@@ -103,12 +103,12 @@ async def test_a_rare_job_is_found_by_going_on(side: Side) -> None:
     await listed(side, "j1", agent="rare")
     for number in range(2, 7):
         await listed(side, f"j{number}")
-    query, position, looks = Query(agent="rare"), "", list[int]()
-    while not looks or position:
+    query, position, checks = Query(agent="rare"), "", list[int]()
+    while not checks or position:
         scanned = await side.listing.scan(query, position, 2)
-        looks.append(len(scanned.found))
+        checks.append(len(scanned.found))
         position = scanned.next
-    assert looks == [0, 0, 1, 0]
+    assert checks == [0, 0, 1, 0]
 
 
 async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -> None:
@@ -168,7 +168,7 @@ JOBS = st.tuples(st.integers(1, 30), st.sampled_from("tu"), st.sampled_from("sr"
     jobs=st.lists(JOBS, max_size=25), limit=st.integers(1, 5), ended=st.booleans(), tenant=st.sampled_from(["", "t"])
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_the_list_in_memory_and_the_real_one_say_the_same(
+def test_the_list_in_memory_and_the_real_one_agree(
     redis_process: RedisProcess, jobs: list[tuple[int, str, str, str, bool]], limit: int, ended: bool, tenant: str
 ) -> None:
     """Page by page."""

@@ -22,7 +22,7 @@ async def cache(request: pytest.FixtureRequest) -> AsyncIterator[ModelCache]:
         return
     server: RedisProcess = request.getfixturevalue("redis_server")
     process = server.over(request.param)
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     connection = connection_to(process)
     try:
         yield RedisModelCache(connection)
@@ -52,7 +52,7 @@ async def test_a_later_text_replaces_the_one_before(cache: ModelCache) -> None:
 @pytest.mark.bridge
 async def test_redis_forgets_it_by_itself_and_is_asked_once_for_each(redis_process: RedisProcess) -> None:
     """One request and one command to look, one to keep; the expiry comes with the text."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         cache = RedisModelCache(connection)
@@ -63,8 +63,8 @@ async def test_redis_forgets_it_by_itself_and_is_asked_once_for_each(redis_proce
     finally:
         await connection.close()
     assert (spent.requests, spent.commands) == (2, 2)
-    [key] = redis_process.ask("KEYS", "*")
-    assert 55 <= redis_process.ask("TTL", key) <= 60
+    [key] = redis_process.request("KEYS", "*")
+    assert 55 <= redis_process.request("TTL", key) <= 60
 
 
 async def test_the_fake_forgets_by_its_clock() -> None:

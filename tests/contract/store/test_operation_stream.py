@@ -18,7 +18,7 @@ MOST = 200
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
     """A connection to an emptied server."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     made = connection_to(redis_process)
     yield made
     await made.close()

@@ -25,8 +25,8 @@ async def race(side: Side, rivals: tuple[Store, Store]) -> None:
             *(store.commit(claim, changes, SPENT) for store, claim in zip(rivals, claims, strict=True))
         )
         assert sorted(done.applied for done in committed) == [False, True]
-    told = (await side.reader.parts("job_a", 1)).parts
-    assert told == tuple(item.key for item in items)
+    answers = (await side.reader.parts("job_a", 1)).parts
+    assert answers == tuple(item.key for item in items)
 
 
 async def test_of_two_rivals_one_gets_each_item_and_one_commits_it(side: Side) -> None:
@@ -44,7 +44,7 @@ async def test_of_two_processes_one_gets_each_item_and_one_commits_it(real: Side
         await two.close()
 
 
-async def test_whoever_commits_first_among_many_wins(side: Side) -> None:
+async def test_the_one_that_commits_first_among_many_wins(side: Side) -> None:
     """Ten takers of one work item whose leases have all run out."""
     [item] = await fan_out(side, 1)
     claims = [claim_of(item, f"m{n}", f"o{n}", after_ms=n * LEASE_MS) for n in range(10)]

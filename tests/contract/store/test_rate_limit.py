@@ -18,7 +18,7 @@ PER_MINUTE = 6  # a token each 10 s: none comes while a test runs
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
     """To an emptied server."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     made = connection_to(redis_process)
     try:
         yield made
@@ -49,8 +49,8 @@ async def test_a_token_costs_one_request_and_who_has_to_wait_costs_none(
     before = redis_process.counted()
     assert await limit.wait_seconds("a") > 0
     assert redis_process.counted().since(before).requests == 0
-    assert redis_process.ask("KEYS", "*") == ["baton:rate:a"]
-    assert 0 < redis_process.ask("TTL", "baton:rate:a") <= 60
+    assert redis_process.request("KEYS", "*") == ["baton:rate:a"]
+    assert 0 < redis_process.request("TTL", "baton:rate:a") <= 60
 
 
 async def test_a_store_that_does_not_answer_is_a_store_error() -> None:

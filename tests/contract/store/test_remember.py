@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import Entry
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.commit.answers import Verdict
 from baton.engine.decide import decide
 from baton.engine.effects import Changes
@@ -46,7 +46,7 @@ async def test_an_ended_job_keeps_this_item_and_its_last_slot_request(side: Side
     assert snapshot.job.remembers
 
 
-async def test_who_claims_it_is_told_what_the_job_was_asked(side: Side) -> None:
+async def test_its_claim_has_the_task_of_the_job(side: Side) -> None:
     """And nothing more; it needs no slot."""
     await ended(side)
     claim_result = await side.store.claim(claim_of(REMEMBER, "m2", "o2"))
@@ -59,19 +59,19 @@ async def test_who_claims_it_is_told_what_the_job_was_asked(side: Side) -> None:
     assert busy.verdict is Verdict.BUSY
 
 
-async def test_the_sweep_redrives_it_and_keeps_the_job_in_the_book_until_then(side: Side) -> None:
+async def test_the_sweep_redrives_it_and_keeps_the_job_in_the_slot_table_until_then(side: Side) -> None:
     """Else nobody would look for it any more."""
     pending = await ended(side)
     [slot_request] = [item for item in pending if item.kind is ItemKind.SLOT_REQUEST]
     slot_answer = claim_of(slot_request, "m2", "o2")
     await side.store.claim(slot_answer)
     await side.store.commit(slot_answer, Changes(admitted=True), SPENT)
-    slot_table = {JOB_ID: Entry("tenant_a", "session_a", 5, NOW_MS, epoch=slot_request.attempt, want="gone")}
+    slot_table = {JOB_ID: QueueEntry("tenant_a", "session_a", 5, NOW_MS, epoch=slot_request.attempt, want="gone")}
     later_ms = NOW_MS + LEASE_MS
-    looked = await side.store.reconcile(JOB_ID, "sweep", later_ms, 60_000, slot_table)
-    assert ([item.key for item in looked.stalled], looked.ended) == ([REMEMBER.key], ())
+    found = await side.store.reconcile(JOB_ID, "sweep", later_ms, 60_000, slot_table)
+    assert ([item.key for item in found.stalled], found.ended) == ([REMEMBER.key], ())
     claim = claim_of(REMEMBER, "sweep", "o3", after_ms=LEASE_MS)
     await side.store.claim(claim)
     await side.store.commit(claim, Changes(), SPENT)
-    looked = await side.store.reconcile(JOB_ID, "sweep2", later_ms, 60_000, slot_table)
-    assert (looked.stalled, looked.ended) == ((), (JOB_ID,))
+    found = await side.store.reconcile(JOB_ID, "sweep2", later_ms, 60_000, slot_table)
+    assert (found.stalled, found.ended) == ((), (JOB_ID,))

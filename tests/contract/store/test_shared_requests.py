@@ -18,17 +18,17 @@ TEXT = counted("return {redis.call('INCR', KEYS[1]), ARGV[1]}")
 @pytest.fixture(params=["httpx", "httptools"])
 async def connection(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
     """To the emptied server."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     http: Literal["httpx", "httptools"] = request.param
     made = RedisConnection(replace(redis_process.settings(), http_transport=http))
     yield made
     await made.close()
 
 
-async def test_many_askers_at_once_get_each_its_own_answer(connection: RedisConnection) -> None:
+async def test_many_callers_at_once_get_each_its_own_answer(connection: RedisConnection) -> None:
     """Rounds of scripts, plain commands and errors among them; each script ran once."""
 
-    async def asker(number: int) -> None:
+    async def caller(number: int) -> None:
         for turn in range(5):
             assert await connection.run(TEXT, [f"{{k{number}}}:n"], [f"é{number}-{turn}"]) == [
                 turn + 1,
@@ -42,7 +42,7 @@ async def test_many_askers_at_once_get_each_its_own_answer(connection: RedisConn
                 str(turn + 1),
             ]
 
-    await asyncio.gather(*[asker(number) for number in range(100)])
+    await asyncio.gather(*[caller(number) for number in range(100)])
 
 
 async def test_a_store_that_forgot_every_script_runs_each_once(
@@ -52,7 +52,7 @@ async def test_a_store_that_forgot_every_script_runs_each_once(
     stop = asyncio.Event()
     counts: list[int] = []
 
-    async def asker(number: int) -> None:
+    async def caller(number: int) -> None:
         count = 0
         while not stop.is_set():
             count += 1
@@ -63,12 +63,12 @@ async def test_a_store_that_forgot_every_script_runs_each_once(
         assert await connection.execute("GET", f"{{k{number}}}:beside") == str(count)
         counts.append(count)
 
-    askers = [asyncio.ensure_future(asker(number)) for number in range(20)]
+    callers = [asyncio.ensure_future(caller(number)) for number in range(20)]
     for _ in range(5):
         await asyncio.sleep(0.05)
-        await asyncio.to_thread(redis_process.ask, "SCRIPT", "FLUSH")
+        await asyncio.to_thread(redis_process.request, "SCRIPT", "FLUSH")
     stop.set()
-    await asyncio.gather(*askers)
+    await asyncio.gather(*callers)
     assert min(counts) > 1
 
 

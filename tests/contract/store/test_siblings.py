@@ -49,7 +49,7 @@ def _returns(item: WorkItem) -> Changes:
 
 async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted, Counted]:
     """What it takes to begin, and to end, so many calls at the same time, each in a process of its own."""
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     connections = [OneSlot(process.settings()) for _ in range(count)]
     stores = [TreeStore(connection, RETENTION_MS) for connection in connections]
     items = [call_item(position) for position in range(count)]
@@ -63,10 +63,10 @@ async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted
     assert [each.verdict for each in claim_result] == count * [Verdict.GRANTED]
     between = process.counted()
 
-    asked = [
+    requested = [
         store.commit(claim, _returns(item), SPENT) for store, claim, item in zip(stores, claims, items, strict=True)
     ]
-    answers = await asyncio.gather(*asked)
+    answers = await asyncio.gather(*requested)
     costs = between.since(at_first), process.counted().since(between)
     assert all(answer.applied for answer in answers)
     assert [item.key for answer in answers for item in answer.pending] == [next_turn().item.key]
@@ -117,13 +117,13 @@ def steps(draw: st.DrawFn) -> Operation:
     way = draw(st.sampled_from(["begin", "begin", "commit", "commit", "renew", "append"]))
     changes = draw(st.sampled_from(_ways(item)))
     until_ms = claim.lease_until_ms + LEASE_MS
-    asks = {
+    requests = {
         "begin": lambda side: side.store.claim(claim),
         "commit": lambda side: side.store.commit(claim, changes, SPENT),
         "renew": lambda side: side.store.renew([claim], until_ms),
         "append": lambda side: side.store.append(claim, number, ["said"], ""),
     }
-    return Operation(f"{way} {claim} {changes if way == 'commit' else ''}", asks[way])
+    return Operation(f"{way} {claim} {changes if way == 'commit' else ''}", requests[way])
 
 
 def _begins(claim: Claim) -> Operation:
@@ -135,7 +135,7 @@ def _ends(item: WorkItem) -> Operation:
     return Operation(f"end {item.position}", lambda side: side.store.commit(claim, _returns(item), SPENT))
 
 
-def _asked(count: int) -> list[Operation]:
+def _requested(count: int) -> list[Operation]:
     """A turn that asks for calls, each begun by a process of its own."""
     turn, claims = (
         claim_of(first_item()),
@@ -158,10 +158,10 @@ def _timeless(read: Any) -> Any:
 
 async def compare(process: RedisProcess, drawn: Sequence[tuple[Operation, Operation | None, bool]]) -> None:
     """Do all of them, by one process and the other in turn, and by the rule alone."""
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     processes = Processes(process)
     try:
-        for first, second, lost in [*((each, None, False) for each in _asked(3)), *drawn]:
+        for first, second, lost in [*((each, None, False) for each in _requested(3)), *drawn]:
             await processes.both(first, second, lost=lost)
             processes.connections.reverse()
             processes.sides.reverse()
@@ -183,10 +183,10 @@ def test_steps_of_several_calls_come_out_as_by_the_rule(
 
 async def test_the_last_of_two_that_end_at_the_same_time_goes_on(redis_process: RedisProcess) -> None:
     """Each of them has seen the other one still at work."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     processes = Processes(redis_process)
     first, second = map(_ends, _CALLS[:2])
-    for operation in _asked(2)[:-1]:
+    for operation in _requested(2)[:-1]:
         await run(operation, processes.sides[0])
         await run(operation, processes.fake)
     late = TreeStore(processes.connections[1], RETENTION_MS)  # which reads the tree as it is now

@@ -36,17 +36,17 @@ async def waiting(side: Side, *items: WorkItem) -> None:
         assert (await side.store.commit(claim_of(call, f"call{call.position}"), Changes(items=(item,)), SPENT)).applied
 
 
-def outcome_of(position: int, text: str = '{"ok":7}', fact_id: str = "evt_9") -> Signal:
+def outcome_of(position: int, text: str = '{"ok":7}', command_id: str = "evt_9") -> Signal:
     """An outcome of one call."""
-    return Signal(fact_id, text, call_id=call_item(position).call_id)
+    return Signal(command_id, text, call_id=call_item(position).call_id)
 
 
 async def test_an_outcome_wakes_its_wait_and_the_first_stays(side: Side) -> None:
     """Whoever tells it carries the wait from then on; the other one is untouched."""
     await waiting(side, wait_item(0), wait_item(1))
-    told = await side.store.signal(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)
-    assert told.signal_result is SignalResult.FIRST
-    assert [(item.key, item.relay_id, item.not_before_ms) for item in told.items] == [(wait_item(0).key, "w1", 0)]
+    found = await side.store.signal(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)
+    assert found.signal_result is SignalResult.FIRST
+    assert [(item.key, item.relay_id, item.not_before_ms) for item in found.items] == [(wait_item(0).key, "w1", 0)]
     assert (await side.store.signal(JOB_ID, "w1", outcome_of(0), NOW_MS + 2)).signal_result is SignalResult.AGAIN
     assert (
         await side.store.signal(JOB_ID, "w2", outcome_of(0, '{"ok":8}'), NOW_MS + 2)
@@ -98,8 +98,8 @@ async def test_an_outcome_of_a_call_that_was_never_made_is_none_of_the_next_run(
 async def test_an_event_ends_the_first_wait_for_it_and_counts_once(side: Side) -> None:
     """A second telling of the same event changes nothing."""
     await waiting(side, wait_item(0, "paid"), wait_item(1, "paid"))
-    told = await side.store.signal(JOB_ID, "w1", PAID, NOW_MS + 1)
-    assert [item.key for item in told.items] == [wait_item(0).key]
+    found = await side.store.signal(JOB_ID, "w1", PAID, NOW_MS + 1)
+    assert [item.key for item in found.items] == [wait_item(0).key]
     again = await side.store.signal(JOB_ID, "w1", PAID, NOW_MS + 2)
     assert (again.signal_result, [item.key for item in again.items]) == (SignalResult.AGAIN, [wait_item(0).key])
     assert (await side.store.claim(claim_of(wait_item(1), "m5"))).verdict is Verdict.EARLY
@@ -115,5 +115,5 @@ async def test_what_nobody_knows_is_unknown_and_what_has_ended_is_ended(side: Si
     assert loaded is not None
     ended = structs.replace(a_job(), status=JobStatus.COMPLETED)
     await side.store.record(loaded, "w2", Changes(job=ended, ends=True), NOW_MS)
-    told = await side.store.signal(JOB_ID, "w3", outcome_of(0), NOW_MS + 1)
-    assert (told.signal_result, told.items) == (SignalResult.ENDED, ())
+    found = await side.store.signal(JOB_ID, "w3", outcome_of(0), NOW_MS + 1)
+    assert (found.signal_result, found.items) == (SignalResult.ENDED, ())

@@ -42,7 +42,7 @@ class Watched(RedisConnection):
 @pytest.fixture
 async def watched(redis_process: RedisProcess) -> AsyncIterator[Watched]:
     """The connection, on an empty store."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = Watched(redis_process)
     try:
         yield connection
@@ -81,23 +81,23 @@ async def test_each_event_says_what_the_store_counted_for_it(watched: Watched, c
     await stage.play("in-a-row")
     events, usage_ledger = await used_of(stage)
     assert [counted(used) for used in events[1:]] == watched.events[1:]
-    in_books = Counted(usage_ledger.redis_requests, usage_ledger.redis_commands, usage_ledger.redis_bytes)
+    in_ledger = Counted(usage_ledger.redis_requests, usage_ledger.redis_commands, usage_ledger.redis_bytes)
     shared = Counted(1, 0, 0)  # by the creation and its slot request, and counted for each
-    assert in_books == sum_of([*watched.events, *watched.besides, shared])
+    assert in_ledger == sum_of([*watched.events, *watched.besides, shared])
 
 
 @pytest.mark.parametrize("continuation", ["queue", "inline"])
 async def test_what_the_queue_took_is_an_events_that_it_brought(watched: Watched, continuation: Continuation) -> None:
     """In place the first one of a delivery has it; memory and real store say the same."""
-    said: list[list[tuple[int, int, int]]] = []
+    shown: list[list[tuple[int, int, int]]] = []
     for side in (side_over(watched), fake_side()):
         stage = RealStage(side, 3, continuation=continuation)
         await stage.play("in-a-row")
         events, usage_ledger = await used_of(stage)
         taken = [(used.get("messages", 0), used.get("deliveries", 0), used["redisRequests"]) for used in events]
-        said.append(taken)
+        shown.append(taken)
         assert sum(messages for messages, _, _ in taken) <= usage_ledger.messages
-    with_slot_request, without = said  # the fake's admission costs nothing
+    with_slot_request, without = shown  # the fake's admission costs nothing
     assert with_slot_request[0] == (*without[0][:2], without[0][2] + 1)
     assert with_slot_request[1:] == without[1:]
 

@@ -12,7 +12,6 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    book_of,
     by_key,
     call_item,
     claim_of,
@@ -21,6 +20,7 @@ from tests.contract.store.sample import (
     first_item,
     next_turn,
     record_of,
+    table_of,
 )
 from tests.contract.store.side import Side
 
@@ -52,15 +52,15 @@ async def test_a_step_is_due_when_the_last_one_before_it_is_over(side: Side) -> 
     await planned(side)
     assert await over(side, FIRST, "m2") == ()
     assert (await side.store.claim(claim_of(BOTH, "m9", after_ms=500_000))).verdict is Verdict.APPLIED
-    looked = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, book_of(JOB_ID))
-    assert BOTH.key not in {item.key for item in looked.stalled}
+    reconciled = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, table_of(JOB_ID))
+    assert BOTH.key not in {item.key for item in reconciled.stalled}
     pending = await over(side, SECOND, "m3")
     assert [(item.key, item.relay_id) for item in pending] == [(BOTH.key, "m3")]
     assert [item.key for item in await over(side, BOTH, "m4")] == [LAST.key]
     assert [item.key for item in await over(side, LAST, "m5")] == [next_turn().item.key]
 
 
-async def test_a_step_is_told_the_results_of_those_before_it(side: Side) -> None:
+async def test_a_step_is_given_the_results_of_those_before_it(side: Side) -> None:
     """And of no others."""
     await planned(side)
     await over(side, FIRST, "m2")
@@ -70,7 +70,7 @@ async def test_a_step_is_told_the_results_of_those_before_it(side: Side) -> None
     assert claim_result.history.transcript == ()
 
 
-async def test_the_first_claim_of_a_step_is_told_once(side: Side) -> None:
+async def test_the_first_claim_of_a_step_is_recorded_once(side: Side) -> None:
     """A second attempt of the same work item, after a crash, says nothing more."""
     await planned(side)
     await over(side, FIRST, "m2")
@@ -78,8 +78,8 @@ async def test_the_first_claim_of_a_step_is_told_once(side: Side) -> None:
     for number, owner in enumerate(("o2", "o3")):
         claim = claim_of(BOTH, "m3", owner, after_ms=500_000 * number)
         assert (await side.store.claim(claim)).verdict is Verdict.GRANTED
-    said = (await side.reader.parts(JOB_ID, 1)).parts
-    assert [json.loads(part)["type"] for part in said] == ["data-step-started"]
+    shown = (await side.reader.parts(JOB_ID, 1)).parts
+    assert [json.loads(part)["type"] for part in shown] == ["data-step-started"]
 
 
 async def test_a_step_is_skipped_once(side: Side) -> None:

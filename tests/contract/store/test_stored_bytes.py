@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from baton.engine.all_jobs.ends import End
-from baton.engine.all_jobs.slots import Place, SlotState, Want
+from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.storage.redis import keys
 from tests.contract.store.real_stage import Continuation, RealStage
@@ -14,7 +14,7 @@ from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import Side, connection_to, fake_side, real_side, side_over
 
-PLACE = Place("acme", "session-a", 5, NOW_MS)
+PLACE = QueuedJob("acme", "session-a", 5, NOW_MS)
 END = End("completed", 1, 0, 0, 0, 0)
 MORE, KEPT_MS, LIMIT = BytesAdded({NOW_MS: -7, NOW_MS + 1: 9}, 5_000), 5_000, 1_000_000
 
@@ -63,15 +63,15 @@ async def test_sums_expire(redis_process: RedisProcess) -> None:
     """Whoever has added to them."""
     async with real_side(redis_process) as side:
         await slot_request(side, "slot", 1, MORE)
-        assert 0 < redis_process.ask("PTTL", keys.stored_bytes_key("acme")) <= KEPT_MS
+        assert 0 < redis_process.request("PTTL", keys.stored_bytes_key("acme")) <= KEPT_MS
         await side.stored_bytes.add("other", MORE)
-        assert 0 < redis_process.ask("PTTL", keys.stored_bytes_key("other")) <= KEPT_MS
+        assert 0 < redis_process.request("PTTL", keys.stored_bytes_key("other")) <= KEPT_MS
 
 
 @pytest.fixture
 async def connected(redis_process: RedisProcess) -> AsyncIterator[Side]:
     """The real side, on an empty store."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         yield side_over(connection)
@@ -94,17 +94,17 @@ def stored(process: RedisProcess) -> tuple[int, int]:
     lists = [
         text
         for key in (keys.transcript_key("job_a"), keys.parts_key("job_a"))
-        for text in process.ask("LRANGE", key, 0, -1)
+        for text in process.request("LRANGE", key, 0, -1)
     ]
     named = (keys.results_key("job_a"), keys.calls_key("job_a"))
-    hashes = [text for key in named for text in process.ask("HVALS", key)]
+    hashes = [text for key in named for text in process.request("HVALS", key)]
     plain = [re.sub(r',"used":\{[^}]*\}', "", text) for text in (*lists, *hashes)]  # what the scripts add to events
-    return sum(map(len, plain)), len(process.ask("HGET", keys.state_key("job_a"), "job:job_a"))
+    return sum(map(len, plain)), len(process.request("HGET", keys.state_key("job_a"), "job:job_a"))
 
 
 @pytest.mark.parametrize("continuation", ["queue", "inline"])
 @pytest.mark.parametrize("agent", ["in-a-row", "at-once"])
-async def test_the_books_count_what_was_written(
+async def test_the_ledger_counts_what_was_written(
     connected: Side, redis_process: RedisProcess, agent: str, continuation: Continuation
 ) -> None:
     """By whichever script, and as the twin counts: the job's record as it began and as it ended, all else once."""
@@ -116,7 +116,7 @@ async def test_the_books_count_what_was_written(
 
 async def cost(side: Side, process: RedisProcess, bytes_kept: int) -> Counted:
     """What a job takes, from its submission to its last admission update."""
-    process.ask("FLUSHALL")
+    process.request("FLUSHALL")
     stage, before = RealStage(side, 3, continuation="inline", bytes_kept=bytes_kept), process.counted()
     await stage.play("in-a-row")
     return process.counted().since(before)

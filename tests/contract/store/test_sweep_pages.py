@@ -1,9 +1,9 @@
 """A sweep in pages: each job is looked at once, with its tree, whatever the size of a page."""
 
-from baton.engine.all_jobs.slots import TOMBSTONE_MS, Place, SlotState
-from baton.storage.ports.all_jobs import SweepTurn
+from baton.engine.all_jobs.slots import TOMBSTONE_MS, QueuedJob, SlotState
+from baton.storage.ports.all_jobs import ReconcileTurn
 from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
+from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
 
 LATE_MS = NOW_MS + TOMBSTONE_MS + 10
 HOLDING = tuple(f"job_{letter}" for letter in "abc"[:SLOTS])
@@ -15,19 +15,19 @@ BELOW = ("job_a.1-0", "job_a.1-1")
 async def many(side: Side) -> None:
     """Some hold slots, some wait, some are gone, each at a time of its own; two are below one that holds a slot."""
     for number, name in enumerate((*HOLDING, *WAITING, *BELOW)):
-        place = Place("t", f"s-{name}", 5, NOW_MS + number)
+        place = QueuedJob("t", f"s-{name}", 5, NOW_MS + number)
         await side.admission.slot_request(name, SlotState("slot", 1), place, NOW_MS + number)
     for number, name in enumerate(GONE):
         await side.admission.slot_request(
-            name, SlotState("gone", 1), Place("t", f"s-{name}", 5, NOW_MS), NOW_MS + number
+            name, SlotState("gone", 1), QueuedJob("t", f"s-{name}", 5, NOW_MS), NOW_MS + number
         )
 
 
-async def pages(side: Side, due_ms: int, size: int, *, again: bool = False) -> list[SweepTurn]:
+async def pages(side: Side, due_ms: int, size: int, *, again: bool = False) -> list[ReconcileTurn]:
     """All pages of a sweep; those after the first are no repetition."""
-    turns = [await side.admission.sweep(due_ms, LATE_MS, again=again, page=size)]
+    turns = [await side.admission.reconcile(due_ms, LATE_MS, again=again, page=size)]
     while turns[-1].after:
-        turns.append(await side.admission.sweep(due_ms, LATE_MS, after=turns[-1].after, page=size))
+        turns.append(await side.admission.reconcile(due_ms, LATE_MS, after=turns[-1].after, page=size))
         assert len(turns) < 30
     return turns
 
@@ -55,24 +55,24 @@ async def test_only_the_first_page_gives_slots_and_arms(side: Side) -> None:
     """The others only look."""
     await many(side)
     await side.admission.leave([("job_a", NOW_MS)])
-    first = await side.admission.sweep(0, LATE_MS + 10 * SWEEP_INTERVAL_MS, page=2)
+    first = await side.admission.reconcile(0, LATE_MS + 10 * RECONCILE_INTERVAL_MS, page=2)
     assert first.next_ms
-    assert [told.job_id for told in first.granted] == ["job_w0"]
-    second = await side.admission.sweep(0, LATE_MS + 20 * SWEEP_INTERVAL_MS, after=first.after, page=2)
+    assert [found.job_id for found in first.granted] == ["job_w0"]
+    second = await side.admission.reconcile(0, LATE_MS + 20 * RECONCILE_INTERVAL_MS, after=first.after, page=2)
     assert (second.next_ms, second.granted) == (0, ())
 
 
 async def test_those_gone_leave_as_fast_as_pages_come(side: Side) -> None:
     """A page of those that have left is followed by the next ones, whatever came meanwhile."""
     await many(side)
-    turn, left = await side.admission.sweep(LATE_MS, LATE_MS, page=2), set[str]()
+    turn, left = await side.admission.reconcile(LATE_MS, LATE_MS, page=2), set[str]()
     while True:
         over = [(name, entry.since_ms) for name, entry in turn.slot_table.items() if entry.want == "gone"]
         await side.admission.leave(over)
         left |= {name for name, _ in over}
         if not turn.after:
             break
-        turn = await side.admission.sweep(LATE_MS, LATE_MS, after=turn.after, page=2)
+        turn = await side.admission.reconcile(LATE_MS, LATE_MS, after=turn.after, page=2)
     assert left == set(GONE)
     assert not left & set(await side.admission.slot_table())
 
@@ -80,11 +80,11 @@ async def test_those_gone_leave_as_fast_as_pages_come(side: Side) -> None:
 async def test_a_page_that_comes_again_looks_at_everybody_after_its_mark(side: Side) -> None:
     """One whose holder has lost its slot since may be carried by it."""
     await many(side)
-    first = await side.admission.sweep(LATE_MS, LATE_MS, page=1)
+    first = await side.admission.reconcile(LATE_MS, LATE_MS, page=1)
     assert sorted(first.slot_table) == ["job_a", *BELOW]
-    await side.admission.slot_request("job_b", SlotState("none", 2), Place("t", "s-job_b", 5, NOW_MS), NOW_MS)
+    await side.admission.slot_request("job_b", SlotState("none", 2), QueuedJob("t", "s-job_b", 5, NOW_MS), NOW_MS)
     seen, after = set[str](), first.after
     while after:
-        turn = await side.admission.sweep(LATE_MS, LATE_MS, after=after, page=3, again=True)
+        turn = await side.admission.reconcile(LATE_MS, LATE_MS, after=after, page=3, again=True)
         seen, after = seen | set(turn.slot_table), turn.after
     assert seen >= {"job_b", "job_c", *WAITING}

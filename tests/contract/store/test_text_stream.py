@@ -34,14 +34,14 @@ async def talking(side: Side, owner: str = "o1") -> Claim:
     return claim
 
 
-async def told(side: Side, job_id: str = JOB_ID) -> list[dict[str, Any]]:
+async def found(side: Side, job_id: str = JOB_ID) -> list[dict[str, Any]]:
     """The parts behind the job's first."""
     return [json.loads(part) for part in (await side.reader.parts(job_id, 1)).parts]
 
 
 async def types(side: Side, after: int = 3) -> list[str]:
     """The kinds of the parts behind those of the two batches."""
-    return [part["type"] for part in (await told(side))[after:]]
+    return [part["type"] for part in (await found(side))[after:]]
 
 
 async def test_the_owner_s_commit_goes_on_with_the_text(side: Side) -> None:
@@ -51,7 +51,7 @@ async def test_the_owner_s_commit_goes_on_with_the_text(side: Side) -> None:
     assert await types(side) == ["rest", "after"]
 
 
-async def test_who_lost_the_item_and_commits_first_says_all_anew(side: Side) -> None:
+async def test_who_lost_the_item_and_commits_first_streams_all_anew(side: Side) -> None:
     """The first COMMIT wins, whoever sends it; the text of who holds the work item is closed."""
     early = await talking(side)
     later = claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 1)

@@ -14,7 +14,6 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    book_of,
     by_key,
     call_item,
     claim_of,
@@ -23,6 +22,7 @@ from tests.contract.store.sample import (
     first_item,
     record_of,
     slot_request_of,
+    table_of,
 )
 from tests.contract.store.side import Side
 
@@ -67,7 +67,7 @@ async def test_an_odd_text_comes_back_as_it_was(side: Side, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
-async def test_an_odd_text_is_never_taken_for_who_carries_an_item(side: Side, text: str) -> None:
+async def test_an_odd_text_is_never_taken_for_the_owner_of_an_item(side: Side, text: str) -> None:
     """Or for what holds a join back, or for whose work item it is."""
     await side.store.create(creation(replace(a_job(), session_id=text, best_answer=text)), "m1", NOW_MS)
     items = (call_item(0), replace(call_item(1), tool=text))
@@ -146,8 +146,8 @@ async def test_a_fan_out_larger_than_lua_can_unpack_ends_in_one_step(side: Side)
     items = tuple(call_item(position) for position in range(9_000))
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     await side.store.commit(claim_of(first_item()), Changes(items=items), SPENT)
-    looked = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
-    assert len(looked.stalled) == len(items)
+    reconciled = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 100_000, 60_000, table_of(JOB_ID))
+    assert len(reconciled.stalled) == len(items)
     committed = await side.store.commit(claim_of(items[0], "m2"), Changes(ends=True), SPENT)
     assert (committed.applied, committed.pending) == (True, (slot_request_of("none", "m2"),))
 

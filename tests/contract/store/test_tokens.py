@@ -17,11 +17,11 @@ async def test_a_token_speaks_for_the_message_that_it_came_with_first(side: Side
 
 async def test_what_is_known_of_a_token_expires(redis_process: RedisProcess) -> None:
     """An hour after it came first, whoever asked since."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
         for message_id in ("msg_1", "msg_2"):
             await RedisAdmission(connection, SLOTS, 60_000).bearer("header.claims", message_id)
-        assert 300_000 < redis_process.ask("PTTL", keys.token_key("header.claims")) <= TOKEN_KEPT_MS
+        assert 300_000 < redis_process.request("PTTL", keys.token_key("header.claims")) <= TOKEN_KEPT_MS
     finally:
         await connection.close()

@@ -62,8 +62,8 @@ async def test_an_invocation_that_goes_on_counts_once_it_ends(real: Side) -> Non
     await real.store.claim(claim_of(first_item()))
     going_on = Continuation("o1.1", leases_of(frozenset(ItemKind)), 9, frozenset())
     items = tuple(map(call_item, range(2)))
-    asked = Changes(items=items, calls=tuple(map(record_of, items)))
-    assert len((await real.store.commit(claim_of(first_item()), asked, SPENT, going_on)).claimed) == 2
+    requested = Changes(items=items, calls=tuple(map(record_of, items)))
+    assert len((await real.store.commit(claim_of(first_item()), requested, SPENT, going_on)).claimed) == 2
     for position, item in enumerate(items):
         mine = claim_of(item, owner="o1.1")
         assert (await real.store.commit(mine, returning(position), SPENT, going_on)).claimed
@@ -77,7 +77,7 @@ async def test_an_invocation_that_goes_on_counts_once_it_ends(real: Side) -> Non
 async def test_a_count_that_fails_is_not_in_the_way_of_its_commit(real: Side, redis_process: RedisProcess) -> None:
     """Here the key holds something else; the result is recorded, and what follows is dispatched."""
     (item,) = await fan_out(real, 1)
-    redis_process.ask("SET", "baton:{tools}:use", "not a hash")
+    redis_process.request("SET", "baton:{tools}:use", "not a hash")
     committed = await real.store.commit(claim_of(item, "m5"), returning(0), SPENT)
     assert [pending.key for pending in committed.pending] == [complete_item(0).key]
     snapshot = await real.reader.job(JOB_ID)

@@ -56,14 +56,14 @@ class Processes:
 @pytest.fixture
 async def processes(redis_process: RedisProcess) -> AsyncIterator[Processes]:
     """On an empty server."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     made = Processes(redis_process)
     yield made
     for connection in made.connections:
         await connection.close()
 
 
-async def asked_for(store: TreeStore, count: int) -> list[WorkItem]:
+async def requested(store: TreeStore, count: int) -> list[WorkItem]:
     """A turn that has asked for so many calls."""
     await store.create(creation(a_job()), "m1", NOW_MS)
     await store.claim(claim_of(first_item()))
@@ -74,7 +74,7 @@ async def asked_for(store: TreeStore, count: int) -> list[WorkItem]:
 
 async def test_who_gives_up_waiting_for_another_s_request_takes_nobody_with_it(processes: Processes) -> None:
     """One whose transition is in the patch of another one is cancelled: the others are answered, and it is over."""
-    items = await asked_for(processes.first, 3)
+    items = await requested(processes.first, 3)
     begins = [asyncio.create_task(processes.first.claim(claim_of(item, f"m{item.position}"))) for item in items]
     for _ in range(5):  # until their request is under way, and not so long that it is answered
         await asyncio.sleep(0)
@@ -85,9 +85,9 @@ async def test_who_gives_up_waiting_for_another_s_request_takes_nobody_with_it(p
     assert (await processes.first.claim(claim_of(items[1], "m1"))).verdict is Verdict.GRANTED
 
 
-async def test_what_calls_cost_at_the_same_time_stays_in_the_books(processes: Processes) -> None:
+async def test_what_calls_cost_at_the_same_time_stays_in_the_ledger(processes: Processes) -> None:
     """Also where the last one is done by the process that wrote what others used apart."""
-    first, last = await asked_for(processes.first, 2)
+    first, last = await requested(processes.first, 2)
     for item in (first, last):
         await processes.second.claim(claim_of(item, f"m{item.position}"))
     await processes.second.commit(
@@ -102,7 +102,7 @@ async def test_what_calls_cost_at_the_same_time_stays_in_the_books(processes: Pr
 
 async def test_a_wait_that_begins_beside_other_calls_has_what_came_before_it(processes: Processes) -> None:
     """An event is kept, and a process that does not know of it writes the wait for it."""
-    first, last = await asked_for(processes.first, 2)
+    first, last = await requested(processes.first, 2)
     for item in (first, last):
         await processes.second.claim(claim_of(item, f"m{item.position}"))
     signal = Signal("evt_1", '{"ok":1}', event="paid")
@@ -115,7 +115,7 @@ async def test_a_wait_that_begins_beside_other_calls_has_what_came_before_it(pro
 
 async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(processes: Processes) -> None:
     """A COMMIT goes on with a wait whose time is up, in a process that does not know what somebody has told of it."""
-    first, last = await asked_for(processes.first, 2)
+    first, last = await requested(processes.first, 2)
     wait = wait_item(0, until_ms=NOW_MS + 10)
     await processes.first.commit(claim_of(first), Changes(items=(wait,)), SPENT)
     await processes.second.claim(claim_of(last))
@@ -133,7 +133,7 @@ async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(processes: Proces
     assert (await processes.job()).results[first.call_id] == {"ok": 7}
 
 
-async def test_a_turn_is_told_what_a_turn_below_it_has_reserved_meanwhile(processes: Processes) -> None:
+async def test_a_turn_is_given_what_a_turn_below_it_has_reserved_meanwhile(processes: Processes) -> None:
     """Jobs share their limits with those below them."""
     child = first_item(f"{JOB_ID}.1")
     await processes.first.create(creation(a_job()), "m1", NOW_MS)
@@ -145,9 +145,9 @@ async def test_a_turn_is_told_what_a_turn_below_it_has_reserved_meanwhile(proces
     assert [scope.in_flight_tokens for scope in claim_result.state.budget_scopes] == [FIRST_CALL_TOKENS]
 
 
-async def test_who_is_granted_an_item_is_told_of_its_call_as_it_was_then(processes: Processes) -> None:
+async def test_who_is_granted_an_item_is_informed_of_its_call_as_it_was_then(processes: Processes) -> None:
     """Though the one who had it commits at the same time, in the same process: one after the other."""
-    first, *_ = await asked_for(processes.first, 2)
+    first, *_ = await requested(processes.first, 2)
     await processes.second.claim(claim_of(first))
     late = claim_of(first, "m2", "o2", after_ms=LEASE_MS + 1)
     done = structs.replace(record_of(first), status=CallStatus.FAILED)
@@ -189,11 +189,11 @@ class Overtaken(Late):
         return answer
 
 
-async def test_who_has_an_item_already_is_told_of_its_call_as_it_is(
+async def test_who_has_an_item_already_is_informed_of_its_call_as_it_is(
     processes: Processes, redis_process: RedisProcess
 ) -> None:
     """Nothing is written, and yet what was read at first and what is read then are of one moment."""
-    first, *_ = await asked_for(processes.first, 2)
+    first, *_ = await requested(processes.first, 2)
     await processes.second.claim(claim_of(first))
     connection = Late(redis_process.settings())
     done = structs.replace(record_of(first), status=CallStatus.FAILED)
@@ -203,7 +203,7 @@ async def test_who_has_an_item_already_is_told_of_its_call_as_it_is(
     assert claim_result.verdict is Verdict.APPLIED
 
 
-async def test_who_is_granted_a_failed_step_is_told_of_those_after_it_as_they_were(
+async def test_who_is_granted_a_failed_step_is_informed_of_those_after_it_as_they_were(
     processes: Processes, redis_process: RedisProcess
 ) -> None:
     """Though somebody takes it over, and leaves them out, before the answer has come."""
@@ -213,8 +213,8 @@ async def test_who_is_granted_a_failed_step_is_told_of_those_after_it_as_they_we
     record = structs.replace(record_of(step), step="one", dependants=(after.id,))
     await processes.first.create(creation(a_job()), "m1", NOW_MS)
     await processes.first.claim(claim_of(first_item()))
-    asks = Changes(items=(failed, following), calls=(record, after))
-    await processes.first.commit(claim_of(first_item()), asks, SPENT)
+    requests = Changes(items=(failed, following), calls=(record, after))
+    await processes.first.commit(claim_of(first_item()), requests, SPENT)
     skipped = structs.replace(after, status=CallStatus.FAILED)
 
     async def overtake() -> None:

@@ -47,7 +47,7 @@ class WithoutDigests(OneSlot):
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[OneSlot]:
     """To an empty server."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     made = OneSlot(redis_process.settings())
     yield made
     await made.close()
@@ -104,9 +104,9 @@ async def test_who_gives_up_waiting_takes_nobody_with_it(connection: OneSlot, re
     assert first.cancelled()
 
 
-async def test_a_server_without_digests_is_told_the_texts(redis_process: RedisProcess) -> None:
+async def test_a_server_without_digests_is_given_the_texts(redis_process: RedisProcess) -> None:
     """Once it has refused one."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     connection = WithoutDigests(redis_process.settings())
     try:
         answers = await fan(TreeStore(connection, RETENTION_MS), 3)
@@ -115,7 +115,7 @@ async def test_a_server_without_digests_is_told_the_texts(redis_process: RedisPr
     assert all(answer.applied for answer in answers)
 
 
-async def test_the_last_word_knows_what_the_end_cost(connection: OneSlot) -> None:
+async def test_the_last_update_knows_what_the_end_cost(connection: OneSlot) -> None:
     """It tells the admission what the job has used."""
     store = TreeStore(connection, RETENTION_MS)
     await begun_turn(store)

@@ -40,7 +40,7 @@ class ClusterNode:
         self._start([str(find_server().path), *server_options(self._folder, self._port, bus_port)])
         options = ("--server", f"127.0.0.1:{self._port}", "--token", TOKEN, "--port", "0")
         self.url = url_of(self._start([sys.executable, "-m", "baton_local.redis.bridge", *options]))
-        self.ask("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT)
+        self.request("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT)
         self._wait_until_ready()
 
     @property
@@ -48,14 +48,14 @@ class ClusterNode:
         """Where the server itself is."""
         return f"redis://127.0.0.1:{self._port}"
 
-    def ask(self, *command: str | int) -> Any:
+    def request(self, *command: str | int) -> Any:
         """One command's result, from the server itself.
 
         Raises:
             RuntimeError: the server refused it; its text is the server's.
         """
         with closing(RawClient(self._port)) as client:
-            return client.ask(*command)
+            return client.request(*command)
 
     def stop(self) -> None:
         """End both."""
@@ -77,7 +77,7 @@ class ClusterNode:
     def _wait_until_ready(self) -> None:
         """A node that has just started waits two seconds before it takes writes."""
         give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while "cluster_state:ok" not in self.ask("CLUSTER", "INFO"):
+        while "cluster_state:ok" not in self.request("CLUSTER", "INFO"):
             assert time.monotonic() < give_up_at, f"no cluster within {PATIENCE_SECONDS:g} s"
             time.sleep(0.05)
 

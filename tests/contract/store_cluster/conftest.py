@@ -25,7 +25,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterNode]:
 @pytest.fixture(params=["rest", "resp", "resp, told"])
 async def connection(node: ClusterNode, request: pytest.FixtureRequest) -> AsyncIterator[WatchedConnection]:
     """A connection to it, on an empty database: through the bridge, or straight, told that it is a cluster or not."""
-    node.ask("FLUSHALL")
+    node.request("FLUSHALL")
     over = {
         "rest": Settings(redis_url=node.url, redis_token=TOKEN),
         "resp": Settings(resp_url=node.address),

@@ -26,7 +26,7 @@ class RawClient:
         """Close it."""
         self._socket.close()
 
-    def ask(self, *command: str | int) -> Any:
+    def request(self, *command: str | int) -> Any:
         """One command's result, texts decoded.
 
         Raises:

@@ -55,9 +55,9 @@ async def test_a_whole_job_runs_on_a_cluster(
     snapshot = await clustered.reader.job(job_id)
     assert snapshot is not None
     assert snapshot.job.status == "completed"
-    for asked in connection.asked:
-        assert len({node.ask("CLUSTER", "KEYSLOT", key) for key in set(asked.keys)}) == 1, asked.keys
-        assert {tag for key in asked.keys for tag in _TAG.findall(key)} <= {
+    for requested in connection.requested:
+        assert len({node.request("CLUSTER", "KEYSLOT", key) for key in set(requested.keys)}) == 1, requested.keys
+        assert {tag for key in requested.keys for tag in _TAG.findall(key)} <= {
             job_id.partition(".")[0],
             "admission",
             "tools",
@@ -94,7 +94,7 @@ async def test_every_script_of_the_adapters_ran(
     await stopped_and_started(clustered)
     await removed(clustered, ROOTS[0])
     await remembered_and_forgotten(connection)
-    ran = {asked.script for asked in connection.asked if asked.script}
+    ran = {requested.script for requested in connection.requested if requested.script}
     assert sorted(name for name, text in script_files().items() if not any(text in script for script in ran)) == []
 
 
@@ -103,8 +103,8 @@ async def test_a_family_lives_in_one_slot_and_families_in_different_ones(cluster
     for job_id in (*CHILDREN, *ROOTS):  # nothing comes to life below a job that has ended
         async for _ in WholeJob(clustered, job_id).to_its_end():
             pass
-    keys = [key for key in node.ask("KEYS", "*") if "{admission}" not in key and "{tools}" not in key]
-    slots = {root: {node.ask("CLUSTER", "KEYSLOT", key) for key in keys if f"{{{root}}}" in key} for root in ROOTS}
+    keys = [key for key in node.request("KEYS", "*") if "{admission}" not in key and "{tools}" not in key]
+    slots = {root: {node.request("CLUSTER", "KEYSLOT", key) for key in keys if f"{{{root}}}" in key} for root in ROOTS}
     assert all(len(found) == 1 for found in slots.values()), slots
     assert len(set.union(*slots.values())) == len(ROOTS)
 
@@ -120,4 +120,4 @@ async def test_the_cluster_refuses_a_script_of_two_tags(node: ClusterNode, keys:
     """Whether it declares both or touches one undeclared: so what runs above is really held to one tag."""
     text = "#!lua\nreturn redis.call('GET', ARGV[1])"
     with pytest.raises(RuntimeError, match=r"CROSSSLOT|do not hash to the same slot|non local key"):
-        node.ask("EVAL", text, len(keys), *keys, touched)
+        node.request("EVAL", text, len(keys), *keys, touched)

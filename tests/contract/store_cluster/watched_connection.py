@@ -12,7 +12,7 @@ from baton_events.ids import canonical_json
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Requested:
     """One command of one request, its answer, and the script's text; that is empty for a plain command."""
 
     command: tuple[str | int, ...]
@@ -37,7 +37,7 @@ class WatchedConnection(RedisConnection):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.asked: list[Asked] = []
+        self.requested: list[Requested] = []
         self._texts: dict[str, str] = {}
 
     def _text(self, text: str) -> str:
@@ -46,10 +46,10 @@ class WatchedConnection(RedisConnection):
         self._texts[hashlib.sha1(text.encode()).hexdigest()] = text
         return text
 
-    async def _ask(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
-        answers = await super()._ask(commands, beside_scripts=beside_scripts)
-        self.asked.extend(
-            Asked(tuple(command), answer, self._script(command))
+    async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
+        answers = await super()._send(commands, beside_scripts=beside_scripts)
+        self.requested.extend(
+            Requested(tuple(command), answer, self._script(command))
             for command, answer in zip(commands, answers, strict=True)
         )
         return answers

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from baton.engine.all_jobs.ends import End, row_of
-from baton.engine.all_jobs.slots import Place, SlotState
+from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.answers import Claim, Recorded, Verdict
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.decide import cancel, decide, submit
@@ -26,7 +26,7 @@ from baton.engine.step_results import (
     ToolReturned,
 )
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.recovery.sweep import over
+from baton.recovery.reconciler import over
 from baton.sdk.records import Failure, Wanted
 from baton_events.ids import root_of
 from tests.contract.store.side import Side
@@ -86,13 +86,13 @@ class WholeJob:
     async def swept(self) -> AsyncIterator[str]:
         """The backstop long after its end: it is found ended, and leaves the admission's slot table."""
         late_ms = self._now_ms + HOUR_MS
-        turn = await self._side.admission.sweep(0, late_ms)
+        turn = await self._side.admission.reconcile(0, late_ms)
         yield "sweep began"
-        looked = await self._side.store.reconcile(self._job.id, "sweep", late_ms, STALLED_AFTER_MS, turn.slot_table)
-        assert looked.ended == (self._job.id,)
+        reconciled = await self._side.store.reconcile(self._job.id, "sweep", late_ms, STALLED_AFTER_MS, turn.slot_table)
+        assert reconciled.ended == (self._job.id,)
         yield "looked at"
         tree = {name: e for name, e in turn.slot_table.items() if root_of(name) == root_of(self._job.id)}
-        await self._side.admission.leave(over(tree, looked, late_ms))
+        await self._side.admission.leave(over(tree, reconciled, late_ms))
         assert self._job.id not in await self._side.admission.slot_table()
         yield "left the slot table"
 
@@ -138,7 +138,7 @@ class WholeJob:
 
     async def _slot_request(self, slot_state: SlotState) -> bool:
         job = self._job
-        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+        place = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
         end = END if slot_state.want == "gone" else None
         await self._side.listing.add(row_of(job.id, place, end))
         return (await self._side.admission.slot_request(job.id, slot_state, place, self._now_ms, end=end)).slot

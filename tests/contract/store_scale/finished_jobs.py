@@ -29,7 +29,7 @@ def write_copies(client: RawClient, count: int) -> None:
 
 def listed(client: RawClient) -> dict[str, list[str]]:
     """The rows of jobs, by the key that has them; what catalogues say is of no job alone."""
-    members = {key: client.ask("ZRANGE", key, 0, -1) for key in sorted(client.ask("KEYS", list_key("*")))}
+    members = {key: client.request("ZRANGE", key, 0, -1) for key in sorted(client.request("KEYS", list_key("*")))}
     rows = {key: [member for member in found if ":job_" in member] for key, found in members.items()}
     return {key: found for key, found in rows.items() if found}
 
@@ -42,16 +42,16 @@ def scored(members: Iterable[str]) -> Iterator[str | int]:
 
 def commands_of(client: RawClient) -> Iterator[Command]:
     """What writes the original's keys, as they are now, with their end of life."""
-    for key in sorted(client.ask("KEYS", f"baton:{{{ORIGINAL_ID}}}:*")):
-        kind = client.ask("TYPE", key)
+    for key in sorted(client.request("KEYS", f"baton:{{{ORIGINAL_ID}}}:*")):
+        kind = client.request("TYPE", key)
         if kind == "hash":
-            yield ("HSET", key, *client.ask("HGETALL", key))
+            yield ("HSET", key, *client.request("HGETALL", key))
         elif kind == "string":
-            yield ("SET", key, client.ask("GET", key))
+            yield ("SET", key, client.request("GET", key))
         else:
             assert kind == "list", (key, kind)
-            yield ("RPUSH", key, *client.ask("LRANGE", key, 0, -1))
-        assert client.ask("PTTL", key) > 0, key
+            yield ("RPUSH", key, *client.request("LRANGE", key, 0, -1))
+        assert client.request("PTTL", key) > 0, key
         yield ("PEXPIRE", key, RETENTION_MS)
 
 

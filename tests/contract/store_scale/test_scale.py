@@ -12,7 +12,7 @@ from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side, side_over
 from tests.contract.store_cluster.raw_client import RawClient
-from tests.contract.store_cluster.watched_connection import Asked, WatchedConnection
+from tests.contract.store_cluster.watched_connection import Requested, WatchedConnection
 from tests.contract.store_cluster.whole_job import WholeJob
 from tests.contract.store_scale.finished_jobs import ORIGINAL_ID, listed, write_copies
 
@@ -44,11 +44,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
 
 
 @asynccontextmanager
-async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Asked]]]:
+async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Requested]]]:
     """The real adapters, and what they ask."""
     connection = WatchedConnection(server.settings())
     try:
-        yield side_over(connection), connection.asked
+        yield side_over(connection), connection.requested
     finally:
         await connection.close()
 
@@ -56,14 +56,14 @@ async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Asked
 async def life_of_a_job(server: RedisProcess) -> Life:
     """A whole job, watched."""
     steps: list[tuple[str, Counted, int]] = []
-    async with adapters(server) as (side, asked), monitor(server) as watching:
+    async with adapters(server) as (side, requested), monitor(server) as watching:
         job = WholeJob(side, JOB_ID)
         before = server.counted()
         for part in (job.to_its_end, job.swept):
             async for name in part():
-                steps.append((name, server.counted().since(before), sum(one.answer_bytes for one in asked)))
+                steps.append((name, server.counted().since(before), sum(one.answer_bytes for one in requested)))
                 before = server.counted()
-                asked.clear()
+                requested.clear()
         return Life(steps, await watching.runs())
 
 
@@ -76,19 +76,19 @@ async def fill(server: RedisProcess) -> None:
                 pass
     with closing(RawClient(server.socket_path)) as client:
         write_copies(client, FINISHED - 1)
-        assert client.ask("ZCARD", SLOT_NAMES) == 0
+        assert client.request("ZCARD", SLOT_NAMES) == 0
         # one for all jobs, whatever their number
         # And what says when a sweep was armed: here the clocks of both lives begin at one time.
-        client.ask("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_USED, SLOTS, *SLOT_INDEXES)
+        client.request("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_USED, SLOTS, *SLOT_INDEXES)
         assert sum(map(len, listed(client).values())) == FINISHED * ROWS_OF_A_JOB
-        assert client.ask("DBSIZE") == FINISHED * KEYS_OF_A_JOB + LIST_KEYS
+        assert client.request("DBSIZE") == FINISHED * KEYS_OF_A_JOB + LIST_KEYS
 
 
 async def test_no_step_of_a_job_costs_more_with_ten_thousand_finished_ones(server: RedisProcess) -> None:
     """Requests, commands, what is answered, and the keys that each script looks at: all as in an empty database."""
-    server.ask("FLUSHALL")
+    server.request("FLUSHALL")
     alone = await life_of_a_job(server)
-    server.ask("FLUSHALL")
+    server.request("FLUSHALL")
     await fill(server)
     among_many = await life_of_a_job(server)
     assert among_many.steps == alone.steps

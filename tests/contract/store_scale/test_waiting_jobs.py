@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from baton.engine.all_jobs.slots import PAGE, Place, SlotState, Want
+from baton.engine.all_jobs.slots import PAGE, QueuedJob, SlotState, Want
 from baton.storage.ports.all_jobs import SlotAnswer
 from baton.storage.redis import keys
 from baton.storage.redis.semaphore import member_field
@@ -44,39 +44,41 @@ async def adapters(server: RedisProcess) -> AsyncIterator[Side]:
 
 async def word(side: Side, name: str, want: Want, epoch: int) -> SlotAnswer:
     """A job of a session of its own says something."""
-    return await side.admission.slot_request(name, SlotState(want, epoch), Place("t", f"s-{name}", 5, NOW_MS), NOW_MS)
+    return await side.admission.slot_request(
+        name, SlotState(want, epoch), QueuedJob("t", f"s-{name}", 5, NOW_MS), NOW_MS
+    )
 
 
 async def full(server: RedisProcess, waiting: int) -> None:
     """All slots are held, and so many jobs wait: the first by its word, the others as copies of what that wrote."""
-    server.ask("FLUSHALL")
+    server.request("FLUSHALL")
     async with adapters(server) as side:
         for number in range(SLOTS):
             await word(side, f"job_h{number}", "slot", 1)
         assert not (await word(side, FIRST, "slot", 1)).slot
     with closing(RawClient(server.socket_path)) as client:
-        entry = client.ask("HGET", keys.SLOTS, member_field(FIRST))
-        seat = next(member for member in client.ask("ZRANGE", QUEUES, 0, -1) if FIRST in member)
-        line = client.ask("ZRANGE", LINES, 0, 0)[0]
+        entry = client.request("HGET", keys.SLOTS, member_field(FIRST))
+        seat = next(member for member in client.request("ZRANGE", QUEUES, 0, -1) if FIRST in member)
+        line = client.request("ZRANGE", LINES, 0, 0)[0]
         for start in range(1, waiting, BATCH):
             names = [f"job_{number:06}" for number in range(start, min(start + BATCH, waiting))]
             for key, text in ((NAMES, FIRST), (QUEUES, seat), (LINES, line)):
                 client.write([("ZADD", key, *(word for name in names for word in (0, text.replace(FIRST, name))))])
             records = ((member_field(name), entry.replace(FIRST, name)) for name in names)
             client.write([("HSET", keys.SLOTS, *(word for pair in records for word in pair))])
-        client.ask("HSET", keys.SLOTS, "asking", waiting, "lines", waiting)
+        client.request("HSET", keys.SLOTS, "asking", waiting, "lines", waiting)
 
 
-async def spent_by_words(server: RedisProcess) -> list[Counted]:
+async def spent_by_updates(server: RedisProcess) -> list[Counted]:
     """What each kind of word costs: into line, a slot kept, given back and given on, taken, an end in line."""
     async with adapters(server) as side:
-        await side.admission.slot_request("job_h0", SlotState("slot", 1), Place("t", "s-job_h0", 5, NOW_MS), NOW_MS)
+        await side.admission.slot_request("job_h0", SlotState("slot", 1), QueuedJob("t", "s-job_h0", 5, NOW_MS), NOW_MS)
         costs: list[Counted] = []
-        said: list[tuple[str, Want, int]] = [
+        shown: list[tuple[str, Want, int]] = [
             *(("job_n", "slot", 1), ("job_h0", "slot", 2), ("job_h0", "none", 3)),
             *((FIRST, "slot", 1), ("job_h0", "slot", 4), ("job_n", "gone", 2)),
         ]
-        for name, want, epoch in said:
+        for name, want, epoch in shown:
             before = server.counted()
             slot_answer = await word(side, name, want, epoch)
             costs.append(server.counted().since(before))
@@ -88,17 +90,17 @@ def reads_of_whole_keys(server: RedisProcess) -> list[str]:
     """What the server counts of commands that read all of a key."""
     whole = tuple(f"cmdstat_{name}:" for name in ("hgetall", "hvals", "hkeys", "smembers", "keys", "lrange"))
     return [
-        line.partition(",")[0] for line in server.ask("INFO", "commandstats").splitlines() if line.startswith(whole)
+        line.partition(",")[0] for line in server.request("INFO", "commandstats").splitlines() if line.startswith(whole)
     ]
 
 
-async def test_a_word_costs_the_same_with_ten_and_with_a_hundred_thousand_waiting_jobs(server: RedisProcess) -> None:
+async def test_an_update_costs_the_same_with_ten_and_with_a_hundred_thousand_waiting_jobs(server: RedisProcess) -> None:
     """In requests, commands and bytes; no command of it reads a whole key."""
     costs: list[list[Counted]] = []
     for size in SIZES:
         await full(server, size)
         before = reads_of_whole_keys(server)
-        costs.append(await spent_by_words(server))
+        costs.append(await spent_by_updates(server))
         assert reads_of_whole_keys(server) == before
     for few, more, many in zip(*costs, strict=True):
         assert few.requests == more.requests == many.requests == 1
@@ -118,7 +120,7 @@ async def test_a_hundred_thousand_waiting_jobs_cost_an_idle_deployment_at_most_a
             await side.admission_control.stop(NOW_MS)
         before, pages, after, seen = server.counted(), 0, "", 0
         while not pages or after:
-            turn = await side.admission.sweep(0, NOW_MS + 3_600_000, after=after)
+            turn = await side.admission.reconcile(0, NOW_MS + 3_600_000, after=after)
             trees = {name: {name: entry} for name, entry in turn.slot_table.items()}
             await side.store.reconcile_all(trees, "sweep", NOW_MS + 3_600_000, 60_000)
             pages, after, seen = pages + 1, turn.after, seen + len(turn.slot_table)

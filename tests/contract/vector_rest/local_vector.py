@@ -47,8 +47,8 @@ class LocalVector:
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Stop in order; exit code and what was said on stderr."""
         self._process.send_signal(number)
-        _, said = self._process.communicate(timeout=120)
-        return self._process.returncode, said
+        _, shown = self._process.communicate(timeout=120)
+        return self._process.returncode, shown
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
         """POST a JSON body."""

@@ -28,7 +28,7 @@ def test_readiness_needs_no_token(plane: LocalVector) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
 
 
-def test_the_counters_tell_what_would_be_billed(plane: LocalVector) -> None:
+def test_the_counters_report_what_would_be_billed(plane: LocalVector) -> None:
     """A query, fetch or range is one, an upsert or delete counts per vector (vector-rest.md 9)."""
     before = counters(plane)
     assert counters(plane) == before
@@ -55,12 +55,12 @@ def test_the_counters_tell_what_would_be_billed(plane: LocalVector) -> None:
     }
 
 
-def test_faults_are_off_unless_asked_for(texts: LocalVector) -> None:
+def test_faults_are_off_unless_requested(texts: LocalVector) -> None:
     """404 says how to turn them on."""
     assert texts.error("/admin/faults", {"refuse": 1}) == (404, "faults are off; start the server with --faults")
 
 
-def test_a_refused_request_was_not_carried_out(plane: LocalVector) -> None:
+def test_a_refused_request_was_not_executed(plane: LocalVector) -> None:
     """503 in JSON, as many times as planned."""
     plan(plane, refuse=2, operations=["upsert"])
     assert plane.result("/fetch", {"ids": ["a"]}) == [None]
@@ -70,7 +70,7 @@ def test_a_refused_request_was_not_carried_out(plane: LocalVector) -> None:
     assert plane.result("/upsert", {"id": "a", "vector": [1, 0]}) == "Success"
 
 
-def test_a_dropped_answer_belongs_to_a_request_that_was_carried_out(plane: LocalVector) -> None:
+def test_a_dropped_answer_belongs_to_a_request_that_was_executed(plane: LocalVector) -> None:
     """The caller sees a broken connection."""
     plan(plane, drop_answers=1)
     with pytest.raises(httpx.RemoteProtocolError):

@@ -13,7 +13,7 @@ EVERYTHING = {"include_vectors": True, "include_metadata": True, "include_data":
 
 async def test_every_form_of_a_record_is_stored_as_sent(sdk: Sdk) -> None:
     """Tuples, dicts, objects; an integer id becomes its decimal text."""
-    said = await sdk.run(
+    shown = await sdk.run(
         "upsert",
         [
             ("a", [0.1, 0.2], {"k": [1, None, True, "é"]}, "text"),
@@ -21,7 +21,7 @@ async def test_every_form_of_a_record_is_stored_as_sent(sdk: Sdk) -> None:
             Vector(id=7, vector=[-1e-3, 1e5]),
         ],
     )
-    assert said == "Success"
+    assert shown == "Success"
     assert await sdk.run("fetch", ["7", "missing", "a", "b"], **EVERYTHING) == [
         FetchResult("7", [-1e-3, 1e5]),
         None,

@@ -49,16 +49,16 @@ async def test_all_else_is_the_site(path: str) -> None:
 @pytest.mark.parametrize("endpoint", [*WEBHOOK_ENDPOINTS, "/workers/another", "/another/workers/agent-loop"])
 async def test_no_socket_and_no_other_path_is_a_webhook(endpoint: str) -> None:
     """A socket is closed; what is nobody's is not found."""
-    app, told = build_app(Stage().container), list[Message]()
+    app, found = build_app(Stage().container), list[Message]()
 
     async def receive() -> Message:
         return {"type": "websocket.connect"}
 
     async def send(message: Message) -> None:
-        told.append(message)
+        found.append(message)
 
     scope: Scope = {"type": "websocket", "path": endpoint, "headers": [], "query_string": b"", "scheme": "ws"}
     await app(scope, receive, send)
-    assert [message["type"] for message in told] == ["websocket.close"]
+    assert [message["type"] for message in found] == ["websocket.close"]
     if endpoint not in WEBHOOK_ENDPOINTS:
         assert (await answer(endpoint)).status_code == 404

@@ -6,7 +6,7 @@ from baton.clock import SystemClock, SystemRandomness
 from baton.storage.redis.keys import calls_key, parts_key, results_key, state_key, transcript_key
 
 
-def test_the_clock_tells_milliseconds_and_goes_on() -> None:
+def test_the_clock_reports_milliseconds_and_goes_on() -> None:
     """Between 2024 and 2100."""
     clock = SystemClock()
     first, second = clock.now_ms(), clock.now_ms()

@@ -110,8 +110,8 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         if not message.get("more_body"):
             break
     headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-    told = {"method": scope["method"], "path": scope["path"], "body": body.decode(), "header": headers.get("x-a")}
-    await JSONResponse(told)(scope, receive, send)
+    found = {"method": scope["method"], "path": scope["path"], "body": body.decode(), "header": headers.get("x-a")}
+    await JSONResponse(found)(scope, receive, send)
 
 
 @pytest.mark.parametrize("encoded", [False, True])
@@ -123,8 +123,8 @@ def test_a_function_url_event_becomes_a_request(invoker: Invoker, encoded: bool)
     answer: Any = invoker.invoke(handler, event)
     assert answer["statusCode"] == 200
     expected = httpx.Response(200, json={"method": "POST", "path": "/workers/agent-loop", "body": text, "header": "b"})
-    told = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
-    assert httpx.Response(200, content=told).json() == expected.json()
+    found = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
+    assert httpx.Response(200, content=found).json() == expected.json()
 
 
 def test_a_handler_serves_one_invocation_after_the_other(invoker: Invoker) -> None:

@@ -101,7 +101,7 @@ async def test_no_delivery_takes_longer_than_the_setting_says() -> None:
     assert [message.timeout_seconds for _, message in queue.published] == [6, 6]
 
 
-async def test_an_event_may_be_for_later_and_may_name_what_tells_it_apart() -> None:
+async def test_an_event_may_be_for_later_and_may_name_what_distinguishes_it() -> None:
     """By default it is for now, and nothing is suppressed."""
     emits, queue = emitter()
     await emits.emit(TOOL_CALL, not_before_ms=NOT_BEFORE_MS, deduplication_id="evt_1.msg_2.0")
@@ -158,7 +158,7 @@ async def test_a_message_can_be_taken_back() -> None:
         (Settings(publish_by="topic"), ["QSTASH_TOKEN"]),
     ],
 )
-def test_a_program_that_only_emits_is_told_what_is_missing(settings: Settings, missing: list[str]) -> None:
+def test_a_program_that_only_emits_is_given_what_is_missing(settings: Settings, missing: list[str]) -> None:
     """At once, and nothing that it does not need."""
     with pytest.raises(SettingsError) as caught:
         Emitter.from_settings(settings)

@@ -48,7 +48,7 @@ def test_a_childs_root_stands_before_its_first_dot(job_id: str, root: str) -> No
     assert root_of(job_id) == root
 
 
-def test_a_call_id_tells_turn_and_position_and_a_digest_of_what_is_asked() -> None:
+def test_a_call_id_has_turn_and_position_and_a_digest_of_what_is_called() -> None:
     """A model that answers differently the second time never meets an old result."""
     first = call_id("job_1", 2, 0, "read", {"path": "a"})
     assert first.startswith("job_1-2-0-")
@@ -102,7 +102,7 @@ def test_what_stands_in_order_has_the_same_text_either_way(value: Any) -> None:
     assert sorted_json(value) == canonical_json(value)
 
 
-def test_a_digest_tells_where_parts_are_divided() -> None:
+def test_a_digest_shows_where_parts_are_divided() -> None:
     """And takes any text, one that UTF-8 cannot carry, too."""
     assert digest("ab", "c") != digest("a", "bc")
     assert len(digest("\ud800")) == 64

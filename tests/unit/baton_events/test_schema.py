@@ -186,7 +186,7 @@ def test_all_wrong_fields_are_named_at_once() -> None:
         parse_event(body(id="", jobId="", payload={}))
 
 
-def test_a_fact_of_an_unknown_kind_is_malformed() -> None:
+def test_a_command_of_an_unknown_kind_is_malformed() -> None:
     """A backup message that nobody can take in stays in the dead letter queue for a person."""
     with pytest.raises(MalformedEventError, match=r"payload\.fact"):
         parse_event(body(type="agent.loop.init", payload={"turn": 1, "fact": {"kind": "bribe"}}))

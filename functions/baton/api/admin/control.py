@@ -31,10 +31,10 @@ class MessagesApi:
         """`POST /api/admin/messages/{id}/replay` → 200: how it stood, and whether it was sent once more."""
         message_id = request.path_params["message_id"]
         message, _ = await message_and_log(self._ports.queue_records, message_id)
-        looked = await self._replaying.replay(message)
-        job_id = looked.event.job_id if looked.event else None
-        answer = {"messageId": message_id, "standing": looked.state, "sent": looked.state in SENDABLE}
-        return JSONResponse({**answer, "jobId": job_id, "expected": looked.expected})
+        checked = await self._replaying.replay(message)
+        job_id = checked.event.job_id if checked.event else None
+        answer = {"messageId": message_id, "standing": checked.state, "sent": checked.state in SENDABLE}
+        return JSONResponse({**answer, "jobId": job_id, "expected": checked.expected})
 
     async def redrive(self, request: Request) -> Response:
         """`POST /api/admin/agent-jobs/{id}/drive` → 200: how many of its steps were sent once more."""
@@ -118,5 +118,5 @@ def worker_view(state: AdmissionState) -> dict[str, Any]:
         "activeJobs": state.active,
         "pendingJobs": state.pending,
         "maxConcurrentJobs": state.slots,
-        "lastSweepAt": rfc3339(state.swept_ms) if state.swept_ms else None,
+        "lastSweepAt": rfc3339(state.reconciled_ms) if state.reconciled_ms else None,
     }

@@ -42,7 +42,7 @@ class Health:
 _log = logging.getLogger("baton.api")
 
 # Pending approvals are looked for in so many jobs.
-LOOKED_AT_LIMIT = 500
+READ_LIMIT = 500
 
 
 class MetricsApi:
@@ -71,7 +71,7 @@ class MetricsApi:
         waiting = sum(entry.want == "none" for entry in live.values())
         # Who waits first: others have rarely asked for a decision.
         names = sorted(live, key=lambda name: live[name].want != "none")
-        pending = await self._pending_approvals(names[:LOOKED_AT_LIMIT])
+        pending = await self._pending_approvals(names[:READ_LIMIT])
         return Measured(sums, tools, ends, state, waiting, pending, operations, dead)
 
     async def _pending_approvals(self, job_ids: list[str]) -> int:

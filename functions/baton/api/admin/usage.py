@@ -35,18 +35,18 @@ class UsageApi:
     async def show(self, request: Request) -> Response:
         """`GET /api/admin/usage?tenant=&month=` → 200: a row a month and tenant, the overhead, and the prices."""
         try:
-            asked = UsageQuery.model_validate(dict(request.query_params))
+            query = UsageQuery.model_validate(dict(request.query_params))
         except ValidationError as error:
             raise invalid(error, "query") from error
-        return JSONResponse(await self.view(asked))
+        return JSONResponse(await self.view(query))
 
-    async def view(self, asked: UsageQuery) -> dict[str, Any]:
+    async def view(self, query: UsageQuery) -> dict[str, Any]:
         """The same, for whoever shows it."""
         ports, prices = self._container.ports, self._container.settings.prices
         await self._container.metering.flush()  # what this process knows is in it
         months, sums = await ports.admission_control.used(), await ports.counters.sums()
         overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
-        wanted = (each for each in months if asked.tenant in ("", each.tenant) and asked.month in ("", each.month))
+        wanted = (each for each in months if query.tenant in ("", each.tenant) and query.month in ("", each.month))
         return {
             "tenants": [_row(each, prices) for each in wanted],
             "overhead": _overhead(overhead, prices),

@@ -23,14 +23,14 @@ def questions_of(snapshot: Snapshot) -> list[CallRecord]:
     return [call for call in snapshot.calls if call.tool in APPROVALS]
 
 
-def view_of(asked: CallRecord, snapshot: Snapshot) -> dict[str, Any]:
+def view_of(approval: CallRecord, snapshot: Snapshot) -> dict[str, Any]:
     """One of its questions, with what became of it."""
-    return approval_view(asked, snapshot.job.id, snapshot.results.get(asked.id, {}), ended=snapshot.job.ended)
+    return approval_view(approval, snapshot.job.id, snapshot.results.get(approval.id, {}), ended=snapshot.job.ended)
 
 
 def approvals_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     """All of them, in order."""
-    return [view_of(asked, snapshot) for asked in questions_of(snapshot)]
+    return [view_of(approval, snapshot) for approval in questions_of(snapshot)]
 
 
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
@@ -112,7 +112,7 @@ class ApprovalList:
             chunk = left[start : start + _AT_ONCE]
             known = await self._reader.jobs([name for _, name in chunk])
             for position, name in chunk:
-                if name in known and _asks(known[name]):
+                if name in known and _waits_for_approval(known[name]):
                     yield position, await self._family(name, below=False)
 
     async def _all(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
@@ -135,7 +135,7 @@ class ApprovalList:
         return [snapshot, *(one for family in families for one in family)]
 
 
-def _asks(snapshot: Snapshot) -> bool:
+def _waits_for_approval(snapshot: Snapshot) -> bool:
     return any(item.approval_of_call or item.tool == LIMIT_APPROVAL for item in snapshot.items)
 
 

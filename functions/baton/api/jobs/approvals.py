@@ -85,7 +85,7 @@ class Approvals:
         found = [*infos.values(), *approvals_of(snapshot)]
         return sorted(found, key=lambda view: str(view["createdAt"]))
 
-    async def listed(self, principal: Principal, asked: ListQuery) -> ApprovalPage:
+    async def listed(self, principal: Principal, approval: ListQuery) -> ApprovalPage:
         """A page of the approvals of all jobs.
 
         Raises:
@@ -93,9 +93,9 @@ class Approvals:
         """
         _operator(principal)
         try:
-            return await self._list.page(asked.status, asked.limit, asked.cursor)
+            return await self._list.page(approval.status, approval.limit, approval.cursor)
         except ValueError as error:
-            detail = f"{asked.cursor[:80]!r} is no cursor of this list"
+            detail = f"{approval.cursor[:80]!r} is no cursor of this list"
             raise ApiError(422, detail, [("cursor", detail)]) from error
 
     async def approve(self, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
@@ -105,10 +105,10 @@ class Approvals:
             ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
                 not fit.
         """
-        snapshot, asked = await self._undecided(principal, checkpoint_id, body.digest)
-        arguments = None if body.arguments is None else self._edited(snapshot.job.agent, asked, body.arguments)
+        snapshot, approval = await self._undecided(principal, checkpoint_id, body.digest)
+        arguments = None if body.arguments is None else self._edited(snapshot.job.agent, approval, body.arguments)
         decision = {"approved": True, "arguments": arguments, "comment": self._container.secrets.hide(body.comment)}
-        return await self._decide(principal, snapshot, asked, "ok", decision)
+        return await self._decide(principal, snapshot, approval, "ok", decision)
 
     async def reject(self, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
         """The call fails with the reason.
@@ -116,27 +116,27 @@ class Approvals:
         Raises:
             ApiError: as for an approval.
         """
-        snapshot, asked = await self._undecided(principal, checkpoint_id, body.digest)
+        snapshot, approval = await self._undecided(principal, checkpoint_id, body.digest)
         decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip())}
-        return await self._decide(principal, snapshot, asked, "error", decision)
+        return await self._decide(principal, snapshot, approval, "error", decision)
 
     async def _undecided(self, principal: Principal, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
         _operator(principal)
         call_id = call_of_operation(checkpoint_id)
         snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
-        asked = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
-        if snapshot is None or asked is None:
+        approval = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
+        if snapshot is None or approval is None:
             raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
-        view = view_of(asked, snapshot)
+        view = view_of(approval, snapshot)
         if view["status"] != "pending":
             raise _too_late(checkpoint_id, f"it is {view['status']}")
         if digest and digest != view["digest"]:
             raise ApiError(409, f"checkpoint {checkpoint_id!r} asks about digest {view['digest']}, not about {digest}")
-        return snapshot, asked
+        return snapshot, approval
 
-    def _edited(self, agent: str, asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _edited(self, agent: str, approval: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            return edited(asked, arguments, self._container.secrets, partial(self._checked, agent))
+            return edited(approval, arguments, self._container.secrets, partial(self._checked, agent))
         except EditError as error:
             raise ApiError(422, str(error), [(error.field, str(error))]) from error
 
@@ -153,13 +153,13 @@ class Approvals:
         self,
         principal: Principal,
         snapshot: Snapshot,
-        asked: CallRecord,
+        approval: CallRecord,
         verdict: Literal["ok", "error"],
         decision: dict[str, Any],
     ) -> Checkpoint:
-        checkpoint_id, by = operation_id(asked.id), principal.label or principal.tenant
+        checkpoint_id, by = operation_id(approval.id), principal.label or principal.tenant
         try:
-            return await self._container.commands.decide(snapshot.job, asked, by, verdict, decision)
+            return await self._container.commands.decide(snapshot.job, approval, by, verdict, decision)
         except UnknownJobError as error:
             raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
         except DecidedError as error:
@@ -195,10 +195,10 @@ class CheckpointsApi:
         """`GET /api/admin/agent-checkpoints?status=&limit=&cursor=` → 200 and a page of the approvals of all jobs."""
         principal = await self._keys.authenticate(request)
         try:
-            asked = ListQuery.model_validate(dict(request.query_params))
+            approval = ListQuery.model_validate(dict(request.query_params))
         except ValidationError as error:
             raise invalid(error, "query") from error
-        page = await self._approvals.listed(principal, asked)
+        page = await self._approvals.listed(principal, approval)
         return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def approve(self, request: Request) -> Response:

@@ -57,8 +57,8 @@ class BulkBody(BaseModel):
 
     def page(self) -> PageQuery | None:
         """The jobs to look at; None: the filter means none that the action can change."""
-        asked = {JobStatus(word) for word in self.filter.status.split(",")} if self.filter.status else set(JobStatus)
-        if not (meant := sorted(_MEANT[self.action] & asked)):
+        query = {JobStatus(name) for name in self.filter.status.split(",")} if self.filter.status else set(JobStatus)
+        if not (meant := sorted(_MEANT[self.action] & query)):
             return None
         given = self.filter.model_dump(exclude={"status"})
         # Checked before: what is left out is None.
@@ -85,10 +85,10 @@ class BulkChangeApi:
         Raises:
             ApiError: 403, 404, 422, as for a list.
         """
-        change, asked = body.change(), body.page()
-        if asked is None:
+        change, query = body.change(), body.page()
+        if query is None:
             return {"matched": 0, "changed": 0}
-        page = await self._listing.page(principal, asked)
+        page = await self._listing.page(principal, query)
         answer: dict[str, Any] = {"matched": len(page.jobs), "changed": 0}
         if not body.dry_run:
             refused = await self._each(principal, page.jobs, change)

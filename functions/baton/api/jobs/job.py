@@ -146,11 +146,11 @@ class JobsApi:
         """`GET /api/agent-jobs/{id}?steps=` → 200 and the job, with `steps=true` what each of its steps has used."""
         principal = await self._keys.authenticate(request)
         job_id, prices = request.path_params["job_id"], self._container.settings.prices
-        asked = read_job_query(request.query_params)
+        query = read_job_query(request.query_params)
         # Before the job, whose usage ledger then have all that they tell.
-        parts = (await self._container.ports.reader.parts(job_id, 0)).parts if asked.steps else ()
+        parts = (await self._container.ports.reader.parts(job_id, 0)).parts if query.steps else ()
         snapshot = await self.snapshot(principal, job_id)
-        steps = step_usage(snapshot, parts, prices) if asked.steps else {}
+        steps = step_usage(snapshot, parts, prices) if query.steps else {}
         return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms(), prices) | steps)
 
     async def model_messages(self, request: Request) -> Response:

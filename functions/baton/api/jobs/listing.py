@@ -19,7 +19,7 @@ from baton.api.jobs.view import job_row
 from baton.api.problem import ApiError
 from baton.container import Container
 from baton.engine.all_jobs.job_list import Found, Query, cursor_of, position_from, position_of
-from baton.engine.all_jobs.slots import Entry
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.engine.waits import status_and_wait
 from baton.storage.ports.all_jobs import AdmissionControl, Listing
@@ -111,7 +111,7 @@ class _Listed:
 class _Live:
     """Entries of the admission's slot table: the jobs that have not ended."""
 
-    def __init__(self, entries: dict[str, Entry], query: Query) -> None:
+    def __init__(self, entries: dict[str, QueueEntry], query: Query) -> None:
         found = [
             Found(name, entry.created_ms, position_of(entry.created_ms, name))
             for name, entry in entries.items()
@@ -124,7 +124,7 @@ class _Live:
         return [one for one in self._found if not position or one.position < position], ""
 
 
-def _may_be_meant(query: Query, name: str, entry: Entry) -> bool:
+def _may_be_meant(query: Query, name: str, entry: QueueEntry) -> bool:
     begun, new = entry.started, not entry.started or entry.slot
     possible = {JobStatus.PROCESSING: begun, JobStatus.WAITING: begun, JobStatus.PENDING: new}
     return (
@@ -171,16 +171,16 @@ class JobListingApi:
         view: dict[str, Any] = {"jobs": [job_row(job, now_ms) | {"tenant": job.job.tenant} for job in page.jobs]}
         return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
 
-    async def page(self, principal: Principal, asked: PageQuery) -> JobPage:
+    async def page(self, principal: Principal, wanted: PageQuery) -> JobPage:
         """A page of the jobs that are theirs to see.
 
         Raises:
             ApiError: 403, another tenant's; 404, no such parent; 422, no such agent.
         """
-        query = asked.query(principal, self._container.registry)
-        if asked.parent_job_id is not None:
-            await self._may_see(principal, asked.parent_job_id)
-        return await self._list.page(query, asked.limit, asked.cursor or "", self._container.ports.clock.now_ms())
+        query = wanted.query(principal, self._container.registry)
+        if wanted.parent_job_id is not None:
+            await self._may_see(principal, wanted.parent_job_id)
+        return await self._list.page(query, wanted.limit, wanted.cursor or "", self._container.ports.clock.now_ms())
 
     async def _may_see(self, principal: Principal, parent_id: str) -> None:
         parent = (await self._container.ports.reader.jobs([parent_id])).get(parent_id)

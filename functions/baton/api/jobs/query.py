@@ -18,7 +18,7 @@ _LATEST_MS = 9_999_999_999_999
 
 
 def _statuses(text: str) -> str:
-    unknown = [word for word in text.split(",") if word not in set(JobStatus)]
+    unknown = [name for name in text.split(",") if name not in set(JobStatus)]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no status: one or more of {', '.join(JobStatus)}, with commas between")
     return text

@@ -30,7 +30,7 @@ from baton_events.ids import is_child, root_of
 from baton_events.schema import EventType
 
 
-def asked_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
+def requested_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
     """Instructions, tools, settings and output type by their digests; none for an agent that is gone."""
     try:
         agent = registry.agent(agent_name)
@@ -46,7 +46,7 @@ def asked_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
             PlannerTurn(agent, tools, specs, made, agent.limits.tool_calls).request(request)
             for made in (0, agent.max_rounds)
         ]
-    return {fingerprint(value): value for asked in requests for value in parts_of(asked).values()}
+    return {fingerprint(value): value for requested in requests for value in parts_of(requested).values()}
 
 
 RECORDING_VERSION = 1
@@ -86,7 +86,7 @@ def recording(root_id: str, sources: Mapping[str, JobSource], texts: Mapping[str
 def _job(job_id: str, sources: Mapping[str, JobSource]) -> dict[str, Any]:
     source = sources[job_id]
     job, task = source.snapshot.job, source.snapshot.task
-    said = [part for part in map(json.loads, source.parts) if part["type"] in (_HANDLED, _OPERATION)]
+    parts = [part for part in map(json.loads, source.parts) if part["type"] in (_HANDLED, _OPERATION)]
     return {
         "id": job.id,
         "jobType": job.agent,
@@ -105,8 +105,8 @@ def _job(job_id: str, sources: Mapping[str, JobSource]) -> dict[str, Any]:
         "error": {"type": job.error.type, "message": job.error.message} if job.error else None,
         "usage": camel(job.used),
         "transcript": [_entry(entry) for entry in source.transcript],
-        "modelCalls": [_attempt(part["data"]) for part in said if _is(part, EventType.LOOP_INIT)],
-        "toolCalls": [_call(call, source, said, sources) for call in source.snapshot.calls],
+        "modelCalls": [_attempt(part["data"]) for part in parts if _is(part, EventType.LOOP_INIT)],
+        "toolCalls": [_call(call, source, parts, sources) for call in source.snapshot.calls],
     }
 
 
@@ -116,9 +116,9 @@ def _entry(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call(
-    call: CallRecord, source: JobSource, said: list[dict[str, Any]], sources: Mapping[str, JobSource]
+    call: CallRecord, source: JobSource, parts: list[dict[str, Any]], sources: Mapping[str, JobSource]
 ) -> dict[str, Any]:
-    mine = [part for part in said if part["data"].get("callId") == call.id]
+    mine = [part for part in parts if part["data"].get("callId") == call.id]
     stored = source.snapshot.results.get(call.id, {})
     view: dict[str, Any] = {
         "id": call.id,
@@ -217,6 +217,6 @@ class RecordingsApi:
         texts = {
             digest: text
             for agent in {source.snapshot.job.agent for source in sources.values()}
-            for digest, text in asked_texts(self._container.registry, agent).items()
+            for digest, text in requested_texts(self._container.registry, agent).items()
         }
         return JSONResponse(self._container.secrets.hide_in(recording(job.id, sources, texts)))

@@ -30,7 +30,7 @@ from baton_events.schema import Occurrence
 _log = logging.getLogger("baton.api")
 
 # A tenant whose jobs keep what they kept when we looked is refused so long before we look again.
-_LOOKS_AGAIN_MS = 10_000
+_READS_AGAIN_MS = 10_000
 
 
 class KeptQuota:
@@ -56,7 +56,7 @@ class KeptQuota:
             if (count := await self._kept.recount(tenant)) < self._limit:
                 return
             self._full = {other: until_ms for other, until_ms in self._full.items() if until_ms > now_ms}
-            self._full[tenant] = now_ms + _LOOKS_AGAIN_MS
+            self._full[tenant] = now_ms + _READS_AGAIN_MS
         detail = (
             f"tenant {tenant!r} has {count} events that no job waits for, and EVENTS_KEPT_PER_TENANT allows"
             f" {self._limit}; they are given back when a job takes them, ends or is deleted"

@@ -104,7 +104,7 @@ def step_usage(snapshot: Snapshot, parts: Iterable[str], prices: Prices) -> dict
             step.usage = _plus(step.usage, data.get("used", {}))
         elif part.get("type") == "data-usage":
             step = steps.setdefault(data["turn"], _Step(data["turn"]))
-            step.used = _said(step.used, data)
+            step.used = _with_data(step.used, data)
     views = [
         {"turn": step.turn, "callId": step.call_id, "tool": step.tool, **_view(step.usage, step.used, prices)}
         for step in steps.values()
@@ -122,7 +122,7 @@ def _plus(usage: Usage, more: dict[str, int]) -> Usage:
     return replace(usage, **{name: getattr(usage, name) + much for name, much in known.items()})
 
 
-def _said(used: Used, data: dict[str, Any]) -> Used:
+def _with_data(used: Used, data: dict[str, Any]) -> Used:
     cached = bool(data.get("cached"))
     return replace(
         used,

@@ -106,7 +106,7 @@ _ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChatJob:
     """The job, and its task. `replaced`: the job whose answer it replaces."""
 
     job: Job
@@ -114,7 +114,7 @@ class Asked:
     replaced: Job | None = None
 
 
-async def asked_job(container: Container, tenant: str, body: ChatBody) -> Asked:
+async def requested_job(container: Container, tenant: str, body: ChatBody) -> ChatJob:
     """What a request asks for.
 
     Raises:
@@ -124,9 +124,9 @@ async def asked_job(container: Container, tenant: str, body: ChatBody) -> Asked:
     known = await _find(container, tenant, body) if again else None
     if known is not None and _is_repeat(known, body):
         replaces = str(known.task["chat"].get("replaces") or "")
-        return _asked(container, tenant, body, replaces, known.task["text"])
-    asked = _asked(container, tenant, body, known.job.id if known else "")
-    return asked if known is None else Asked(asked.job, asked.task, known.job)
+        return _chat_job(container, tenant, body, replaces, known.task["text"])
+    requested = _chat_job(container, tenant, body, known.job.id if known else "")
+    return requested if known is None else ChatJob(requested.job, requested.task, known.job)
 
 
 def _is_repeat(known: Snapshot, body: ChatBody) -> bool:
@@ -156,15 +156,15 @@ async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot |
     return max(mine, key=lambda job: (job.job.created_at_ms, job.job.id), default=None)
 
 
-def _asked(container: Container, tenant: str, body: ChatBody, replaces: str, text: str = "") -> Asked:
+def _chat_job(container: Container, tenant: str, body: ChatBody, replaces: str, text: str = "") -> ChatJob:
     name = body.agent or container.settings.default_agent or container.registry.agents[0].name
     try:
         agent = container.registry.agent(name)
     except UnknownAgentError as error:
         raise ApiError(422, str(error), [("agent", str(error))]) from error
-    said = text or body.text
+    message = text or body.text
     job = new_job(
-        SubmitBody.model_validate({"jobType": agent.name, "taskDescription": said, "sessionId": body.id}),
+        SubmitBody.model_validate({"jobType": agent.name, "taskDescription": message, "sessionId": body.id}),
         container.registry,
         job_id=chat_job_id(tenant, body.id, body.last.id, replaces),
         session_id=body.id,
@@ -172,7 +172,7 @@ def _asked(container: Container, tenant: str, body: ChatBody, replaces: str, tex
         now_ms=container.ports.clock.now_ms(),
     )
     chat = {"messageId": body.last.id} | ({"replaces": replaces} if replaces else {})
-    return Asked(job, {"text": said, "chat": chat})
+    return ChatJob(job, {"text": message, "chat": chat})
 
 
 BODY_LIMIT_BYTES = 4_000_000  # `useChat` sends the whole conversation each time
@@ -192,15 +192,15 @@ class ChatApi:
         principal = await self._keys.authenticate(request)
         body = read_chat_body(await limited_body(request, BODY_LIMIT_BYTES))
         check_capacity(self._container, principal)  # before there is a job
-        asked = await asked_job(self._container, principal.tenant, body)
-        accepted = await self._sessions.submit(asked.job, asked.task, body.when_busy, may_exist=True)
-        if asked.replaced is not None and not asked.replaced.ended:
-            await self._sessions.stop([asked.replaced], f"job {asked.job.id}, which replaces its answer")
-        if accepted.job.request_digest != asked.job.request_digest:
+        requested = await requested_job(self._container, principal.tenant, body)
+        accepted = await self._sessions.submit(requested.job, requested.task, body.when_busy, may_exist=True)
+        if requested.replaced is not None and not requested.replaced.ended:
+            await self._sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
+        if accepted.job.request_digest != requested.job.request_digest:
             detail = f"message {body.last.id!r} was sent with another text before: a new message needs a new id"
             raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
         reader = self._container.ports.reader
-        stored = await reader.parts(asked.job.id, 0)
+        stored = await reader.parts(requested.job.id, 0)
         # A read may be older than what was accepted just now.
         first = stored if stored.job is not None else StoredParts(accepted.job)
         return self._streams.answer(request, principal, first)

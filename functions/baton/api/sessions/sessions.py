@@ -103,15 +103,15 @@ class SessionsApi:
     async def show(self, request: Request) -> Response:
         """`GET /api/sessions/{id}` → 200: its messages in order, and what it is doing."""
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
-        asked = read_session_query(request.query_params)
-        page = await self._page(tenant, session_id, asked.limit, asked.cursor or "")
+        query = read_session_query(request.query_params)
+        page = await self._page(tenant, session_id, query.limit, query.cursor or "")
         line = await self._sessions.line(tenant, session_id)
         jobs = still_valid([(job.job.id, job.task, job) for job in reversed(page.jobs)])
         active = line[0].job.id if line else ""
-        said = await asyncio.gather(*(self._said(job, active) for job in jobs))
+        exchanges = await asyncio.gather(*(self._exchange(job, active) for job in jobs))
         view: dict[str, Any] = {
             "id": session_id,
-            "messages": [message for exchange in said for message in exchange],
+            "messages": [message for exchange in exchanges for message in exchange],
             "activeStream": await self._active(active) if active else None,
             "usage": session_usage(page.jobs, self._container.settings.prices),
             "queued": [_question(job) for job in jobs if not job.job.ended and job.job.id != active],
@@ -170,7 +170,7 @@ class SessionsApi:
             raise ApiError(404, f"there is no session {session_id!r}")
         return page
 
-    async def _said(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
+    async def _exchange(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
         """Question and answer; of the running job the question alone, since its stream tells the answer."""
         job = snapshot.job
         if not job.ended:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from baton.engine.all_jobs.job_list import Row
-from baton.engine.all_jobs.slots import Place
+from baton.engine.all_jobs.slots import QueuedJob
 from baton.engine.state import Job, Usage
 from baton.engine.transitions import JobStatus
 from baton.sdk.limits import since
@@ -28,7 +28,7 @@ _BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
 # Of a job's usage ledger, what adds up over jobs.
 COUNTED = ("messages", "deliveries", "redis_requests", "redis_commands", "redis_bytes", "function_ms", "mb_ms")
 # And what the word that tells the end will cost, with the COMMIT after it (tests/e2e/test_ledger.py).
-LAST_WORD = {"redis_requests": 2, "redis_commands": 13}
+LAST_UPDATE = {"redis_requests": 2, "redis_commands": 13}
 _UNKNOWN = Usage()
 
 
@@ -95,7 +95,7 @@ def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
 
 
 def _counts_since_retry(job: Job, usage: Usage) -> dict[str, int]:
-    counts = {name: getattr(usage, name) + LAST_WORD.get(name, 0) for name in COUNTED}
+    counts = {name: getattr(usage, name) + LAST_UPDATE.get(name, 0) for name in COUNTED}
     # Rows in the lists: three commands, one for a job below another, five for one that did not complete.
     counts["redis_commands"] += -2 if is_child(job.id) else 0 if job.status is JobStatus.COMPLETED else 2
     return {name: much - usage.before.get(name, 0) for name, much in counts.items()}
@@ -116,9 +116,16 @@ def with_end(before: AgentCounters, end: End) -> AgentCounters:
     return AgentCounters(**sums, durations=durations)
 
 
-def row_of(job_id: str, place: Place, end: End | None = None) -> Row:
+def row_of(job_id: str, queued_job: QueuedJob, end: End | None = None) -> Row:
     """How the admission lists a job."""
-    return Row(job_id, place.created_ms, place.tenant, place.session_id, place.agent, end.status if end else "")
+    return Row(
+        job_id,
+        queued_job.created_ms,
+        queued_job.tenant,
+        queued_job.session_id,
+        queued_job.agent,
+        end.status if end else "",
+    )
 
 
 def with_used(before: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

@@ -24,11 +24,11 @@ KEEP_SLOT_MS = 60_000
 # again.
 TOMBSTONE_MS = 150_000
 # A sweep is asked for at most this often, by whichever process.
-ASKED_EVERY_MS = 60_000
+REQUESTED_EVERY_MS = 60_000
 # For so long a token of the queue speaks for one message only: far longer than it is valid.
 TOKEN_KEPT_MS = 3_600_000
 # The cause of a slot that a sweep gave, since no word of a job did.
-SWEEP = "sweep"
+BY_RECONCILER = "sweep"
 
 
 class SlotState(Struct, frozen=True, rename=SLOT_STATE):
@@ -39,7 +39,7 @@ class SlotState(Struct, frozen=True, rename=SLOT_STATE):
     slot: bool = False
 
 
-class Place(Struct, frozen=True):
+class QueuedJob(Struct, frozen=True):
     """What the admission must know of a job to be fair, and to list it."""
 
     tenant: str
@@ -49,7 +49,7 @@ class Place(Struct, frozen=True):
     agent: str = ""
 
 
-class Entry(Struct, frozen=True, rename=SLOT_STATE):
+class QueueEntry(Struct, frozen=True, rename=SLOT_STATE):
     """A job in the admission's slot table: its place, and what it said last.
 
     Attributes:
@@ -71,7 +71,7 @@ class Entry(Struct, frozen=True, rename=SLOT_STATE):
     agent: str = ""
 
 
-SlotTable = Mapping[str, Entry]
+SlotTable = Mapping[str, QueueEntry]
 
 
 class Taken(Struct, frozen=True):
@@ -81,7 +81,7 @@ class Taken(Struct, frozen=True):
     `busy`: it was to be alone in its session, and is not: its word was not taken.
     """
 
-    slot_table: dict[str, Entry]
+    slot_table: dict[str, QueueEntry]
     slot: bool
     granted: tuple[str, ...]
     later_epoch: int = 0
@@ -114,7 +114,7 @@ def take(
     slot_table: SlotTable,
     job_id: str,
     slot_state: SlotState,
-    place: Place,
+    queued_job: QueuedJob,
     now_ms: int,
     slots: int,
     *,
@@ -125,10 +125,10 @@ def take(
     `alone`: a job that the slot table does not know is refused while another one of its session is at work or in line.
     """
     entries = dict(slot_table)
-    if alone and job_id not in entries and line_of(entries, place.tenant, place.session_id):
+    if alone and job_id not in entries and line_of(entries, queued_job.tenant, queued_job.session_id):
         return Taken(entries, slot=False, granted=(), busy=True)
-    entry = entries.get(job_id) or Entry(
-        place.tenant, place.session_id, place.priority, place.created_ms, agent=place.agent
+    entry = entries.get(job_id) or QueueEntry(
+        queued_job.tenant, queued_job.session_id, queued_job.priority, queued_job.created_ms, agent=queued_job.agent
     )
     if slot_state.epoch > entry.epoch:  # "request epoch"
         slot = entry.slot and slot_state.want == "slot"
@@ -152,7 +152,7 @@ def unacknowledged(slot_table: SlotTable) -> tuple[str, ...]:
     return tuple(name for name in sorted(slot_table) if slot_table[name].slot and slot_table[name].granted_by)
 
 
-def fill(entries: dict[str, Entry], granted_by: str, slots: int) -> None:
+def fill(entries: dict[str, QueueEntry], granted_by: str, slots: int) -> None:
     """Give free slots: wake-ups first, then the tenant with the fewest, then by priority, then in order."""
     while sum(entry.slot for entry in entries.values()) < slots:
         able = [name for name in lines(entries).values() if entries[name].want == "slot" and not entries[name].slot]
@@ -167,7 +167,7 @@ def fill(entries: dict[str, Entry], granted_by: str, slots: int) -> None:
         )
 
 
-def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
+def lines(entries: Mapping[str, QueueEntry]) -> dict[str, str]:
     """Session → the one of its jobs whose turn it is: who holds a slot, who has started, else the first in order.
 
     A child needs no session: it has the one of the job that started it.
@@ -179,7 +179,7 @@ def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
     return heads
 
 
-def line_of(entries: Mapping[str, Entry], tenant: str, session_id: str) -> dict[str, Entry]:
+def line_of(entries: Mapping[str, QueueEntry], tenant: str, session_id: str) -> dict[str, QueueEntry]:
     """A session's jobs at work or in line; children are none of them."""
     return {
         name: entry
@@ -188,17 +188,17 @@ def line_of(entries: Mapping[str, Entry], tenant: str, session_id: str) -> dict[
     }
 
 
-def _lives(entry: Entry) -> bool:
+def _lives(entry: QueueEntry) -> bool:
     """Whether it takes part in its session's line: one that is to start later does not hold it up."""
     return entry.want == "slot" or (entry.want == "none" and entry.started)
 
 
-def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:
+def _turn(item: tuple[str, QueueEntry]) -> tuple[bool, bool, int, str]:
     name, entry = item
     return (not entry.slot, not entry.started, entry.created_ms, name)
 
 
-def _rank(name: str, entry: Entry, held: int) -> tuple[bool, int, int, int, str]:
+def _rank(name: str, entry: QueueEntry, held: int) -> tuple[bool, int, int, int, str]:
     return (not entry.started, held, -entry.priority, entry.created_ms, name)
 
 
@@ -216,7 +216,7 @@ def page_mark(due_ms: int, after: str, *, again: bool) -> str:
     return f"{ALL if again and kind == HOLDERS else kind}:{last}"
 
 
-def page_of(entries: Mapping[str, Entry], mark: str, now_ms: int, size: int) -> tuple[dict[str, Entry], str]:
+def page_of(entries: Mapping[str, QueueEntry], mark: str, now_ms: int, size: int) -> tuple[dict[str, QueueEntry], str]:
     """The page that begins there, with all of its jobs' trees, and the mark at its end (empty: it is the last one)."""
     kind, _, last = mark.partition(":")
     names, end = list[str](), ""

@@ -14,7 +14,7 @@ from msgspec.json import Decoder, Encoder, decode
 from pydantic_core import to_jsonable_python
 
 from baton.engine.all_jobs.ends import AgentCounters, End
-from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.all_jobs.slots import QueueEntry, SlotState
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
 from baton.sdk.limits import NOTHING_SPENT, Spend
@@ -30,7 +30,7 @@ _CALL = Decoder(CallRecord, strict=False)
 _USAGE = Decoder(Usage, strict=False)
 _SPEND = Decoder(Spend, strict=False)
 _SLOT_STATE = Decoder(SlotState, strict=False)
-_ENTRY = Decoder(Entry, strict=False)
+_QUEUE_ENTRY = Decoder(QueueEntry, strict=False)
 _COUNTERS = Decoder(AgentCounters, strict=False)
 # The last fields of a work item are left out while they hold nothing, as by versions that do not know them.
 _RARE = ',"abandoned":'
@@ -125,9 +125,9 @@ def load_slot_state(text: str) -> SlotState:
     return _read(_SLOT_STATE, text)
 
 
-def load_entry(text: str) -> Entry:
+def load_entry(text: str) -> QueueEntry:
     """An entry of the admission's slot table from JSON text."""
-    return _read(_ENTRY, text)
+    return _read(_QUEUE_ENTRY, text)
 
 
 def dump_end(end: End) -> str:

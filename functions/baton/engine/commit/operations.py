@@ -174,7 +174,7 @@ def signal(
     known = results.get(signal.call_id or f"event:{signal.id}", results.get(f"early:{signal.call_id}"))
     over = job.ended or (signal.call_id and signal.run < job.run)  # none of a call that runs again
     if known is not None or over:
-        word = (
+        signal_result = (
             SignalResult.ENDED
             if known is None
             else SignalResult.AGAIN
@@ -182,7 +182,7 @@ def signal(
             else SignalResult.OTHER
         )
         tree, items = dispatched(tree, message_id, now_ms, free=True)
-        return tree, SignalAnswer(word, job, items)
+        return tree, SignalAnswer(signal_result, job, items)
     tree = tree.signalled(job_id, signal, message_id, now_ms).settled(job_id, message_id, now_ms)
     used = tree.usage.get(job_id, NOTHING_USED)
     tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, used.updated_ms)})
@@ -219,8 +219,8 @@ def reconcile(
     for job_id in sorted(name for name in tree.jobs if name == only or not only):
         tree = tree.settled(job_id, message_id, now_ms)
         entry = slot_table.get(job_id)
-        if not tree.agrees(job_id, entry) and now_ms - tree.said_ms(job_id) > stalled_after_ms / 2:
-            tree = tree.wishing(job_id, tree.slot_state(job_id).want, message_id, now_ms)
+        if not tree.agrees(job_id, entry) and now_ms - tree.requested_ms(job_id) > stalled_after_ms / 2:
+            tree = tree.requesting_slot(job_id, tree.slot_state(job_id).want, message_id, now_ms)
         found = tree.without_progress(job_id, entry, message_id, now_ms, stalled_after_ms)
         tree = replace(tree, items={**tree.items, **{item.key: item for item in found}}) if found else tree
         stalled += found

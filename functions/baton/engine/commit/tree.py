@@ -11,7 +11,7 @@ from typing import cast
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import Entry, SlotState, Want, next_epoch, wanted
+from baton.engine.all_jobs.slots import QueueEntry, SlotState, Want, next_epoch, wanted
 from baton.engine.commit.answers import Signal, Tombstone
 from baton.engine.effects import Skip
 from baton.engine.state import BudgetScope, CallRecord, Job, Usage
@@ -126,9 +126,9 @@ class Tree(Struct, frozen=True):
         want = wanted(slot_state, items, ended=self.jobs[job_id].ended, now_ms=now_ms)
         if want == slot_state.want and not later_epoch:
             return self
-        return self.wishing(job_id, want, message_id, now_ms, later_epoch)
+        return self.requesting_slot(job_id, want, message_id, now_ms, later_epoch)
 
-    def wishing(self, job_id: str, want: Want, message_id: str, now_ms: int, later_epoch: int = 0) -> "Tree":
+    def requesting_slot(self, job_id: str, want: Want, message_id: str, now_ms: int, later_epoch: int = 0) -> "Tree":
         """With a new slot request, in place of the one before."""
         slot_state = self.slot_state(job_id)
         epoch = next_epoch(slot_state, now_ms, later_epoch)
@@ -235,7 +235,7 @@ class Tree(Struct, frozen=True):
         granted = replace(slot_state, slot=slot_state.want == "slot")
         return replace(self, slot_states={**self.slot_states, job_id: granted}, items={**self.items, **work})
 
-    def agrees(self, job_id: str, entry: Entry | None) -> bool:
+    def agrees(self, job_id: str, entry: QueueEntry | None) -> bool:
         """Whether what the job requests is what the admission knows, or still on its way there."""
         slot_state = self.slot_state(job_id)
         if slot_request_key(job_id, slot_state.epoch) in self.items:
@@ -245,7 +245,7 @@ class Tree(Struct, frozen=True):
         same = (entry.epoch, entry.want) == (slot_state.epoch, slot_state.want)
         return same and (entry.slot or not slot_state.slot)
 
-    def said_ms(self, job_id: str) -> int:
+    def requested_ms(self, job_id: str) -> int:
         """When what the admission should know was last requested, or, by a job that has ended, told."""
         ended_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
         return max(self.slot_state(job_id).epoch, ended_ms)
@@ -256,7 +256,7 @@ class Tree(Struct, frozen=True):
         return tuple(name for name in sorted(self.jobs) if self.jobs[name].ended and name not in open_of)
 
     def without_progress(
-        self, job_id: str, entry: Entry | None, message_id: str, now_ms: int, stalled_after_ms: int
+        self, job_id: str, entry: QueueEntry | None, message_id: str, now_ms: int, stalled_after_ms: int
     ) -> list[WorkItem]:
         """The job's work items that nobody has worked on or redriven, carried by this message from now on."""
         slot_state = self.slot_state(job_id)

@@ -98,18 +98,18 @@ def used_by(job_id: str, state: Mapping[str, str]) -> Usage:
 
 def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
     """The tree that a COMMIT has made of the one before."""
-    said = tree.parts.get(job_id, ())
-    at = event_end(said, len(before.parts.get(job_id, ())))
+    parts = tree.parts.get(job_id, ())
+    at = event_end(parts, len(before.parts.get(job_id, ())))
     if at is None:
         return tree
-    text = with_usage(said[at], before.usage.get(job_id, NOTHING_USED), tree.usage.get(job_id, NOTHING_USED))
-    return replace(tree, parts={**tree.parts, job_id: (*said[:at], text, *said[at + 1 :])})
+    text = with_usage(parts[at], before.usage.get(job_id, NOTHING_USED), tree.usage.get(job_id, NOTHING_USED))
+    return replace(tree, parts={**tree.parts, job_id: (*parts[:at], text, *parts[at + 1 :])})
 
 
-def event_end(said: Sequence[str], known: int) -> int | None:
+def event_end(parts: Sequence[str], known: int) -> int | None:
     """Where among these parts, behind those known before, the first is that ends an event."""
-    for at in range(known, len(said)):
-        if said[at].endswith(_EVENT_END):
+    for at in range(known, len(parts)):
+        if parts[at].endswith(_EVENT_END):
             return at
     return None
 

@@ -25,7 +25,7 @@ from baton.models.model import (
     ToolSpec,
     UserMessage,
 )
-from baton.models.scripted import say
+from baton.models.scripted import stream_text
 
 _FILES_READ = 3
 _QUOTES = 4
@@ -52,7 +52,7 @@ class DemoModel:
         if request.output is not None and not step.calls:
             step = _structured(step.text, notes, request.output)
         elif request.listener is not None and not step.calls:
-            await say(request.listener, step.text)
+            await stream_text(request.listener, step.text)
         return ModelAnswer(
             text=step.text,
             calls=step.calls,
@@ -94,8 +94,10 @@ def _next_plan(notes: Notes, tools: Mapping[str, ToolSpec], plan_tool: str) -> S
 def _structured(answer: str, notes: Notes, output: ToolSpec) -> Step:
     """The answer in the form that is asked for; what did not fit once would not fit again."""
     if output.name in notes.used:
-        said = notes.errors[-1] if notes.errors else "it was refused"
-        raise ModelError(f"the demo model has no other answer of the form that is asked for: {said}", retryable=False)
+        found_texts = notes.errors[-1] if notes.errors else "it was refused"
+        raise ModelError(
+            f"the demo model has no other answer of the form that is asked for: {found_texts}", retryable=False
+        )
     return Step("", (Call(output.name, output_arguments(output.parameters, answer, _sources(_quotes(notes)))),))
 
 
@@ -174,8 +176,8 @@ def _quotes(notes: Notes) -> list[Quote]:
 def _final_answer(notes: Notes, tools: Mapping[str, ToolSpec]) -> str:
     quotes = [] if notes.noted else _quotes(notes)
     quoted = " ".join(f"{quote.sentence} [{quote.path}]" for quote in quotes)
-    paragraphs = [quoted or notes.noted or _no_answer(notes, tools)] if quoted or not notes.said else []
-    paragraphs += [f"{who}: {what}" for who, what in notes.said]
+    paragraphs = [quoted or notes.noted or _no_answer(notes, tools)] if quoted or not notes.found_texts else []
+    paragraphs += [f"{who}: {what}" for who, what in notes.found_texts]
     if quotes and notes.word_counts:
         counted = [(path, notes.word_counts[path]) for path in _sources(quotes) if path in notes.word_counts]
         paragraphs.append("Sources: " + ", ".join(f"{path} ({words} words)" for path, words in counted) + ".")

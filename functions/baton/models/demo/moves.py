@@ -35,9 +35,9 @@ def plan_by_form(question: str, tools: Sequence[ToolSpec]) -> Step:
         *(Call(name, {"task": task}) for name, task in tasks.items()),
         *(Call(spec.name, {_needed(spec): value}) for spec, value in chosen),
     )
-    said = [f"I give a task to {', '.join(tasks)}."] if tasks else []
-    said += [f"I ask {spec.name} about {value}." for spec, value in chosen]
-    return Step(" ".join(said), calls)
+    texts = [f"I give a task to {', '.join(tasks)}."] if tasks else []
+    texts += [f"I ask {spec.name} about {value}." for spec, value in chosen]
+    return Step(" ".join(texts), calls)
 
 
 def _needed(spec: ToolSpec) -> str:
@@ -59,14 +59,14 @@ def _tasks(question: str, names: Sequence[str]) -> Mapping[str, str]:
 def _choices(question: str, spec: ToolSpec) -> list[Any]:
     """The tool's choices that the question names, in the tool's order."""
     needed = spec.parameters.get("properties", {}).get(_needed(spec), {})
-    asked = {stem(word) for word in words_of(question)}
+    requested = {stem(word) for word in words_of(question)}
     choices = needed.get("enum", []) if isinstance(needed, Mapping) else []
-    return [value for value in choices if isinstance(value, str) and _names(asked, value)]
+    return [value for value in choices if isinstance(value, str) and _names(requested, value)]
 
 
-def _names(asked: set[str], value: str) -> bool:
+def _names(requested: set[str], value: str) -> bool:
     words = {stem(word) for word in words_of(value)}
-    return bool(words) and words <= asked
+    return bool(words) and words <= requested
 
 
 _MAX_DEPTH = 8

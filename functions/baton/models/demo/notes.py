@@ -77,7 +77,7 @@ class Notes(Struct):
         report: where the report was written.
         remembered: where it was said → what is remembered of it.
         noted: what became of an order to remember something.
-        said: what tools of other names gave: the tool with what it was asked, and its result in a line.
+        found_texts: what tools of other names gave: the tool with what it was asked, and its result in a line.
         errors: one line for each call that failed.
     """
 
@@ -91,7 +91,7 @@ class Notes(Struct):
     report: str = ""
     remembered: dict[str, str] = field(default_factory=dict)
     noted: str = ""
-    said: list[tuple[str, str]] = field(default_factory=list)
+    found_texts: list[tuple[str, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
@@ -102,8 +102,8 @@ def read_notes(messages: Sequence[Message]) -> Notes:
     for message in messages:
         if isinstance(message, UserMessage) and message.note:
             _note_entries(notes, prompt_entries(message.text))
-    said = (message.text for message in messages[:start] if isinstance(message, ModelMessage))
-    _note_entries(notes, [(_THIS_CONVERSATION, without_sources(text)) for text in said])
+    found_texts = (message.text for message in messages[:start] if isinstance(message, ModelMessage))
+    _note_entries(notes, [(_THIS_CONVERSATION, without_sources(text)) for text in found_texts])
     calls: dict[str, PastCall] = {}
     for message in messages[start:]:
         if isinstance(message, UserMessage):
@@ -130,22 +130,22 @@ def _note_result(notes: Notes, message: ToolMessage, call: PastCall | None) -> N
     if message.is_error:
         notes.errors.append(f"{message.tool}: {_error_text(message.content)}")
         return
-    asked = _first_text(call.arguments) if call else ""
+    requested = _first_text(call.arguments) if call else ""
     note = _NOTES_BY_TOOL.get(message.tool)
     if note:
-        note(notes, asked, message.content)
+        note(notes, requested, message.content)
     elif call:
-        _note_said(notes, call, message.content)
+        _note_found(notes, call, message.content)
 
 
-def _note_listing(notes: Notes, _asked: str, content: Any) -> None:
+def _note_listing(notes: Notes, _requested: str, content: Any) -> None:
     rows = content.get("files", []) if isinstance(content, Mapping) else content
     if isinstance(rows, str):
         rows = rows.splitlines()
     notes.files += [path for row in rows if (path := _path_of(row))] if isinstance(rows, Sequence) else []
 
 
-def _note_search(notes: Notes, asked: str, content: Any) -> None:
+def _note_search(notes: Notes, requested: str, content: Any) -> None:
     rows = content.get("hits", []) if isinstance(content, Mapping) else content
     rows = [row for row in rows if _path_of(row)] if isinstance(rows, list) else []
     counts = content.get("files") if isinstance(content, Mapping) else None
@@ -153,35 +153,35 @@ def _note_search(notes: Notes, asked: str, content: Any) -> None:
         counts = {}
         for row in rows:
             counts[_path_of(row)] = counts.get(_path_of(row), 0) + 1
-    notes.hits[asked] = {str(path): count for path, count in counts.items() if isinstance(count, int) and count > 0}
+    notes.hits[requested] = {str(path): count for path, count in counts.items() if isinstance(count, int) and count > 0}
     for row in rows:
         if isinstance(row, Mapping) and isinstance(row.get("text"), str):
             notes.lines.setdefault(_path_of(row), []).append(row["text"])
 
 
-def _note_text(notes: Notes, asked: str, content: Any) -> None:
+def _note_text(notes: Notes, requested: str, content: Any) -> None:
     text = content.get("text", content.get("content")) if isinstance(content, Mapping) else content
     if isinstance(text, str) and text.strip():
-        notes.texts[asked] = text
+        notes.texts[requested] = text
 
 
-def _note_count(notes: Notes, asked: str, content: Any) -> None:
+def _note_count(notes: Notes, requested: str, content: Any) -> None:
     words = content.get("words") if isinstance(content, Mapping) else content
     if isinstance(words, int):
-        notes.word_counts[asked] = words
+        notes.word_counts[requested] = words
 
 
-def _note_report(notes: Notes, _asked: str, content: Any) -> None:
+def _note_report(notes: Notes, _requested: str, content: Any) -> None:
     notes.report = _path_of(content)
 
 
-def _note_kept(notes: Notes, asked: str, content: Any) -> None:
+def _note_kept(notes: Notes, requested: str, content: Any) -> None:
     kept = content if isinstance(content, Mapping) else {}
     note = f" ({kept['note']})" if kept.get("note") else ""
-    notes.noted = f"I will remember: {asked}{note}" if kept.get("remembered") else f"I could not keep that{note}."
+    notes.noted = f"I will remember: {requested}{note}" if kept.get("remembered") else f"I could not keep that{note}."
 
 
-def _note_recalled(notes: Notes, _asked: str, content: Any) -> None:
+def _note_recalled(notes: Notes, _requested: str, content: Any) -> None:
     _note_entries(notes, recalled_entries(content))
 
 
@@ -190,11 +190,11 @@ def _note_entries(notes: Notes, entries: list[tuple[str, str]]) -> None:
         notes.remembered[where] = "\n\n".join(filter(None, (notes.remembered.get(where), text)))
 
 
-def _note_said(notes: Notes, call: PastCall, content: Any) -> None:
+def _note_found(notes: Notes, call: PastCall, content: Any) -> None:
     """An agent's answer is its own; of another tool, what it was asked belongs to it."""
-    asked = "" if "task" in call.arguments else _first_text(call.arguments)
-    said = content if isinstance(content, str) else canonical_json(content)
-    notes.said.append((f"{call.tool} {asked}".strip(), said))
+    requested = "" if "task" in call.arguments else _first_text(call.arguments)
+    found_texts = content if isinstance(content, str) else canonical_json(content)
+    notes.found_texts.append((f"{call.tool} {requested}".strip(), found_texts))
 
 
 _NOTES_BY_TOOL = {

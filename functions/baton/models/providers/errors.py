@@ -82,10 +82,10 @@ def model_error(error: Exception) -> ModelError:
 
 def _from_provider(error: ModelAPIError) -> ModelError:
     status = f"{error.status_code} " if isinstance(error, ModelHTTPError) else ""
-    said = _said(error.body) or error.message
+    text = _message_of(error.body) or error.message
     retryable = _may_pass(error)
     wait_seconds = _wait_seconds(error) if retryable else None
-    message = _clean(f"{status}from {error.model_name}: {said}")
+    message = _clean(f"{status}from {error.model_name}: {text}")
     return ModelError(message, retryable=retryable, retry_after_seconds=wait_seconds)
 
 
@@ -104,7 +104,7 @@ def _wait_seconds(error: ModelAPIError) -> float | None:
     return retry_after_seconds(error.headers or {}) if isinstance(error, ModelHTTPError) else None
 
 
-def _said(body: Any) -> str:
+def _message_of(body: Any) -> str:
     """The provider's own message, which all have, each in another place."""
     if isinstance(body, str):
         return body.strip()
@@ -112,9 +112,9 @@ def _said(body: Any) -> str:
         return ""
     for key in ("error", "message", "detail", "msg"):
         inner = body.get(key)
-        said = inner if isinstance(inner, str) else _said(inner)
-        if said:
-            return said
+        text = inner if isinstance(inner, str) else _message_of(inner)
+        if text:
+            return text
     return ""
 
 

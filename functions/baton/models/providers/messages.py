@@ -55,7 +55,7 @@ def provider_field(response: ModelResponse) -> dict[str, Any] | None:
     return {"kind": _KIND, "response": json.loads(dumped)}
 
 
-def said_before(provider: Mapping[str, Any] | None) -> ModelResponse | None:
+def recorded_before(provider: Mapping[str, Any] | None) -> ModelResponse | None:
     """The answer that was kept; None: nothing was, or nothing that this version can read."""
     if provider is None or provider.get("kind") != _KIND:
         return None
@@ -90,7 +90,7 @@ def to_messages(request: ModelRequest) -> list[PromptMessage]:
                 if waiting:
                     prompt.append(_request(waiting, request.instructions))
                     waiting = []
-                response, ids = _said(message)
+                response, ids = _response_of(message)
                 prompt.append(response)
     if waiting or not prompt:
         prompt.append(_request(waiting, request.instructions))
@@ -107,13 +107,13 @@ def _task(message: UserMessage) -> str:
     return f"{message.text}\n\nInput data (JSON):\n{canonical_json(message.data)}".lstrip()
 
 
-def _said(message: ModelMessage) -> tuple[ModelResponse, dict[str, str]]:
+def _response_of(message: ModelMessage) -> tuple[ModelResponse, dict[str, str]]:
     """What the model said, and under which id each of its calls is told."""
-    before = said_before(message.provider)
+    before = recorded_before(message.provider)
     if before is not None:
-        asked = [part.tool_call_id for part in before.tool_calls]
+        requested = [part.tool_call_id for part in before.tool_calls]
         # A call beyond those was never made: it stands for a text that was no answer, and its error is told as text.
-        return before, {call.call_id: prompt for call, prompt in zip(message.calls, asked, strict=False)}
+        return before, {call.call_id: prompt for call, prompt in zip(message.calls, requested, strict=False)}
     ids = {call.call_id: digest(call.call_id)[:_CALL_ID_CHARS] for call in message.calls}
     parts = [TextPart(message.text)] if message.text else []
     return ModelResponse(parts=[*parts, *(_call(call, ids[call.call_id]) for call in message.calls)]), ids
@@ -152,4 +152,4 @@ async def listen(events: AsyncIterable[ModelResponseStreamEvent], listener: List
             case _:
                 continue
         if text:
-            await listener.said(text)
+            await listener.write(text)

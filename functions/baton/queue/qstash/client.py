@@ -41,9 +41,9 @@ class _Http(AsyncHttpClient):
     def __init__(self, token: str, base_url: str, transport: httpx.AsyncBaseTransport) -> None:
         self._token = f"Bearer {token}"
         self._retry = NO_RETRY
-        self._client = httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - `ask` sets the limit
+        self._client = httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - `request` sets the limit
         self._base_url = base_url
-        self._asked = requesting(transport)
+        self._requested = requesting(transport)
 
     async def request(self, *, path: str, method: HttpMethod, parse_response: bool = True, **options: Any) -> Any:
         headers = {"Authorization": options.get("token") or self._token, **(options.get("headers") or {})}
@@ -51,7 +51,7 @@ class _Http(AsyncHttpClient):
         content, params = options.get("body") or b"", options.get("params")
         address = _address(url).copy_merge_params(params) if params else _address(url)
         sent = content.encode() if isinstance(content, str) else content
-        answer = await self._asked(method, address, headers, sent, raise_for_non_ok_status)
+        answer = await self._requested(method, address, headers, sent, raise_for_non_ok_status)
         return json.loads(answer) if parse_response else answer.decode()
 
 
@@ -89,7 +89,7 @@ class QStashClient:
             self._client = _Sdk(_Http(self._settings.qstash_token, self._settings.qstash_url, self._http))
         return self._client
 
-    async def ask(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
+    async def request(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
         """The answer of a request; `topic`: what a 404 is about.
 
         Raises:

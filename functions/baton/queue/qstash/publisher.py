@@ -52,9 +52,9 @@ class QStashQueue:
         if not messages:
             return []
         size_bytes = sum(len(message.body) + _HEADERS_BYTES for message in messages)
-        together = self._together().ask(messages, len(messages), size_bytes)
+        together = self._together().send(messages, len(messages), size_bytes)
         try:
-            return await self._client.ask(together, messages[0].topic)
+            return await self._client.request(together, messages[0].topic)
         except _AloneError:
             return await self._publish_alone(messages)
 
@@ -64,26 +64,26 @@ class QStashQueue:
             self._batcher = Batcher(self._publish_all, bounds)
         return self._batcher
 
-    async def _publish_all(self, asks: list[Sequence[Outgoing]]) -> list[list[str] | Exception]:
-        if len(asks) == 1:
-            return [await self._publish_alone(asks[0])]
-        everything = [message for messages in asks for message in messages]
+    async def _publish_all(self, requests: list[Sequence[Outgoing]]) -> list[list[str] | Exception]:
+        if len(requests) == 1:
+            return [await self._publish_alone(requests[0])]
+        everything = [message for messages in requests for message in messages]
         try:
             answers = iter(await self._batch(everything))
         except (QueueRefusedError, MessageNotFoundError, TopicNotFoundError):
             # Refused as a whole, so nothing was accepted; as likely as not because of one of them.
-            return [_AloneError() for _ in asks]
-        return [_ids([next(answers) for _ in messages]) for messages in asks]
+            return [_AloneError() for _ in requests]
+        return [_ids([next(answers) for _ in messages]) for messages in requests]
 
     async def _publish_alone(self, messages: Sequence[Outgoing]) -> list[str]:
         if len(messages) == 1:
             publishing = publish_one(self._client.sdk, self._request(messages[0]))
-            return [await self._client.ask(publishing, messages[0].topic)]
+            return [await self._client.request(publishing, messages[0].topic)]
         return message_ids(await self._batch(messages))
 
     async def _batch(self, messages: Sequence[Outgoing]) -> list[Any]:
         requests = [self._request(message) for message in messages]
-        return await self._client.ask(publish_batch(self._client.sdk, requests), messages[0].topic)
+        return await self._client.request(publish_batch(self._client.sdk, requests), messages[0].topic)
 
     def _request(self, message: Outgoing) -> BatchRequest:
         wait_seconds = delay_seconds(message, self._clock.now_ms(), self._settings.message_max_delay_seconds)
@@ -92,7 +92,7 @@ class QStashQueue:
     async def cancel(self, message_id: str) -> None:
         """Take a message back; an unknown or delivered one is no error."""
         with contextlib.suppress(MessageNotFoundError):
-            await self._client.ask(self._client.sdk.message.cancel(message_id))
+            await self._client.request(self._client.sdk.message.cancel(message_id))
 
     async def close(self) -> None:
         """Close connections; a later use opens them again."""

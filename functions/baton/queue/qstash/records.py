@@ -27,7 +27,7 @@ class QStashRecords:
     async def message(self, message_id: str) -> QueuedMessage | None:
         """A message that the queue still has."""
         try:
-            return _message(await self._client.ask(self._client.sdk.message.get(message_id)))
+            return _message(await self._client.request(self._client.sdk.message.get(message_id)))
         except MessageNotFoundError:
             return None
 
@@ -42,7 +42,7 @@ class QStashRecords:
             wanted["label"] = label
         if state:
             wanted["state"] = LogState(state)
-        page = await self._client.ask(
+        page = await self._client.request(
             self._client.sdk.log.list(cursor=cursor or None, count=limit, filter=wanted or None)
         )
         return LogPage(tuple(_entry(log) for log in page.logs), page.cursor or "")
@@ -52,7 +52,7 @@ class QStashRecords:
         wanted: DlqFilter = {"label": label} if label else {}
         if url:
             wanted["url"] = url
-        page = await self._client.ask(self._client.sdk.dlq.list(cursor=cursor or None, filter=wanted or None))
+        page = await self._client.request(self._client.sdk.dlq.list(cursor=cursor or None, filter=wanted or None))
         return DeadLetters(tuple(_dead(letter) for letter in page.messages), page.cursor or "")
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:
@@ -60,7 +60,7 @@ class QStashRecords:
         done = 0
         for ids in _hundreds(dead_letter_ids):
             path = f"/v2/dlq/retry?{urlencode([('dlqIds', each) for each in ids])}"
-            answer = await self._client.ask(self._client.sdk.http.request(path=path, method="POST"))
+            answer = await self._client.request(self._client.sdk.http.request(path=path, method="POST"))
             done += len(answer.get("responses", []))
         return done
 
@@ -68,7 +68,7 @@ class QStashRecords:
         """Delete dead letters."""
         done = 0
         for ids in _hundreds(dead_letter_ids):
-            done += await self._client.ask(self._client.sdk.dlq.delete_many(list(ids)))
+            done += await self._client.request(self._client.sdk.dlq.delete_many(list(ids)))
         return done
 
     async def close(self) -> None:

@@ -20,13 +20,13 @@ class QStashSchedules:
 
     async def all(self) -> tuple[QueueSchedule, ...]:
         """All of them, by id."""
-        found = await self._client.ask(self._client.sdk.schedule.list())
+        found = await self._client.request(self._client.sdk.schedule.list())
         return tuple(sorted((_schedule(each) for each in found), key=lambda each: each.id))
 
     async def find(self, schedule_id: str) -> QueueSchedule | None:
         """One of them."""
         try:
-            return _schedule(await self._client.ask(self._client.sdk.schedule.get(schedule_id)))
+            return _schedule(await self._client.request(self._client.sdk.schedule.get(schedule_id)))
         except MessageNotFoundError:
             return None
 
@@ -47,17 +47,17 @@ class QStashSchedules:
             schedule_id=schedule_id,
             label=message.label or None,
         )
-        await self._client.ask(request)
+        await self._client.request(request)
 
     async def pause(self, schedule_id: str, *, paused: bool) -> None:
         """Pause one, or let it go on."""
         schedule = self._client.sdk.schedule
-        await self._client.ask(schedule.pause(schedule_id) if paused else schedule.resume(schedule_id))
+        await self._client.request(schedule.pause(schedule_id) if paused else schedule.resume(schedule_id))
 
     async def delete(self, schedule_id: str) -> None:
         """Delete one; an unknown one is no error."""
         with contextlib.suppress(MessageNotFoundError):
-            await self._client.ask(self._client.sdk.schedule.delete(schedule_id))
+            await self._client.request(self._client.sdk.schedule.delete(schedule_id))
 
     async def close(self) -> None:
         """Close connections; a later use opens them again."""

@@ -19,7 +19,7 @@ class QStashSetup:
 
     async def topics(self) -> tuple[Topic, ...]:
         """All of them. Asked for by the SDK's client, since its own method drops the defaults."""
-        found = await self._client.ask(self._topics())
+        found = await self._client.request(self._topics())
         return tuple(sorted(found, key=lambda topic: topic.name))
 
     async def _topics(self) -> list[Topic]:
@@ -30,7 +30,7 @@ class QStashSetup:
         request: UpsertEndpointRequest = {"url": endpoint.url}
         if endpoint.name:
             request["name"] = endpoint.name
-        await self._client.ask(self._client.sdk.url_group.upsert_endpoints(topic, [request]), topic)
+        await self._client.request(self._client.sdk.url_group.upsert_endpoints(topic, [request]), topic)
 
     async def remove_endpoints(self, topic: str, endpoints: Sequence[TopicEndpoint]) -> None:
         """Take endpoints out, each by the one thing that it is known by."""
@@ -38,7 +38,7 @@ class QStashSetup:
             RemoveEndpointRequest(name=each.name) if each.name else RemoveEndpointRequest(url=each.url)
             for each in endpoints
         ]
-        await self._client.ask(self._client.sdk.url_group.remove_endpoints(topic, requests), topic)
+        await self._client.request(self._client.sdk.url_group.remove_endpoints(topic, requests), topic)
 
     async def put_defaults(self, topic: str, defaults: Mapping[str, str]) -> None:
         """Set default options. The SDK has no method for it, so its client asks (qstash.md 16)."""
@@ -49,20 +49,20 @@ class QStashSetup:
             body=json.dumps({"headers": {name: [value] for name, value in defaults.items()}}),
             parse_response=False,
         )
-        await self._client.ask(request, topic)
+        await self._client.request(request, topic)
 
     async def delete_topic(self, topic: str) -> None:
         """Delete one."""
-        await self._client.ask(self._client.sdk.url_group.delete(topic))
+        await self._client.request(self._client.sdk.url_group.delete(topic))
 
     async def signing_keys(self) -> SigningKeys:
         """The account's keys."""
-        found = await self._client.ask(self._client.sdk.signing_key.get())
+        found = await self._client.request(self._client.sdk.signing_key.get())
         return SigningKeys(found.current, found.next)
 
     async def roll_signing_keys(self) -> SigningKeys:
         """Roll them."""
-        found = await self._client.ask(self._client.sdk.signing_key.rotate())
+        found = await self._client.request(self._client.sdk.signing_key.rotate())
         return SigningKeys(found.current, found.next)
 
     async def close(self) -> None:

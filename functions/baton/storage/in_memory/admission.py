@@ -22,11 +22,11 @@ from baton.engine.all_jobs.job_list import (
 )
 from baton.engine.all_jobs.job_list import members as members_of
 from baton.engine.all_jobs.slots import (
-    ASKED_EVERY_MS,
+    BY_RECONCILER,
     PAGE,
-    SWEEP,
-    Entry,
-    Place,
+    REQUESTED_EVERY_MS,
+    QueuedJob,
+    QueueEntry,
     SlotState,
     fill,
     line_of,
@@ -36,17 +36,17 @@ from baton.engine.all_jobs.slots import (
     unacknowledged,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
-from baton.storage.ports.all_jobs import AdmissionState, Scanned, SlotAnswer, SlotGranted, Started, SweepTurn
+from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, Scanned, SlotAnswer, SlotGranted, Started
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """All that the admission keeps. It never changes; a word makes a new one."""
 
-    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
-    sweep_at_ms: int = 0
+    entries: dict[str, QueueEntry] = field(default_factory=dict[str, QueueEntry])
+    reconcile_at_ms: int = 0
     stopped_ms: int = 0
-    swept_ms: int = 0
+    reconciled_ms: int = 0
     rows: frozenset[str] = frozenset()
     ends: dict[str, AgentCounters] = field(default_factory=dict[str, AgentCounters])
     used: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict[tuple[str, str], dict[str, int]])
@@ -59,35 +59,37 @@ class InMemoryAdmission:
     `clock_ms`: the store's clock, by which sweeps are armed, where it is another one than the caller's.
     """
 
-    def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000, clock_ms: Callable[[int], int] = int) -> None:
-        self.entries: dict[str, Entry] = {}
-        self.sweep_at_ms = self.stopped_ms = self.swept_ms = 0
+    def __init__(
+        self, slots: int = 3, reconcile_interval_ms: int = 60_000, clock_ms: Callable[[int], int] = int
+    ) -> None:
+        self.entries: dict[str, QueueEntry] = {}
+        self.reconcile_at_ms = self.stopped_ms = self.reconciled_ms = 0
         self.rows: frozenset[str] = frozenset()
         self.ends: dict[str, AgentCounters] = {}
         self.used: dict[tuple[str, str], dict[str, int]] = {}
         self.stored: dict[str, dict[int, int]] = {}
         self.slots = slots
-        self._interval_ms = sweep_interval_ms
+        self._interval_ms = reconcile_interval_ms
         self._clock_ms = clock_ms
-        self._asked_ms = 0
+        self._requested_ms = 0
         self._bearers: dict[str, str] = {}
 
     def kept(self) -> Kept:
         """What is kept now."""
-        times = (self.sweep_at_ms, self.stopped_ms, self.swept_ms)
+        times = (self.reconcile_at_ms, self.stopped_ms, self.reconciled_ms)
         return Kept(self.entries, *times, self.rows, self.ends, self.used, self.stored)
 
     def go_back(self, kept: Kept) -> None:
         """As a failover does: to what was kept then."""
-        self.entries, self.sweep_at_ms = kept.entries, kept.sweep_at_ms
-        self.stopped_ms, self.swept_ms, self.rows = kept.stopped_ms, kept.swept_ms, kept.rows
+        self.entries, self.reconcile_at_ms = kept.entries, kept.reconcile_at_ms
+        self.stopped_ms, self.reconciled_ms, self.rows = kept.stopped_ms, kept.reconciled_ms, kept.rows
         self.ends, self.used, self.stored = kept.ends, kept.used, kept.stored
 
     async def slot_request(
         self,
         job_id: str,
         slot_state: SlotState,
-        place: Place,
+        queued_job: QueuedJob,
         now_ms: int,
         *,
         alone: bool = False,
@@ -96,15 +98,15 @@ class InMemoryAdmission:
     ) -> SlotAnswer:
         """Take a job's word."""
         before = self.entries.get(job_id)
-        taken = take(self.entries, job_id, slot_state, place, now_ms, self._given_slots(), alone=alone)
+        taken = take(self.entries, job_id, slot_state, queued_job, now_ms, self._given_slots(), alone=alone)
         if taken.busy:
             return SlotAnswer(slot=False, busy=True)
         self.entries = taken.slot_table
         new = before is not None and slot_state.epoch > before.epoch and before.want != "gone"
         if end and new:
-            self.add_end(place.agent, place.tenant, end)
+            self.add_end(queued_job.agent, queued_job.tenant, end)
         if stored and stored.adds and (new if end else before is None):
-            self.add_stored(place.tenant, stored)
+            self.add_stored(queued_job.tenant, stored)
         return SlotAnswer(taken.slot, self._granted(taken.granted), self.arm(now_ms), taken.later_epoch)
 
     def add_end(self, agent: str, tenant: str, end: End) -> None:
@@ -128,42 +130,42 @@ class InMemoryAdmission:
         clock_ms = self._clock_ms(now_ms)
         if not self._active() or self._is_armed(clock_ms):
             return 0
-        self.sweep_at_ms = clock_ms + self._interval_ms
-        return self.sweep_at_ms
+        self.reconcile_at_ms = clock_ms + self._interval_ms
+        return self.reconcile_at_ms
 
     def _is_armed(self, clock_ms: int) -> bool:
         """Whether a sweep is on its way; one that is much too late was armed by a clock that is wrong."""
-        return clock_ms - self._interval_ms <= self.sweep_at_ms <= clock_ms + 2 * self._interval_ms
+        return clock_ms - self._interval_ms <= self.reconcile_at_ms <= clock_ms + 2 * self._interval_ms
 
-    async def sweep(
+    async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
-    ) -> SweepTurn:
+    ) -> ReconcileTurn:
         """A sweep begins, or goes on with a page."""
         clock_ms, next_ms, granted = self._clock_ms(now_ms), 0, tuple[SlotGranted, ...]()
         if not after:
             entries = dict(self.entries)
-            fill(entries, SWEEP, self._given_slots())
-            self.entries, self.swept_ms = entries, now_ms
-            taken = self._is_armed(clock_ms) and (not due_ms or self.sweep_at_ms > due_ms)
+            fill(entries, BY_RECONCILER, self._given_slots())
+            self.entries, self.reconciled_ms = entries, now_ms
+            taken = self._is_armed(clock_ms) and (not due_ms or self.reconcile_at_ms > due_ms)
             if self._active() and not taken:
-                next_ms = self.sweep_at_ms = clock_ms + self._interval_ms
+                next_ms = self.reconcile_at_ms = clock_ms + self._interval_ms
             granted = self._granted(unacknowledged(entries))
         slot_table, following = page_of(self.entries, page_mark(due_ms, after, again=again), now_ms, page)
-        return SweepTurn(next_ms, slot_table, granted, following)
+        return ReconcileTurn(next_ms, slot_table, granted, following)
 
-    async def slot_table(self) -> dict[str, Entry]:
+    async def slot_table(self) -> dict[str, QueueEntry]:
         """All entries, by job id."""
         return dict(self.entries)
 
-    async def entry(self, job_id: str) -> Entry | None:
+    async def entry(self, job_id: str) -> QueueEntry | None:
         """A job's entry."""
         return self.entries.get(job_id)
 
-    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+    async def may_request_reconcile(self, now_ms: int) -> bool:
         """Whether a sweep may be asked for now."""
-        if self._asked_ms and abs(now_ms - self._asked_ms) < ASKED_EVERY_MS:
+        if self._requested_ms and abs(now_ms - self._requested_ms) < REQUESTED_EVERY_MS:
             return False
-        self._asked_ms = now_ms
+        self._requested_ms = now_ms
         return True
 
     async def bearer(self, token: str, message_id: str) -> str:
@@ -178,7 +180,7 @@ class InMemoryAdmission:
     def start(self, now_ms: int) -> Started:
         """Admit jobs again."""
         entries = dict(self.entries)
-        fill(entries, SWEEP, self.slots)
+        fill(entries, BY_RECONCILER, self.slots)
         self.entries, self.stopped_ms = entries, 0
         return Started(self.arm(now_ms), self._granted(unacknowledged(entries)))
 
@@ -211,14 +213,14 @@ class InMemoryAdmissionControl:
             active=sum(entry.slot for entry in entries),
             pending=sum(entry.want == "slot" and not entry.slot for entry in entries),
             stopped_ms=admission.stopped_ms,
-            swept_ms=admission.swept_ms,
+            reconciled_ms=admission.reconciled_ms,
         )
 
-    async def live(self) -> dict[str, Entry]:
+    async def live(self) -> dict[str, QueueEntry]:
         """The entries of all jobs that are not gone."""
         return {name: entry for name, entry in self._admission.entries.items() if entry.want != "gone"}
 
-    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+    async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """The entries of a session's jobs at work or in line."""
         return line_of(self._admission.entries, tenant, session_id)
 

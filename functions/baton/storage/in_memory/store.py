@@ -58,14 +58,14 @@ def results_of(tree: Tree, job_id: str) -> dict[str, dict[str, Any]]:
 
 def _history_for(tree: Tree, state: State) -> History | None:
     job, item = state.job, state.item
-    said, results = tree.transcript.get(job.id, ()), tree.results.get(job.id, {})
+    transcript, results = tree.transcript.get(job.id, ()), tree.results.get(job.id, {})
     if reads_history(item, job):
-        texts = uncompacted(said, job.compacted)
+        texts = uncompacted(transcript, job.compacted)
         entries = tuple(_read(texts))
         names = results if job.compacted == (0, 0) else [name for name in calls_in(entries) if name in results]
         return _history(texts, {name: results[name] for name in names}, job.compacted)
     if item.kind is ItemKind.REMEMBER:
-        return _history(said[:1], {})
+        return _history(transcript[:1], {})
     if item.kind is ItemKind.CALL and item.after:
         return _history((), {name: results[name] for name in item.after.split(",") if name in results})
     return None

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
 from baton.engine.all_jobs.job_list import Found, Query, Row
-from baton.engine.all_jobs.slots import PAGE, Entry, Place, SlotState
+from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.sdk.record import Record
 
@@ -32,12 +32,12 @@ class SlotAnswer(Record, frozen=True):
 
     slot: bool
     granted: tuple[SlotGranted, ...] = ()
-    sweep_at_ms: int = 0
+    reconcile_at_ms: int = 0
     later_epoch: int = 0
     busy: bool = False
 
 
-class SweepTurn(Struct, frozen=True):
+class ReconcileTurn(Struct, frozen=True):
     """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
 
     `slot_table`: the entries of a page of those that it looks at, with their trees. `granted`: who holds a slot and has
@@ -45,13 +45,13 @@ class SweepTurn(Struct, frozen=True):
     """
 
     next_ms: int = 0
-    slot_table: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    slot_table: dict[str, QueueEntry] = field(default_factory=dict[str, QueueEntry])
     granted: tuple[SlotGranted, ...] = ()
     after: str = ""
 
 
 class AdmissionState(Struct, frozen=True):
-    """How the admission stands. `stopped_ms`: since when nobody is admitted, 0: somebody is; `swept_ms`: 0: never.
+    """How the admission stands. `stopped_ms`: since when nobody is admitted, 0: somebody is; `reconciled_ms`: 0: never.
 
     `active`: jobs that hold a slot; `pending`: jobs in line for one.
     """
@@ -60,13 +60,13 @@ class AdmissionState(Struct, frozen=True):
     active: int
     pending: int
     stopped_ms: int = 0
-    swept_ms: int = 0
+    reconciled_ms: int = 0
 
 
 class Started(Struct, frozen=True):
     """Jobs are admitted again: when a sweep must be armed (0: not), and whom to tell."""
 
-    sweep_at_ms: int
+    reconcile_at_ms: int
     granted: tuple[SlotGranted, ...] = ()
 
 
@@ -77,7 +77,7 @@ class Admission(Protocol):
         self,
         job_id: str,
         slot_state: SlotState,
-        place: Place,
+        queued_job: QueuedJob,
         now_ms: int,
         *,
         alone: bool = False,
@@ -92,9 +92,9 @@ class Admission(Protocol):
         """
         ...
 
-    async def sweep(
+    async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
-    ) -> SweepTurn:
+    ) -> ReconcileTurn:
         """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop. Free slots are filled.
 
         `again`: it began before, and may carry what belongs to any job: it hears of everybody.
@@ -102,15 +102,15 @@ class Admission(Protocol):
         """
         ...
 
-    async def slot_table(self) -> dict[str, Entry]:
+    async def slot_table(self) -> dict[str, QueueEntry]:
         """All entries, by job id."""
         ...
 
-    async def entry(self, job_id: str) -> Entry | None:
+    async def entry(self, job_id: str) -> QueueEntry | None:
         """A job's entry; also of one that is gone, since a failover may have made its tree forget so."""
         ...
 
-    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+    async def may_request_reconcile(self, now_ms: int) -> bool:
         """Whether a sweep may be asked for now: once a minute per deployment, to the first that asks."""
         ...
 
@@ -141,11 +141,11 @@ class AdmissionControl(Protocol):
         """How it stands."""
         ...
 
-    async def live(self) -> dict[str, Entry]:
+    async def live(self) -> dict[str, QueueEntry]:
         """The entries of all jobs that have not said that they are gone, by job id."""
         ...
 
-    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+    async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """The entries of a session's jobs at work or in line, by job id; children are none of them."""
         ...
 

@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
 from baton.engine.all_jobs.slots import (
     ALL,
-    ASKED_EVERY_MS,
+    BY_RECONCILER,
     GONE,
     HOLDERS,
     PAGE,
-    SWEEP,
+    REQUESTED_EVERY_MS,
     TOKEN_KEPT_MS,
     TOMBSTONE_MS,
-    Entry,
-    Place,
+    QueuedJob,
+    QueueEntry,
     SlotState,
     page_mark,
     some,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
-from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started, SweepTurn
+from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, SlotGranted, Started
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.ended_sums import EndedSums, line_of
@@ -36,7 +36,7 @@ from baton.transport.redis_rest import Command
 from baton_events.ids import root_of
 
 
-async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> tuple[dict[str, Entry], str]:
+async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> tuple[dict[str, QueueEntry], str]:
     """The page that begins there, with all of its jobs' trees, and the mark at its end: two requests, seldom three."""
     kind, _, last = mark.partition(":")
     index = keys.SLOT_HOLDERS if kind == HOLDERS else keys.SLOT_NAMES
@@ -77,10 +77,10 @@ class RedisAdmission:
     """`Admission` over one connection, with so many slots."""
 
     def __init__(
-        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
+        self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
     ) -> None:
         self._redis = connection
-        self._semaphore = Semaphore(connection, slots, sweep_interval_ms, store_clock=store_clock)
+        self._semaphore = Semaphore(connection, slots, reconcile_interval_ms, store_clock=store_clock)
         self._open = OpenSemaphore(self._semaphore)
         self._sums = EndedSums(connection)
 
@@ -88,7 +88,7 @@ class RedisAdmission:
         self,
         job_id: str,
         slot_state: SlotState,
-        place: Place,
+        queued_job: QueuedJob,
         now_ms: int,
         *,
         alone: bool = False,
@@ -96,54 +96,54 @@ class RedisAdmission:
         stored: BytesAdded | None = None,
     ) -> SlotAnswer:
         """Take a job's update."""
-        said = Entry(
-            place.tenant,
-            place.session_id,
-            place.priority,
-            place.created_ms,
+        update = QueueEntry(
+            queued_job.tenant,
+            queued_job.session_id,
+            queued_job.priority,
+            queued_job.created_ms,
             slot_state.epoch,
             slot_state.want,
-            agent=place.agent,
+            agent=queued_job.agent,
         )
-        counted, writes = _counted(place, end, stored)
+        counted, writes = _counted(queued_job, end, stored)
         optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end)}
         more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
-        answer = await self._open.run(now_ms, {job_id: member_of(job_id, said)}, more, more_keys=counted)
+        answer = await self._open.run(now_ms, {job_id: member_of(job_id, update)}, more, more_keys=counted)
         if answer.revision < 0:
             return SlotAnswer(slot=False, busy=True)
         if answer.revision > slot_state.epoch:
-            return SlotAnswer(slot=False, sweep_at_ms=answer.alarm_ms, later_epoch=answer.revision)
+            return SlotAnswer(slot=False, reconcile_at_ms=answer.alarm_ms, later_epoch=answer.revision)
         return SlotAnswer(answer.held, answer.untaken, answer.alarm_ms)
 
-    async def sweep(
+    async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
-    ) -> SweepTurn:
+    ) -> ReconcileTurn:
         """A sweep begins, or goes on with a page."""
         next_ms, granted = 0, tuple[SlotGranted, ...]()
         if not after:
-            swept = ["HSET", keys.SLOTS, "swept", now_ms]
-            more = {"fill": SWEEP, "everybody": True, "due": due_ms}
-            answer = await self._open.run(now_ms, {}, more, beside=[swept])
+            reconciled = ["HSET", keys.SLOTS, "swept", now_ms]
+            more = {"fill": BY_RECONCILER, "everybody": True, "due": due_ms}
+            answer = await self._open.run(now_ms, {}, more, beside=[reconciled])
             next_ms, granted = answer.alarm_ms, answer.untaken
             await self._sums.add_all()
         slot_table, following = await page_from(self._semaphore, page_mark(due_ms, after, again=again), now_ms, page)
-        return SweepTurn(next_ms, slot_table, granted, following)
+        return ReconcileTurn(next_ms, slot_table, granted, following)
 
-    async def slot_table(self) -> dict[str, Entry]:
+    async def slot_table(self) -> dict[str, QueueEntry]:
         """All entries, by job id."""
         await self._open.ready()
         return await self._semaphore.entries()
 
-    async def entry(self, job_id: str) -> Entry | None:
+    async def entry(self, job_id: str) -> QueueEntry | None:
         """A job's entry, also where a version before has kept it."""
         await self._open.ready()
         text = await self._redis.execute("HGET", keys.SLOTS, member_field(job_id))
         return entry_from(text) if text else None
 
-    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+    async def may_request_reconcile(self, now_ms: int) -> bool:
         """Whether a sweep may be asked for now; by the store's clock, since the callers' may be wrong."""
-        asked = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", ASKED_EVERY_MS)
-        return asked is not None and asked is not False
+        requested = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", REQUESTED_EVERY_MS)
+        return requested is not None and requested is not False
 
     async def bearer(self, token: str, message_id: str) -> str:
         """The message that a token of the queue came with first."""
@@ -158,16 +158,18 @@ class RedisAdmission:
             await self._semaphore.run(0, dropped, {})
 
 
-def _counted(place: Place, end: End | None, stored: BytesAdded | None) -> tuple[list[str], list[list[str | int]]]:
+def _counted(
+    queued_job: QueuedJob, end: End | None, stored: BytesAdded | None
+) -> tuple[list[str], list[list[str | int]]]:
     """What is counted with the first update of a job, or with the one that says that it is gone: keys, and commands."""
     counted: list[str] = []
     writes: list[list[str | int]] = []
     if end:
         counted.append(keys.ADMISSION_UNCOUNTED)
-        writes.append(["RPUSH", _FIRST_OWN_KEY, line_of(place.agent, place.tenant, end)])
+        writes.append(["RPUSH", _FIRST_OWN_KEY, line_of(queued_job.agent, queued_job.tenant, end)])
     if stored and stored.adds:
         at = _FIRST_OWN_KEY + len(counted)
-        counted.append(keys.stored_bytes_key(place.tenant))
+        counted.append(keys.stored_bytes_key(queued_job.tenant))
         writes += [["HINCRBY", at, str(until_ms), str(size)] for until_ms, size in stored.adds.items()]
         writes.append(["PEXPIRE", at, str(stored.kept_ms)])
     return counted, writes
@@ -177,10 +179,10 @@ class RedisAdmissionControl:
     """`AdmissionControl` over one connection, with so many slots."""
 
     def __init__(
-        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
+        self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
     ) -> None:
         self._redis = connection
-        self._semaphore = Semaphore(connection, slots, sweep_interval_ms, store_clock=store_clock)
+        self._semaphore = Semaphore(connection, slots, reconcile_interval_ms, store_clock=store_clock)
         self._open = OpenSemaphore(self._semaphore)
         self._sums = EndedSums(connection)
 
@@ -193,22 +195,22 @@ class RedisAdmissionControl:
         """Admit jobs again."""
         await self._open.ready()
         await self._redis.execute("HSET", keys.SLOTS, "closed", 0)
-        answer = await self._open.run(now_ms, {}, {"fill": SWEEP, "everybody": True})
+        answer = await self._open.run(now_ms, {}, {"fill": BY_RECONCILER, "everybody": True})
         return Started(answer.alarm_ms, answer.untaken)
 
     async def state(self) -> AdmissionState:
         """How it stands; counted by each update, so it costs the same however many jobs there are."""
         await self._open.ready()
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept")
-        active, pending, stopped_ms, swept_ms = (int(value or 0) for value in counted)
-        return AdmissionState(self._semaphore.slots, active, pending, stopped_ms, swept_ms)
+        active, pending, stopped_ms, reconciled_ms = (int(value or 0) for value in counted)
+        return AdmissionState(self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
 
-    async def live(self) -> dict[str, Entry]:
+    async def live(self) -> dict[str, QueueEntry]:
         """The entries of all jobs that are not gone."""
         await self._open.ready()
         return {name: entry for name, entry in (await self._semaphore.entries()).items() if entry.want != "gone"}
 
-    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+    async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
         """The entries of a session's jobs at work or in line."""
         await self._open.ready()
         queue = queue_of(tenant, session_id)

@@ -165,7 +165,7 @@ class RedisConnection:
         patches = [_reading(commands, _MOST_BYTES // len(reads)) for commands in reads]
         size_bytes, sha = sum(patch.size_bytes() for patch in patches), _sha1(self._text(_applying()))
         requests = [patch.request() for patch in patches]
-        answers = await self._ask([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests])
+        answers = await self._send([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests])
         answers = [None if _is_forgotten(answer) else self._value(answer) for answer in answers]
         count = sum(answer[0] if answer else 1 for answer in answers)
         charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(answers))
@@ -177,10 +177,10 @@ class RedisConnection:
         sha = _sha1(text)
         rest = (len(keys), *keys, *args)
         known: Command = ("EVALSHA", sha, *rest) if sha in self._loaded else ("EVAL", text, *rest)
-        answer, *others = await self._ask((known, *beside))
+        answer, *others = await self._send((known, *beside))
         if known[0] == "EVALSHA" and _is_forgotten(answer):
             charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
-            answer = (await self._ask([("EVAL", text, *rest)]))[0]
+            answer = (await self._send([("EVAL", text, *rest)]))[0]
         for other in others:
             if isinstance(other, UpstashError):
                 _log.warning("counting failed: %s", self._store_error(other))
@@ -194,7 +194,7 @@ class RedisConnection:
 
     async def pipeline(self, *commands: Sequence[str | int]) -> list[Any]:
         """Run several commands in one request; not atomic. Any error among them is raised."""
-        answers = await self._ask(commands)
+        answers = await self._send(commands)
         size_bytes = sum(map(command_bytes, commands)) + answer_bytes(answers)
         charge(requests=1, commands=len(commands), size_bytes=size_bytes)
         return [self._value(answer) for answer in answers]
@@ -205,12 +205,12 @@ class RedisConnection:
         Raises:
             StoreError: one of them failed. The script knows nothing of it.
         """
-        answers = await self._ask(commands, beside_scripts=True)
+        answers = await self._send(commands, beside_scripts=True)
         charge(commands=len(commands), size_bytes=sum(map(command_bytes, commands)) + answer_bytes(answers))
         for answer in answers:
             self._value(answer)
 
-    async def _ask(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> list[Any]:
+    async def _send(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> list[Any]:
         try:
             answers, leads = await self._redis().execute_all(commands, beside_scripts=beside_scripts)
         except (OSError, httpx.HTTPError, UpstashError, ValueError, LookupError, TypeError, AttributeError) as error:

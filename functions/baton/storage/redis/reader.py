@@ -32,8 +32,8 @@ async def in_pieces(redis: RedisConnection, key: str) -> dict[str, str]:
     """
     names, sizes = list[str](await redis.execute("HKEYS", key)), list[int]()
     for first in range(0, len(names), _NAMES):
-        asked = names[first : first + _NAMES]
-        sizes += await redis.pipeline(*(["HSTRLEN", key, name] for name in asked))
+        requested = names[first : first + _NAMES]
+        sizes += await redis.pipeline(*(["HSTRLEN", key, name] for name in requested))
     found: dict[str, str] = {}
     for piece in pieces(zip(names, sizes, strict=True)):
         values = await redis.execute("HMGET", key, *piece)

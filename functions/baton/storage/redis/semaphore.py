@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 
-from baton.engine.all_jobs.slots import SWEEP, Entry, Want
+from baton.engine.all_jobs.slots import BY_RECONCILER, QueueEntry, Want
 from baton.engine.commit.codec import load_entry
 from baton.engine.commit.patch import Patch
 from baton.storage.ports.all_jobs import SlotGranted
@@ -74,7 +74,7 @@ def _text() -> str:
     return script("semaphore", "members")
 
 
-def member_of(job_id: str, entry: Entry) -> Member:
+def member_of(job_id: str, entry: QueueEntry) -> Member:
     """The record of a job, as it says that it is."""
     return Member(
         flow=_escaped(entry.tenant),
@@ -92,10 +92,10 @@ def member_of(job_id: str, entry: Entry) -> Member:
     )
 
 
-def entry_from(text: str) -> Entry:
+def entry_from(text: str) -> QueueEntry:
     """A job's entry, from its record."""
     member = _MEMBER.decode(text)
-    return Entry(
+    return QueueEntry(
         _plain(member.flow),
         _plain(member.queue),
         99 - int(member.weight),
@@ -136,11 +136,11 @@ class Semaphore:
     """
 
     def __init__(
-        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
+        self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
     ) -> None:
         self.redis = connection
         self.slots = slots
-        self._interval_ms = sweep_interval_ms
+        self._interval_ms = reconcile_interval_ms
         self._store_clock = store_clock
 
     async def run(
@@ -164,18 +164,18 @@ class Semaphore:
         is_open, held, revision, alarm_ms, untaken = answer
         return Answer(int(is_open), bool(held), int(revision), int(alarm_ms), _granted(untaken))
 
-    async def entries_of(self, names: Sequence[str]) -> dict[str, Entry]:
+    async def entries_of(self, names: Sequence[str]) -> dict[str, QueueEntry]:
         """The entries of these jobs, as many as there are."""
-        found: dict[str, Entry] = {}
+        found: dict[str, QueueEntry] = {}
         for first in range(0, len(names), PIECE):
             some = names[first : first + PIECE]
             texts = await self.redis.execute("HMGET", keys.SLOTS, *map(member_field, some))
             found.update((name, entry_from(text)) for name, text in zip(some, texts, strict=True) if text)
         return found
 
-    async def entries(self) -> dict[str, Entry]:
+    async def entries(self) -> dict[str, QueueEntry]:
         """All entries, by job id."""
-        found: dict[str, Entry] = {}
+        found: dict[str, QueueEntry] = {}
         async for texts in pieces(self.redis, keys.SLOTS, member_field("*")):
             found.update((name.removeprefix(_MEMBER_FIELD), entry_from(text)) for name, text in texts.items())
         return found
@@ -215,15 +215,15 @@ class OpenSemaphore:
     async def run(self, now_ms: int, members: Mapping[str, Member], more: dict[str, Any], **rest: Any) -> Answer:
         """As `Semaphore.run`; what is taken over counts as said before."""
 
-        async def ask() -> Answer:
+        async def send() -> Answer:
             before = () if self._is_over else keys.TRACES_BEFORE
             return await self._semaphore.run(now_ms, members, more, before=before, **rest)
 
-        answer = await ask()
+        answer = await send()
         self._is_over = not answer.open
         if not answer.open or not await self._take_over(more["fill"], is_first=answer.open < 0):
             return answer
-        again = await ask()
+        again = await send()
         again.alarm_ms = again.alarm_ms or answer.alarm_ms
         return again
 
@@ -233,7 +233,7 @@ class OpenSemaphore:
             is_open, traces = await self._redis.pipeline(["HGET", keys.SLOTS, "open"], ["EXISTS", *keys.TRACES_BEFORE])
             self._is_over = is_open == "0"
             if traces and not self._is_over:
-                await self._take_over(SWEEP, is_first=is_open is None)
+                await self._take_over(BY_RECONCILER, is_first=is_open is None)
 
     async def _take_over(self, by: str, *, is_first: bool) -> bool:
         """Whether there was anything, if only that the semaphore is open now."""

@@ -197,17 +197,17 @@ class TreeStore:
         self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Coming[Reconciled]:
         """Make this message the relay of items without progress; repeat slot requests that the admission forgot."""
-        transition = _looking(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
+        transition = _reading(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
         return self._transactions.run(root_id, transition)
 
     async def reconcile_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
     ) -> dict[str, Reconciled]:
         """Look at many trees, read together; where one cannot be looked at, none is said to be."""
-        looks = {
-            root: _looking(root, message_id, now_ms, stalled_after_ms, slot_table) for root, slot_table in trees.items()
+        parts_read = {
+            root: _reading(root, message_id, now_ms, stalled_after_ms, slot_table) for root, slot_table in trees.items()
         }
-        return dict(zip(trees, await self._transactions.run_each(looks), strict=True))
+        return dict(zip(trees, await self._transactions.run_each(parts_read), strict=True))
 
     def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> Coming[bool]:
         """Append parts in mid-work, only while the claim holds the work item."""
@@ -221,7 +221,7 @@ class TreeStore:
         return self._transactions.run(root_of(claim.job_id), transition)
 
 
-def _looking(
+def _reading(
     root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
 ) -> Transition:
     return Transition(

@@ -120,7 +120,7 @@ class RedisStoredBytes:
 TOTAL = "*"  # no job is called so
 _NOBODY = "-"  # nor so: HDEL takes one name at least
 # So many jobs are looked at when a tenant has reached its quota: each gives back one event at least that was taken.
-JOBS_LOOKED_AT = 200
+JOBS_READ = 200
 
 
 class RedisKeptEvents:
@@ -144,7 +144,7 @@ class RedisKeptEvents:
     async def recount(self, tenant: str) -> int:
         """Look at some of the jobs, and give back what they keep no more."""
         key = keys.kept_events_key(tenant)
-        found: dict[str, str] = await self._redis.execute("HRANDFIELD", key, JOBS_LOOKED_AT, "WITHVALUES")
+        found: dict[str, str] = await self._redis.execute("HRANDFIELD", key, JOBS_READ, "WITHVALUES")
         counted = {name: int(count) for name, count in found.items() if name != TOTAL}
         if not counted:
             return await self.count(tenant)
@@ -153,7 +153,7 @@ class RedisKeptEvents:
         gone = [job_id for job_id in counted if not kept[job_id]]
         fewer = {job_id: kept[job_id] - was for job_id, was in counted.items() if kept[job_id] and kept[job_id] != was}
         now = sum(kept.values())
-        all_seen = len(found) < JOBS_LOOKED_AT  # then the total is known, whatever it has missed
+        all_seen = len(found) < JOBS_READ  # then the total is known, whatever it has missed
         corrected: list[Command] = [("HINCRBY", key, job_id, by) for job_id, by in fewer.items()]
         *_, total = await self._redis.pipeline(
             ["HDEL", key, *gone, _NOBODY],

@@ -37,9 +37,9 @@ class Details:
         for answer in answers:
             for claim_result in _claim_result_of(answer):
                 self._begun[id(claim_result)] = claim_result
-                self._ask_for(claim_result)
+                self._request_details(claim_result)
 
-    def _ask_for(self, claim_result: ClaimResult) -> None:
+    def _request_details(self, claim_result: ClaimResult) -> None:
         state = claim_result.state
         assert state is not None
         item, job = state.item, state.job
@@ -113,7 +113,7 @@ class Details:
 
     async def _history(self, item: WorkItem, job: Job) -> History:
         if reads_history(item, job):
-            return await self._what_was_said(job)
+            return await self._read_history(job)
         if item.kind is ItemKind.REMEMBER:
             entries, size_bytes = await self._answer("task", job.id)
             return History(tuple(map(json.loads, entries or ())), size_bytes=size_bytes or sum(map(len, entries)))
@@ -125,7 +125,7 @@ class Details:
             return History(results=load_results(results), size_bytes=_size(results.values()))
         return History()
 
-    async def _what_was_said(self, job: Job) -> History:
+    async def _read_history(self, job: Job) -> History:
         if (known := self.transcripts.get(job.id)) is not None:
             return _history(known.entries, known.results, job)
         entries: list[str] = []

@@ -55,7 +55,7 @@ class _Queue(Struct, eq=False):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[_Waiting] = field(default_factory=list[_Waiting])
     snapshot: TreeSnapshot | None = None
-    asked_seconds: float = 0.0  # when somebody has asked for it last, on the loop's clock
+    requested_seconds: float = 0.0  # when somebody has asked for it last, on the loop's clock
 
     def next_batch(self) -> list[_Waiting]:
         """Those that wait, as far as one request has room for them.
@@ -157,7 +157,7 @@ class Transactions:
     def _queue(self, root_id: str) -> _Queue:
         queue = self._queues.pop(root_id, None) or _Queue()
         self._queues[root_id] = queue
-        queue.asked_seconds = asyncio.get_running_loop().time()
+        queue.requested_seconds = asyncio.get_running_loop().time()
         return queue
 
     def _keep(self, queue: _Queue, snapshot: TreeSnapshot | None) -> None:
@@ -173,7 +173,7 @@ class Transactions:
         if self._size_chars > self._known_chars or len(self._queues) <= _TREES:
             return self._size_chars > self._known_chars
         idle_since = asyncio.get_running_loop().time() - _IDLE_SECONDS
-        return next(iter(self._queues.values())).asked_seconds < idle_since
+        return next(iter(self._queues.values())).requested_seconds < idle_since
 
     def _forget(self, root_id: str) -> bool:
         queue = self._queues[root_id]
@@ -195,7 +195,7 @@ class Transactions:
                 for attempt in self._attempts(root_id, snapshot, transitions):
                     details = Details(attempt.answers, attempt.transcripts())
                     beside = self._held.beside(attempt.answers, beside)
-                    commands, written, found = await self._asked(attempt, details, beside)
+                    commands, written, found = await self._requested(attempt, details, beside)
                     if commands:
                         _pay(attempt, details, commands + len(beside), found, written=bool(written))
                     if written:
@@ -224,7 +224,7 @@ class Transactions:
             if attempt.is_apart:
                 yield attempt
 
-    def _asked(
+    def _requested(
         self, attempt: Attempt, details: Details, beside: Commands
     ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
         """Compare, write and read, as `RedisConnection.apply` does.

@@ -49,7 +49,7 @@ class Writes:
         return not any(any(each.values()) for each in several)
 
     @property
-    def says(self) -> bool:
+    def extends_transcripts(self) -> bool:
         """Whether a transcript gets longer: its entries have an order."""
         return any(self._after.transcript.values())
 
@@ -149,4 +149,4 @@ def _is_theirs(job_id: str, writes: Writes) -> bool:
     """Whether nothing is written but work items, calls, results, parts, and what was used."""
     names = {*writes.state, *writes.gone}
     other = any(not name.startswith("leg:") and name != f"usage:{job_id}" for name in names)
-    return not (other or writes.expires or any(writes.forgotten.values()) or writes.says)
+    return not (other or writes.expires or any(writes.forgotten.values()) or writes.extends_transcripts)

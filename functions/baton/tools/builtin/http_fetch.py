@@ -93,7 +93,7 @@ class _Options:
 
 
 @dataclass(frozen=True)
-class _Ask:
+class _Request:
     """One request."""
 
     method: str
@@ -173,15 +173,15 @@ def _make_tool(options: _Options, name: str, retries: int) -> Tool:
             headers: accept, accept-language, content-type, if-none-match, if-modified-since; no others.
             body: what to send, for POST alone.
         """
-        ask = _first_ask(options, method, url, headers or {}, body)
+        request = _first_request(options, method, url, headers or {}, body)
         if method == "POST":
-            ask.headers["idempotency-key"] = context.idempotency_key
-        return await _fetched(options, ask)
+            request.headers["idempotency-key"] = context.idempotency_key
+        return await _fetched(options, request)
 
     return fetch
 
 
-def _first_ask(options: _Options, method: str, url: str, headers: Mapping[str, str], body: str) -> _Ask:
+def _first_request(options: _Options, method: str, url: str, headers: Mapping[str, str], body: str) -> _Request:
     given = {key.lower(): value for key, value in headers.items()}
     refused = sorted(set(given) - MODEL_HEADERS)
     if refused:
@@ -192,22 +192,22 @@ def _first_ask(options: _Options, method: str, url: str, headers: Mapping[str, s
     if len(body.encode()) > _MAX_BODY_BYTES:
         raise ToolError(f"the body has more than {_MAX_BODY_BYTES} bytes; send less", type="TooLarge")
     own = {"accept-encoding": "gzip, deflate", "user-agent": _USER_AGENT}
-    return _Ask(method, options.policy.check(url), {**own, **given, **options.headers}, body.encode())
+    return _Request(method, options.policy.check(url), {**own, **given, **options.headers}, body.encode())
 
 
-async def _fetched(options: _Options, ask: _Ask) -> dict[str, Any]:
+async def _fetched(options: _Options, request: _Request) -> dict[str, Any]:
     transport = PinnedTransport(allow_private=options.allow_private, resolver=options.resolver, inner=options.inner)
-    host = ask.url.host
+    host = request.url.host
     try:
         async with (
             asyncio.timeout(options.timeout_seconds),
             httpx.AsyncClient(transport=transport, timeout=options.timeout_seconds, trust_env=False) as client,
         ):
             for _ in range(options.max_redirects + 1):
-                found = await _asked(options, client, ask)
+                found = await _sent(options, client, request)
                 if isinstance(found, dict):
                     return found
-                ask = found
+                request = found
     except (TimeoutError, httpx.TimeoutException) as error:
         message = f"{host} did not answer within {options.timeout_seconds:g} s"
         raise ToolError(message, retryable=True, type="Timeout") from error
@@ -216,31 +216,33 @@ async def _fetched(options: _Options, ask: _Ask) -> dict[str, Any]:
     except httpx.HTTPError as error:
         message = f"no answer from {host}: {error or type(error).__name__}"
         raise ToolError(message, retryable=True, type="NotReached") from error
-    raise ToolError(f"more than {options.max_redirects} redirects, the last to {ask.url}", type="TooManyRedirects")
+    raise ToolError(f"more than {options.max_redirects} redirects, the last to {request.url}", type="TooManyRedirects")
 
 
-async def _asked(options: _Options, client: httpx.AsyncClient, ask: _Ask) -> dict[str, Any] | _Ask:
+async def _sent(options: _Options, client: httpx.AsyncClient, request: _Request) -> dict[str, Any] | _Request:
     """The answer, or what to ask next."""
-    async with client.stream(ask.method, ask.url, headers=ask.headers, content=ask.body or None) as response:
+    async with client.stream(
+        request.method, request.url, headers=request.headers, content=request.body or None
+    ) as response:
         if response.status_code in _REDIRECTS and "location" in response.headers:
-            return _next_ask(options, ask, response)
-        body = b"" if ask.method == "HEAD" else await read_body(response, options.max_bytes)
+            return _next_request(options, request, response)
+        body = b"" if request.method == "HEAD" else await read_body(response, options.max_bytes)
         if response.status_code >= _FIRST_ERROR:
-            raise _error_answer(ask, response, body)
+            raise _error_answer(request, response, body)
         shown = {key: response.headers[key] for key in _SHOWN_HEADERS if key in response.headers}
-        answer: dict[str, Any] = {"status": response.status_code, "url": str(ask.url), "headers": shown}
+        answer: dict[str, Any] = {"status": response.status_code, "url": str(request.url), "headers": shown}
         return {**answer, **_content(response, body)}
 
 
-def _next_ask(options: _Options, ask: _Ask, response: httpx.Response) -> _Ask:
-    url = options.policy.check(response.headers["location"], base=ask.url)
-    if ask.url.scheme == "https" and url.scheme == "http":
-        raise ToolError(f"{ask.url.host} redirects from https to http, which is not followed", type="UrlRefused")
-    following = replace(ask, url=url, headers=dict(ask.headers))
-    if ask.method == "POST" and response.status_code not in _KEEPS_METHOD:
+def _next_request(options: _Options, request: _Request, response: httpx.Response) -> _Request:
+    url = options.policy.check(response.headers["location"], base=request.url)
+    if request.url.scheme == "https" and url.scheme == "http":
+        raise ToolError(f"{request.url.host} redirects from https to http, which is not followed", type="UrlRefused")
+    following = replace(request, url=url, headers=dict(request.headers))
+    if request.method == "POST" and response.status_code not in _KEEPS_METHOD:
         following = replace(following, method="GET", body=b"")
         following.headers.pop("content-type", None)
-    if origin_of(url) != origin_of(ask.url):
+    if origin_of(url) != origin_of(request.url):
         for key in (*options.headers, "idempotency-key"):
             following.headers.pop(key, None)
     return following
@@ -260,9 +262,9 @@ def _content(response: httpx.Response, body: bytes) -> dict[str, Any]:
     return {"text": text}
 
 
-def _error_answer(ask: _Ask, response: httpx.Response, body: bytes) -> ToolError:
+def _error_answer(request: _Request, response: httpx.Response, body: bytes) -> ToolError:
     status = response.status_code
-    said = " ".join(body.decode("utf-8", "replace").split())[:_SHOWN_OF_AN_ERROR_CHARS]
+    excerpt = " ".join(body.decode("utf-8", "replace").split())[:_SHOWN_OF_AN_ERROR_CHARS]
     wait = f", to be asked again after {response.headers['retry-after']}" if "retry-after" in response.headers else ""
-    message = f"{ask.method} {ask.url} answered {status}{wait}" + (f": {said}" if said else "")
+    message = f"{request.method} {request.url} answered {status}{wait}" + (f": {excerpt}" if excerpt else "")
     return ToolError(message, status == _TOO_MANY or status >= _FIRST_SERVER_ERROR, f"http_{status}")

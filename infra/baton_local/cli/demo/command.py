@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from baton_local.cli.demo.scenario import SCENARIOS, SETTINGS_WITH_FAULT, Ask, KillApp, Scenario
+from baton_local.cli.demo.scenario import SCENARIOS, SETTINGS_WITH_FAULT, KillApp, Scenario, Task
 from baton_local.cli.demo.view import DemoView
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.stack import LocalStack, StackOptions
@@ -42,12 +42,12 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
         return
     if app is None and name not in SCENARIOS:
         raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list describes them)")
-    scenario = Scenario(name, "", (Ask(task),)) if app else SCENARIOS[name]
+    scenario = Scenario(name, "", (Task(task),)) if app else SCENARIOS[name]
     if scenario.needs and find_spec(scenario.needs) is None:
         raise click.UsageError(f"{name} needs {scenario.needs}, which is not installed: install the extra `models`")
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
     view = DemoView(Console())
-    view.say(f"Baton: {name}, live, on a local stack of its own", "bold")
+    view.show(f"Baton: {name}, live, on a local stack of its own", "bold")
 
     async def run(interruption: Interruption) -> int:
         with tempfile.TemporaryDirectory(prefix="baton-demo-", ignore_cleanup_errors=True) as folder:
@@ -57,7 +57,7 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
                 view.show_last_log_lines()
                 raise
 
-    sys.exit(run_until_interrupted(run, lambda: view.say("stopping", "dim"), code_when_interrupted=1))
+    sys.exit(run_until_interrupted(run, lambda: view.show("stopping", "dim"), code_when_interrupted=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,12 @@ async def _show(shown: Shown, folder: Path, view: DemoView, interruption: Interr
     options = StackOptions(folder=folder, app=shown.app, port=0, registers=False, settings=settings)
     stack = LocalStack(options, view)
     interruption.at_once = stack.kill
-    view.say("Starting queue, Redis and app, each a process of its own ...")
+    view.show("Starting queue, Redis and app, each a process of its own ...")
     importing = asyncio.create_task(_import_meanwhile())
     async with stack.running() as description:
         await importing
-        view.say(f"Ready in {time.monotonic() - started:.1f} s", "dim")
-        view.say("")
+        view.show(f"Ready in {time.monotonic() - started:.1f} s", "dim")
+        view.show("")
         from baton_local.cli.demo.story import Story  # noqa: PLC0415 - already imported, see below
 
         kill = _kill(stack, shown.scenario) if shown.with_fault else None

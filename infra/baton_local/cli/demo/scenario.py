@@ -13,7 +13,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Ask:
+class Task:
     """A job to submit; asks with the same `session` are one conversation, without one each is its own."""
 
     task: str
@@ -34,7 +34,7 @@ class Scenario:
 
     job_type: str
     about: str
-    asks: tuple[Ask, ...]
+    tasks: tuple[Task, ...]
     fault_after_events: int = 4
     app: str = "baton.agents:registry"
     needs: str = ""
@@ -44,57 +44,57 @@ SCENARIOS = {
     "research": Scenario(
         "research",
         "answers a question from the sample library, with its sources",
-        (Ask("How did the Fresnel lens change lighthouses, and what was used before it?"),),
+        (Task("How did the Fresnel lens change lighthouses, and what was used before it?"),),
     ),
     "report": Scenario(
         "report",
         "follows a fixed plan without a model; steps run side by side",
-        (Ask("Report on the first two texts of the library."),),
+        (Task("Report on the first two texts of the library."),),
     ),
     "planner": Scenario(
         "planner",
         "makes a plan, is corrected, carries it out, reflects on it",
-        (Ask("Report on what the library says about Fresnel."),),
+        (Task("Report on what the library says about Fresnel."),),
         fault_after_events=5,
     ),
     "supervisor": Scenario(
         "supervisor",
         "shares a question between two agents, each a job of its own",
-        (Ask("Who was Grace Darling? How did the sun valve light lamps without keepers?"),),
+        (Task("Who was Grace Darling? How did the sun valve light lamps without keepers?"),),
     ),
     "assistant": Scenario(
         "assistant",
         "learns something, and knows it in later jobs and conversations",
         (
-            Ask("Remember that Ann Ward cleaned the lens on Gull Rock on 3 May.", "monday"),
-            Ask("Who cleaned the lens?", "monday"),
-            Ask("When was the lens on Gull Rock cleaned?", "tuesday"),
+            Task("Remember that Ann Ward cleaned the lens on Gull Rock on 3 May.", "monday"),
+            Task("Who cleaned the lens?", "monday"),
+            Task("When was the lens on Gull Rock cleaned?", "tuesday"),
         ),
         fault_after_events=2,
     ),
     "simple-task": Scenario(
-        "simple-task", "does a simple task, with a checkpoint that blocks nothing", (Ask("Trim the wick."),), 2
+        "simple-task", "does a simple task, with a checkpoint that blocks nothing", (Task("Trim the wick."),), 2
     ),
     "code-generation": Scenario(
         "code-generation",
         "drafts a file, and writes it once somebody has approved it",
-        (Ask("Generate a greeting.", data={"files": [{"path": "hello.py", "content": 'print("hello")\n'}]}),),
+        (Task("Generate a greeting.", data={"files": [{"path": "hello.py", "content": 'print("hello")\n'}]}),),
     ),
     "data-processing": Scenario(
         "data-processing",
         "cleans and sums up rows, with a checkpoint after each step",
-        (Ask("Sum up the log.", data={"rows": [{"oil": 3.5}, {"oil": 4.0}, {}]}),),
+        (Task("Sum up the log.", data={"rows": [{"oil": 3.5}, {"oil": 4.0}, {}]}),),
     ),
     "pydantic": Scenario(
         "trip-planner",
         "an agent of pydantic-ai: parallel calls, approval, typed output",
-        (Ask("Plan a trip to Ulm."),),
+        (Task("Plan a trip to Ulm."),),
         fault_after_events=1,
         app="baton.pydantic_ai.sample:registry",
         needs="pydantic_ai",
     ),
     "simple": Scenario(
-        "simple", "uses a few tools; what it does is scripted", (Ask("List the library, search it, count two files."),)
+        "simple", "uses a few tools; what it does is scripted", (Task("List the library, search it, count two files."),)
     ),
 }
 

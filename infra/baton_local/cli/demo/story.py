@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 
 from baton_local.cli.demo.client import JobClient, Member, Part, follow
-from baton_local.cli.demo.scenario import Ask, KillApp, Scenario
+from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.view import DemoView, read_cost
 from baton_local.dev.data_folder import DevFile
 from baton_local.dev.stack_error import StackError
 
 JOB_LIMIT_SECONDS = 180.0
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 NEXT_STEP = "Next: `baton dev` keeps such a stack running; README shows how to add agents."
 
 
@@ -45,29 +45,29 @@ class Story:
         client = JobClient(http, self.stack.app_url, self.stack.client_key, self.stack.admin_key)
         before = await read_cost(http, self.stack)
         started = time.monotonic()
-        for ask in self.scenario.asks:
-            job = await self._run(client, ask, started)
+        for task in self.scenario.tasks:
+            job = await self._run(client, task, started)
             if job["status"] != "completed":
-                self.view.say(f"The job ended as {job['status']}: {_reason(job)}", "bold red")
+                self.view.show(f"The job ended as {job['status']}: {_reason(job)}", "bold red")
                 return 1
             self.view.memory(job.get("memory"))
             self.view.answer(str(job["result"]["answer"]))
-            self.view.say("")
+            self.view.show("")
         wall_seconds = time.monotonic() - started
         self.view.bill(await read_cost(http, self.stack) - before, wall_seconds)
-        self.view.say(NEXT_STEP)
+        self.view.show(NEXT_STEP)
         return 0
 
-    async def _run(self, client: JobClient, ask: Ask, started: float) -> dict[str, Any]:
+    async def _run(self, client: JobClient, task: Task, started: float) -> dict[str, Any]:
         """Show one job to its end; return it as it is then."""
-        job_id = await client.submit(self.scenario.job_type, ask.task, ask.session, ask.data)
-        self.view.begin(self.scenario.job_type, ask.task, job_id, ask.session)
+        job_id = await client.submit(self.scenario.job_type, task.task, task.session, task.data)
+        self.view.begin(self.scenario.job_type, task.task, job_id, task.session)
 
         approvals: list[asyncio.Task[None]] = []
 
         def show(member: Member, part: Part) -> None:
             self.view.part(part, time.monotonic() - started, member)
-            if _asks(part):
+            if _is_question(part):
                 approvals.append(asyncio.create_task(self._approve(client, part["data"]["id"])))
             self._bring_fault()
 
@@ -84,19 +84,19 @@ class Story:
 
     async def _approve(self, client: JobClient, checkpoint_id: str) -> None:
         """What a person would decide, who had a look first."""
-        self.view.say("      nothing runs until a person has decided; here the demo approves", "dim")
-        await asyncio.sleep(LOOK_SECONDS)
+        self.view.show("      nothing runs until a person has decided; here the demo approves", "dim")
+        await asyncio.sleep(POLL_SECONDS)
         await client.approve(checkpoint_id)
 
     def _bring_fault(self) -> None:
         """When its time has come."""
         killed = self.fault.after_event(self.view.events) if self.fault is not None else None
         if killed is not None:
-            self.view.say(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")
-            self.view.say("      what it had just begun is claimed for ten seconds more; then on it goes", "dim")
+            self.view.show(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")
+            self.view.show("      what it had just begun is claimed for ten seconds more; then on it goes", "dim")
 
 
-def _asks(part: Part) -> bool:
+def _is_question(part: Part) -> bool:
     data: dict[str, Any] = part.get("data") or {}
     about = (part.get("type"), data.get("type"), data.get("status"))
     return about == ("data-checkpoint", "approval", "pending")

@@ -73,7 +73,7 @@ class DemoView:
         self._log_lines: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self.events = 0
 
-    def say(self, text: str, style: str = "") -> None:
+    def show(self, text: str, style: str = "") -> None:
         """Print one line."""
         self._line(Text(plain(text), style=style))
 
@@ -96,7 +96,7 @@ class DemoView:
 
     def notice(self, name: str, line: str) -> None:
         """Show what the supervisor says about a part."""
-        self.say(f"  !!  {name} {line}", "yellow")
+        self.show(f"  !!  {name} {line}", "yellow")
 
     def log_line(self, name: str, line: str) -> None:
         """Keep a line of a part's log, in case the demo fails."""
@@ -105,7 +105,7 @@ class DemoView:
     def show_last_log_lines(self) -> None:
         """Show what the parts' logs last complained about."""
         for line in self._log_lines:
-            self.say(line, "dim")
+            self.show(line, "dim")
 
     def memory(self, recalled: dict[str, Any] | None) -> None:
         """Show what was retrieved of memory, an entry a line; nothing for a job without."""

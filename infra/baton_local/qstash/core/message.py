@@ -131,8 +131,8 @@ class AttemptResult:
     @property
     def forbids_retry(self) -> bool:
         """Status 489 together with its header means: never again (qstash.md 10)."""
-        said = self.headers.get("Upstash-Nonretryable-Error", [""])[0].strip().lower()
-        return self.status == _NON_RETRYABLE_STATUS and said == "true"
+        value = self.headers.get("Upstash-Nonretryable-Error", [""])[0].strip().lower()
+        return self.status == _NON_RETRYABLE_STATUS and value == "true"
 
 
 def build_request(

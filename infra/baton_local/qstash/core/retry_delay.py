@@ -200,9 +200,9 @@ _DEFAULT_CAPPED_FROM = 5  # e^12.5 seconds is already more than the cap
 
 def next_delay_ms(expression: str | None, retried: int, headers: Mapping[str, Sequence[str]], now_ms: int) -> int:
     """Milliseconds to the next attempt; `retried` counts the retries already made (0 after the first attempt)."""
-    asked = _asked_by_destination(headers, now_ms)
-    if asked is not None:
-        return asked
+    wanted = _wanted_by_destination(headers, now_ms)
+    if wanted is not None:
+        return wanted
     if expression is not None:
         return retry_delay_ms(expression, retried)
     return default_delay_ms(retried + 1)
@@ -215,7 +215,7 @@ def default_delay_ms(retry: int) -> int:
     return math.floor(math.exp(2.5 * retry)) * 1_000
 
 
-def _asked_by_destination(headers: Mapping[str, Sequence[str]], now_ms: int) -> int | None:
+def _wanted_by_destination(headers: Mapping[str, Sequence[str]], now_ms: int) -> int | None:
     for name in _HEADERS:
         for value in headers.get(name, ())[:1]:
             delay_ms = _parse(value.strip(), now_ms)

@@ -58,14 +58,14 @@ class GroupCommit:
         self._batch.changes += outcome.changes
         self._batch.effects += outcome.effects
         if urgent or outcome.effects:
-            self._ask_flush()
+            self._request_flush()
         elif not self._busy and self._patience is None:
-            self._patience = self._loop.call_later(_PATIENCE_SECONDS, self._ask_flush)
+            self._patience = self._loop.call_later(_PATIENCE_SECONDS, self._request_flush)
         return True
 
     def on_disk(self) -> asyncio.Future[None]:
         """Done when everything added so far is on disk; each waiter has one of its own, so that it may be cancelled."""
-        self._ask_flush()
+        self._request_flush()
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._batch.waiters.append(waiter)
         return waiter
@@ -77,7 +77,7 @@ class GroupCommit:
     async def drained(self) -> None:
         """Wait until nothing is left to write."""
         if self._patience is not None:
-            self._ask_flush()
+            self._request_flush()
         if self._busy:
             self._idle = self._idle or self._loop.create_future()
             await self._idle
@@ -87,7 +87,7 @@ class GroupCommit:
         self._written.put(None)
         self._disk.join()
 
-    def _ask_flush(self) -> None:
+    def _request_flush(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None

@@ -25,22 +25,22 @@ async def submit(stage: Stage, job_id: str, tenant: str, *, priority: int = 5, s
 def watching(stage: Stage, claim_result: list[str], until: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
     """Notes in which order jobs are given slots, until that holds."""
 
-    async def look() -> None:
+    async def check() -> None:
         fresh = [name for name, entry in stage.admission.entries.items() if entry.started and name not in claim_result]
         claim_result.extend(sorted(fresh))
         if until():
             raise Enough
 
-    return look
+    return check
 
 
 async def order_of_beginning(stage: Stage, until: Callable[[], bool]) -> list[str]:
     """Run until that holds; who began, in order."""
     claim_result: list[str] = []
-    look = watching(stage, claim_result, until)
-    await look()
+    check = watching(stage, claim_result, until)
+    await check()
     with pytest.raises(Enough):
-        await stage.run(look)
+        await stage.run(check)
     return claim_result
 
 

@@ -11,8 +11,8 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 async def fires(stage: Stage, message_id: str) -> None:
     """A message of the schedule comes."""
     job = stage.job("answers", "sch_1")
-    told = recurrence("sch_1", job, {"text": "x" * 5_000, "data": {}}, {"cron": "* * * * *", "timeZone": "UTC"})
-    await stage.deliver(told, message_id)
+    found = recurrence("sch_1", job, {"text": "x" * 5_000, "data": {}}, {"cron": "* * * * *", "timeZone": "UTC"})
+    await stage.deliver(found, message_id)
 
 
 async def test_its_messages_start_no_job(caplog: pytest.LogCaptureFixture) -> None:
@@ -22,8 +22,8 @@ async def test_its_messages_start_no_job(caplog: pytest.LogCaptureFixture) -> No
     for message_id in ("m2", "m1", "m3"):
         await fires(stage, message_id)
     assert len(stage.store.trees) == 1
-    told = [line for line in caplog.text.splitlines() if "BYTES_KEPT_PER_TENANT" in line]
-    assert len(told) == 2
+    found = [line for line in caplog.text.splitlines() if "BYTES_KEPT_PER_TENANT" in line]
+    assert len(found) == 2
     await stage.run()
     (tree,) = stage.store.trees.values()
     assert [job.status for job in tree.jobs.values()] == ["completed"]

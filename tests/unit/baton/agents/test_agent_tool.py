@@ -125,7 +125,7 @@ def test_several_agents_may_have_the_same_agent_as_a_tool() -> None:
     assert registry.tools_of("a")["helper"] is registry.tools_of("b")["helper"] is registry.tool("helper")
 
 
-def test_all_faults_are_told_in_one_error() -> None:
+def test_all_faults_are_reported_in_one_error() -> None:
     """Not registered, no name for a tool, and two tools of one name."""
     stranger, dotted, clashing = Agent("stranger"), Agent("code.v2", model=DONE), Agent("double", model=DONE)
     head = Agent("head", model=DONE, tools=[stranger, dotted, clashing, double])

@@ -63,7 +63,7 @@ def test_a_missing_module_is_named_with_the_way_out(module: str) -> None:
         load_registry(f"{module}:registry")
 
 
-def test_a_missing_attribute_is_told_with_those_that_would_do(package: str) -> None:
+def test_a_missing_attribute_is_reported_with_those_that_would_do(package: str) -> None:
     """A typing error is then seen at once."""
     write(package, "from baton import Registry\nmine = Registry()\n")
     with pytest.raises(RegistryNotLoadedError, match=r"has no attribute 'registry' .* it has mine"):

@@ -77,7 +77,7 @@ def test_other_types_with_named_fields_will_do(output_type: Any, arguments: Any,
     assert OutputType("a", output_type).check(arguments) == output
 
 
-def test_all_faults_are_told_to_the_model() -> None:
+def test_all_faults_reach_the_model() -> None:
     """With their places."""
     with pytest.raises(InvalidOutput) as caught:
         CITY.check({"people": -1, "founded": "soon"})
@@ -87,7 +87,7 @@ def test_all_faults_are_told_to_the_model() -> None:
     assert "-1" in lines[2]
 
 
-def test_many_faults_are_counted_rather_than_told() -> None:
+def test_many_faults_are_counted_rather_than_reported() -> None:
     """The model gets the first twenty."""
     with pytest.raises(InvalidOutput) as caught:
         OutputType("a", Tree).check({"children": [1] * 50})
@@ -123,7 +123,7 @@ def test_other_text_is_answered_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output_type", "said"),
+    ("output_type", "shown"),
     [
         (int, "must be an object with named fields, got int"),
         (list, "must be an object with named fields, got list"),
@@ -133,7 +133,7 @@ def test_other_text_is_answered_with_what_to_do() -> None:
         (Opaque, "output_type cannot be read from JSON"),
     ],
 )
-def test_what_is_no_output_type_is_refused(output_type: Any, said: str) -> None:
+def test_what_is_no_output_type_is_refused(output_type: Any, shown: str) -> None:
     """When the agent is made."""
-    with pytest.raises(TypeError, match=f"agent 'a': .*{said}"):
+    with pytest.raises(TypeError, match=f"agent 'a': .*{shown}"):
         OutputType("a", output_type)

@@ -79,7 +79,7 @@ def test_tools_of_an_agent_cannot_be_changed() -> None:
         tools["x"] = READ  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
 
 
-def test_a_model_is_told_of_the_same_tools() -> None:
+def test_a_model_is_informed_of_the_same_tools() -> None:
     """Name, description, schema."""
     registry = Registry(agents=[Agent("a", model=DONE, tools=[READ])])
     (spec,) = registry.specs_of("a")
@@ -137,7 +137,7 @@ def test_no_tool_of_an_agent_with_an_output_type_is_named_as_the_final_one() -> 
         Registry(agents=[Agent("a", model=DONE, capabilities={"end"}, output_type=City)], tools=[final])
 
 
-def test_all_faults_are_told_in_one_error() -> None:
+def test_all_faults_are_reported_in_one_error() -> None:
     """So that they are corrected in one go."""
     with pytest.raises(RegistryError) as caught:
         Registry(

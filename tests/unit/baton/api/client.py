@@ -30,7 +30,7 @@ class Api:
         self.stage = stage
         self.http = http
 
-    async def ask(self, method: str, path: str, key: str = ACME, **options: Any) -> httpx.Response:
+    async def request(self, method: str, path: str, key: str = ACME, **options: Any) -> httpx.Response:
         """One request; without a key if it is empty."""
         headers = {**({"authorization": f"Bearer {key}"} if key else {}), **options.pop("headers", {})}
         response = await self.http.request(method, path, headers=headers, **options)
@@ -40,7 +40,9 @@ class Api:
     async def submit(self, key: str = ACME, idempotency_key: str = "", **fields: Any) -> httpx.Response:
         """Submit a job."""
         headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
-        return await self.ask("POST", "/api/agent-jobs", key, json={"jobType": "answers", **fields}, headers=headers)
+        return await self.request(
+            "POST", "/api/agent-jobs", key, json={"jobType": "answers", **fields}, headers=headers
+        )
 
     async def submitted(self, key: str = ACME, **fields: Any) -> dict[str, Any]:
         """Submit a job that is accepted; its JSON."""
@@ -51,7 +53,7 @@ class Api:
 
     async def read(self, job_id: str, key: str = ACME) -> dict[str, Any]:
         """A job's JSON."""
-        response = await self.ask("GET", f"/api/agent-jobs/{job_id}", key)
+        response = await self.request("GET", f"/api/agent-jobs/{job_id}", key)
         assert response.status_code == 200, response.text
         job: dict[str, Any] = response.json()
         return job

@@ -36,12 +36,12 @@ class Documented:
                 return
 
     def _hold(self, described: dict[str, Any], name: str, response: httpx.Response) -> None:
-        said = described.get(str(response.status_code)) or (None if response.is_success else described["default"])
-        assert said is not None, f"{name} answers {response.status_code}, which the document does not say"
+        shown = described.get(str(response.status_code)) or (None if response.is_success else described["default"])
+        assert shown is not None, f"{name} answers {response.status_code}, which the document does not say"
         media = response.headers.get("content-type", "").partition(";")[0]
-        assert media in said.get("content", {"": None}), f"{name} answers {media!r}: {response.text[:200]}"
+        assert media in shown.get("content", {"": None}), f"{name} answers {media!r}: {response.text[:200]}"
         if media.endswith("json"):
-            validator = self._validator(said["content"][media]["schema"]["$ref"])
+            validator = self._validator(shown["content"][media]["schema"]["$ref"])
             faults = [error.message for error in validator.iter_errors(response.json())]
             assert faults == [], f"{name}: {faults}"
 

@@ -74,13 +74,13 @@ async def waiting_job(api: Api) -> str:
 
 @dataclass
 class Follower:
-    """Reads one stream in a task of its own. `heard`: (when, what) of each piece."""
+    """Reads one stream in a task of its own. `received`: (when, what) of each piece."""
 
     stage: Stage
     job_id: str
     headers: Mapping[str, str] = field(default_factory=lambda: {"authorization": f"Bearer {ACME}"})
     query: str = ""
-    heard: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    received: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     status: int = 0
     ended_at: float | None = None
 
@@ -91,17 +91,17 @@ class Follower:
         async def with_query(scope: Any, receive: Any, send: Any) -> None:
             await app({**scope, "query_string": self.query.encode()}, receive, send)
 
-        def hear(text: str) -> bool:
-            self.heard.append((loop.time(), text))
+        def receive(text: str) -> bool:
+            self.received.append((loop.time(), text))
             return True
 
-        self.status = await asgi.follow(with_query, f"/api/agent-jobs/{self.job_id}/stream", self.headers, hear)
+        self.status = await asgi.follow(with_query, f"/api/agent-jobs/{self.job_id}/stream", self.headers, receive)
         self.ended_at = loop.time()
 
     @property
     def parts(self) -> list[str]:
         """Events only."""
-        return [text for _, text in self.heard if text.startswith("id: ")]
+        return [text for _, text in self.received if text.startswith("id: ")]
 
 
 async def on_lambda(api: Api, job_id: str, last_id: str) -> httpx.Response:

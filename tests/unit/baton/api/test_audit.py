@@ -18,7 +18,7 @@ CHANGES = [route for route in TABLE if route.method != "GET" and route.access in
 async def test_no_change_by_an_operator_is_forgotten(route: ApiRoute) -> None:
     """Each route of the table that changes something, also when it refuses."""
     async with api_of(Stage(settings=with_keys())) as api:
-        response = await api.ask(route.method, path_of(route), ADMIN, json={"secretKey": "x" * 20})
+        response = await api.request(route.method, path_of(route), ADMIN, json={"secretKey": "x" * 20})
         [entry] = api.stage.audit_log.entries
         assert (entry.action, entry.status) == (f"{route.method} {route.path}", response.status_code)
         assert entry.target == path_of(route)
@@ -29,8 +29,8 @@ async def test_an_entry_says_who_did_what_to_which_and_when(api: Api) -> None:
     """The key by its beginning and its label, never the key."""
     await store_keys(api.stage)
     job_id = (await api.submitted())["id"]
-    await api.ask("PATCH", f"/api/agent-jobs/{job_id}?why=late", ADMIN_KEY, json={"action": "cancel"})
-    listed = (await api.ask("GET", "/api/admin/audit", ADMIN)).json()
+    await api.request("PATCH", f"/api/agent-jobs/{job_id}?why=late", ADMIN_KEY, json={"action": "cancel"})
+    listed = (await api.request("GET", "/api/admin/audit", ADMIN)).json()
     assert listed == {
         "entries": [
             {
@@ -58,15 +58,15 @@ async def test_what_an_operator_submits_is_kept_as_a_job_and_not_here(api: Api) 
 async def test_what_clients_do_and_what_operators_read_is_not_kept(api: Api) -> None:
     """The log is about operators' actions."""
     await api.submitted(ACME)
-    await api.ask("GET", "/api/admin/tools", ADMIN)
-    await api.ask("GET", "/api/agent-jobs/job_1", ADMIN)
+    await api.request("GET", "/api/admin/tools", ADMIN)
+    await api.request("GET", "/api/agent-jobs/job_1", ADMIN)
     assert api.stage.audit_log.entries == []
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"[" * 3000, b'{"a":' + b"1" * 3000 + b"}", b"[" * 1990])
 async def test_a_body_that_cannot_be_shown_is_kept_by_its_size(api: Api, body: bytes) -> None:
     """It is not JSON, or too much of it."""
-    await api.ask("PATCH", "/api/agent-jobs/job_1", ADMIN, content=body)
+    await api.request("PATCH", "/api/agent-jobs/job_1", ADMIN, content=body)
     [entry] = api.stage.audit_log.entries
     assert entry.detail == {"bytes": min(len(body), 2001)}
 
@@ -78,7 +78,7 @@ async def test_an_action_goes_through_while_the_log_is_down_and_is_in_the_proces
     job_id = (await api.submitted())["id"]
     api.stage.audit_log.down = StoreError("down")
     with caplog.at_level(logging.WARNING, "baton.audit"):
-        response = await api.ask("PATCH", f"/api/agent-jobs/{job_id}", ADMIN, json={"action": "cancel"})
+        response = await api.request("PATCH", f"/api/agent-jobs/{job_id}", ADMIN, json={"action": "cancel"})
     assert response.status_code == 200
     assert f"/api/agent-jobs/{job_id}" in caplog.text
 
@@ -86,11 +86,11 @@ async def test_an_action_goes_through_while_the_log_is_down_and_is_in_the_proces
 async def test_the_list_is_read_page_by_page(api: Api) -> None:
     """Newest first, each entry once, no cursor on the last page."""
     for number in range(5):
-        await api.ask("DELETE", f"/api/sessions/s{number}/memory", ADMIN)
+        await api.request("DELETE", f"/api/sessions/s{number}/memory", ADMIN)
     seen: list[str] = []
     cursor = ""
     for _ in range(3):
-        page = (await api.ask("GET", f"/api/admin/audit?limit=2{cursor}", ADMIN)).json()
+        page = (await api.request("GET", f"/api/admin/audit?limit=2{cursor}", ADMIN)).json()
         seen += [entry["target"] for entry in page["entries"]]
         cursor = f"&cursor={page['cursor']}" if "cursor" in page else ""
     assert seen == [f"/api/sessions/s{number}/memory" for number in reversed(range(5))]
@@ -102,4 +102,4 @@ async def test_the_list_is_read_page_by_page(api: Api) -> None:
 )
 async def test_a_query_that_is_not_understood_is_422(api: Api, query: str, field: str) -> None:
     """Not an answer to another question."""
-    assert_problem(await api.ask("GET", f"/api/admin/audit?{query}", ADMIN), 422, field)
+    assert_problem(await api.request("GET", f"/api/admin/audit?{query}", ADMIN), 422, field)

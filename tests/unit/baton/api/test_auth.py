@@ -19,7 +19,7 @@ PROTECTED = [
     "authorization",
     ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {ACME}", ACME, f"Bearer {ACME}x", f"Bearer x {ACME}"],
 )
-async def test_without_a_known_key_nothing_is_told(api: Api, method: str, path: str, authorization: str) -> None:
+async def test_without_a_known_key_nothing_is_revealed(api: Api, method: str, path: str, authorization: str) -> None:
     """401 with what to send; not whether the job exists, nor what is wrong with the body."""
     headers = {"authorization": authorization} if authorization else {}
     response = await api.http.request(method, path, headers=headers, content=b"not json" if method != "GET" else None)
@@ -37,7 +37,7 @@ async def test_a_known_key_is_known_whatever_the_case_of_its_scheme(api: Api, sc
 async def test_a_hash_is_no_key(api: Api) -> None:
     """Whoever reads the settings cannot use them."""
     hashed = with_keys().api_keys.split(",")[0].split(":")[2]
-    assert_problem(await api.ask("GET", "/api/agent-jobs/job_1", hashed), 401)
+    assert_problem(await api.request("GET", "/api/agent-jobs/job_1", hashed), 401)
 
 
 def test_keys_are_read_with_role_and_tenant() -> None:
@@ -59,4 +59,4 @@ def test_a_client_sees_its_tenants_jobs_and_an_admin_everybodys() -> None:
 async def test_an_admins_job_is_the_operators(api: Api) -> None:
     """Clients do not see it."""
     job_id = (await api.submitted(ADMIN))["id"]
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 403)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 403)

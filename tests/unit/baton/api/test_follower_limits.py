@@ -19,10 +19,10 @@ def test_followers_of_one_key_are_limited_and_those_of_another_are_not() -> None
             job_id, mine = await waiting_job(api), {"authorization": f"Bearer {ACME}"}
             tasks = [asyncio.create_task(Follower(api.stage, job_id, mine).run()) for _ in range(2)]
             await asyncio.sleep(1)
-            refused = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")
+            refused = await api.request("GET", f"/api/agent-jobs/{job_id}/stream")
             assert "FOLLOWERS_PER_KEY" in assert_problem(refused, 429)
             assert int(refused.headers["retry-after"]) >= 1
-            assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
+            assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
             await ended(tasks.pop())
             third = Follower(api.stage, job_id, mine)
             tasks.append(asyncio.create_task(third.run()))
@@ -39,7 +39,7 @@ def test_an_open_stream_ends_with_its_token() -> None:
     async def scenario() -> None:
         async with api_of(waiting_stage()) as api:
             job_id = await waiting_job(api)
-            made = (await api.ask("POST", "/api/stream-tokens", json={"jobId": job_id})).json()["token"]
+            made = (await api.request("POST", "/api/stream-tokens", json={"jobId": job_id})).json()["token"]
             follower = Follower(api.stage, job_id, {}, f"token={made}")
             task = asyncio.create_task(follower.run())
             await asyncio.sleep(120)
@@ -47,7 +47,7 @@ def test_an_open_stream_ends_with_its_token() -> None:
             api.stage.clock.ms += TOKEN_SECONDS * 1000
             await asyncio.sleep(2)
             assert follower.ended_at is not None
-            assert "[DONE]" not in follower.heard[-1][1]
+            assert "[DONE]" not in follower.received[-1][1]
             await ended(task)
 
     in_virtual_time(scenario)
@@ -63,8 +63,8 @@ def test_an_open_stream_ends_within_a_minute_and_a_half_after_its_key_was_revoke
             task = asyncio.create_task(_with_clock(api.stage, follower.run()))
             await asyncio.sleep(300)
             assert follower.ended_at is None
-            looks, at = api.stage.api_key_store.looks, asyncio.get_running_loop().time()
-            assert looks <= 2 + 300 / 60
+            checks, at = api.stage.api_key_store.checks, asyncio.get_running_loop().time()
+            assert checks <= 2 + 300 / 60
             await api.stage.api_key_store.revoke(digest(KEY))
             await asyncio.sleep(95)
             assert follower.ended_at is not None
@@ -89,7 +89,7 @@ async def _with_clock(stage: Stage, work: Coroutine[Any, Any, None]) -> None:
         ticking.cancel()
 
 
-async def test_head_of_a_stream_tells_its_headers_and_follows_nothing() -> None:
+async def test_head_of_a_stream_reports_its_headers_and_follows_nothing() -> None:
     """It followed the job, for as long as that took."""
     async with api_of(waiting_stage()) as api:
         path, key = f"/api/agent-jobs/{await waiting_job(api)}/stream", {"authorization": f"Bearer {ACME}"}

@@ -52,7 +52,7 @@ def test_heartbeats_come_every_fifteen_seconds_however_seldom_the_store_is_asked
             task = asyncio.create_task(follower.run())
             await asyncio.sleep(600)
             await ended(task)
-            beats = [at for at, text in follower.heard if text == ": heartbeat\n\n"]
+            beats = [at for at, text in follower.received if text == ": heartbeat\n\n"]
             gaps = [later - earlier for earlier, later in pairwise(beats)]
             assert 39 <= len(beats) <= 40
             assert max(gaps) <= 15.1
@@ -70,10 +70,10 @@ def test_a_follower_learns_at_once_that_its_job_goes_on_in_this_process(waited_s
             task = asyncio.create_task(follower.run())
             await asyncio.sleep(waited_seconds)
             before, began_at = len(follower.parts), asyncio.get_running_loop().time()
-            await api.ask("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
+            await api.request("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
             await task
             assert len(follower.parts) > before
-            assert follower.heard[-1][1] == "data: [DONE]\n\n"
+            assert follower.received[-1][1] == "data: [DONE]\n\n"
             assert follower.ended_at is not None
             assert follower.ended_at - began_at <= 0.1
 
@@ -91,7 +91,7 @@ def test_a_job_that_goes_on_in_another_process_is_seen_within_a_bound(waited_sec
             await asyncio.sleep(waited_seconds)
             elsewhere = _another_process(api.stage)
             async with api_of(elsewhere) as other:
-                await other.ask("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
+                await other.request("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
             began_at = asyncio.get_running_loop().time()
             await task
             assert follower.ended_at is not None
@@ -118,16 +118,16 @@ async def test_on_lambda_nothing_is_held_and_the_way_back_gets_longer_while_the_
     """From half a second to half a minute; what a follower holds is nobody else's."""
     job_id, loop = await waiting_job(waiting), asyncio.get_running_loop()
     last = (await on_lambda(waiting, job_id, "0-0")).text.rpartition("id: ")[2].partition("\n")[0]
-    told: list[int] = []
+    found: list[int] = []
     for seconds in (0, 10, 60, HOUR_SECONDS):
         waiting.stage.clock.ms += seconds * 1000
         began_at = loop.time()
         answer = await on_lambda(waiting, job_id, last)
         assert loop.time() - began_at < 0.5
-        told.append(_retry_ms(answer))
-    assert told == sorted(told)
-    assert told[0] <= 1_000
-    assert told[-1] == 30_000
+        found.append(_retry_ms(answer))
+    assert found == sorted(found)
+    assert found[0] <= 1_000
+    assert found[-1] == 30_000
 
 
 async def test_on_lambda_who_follows_a_job_at_work_comes_back_soon(waiting: Api) -> None:

@@ -29,20 +29,20 @@ async def limited(limit: FakeRateLimit) -> AsyncIterator[Api]:
         yield made
 
 
-async def test_a_key_that_asks_too_often_is_told_when_to_come_back(limited: Api) -> None:
+async def test_a_key_that_asks_too_often_learns_when_to_come_back(limited: Api) -> None:
     """429 with Retry-After in whole seconds, rounded up; other keys are not concerned."""
-    assert [(await limited.ask("GET", PATH)).status_code for _ in range(2)] == [404, 404]
-    response = await limited.ask("GET", PATH)
+    assert [(await limited.request("GET", PATH)).status_code for _ in range(2)] == [404, 404]
+    response = await limited.request("GET", PATH)
     assert "more than 600 requests a minute" in assert_problem(response, 429)
     assert response.headers["retry-after"] == "2"
-    assert (await limited.ask("GET", PATH, OTHER)).status_code == 404
-    assert (await limited.ask("GET", "/api/admin/tools", ADMIN)).status_code == 200
+    assert (await limited.request("GET", PATH, OTHER)).status_code == 404
+    assert (await limited.request("GET", "/api/admin/tools", ADMIN)).status_code == 200
 
 
 async def test_each_request_takes_one_token_and_a_wrong_key_none(limited: Api, limit: FakeRateLimit) -> None:
     """Names are the keys' digests' beginnings, never keys."""
-    await limited.ask("GET", PATH)
-    await limited.ask("GET", PATH, "wrong")
+    await limited.request("GET", PATH)
+    await limited.request("GET", PATH, "wrong")
     [(name, count)] = limit.taken.items()
     assert (len(name), count) == (12, 1)
     assert ACME not in name
@@ -56,31 +56,33 @@ async def test_streams_are_limited_apart_from_other_requests_and_take_one_token_
         await api.stage.run()
         taken = limit.taken.total()
         for _ in range(2):
-            assert "[DONE]" in (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text
-        assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), 429)
+            assert "[DONE]" in (await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text
+        assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream"), 429)
         assert (follows.taken.total(), limit.taken.total()) == (3, taken)
 
 
 async def test_while_the_store_does_not_answer_nobody_is_kept_out(limited: Api, limit: FakeRateLimit) -> None:
     """The limit is an economy, not a lock."""
     limit.down = StoreError("down")
-    assert [(await limited.ask("GET", PATH)).status_code for _ in range(5)] == [404] * 5
+    assert [(await limited.request("GET", PATH)).status_code for _ in range(5)] == [404] * 5
 
 
 async def test_completions_from_outside_are_not_limited(limited: Api) -> None:
     """They tell of work that is done, and jobs wait for it."""
     headers = {"x-api-key": OPERATIONS_KEY}
-    answers = [await limited.ask("GET", "/api/operations/op_1", "", headers=headers) for _ in range(50)]
+    answers = [await limited.request("GET", "/api/operations/op_1", "", headers=headers) for _ in range(50)]
     assert {response.status_code for response in answers} == {404}
 
 
-async def test_who_guesses_the_operations_key_is_told_to_wait(limited: Api) -> None:
+async def test_a_guesser_of_the_operations_key_has_to_wait(limited: Api) -> None:
     """And the right key is still let in."""
     wrong = {"x-api-key": "wrong"}
-    answers = [await limited.ask("GET", "/api/operations/op_1", "", headers=wrong) for _ in range(WRONG_PER_MINUTE + 1)]
+    answers = [
+        await limited.request("GET", "/api/operations/op_1", "", headers=wrong) for _ in range(WRONG_PER_MINUTE + 1)
+    ]
     assert [response.status_code for response in answers] == [401] * WRONG_PER_MINUTE + [429]
     right = {"x-api-key": OPERATIONS_KEY}
-    assert (await limited.ask("GET", "/api/operations/op_1", "", headers=right)).status_code == 404
+    assert (await limited.request("GET", "/api/operations/op_1", "", headers=right)).status_code == 404
 
 
 async def test_what_is_open_is_limited_by_source(limited: Api) -> None:
@@ -104,7 +106,7 @@ async def test_a_body_without_a_length_is_refused_where_it_gets_too_large(route:
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         job_id = (await api.submitted(ADMIN))["id"]
         headers = {"x-api-key": OPERATIONS_KEY}
-        response = await api.ask(route.method, path_of(route, job_id), ADMIN, headers=headers, content=endless())
+        response = await api.request(route.method, path_of(route, job_id), ADMIN, headers=headers, content=endless())
     assert str(route.body_limit_bytes) in assert_problem(response, 413)
     assert sent <= route.body_limit_bytes + 2 * len(chunk)
 
@@ -113,19 +115,19 @@ async def test_an_address_that_is_too_long_is_refused(limited: Api, limit: FakeR
     """414, before anybody is asked for a key; one that just fits is not."""
     path = f"{PATH}?x="
     fits = ADDRESS_LIMIT_BYTES - len(path) + 1  # the question mark belongs to neither part
-    assert (await limited.ask("GET", path + "x" * fits)).status_code == 404
-    assert_problem(await limited.ask("GET", path + "x" * (fits + 1), ""), 414)
+    assert (await limited.request("GET", path + "x" * fits)).status_code == 404
+    assert_problem(await limited.request("GET", path + "x" * (fits + 1), ""), 414)
     assert limit.taken.total() == 1
 
 
 async def test_headers_that_are_too_large_are_refused(limited: Api) -> None:
     """431."""
-    assert_problem(await limited.ask("GET", PATH, headers={"x-large": "x" * HEADERS_LIMIT_BYTES}), 431)
+    assert_problem(await limited.request("GET", PATH, headers={"x-large": "x" * HEADERS_LIMIT_BYTES}), 431)
 
 
-async def test_a_wrong_method_is_told_every_right_one(limited: Api) -> None:
+async def test_a_wrong_method_learns_every_right_one(limited: Api) -> None:
     """A path's methods are on one line of the header."""
-    response = await limited.ask("PUT", PATH)
+    response = await limited.request("PUT", PATH)
     assert_problem(response, 405)
     assert {"GET", "PATCH"} <= set(response.headers["allow"].replace(" ", "").split(","))
     assert (await limited.http.head("/healthz")).status_code == 200

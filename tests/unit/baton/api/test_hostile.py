@@ -80,7 +80,7 @@ async def ask(api: Api, route: ApiRoute, body: bytes) -> httpx.Response:
     """Send as an operator who has every key, about a job that is there where the path names one."""
     job_id = (await api.submitted(ADMIN))["id"] if "{" in route.path else ""
     headers = {"x-api-key": OPERATIONS_KEY, "content-type": "application/json"}
-    return await api.ask(route.method, path_of(route, job_id), ADMIN, headers=headers, content=body)
+    return await api.request(route.method, path_of(route, job_id), ADMIN, headers=headers, content=body)
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=route_name)
@@ -145,7 +145,7 @@ async def test_a_hostile_id_is_not_found(route: ApiRoute) -> None:
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for found in HOSTILE_IDS:
             headers = {"x-api-key": OPERATIONS_KEY}
-            response = await api.ask(route.method, path_of(route, found), ADMIN, headers=headers, **options)
+            response = await api.request(route.method, path_of(route, found), ADMIN, headers=headers, **options)
             assert_refused(response, found[:12], may_succeed="{session_id" in route.path)
 
 
@@ -157,14 +157,14 @@ def _body_of(route: ApiRoute) -> dict[str, str]:
 @pytest.mark.parametrize("route", [route for route in TABLE if route.method == "GET"], ids=route_name)
 async def test_a_hostile_query_is_refused_or_passed_over(route: ApiRoute) -> None:
     """In each parameter that the document names, and in those of streams."""
-    said = described(route)
-    names = [field.alias or name for name, field in said.query.model_fields.items()] if said.query else []
+    operation = described(route)
+    names = [field.alias or name for name, field in operation.query.model_fields.items()] if operation.query else []
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         job_id = (await api.submitted(ADMIN))["id"]
         await api.stage.run()
         for name, value in product([*names, "last_message_id", "tenant"], HOSTILE_QUERIES):
             headers = {"x-api-key": OPERATIONS_KEY}
-            response = await api.ask("GET", f"{path_of(route, job_id)}?{name}={value}", ADMIN, headers=headers)
+            response = await api.request("GET", f"{path_of(route, job_id)}?{name}={value}", ADMIN, headers=headers)
             assert_refused(response, name, value[:12], may_succeed=True)
 
 
@@ -172,7 +172,7 @@ async def test_a_hostile_query_is_refused_or_passed_over(route: ApiRoute) -> Non
 async def test_a_hostile_idempotency_key_is_refused_or_used_as_it_is(api: Api, value: bytes) -> None:
     """The same one gives the same job."""
     answers = [
-        await api.ask("POST", "/api/agent-jobs", headers={"idempotency-key": value}, json={"jobType": "answers"})
+        await api.request("POST", "/api/agent-jobs", headers={"idempotency-key": value}, json={"jobType": "answers"})
         for _ in range(2)
     ]
     assert [response.status_code for response in answers] in ([202, 202], [422, 422])
@@ -187,7 +187,7 @@ async def test_a_hostile_key_is_no_key(name: str, value: bytes) -> None:
     """401 on every kind of route."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for path in ("/api/agent-jobs/x", "/api/operations/x", "/api/metrics"):
-            response = await api.ask("GET", path, "", headers={name: value})
+            response = await api.request("GET", path, "", headers={name: value})
             assert response.status_code == 401
             assert_refused(response)
 
@@ -196,7 +196,7 @@ async def test_a_hostile_key_is_no_key(name: str, value: bytes) -> None:
 async def test_a_hostile_length_is_no_length(length: str) -> None:
     """What is not a number says nothing; one that is too large is believed."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        response = await api.ask("POST", "/api/agent-jobs", headers={"content-length": length}, content=b"{}")
+        response = await api.request("POST", "/api/agent-jobs", headers={"content-length": length}, content=b"{}")
         assert_refused(response)
 
 

@@ -29,7 +29,7 @@ OTHER_PAGE = "https://evil.example.com"
 )
 async def test_every_answer_has_the_headers(api: Api, method: str, path: str, status: int) -> None:
     """Also a refusal, and what no route takes."""
-    response = await api.ask(method, path, content=b"{")
+    response = await api.request(method, path, content=b"{")
     assert response.status_code == status
     assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
     assert response.headers["strict-transport-security"] == STRICT_TRANSPORT
@@ -43,7 +43,7 @@ async def test_an_answer_to_a_defect_has_them_too(monkeypatch: pytest.MonkeyPatc
             raise RuntimeError("secret-detail")
 
         monkeypatch.setattr(api.stage.reader, "job", broken)
-        response = await api.ask("GET", "/api/agent-jobs/job_1")
+        response = await api.request("GET", "/api/agent-jobs/job_1")
     assert response.status_code == 500
     assert "secret-detail" not in response.text
     assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
@@ -85,10 +85,10 @@ async def test_only_pages_of_these_origins_may_read_answers(setting: str, origin
     """The setting says which; by default none."""
     origins = read_settings({"CORS_ORIGINS": setting}).cors_origins
     async with api_of(Stage(settings=replace(with_keys(), cors_origins=origins))) as api:
-        asked = {"origin": origin, "access-control-request-method": "POST"}
-        asked["access-control-request-headers"] = "authorization,idempotency-key,last-event-id"
-        before = await api.http.options("/api/agent-jobs", headers=asked)
-        after = await api.ask("GET", "/api/agent-jobs/job_1", headers={"origin": origin})
+        requested = {"origin": origin, "access-control-request-method": "POST"}
+        requested["access-control-request-headers"] = "authorization,idempotency-key,last-event-id"
+        before = await api.http.options("/api/agent-jobs", headers=requested)
+        after = await api.request("GET", "/api/agent-jobs/job_1", headers={"origin": origin})
     assert (before.headers.get("access-control-allow-origin"), before.status_code == 200) == (allowed, bool(allowed))
     assert after.headers.get("access-control-allow-origin") == allowed
     assert "access-control-allow-credentials" not in after.headers

@@ -30,7 +30,7 @@ def test_the_document_is_valid() -> None:
 
 async def test_it_is_served_without_a_key(api: Api) -> None:
     """As it is made."""
-    response = await api.ask("GET", "/openapi.json", "")
+    response = await api.request("GET", "/openapi.json", "")
     assert response.status_code == 200
     assert response.json() == DOCUMENT
 
@@ -48,7 +48,7 @@ async def test_what_reads_a_body_says_which(route: ApiRoute) -> None:
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         headers = {"x-api-key": OPERATIONS_KEY}
         job_id = (await api.submitted(ADMIN))["id"]
-        response = await api.ask(route.method, path_of(route, job_id), ADMIN, headers=headers, content=b"{")
+        response = await api.request(route.method, path_of(route, job_id), ADMIN, headers=headers, content=b"{")
     assert (response.status_code == 400) == (described(route).body is not None)
 
 
@@ -63,7 +63,7 @@ async def test_jobs_are_as_the_document_says(api: Api, agent: str) -> None:
         assert set(job) <= set(DOCUMENT["components"]["schemas"]["Job"]["properties"])
         for call in job["toolCalls"]:
             assert set(call) <= set(DOCUMENT["components"]["schemas"]["ToolCall"]["properties"])
-    listed = (await api.ask("GET", "/api/agent-jobs")).json()
+    listed = (await api.request("GET", "/api/agent-jobs")).json()
     assert [error.message for error in schema_of("Jobs").iter_errors(listed)] == []
 
 
@@ -73,7 +73,7 @@ async def test_jobs_are_as_the_document_says(api: Api, agent: str) -> None:
 )
 async def test_problems_are_as_the_document_says(api: Api, method: str, path: str, key: str) -> None:
     """Also those of no route at all."""
-    response = await api.ask(method, path, key, json={"jobType": 1} if method == "POST" else None)
+    response = await api.request(method, path, key, json={"jobType": 1} if method == "POST" else None)
     assert [error.message for error in schema_of("Problem").iter_errors(response.json())] == []
 
 

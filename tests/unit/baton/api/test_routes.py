@@ -61,7 +61,7 @@ NO_KEYS: list[dict[str, str]] = [
 
 
 @every
-async def test_without_a_known_key_nothing_is_told(route: ApiRoute) -> None:
+async def test_without_a_known_key_nothing_is_revealed(route: ApiRoute) -> None:
     """401, whatever the path and the body are."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for headers in NO_KEYS:
@@ -74,7 +74,7 @@ async def test_without_a_known_key_nothing_is_told(route: ApiRoute) -> None:
 async def test_a_clients_key_is_refused_where_an_admins_is_needed(route: ApiRoute) -> None:
     """403, before anything of the request is looked at."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        assert_problem(await api.ask(route.method, path_of(route), ACME, content=b"\xff"), 403)
+        assert_problem(await api.request(route.method, path_of(route), ACME, content=b"\xff"), 403)
 
 
 @pytest.mark.parametrize("route", _of("operations"), ids=route_name)
@@ -82,8 +82,8 @@ async def test_a_tenants_key_completes_no_operation(route: ApiRoute) -> None:
     """Neither as a bearer, nor as `x-api-key`."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for key in (ACME, ADMIN):
-            assert_problem(await api.ask(route.method, path_of(route), key), 401)
-            assert_problem(await api.ask(route.method, path_of(route), "", headers={"x-api-key": key}), 401)
+            assert_problem(await api.request(route.method, path_of(route), key), 401)
+            assert_problem(await api.request(route.method, path_of(route), "", headers={"x-api-key": key}), 401)
 
 
 @pytest.mark.parametrize("route", _of("stream"), ids=route_name)
@@ -92,7 +92,7 @@ async def test_what_is_no_token_opens_no_stream(route: ApiRoute) -> None:
     tokens = ("", "x", "e30.AAAA", "." * 40, "a.b.c", "%FF", "x" * 5_000, ACME)
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for token, key in product(tokens, ("", "wrong")):
-            assert_problem(await api.ask("GET", f"{path_of(route)}?token={token}", key), 401)
+            assert_problem(await api.request("GET", f"{path_of(route)}?token={token}", key), 401)
 
 
 @pytest.mark.parametrize("route", _with_id("job_id"), ids=route_name)
@@ -103,7 +103,7 @@ async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
         before = await api.read(job_id)
         bodies = {"PATCH": {"action": "cancel"}, "POST": {"name": "arrived"}}
         options = {"json": bodies[route.method]} if route.method in bodies else {}
-        assert_problem(await api.ask(route.method, path_of(route, job_id), OTHER, **options), 403)
+        assert_problem(await api.request(route.method, path_of(route, job_id), OTHER, **options), 403)
         assert await api.read(job_id) == before
 
 
@@ -112,10 +112,10 @@ async def test_another_tenants_schedule_is_refused(route: ApiRoute) -> None:
     """403, and it goes on as it was."""
     async with api_of(Stage(settings=with_keys())) as api:
         body = {"jobType": "adds", "taskDescription": "do it", "cron": "0 9 * * *", "timeZone": "UTC"}
-        schedule = (await api.ask("POST", "/api/agent-schedules", ACME, json=body)).json()
+        schedule = (await api.request("POST", "/api/agent-schedules", ACME, json=body)).json()
         options = {"json": {"paused": True}} if route.method == "PATCH" else {}
-        assert_problem(await api.ask(route.method, path_of(route, schedule["id"]), OTHER, **options), 403)
-        assert (await api.ask("GET", f"/api/agent-schedules/{schedule['id']}", ACME)).json() == schedule
+        assert_problem(await api.request(route.method, path_of(route, schedule["id"]), OTHER, **options), 403)
+        assert (await api.request("GET", f"/api/agent-schedules/{schedule['id']}", ACME)).json() == schedule
 
 
 @pytest.mark.parametrize("route", _with_id("session_id"), ids=route_name)
@@ -125,15 +125,15 @@ async def test_another_tenants_session_is_refused(route: ApiRoute) -> None:
         job_id = (await api.submitted(sessionId="s1", taskDescription="of-acme"))["id"]
         before = await api.read(job_id)
         path = path_of(route, "s1")
-        assert_problem(await api.ask(route.method, f"{path}?tenant=acme", OTHER), 403)
-        own = await api.ask(route.method, path, OTHER)
+        assert_problem(await api.request(route.method, f"{path}?tenant=acme", OTHER), 403)
+        own = await api.request(route.method, path, OTHER)
         assert own.status_code in (200, 204, 404)
         assert "of-acme" not in own.text
         assert job_id not in own.text
         assert await api.read(job_id) == before
 
 
-def test_every_kind_of_id_that_a_tenant_may_ask_for_is_tried() -> None:
+def test_every_kind_of_id_that_a_tenant_may_request_is_tried() -> None:
     """A new one needs a test of its own here."""
     ids = {name for route in _of("client", "stream") for name in re.findall(r"{(\w+)", route.path)}
     assert ids == {"job_id", "schedule_id", "session_id", "call_id"}  # a call's stands behind its job's
@@ -145,7 +145,7 @@ async def test_a_body_over_the_routes_limit_is_refused(route: ApiRoute) -> None:
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         headers = {"x-api-key": OPERATIONS_KEY}
         huge = b" " * (route.body_limit_bytes + 1)
-        response = await api.ask(route.method, path_of(route), ADMIN, headers=headers, content=huge)
+        response = await api.request(route.method, path_of(route), ADMIN, headers=headers, content=huge)
         assert str(route.body_limit_bytes) in assert_problem(response, 413)
 
 
@@ -187,7 +187,7 @@ def test_only_these_routes_are_open() -> None:
 async def test_a_webhook_is_the_queues_alone(spec: Spec) -> None:
     """No key opens it: without the queue's signature it is 401."""
     async with api_of(Stage(settings=with_keys(), verifier=_NoSignature())) as api:
-        assert (await api.ask("POST", spec.path, ADMIN, content=b"{}")).status_code == 401
+        assert (await api.request("POST", spec.path, ADMIN, content=b"{}")).status_code == 401
 
 
 class _NoSignature:

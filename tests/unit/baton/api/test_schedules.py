@@ -13,7 +13,7 @@ BODY = {"jobType": "adds", "taskDescription": "do it", "cron": "0 9 * * 1-5", "t
 
 async def made(api: Api, key: str = ACME, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
     """A schedule."""
-    response = await api.ask("POST", PATH, key, json={**BODY, **fields}, headers=headers or {})
+    response = await api.request("POST", PATH, key, json={**BODY, **fields}, headers=headers or {})
     assert response.status_code == 201, response.text
     schedule: dict[str, Any] = response.json()
     return schedule
@@ -36,7 +36,7 @@ async def test_a_schedule_shows_what_it_starts_and_when(api: Api) -> None:
         "lastJobs": [],
     }
     assert api.stage.schedules.known[schedule["id"]].cron == "CRON_TZ=Europe/Berlin 0 9 * * 1-5"
-    assert (await api.ask("GET", f"{PATH}/{schedule['id']}", ACME)).json() == schedule
+    assert (await api.request("GET", f"{PATH}/{schedule['id']}", ACME)).json() == schedule
 
 
 async def test_each_tick_starts_a_job_with_a_session_of_its_own(api: Api) -> None:
@@ -45,7 +45,7 @@ async def test_each_tick_starts_a_job_with_a_session_of_its_own(api: Api) -> Non
     for message_id in ("tick-1", "tick-1", "tick-2"):
         await tick(api, schedule_id, message_id)
     await api.stage.run()
-    jobs = (await api.ask("GET", "/api/agent-jobs", ACME)).json()["jobs"]
+    jobs = (await api.request("GET", "/api/agent-jobs", ACME)).json()["jobs"]
     assert [job["status"] for job in jobs] == ["completed", "completed"]
     assert len({job["sessionId"] for job in jobs}) == 2
     assert {job["taskDescription"] for job in jobs} == {"do it"}
@@ -57,7 +57,7 @@ async def test_a_named_session_is_that_of_all_its_jobs(api: Api) -> None:
     for message_id in ("tick-1", "tick-2"):
         await tick(api, schedule_id, message_id)
     await api.stage.run()
-    jobs = (await api.ask("GET", "/api/agent-jobs?sessionId=daily", ACME)).json()["jobs"]
+    jobs = (await api.request("GET", "/api/agent-jobs?sessionId=daily", ACME)).json()["jobs"]
     assert [job["status"] for job in jobs] == ["completed", "completed"]
 
 
@@ -79,21 +79,21 @@ async def test_the_same_request_again_makes_no_second_schedule(api: Api) -> None
 async def test_a_schedule_is_paused_goes_on_and_is_deleted(api: Api) -> None:
     """204, and then 404."""
     path = f"{PATH}/{(await made(api))['id']}"
-    assert (await api.ask("PATCH", path, ACME, json={"paused": True})).json()["paused"] is True
-    assert (await api.ask("PATCH", path, ACME, json={"paused": False})).json()["paused"] is False
-    assert (await api.ask("DELETE", path, ACME)).status_code == 204
-    assert "there is no schedule" in assert_problem(await api.ask("GET", path, ACME), 404)
+    assert (await api.request("PATCH", path, ACME, json={"paused": True})).json()["paused"] is True
+    assert (await api.request("PATCH", path, ACME, json={"paused": False})).json()["paused"] is False
+    assert (await api.request("DELETE", path, ACME)).status_code == 204
+    assert "there is no schedule" in assert_problem(await api.request("GET", path, ACME), 404)
 
 
 async def test_a_schedule_is_its_tenants(api: Api) -> None:
     """An admin sees every tenant's; what is not ours in the queue is nobody's."""
     schedule = await made(api)
     for method in ("GET", "DELETE"):
-        refused = await api.ask(method, f"{PATH}/{schedule['id']}", OTHER)
+        refused = await api.request(method, f"{PATH}/{schedule['id']}", OTHER)
         assert "another tenant" in assert_problem(refused, 403)
-    assert (await api.ask("GET", PATH, OTHER)).json() == {"schedules": []}
-    assert (await api.ask("GET", PATH, ADMIN)).json() == {"schedules": [schedule]}
-    assert_problem(await api.ask("GET", f"{PATH}/baton-sweep", ADMIN), 404)
+    assert (await api.request("GET", PATH, OTHER)).json() == {"schedules": []}
+    assert (await api.request("GET", PATH, ADMIN)).json() == {"schedules": [schedule]}
+    assert_problem(await api.request("GET", f"{PATH}/baton-sweep", ADMIN), 404)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_a_schedule_is_its_tenants(api: Api) -> None:
 )
 async def test_a_wrong_field_is_named(api: Api, fields: dict[str, Any], field: str, why: str) -> None:
     """And nothing is scheduled."""
-    response = await api.ask("POST", PATH, ACME, json={**BODY, **fields})
+    response = await api.request("POST", PATH, ACME, json={**BODY, **fields})
     assert response.status_code == 422
     (fault,) = response.json()["errors"]
     assert fault["field"] == field

@@ -24,26 +24,26 @@ async def test_a_stored_key_opens_what_its_role_and_tenant_may_see(api: Api) -> 
     """As one of the setting does."""
     job_id = (await api.submitted(KEY))["id"]
     assert (await api.read(job_id, ACME))["id"] == job_id
-    assert (await api.ask("GET", "/api/admin/tools", ADMIN_KEY)).status_code == 200
-    assert_problem(await api.ask("GET", "/api/admin/tools", KEY), 403)
+    assert (await api.request("GET", "/api/admin/tools", ADMIN_KEY)).status_code == 200
+    assert_problem(await api.request("GET", "/api/admin/tools", KEY), 403)
 
 
 async def test_a_key_is_looked_up_once_in_a_while(api: Api) -> None:
     """What the store said is believed for 30 s; one read, however many requests."""
     for _ in range(5):
-        await api.ask("GET", PATH, KEY)
-    assert api.stage.api_key_store.looks == 1
+        await api.request("GET", PATH, KEY)
+    assert api.stage.api_key_store.checks == 1
     api.stage.clock.ms += BELIEVED_MS
-    await api.ask("GET", PATH, KEY)
-    assert api.stage.api_key_store.looks == 2
+    await api.request("GET", PATH, KEY)
+    assert api.stage.api_key_store.checks == 2
 
 
 async def test_a_revoked_key_opens_nothing_after_that_time(api: Api) -> None:
     """401 within 30 s."""
-    await api.ask("GET", PATH, KEY)
+    await api.request("GET", PATH, KEY)
     await api.stage.api_key_store.revoke(digest(KEY))
     api.stage.clock.ms += BELIEVED_MS
-    assert_problem(await api.ask("GET", PATH, KEY), 401)
+    assert_problem(await api.request("GET", PATH, KEY), 401)
 
 
 @pytest.mark.parametrize(
@@ -51,49 +51,49 @@ async def test_a_revoked_key_opens_nothing_after_that_time(api: Api) -> None:
 )
 async def test_what_cannot_be_a_key_costs_no_read(api: Api, key: str) -> None:
     """Its form tells."""
-    assert_problem(await api.ask("GET", PATH, key), 401)
-    assert api.stage.api_key_store.looks == 0
+    assert_problem(await api.request("GET", PATH, key), 401)
+    assert api.stage.api_key_store.checks == 0
 
 
 async def test_who_guesses_costs_few_reads_and_locks_nobody_out(api: Api) -> None:
     """429 with Retry-After once a source's budget is spent; a key that is known goes on, even when it is looked up."""
-    await api.ask("GET", PATH, KEY)
-    answers = [await api.ask("GET", PATH, guess(number)) for number in range(2 * UNKNOWN_PER_MINUTE)]
+    await api.request("GET", PATH, KEY)
+    answers = [await api.request("GET", PATH, guess(number)) for number in range(2 * UNKNOWN_PER_MINUTE)]
     assert [response.status_code for response in answers].count(401) == UNKNOWN_PER_MINUTE
     assert_problem(answers[-1], 429)
     assert int(answers[-1].headers["retry-after"]) >= 1
-    assert api.stage.api_key_store.looks == 1 + UNKNOWN_PER_MINUTE
-    assert (await api.ask("GET", PATH, KEY)).status_code == 404
+    assert api.stage.api_key_store.checks == 1 + UNKNOWN_PER_MINUTE
+    assert (await api.request("GET", PATH, KEY)).status_code == 404
     api.stage.clock.ms += BELIEVED_MS  # the budget has filled a little meanwhile
-    again = [(await api.ask("GET", PATH, guess(number))).status_code for number in range(UNKNOWN_PER_MINUTE)]
+    again = [(await api.request("GET", PATH, guess(number))).status_code for number in range(UNKNOWN_PER_MINUTE)]
     assert again[-1] == 429
-    assert (await api.ask("GET", PATH, KEY)).status_code == 404
+    assert (await api.request("GET", PATH, KEY)).status_code == 404
 
 
 async def test_who_guesses_behind_a_proxy_locks_out_no_key_that_was_not_seen_before(api: Api) -> None:
     """All who come through it have its address; guesses cost one look at all keys in half a minute."""
     for number in range(UNKNOWN_PER_MINUTE + 20):
-        await api.ask("GET", PATH, guess(number))
-    looks = api.stage.api_key_store.looks
-    assert (await api.ask("GET", PATH, KEY)).status_code == 404  # there is no such job
-    assert_problem(await api.ask("GET", PATH, guess(99)), 429)
-    assert api.stage.api_key_store.looks == looks
+        await api.request("GET", PATH, guess(number))
+    checks = api.stage.api_key_store.checks
+    assert (await api.request("GET", PATH, KEY)).status_code == 404  # there is no such job
+    assert_problem(await api.request("GET", PATH, guess(99)), 429)
+    assert api.stage.api_key_store.checks == checks
     await api.stage.api_key_store.revoke(digest(KEY))
     api.stage.clock.ms += BELIEVED_MS
-    assert_problem(await api.ask("GET", PATH, KEY), 401)
+    assert_problem(await api.request("GET", PATH, KEY), 401)
 
 
 async def test_the_day_of_use_is_noted_once_a_day(api: Api) -> None:
     """For people who wonder which keys are still in use."""
-    await api.ask("GET", PATH, KEY)
+    await api.request("GET", PATH, KEY)
     assert api.stage.api_key_store.keys[digest(KEY)].used_day == "2027-01-15"
     api.stage.clock.ms += 86_400_000
-    await api.ask("GET", PATH, KEY)
+    await api.request("GET", PATH, KEY)
     assert api.stage.api_key_store.keys[digest(KEY)].used_day == "2027-01-16"
 
 
 async def test_while_the_store_does_not_answer_only_keys_of_the_setting_are_known(api: Api) -> None:
     """503, not 401: the key may be good."""
     api.stage.api_key_store.down = StoreError("down")
-    assert_problem(await api.ask("GET", PATH, KEY), 503)
-    assert (await api.ask("GET", PATH, ACME)).status_code == 404
+    assert_problem(await api.request("GET", PATH, KEY), 503)
+    assert (await api.request("GET", PATH, ACME)).status_code == 404

@@ -90,7 +90,7 @@ async def test_a_message_of_a_chat_is_refused_likewise() -> None:
     async with with_quota(5_000) as api:
         first = await send(api, "chat-1", "m1", TEXT, agent="answers")
         assert first.status_code == 200
-        assert_problem(await api.ask("POST", "/api/chat", json=chat_body("chat-1", "m2", "more")), 429)
+        assert_problem(await api.request("POST", "/api/chat", json=chat_body("chat-1", "m2", "more")), 429)
         assert (await send(api, "chat-1", "m1", TEXT, agent="answers")).text == first.text
 
 
@@ -103,7 +103,7 @@ async def test_jobs_that_a_job_starts_count_for_its_tenant() -> None:
         usage_ledger = api.stage.store.tree(job_id).usage
         assert len(usage_ledger) == 3
         assert await kept(api) == sum(each.written for each in usage_ledger.values()) > 40_000
-        await api.ask("DELETE", f"/api/agent-jobs/{job_id}")
+        await api.request("DELETE", f"/api/agent-jobs/{job_id}")
         assert await kept(api) == 0
 
 
@@ -127,7 +127,7 @@ async def test_a_deleted_job_is_given_back_at_once() -> None:
         await api.stage.run()
         assert (await submits(api)).status_code == 429
         for job_id in (first, second):
-            assert (await api.ask("DELETE", f"/api/agent-jobs/{job_id}")).status_code == 204
+            assert (await api.request("DELETE", f"/api/agent-jobs/{job_id}")).status_code == 204
         assert await kept(api) == 0
         assert (await submits(api)).status_code == 202
 
@@ -151,36 +151,36 @@ async def test_a_retried_job_counts_once() -> None:
     """From its retry on as it was then, and from its end on with all that it has written."""
     async with with_quota(10_000_000, kept_seconds=86_400) as api:
         job_id = (await submits(api, agent="grows")).json()["id"]
-        assert (await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})).status_code == 200
+        assert (await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})).status_code == 200
         await api.stage.run()
         ended = api.stage.store.tree(job_id).usage[job_id].written
         assert await kept(api) == ended
         api.stage.clock.ms += 43_200_000
-        answer = await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "retry", "from": "start"})
+        answer = await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "retry", "from": "start"})
         assert answer.status_code == 200, answer.text
         sums = {until_ms: size for until_ms, size in (await stored(api).sums("acme")).items() if size}
         assert list(sums.values()) == [ended]
         assert min(sums) >= api.stage.clock.ms + 86_400_000
         await api.stage.run()
         assert await kept(api) == api.stage.store.tree(job_id).usage[job_id].written > ended
-        await api.ask("DELETE", f"/api/agent-jobs/{job_id}")
+        await api.request("DELETE", f"/api/agent-jobs/{job_id}")
         assert await kept(api) == 0
 
 
 async def test_without_a_quota_nothing_is_asked_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """0, the default: no limit."""
     async with with_quota(0) as api:
-        asked = list[str]()
+        requested = list[str]()
 
         async def counted(tenant: str) -> dict[int, int]:
-            asked.append(tenant)
+            requested.append(tenant)
             return {}
 
         monkeypatch.setattr(stored(api), "sums", counted)
         job_id = (await submits(api)).json()["id"]
         await api.stage.run()
-        await api.ask("DELETE", f"/api/agent-jobs/{job_id}")
-        assert (asked, api.stage.admission.stored) == ([], {})
+        await api.request("DELETE", f"/api/agent-jobs/{job_id}")
+        assert (requested, api.stage.admission.stored) == ([], {})
 
 
 async def test_a_store_that_does_not_answer_refuses_nobody(
@@ -198,4 +198,4 @@ async def test_a_store_that_does_not_answer_refuses_nobody(
         assert all(word in caplog.text for word in ("'acme'", "away"))
         await api.stage.run()
         assert {(await api.read(each))["status"] for each in (job_id, again)} == {"completed"}
-        assert (await api.ask("DELETE", f"/api/agent-jobs/{job_id}")).status_code == 204
+        assert (await api.request("DELETE", f"/api/agent-jobs/{job_id}")).status_code == 204

@@ -17,7 +17,7 @@ from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 CREATED_MS = 1_800_000_000_000
 
 
-def told(text: str) -> list[tuple[str, Any]]:
+def streamed(text: str) -> list[tuple[str, Any]]:
     """(id, data) of each event; comments left out."""
     found: list[tuple[str, Any]] = []
     for block in text.split("\n\n"):
@@ -35,11 +35,11 @@ async def ended_job(api: Api, agent: str = "adds") -> str:
     return job_id
 
 
-async def test_an_ended_jobs_stream_tells_everything_and_ends(api: Api) -> None:
+async def test_an_ended_jobs_stream_reports_everything_and_ends(api: Api) -> None:
     """Ids count from one; the last event has none."""
     job_id = await ended_job(api)
-    response = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")
-    events = told(response.text)
+    response = await api.request("GET", f"/api/agent-jobs/{job_id}/stream")
+    events = streamed(response.text)
     assert response.status_code == 200
     assert events[-1] == ("", "[DONE]")
     assert [number for number, _ in events[:-1]] == [f"{CREATED_MS}-{n}" for n in range(1, len(events))]
@@ -53,14 +53,14 @@ async def test_a_process_that_stops_ends_a_stream_without_its_end(api: Api) -> N
     """What is there is told; the client comes back for the rest, to a process that stays."""
     job_id = (await api.submitted(jobType="adds"))["id"]
     api.stage.container.stopping.begun = True
-    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    events = streamed((await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text)
     assert [part["type"] for _, part in events] == ["start"]
 
 
 async def test_the_headers_are_those_of_the_protocol(api: Api) -> None:
     """UI message stream v1; nobody may buffer or change it."""
     job_id = await ended_job(api, "answers")
-    headers = (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).headers
+    headers = (await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).headers
     assert headers["content-type"].split(";")[0] == "text/event-stream"
     assert headers["x-vercel-ai-ui-message-stream"] == "v1"
     assert headers["cache-control"] == "no-cache, no-transform"
@@ -71,30 +71,30 @@ async def test_a_reader_that_comes_back_gets_the_rest_once(api: Api, how: str) -
     """At every position: what was read and what follows are together the whole."""
     job_id = await ended_job(api)
     path = f"/api/agent-jobs/{job_id}/stream"
-    whole = told((await api.ask("GET", path)).text)
+    whole = streamed((await api.request("GET", path)).text)
     for position, (last_id, _) in enumerate(whole[:-1], 1):
         if how == "header":
-            response = await api.ask("GET", path, headers={"last-event-id": last_id})
+            response = await api.request("GET", path, headers={"last-event-id": last_id})
         else:
-            response = await api.ask("GET", path, params={"last_message_id": last_id})
-        assert told(response.text) == whole[position:]
+            response = await api.request("GET", path, params={"last_message_id": last_id})
+        assert streamed(response.text) == whole[position:]
 
 
 async def test_zero_is_the_beginning_and_a_position_behind_the_end_has_nothing(api: Api) -> None:
     """But the end."""
     job_id = await ended_job(api, "answers")
     path = f"/api/agent-jobs/{job_id}/stream"
-    whole = told((await api.ask("GET", path)).text)
-    assert told((await api.ask("GET", path, headers={"last-event-id": "0-0"})).text) == whole
-    behind = await api.ask("GET", path, headers={"last-event-id": f"{CREATED_MS}-999"})
-    assert told(behind.text) == [("", "[DONE]")]
+    whole = streamed((await api.request("GET", path)).text)
+    assert streamed((await api.request("GET", path, headers={"last-event-id": "0-0"})).text) == whole
+    behind = await api.request("GET", path, headers={"last-event-id": f"{CREATED_MS}-999"})
+    assert streamed(behind.text) == [("", "[DONE]")]
 
 
 @pytest.mark.parametrize("position", ["x", "1", "-1", "1-", "1-x", "1--1", "1.5-2", " 1-2 x"])
 async def test_a_position_that_is_none_is_a_bad_request(api: Api, position: str) -> None:
     """400, with the form that it has."""
     job_id = await ended_job(api, "answers")
-    response = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": position})
+    response = await api.request("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": position})
     assert "is not of the form <ms>-<n>" in assert_problem(response, 400)
 
 
@@ -106,24 +106,24 @@ async def test_a_live_jobs_stream_goes_on_until_its_end(api: Api) -> None:
         await asyncio.sleep(0.05)
         await api.stage.run()
 
-    response, _ = await asyncio.gather(api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), work())
-    again = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")
-    assert told(response.text) == told(again.text)
+    response, _ = await asyncio.gather(api.request("GET", f"/api/agent-jobs/{job_id}/stream"), work())
+    again = await api.request("GET", f"/api/agent-jobs/{job_id}/stream")
+    assert streamed(response.text) == streamed(again.text)
 
 
 async def test_another_tenants_and_an_unknown_jobs_stream_are_refused(api: Api) -> None:
     """403 and 404; operators may read every one."""
     job_id = await ended_job(api, "answers")
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
-    assert_problem(await api.ask("GET", "/api/agent-jobs/job_unknown/stream"), 404)
-    assert (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", ADMIN)).status_code == 200
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
+    assert_problem(await api.request("GET", "/api/agent-jobs/job_unknown/stream"), 404)
+    assert (await api.request("GET", f"/api/agent-jobs/{job_id}/stream", ADMIN)).status_code == 200
 
 
 async def test_a_cancelled_jobs_stream_says_so(api: Api) -> None:
     """As an abort, then the end."""
     job_id = (await api.submitted())["id"]
-    await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
-    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    events = streamed((await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text)
     assert [part["type"] for _, part in events[:-1]] == ["start", "abort", "finish"]
     assert events[-1] == ("", "[DONE]")
 
@@ -134,8 +134,8 @@ async def test_a_part_is_one_line_whatever_is_in_it(api: Api) -> None:
     tree = api.stage.store.tree(job_id)
     part = json.dumps({"type": "text-delta", "delta": "a\n\nb\r\ndata: x\u2028"}, ensure_ascii=False)
     api.stage.store.write(job_id, replace(tree, parts={job_id: (part,)}))
-    await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
-    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    events = streamed((await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text)
     assert events[0][1]["delta"] == "a\n\nb\r\ndata: x\u2028"
 
 
@@ -155,24 +155,24 @@ class Buffering:
             path, key = f"/api/agent-jobs/{job_id}/stream", {"authorization": f"Bearer {ACME}"}
             response = await client.get(path, headers={**key, "last-event-id": last_id})
         assert response.text.startswith("retry: ")
-        return told(response.text)
+        return streamed(response.text)
 
 
 async def test_where_nothing_streams_a_reader_gets_what_is_there_and_comes_back(api: Api) -> None:
     """Without the end before the end; together the answers are the stream."""
     host, job_id = Buffering(api), (await api.submitted(jobType="adds"))["id"]
     (first,) = await host.read(job_id)
-    told_so_far = [first]
+    streamed_so_far = [first]
 
     async def read_on() -> None:
-        if told_so_far[-1][1] != "[DONE]":
-            told_so_far.extend(await host.read(job_id, told_so_far[-1][0]))
+        if streamed_so_far[-1][1] != "[DONE]":
+            streamed_so_far.extend(await host.read(job_id, streamed_so_far[-1][0]))
 
     await read_on()
-    assert told_so_far == [first]
+    assert streamed_so_far == [first]
     await api.stage.run(read_on)
-    whole = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
-    assert told_so_far == whole
+    whole = streamed((await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert streamed_so_far == whole
 
 
 async def test_a_store_that_fails_in_mid_stream_ends_the_answer_without_the_end(api: Api) -> None:
@@ -183,9 +183,9 @@ async def test_a_store_that_fails_in_mid_stream_ends_the_answer_without_the_end(
         await asyncio.sleep(0.05)
         api.stage.reader.down = StoreError("the store is down")
 
-    response, _ = await asyncio.gather(api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), fail())
+    response, _ = await asyncio.gather(api.request("GET", f"/api/agent-jobs/{job_id}/stream"), fail())
     assert response.status_code == 200
-    assert [part["type"] for _, part in told(response.text)] == ["start"]
+    assert [part["type"] for _, part in streamed(response.text)] == ["start"]
 
 
 async def test_a_reader_who_goes_away_is_no_error(api: Api) -> None:

@@ -10,7 +10,7 @@ from tests.unit.baton.kit.lambda_url import Invoker, url_event
 from tests.unit.baton.kit.stage import Stage
 
 
-def asked(method: str, path: str, body: bytes = b"", **headers: str) -> dict[str, Any]:
+def requested(method: str, path: str, body: bytes = b"", **headers: str) -> dict[str, Any]:
     """A request as a function URL hands it over."""
     event = url_event(path, body, {"authorization": f"Bearer {ACME}", **headers})
     event["requestContext"]["http"]["method"] = method
@@ -21,11 +21,11 @@ def test_a_stream_on_lambda_ends_with_what_is_there() -> None:
     """The client is told to come back soon; a job that has ended says so."""
     handler = lambda_handler(build_app(Stage(settings=with_keys()).container))
     with Invoker() as lambda_function:
-        submitted = lambda_function.invoke(handler, asked("POST", "/api/agent-jobs", b'{"jobType": "answers"}'))
+        submitted = lambda_function.invoke(handler, requested("POST", "/api/agent-jobs", b'{"jobType": "answers"}'))
         path = f"/api/agent-jobs/{json.loads(submitted['body'])['id']}"
-        running = lambda_function.invoke(handler, asked("GET", f"{path}/stream"))
-        lambda_function.invoke(handler, asked("PATCH", path, b'{"action": "cancel"}'))
-        ended = lambda_function.invoke(handler, asked("GET", f"{path}/stream"))
+        running = lambda_function.invoke(handler, requested("GET", f"{path}/stream"))
+        lambda_function.invoke(handler, requested("PATCH", path, b'{"action": "cancel"}'))
+        ended = lambda_function.invoke(handler, requested("GET", f"{path}/stream"))
     assert running["headers"]["content-type"].startswith("text/event-stream")
     assert running["body"].startswith("retry: 500\n\nid: ")
     assert "[DONE]" not in running["body"]

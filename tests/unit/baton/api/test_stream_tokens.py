@@ -22,7 +22,7 @@ async def api() -> AsyncIterator[Api]:
 
 async def token(api: Api, key: str = "key-of-acme", **body: str) -> str:
     """A token."""
-    answer = await api.ask("POST", "/api/stream-tokens", key, json=body)
+    answer = await api.request("POST", "/api/stream-tokens", key, json=body)
     assert answer.status_code == 200, answer.text
     made: str = answer.json()["token"]
     return made
@@ -34,11 +34,11 @@ async def test_a_token_opens_its_jobs_stream(api: Api) -> None:
     await api.stage.run()
     tokens = [await token(api, key, jobId=job_id) for key in ("key-of-acme", ADMIN)]
     for made in tokens:
-        answer = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", "", params={"token": made})
+        answer = await api.request("GET", f"/api/agent-jobs/{job_id}/stream", "", params={"token": made})
         assert answer.status_code == 200
         assert "[DONE]" in answer.text
     api.stage.clock.ms += TOKEN_SECONDS * 1000
-    late = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", "", params={"token": tokens[-1]})
+    late = await api.request("GET", f"/api/agent-jobs/{job_id}/stream", "", params={"token": tokens[-1]})
     assert "time is up" in assert_problem(late, 401)
 
 
@@ -49,17 +49,17 @@ async def test_a_sessions_token_opens_the_streams_of_its_jobs(api: Api) -> None:
     await api.stage.run()
     running = await sending(api, "chat-1", "m2", "add", agent="adds")
     made = await token(api, sessionId="chat-1")
-    (line,) = (await api.ask("GET", "/api/agent-jobs?sessionId=chat-1&status=pending,processing")).json()["jobs"]
+    (line,) = (await api.request("GET", "/api/agent-jobs?sessionId=chat-1&status=pending,processing")).json()["jobs"]
     await api.stage.run()
-    answer = await api.ask("GET", f"/api/agent-jobs/{line['id']}/stream", "", params={"token": made})
+    answer = await api.request("GET", f"/api/agent-jobs/{line['id']}/stream", "", params={"token": made})
     assert answer.text == (await running).text
     assert text_of(answer) == "3 and 7"
-    assert (await api.ask("GET", "/api/chat/chat-1/stream", "", params={"token": made})).status_code == 204
-    assert_problem(await api.ask("GET", "/api/chat/chat-2/stream", "", params={"token": made}), 403)
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{other}/stream", "", params={"token": made}), 403)
+    assert (await api.request("GET", "/api/chat/chat-1/stream", "", params={"token": made})).status_code == 204
+    assert_problem(await api.request("GET", "/api/chat/chat-2/stream", "", params={"token": made}), 403)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{other}/stream", "", params={"token": made}), 403)
     of_job = await token(api, jobId=other)
-    assert_problem(await api.ask("GET", "/api/chat/chat-2/stream", "", params={"token": of_job}), 403)
-    assert_problem(await api.ask("GET", "/api/chat/chat-2/stream?tenant=other", "", params={"token": of_job}), 403)
+    assert_problem(await api.request("GET", "/api/chat/chat-2/stream", "", params={"token": of_job}), 403)
+    assert_problem(await api.request("GET", "/api/chat/chat-2/stream?tenant=other", "", params={"token": of_job}), 403)
 
 
 async def test_a_token_opens_nothing_else(api: Api) -> None:
@@ -67,16 +67,18 @@ async def test_a_token_opens_nothing_else(api: Api) -> None:
     job_id = (await api.submitted())["id"]
     made = await token(api, jobId=job_id)
     for path in (f"/api/agent-jobs/{job_id}", "/api/agent-jobs", "/api/sessions/x"):
-        assert_problem(await api.ask("GET", path, "", params={"token": made}), 401)
-        assert_problem(await api.ask("GET", path, made), 401)
-    assert_problem(await api.ask("POST", "/api/stream-tokens", "", params={"token": made}, json={"jobId": job_id}), 401)
+        assert_problem(await api.request("GET", path, "", params={"token": made}), 401)
+        assert_problem(await api.request("GET", path, made), 401)
+    assert_problem(
+        await api.request("POST", "/api/stream-tokens", "", params={"token": made}, json={"jobId": job_id}), 401
+    )
 
 
 @pytest.mark.parametrize("made", ["", "x", "x.y", ".", "é.é", "e30.e30", "x" * 5_000])
 async def test_what_is_no_token_is_refused(api: Api, made: str) -> None:
     """401, as with a wrong key."""
     job_id = (await api.submitted())["id"]
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", "", params={"token": made}), 401)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", "", params={"token": made}), 401)
 
 
 def test_a_token_of_another_deployment_is_refused() -> None:
@@ -86,18 +88,20 @@ def test_a_token_of_another_deployment_is_refused() -> None:
     assert StreamTokens(SETTINGS).read(made, 9) == grant
     with pytest.raises(Exception, match="none of this deployment"):
         StreamTokens(replace(SETTINGS, redis_token="another")).read(made, 9)
-    said, _, signature = StreamTokens(SETTINGS).make(Grant("other", "job_1", "", 10)).partition(".")
+    payload, _, signature = StreamTokens(SETTINGS).make(Grant("other", "job_1", "", 10)).partition(".")
     with pytest.raises(Exception, match="none of this deployment"):
-        StreamTokens(SETTINGS).read(f"{said}.{made.partition('.')[2]}", 9)
+        StreamTokens(SETTINGS).read(f"{payload}.{made.partition('.')[2]}", 9)
     assert signature
 
 
 async def test_only_who_may_see_a_job_gets_a_token_for_it(api: Api) -> None:
     """And one thing at a time; without a secret there are none."""
     job_id = (await api.submitted())["id"]
-    assert_problem(await api.ask("POST", "/api/stream-tokens", OTHER, json={"jobId": job_id}), 403)
-    assert_problem(await api.ask("POST", "/api/stream-tokens", json={"jobId": "job_unknown"}), 404)
-    assert_problem(await api.ask("POST", "/api/stream-tokens", json={}), 422, "body")
-    assert_problem(await api.ask("POST", "/api/stream-tokens", json={"jobId": job_id, "sessionId": "x"}), 422, "body")
+    assert_problem(await api.request("POST", "/api/stream-tokens", OTHER, json={"jobId": job_id}), 403)
+    assert_problem(await api.request("POST", "/api/stream-tokens", json={"jobId": "job_unknown"}), 404)
+    assert_problem(await api.request("POST", "/api/stream-tokens", json={}), 422, "body")
+    assert_problem(
+        await api.request("POST", "/api/stream-tokens", json={"jobId": job_id, "sessionId": "x"}), 422, "body"
+    )
     async with api_of(Stage(settings=with_keys())) as bare:
-        assert_problem(await bare.ask("POST", "/api/stream-tokens", json={"sessionId": "x"}), 503)
+        assert_problem(await bare.request("POST", "/api/stream-tokens", json={"sessionId": "x"}), 503)

@@ -27,8 +27,8 @@ class Firings:
         settings = keyed(SETTINGS)
         self.stage = Stage(settings=settings, verifier=QueueVerifier(settings))
         job = self.stage.job("answers", "sch_1", session="daily")
-        told = recurrence("sch_1", job, {"text": "", "data": {}}, {"cron": "* * * * *", "timeZone": "UTC"})
-        self.body = encode_event(told).encode()
+        found = recurrence("sch_1", job, {"text": "", "data": {}}, {"cron": "* * * * *", "timeZone": "UTC"})
+        self.body = encode_event(found).encode()
         transport = httpx.ASGITransport(app=build_app(self.stage.container), raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url=BASE)
 

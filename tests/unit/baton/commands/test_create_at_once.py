@@ -13,7 +13,7 @@ from baton.commands.backup import BACKUP_DELAY_MS
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.commit.answers import Reconciled
 from baton.engine.transitions import JobStatus
-from baton.recovery.sweep import Page
+from baton.recovery.reconciler import Page
 from baton.storage.ports.all_jobs import SlotAnswer
 from baton.transport.meter import Meter, charge, metered
 from baton_events.errors import StoreError
@@ -31,11 +31,11 @@ class Unanswered(FakeStore):
 
     is_away = False
 
-    async def reconcile(self, *asked: object, **named: object) -> Reconciled:
+    async def reconcile(self, *requested: object, **named: object) -> Reconciled:
         """Fail while it is away."""
         if self.is_away:
             raise StoreError("no answer from the store")
-        return await super().reconcile(*asked, **named)  # type: ignore[arg-type]
+        return await super().reconcile(*requested, **named)  # type: ignore[arg-type]
 
 
 async def holding(store: FakeStore | None = None) -> tuple[Stage, Event]:
@@ -99,7 +99,7 @@ async def test_a_job_whose_slot_request_was_lost_is_entered_by_its_backup_messag
     """It was created, and the slot table knows nothing of it."""
     stage, request = Stage(), StoreError("no answer from the store")
 
-    async def lost(*_asked: object, **_named: object) -> SlotAnswer:
+    async def lost(*_requested: object, **_named: object) -> SlotAnswer:
         raise request
 
     stage.admission.slot_request, usual = lost, stage.admission.slot_request  # type: ignore[method-assign]
@@ -128,10 +128,10 @@ async def test_what_is_spent_beside_the_creation_comes_with_the_first_event() ->
     stage = Stage()
     usual = stage.admission.slot_request
 
-    async def dear(*asked: object, **named: object) -> SlotAnswer:
+    async def dear(*requested: object, **named: object) -> SlotAnswer:
         await asyncio.sleep(0)  # the creation is under way meanwhile
         charge(**dict(COSTS))
-        return await usual(*asked, **named)  # type: ignore[arg-type]
+        return await usual(*requested, **named)  # type: ignore[arg-type]
 
     stage.admission.slot_request = dear  # type: ignore[method-assign]
     meter = Meter(stage.clock, 128)

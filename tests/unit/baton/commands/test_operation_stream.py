@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
-from baton.commands.operation_stream import LAST_LOOK, PATIENCE_MS, Look, UnreadableEntryError, pause_ms, read_entry
+from baton.commands.operation_stream import LAST_POLL, PATIENCE_MS, Poll, UnreadableEntryError, pause_ms, read_entry
 from baton.commands.signal import CompletionBody
-from baton.recovery.maintenance import Maintenance, Pruning, read_look
+from baton.recovery.maintenance import Maintenance, Pruning, read_poll
 from baton.recovery.outage import StoreAway
 from baton.storage.ports.operation_stream import StreamEntry
 from baton_events.errors import MalformedEventError, PublishError
@@ -42,7 +42,7 @@ def maintenance_of(stage: Stage) -> Maintenance:
     """What messages of the sweep's endpoint reach."""
     container = stage.container
     pruning = Pruning(stage.ports.listing, stage.reader, container.emitter, stage.clock, 1_000)
-    away = StoreAway(stage.admission, container.emitter, stage.clock, container.sweep_requests)
+    away = StoreAway(stage.admission, container.emitter, stage.clock, container.reconcile_requests)
     return Maintenance(stage.sweep, container.operations.outcomes, pruning, stage.ports.counters, away)
 
 
@@ -51,7 +51,7 @@ def entry_id(stage: Stage, number: int = 0) -> str:
     return f"{stage.clock.ms}-{number}"
 
 
-def looks(stage: Stage) -> list[int]:
+def polls(stage: Stage) -> list[int]:
     """For when the stream is to be read."""
     bodies = [json.loads(message.body) for message in stage.outgoing() if "x-event-id" not in message.headers]
     return [body["operationsMs"] for body in bodies if "operationsMs" in body]
@@ -61,7 +61,7 @@ async def test_an_outcome_in_the_stream_finishes_the_call() -> None:
     """As the webhook does, with a backup message."""
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result='{"parts":[1]}')
-    assert await stage.container.operations.outcomes.look() == 1
+    assert await stage.container.operations.outcomes.poll() == 1
     backup = stage.events()[-2].payload
     assert backup.model_dump(by_alias=True)["fact"]["kind"] == "complete"
     await stage.run()
@@ -77,7 +77,7 @@ async def test_an_outcome_that_comes_twice_counts_once() -> None:
     stage.outcomes.add(entry_id(stage, 1), operation_id=operation_id, success="true", result="1")
     stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
     stage.outcomes.add(entry_id(stage, 3), operation_id=operation_id, success="false", error="too late")
-    assert await stage.container.operations.outcomes.look() == 3
+    assert await stage.container.operations.outcomes.poll() == 3
     await stage.run()
     snapshot = await stage.snapshot()
     assert snapshot.results[snapshot.calls[0].id] == {"ok": 1}
@@ -93,12 +93,12 @@ async def test_an_entry_whose_reader_died_is_taken_in_by_the_next() -> None:
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     await stage.outcomes.take()
-    assert await stage.container.operations.outcomes.look() == 0
+    assert await stage.container.operations.outcomes.poll() == 0
     stage.outcomes.let_go()
     await stage.container.operations.completing.complete(
         operation_id, CompletionBody(success=True, result=1), "webhook"
     )
-    assert await stage.container.operations.outcomes.look() == 1
+    assert await stage.container.operations.outcomes.poll() == 1
     await stage.run()
     assert (await stage.snapshot()).job.status == "completed"
 
@@ -107,11 +107,11 @@ async def test_an_outcome_of_an_unknown_operation_is_kept_for_a_while() -> None:
     """It may come before its job is known; then it is buried, with the reason."""
     stage = Stage()
     stage.outcomes.add(entry_id(stage), operation_id="op_job_9-1-0-abc", success="true")
-    assert await stage.container.operations.outcomes.look() == 0
+    assert await stage.container.operations.outcomes.poll() == 0
     assert stage.outcomes.buried == {}
     stage.outcomes.let_go()
     stage.clock.ms += PATIENCE_MS + 1
-    await stage.container.operations.outcomes.look()
+    await stage.container.operations.outcomes.poll()
     assert list(stage.outcomes.buried.values()) == ["there is no operation 'op_job_9-1-0-abc'"]
     assert stage.outcomes.entries == {}
 
@@ -121,7 +121,7 @@ async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.Lo
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage, 1), success="true")
     stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
-    assert await stage.container.operations.outcomes.look() == 1
+    assert await stage.container.operations.outcomes.poll() == 1
     assert list(stage.outcomes.buried.values()) == ["it names no operation: it needs the field `operation_id`"]
     assert "is kept for a person" in caplog.text
 
@@ -132,9 +132,9 @@ async def test_an_outcome_whose_backup_finds_no_queue_is_taken_in_later() -> Non
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     stage.queue.failing.append(PublishError("the queue is down"))
     with pytest.raises(PublishError):
-        await stage.container.operations.outcomes.look()
+        await stage.container.operations.outcomes.poll()
     stage.outcomes.let_go()
-    assert await stage.container.operations.outcomes.look() == 1
+    assert await stage.container.operations.outcomes.poll() == 1
 
 
 async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
@@ -143,15 +143,15 @@ async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
     stage.outcomes.waiting["op_of_a_month"] = stage.clock.ms + 30 * DAY_MS
     began_ms, seen = stage.clock.ms, 0
     maintenance = maintenance_of(stage)
-    while seen < len(looks(stage)):
-        stage.clock.ms = max(stage.clock.ms, looks(stage)[seen])
+    while seen < len(polls(stage)):
+        stage.clock.ms = max(stage.clock.ms, polls(stage)[seen])
         seen += 1
         body = [message.body for message in stage.outgoing() if "operationsMs" in message.body][seen - 1]
-        assert (await maintenance.handle(body.encode(), "m", "d", again=False)).word == "looked"
+        assert (await maintenance.handle(body.encode(), "m", "d", again=False)).label == "looked"
     for _ in range(24):
         stage.clock.ms += 3_600_000
         await maintenance.handle(b"", "m", "d", again=False)  # the hourly sweep
-    assert [round((at - began_ms) / INTERVAL_MS) for at in looks(stage)] == [1, 4, 16]
+    assert [round((at - began_ms) / INTERVAL_MS) for at in polls(stage)] == [1, 4, 16]
     assert stage.outcomes.waiting  # it still waits
 
 
@@ -162,13 +162,13 @@ async def test_operations_that_begin_to_wait_in_one_slot_share_their_looks() -> 
     await stage.container.operations.outcomes.expect("op_other", stage.clock.ms + 1)
     ids = {message.deduplication_id for message in stage.outgoing() if "operationsMs" in message.body}
     assert ids == {f"operations.0.{slot_ms}"}
-    await stage.container.operations.outcomes.look(Look(slot_ms))  # it came early, by this clock
-    assert looks(stage)[-1] > slot_ms
+    await stage.container.operations.outcomes.poll(Poll(slot_ms))  # it came early, by this clock
+    assert polls(stage)[-1] > slot_ms
     await stage.container.operations.completing.complete(operation_id, CompletionBody(success=True), "webhook")
     stage.clock.ms += 2
-    before = len(looks(stage))
-    await stage.container.operations.outcomes.look(Look(looks(stage)[-1], 1))
-    assert len(looks(stage)) == before
+    before = len(polls(stage))
+    await stage.container.operations.outcomes.poll(Poll(polls(stage)[-1], 1))
+    assert len(polls(stage)) == before
 
 
 async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
@@ -177,15 +177,15 @@ async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
     stage.outcomes.at_once = 100
     for number in range(450):
         stage.outcomes.add(entry_id(stage, number), operation_id=operation_id, success="true", result="1")
-    assert await stage.container.operations.outcomes.look() == 450
+    assert await stage.container.operations.outcomes.poll() == 450
     assert (stage.outcomes.entries, stage.outcomes.trimmed) == ({}, 1)
 
 
 def test_a_message_of_a_version_before_is_the_last_look() -> None:
     """That version armed one each minute."""
-    assert read_look(b'{"operationsMs":5}') == Look(5, LAST_LOOK)
-    assert read_look(b'{"operationsMs":5,"look":1}') == Look(5, 1)
-    assert pause_ms(1_000, LAST_LOOK) == pause_ms(60_000, 3) == 0
+    assert read_poll(b'{"operationsMs":5}') == Poll(5, LAST_POLL)
+    assert read_poll(b'{"operationsMs":5,"look":1}') == Poll(5, 1)
+    assert pause_ms(1_000, LAST_POLL) == pause_ms(60_000, 3) == 0
 
 
 async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
@@ -194,9 +194,9 @@ async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     maintenance = maintenance_of(stage)
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     slot = json.dumps({"operationsMs": stage.clock.ms}).encode()
-    assert (await maintenance.handle(slot, "m", "d", again=False)).word == "looked"
+    assert (await maintenance.handle(slot, "m", "d", again=False)).label == "looked"
     stage.outcomes.add(entry_id(stage, 1), operation_id=operation_id, success="true", result="1")
-    assert (await maintenance.handle(b"", "m", "d", again=False)).word == "swept"
+    assert (await maintenance.handle(b"", "m", "d", again=False)).label == "swept"
     assert stage.outcomes.entries == {}
     assert stage.store.sums["sweeps"] == 1
 
@@ -206,7 +206,7 @@ async def test_a_stream_that_is_not_used_costs_nothing() -> None:
     stage = Stage(settings=replace(SETTINGS, operations_stream_seconds=0))
     stage.outcomes.add(entry_id(stage))
     await stage.container.operations.outcomes.expect("op_1", stage.clock.ms + 1_000)
-    assert (await stage.container.operations.outcomes.look(), looks(stage), len(stage.outcomes.entries)) == (0, [], 1)
+    assert (await stage.container.operations.outcomes.poll(), polls(stage), len(stage.outcomes.entries)) == (0, [], 1)
 
 
 @pytest.mark.parametrize(
@@ -251,14 +251,14 @@ def test_what_is_no_outcome_says_why(fields: dict[str, str], reason: str) -> Non
 
 
 @pytest.mark.parametrize(("body", "slot_ms"), [(b"", 0), (b'{"dueMs":5}', 0), (b'{"operationsMs":7}', 7), (b"[]", 0)])
-def test_a_look_is_told_from_a_sweep_by_its_body(body: bytes, slot_ms: int) -> None:
+def test_a_poll_differs_from_a_sweep_by_its_body(body: bytes, slot_ms: int) -> None:
     """The hourly schedule's is empty."""
-    look = read_look(body)
-    assert (look.slot_ms if look else 0) == slot_ms
+    poll = read_poll(body)
+    assert (poll.slot_ms if poll else 0) == slot_ms
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"operationsMs":"soon"}'])
 def test_what_is_neither_is_malformed(body: bytes) -> None:
     """489: it stays in the dead letter queue for a person."""
     with pytest.raises(MalformedEventError):
-        read_look(body)
+        read_poll(body)

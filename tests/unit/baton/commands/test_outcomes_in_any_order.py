@@ -54,7 +54,7 @@ class Played:
                 self.entries[name] = {"operation_id": self.operation_id, **fields}
                 self.stream.add(name, **self.entries[name])
             case "look":
-                await self.stage.container.operations.outcomes.look()
+                await self.stage.container.operations.outcomes.poll()
             case "die":
                 await self.stream.take()
             case "minute":
@@ -64,8 +64,8 @@ class Played:
                 body = CompletionBody(success=True, result=self.made)
                 await self.stage.container.operations.completing.complete(self.operation_id, body, "webhook")
             case _:  # a failover brings back what was acknowledged
-                for name, told in self.entries.items():
-                    self.stream.add(name, **told)
+                for name, found in self.entries.items():
+                    self.stream.add(name, **found)
 
     async def first(self) -> int | None:
         """The outcome that is recorded; None while there is none."""

@@ -12,7 +12,7 @@ from baton.engine.commit.usage_ledger import NOTHING, Spent
 from baton_events.ids import digest
 from tests.fakes import FakeStore
 from tests.unit.baton.api.client import ADMIN, Api, api_of, with_keys
-from tests.unit.baton.kit.approval_kit import Kit, asked, checkpoints, run_for_an_hour
+from tests.unit.baton.kit.approval_kit import Kit, checkpoints, requested, run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 
 DECISIONS = 1_000
@@ -24,29 +24,29 @@ class Crowded(FakeStore):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self._seed, self._told = seed, 0
+        self._seed, self._replayed = seed, 0
 
     async def signal(
         self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
     ) -> SignalAnswer:
         """Take a fact in, some turns of the loop later."""
         await self._wait()
-        told = await super().signal(job_id, message_id, signal, now_ms, spent)
+        found = await super().signal(job_id, message_id, signal, now_ms, spent)
         await self._wait()
-        return told
+        return found
 
     async def _wait(self) -> None:
-        self._told += 1
-        for _ in range(int(digest(self._seed, self._told)[:2], 16) % 40):
+        self._replayed += 1
+        for _ in range(int(digest(self._seed, self._replayed)[:2], 16) % 40):
             await asyncio.sleep(0)
 
 
 async def decide(api: Api, path: str, number: int) -> httpx.Response:
     """Approve, approve with other arguments, or reject."""
     if number % 3 == 0:
-        return await api.ask("DELETE", path, ADMIN, json={"reason": f"no {number}"})
+        return await api.request("DELETE", path, ADMIN, json={"reason": f"no {number}"})
     edited = {"arguments": {"to": "Ann", "amount": number}} if number % 3 == 1 else {}
-    return await api.ask("POST", path, ADMIN, json={"comment": f"yes {number}", **edited})
+    return await api.request("POST", path, ADMIN, json={"comment": f"yes {number}", **edited})
 
 
 def expected_runs(decided: dict[str, Any]) -> list[int]:
@@ -62,7 +62,7 @@ async def test_of_a_thousand_decisions_one_counts(seed: int) -> None:
     kit = Kit()
     stage = Stage(settings=with_keys(), registry=kit.registry(), store=Crowded(seed))
     async with api_of(stage) as api:
-        job_id, checkpoint = await asked(api, "pays")
+        job_id, checkpoint = await requested(api, "pays")
         path = f"/api/admin/agent-checkpoints/{checkpoint['id']}"
         answers = await asyncio.gather(*(decide(api, path, number) for number in range(DECISIONS)))
         assert Counter(answer.status_code for answer in answers) == {200: 1, 409: DECISIONS - 1}
@@ -79,13 +79,13 @@ async def test_decisions_race_with_a_cancellation(seed: int) -> None:
     kit = Kit()
     stage = Stage(settings=with_keys(), registry=kit.registry(), store=Crowded(seed))
     async with api_of(stage) as api:
-        job_id, checkpoint = await asked(api, "pays")
+        job_id, checkpoint = await requested(api, "pays")
         path = f"/api/admin/agent-checkpoints/{checkpoint['id']}"
 
         async def cancel() -> httpx.Response:
             for _ in range(seed * 3):
                 await asyncio.sleep(0)
-            return await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+            return await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
 
         cancelled, *answers = await asyncio.gather(cancel(), *(decide(api, path, number) for number in range(20)))
         assert cancelled.status_code == 200

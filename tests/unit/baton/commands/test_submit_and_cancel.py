@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from baton.commands.backup import BACKUP_DELAY_MS, WITNESSED_MS, YOUNG_MS
+from baton.commands.backup import BACKED_UP_MS, BACKUP_DELAY_MS, YOUNG_MS
 from baton.engine.commit.answers import Created, Loaded, PendingItems, Recorded
 from baton.engine.commit.usage_ledger import NOTHING, Spent
 from baton.engine.effects import Changes
@@ -49,7 +49,7 @@ class SlowStore(FakeStore):
 
     async def load(self, job_id: str) -> Loaded | None:
         """Answer late."""
-        self.clock.ms += WITNESSED_MS
+        self.clock.ms += BACKED_UP_MS
         return await super().load(job_id)
 
 
@@ -146,7 +146,7 @@ async def test_a_backup_of_a_job_that_runs_changes_nothing() -> None:
     stage.clock.ms += BACKUP_DELAY_MS
     before = await stage.snapshot()
     outcome = await stage.deliver(backup_of(stage), stage.queue.published[0][0])
-    assert outcome.word == "signalled"
+    assert outcome.label == "signalled"
     after = await stage.snapshot()
     assert (after.job, after.task, after.usage) == (before.job, before.task, before.usage)
     assert [item.key for item in after.items] == [item.key for item in before.items]
@@ -173,7 +173,7 @@ async def test_a_backup_redrives_a_job_whose_first_event_was_lost() -> None:
     await stage.submit("answers")
     stage.clock.ms += BACKUP_DELAY_MS + 1
     outcome = await stage.deliver(backup_of(stage), stage.queue.published[0][0])
-    assert outcome.word == "signalled"
+    assert outcome.label == "signalled"
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
     assert stage.entry().want == "gone"
@@ -184,8 +184,8 @@ async def test_a_job_is_cancelled_at_once_with_a_backup() -> None:
     stage = Stage()
     await stage.submit("adds")
     seen = len(stage.events())
-    told = await stage.container.commands.cancel((await stage.snapshot()).job, "client of acme")
-    assert (told.changed, told.job.status) == (True, JobStatus.CANCELLED)
+    found = await stage.container.commands.cancel((await stage.snapshot()).job, "client of acme")
+    assert (found.changed, found.job.status) == (True, JobStatus.CANCELLED)
     backup, slot_request = stage.events()[seen:]
     assert isinstance(backup, AgentLoopInit)
     assert isinstance(slot_request, AgentLoopInit)
@@ -204,8 +204,8 @@ async def test_a_job_that_ended_long_ago_is_not_cancelled() -> None:
     stage.clock.ms += YOUNG_MS + 1
     ended = (await stage.snapshot()).job
     seen = len(stage.queue.published)
-    told = await stage.container.commands.cancel(ended, "somebody")
-    assert (told.changed, told.job) == (False, ended)
+    found = await stage.container.commands.cancel(ended, "somebody")
+    assert (found.changed, found.job) == (False, ended)
     assert stage.queue.cancelled == [stage.queue.published[seen][0]]
 
 
@@ -214,15 +214,15 @@ async def test_a_job_that_has_just_ended_keeps_the_backup_of_its_cancellation() 
     stage = Stage()
     await stage.submit("answers")
     await stage.container.commands.cancel(stage.job(), "somebody")
-    told = await stage.container.commands.cancel(stage.job(), "somebody")
-    assert (told.changed, told.job.status) == (False, JobStatus.CANCELLED)
+    found = await stage.container.commands.cancel(stage.job(), "somebody")
+    assert (found.changed, found.job.status) == (False, JobStatus.CANCELLED)
     assert stage.queue.cancelled == []
 
 
 @pytest.mark.parametrize(
-    ("age_ms", "witnessed"), [(WITNESSED_MS - 1, False), (WITNESSED_MS, True), (YOUNG_MS, True), (YOUNG_MS + 1, False)]
+    ("age_ms", "backed_up"), [(BACKED_UP_MS - 1, False), (BACKED_UP_MS, True), (YOUNG_MS, True), (YOUNG_MS + 1, False)]
 )
-async def test_a_repeat_has_a_backup_where_the_first_one_may_come_too_soon(age_ms: int, witnessed: bool) -> None:
+async def test_a_repeat_has_a_backup_where_the_first_one_may_come_too_soon(age_ms: int, backed_up: bool) -> None:
     """A job that was created late could be forgotten after its backup message came."""
     stage = Stage()
     await stage.container.commands.submit(stage.job(), TASK)
@@ -230,7 +230,7 @@ async def test_a_repeat_has_a_backup_where_the_first_one_may_come_too_soon(age_m
     stage.clock.ms += age_ms
     again = await stage.container.commands.submit(stage.job(), TASK, may_exist=True)
     assert not again.new
-    assert (len(stage.queue.published) > seen) == witnessed
+    assert (len(stage.queue.published) > seen) == backed_up
 
 
 async def test_an_unknown_job_cannot_be_cancelled() -> None:
@@ -251,7 +251,7 @@ async def test_a_backup_that_may_be_under_way_is_not_taken_back() -> None:
     assert stage.queue.cancelled == []
 
 
-async def test_a_cancellation_that_the_store_forgot_is_told_again() -> None:
+async def test_a_cancellation_that_the_store_forgot_is_sent_again() -> None:
     """By its backup message, a minute later."""
     stage = Stage()
     await stage.submit("adds")

@@ -15,7 +15,7 @@ from tests.unit.baton.kit.stage import Stage
 
 
 @pytest.fixture
-async def asked() -> AsyncIterator[Operator]:
+async def requested() -> AsyncIterator[Operator]:
     """A job waits for an approval; what ran is in `operator.stage.step_result.runs`."""
     runs: list[str] = []
 
@@ -40,33 +40,33 @@ async def _page(operator: Operator) -> str:
     return "/console/approvals/" + markup.split('href="/console/approvals/')[1].split('"')[0]
 
 
-async def test_an_approval_waits_and_is_approved(asked: Operator) -> None:
+async def test_an_approval_waits_and_is_approved(requested: Operator) -> None:
     """The tool runs with the arguments that were shown; the job's page leads there."""
-    path = await _page(asked)
-    assert path in await asked.see("/console/jobs/job_1")
-    markup = await asked.see(path)
+    path = await _page(requested)
+    assert path in await requested.see("/console/jobs/job_1")
+    markup = await requested.see(path)
     assert "&lt;a&gt;.txt" in markup
     arguments = '{"path": "<a>.txt", "lines": 3}'
-    assert "Approved." in await asked.done(f"{path}/approve", arguments=arguments)
-    await asked.stage.run(within_seconds=600)
-    assert asked.stage.step_result.runs == ["<a>.txt 3"]
-    assert "Nothing waits for a decision" in await asked.see("/console/approvals")
-    assert "by operators" in await asked.see("/console/approvals?status=approved")
+    assert "Approved." in await requested.done(f"{path}/approve", arguments=arguments)
+    await requested.stage.run(within_seconds=600)
+    assert requested.stage.step_result.runs == ["<a>.txt 3"]
+    assert "Nothing waits for a decision" in await requested.see("/console/approvals")
+    assert "by operators" in await requested.see("/console/approvals?status=approved")
 
 
-async def test_it_is_approved_with_an_edit(asked: Operator) -> None:
+async def test_it_is_approved_with_an_edit(requested: Operator) -> None:
     """The tool runs with what the person wrote, which stands beside what was asked for."""
-    path = await _page(asked)
-    await asked.done(f"{path}/approve", arguments='{"path": "b.txt", "lines": 4}', comment="better there")
-    await asked.stage.run(within_seconds=600)
-    assert asked.stage.step_result.runs == ["b.txt 4"]
-    markup = await asked.see(path)
+    path = await _page(requested)
+    await requested.done(f"{path}/approve", arguments='{"path": "b.txt", "lines": 4}', comment="better there")
+    await requested.stage.run(within_seconds=600)
+    assert requested.stage.step_result.runs == ["b.txt 4"]
+    markup = await requested.see(path)
     assert "as edited" in markup
     assert "better there" in markup
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "shown"),
     [
         ("{", "not JSON"),
         ("", "it is empty"),
@@ -74,46 +74,46 @@ async def test_it_is_approved_with_an_edit(asked: Operator) -> None:
         ('{"path": "kept-input", "lines": "x"}', "lines"),
     ],
 )
-async def test_a_wrong_edit_is_said_in_place(asked: Operator, arguments: str, said: str) -> None:
+async def test_a_wrong_edit_is_shown_in_place(requested: Operator, arguments: str, shown: str) -> None:
     """It goes on waiting, and what was typed is kept."""
-    path = await _page(asked)
-    response = await asked.do(f"{path}/approve", arguments=arguments, comment="kept comment")
+    path = await _page(requested)
+    response = await requested.do(f"{path}/approve", arguments=arguments, comment="kept comment")
     assert response.status_code == 422
     assert 'id="fault-arguments"' in response.text
-    assert said in response.text.split('id="fault-arguments"')[1]
+    assert shown in response.text.split('id="fault-arguments"')[1]
     assert 'value="kept comment"' in response.text
     assert "kept-input" in response.text or "kept-input" not in arguments
-    assert await _page(asked) == path
+    assert await _page(requested) == path
 
 
-async def test_it_is_rejected_with_a_reason(asked: Operator) -> None:
+async def test_it_is_rejected_with_a_reason(requested: Operator) -> None:
     """The tool does not run; without a reason nothing is decided."""
-    path = await _page(asked)
-    refused = await asked.do(f"{path}/reject", reason="  ")
+    path = await _page(requested)
+    refused = await requested.do(f"{path}/reject", reason="  ")
     assert (refused.status_code, 'id="fault-reason"' in refused.text) == (422, True)
-    assert "Rejected." in await asked.done(f"{path}/reject", reason="not <today>")
-    await asked.stage.run(within_seconds=600)
-    assert asked.stage.step_result.runs == []
-    assert "not &lt;today&gt;" in await asked.see("/console/approvals?status=rejected")
+    assert "Rejected." in await requested.done(f"{path}/reject", reason="not <today>")
+    await requested.stage.run(within_seconds=600)
+    assert requested.stage.step_result.runs == []
+    assert "not &lt;today&gt;" in await requested.see("/console/approvals?status=rejected")
 
 
-async def test_a_second_decision_is_refused(asked: Operator) -> None:
+async def test_a_second_decision_is_refused(requested: Operator) -> None:
     """409, as a page."""
-    path = await _page(asked)
-    await asked.done(f"{path}/reject", reason="no")
-    response = await asked.do(f"{path}/approve")
+    path = await _page(requested)
+    await requested.done(f"{path}/reject", reason="no")
+    response = await requested.do(f"{path}/approve")
     assert response.status_code == 409
     assert "cannot be decided any more" in response.text
 
 
-async def test_unknown_approvals_and_states_are_refused(asked: Operator) -> None:
+async def test_unknown_approvals_and_states_are_refused(requested: Operator) -> None:
     """As pages."""
     for path in ("/console/approvals/x", "/console/approvals/op_job_1-1-0-abc", "/console/approvals/op_job_9-1-0-abc"):
-        await asked.see(path, 404)
-    await asked.see("/console/approvals?status=lost", 422)
+        await requested.see(path, 404)
+    await requested.see("/console/approvals?status=lost", 422)
 
 
-async def test_the_address_of_old_leads_to_the_approvals(asked: Operator) -> None:
+async def test_the_address_of_old_leads_to_the_approvals(requested: Operator) -> None:
     """`/admin/agent-checkpoints`."""
-    response = await asked.http.get("/admin/agent-checkpoints")
+    response = await requested.http.get("/admin/agent-checkpoints")
     assert response.headers["location"] == "/console/approvals"

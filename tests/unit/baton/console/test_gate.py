@@ -78,7 +78,7 @@ async def test_the_cookie_opens_no_endpoint_of_the_api(operator: Operator) -> No
 
 async def test_a_key_opens_no_page(stranger: Operator) -> None:
     """Pages know cookies only."""
-    response = await stranger.api.ask("GET", "/console/jobs/new", ADMIN)
+    response = await stranger.api.request("GET", "/console/jobs/new", ADMIN)
     assert response.status_code == 303
 
 
@@ -131,9 +131,9 @@ async def test_what_fails_is_a_page_without_internals(operator: Operator) -> Non
     """A queue that is away is 503; anything else 500."""
     failing = [PublishError("secret-host refused"), ValueError("secret-path")]
     operator.stage.records.failing = cast("list[PublishError]", failing)
-    for status, said in ((503, "the queue does not answer"), (500, "internal error")):
+    for status, shown in ((503, "the queue does not answer"), (500, "internal error")):
         markup = await operator.see("/console/dead-letters", status)
-        assert said in markup
+        assert shown in markup
         assert "secret" not in markup
 
 

@@ -22,7 +22,7 @@ async def test_a_job_is_started_and_shown(operator: Operator) -> None:
     assert (job.tenant, job.agent, job.priority, job.session_id) == ("operators", "answers", 9, "s1")
 
 
-async def test_what_is_said_once_is_not_said_again(operator: Operator) -> None:
+async def test_what_is_shown_once_is_not_shown_again(operator: Operator) -> None:
     """The next page of the same session is silent."""
     first = await operator.do("/console/jobs/new", jobType="answers")
     assert "accepted" in await operator.see(first.headers["location"])
@@ -38,7 +38,7 @@ async def test_a_form_that_is_sent_twice_starts_one_job(operator: Operator) -> N
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "shown"),
     [
         ("inputData", "{", "not JSON"),
         ("inputData", "[1]", "must be a JSON object"),
@@ -49,13 +49,13 @@ async def test_a_form_that_is_sent_twice_starts_one_job(operator: Operator) -> N
         ("sessionId", "s" * 201, "at most 200"),
     ],
 )
-async def test_what_is_wrong_is_said_at_its_field(operator: Operator, field: str, value: str, said: str) -> None:
+async def test_what_is_wrong_is_shown_at_its_field(operator: Operator, field: str, value: str, shown: str) -> None:
     """And everything that was typed is kept."""
     fields = {"jobType": "answers", "taskDescription": "keep <this>", "inputData": "", field: value}
     response = await operator.do("/console/jobs/new", **fields)
     assert response.status_code == 422
     assert f'id="fault-{field}"' in response.text
-    assert said in response.text
+    assert shown in response.text
     assert "keep &lt;this&gt;" in response.text
     assert not operator.stage.events()
 

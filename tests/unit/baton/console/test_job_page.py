@@ -62,7 +62,7 @@ async def test_hostile_texts_stay_texts() -> None:
             assert "<script>" not in markup
 
 
-async def test_an_unknown_job_is_said_to_be_unknown(operator: Operator) -> None:
+async def test_an_unknown_job_is_reported_as_unknown(operator: Operator) -> None:
     """So is a call that a job does not have."""
     assert "there is no job" in await operator.see("/console/jobs/job_x", 404)
     await operator.stage.submit()
@@ -100,10 +100,10 @@ async def test_changes_end_after_a_while(operator: Operator) -> None:
     visit = Visit(request, session, Principal("admin", "operators"), gate.signer, operator.stage.clock.now_ms())
     response = await Live(container, jobs, longest_seconds=0).stream(visit)
     assert isinstance(response, StreamingResponse)
-    said = [str(chunk) async for chunk in response.body_iterator]
-    assert said[0].startswith("retry:")
-    assert said[1].startswith("id: 1\n")
-    assert len(said) == 2
+    shown = [str(chunk) async for chunk in response.body_iterator]
+    assert shown[0].startswith("retry:")
+    assert shown[1].startswith("id: 1\n")
+    assert len(shown) == 2
     resumed = await operator.http.get("/console/jobs/job_x/live", headers={"last-event-id": "1"})
     assert resumed.status_code == 404
 

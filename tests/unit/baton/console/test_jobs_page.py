@@ -26,7 +26,7 @@ async def test_jobs_are_filtered(operator: Operator) -> None:
     assert "No job matches" in await operator.see("/console/jobs?status=failed")
 
 
-async def test_a_wrong_filter_is_said_in_place(operator: Operator) -> None:
+async def test_a_wrong_filter_is_shown_in_place(operator: Operator) -> None:
     """With the form to mend it."""
     markup = await operator.see("/console/jobs?status=lost", 422)
     assert "status:" in markup
@@ -54,7 +54,7 @@ async def test_a_job_is_opened_by_its_id(operator: Operator) -> None:
     assert (await operator.http.get("/console/jobs?id=job_1&status=")).headers["location"] == "/console/jobs/job_1"
 
 
-async def test_sessions_show_what_was_said(operator: Operator) -> None:
+async def test_sessions_show_what_was_recorded(operator: Operator) -> None:
     """The oldest first, of one tenant."""
     assert "There are no sessions yet" in await operator.see("/console/sessions")
     for text in ("one?", "two?"):

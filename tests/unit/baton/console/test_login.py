@@ -21,14 +21,14 @@ async def test_an_admin_key_opens_a_session(stranger: Operator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "status", "said"),
+    ("key", "status", "shown"),
     [("", 401, "no such key"), ("x", 401, "no such key"), (ACME, 403, "client"), ("ключ", 401, "no such key")],
 )
-async def test_any_other_key_is_refused_in_place(stranger: Operator, key: str, status: int, said: str) -> None:
+async def test_any_other_key_is_refused_in_place(stranger: Operator, key: str, status: int, shown: str) -> None:
     """With the reason beside the field, and no cookie; the key is not shown again."""
     response = await stranger.log_in(key)
     assert response.status_code == status
-    assert said in response.text
+    assert shown in response.text
     assert "set-cookie" not in response.headers
     assert not key or f'value="{key}"' not in response.text
 
@@ -41,10 +41,10 @@ async def test_it_leads_nowhere_else(stranger: Operator, after: str) -> None:
     assert (await stranger.log_in(after=after)).headers["location"] == "/console/jobs"
 
 
-async def test_it_leads_back_to_the_page_that_was_asked_for(stranger: Operator) -> None:
+async def test_it_leads_back_to_the_page_that_was_requested(stranger: Operator) -> None:
     """With its query."""
-    asked = await stranger.http.get("/console/messages?job=job_1")
-    markup = (await stranger.http.get(asked.headers["location"])).text
+    requested = await stranger.http.get("/console/messages?job=job_1")
+    markup = (await stranger.http.get(requested.headers["location"])).text
     assert 'name="after" value="/console/messages?job=job_1"' in markup
     response = await stranger.log_in(after="/console/messages?job=job_1")
     assert response.headers["location"] == "/console/messages?job=job_1"

@@ -45,7 +45,7 @@ async def test_a_schedule_is_made_and_deleted(operator: Operator) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("cron", ""), ("timeZone", "Mars/North"), ("jobType", "nobody"), ("inputData", "{")]
 )
-async def test_what_is_wrong_with_a_schedule_is_said_at_its_field(operator: Operator, field: str, value: str) -> None:
+async def test_what_is_wrong_with_a_schedule_is_shown_at_its_field(operator: Operator, field: str, value: str) -> None:
     """And everything that was typed is kept."""
     fields = {"jobType": "answers", "taskDescription": "keep me", "cron": "0 9 * * *", "timeZone": "UTC", field: value}
     response = await operator.do("/console/schedules/new", **fields)

@@ -9,7 +9,7 @@ from baton.console import shown
     ("seconds", "text"),
     [(0, "now"), (59, "59 s ago"), (61, "1 min ago"), (7300, "2 h ago"), (200_000, "2 d ago"), (-90, "in 1 min")],
 )
-def test_times_are_told_from_now(seconds: int, text: str) -> None:
+def test_times_are_reported_from_now(seconds: int, text: str) -> None:
     """In the largest whole unit."""
     assert shown.ago(1_000_000_000, 1_000_000_000 + seconds * 1000) == text
 

@@ -31,15 +31,15 @@ def test_text_that_was_left_is_marked() -> None:
 
 def test_what_comes_in_one_go_or_part_by_part_is_the_same() -> None:
     """So a browser that comes back sees what one that stayed sees."""
-    told = [
+    found = [
         *stream_parts.text("text-1", "a"),
         _part("tool-input-available", toolCallId="c", toolName="add", input={"a": 1}),
     ]
-    told += [_part("data-progress", data={"callId": "c", "fraction": 0.5, "text": "half"})] * 2
-    told += [stream_parts.tool_output("c", "3"), *stream_parts.finish("completed")]
+    found += [_part("data-progress", data={"callId": "c", "fraction": 0.5, "text": "half"})] * 2
+    found += [stream_parts.tool_output("c", "3"), *stream_parts.finish("completed")]
     at_once, one_by_one = Timeline(), Timeline()
-    at_once.take(told)
-    for part in told:
+    at_once.take(found)
+    for part in found:
         one_by_one.take([part])
     assert at_once.lines == one_by_one.lines
     assert [line.what for line in at_once.lines.values()] == ["says", "asks add", "add at", "add answers", "ends"]

@@ -19,7 +19,7 @@ async def test_a_month_of_a_tenant_is_a_row(operator: Operator) -> None:
     assert 'href="/console/usage" aria-current="page"' in markup
 
 
-async def test_prices_are_told_with_source_and_date() -> None:
+async def test_prices_are_reported_with_source_and_date() -> None:
     """One that is set with its list price."""
     settings = replace(with_keys(), prices=Prices(command_usd=0.0000015))
     async with operator_of(Stage(settings=settings)) as operator:

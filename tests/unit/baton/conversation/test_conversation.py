@@ -7,7 +7,7 @@ from baton.engine.commit.answers import History
 from tests.unit.baton.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 
-def test_a_history_is_read_and_told_as_it_was() -> None:
+def test_a_history_is_read_and_rendered_as_it_was() -> None:
     """Nothing is lost, nothing changes its place."""
     history = history_of(3)
     assert conversation_of(history).history() == history
@@ -24,9 +24,9 @@ def test_the_newest_summary_stands_for_the_turns_that_it_covers() -> None:
     conversation = conversation_of(
         history_of(4, 10, summary(1, "old"), streamed_text(5), summary(3, "new"), streamed_text(6))
     )
-    told = conversation.history()
-    assert told.transcript == (TASK, summary(3, "new"), streamed_text(4), streamed_text(5), streamed_text(6))
-    assert list(told.results) == ["c4"]
+    found = conversation.history()
+    assert found.transcript == (TASK, summary(3, "new"), streamed_text(4), streamed_text(5), streamed_text(6))
+    assert list(found.results) == ["c4"]
     assert [turn.number for turn in conversation.turns] == [4, 5, 6]
 
 
@@ -40,7 +40,7 @@ def test_entries_of_unknown_roles_stay_where_they_stand() -> None:
     assert conversation.history().transcript == entries
 
 
-def test_what_the_user_said_later_stays_when_its_turn_is_left_out() -> None:
+def test_what_the_user_wrote_later_stays_when_its_turn_is_left_out() -> None:
     """Only what the model did goes."""
     more = {"role": "user", "text": "and this"}
     conversation = conversation_of(History((TASK, streamed_text(1), more, streamed_text(2))))
@@ -65,7 +65,7 @@ def test_turns_with_something_else_among_them_are_loaded_again(role: str) -> Non
     assert compacted(history, 2) is None
 
 
-def test_what_a_retried_job_remembered_anew_stays_told() -> None:
+def test_what_a_retried_job_remembered_anew_stays_visible() -> None:
     """It stands behind what is left out of the runs before, and before the turns to sum up."""
     entries = [{"role": role, "turn": turn} for turn, role in enumerate(("user", "memory", "model", "model"))]
     assert compacted(History(tuple(entries), compacted=(1, 5)), 2) is None
@@ -73,10 +73,10 @@ def test_what_a_retried_job_remembered_anew_stays_told() -> None:
     assert compacted(History(tuple(kept), compacted=(1, 5)), 1) == (1, 6)
 
 
-def test_sizes_add_up_to_what_is_told() -> None:
+def test_sizes_add_up_to_what_is_sent() -> None:
     """In bytes of JSON, not in characters."""
     assert size_bytes("é") == 4
-    told = conversation_of(history_of(2, 50))
-    history = told.history()
-    assert told.size_bytes == sum(map(size_bytes, (*history.transcript, *history.results.values())))
-    assert told.head_bytes == size_bytes(TASK)
+    found = conversation_of(history_of(2, 50))
+    history = found.history()
+    assert found.size_bytes == sum(map(size_bytes, (*history.transcript, *history.results.values())))
+    assert found.head_bytes == size_bytes(TASK)

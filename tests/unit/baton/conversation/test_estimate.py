@@ -40,7 +40,7 @@ def test_the_room_is_what_instructions_and_tools_leave() -> None:
     assert capacity_bytes(1_000, history, 5_000) == 0
 
 
-def test_tools_are_part_of_what_is_told() -> None:
+def test_tools_are_part_of_what_is_sent() -> None:
     """Their schemas may be the largest part."""
     tool = ToolSpec("read", "Read.", {"type": "object", "properties": {"n": {"type": "integer"}}})
     assert fixed_bytes("be kind", (tool,)) > fixed_bytes("be kind", ()) > fixed_bytes("", ())

@@ -58,7 +58,7 @@ def test_an_exchange_is_question_and_answer() -> None:
     failed = exchange_of(Snapshot(replace(JOB, status=JobStatus.FAILED), {"text": "why?"}))
     assert (failed.answered, failed.status) == (None, "failed")
     data = exchange_of(Snapshot(replace(done, result={"answer": {"n": 1}}), {"text": "", "data": {"k": 2}}))
-    assert (data.asked, data.answered) == ('{"k":2}', '{"n":1}')
+    assert (data.question, data.answered) == ('{"k":2}', '{"n":1}')
     long = exchange_of(Snapshot(replace(done, result={"answer": "x" * 100_000}), {"text": "y" * 100_000}))
     assert long.size_bytes < 13_000
 
@@ -66,15 +66,15 @@ def test_an_exchange_is_question_and_answer() -> None:
 def test_the_newest_exchanges_are_recorded() -> None:
     """So many, and as large together, as fit; how many are left out is told."""
     entry = recorded(exchanges(EXCHANGES + 2), TOTAL_BYTES)
-    assert [said["jobId"] for said in entry["exchanges"]] == [f"job_{n}" for n in range(2, EXCHANGES + 2)]
+    assert [shown["jobId"] for shown in entry["exchanges"]] == [f"job_{n}" for n in range(2, EXCHANGES + 2)]
     assert entry["leftOut"] == 2
     small = recorded(exchanges(5, 100), 450)
-    assert [said["jobId"] for said in small["exchanges"]] == ["job_3", "job_4"]
+    assert [shown["jobId"] for shown in small["exchanges"]] == ["job_3", "job_4"]
     assert "leftOut" not in recorded(exchanges(5), TOTAL_BYTES)
     assert recorded([], TOTAL_BYTES)["exchanges"] == []
 
 
-def test_they_are_told_as_one_conversation() -> None:
+def test_they_are_rendered_as_one_conversation() -> None:
     """In order; what was not answered is a note, so that nobody takes it for an answer."""
     entry = recorded([Exchange("a", "hello", "hi", "completed"), Exchange("b", "more", None, "cancelled")], TOTAL_BYTES)
     assert as_prompt(entry) == (

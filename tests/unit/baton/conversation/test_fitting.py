@@ -14,21 +14,21 @@ def fitted(history: History, limit_bytes: int) -> History:
     return fit(conversation_of(history), limit_bytes).history()
 
 
-def test_what_fits_is_told_whole() -> None:
+def test_what_fits_is_given_whole() -> None:
     """To the byte."""
     history = history_of(5)
     assert fitted(history, conversation_of(history).size_bytes) == history
 
 
-def test_the_oldest_turns_go_first_and_it_is_said_how_many() -> None:
+def test_the_oldest_turns_go_first_and_the_number_is_shown() -> None:
     """Each with its results."""
     history = history_of(10, 200)
-    told = fitted(history, 2_000)
-    omitted = told.transcript[1]
+    found = fitted(history, 2_000)
+    omitted = found.transcript[1]
     left = omitted["turns"]
     assert omitted["role"] == "omitted"
-    assert told.transcript == (TASK, omitted, *history.transcript[1 + left :])
-    assert sorted(told.results) == sorted(f"c{number}" for number in range(left + 1, 11))
+    assert found.transcript == (TASK, omitted, *history.transcript[1 + left :])
+    assert sorted(found.results) == sorted(f"c{number}" for number in range(left + 1, 11))
     assert 0 < left < 9
 
 
@@ -36,29 +36,29 @@ def test_a_large_result_does_not_push_out_all_other_turns() -> None:
     """It is shortened before turns go."""
     history = history_of(4, 100, streamed_text(5))
     history.results["c5"] = {"ok": "x" * 100_000}
-    told = fitted(history, 4_000)
-    assert told.transcript == history.transcript
-    assert "left out here" in told.results["c5"]["ok"]
+    found = fitted(history, 4_000)
+    assert found.transcript == history.transcript
+    assert "left out here" in found.results["c5"]["ok"]
 
 
-def test_the_newest_turn_is_told_whatever_its_size() -> None:
+def test_the_newest_turn_is_sent_whatever_its_size() -> None:
     """Its results shortened, its calls with them; the task stays, too."""
-    told = fitted(history_of(3, 50_000), 600)
-    assert [entry["role"] for entry in told.transcript] == ["user", "omitted", "model"]
-    assert list(told.results) == ["c3"]
+    found = fitted(history_of(3, 50_000), 600)
+    assert [entry["role"] for entry in found.transcript] == ["user", "omitted", "model"]
+    assert list(found.results) == ["c3"]
 
 
-def test_a_task_that_is_too_large_is_told_whole() -> None:
+def test_a_task_that_is_too_large_is_given_whole() -> None:
     """The provider will say so; a job without its task is none."""
     task = {**TASK, "text": "t" * 10_000}
-    told = fitted(History((task, streamed_text(1)), {"c1": {"ok": "r"}}), 1_000)
-    assert told.transcript == (task, streamed_text(1))
+    found = fitted(History((task, streamed_text(1)), {"c1": {"ok": "r"}}), 1_000)
+    assert found.transcript == (task, streamed_text(1))
 
 
 def test_a_summary_stays_when_turns_after_it_go() -> None:
     """It is all that is left of the oldest."""
-    told = fitted(history_of(9, 300, summary(3)), 1_500)
-    assert [entry["role"] for entry in told.transcript[:3]] == ["user", "summary", "omitted"]
+    found = fitted(history_of(9, 300, summary(3)), 1_500)
+    assert [entry["role"] for entry in found.transcript[:3]] == ["user", "summary", "omitted"]
 
 
 @given(
@@ -74,12 +74,12 @@ def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_hel
     results = {f"c{number}": {"ok": "x" * size} for number, size in zip(numbers, sizes, strict=True)}
     summaries = (summary(up_to),) if up_to < len(sizes) and up_to else ()
     history = History((TASK, *map(streamed_text, numbers), *summaries), results)
-    told = fitted(history, limit_bytes)
-    asked = [call["id"] for entry in told.transcript if entry["role"] == "model" for call in entry["calls"]]
-    assert asked == list(told.results)
-    assert told.transcript[0] == TASK
-    assert asked[-1:] == [f"c{number}" for number in numbers][-1:]
-    told_bytes = sum(map(size_bytes, (*told.transcript, *told.results.values())))
+    found = fitted(history, limit_bytes)
+    requested = [call["id"] for entry in found.transcript if entry["role"] == "model" for call in entry["calls"]]
+    assert requested == list(found.results)
+    assert found.transcript[0] == TASK
+    assert requested[-1:] == [f"c{number}" for number in numbers][-1:]
+    history_bytes = sum(map(size_bytes, (*found.transcript, *found.results.values())))
     unavoidable = conversation_of(history).head_bytes + size_bytes(streamed_text(99)) + LEAST_RESULT_BYTES + 50
-    assert told_bytes <= max(limit_bytes, unavoidable)
-    assert fitted(history, limit_bytes) == told
+    assert history_bytes <= max(limit_bytes, unavoidable)
+    assert fitted(history, limit_bytes) == found

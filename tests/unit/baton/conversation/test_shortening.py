@@ -41,7 +41,7 @@ def test_large_results_share_the_room() -> None:
     assert abs(len(turn.results["a"]["ok"]) - len(turn.results["b"]["ok"])) < 10
 
 
-def test_a_result_that_is_no_text_is_told_as_the_beginning_and_end_of_its_json() -> None:
+def test_a_result_that_is_no_text_is_rendered_as_the_beginning_and_end_of_its_json() -> None:
     """Half an object is text."""
     turn = shorten(turn_of(a={"rows": list(range(10_000))}), 1_000)
     assert turn.results["a"]["ok"].startswith('{"rows":[0,1,2')

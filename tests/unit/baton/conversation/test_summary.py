@@ -54,8 +54,8 @@ def test_the_newest_turns_alone_are_never_due() -> None:
 def test_the_writer_reads_plain_text_with_task_former_summary_turns_and_results() -> None:
     """No calls and no tools, which some providers refuse without each other."""
     task = {**TASK, "data": {"n": 1}}
-    asked = [{"id": "c9", "tool": "fly", "arguments": {}, "error": {"type": "unknown_tool", "message": "no"}}]
-    refused = streamed_text(2, text="", calls=[*streamed_text(2)["calls"], *asked])
+    requested = [{"id": "c9", "tool": "fly", "arguments": {}, "error": {"type": "unknown_tool", "message": "no"}}]
+    refused = streamed_text(2, text="", calls=[*streamed_text(2)["calls"], *requested])
     results: dict[str, dict[str, Any]] = {"c1": {"ok": "one"}, "c2": {"error": {"type": "boom", "message": "broke"}}}
     history = History((task, streamed_text(1), refused, streamed_text(3), streamed_text(4)), results)
     assert text_for(history) == (

@@ -103,7 +103,7 @@ def test_what_cannot_be_taken_in_fails_its_job(kind: ItemKind) -> None:
         assert changes.ends is ends
 
 
-def test_what_cannot_be_remembered_is_dropped_and_somebody_is_told() -> None:
+def test_what_cannot_be_remembered_is_dropped_and_somebody_is_alerted() -> None:
     """A death is an attempt."""
     state = turn_state()
     state = replace(state, item=remember_item(state.job.id, 1, 3, NOW_MS))

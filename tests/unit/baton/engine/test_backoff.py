@@ -13,7 +13,7 @@ def test_each_attempt_waits_twice_as_long(attempt: int, expected_ms: int) -> Non
     assert backoff_ms(1.0, attempt) == expected_ms
 
 
-def test_what_the_other_side_asked_for_is_respected_when_it_is_longer() -> None:
+def test_what_the_other_side_requested_is_respected_when_it_is_longer() -> None:
     """A provider's Retry-After."""
     assert backoff_ms(2.0, 1, 30) == 30_000
     assert backoff_ms(2.0, 1, 0.5) == 2_000
@@ -26,7 +26,7 @@ def test_what_the_other_side_asked_for_is_respected_when_it_is_longer() -> None:
     st.none() | st.floats(allow_nan=True, allow_infinity=True),
 )
 def test_a_delay_is_never_negative_and_never_more_than_an_hour(
-    base_seconds: float, attempt: int, asked_for_seconds: float | None
+    base_seconds: float, attempt: int, requested_seconds: float | None
 ) -> None:
     """Whatever a provider asks for, and however often it was tried."""
-    assert 0 <= backoff_ms(base_seconds, attempt, asked_for_seconds) <= MAX_DELAY_MS
+    assert 0 <= backoff_ms(base_seconds, attempt, requested_seconds) <= MAX_DELAY_MS

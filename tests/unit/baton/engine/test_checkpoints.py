@@ -13,7 +13,7 @@ from baton.sdk.redaction import redacted
 from tests.unit.baton.engine.sample_state import NOW_MS
 
 ABOUT = {"callId": "job_1-2-0-a", "tool": "pay", "title": "pay", "digest": "d", "untilMs": NOW_MS + 60_000}
-ASKED = CallRecord(
+REQUESTED = CallRecord(
     "job_1-2-2000001-b",
     2,
     2_000_001,
@@ -38,7 +38,7 @@ TWO = [{"user": "ann", "password": "p-ann"}, {"user": "ben", "password": "p-ben"
 )
 def test_a_status_follows_from_what_is_recorded(decision: dict[str, Any], status: str, *, ended: bool) -> None:
     """A decision that has not been taken in yet counts; without one, the job's end does."""
-    view = approval_view(ASKED, "job_1", decision, ended=ended)
+    view = approval_view(REQUESTED, "job_1", decision, ended=ended)
     assert (view["status"], view["id"], view["tool"]) == (status, "op_job_1-2-2000001-b", "pay")
     assert view["expiresAt"] == "2027-01-15T08:01:00.000Z"
     assert "open sesame" not in json.dumps(view)
@@ -55,14 +55,14 @@ def test_a_status_follows_from_what_is_recorded(decision: dict[str, Any], status
 )
 def test_it_says_when_it_was_asked_and_decided(decision: dict[str, Any], finished_ms: int, decided: str | None) -> None:
     """By the decision itself, else by when that was recorded."""
-    view = approval_view(replace(ASKED, finished_at_ms=finished_ms), "job_1", decision)
+    view = approval_view(replace(REQUESTED, finished_at_ms=finished_ms), "job_1", decision)
     assert (view["createdAt"], view["decidedAt"]) == ("2027-01-15T08:00:00.000Z", decided)
 
 
 def test_all_checkpoints_have_the_same_fields() -> None:
     """A question, an answer, and a mark; a part has the id of its checkpoint."""
-    question = json.loads(approval_part(ASKED, "job_1"))
-    answer = json.loads(approval_part(ASKED, "job_1", '{"ok":{"arguments":{"to":"Ben"},"comment":"fine"}}'))
+    question = json.loads(approval_part(REQUESTED, "job_1"))
+    answer = json.loads(approval_part(REQUESTED, "job_1", '{"ok":{"arguments":{"to":"Ben"},"comment":"fine"}}'))
     mark = json.loads(info_part("job_1", "job_1-2-0-a", "1-1", "half way", {"n": 1}, NOW_MS))
     assert set(question["data"]) == set(answer["data"]) == set(mark["data"])
     assert question["id"] == answer["id"] == question["data"]["id"]

@@ -76,7 +76,7 @@ def test_a_malformed_event_fails_the_job_at_once() -> None:
     assert "as malformed: the endpoint answered 500 no" in decision.changes.job.error.message
 
 
-def test_an_ended_job_is_not_failed_by_its_last_word() -> None:
+def test_an_ended_job_is_not_failed_by_its_last_update() -> None:
     """Only its slot request is left, and the sweep tells it again."""
     ended = replace(JOB, status=JobStatus.COMPLETED)
     state = State(ended, replace(claimed(slot_request_item("job_1", "gone", 9, NOW_MS)), undelivered=99))

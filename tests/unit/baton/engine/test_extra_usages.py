@@ -23,7 +23,7 @@ def committed(step_result: StepResult) -> Changes:
     return changes
 
 
-def test_an_extra_usage_stands_in_the_transcript_before_what_was_said() -> None:
+def test_an_extra_usage_stands_in_the_transcript_before_what_was_recorded() -> None:
     """And its tokens are added to the answer's."""
     changes = committed(ModelAnswered("done", (), 1, 2, 0.0, extra_usage=EXTRA_USAGE))
     assert [entry["role"] for entry in decoded(changes.transcript)] == ["summary", "model"]
@@ -45,16 +45,16 @@ def test_an_extra_usage_of_a_call_that_failed_is_kept(failure: Failure) -> None:
 @pytest.mark.parametrize(
     "step_result", [ModelAnswered("done"), ModelAnswered("", (Wanted("a", {}),)), ModelFailed(FAILURE)]
 )
-@pytest.mark.parametrize("said", [(1, 9), None])
-def test_what_is_told_no_more_is_kept_with_the_job(
-    step_result: ModelAnswered | ModelFailed, said: tuple[int, int] | None
+@pytest.mark.parametrize("shown", [(1, 9), None])
+def test_compacted_entries_are_kept_with_the_job(
+    step_result: ModelAnswered | ModelFailed, shown: tuple[int, int] | None
 ) -> None:
     """Until a later turn says more of it."""
     before = replace(JOB, compacted=(1, 4))
-    changes = decide(turn_state(before), replace(step_result, extra_usage=ExtraUsage(compacted=said)), NOW_MS).changes
+    changes = decide(turn_state(before), replace(step_result, extra_usage=ExtraUsage(compacted=shown)), NOW_MS).changes
     assert changes is not None
     assert changes.job is not None
-    assert changes.job.compacted == (said or (1, 4))
+    assert changes.job.compacted == (shown or (1, 4))
 
 
 def test_an_extra_usage_is_kept_where_the_answer_ends_the_job_by_a_limit() -> None:

@@ -76,7 +76,7 @@ def test_questions_that_nobody_decided_are_withdrawn() -> None:
     assert [item.kind for item in changes.items] == [ItemKind.LOOP]
 
 
-def test_from_the_start_what_was_open_is_cancelled_and_what_was_said_is_not_told() -> None:
+def test_from_the_start_what_was_open_is_cancelled_and_what_was_recorded_is_not_given() -> None:
     """What any run is told stays: the task, and what was remembered for it."""
     changes = changes_of(EndedJob(FAILED, (a_call(0, CallStatus.WAITING),), 7, 2), replace(AGAIN, from_start=True))
     assert changes.job is not None

@@ -54,7 +54,7 @@ def test_steps_that_differ_have_different_events() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_a_tool_calls_event_tells_what_people_want_to_see() -> None:
+def test_a_tool_calls_event_reports_what_people_want_to_see() -> None:
     """Tool, turn and position, beside the call's id."""
     event = event_of("s", call_state(ItemKind.CALL).item)
     assert event.payload.model_dump(exclude_none=True) == {

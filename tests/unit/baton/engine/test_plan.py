@@ -96,8 +96,8 @@ def test_what_comes_after_a_failed_step_is_skipped(on_failure: OnFailure) -> Non
     assert (skip.item_key, skip.record.status) == ("call:job_1-2-1-bbbbbbbbbb:1", CallStatus.CANCELLED)
     assert json.loads(skip.result)["error"]["type"] == "skipped"
     assert changes.join is not None
-    said = decoded((*changes.parts, *skip.parts))
-    completed = [part["data"] for part in said if part["type"] == "data-step-completed"]
+    shown = decoded((*changes.parts, *skip.parts))
+    completed = [part["data"] for part in shown if part["type"] == "data-step-completed"]
     assert [(data["step"], data["status"]) for data in completed] == [("a", "failed"), ("b", "cancelled")]
 
 

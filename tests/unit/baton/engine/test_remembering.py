@@ -70,7 +70,7 @@ def test_a_turn_that_ends_nothing_leaves_no_such_item() -> None:
     assert [item.kind for item in changes.items] == [ItemKind.CALL]
 
 
-def test_the_item_asks_for_its_work_and_is_done_with_it() -> None:
+def test_the_item_requests_its_work_and_is_done_with_it() -> None:
     """Nothing else of the ended job changes: its stream is over."""
     assert remembering(Started()) == Decision(effects=(Remember(DONE),))
     assert remembering(Remembered()) == Decision(Changes())
@@ -84,7 +84,7 @@ def test_a_memory_that_is_away_is_asked_again_later() -> None:
 
 
 @pytest.mark.parametrize(("step_result", "attempt"), [(OUT, REMEMBER_ATTEMPTS), (NotRemembered(FOR_GOOD), 1)])
-def test_without_attempts_left_it_is_dropped_and_somebody_is_told(step_result: StepResult, attempt: int) -> None:
+def test_without_attempts_left_it_is_dropped_and_somebody_is_alerted(step_result: StepResult, attempt: int) -> None:
     """The job stays as it ended."""
     alert = Alert(DONE.id, f"job {DONE.id} is not remembered: boom: it broke")
     assert remembering(step_result, attempt) == Decision(Changes(), (alert,))

@@ -34,22 +34,24 @@ def strict(text: str) -> Any:
 
 
 @given(st.text())
-def test_a_text_of_any_kind_is_told_as_one_block(content: str) -> None:
+def test_a_text_of_any_kind_is_streamed_as_one_block(content: str) -> None:
     """Start, the whole, end, all with the same id; no text makes no block."""
-    told = [strict(part) for part in stream_parts.text("text-2-1-abc", content)]
+    found = [strict(part) for part in stream_parts.text("text-2-1-abc", content)]
     if not content:
-        assert told == []
+        assert found == []
         return
-    assert [part["type"] for part in told] == ["text-start", "text-delta", "text-end"]
-    assert {part["id"] for part in told} == {"text-2-1-abc"}
-    assert told[1]["delta"] == content
+    assert [part["type"] for part in found] == ["text-start", "text-delta", "text-end"]
+    assert {part["id"] for part in found} == {"text-2-1-abc"}
+    assert found[1]["delta"] == content
 
 
 @given(st.text(), st.dictionaries(st.text(), JSON_VALUES, max_size=3), JSON_VALUES)
-def test_a_call_with_any_arguments_and_any_result_is_told(tool: str, arguments: dict[str, Any], result: Any) -> None:
+def test_a_call_with_any_arguments_and_any_result_is_streamed(
+    tool: str, arguments: dict[str, Any], result: Any
+) -> None:
     """By the call's id, which ties the two; secrets apart."""
-    asked = strict(stream_parts.tool_input(CallRecord("call_1", 1, 0, tool, arguments)))
-    assert asked == {
+    requested = strict(stream_parts.tool_input(CallRecord("call_1", 1, 0, tool, arguments)))
+    assert requested == {
         "type": "tool-input-available",
         "toolCallId": "call_1",
         "toolName": tool,
@@ -60,7 +62,7 @@ def test_a_call_with_any_arguments_and_any_result_is_told(tool: str, arguments: 
 
 
 @given(st.text(), st.text())
-def test_an_error_with_any_message_is_told(kind: str, message: str) -> None:
+def test_an_error_with_any_message_is_streamed(kind: str, message: str) -> None:
     """To the call, and at the job's end."""
     failure = Failure(kind, message)
     assert strict(stream_parts.tool_error("call_1", failure))["errorText"] == message
@@ -96,8 +98,8 @@ def test_a_job_begins_and_ends_once() -> None:
 def test_a_handled_event_says_which_how_long_and_what_came_of_it() -> None:
     """What timelines are made of; a tool's with its call."""
     state = call_state(ItemKind.CALL, call_record(), 2)
-    [told] = decoded([stream_parts.handled(state.item, NOW_MS, "returned")])
-    assert told == {
+    [found] = decoded([stream_parts.handled(state.item, NOW_MS, "returned")])
+    assert found == {
         "type": "data-event",
         "transient": True,
         "data": {
@@ -116,10 +118,10 @@ def test_a_handled_event_says_which_how_long_and_what_came_of_it() -> None:
 
 
 @pytest.mark.parametrize("cost_usd", [0, 0.0, 0.000001, 0.25])
-def test_parts_are_written_as_one_text_whoever_writes_them(cost_usd: float) -> None:
+def test_parts_are_written_as_one_text_whichever_code_writes_them(cost_usd: float) -> None:
     """The scripts look for pieces of these texts, and write some of them: names stand in order."""
     failure, answer = Failure("kind", "why", retryable=True), ModelAnswered("é", cost_usd=cost_usd)
-    told = [
+    found = [
         *(
             stream_parts.start("job_1"),
             stream_parts.job_retried(2, from_start=True, by="me"),
@@ -135,20 +137,20 @@ def test_parts_are_written_as_one_text_whoever_writes_them(cost_usd: float) -> N
         stream_parts.handled(turn_state().item, NOW_MS, "asks"),
         *(stream_parts.tool_error("call_1", failure), stream_parts.abort("why")),
     ]
-    assert told == [canonical_json(json.loads(part)) for part in told]
+    assert found == [canonical_json(json.loads(part)) for part in found]
 
 
 def test_a_turns_event_names_no_tool() -> None:
     """Nor does a clock that went back make a negative duration."""
-    [told] = decoded([stream_parts.handled(turn_state().item, CLAIMED_MS - 5, "answers")])
-    assert told["data"]["durationMs"] == 0
-    assert set(told["data"]) == {"eventId", "type", "turn", "attempt", "at", "durationMs", "outcome"}
+    [found] = decoded([stream_parts.handled(turn_state().item, CLAIMED_MS - 5, "answers")])
+    assert found["data"]["durationMs"] == 0
+    assert set(found["data"]) == {"eventId", "type", "turn", "attempt", "at", "durationMs", "outcome"}
 
 
-def test_a_slot_request_is_told_as_the_type_that_carries_it() -> None:
+def test_a_slot_request_is_rendered_as_the_type_that_carries_it() -> None:
     """Should it ever be told."""
-    [told] = decoded([stream_parts.handled(slot_request_item("job_1", "slot", 1, NOW_MS), NOW_MS, "heard")])
-    assert told["data"]["type"] == "agent.loop.init"
+    [found] = decoded([stream_parts.handled(slot_request_item("job_1", "slot", 1, NOW_MS), NOW_MS, "heard")])
+    assert found["data"]["type"] == "agent.loop.init"
 
 
 def test_a_planner_that_thinks_nothing_says_nothing() -> None:

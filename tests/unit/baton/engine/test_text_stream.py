@@ -24,7 +24,7 @@ def changes_of(decision: Decision) -> Changes:
     return decision.changes
 
 
-def test_a_text_that_was_appended_goes_on_and_is_said_anew_if_it_is_gone() -> None:
+def test_a_text_that_was_appended_goes_on_and_is_streamed_anew_if_it_is_gone() -> None:
     """The step was begun with it; the rest and the whole are the same text."""
     changes = changes_of(decide(turn_state(), ModelAnswered("It is 42.", streamed_text=STREAMED_TEXT), NOW_MS))
     assert changes.text_stream == TextStream(
@@ -47,7 +47,7 @@ def test_a_text_that_was_appended_whole_only_ends() -> None:
 
 
 @pytest.mark.parametrize("text", ["Another answer.", "It", ""])
-def test_a_text_that_is_not_what_was_appended_is_said_whole(text: str) -> None:
+def test_a_text_that_is_not_what_was_appended_is_streamed_whole(text: str) -> None:
     """What was appended is abandoned by the script."""
     changes = changes_of(decide(turn_state(), ModelAnswered(text, streamed_text=STREAMED_TEXT), NOW_MS))
     assert changes.text_stream is None

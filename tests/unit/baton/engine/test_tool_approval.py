@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from baton.engine.decide import decide
 from baton.engine.effects import Changes
 from baton.engine.state import CallRecord, State
-from baton.engine.step_results import Started, ToolAsks
+from baton.engine.step_results import Started, ToolNeedsApproval
 from baton.engine.waits import EXPIRED, TOOL_APPROVAL, tool_digest
 from baton.engine.work_items import ItemKind, blocked
 from tests.unit.baton.engine.part_reader import types_of
@@ -21,18 +21,18 @@ DEPENDANT = replace(call_record(), id="job_1-2-1-bbbbbbbbbb", position=1, step="
 STEP = replace(call_record(), step="a", dependants=(DEPENDANT.id,), on_failure="skip")
 
 
-def asking(record: CallRecord = STEP, attempt: int = 1) -> Changes:
+def requesting(record: CallRecord = STEP, attempt: int = 1) -> Changes:
     """The call's attempt finds that it may not run."""
     state = call_state(ItemKind.CALL, record, attempt)
-    changes = decide(state, ToolAsks(ARGUMENTS, "read it", UNTIL_MS), NOW_MS).changes
+    changes = decide(state, ToolNeedsApproval(ARGUMENTS, "read it", UNTIL_MS), NOW_MS).changes
     assert changes is not None
     return changes
 
 
 def deciding(outcome: str) -> Changes:
     """The decision is taken in."""
-    record, question = asking().calls
-    (item,) = asking().items
+    record, question = requesting().calls
+    (item,) = requesting().items
     state = State(call_state(ItemKind.CALL).job, item, question, outcome, (record, DEPENDANT))
     changes = decide(state, Started(), NOW_MS + 5).changes
     assert changes is not None
@@ -41,10 +41,10 @@ def deciding(outcome: str) -> Changes:
 
 def test_the_question_is_a_wait_of_its_own_and_the_call_stays_open() -> None:
     """What comes after the call waits for it, and so does the turn."""
-    changes = asking()
+    changes = requesting()
     record, question = changes.calls
     (item,) = changes.items
-    assert (record.status, record.attempts, record.asked, question.status) == ("waiting", 0, 1, "waiting")
+    assert (record.status, record.attempts, record.questions, question.status) == ("waiting", 0, 1, "waiting")
     assert (question.tool, question.dependants) == (TOOL_APPROVAL, (record.id, DEPENDANT.id))
     assert question.arguments["digest"] == tool_digest("read_file", ARGUMENTS)
     assert (item.kind, item.call_id, item.approval_of_call, item.timeout_result) == (
@@ -61,12 +61,12 @@ def test_the_question_is_a_wait_of_its_own_and_the_call_stays_open() -> None:
 def test_other_arguments_or_another_attempt_are_another_question() -> None:
     """So that a decision never meets a question that it is not about; the same are the same one."""
     state = call_state(ItemKind.CALL, STEP)
-    other = decide(state, ToolAsks({"path": "x"}, "read it", UNTIL_MS), NOW_MS).changes
-    later = decide(state, ToolAsks(ARGUMENTS, "read it", UNTIL_MS + 9), NOW_MS + 9).changes
+    other = decide(state, ToolNeedsApproval({"path": "x"}, "read it", UNTIL_MS), NOW_MS).changes
+    later = decide(state, ToolNeedsApproval(ARGUMENTS, "read it", UNTIL_MS + 9), NOW_MS + 9).changes
     assert other is not None
     assert later is not None
-    assert len({asking().calls[1].id, asking(attempt=2).calls[1].id, other.calls[1].id}) == 3
-    assert later.calls[1].id == asking().calls[1].id
+    assert len({requesting().calls[1].id, requesting(attempt=2).calls[1].id, other.calls[1].id}) == 3
+    assert later.calls[1].id == requesting().calls[1].id
 
 
 @pytest.mark.parametrize("edited", [None, {"path": "edited"}])
@@ -109,8 +109,8 @@ def test_a_call_that_may_not_run_has_failed(outcome: str) -> None:
 
 def test_a_question_without_its_call_is_damage() -> None:
     """It is said, rather than that something runs."""
-    _, question = asking().calls
-    (item,) = asking().items
+    _, question = requesting().calls
+    (item,) = requesting().items
     state = State(call_state(ItemKind.CALL).job, item, question, EXPIRED)
     with pytest.raises(ValueError, match="damaged"):
         decide(state, Started(), NOW_MS)

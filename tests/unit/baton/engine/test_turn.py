@@ -47,7 +47,7 @@ def test_a_submission_with_a_slot_starts_with_its_first_turn() -> None:
     assert decoded(changes.parts) == [{"type": "start", "messageId": "job_1"}]
 
 
-def test_a_submission_without_a_slot_asks_for_one() -> None:
+def test_a_submission_without_a_slot_requests_one() -> None:
     """The slot request is a work item beside the turn's."""
     first = first_slot_state(NEW, NOW_MS)
     changes = changes_of(submit(Submitted(NEW, {}), NOW_MS))
@@ -63,7 +63,7 @@ def test_a_submission_for_later_wants_no_slot_yet() -> None:
     assert changes.slot_state == SlotState("none", 0, slot=False)
 
 
-def test_a_start_that_came_meanwhile_is_a_later_word() -> None:
+def test_a_start_that_came_meanwhile_is_a_later_update() -> None:
     """The same submission, told before and after the job's start: the request epoch of the second counts."""
     later = replace(NEW, start_at_ms=NOW_MS + 3_600_000)
     before, after = first_slot_state(later, NOW_MS), first_slot_state(later, NOW_MS + 3_600_000)
@@ -85,7 +85,7 @@ def test_a_slot_request_that_starts_asks_the_admission(want: str) -> None:
     assert (effect.job, effect.want, effect.epoch) == (JOB, want, 77)
 
 
-def test_a_slot_request_that_was_heard_is_granted_by_the_commit() -> None:
+def test_a_slot_request_that_was_received_is_granted_by_the_commit() -> None:
     """The script knows what it was for."""
     assert decide(turn_state(), Admitted(), NOW_MS) == Decision(Changes(admitted=True))
 
@@ -130,9 +130,9 @@ def test_an_answer_without_calls_completes_the_job() -> None:
     assert changes_of(decision).ends
     assert (job.status, job.result, job.error) == (JobStatus.COMPLETED, {"answer": "It is 42."}, None)
     assert job.used == Used(turns=2, tool_calls=1, input_tokens=110, output_tokens=25, cost_usd=0.35, model_calls=1)
-    said: dict[str, Any] = {"role": "model", "v": 1, "turn": 2, "text": "It is 42.", "calls": []}
-    said["usage"] = {"inputTokens": 100, "outputTokens": 20, "costUsd": 0.25}
-    assert decoded(changes_of(decision).transcript) == [said]
+    shown: dict[str, Any] = {"role": "model", "v": 1, "turn": 2, "text": "It is 42.", "calls": []}
+    shown["usage"] = {"inputTokens": 100, "outputTokens": 20, "costUsd": 0.25}
+    assert decoded(changes_of(decision).transcript) == [shown]
     assert types_of(changes_of(decision).parts) == [
         "finish-step",
         "start-step",
@@ -175,7 +175,7 @@ def test_an_answer_with_calls_makes_an_item_and_a_record_of_each() -> None:
     assert changes.join is None
 
 
-def test_a_turn_that_asks_goes_on_with_what_it_said_and_used() -> None:
+def test_a_turn_that_asks_goes_on_with_what_it_streamed_and_used() -> None:
     """Its text is the best answer so far; its calls are counted."""
     job = job_of(decide(turn_state(), ModelAnswered("I look.", (READ, WRITE), 1, 1, 0.0), NOW_MS))
     assert (job.status, job.turn, job.best_answer) == (JobStatus.PROCESSING, 2, "I look.")
@@ -211,10 +211,10 @@ def test_a_turn_whose_calls_all_cannot_run_is_followed_by_the_next() -> None:
     assert changes.items == (loop_item("job_1", 3, 1, NOW_MS),)
 
 
-@pytest.mark.parametrize(("asked", "stops"), [((READ, WRITE), False), ((READ, WRITE, READ), True)])
-def test_more_calls_than_the_limit_leaves_end_the_job(asked: tuple[Wanted, ...], stops: bool) -> None:
+@pytest.mark.parametrize(("requested", "stops"), [((READ, WRITE), False), ((READ, WRITE, READ), True)])
+def test_more_calls_than_the_limit_leaves_end_the_job(requested: tuple[Wanted, ...], stops: bool) -> None:
     """None of them runs; exactly as many as are left do."""
-    decision = decide(turn_state(), ModelAnswered("", asked), NOW_MS)
+    decision = decide(turn_state(), ModelAnswered("", requested), NOW_MS)
     job = job_of(decision)
     assert changes_of(decision).ends is stops
     assert job.result == ({"answer": "so far", "stoppedBy": "tool_calls"} if stops else None)
@@ -232,7 +232,7 @@ def test_a_model_that_failed_is_asked_again_later(attempt: int, delay_ms: int) -
     assert outcomes(changes.parts) == [f"boom: it broke; again in {delay_ms // 1000} s"]
 
 
-def test_a_provider_that_asks_for_patience_gets_it() -> None:
+def test_a_provider_that_requests_patience_gets_it() -> None:
     """Its Retry-After."""
     [item] = changes_of(decide(turn_state(), ModelFailed(FAILURE, 90.0), NOW_MS)).items
     assert item.not_before_ms == NOW_MS + 90_000

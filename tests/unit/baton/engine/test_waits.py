@@ -77,9 +77,9 @@ def test_a_job_that_only_waits_for_a_time_says_until_when() -> None:
 
 def test_a_job_that_asks_a_person_says_about_what() -> None:
     """The tool that may not run yet, and how long they have to decide."""
-    asks = replace(free(ItemKind.WAIT), approval_of_call="job_1-2-0-a", not_before_ms=NOW_MS + 60_000)
+    requests = replace(free(ItemKind.WAIT), approval_of_call="job_1-2-0-a", not_before_ms=NOW_MS + 60_000)
     line = "a decision about tool read_file of turn 2, until 2027-01-15T08:01:00.000Z"
-    assert status_and_wait(JOB, [asks], WITHOUT, NOW_MS) == (JobStatus.WAITING, line)
+    assert status_and_wait(JOB, [requests], WITHOUT, NOW_MS) == (JobStatus.WAITING, line)
 
 
 def test_a_job_without_a_slot_waits_for_one() -> None:

@@ -38,7 +38,7 @@ async def test_work_within_the_limit_is_done(effect: Work) -> None:
 
 
 @pytest.mark.parametrize(("effect", "kind"), [(TURN, ModelFailed), (CALL, ToolFailed)])
-async def test_work_that_is_told_more_fails_for_good(effect: Work, kind: type[ModelFailed] | type[ToolFailed]) -> None:
+async def test_work_that_is_given_more_fails_for_good(effect: Work, kind: type[ModelFailed] | type[ToolFailed]) -> None:
     """It is not tried again: it would be told as much."""
     step_result = await PromptLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES + 1), CLAIM)
     assert isinstance(step_result, kind)
@@ -79,7 +79,7 @@ def large() -> Registry:
 
 @pytest.mark.parametrize("continuation", ["queue", "inline"])
 @pytest.mark.parametrize("agent", ["reads", "joins"])
-async def test_a_job_that_would_be_told_too_much_ends_with_the_reason(
+async def test_a_job_that_would_be_given_too_much_ends_with_the_reason(
     agent: str, continuation: Literal["queue", "inline"]
 ) -> None:
     """It is not tried again and again: whoever waits for it learns what to do, and somebody is alerted."""

@@ -41,33 +41,33 @@ async def test_a_call_ends_with_the_first_of_its_limits(
     """The function's, the agent's, or its share of the turn."""
     calls = calls_of(agent_with(timeout_seconds=timeout_seconds), "acme", work_limit_seconds, None)
     with pytest.raises(TimeoutError):
-        await calls.ask(Hanging(), REQUEST, share)
+        await calls.call(Hanging(), REQUEST, share)
 
 
 async def test_the_second_call_of_a_turn_has_what_the_first_left() -> None:
     """Nothing, here."""
     calls = calls_of(agent_with(), "acme", 0.01, None)
     with pytest.raises(TimeoutError):
-        await calls.ask(Hanging(), REQUEST)
+        await calls.call(Hanging(), REQUEST)
     with pytest.raises(TimeoutError):
-        await calls.ask(Hanging(), REQUEST)
+        await calls.call(Hanging(), REQUEST)
 
 
 async def test_an_agent_without_cache_asks_no_cache() -> None:
     """Not one request."""
     cache = FakeModelCache(FakeClock())
-    answer = await calls_of(agent_with(), "acme", 10, cache).ask(ScriptedModel(["done"]), REQUEST)
+    answer = await calls_of(agent_with(), "acme", 10, cache).call(ScriptedModel(["done"]), REQUEST)
     assert (answer, cache.requests) == (ModelAnswer("done"), [])
 
 
-async def test_an_agent_with_cache_asks_it_first_and_tells_it_post_commit() -> None:
+async def test_an_agent_with_cache_reads_it_first_and_fills_it_post_commit() -> None:
     """Two requests for a miss, one for a hit; a hit asks no model."""
     cache = FakeModelCache(FakeClock())
     model = ScriptedModel([ModelAnswer("done", (), 5, 5, 0.1)])
     calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
-    assert await calls.ask(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1)
+    assert await calls.call(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1)
     assert cache.requests == ["get", "put"]
-    assert await calls.ask(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1, cached=True)
+    assert await calls.call(model, REQUEST) == ModelAnswer("done", (), 5, 5, 0.1, cached=True)
     assert cache.requests == ["get", "put", "get"]
 
 
@@ -76,5 +76,5 @@ async def test_an_error_is_not_kept() -> None:
     cache = FakeModelCache(FakeClock())
     calls = calls_of(agent_with(cache_seconds=60), "acme", 10, cache)
     with pytest.raises(ValueError, match="no"):
-        await calls.ask(ScriptedModel([ValueError("no")]), REQUEST)
+        await calls.call(ScriptedModel([ValueError("no")]), REQUEST)
     assert cache.requests == ["get"]

@@ -12,7 +12,7 @@ from baton.executors.model_turn import ModelTurn, messages
 from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
 
 
-def test_the_model_is_told_results_and_errors_of_its_calls() -> None:
+def test_the_model_is_given_results_and_errors_of_its_calls() -> None:
     """A result that is stored, an error that is stored, and the error of a call that never ran."""
     history = History(
         (
@@ -40,7 +40,7 @@ def test_the_model_is_told_results_and_errors_of_its_calls() -> None:
     )
 
 
-class Asked:
+class Requested:
     """A model that keeps what it was asked."""
 
     name = "asked"
@@ -67,7 +67,7 @@ TURN = CallModel(Job("job_1", "s", "acme", "a", 0), 1, 1)
 
 async def test_the_model_is_asked_as_the_agent_says() -> None:
     """Settings, form of the answer, and the time that there is."""
-    model = Asked()
+    model = Requested()
     agent = Agent("a", model=model, model_settings={"seed": 7}, output_type=City, model_timeout_seconds=30)
     step_result = await ModelTurn(Registry([agent]), 120)(TURN, History(), CLAIM)
     assert isinstance(step_result, ModelAnswered)
@@ -77,7 +77,7 @@ async def test_the_model_is_asked_as_the_agent_says() -> None:
     assert model.request.time_limit_seconds == 30
 
 
-async def test_what_the_provider_wants_to_see_again_is_told() -> None:
+async def test_what_the_provider_wants_to_see_again_is_reported() -> None:
     """As it was kept."""
     entry = {"role": "model", "v": 1, "turn": 1, "text": "t", "calls": [], "provider": {"kind": "x"}}
     assert messages(History((entry,))) == (ModelMessage("t", (), {"kind": "x"}),)
@@ -85,7 +85,7 @@ async def test_what_the_provider_wants_to_see_again_is_told() -> None:
 
 async def test_a_transcript_of_newer_code_is_left_to_newer_code() -> None:
     """In the middle of a deploy; the turn is tried again."""
-    model = Asked()
+    model = Requested()
     turn = ModelTurn(Registry([Agent("a", model=model)]), 120)
     step_result = await turn(TURN, History(({"role": "user", "v": 99, "text": "?"},)), CLAIM)
     assert isinstance(step_result, ModelFailed)

@@ -47,7 +47,7 @@ async def test_nothing_is_stored_where_there_is_nothing_to_remember() -> None:
     assert (scene.session.entries, scene.index.entries) == ({}, {})
 
 
-async def test_an_index_that_is_away_is_a_fact() -> None:
+async def test_an_index_that_is_away_is_reported() -> None:
     """To be tried again later."""
     scene = Scene()
     scene.index.down = MemoryUnavailableError("no answer from the vector index")

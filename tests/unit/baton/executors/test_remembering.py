@@ -19,7 +19,7 @@ from tests.fakes import FakeSessionMemory
 from tests.unit.baton.memory.sample_entries import QUESTION, TASK, a_job, an_entry
 
 CLAIM = Claim("job_1", "k", "m", "o", 0, 0)
-ASKED = History(({**TASK, "role": "user", "v": 1},))
+REQUESTED = History(({**TASK, "role": "user", "v": 1},))
 
 
 class Listening:
@@ -29,12 +29,12 @@ class Listening:
     reads_history = True
 
     def __init__(self, *, fails: bool = False) -> None:
-        self.told: list[tuple[Message, ...]] = []
+        self.found: list[tuple[Message, ...]] = []
         self._fails = fails
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Keep it."""
-        self.told.append(request.messages)
+        self.found.append(request.messages)
         if self._fails:
             raise ModelError("busy", retryable=True)
         return ModelAnswer("done")
@@ -49,7 +49,7 @@ class Scene:
         turn = ModelTurn(registry, 5, None)
         self.executor = Recalling(turn, registry, MemoryKeeper(self.session, None))
 
-    async def turn(self, number: int = 1, history: History = ASKED, agent: str = "keeper") -> StepResult:
+    async def turn(self, number: int = 1, history: History = REQUESTED, agent: str = "keeper") -> StepResult:
         """Perform a turn of the job."""
         await self.remember()
         step_result = await self.executor(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
@@ -68,18 +68,18 @@ def roles(step_result: StepResult) -> list[str]:
     return [entry["role"] for entry in step_result.extra_usage.entries]
 
 
-async def test_the_first_turn_is_told_what_is_remembered_before_the_task() -> None:
+async def test_the_first_turn_is_given_what_is_remembered_before_the_task() -> None:
     """And it is recorded with the turn."""
     scene = Scene(memory=True)
     step_result = await scene.turn()
     assert roles(step_result) == ["memory"]
-    [(remembered, task)] = scene.model.told
+    [(remembered, task)] = scene.model.found
     assert isinstance(remembered, UserMessage)
     assert "the lamp is red" in remembered.text
     assert task == UserMessage(QUESTION)
 
 
-async def test_what_was_recorded_is_told_again_and_not_retrieved_again() -> None:
+async def test_what_was_recorded_is_sent_again_and_not_retrieved_again() -> None:
     """In every later turn, and in another attempt of the first."""
     scene = Scene(memory=True)
     step_result = await scene.turn()
@@ -87,9 +87,9 @@ async def test_what_was_recorded_is_told_again_and_not_retrieved_again() -> None
     recorded = json.loads(json.dumps(step_result.extra_usage.entries[0]))
     scene.session.down = StoreError("nobody may ask")
     for number in (1, 2):
-        history = History((*ASKED.transcript, recorded))
+        history = History((*REQUESTED.transcript, recorded))
         assert roles(await scene.turn(number, history)) == []
-    assert scene.model.told[1] == scene.model.told[2] == scene.model.told[0]
+    assert scene.model.found[1] == scene.model.found[2] == scene.model.found[0]
 
 
 async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
@@ -99,7 +99,7 @@ async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
     assert roles(step_result) == ["memory"]
 
 
-async def test_an_agent_without_memory_asks_nobody() -> None:
+async def test_an_agent_without_memory_sends_nothing() -> None:
     """Nor does a later turn, nor the job of an agent that this code does not know."""
     for memory, number, agent in ((False, 1, "keeper"), (True, 2, "keeper"), (True, 1, "unknown")):
         scene = Scene(memory=memory)
@@ -114,7 +114,7 @@ async def test_an_outage_of_memory_fails_nothing() -> None:
     step_result = await scene.turn()
     assert isinstance(step_result, ModelAnswered)
     assert step_result.extra_usage.entries[0]["warnings"] == ["session memory did not answer"]
-    assert scene.model.told == [(UserMessage(QUESTION),)]
+    assert scene.model.found == [(UserMessage(QUESTION),)]
 
 
 async def test_a_required_memory_that_is_away_is_waited_for() -> None:
@@ -125,11 +125,11 @@ async def test_a_required_memory_that_is_away_is_waited_for() -> None:
     assert isinstance(step_result, ModelFailed)
     assert (step_result.failure.type, step_result.failure.retryable) == ("memory_unavailable", True)
     assert "agent 'keeper' requires its memory" in step_result.failure.message
-    assert scene.model.told == []
+    assert scene.model.found == []
 
 
 @pytest.mark.parametrize("entries", [[], None])
-def test_an_entry_without_memories_tells_the_model_nothing(entries: list[object] | None) -> None:
+def test_an_entry_without_memories_reports_the_model_nothing(entries: list[object] | None) -> None:
     """Only the task is left."""
     empty = {"role": "memory", "v": 1, "warnings": [], **({} if entries is None else {"entries": entries})}
-    assert messages(History((*ASKED.transcript, empty))) == (UserMessage(QUESTION),)
+    assert messages(History((*REQUESTED.transcript, empty))) == (UserMessage(QUESTION),)

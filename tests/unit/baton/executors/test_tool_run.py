@@ -10,7 +10,7 @@ from baton.agents.registry import Registry
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import StepResult, ToolAsks, ToolFailed, ToolReturned
+from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned
 from baton.engine.waits import tool_digest
 from baton.executors.tool_run import ToolRun
 from baton.memory.keeper import MemoryKeeper
@@ -142,6 +142,6 @@ async def test_only_what_was_approved_runs(approved: str, runs: bool) -> None:
     """An approval is for one tool with exactly these arguments; whatever else is asked about again."""
     call = CallRecord("job_1-1-0-x", 1, 0, "delete", {"path": "a.txt"}, approved=approved)
     step_result = await run_call(delete, call)
-    assert isinstance(step_result, ToolReturned if runs else ToolAsks)
-    if isinstance(step_result, ToolAsks):
+    assert isinstance(step_result, ToolReturned if runs else ToolNeedsApproval)
+    if isinstance(step_result, ToolNeedsApproval):
         assert step_result.arguments == {"path": "a.txt"}

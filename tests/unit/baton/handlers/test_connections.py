@@ -93,7 +93,7 @@ def invoker() -> Iterator[Invoker]:
         yield made
 
 
-def asking_app(redis: RedisConnection, queue: QStashQueue) -> ASGIApp:
+def requesting_app(redis: RedisConnection, queue: QStashQueue) -> ASGIApp:
     """Asks store and queue twice at once, as parallel tool calls do; a path of `/close` closes both."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,8 +103,13 @@ def asking_app(redis: RedisConnection, queue: QStashQueue) -> ASGIApp:
             answers: list[object] = []
         else:
             message = Outgoing(body="{}", url="https://fn.example.com")
-            asked = [redis.execute("PING"), queue.publish([message]), redis.execute("PING"), queue.publish([message])]
-            answers = await asyncio.gather(*asked)
+            requested = [
+                redis.execute("PING"),
+                queue.publish([message]),
+                redis.execute("PING"),
+                queue.publish([message]),
+            ]
+            answers = await asyncio.gather(*requested)
         await JSONResponse(answers)(scope, receive, send)
 
     return app
@@ -118,7 +123,7 @@ def test_connections_survive_the_invocation_and_are_renewed_when_the_other_side_
     settings = Settings(
         redis_url=server.url, redis_token="t", qstash_url=server.url, qstash_token="t", http_transport=transport
     )
-    handler = lambda_handler(asking_app(RedisConnection(settings), QStashQueue(settings)))
+    handler = lambda_handler(requesting_app(RedisConnection(settings), QStashQueue(settings)))
     for invocation in range(6):
         if invocation == 3:
             server.hang_up()

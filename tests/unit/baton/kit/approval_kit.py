@@ -29,8 +29,8 @@ class Repeating(ScriptedModel):
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Follow the script, then repeat."""
-        told = [message for message in request.messages if isinstance(message, ToolMessage)]
-        return ModelAnswer(canonical_json(told[-1].content)) if told else await super().answer(request)
+        found = [message for message in request.messages if isinstance(message, ToolMessage)]
+        return ModelAnswer(canonical_json(found[-1].content)) if found else await super().answer(request)
 
 
 @dataclass
@@ -94,7 +94,7 @@ async def run_for_an_hour(api: Api) -> None:
     await api.stage.run(within_seconds=3_600)
 
 
-async def asked(api: Api, agent: str) -> tuple[str, dict[str, Any]]:
+async def requested(api: Api, agent: str) -> tuple[str, dict[str, Any]]:
     """A job that waits for a decision, and its first pending checkpoint."""
     job_id = (await api.submitted(jobType=agent))["id"]
     await run_for_an_hour(api)
@@ -103,7 +103,9 @@ async def asked(api: Api, agent: str) -> tuple[str, dict[str, Any]]:
 
 async def checkpoints(api: Api, job_id: str) -> list[dict[str, Any]]:
     """All checkpoints of a job."""
-    found: list[dict[str, Any]] = (await api.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
+    found: list[dict[str, Any]] = (await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()[
+        "checkpoints"
+    ]
     return found
 
 
@@ -114,4 +116,4 @@ async def pending(api: Api, job_id: str) -> list[dict[str, Any]]:
 
 async def decide(api: Api, checkpoint: dict[str, Any], method: str = "POST", **body: Any) -> Any:
     """Approve, or reject with `DELETE`; the answer."""
-    return await api.ask(method, f"/api/admin/agent-checkpoints/{checkpoint['id']}", ADMIN, json=body)
+    return await api.request(method, f"/api/admin/agent-checkpoints/{checkpoint['id']}", ADMIN, json=body)

@@ -24,12 +24,12 @@ class Flaky:
 
     def __init__(self) -> None:
         self.model_fails = self.tool_fails = 0
-        self.asked: list[ModelRequest] = []
+        self.requested: list[ModelRequest] = []
         self.runs: list[tuple[str, str, int]] = []
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """One call first, then the answer."""
-        self.asked.append(request)
+        self.requested.append(request)
         if request.turn > 1 and self.model_fails:
             self.model_fails -= 1
             raise ModelError("overloaded", retryable=False)
@@ -90,9 +90,9 @@ class FlakyStage:
     async def retry(self, *, from_start: bool = False) -> str:
         """Retry it, and run it; why not, if it is refused."""
         job = (await self.stage.snapshot()).job
-        told = await self.commands.retry(job, "client of acme", from_start=from_start)
+        found = await self.commands.retry(job, "client of acme", from_start=from_start)
         await self.stage.run()
-        return told.refused
+        return found.refused
 
     async def status(self) -> JobStatus:
         """How it stands."""

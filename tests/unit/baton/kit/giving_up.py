@@ -22,7 +22,7 @@ def encoded(text: bytes) -> str:
 
 def callback(source: bytes, source_id: str = "m1", **changes: Any) -> bytes:
     """A failure callback's body (qstash.md 11)."""
-    told = {
+    found = {
         "status": 500,
         "header": {},
         "body": encoded(b"it broke"),
@@ -38,7 +38,7 @@ def callback(source: bytes, source_id: str = "m1", **changes: Any) -> bytes:
         "dlqId": "dlq_1",
         **changes,
     }
-    return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
+    return json.dumps({name: value for name, value in found.items() if value is not None}).encode()
 
 
 def redelivery_of(stage: Stage) -> Redelivery:

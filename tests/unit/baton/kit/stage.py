@@ -13,7 +13,7 @@ from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.app import EVENT_SPECS
 from baton.container import Container, Ports
-from baton.engine.all_jobs.slots import Entry
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import Submitted
 from baton.engine.work_items import WorkItem
@@ -22,7 +22,7 @@ from baton.models.scripted import ScriptedModel
 from baton.queue.dispatch import Delivered, Outcome
 from baton.queue.ports import Verifier
 from baton.recovery.dead_letters import DeadCallbacks
-from baton.recovery.sweep import Sweep
+from baton.recovery.reconciler import Reconciler
 from baton.runtime.pipeline import Pipeline
 from baton.settings.settings import Settings
 from baton.storage.ports.access import RateLimit
@@ -175,10 +175,10 @@ class Stage:
         return self.ports.queue_records
 
     @property
-    def sweep(self) -> Sweep:
+    def sweep(self) -> Reconciler:
         """The sweep over the stage's ports; the failure callbacks of these come to its container's address."""
         dead = DeadCallbacks(self.records, self.container.settings.failure_callback_url)
-        return Sweep(self.store, self.admission, self.container.emitter, dead, self.clock)
+        return Reconciler(self.store, self.admission, self.container.emitter, dead, self.clock)
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
         """A new job."""
@@ -249,6 +249,6 @@ class Stage:
         """The job's tool calls."""
         return (await self.snapshot(job_id)).calls
 
-    def entry(self, job_id: str = "job_1") -> Entry:
+    def entry(self, job_id: str = "job_1") -> QueueEntry:
         """The job in the admission's slot table."""
         return self.admission.entries[job_id]

@@ -50,9 +50,9 @@ def test_long_texts_are_cut_and_say_so() -> None:
     """An entry has a limited size."""
     entry = exchange_of(a_job(result={"answer": "b" * 9000}), {"text": "a" * 9000})
     assert entry is not None
-    asked, answered = entry.text.split("\nAnswered: ")
-    assert (len(asked), len(answered)) == (len("Asked: ") + QUESTION_LIMIT_CHARS, ANSWER_LIMIT_CHARS)
-    assert asked.endswith("a [cut: 9000 characters]")
+    question, answered = entry.text.split("\nAnswered: ")
+    assert (len(question), len(answered)) == (len("Asked: ") + QUESTION_LIMIT_CHARS, ANSWER_LIMIT_CHARS)
+    assert question.endswith("a [cut: 9000 characters]")
     assert len(note_of(JOB, "call_1", "c" * 9000).text) == NOTE_LIMIT_CHARS
 
 

@@ -64,7 +64,7 @@ async def test_the_policy_says_how_much_and_how_far() -> None:
     assert ids(await kept.retrieve(Memory(recent=0), text="")) == []
 
 
-async def test_a_job_is_not_told_what_it_stored_itself() -> None:
+async def test_a_job_is_not_given_what_it_stored_itself() -> None:
     """As one that runs a second time would be."""
     kept = Kept()
     await kept.keeper.store("acme", an_entry("job_1", LAMP))
@@ -82,7 +82,7 @@ async def test_without_an_index_sessions_alone_are_remembered() -> None:
     assert await kept.keeper.forget("acme", "session_1", SUBMITTED_MS) == Forgotten(1, 0)
 
 
-async def test_whatever_does_not_answer_is_told_and_the_rest_is_used() -> None:
+async def test_whatever_does_not_answer_is_reported_and_the_rest_is_used() -> None:
     """Either memory, or both; never with the inner reason, which is logged."""
     kept = Kept()
     await kept.keeper.store("acme", an_entry("a", LAMP))

@@ -24,8 +24,8 @@ class Parrot:
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Repeat it."""
-        told = [message.text for message in request.messages if isinstance(message, UserMessage)]
-        return ModelAnswer(" | ".join(told[:-1]) or "The lamp is red.")
+        found = [message.text for message in request.messages if isinstance(message, UserMessage)]
+        return ModelAnswer(" | ".join(found[:-1]) or "The lamp is red.")
 
 
 NOTES = ScriptedModel([[Call("remember", {"text": "the door is green"})], [Call("recall", {"query": "door"})], "ok"])

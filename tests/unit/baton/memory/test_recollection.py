@@ -27,7 +27,7 @@ def test_everything_of_an_entry_is_recorded() -> None:
     assert "score" not in recorded["entries"][1]
 
 
-def test_the_model_is_told_when_and_where() -> None:
+def test_the_model_is_informed_when_and_where() -> None:
     """As information, never as instructions."""
     recorded = Recollection("session_1", (Recalled(OTHER, 0.75), Recalled(MINE))).recorded()
     head, *lines = as_prompt(recorded).splitlines()
@@ -39,6 +39,6 @@ def test_the_model_is_told_when_and_where() -> None:
     ]
 
 
-def test_the_model_is_told_nothing_where_nothing_was_found() -> None:
+def test_the_model_is_given_nothing_where_nothing_was_found() -> None:
     """Also where something did not answer."""
     assert as_prompt(Recollection("session_1", warnings=("x",)).recorded()) == ""

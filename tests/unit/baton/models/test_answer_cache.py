@@ -111,7 +111,7 @@ async def test_how_long_somebody_waits_is_no_part_of_the_question(cache: FakeMod
 
 
 @pytest.mark.parametrize("other", [{"tenant": "other"}, {"agent": "other"}])
-async def test_nobody_is_told_what_others_asked(cache: FakeModelCache, other: dict[str, str]) -> None:
+async def test_nobody_is_given_what_others_asked(cache: FakeModelCache, other: dict[str, str]) -> None:
     """Neither another tenant nor another agent."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
     assert await kept_in(cache, **other).find(MODEL, request_of()) is None

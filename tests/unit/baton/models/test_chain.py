@@ -22,11 +22,11 @@ class Stub:
     outcome: str | Exception = "answer"
     reads_history: bool = False
     hangs: bool = False
-    asked: list[ModelRequest] = field(default_factory=list)
+    requested: list[ModelRequest] = field(default_factory=list)
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Do what this one does."""
-        self.asked.append(request)
+        self.requested.append(request)
         if self.hangs:
             await asyncio.Event().wait()
         if isinstance(self.outcome, Exception):
@@ -50,7 +50,7 @@ async def test_the_first_one_answers_and_the_others_are_not_asked() -> None:
     """Whoever comes first is the one that was wanted."""
     first, second = Stub("a", "from a"), Stub("b", "from b")
     assert (await ModelChain([first, second]).answer(REQUEST)).text == "from a"
-    assert second.asked == []
+    assert second.requested == []
 
 
 @pytest.mark.parametrize("failure", [passing("429"), ValueError("bug"), TimeoutError()])
@@ -58,14 +58,14 @@ async def test_the_next_one_answers_where_the_one_before_cannot_right_now(failur
     """In the same turn, with the same question."""
     first, second = Stub("a", failure), Stub("b", "from b")
     assert (await ModelChain([first, second]).answer(REQUEST)).text == "from b"
-    assert first.asked == second.asked == [REQUEST]
+    assert first.requested == second.requested == [REQUEST]
 
 
 async def test_what_is_refused_for_good_is_not_asked_elsewhere() -> None:
     """It is a mistake to correct."""
     second = Stub("b")
     error = await failure_of([Stub("a", ModelError("no such model", retryable=False)), second])
-    assert (error.message, error.retryable, second.asked) == ("no such model", False, [])
+    assert (error.message, error.retryable, second.requested) == ("no such model", False, [])
 
 
 async def test_when_all_fail_all_are_named_and_the_soonest_time_counts() -> None:
@@ -88,7 +88,7 @@ async def test_one_that_hangs_leaves_the_others_their_share_of_the_time() -> Non
     first, second = Stub("a", hangs=True), Stub("b", "from b")
     request = ModelRequest("i", (), (), 1, time_limit_seconds=1.0)
     assert (await ModelChain([first, second]).answer(request)).text == "from b"
-    shares = [asked.time_limit_seconds or 0 for asked in (*first.asked, *second.asked)]
+    shares = [requested.time_limit_seconds or 0 for requested in (*first.requested, *second.requested)]
     assert 0 < shares[0] <= 0.5
     assert 0 < shares[1] <= 0.5
 
@@ -101,7 +101,7 @@ async def test_cancelling_the_turn_cancels_the_model() -> None:
     turn.cancel()
     with pytest.raises(asyncio.CancelledError):
         await turn
-    assert second.asked == []
+    assert second.requested == []
 
 
 def test_a_chain_is_a_model_with_the_names_of_its_members() -> None:
@@ -112,7 +112,7 @@ def test_a_chain_is_a_model_with_the_names_of_its_members() -> None:
     assert not ModelChain([Stub("a")]).reads_history
 
 
-async def test_what_a_model_said_before_it_failed_is_withdrawn() -> None:
+async def test_what_a_model_streamed_before_it_failed_is_withdrawn() -> None:
     """Then the next one says its own."""
 
     class Breaking:
@@ -120,7 +120,7 @@ async def test_what_a_model_said_before_it_failed_is_withdrawn() -> None:
 
         async def answer(self, request: ModelRequest) -> ModelAnswer:
             assert request.listener is not None
-            await request.listener.said("The ans")
+            await request.listener.write("The ans")
             raise passing("connection lost")
 
     listener = FakeListener()

@@ -32,7 +32,7 @@ def test_usual_settings_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "shown"),
     [
         ("temprature", 1, "which no provider knows"),
         ("timeout", 5, r"use Agent\(model_timeout_seconds=...\)"),
@@ -48,13 +48,13 @@ def test_usual_settings_pass() -> None:
         ("extra_body", {"a": float("inf")}, "it must be JSON"),
     ],
 )
-def test_what_cannot_be_meant_is_a_fault(name: str, value: Any, said: str) -> None:
+def test_what_cannot_be_meant_is_a_fault(name: str, value: Any, shown: str) -> None:
     """The fault names the setting, and the way out."""
     (fault,) = setting_faults({name: value})
     assert name in fault
-    assert re.search(said, fault)
+    assert re.search(shown, fault)
 
 
-def test_all_faults_are_told() -> None:
+def test_all_faults_are_reported() -> None:
     """So that they are corrected in one go."""
     assert len(list(setting_faults({"x": 1, "y": 2, "top_k": 0}))) == 3

@@ -88,10 +88,10 @@ def test_it_is_a_model_that_needs_no_history() -> None:
     assert ScriptedModel.reads_history is False
 
 
-@pytest.mark.parametrize(("pause_seconds", "heard"), [(0.001, ["It ", "is ", "42."]), (0.0, [])])
-async def test_a_paced_script_is_said_word_by_word(pause_seconds: float, heard: list[str]) -> None:
+@pytest.mark.parametrize(("pause_seconds", "received"), [(0.001, ["It ", "is ", "42."]), (0.0, [])])
+async def test_a_paced_script_is_streamed_word_by_word(pause_seconds: float, received: list[str]) -> None:
     """One without a pause is there at once, so there is nothing to say before."""
     listener = FakeListener()
     model = ScriptedModel(["It is 42."], pause_seconds=pause_seconds)
     answer = await model.answer(ModelRequest("", (), (), 1, listener=listener))
-    assert (answer.text, listener.heard) == ("It is 42.", heard)
+    assert (answer.text, listener.received) == ("It is 42.", received)

@@ -45,7 +45,7 @@ async def test_an_alert_is_one_message_with_fields_for_programs(respx_mock: resp
     }
 
 
-async def test_what_was_told_is_not_told_again(respx_mock: respx.MockRouter) -> None:
+async def test_what_was_sent_is_not_sent_again(respx_mock: respx.MockRouter) -> None:
     """The store remembers it for a day, under one name for each kind, job and reason."""
     stored = remembers(respx_mock, "OK", None, "OK")
     hook = respx_mock.post(HOOK).respond(200)

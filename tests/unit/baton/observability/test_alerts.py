@@ -9,7 +9,7 @@ from tests.unit.baton.kit.giving_up import SECRET, callback, encoded, give_up
 from tests.unit.baton.kit.stage import BASE, Stage
 
 
-async def test_a_person_is_told_once_of_an_event_that_is_not_delivered_and_of_the_job_that_fails() -> None:
+async def test_one_alert_for_an_event_that_is_not_delivered_and_one_for_the_job_that_fails() -> None:
     """Without secrets, with a link; a work item that fails again is not told of again."""
     stage = Stage()
     event = await stage.submit()
@@ -23,7 +23,7 @@ async def test_a_person_is_told_once_of_an_event_that_is_not_delivered_and_of_th
     assert SECRET not in last.text
 
 
-async def test_a_fact_that_is_dropped_is_told() -> None:
+async def test_a_command_that_is_dropped_is_reported() -> None:
     """Nobody knows its job, after a quarter of an hour."""
     stage, other = Stage(), Stage()
     await other.submit()
@@ -41,9 +41,9 @@ async def test_a_callback_of_the_queue_reaches_a_person_and_is_counted() -> None
     headers = {"upstash-signature": "x", "upstash-retried": "0"}
     async with api_of(stage) as api:
         for number in range(UNDELIVERED_BUDGET + 1):
-            told = callback(encode_event(event).encode())
+            found = callback(encode_event(event).encode())
             answer = await api.http.post(
-                "/workers/delivery-failed", content=told, headers={**headers, "upstash-message-id": f"cb{number}"}
+                "/workers/delivery-failed", content=found, headers={**headers, "upstash-message-id": f"cb{number}"}
             )
             assert answer.status_code == 200, answer.text
     assert [(notice.kind, notice.job_id) for notice in stage.alerts.sent] == [

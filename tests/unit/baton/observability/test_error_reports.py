@@ -83,7 +83,7 @@ def test_an_alert_is_reported_and_a_warning_is_not(sent: list[dict[str, Any]]) -
     assert [report["logentry"]["formatted"] for report in sent] == ["ALERT job job_1 failed"]
 
 
-def test_nothing_is_reported_where_nobody_asks_for_it(sent: list[dict[str, Any]]) -> None:
+def test_nothing_is_reported_where_nobody_requests_it(sent: list[dict[str, Any]]) -> None:
     """Without SENTRY_DSN nothing is set up."""
     sentry_sdk.init(dsn=None, default_integrations=False)
     report_errors(Settings(), KnownSecrets(()), Kept)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from baton.engine.commit.answers import Claim, ClaimResult
-from baton.observability.logs import JsonLines, TextLines, guard_logs, speak_of, write_logs
+from baton.observability.logs import JsonLines, TextLines, guard_logs, name_in_logs, write_logs
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.schema import Event, encode_event
@@ -85,8 +85,8 @@ async def test_a_delivery_that_fails_says_so_and_its_traceback_is_about_it(logge
     event = await stage.submit("answers")
     stream = written(logger)
     assert (await delivered(stage, event)).status_code == 500
-    told, error = lines(stream)
-    assert (told["outcome"], told["jobId"]) == ("error: RuntimeError", "job_1")
+    found, error = lines(stream)
+    assert (found["outcome"], found["jobId"]) == ("error: RuntimeError", "job_1")
     assert (error["level"], error["jobId"], error["logger"]) == ("ERROR", "job_1", "baton.edge")
     assert error["error"].endswith("RuntimeError: a surprise\nfor job_1")
 
@@ -109,7 +109,7 @@ def test_known_secrets_are_in_no_line(logger: logging.Logger) -> None:
 async def test_as_text_a_line_says_what_it_is_about(logger: logging.Logger) -> None:
     """For people; `baton dev` writes so."""
     stream = written(logger, "text")
-    speak_of("msg_1")
+    name_in_logs("msg_1")
     logging.getLogger("baton.sweep").warning("it looks", extra={"fields": {"handedOn": 2}})
     assert stream.getvalue().endswith(" WARNING baton.sweep: it looks [messageId=msg_1 handedOn=2]\n")
 

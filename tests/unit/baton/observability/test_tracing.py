@@ -154,7 +154,7 @@ async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it
     """The caller says so by the header `traceparent`."""
     async with tracing() as traced:
         body = {"jobType": "asks", "taskDescription": "x"}
-        await traced.api.ask("POST", "/api/agent-jobs", json=body, headers={"traceparent": CALLER})
+        await traced.api.request("POST", "/api/agent-jobs", json=body, headers={"traceparent": CALLER})
         await traced.run()
         trace_ids = {format(span.context.trace_id, "032x") for span in traced.spans() if span.context}
         assert trace_ids == {"0af7651916cd43dd8448eb211c80319c"}
@@ -165,7 +165,7 @@ async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it
         assert format(submit.parent.span_id, "016x") == "b7ad6b7169203331"
 
 
-async def test_a_model_call_tells_its_model_and_tokens() -> None:
+async def test_a_model_call_reports_its_model_and_tokens() -> None:
     """By the names that OpenTelemetry gives them; and each span what it belongs to."""
     async with tracing() as traced:
         job = await traced.api.submitted(jobType="answers")
@@ -210,9 +210,9 @@ async def test_where_nobody_traces_events_say_nothing_of_it() -> None:
     """And a caller's header changes nothing."""
     async with api_of(Stage(settings=with_keys(), registry=registry())) as api:
         body = {"jobType": "answers", "taskDescription": "x"}
-        await api.ask("POST", "/api/agent-jobs", json=body, headers={"traceparent": CALLER})
-        said = [message.body.replace('"traceparent":""', "") for message in api.stage.outgoing()]
-        assert not any("traceparent" in text for text in said)
+        await api.request("POST", "/api/agent-jobs", json=body, headers={"traceparent": CALLER})
+        shown = [message.body.replace('"traceparent":""', "") for message in api.stage.outgoing()]
+        assert not any("traceparent" in text for text in shown)
         event = api.stage.events()[-1]
         assert with_trace(event) is event
 

@@ -44,7 +44,7 @@ def test_a_plan_that_holds_together_has_no_faults() -> None:
     assert faults(step("b", "a", number=result_of("a")), step("a"), step("c", "a", "b")) == []
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     """One line each, with the way out."""
     found = faults(
         step("a", "nowhere"),

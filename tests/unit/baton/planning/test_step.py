@@ -42,7 +42,7 @@ def test_a_wrong_field_is_refused_with_its_value(fields: dict[str, Any], message
         Step(**{"name": "a", "tool": use, **fields})
 
 
-def test_the_registry_tells_all_faults_of_a_plan_at_once() -> None:
+def test_the_registry_reports_all_faults_of_a_plan_at_once() -> None:
     """Each with agent and step."""
     plan = [
         Step("a", "nothing"),

@@ -44,7 +44,7 @@ def agent_with(*tools: Callable[..., Any]) -> Agent[Any, Any]:
 
 
 @pytest.mark.parametrize(
-    ("after", "told", "output"),
+    ("after", "found", "output"),
     [
         ([add, multiply], [3, 6], "with ['add', 'multiply']"),
         ([multiply], ["Unknown tool name: 'add'", 6], "with ['multiply']"),
@@ -53,7 +53,7 @@ def agent_with(*tools: Callable[..., Any]) -> Agent[Any, Any]:
     ],
     ids=["added", "exchanged", "removed", "changed"],
 )
-async def test_a_run_goes_on_with_other_tools(after: list[Any], told: list[Any], output: str) -> None:
+async def test_a_run_goes_on_with_other_tools(after: list[Any], found: list[Any], output: str) -> None:
     """A call of a tool that is gone, or that has other arguments by now, is told to the model."""
     stage = PlayedStage(registry=Registry([durable(agent_with(add))]))
     await stage.submit("a")
@@ -70,6 +70,6 @@ async def test_a_run_goes_on_with_other_tools(after: list[Any], told: list[Any],
     assert snapshot.job.result["output"] == output
     messages = (await state_of(stage.store, snapshot)).messages
     returned = [part.content for one in messages for part in one.parts if part.part_kind == "tool-return"]
-    assert len(returned) == len(told)
-    for expected, content in zip(told, returned, strict=True):
+    assert len(returned) == len(found)
+    for expected, content in zip(found, returned, strict=True):
         assert expected in str(content) if isinstance(expected, str) else expected == content

@@ -114,7 +114,7 @@ async def test_a_deferred_call_is_an_operation(body: dict[str, Any], content: An
         await run_for_an_hour(api)
         [waiting] = await stage.calls(job_id)
         path = f"/api/operations/{waiting.operation_id}/complete"
-        assert (await api.ask("POST", path, "", json=body, headers={"x-api-key": "operations"})).status_code == 200
+        assert (await api.request("POST", path, "", json=body, headers={"x-api-key": "operations"})).status_code == 200
         await stage.run()
     snapshot = await stage.snapshot(job_id)
     assert snapshot.job.status is JobStatus.COMPLETED
@@ -133,9 +133,9 @@ async def parts_of(stage: PlayedStage) -> list[dict[str, Any]]:
     return [json.loads(part) for part in (await stage.reader.parts("job_1", 0)).parts]
 
 
-async def test_text_is_streamed_while_the_model_says_it() -> None:
+async def test_text_is_streamed_while_the_model_streams_it() -> None:
     """Word by word, before the turn is over; calls that are streamed are made."""
-    heard: list[int] = []
+    received: list[int] = []
     stage: PlayedStage
 
     async def stream(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str | dict[int, DeltaToolCall]]:
@@ -146,7 +146,7 @@ async def test_text_is_streamed_while_the_model_says_it() -> None:
         for word in ("It ", "is ", "3."):
             yield word
             await asyncio.sleep(0)
-            heard.append(len([part for part in await parts_of(stage) if part["type"] == "text-delta"]))
+            received.append(len([part for part in await parts_of(stage) if part["type"] == "text-delta"]))
 
     agent = Agent(FunctionModel(stream_function=stream), name="says")
     agent.tool_plain(add)
@@ -155,7 +155,7 @@ async def test_text_is_streamed_while_the_model_says_it() -> None:
     await stage.submit("says")
     await stage.run()
     assert [part["delta"] for part in await parts_of(stage) if part["type"] == "text-delta"] == ["It ", "is ", "3."]
-    assert heard[-1] >= 2
+    assert received[-1] >= 2
     assert (await stage.snapshot()).job.result == {"answer": "It is 3.", "output": "It is 3."}
 
 
@@ -259,10 +259,10 @@ async def test_a_file_is_shown_without_its_bytes() -> None:
         job_id = (await api.submitted(jobType="draws"))["id"]
         await stage.run()
         [shown] = (await api.read(job_id))["toolCalls"]
-        told = (await api.ask("GET", f"/api/agent-jobs/{job_id}/model-messages")).json()["messages"]
+        found = (await api.request("GET", f"/api/agent-jobs/{job_id}/model-messages")).json()["messages"]
     assert (shown["result"][0], shown["result"][1]["media_type"]) == ("a dot", "image/png")
     assert "data" not in shown["result"][1]
-    assert len(told[2]["parts"][0]["content"][1]["data"]) == 4000
+    assert len(found[2]["parts"][0]["content"][1]["data"]) == 4000
 
 
 async def test_parallel_calls_run_at_the_same_time() -> None:

@@ -13,7 +13,7 @@ from tests.unit.baton.pydantic_ai.played import call, played, scripted, state_of
 
 async def test_a_prompt_and_dependencies_are_made_of_the_job() -> None:
     """For each piece, and never stored."""
-    asked: list[str] = []
+    requested: list[str] = []
     agent = Agent(scripted([call("who")], "done"), name="a", deps_type=dict)
 
     @agent.tool
@@ -25,12 +25,12 @@ async def test_a_prompt_and_dependencies_are_made_of_the_job() -> None:
             return "Ann"
 
     async def deps(job: Any) -> Any:
-        asked.append(job.job_id)
+        requested.append(job.job_id)
         return {"secret": Secret()}
 
     store = FakeStore()
     snapshot = await played(durable(agent, deps=deps, prompt=lambda job: ["Please:", job.task]), store)
-    assert asked == ["job_1"] * 3
+    assert requested == ["job_1"] * 3
     assert (await state_of(store, snapshot)).messages[0].parts[0].content == ["Please:", "do it"]  # type: ignore[union-attr]
 
 

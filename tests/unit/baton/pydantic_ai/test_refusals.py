@@ -49,7 +49,7 @@ def test_what_has_state_of_a_run_is_refused_by_name(make: Any, named: str, way_o
     assert way_out in str(refused.value)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     """A line each."""
     agent = Agent(name="a", capabilities=[Counting()])
     with pytest.raises(ValueError, match=r"(?s)no model.*Counting"):

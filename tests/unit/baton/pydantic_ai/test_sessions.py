@@ -40,7 +40,7 @@ def thinking() -> Agent[Any, Any]:
 
 async def messages(api: Api, job_id: str) -> list[ModelMessage]:
     """A job's messages, as the API gives them."""
-    answer = await api.ask("GET", f"/api/agent-jobs/{job_id}/model-messages")
+    answer = await api.request("GET", f"/api/agent-jobs/{job_id}/model-messages")
     assert answer.status_code == 200, answer.text
     return ModelMessagesTypeAdapter.validate_python(answer.json()["messages"])
 
@@ -65,10 +65,10 @@ async def test_a_later_job_is_told_tool_calls_and_thoughts() -> None:
 async def test_messages_that_do_not_fit_are_told_as_texts(monkeypatch: Any) -> None:
     """With the system prompt, which was in the first message."""
     monkeypatch.setattr("baton.executors.remembering.WHOLE_BYTES", 500)
-    told: list[list[str]] = []
+    found: list[list[str]] = []
 
     def greet(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-        told.append([part.part_kind for message in messages for part in message.parts])
+        found.append([part.part_kind for message in messages for part in message.parts])
         return ModelResponse([TextPart("hello")])
 
     agent = Agent(FunctionModel(greet), name="greets", system_prompt="Be kind.")
@@ -79,7 +79,7 @@ async def test_messages_that_do_not_fit_are_told_as_texts(monkeypatch: Any) -> N
         session = next(one for one in await stage.reader.transcript(job) if one["role"] == "session")
         assert session["exchanges"][0]["answered"] == "hello"
         assert "messages" not in session["exchanges"][0]
-    assert told == [["system-prompt", "user-prompt"], ["system-prompt", "user-prompt", "text", "user-prompt"]]
+    assert found == [["system-prompt", "user-prompt"], ["system-prompt", "user-prompt", "text", "user-prompt"]]
 
 
 async def test_messages_are_for_those_who_may_see_the_job() -> None:
@@ -92,9 +92,9 @@ async def test_messages_are_for_those_who_may_see_the_job() -> None:
         job_id, other = [(await api.submitted(jobType=name))["id"] for name in ("greets", "own")]
         path = f"/api/agent-jobs/{job_id}/model-messages"
         await stage.run()
-        assert_problem(await api.ask("GET", path, OTHER), 403)
-        assert_problem(await api.ask("GET", path, ""), 401)
-        assert_problem(await api.ask("GET", f"/api/agent-jobs/{other}/model-messages"), 404)
+        assert_problem(await api.request("GET", path, OTHER), 403)
+        assert_problem(await api.request("GET", path, ""), 401)
+        assert_problem(await api.request("GET", f"/api/agent-jobs/{other}/model-messages"), 404)
 
 
 async def test_a_simulated_run_has_the_messages() -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from baton.engine.transitions import JobStatus
 from baton.recovery.dead_letters import REFUSED_STATUS
+from baton.recovery.reconciler import Page
 from baton.recovery.redelivery import read_callback
-from baton.recovery.sweep import Page
 from baton_events.errors import QueueUnreachableError
 from baton_events.messages import Outgoing
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, encode_event
@@ -48,7 +48,7 @@ async def test_a_job_that_only_a_dead_callback_knows_of_ends(caplog: pytest.LogC
     assert "1 failure callback(s) had used up their retries" in caplog.text
 
 
-async def test_a_queue_that_does_not_answer_is_asked_when_the_sweep_comes_again() -> None:
+async def test_a_queue_that_does_not_answer_is_tried_when_the_sweep_comes_again() -> None:
     """Its message fails once all else is done, so that nobody waits another hour; of several pages only the last."""
     stage = Stage()
     mine = await dead(stage)

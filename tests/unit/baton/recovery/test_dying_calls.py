@@ -101,7 +101,7 @@ async def play(stage: Stage, deaths: Deaths, agent: str, most: int = 100) -> Non
 
 @pytest.mark.parametrize("continuation", ["inline", "queue"])
 @pytest.mark.parametrize("retries", [0, 2])
-async def test_a_call_that_kills_its_process_each_time_fails_and_the_model_is_told(
+async def test_a_call_that_kills_its_process_each_time_fails_and_the_model_is_informed(
     continuation: Literal["inline", "queue"], retries: int
 ) -> None:
     """One start more than it may have attempts: the first death may have been another one's fault."""

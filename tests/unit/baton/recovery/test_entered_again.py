@@ -10,8 +10,8 @@ from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 def backups(stage: Stage) -> list[Event]:
     """All messages that tell of the job's submission."""
-    told = [event for event in stage.events() if isinstance(event, AgentLoopInit) and event.job_id == "job_2"]
-    return [event for event in told if isinstance(event.payload.command, Submission)]
+    found = [event for event in stage.events() if isinstance(event, AgentLoopInit) and event.job_id == "job_2"]
+    return [event for event in found if isinstance(event.payload.command, Submission)]
 
 
 async def in_line() -> Stage:

@@ -35,14 +35,14 @@ async def test_a_job_of_which_the_admission_forgot_everything_is_listed_again_wi
 @pytest.mark.parametrize("left", [False, True])
 async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_again_with_its_end(*, left: bool) -> None:
     """Whether it still knows the end of the first run or that has left the slot table."""
-    told = FlakyStage()
-    told.flaky.model_fails = 1
-    await told.ended("flaky")
-    stage, job = told.stage, (await told.stage.snapshot()).job
+    flaky_stage = FlakyStage()
+    flaky_stage.flaky.model_fails = 1
+    await flaky_stage.ended("flaky")
+    stage, job = flaky_stage.stage, (await flaky_stage.stage.snapshot()).job
     if left:
         stage.admission.entries = {}
     before = stage.admission.kept()
-    await told.commands.retry(job, "one", from_start=False)
+    await flaky_stage.commands.retry(job, "one", from_start=False)
     await stage.run(within_seconds=20)
     assert await found(stage, Query(statuses=frozenset({"completed"}))) == [job.id]
     stage.admission.go_back(before)
@@ -51,56 +51,56 @@ async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_aga
     assert stage.entry().want == "gone"
 
 
-async def test_a_retry_that_only_its_backup_made_is_told_once_more() -> None:
+async def test_a_retry_that_only_its_backup_made_is_reported_once_more() -> None:
     """A failover may forget what the backup message did, as it may what a call did."""
-    told = FlakyStage()
-    told.flaky.model_fails = 1
-    await told.ended("flaky")
-    job = (await told.stage.snapshot()).job
-    before = told.stage.admission.kept()
+    flaky_stage = FlakyStage()
+    flaky_stage.flaky.model_fails = 1
+    await flaky_stage.ended("flaky")
+    job = (await flaky_stage.stage.snapshot()).job
+    before = flaky_stage.stage.admission.kept()
 
-    async def dying(*_asked: Any) -> Any:
+    async def dying(*_requested: Any) -> Any:
         raise StoreError("nobody hears it")
 
-    record, told.stage.store.record = told.stage.store.record, dying  # type: ignore[method-assign, assignment]
+    record, flaky_stage.stage.store.record = flaky_stage.stage.store.record, dying  # type: ignore[method-assign, assignment]
     with pytest.raises(StoreError, match="nobody hears it"):
-        await told.commands.retry(job, "one", from_start=False)
-    told.stage.store.record = record  # type: ignore[method-assign]
-    await told.stage.run(within_seconds=80)
-    assert (await told.stage.snapshot()).job.status is JobStatus.COMPLETED
-    told.stage.admission.go_back(before)
-    await told.stage.run()
-    assert await found(told.stage, Query(statuses=frozenset({"completed"}))) == [job.id]
+        await flaky_stage.commands.retry(job, "one", from_start=False)
+    flaky_stage.stage.store.record = record  # type: ignore[method-assign]
+    await flaky_stage.stage.run(within_seconds=80)
+    assert (await flaky_stage.stage.snapshot()).job.status is JobStatus.COMPLETED
+    flaky_stage.stage.admission.go_back(before)
+    await flaky_stage.stage.run()
+    assert await found(flaky_stage.stage, Query(statuses=frozenset({"completed"}))) == [job.id]
 
 
-async def test_the_backup_of_a_job_that_the_admission_knows_says_nothing_to_it() -> None:
+async def test_the_backup_of_a_job_that_the_admission_knows_sends_it_nothing() -> None:
     """An ended one costs no word more."""
     stage = Stage()
     await stage.submit("answers", "job_1")
     await stage.run(within_seconds=20)
-    said_ms = stage.entry().since_ms
+    requested_ms = stage.entry().since_ms
     await stage.run()
-    assert stage.entry().since_ms == said_ms
+    assert stage.entry().since_ms == requested_ms
 
 
 async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run() -> None:
     """It saw an ended job without an entry; until it says so, somebody has retried the job."""
-    told = FlakyStage()
-    await told.stage.submit("waits")
-    await told.commands.cancel((await told.stage.snapshot()).job, "one")
-    await told.stage.run(within_seconds=20)
-    ended = (await told.stage.snapshot()).job
-    told.stage.admission.go_back(Kept())
-    look = told.stage.store.reconcile
+    flaky_stage = FlakyStage()
+    await flaky_stage.stage.submit("waits")
+    await flaky_stage.commands.cancel((await flaky_stage.stage.snapshot()).job, "one")
+    await flaky_stage.stage.run(within_seconds=20)
+    ended = (await flaky_stage.stage.snapshot()).job
+    flaky_stage.stage.admission.go_back(Kept())
+    check = flaky_stage.stage.store.reconcile
 
-    async def slowly(*asked: Any, **named: Any) -> Reconciled:
-        looked = await look(*asked, **named)
-        told.stage.clock.ms += 1_000
-        await told.commands.retry(ended, "one", from_start=False)
-        await told.stage.deliver(told.stage.events()[-1], "wish")
-        told.stage.clock.ms += 1_000
-        return looked
+    async def slowly(*requested: Any, **named: Any) -> Reconciled:
+        reconciled = await check(*requested, **named)
+        flaky_stage.stage.clock.ms += 1_000
+        await flaky_stage.commands.retry(ended, "one", from_start=False)
+        await flaky_stage.stage.deliver(flaky_stage.stage.events()[-1], "wish")
+        flaky_stage.stage.clock.ms += 1_000
+        return reconciled
 
-    told.stage.store.reconcile = slowly  # type: ignore[method-assign]  # a process that stands still
-    await told.stage.deliver(told.backup(Submission), "late")
-    assert (told.stage.entry().want, told.stage.entry().slot) == ("slot", True)
+    flaky_stage.stage.store.reconcile = slowly  # type: ignore[method-assign]  # a process that stands still
+    await flaky_stage.stage.deliver(flaky_stage.backup(Submission), "late")
+    assert (flaky_stage.stage.entry().want, flaky_stage.stage.entry().slot) == ("slot", True)

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 
 from baton.recovery.maintenance import read_away_ms
-from baton.recovery.outage import LOOKS_EVERY_MS, StoreAway, SweepRequests
+from baton.recovery.outage import CHECKS_EVERY_MS, ReconcileRequests, StoreAway
 from baton_events.emitter import Emitter
 from baton_events.errors import QueueUnreachableError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
@@ -22,11 +22,11 @@ class Away(FakeAdmission):
 
     is_away = True
 
-    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+    async def may_request_reconcile(self, now_ms: int) -> bool:
         """Fail while it is away."""
         if self.is_away:
             raise StoreError("away")
-        return await super().may_ask_for_sweep(now_ms)
+        return await super().may_request_reconcile(now_ms)
 
 
 class Scene:
@@ -39,7 +39,7 @@ class Scene:
     def process(self) -> StoreAway:
         """A process that has just begun."""
         emitter = Emitter(SETTINGS, self.queue)
-        requests = SweepRequests(self.admission, emitter, self.clock)
+        requests = ReconcileRequests(self.admission, emitter, self.clock)
         self.away = StoreAway(self.admission, emitter, self.clock, requests)
         return self.away
 
@@ -50,15 +50,15 @@ class Scene:
                 if error is not None:
                     raise error
 
-    def looks(self) -> list[int]:
+    def checks(self) -> list[int]:
         """When somebody is to look whether the store is back."""
         found = (read_away_ms(message.body.encode()) for _, message in self.queue.published)
         return [at_ms for at_ms in found if at_ms]
 
     def sweeps(self) -> int:
         """How many sweeps of everything were asked for, as the queue counts them."""
-        asked = [m for _, m in self.queue.published if m.body == "" and m.url.endswith(SWEEP_ENDPOINT)]
-        return len({message.deduplication_id or str(number) for number, message in enumerate(asked)})
+        requested = [m for _, m in self.queue.published if m.body == "" and m.url.endswith(SWEEP_ENDPOINT)]
+        return len({message.deduplication_id or str(number) for number, message in enumerate(requested)})
 
 
 async def test_a_message_that_fails_once_begins_nothing() -> None:
@@ -77,8 +77,8 @@ async def test_one_look_a_minute_follows_from_any_number_of_failures() -> None:
         await scene.handled(StoreError("away"))
     scene.process()
     await scene.handled(StoreError("away"))
-    at_ms = scene.clock.ms // LOOKS_EVERY_MS * LOOKS_EVERY_MS + LOOKS_EVERY_MS
-    assert scene.looks() == [at_ms, at_ms]
+    at_ms = scene.clock.ms // CHECKS_EVERY_MS * CHECKS_EVERY_MS + CHECKS_EVERY_MS
+    assert scene.checks() == [at_ms, at_ms]
     assert {message.deduplication_id for _, message in scene.queue.published} == {f"away.{at_ms}"}
     assert {message.not_before_ms for _, message in scene.queue.published} == {at_ms}
 
@@ -89,24 +89,24 @@ async def test_however_long_the_store_is_away_one_message_a_minute_waits_for_it(
     await scene.handled(StoreError("away"))
     began_ms = scene.clock.ms
     while scene.clock.ms < began_ms + DAY_MS:
-        scene.clock.ms = scene.looks()[-1]
-        assert (await scene.process().look(scene.clock.ms)).word == "still away"
-    assert len(scene.looks()) <= DAY_MS // LOOKS_EVERY_MS + 2
+        scene.clock.ms = scene.checks()[-1]
+        assert (await scene.process().check(scene.clock.ms)).label == "still away"
+    assert len(scene.checks()) <= DAY_MS // CHECKS_EVERY_MS + 2
     scene.admission.is_away = False
-    scene.clock.ms = scene.looks()[-1]
-    assert (await scene.away.look(scene.clock.ms)).word == "back"
-    assert (await scene.process().look(scene.clock.ms)).word == "back"
-    assert (scene.sweeps(), scene.clock.ms - scene.looks()[-1]) == (1, 0)
+    scene.clock.ms = scene.checks()[-1]
+    assert (await scene.away.check(scene.clock.ms)).label == "back"
+    assert (await scene.process().check(scene.clock.ms)).label == "back"
+    assert (scene.sweeps(), scene.clock.ms - scene.checks()[-1]) == (1, 0)
 
 
-async def test_a_look_whose_question_the_store_heard_twice_asks_for_the_sweep_all_the_same() -> None:
+async def test_a_check_whose_request_the_store_received_twice_still_requests_the_sweep() -> None:
     """Its first answer was lost on the way, and the second one says that somebody has asked within this minute."""
     scene = Scene()
     await scene.handled(StoreError("away"))
     scene.admission.is_away = False
-    at_ms = scene.clock.ms = scene.looks()[-1]
-    await scene.admission.may_ask_for_sweep(at_ms)
-    assert (await scene.away.look(at_ms)).word == "back"
+    at_ms = scene.clock.ms = scene.checks()[-1]
+    await scene.admission.may_request_reconcile(at_ms)
+    assert (await scene.away.check(at_ms)).label == "back"
     assert scene.sweeps() == 1
 
 
@@ -114,27 +114,27 @@ async def test_a_look_on_a_process_whose_clock_is_behind_is_followed_by_the_next
     """Its clock shows the minute before the look, for which one is armed already."""
     scene = Scene()
     await scene.handled(StoreError("away"))
-    at_ms = scene.looks()[-1]
+    at_ms = scene.checks()[-1]
     scene.clock.ms = at_ms - 900
-    assert (await scene.away.look(at_ms)).word == "still away"
-    assert (await scene.process().look(at_ms)).word == "still away"
-    assert scene.looks() == [at_ms, at_ms + LOOKS_EVERY_MS, at_ms + LOOKS_EVERY_MS]
+    assert (await scene.away.check(at_ms)).label == "still away"
+    assert (await scene.process().check(at_ms)).label == "still away"
+    assert scene.checks() == [at_ms, at_ms + CHECKS_EVERY_MS, at_ms + CHECKS_EVERY_MS]
 
 
 async def test_a_look_that_no_other_can_follow_comes_again() -> None:
     """The queue takes no message just then: this one is not acknowledged, since nothing else waits for the store."""
     scene = Scene()
     await scene.handled(StoreError("away"))
-    at_ms = scene.clock.ms = scene.looks()[-1]
+    at_ms = scene.clock.ms = scene.checks()[-1]
     scene.queue.failing.append(QueueUnreachableError("https://queue", "away"))
     with pytest.raises(QueueUnreachableError):
-        await scene.away.look(at_ms)
+        await scene.away.check(at_ms)
     scene.queue.failing.clear()
-    assert (await scene.away.look(at_ms)).word == "still away"
-    assert scene.looks() == [at_ms, at_ms + LOOKS_EVERY_MS]
+    assert (await scene.away.check(at_ms)).label == "still away"
+    assert scene.checks() == [at_ms, at_ms + CHECKS_EVERY_MS]
 
 
-async def test_where_the_queue_was_away_who_succeeds_first_asks_for_the_sweep() -> None:
+async def test_where_the_queue_was_away_who_succeeds_first_requests_the_sweep() -> None:
     """Once, and also where the store was away at the same time."""
     for error in (StoreError("away"), QueueUnreachableError("https://queue", "away")):
         scene = Scene()

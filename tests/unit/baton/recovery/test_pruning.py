@@ -49,7 +49,7 @@ async def test_one_run_looks_at_all_old_rows() -> None:
     assert len(await listed(stage)) == 599
 
 
-async def test_a_run_that_takes_long_is_carried_on_by_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_that_takes_long_is_continued_by_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """From where it ended; what it publishes ends with the last row."""
     stage = Stage()
     for number in range(600):

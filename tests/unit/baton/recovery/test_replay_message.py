@@ -37,8 +37,8 @@ async def test_an_event_that_was_applied_is_not_sent() -> None:
     message = _messages(stage)[-1]
     await stage.deliver(first)
     published = len(stage.queue.published)
-    looked = await _replaying(stage).replay(message)
-    assert (looked.state, looked.expected) == (MessageState.APPLIED, 2)
+    checked = await _replaying(stage).replay(message)
+    assert (checked.state, checked.expected) == (MessageState.APPLIED, 2)
     await stage.run()
     assert (await _replaying(stage).replay(message)).state is MessageState.ENDED
     assert len([sent for sent in _messages(stage)[published:] if sent.body == message.body]) == 0
@@ -58,7 +58,7 @@ async def test_what_a_job_expects_is_redriven_again() -> None:
     assert await _replaying(stage).redrive("job_1") == 0
 
 
-async def test_a_fact_may_be_told_again() -> None:
+async def test_a_command_may_be_sent_again() -> None:
     """A submission's backup message: the first one stays."""
     stage = Stage()
     await stage.submit("answers")
@@ -81,8 +81,8 @@ async def test_a_fact_may_be_told_again() -> None:
 async def test_other_messages_go_to_our_own_endpoints_only(url: str, body: str, state: MessageState) -> None:
     """Nothing is sent to a place that a log's entry names."""
     stage = Stage()
-    looked = await _replaying(stage).replay(QueuedMessage("msg_x", url, body))
-    assert looked.state is state
+    checked = await _replaying(stage).replay(QueuedMessage("msg_x", url, body))
+    assert checked.state is state
     assert [sent.url for sent in stage.outgoing()] == ([url] if state is MessageState.OURS else [])
 
 
@@ -104,7 +104,7 @@ async def test_a_schedule_s_message_starts_its_job_once() -> None:
     event = recurrence("sch_1", stage.job("answers"), {"text": "", "data": {}}, {"cron": "* * * * *"})
     message = QueuedMessage("msg_1", f"{BASE}/workers/agent-loop", encode_event(event))
     replaying = _replaying(stage)
-    assert [looked.state for looked in await replaying.look([message])] == [MessageState.DUE]
+    assert [checked.state for checked in await replaying.check([message])] == [MessageState.DUE]
     await stage.deliver(event, "msg_1")
     before = len(stage.outgoing())
     assert (await replaying.replay(message)).state is MessageState.APPLIED

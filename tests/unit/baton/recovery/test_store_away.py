@@ -26,7 +26,7 @@ class Away(FakeStore):
 
     def __init__(self, commits: int = 0, each_ms: int = 0) -> None:
         super().__init__()
-        self.left, self.each_ms, self.asked = commits, each_ms, 0
+        self.left, self.each_ms, self.requested = commits, each_ms, 0
         self.stage: Stage | None = None
         self.stops = False
         self.rooms: list[Continuation | None] = []
@@ -35,7 +35,7 @@ class Away(FakeStore):
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
         """Commit, unless it is away."""
-        self.asked += 1
+        self.requested += 1
         self.rooms.append(continuation)
         if self.left and changes.used:  # a tool's result
             self.left -= 1
@@ -51,13 +51,13 @@ class AwayAtFirst(FakeStore):
 
     def __init__(self, begins: int, *, applied: bool = False, each_ms: int = 0) -> None:
         super().__init__()
-        self.left, self.applied, self.each_ms, self.asked = begins, applied, each_ms, 0
+        self.left, self.applied, self.each_ms, self.requested = begins, applied, each_ms, 0
         self.stage: Stage | None = None
         self.states: list[State] = []
 
     async def claim(self, claim: Claim) -> ClaimResult:
         """Begin, and say so unless it is away."""
-        self.asked += 1
+        self.requested += 1
         if not self.left:
             claim_result = await super().claim(claim)
             self.states += [claim_result.state] if claim_result.state else []
@@ -79,18 +79,18 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("applied", [True, False])
 @pytest.mark.parametrize("settings", [QUEUE, INLINE], ids=["queue", "inline"])
-async def test_a_claim_whose_answer_is_lost_is_asked_for_again(settings: Settings, *, applied: bool) -> None:
+async def test_a_claim_whose_answer_is_lost_is_requested_again(settings: Settings, *, applied: bool) -> None:
     """Else its lease would keep everybody else from the work item for two minutes."""
     store = AwayAtFirst(len(BEGIN_PAUSES_SECONDS), applied=applied)
     stage = Stage(settings=settings, store=store)
     first = await stage.submit("adds")
-    assert (await stage.deliver(first, "m-turn")).word == "done"
+    assert (await stage.deliver(first, "m-turn")).label == "done"
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
 
 
-@pytest.mark.parametrize(("begins", "each_ms", "asked"), [(99, 0, len(BEGIN_PAUSES_SECONDS) + 1), (99, 6_000, 2)])
-async def test_a_claim_is_asked_for_so_often_and_so_long_only(begins: int, each_ms: int, asked: int) -> None:
+@pytest.mark.parametrize(("begins", "each_ms", "requested"), [(99, 0, len(BEGIN_PAUSES_SECONDS) + 1), (99, 6_000, 2)])
+async def test_a_claim_is_requested_so_often_and_so_long_only(begins: int, each_ms: int, requested: int) -> None:
     """Then the message is left to the queue."""
     store = AwayAtFirst(begins, each_ms=each_ms)
     stage = Stage(settings=INLINE, store=store)
@@ -98,11 +98,11 @@ async def test_a_claim_is_asked_for_so_often_and_so_long_only(begins: int, each_
     first = await stage.submit("adds")
     with pytest.raises(StoreError):
         await stage.deliver(first, "m-turn")
-    assert store.asked == asked
+    assert store.requested == requested
 
 
 @pytest.mark.parametrize("after_ms", [0, 2 * LEASE_MS])
-async def test_a_claim_of_which_nobody_ever_heard_is_given_back(after_ms: int) -> None:
+async def test_a_claim_of_which_nobody_knows_is_given_back(after_ms: int) -> None:
     """Only answers were lost: the message that comes again finds it free, and nobody has died of it."""
     store = AwayAtFirst(len(BEGIN_PAUSES_SECONDS) + 1, applied=True)
     stage = Stage(settings=INLINE, store=store)
@@ -110,7 +110,7 @@ async def test_a_claim_of_which_nobody_ever_heard_is_given_back(after_ms: int) -
     with pytest.raises(StoreError):
         await stage.deliver(first, "m-turn")
     stage.clock.ms += after_ms
-    assert (await stage.deliver(first, "m-turn", retried=1)).word == "done"
+    assert (await stage.deliver(first, "m-turn", retried=1)).label == "done"
     assert [state.item.abandoned for state in store.states if state.item.kind is ItemKind.LOOP][:1] == [0]
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
@@ -165,7 +165,7 @@ async def test_a_redelivered_message_repeats_it_as_well() -> None:
     await stage.deliver(first, "m-turn")
     call = next(event for event in stage.events() if event.type == "agent.tool.call")
     outcome = await stage.deliver(call, "m-call", retried=1)
-    assert (outcome.word, stage.step_result.runs, store.left) == ("done", ["add 1 2"], 0)
+    assert (outcome.label, stage.step_result.runs, store.left) == ("done", ["add 1 2"], 0)
     assert store.rooms[-1] is None
 
 
@@ -175,11 +175,11 @@ async def test_after_the_lease_it_is_not_repeated_but_for_what_it_may_have_claim
     stage = Stage(settings=INLINE, store=store)
     store.stage = stage
     first = await stage.submit("adds")
-    before = store.asked
+    before = store.requested
     with pytest.raises(StoreError):
         await stage.deliver(first, "m-turn")
     of_the_turn, of_each_call = 1, 2
-    assert store.asked - before == of_the_turn + 2 * of_each_call
+    assert store.requested - before == of_the_turn + 2 * of_each_call
     assert [room.at_most for room in store.rooms[-2:] if room] == [0, 0]
 
 
@@ -190,6 +190,6 @@ async def test_a_process_that_is_to_stop_meanwhile_goes_on_with_nothing() -> Non
     store.stage, store.stops = stage, True
     first = await stage.submit("adds")
     outcome = await stage.deliver(first, "m-turn")
-    assert (outcome.word, outcome.dispatched) == ("done", 1)
+    assert (outcome.label, outcome.dispatched) == ("done", 1)
     assert [room is None for room in store.rooms] == [False, False, True, True, True], "from the failure on"
     assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]

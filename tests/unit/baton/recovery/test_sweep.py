@@ -10,7 +10,7 @@ from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS, SlotStat
 from baton.engine.commit.answers import Reconciled
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import item_key_of
-from baton.recovery.sweep import Page, read_page
+from baton.recovery.reconciler import Page, read_page
 from baton_events.errors import MalformedEventError, PublishError
 from baton_events.ids import event_id
 from tests.fakes import FakeStore
@@ -30,11 +30,11 @@ class Interrupted(FakeStore):
         self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Reconciled:
         """Look, then let it happen, once."""
-        looked = await super().reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
+        reconciled = await super().reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
         interrupting, self.interrupting = self.interrupting, None
         if interrupting is not None:
             await interrupting()
-        return looked
+        return reconciled
 
 
 def armed(stage: Stage) -> list[int]:
@@ -87,17 +87,17 @@ async def test_a_job_with_progress_is_left_alone() -> None:
     seen = len(stage.events())
     stage.clock.ms += STALLED_AFTER_MS
     outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
-    assert (outcome.word, outcome.dispatched) == ("swept", 0)
+    assert (outcome.label, outcome.dispatched) == ("swept", 0)
     assert len(stage.events()) == seen
 
 
-async def test_a_lost_event_is_redriven_again_and_carried_by_the_sweep() -> None:
+async def test_a_lost_event_is_redriven_again_and_guaranteed_by_the_sweep() -> None:
     """The queue accepted it and forgot."""
     stage = Stage()
     await stage.submit()
     stage.clock.ms += STALLED_AFTER_MS + 1
     outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
-    assert (outcome.word, outcome.dispatched) == ("swept", 1)
+    assert (outcome.label, outcome.dispatched) == ("swept", 1)
     [item] = [item for item in await stage.items() if item.relay_id == "m-sweep"]
     assert stage.events()[-1].id == event_id(item.key)
     await stage.run()
@@ -120,7 +120,7 @@ async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
         assert (await stage.sweep.handle(Page(0), "m-sweep", "d1", again=False)).dispatched == 0
 
 
-async def test_a_sweep_that_failed_dispatches_again_what_it_carries() -> None:
+async def test_a_sweep_that_failed_dispatches_again_what_it_guarantees() -> None:
     """Its redelivery, which may be older than the sweep armed last by then."""
     stage = Stage()
     await stage.submit()
@@ -164,7 +164,7 @@ async def test_a_sweep_that_comes_again_looks_at_every_job() -> None:
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
-async def test_a_slot_of_a_forgotten_job_is_given_on_and_told_at_each_sweep_until_it_is_taken() -> None:
+async def test_a_slot_of_a_forgotten_job_is_given_on_and_reported_at_each_sweep_until_it_is_taken() -> None:
     """No word gives it back; whoever waits for it is told by nobody else."""
     stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
     await stage.submit("answers", "job_1")
@@ -180,8 +180,10 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_told_at_each_sweep_unti
         stage.clock.ms += 1_000
         seen = len(stage.events())
         await stage.sweep.handle(Page(1), f"m{number}", f"d{number}", again=False)
-        told = stage.events()[seen:]  # by the first one twice: nobody had redriven the slot request, either
-        assert {item_key_of(event) for event in told} == {"wish:job_2:1"}  # the epoch of its entry, until it asks again
+        found = stage.events()[seen:]  # by the first one twice: nobody had redriven the slot request, either
+        assert {item_key_of(event) for event in found} == {
+            "wish:job_2:1"
+        }  # the epoch of its entry, until it asks again
         assert stage.entry("job_2").slot
     await stage.deliver(waits, "m-told")
     seen = len(stage.events())
@@ -191,7 +193,7 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_told_at_each_sweep_unti
     assert (await stage.snapshot("job_2")).job.status is JobStatus.COMPLETED
 
 
-async def test_sweeps_of_one_minute_tell_a_job_of_its_slot_once() -> None:
+async def test_sweeps_of_one_minute_notify_a_job_of_its_slot_once() -> None:
     """However many copies of a sweep come in an outage: the queue takes one message of a name."""
     stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
     await stage.submit("answers", "job_1")
@@ -203,16 +205,16 @@ async def test_sweeps_of_one_minute_tell_a_job_of_its_slot_once() -> None:
     for number in (1, 2, 3):
         seen = len(stage.outgoing())
         await stage.sweep.handle(Page(1), "m1", f"m1.{number}", again=True)
-        told = [
+        found = [
             message for message in stage.outgoing()[seen:] if "wish" in message.body
         ]  # first; then what it redrives
-        names.append(told[0].deduplication_id)
+        names.append(found[0].deduplication_id)
         stage.clock.ms += STALLED_AFTER_MS // 2
     first, copy, later = names
     assert first == copy != later
 
 
-async def test_a_job_that_speaks_while_the_sweep_looks_stays_in_the_book() -> None:
+async def test_a_job_that_changes_while_the_sweep_looks_stays_in_the_slot_table() -> None:
     """Its submission came again, in the moment in which its entry was found old: it holds a slot, so it must stay."""
     store = Interrupted()
     stage = Stage(store=store)
@@ -232,7 +234,7 @@ async def test_a_job_that_speaks_while_the_sweep_looks_stays_in_the_book() -> No
 
 
 @pytest.mark.parametrize(("forgotten", "kept_ms"), [(False, TOMBSTONE_MS), (True, 10 * TOMBSTONE_MS)])
-async def test_a_job_leaves_the_book_when_its_backup_can_no_longer_come(*, forgotten: bool, kept_ms: int) -> None:
+async def test_a_job_leaves_the_slot_table_when_its_backup_can_no_longer_come(*, forgotten: bool, kept_ms: int) -> None:
     """Not before; the backup message may still create a forgotten one for a quarter of an hour."""
     stage = Stage()
     await stage.submit("answers")
@@ -248,7 +250,7 @@ async def test_a_job_leaves_the_book_when_its_backup_can_no_longer_come(*, forgo
     assert stage.admission.entries == {}
 
 
-async def test_a_slot_that_the_admission_forgot_is_wished_for_again() -> None:
+async def test_a_slot_that_the_admission_forgot_is_requested_again() -> None:
     """A failover lost the slot table's last writes: the job goes on, and the slot table knows it."""
     stage = Stage()
     await stage.submit("adds")

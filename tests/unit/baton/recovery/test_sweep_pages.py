@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from baton.engine.all_jobs.slots import PAGE, STALLED_AFTER_MS, Entry, SlotTable
+from baton.engine.all_jobs.slots import PAGE, STALLED_AFTER_MS, QueueEntry, SlotTable
 from baton.engine.commit.answers import Reconciled
-from baton.recovery.sweep import Page, read_page
+from baton.recovery.reconciler import Page, read_page
 from baton_events.errors import StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 from tests.fakes import FakeStore
@@ -41,7 +41,7 @@ def relay_ids(stage: Stage) -> set[str]:
 async def crowded(stage: Stage) -> None:
     """More jobs than a page has, of which nothing is known, and behind them one that nobody redrives."""
     await stage.submit("answers", "job_z")
-    waiting = {f"job_{n:04}": Entry("t", f"s{n}", 5, n, 1, since_ms=stage.clock.ms) for n in range(PAGE + 5)}
+    waiting = {f"job_{n:04}": QueueEntry("t", f"s{n}", 5, n, 1, since_ms=stage.clock.ms) for n in range(PAGE + 5)}
     stage.admission.entries = {**waiting, **stage.admission.entries}
     stage.clock.ms += STALLED_AFTER_MS + 1
 

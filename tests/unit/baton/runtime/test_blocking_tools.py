@@ -30,14 +30,14 @@ def released() -> Iterator[Event]:
     event.set()
 
 
-def asking(name: str, item: Tool, *asked: dict[str, Any]) -> Agent:
+def requesting(name: str, item: Tool, *requested: dict[str, Any]) -> Agent:
     """An agent that calls one tool, several times at once."""
-    return Agent(name, ScriptedModel([[Call(item.name, arguments) for arguments in asked], "done"]), tools=[item])
+    return Agent(name, ScriptedModel([[Call(item.name, arguments) for arguments in requested], "done"]), tools=[item])
 
 
-def stage_of(item: Tool, *asked: dict[str, Any], **settings: Any) -> Stage:
+def stage_of(item: Tool, *requested: dict[str, Any], **settings: Any) -> Stage:
     """A process whose agent `asks` calls one tool, several times at once."""
-    return Stage(settings=replace(INLINE, **settings), registry=Registry([asking("asks", item, *asked)]))
+    return Stage(settings=replace(INLINE, **settings), registry=Registry([requesting("asks", item, *requested)]))
 
 
 def hanging(released: Event, started: list[str], **settings: Any) -> Tool:
@@ -90,7 +90,7 @@ async def test_forty_calls_at_once_wait_for_no_thread() -> None:
         barrier.wait()
         return number
 
-    agents = [asking(f"asks-{at}", meet, {"number": at}) for at in range(40)]
+    agents = [requesting(f"asks-{at}", meet, {"number": at}) for at in range(40)]
     stage = Stage(settings=replace(INLINE, max_concurrent_jobs=100), registry=Registry(agents))
     firsts = [await stage.submit(f"asks-{at}", f"job_{at}") for at in range(40)]
     await asyncio.gather(*(stage.deliver(first, f"m{at}") for at, first in enumerate(firsts)))
@@ -103,20 +103,20 @@ async def test_a_call_that_hangs_is_counted_reported_once_and_makes_the_process_
     """Beyond a number of them; when they end, the process is healthy again."""
     stage = stage_of(hanging(released, []), *({"number": number} for number in range(3)), hung_tools_limit=2)
     async with api_of(stage) as api:
-        assert (await api.ask("GET", "/healthz", "")).json() == {"status": "ok"}
+        assert (await api.request("GET", "/healthz", "")).json() == {"status": "ok"}
         await stage.submit("asks")
         await stage.run()
         assert (await stage.ports.counters.sums())["hung_tools:hang"] == 3
         assert [(notice.kind, notice.once) for notice in stage.alerts.sent] == [("tool_hangs", "hang")]
         assert "tool 'hang' hangs: call job_1-" in stage.alerts.sent[0].text
-        answer = await api.ask("GET", "/healthz", "")
+        answer = await api.request("GET", "/healthz", "")
         assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
         assert "3 tool calls hang past their time limit, HUNG_TOOLS_LIMIT=2" in answer.json()["reason"]
         released.set()
         async with asyncio.timeout(30):
             while stage.container.running_calls.hung:  # noqa: ASYNC110 - a thread ends, and sets nothing of ours
                 await asyncio.sleep(0)
-        assert (await api.ask("GET", "/healthz", "")).status_code == 200
+        assert (await api.request("GET", "/healthz", "")).status_code == 200
 
 
 async def test_attempts_of_a_call_that_hangs_for_ever_start_it_once(released: Event) -> None:

@@ -50,7 +50,7 @@ async def test_what_somebody_else_has_taken_over_meanwhile_is_left_to_them() -> 
     store.stage, store.slow_ms, store.meanwhile = stage, 2 * LEASE_MS, taken_over
     await stage.submit("adds")
     outcome = await stage.deliver(stage.events()[-1], "m-turn")
-    assert (outcome.word, stage.step_result.runs) == ("done", [])
+    assert (outcome.label, stage.step_result.runs) == ("done", [])
     assert {item.owner for item in await stage.items() if item.kind is ItemKind.CALL} == {"other"}
 
 
@@ -61,13 +61,13 @@ class Away(FakeStore):
         super().__init__()
         self.stage: Stage | None = None
         self.begins_fail = False
-        self.asked, self.spent = 0, list[Spent]()
+        self.requested, self.spent = 0, list[Spent]()
 
     async def claim(self, claim: Claim) -> ClaimResult:
         """Begin, or fail, too."""
         if self.stage is None or not self.begins_fail:
             return await super().claim(claim)
-        self.asked += 1
+        self.requested += 1
         self.stage.clock.ms += LEASE_MARGIN_MS - 25
         raise StoreError("no answer")
 
@@ -75,7 +75,7 @@ class Away(FakeStore):
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
         """Fail, if there is a stage whose clock to put forward."""
-        self.asked += 1
+        self.requested += 1
         self.spent.append(spent)
         if self.stage is None:
             return await super().commit(claim, changes, spent, continuation)
@@ -84,9 +84,9 @@ class Away(FakeStore):
 
 
 @pytest.mark.parametrize("begins_fail", [False, True], ids=["COMMIT", "BEGIN"])
-@pytest.mark.parametrize(("pause_seconds", "asked"), [(0.024, 2), (0.026, 1)])
+@pytest.mark.parametrize(("pause_seconds", "requested"), [(0.024, 2), (0.026, 1)])
 async def test_it_is_not_repeated_when_its_claim_would_be_over(
-    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, asked: int, *, begins_fail: bool
+    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, requested: int, *, begins_fail: bool
 ) -> None:
     """The pause before it counts, too."""
     monkeypatch.setattr(pipeline, "PAUSES_SECONDS", (pause_seconds, pause_seconds))
@@ -98,10 +98,10 @@ async def test_it_is_not_repeated_when_its_claim_would_be_over(
     store.stage = stage
     with pytest.raises(StoreError):
         await stage.deliver(first, "m-turn", retried=1)
-    assert store.asked == asked
+    assert store.requested == requested
 
 
-async def test_a_job_s_books_have_its_message_once() -> None:
+async def test_a_job_s_ledger_has_its_message_once() -> None:
     """However often it is delivered: another delivery is no other message."""
     written = list[Spent]()
     for retried in (0, 1):

@@ -36,12 +36,12 @@ class Observed(FakeStore):
         self.renewed: list[list[str]] = []
         self.given_back: list[str] = []
         self.fails = 0
-        self.asked = asyncio.Event()
+        self.requested = asyncio.Event()
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
         """Prolong, or fail."""
         self.renewed.append(sorted(claim.item_key for claim in claims))
-        self.asked.set()
+        self.requested.set()
         if len(self.renewed) <= self.fails:
             raise StoreError("the store is away")
         return await super().renew(claims, lease_until_ms)
@@ -112,7 +112,7 @@ async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.M
         await asyncio.sleep(7 * STEP_SECONDS)  # past the first one's time
         assert store.renewed == []
         async with asyncio.timeout(5):
-            await store.asked.wait()
+            await store.requested.wait()
     claims.rest()
     before = len(store.renewed)
     await asyncio.sleep(15 * STEP_SECONDS)
@@ -128,8 +128,8 @@ async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch
     await work.began.wait()
     work.stage.clock.ms += 5_000
     for _ in range(3):
-        work.store.asked.clear()
-        await work.store.asked.wait()
+        work.store.requested.clear()
+        await work.store.requested.wait()
     item = await work.item()
     assert item.lease_until_ms == work.stage.clock.ms + LEASE_MS
     await delivery
@@ -149,7 +149,7 @@ async def test_what_somebody_else_works_on_is_prolonged_no_more(monkeypatch: pyt
     item, now_ms = await work.item(), work.stage.clock.ms + 2 * LEASE_MS
     work.stage.clock.ms = now_ms
     await work.store.claim(Claim(item.job_id, item.key, "m9", "other", now_ms, now_ms + LEASE_MS, item.call_id))
-    await work.store.asked.wait()
+    await work.store.requested.wait()
     assert (await work.item()).owner == "other"
     await delivery
     assert len(work.store.renewed) == 1
@@ -226,7 +226,7 @@ async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeyp
     one, other = (Claim("job_1", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS) for number in range(2))
     async with claims.holding(one), claims.holding(other):
         claims.done(one)
-        await asyncio.wait_for(store.asked.wait(), 30)
+        await asyncio.wait_for(store.requested.wait(), 30)
     assert store.renewed[0] == [other.item_key]
 
 

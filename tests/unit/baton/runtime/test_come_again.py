@@ -32,7 +32,7 @@ async def interrupted(body: Callable[[], Pending | int], losses: int) -> tuple[S
         """Look around."""
         if again:
             outcome = await stage.deliver(again.pop(), "m-turn", retried=1)
-            assert (outcome.word, outcome.dispatched) == ("applied", 1)
+            assert (outcome.label, outcome.dispatched) == ("applied", 1)
             store.losses = losses
         return body()
 

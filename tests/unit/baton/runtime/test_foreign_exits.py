@@ -33,9 +33,9 @@ async def test_a_call_that_is_cut_short_has_failed_and_its_siblings_go_on(cause:
         ran.append(f"stays {number}")
         return number
 
-    asked = [Call("stays", {"number": 1}), Call("leaves"), Call("stays", {"number": 2})]
+    requested = [Call("stays", {"number": 1}), Call("leaves"), Call("stays", {"number": 2})]
     stage = Stage(
-        settings=INLINE, registry=Registry([Agent("a", ScriptedModel([asked, "done"]), tools=[leaves, stays])])
+        settings=INLINE, registry=Registry([Agent("a", ScriptedModel([requested, "done"]), tools=[leaves, stays])])
     )
     await stage.submit("a")
     await stage.run()

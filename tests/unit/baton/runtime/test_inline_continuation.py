@@ -122,7 +122,7 @@ async def test_a_redelivered_message_publishes_instead() -> None:
     stage = Stage(settings=INLINE)
     first = await stage.submit("adds")
     outcome = await stage.deliver(first, "m-turn", retried=1)
-    assert (outcome.word, outcome.dispatched) == ("done", 2)
+    assert (outcome.label, outcome.dispatched) == ("done", 2)
     assert stage.step_result.runs == []
 
 
@@ -144,7 +144,7 @@ async def test_the_time_guard_stops_a_chain_and_publishes_the_rest() -> None:
     assert (await stage.snapshot()).job.result == {"answer": "many"}
 
 
-async def test_claims_whose_answer_was_lost_are_asked_for_once_more() -> None:
+async def test_claims_whose_answer_was_lost_are_requested_once_more() -> None:
     """They are held by this invocation: nobody else would get them for minutes."""
     store = LosingAnswers()
     stage = Stage(settings=INLINE, store=store)

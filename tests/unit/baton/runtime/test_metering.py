@@ -23,30 +23,30 @@ class Measured:
             take()
             charge(requests=requests)
 
-    async def told(self) -> dict[str, int]:
+    async def found(self) -> dict[str, int]:
         """The counters."""
         return await self.counters.sums()
 
 
-async def test_what_no_job_keeps_is_overhead_and_told_after_a_minute() -> None:
+async def test_what_no_job_keeps_is_overhead_and_reported_after_a_minute() -> None:
     """By the next invocation: no request is made for it before."""
     measured = Measured()
     await measured.spend(2, kept=5)
     measured.clock.ms += 59_999
     await measured.spend(1)
-    assert await measured.told() == {}
+    assert await measured.found() == {}
     measured.clock.ms += 1
     await measured.spend(4)
-    assert await measured.told() == {"overhead:requests": 7}
+    assert await measured.found() == {"overhead:requests": 7}
 
 
-async def test_overhead_is_told_once() -> None:
+async def test_overhead_is_reported_once() -> None:
     """Nothing that was told is told again."""
     measured = Measured()
     await measured.spend(2)
     for _ in range(2):
         await measured.metering.flush()
-    assert await measured.told() == {"overhead:requests": 2}
+    assert await measured.found() == {"overhead:requests": 2}
 
 
 async def test_an_invocation_that_fails_is_metered_too() -> None:
@@ -61,7 +61,7 @@ async def test_an_invocation_that_fails_is_metered_too() -> None:
     with pytest.raises(RuntimeError):
         await fail()
     await measured.metering.flush()
-    assert await measured.told() == {"overhead:requests": 3}
+    assert await measured.found() == {"overhead:requests": 3}
 
 
 async def test_within_another_invocation_there_is_one_meter() -> None:

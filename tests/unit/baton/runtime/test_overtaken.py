@@ -54,7 +54,7 @@ async def test_a_turn_that_was_added_anew_meanwhile_is_asked_anew() -> None:
     stage = staged(model)
     model.meanwhile = lambda: added_anew(stage)
     outcome = await stage.deliver(await stage.submit("looks"), "m-turn")
-    assert outcome.word == "overtaken"
+    assert outcome.label == "overtaken"
     assert [item.kind for item in await stage.items()] == [ItemKind.LOOP]
 
 
@@ -65,7 +65,7 @@ async def test_a_call_that_was_redriven_anew_meanwhile_counts_all_the_same() -> 
     stages.append(stage)
     await stage.deliver(await stage.submit("looks"), "m-turn")
     outcome = await stage.deliver(stage.events()[-1], "m-call")
-    assert outcome.word == "done"
+    assert outcome.label == "done"
 
 
 @pytest.mark.parametrize("overtaken", [False, True])
@@ -83,4 +83,4 @@ async def test_an_outcome_is_looked_for_once_it_is_recorded_that_a_call_waits(*,
     await stage.deliver(await stage.submit("looks"), "m-turn")
     call = stage.events()[-1]
     outcome = await stage.deliver(call, "m-call")
-    assert (outcome.word, len(stage.outcomes.waiting)) == (("overtaken", 0) if overtaken else ("done", 1))
+    assert (outcome.label, len(stage.outcomes.waiting)) == (("overtaken", 0) if overtaken else ("done", 1))

@@ -103,7 +103,7 @@ async def test_of_steps_that_died_the_second_waits_for_its_turn_and_its_message_
     at_work = asyncio.create_task(slow.stage.deliver(one, "m-one"))
     await slow.began.wait()
     outcome = await slow.stage.deliver(other, "m-other")
-    assert (outcome.word, outcome.dispatched) == ("waits for its turn alone", 1)
+    assert (outcome.label, outcome.dispatched) == ("waits for its turn alone", 1)
     again, out = slow.stage.outgoing()[-2:]
     assert again.not_before_ms == slow.stage.clock.ms + SPREAD_MS
     assert [item_key_of(event) for event in slow.stage.events()[-2:]] == [item_key_of(other), item_key_of(pending)]
@@ -138,7 +138,7 @@ async def test_who_waits_for_its_turn_finds_what_an_earlier_delivery_has_done_me
 
     monkeypatch.setattr(slow.store, "give_back", overtaken)
     outcome = await slow.stage.deliver(other, "m-other")
-    assert (outcome.word, outcome.dispatched) == ("applied", 1)
+    assert (outcome.label, outcome.dispatched) == ("applied", 1)
     assert item_key_of(slow.stage.events()[-1]) == item_key_of(pending)
     slow.may_end.set()
     await at_work
@@ -170,24 +170,24 @@ async def test_what_ends_the_process_is_not_acknowledged() -> None:
         await slow.stage.deliver(await slow.stage.submit("slow"), "m-turn")
 
 
-async def test_a_copy_of_a_message_publishes_what_that_message_carries() -> None:
+async def test_a_copy_of_a_message_publishes_what_that_message_guarantees() -> None:
     """Each event is a message of its own: a copy that comes at the same time takes nothing in."""
     slow = Slow()
     slow.may_end.set()
     call = (await slow.calls())[0]
     await slow.stage.deliver(call, "m-call")
     outcome = await slow.stage.deliver(call, "m-call")
-    assert (outcome.word, outcome.dispatched) == ("applied", 1)
+    assert (outcome.label, outcome.dispatched) == ("applied", 1)
     assert [item.kind for item in await slow.stage.items()].count(ItemKind.COMPLETE) == 1
 
 
-async def test_a_backup_dispatches_what_it_carries() -> None:
+async def test_a_backup_dispatches_what_it_guarantees() -> None:
     """Whoever submitted has died after the job was created, and before it published the first event."""
     stage = Stage()
     await stage.submit("adds")
     [(message_id, _), *_] = stage.queue.published
     seen = len(stage.events())
     outcome = await stage.deliver(stage.events()[0], message_id)
-    assert outcome.word == "signalled"
+    assert outcome.label == "signalled"
     assert [item_key_of(event) for event in stage.events()[seen:]] == [item.key for item in await stage.items()]
     assert outcome.dispatched == len(stage.events()[seen:]) > 0

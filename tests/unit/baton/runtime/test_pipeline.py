@@ -59,7 +59,7 @@ async def test_a_granted_item_is_done_and_exactly_what_follows_is_dispatched() -
     first = await stage.submit("adds")
     seen = len(stage.events())
     outcome = await stage.deliver(first, "m-turn")
-    assert (outcome.word, outcome.dispatched) == ("done", 2)
+    assert (outcome.label, outcome.dispatched) == ("done", 2)
     items = await stage.items()
     assert keys_of(stage.events()[seen:]) == [item.key for item in items]
     assert {item.relay_id for item in items} == {"m-turn"}
@@ -72,7 +72,7 @@ async def test_the_same_message_again_dispatches_again_and_does_nothing() -> Non
     await stage.deliver(first, "m-turn")
     seen = len(stage.outgoing())
     outcome = await stage.deliver(first, "m-turn", retried=1)
-    assert (outcome.word, outcome.dispatched) == ("applied", 2)
+    assert (outcome.label, outcome.dispatched) == ("applied", 2)
     again, before = stage.outgoing()[seen:], stage.outgoing()[seen - 2 : seen]
     assert [message.body for message in again] == [message.body for message in before]
     assert not {message.deduplication_id for message in again} & {message.deduplication_id for message in before}
@@ -100,7 +100,7 @@ async def test_another_message_for_an_item_that_is_gone_dispatches_nothing() -> 
     first = await stage.submit("adds")
     await stage.deliver(first, "m-turn")
     outcome = await stage.deliver(first, "m-copy")
-    assert (outcome.word, outcome.dispatched) == ("applied", 0)
+    assert (outcome.label, outcome.dispatched) == ("applied", 0)
 
 
 async def test_siblings_are_never_dispatched() -> None:
@@ -121,7 +121,7 @@ async def test_a_busy_item_comes_again_after_the_lease() -> None:
     stage.store.write("job_1", structs.replace(stage.store.tree("job_1"), items={item.key: held}))
     outcome = await stage.deliver(first, "m-second")
     last = stage.outgoing()[-1]
-    assert outcome.word == "busy"
+    assert outcome.label == "busy"
     assert parse_event(last.body.encode()) == first
     assert last.not_before_ms == stage.clock.ms + LEASE_MS
 
@@ -132,7 +132,7 @@ async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
     job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 500_000)
     await stage.container.commands.submit(job, {"text": "", "data": {}})
     outcome = await stage.deliver(stage.events()[-1], "m1")
-    assert outcome.word == "early"
+    assert outcome.label == "early"
     assert stage.outgoing()[-1].not_before_ms == job.start_at_ms
 
 
@@ -177,13 +177,13 @@ async def test_a_queue_that_fails_leaves_the_message_unacknowledged() -> None:
     with pytest.raises(PublishError):
         await stage.deliver(first, "m-turn")
     outcome = await stage.deliver(first, "m-turn", retried=1)
-    assert (outcome.word, outcome.dispatched) == ("applied", 2)
+    assert (outcome.label, outcome.dispatched) == ("applied", 2)
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
     assert stage.step_result.runs == ["add 1 2", "add 3 4"]
 
 
-async def test_whoever_comes_back_after_its_lease_is_overtaken_and_changes_nothing() -> None:
+async def test_an_instance_that_comes_back_after_its_lease_is_overtaken_and_changes_nothing() -> None:
     """The first COMMIT counts."""
     stage = Stage()
     call, _ = await begun_fan_out(stage)
@@ -197,7 +197,7 @@ async def test_whoever_comes_back_after_its_lease_is_overtaken_and_changes_nothi
 
     stage.step_result.while_running = somebody_else_finishes
     outcome = await stage.deliver(call, "m-late")
-    assert (outcome.word, outcome.dispatched) == ("overtaken", 0)
+    assert (outcome.label, outcome.dispatched) == ("overtaken", 0)
     assert payload.call_id not in (await stage.snapshot()).results
 
 
@@ -255,5 +255,5 @@ async def test_a_job_that_was_cancelled_meanwhile_takes_no_result() -> None:
     job = (await stage.snapshot()).job
     await stage.container.commands.cancel(job, "somebody")
     outcome = await stage.deliver(call, "m-call")
-    assert (outcome.word, outcome.dispatched) == ("applied", 0)
+    assert (outcome.label, outcome.dispatched) == ("applied", 0)
     assert stage.step_result.runs == []

@@ -57,24 +57,24 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 
 @pytest.mark.parametrize("retried", [0, 1, 2, 3, 9])
-async def test_a_message_waits_no_shorter_for_the_store_than_it_asks_for(stage: Stage, retried: int) -> None:
+async def test_a_message_waits_no_shorter_for_the_store_than_it_requests(stage: Stage, retried: int) -> None:
     """So an outage uses up its retries no faster, however it is spread; and not much longer."""
     body = encode_event(await stage.submit("answers")).encode()
     answer = await refused(stage, LOOP, body, retried)
-    asked_ms = next_delay_ms(None, retried, {"Retry-After": [answer.headers["retry-after"]]}, 0)
+    requested_ms = next_delay_ms(None, retried, {"Retry-After": [answer.headers["retry-after"]]}, 0)
     longest_ms = max(OWN_WAITS.spread(f"evt_{n}").wait_ms(retried) for n in range(2_000))
-    assert longest_ms <= asked_ms <= OWN_WAITS.wait_ms(retried) * (1 + 2 * SPREAD) + 1_000
+    assert longest_ms <= requested_ms <= OWN_WAITS.wait_ms(retried) * (1 + 2 * SPREAD) + 1_000
 
 
 async def test_messages_that_an_outage_meets_at_once_do_not_come_again_at_once(stage: Stage) -> None:
     """Each asks for another second."""
     body = encode_event(await stage.submit("answers")).encode()
-    asked = {(await refused(stage, LOOP, body, 2, f"msg_{n}")).headers["retry-after"] for n in range(60)}
-    assert len(asked) > 8
+    requested = {(await refused(stage, LOOP, body, 2, f"msg_{n}")).headers["retry-after"] for n in range(60)}
+    assert len(requested) > 8
 
 
 @pytest.mark.parametrize("retried", [0, 1, 2])
-async def test_a_failure_callback_waits_no_shorter_than_it_asks_for(stage: Stage, retried: int) -> None:
+async def test_a_failure_callback_waits_no_shorter_than_it_requests(stage: Stage, retried: int) -> None:
     """Ten seconds, a minute, six minutes."""
     body = callback(encode_event(await stage.submit("answers")).encode())
     answer = await refused(stage, FAILED, body, retried)

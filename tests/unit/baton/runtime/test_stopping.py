@@ -10,7 +10,7 @@ from baton.runtime.policy import Stopping
 
 
 @pytest.fixture
-def heard() -> Iterator[list[int]]:
+def received() -> Iterator[list[int]]:
     """What the server hears, which handles signals before anybody notices them."""
     numbers: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: numbers.append(number))
@@ -18,25 +18,25 @@ def heard() -> Iterator[list[int]]:
     signal.signal(signal.SIGTERM, before)
 
 
-def test_a_signal_is_noticed_and_goes_on_to_the_server(heard: list[int]) -> None:
+def test_a_signal_is_noticed_and_goes_on_to_the_server(received: list[int]) -> None:
     """And afterwards the server has its handler as it was."""
     stopping, handler = Stopping(), signal.getsignal(signal.SIGTERM)
     with stopping.noticing():
         assert not stopping.begun
         signal.raise_signal(signal.SIGTERM)
         assert stopping.begun
-        assert heard == [signal.SIGTERM]
+        assert received == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
-def test_a_handler_that_somebody_sets_meanwhile_stays(heard: list[int]) -> None:
+def test_a_handler_that_somebody_sets_meanwhile_stays(received: list[int]) -> None:
     """It is not ours to take away."""
     with Stopping().noticing():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
-def test_in_another_thread_nothing_is_noticed(heard: list[int]) -> None:
+def test_in_another_thread_nothing_is_noticed(received: list[int]) -> None:
     """Only the main thread may set handlers."""
     stopping, handler = Stopping(), signal.getsignal(signal.SIGTERM)
 

@@ -58,11 +58,11 @@ WAITS = {
 }
 
 
-def stage_of(asked: Call) -> Stage:
+def stage_of(requested: Call) -> Stage:
     """A job that waits for something, and one that waits below it."""
     tools: list[Tool] = [order, pay, broken, delegate, sleep, wait_for_event]
     agents = [
-        Agent("asks", ScriptedModel([[asked], "too late"]), tools=tools),
+        Agent("asks", ScriptedModel([[requested], "too late"]), tools=tools),
         Agent("waits", ScriptedModel([[Call("order")], "late"]), tools=tools, limits=Limits(wall_seconds=DAY_SECONDS)),
     ]
     return Stage(registry=Registry(agents))
@@ -96,7 +96,7 @@ async def test_a_job_that_waits_ends_when_its_time_is_over(what: str) -> None:
     assert (error.type, error.message) == ("limit_exceeded", f"the limit wall_seconds={WALL_SECONDS} is reached")
 
 
-async def test_a_job_whose_model_is_to_be_asked_again_ends_when_its_time_is_over() -> None:
+async def test_a_job_whose_model_is_to_be_tried_again_ends_when_its_time_is_over() -> None:
     """The pause before the next attempt may be longer than the time that is left."""
     model = ScriptedModel([ModelError("busy", retryable=True, retry_after_seconds=3_000)])
     stage = Stage(registry=Registry([Agent("asks", model, tools=[])]))

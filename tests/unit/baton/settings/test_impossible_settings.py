@@ -47,7 +47,7 @@ def test_everything_that_cannot_work_is_listed_at_once() -> None:
     ]
 
 
-def test_a_result_that_is_kept_may_be_told() -> None:
+def test_a_result_that_is_kept_may_be_sent() -> None:
     """Else a job whose one result is as large as it may be could never go on."""
     assert read_settings({"TOLD_LIMIT_BYTES": "1000000"}).prompt_limit_bytes == 1_000_000
     expected = r"TOLD_LIMIT_BYTES \(999999\) must be at least RESULT_LIMIT_BYTES \(1000000\)"

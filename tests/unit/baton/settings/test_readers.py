@@ -9,7 +9,7 @@ HASH = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize("entry", ["x", f"root:acme:{HASH}", f"client:{HASH}", f"client:a b:{HASH}", "client:acme:abc"])
-def test_wrong_entries_of_keys_are_told_by_position_and_not_shown(entry: str) -> None:
+def test_wrong_entries_of_keys_are_reported_by_position_and_not_shown(entry: str) -> None:
     """They are secrets."""
     with pytest.raises(ValueError, match=r"look at entry 2, 3$") as caught:
         api_keys(f"client:acme:{HASH},{entry},{entry}")

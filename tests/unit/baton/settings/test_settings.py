@@ -161,7 +161,7 @@ def test_this_machine_may_be_reached_without_https(url: str) -> None:
     assert read_settings({"UPSTASH_REDIS_REST_URL": url}).redis_url == url
 
 
-def test_what_is_missing_is_told_with_what_is_wrong() -> None:
+def test_what_is_missing_is_reported_with_what_is_wrong() -> None:
     """One start is enough to see everything."""
     with pytest.raises(SettingsError) as caught:
         read_settings({"PUBLISH_BY": "pigeon", "QSTASH_TOKEN": " "}, "QSTASH_TOKEN", "WORKER_BASE_URL")
@@ -173,7 +173,7 @@ def test_what_is_missing_is_told_with_what_is_wrong() -> None:
     ]
 
 
-def test_all_wrong_values_are_told_at_once() -> None:
+def test_all_wrong_values_are_reported_at_once() -> None:
     """One start is enough to see everything."""
     wrong = {"MESSAGE_RETRIES": "x", "PUBLISH_BY": "x", "WORKER_BASE_URL": "x", "METRICS_PUBLIC": "x"}
     with pytest.raises(SettingsError) as caught:
@@ -218,7 +218,7 @@ def test_secrets_of_other_programs_are_known_and_not_shown() -> None:
     assert "key-" not in repr(settings)
 
 
-def test_missing_settings_are_told_at_once_with_what_they_are_for() -> None:
+def test_missing_settings_are_reported_at_once_with_what_they_are_for() -> None:
     """By the names that people set."""
     with pytest.raises(SettingsError) as caught:
         require(Settings(qstash_token="x"), "QSTASH_TOKEN", "WORKER_BASE_URL", "UPSTASH_REDIS_REST_URL")
@@ -264,7 +264,7 @@ def test_functions_may_each_have_a_url_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "shown"),
     [
         ("https://fn.example.com", "WORKER_URLS: .* is not a JSON object of endpoints"),
         ('["/workers/sweep"]', "a JSON object of endpoints"),
@@ -273,7 +273,7 @@ def test_functions_may_each_have_a_url_of_their_own() -> None:
         ('{"/workers/swep": "https://fn.example.com"}', "'/workers/swep' is none of /workers/agent-loop, .*"),
     ],
 )
-def test_a_wrong_list_of_functions_is_refused(text: str, said: str) -> None:
+def test_a_wrong_list_of_functions_is_refused(text: str, shown: str) -> None:
     """With the endpoint that is wrong, and those that there are."""
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=shown):
         read_settings({"WORKER_URLS": text})

@@ -38,7 +38,7 @@ def test_an_address_is_taken_as_it_is_and_shown_without_its_secrets(address: str
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "shown"),
     [
         ("https://store.example.com", "https://store.example.com"),
         (f"http://:{PASSWORD}@h", "http://\\*\\*\\*@h"),
@@ -58,9 +58,9 @@ def test_an_address_is_taken_as_it_is_and_shown_without_its_secrets(address: str
         ("redis://h/2?cluster=true", "database 0"),
     ],
 )
-def test_what_is_no_address_is_refused_with_the_value_without_its_password(address: str, said: str) -> None:
+def test_what_is_no_address_is_refused_with_the_value_without_its_password(address: str, shown: str) -> None:
     """And with what would be one."""
-    with pytest.raises(SettingsError, match=f"REDIS_URL: .*{said}") as caught:
+    with pytest.raises(SettingsError, match=f"REDIS_URL: .*{shown}") as caught:
         read_settings({"REDIS_URL": address})
     assert PASSWORD not in str(caught.value)
 

@@ -46,7 +46,7 @@ def simulation(*turns: list[Call], seed: int = 0) -> Simulation:
     return Simulation(Registry([Agent("agent", model=ScriptedModel([*turns, "done"]), tools=tools)]), seed)
 
 
-async def test_a_run_tells_what_its_job_came_to() -> None:
+async def test_a_run_reports_what_its_job_came_to() -> None:
     run = await simulation([Call("note", {"text": "a"}), Call("note", {"text": "b"})]).run(
         "agent", "go", input_data={"n": 1}
     )
@@ -84,16 +84,16 @@ async def test_each_world_begins_with_what_its_modules_had() -> None:
 
 
 async def test_a_person_approves_with_other_arguments_or_rejects() -> None:
-    asked = list[Checkpoint]()
+    requested = list[Checkpoint]()
 
     def decide(checkpoint: Checkpoint) -> Approve | Reject:
-        asked.append(checkpoint)
+        requested.append(checkpoint)
         return Approve({"path": "b"}) if checkpoint.arguments["path"] == "a" else Reject("too dear")
 
     run = await simulation([Call("delete", {"path": "a"})], [Call("delete", {"path": "c"})]).run(
         "agent", "go", decide=decide
     )
-    assert [checkpoint.tool for checkpoint in asked] == ["delete", "delete"]
+    assert [checkpoint.tool for checkpoint in requested] == ["delete", "delete"]
     assert [call["status"] for call in run.calls] == ["completed", "failed"]
     assert run.calls[0]["result"] == "b deleted"
     assert run.calls[1]["error"] == {"type": "rejected", "message": "too dear"}
@@ -103,15 +103,15 @@ async def test_a_person_approves_with_other_arguments_or_rejects() -> None:
     ("outcome", "result"),
     [({"success": True, "result": 7}, 7), (None, {"timedOut": True}), ({"success": False, "error": "no"}, None)],
 )
-async def test_an_operation_ends_as_it_is_told_or_times_out(outcome: dict[str, object] | None, result: object) -> None:
-    asked = list[Operation]()
+async def test_an_operation_ends_by_its_outcome_or_times_out(outcome: dict[str, object] | None, result: object) -> None:
+    requested = list[Operation]()
 
     def outcomes(operation: Operation) -> dict[str, object] | None:
-        asked.append(operation)
+        requested.append(operation)
         return outcome
 
     run = await simulation([Call("commission", {})]).run("agent", "go", outcomes=outcomes)
-    assert [operation.tool for operation in asked] == ["commission"]
+    assert [operation.tool for operation in requested] == ["commission"]
     assert run.calls[0].get("result") == result
     assert (run.virtual_seconds > 3_600) == (outcome is None)
 
@@ -135,7 +135,7 @@ async def test_a_fault_happens() -> None:
     assert usual.virtual_seconds < 1
     assert slow.virtual_seconds > 10
     assert failing.virtual_seconds > 1
-    assert any("forgets" in told for _, told in forgetful.story)
+    assert any("forgets" in found for _, found in forgetful.story)
 
 
 async def test_an_unknown_fault_is_refused() -> None:
@@ -155,14 +155,14 @@ async def test_outside_of_a_run_an_effect_does_nothing() -> None:
     Simulation.effect("key")
 
 
-async def test_a_crash_everywhere_tells_where_it_died_and_what_repeated() -> None:
+async def test_a_crash_everywhere_shows_where_it_died_and_what_repeated() -> None:
     report = await simulation([Call("note", {"text": "a"})]).crash_everywhere("agent", "go")
     report.check()
     assert report.repeated == {"note": 2}
     assert (report.different, report.effects_repeated, report.effects_lost) == ([], [], [])
-    told = [str(point) for point in report.points]
+    found = [str(point) for point in report.points]
     for what in ("the claim of the next turn", "an effect of note", "the commit of note"):
-        assert {f"the process dies before {what}", f"the process dies after {what}"} <= set(told)
+        assert {f"the process dies before {what}", f"the process dies after {what}"} <= set(found)
     assert len(report.runs) == len(report.points)
     assert all(any("the process dies" in text for _, text in run.story) for run in report.runs)
 

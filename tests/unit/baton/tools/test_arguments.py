@@ -57,7 +57,7 @@ async def test_the_function_gets_python_values_and_its_own_defaults() -> None:
     assert await measure.run(measure.check(sent), CONTEXT) == expected
 
 
-def test_all_faults_are_told_at_once_one_line_each() -> None:
+def test_all_faults_are_reported_at_once_one_line_each() -> None:
     """A model then corrects them in one go; long values are shortened."""
     with pytest.raises(InvalidArguments) as caught:
         measure.check({"place": {"since": "x" * 500}, "count": "many", "unit": "kelvin", "colour": 1})

@@ -105,17 +105,17 @@ async def test_a_later_attempt_runs_itself_where_the_one_that_still_ran_has_fail
 
 async def test_what_hangs_is_reported_once_and_makes_the_process_unhealthy(released: Event) -> None:
     """Until it ends."""
-    told: list[HungCall] = []
+    found: list[HungCall] = []
 
     async def report(call: HungCall) -> None:
-        told.append(call)
+        found.append(call)
 
     calls, item = RunningCalls(60, 0, report), hanging(released, [])
     assert calls.fault() == ""
     for _ in range(3):
         with pytest.raises(OverLimitError):
             await calls.result(item, {"number": 7}, CONTEXT)
-    assert told == [HungCall("hang", "job-test", "call-test", 0.01, 1, 0)]
+    assert found == [HungCall("hang", "job-test", "call-test", 0.01, 1, 0)]
     assert calls.fault() == "1 tool calls hang past their time limit, HUNG_TOOLS_LIMIT=0: restart the process"
     released.set()
     await until_none_hang(calls)
@@ -173,12 +173,12 @@ async def test_who_is_cancelled_ends_an_async_tool_and_leaves_a_thread(released:
         (slow, {}, 0),
         (replace(hanging(released, []), timeout_seconds=60), {"number": 1}, 1),
     ):
-        asked = asyncio.create_task(calls.result(item, arguments, CONTEXT))
+        requested = asyncio.create_task(calls.result(item, arguments, CONTEXT))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        asked.cancel()
+        requested.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asked
+            await requested
         assert calls.hung == hung
 
 

@@ -17,16 +17,16 @@ class Wire:
         self.most_at_once = 0
         self._under_way: dict[int, asyncio.Future[Sequence[str | Exception]]] = {}
 
-    async def send(self, asks: list[str]) -> Sequence[str | Exception]:
+    async def send(self, requests: list[str]) -> Sequence[str | Exception]:
         """One request."""
         number = len(self.requests)
-        self.requests.append(asks)
+        self.requests.append(requests)
         self._under_way[number] = asyncio.get_running_loop().create_future()
         self.most_at_once = max(self.most_at_once, len(self._under_way))
         try:
             return await self._under_way[number]
         except asyncio.CancelledError:
-            self.given_up.append(asks)
+            self.given_up.append(requests)
             raise
         finally:
             del self._under_way[number]
@@ -47,6 +47,6 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def asking(batcher: Batcher[str, str], *asks: str, size_bytes: int = 1) -> list[asyncio.Task[str]]:
+def requesting(batcher: Batcher[str, str], *requests: str, size_bytes: int = 1) -> list[asyncio.Task[str]]:
     """Askers, each a task."""
-    return [asyncio.ensure_future(batcher.ask(ask, 1, size_bytes)) for ask in asks]
+    return [asyncio.ensure_future(batcher.send(ask, 1, size_bytes)) for ask in requests]

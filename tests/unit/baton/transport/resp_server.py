@@ -23,11 +23,11 @@ Say = Callable[[list[str]], Reply | Hangs | HangsUp]
 
 
 class RespServer:
-    """Answers each command by `say`; `writes` has the commands that came in one piece."""
+    """Answers each command by `reply`; `writes` has the commands that came in one piece."""
 
     def __init__(self, say: Say, tls: ssl.SSLContext | None = None) -> None:
-        self.say = say
-        self.asked: list[list[str]] = []
+        self.reply = say
+        self.requested: list[list[str]] = []
         self.writes: list[list[list[str]]] = []
         self.connections = 0
         self._tls = tls
@@ -69,7 +69,7 @@ class RespServer:
                 if commands:
                     self.writes.append(commands)
                 for command in commands:
-                    self.asked.append(command)
+                    self.requested.append(command)
                     if not await self._answer(command, writer):
                         return
         except ConnectionError:
@@ -78,15 +78,15 @@ class RespServer:
             writer.close()
 
     async def _answer(self, command: list[str], writer: asyncio.StreamWriter) -> bool:
-        said: Any = self.say(command)
-        if isinstance(said, Hangs):
+        shown: Any = self.reply(command)
+        if isinstance(shown, Hangs):
             await asyncio.sleep(60)
             return False
-        if isinstance(said, HangsUp):
-            writer.write(said.after)
+        if isinstance(shown, HangsUp):
+            writer.write(shown.after)
             await writer.drain()
             return False
-        writer.write(encode_reply(said))
+        writer.write(encode_reply(shown))
         await writer.drain()
         return True
 

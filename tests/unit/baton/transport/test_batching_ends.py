@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.transport.batching import Batcher
-from tests.unit.baton.transport.batching_wire import BOUNDS, Wire, asking, settled
+from tests.unit.baton.transport.batching_wire import BOUNDS, Wire, requesting, settled
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ async def batcher(wire: Wire) -> Batcher[str, str]:
     return Batcher(wire.send, BOUNDS)
 
 
-async def test_an_asker_that_is_cancelled_before_its_turn_is_not_sent(wire: Wire, batcher: Batcher[str, str]) -> None:
+async def test_a_caller_that_is_cancelled_before_its_turn_is_not_sent(wire: Wire, batcher: Batcher[str, str]) -> None:
     """What nobody waits for any more need not be done."""
-    held = asking(batcher, "a")
+    held = requesting(batcher, "a")
     await settled()
-    held += asking(batcher, "b")
+    held += requesting(batcher, "b")
     await settled()
-    gone, stays = asking(batcher, "c", "d")
+    gone, stays = requesting(batcher, "c", "d")
     await settled()
     gone.cancel()
     await settled()
@@ -42,9 +42,9 @@ async def test_an_asker_that_is_cancelled_before_its_turn_is_not_sent(wire: Wire
     await asyncio.gather(*held)
 
 
-async def test_an_asker_that_is_cancelled_on_the_way_harms_no_other(wire: Wire, batcher: Batcher[str, str]) -> None:
+async def test_a_caller_that_is_cancelled_on_the_way_harms_no_other(wire: Wire, batcher: Batcher[str, str]) -> None:
     """Its answer is dropped."""
-    gone, stays = asking(batcher, "a", "b")
+    gone, stays = requesting(batcher, "a", "b")
     await settled()
     gone.cancel()
     await settled()
@@ -53,29 +53,29 @@ async def test_an_asker_that_is_cancelled_on_the_way_harms_no_other(wire: Wire, 
     assert await stays == "B"
 
 
-async def test_a_request_is_given_up_with_its_last_asker(wire: Wire, batcher: Batcher[str, str]) -> None:
+async def test_a_request_is_given_up_with_its_last_caller(wire: Wire, batcher: Batcher[str, str]) -> None:
     """So that a time limit ends it, and the next request has its place."""
-    askers = asking(batcher, "a", "b")
+    callers = requesting(batcher, "a", "b")
     await settled()
-    for asker in askers:
-        asker.cancel()
+    for caller in callers:
+        caller.cancel()
     await settled()
     assert wire.given_up == [["a", "b"]]
-    [next_one] = asking(batcher, "c")
+    [next_one] = requesting(batcher, "c")
     await settled()
     wire.answer(1)
     assert await next_one == "C"
 
 
-async def test_an_asker_waits_so_long_and_no_longer_on_the_way_and_in_line(wire: Wire) -> None:
+async def test_a_caller_waits_so_long_and_no_longer_on_the_way_and_in_line(wire: Wire) -> None:
     """Each by its own time; a request goes on while somebody has time, and is given up with the last one."""
     batcher = Batcher[str, str](wire.send, replace(BOUNDS, entries=2, seconds=0.2))
-    first = asking(batcher, "a", "b")
+    first = requesting(batcher, "a", "b")
     await settled()
     await asyncio.sleep(0.1)
-    later = asking(batcher, "c")
+    later = requesting(batcher, "c")
     await settled()
-    later += asking(batcher, "d")  # two are under way
+    later += requesting(batcher, "d")  # two are under way
     await settled()
     answers = await asyncio.gather(*first, return_exceptions=True)
     assert [type(answer) for answer in answers] == [TimeoutError, TimeoutError]
@@ -88,11 +88,11 @@ async def test_an_asker_waits_so_long_and_no_longer_on_the_way_and_in_line(wire:
         await later[1]
 
 
-async def test_an_asker_in_line_is_told_when_its_time_is_over(wire: Wire) -> None:
+async def test_a_caller_in_line_learns_when_its_time_is_over(wire: Wire) -> None:
     """Though those before it have not come back: theirs is the shorter limit only by a moment."""
     batcher = Batcher[str, str](wire.send, replace(BOUNDS, requests=1, entries=1, seconds=0.2))
-    askers = asking(batcher, "a", "b", "c")
-    answers = await asyncio.gather(*askers, return_exceptions=True)
+    callers = requesting(batcher, "a", "b", "c")
+    answers = await asyncio.gather(*callers, return_exceptions=True)
     assert [type(answer) for answer in answers] == [TimeoutError] * 3
     await settled()
     assert wire.requests == [["a"]]
@@ -101,11 +101,11 @@ async def test_an_asker_in_line_is_told_when_its_time_is_over(wire: Wire) -> Non
 async def test_of_one_request_each_has_its_own_time(wire: Wire) -> None:
     """Who waited in line longer is told sooner; the other has its answer."""
     batcher = Batcher[str, str](wire.send, replace(BOUNDS, requests=1, entries=2, seconds=2.0))
-    held = asking(batcher, "a")
+    held = requesting(batcher, "a")
     await settled()
-    early = asking(batcher, "b")
+    early = requesting(batcher, "b")
     await asyncio.sleep(1.0)
-    late = asking(batcher, "c")
+    late = requesting(batcher, "c")
     await settled()
     wire.answer(0)
     await settled()
@@ -116,14 +116,14 @@ async def test_of_one_request_each_has_its_own_time(wire: Wire) -> None:
     assert [await held[0], await late[0]] == ["A", "C"]
 
 
-async def test_who_waits_when_it_is_closed_is_told_so(wire: Wire, batcher: Batcher[str, str]) -> None:
+async def test_who_waits_when_it_is_closed_gets_that_answer(wire: Wire, batcher: Batcher[str, str]) -> None:
     """Those on the way, and those still waiting; none hangs, and none seems cancelled by its own caller."""
-    askers: list[asyncio.Task[str]] = []
+    callers: list[asyncio.Task[str]] = []
     for ask in "abc":
-        askers += asking(batcher, ask)
+        callers += requesting(batcher, ask)
         await settled()
     await batcher.close()
-    answers = await asyncio.gather(*askers, return_exceptions=True)
+    answers = await asyncio.gather(*callers, return_exceptions=True)
     assert [type(answer) for answer in answers] == [ConnectionAbortedError] * 3
     assert sorted(wire.given_up) == [["a"], ["b"]]
 
@@ -140,13 +140,13 @@ async def test_what_was_asked_is_forgotten_with_its_answer(wire: Wire, batcher: 
     watched = [weakref.ref(answer) for answer in answers]
     gc.disable()
     try:
-        askers = asking(batcher, "a", "b")
+        callers = requesting(batcher, "a", "b")
         await settled()
         wire.answer(0, answers)
-        await asyncio.gather(*askers)
+        await asyncio.gather(*callers)
         await settled()
         answers.clear()
-        askers.clear()
+        callers.clear()
         assert [ref() for ref in watched] == [None, None]
     finally:
         gc.enable()
@@ -156,10 +156,10 @@ async def test_after_it_was_closed_time_limits_hold_again(wire: Wire) -> None:
     """A queue that was closed may be used again."""
     batcher = Batcher[str, str](wire.send, replace(BOUNDS, requests=1, entries=1, seconds=0.1))
     for number in range(2):
-        askers = asking(batcher, "a", "b")
+        callers = requesting(batcher, "a", "b")
         await settled()
         if number == 0:
             await batcher.close()
-        answers = await asyncio.gather(*askers, return_exceptions=True)
+        answers = await asyncio.gather(*callers, return_exceptions=True)
         assert [type(answer) for answer in answers] == [(ConnectionAbortedError, TimeoutError)[number]] * 2
         await settled()

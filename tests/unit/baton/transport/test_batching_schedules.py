@@ -40,27 +40,27 @@ class Play:
 
     def __init__(self) -> None:
         self.batcher = Batcher[int, int](self.send, BOUNDS)
-        self.askers: dict[int, asyncio.Task[int]] = {}
-        self.asked: dict[int, Act] = {}
+        self.callers: dict[int, asyncio.Task[int]] = {}
+        self.requested: dict[int, Act] = {}
         self.sent: list[int] = []
         self.held: list[bool] = []  # what is to be so of each request
         self.harmed: set[int] = set()  # refused, or in a request that failed
         self.cancelled: set[int] = set()
         self.under_way: dict[tuple[int, ...], asyncio.Future[Sequence[int | Exception]]] = {}
 
-    async def send(self, asks: list[int]) -> Sequence[int | Exception]:
+    async def send(self, requests: list[int]) -> Sequence[int | Exception]:
         """One request, held until it is told what to answer."""
-        acts = [self.asked[ask] for ask in asks]
-        alone = len(asks) == 1
+        acts = [self.requested[ask] for ask in requests]
+        alone = len(requests) == 1
         self.held += [
-            asks == sorted(asks),
+            requests == sorted(requests),
             alone or sum(act.entries for act in acts) <= BOUNDS.entries,
             alone or sum(act.size_bytes for act in acts) <= BOUNDS.size_bytes,
             len(self.under_way) < BOUNDS.requests,
-            not self.cancelled & set(asks),
+            not self.cancelled & set(requests),
         ]
-        self.sent += asks
-        key = tuple(asks)
+        self.sent += requests
+        key = tuple(requests)
         self.under_way[key] = asyncio.get_running_loop().create_future()
         try:
             return await self.under_way[key]
@@ -70,30 +70,30 @@ class Play:
     async def act(self, act: Act) -> None:
         """Do it, and let everything go on that can."""
         if act.kind == "ask":
-            number = len(self.asked) + 1
-            self.asked[number] = act
-            self.askers[number] = asyncio.ensure_future(self.batcher.ask(number, act.entries, act.size_bytes))
+            number = len(self.requested) + 1
+            self.requested[number] = act
+            self.callers[number] = asyncio.ensure_future(self.batcher.send(number, act.entries, act.size_bytes))
             return
-        if act.kind == "cancel" and self.askers:
-            chosen = sorted(self.askers)[act.which % len(self.askers)]
-            if self.askers[chosen].cancel():
+        if act.kind == "cancel" and self.callers:
+            chosen = sorted(self.callers)[act.which % len(self.callers)]
+            if self.callers[chosen].cancel():
                 self.cancelled.add(chosen)
         elif act.kind in ("answer", "refuse", "fail") and self.under_way:
             self.come_back(sorted(self.under_way)[act.which % len(self.under_way)], act)
         await settled()
 
-    def come_back(self, asks: tuple[int, ...], act: Act) -> None:
+    def come_back(self, requests: tuple[int, ...], act: Act) -> None:
         """One request ends."""
-        answers: list[int | Exception] = [-ask for ask in asks]
+        answers: list[int | Exception] = [-ask for ask in requests]
         if act.kind == "refuse":
-            refused = act.which % len(asks)
-            answers[refused] = LookupError(asks[refused])
-            self.harmed.add(asks[refused])
+            refused = act.which % len(requests)
+            answers[refused] = LookupError(requests[refused])
+            self.harmed.add(requests[refused])
         if act.kind == "fail":
-            self.harmed.update(asks)
-            self.under_way[asks].set_exception(OSError("cut"))
+            self.harmed.update(requests)
+            self.under_way[requests].set_exception(OSError("cut"))
         else:
-            self.under_way[asks].set_result(answers)
+            self.under_way[requests].set_result(answers)
 
     async def end(self) -> None:
         """Answer what is left."""
@@ -117,20 +117,20 @@ async def played(acts: Sequence[Act], *, close: bool) -> None:
     if close:
         await play.batcher.close()
     await play.end()
-    assert all(asker.done() for asker in play.askers.values()), "an asker hangs"
+    assert all(caller.done() for caller in play.callers.values()), "an asker hangs"
     assert all(play.held), "in order, within the bounds, and for somebody who waits"
     assert len(play.sent) == len(set(play.sent)), "an ask was sent twice"
-    for number, asker in play.askers.items():
+    for number, caller in play.callers.items():
         if number in play.cancelled:
-            assert asker.cancelled()
-        elif (error := asker.exception()) is None:
-            assert asker.result() == -number
+            assert caller.cancelled()
+        elif (error := caller.exception()) is None:
+            assert caller.result() == -number
         else:
             assert number in play.harmed or (close and isinstance(error, ConnectionAbortedError)), error
 
 
 @settings(max_examples=150, deadline=None)
 @given(ACTS, st.booleans())
-def test_each_asker_ends_with_its_own_answer_or_its_own_trouble(acts: list[Act], close: bool) -> None:
+def test_each_caller_ends_with_its_own_answer_or_its_own_trouble(acts: list[Act], close: bool) -> None:
     """None hangs, none is sent twice or after it was cancelled, and the bounds hold."""
     asyncio.run(played(acts, close=close))

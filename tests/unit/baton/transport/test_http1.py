@@ -103,7 +103,7 @@ async def until(happened: Callable[[], object]) -> None:
         await asyncio.sleep(0.001)
 
 
-async def ask(through: Http1Transport, url: str, body: bytes = b"", **headers: str) -> httpx.Response:
+async def send(through: Http1Transport, url: str, body: bytes = b"", **headers: str) -> httpx.Response:
     """A POST."""
     return await through.handle_async_request(httpx.Request("POST", url, content=body, headers=headers))
 
@@ -114,7 +114,7 @@ async def test_an_answer_is_read_as_it_is_framed(wire: str) -> None:
     text, status, body = WIRES[wire]
     async with serving(text) as served, client() as through:
         for _ in range(2):
-            answer = await ask(through, served.url)
+            answer = await send(through, served.url)
             assert (answer.status_code, answer.content) == (status, body)
         assert served.connections == 1
 
@@ -128,7 +128,7 @@ def test_an_answer_may_come_in_any_pieces(wire: str, cuts: list[int]) -> None:
 
     async def read() -> None:
         async with serving(*pieces) as served, client() as through:
-            answer = await ask(through, served.url)
+            answer = await send(through, served.url)
             assert (answer.status_code, answer.content) == (status, body)
 
     asyncio.run(read())
@@ -137,7 +137,7 @@ def test_an_answer_may_come_in_any_pieces(wire: str, cuts: list[int]) -> None:
 async def test_a_request_is_sent_as_it_was_made() -> None:
     """Path, query, headers and body; a large one whole."""
     async with serving() as served, client() as through:
-        await ask(through, f"{served.url}/a%20b?c=d", b"x" * 3_000_000, authorization="Bearer t")
+        await send(through, f"{served.url}/a%20b?c=d", b"x" * 3_000_000, authorization="Bearer t")
     [request] = served.requests
     assert request.startswith(b"POST /a%20b?c=d HTTP/1.1\r\nHost: 127.0.0.1:")
     assert b"\r\nauthorization: Bearer t\r\n" in request
@@ -149,14 +149,14 @@ async def test_a_large_and_packed_answer_is_unpacked() -> None:
     packed = gzip.compress(b"y" * 5_000_000)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
     async with serving(head + packed) as served, client() as through:
-        assert (await ask(through, served.url)).content == b"y" * 5_000_000
+        assert (await send(through, served.url)).content == b"y" * 5_000_000
 
 
 async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
     """Another request makes another connection."""
     async with serving(b"HTTP/1.1 200 OK\r\n\r\n", b"ok", closes=True) as served, client() as through:
         for number in (1, 2):
-            assert (await ask(through, served.url)).content == b"ok"
+            assert (await send(through, served.url)).content == b"ok"
             assert served.connections == number
 
 
@@ -164,22 +164,22 @@ async def test_a_connection_that_the_server_does_not_keep_is_not_used_again() ->
     """It says so."""
     async with serving(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")) as served, client() as through:
         for number in (1, 2):
-            assert (await ask(through, served.url)).content == b"ok"
+            assert (await send(through, served.url)).content == b"ok"
             assert served.connections == number
 
 
-async def test_what_nobody_asked_for_is_no_answer() -> None:
+async def test_what_nobody_requested_is_no_answer() -> None:
     """A server that answers twice has lost count; its second answer is not the next asker's."""
     wrong = OK.replace(b"ok", b"no")
     async with serving(OK + wrong) as served, client() as through:
-        assert (await ask(through, served.url)).content == b"ok"
-        assert (await ask(through, served.url)).content == b"ok"
+        assert (await send(through, served.url)).content == b"ok"
+        assert (await send(through, served.url)).content == b"ok"
         assert served.connections == 2
     async with serving(OK, wrong) as served, client() as through:
         served.gap_seconds = 0.02
-        assert (await ask(through, served.url)).content == b"ok"
+        assert (await send(through, served.url)).content == b"ok"
         await until(lambda: served.left)  # it hung up
-        assert (await ask(through, served.url)).content == b"ok"
+        assert (await send(through, served.url)).content == b"ok"
         assert served.connections == 2
 
 
@@ -191,7 +191,7 @@ async def test_half_an_answer_is_none(wire: bytes) -> None:
     """What came of it may be half of what the server did."""
     async with serving(wire, closes=True) as served, client() as through:
         with pytest.raises(httpx.RemoteProtocolError, match="before its answer was whole"):
-            await ask(through, served.url)
+            await send(through, served.url)
 
 
 async def test_an_answer_without_a_length_that_breaks_off_is_none() -> None:
@@ -210,7 +210,7 @@ async def test_an_answer_without_a_length_that_breaks_off_is_none() -> None:
     thread.start()
     async with client() as through:
         with pytest.raises(httpx.ReadError, match="ConnectionResetError"):
-            await ask(through, f"http://127.0.0.1:{listening.getsockname()[1]}")
+            await send(through, f"http://127.0.0.1:{listening.getsockname()[1]}")
     thread.join()
     listening.close()
 
@@ -219,17 +219,17 @@ async def test_no_more_connections_than_allowed_and_few_are_kept() -> None:
     """The rest wait for their turn."""
     async with serving() as served, client() as through:
         served.pause.clear()
-        asking = [asyncio.create_task(ask(through, served.url)) for _ in range(20)]
+        requesting = [asyncio.create_task(send(through, served.url)) for _ in range(20)]
         await until(lambda: served.at_once == 4)
         served.pause.set()
-        assert {answer.content for answer in await asyncio.gather(*asking)} == {b"ok"}
+        assert {answer.content for answer in await asyncio.gather(*requesting)} == {b"ok"}
         assert served.most == 4
         before = served.connections
         served.pause.clear()
-        asking = [asyncio.create_task(ask(through, served.url)) for _ in range(4)]
+        requesting = [asyncio.create_task(send(through, served.url)) for _ in range(4)]
         await until(lambda: served.at_once == 4)
         served.pause.set()
-        await asyncio.gather(*asking)
+        await asyncio.gather(*requesting)
         assert served.connections - before == 2
 
 
@@ -239,10 +239,10 @@ async def test_a_request_that_is_given_up_closes_its_connection() -> None:
         served.pause.clear()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await ask(through, served.url)
+                await send(through, served.url)
         await until(served.readers[0].at_eof)
         served.pause.set()
-        assert (await ask(through, served.url)).content == b"ok"
+        assert (await send(through, served.url)).content == b"ok"
         assert served.connections == 2
 
 
@@ -250,7 +250,7 @@ async def test_an_old_connection_is_not_used_again() -> None:
     """Load balancers close those."""
     async with serving() as served, client(SHORT) as through:
         for _ in range(2):
-            await ask(through, served.url)
+            await send(through, served.url)
         assert served.connections == 2
 
 
@@ -258,14 +258,14 @@ async def test_a_header_that_would_break_the_request_apart_is_refused() -> None:
     """Nothing is sent."""
     async with serving() as served, client() as through:
         with pytest.raises(httpx.LocalProtocolError, match="line break"):
-            await ask(through, served.url, label="a\r\nauthorization: b")
+            await send(through, served.url, label="a\r\nauthorization: b")
         assert served.connections == 0
 
 
 async def test_ipv6() -> None:
     """A literal address in the URL."""
     async with serving(host="::1") as served, client() as through:
-        assert (await ask(through, served.url)).content == b"ok"
+        assert (await send(through, served.url)).content == b"ok"
     assert b"Host: [::1]:" in served.requests[0]
 
 
@@ -273,7 +273,7 @@ async def test_closing_ends_what_is_kept() -> None:
     """The server sees it."""
     async with serving() as served:
         async with client() as through:
-            await ask(through, served.url)
+            await send(through, served.url)
             assert served.left == 0
         await until(lambda: served.left)
 
@@ -293,8 +293,8 @@ async def test_a_connection_that_closed_while_the_process_stood_still_is_not_use
     thread.start()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     async with client() as through:
-        assert (await ask(through, url)).content == b"ok"
+        assert (await send(through, url)).content == b"ok"
         time.sleep(0.1)  # noqa: ASYNC251 - nothing runs meanwhile
-        assert (await ask(through, url)).content == b"ok"
+        assert (await send(through, url)).content == b"ok"
     thread.join()
     listening.close()

@@ -34,10 +34,10 @@ async def test_a_proxy_of_the_environment_is_used_but_where_it_says_not_to(
     transport: Literal["httpx", "httptools"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As httpx's own clients do."""
-    asked: list[bytes] = []
+    requested: list[bytes] = []
 
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        requested.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
@@ -53,7 +53,7 @@ async def test_a_proxy_of_the_environment_is_used_but_where_it_says_not_to(
         async with http_transport.http_transport(settings, "http://127.0.0.1:9") as near:
             with pytest.raises(httpx.ConnectError):
                 await near.handle_async_request(httpx.Request("GET", "http://127.0.0.1:9/b"))
-    [request] = asked
+    [request] = requested
     assert request.startswith(b"GET http://far.example.com/a HTTP/1.1")
 
 
@@ -61,7 +61,7 @@ async def test_a_proxy_of_the_environment_is_used_but_where_it_says_not_to(
     ("chosen", "mocks", "lean"),
     [("auto", False, True), ("auto", True, False), ("httptools", True, True), ("httpx", False, False)],
 )
-async def test_the_lean_client_speaks_unless_httpx_is_asked_for_or_mocked(
+async def test_the_lean_client_speaks_unless_httpx_is_requested_or_mocked(
     chosen: str, *, mocks: bool, lean: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever tests with respx has httpx, without a switch."""
@@ -83,13 +83,13 @@ async def test_the_queues_sdk_has_all_that_its_own_constructor_gives_it() -> Non
     stock = AsyncHttpClient("t", False, "https://queue.example.com/")
     ours = vars(client.sdk.http)
     assert isinstance(client.sdk.http, _Http)
-    ways = {"_client", "_asked"}
+    ways = {"_client", "_requested"}
     assert {name: value for name, value in ours.items() if name not in ways} == {
         name: value for name, value in vars(stock).items() if name not in ways
     }
     # What it may be asked with: `_Http.request` accepts all of it.
-    asked = {"path", "method", "headers", "body", "params", "parse_response", "base_url", "token"}
-    assert inspect.signature(stock.request).parameters.keys() == asked
+    requested = {"path", "method", "headers", "body", "params", "parse_response", "base_url", "token"}
+    assert inspect.signature(stock.request).parameters.keys() == requested
     for made in (own.http, stock):
         await made._client.aclose()
     await client.close()

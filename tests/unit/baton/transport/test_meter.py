@@ -16,7 +16,7 @@ def test_what_is_charged_is_taken_once_with_the_time_since() -> None:
         assert take() == NOTHING
 
 
-def test_what_is_given_back_is_there_for_whoever_takes_next() -> None:
+def test_what_is_given_back_is_there_for_the_next_one() -> None:
     """Its time, too."""
     clock = FakeClock()
     with metered(Meter(clock, memory_mb=512)):
@@ -27,7 +27,7 @@ def test_what_is_given_back_is_there_for_whoever_takes_next() -> None:
         assert take() == Spent(requests=1, function_ms=7, mb_ms=7 * 512)
 
 
-def test_shared_requests_are_told_with_the_rest_alone() -> None:
+def test_shared_requests_are_reported_with_the_rest_alone() -> None:
     """A COMMIT cannot know of its own."""
     meter = Meter(FakeClock(), memory_mb=512)
     with metered(meter):

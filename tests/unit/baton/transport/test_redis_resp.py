@@ -18,7 +18,7 @@ from tests.unit.baton.transport.resp_server import RespServer
 
 PASSWORD = "swordfish"
 TEXT = counted("return ARGV[1]")
-ASKS: dict[str, Callable[[RedisConnection], Any]] = {
+REQUESTS: dict[str, Callable[[RedisConnection], Any]] = {
     "execute": lambda redis: redis.execute("GET", "a"),
     "run": lambda redis: redis.run(TEXT, ["a"], [1]),
     "pipeline": lambda redis: redis.pipeline(["GET", "a"], ["GET", "b"]),
@@ -102,7 +102,7 @@ async def test_answers_are_shaped_as_over_rest() -> None:
         True,
         "\ufffd",
     ]
-    assert server.asked[0] == ["SET", "a", "1"]
+    assert server.requested[0] == ["SET", "a", "1"]
 
 
 async def test_what_is_ready_together_is_written_together() -> None:
@@ -116,14 +116,14 @@ async def test_what_is_ready_together_is_written_together() -> None:
         await redis.close()
 
 
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("name", REQUESTS)
 @pytest.mark.parametrize("text", REFUSALS)
-async def test_a_refusal_is_an_answer_with_the_servers_words_and_is_not_repeated(name: str, text: str) -> None:
+async def test_a_refusal_is_an_answer_with_the_servers_message_and_is_not_repeated(name: str, text: str) -> None:
     """Whatever the library makes of it."""
     async with refusing(text) as server:
         redis = RedisConnection(settings_of(server))
         with pytest.raises(StoreAnswerError) as caught:
-            await ASKS[name](redis)
+            await REQUESTS[name](redis)
         assert text[:40] in str(caught.value).replace('\\"', '"').replace("\\'", "'")
         assert server.address in str(caught.value)
         assert len(server.writes) == 1
@@ -143,7 +143,7 @@ async def test_a_refused_password_is_named_with_its_setting_and_not_shown(
         redis = RedisConnection(Settings(resp_url=address))
         with pytest.raises(StoreError, match=r"check the password in REDIS_URL") as caught:
             await redis.execute("PING")
-        assert [command[0] for command in server.asked] == ["AUTH"]
+        assert [command[0] for command in server.requested] == ["AUTH"]
         await redis.close()
     assert text in str(caught.value)
     for shown in (str(caught.value), caplog.text, repr(redis), repr(Settings(resp_url=address))):
@@ -166,7 +166,7 @@ async def test_a_script_has_no_flag_of_the_hosted_service_and_is_sent_once() -> 
         redis = RedisConnection(settings_of(server))
         assert [await redis.run(TEXT, ["a"], [n]) for n in range(2)] == ["0", "1"]
         await redis.close()
-    (first, text, *_), (second, sha, *_) = server.asked
+    (first, text, *_), (second, sha, *_) = server.requested
     assert (first, second) == ("EVAL", "EVALSHA")
     assert text.startswith("#!lua\n")
     assert sha == hashlib.sha1(text.encode()).hexdigest()
@@ -185,11 +185,13 @@ async def test_a_server_that_forgot_the_script_is_sent_the_text_again() -> None:
         assert [await redis.run(TEXT, [key], [key + "!"]) for key in "abac"] == ["a!", "b!", "a!", "c!"]
         assert await redis.run(TEXT, ["b"], ["again"]) == "again"
         await redis.close()
-    assert [command[3] for command in server.asked if command[0] == "EVAL"] == ["a", "b", "b"]
+    assert [command[3] for command in server.requested if command[0] == "EVAL"] == ["a", "b", "b"]
 
 
 @pytest.mark.parametrize("missing", ["redis", "hiredis"])
-def test_a_library_that_is_not_installed_is_told_at_the_start(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_is_not_installed_is_reported_at_the_start(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the way out, and without the password."""
     monkeypatch.setattr(connection_module, "find_spec", lambda name: None if name == missing else find_spec(name))
     with pytest.raises(SettingsError, match=rf"needs {missing}, .*install the extra `redis`") as caught:

@@ -83,7 +83,7 @@ async def test_commands_that_are_ready_at_the_same_time_are_one_request(
     assert store.sizes == [4]
 
 
-async def test_an_error_reaches_its_own_asker_alone(store: EchoStore, redis: RedisConnection) -> None:
+async def test_an_error_reaches_its_own_caller_alone(store: EchoStore, redis: RedisConnection) -> None:
     """Nothing is asked twice."""
     first, second, third = await asyncio.gather(
         redis.execute("ECHO", "a"),
@@ -102,7 +102,7 @@ async def test_an_error_reaches_its_own_asker_alone(store: EchoStore, redis: Red
 @pytest.mark.parametrize(
     "command", [["ECHO", "\ud800"], ["ZSCORE", "a", "b"]], ids=["not to be sent", "not to be read"]
 )
-async def test_what_cannot_be_sent_or_read_harms_its_own_asker_alone(
+async def test_what_cannot_be_sent_or_read_harms_its_own_caller_alone(
     store: EchoStore, redis: RedisConnection, command: list[str]
 ) -> None:
     """Half a character cannot be sent, and a score that is no number cannot be read."""
@@ -124,11 +124,11 @@ async def test_a_request_has_64_commands_at_most_and_two_are_under_way(
 ) -> None:
     """The rest waits its turn."""
     store.let_go.clear()
-    asked = [asyncio.ensure_future(redis.execute("ECHO", str(number))) for number in range(300)]
+    requested = [asyncio.ensure_future(redis.execute("ECHO", str(number))) for number in range(300)]
     await asyncio.sleep(0.05)
     assert store.sizes == [64, 64]
     store.let_go.set()
-    assert await asyncio.gather(*asked) == [str(number) for number in range(300)]
+    assert await asyncio.gather(*requested) == [str(number) for number in range(300)]
     assert (max(store.sizes), sum(store.sizes)) == (64, 300)
 
 
@@ -148,15 +148,15 @@ async def test_a_command_that_waits_for_its_turn_has_its_time_limit_too(
 ) -> None:
     """Else one that hangs would hang all; when they have gone, the store is asked anew."""
     store.let_go.clear()
-    asked = [redis.execute("ECHO", str(number)) for number in range(200)]
-    answers = await asyncio.gather(*asked, return_exceptions=True)
+    requested = [redis.execute("ECHO", str(number)) for number in range(200)]
+    answers = await asyncio.gather(*requested, return_exceptions=True)
     assert {type(answer) for answer in answers} == {StoreError}
     assert "within 1 s" in str(answers[0])
     store.let_go.set()
     assert await redis.execute("ECHO", "a") == "a"
 
 
-async def test_a_cancelled_asker_harms_no_other(store: EchoStore, redis: RedisConnection) -> None:
+async def test_a_cancelled_caller_harms_no_other(store: EchoStore, redis: RedisConnection) -> None:
     """The others' request goes on."""
     store.let_go.clear()
     gone, stays = (asyncio.ensure_future(redis.execute("ECHO", word)) for word in "ab")

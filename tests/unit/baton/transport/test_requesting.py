@@ -51,7 +51,7 @@ async def test_a_success_is_its_body(wire: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-async def test_anything_else_goes_to_the_asker_as_a_response(number: int) -> None:
+async def test_anything_else_goes_to_the_caller_as_a_response(number: int) -> None:
     """With status, headers and body; what the asker raises is raised."""
     async with serving(REFUSED) as served, transports()[number] as through:
         with pytest.raises(RefusedError) as raised:
@@ -60,7 +60,7 @@ async def test_anything_else_goes_to_the_asker_as_a_response(number: int) -> Non
 
 
 @pytest.mark.parametrize("number", [0, 1])
-async def test_an_asker_who_raises_nothing_has_the_body(number: int) -> None:
+async def test_a_caller_who_raises_nothing_has_the_body(number: int) -> None:
     """Whatever the status."""
     async with serving(REFUSED) as served, transports()[number] as through:
         assert await requesting(through)("GET", httpx.URL(served.url), {}, b"", lambda _: None) == BODY

@@ -27,9 +27,9 @@ class Cluster:
     """Two servers that share the slots; `owner`: of the low and of the high ones."""
 
     def __init__(self) -> None:
-        self.servers = [RespServer(lambda command: self._say(0, command)), RespServer(lambda c: self._say(1, c))]
+        self.servers = [RespServer(lambda command: self._print(0, command)), RespServer(lambda c: self._print(1, c))]
         self.owners = [0, 1]
-        self.asking: set[str] = set()
+        self.requesting: set[str] = set()
         self.down: set[int] = set()
 
     def owner(self, key: str) -> int:
@@ -44,7 +44,7 @@ class Cluster:
             for half, owner in enumerate(self.owners)
         ]
 
-    def _say(self, number: int, command: list[str]) -> Any:
+    def _print(self, number: int, command: list[str]) -> Any:
         if number in self.down:
             return HangsUp()
         if command == ["CLUSTER", "SLOTS"]:
@@ -52,14 +52,14 @@ class Cluster:
         if command == ["ASKING"]:
             return b"OK"
         for key in keys_of(command):
-            if (key in self.asking) != (self._asked_before(number, key)):
+            if (key in self.requesting) != (self._requested_before(number, key)):
                 return ServerError(f"ASK {slot_of(key)} 127.0.0.1:{self.servers[1 - number].port}".encode())
-            if self.owner(key) != number and key not in self.asking:
+            if self.owner(key) != number and key not in self.requesting:
                 return ServerError(f"MOVED {slot_of(key)} 127.0.0.1:{self.servers[1 - number].port}".encode())
         return [1, command[-1].encode()] if command[0].startswith("EVAL") else f"{number}".encode()
 
-    def _asked_before(self, number: int, key: str) -> bool:
-        return key in self.asking and self.servers[number].asked[-2:-1] == [["ASKING"]]
+    def _requested_before(self, number: int, key: str) -> bool:
+        return key in self.requesting and self.servers[number].requested[-2:-1] == [["ASKING"]]
 
 
 @pytest.fixture
@@ -82,14 +82,14 @@ async def redis(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterat
 
 def gets(server: RespServer) -> list[str]:
     """The keys that it was asked for."""
-    return [command[1] for command in server.asked if command[0] == "GET"]
+    return [command[1] for command in server.requested if command[0] == "GET"]
 
 
 async def test_commands_go_to_the_owners_of_their_keys(cluster: Cluster, redis: RedisConnection) -> None:
     """Answers are in the order of what was asked; once the map is known nobody redirects."""
-    asked = [["GET", key] for key in (HIGH, LOW, HIGH, LOWER)]
+    requested = [["GET", key] for key in (HIGH, LOW, HIGH, LOWER)]
     for _ in range(3):
-        assert await redis.pipeline(*asked) == ["1", "0", "1", "0"]
+        assert await redis.pipeline(*requested) == ["1", "0", "1", "0"]
     first, second = cluster.servers
     redirected = gets(first).count(HIGH)
     assert redirected in (0, 2)  # by who was not told that it is a cluster, once
@@ -107,26 +107,26 @@ async def test_a_slot_that_moved_is_followed_and_remembered(cluster: Cluster, re
     assert await redis.execute("GET", HIGH) == "1"
     cluster.owners = [0, 0]
     for server in cluster.servers:
-        server.asked.clear()
+        server.requested.clear()
     assert [await redis.execute("GET", HIGH) for _ in range(3)] == ["0", "0", "0"]
     assert gets(cluster.servers[1]) == [HIGH]
     assert gets(cluster.servers[0]) == [HIGH] * 3
 
 
-async def test_a_slot_that_is_just_moving_is_asked_for_once(cluster: Cluster, redis: RedisConnection) -> None:
+async def test_a_slot_that_is_just_moving_is_requested_once(cluster: Cluster, redis: RedisConnection) -> None:
     """With ASKING before it, on the same connection; the map stays."""
     assert await redis.execute("GET", LOW) == "0"
-    cluster.asking.add(LOW)
+    cluster.requesting.add(LOW)
     assert await redis.execute("GET", LOW) == "1"
-    assert cluster.servers[1].asked[-2:] == [["ASKING"], ["GET", LOW]]
+    assert cluster.servers[1].requested[-2:] == [["ASKING"], ["GET", LOW]]
 
 
-async def test_servers_that_send_back_and_forth_are_told_of(cluster: Cluster, redis: RedisConnection) -> None:
+async def test_servers_that_send_back_and_forth_are_reported(cluster: Cluster, redis: RedisConnection) -> None:
     """No third time."""
-    cluster.servers[1].say = lambda _: ServerError(
+    cluster.servers[1].reply = lambda _: ServerError(
         f"MOVED {slot_of(HIGH)} 127.0.0.1:{cluster.servers[0].port}".encode()
     )
-    cluster.servers[0].say = lambda command: (
+    cluster.servers[0].reply = lambda command: (
         cluster.slots()
         if command[0] == "CLUSTER"
         else ServerError(f"MOVED {slot_of(HIGH)} 127.0.0.1:{cluster.servers[1].port}".encode())
@@ -161,7 +161,7 @@ async def test_the_map_is_read_from_another_server_when_the_first_is_gone(
     assert await asyncio.gather(*(redis.execute("GET", key) for key in (LOW, HIGH))) == ["1", "1"]
 
 
-async def test_a_server_that_is_no_cluster_says_so_to_who_was_told_that_it_is() -> None:
+async def test_a_server_that_is_no_cluster_is_reported_where_one_is_configured() -> None:
     """As an answer of the store."""
     async with RespServer(lambda _: ServerError(b"ERR This instance has cluster support disabled")) as server:
         redis = RedisConnection(Settings(resp_url=f"{server.address}?cluster=true"))
@@ -195,9 +195,9 @@ def test_the_keys_of_a_command(command: list[str | int], keys: tuple[str, ...]) 
 
 def test_a_map_knows_the_owner_of_each_slot() -> None:
     """Whatever nobody owns goes to somebody, who will say so."""
-    asked = ("seed", 1)
-    told = [[0, 99, ["x", 7, "id"], ["replica", 8, "id"]], [200, LAST_SLOT, [None, 9, "id"]]]
-    slots = SlotMap(told, asked)
+    requested = ("seed", 1)
+    found = [[0, 99, ["x", 7, "id"], ["replica", 8, "id"]], [200, LAST_SLOT, [None, 9, "id"]]]
+    slots = SlotMap(found, requested)
     assert slots.places == (("x", 7), ("seed", 9))
     assert slots.owner("{a}") == slots.owner("a") == ("seed", 9)
     assert slots.owner(None) == ("x", 7)
@@ -206,7 +206,7 @@ def test_a_map_knows_the_owner_of_each_slot() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "place"),
+    ("shown", "place"),
     [
         ("MOVED 1 10.0.0.7:6379", ("10.0.0.7", 6379)),
         ("ASK 1 a.b.example.com:6380", ("a.b.example.com", 6380)),
@@ -214,6 +214,6 @@ def test_a_map_knows_the_owner_of_each_slot() -> None:
         ("MOVED 1 ::1:6380", ("::1", 6380)),
     ],
 )
-def test_a_redirection_names_a_place(said: str, place: tuple[str, int]) -> None:
+def test_a_redirection_names_a_place(shown: str, place: tuple[str, int]) -> None:
     """Or only a port: then it is where we are."""
-    assert redirection(said, ("seed", 1)) == place
+    assert redirection(shown, ("seed", 1)) == place

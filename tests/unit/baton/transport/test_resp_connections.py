@@ -13,15 +13,15 @@ from baton.transport import http_transport, redis_node
 from baton_events.errors import StoreAnswerError, StoreError
 from baton_local.redis.link.resp import Reply, ServerError
 from tests.unit.baton.transport.resp_server import Hangs, HangsUp, RespServer
-from tests.unit.baton.transport.test_redis_resp import ASKS, PASSWORD, pong, settings_of
+from tests.unit.baton.transport.test_redis_resp import PASSWORD, REQUESTS, pong, settings_of
 
 
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("name", REQUESTS)
 async def test_a_server_that_cannot_be_reached_is_named(name: str) -> None:
     """With what the system said, and without the password."""
     redis = RedisConnection(Settings(resp_url=f"redis://:{PASSWORD}@127.0.0.1:9/0"))
     with pytest.raises(StoreError, match=r"redis://\*\*\*@127\.0\.0\.1:9/0 \(ConnectionRefusedError\)") as caught:
-        await ASKS[name](redis)
+        await REQUESTS[name](redis)
     assert not isinstance(caught.value, StoreAnswerError)
     assert PASSWORD not in str(caught.value)
     await redis.close()
@@ -35,14 +35,14 @@ async def test_a_socket_that_is_not_there_is_named() -> None:
     await redis.close()
 
 
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("name", REQUESTS)
 async def test_a_server_that_does_not_answer_is_given_up_after_the_time_limit(name: str) -> None:
     """And that connection is not used again: its answer may still come."""
     silent = True
     async with RespServer(lambda command: Hangs() if silent else pong(command)) as server:
         redis = RedisConnection(settings_of(server, store_timeout_seconds=1))
         with pytest.raises(StoreError, match="within 1 s"):
-            await ASKS[name](redis)
+            await REQUESTS[name](redis)
         assert len(server.writes) == 1
         silent = False
         assert await redis.execute("GET", "late") == "late"
@@ -58,7 +58,7 @@ async def test_an_answer_that_was_lost_is_unknown_and_nothing_is_sent_again(afte
         with pytest.raises(StoreError, match="no usable answer") as caught:
             await redis.execute("INCR", "a")
         assert not isinstance(caught.value, StoreAnswerError)
-        assert server.asked == [["INCR", "a"]]
+        assert server.requested == [["INCR", "a"]]
         await redis.close()
 
 
@@ -70,8 +70,8 @@ async def test_what_was_written_after_a_refusal_that_ends_the_connection_is_unkn
 
     async with RespServer(say) as server:
         redis = RedisConnection(settings_of(server))
-        asked = [redis.execute("INCR", key) for key in ("before", "a", "b")]
-        first, second, third = await asyncio.gather(*asked, return_exceptions=True)
+        requested = [redis.execute("INCR", key) for key in ("before", "a", "b")]
+        first, second, third = await asyncio.gather(*requested, return_exceptions=True)
         assert len(server.writes) == 1
         await redis.close()
     assert first == 1
@@ -119,12 +119,12 @@ async def test_a_server_that_is_not_the_one_to_write_to_is_left(text: str) -> No
         await redis.close()
 
 
-async def test_what_cannot_be_sent_is_its_own_askers_fault_alone() -> None:
+async def test_what_cannot_be_sent_is_its_own_callers_fault_alone() -> None:
     """Half of a surrogate pair is no text."""
     async with RespServer(pong) as server:
         redis = RedisConnection(settings_of(server))
-        asked = [redis.execute("GET", key) for key in ("\ud800", "b")]
-        wrong, right = await asyncio.gather(*asked, return_exceptions=True)
+        requested = [redis.execute("GET", key) for key in ("\ud800", "b")]
+        wrong, right = await asyncio.gather(*requested, return_exceptions=True)
         assert isinstance(wrong, StoreError)
         assert right == "b"
         await redis.close()

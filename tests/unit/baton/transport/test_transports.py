@@ -63,11 +63,11 @@ async def test_whatever_is_wrong_on_the_wire_is_an_error_by_name(
             http_transport=transport,
         )
         redis, queue = RedisConnection(settings), QStashQueue(settings)
-        asks: list[tuple[type[Exception], Callable[[], Awaitable[object]]]] = [
+        requests: list[tuple[type[Exception], Callable[[], Awaitable[object]]]] = [
             (StoreError, lambda: redis.execute("GET", "a")),
             (PublishError, lambda: queue.publish([Outgoing(body="{}", url="https://fn.example.com")])),
         ]
-        for kind, ask in asks:
+        for kind, ask in requests:
             with pytest.raises(kind, match=url):
                 await ask()
         await redis.close()

@@ -18,7 +18,7 @@ def client(**settings: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x")
 
 
-async def test_the_page_is_there_only_where_it_is_asked_for() -> None:
+async def test_the_page_is_there_only_where_it_is_requested() -> None:
     """By default a deployment has none."""
     async with client() as web:
         assert (await web.get("/chat")).status_code == 404

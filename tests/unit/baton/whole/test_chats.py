@@ -29,14 +29,14 @@ class Listening:
     reads_history = True
 
     def __init__(self) -> None:
-        self.told: list[tuple[Message, ...]] = []
+        self.found: list[tuple[Message, ...]] = []
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Keep it."""
-        self.told.append(request.messages)
+        self.found.append(request.messages)
         if request.tools and request.turn == 1:
             return ModelAnswer(calls=(Call(request.tools[0].name),))
-        return ModelAnswer(f"answer {len(self.told)}")
+        return ModelAnswer(f"answer {len(self.found)}")
 
 
 @tool
@@ -50,7 +50,7 @@ def stage_of(model: Any, **fields: Any) -> Stage:
     return Stage(registry=Registry([Agent("talks", model, **fields)]))
 
 
-async def say(stage: Stage, number: int, text: str, replaces: str = "", session: str = "chat-1") -> Job:
+async def reply(stage: Stage, number: int, text: str, replaces: str = "", session: str = "chat-1") -> Job:
     """Say something in a chat, and have it answered."""
     stage.clock.ms += 1_000
     chat = {"messageId": f"m{number}"} | ({"replaces": replaces} if replaces else {})
@@ -61,13 +61,13 @@ async def say(stage: Stage, number: int, text: str, replaces: str = "", session:
     return (await stage.snapshot(job.id)).job
 
 
-async def test_a_third_turn_is_told_the_first_two() -> None:
+async def test_a_third_turn_is_given_the_first_two() -> None:
     """Questions and answers in order, then the new question."""
     model = Listening()
     stage = stage_of(model)
     for number, text in enumerate(("one", "two", "three"), 1):
-        await say(stage, number, text)
-    assert model.told[-1] == (
+        await reply(stage, number, text)
+    assert model.found[-1] == (
         UserMessage("one"),
         ModelMessage("answer 1"),
         UserMessage("two"),
@@ -76,13 +76,13 @@ async def test_a_third_turn_is_told_the_first_two() -> None:
     )
 
 
-async def test_every_turn_of_a_job_is_told_the_same() -> None:
+async def test_every_turn_of_a_job_is_given_the_same() -> None:
     """It is recorded with the first; what other jobs say meanwhile is not told."""
     model = Listening()
     stage = stage_of(model, tools=[look])
-    await say(stage, 1, "one")
-    await say(stage, 2, "two")
-    first, second = model.told[-2:]
+    await reply(stage, 1, "one")
+    await reply(stage, 2, "two")
+    first, second = model.found[-2:]
     assert first == (UserMessage("one"), ModelMessage("answer 2"), UserMessage("two"))
     assert second[:3] == first
     assert isinstance(second[-1], ToolMessage)
@@ -90,28 +90,28 @@ async def test_every_turn_of_a_job_is_told_the_same() -> None:
     assert [entry["role"] for entry in transcript] == ["user", "session", "model", "model"]
 
 
-async def test_other_sessions_and_jobs_outside_of_chats_are_told_nothing() -> None:
+async def test_other_sessions_and_jobs_outside_of_chats_are_given_nothing() -> None:
     """A job that only shares its session waits for its turn, and that is all."""
     model = Listening()
     stage = stage_of(model)
-    await say(stage, 1, "one")
-    await say(stage, 2, "two", session="chat-2")
-    assert model.told[-1] == (UserMessage("two"),)
+    await reply(stage, 1, "one")
+    await reply(stage, 2, "two", session="chat-2")
+    assert model.found[-1] == (UserMessage("two"),)
     await Sessions(stage.container).submit(stage.job("talks", "job_3", session="chat-1"), {"text": "x", "data": {}})
     await stage.run()
-    assert model.told[-1] == (UserMessage("x"),)
+    assert model.found[-1] == (UserMessage("x"),)
 
 
-async def test_an_answer_that_is_replaced_is_not_told() -> None:
+async def test_an_answer_that_is_replaced_is_not_given() -> None:
     """Nor what came after it."""
     model = Listening()
     stage = stage_of(model)
     for number, text in enumerate(("one", "two", "three"), 1):
-        await say(stage, number, text)
-    await say(stage, 4, "two", replaces="job_2")
-    assert model.told[-1] == (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two"))
-    await say(stage, 5, "five")
-    assert [message.text for message in model.told[-1] if not isinstance(message, ToolMessage)] == [
+        await reply(stage, number, text)
+    await reply(stage, 4, "two", replaces="job_2")
+    assert model.found[-1] == (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two"))
+    await reply(stage, 5, "five")
+    assert [message.text for message in model.found[-1] if not isinstance(message, ToolMessage)] == [
         "one",
         "answer 1",
         "two",
@@ -120,39 +120,39 @@ async def test_an_answer_that_is_replaced_is_not_told() -> None:
     ]
 
 
-async def test_what_is_told_of_the_conversation_is_not_told_a_second_time_from_memory() -> None:
+async def test_the_conversation_is_not_sent_a_second_time_from_memory() -> None:
     """An agent that remembers has the session's exchanges in both."""
     model = Listening()
     stage = stage_of(model, memory=Memory())
-    await say(stage, 1, "one")
-    await say(stage, 2, "two")
-    await say(stage, 3, "three", session="chat-2")
-    assert model.told[1:] == [
+    await reply(stage, 1, "one")
+    await reply(stage, 2, "two")
+    await reply(stage, 3, "three", session="chat-2")
+    assert model.found[1:] == [
         (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two")),
         (UserMessage("three"),),
     ]
 
 
-async def test_a_policy_that_tells_little_is_told_the_newest() -> None:
+async def test_a_policy_that_sends_little_sends_the_newest() -> None:
     """Half of its room is the conversation's."""
     model = Listening()
     stage = stage_of(model, history=DropOldest(500))
-    await say(stage, 1, "x" * 990)
-    await say(stage, 2, "two")
-    await say(stage, 3, "three")
-    assert [message.text for message in model.told[-1] if isinstance(message, UserMessage)] == [
+    await reply(stage, 1, "x" * 990)
+    await reply(stage, 2, "two")
+    await reply(stage, 3, "three")
+    assert [message.text for message in model.found[-1] if isinstance(message, UserMessage)] == [
         "[Earlier messages of this conversation are left out here.]",
         "two",
         "three",
     ]
 
 
-async def test_the_demo_model_answers_from_what_was_said() -> None:
+async def test_the_demo_model_answers_from_what_was_recorded() -> None:
     """It quotes itself, and says so."""
     stage = stage_of("demo")
-    await say(stage, 1, "The lighthouse of Pharos was built of limestone.")
+    await reply(stage, 1, "The lighthouse of Pharos was built of limestone.")
     stage.store.write("job_1", _answering(stage, "The lighthouse of Pharos was built of limestone. [pharos.md]"))
-    job = await say(stage, 2, "Of what was the lighthouse built?")
+    job = await reply(stage, 2, "Of what was the lighthouse built?")
     assert job.result == {"answer": "The lighthouse of Pharos was built of limestone. [said before]"}
 
 
@@ -161,11 +161,11 @@ def _answering(stage: Stage, text: str) -> Tree:
     return structs.replace(tree, jobs={"job_1": structs.replace(tree.jobs["job_1"], result={"answer": text})})
 
 
-async def test_an_answer_that_a_read_does_not_show_yet_is_told() -> None:
+async def test_an_answer_that_a_read_does_not_show_yet_is_sent() -> None:
     """The job before has ended, else this one would not run: what the store's scripts know counts."""
     model = Listening()
     stage = stage_of(model)
-    await say(stage, 1, "one")
+    await reply(stage, 1, "one")
     seen = stage.reader.jobs
 
     async def old(job_ids: Sequence[str]) -> dict[str, Snapshot]:
@@ -174,20 +174,20 @@ async def test_an_answer_that_a_read_does_not_show_yet_is_told() -> None:
         return {**found, "job_1": replace(found["job_1"], job=running)}
 
     stage.reader.jobs = old  # type: ignore[method-assign]  # it is a little old
-    await say(stage, 2, "two")
-    assert model.told[-1] == (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two"))
+    await reply(stage, 2, "two")
+    assert model.found[-1] == (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two"))
 
 
 async def test_an_outage_is_repeated_by_the_queue() -> None:
     """The turn is not told half of a conversation."""
     model = Listening()
     stage = stage_of(model)
-    await say(stage, 1, "one")
+    await reply(stage, 1, "one")
 
     async def down(*_: object) -> object:
         raise StoreError("no answer")
 
     stage.reader.jobs = down  # type: ignore[method-assign, assignment]  # it is down
     with pytest.raises(StoreError):
-        await say(stage, 2, "two")
-    assert len(model.told) == 1
+        await reply(stage, 2, "two")
+    assert len(model.found) == 1

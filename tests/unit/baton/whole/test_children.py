@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool
-from baton.engine.all_jobs.slots import TOMBSTONE_MS, Place, SlotState
+from baton.engine.all_jobs.slots import TOMBSTONE_MS, QueuedJob, SlotState
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import status_and_wait
-from baton.recovery.sweep import Page
+from baton.recovery.reconciler import Page
 from baton_events.ids import child_of
 from baton_events.schema import ToolPayload
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -148,7 +148,7 @@ async def test_a_child_that_a_failover_forgot_gives_its_slot_back() -> None:
     await stage.run()
     forgotten = f"{(await stage.snapshot()).job.id}.forgotten"
     await stage.admission.slot_request(
-        forgotten, SlotState(epoch=1), Place("acme", "s", 5, stage.clock.ms), stage.clock.ms
+        forgotten, SlotState(epoch=1), QueuedJob("acme", "s", 5, stage.clock.ms), stage.clock.ms
     )
     assert stage.entry(forgotten).slot
     stage.clock.ms += TOMBSTONE_MS

@@ -41,16 +41,16 @@ async def api() -> AsyncIterator[Api]:
         yield made
 
 
-async def asked(api: Api, agent: str = "asks") -> tuple[str, dict[str, Any]]:
+async def requested(api: Api, agent: str = "asks") -> tuple[str, dict[str, Any]]:
     """A job that waits for a decision, and its checkpoint."""
     job_id = (await api.submitted(jobType=agent))["id"]
-    await run_until_asked(api)
-    answer = await api.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")
+    await run_until_question(api)
+    answer = await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")
     (checkpoint,) = answer.json()["checkpoints"]
     return job_id, checkpoint
 
 
-async def run_until_asked(api: Api) -> None:
+async def run_until_question(api: Api) -> None:
     """Deliver what is due, not the time-out of the decision."""
 
     class Enough(Exception):  # noqa: N818 - a way out of the loop
@@ -75,12 +75,12 @@ def path_of(checkpoint: dict[str, Any]) -> str:
 @pytest.mark.parametrize(("agent", "limit"), [("asks", "turns"), ("many", "tool_calls")])
 async def test_the_job_waits_without_a_slot_and_goes_on_after_a_yes(api: Api, agent: str, limit: str) -> None:
     """The limit is twice what it was; nothing that was done is done again."""
-    job_id, checkpoint = await asked(api, agent)
+    job_id, checkpoint = await requested(api, agent)
     assert (checkpoint["type"], checkpoint["status"]) == ("approval", "pending")
     assert checkpoint["arguments"]["limit"] == limit
     job = await api.read(job_id)
     assert (job["status"], job["waitingFor"][:31]) == ("waiting", "a decision about a limit, until")
-    answer = await api.ask("POST", path_of(checkpoint), ADMIN, json={"comment": "go on"})
+    answer = await api.request("POST", path_of(checkpoint), ADMIN, json={"comment": "go on"})
     assert (answer.status_code, answer.json()["status"]) == (200, "approved")
     await api.stage.run()
     job = await api.read(job_id)
@@ -88,58 +88,58 @@ async def test_the_job_waits_without_a_slot_and_goes_on_after_a_yes(api: Api, ag
     assert not any(entry.slot for entry in api.stage.admission.entries.values())
 
 
-async def test_who_approves_may_say_how_far(api: Api) -> None:
+async def test_who_approves_may_set_how_far(api: Api) -> None:
     """A limit of three stops it again, and asks again."""
-    job_id, checkpoint = await asked(api)
-    wrong = await api.ask("POST", path_of(checkpoint), ADMIN, json={"arguments": {"value": 2}})
+    job_id, checkpoint = await requested(api)
+    wrong = await api.request("POST", path_of(checkpoint), ADMIN, json={"arguments": {"value": 2}})
     assert_problem(wrong, 422, "arguments.value")
-    await api.ask("POST", path_of(checkpoint), ADMIN, json={"arguments": {"value": 3}})
-    await run_until_asked(api)
-    answer = await api.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")
+    await api.request("POST", path_of(checkpoint), ADMIN, json={"arguments": {"value": 3}})
+    await run_until_question(api)
+    answer = await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")
     assert [entry["status"] for entry in answer.json()["checkpoints"]] == ["approved", "pending"]
     assert answer.json()["checkpoints"][0]["editedArguments"] == {"value": 3}
 
 
 async def test_a_no_ends_the_job_with_the_best_answer_so_far(api: Api) -> None:
     """It says by which limit."""
-    job_id, checkpoint = await asked(api)
-    assert_problem(await api.ask("DELETE", path_of(checkpoint), ADMIN, json={}), 422, "reason")
-    answer = await api.ask("DELETE", path_of(checkpoint), ADMIN, json={"reason": "too dear"})
+    job_id, checkpoint = await requested(api)
+    assert_problem(await api.request("DELETE", path_of(checkpoint), ADMIN, json={}), 422, "reason")
+    answer = await api.request("DELETE", path_of(checkpoint), ADMIN, json={"reason": "too dear"})
     assert answer.json()["status"] == "rejected"
     await api.stage.run()
     job = await api.read(job_id)
     assert (job["status"], job["result"]["stoppedBy"]) == ("completed", "turns")
-    (shown,) = (await api.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
+    (shown,) = (await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
     assert shown["decidedBy"] == "operators"
     assert (shown["status"], shown["reason"]) == ("rejected", "too dear")
 
 
 async def test_no_decision_in_time_is_a_no(api: Api) -> None:
     """After a week."""
-    job_id, _ = await asked(api)
+    job_id, _ = await requested(api)
     await api.stage.run()
     job = await api.read(job_id)
     assert job["result"]["stoppedBy"] == "turns"
-    (shown,) = (await api.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
+    (shown,) = (await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
     assert shown["status"] == "expired"
 
 
 async def test_a_decision_counts_once_and_needs_an_operator(api: Api) -> None:
     """409 for a second one, also a late or an unlike one; 403 for a client's key; 404 for what nobody asked."""
-    job_id, checkpoint = await asked(api)
-    assert_problem(await api.ask("POST", path_of(checkpoint), ACME), 403)
-    assert_problem(await api.ask("POST", "/api/admin/agent-checkpoints/op_x-1-1-a", ADMIN), 404)
-    assert (await api.ask("POST", path_of(checkpoint), ADMIN)).status_code == 200
-    assert_problem(await api.ask("POST", path_of(checkpoint), ADMIN), 409)
-    assert_problem(await api.ask("DELETE", path_of(checkpoint), ADMIN, json={"reason": "no"}), 409)
+    job_id, checkpoint = await requested(api)
+    assert_problem(await api.request("POST", path_of(checkpoint), ACME), 403)
+    assert_problem(await api.request("POST", "/api/admin/agent-checkpoints/op_x-1-1-a", ADMIN), 404)
+    assert (await api.request("POST", path_of(checkpoint), ADMIN)).status_code == 200
+    assert_problem(await api.request("POST", path_of(checkpoint), ADMIN), 409)
+    assert_problem(await api.request("DELETE", path_of(checkpoint), ADMIN, json={"reason": "no"}), 409)
     await api.stage.run()
     assert (await api.read(job_id))["result"] == {"answer": "done"}
 
 
 async def test_a_cancelled_job_asks_no_more(api: Api) -> None:
     """Its checkpoint is cancelled."""
-    job_id, checkpoint = await asked(api)
-    await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
-    assert_problem(await api.ask("POST", path_of(checkpoint), ADMIN), 409)
-    (shown,) = (await api.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
+    job_id, checkpoint = await requested(api)
+    await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    assert_problem(await api.request("POST", path_of(checkpoint), ADMIN), 409)
+    (shown,) = (await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
     assert shown["status"] == "cancelled"

@@ -34,7 +34,7 @@ class Counting:
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """One more page, or the end."""
         self.requests.append(request)
-        tokens = told_bytes(request) // REAL_BYTES_PER_TOKEN
+        tokens = history_bytes(request) // REAL_BYTES_PER_TOKEN
         if request.turn > TURNS:
             return ModelAnswer("read all", (), tokens, 10, 0.001)
         return ModelAnswer(f"page {request.turn}", (Call("page", {"n": request.turn}),), tokens, 10, 0.001)
@@ -83,7 +83,7 @@ def page(n: int) -> str:
     return f"page {n}: ".ljust(500, "x")
 
 
-def told_bytes(request: ModelRequest) -> int:
+def history_bytes(request: ModelRequest) -> int:
     """About how many bytes a provider is sent."""
     total = size_bytes(request.instructions) + sum(size_bytes(item.parameters) for item in request.tools)
     for message in request.messages:
@@ -125,10 +125,10 @@ async def run(stage: Stage, job_id: str = "job_1") -> None:
 
 def within(model: Counting) -> bool:
     """Whether the provider, by its own count, was never sent more than the limit."""
-    return all(told_bytes(request) // REAL_BYTES_PER_TOKEN <= MAX_TOKENS for request in model.requests)
+    return all(history_bytes(request) // REAL_BYTES_PER_TOKEN <= MAX_TOKENS for request in model.requests)
 
 
-async def test_a_long_job_tells_its_model_what_fits_and_keeps_everything() -> None:
+async def test_a_long_job_sends_its_model_what_fits_and_keeps_everything() -> None:
     """Fifteen pages of five hundred bytes through a window that holds five."""
     model = Counting()
     stage = stage_with(model, DropOldest(MAX_TOKENS))
@@ -139,8 +139,8 @@ async def test_a_long_job_tells_its_model_what_fits_and_keeps_everything() -> No
     assert len(recorded(stage, "model")) == TURNS + 1
     assert all(request.messages[0] == UserMessage("do it") for request in model.requests)
     for request in model.requests:
-        asked = [call.call_id for m in request.messages if isinstance(m, ModelMessage) for call in m.calls]
-        assert asked == [message.call_id for message in request.messages if isinstance(message, ToolMessage)]
+        requested = [call.call_id for m in request.messages if isinstance(m, ModelMessage) for call in m.calls]
+        assert requested == [message.call_id for message in request.messages if isinstance(message, ToolMessage)]
 
 
 async def test_summaries_are_written_once_each_and_counted() -> None:
@@ -159,8 +159,8 @@ async def test_summaries_are_written_once_each_and_counted() -> None:
     assert job.used.turns == TURNS + 1
     assert job.compacted == (1, 1 + ends[-1] + len(ends) - 1)
     assert [entry["turn"] for entry in recorded(stage, "model")] == list(range(1, TURNS + 2))
-    told_last = [message for message in model.requests[-1].messages if isinstance(message, UserMessage)]
-    assert told_last[1].text.endswith(f"summary {len(summaries)}")
+    sent_last = [message for message in model.requests[-1].messages if isinstance(message, UserMessage)]
+    assert sent_last[1].text.endswith(f"summary {len(summaries)}")
 
 
 async def test_a_crash_before_the_commit_repeats_one_summary_and_records_it_once() -> None:
@@ -181,10 +181,10 @@ async def test_a_second_job_with_the_same_task_costs_no_model_call() -> None:
     model = Counting()
     stage = stage_with(model, DropOldest(MAX_TOKENS), cache_seconds=3_600)
     await run(stage, "job_1")
-    asked = len(model.requests)
+    requested = len(model.requests)
     await run(stage, "job_2")
     first, second = (await stage.snapshot("job_1")).job, (await stage.snapshot("job_2")).job
-    assert len(model.requests) == asked == TURNS + 1
+    assert len(model.requests) == requested == TURNS + 1
     assert second.result == first.result
     assert (first.used.model_calls, first.used.cached_calls) == (TURNS + 1, 0)
     assert (second.used.model_calls, second.used.cached_calls) == (0, TURNS + 1)

@@ -33,11 +33,11 @@ class Listening(ScriptedModel):
 
     def __init__(self, script: Sequence[ScriptEntry]) -> None:
         super().__init__(script)
-        self.asked: list[ModelRequest] = []
+        self.requested: list[ModelRequest] = []
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Note, and answer."""
-        self.asked.append(request)
+        self.requested.append(request)
         return await super().answer(request)
 
 
@@ -55,7 +55,7 @@ async def refusals(stage: Stage) -> list[CallRecord]:
     return [call for call in await stage.calls() if not call.step]
 
 
-async def test_a_plan_is_carried_out_and_reflected_on() -> None:
+async def test_a_plan_is_executed_and_reflected_on() -> None:
     """Two turns, one model call each."""
     kit = Kit()
     word = result_of("a")["word"].as_json()
@@ -69,12 +69,12 @@ async def test_a_plan_is_carried_out_and_reflected_on() -> None:
     assert reflection["data"]["text"] == "It said hi twice."
 
 
-async def test_the_model_is_told_its_plan_as_one_call_with_all_results() -> None:
+async def test_the_model_gets_its_plan_as_one_call_with_all_results() -> None:
     """As every provider wants it: what it called, and what came of that."""
     kit = Kit()
     model = Listening([[plan(say("a"), say("bad", 3, on_failure="continue"))], [plan(say("a"))], "done"])
     await run(model, kit)
-    first, second, third = model.asked
+    first, second, third = model.requested
     assert [spec.name for spec in first.tools] == ["make_plan"]
     assert {spec.name for spec in first.step_tools} == {"say", "join", "look", "fail"}
     assert '"name":"say"' in first.instructions
@@ -138,7 +138,7 @@ async def test_plans_that_stay_wrong_end_with_the_jobs_limits() -> None:
     assert job.used.turns == job.limits.turns == 20
 
 
-async def test_a_step_that_asks_for_another_plan_gets_one() -> None:
+async def test_a_step_that_requests_another_plan_gets_one() -> None:
     """What depends on it is left out, the rest of the plan goes on; then the model plans anew."""
     kit = Kit()
     bad = {"name": "bad", "tool": "fail", "arguments": {"times": 9}, "on_failure": "replan"}
@@ -148,8 +148,8 @@ async def test_a_step_that_asks_for_another_plan_gets_one() -> None:
     assert "left out" not in kit.ran
     assert kit.ran[-1] == "other"
     assert (await stage.snapshot()).job.result == {"answer": "done"}
-    told = [part["data"]["text"] for part in await parts_of(stage, "data-reflection")]
-    assert told == ["That broke; I do it otherwise.", "done"]
+    found = [part["data"]["text"] for part in await parts_of(stage, "data-reflection")]
+    assert found == ["That broke; I do it otherwise.", "done"]
 
 
 async def test_a_step_that_fails_the_job_leaves_nothing_to_reflect_on() -> None:
@@ -172,7 +172,7 @@ async def test_rounds_are_limited() -> None:
     (refused,) = await refusals(stage)
     assert refused.error is not None
     assert refused.error.message == "no further plan is possible (max_rounds=2): answer with what there is"
-    last = ["answer now" in request.instructions for request in model.asked]
+    last = ["answer now" in request.instructions for request in model.requested]
     assert last == [False, False, True, True]
 
 
@@ -187,8 +187,8 @@ async def test_the_reflection_may_come_with_the_next_plan() -> None:
     """As an argument of it, instead of text beside it."""
     kit = Kit()
     stage = await run(ScriptedModel([[plan(say("a"))], [plan(say("b"), reflection="More is needed.")], "done"]), kit)
-    told = [part["data"]["text"] for part in await parts_of(stage, "data-reflection")]
-    assert told == ["More is needed.", "done"]
+    found = [part["data"]["text"] for part in await parts_of(stage, "data-reflection")]
+    assert found == ["More is needed.", "done"]
 
 
 async def test_no_plan_is_needed_for_an_answer() -> None:

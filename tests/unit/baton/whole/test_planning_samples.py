@@ -61,7 +61,7 @@ async def test_report_writes_what_its_plan_says(tmp_path: Path) -> None:
     assert (job.result or {})["output"]["path"] == file.name
 
 
-async def test_planner_is_corrected_then_carries_its_plan_out(tmp_path: Path) -> None:
+async def test_planner_is_corrected_then_executes_its_plan(tmp_path: Path) -> None:
     """All faults of the first plan are told; one step fails, and the plan goes on."""
     stage = await run(elsewhere(planner, tmp_path))
     job = (await stage.snapshot()).job

@@ -37,15 +37,15 @@ async def test_steps_that_need_nothing_start_at_the_same_time() -> None:
     assert json.loads(result["answer"]) == result["output"]
 
 
-async def test_the_stream_tells_plan_and_steps() -> None:
+async def test_the_stream_reports_plan_and_steps() -> None:
     """A plan once, then each step's start and end, in an order that holds to the plan."""
     kit = Kit()
     stage = await stage_of(diamond(kit))
     await stage.run()
     (plan,) = await parts_of(stage, "data-plan-created")
     assert [step["step"] for step in plan["data"]["steps"]] == ["top", "left", "right", "bottom"]
-    told = await parts_of(stage, "data-step-started", "data-step-completed")
-    order = [(part["data"]["step"], part["type"].rsplit("-", 1)[-1]) for part in told]
+    found = await parts_of(stage, "data-step-started", "data-step-completed")
+    order = [(part["data"]["step"], part["type"].rsplit("-", 1)[-1]) for part in found]
     assert order[:2] == [("top", "started"), ("top", "completed")]
     assert order[-2:] == [("bottom", "started"), ("bottom", "completed")]
     assert len(order) == 8

@@ -149,9 +149,9 @@ async def test_the_model_sees_its_own_calls_redacted(guarded: pytest.LogCaptureF
     stage = Stage(settings=SETTINGS_WITH_SECRETS, registry=registry)
     await stage.submit("leaky")
     await stage.run()
-    said = repr(seen[1].messages)
-    assert "log_in" in said
-    assert "[redacted]" in said
-    assert [secret for secret in ALL if secret in said] == []
+    shown = repr(seen[1].messages)
+    assert "log_in" in shown
+    assert "[redacted]" in shown
+    assert [secret for secret in ALL if secret in shown] == []
     assert (await stage.snapshot()).job.error is not None
     assert FOREIGN not in await shown_of(stage, guarded)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.api.session_line import Sessions, WhenBusy
-from baton.commands.backup import WITNESSED_MS
+from baton.commands.backup import BACKED_UP_MS
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
@@ -111,7 +111,7 @@ async def test_a_late_call_refuses_nothing() -> None:
     slot_request = stage.admission.slot_request
 
     async def slow(*args: object, **options: object) -> object:
-        stage.clock.ms += WITNESSED_MS
+        stage.clock.ms += BACKED_UP_MS
         return await slot_request(*args, **options)  # type: ignore[arg-type]  # as it came
 
     stage.admission.slot_request = slow  # type: ignore[method-assign, assignment]  # this one is slow
@@ -148,7 +148,7 @@ async def test_an_interruption_that_comes_again_ends_nothing_that_came_after_it(
     assert await names(stage) == ["job_1", "job_2"]
 
 
-async def test_who_interrupts_without_a_place_in_line_is_told_to_come_again() -> None:
+async def test_an_interruption_without_a_place_in_line_has_to_come_again() -> None:
     """The call that created it died before the admission heard of it: nobody knows yet who is before it."""
     stage = Stage()
     await submit(stage, "job_1")
@@ -181,7 +181,7 @@ async def test_a_refusal_that_takes_too_long_is_not_sure() -> None:
     cancel = stage.queue.cancel
 
     async def slow(message_id: str) -> None:
-        stage.clock.ms += WITNESSED_MS
+        stage.clock.ms += BACKED_UP_MS
         await cancel(message_id)
 
     stage.queue.cancel = slow  # type: ignore[method-assign]  # this one is slow

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.baton.api.client import Api, api_of, with_keys
-from tests.unit.baton.kit.approval_kit import Kit, asked, decide, pending, run_for_an_hour
+from tests.unit.baton.kit.approval_kit import Kit, decide, pending, requested, run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 
 
@@ -27,7 +27,7 @@ async def test_a_step_is_asked_about_with_what_it_would_run_with() -> None:
     """References are resolved before anybody is asked; what comes after it waits."""
     kit = Kit()
     async with planned(kit) as api:
-        job_id, checkpoint = await asked(api, "plan")
+        job_id, checkpoint = await requested(api, "plan")
         assert checkpoint["arguments"] == {"to": "shop", "amount": 3}
         assert await steps(api, job_id) == {"price": "completed", "pay": "waiting", "note": "queued"}
         await decide(api, checkpoint)
@@ -42,7 +42,7 @@ async def test_an_edited_step_runs_as_edited() -> None:
     """Also where a text looks like a reference: what a person approved is taken as it is."""
     kit = Kit()
     async with planned(kit) as api:
-        job_id, checkpoint = await asked(api, "plan")
+        job_id, checkpoint = await requested(api, "plan")
         odd = '{"$resultOf": {"step": "price"}}'
         await decide(api, checkpoint, arguments={"to": odd, "amount": 1})
         await api.stage.run()
@@ -58,7 +58,7 @@ async def test_a_rejected_step_is_a_failed_one(on_failure: str, status: str, not
     """What it means is the plan's to say."""
     kit = Kit()
     async with planned(kit, on_failure=on_failure) as api:
-        job_id, checkpoint = await asked(api, "plan")
+        job_id, checkpoint = await requested(api, "plan")
         await decide(api, checkpoint, "DELETE", reason="too dear")
         await api.stage.run()
         job = await api.read(job_id)

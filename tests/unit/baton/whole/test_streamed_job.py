@@ -44,14 +44,14 @@ class Talker:
         """Say them to whoever listens."""
         for piece in self._pieces if request.listener else ():
             assert request.listener is not None
-            await request.listener.said(piece)
+            await request.listener.write(piece)
         self._failures -= 1
         if self._failures >= 0:
             raise ModelError("overloaded", retryable=True)
         return ModelAnswer(self._answer, output_tokens=len(self._pieces))
 
 
-async def told(agent: Agent, settings: Any = OFTEN) -> tuple[Stage, list[dict[str, Any]]]:
+async def streamed(agent: Agent, settings: Any = OFTEN) -> tuple[Stage, list[dict[str, Any]]]:
     """The parts of a job of this agent, without its timeline's."""
     stage = Stage(settings=settings, registry=Registry([agent]))
     await stage.submit(agent.name)
@@ -74,7 +74,7 @@ def deltas(parts: list[dict[str, Any]]) -> list[str]:
 async def test_a_text_is_in_the_stream_in_batches_and_once() -> None:
     """With its turns' steps and calls around it; the appends are counted."""
     script: list[ModelAnswer | str] = [ModelAnswer("I add them.", (Call("add", {"a": 1, "b": 2}),)), "It is 3."]
-    stage, parts = await told(Agent(name="a", model=ScriptedModel(script, pause_seconds=0.001), tools=[add]))
+    stage, parts = await streamed(Agent(name="a", model=ScriptedModel(script, pause_seconds=0.001), tools=[add]))
     assert types(parts) == [
         "start",
         *("start-step", "text-start", "text-delta", "text-end"),
@@ -90,7 +90,7 @@ async def test_a_text_is_in_the_stream_in_batches_and_once() -> None:
 
 async def test_an_attempt_that_fails_in_mid_text_is_named_and_the_next_one_says_its_own() -> None:
     """Under another id, in a step of its own."""
-    _, parts = await told(Agent(name="a", model=Talker("It ", "is 3.", failures=1)))
+    _, parts = await streamed(Agent(name="a", model=Talker("It ", "is 3.", failures=1)))
     assert types(parts) == [
         "start",
         *("start-step", "text-start", "text-delta", "text-end", "data-retry", "finish-step"),
@@ -102,16 +102,16 @@ async def test_an_attempt_that_fails_in_mid_text_is_named_and_the_next_one_says_
     assert [part["data"] for part in parts if part["type"] == "data-retry"] == [{"textId": ids[0]}]
 
 
-async def test_an_answer_that_is_not_what_was_said_is_said_whole() -> None:
+async def test_an_answer_that_is_not_what_was_recorded_is_streamed_whole() -> None:
     """What was said is abandoned."""
-    _, parts = await told(Agent(name="a", model=Talker("It ", "was", answer="It is 3.")))
+    _, parts = await streamed(Agent(name="a", model=Talker("It ", "was", answer="It is 3.")))
     assert types(parts).count("data-retry") == 1
     assert deltas(parts)[-1] == "It is 3."
 
 
 async def test_a_secret_that_is_cut_in_two_is_hidden() -> None:
     """What is streamed is what is recorded."""
-    stage, parts = await told(Agent(name="a", model=Talker("The key is op-key-", "0123456789", ", ", "I think.")))
+    stage, parts = await streamed(Agent(name="a", model=Talker("The key is op-key-", "0123456789", ", ", "I think.")))
     assert "".join(deltas(parts)) == "The key is [redacted], I think."
     assert (await stage.snapshot()).job.result == {"answer": "The key is [redacted], I think."}
 
@@ -127,7 +127,7 @@ async def test_a_secret_that_is_cut_in_two_is_hidden() -> None:
 )
 async def test_what_is_not_streamed_comes_with_its_turn(agent: Agent, settings: Any) -> None:
     """In one piece, without an append."""
-    stage, parts = await told(agent, settings)
+    stage, parts = await streamed(agent, settings)
     assert (await stage.snapshot()).job.status == "completed"
     assert len(deltas(parts)) == 1
     assert (await stage.snapshot()).usage.appends == 0
@@ -136,7 +136,7 @@ async def test_what_is_not_streamed_comes_with_its_turn(agent: Agent, settings: 
 async def test_a_cached_answer_comes_with_its_turn() -> None:
     """It is there at once."""
     agent = Agent(name="a", model=Talker("It ", "is 3."), cache_seconds=3_600)
-    stage, _ = await told(agent)
+    stage, _ = await streamed(agent)
     await stage.submit("a", "job_2")
     await stage.run()
     parts = [json.loads(part) for part in (await stage.reader.parts("job_2", 0)).parts]

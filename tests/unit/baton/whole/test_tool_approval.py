@@ -9,7 +9,7 @@ import pytest
 from baton.engine.waits import tool_digest
 from baton_events.ids import canonical_json
 from tests.unit.baton.api.client import Api, api_of, assert_problem, with_keys
-from tests.unit.baton.kit.approval_kit import Kit, asked, checkpoints, decide, pending, run_for_an_hour
+from tests.unit.baton.kit.approval_kit import Kit, checkpoints, decide, pending, requested, run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 
 
@@ -35,7 +35,7 @@ async def payment(api: Api, job_id: str) -> dict[str, Any]:
 
 async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> None:
     """The job waits without a slot, says for what, and its checkpoint shows exactly what would run."""
-    job_id, checkpoint = await asked(api, "pays")
+    job_id, checkpoint = await requested(api, "pays")
     assert not kit.ran
     job = await api.read(job_id)
     assert (job["status"], job["waitingFor"][:42]) == ("waiting", "a decision about tool pay of turn 1, until")
@@ -63,9 +63,9 @@ async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> 
     assert checkpoint["callId"] == (await payment(api, job_id))["id"]
 
 
-async def test_an_approved_call_runs_once_as_it_was_asked_for(api: Api, kit: Kit) -> None:
+async def test_an_approved_call_runs_once_as_it_was_requested(api: Api, kit: Kit) -> None:
     """It is the call's first attempt, and the model is told its result."""
-    job_id, checkpoint = await asked(api, "pays")
+    job_id, checkpoint = await requested(api, "pays")
     answer = (await decide(api, checkpoint, comment="fine")).json()
     assert (answer["status"], answer["decidedBy"], answer["reason"]) == ("approved", "operators", "fine")
     await api.stage.run()
@@ -80,7 +80,7 @@ async def test_an_approved_call_runs_once_as_it_was_asked_for(api: Api, kit: Kit
 
 async def test_who_approves_may_edit_the_arguments(api: Api, kit: Kit) -> None:
     """What runs is what is recorded, under a key that fits it; the checkpoint shows both."""
-    job_id, checkpoint = await asked(api, "pays")
+    job_id, checkpoint = await requested(api, "pays")
     edited = {"to": "Ann", "amount": 3}
     answer = (await decide(api, checkpoint, arguments=edited, digest=checkpoint["digest"])).json()
     assert (answer["arguments"], answer["editedArguments"]) == ({"to": "Ann", "amount": 5}, edited)
@@ -93,7 +93,7 @@ async def test_who_approves_may_edit_the_arguments(api: Api, kit: Kit) -> None:
 
 async def test_arguments_that_do_not_fit_decide_nothing(api: Api, kit: Kit) -> None:
     """It goes on waiting, and may be approved after that."""
-    _, checkpoint = await asked(api, "pays")
+    _, checkpoint = await requested(api, "pays")
     answer = await decide(api, checkpoint, arguments={"to": "Ann", "amount": "much", "tip": 1})
     assert "tip" in assert_problem(answer, 422, "arguments.amount", "arguments.tip")
     assert (await decide(api, checkpoint)).status_code == 200
@@ -101,9 +101,9 @@ async def test_arguments_that_do_not_fit_decide_nothing(api: Api, kit: Kit) -> N
     assert len(kit.ran) == 1
 
 
-async def test_a_rejection_needs_a_reason_and_tells_the_model(api: Api, kit: Kit) -> None:
+async def test_a_rejection_needs_a_reason_which_reaches_the_model(api: Api, kit: Kit) -> None:
     """The call has failed with it; the job goes on."""
-    job_id, checkpoint = await asked(api, "pays")
+    job_id, checkpoint = await requested(api, "pays")
     assert_problem(await decide(api, checkpoint, "DELETE"), 422, "reason")
     assert_problem(await decide(api, checkpoint, "DELETE", reason=" "), 422, "reason")
     answer = (await decide(api, checkpoint, "DELETE", reason="too dear")).json()
@@ -119,7 +119,7 @@ async def test_a_rejection_needs_a_reason_and_tells_the_model(api: Api, kit: Kit
 
 async def test_no_decision_in_time_is_a_no(api: Api, kit: Kit) -> None:
     """The model is told so; whoever decides later is told that it is too late."""
-    job_id, checkpoint = await asked(api, "pays")
+    job_id, checkpoint = await requested(api, "pays")
     await api.stage.run()
     job = await api.read(job_id)
     assert (job["status"], "expired" in job["result"]["answer"], kit.ran) == ("completed", True, [])
@@ -129,7 +129,7 @@ async def test_no_decision_in_time_is_a_no(api: Api, kit: Kit) -> None:
 
 async def test_a_decision_counts_once(api: Api, kit: Kit) -> None:
     """409 for a second one, also one that says the same."""
-    _, checkpoint = await asked(api, "pays")
+    _, checkpoint = await requested(api, "pays")
     assert (await decide(api, checkpoint)).status_code == 200
     assert "approved" in assert_problem(await decide(api, checkpoint), 409)
     assert_problem(await decide(api, checkpoint, "DELETE", reason="no"), 409)
@@ -140,7 +140,7 @@ async def test_a_decision_counts_once(api: Api, kit: Kit) -> None:
 
 async def test_a_decision_about_something_else_decides_nothing(api: Api, kit: Kit) -> None:
     """Whoever names the digest is sure of what they decide about."""
-    _, checkpoint = await asked(api, "pays")
+    _, checkpoint = await requested(api, "pays")
     assert checkpoint["digest"] in assert_problem(await decide(api, checkpoint, digest="0" * 64), 409)
     assert_problem(await decide(api, checkpoint, "DELETE", reason="no", digest="0" * 64), 409)
     assert (await decide(api, checkpoint, digest=checkpoint["digest"])).status_code == 200
@@ -148,18 +148,18 @@ async def test_a_decision_about_something_else_decides_nothing(api: Api, kit: Ki
 
 async def test_a_cancelled_job_asks_no_more(api: Api, kit: Kit) -> None:
     """Its checkpoint is cancelled, and its call with it."""
-    job_id, checkpoint = await asked(api, "pays")
-    await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    job_id, checkpoint = await requested(api, "pays")
+    await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
     assert "cancelled" in assert_problem(await decide(api, checkpoint), 409)
     assert (await checkpoints(api, job_id))[0]["status"] == "cancelled"
     await api.stage.run()
     assert ((await payment(api, job_id))["status"], kit.ran) == ("cancelled", [])
 
 
-async def test_an_approved_call_that_fails_is_tried_again_without_asking_again(api: Api, kit: Kit) -> None:
+async def test_an_approved_call_that_fails_is_tried_again_without_a_second_approval(api: Api, kit: Kit) -> None:
     """With the same key: the approval is of the call."""
     kit.fails = 1
-    job_id, checkpoint = await asked(api, "pays")
+    job_id, checkpoint = await requested(api, "pays")
     await decide(api, checkpoint)
     await api.stage.run()
     assert [ran.attempt for ran in kit.ran] == [1, 2]
@@ -170,7 +170,7 @@ async def test_an_approved_call_that_fails_is_tried_again_without_asking_again(a
 async def test_retries_are_those_of_the_tool(api: Api, kit: Kit) -> None:
     """Asking is no attempt: one retry is one retry."""
     kit.fails = 5
-    job_id, checkpoint = await asked(api, "pays")
+    job_id, checkpoint = await requested(api, "pays")
     await decide(api, checkpoint)
     await api.stage.run()
     assert [ran.attempt for ran in kit.ran] == [1, 2]
@@ -179,7 +179,7 @@ async def test_retries_are_those_of_the_tool(api: Api, kit: Kit) -> None:
 
 async def test_calls_of_one_turn_are_decided_one_by_one(api: Api, kit: Kit) -> None:
     """The next turn begins when the last one is over; what needs no approval does not wait."""
-    job_id, _ = await asked(api, "pays-twice")
+    job_id, _ = await requested(api, "pays-twice")
     await run_for_an_hour(api)
     first, second = await pending(api, job_id)
     await decide(api, second, "DELETE", reason="no")
@@ -195,7 +195,7 @@ async def test_calls_of_one_turn_are_decided_one_by_one(api: Api, kit: Kit) -> N
 
 async def test_a_secret_is_not_shown_and_stays_as_it_was(api: Api, kit: Kit) -> None:
     """Left as it is shown, it is what it was; another one cannot be given, since it would be stored."""
-    job_id, checkpoint = await asked(api, "pays-with-password")
+    job_id, checkpoint = await requested(api, "pays-with-password")
     assert checkpoint["arguments"] == {"to": "Ann", "amount": 5, "password": "[redacted]"}
     other = {"to": "Ann", "amount": 4, "password": "other"}
     assert "a secret" in assert_problem(await decide(api, checkpoint, arguments=other), 422, "arguments")
@@ -210,7 +210,7 @@ async def test_a_secret_is_not_shown_and_stays_as_it_was(api: Api, kit: Kit) -> 
 
 async def test_the_stream_shows_the_question_and_the_answer(api: Api) -> None:
     """Under one id, so that a client puts the answer in the question's place."""
-    job_id, checkpoint = await asked(api, "pays")
+    job_id, checkpoint = await requested(api, "pays")
     await decide(api, checkpoint, arguments={"to": "Ann", "amount": 3})
     await api.stage.run()
     parts = [json.loads(text) for text in api.stage.store.tree(job_id).parts[job_id]]

@@ -182,16 +182,16 @@ async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_backup_re
     """A failover forgot the call after whoever tells of it had read it: it is made again, and has come already."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
-    told = stage.store.tree("job_1")
+    found = stage.store.tree("job_1")
     claim_result = replace(
-        told, calls={}, items={item.key: item for item in told.items.values() if item.kind is ItemKind.LOOP}
+        found, calls={}, items={item.key: item for item in found.items.values() if item.kind is ItemKind.LOOP}
     )
     stage.store.write("job_1", claim_result)
     assert await send_signal(stage, completion(call_id)) is SignalResult.EARLY
     assert await send_signal(stage, completion(call_id)) is SignalResult.AGAIN
 
 
-async def test_a_backup_tells_an_outcome_a_second_time() -> None:
+async def test_a_backup_sends_an_outcome_a_second_time() -> None:
     """After a failover that forgot it."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)

@@ -64,8 +64,8 @@ def test_a_message_that_was_applied_says_what_can_be_done(api: respx.MockRouter)
     api.post(f"{URL}/api/admin/messages/msg_1/replay").respond(
         json={"messageId": "msg_1", "standing": "applied", "sent": False, "jobId": "job_1", "expected": 2}
     )
-    said = baton("replay", "msg_1").output
-    assert said == "msg_1: not sent, since it is applied\nits job still expects 2 step(s): baton replay job_1\n"
+    shown = baton("replay", "msg_1").output
+    assert shown == "msg_1: not sent, since it is applied\nits job still expects 2 step(s): baton replay job_1\n"
 
 
 def test_what_a_job_expects_is_redriven(api: respx.MockRouter) -> None:

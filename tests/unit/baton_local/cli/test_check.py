@@ -22,7 +22,7 @@ def api() -> Iterator[respx.MockRouter]:
         yield router
 
 
-def test_a_connection_that_is_well_is_said_so() -> None:
+def test_a_connection_that_is_well_is_reported() -> None:
     """Seed 002, "Test Worker Connection"."""
     done = baton("check", "connection")
     assert (done.exit_code, done.output.count("ok")) == (0, 3)

@@ -14,6 +14,6 @@ def test_each_shell_gets_its_script(shell: str) -> None:
 
 def test_subcommands_complete() -> None:
     """Of the command, and of a command that is imported only then."""
-    asked = {"_BATON_COMPLETE": "bash_complete", "COMP_WORDS": "baton jobs ca", "COMP_CWORD": "2"}
-    done = CliRunner().invoke(main, [], prog_name="baton", env=asked, complete_var="_BATON_COMPLETE")
+    requested = {"_BATON_COMPLETE": "bash_complete", "COMP_WORDS": "baton jobs ca", "COMP_CWORD": "2"}
+    done = CliRunner().invoke(main, [], prog_name="baton", env=requested, complete_var="_BATON_COMPLETE")
     assert "plain,cancel" in done.output

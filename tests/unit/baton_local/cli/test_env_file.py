@@ -28,7 +28,7 @@ def test_a_variable_that_is_not_there_is_added(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     """With what to write there."""
     with pytest.raises(StackError, match=r"set WORKER_BASE_URL=https://x\.example\.com there yourself"):
         put_line(tmp_path, "WORKER_BASE_URL", "https://x.example.com")

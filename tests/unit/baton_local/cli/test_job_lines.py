@@ -36,9 +36,9 @@ def test_a_job_below_another_is_indented_and_named() -> None:
     """By the tool that started it."""
     lines = JobLines("helper", 1).of({"type": "data-event", "data": EVENT}, 1.0)
     assert lines[0].plain == "  1.00s    agent.tool.call            12 ms    1  helper look: done"
-    asked = JobLines("helper", 2)
-    asked.of({"type": "tool-input-available", "toolCallId": "c1", "toolName": "look", "input": {}}, 0)
-    assert asked.of({"type": "data-event", "data": EVENT}, 1.0)[1].plain == f"{' ' * 13}look {{}}"
+    requested = JobLines("helper", 2)
+    requested.of({"type": "tool-input-available", "toolCallId": "c1", "toolName": "look", "input": {}}, 0)
+    assert requested.of({"type": "data-event", "data": EVENT}, 1.0)[1].plain == f"{' ' * 13}look {{}}"
 
 
 def test_a_plan_its_steps_and_what_is_thought_of_it_are_shown() -> None:
@@ -126,12 +126,12 @@ def test_parts_that_it_does_not_know_are_left_out() -> None:
     assert len(shown({"type": "start", "messageId": "j"}, {"type": "data-new", "data": {"x": 1}})) == 1
 
 
-def test_what_an_abandoned_attempt_said_is_not_shown() -> None:
+def test_what_an_abandoned_attempt_streamed_is_not_shown() -> None:
     """Only the text that counts, in one piece."""
-    asks = {"type": "tool-input-available", "toolCallId": "c1", "toolName": "look", "input": {}}
-    said = [
+    requests = {"type": "tool-input-available", "toolCallId": "c1", "toolName": "look", "input": {}}
+    printed = [
         *stream_parts.text("text-1.1", "I se")[:2],
         *stream_parts.abandoned("text-1.1"),
         *stream_parts.text("text-2.1", "I look"),
     ]
-    assert shown(*map(json.loads, said), asks)[1:2] == ['"I look"']
+    assert shown(*map(json.loads, printed), requests)[1:2] == ['"I look"']

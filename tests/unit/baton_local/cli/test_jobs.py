@@ -69,7 +69,7 @@ def test_a_list_shows_whole_ids(api: respx.MockRouter) -> None:
     assert JOB["status"] in shown
 
 
-def test_no_jobs_are_said_so(api: respx.MockRouter) -> None:
+def test_no_jobs_are_reported(api: respx.MockRouter) -> None:
     """And in JSON are an empty list."""
     api.get(JOBS).respond(json={"jobs": []})
     assert baton("jobs", "list").output == "no such jobs\n"
@@ -161,7 +161,7 @@ def test_a_refused_field_is_named_and_the_key_is_not(api: respx.MockRouter) -> N
     assert "bk_secret" not in done.output
 
 
-def test_an_address_that_is_no_api_is_said_so(api: respx.MockRouter) -> None:
+def test_an_address_that_is_no_api_is_reported(api: respx.MockRouter) -> None:
     """HTML with 200, and no answer at all."""
     api.get(JOBS).mock(side_effect=[httpx.Response(200, text="<html>"), httpx.ConnectError("refused")])
     assert "did not answer with JSON" in baton("jobs", "list").output

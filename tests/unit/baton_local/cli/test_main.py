@@ -37,7 +37,7 @@ def test_an_unknown_command_is_wrong_use_and_names_the_others() -> None:
     assert "dev, doctor, init, jobs, keys, package, qstash, redis" in result.output
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_reported() -> None:
     """That of the installed package."""
     result = CliRunner().invoke(main, ["--version"])
     assert result.exit_code == 0

@@ -122,7 +122,7 @@ def test_wrong_use_is_exit_code_2(arguments: list[str], why: str, monkeypatch: p
     assert why in done.output
 
 
-def test_no_stack_and_no_application_are_said(tmp_path: Path, file: str) -> None:
+def test_no_stack_and_no_application_are_shown(tmp_path: Path, file: str) -> None:
     """Each in a line."""
     none = replay("job_1", "--offline", "--data", str(tmp_path), "--app", APP)
     assert (none.exit_code, "dev.json: start `baton dev" in none.output) == (1, True)
@@ -132,7 +132,7 @@ def test_no_stack_and_no_application_are_said(tmp_path: Path, file: str) -> None
     assert (gone.exit_code, "there is no module 'no_such_module'" in gone.output) == (1, True)
 
 
-def test_a_place_that_cannot_be_written_is_said(file: str, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_shown(file: str, tmp_path: Path) -> None:
     """Before anything is played."""
     done = replay(file, "--offline", "--app", APP, "--save", str(tmp_path / "none" / "saved.json"))
     assert (done.exit_code, "the recording cannot be saved" in done.output) == (1, True)

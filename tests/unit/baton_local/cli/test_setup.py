@@ -37,15 +37,15 @@ def test_a_dry_run_prints_the_difference_and_changes_nothing(qstash_server: QSta
     assert "Nothing to do" in setup().output
 
 
-def test_what_prune_would_take_is_told_and_taken_only_by_it(qstash_server: QStashServer) -> None:
+def test_what_prune_would_take_is_reported_and_taken_only_by_it(qstash_server: QStashServer) -> None:
     """An endpoint made for another address."""
     setup()
     path = "/v2/topics/agent.agent-tool-call/endpoints"
     qstash_server.call("POST", path, {"endpoints": [{"url": "http://127.0.0.1:9/other"}]})
     line = "- topic agent.agent-tool-call: endpoint without a name → http://127.0.0.1:9/other"
-    told = setup()
-    assert "--prune takes it away" in told.output
-    assert line in told.output
+    found = setup()
+    assert "--prune takes it away" in found.output
+    assert line in found.output
     assert f"{line}\n1 change to make" in setup("--prune", "--dry-run").output
     assert f"{line}\n1 change made" in setup("--prune").output
     assert "--prune" not in setup().output
@@ -95,7 +95,7 @@ def test_settings_come_from_a_file_too(qstash_server: QStashServer, tmp_path: Pa
     assert "there is no file other.env" in setup("--env-file", "other.env").output
 
 
-def test_a_stack_that_does_not_run_is_said() -> None:
+def test_a_stack_that_does_not_run_is_shown() -> None:
     """With the command that starts it."""
     failed = setup("--data", "nowhere")
     assert (failed.exit_code, "start `baton dev --data nowhere`" in failed.output) == (1, True)

@@ -8,7 +8,7 @@ from baton_local.dev.secrets_file import load_or_make_secrets
 PORTS = {"app": 1, "qstash": 2, "redis_rest": 3, "vector": 4}
 
 
-def test_the_app_is_told_where_everything_is(tmp_path: Path) -> None:
+def test_the_app_learns_where_everything_is(tmp_path: Path) -> None:
     """By the names that it has in production, too."""
     secrets = load_or_make_secrets(tmp_path)
     settings = app_settings(PORTS, secrets, None)

@@ -9,7 +9,7 @@ from baton_local.dev.data_folder import folder_lock
 from baton_local.dev.stack_error import StackError
 
 
-def test_the_second_one_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+def test_the_second_one_learns_who_holds_the_folder(tmp_path: Path) -> None:
     """With the pid, the description and the ways out."""
     with (
         folder_lock(tmp_path),

@@ -40,7 +40,7 @@ def test_the_usual_ports_are_taken_when_free() -> None:
     assert choose({}, None) == ChosenPorts(USUAL)
 
 
-def test_a_taken_usual_port_is_replaced_and_said() -> None:
+def test_a_taken_usual_port_is_replaced_and_shown() -> None:
     """Any part may move on its first run."""
     chosen = choose({}, None, 8090, 8079)
     assert chosen.ports == {"app": 30_000, "qstash": 8080, "redis_rest": 30_001, "vector": 8078}
@@ -74,7 +74,7 @@ def test_the_other_parts_may_move() -> None:
     assert chosen.ports == {"app": 25_000, "qstash": 8080, "redis_rest": 8079, "vector": 8078}
 
 
-def test_a_wished_port_is_had_or_refused() -> None:
+def test_a_requested_port_is_had_or_refused() -> None:
     """`--port N` is not a suggestion."""
     assert choose({}, 9000).ports["app"] == 9000
     with pytest.raises(StackError, match="port 9000 is taken"):

@@ -31,10 +31,10 @@ async def answering(answer: bytes, socket_path: Path | None = None) -> AsyncIter
         yield port
 
 
-@pytest.mark.parametrize(("said", "ready"), [(b"ours", True), (b"theirs", False), (b"", False)])
-async def test_only_who_knows_the_proof_is_ours(said: bytes, ready: bool) -> None:
+@pytest.mark.parametrize(("shown", "ready"), [(b"ours", True), (b"theirs", False), (b"", False)])
+async def test_only_who_knows_the_proof_is_ours(shown: bytes, ready: bool) -> None:
     """A server of another stack, on the port that ours was to have, is not taken for ours."""
-    async with answering(b"HTTP/1.1 200 OK\r\n\r\n" + said) as port:
+    async with answering(b"HTTP/1.1 200 OK\r\n\r\n" + shown) as port:
         assert await http_is_ready("127.0.0.1", port, "/", "ours") is ready
 
 

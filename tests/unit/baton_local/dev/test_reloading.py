@@ -61,7 +61,7 @@ async def test_a_change_starts_it_again_and_nothing_else(project: Path, tmp_path
         (project / "code.py").write_text("VALUE = 2\n")
         await until(lambda: stage.changes == 3)
         after = supervisor.process_ids()
-    assert stage.said == ["app: code.py has changed: starting again with it", "app: runs with the saved code"]
+    assert stage.shown == ["app: code.py has changed: starting again with it", "app: runs with the saved code"]
     assert (after["redis"], after["app"] == before["app"]) == (before["redis"], False)
 
 
@@ -76,9 +76,9 @@ async def test_what_is_no_code_changes_nothing(project: Path, tmp_path: Path) ->
         for name in names:
             (project / name).write_text("x = 1\n")
         (project / "more/tools.py").write_text("x = 1\n")  # seen, and after those
-        await until(lambda: stage.said)
+        await until(lambda: stage.shown)
         await until(lambda: stage.changes == 2)
-    assert stage.said == ["app: more/tools.py has changed: starting again with it", "app: runs with the saved code"]
+    assert stage.shown == ["app: more/tools.py has changed: starting again with it", "app: runs with the saved code"]
     assert supervisor.process_ids() != before
 
 
@@ -87,11 +87,11 @@ async def test_code_that_cannot_be_loaded_is_shown_and_heals_with_the_next_save(
     stage = Stage(tmp_path, runner(project))
     async with stage.started() as supervisor:
         (project / "code.py").write_text("VALUE = 1\nimport no_such_module\n")
-        await until(lambda: any("waits for its code to be mended" in line for line in stage.said))
+        await until(lambda: any("waits for its code to be mended" in line for line in stage.shown))
         assert supervisor.process_ids() == {}
-        assert any(f'File "{project}/code.py", line 2' in line for line in stage.said)
-        assert "app: ModuleNotFoundError: No module named 'no_such_module'" in stage.said
-        assert "app: code.py cannot be loaded" in stage.said
+        assert any(f'File "{project}/code.py", line 2' in line for line in stage.shown)
+        assert "app: ModuleNotFoundError: No module named 'no_such_module'" in stage.shown
+        assert "app: code.py cannot be loaded" in stage.shown
         (project / "code.py").write_text("VALUE = 3\n")
         await until(lambda: stage.changes == 2)
         assert list(supervisor.process_ids()) == ["app"]
@@ -112,7 +112,7 @@ async def test_a_stack_stops_while_it_waits_for_code(project: Path, tmp_path: Pa
     stage = Stage(tmp_path, runner(project))
     async with stage.started() as supervisor:
         (project / "code.py").write_text("import no_such_module\n")
-        await until(lambda: any("waits for its code" in line for line in stage.said))
+        await until(lambda: any("waits for its code" in line for line in stage.shown))
     assert supervisor.process_ids() == {}
 
 
@@ -121,7 +121,7 @@ async def test_where_nobody_may_look_the_part_goes_on(project: Path, tmp_path: P
     part = replace(runner(project), code=project / "gone")
     stage = Stage(tmp_path, part)
     async with stage.started() as supervisor:
-        await until(lambda: stage.said)
+        await until(lambda: stage.shown)
         assert list(supervisor.process_ids()) == ["app"]
-    assert len(stage.said) == 1
-    assert stage.said[0].startswith("app: changes of its code are not seen, start the stack again:")
+    assert len(stage.shown) == 1
+    assert stage.shown[0].startswith("app: changes of its code are not seen, start the stack again:")

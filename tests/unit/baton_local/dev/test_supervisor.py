@@ -25,14 +25,14 @@ class Stage:
     """A supervisor with what it said and how often it reported a change."""
 
     def __init__(self, folder: Path, *parts: Part) -> None:
-        self.said: list[str] = []
+        self.shown: list[str] = []
         self.changes = 0
         self.capacity_bytes = 10**9
         self.supervisor = Supervisor(parts, folder, self, self._count, lambda: self.capacity_bytes)
 
     def notice(self, name: str, line: str) -> None:
         """Note it."""
-        self.said.append(f"{name}: {line}")
+        self.shown.append(f"{name}: {line}")
 
     log_line = notice
 
@@ -116,10 +116,10 @@ async def test_a_killed_part_comes_back_with_a_new_process(tmp_path: Path) -> No
         os.kill(before, signal.SIGKILL)
         await until(lambda: stage.changes == 2)
         assert supervisor.process_ids()["a"] not in {before, None}
-    assert "a: ended by itself (signal 9, SIGKILL); starting it again now" in stage.said
+    assert "a: ended by itself (signal 9, SIGKILL); starting it again now" in stage.shown
 
 
-async def test_a_part_that_dies_at_once_breaks_the_stack_with_its_last_words(tmp_path: Path) -> None:
+async def test_a_part_that_dies_at_once_breaks_the_stack_with_its_last_lines(tmp_path: Path) -> None:
     """After five tries; the reason is in the error."""
     stage = Stage(tmp_path, script("bad", "raise SystemExit('no room for me')"))
     with pytest.raises(
@@ -178,7 +178,7 @@ async def test_kill_does_not_wait_for_anybody(tmp_path: Path) -> None:
         pid = supervisor.process_ids()["deaf"]
         supervisor.kill()
         await until(lambda: not lives(pid))
-    assert not any("starting it again" in line for line in stage.said)
+    assert not any("starting it again" in line for line in stage.shown)
 
 
 async def test_errors_in_a_log_are_shown_with_the_parts_name(tmp_path: Path) -> None:
@@ -186,8 +186,8 @@ async def test_errors_in_a_log_are_shown_with_the_parts_name(tmp_path: Path) -> 
     text = "print('INFO: fine'); print('ERROR: not fine', flush=True); import time; time.sleep(60)"
     stage = Stage(tmp_path, script("a", text, ready=True))
     async with stage.started():
-        await until(lambda: stage.said)
-    assert stage.said == ["a: ERROR: not fine"]
+        await until(lambda: stage.shown)
+    assert stage.shown == ["a: ERROR: not fine"]
 
 
 async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp_path: Path) -> None:
@@ -197,14 +197,14 @@ async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp
         stage.capacity_bytes = 1_000
         first = supervisor.process_ids()["a"]
         os.kill(first, signal.SIGKILL)
-        await until(lambda: stage.said)
+        await until(lambda: stage.shown)
         await asyncio.sleep(1.5)
         assert supervisor.process_ids() == {}
-        assert len(stage.said) == 1
-        assert f"a: ended: the disk of {tmp_path} is full (0.0 MB left)" in stage.said[0]
+        assert len(stage.shown) == 1
+        assert f"a: ended: the disk of {tmp_path} is full (0.0 MB left)" in stage.shown[0]
         stage.capacity_bytes = 10**9
         await until(supervisor.process_ids)
-        assert len(stage.said) == 1
+        assert len(stage.shown) == 1
 
 
 async def test_a_full_disk_does_not_keep_a_stack_from_stopping(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ async def test_a_full_disk_does_not_keep_a_stack_from_stopping(tmp_path: Path) -
     async with stage.started() as supervisor:
         stage.capacity_bytes = 0
         os.kill(supervisor.process_ids()["a"], signal.SIGKILL)
-        await until(lambda: stage.said)
+        await until(lambda: stage.shown)
     assert supervisor.process_ids() == {}
 
 

@@ -26,7 +26,7 @@ def test_a_probe_that_was_understood_is_well() -> None:
     assert verdict(outcome(200), "1").level is Level.OK
 
 
-def test_another_version_is_told() -> None:
+def test_another_version_is_reported() -> None:
     """Both of them."""
     found = verdict(outcome(200, '{"outcome": "probe", "version": "1.0"}'), "2.0")
     assert (found.level, found.way_out) == (Level.WARNING, "deploy")

@@ -70,7 +70,7 @@ async def test_every_endpoint_gets_one_probe_that_is_tried_once() -> None:
     assert (endpoints.level, endpoints.text.startswith(f"all 6 at {SETTINGS.worker_base_url}: ")) == (Level.OK, True)
 
 
-async def test_a_failed_probe_is_told_and_taken_out_of_the_dead_letters() -> None:
+async def test_a_failed_probe_is_reported_and_taken_out_of_the_dead_letters() -> None:
     """With the endpoints that it is about; the others are well."""
 
     def one_dies(records: FakeQueueRecords, message_id: str, url: str) -> None:
@@ -86,7 +86,7 @@ async def test_a_failed_probe_is_told_and_taken_out_of_the_dead_letters() -> Non
     assert records.dead == {}
 
 
-async def test_what_is_not_delivered_in_time_is_told() -> None:
+async def test_what_is_not_delivered_in_time_is_reported() -> None:
     """With where the message is."""
     found, _ = await World(lambda records, message_id, url: records.happen(message_id, "ACTIVE")).probe()
     (wrong,) = [each for each in found if each.check == "endpoints"]
@@ -94,7 +94,7 @@ async def test_what_is_not_delivered_in_time_is_told() -> None:
     assert "has not delivered within 30 s: the message is ACTIVE" in wrong.text
 
 
-async def test_an_address_that_the_queue_does_not_take_is_told() -> None:
+async def test_an_address_that_the_queue_does_not_take_is_reported() -> None:
     """A hosted queue refuses private ones."""
     world = World(delivered)
     world.queue.failing = [QueueRefusedError("loopback addresses are not allowed")]

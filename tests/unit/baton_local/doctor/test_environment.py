@@ -75,7 +75,7 @@ def test_no_keys_of_the_api_are_a_note() -> None:
     assert (found.level, "API_KEYS is not set" in found.text) == (Level.NOTE, True)
 
 
-def test_wrong_values_are_all_told_and_nothing_else_is_looked_at() -> None:
+def test_wrong_values_are_all_reported_and_nothing_else_is_looked_at() -> None:
     """As the functions would say it."""
     wrong = {**WELL, "WORKER_BASE_URL": "http://fn.example.com", "PUBLISH_BY": "pigeon"}
     settings, found = read(wrong)
@@ -101,7 +101,7 @@ def test_wrong_values_are_all_told_and_nothing_else_is_looked_at() -> None:
         ({"UPSTASH_REDIS_URL": "x"}, Level.WARNING, "is no setting", "UPSTASH_REDIS_REST_URL?"),
     ],
 )
-def test_what_cannot_be_meant_is_told(changed: dict[str, str], level: Level, text: str, way_out: str) -> None:
+def test_what_cannot_be_meant_is_reported(changed: dict[str, str], level: Level, text: str, way_out: str) -> None:
     """Each with its own words; no secret in any."""
     found = only({**WELL, **changed})
     assert (found.level, text in found.text, way_out in found.way_out) == (level, True, True), found

@@ -4,17 +4,17 @@ import pytest
 
 from baton_events.errors import MemoryUnavailableError
 from baton_local.doctor.finding import Level
-from baton_local.doctor.store import look_at_memory
+from baton_local.doctor.store import check_memory
 from tests.fakes import FakeLongTermMemory
 
 
 async def test_an_index_that_answers_is_well_and_none_is_no_fault() -> None:
     """It is asked for what nobody remembers."""
     memory = FakeLongTermMemory()
-    (found,) = await look_at_memory(memory)
+    (found,) = await check_memory(memory)
     assert found.level is Level.OK
     assert memory.entries == {}
-    assert await look_at_memory(None) == []
+    assert await check_memory(None) == []
 
 
 @pytest.mark.parametrize(
@@ -29,5 +29,5 @@ async def test_each_way_not_to_be_of_use_has_its_way_out(error: str, way_out: st
     """Token, kind of index, address."""
     memory = FakeLongTermMemory()
     memory.down = MemoryUnavailableError(error)
-    (found,) = await look_at_memory(memory)
+    (found,) = await check_memory(memory)
     assert (found.level, found.text, way_out in found.way_out) == (Level.FAILED, error, True), found

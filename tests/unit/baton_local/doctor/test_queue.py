@@ -8,7 +8,7 @@ from baton.queue.account import SigningKeys
 from baton.settings.settings import Settings
 from baton_events.errors import MessageNotFoundError, PublishError, QueueUnauthorizedError, QueueUnreachableError
 from baton_local.doctor.finding import Level
-from baton_local.doctor.queue import judge_keys, look_at_queue
+from baton_local.doctor.queue import check_queue, judge_keys
 from tests.fakes.queue_setup import FakeQueueSetup
 
 SETTINGS = Settings(qstash_token="token", current_signing_key="sig_1", next_signing_key="sig_2")
@@ -29,7 +29,7 @@ class Broken(FakeQueueSetup):
 
 async def test_an_account_with_our_keys_is_well() -> None:
     """Token and keys."""
-    assert [each.level for each in await look_at_queue(FakeQueueSetup(), SETTINGS)] == [Level.OK, Level.OK]
+    assert [each.level for each in await check_queue(FakeQueueSetup(), SETTINGS)] == [Level.OK, Level.OK]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ async def test_an_account_with_our_keys_is_well() -> None:
 )
 async def test_each_way_not_to_get_in_has_its_message(error: PublishError, text: str, way_out: str) -> None:
     """And its way out; seed 000's "Authentication Errors" is the first."""
-    (found,) = await look_at_queue(Broken(error=error), SETTINGS)
+    (found,) = await check_queue(Broken(error=error), SETTINGS)
     assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found
 
 

@@ -34,10 +34,10 @@ def test_what_failed_is_seen_and_fits() -> None:
     assert text.count("→") == 1
 
 
-def test_a_document_tells_the_same_to_programs() -> None:
+def test_a_document_reports_the_same_to_programs() -> None:
     """`ok` is false if anything failed."""
-    told = json.loads(document([ok("store", "answers"), LONG], "the environment"))
-    assert (told["ok"], told["origin"]) == (False, "the environment")
-    assert told["findings"][0] == {"check": "store", "level": "ok", "text": "answers", "wayOut": None}
-    assert told["findings"][1]["level"] == "failed"
+    found = json.loads(document([ok("store", "answers"), LONG], "the environment"))
+    assert (found["ok"], found["origin"]) == (False, "the environment")
+    assert found["findings"][0] == {"check": "store", "level": "ok", "text": "answers", "wayOut": None}
+    assert found["findings"][1]["level"] == "failed"
     assert json.loads(document([note("store", "b", "c")], "x"))["ok"] is True

@@ -8,7 +8,7 @@ import pytest
 from baton.settings.settings import Settings
 from baton_events.errors import StoreError
 from baton_local.doctor.finding import Finding, Level
-from baton_local.doctor.store import look_at_store
+from baton_local.doctor.store import check_store
 from tests.fakes.clock import FakeClock
 
 
@@ -20,7 +20,7 @@ class FakeStoreCheck:
     takes_ms: int = 3
     ping_error: str = ""
     script_error: str = ""
-    told: Mapping[str, str] = field(default_factory=lambda: {"maxmemory_policy": "noeviction", "redis_version": "7.2"})
+    found: Mapping[str, str] = field(default_factory=lambda: {"maxmemory_policy": "noeviction", "redis_version": "7.2"})
 
     async def ping(self) -> None:
         """Answer, or not."""
@@ -36,7 +36,7 @@ class FakeStoreCheck:
 
     async def about(self) -> Mapping[str, str]:
         """What it tells of itself."""
-        return self.told
+        return self.found
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -46,14 +46,14 @@ REST = Settings(redis_url="https://store.example.com", redis_token="t")
 RESP = Settings(resp_url="redis://:swordfish@store.example.com:6379")
 
 
-async def look(store: FakeStoreCheck, settings: Settings = REST) -> list[Finding]:
+async def check(store: FakeStoreCheck, settings: Settings = REST) -> list[Finding]:
     """What is said of it."""
-    return await look_at_store(store, store.clock, "name", settings)
+    return await check_store(store, store.clock, "name", settings)
 
 
 async def test_a_store_that_is_well() -> None:
     """Speed, version, memory."""
-    speed, memory = await look(FakeStoreCheck())
+    speed, memory = await check(FakeStoreCheck())
     where = "over REST at https://store.example.com"
     assert speed == Finding("store", Level.OK, f"answers within 3 ms, runs scripts, version 7.2, {where}")
     assert memory.level is Level.OK
@@ -62,11 +62,11 @@ async def test_a_store_that_is_well() -> None:
 async def test_a_store_over_resp_is_named_without_its_password() -> None:
     """What it is, and that everybody on the way reads along."""
     about = {"maxmemory_policy": "noeviction", "valkey_version": "9.1.0", "redis_mode": "cluster"}
-    speed, _, plain = await look(FakeStoreCheck(told=about), RESP)
+    speed, _, plain = await check(FakeStoreCheck(found=about), RESP)
     assert speed.text.endswith("version 9.1.0, a cluster, over RESP at redis://***@store.example.com:6379")
     assert (plain.level, "rediss://" in plain.way_out) == (Level.WARNING, True)
     for quiet in ("redis://127.0.0.1", "rediss://store.example.com", "unix:///run/valkey.sock"):
-        assert len(await look(FakeStoreCheck(told=about), Settings(resp_url=quiet))) == 2
+        assert len(await check(FakeStoreCheck(found=about), Settings(resp_url=quiet))) == 2
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ async def test_each_way_not_to_be_let_in_over_resp_has_its_message(
     store: FakeStoreCheck, text: str, way_out: str
 ) -> None:
     """It speaks of the one setting."""
-    (found,) = await look(store, RESP)
+    (found,) = await check(store, RESP)
     assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found
 
 
 async def test_a_server_that_is_too_old_is_refused() -> None:
     """It would run no script of ours."""
-    speed, _ = await look(FakeStoreCheck(told={"redis_version": "6.2.14", "maxmemory_policy": "noeviction"}))
+    speed, _ = await check(FakeStoreCheck(found={"redis_version": "6.2.14", "maxmemory_policy": "noeviction"}))
     assert (speed.level, "7 or later" in speed.way_out) == (Level.FAILED, True)
 
 
@@ -103,7 +103,7 @@ async def test_a_server_that_is_too_old_is_refused() -> None:
 )
 async def test_each_way_not_to_be_let_in_has_its_message(store: FakeStoreCheck, text: str, way_out: str) -> None:
     """And its way out."""
-    (found,) = await look(store)
+    (found,) = await check(store)
     assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found
 
 
@@ -111,12 +111,12 @@ async def test_each_way_not_to_be_let_in_has_its_message(store: FakeStoreCheck, 
     ("store", "level", "text", "way_out"),
     [
         (
-            FakeStoreCheck(told={"maxmemory_policy": "allkeys-lru"}),
+            FakeStoreCheck(found={"maxmemory_policy": "allkeys-lru"}),
             Level.FAILED,
             "jobs among them",
             "turn eviction off",
         ),
-        (FakeStoreCheck(told={}), Level.NOTE, "does not report whether it evicts", "Eviction is off"),
+        (FakeStoreCheck(found={}), Level.NOTE, "does not report whether it evicts", "Eviction is off"),
         (FakeStoreCheck(takes_ms=150), Level.WARNING, "within 150 ms", "into one region"),
     ],
 )
@@ -124,5 +124,5 @@ async def test_a_store_that_is_not_what_a_store_should_be(
     store: FakeStoreCheck, level: Level, text: str, way_out: str
 ) -> None:
     """It may forget, or is far away."""
-    (found,) = [finding for finding in await look(store) if finding.level is not Level.OK]
+    (found,) = [finding for finding in await check(store) if finding.level is not Level.OK]
     assert (found.level, text in found.text, way_out in found.way_out) == (level, True, True), found

@@ -7,7 +7,7 @@ from baton_events.errors import PublishError
 from baton_events.messages import Outgoing
 from baton_events.schema import EventType
 from baton_local.doctor.finding import Finding, Level
-from baton_local.doctor.queue import look_at_account
+from baton_local.doctor.queue import check_account
 from tests.fakes.queue_setup import FakeQueueSetup
 from tests.unit.baton_local.setup.accounts import SETTINGS, FakeAccount
 
@@ -17,7 +17,7 @@ LOOP = SETTINGS.topic(EventType.LOOP_INIT)
 
 async def not_well(account: FakeAccount) -> list[Finding]:
     """What is not well where events go by topic."""
-    return [each for each in await look_at_account(account.account, BY_TOPIC) if each.level is not Level.OK]
+    return [each for each in await check_account(account.account, BY_TOPIC) if each.level is not Level.OK]
 
 
 async def test_an_account_that_is_set_up_is_well() -> None:
@@ -25,7 +25,7 @@ async def test_an_account_that_is_set_up_is_well() -> None:
     account = FakeAccount()
     await account.set_up()
     assert await not_well(account) == []
-    assert len(await look_at_account(account.account, BY_TOPIC)) == 2
+    assert len(await check_account(account.account, BY_TOPIC)) == 2
 
 
 async def test_a_topic_that_is_missing_fails_only_where_events_go_by_topic() -> None:
@@ -36,11 +36,11 @@ async def test_a_topic_that_is_missing_fails_only_where_events_go_by_topic() -> 
     (found,) = await not_well(account)
     assert (found.level, found.way_out) == (Level.FAILED, "run `baton setup`, or set PUBLISH_BY=url")
     assert f"topic {LOOP} does not deliver to {SETTINGS.event_url(EventType.LOOP_INIT)}" in found.text
-    (by_url, _) = await look_at_account(account.account, SETTINGS)
+    (by_url, _) = await check_account(account.account, SETTINGS)
     assert (by_url.level, by_url.way_out) == (Level.WARNING, "run `baton setup`")
 
 
-async def test_a_topic_that_leads_elsewhere_is_told_with_both_addresses() -> None:
+async def test_a_topic_that_leads_elsewhere_is_reported_with_both_addresses() -> None:
     """As after a move of the functions."""
     account = FakeAccount()
     await account.set_up(replace(SETTINGS, worker_base_url="https://old.example.com"))
@@ -48,7 +48,7 @@ async def test_a_topic_that_leads_elsewhere_is_told_with_both_addresses() -> Non
     assert f"delivers to https://old.example.com/workers/agent-loop, not to {SETTINGS.worker_base_url}" in found.text
 
 
-async def test_a_second_endpoint_is_told() -> None:
+async def test_a_second_endpoint_is_reported() -> None:
     """It gets every event, too."""
     account = FakeAccount()
     await account.set_up()
@@ -72,7 +72,7 @@ async def test_a_sweep_that_is_missing_or_paused_fails() -> None:
     assert "agent.sweep: it is not there" in found.text
 
 
-async def test_defaults_that_are_not_told_are_a_note() -> None:
+async def test_defaults_that_the_queue_hides_are_a_note() -> None:
     """Baton's own messages need none."""
     account = FakeAccount()
     account.setup.takes_defaults = False

@@ -50,7 +50,7 @@ def test_a_wait_that_is_in_vain_says_why(agent_app: Start) -> None:
         app.wait(done, until="waiting")
 
 
-def test_agents_that_cannot_be_loaded_are_said_so(agent_app: Start) -> None:
+def test_agents_that_cannot_be_loaded_are_reported(agent_app: Start) -> None:
     """With what the app said."""
     with pytest.raises(AgentAppError, match="nowhere"):
         agent_app("nowhere:registry")

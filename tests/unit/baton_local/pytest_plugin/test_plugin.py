@@ -74,7 +74,7 @@ def test_options_of_the_servers_can_be_chosen(project: StrangersProject) -> None
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_wrong_options_are_an_error_with_what_the_server_said(project: StrangersProject) -> None:
+def test_wrong_options_are_an_error_with_what_the_server_answered(project: StrangersProject) -> None:
     """And not a test that waits."""
     project.write(
         "test_options.py",

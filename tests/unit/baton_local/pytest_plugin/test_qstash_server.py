@@ -17,7 +17,7 @@ def test_idle_is_when_everything_was_delivered(qstash_server: QStashServer) -> N
     assert (counters["published"], counters["delivered"], counters["unfinished"]) == (3, 3, 0)
 
 
-def test_messages_that_stay_unfinished_are_told(qstash_server: QStashServer) -> None:
+def test_messages_that_stay_unfinished_are_reported(qstash_server: QStashServer) -> None:
     """With their number, when waiting for them has lasted long enough."""
     qstash_server.call("POST", f"/v2/publish/{NOWHERE}?upstash-delay=1h", {})
     with pytest.raises(TimeoutError, match=r"1 messages are still unfinished after 0\.05 s"):
@@ -35,7 +35,7 @@ def test_a_reset_leaves_nothing_and_keeps_the_address(qstash_server: QStashServe
     assert qstash_server.call("GET", "/v2/keys") == keys
 
 
-def test_a_refused_call_says_what_the_server_said(qstash_server: QStashServer) -> None:
+def test_a_refused_call_says_what_the_server_answered(qstash_server: QStashServer) -> None:
     """Status and text."""
     with pytest.raises(RuntimeError, match=r"GET /v2/nothing was answered 404: .*does not exist"):
         qstash_server.call("GET", "/v2/nothing")

@@ -52,7 +52,7 @@ def test_a_redis_answer_comes_late(redis: Redis, redis_faults: RedisFaults, redi
     assert redis_server.call("GET", "/admin/faults")["delay_replies"] == 0
 
 
-def test_a_vector_request_whose_answer_is_lost_is_carried_out(
+def test_a_vector_request_whose_answer_is_lost_is_executed(
     index: Any, vector_faults: VectorFaults, vector_server: VectorServer
 ) -> None:
     """And repeated by the SDK."""

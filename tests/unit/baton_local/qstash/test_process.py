@@ -86,15 +86,15 @@ def test_used_port_and_used_folder_are_clear_errors(tmp_path: Path) -> None:
     """Exit code 1 and one line that says what to do; no traceback."""
     with ServerProcess(tmp_path / "a") as first:
         with ServerProcess(tmp_path / "b", port=first.port) as second:
-            code, said = second.wait()
+            code, shown = second.wait()
             assert code == 1
-            assert "--port" in said
+            assert "--port" in shown
         with ServerProcess(tmp_path / "a") as third:
-            code, said = third.wait()
+            code, shown = third.wait()
             assert code == 1
-            assert "--data" in said
-            assert str(first.pid) in said
-            assert "Traceback" not in said
+            assert "--data" in shown
+            assert str(first.pid) in shown
+            assert "Traceback" not in shown
 
 
 def test_killed_server_has_everything_after_restart(tmp_path: Path) -> None:
@@ -157,9 +157,9 @@ def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
     """Half a pair of keys, a scale of nothing, or no place for a destination is refused."""
     for arguments in (("--current-signing-key", "x"), ("--time-scale", "0"), ("--in-flight", "1"), ("--port", "x")):
         with ServerProcess(tmp_path, *arguments) as server:
-            code, said = server.wait()
+            code, shown = server.wait()
             assert code == 2
-            assert "error" in said
+            assert "error" in shown
 
 
 @pytest.mark.parametrize("by", ["option", "environment"])

@@ -32,7 +32,7 @@ async def recorded(registry: Registry, agent: str, meanwhile: Meanwhile | None =
                 await meanwhile(stage, job_id)
 
         await stage.run(after_each)
-        response = await api.ask("GET", f"/api/agent-jobs/{job_id}/recording")
+        response = await api.request("GET", f"/api/agent-jobs/{job_id}/recording")
         assert response.status_code == 200, response.text
         document: dict[str, Any] = response.json()
     return document

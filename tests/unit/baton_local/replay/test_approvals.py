@@ -32,7 +32,7 @@ def agents() -> Registry:
 
 
 @pytest.mark.parametrize("case", [*sorted(DECISIONS), "expired"])
-async def test_a_decision_is_told_again(case: str) -> None:
+async def test_a_decision_is_sent_again(case: str) -> None:
     """An edited call runs with what was approved; nobody is asked anew."""
 
     async def decide(stage: Stage, job_id: str) -> None:

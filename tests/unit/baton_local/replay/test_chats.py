@@ -3,7 +3,7 @@
 from typing import Any
 
 from baton import Agent, Registry
-from baton.api.jobs.recording import asked_texts, collect, recording
+from baton.api.jobs.recording import collect, recording, requested_texts
 from baton.api.session_line import Sessions
 from baton.models.model import ModelAnswer, ModelRequest
 from tests.unit.baton.kit.stage import Stage
@@ -34,14 +34,14 @@ async def recorded_second(stage: Stage) -> dict[str, Any]:
         await Sessions(stage.container).submit(job, {"text": f"question {number}", "data": {}, "chat": {}})
         await stage.run()
     sources = await collect(stage.reader, "job_2")
-    return recording("job_2", sources, asked_texts(agents(), "talks"))
+    return recording("job_2", sources, requested_texts(agents(), "talks"))
 
 
-async def test_what_was_said_before_is_told_again() -> None:
+async def test_what_was_recorded_before_is_sent_again() -> None:
     """As it is recorded; another conversation is seen as a difference."""
     document = await recorded_second(Stage(registry=agents()))
     entry = document["job"]["transcript"][1]
-    assert (entry["role"], [said["asked"] for said in entry["exchanges"]]) == ("session", ["question 1"])
+    assert (entry["role"], [shown["asked"] for shown in entry["exchanges"]]) == ("session", ["question 1"])
     assert document["job"]["result"] == {"answer": "3 messages"}
     assert difference(document, agents()) == ""
     entry["exchanges"][0]["answered"] = "something else"

@@ -75,7 +75,7 @@ async def test_a_limit_that_bites_ends_the_job_elsewhere(loop: dict[str, Any]) -
     assert "turn 3\n  recorded: the model is asked\n  now:      the job is completed, stopped by turns" in shown
 
 
-async def test_a_model_that_would_be_asked_once_more() -> None:
+async def test_a_model_that_would_be_called_once_more() -> None:
     """Where the recorded job ended."""
     document = await recorded(registry_of(), "endless")
     document["job"]["limits"]["turns"] = 5

@@ -73,9 +73,9 @@ async def test_a_planners_job(case: str) -> None:
 async def test_a_planners_instructions_are_known() -> None:
     """In its first turns as in its last, which is told that it is the last."""
     document = await recorded(planning(PLANS["too many"]), "plans")
-    asked = [entry["asked"]["instructions"] for entry in document["job"]["transcript"] if "asked" in entry]
-    assert len(set(asked)) == 2
-    assert set(asked) <= set(document["texts"])
+    requested = [entry["asked"]["instructions"] for entry in document["job"]["transcript"] if "asked" in entry]
+    assert len(set(requested)) == 2
+    assert set(requested) <= set(document["texts"])
 
 
 async def test_a_fixed_plan() -> None:
@@ -141,7 +141,7 @@ async def test_more_calls_than_are_left(on_limit: Any) -> None:
     assert difference(await recorded(agents(), "greedy"), agents()) == ""
 
 
-async def test_what_was_retrieved_of_memory_is_told_again() -> None:
+async def test_what_was_retrieved_of_memory_is_sent_again() -> None:
     """Whatever memory holds by now."""
 
     def agents(memory: Memory | None) -> Registry:

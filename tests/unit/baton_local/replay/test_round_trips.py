@@ -43,7 +43,7 @@ async def complete(stage: Stage, job_id: str) -> None:
             )
 
 
-async def test_a_call_that_waits_is_told_what_it_was_told() -> None:
+async def test_a_call_that_waits_is_given_what_it_was_given() -> None:
     """Whoever it was that finished it."""
     document = await recorded(registry_of(), "waiter", complete)
     assert document["job"]["toolCalls"][0]["result"] == "yes"

@@ -26,7 +26,7 @@ class FakeAccount:
 
     async def difference(self, settings: Settings = SETTINGS) -> Difference:
         """What is left to do."""
-        return difference(wanted_of(settings), await self.account.look())
+        return difference(wanted_of(settings), await self.account.read())
 
     async def set_up(self, settings: Settings = SETTINGS, *, prune: bool = False) -> list[str]:
         """Do it; what was remarked."""

@@ -23,22 +23,22 @@ class OneTopic(FakeQueueSetup):
         await super().put_endpoint(topic, endpoint)
 
 
-async def said(account: Account) -> list[str]:
+async def shown(account: Account) -> list[str]:
     """Set up all that is wanted; what could not be done and does not matter."""
-    changes = difference(wanted_of(SETTINGS), await account.look()).changes
+    changes = difference(wanted_of(SETTINGS), await account.read()).changes
     return [remark for change in changes if (remark := await account.apply(change))]
 
 
 async def test_who_publishes_by_url_needs_no_topics() -> None:
     """What the plan refuses is said, and the hourly sweep is there."""
     schedules = FakeSchedules()
-    remarks = await said(Account(OneTopic(), schedules, needs_topics=False))
+    remarks = await shown(Account(OneTopic(), schedules, needs_topics=False))
     refused = [remark for remark in remarks if "too many URL groups; PUBLISH_BY=url does not use it" in remark]
     assert len(refused) == len(EventType) - 1
     assert list(schedules.known) == ["agent.sweep"]
 
 
-async def test_who_publishes_by_topic_is_told_that_there_is_no_room() -> None:
+async def test_a_publisher_by_topic_learns_that_there_is_no_room() -> None:
     """Its events would get lost."""
     with pytest.raises(QueueRefusedError, match="too many URL groups"):
-        await said(Account(OneTopic(), FakeSchedules()))
+        await shown(Account(OneTopic(), FakeSchedules()))

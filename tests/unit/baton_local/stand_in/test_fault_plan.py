@@ -33,7 +33,7 @@ def test_an_empty_plan_strikes_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "shown"),
     [
         (b"x", "not JSON"),
         (b"[]", "JSON object"),
@@ -44,7 +44,7 @@ def test_an_empty_plan_strikes_nobody() -> None:
         (b'{"commands":[1]}', "must be a list"),
     ],
 )
-def test_a_wrong_plan_says_what_is_wrong(body: bytes, said: str) -> None:
+def test_a_wrong_plan_says_what_is_wrong(body: bytes, shown: str) -> None:
     """And which there are."""
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=shown):
         FORM.read(body)

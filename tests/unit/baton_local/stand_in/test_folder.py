@@ -34,8 +34,8 @@ def test_the_lock_is_held_by_one_process(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        said = f"in use by process {holder.pid}; stop that one or choose another --data"
-        with pytest.raises(DataFolderError, match=said):
+        shown = f"in use by process {holder.pid}; stop that one or choose another --data"
+        with pytest.raises(DataFolderError, match=shown):
             lock_folder(tmp_path, wait_seconds=0.1)
         holder.kill()
     descriptor = lock_folder(tmp_path, wait_seconds=3)

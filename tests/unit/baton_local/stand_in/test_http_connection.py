@@ -60,32 +60,32 @@ LAST_ANSWER = b"HTTP/1.1 200 OK\r\nx-length: 0\r\nconnection: close\r\n\r\nGET|/
 
 async def test_request_is_passed_on_as_sent() -> None:
     """Raw path and query, and an answer in one piece."""
-    said = await talk(b"POST /a%2Fb//c?d=%20 HTTP/1.1\r\nX-A: 1\r\nContent-Length: 3\r\n\r\nabc", LAST)
+    shown = await talk(b"POST /a%2Fb//c?d=%20 HTTP/1.1\r\nX-A: 1\r\nContent-Length: 3\r\n\r\nabc", LAST)
     first = b"HTTP/1.1 200 OK\r\nx-length: 3\r\n\r\nPOST|/a%2Fb//c|d=%20|x-a,content-length|abc"
-    assert said == first + LAST_ANSWER
+    assert shown == first + LAST_ANSWER
 
 
 async def test_bytes_may_come_one_by_one() -> None:
     """Nothing depends on where the network cuts."""
     request = b"POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
-    said = await talk(*(bytes([byte]) for byte in request + LAST))
-    assert b"POST|/x||content-length|abc" in said
-    assert said.endswith(LAST_ANSWER)
+    shown = await talk(*(bytes([byte]) for byte in request + LAST))
+    assert b"POST|/x||content-length|abc" in shown
+    assert shown.endswith(LAST_ANSWER)
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:
     """Also if the first takes longest."""
-    said = await talk(b"GET /slow HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n" + LAST)
-    assert said.index(b"|/slow|") < said.index(b"|/b|") < said.index(b"|/last|")
-    assert said.count(b"HTTP/1.1 200 OK") == 3
+    shown = await talk(b"GET /slow HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n" + LAST)
+    assert shown.index(b"|/slow|") < shown.index(b"|/b|") < shown.index(b"|/last|")
+    assert shown.count(b"HTTP/1.1 200 OK") == 3
 
 
 async def test_large_body_is_taken_piece_by_piece() -> None:
     """More than is kept at once."""
     body = bytes(range(256)) * 4_096
-    said = await talk(b"POST /x HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, LAST)
-    assert body in said
-    assert said.endswith(LAST_ANSWER)
+    shown = await talk(b"POST /x HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, LAST)
+    assert body in shown
+    assert shown.endswith(LAST_ANSWER)
 
 
 async def test_large_body_may_be_refused_before_it_comes() -> None:
@@ -120,8 +120,8 @@ async def test_reading_stops_while_nobody_takes_the_body() -> None:
 async def test_chunks_are_a_body_and_their_trailers_are_not_headers() -> None:
     """A body without a length; what comes after it cannot change what was said before it."""
     chunks = b"3\r\nabc\r\n2\r\nde\r\n0\r\nAuthorization: Bearer x\r\n\r\n"
-    said = await talk(b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, LAST)
-    assert b"POST|/x||transfer-encoding|abcde" in said
+    shown = await talk(b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, LAST)
+    assert b"POST|/x||transfer-encoding|abcde" in shown
 
 
 async def test_client_that_waits_for_leave_gets_it() -> None:
@@ -135,29 +135,29 @@ async def test_client_that_waits_for_leave_gets_it() -> None:
 
 async def test_refused_body_that_was_not_sent_ends_the_connection() -> None:
     """Whoever waited for leave may send the body or not: nobody knows what the next bytes are."""
-    said = await talk(b"POST /early HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
-    assert said.startswith(b"HTTP/1.1 200 OK\r\nx-length: 0\r\nconnection: close\r\n\r\nPOST|/early|")
+    shown = await talk(b"POST /early HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert shown.startswith(b"HTTP/1.1 200 OK\r\nx-length: 0\r\nconnection: close\r\n\r\nPOST|/early|")
 
 
 async def test_body_after_the_answer_is_read_and_forgotten() -> None:
     """A refused upload does not hurt the next request."""
     body = b"x" * 1_000_000
-    said = await talk(b"POST /early HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, LAST)
-    assert said.startswith(b"HTTP/1.1 200 OK\r\nx-length: 0\r\n\r\nPOST|/early|")
-    assert said.endswith(LAST_ANSWER)
+    shown = await talk(b"POST /early HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, LAST)
+    assert shown.startswith(b"HTTP/1.1 200 OK\r\nx-length: 0\r\n\r\nPOST|/early|")
+    assert shown.endswith(LAST_ANSWER)
 
 
 async def test_head_gets_no_body() -> None:
     """Else the next answer would begin in the wrong place."""
-    said = await talk(b"HEAD /x HTTP/1.1\r\n\r\n", LAST)
-    assert said == b"HTTP/1.1 200 OK\r\nx-length: 0\r\n\r\n" + LAST_ANSWER
+    shown = await talk(b"HEAD /x HTTP/1.1\r\n\r\n", LAST)
+    assert shown == b"HTTP/1.1 200 OK\r\nx-length: 0\r\n\r\n" + LAST_ANSWER
 
 
 async def test_offer_of_another_protocol_is_not_taken() -> None:
     """Such as HTTP/2 in clear text."""
-    said = await talk(b"GET /x HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n" + LAST)
-    assert b"GET|/x|" in said
-    assert said.endswith(LAST_ANSWER)
+    shown = await talk(b"GET /x HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n" + LAST)
+    assert b"GET|/x|" in shown
+    assert shown.endswith(LAST_ANSWER)
 
 
 async def test_old_client_gets_its_answer_and_an_end() -> None:
@@ -184,17 +184,17 @@ async def test_target_of_a_proxy_is_understood() -> None:
 )
 async def test_what_is_no_request_is_refused_in_json(data: bytes, status: bytes) -> None:
     """One answer that says why, then the end."""
-    said = await talk(*(data[start : start + 50_000] for start in range(0, len(data), 50_000)))
-    assert said.startswith(b"HTTP/1.1 " + status)
-    assert b'{"error": "' in said
-    assert said.count(b"HTTP/1.1 ") == 1 + said.count(b"is not HTTP/1.1")
+    shown = await talk(*(data[start : start + 50_000] for start in range(0, len(data), 50_000)))
+    assert shown.startswith(b"HTTP/1.1 " + status)
+    assert b'{"error": "' in shown
+    assert shown.count(b"HTTP/1.1 ") == 1 + shown.count(b"is not HTTP/1.1")
 
 
 async def test_what_was_asked_before_nonsense_is_answered() -> None:
     """Then the connection ends."""
-    said = await talk(b"GET /slow HTTP/1.1\r\n\r\n\0\0\0\0")
-    assert b"GET|/slow|" in said
-    assert b"connection: close" in said
+    shown = await talk(b"GET /slow HTTP/1.1\r\n\r\n\0\0\0\0")
+    assert b"GET|/slow|" in shown
+    assert b"connection: close" in shown
 
 
 async def test_failure_of_the_application_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -209,12 +209,12 @@ async def test_failure_of_the_application_is_no_answer(caplog: pytest.LogCapture
 
 async def test_client_that_goes_before_the_end_of_the_body_is_noticed() -> None:
     """The application is told, and may end."""
-    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def listening(scope: Event, receive: Receive, send: Send) -> None:
         while (event := await receive())["type"] == "http.request":
             pass
-        told.set_result(event["type"])
+        found.set_result(event["type"])
         await send({"type": "http.response.start", "status": 400, "headers": []})
         await send({"type": "http.response.body"})
 
@@ -223,7 +223,7 @@ async def test_client_that_goes_before_the_end_of_the_body_is_noticed() -> None:
         await writer.drain()
         await asyncio.sleep(0.02)
         writer.close()
-        assert await told == "http.disconnect"
+        assert await found == "http.disconnect"
 
 
 async def test_client_that_takes_no_answers_gets_no_more() -> None:

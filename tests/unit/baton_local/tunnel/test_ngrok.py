@@ -20,18 +20,18 @@ def tunnel(public: str, local: str) -> dict[str, object]:
 @pytest.mark.parametrize("local", ["http://localhost:8090", "localhost:8090", "8090", "http://127.0.0.1:8090/"])
 async def test_the_https_tunnel_to_the_port_is_found(local: str) -> None:
     """However its address is written, and whatever else is open."""
-    told = [
+    found = [
         tunnel("http://a.ngrok.app", local),
         tunnel("https://b.ngrok.app", "http://localhost:80"),
         tunnel("https://c.ngrok.app/", local),
         tunnel("tcp://d.ngrok.app:1234", "localhost:22"),
     ]
     with respx.mock:
-        respx.get(TUNNELS).respond(json={"tunnels": told})
+        respx.get(TUNNELS).respond(json={"tunnels": found})
         assert await Agent(API_URL).address_of(8090) == "https://c.ngrok.app"
 
 
-async def test_a_tunnel_to_another_port_is_told() -> None:
+async def test_a_tunnel_to_another_port_is_reported() -> None:
     """With what it leads to."""
     with respx.mock:
         respx.get(TUNNELS).respond(json={"tunnels": [tunnel("https://b.ngrok.app", "http://localhost:18090")]})
@@ -54,7 +54,7 @@ async def test_an_agent_that_is_not_there_or_not_connected_has_no_address() -> N
 @pytest.mark.parametrize(
     "answer", [httpx.Response(404), httpx.Response(200, text="<html>"), httpx.Response(200, json=[])]
 )
-async def test_another_program_on_its_port_is_told(answer: httpx.Response) -> None:
+async def test_another_program_on_its_port_is_reported(answer: httpx.Response) -> None:
     """With the option that names the right one."""
     with respx.mock:
         respx.get(TUNNELS).mock(return_value=answer)

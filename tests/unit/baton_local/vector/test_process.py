@@ -103,13 +103,13 @@ def test_kill_9_in_the_middle_of_writes_loses_no_answer(tmp_path: Path) -> None:
 def test_the_folders_own_token_is_kept(tmp_path: Path) -> None:
     """Without --token; callers find it in the ready lines."""
     command = [sys.executable, "-m", "baton_local.vector", "--port", "0", "--data", str(tmp_path)]
-    said = []
+    shown = []
     for _ in range(2):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            said.append([process.stdout.readline() for _ in range(3)][2])
+            shown.append([process.stdout.readline() for _ in range(3)][2])
             process.terminate()
-    assert said[0] == said[1] == f"export UPSTASH_VECTOR_REST_TOKEN={(tmp_path / 'token').read_text()}"
+    assert shown[0] == shown[1] == f"export UPSTASH_VECTOR_REST_TOKEN={(tmp_path / 'token').read_text()}"
 
 
 def test_a_used_port_and_a_used_folder_are_clear_errors(tmp_path: Path) -> None:
@@ -140,14 +140,14 @@ def test_a_model_of_the_users_own(tmp_path: Path) -> None:
         assert server.result("/query-data", {"data": "panama", "topK": 1})[0]["id"] == "short"
         (record,) = server.result("/fetch", {"ids": ["short"], "includeVectors": True})
         assert record["vector"] == [6, 1, 3]
-    said = refused(tmp_path / "other", "--embedder", "my_model:embed")
-    assert "cannot load the embedder my_model:embed: ModuleNotFoundError" in said
+    shown = refused(tmp_path / "other", "--embedder", "my_model:embed")
+    assert "cannot load the embedder my_model:embed: ModuleNotFoundError" in shown
 
 
-def test_a_model_of_another_dimension_than_asked_for_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_model_of_another_dimension_than_requested_is_a_clear_error(tmp_path: Path) -> None:
     """Both are named."""
-    said = refused(tmp_path, "--embedder", "math:hypot", "--dimension", "5")
-    assert "the embedder math:hypot failed: TypeError" in said
+    shown = refused(tmp_path, "--embedder", "math:hypot", "--dimension", "5")
+    assert "the embedder math:hypot failed: TypeError" in shown
     (tmp_path / "my_model.py").write_text(MODEL)
     command = [
         sys.executable,

@@ -16,7 +16,7 @@ from baton_local.vector.core.record import EVERYTHING, Draft, NamespaceMade, Rec
 from baton_local.vector.core.selection import ByIds, ByPrefix
 from baton_local.vector.core.writing import Plan, Update
 from baton_local.vector.store import Store, open_database
-from tests.unit.baton_local.vector.core.made import carry_out, draft, record
+from tests.unit.baton_local.vector.core.made import draft, execute, record
 
 NAMES = st.sampled_from(["a", "b", "ab", "ü\x00'"])
 SPACES = st.sampled_from(["", "one", "two"])
@@ -82,7 +82,7 @@ def test_after_any_writes_the_disk_has_what_memory_has(writes: list[tuple[Any, .
         except ApiError:  # an unknown namespace
             continue
         store.write(plan.changes)
-        carry_out(index, plan)
+        execute(index, plan)
     assert content(loaded(connection)) == content(index)
     connection.close()
 

@@ -8,12 +8,12 @@ from baton.engine.transitions import JobStatus
 from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.stage import Stage
 
-TOLD = "Remember that the lens on Gull Rock was cleaned by Ann Ward on 3 May."
-ASKED = "Who cleaned the lens on Gull Rock?"
+GIVEN = "Remember that the lens on Gull Rock was cleaned by Ann Ward on 3 May."
+REQUESTED = "Who cleaned the lens on Gull Rock?"
 FACT = "the lens on Gull Rock was cleaned by Ann Ward on 3 May."
 
 
-async def ask(stage: Stage, job_id: str, question: str, session: str) -> dict[str, Any]:
+async def request(stage: Stage, job_id: str, question: str, session: str) -> dict[str, Any]:
     """Run a job to its end; its result."""
     submitted = Submitted(stage.job("assistant", job_id, session=session), {"text": question, "data": {}})
     await stage.container.commands.submit(submitted.job, submitted.task)
@@ -23,11 +23,11 @@ async def ask(stage: Stage, job_id: str, question: str, session: str) -> dict[st
     return snapshot.job.result or {}
 
 
-async def test_what_one_job_is_told_another_of_the_session_knows() -> None:
+async def test_what_one_job_learns_another_of_the_session_knows() -> None:
     """It says that it was in this conversation."""
     stage = Stage(registry=registry, long_term_memory=FakeLongTermMemory())
-    assert await ask(stage, "job_1", TOLD, "monday") == {"answer": f"I will remember: {FACT}"}
-    answer = (await ask(stage, "job_2", ASKED, "monday"))["answer"]
+    assert await request(stage, "job_1", GIVEN, "monday") == {"answer": f"I will remember: {FACT}"}
+    answer = (await request(stage, "job_2", REQUESTED, "monday"))["answer"]
     assert FACT in answer
     assert "[this conversation, " in answer
 
@@ -35,20 +35,20 @@ async def test_what_one_job_is_told_another_of_the_session_knows() -> None:
 async def test_a_job_of_another_session_knows_it_too() -> None:
     """It says that it was in another conversation; the question itself is never given as its answer."""
     stage = Stage(registry=registry, long_term_memory=FakeLongTermMemory())
-    await ask(stage, "job_1", TOLD, "monday")
-    await ask(stage, "job_2", ASKED, "monday")
-    answer = (await ask(stage, "job_3", ASKED, "tuesday"))["answer"]
+    await request(stage, "job_1", GIVEN, "monday")
+    await request(stage, "job_2", REQUESTED, "monday")
+    answer = (await request(stage, "job_3", REQUESTED, "tuesday"))["answer"]
     assert FACT in answer
     assert "[another conversation, " in answer
-    assert ASKED not in answer
+    assert REQUESTED not in answer
     assert answer.count(FACT) == 1
 
 
 async def test_without_an_index_another_session_does_not_know_it() -> None:
     """It looks, and says so: what it quotes was really retrieved."""
     stage = Stage(registry=registry)
-    answer = (await ask(stage, "job_1", TOLD, "monday"))["answer"]
+    answer = (await request(stage, "job_1", GIVEN, "monday"))["answer"]
     assert "in this conversation only" in answer
-    answer = (await ask(stage, "job_2", ASKED, "tuesday"))["answer"]
+    answer = (await request(stage, "job_2", REQUESTED, "tuesday"))["answer"]
     assert answer == "I remember nothing about clean, lens, gull, rock."
     assert [call.tool for call in await stage.calls("job_2")] == ["recall"]

@@ -84,7 +84,7 @@ async def test_a_report_that_cannot_be_written_does_not_stop_the_answer(library:
     assert "write_report: cannot write" in ran.answer
 
 
-async def test_a_question_that_the_library_does_not_answer_is_said_so(library: Path) -> None:
+async def test_a_question_that_the_library_does_not_answer_is_reported(library: Path) -> None:
     """Nothing is made up."""
     agent, reports = over(library)
     ran = await run_agent(agent, "Which quasar has the highest redshift?")

@@ -7,13 +7,13 @@ from tests.unit.baton.api.client import Api
 async def test_a_process_that_answers_is_healthy(api: Api) -> None:
     """Whether or not the store does."""
     api.stage.reader.down = StoreError("no answer")
-    response = await api.ask("GET", "/healthz", "")
+    response = await api.request("GET", "/healthz", "")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
 async def test_a_process_is_ready_when_its_store_answers(api: Api) -> None:
     """And names no agent: whoever asks shows no key."""
-    response = await api.ask("GET", "/readyz", "")
+    response = await api.request("GET", "/readyz", "")
     assert response.status_code == 200
     assert response.json() == {"status": "ready", "store": "REST"}
 
@@ -21,8 +21,8 @@ async def test_a_process_is_ready_when_its_store_answers(api: Api) -> None:
 async def test_a_process_is_not_ready_while_its_store_is_down(api: Api) -> None:
     """503, and nothing of our inside."""
     api.stage.reader.down = StoreError("no answer from https://store.internal")
-    response = await api.ask("GET", "/readyz", "")
+    response = await api.request("GET", "/readyz", "")
     assert response.status_code == 503
     assert "store.internal" not in response.text
     api.stage.reader.down = None
-    assert (await api.ask("GET", "/readyz", "")).status_code == 200
+    assert (await api.request("GET", "/readyz", "")).status_code == 200

@@ -26,7 +26,7 @@ async def api() -> AsyncIterator[Api]:
 
 async def scraped(api: Api, key: str = TOKEN) -> dict[str, Metric]:
     """The metrics by name, as Prometheus' own parser reads them."""
-    response = await api.ask("GET", "/api/metrics", key)
+    response = await api.request("GET", "/api/metrics", key)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     return {family.name: family for family in text_string_to_metric_families(response.text)}
@@ -37,13 +37,13 @@ def values(family: Metric) -> dict[tuple[str, ...], float]:
     return {tuple(v for _, v in sorted(sample.labels.items())): sample.value for sample in family.samples}
 
 
-async def test_who_holds_slots_and_who_waits_in_line_is_told(api: Api) -> None:
+async def test_holders_of_slots_and_waiting_jobs_are_shown(api: Api) -> None:
     """Four jobs, three slots."""
     for number in range(4):
         await api.stage.submit("answers", f"job_{number}")
     found = await scraped(api)
-    told = {name: values(family)[()] for name, family in found.items() if name.startswith("agent_worker")}
-    assert told == {
+    answers = {name: values(family)[()] for name, family in found.items() if name.startswith("agent_worker")}
+    assert answers == {
         "agent_worker_active_jobs": 3,
         "agent_worker_pending_jobs": 1,
         "agent_worker_waiting_jobs": 0,
@@ -53,7 +53,7 @@ async def test_who_holds_slots_and_who_waits_in_line_is_told(api: Api) -> None:
     }
 
 
-async def test_ended_jobs_are_told_by_agent_and_status(api: Api) -> None:
+async def test_ended_jobs_are_reported_by_agent_and_status(api: Api) -> None:
     """With how long they took, and what they used."""
     for number in range(2):
         await api.stage.submit("answers", f"job_{number}")
@@ -84,11 +84,13 @@ async def test_approvals_that_wait_are_counted_until_they_are_decided() -> None:
     async with api_of(Stage(settings=with_keys(), registry=Registry([agent]))) as api:
         job = await api.submitted(jobType="pays")
         stage = api.stage
-        while not (found := (await api.ask("GET", f"/api/agent-jobs/{job['id']}/checkpoints")).json()["checkpoints"]):
+        while not (
+            found := (await api.request("GET", f"/api/agent-jobs/{job['id']}/checkpoints")).json()["checkpoints"]
+        ):
             await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
         before = await scraped(api, ADMIN)
         assert values(before["agent_checkpoints_pending"]) == {(): 1}
-        approved = await api.ask("POST", f"/api/admin/agent-checkpoints/{found[0]['id']}", ADMIN)
+        approved = await api.request("POST", f"/api/admin/agent-checkpoints/{found[0]['id']}", ADMIN)
         assert approved.status_code == 200, approved.text
         await stage.run()
         after = await scraped(api, ADMIN)
@@ -118,7 +120,7 @@ async def test_every_metric_is_in_the_page_and_no_other(api: Api) -> None:
     assert {f"{name}_total" if family.type == "counter" else name for name, family in found.items()} == documented
 
 
-async def test_tools_are_told_apart_by_name_and_outcome(api: Api) -> None:
+async def test_tools_are_distinguished_by_name_and_outcome(api: Api) -> None:
     """Each attempt counts, as in the list of tools."""
     await api.stage.submit("adds", "job_1")
     await api.stage.submit("breaks", "job_2")
@@ -164,16 +166,16 @@ async def test_a_label_is_any_text(api: Api) -> None:
 async def test_metrics_are_for_operators_and_who_has_the_token(api: Api) -> None:
     """An admin's key, too; 403 for a client's, 401 without one, and the token opens nothing else."""
     assert await scraped(api, ADMIN)
-    assert_problem(await api.ask("GET", "/api/metrics", ACME), 403)
-    assert_problem(await api.ask("GET", "/api/metrics", ""), 401)
-    assert_problem(await api.ask("GET", "/api/metrics", TOKEN + "x"), 401)
-    assert_problem(await api.ask("GET", "/api/admin/tools", TOKEN), 401)
+    assert_problem(await api.request("GET", "/api/metrics", ACME), 403)
+    assert_problem(await api.request("GET", "/api/metrics", ""), 401)
+    assert_problem(await api.request("GET", "/api/metrics", TOKEN + "x"), 401)
+    assert_problem(await api.request("GET", "/api/admin/tools", TOKEN), 401)
 
 
 async def test_no_token_is_no_key() -> None:
     """An empty setting opens nothing."""
     async with api_of(Stage(settings=with_keys())) as api:
-        assert_problem(await api.ask("GET", "/api/metrics", "", headers={"authorization": "Bearer "}), 401)
+        assert_problem(await api.request("GET", "/api/metrics", "", headers={"authorization": "Bearer "}), 401)
 
 
 async def test_public_metrics_need_no_key() -> None:
@@ -182,13 +184,13 @@ async def test_public_metrics_need_no_key() -> None:
         assert "agent_worker_active_jobs" in await scraped(api, "")
 
 
-async def test_the_overhead_is_told_in_its_units(api: Api) -> None:
+async def test_the_overhead_is_reported_in_its_units(api: Api) -> None:
     """Milliseconds as seconds, memory in gigabytes; what nobody has told yet is 0."""
     assert values((await scraped(api))["agent_overhead_redis_bytes"]) == {(): 0}
     sums = {"messages": 2, "requests": 30, "shared": 4, "commands": 50, "function_ms": 1_500, "mb_ms": 512_000}
     await api.stage.ports.counters.add({f"overhead:{name}": much for name, much in sums.items()})
-    told = {name: values(family)[()] for name, family in (await scraped(api)).items() if "overhead" in name}
-    assert {name.removeprefix("agent_overhead_"): much for name, much in told.items() if much} == {
+    answers = {name: values(family)[()] for name, family in (await scraped(api)).items() if "overhead" in name}
+    assert {name.removeprefix("agent_overhead_"): much for name, much in answers.items() if much} == {
         "messages": 2,
         "redis_requests": 30,
         "redis_shared_requests": 4,

@@ -17,7 +17,7 @@ async def api() -> AsyncIterator[Api]:
 
 async def test_every_tool_is_listed_with_what_became_of_its_attempts(api: Api) -> None:
     """Each attempt counts; a tool that was never used has no durations."""
-    before = (await api.ask("GET", "/api/admin/tools", ADMIN)).json()
+    before = (await api.request("GET", "/api/admin/tools", ADMIN)).json()
     assert before["tools"][0] == {
         "name": "add",
         "capabilities": [],
@@ -29,7 +29,7 @@ async def test_every_tool_is_listed_with_what_became_of_its_attempts(api: Api) -
     await api.stage.submit("adds", "job_1")
     await api.stage.submit("breaks", "job_2")
     await api.stage.run()
-    response = await api.ask("GET", "/api/admin/tools", ADMIN)
+    response = await api.request("GET", "/api/admin/tools", ADMIN)
     assert response.status_code == 200
     found = {row["name"]: row for row in response.json()["tools"]}
     assert (found["add"]["calls"], found["add"]["failures"], found["add"]["p95Ms"]) == (2, 0, 0)
@@ -39,5 +39,5 @@ async def test_every_tool_is_listed_with_what_became_of_its_attempts(api: Api) -
 async def test_a_tool_that_is_gone_keeps_its_counters(api: Api) -> None:
     """Without capabilities, which nobody knows any more."""
     api.stage.store.tool_uses["old_tool:returned:1"] = 3
-    rows = (await api.ask("GET", "/api/admin/tools", ADMIN)).json()["tools"]
+    rows = (await api.request("GET", "/api/admin/tools", ADMIN)).json()["tools"]
     assert [(row["name"], row["calls"], row["capabilities"]) for row in rows][-1] == ("old_tool", 3, [])

@@ -21,7 +21,7 @@ async def ended(api: Api) -> dict[str, object]:
 async def test_a_tenants_jobs_add_up_by_month(api: Api) -> None:
     """Tokens, model cost, and what the usage ledger said when each told its end."""
     jobs = [await ended(api) for _ in range(2)]
-    (row,) = (await api.ask("GET", PATH, ADMIN)).json()["tenants"]
+    (row,) = (await api.request("GET", PATH, ADMIN)).json()["tenants"]
     assert (row["tenant"], row["month"]) == ("acme", rfc3339(api.stage.clock.ms)[:7])
     assert row["usage"]["jobs"] == 2
     for name in ("inputTokens", "outputTokens"):
@@ -30,17 +30,17 @@ async def test_a_tenants_jobs_add_up_by_month(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("query", "rows"), [("?tenant=acme", 1), ("?tenant=other", 0), ("?month=1999-01", 0)])
-async def test_it_is_asked_for_a_tenant_or_a_month(api: Api, query: str, rows: int) -> None:
+async def test_it_is_requested_a_tenant_or_a_month(api: Api, query: str, rows: int) -> None:
     """The others are left out."""
     await ended(api)
-    assert len((await api.ask("GET", f"{PATH}{query}", ADMIN)).json()["tenants"]) == rows
+    assert len((await api.request("GET", f"{PATH}{query}", ADMIN)).json()["tenants"]) == rows
 
 
 async def test_what_belongs_to_no_job_is_overhead(api: Api) -> None:
     """Reading, and what a delivery does after its last COMMIT; what this process knows is in the answer."""
     await ended(api)
-    before = (await api.ask("GET", PATH, ADMIN)).json()["overhead"]["usage"]
-    after = (await api.ask("GET", PATH, ADMIN)).json()["overhead"]["usage"]
+    before = (await api.request("GET", PATH, ADMIN)).json()["overhead"]["usage"]
+    after = (await api.request("GET", PATH, ADMIN)).json()["overhead"]["usage"]
     assert after["redisRequests"] >= before["redisRequests"]
     assert set(after) == {
         *("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes"),
@@ -50,21 +50,21 @@ async def test_what_belongs_to_no_job_is_overhead(api: Api) -> None:
 
 async def test_prices_name_where_they_were_read(api: Api) -> None:
     """And what is set instead."""
-    prices = (await api.ask("GET", PATH, ADMIN)).json()["prices"]
+    prices = (await api.request("GET", PATH, ADMIN)).json()["prices"]
     assert [price["source"] for price in prices] == [price.source for price in LIST]
     assert all(price["usd"] == price["listUsd"] for price in prices)
 
 
 async def test_what_is_no_month_is_422_and_a_client_is_refused(api: Api) -> None:
     """It is about all tenants."""
-    assert (await api.ask("GET", f"{PATH}?month=soon", ADMIN)).status_code == 422
-    assert (await api.ask("GET", PATH)).status_code == 403
+    assert (await api.request("GET", f"{PATH}?month=soon", ADMIN)).status_code == 422
+    assert (await api.request("GET", PATH)).status_code == 403
 
 
 async def test_a_session_shows_what_its_jobs_have_used(api: Api) -> None:
     """Those of the page that is shown."""
     job = await ended(api)
-    usage = (await api.ask("GET", f"/api/sessions/{job['sessionId']}")).json()["usage"]
+    usage = (await api.request("GET", f"/api/sessions/{job['sessionId']}")).json()["usage"]
     assert usage["jobs"] == 1
     assert usage["redisRequests"] == job["usage"]["redisRequests"]  # type: ignore[index]
     assert usage["cost"] == job["cost"]

@@ -10,7 +10,7 @@ PATH = "/api/admin/agent-worker"
 
 async def worker(api: Api, method: str = "GET") -> dict[str, object]:
     """How it stands, after it was asked for."""
-    response = await api.ask(method, PATH, ADMIN)
+    response = await api.request(method, PATH, ADMIN)
     assert response.status_code == 200, response.text
     view: dict[str, object] = response.json()
     return view
@@ -58,14 +58,14 @@ async def test_a_started_worker_admits_those_who_wait_at_once(api: Api) -> None:
     assert [(await api.read(job["id"]))["status"] for job in jobs] == ["completed"] * 5
 
 
-async def test_a_start_that_could_not_tell_tells_when_it_is_repeated(api: Api) -> None:
+async def test_a_start_that_could_not_notify_notifies_when_it_is_repeated(api: Api) -> None:
     """503; the slots are given, and nobody has heard of them."""
     await worker(api, "DELETE")
     job = await api.submitted()
     await api.stage.run()
     for _ in range(2):  # the sweep's message, and what tells the job
         api.stage.queue.failing.append(PublishError("full"))
-    assert (await api.ask("POST", PATH, ADMIN)).status_code == 503
+    assert (await api.request("POST", PATH, ADMIN)).status_code == 503
     await worker(api, "POST")
     await api.stage.run()
     assert (await api.read(job["id"]))["status"] == "completed"
@@ -73,5 +73,5 @@ async def test_a_start_that_could_not_tell_tells_when_it_is_repeated(api: Api) -
 
 async def test_the_last_sweep_is_shown(api: Api) -> None:
     """By the time of the store's word."""
-    await api.stage.admission.sweep(0, api.stage.clock.ms)
+    await api.stage.admission.reconcile(0, api.stage.clock.ms)
     assert (await worker(api))["lastSweepAt"] == rfc3339(api.stage.clock.ms)

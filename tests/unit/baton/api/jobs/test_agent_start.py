@@ -24,7 +24,7 @@ class Socket:
     """A WebSocket of a client, as a server hands it to the app."""
 
     def __init__(self, api: Api, query: str, headers: dict[str, str] | None = None) -> None:
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._incoming.put_nowait({"type": "websocket.connect"})
         self._scope = {
@@ -46,7 +46,7 @@ class Socket:
         await build_app(api.stage.container)(self._scope, self._incoming.get, self._send)
 
     async def _send(self, message: Any) -> None:
-        self.heard.append(dict(message))
+        self.received.append(dict(message))
 
     def leave(self) -> None:
         """The client closes the connection."""
@@ -55,18 +55,18 @@ class Socket:
     @property
     def parts(self) -> list[dict[str, Any]]:
         """What was told."""
-        return [json.loads(one["text"]) for one in self.heard if one["type"] == "websocket.send"]
+        return [json.loads(one["text"]) for one in self.received if one["type"] == "websocket.send"]
 
     @property
     def status(self) -> int:
         """Of a refusal; 0: there was none."""
-        found = (one["status"] for one in self.heard if one["type"] == "websocket.http.response.start")
+        found = (one["status"] for one in self.received if one["type"] == "websocket.http.response.start")
         return next(found, 0)
 
 
 async def start(api: Api, **fields: Any) -> str:
     """Start a workflow."""
-    answer = await api.ask("POST", "/api/agent/start", json={"request": "do it", **fields})
+    answer = await api.request("POST", "/api/agent/start", json={"request": "do it", **fields})
     assert answer.status_code == 202, answer.text
     assert list(answer.json()) == ["workflowId"]
     workflow: str = answer.json()["workflowId"]
@@ -81,7 +81,7 @@ async def test_a_workflow_is_a_job(api: Api) -> None:
     assert (await api.read(second))["jobType"] == "answers"
     assert (await api.stage.snapshot(second)).task["chat"] == {}
     keyed: dict[str, Any] = {"json": {"request": "x"}, "headers": {"idempotency-key": "k"}}
-    answers = [(await api.ask("POST", "/api/agent/start", **keyed)).json() for _ in range(2)]
+    answers = [(await api.request("POST", "/api/agent/start", **keyed)).json() for _ in range(2)]
     assert answers[0] == answers[1]
 
 
@@ -95,12 +95,12 @@ async def test_a_workflow_is_a_job(api: Api) -> None:
         ({"request": "x", "more": 1}, "more"),
     ],
 )
-async def test_a_wrong_start_is_told_which_field_is_at_fault(api: Api, body: dict[str, Any], field: str) -> None:
+async def test_a_wrong_start_learns_which_field_is_at_fault(api: Api, body: dict[str, Any], field: str) -> None:
     """422."""
-    assert_problem(await api.ask("POST", "/api/agent/start", json=body), 422, field)
+    assert_problem(await api.request("POST", "/api/agent/start", json=body), 422, field)
 
 
-async def test_a_socket_tells_all_parts_and_closes(api: Api) -> None:
+async def test_a_socket_reports_all_parts_and_closes(api: Api) -> None:
     """One JSON part a message, the same as the stream's; the key is a header."""
     workflow = await start(api, agent="adds")
     socket = Socket(api, f"workflowId={workflow}", {"authorization": f"Bearer {ACME}"})
@@ -109,15 +109,15 @@ async def test_a_socket_tells_all_parts_and_closes(api: Api) -> None:
     await socket.served
     assert socket.parts == [json.loads(part) for part in (await api.stage.reader.parts(workflow, 0)).parts]
     assert socket.parts[-1]["type"] == "finish"
-    assert socket.heard[-1]["type"] == "websocket.close"
-    assert socket.heard[-1]["code"] == 1000
+    assert socket.received[-1]["type"] == "websocket.close"
+    assert socket.received[-1]["code"] == 1000
 
 
 async def test_a_token_and_a_position_are_taken_from_the_query(api: Api) -> None:
     """Browsers can send no header with a WebSocket; who comes back is told the rest."""
     workflow = await start(api)
     await api.stage.run()
-    made = (await api.ask("POST", "/api/stream-tokens", json={"jobId": workflow})).json()["token"]
+    made = (await api.request("POST", "/api/stream-tokens", json={"jobId": workflow})).json()["token"]
     socket = Socket(api, f"workflowId={workflow}&token={made}&last_message_id=1-2")
     await socket.served
     assert socket.parts == [json.loads(part) for part in (await api.stage.reader.parts(workflow, 2)).parts]
@@ -126,7 +126,7 @@ async def test_a_token_and_a_position_are_taken_from_the_query(api: Api) -> None
 async def test_who_may_not_follow_is_refused(api: Api) -> None:
     """As a request is."""
     workflow, other = await start(api), await start(api)
-    of_other = (await api.ask("POST", "/api/stream-tokens", json={"jobId": other})).json()["token"]
+    of_other = (await api.request("POST", "/api/stream-tokens", json={"jobId": other})).json()["token"]
     refused = {
         "": 401,
         "token=x": 401,
@@ -156,8 +156,8 @@ async def test_who_leaves_is_looked_for_no_longer(api: Api) -> None:
     assert [part["type"] for part in socket.parts] == ["start"]
 
 
-async def test_a_plain_request_is_told_the_way_out(api: Api) -> None:
+async def test_a_plain_request_is_given_the_way_out(api: Api) -> None:
     """426, as where a host has no WebSocket."""
-    answer = await api.ask("GET", "/api/agent/updates?workflowId=x", "")
+    answer = await api.request("GET", "/api/agent/updates?workflowId=x", "")
     assert "/stream" in assert_problem(answer, 426)
     assert answer.headers["upgrade"] == "websocket"

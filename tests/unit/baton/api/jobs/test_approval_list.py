@@ -8,7 +8,7 @@ import pytest
 from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, tool
 from baton.tools.pending import Pending
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
-from tests.unit.baton.kit.approval_kit import Kit, asked, decide, run_for_an_hour
+from tests.unit.baton.kit.approval_kit import Kit, decide, requested, run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 
 PATH = "/api/admin/agent-checkpoints"
@@ -26,9 +26,9 @@ def registry() -> Registry:
 
     limits = Limits(wall_seconds=7 * 86_400)
     boss = Agent(name="boss", model=ScriptedModel([[Call("give", {})], "done"]), tools=[give], limits=limits)
-    one_turn, looks = Limits(turns=1, on_limit="ask"), ScriptedModel([[Call("price", {"of": "tea"})], "done"])
-    asks = Agent(name="greedy", model=looks, tools=[kit.price], limits=one_turn)
-    return Registry([*agents, boss, asks])
+    one_turn, checks = Limits(turns=1, on_limit="ask"), ScriptedModel([[Call("price", {"of": "tea"})], "done"])
+    requests = Agent(name="greedy", model=checks, tools=[kit.price], limits=one_turn)
+    return Registry([*agents, boss, requests])
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def listed(api: Api, **query: Any) -> list[dict[str, Any]]:
     """All pages, each of two."""
     found: list[dict[str, Any]] = []
     while True:
-        answer = await api.ask("GET", PATH, ADMIN, params={"limit": 2, **query})
+        answer = await api.request("GET", PATH, ADMIN, params={"limit": 2, **query})
         assert answer.status_code == 200, answer.text
         page = answer.json()
         assert len(page["checkpoints"]) <= 2
@@ -69,7 +69,7 @@ async def test_pending_ones_of_every_tenant_are_shown_newest_first(api: Api) -> 
     ]
     assert found[2]["jobId"].startswith(f"{jobs[2]}.")
     assert len({view["id"] for view in found}) == len(found) == 6
-    own = (await api.ask("GET", f"/api/agent-jobs/{jobs[0]}/checkpoints")).json()["checkpoints"]
+    own = (await api.request("GET", f"/api/agent-jobs/{jobs[0]}/checkpoints")).json()["checkpoints"]
     assert found[5] == own[0]
     assert {view["status"] for view in found} == {"pending"}
 
@@ -78,10 +78,10 @@ async def test_decided_ones_are_found_by_what_was_decided(api: Api) -> None:
     """Also of a job below another one, and of one that was cancelled; none is pending any more."""
     ids = {}
     for agent, status in (("pays", "approved"), ("pays", "rejected"), ("pays", "cancelled"), ("pays", "expired")):
-        job_id, checkpoint = await asked(api, agent)
+        job_id, checkpoint = await requested(api, agent)
         ids[status] = checkpoint["id"]
         if status == "cancelled":
-            await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+            await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
         elif status == "rejected":
             await decide(api, checkpoint, "DELETE", reason="no")
         elif status == "approved":
@@ -104,11 +104,11 @@ async def test_decided_ones_are_found_by_what_was_decided(api: Api) -> None:
 
 async def test_what_was_decided_between_two_pages_is_left_out(api: Api) -> None:
     """And nothing else is, nor shown twice."""
-    await asked(api, "pays-twice")
+    await requested(api, "pays-twice")
     await run_for_an_hour(api)
-    first = (await api.ask("GET", PATH, ADMIN, params={"limit": 1})).json()
+    first = (await api.request("GET", PATH, ADMIN, params={"limit": 1})).json()
     await decide(api, first["checkpoints"][0])
-    rest = (await api.ask("GET", PATH, ADMIN, params={"limit": 1, "cursor": first["cursor"]})).json()
+    rest = (await api.request("GET", PATH, ADMIN, params={"limit": 1, "cursor": first["cursor"]})).json()
     assert len(rest["checkpoints"]) == 1
     assert rest["checkpoints"][0]["id"] != first["checkpoints"][0]["id"]
     assert "cursor" not in rest
@@ -116,8 +116,8 @@ async def test_what_was_decided_between_two_pages_is_left_out(api: Api) -> None:
 
 async def test_the_list_is_an_operators(api: Api) -> None:
     """And refuses what it does not know, with the field that is wrong."""
-    assert_problem(await api.ask("GET", PATH, ACME), 403)
-    assert_problem(await api.ask("GET", PATH, ADMIN, params={"status": "done"}), 422, "status")
-    assert_problem(await api.ask("GET", PATH, ADMIN, params={"limit": 101}), 422, "limit")
+    assert_problem(await api.request("GET", PATH, ACME), 403)
+    assert_problem(await api.request("GET", PATH, ADMIN, params={"status": "done"}), 422, "status")
+    assert_problem(await api.request("GET", PATH, ADMIN, params={"limit": 101}), 422, "limit")
     for cursor in ("x", ".op_a-b", "a.b-1-1-c", ".x-y-z-1"):
-        assert_problem(await api.ask("GET", PATH, ADMIN, params={"cursor": cursor}), 422, "cursor")
+        assert_problem(await api.request("GET", PATH, ADMIN, params={"cursor": cursor}), 422, "cursor")

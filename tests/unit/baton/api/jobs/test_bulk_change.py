@@ -13,7 +13,7 @@ PATH = "/api/admin/agent-jobs/bulk"
 
 async def bulk(api: Api, **body: Any) -> dict[str, Any]:
     """A change that is accepted."""
-    response = await api.ask("POST", PATH, ADMIN, json=body)
+    response = await api.request("POST", PATH, ADMIN, json=body)
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
@@ -29,14 +29,14 @@ async def test_jobs_that_the_filter_means_are_cancelled_and_no_others(api: Api) 
     meant = await submitted(api, 2, sessionId="one", delaySeconds=600)
     others = await submitted(api, 1, sessionId="two", delaySeconds=600)
     others += await submitted(api, 1, OTHER, sessionId="one", delaySeconds=600)
-    asked = {"action": "cancel", "filter": {"sessionId": "one", "tenant": "acme"}}
-    assert await bulk(api, **asked, dryRun=True) == {"matched": 2, "changed": 0}
+    requested = {"action": "cancel", "filter": {"sessionId": "one", "tenant": "acme"}}
+    assert await bulk(api, **requested, dryRun=True) == {"matched": 2, "changed": 0}
     assert await statuses(api, meant) == ["pending"] * 2
-    assert await bulk(api, **asked) == {"matched": 2, "changed": 2}
+    assert await bulk(api, **requested) == {"matched": 2, "changed": 2}
     assert await statuses(api, meant) == ["cancelled"] * 2
     assert await statuses(api, others) == ["pending"] * 2
     assert (await api.read(meant[0]))["error"]["message"] == "cancelled by admin of operators"
-    assert await bulk(api, **asked) == {"matched": 0, "changed": 0}
+    assert await bulk(api, **requested) == {"matched": 0, "changed": 0}
 
 
 async def test_what_has_ended_is_not_cancelled(api: Api) -> None:
@@ -108,5 +108,5 @@ async def test_a_wrong_body_is_refused_and_nothing_is_changed(
 ) -> None:
     """The field is named."""
     jobs = await submitted(api, 1, delaySeconds=600)
-    assert_problem(await api.ask("POST", PATH, ADMIN, json=body), status, *fields)
+    assert_problem(await api.request("POST", PATH, ADMIN, json=body), status, *fields)
     assert await statuses(api, jobs) == ["pending"]

@@ -11,7 +11,7 @@ from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
 async def cancel(api: Api, job_id: str, key: str = "key-of-acme", **options: Any) -> Any:
     """Ask for it."""
     body = options or {"json": {"action": "cancel"}}
-    return await api.ask("PATCH", f"/api/agent-jobs/{job_id}", key, **body)
+    return await api.request("PATCH", f"/api/agent-jobs/{job_id}", key, **body)
 
 
 async def test_a_live_job_is_cancelled_at_once(api: Api) -> None:

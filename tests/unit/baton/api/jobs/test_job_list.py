@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from baton.api.jobs.listing import JobList
 from baton.engine.all_jobs.ends import end_of, row_of
 from baton.engine.all_jobs.job_list import Query
-from baton.engine.all_jobs.slots import Place, SlotState
+from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.decide import submit
 from baton.engine.state import Job
 from baton.engine.step_results import Submitted
@@ -46,7 +46,7 @@ class Kit:
         changes = submit(Submitted(job, {"text": "", "data": {}}), NOW_MS).changes
         assert changes is not None
         await self.store.create(changes, "m", NOW_MS)
-        place = Place("t", f"s{number}", 5, job.created_at_ms, listed_as or agent)
+        place = QueuedJob("t", f"s{number}", 5, job.created_at_ms, listed_as or agent)
         await self.listing.add(row_of(job.id, place))
         await self.admission.slot_request(job.id, SlotState("slot", 1), place, NOW_MS)
         return job.id
@@ -56,7 +56,7 @@ class Kit:
         tree = self.store.tree(job_id)
         job = replace(tree.jobs[job_id], status=status, finished_at_ms=NOW_MS)
         self.store.write(job_id, replace(tree, jobs={job_id: job}))
-        place = Place("t", job.session_id, 5, job.created_at_ms, job.agent)
+        place = QueuedJob("t", job.session_id, 5, job.created_at_ms, job.agent)
         await self.listing.add(row_of(job_id, place, end_of(job)))
         await self.admission.slot_request(job_id, SlotState("gone", 2), place, NOW_MS, end=end_of(job))
 
@@ -107,12 +107,12 @@ async def test_several_ends_are_one_list_in_one_order() -> None:
     ends = [JobStatus.FAILED, *[JobStatus.CANCELLED] * 5, JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.FAILED]
     for number, status in enumerate(ends):
         await kit.end(await kit.add(number), status)
-    asked = Query(statuses=frozenset({JobStatus.FAILED, JobStatus.CANCELLED}))
-    meant = [f"job_{number}" for number, status in enumerate(ends) if status in asked.statuses][::-1]
+    requested = Query(statuses=frozenset({JobStatus.FAILED, JobStatus.CANCELLED}))
+    meant = [f"job_{number}" for number, status in enumerate(ends) if status in requested.statuses][::-1]
     for limit in (1, 2, 3, 20):
-        found, cursor = await kit.page(asked, limit)
+        found, cursor = await kit.page(requested, limit)
         while cursor:
-            more, cursor = await kit.page(asked, limit, cursor)
+            more, cursor = await kit.page(requested, limit, cursor)
             found += more
         assert found == meant
 
@@ -127,7 +127,7 @@ async def test_a_page_reads_one_job_more_than_it_shows() -> None:
     assert (await kit.page(Query(), 10, cursor))[0] == [f"job_{number}" for number in range(5, -1, -1)]
 
 
-async def test_who_waits_in_line_is_not_read_where_those_at_work_are_asked_for() -> None:
+async def test_who_waits_in_line_is_not_read_where_those_at_work_are_requested() -> None:
     """The slot table tells who has begun."""
     kit = Kit()
     first = await kit.add(0)

@@ -10,7 +10,7 @@ from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 
 async def listed(api: Api, query: str = "", key: str = ACME) -> dict[str, Any]:
     """A page."""
-    response = await api.ask("GET", f"/api/agent-jobs{query}", key)
+    response = await api.request("GET", f"/api/agent-jobs{query}", key)
     assert response.status_code == 200, response.text
     page: dict[str, Any] = response.json()
     return page
@@ -51,7 +51,7 @@ async def test_another_tenants_jobs_are_not_listed(api: Api) -> None:
     """403 where they are asked for by name; by the session they share they are left out."""
     await submitted(api, 1, OTHER, sessionId="shared")
     mine = await submitted(api, 1, sessionId="shared")
-    assert_problem(await api.ask("GET", "/api/agent-jobs?tenant=other"), 403)
+    assert_problem(await api.request("GET", "/api/agent-jobs?tenant=other"), 403)
     assert await ids(api, "?sessionId=shared") == mine
     assert len(await ids(api, "?sessionId=shared", ADMIN)) == 2
 
@@ -61,7 +61,7 @@ async def test_each_filter_leaves_out_the_others(api: Api) -> None:
     (answers,) = await submitted(api, sessionId="one")
     (adds,) = await submitted(api, jobType="adds", sessionId="two")
     (cancelled,) = await submitted(api, sessionId="one", delaySeconds=600)
-    await api.ask("PATCH", f"/api/agent-jobs/{cancelled}", json={"action": "cancel"})
+    await api.request("PATCH", f"/api/agent-jobs/{cancelled}", json={"action": "cancel"})
     await api.stage.run()
     (later,) = await submitted(api, sessionId="two", delaySeconds=600)
     created_at = (await api.read(adds))["createdAt"]
@@ -150,12 +150,12 @@ async def test_a_job_that_is_gone_is_left_out_and_its_rows_go(api: Api) -> None:
 )
 async def test_an_unknown_filter_or_value_is_refused(api: Api, query: str, fields: list[str]) -> None:
     """422, and the field is named."""
-    assert_problem(await api.ask("GET", f"/api/agent-jobs?{query}"), 422, *fields)
+    assert_problem(await api.request("GET", f"/api/agent-jobs?{query}"), 422, *fields)
 
 
 async def test_jobs_below_another_are_listed_with_their_parent_only(api: Api) -> None:
     """404 for an unknown parent, 403 for another tenant's."""
     (parent,) = await submitted(api)
     assert await ids(api, f"?parentJobId={parent}") == []
-    assert_problem(await api.ask("GET", f"/api/agent-jobs?parentJobId={parent}", OTHER), 403)
-    assert_problem(await api.ask("GET", "/api/agent-jobs?parentJobId=job_none"), 404)
+    assert_problem(await api.request("GET", f"/api/agent-jobs?parentJobId={parent}", OTHER), 403)
+    assert_problem(await api.request("GET", "/api/agent-jobs?parentJobId=job_none"), 404)

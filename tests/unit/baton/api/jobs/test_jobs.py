@@ -136,7 +136,7 @@ async def test_a_wrong_field_is_named(api: Api, changes: dict[str, Any], field: 
     body = {"jobType": "answers", **changes}
     if changes.get("jobType", "") is None:
         del body["jobType"]
-    response = await api.ask("POST", "/api/agent-jobs", json=body)
+    response = await api.request("POST", "/api/agent-jobs", json=body)
     assert_problem(response, 422, field)
     assert api.stage.queue.published == []
 
@@ -147,7 +147,7 @@ async def test_all_wrong_fields_are_named_at_once(api: Api) -> None:
     assert_problem(response, 422, "priority", "sessionId", "inputData")
 
 
-async def test_an_unknown_agent_is_told_with_those_that_there_are(api: Api) -> None:
+async def test_an_unknown_agent_is_reported_with_those_that_there_are(api: Api) -> None:
     """The usual mistake."""
     detail = assert_problem(await api.submit(jobType="answer"), 422, "jobType")
     assert detail == "unknown agent 'answer'; there are: adds, answers, breaks, many"
@@ -156,13 +156,13 @@ async def test_an_unknown_agent_is_told_with_those_that_there_are(api: Api) -> N
 @pytest.mark.parametrize("body", [b"", b"not json", b"{", b"\xff", b'{"jobType": "\\ud800"}', b"[" * 5_000])
 async def test_a_body_that_is_not_json_is_a_bad_request(api: Api, body: bytes) -> None:
     """400."""
-    assert "not JSON" in assert_problem(await api.ask("POST", "/api/agent-jobs", content=body), 400)
+    assert "not JSON" in assert_problem(await api.request("POST", "/api/agent-jobs", content=body), 400)
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, None, True])
 async def test_json_that_is_no_object_is_not_valid(api: Api, body: object) -> None:
     """422 that blames the body."""
-    response = await api.ask("POST", "/api/agent-jobs", content=json.dumps(body).encode())
+    response = await api.request("POST", "/api/agent-jobs", content=json.dumps(body).encode())
     assert_problem(response, 422, "body")
 
 
@@ -171,8 +171,8 @@ async def test_a_body_over_the_limit_is_too_large(api: Api) -> None:
     empty = len(json.dumps({"jobType": "answers", "taskDescription": ""}, separators=(",", ":")))
     fits = {"jobType": "answers", "taskDescription": "x" * (1_000_000 - empty)}
     body = json.dumps(fits, separators=(",", ":"))
-    assert (await api.ask("POST", "/api/agent-jobs", content=body.encode())).status_code == 202
-    refused = await api.ask("POST", "/api/agent-jobs", content=body.replace("x", "xx", 1).encode())
+    assert (await api.request("POST", "/api/agent-jobs", content=body.encode())).status_code == 202
+    refused = await api.request("POST", "/api/agent-jobs", content=body.replace("x", "xx", 1).encode())
     assert "1000000 bytes" in assert_problem(refused, 413)
 
 
@@ -180,7 +180,7 @@ async def test_a_job_is_its_tenants_and_the_operators(api: Api) -> None:
     """403 for another tenant: that it exists is no secret, what is in it is."""
     job_id = (await api.submitted(taskDescription="secret words"))["id"]
     assert (await api.read(job_id, ADMIN))["taskDescription"] == "secret words"
-    response = await api.ask("GET", f"/api/agent-jobs/{job_id}", OTHER)
+    response = await api.request("GET", f"/api/agent-jobs/{job_id}", OTHER)
     assert "belongs to another tenant" in assert_problem(response, 403)
     assert "secret words" not in response.text
 
@@ -188,13 +188,13 @@ async def test_a_job_is_its_tenants_and_the_operators(api: Api) -> None:
 @pytest.mark.parametrize("job_id", ["job_unknown", "job_1.1", "a%2Fb", "%00", "x" * 1_000, "%F0%9F%8E%89", "{job}"])
 async def test_an_unknown_job_is_not_found(api: Api, job_id: str) -> None:
     """404, whatever the id looks like."""
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 404)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 404)
 
 
 async def test_a_path_or_method_that_there_is_not_is_a_problem_too(api: Api) -> None:
     """404 and 405, in the same form."""
-    assert_problem(await api.ask("GET", "/api/agent-job"), 404)
-    response = await api.ask("DELETE", "/api/agent-jobs")
+    assert_problem(await api.request("GET", "/api/agent-job"), 404)
+    response = await api.request("DELETE", "/api/agent-jobs")
     assert_problem(response, 405)
     assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
@@ -209,10 +209,10 @@ async def test_a_queue_that_is_down_refuses_the_job(api: Api, error: PublishErro
     assert api.stage.store.trees == {}
 
 
-async def test_a_defect_of_ours_tells_nothing_of_our_inside(api: Api) -> None:
+async def test_a_defect_of_ours_reveals_nothing_of_our_inside(api: Api) -> None:
     """500, and the process goes on."""
     api.stage.store.trees["job_x"] = None  # type: ignore[assignment]  # damaged on purpose
-    response = await api.ask("GET", "/api/agent-jobs/job_x")
+    response = await api.request("GET", "/api/agent-jobs/job_x")
     assert assert_problem(response, 500) == "internal error"
     assert (await api.submit()).status_code == 202
 

@@ -41,7 +41,7 @@ async def ended(api: Api) -> str:
 async def test_a_job_with_eight_large_results_can_be_read_and_each_of_them(large: Api) -> None:
     """Its answer was 7.2 MB, more than Lambda lets through: nobody could read it any more."""
     job_id = await ended(large)
-    answer = await large.ask("GET", f"/api/agent-jobs/{job_id}")
+    answer = await large.request("GET", f"/api/agent-jobs/{job_id}")
     assert len(answer.content) <= INLINE_RESULTS_BYTES + 100_000
     calls = answer.json()["toolCalls"]
     assert [call["status"] for call in calls] == ["completed"] * MANY
@@ -50,7 +50,7 @@ async def test_a_job_with_eight_large_results_can_be_read_and_each_of_them(large
         assert ("result" in call) != ("resultRef" in call)
         if "resultRef" in call:
             assert call["resultRef"]["sizeBytes"] == SIZE_BYTES + 2
-            assert (await large.ask("GET", call["resultRef"]["url"])).json() == {
+            assert (await large.request("GET", call["resultRef"]["url"])).json() == {
                 "jobId": job_id,
                 "callId": call["id"],
                 "result": str(number) * SIZE_BYTES,
@@ -62,10 +62,10 @@ async def test_a_result_is_for_those_who_may_see_its_job(large: Api) -> None:
     job_id = await ended(large)
     call_id = (await large.read(job_id))["toolCalls"][0]["id"]
     path = f"/api/agent-jobs/{job_id}/results"
-    assert_problem(await large.ask("GET", f"{path}/{call_id}", OTHER), 403)
-    assert (await large.ask("GET", f"{path}/{call_id}", ADMIN)).status_code == 200
-    assert_problem(await large.ask("GET", f"{path}/{call_id}x"), 404)
-    assert_problem(await large.ask("GET", f"/api/agent-jobs/job_unknown/results/{call_id}"), 404)
+    assert_problem(await large.request("GET", f"{path}/{call_id}", OTHER), 403)
+    assert (await large.request("GET", f"{path}/{call_id}", ADMIN)).status_code == 200
+    assert_problem(await large.request("GET", f"{path}/{call_id}x"), 404)
+    assert_problem(await large.request("GET", f"/api/agent-jobs/job_unknown/results/{call_id}"), 404)
 
 
 def test_the_smallest_results_stand_in_the_answer() -> None:
@@ -85,15 +85,15 @@ async def test_where_an_answer_is_handed_over_whole_a_long_stream_comes_in_pages
     tree = large.stage.store.tree(job_id)
     parts = tuple(json.dumps({"type": "text-delta", "id": "t", "delta": f"{n}" + "ü" * 60_000}) for n in range(40))
     large.stage.store.write(job_id, replace(tree, parts={job_id: parts}))
-    await large.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
-    told, last_id, answers = list[str](), "0-0", 0
-    while "data: [DONE]" not in told:
+    await large.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    found, last_id, answers = list[str](), "0-0", 0
+    while "data: [DONE]" not in found:
         answer = await on_lambda(large, job_id, last_id)
         assert len(answer.content) < LAMBDA_BYTES / 2
         blocks = [block for block in answer.text.split("\n\n") if block.startswith(("id: ", "data: "))]
-        told += blocks
+        found += blocks
         answers += 1
         assert answers < 100
-        last_id = next(block for block in reversed([*told]) if block.startswith("id: ")).split("\n")[0][4:]
-    assert [block.partition("data: ")[2] for block in told[: len(parts)]] == list(parts)
+        last_id = next(block for block in reversed([*found]) if block.startswith("id: ")).split("\n")[0][4:]
+    assert [block.partition("data: ")[2] for block in found[: len(parts)]] == list(parts)
     assert answers > 1

@@ -51,7 +51,7 @@ async def first_turn(api: Api, agent: str) -> tuple[str, str]:
 async def complete(api: Api, operation_id: str, body: Any, headers: dict[str, str] = KEY) -> httpx.Response:
     """Complete an operation."""
     path = f"/api/operations/{operation_id}/complete"
-    return await api.ask("POST", path, "", json=body, headers=headers)
+    return await api.request("POST", path, "", json=body, headers=headers)
 
 
 async def test_an_operation_is_completed_once_and_a_repeat_says_so(api: Api) -> None:
@@ -66,7 +66,7 @@ async def test_an_operation_is_completed_once_and_a_repeat_says_so(api: Api) -> 
     job = await api.read(job_id)
     assert (job["status"], job["toolCalls"][0]["result"]) == ("completed", [1])
     assert job["toolCalls"][0]["operationId"] == operation_id
-    shown = (await api.ask("GET", f"/api/operations/{operation_id}", "", headers=KEY)).json()
+    shown = (await api.request("GET", f"/api/operations/{operation_id}", "", headers=KEY)).json()
     assert (shown["operationId"], shown["jobId"], shown["status"]) == (operation_id, job_id, "completed")
 
 
@@ -92,7 +92,7 @@ async def test_secrets_from_outside_are_not_recorded(api: Api) -> None:
         assert "[redacted]" in repr((await api.read(job_id))["toolCalls"])
     job_id, _ = await first_turn(api, "waits")
     data = {"name": "paid", "data": {"token": "abc-abc", "said": value}}
-    await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json=data)
+    await api.request("POST", f"/api/agent-jobs/{job_id}/events", json=data)
     await api.stage.run()
     assert (await api.read(job_id))["toolCalls"][0]["result"] == {"token": "[redacted]", "said": "[redacted]"}
     stored = repr((api.stage.store.trees, api.stage.outgoing()))
@@ -136,7 +136,7 @@ async def test_a_body_that_says_no_outcome_is_422(api: Api, body: Any, field: st
 async def test_an_event_ends_a_wait_and_is_kept_if_nobody_waits_yet(api: Api) -> None:
     """202; the job goes on with its data."""
     job_id, _ = await first_turn(api, "waits")
-    answer = await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json={"name": "paid", "data": {"sum": 3}})
+    answer = await api.request("POST", f"/api/agent-jobs/{job_id}/events", json={"name": "paid", "data": {"sum": 3}})
     assert (answer.status_code, answer.json()) == (202, {"jobId": job_id, "name": "paid"})
     await api.stage.run()
     assert (await api.read(job_id))["toolCalls"][0]["result"] == {"sum": 3}
@@ -146,8 +146,8 @@ async def test_an_event_for_somebody_elses_or_an_ended_job_is_refused(api: Api) 
     """403, 409, 404."""
     job_id, _ = await first_turn(api, "waits")
     body = {"name": "paid"}
-    assert_problem(await api.ask("POST", f"/api/agent-jobs/{job_id}/events", OTHER, json=body), 403)
+    assert_problem(await api.request("POST", f"/api/agent-jobs/{job_id}/events", OTHER, json=body), 403)
     await api.stage.run()
-    assert_problem(await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json=body), 409)
-    assert_problem(await api.ask("POST", "/api/agent-jobs/job_none/events", json=body), 404)
-    assert_problem(await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json={"data": 1}), 422, "name")
+    assert_problem(await api.request("POST", f"/api/agent-jobs/{job_id}/events", json=body), 409)
+    assert_problem(await api.request("POST", "/api/agent-jobs/job_none/events", json=body), 404)
+    assert_problem(await api.request("POST", f"/api/agent-jobs/{job_id}/events", json={"data": 1}), 422, "name")

@@ -14,7 +14,7 @@ async def ended(api: Api, **fields: Any) -> dict[str, Any]:
     """The recording of a job that has run."""
     job_id = (await api.submitted(**fields))["id"]
     await api.stage.run()
-    response = await api.ask("GET", f"/api/agent-jobs/{job_id}/recording")
+    response = await api.request("GET", f"/api/agent-jobs/{job_id}/recording")
     assert response.status_code == 200, response.text
     document: dict[str, Any] = response.json()
     return document
@@ -46,16 +46,16 @@ async def test_attempts_say_why_they_failed(api: Api) -> None:
 async def test_texts_say_what_digests_stand_for(api: Api) -> None:
     """As long as the code is the one that ran."""
     document = await ended(api, jobType="adds")
-    asked = document["job"]["transcript"][1]["asked"]
-    assert [spec["name"] for spec in document["texts"][asked["tools"]]] == ["add"]
-    assert document["texts"][asked["instructions"]] == ""
+    requested = document["job"]["transcript"][1]["asked"]
+    assert [spec["name"] for spec in document["texts"][requested["tools"]]] == ["add"]
+    assert document["texts"][requested["instructions"]] == ""
 
 
 async def test_a_job_that_has_not_ended_has_none(api: Api) -> None:
     """409; and 404 for a job that is not there."""
     job_id = (await api.submitted())["id"]
-    assert "has ended" in assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/recording"), 409)
-    assert_problem(await api.ask("GET", "/api/agent-jobs/job_none/recording"), 404)
+    assert "has ended" in assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/recording"), 409)
+    assert_problem(await api.request("GET", "/api/agent-jobs/job_none/recording"), 404)
 
 
 async def test_secrets_are_not_in_it_and_large_results_are() -> None:
@@ -81,5 +81,5 @@ async def test_a_child_is_in_its_parents_recording() -> None:
     async with api_of(Stage(settings=with_keys(), registry=Registry([boss, child]))) as api:
         (call,) = (await ended(api, jobType="boss"))["job"]["toolCalls"]
         assert (call["child"]["jobType"], call["child"]["result"]) == ("child", {"answer": "small"})
-        refused = await api.ask("GET", f"/api/agent-jobs/{call['child']['id']}/recording")
+        refused = await api.request("GET", f"/api/agent-jobs/{call['child']['id']}/recording")
         assert "is in the recording of" in assert_problem(refused, 409)

@@ -11,12 +11,12 @@ from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
 
 async def change(api: Api, job_id: str, body: dict[str, Any], key: str = "key-of-acme") -> httpx.Response:
     """Ask for a change."""
-    return await api.ask("PATCH", f"/api/agent-jobs/{job_id}", key, json=body)
+    return await api.request("PATCH", f"/api/agent-jobs/{job_id}", key, json=body)
 
 
 async def delete(api: Api, job_id: str, key: str = "key-of-acme") -> httpx.Response:
     """Ask for its deletion."""
-    return await api.ask("DELETE", f"/api/agent-jobs/{job_id}", key)
+    return await api.request("DELETE", f"/api/agent-jobs/{job_id}", key)
 
 
 async def cancelled(api: Api, agent: str = "adds") -> str:
@@ -84,11 +84,11 @@ async def test_a_body_that_says_something_else_is_refused(api: Api, body: dict[s
 async def test_the_stream_of_a_retried_job_goes_on_after_its_end(api: Api) -> None:
     """A client that comes back with its last id gets the new parts alone."""
     job_id = await cancelled(api)
-    first = (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text
+    first = (await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text
     last = [line.removeprefix("id: ") for line in first.splitlines() if line.startswith("id: ")][-1]
     await change(api, job_id, {"action": "retry"})
     await api.stage.run()
-    rest = (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": last})).text
+    rest = (await api.request("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": last})).text
     ids = [int(line.rpartition("-")[2]) for line in rest.splitlines() if line.startswith("id: ")]
     assert ids[0] == int(last.rpartition("-")[2]) + 1
     assert ids == list(range(ids[0], ids[-1] + 1))
@@ -102,12 +102,12 @@ async def test_a_deleted_job_is_gone(api: Api) -> None:
     response = await delete(api, job_id)
     assert (response.status_code, response.content) == (204, b"")
     for path in ("", "/stream", "/checkpoints", "/recording"):
-        detail = assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}{path}"), 410)
+        detail = assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}{path}"), 410)
         assert detail == f"the data of job {job_id!r} was deleted"
     assert_problem(await change(api, job_id, {"action": "retry"}), 410)
     assert_problem(await delete(api, job_id), 410)
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}", OTHER), 403)
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}", ADMIN), 410)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}", OTHER), 403)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}", ADMIN), 410)
 
 
 async def test_nothing_brings_a_deleted_job_back(api: Api) -> None:
@@ -115,7 +115,7 @@ async def test_nothing_brings_a_deleted_job_back(api: Api) -> None:
     job_id = await cancelled(api)
     await delete(api, job_id)
     await api.stage.run()
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
     assert api.stage.step_result.runs == []
     assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
 
@@ -137,12 +137,12 @@ async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) 
     await api.stage.run()
     kept = api.stage.store.trees[job_id].tombstone
     api.stage.store.trees[job_id] = Tree(tombstone=kept)
-    assert "has expired" in assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
+    assert "has expired" in assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
     del api.stage.store.trees[job_id]
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 404)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 404)
 
 
-async def test_a_deletion_that_a_failover_forgot_is_told_again(api: Api) -> None:
+async def test_a_deletion_that_a_failover_forgot_is_sent_again(api: Api) -> None:
     """By its backup message."""
     job_id = await cancelled(api)
     before = dict(api.stage.store.trees)
@@ -150,7 +150,7 @@ async def test_a_deletion_that_a_failover_forgot_is_told_again(api: Api) -> None
     api.stage.store.trees = before
     assert (await api.read(job_id))["status"] == "cancelled"
     await api.stage.run()
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
 
 
 async def test_a_deletion_does_not_take_a_job_that_was_retried_since(api: Api) -> None:

@@ -43,7 +43,7 @@ class Bell(FakeQueue):
 
 async def test_it_is_not_there_unless_it_is_switched_on(api: Api) -> None:
     """404 that says how; nothing was submitted."""
-    response = await api.ask("POST", "/test/simple", "")
+    response = await api.request("POST", "/test/simple", "")
     assert "ENABLE_TEST_ENDPOINT=true" in assert_problem(response, 404)
     assert api.stage.queue.published == []
 
@@ -63,10 +63,10 @@ async def test_it_runs_a_job_that_touches_every_event_with_any_registry(registry
             await queue.rang.wait()
             await stage.run()
 
-        response, _ = await asyncio.gather(api.ask("POST", "/test/simple", "", content=b"whatever"), work())
+        response, _ = await asyncio.gather(api.request("POST", "/test/simple", "", content=b"whatever"), work())
     assert response.status_code == 200, response.text
-    told = response.json()
-    assert told["job"]["status"] == "completed"
-    assert {event["type"] for event in told["events"]} == {str(kind) for kind in EventType}
-    assert len(told["events"]) == 9  # three turns, and for each of three calls the call and what it came to
+    found = response.json()
+    assert found["job"]["status"] == "completed"
+    assert {event["type"] for event in found["events"]} == {str(kind) for kind in EventType}
+    assert len(found["events"]) == 9  # three turns, and for each of three calls the call and what it came to
     assert TRIAL_AGENT not in {agent.name for agent in stage.container.registry.agents}

@@ -14,8 +14,8 @@ from baton.storage.ports.jobs import Snapshot
 from tests.unit.baton.api.client import Api
 
 JOB = Job("job_1", "session_1", "acme", "adds", 0, used=Used(2, 1, 12, 7, 0.3, model_calls=2))
-BOOKS = Usage(9, 20, 90, deliveries=8, redis_bytes=9_000, function_ms=70, mb_ms=71_680)
-SNAPSHOT = Snapshot(JOB, {"text": "do it"}, usage=BOOKS)
+LEDGER = Usage(9, 20, 90, deliveries=8, redis_bytes=9_000, function_ms=70, mb_ms=71_680)
+SNAPSHOT = Snapshot(JOB, {"text": "do it"}, usage=LEDGER)
 
 
 def event(turn: int, call_id: str = "", **used: int) -> str:
@@ -24,7 +24,7 @@ def event(turn: int, call_id: str = "", **used: int) -> str:
     return json.dumps({"type": "data-event", "data": data | ({"used": used} if used else {})})
 
 
-def said(turn: int, *, cached: bool = False) -> str:
+def shown(turn: int, *, cached: bool = False) -> str:
     """What a model call took."""
     data = {"turn": turn, "inputTokens": 6, "outputTokens": 3, "costUsd": 0.1, "cached": cached}
     return json.dumps({"type": "data-usage", "data": data})
@@ -33,7 +33,7 @@ def said(turn: int, *, cached: bool = False) -> str:
 def test_an_attempt_and_its_outcome_are_one_step() -> None:
     """A turn has its tokens; a name that a newer version has added is left out."""
     parts = [
-        said(1),
+        shown(1),
         event(1, messages=1, redisCommands=10),
         event(1, "c1", redisCommands=12, newer=3),
         event(1, "c1", redisCommands=9),
@@ -44,12 +44,12 @@ def test_an_attempt_and_its_outcome_are_one_step() -> None:
     assert (call["callId"], call["tool"], call["usage"]["redisCommands"]) == ("c1", "add", 21)
 
 
-@pytest.mark.parametrize("parts", [[], [event(1), event(1, "c1")], [event(1, redisCommands=10, mbMs=1_024), said(1)]])
+@pytest.mark.parametrize("parts", [[], [event(1), event(1, "c1")], [event(1, redisCommands=10, mbMs=1_024), shown(1)]])
 def test_the_rest_is_beside_steps(parts: list[str]) -> None:
     """All of it, of a job of a version whose events say nothing."""
-    told = step_usage(SNAPSHOT, parts, LIST_PRICES)
-    rows = [*told["steps"], told["besideSteps"]]
-    assert sum(row["usage"]["redisCommands"] for row in rows) == BOOKS.redis_commands
+    found = step_usage(SNAPSHOT, parts, LIST_PRICES)
+    rows = [*found["steps"], found["besideSteps"]]
+    assert sum(row["usage"]["redisCommands"] for row in rows) == LEDGER.redis_commands
     assert sum(row["usage"]["inputTokens"] for row in rows) == JOB.used.input_tokens
     assert sum(row["usage"]["costUsd"] for row in rows) == pytest.approx(JOB.used.cost_usd)
     assert sum(row["usage"]["gbSeconds"] for row in rows) == pytest.approx(0.07)
@@ -58,18 +58,18 @@ def test_the_rest_is_beside_steps(parts: list[str]) -> None:
 def test_what_each_part_rounded_up_is_no_gain() -> None:
     """Money beside steps is never less than nothing."""
     snapshot = replace(SNAPSHOT, job=structs.replace(JOB, used=Used(cost_usd=0.05)))
-    assert step_usage(snapshot, [said(1)], LIST_PRICES)["besideSteps"]["usage"]["costUsd"] == 0
+    assert step_usage(snapshot, [shown(1)], LIST_PRICES)["besideSteps"]["usage"]["costUsd"] == 0
 
 
-async def test_a_job_tells_its_steps_where_it_is_asked(api: Api) -> None:
+async def test_a_job_reports_its_steps_where_it_is_asked(api: Api) -> None:
     """Two turns and two calls; together with what is beside them they are its usage ledger, in each unit."""
     job = await api.submitted(jobType="adds")
     await api.stage.run()
     assert "steps" not in await api.read(job["id"])
-    told = (await api.ask("GET", f"/api/agent-jobs/{job['id']}?steps=true")).json()
-    assert [(step["turn"], step["tool"]) for step in told["steps"]] == [(1, None), (1, "add"), (1, "add"), (2, None)]
-    for name in told["usage"]:
-        total = sum(row["usage"][name] for row in (*told["steps"], told["besideSteps"]))
-        assert total == pytest.approx(told["usage"][name]), name
-    assert all(step["usage"]["redisRequests"] > 0 for step in told["steps"])
-    assert (await api.ask("GET", f"/api/agent-jobs/{job['id']}?steps=perhaps")).status_code == 422
+    found = (await api.request("GET", f"/api/agent-jobs/{job['id']}?steps=true")).json()
+    assert [(step["turn"], step["tool"]) for step in found["steps"]] == [(1, None), (1, "add"), (1, "add"), (2, None)]
+    for name in found["usage"]:
+        total = sum(row["usage"][name] for row in (*found["steps"], found["besideSteps"]))
+        assert total == pytest.approx(found["usage"][name]), name
+    assert all(step["usage"]["redisRequests"] > 0 for step in found["steps"])
+    assert (await api.request("GET", f"/api/agent-jobs/{job['id']}?steps=perhaps")).status_code == 422

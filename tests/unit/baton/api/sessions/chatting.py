@@ -23,34 +23,34 @@ def chat_body(chat: str, message_id: str, text: str, **fields: Any) -> dict[str,
 async def send(api: Api, chat: str, message_id: str, text: str, key: str = ACME, **fields: Any) -> httpx.Response:
     """Send a message, and read its answer to the end."""
     body = chat_body(chat, message_id, text, **fields)
-    asking = asyncio.create_task(api.ask("POST", "/api/chat", key, json=body))
-    while not asking.done():
+    requesting = asyncio.create_task(api.request("POST", "/api/chat", key, json=body))
+    while not requesting.done():
         await api.stage.run()
         await asyncio.sleep(0.005)
-    return await asking
+    return await requesting
 
 
 async def send_now(api: Api, chat: str, message_id: str, text: str, **fields: Any) -> httpx.Response:
     """Send a message that is answered at once; nothing is delivered meanwhile."""
-    return await api.ask("POST", "/api/chat", json=chat_body(chat, message_id, text, **fields))
+    return await api.request("POST", "/api/chat", json=chat_body(chat, message_id, text, **fields))
 
 
 async def sending(api: Api, chat: str, message_id: str, text: str, **fields: Any) -> "asyncio.Task[httpx.Response]":
     """Send a message, of which nothing is delivered yet; whoever calls ends the task."""
     known, body = len(api.stage.queue.published), chat_body(chat, message_id, text, **fields)
-    asking = asyncio.create_task(api.ask("POST", "/api/chat", json=body))
+    requesting = asyncio.create_task(api.request("POST", "/api/chat", json=body))
     for _ in range(1_000):
-        if len(api.stage.queue.published) >= known + 2 or asking.done():
+        if len(api.stage.queue.published) >= known + 2 or requesting.done():
             break
         await asyncio.sleep(0.005)
-    return asking
+    return requesting
 
 
 def parts_of(response: httpx.Response) -> list[dict[str, Any]]:
     """The parts that a stream told, to its end."""
-    told = re.findall(r"^data: (.*)$", response.text, re.MULTILINE)
-    assert told[-1] == "[DONE]", response.text
-    return [json.loads(text) for text in told[:-1]]
+    found = re.findall(r"^data: (.*)$", response.text, re.MULTILINE)
+    assert found[-1] == "[DONE]", response.text
+    return [json.loads(text) for text in found[:-1]]
 
 
 def job_of(response: httpx.Response) -> str:

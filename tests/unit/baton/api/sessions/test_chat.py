@@ -96,18 +96,18 @@ def _values(settings: Any) -> dict[str, Any]:
         ({"agent": 3}, ["agent"]),
     ],
 )
-async def test_a_wrong_body_is_told_which_field_is_at_fault(
+async def test_a_wrong_body_learns_which_field_is_at_fault(
     api: Api, changes: dict[str, Any], fields: list[str]
 ) -> None:
     """And nothing is submitted."""
-    response = await api.ask("POST", "/api/chat", json=chat_body("chat-1", "m1", "hello") | changes)
+    response = await api.request("POST", "/api/chat", json=chat_body("chat-1", "m1", "hello") | changes)
     assert_problem(response, 422, *fields)
     assert api.stage.queue.published == []
 
 
 async def test_what_is_no_json_is_a_bad_request(api: Api) -> None:
     """400."""
-    assert_problem(await api.ask("POST", "/api/chat", content=b"{"), 400)
+    assert_problem(await api.request("POST", "/api/chat", content=b"{"), 400)
 
 
 async def test_fields_of_the_clients_own_are_passed_over(api: Api) -> None:
@@ -116,13 +116,13 @@ async def test_fields_of_the_clients_own_are_passed_over(api: Api) -> None:
     assert text_of(response) == "done"
 
 
-async def test_the_running_answer_is_told_from_its_start(api: Api) -> None:
+async def test_the_running_answer_is_streamed_from_its_start(api: Api) -> None:
     """To whoever comes back; nothing is told twice."""
-    asking = await sending(api, "a chat/with %2F", "m1", "add it up", agent="adds")
-    resuming = asyncio.create_task(api.ask("GET", "/api/chat/a%20chat%2Fwith%20%252F/stream"))
+    requesting = await sending(api, "a chat/with %2F", "m1", "add it up", agent="adds")
+    resuming = asyncio.create_task(api.request("GET", "/api/chat/a%20chat%2Fwith%20%252F/stream"))
     await asyncio.sleep(0.02)
     await api.stage.run()
-    first, resumed = await asking, await resuming
+    first, resumed = await requesting, await resuming
     assert resumed.status_code == 200
     assert resumed.text == first.text
     assert resumed.headers["x-vercel-ai-ui-message-stream"] == "v1"
@@ -130,17 +130,17 @@ async def test_the_running_answer_is_told_from_its_start(api: Api) -> None:
 
 async def test_nothing_is_resumed_where_nothing_runs(api: Api) -> None:
     """204: an unknown chat, one whose answer is complete, and somebody else's."""
-    assert (await api.ask("GET", "/api/chat/chat-1/stream")).status_code == 204
+    assert (await api.request("GET", "/api/chat/chat-1/stream")).status_code == 204
     await send(api, "chat-1", "m1", "hello")
-    answer = await api.ask("GET", "/api/chat/chat-1/stream")
+    answer = await api.request("GET", "/api/chat/chat-1/stream")
     assert (answer.status_code, answer.content) == (204, b"")
-    asking = await sending(api, "chat-1", "m2", "hello")
-    assert (await api.ask("GET", "/api/chat/chat-1/stream", OTHER)).status_code == 204
-    assert_problem(await api.ask("GET", "/api/chat/chat-1/stream?tenant=acme", OTHER), 403)
-    resuming = asyncio.create_task(api.ask("GET", "/api/chat/chat-1/stream?tenant=acme", ADMIN))
+    requesting = await sending(api, "chat-1", "m2", "hello")
+    assert (await api.request("GET", "/api/chat/chat-1/stream", OTHER)).status_code == 204
+    assert_problem(await api.request("GET", "/api/chat/chat-1/stream?tenant=acme", OTHER), 403)
+    resuming = asyncio.create_task(api.request("GET", "/api/chat/chat-1/stream?tenant=acme", ADMIN))
     await asyncio.sleep(0.02)
     await api.stage.run()
-    assert (await resuming).text == (await asking).text
+    assert (await resuming).text == (await requesting).text
 
 
 async def test_a_message_may_be_refused_while_another_is_answered(api: Api) -> None:
@@ -169,7 +169,7 @@ async def test_a_message_waits_for_the_one_before_it(api: Api) -> None:
     second = await sending(api, "chat-1", "m2", "add again", agent="adds")
     live = await Sessions(api.stage.container).line("acme", "chat-1")
     assert [snapshot.task["chat"]["messageId"] for snapshot in live] == ["m1", "m2"]
-    resuming = asyncio.create_task(api.ask("GET", "/api/chat/chat-1/stream"))
+    resuming = asyncio.create_task(api.request("GET", "/api/chat/chat-1/stream"))
     await asyncio.sleep(0.02)
     await api.stage.run()
     assert (await resuming).text == (await first).text

@@ -14,7 +14,7 @@ async def test_a_session_has_its_messages_in_order(api: Api) -> None:
     first = job_of(await send(api, "chat-1", "m1", "add it up", agent="adds"))
     other = (await api.submitted(sessionId="chat-1", taskDescription="and then?"))["id"]
     await api.stage.run()
-    answer = await api.ask("GET", "/api/sessions/chat-1")
+    answer = await api.request("GET", "/api/sessions/chat-1")
     assert answer.status_code == 200, answer.text
     session = answer.json()
     assert (session["id"], session["activeStream"], session["queued"]) == ("chat-1", None, [])
@@ -44,7 +44,7 @@ async def test_an_unfinished_answer_is_left_out_and_can_be_followed(api: Api) ->
     await send(api, "chat-1", "m1", "hello")
     running = await sending(api, "chat-1", "m2", "add", agent="adds")
     waiting = await sending(api, "chat-1", "m3", "add", agent="adds")
-    session = (await api.ask("GET", "/api/sessions/chat-1")).json()
+    session = (await api.request("GET", "/api/sessions/chat-1")).json()
     assert [one["id"] for one in session["messages"]][-1] == "m2"
     assert [one["id"] for one in session["queued"]] == ["m3"]
     active = session["activeStream"]
@@ -57,41 +57,41 @@ async def test_an_unfinished_answer_is_left_out_and_can_be_followed(api: Api) ->
 async def test_only_their_own_sessions_are_shown(api: Api) -> None:
     """404 for an unknown one; an operator names the tenant; what is asked for otherwise is refused."""
     await send(api, "chat-1", "m1", "hello")
-    assert_problem(await api.ask("GET", "/api/sessions/chat-1", OTHER), 404)
-    assert_problem(await api.ask("GET", "/api/sessions/chat-1?tenant=acme", OTHER), 403)
-    assert (await api.ask("GET", "/api/sessions/chat-1?tenant=acme", ADMIN)).status_code == 200
-    assert_problem(await api.ask("GET", "/api/sessions/unknown"), 404)
-    assert_problem(await api.ask("GET", "/api/sessions/chat-1?limit=0&cursor=x"), 422, "limit", "cursor")
-    assert_problem(await api.ask("GET", "/api/sessions/chat-1?before=1"), 422, "before")
+    assert_problem(await api.request("GET", "/api/sessions/chat-1", OTHER), 404)
+    assert_problem(await api.request("GET", "/api/sessions/chat-1?tenant=acme", OTHER), 403)
+    assert (await api.request("GET", "/api/sessions/chat-1?tenant=acme", ADMIN)).status_code == 200
+    assert_problem(await api.request("GET", "/api/sessions/unknown"), 404)
+    assert_problem(await api.request("GET", "/api/sessions/chat-1?limit=0&cursor=x"), 422, "limit", "cursor")
+    assert_problem(await api.request("GET", "/api/sessions/chat-1?before=1"), 422, "before")
 
 
 async def test_a_long_session_comes_in_pages(api: Api) -> None:
     """The newest first; within a page in order."""
     for number in range(1, 6):
         await send(api, "chat-1", f"m{number}", "hello")
-    newest = (await api.ask("GET", "/api/sessions/chat-1?limit=2")).json()
+    newest = (await api.request("GET", "/api/sessions/chat-1?limit=2")).json()
     assert [one["id"] for one in newest["messages"] if one["role"] == "user"] == ["m4", "m5"]
-    older = (await api.ask("GET", "/api/sessions/chat-1", params={"limit": 3, "cursor": newest["cursor"]})).json()
+    older = (await api.request("GET", "/api/sessions/chat-1", params={"limit": 3, "cursor": newest["cursor"]})).json()
     assert [one["id"] for one in older["messages"] if one["role"] == "user"] == ["m1", "m2", "m3"]
     assert "cursor" not in older
 
 
-async def test_an_answer_may_be_asked_for_once_more(api: Api) -> None:
+async def test_an_answer_may_be_requested_once_more(api: Api) -> None:
     """The new one takes its place; a repeated request is the same job, and a second slot request is another one."""
     await send(api, "chat-1", "m1", "hello")
     first = job_of(await send(api, "chat-1", "m2", "add"))
     again = await send(api, "chat-1", "m2", "add", agent="adds", trigger="regenerate-message")
     assert job_of(again) != first
-    session = (await api.ask("GET", "/api/sessions/chat-1")).json()
+    session = (await api.request("GET", "/api/sessions/chat-1")).json()
     assert [one["id"] for one in session["messages"]][1:] == [session["messages"][1]["id"], "m2", job_of(again)]
     named = {"agent": "adds", "trigger": "regenerate-message", "messageId": job_of(again)}
     third = job_of(await send(api, "chat-1", "m2", "add", **named))
     assert job_of(await send(api, "chat-1", "m2", "add", **named)) == third
-    session = (await api.ask("GET", "/api/sessions/chat-1")).json()
+    session = (await api.request("GET", "/api/sessions/chat-1")).json()
     assert [one["id"] for one in session["messages"]][2:] == ["m2", third]
 
 
-async def test_asking_once_more_while_the_answer_runs_ends_that(api: Api) -> None:
+async def test_requesting_once_more_while_the_answer_runs_ends_that(api: Api) -> None:
     """And a client that repeats its request is told of the same new one."""
     first = await sending(api, "chat-1", "m1", "add", agent="adds")
     second = await sending(api, "chat-1", "m1", "add", agent="adds", trigger="regenerate-message")
@@ -108,7 +108,7 @@ async def test_an_edited_message_takes_the_place_of_the_old_one(api: Api) -> Non
         await send(api, "chat-1", f"m{number}", "hello")
     edited = job_of(await send(api, "chat-1", "m2", "good bye", messageId="m2"))
     assert job_of(await send(api, "chat-1", "m2", "good bye", messageId="m2")) == edited
-    messages = (await api.ask("GET", "/api/sessions/chat-1")).json()["messages"]
+    messages = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
     assert [one["parts"][0]["text"] for one in messages if one["role"] == "user"] == ["hello", "good bye"]
     assert messages[-1]["id"] == edited
 
@@ -117,17 +117,17 @@ async def test_a_session_is_stopped(api: Api) -> None:
     """The running job and those in line, before their first event; their streams end; a second time nothing runs."""
     first = await sending(api, "chat-1", "m1", "add", agent="adds")
     second = await sending(api, "chat-1", "m2", "add", agent="adds")
-    answer = await api.ask("POST", "/api/sessions/chat-1/cancel")
+    answer = await api.request("POST", "/api/sessions/chat-1/cancel")
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["cancelled"], told["reason"]) == (True, None)
-    assert told["cancelledJobs"] == [job_of(await first), job_of(await second)]
-    assert told["jobId"] == job_of(await first)
+    found = answer.json()
+    assert (found["cancelled"], found["reason"]) == (True, None)
+    assert found["cancelledJobs"] == [job_of(await first), job_of(await second)]
+    assert found["jobId"] == job_of(await first)
     await api.stage.run()
     assert api.stage.step_result.runs == []
-    again = await api.ask("POST", "/api/sessions/chat-1/cancel")
+    again = await api.request("POST", "/api/sessions/chat-1/cancel")
     assert again.json() == {"cancelled": False, "jobId": None, "reason": NOTHING_RUNS}
-    answer = await api.ask("GET", "/api/sessions/chat-1")
+    answer = await api.request("GET", "/api/sessions/chat-1")
     assert [one["metadata"].get("status") for one in answer.json()["messages"]] == [None, "cancelled"] * 2
 
 
@@ -135,7 +135,7 @@ async def test_a_session_is_stopped(api: Api) -> None:
 async def test_nobody_else_stops_a_session(api: Api, key: str, query: str, status: int) -> None:
     """Theirs goes on."""
     running = await sending(api, "chat-1", "m1", "add", agent="adds")
-    assert_problem(await api.ask("POST", f"/api/sessions/chat-1/cancel{query}", key), status)
+    assert_problem(await api.request("POST", f"/api/sessions/chat-1/cancel{query}", key), status)
     await api.stage.run()
     assert text_of(await running) == "3 and 7"
 
@@ -146,16 +146,16 @@ async def test_a_session_is_deleted(api: Api) -> None:
         await send(api, "chat-1", f"m{number}", "hello")
     other = job_of(await send(api, "chat-2", "m1", "hello"))
     running = await sending(api, "chat-1", "m4", "hello")
-    assert "cancel it first" in assert_problem(await api.ask("DELETE", "/api/sessions/chat-1"), 409)
+    assert "cancel it first" in assert_problem(await api.request("DELETE", "/api/sessions/chat-1"), 409)
     await api.stage.run()
     job_id = job_of(await running)
-    assert_problem(await api.ask("DELETE", "/api/sessions/chat-1", OTHER), 404)
-    answer = await api.ask("DELETE", "/api/sessions/chat-1")
+    assert_problem(await api.request("DELETE", "/api/sessions/chat-1", OTHER), 404)
+    answer = await api.request("DELETE", "/api/sessions/chat-1")
     assert (answer.status_code, answer.content) == (204, b"")
     await api.stage.run()
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
-    assert_problem(await api.ask("GET", "/api/sessions/chat-1"), 404)
-    assert_problem(await api.ask("DELETE", "/api/sessions/chat-1"), 404)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
+    assert_problem(await api.request("GET", "/api/sessions/chat-1"), 404)
+    assert_problem(await api.request("DELETE", "/api/sessions/chat-1"), 404)
     assert (await api.read(other))["status"] == "completed"
 
 
@@ -165,5 +165,5 @@ async def test_who_closes_the_connection_stops_nothing(api: Api) -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await api.stage.run()
-    messages = (await api.ask("GET", "/api/sessions/chat-1")).json()["messages"]
+    messages = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
     assert messages[-1]["metadata"] == {"status": "completed"}

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.ends import DURATION_BOUNDS_SECONDS, LAST_WORD, AgentCounters, end_of, with_end
+from baton.engine.all_jobs.ends import DURATION_BOUNDS_SECONDS, LAST_UPDATE, AgentCounters, end_of, with_end
 from baton.engine.state import Job, Usage
 from baton.engine.transitions import JobStatus
 from baton.sdk.limits import Used
@@ -32,15 +32,15 @@ def test_a_job_that_never_began_took_no_time() -> None:
     ("job_id", "status", "more"),
     [("j", JobStatus.COMPLETED, 0), ("j", JobStatus.FAILED, 2), ("j.aaaaaaaaaa", JobStatus.COMPLETED, -2)],
 )
-def test_what_a_run_cost_is_what_came_since_its_retry_and_the_word_of_its_end(
+def test_what_a_run_cost_is_what_came_since_its_retry_and_the_update_of_its_end(
     job_id: str, status: JobStatus, more: int
 ) -> None:
     """That word has fewer rows for a job below another one, and more for one that did not complete."""
     usage = Usage(messages=9, redis_requests=30, redis_commands=100, before={"messages": 4, "redis_commands": 60})
     used = end_of(replace(ENDED, id=job_id, status=status), usage).used
     assert (used["messages"], used["deliveries"]) == (5, 0)
-    assert used["redis_requests"] == 30 + LAST_WORD["redis_requests"]
-    assert used["redis_commands"] == 40 + LAST_WORD["redis_commands"] + more
+    assert used["redis_requests"] == 30 + LAST_UPDATE["redis_requests"]
+    assert used["redis_commands"] == 40 + LAST_UPDATE["redis_commands"] + more
 
 
 def test_ends_add_up() -> None:

@@ -24,7 +24,7 @@ ROW = Row("job_a", NOW_MS, "acme", "s", "agent")
 FAILED = frozenset({"failed"})
 
 
-def test_a_row_tells_what_it_is_about() -> None:
+def test_a_row_reports_what_it_is_about() -> None:
     """Id, time, and where a page goes on after it."""
     for member in members(replace(ROW, status="failed")):
         one = found(member)

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import (
+    BY_RECONCILER,
     KEEP_SLOT_MS,
-    SWEEP,
-    Entry,
-    Place,
+    QueuedJob,
+    QueueEntry,
     SlotState,
     Want,
     fill,
@@ -77,11 +77,11 @@ def test_slots_are_never_exceeded_nor_left_free_while_somebody_may_have_one(
     slot_requests: list[tuple[str, str, int, int, int]], slots: int
 ) -> None:
     """After every word: at most so many; one of a session; and if one is free, nobody able is left waiting."""
-    slot_table: dict[str, Entry] = {}
+    slot_table: dict[str, QueueEntry] = {}
     epochs: dict[str, int] = {}
     for name, want, tenant, session, priority in slot_requests:
         epochs[name] = epochs.get(name, -1) + 1
-        place = Place(f"t{tenant}", f"s{session}", priority, ord(name))
+        place = QueuedJob(f"t{tenant}", f"s{session}", priority, ord(name))
         chosen: Want = "slot" if want == "slot" else "none" if want == "none" else "gone"
         taken = take(slot_table, name, SlotState(chosen, epochs[name]), place, NOW_MS, slots)
         slot_table = taken.slot_table
@@ -97,9 +97,9 @@ def test_slots_are_never_exceeded_nor_left_free_while_somebody_may_have_one(
             assert all((e.tenant, e.session_id) in kept for e in able)
 
 
-def test_the_same_word_again_changes_nothing_but_when_it_was_said() -> None:
+def test_the_same_update_again_changes_nothing_but_its_time() -> None:
     """Clients repeat, and who repeats lives; a clock that goes back makes no entry older."""
-    place = Place("t", "s", 5, 1)
+    place = QueuedJob("t", "s", 5, 1)
     first = take({}, "a", SlotState("slot", 1), place, NOW_MS, 1)
     slot_table = first.slot_table
     for after_ms in (5, 3):
@@ -109,48 +109,48 @@ def test_the_same_word_again_changes_nothing_but_when_it_was_said() -> None:
         assert slot_table == {"a": replace(first.slot_table["a"], since_ms=NOW_MS + 5)}
 
 
-def test_an_older_word_is_no_news() -> None:
+def test_an_older_update_is_no_news() -> None:
     """It may be a copy from long ago: the entry changes in nothing."""
-    place = Place("t", "s", 5, 1)
+    place = QueuedJob("t", "s", 5, 1)
     slot_table = take({}, "a", SlotState("gone", 2), place, NOW_MS, 1).slot_table
     older = take(slot_table, "a", SlotState("slot", 1), place, NOW_MS + 5, 1)
     assert (older.slot_table, older.slot, older.granted) == (slot_table, False, ())
 
 
-def test_a_slot_that_a_sweep_gave_is_untold_until_it_is_taken() -> None:
+def test_a_slot_that_a_sweep_gave_is_unacknowledged_until_it_is_taken() -> None:
     """No word of a job gave it, so no later word of a job would tell."""
-    place = Place("t", "sb", 5, 2)
+    place = QueuedJob("t", "sb", 5, 2)
     waiting = take({}, "b", SlotState("slot", 1), place, NOW_MS, 0).slot_table
     assert unacknowledged(waiting) == ()
     entries = dict(waiting)
-    fill(entries, SWEEP, 1)
-    assert (entries["b"].slot, entries["b"].granted_by, unacknowledged(entries)) == (True, SWEEP, ("b",))
-    fill(entries, SWEEP, 1)
+    fill(entries, BY_RECONCILER, 1)
+    assert (entries["b"].slot, entries["b"].granted_by, unacknowledged(entries)) == (True, BY_RECONCILER, ("b",))
+    fill(entries, BY_RECONCILER, 1)
     assert unacknowledged(entries) == ("b",)
     assert unacknowledged(take(entries, "b", SlotState("slot", 1), place, NOW_MS, 1).slot_table) == ()
 
 
-def test_a_slot_that_a_word_gave_is_untold_until_it_is_taken() -> None:
+def test_a_slot_that_an_update_gave_is_unacknowledged_until_it_is_taken() -> None:
     """A sweep tells, too, where the job that was to tell has died."""
-    slot_table: dict[str, Entry] = {}
+    slot_table: dict[str, QueueEntry] = {}
     for name in "ab":
         slot_table = take(
-            slot_table, name, SlotState("slot", 0), Place("t", f"s{name}", 5, ord(name)), NOW_MS, 1
+            slot_table, name, SlotState("slot", 0), QueuedJob("t", f"s{name}", 5, ord(name)), NOW_MS, 1
         ).slot_table
     assert unacknowledged(slot_table) == ()
-    slot_table = take(slot_table, "a", SlotState("gone", 1), Place("t", "sa", 5, ord("a")), NOW_MS, 1).slot_table
+    slot_table = take(slot_table, "a", SlotState("gone", 1), QueuedJob("t", "sa", 5, ord("a")), NOW_MS, 1).slot_table
     assert unacknowledged(slot_table) == ("b",)
 
 
 def test_priority_decides_between_jobs_of_tenants_with_as_many_slots() -> None:
     """Higher first, then older."""
-    slot_table: dict[str, Entry] = {}
+    slot_table: dict[str, QueueEntry] = {}
     for name, priority in (("a", 5), ("b", 5), ("c", 9)):
-        place = Place("t", f"s{name}", priority, ord(name))
+        place = QueuedJob("t", f"s{name}", priority, ord(name))
         slot_table = take(slot_table, name, SlotState("slot", 0), place, NOW_MS, 1).slot_table
-    place = Place("t", "sa", 5, ord("a"))
+    place = QueuedJob("t", "sa", 5, ord("a"))
     given_back = take(slot_table, "a", SlotState("gone", 1), place, NOW_MS, 1)
     assert given_back.granted == ("c",)
-    assert replace(given_back.slot_table["c"], granted_by="") == Entry(
+    assert replace(given_back.slot_table["c"], granted_by="") == QueueEntry(
         "t", "sc", 9, ord("c"), 0, "slot", True, True, "", NOW_MS
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import Entry, SlotState
+from baton.engine.all_jobs.slots import QueueEntry, SlotState
 from baton.engine.commit.codec import (
     dump_call,
     dump_item,
@@ -90,7 +90,7 @@ def test_whatever_a_record_holds_is_read_back(kind: Any, dump: Any, load: Any, d
     assert list(json.loads(text)) == [name for name in kind.__struct_encode_fields__ if name in json.loads(text)]
 
 
-def test_an_item_says_only_what_older_versions_know_unless_there_is_more_to_say() -> None:
+def test_an_item_says_only_what_older_versions_know_unless_there_is_more_to_record() -> None:
     """They would refuse nothing, and their own texts stay as they are."""
     plain = replace(call_state(ItemKind.WAIT).item, timeout_result='{"ok":",\\"died\\":0"}', event=',"driven":0')
     assert load_item(dump_item(plain)) == plain
@@ -107,7 +107,7 @@ def test_whole_numbers_are_read_as_scripts_write_them(turn: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "found"),
     [
         ("{", "truncated"),
         ("[]", "Expected `object`"),
@@ -116,9 +116,9 @@ def test_whole_numbers_are_read_as_scripts_write_them(turn: str) -> None:
         (dump_job(JOB).replace('"turns":5', '"turns":0'), r"turns=0\): a limit is a positive number - at `\$\.limits`"),
     ],
 )
-def test_damage_is_told_with_its_place(text: str, told: str) -> None:
+def test_damage_is_reported_with_its_place(text: str, found: str) -> None:
     """And is left to whoever can read it."""
-    with pytest.raises(NewerVersionError, match=rf"a stored Job cannot be read by this version \(.*{told}"):
+    with pytest.raises(NewerVersionError, match=rf"a stored Job cannot be read by this version \(.*{found}"):
         load_job(text)
 
 
@@ -139,10 +139,10 @@ def test_a_job_without_a_cost_limit_has_none_after_a_submission() -> None:
 def test_a_state_of_a_newer_version_is_left_to_that() -> None:
     """It says that it means something else; the queue brings what is about it again."""
     newer = json.loads(dump_job(JOB)) | {"version": STATE_VERSION + 1}
-    told = rf"job_1.* has version {STATE_VERSION + 1}, this code reads {STATE_VERSION}"
-    with pytest.raises(NewerVersionError, match=told):
+    found = rf"job_1.* has version {STATE_VERSION + 1}, this code reads {STATE_VERSION}"
+    with pytest.raises(NewerVersionError, match=found):
         load_job(json.dumps(newer))
-    with pytest.raises(NewerVersionError, match=told):
+    with pytest.raises(NewerVersionError, match=found):
         job_from(newer)
 
 
@@ -221,4 +221,6 @@ def test_usage_results_and_entries_are_read() -> None:
         "a": {"ok": 1},
         "b": {"error": {"type": "t"}},
     }
-    assert load_entry('{"tenant":"t","session_id":"s","priority":5,"created_ms":1,"lap":2}') == Entry("t", "s", 5, 1, 2)
+    assert load_entry('{"tenant":"t","session_id":"s","priority":5,"created_ms":1,"lap":2}') == QueueEntry(
+        "t", "s", 5, 1, 2
+    )

@@ -35,7 +35,7 @@ def spec(name: str, *arguments: str) -> ToolSpec:
 ALL = tuple(spec(name, *arguments) for name, arguments in PARAMETERS.items())
 
 
-async def ask(*messages: Message, tools: tuple[ToolSpec, ...] = ALL) -> ModelAnswer:
+async def request(*messages: Message, tools: tuple[ToolSpec, ...] = ALL) -> ModelAnswer:
     """One turn."""
     return await DemoModel().answer(ModelRequest("Be brief.", messages, tools, turn=1))
 
@@ -59,8 +59,8 @@ def test_it_is_a_model_that_reads_history() -> None:
 async def test_it_lists_then_searches_the_words_in_parallel() -> None:
     """The first two turns."""
     question = UserMessage("Which whale oil did keepers burn?")
-    assert [call.tool for call in (await ask(question)).calls] == ["list_files"]
-    calls = (await ask(question, *past(("list_files", {}, LISTING)))).calls
+    assert [call.tool for call in (await request(question)).calls] == ["list_files"]
+    calls = (await request(question, *past(("list_files", {}, LISTING)))).calls
     assert [call.tool for call in calls] == ["search_files"] * 4
     assert [call.arguments["query"] for call in calls] == ["whale", "oil", "keeper", "burn"]
 
@@ -70,14 +70,14 @@ async def test_it_reads_the_files_that_the_search_found() -> None:
     question = UserMessage("whale")
     for found in ("clocks.md", "oil.md"):
         history = past(("list_files", {}, LISTING), ("search_files", {"query": "whale"}, {"files": {found: 2}}))
-        calls = (await ask(question, *history)).calls
+        calls = (await request(question, *history)).calls
         assert [(call.tool, call.arguments["path"]) for call in calls] == [("read_file", found)]
 
 
 async def test_without_hits_it_says_so_and_names_the_files() -> None:
     """It neither reads at random nor writes an empty report."""
     history = past(("list_files", {}, LISTING), ("search_files", {"query": "whale"}, {"hits": [], "files": {}}))
-    answer = await ask(UserMessage("whale"), *history)
+    answer = await request(UserMessage("whale"), *history)
     assert answer.calls == ()
     assert "nothing about whale" in answer.text
     assert "clocks.md and oil.md" in answer.text
@@ -85,19 +85,19 @@ async def test_without_hits_it_says_so_and_names_the_files() -> None:
 
 async def test_an_empty_question_is_answered_with_what_there_is() -> None:
     """One look at the files, no search."""
-    answer = await ask(UserMessage(""), *past(("list_files", {}, LISTING)))
+    answer = await request(UserMessage(""), *past(("list_files", {}, LISTING)))
     assert answer.calls == ()
     assert "no question" in answer.text
     assert "oil.md" in answer.text
 
 
-async def test_a_failed_search_is_told_and_the_files_are_read_all_the_same() -> None:
+async def test_a_failed_search_is_reported_and_the_files_are_read_all_the_same() -> None:
     """It goes on with what it has."""
     history = past(("list_files", {}, LISTING), ("search_files", {"query": "whale"}, RuntimeError("index broken")))
-    calls = (await ask(UserMessage("whale"), *history)).calls
+    calls = (await request(UserMessage("whale"), *history)).calls
     assert [call.arguments["path"] for call in calls] == ["clocks.md", "oil.md"]
     text = "Whale oil was burned in every lamp."
-    final = await ask(
+    final = await request(
         UserMessage("whale"),
         *history,
         *past(("read_file", {"path": "oil.md"}, text), ("count_words", {"path": "oil.md"}, RuntimeError("no"))),
@@ -112,40 +112,40 @@ async def test_with_a_search_alone_it_answers_from_the_lines_found() -> None:
     """Fewer tools, shorter way."""
     rows = {"hits": [{"path": "oil.md", "line": 1, "text": "Whale oil was burned in every lamp."}]}
     tools = (spec("search_files", "query"),)
-    answer = await ask(UserMessage("whale"), *past(("search_files", {"query": "whale"}, rows)), tools=tools)
+    answer = await request(UserMessage("whale"), *past(("search_files", {"query": "whale"}, rows)), tools=tools)
     assert answer.text == "Whale oil was burned in every lamp. [oil.md]"
-    assert (await ask(UserMessage("whale"), tools=tools)).calls[0].arguments == {"query": "whale"}
+    assert (await request(UserMessage("whale"), tools=tools)).calls[0].arguments == {"query": "whale"}
 
 
 async def test_without_tools_it_says_that_it_cannot_look() -> None:
     """It makes nothing up."""
-    answer = await ask(UserMessage("whale oil"), tools=())
+    answer = await request(UserMessage("whale oil"), tools=())
     assert answer.calls == ()
     assert "no tool to search or read" in answer.text
 
 
 async def test_a_tool_with_another_argument_name_gets_what_it_needs() -> None:
     """The schema says how the tool calls its first text."""
-    answer = await ask(UserMessage("whale"), tools=(spec("search_files", "pattern"),))
+    answer = await request(UserMessage("whale"), tools=(spec("search_files", "pattern"),))
     assert answer.calls[0].arguments == {"pattern": "whale"}
 
 
 async def test_tools_that_it_does_not_know_are_left_alone() -> None:
     """It only uses what it understands."""
-    assert (await ask(UserMessage("whale"), tools=(spec("delete_everything"),))).calls == ()
+    assert (await request(UserMessage("whale"), tools=(spec("delete_everything"),))).calls == ()
 
 
 async def test_tokens_are_estimated_from_words() -> None:
     """So that limits on tokens can be seen at work offline."""
-    answer = await ask(UserMessage("one two three"), tools=())
+    answer = await request(UserMessage("one two three"), tools=())
     assert answer.input_tokens == 2 + 3  # the instructions' words and the question's
     assert answer.output_tokens == len(answer.text.split())
 
 
-async def test_the_final_answer_is_said_word_by_word() -> None:
+async def test_the_final_answer_is_streamed_word_by_word() -> None:
     """What it says while it uses tools is short, and comes with the turn."""
     listener = FakeListener()
     request = ModelRequest("", (UserMessage("What is the tallest lighthouse?"),), (), 1, listener=listener)
     answer = await DemoModel().answer(request)
     assert listener.text == answer.text
-    assert len(listener.heard) > 3
+    assert len(listener.received) > 3

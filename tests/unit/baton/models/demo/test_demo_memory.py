@@ -8,7 +8,7 @@ from baton.memory.entries import Recalled, Recollection, as_prompt
 from baton.models.demo.notes import prompt_entries, recalled_entries, to_remember
 from baton.models.model import ModelAnswer, ToolSpec, UserMessage
 from baton.sdk.memory import MemoryEntry
-from tests.unit.baton.models.demo.test_demo import ask, past, spec
+from tests.unit.baton.models.demo.test_demo import past, request, spec
 
 TOOLS = (spec("remember", "text"), spec("recall", "query", "limit"))
 DAY_MS = 1_767_225_600_000  # 2026-01-01
@@ -26,7 +26,7 @@ DAY_MS = 1_767_225_600_000  # 2026-01-01
         ("", ""),
     ],
 )
-def test_an_order_to_remember_begins_with_the_word(question: str, what: str) -> None:
+def test_an_order_to_remember_begins_with_the_keyword(question: str, what: str) -> None:
     """Anything else is a question."""
     assert to_remember(question) == what
 
@@ -36,7 +36,7 @@ def entry(text: str, session: str = "s1") -> Recalled:
     return Recalled(MemoryEntry("e", "note", text, session, "a", "j", DAY_MS))
 
 
-def test_entries_are_read_as_they_are_told() -> None:
+def test_entries_are_read_as_they_are_written() -> None:
     """The real text, as the model gets it; several lines are one entry."""
     note = as_prompt(Recollection("s1", (entry("Line one.\nLine two."), entry("Else.", "s2"))).recorded())
     assert prompt_entries(note) == [
@@ -64,10 +64,10 @@ def test_a_result_in_another_form_has_no_entries(result: Any) -> None:
 async def one_turn(question: str, *results: tuple[str, dict[str, Any], Any], note: str = "") -> ModelAnswer:
     """Ask, with what is told before the question."""
     before = [UserMessage(note, note=True)] if note else []
-    return await ask(*before, UserMessage(question), *past(*results), tools=TOOLS)
+    return await request(*before, UserMessage(question), *past(*results), tools=TOOLS)
 
 
-async def test_it_remembers_what_it_is_told_and_says_so() -> None:
+async def test_it_remembers_what_it_is_given_and_says_so() -> None:
     """One call; the answer follows from its result."""
     answer = await one_turn("Remember that the tide turns at six.")
     assert [(call.tool, call.arguments) for call in answer.calls] == [("remember", {"text": "the tide turns at six."})]
@@ -81,7 +81,7 @@ async def test_it_remembers_what_it_is_told_and_says_so() -> None:
     )
 
 
-async def test_it_looks_into_memory_only_for_what_it_was_not_told() -> None:
+async def test_it_reads_memory_only_for_what_it_was_not_given() -> None:
     """What comes before the question may be enough."""
     note = as_prompt(Recollection("s1", (entry("On this coast the tide turns at six."),)).recorded())
     answer = await one_turn("When does the tide turn?", note=note)
@@ -105,5 +105,5 @@ async def test_results_of_other_tools_are_the_answer() -> None:
         spec("helper", "task"),
     )
     results = past(("price", {"item": "lamp"}, 20), ("helper", {"task": "How?"}, "So."))
-    answer = await ask(UserMessage("What is a lamp? How?"), *results, tools=tools)
+    answer = await request(UserMessage("What is a lamp? How?"), *results, tools=tools)
     assert answer.text == "price lamp: 20\n\nhelper: So."

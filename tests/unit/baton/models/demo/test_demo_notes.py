@@ -8,9 +8,11 @@ from baton.models.demo.notes import read_notes
 from baton.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
 
 
-def result(tool: str, content: Any, *, asked: str = "x", is_error: bool = False) -> tuple[ModelMessage, ToolMessage]:
+def result(
+    tool: str, content: Any, *, requested: str = "x", is_error: bool = False
+) -> tuple[ModelMessage, ToolMessage]:
     """A call and what it gave."""
-    return ModelMessage("", (PastCall("c1", tool, {"query": asked}),)), ToolMessage("c1", tool, content, is_error)
+    return ModelMessage("", (PastCall("c1", tool, {"query": requested}),)), ToolMessage("c1", tool, content, is_error)
 
 
 def test_only_what_came_after_the_last_task_counts() -> None:
@@ -21,8 +23,8 @@ def test_only_what_came_after_the_last_task_counts() -> None:
 
 def test_a_note_is_no_task() -> None:
     """A summary of earlier turns, for instance: the question stays, and so does what is known."""
-    told: list[Message] = [UserMessage("why?"), UserMessage("[Summary]", note=True), *result("list_files", ["a.md"])]
-    notes = read_notes([*told, UserMessage("[Another]", note=True)])
+    found: list[Message] = [UserMessage("why?"), UserMessage("[Summary]", note=True), *result("list_files", ["a.md"])]
+    notes = read_notes([*found, UserMessage("[Another]", note=True)])
     assert (notes.question, notes.files) == ("why?", ["a.md"])
 
 
@@ -42,7 +44,7 @@ def test_listings_are_read_in_several_forms(content: Any) -> None:
 def test_hits_are_counted_where_the_search_gives_no_counts() -> None:
     """Rows with a path are enough."""
     rows = [{"path": "a.md", "text": "one"}, {"path": "a.md", "text": "two"}, {"path": "b.md"}]
-    notes = read_notes(result("search_files", rows, asked="oil"))
+    notes = read_notes(result("search_files", rows, requested="oil"))
     assert notes.hits == {"oil": {"a.md": 2, "b.md": 1}}
     assert notes.lines == {"a.md": ["one", "two"]}
 
@@ -50,16 +52,16 @@ def test_hits_are_counted_where_the_search_gives_no_counts() -> None:
 def test_counts_given_by_the_search_are_taken() -> None:
     """They also count hits that were not shown."""
     content = {"hits": [{"path": "a.md", "text": "one"}], "files": {"a.md": 7, "b.md": 0}}
-    assert read_notes(result("search_files", content, asked="oil")).hits == {"oil": {"a.md": 7}}
+    assert read_notes(result("search_files", content, requested="oil")).hits == {"oil": {"a.md": 7}}
 
 
 @pytest.mark.parametrize("content", ["text", {"text": "text"}, {"content": "text"}])
-def test_texts_are_kept_under_the_path_asked_for(content: Any) -> None:
+def test_texts_are_kept_under_the_path_requested(content: Any) -> None:
     """The path comes from the call, since a result need not repeat it."""
-    assert read_notes(result("read_file", content, asked="a.md")).texts == {"a.md": "text"}
+    assert read_notes(result("read_file", content, requested="a.md")).texts == {"a.md": "text"}
 
 
-def test_failed_calls_are_told_in_one_short_line() -> None:
+def test_failed_calls_are_reported_in_one_short_line() -> None:
     """And count as used, so that the model goes on instead of asking for ever."""
     content = {"type": "ToolError", "message": "gone\n" + "x" * 500}
     notes = read_notes(result("read_file", content, is_error=True))

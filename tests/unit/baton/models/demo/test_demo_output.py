@@ -71,7 +71,7 @@ async def test_an_answer_that_did_not_fit_is_not_given_again() -> None:
     """It would not fit the second time, and the job would go on to its limits."""
     call = PastCall("c0", "final_result", {})
     fault = ToolMessage("c0", "final_result", {"type": "invalid_output", "message": "no"}, is_error=True)
-    told = (UserMessage("Who?"), ModelMessage("", (call,)), fault)
+    found = (UserMessage("Who?"), ModelMessage("", (call,)), fault)
     with pytest.raises(ModelError, match="no other answer of the form that is asked for: final_result: no") as caught:
-        await DemoModel().answer(ModelRequest("", told, (), 2, output=OUTPUT))
+        await DemoModel().answer(ModelRequest("", found, (), 2, output=OUTPUT))
     assert not caught.value.retryable

@@ -42,12 +42,12 @@ def test_small_words_are_dropped_and_order_is_kept() -> None:
 
 
 @pytest.mark.parametrize("question", ["", "   ", "?!", "What is it about, then?", "how how how"])
-def test_a_question_without_telling_words_gives_none(question: str) -> None:
+def test_a_question_without_distinctive_words_gives_none(question: str) -> None:
     """Nothing is searched for then."""
     assert search_words(question) == ()
 
 
-def test_a_question_asks_for_a_counter_or_a_name() -> None:
+def test_a_question_requests_a_counter_or_a_name() -> None:
     """Sentences that have one are preferred for such questions."""
     assert wants_number("When was it lit?")
     assert wants_number("How high is it?")

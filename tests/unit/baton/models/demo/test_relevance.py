@@ -30,7 +30,7 @@ def test_a_file_named_as_the_question_ranks_without_any_search() -> None:
     assert rank_files(["oil"], {}, ["lamps.md", "whale-oil.md"]) == ["whale-oil.md"]
 
 
-def test_the_sentence_that_answers_is_quoted_word_for_word_without_markup() -> None:
+def test_the_sentence_that_answers_is_quoted_exactly_without_markup() -> None:
     """Markup goes, words stay."""
     quotes = best_quotes("When was whale oil burned?", {"lamps.md": TEXT}, 1)
     assert quotes == [Quote("lamps.md", "Whale oil was burned in 1790 by many stations along the coast.")]

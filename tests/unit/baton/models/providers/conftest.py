@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.baton.models.providers.asked import Asked, asking
 from tests.unit.baton.models.providers.provider_case import ProviderCase
 from tests.unit.baton.models.providers.provider_cases import KEY, PROVIDERS
+from tests.unit.baton.models.providers.requesting import Requested, requesting
 
 
 @pytest.fixture(autouse=True)
@@ -16,8 +16,8 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=PROVIDERS, ids=lambda case: case.model)
-def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
+def requested(request: pytest.FixtureRequest) -> Iterator[Requested]:
     """Each provider in turn."""
     case: ProviderCase = request.param
-    with asking(case) as one:
+    with requesting(case) as one:
         yield one

@@ -83,13 +83,13 @@ def response_filtered() -> Body:
 
 def completion(finish_reason: str, **message: Any) -> Body:
     """A chat completion."""
-    said = {"role": "assistant", "content": None, "refusal": None, **message}
+    shown = {"role": "assistant", "content": None, "refusal": None, **message}
     return {
         "id": "chatcmpl-B9MBs8Cj",
         "object": "chat.completion",
         "created": 1741569952,
         "model": "gpt-4o-mini-2024-07-18",
-        "choices": [{"index": 0, "message": said, "logprobs": None, "finish_reason": finish_reason}],
+        "choices": [{"index": 0, "message": shown, "logprobs": None, "finish_reason": finish_reason}],
         "usage": {
             "prompt_tokens": 100,
             "completion_tokens": 10,
@@ -108,11 +108,11 @@ def completion_text(text: str) -> Body:
 
 def completion_calls(text: str, calls: list[tuple[str, str]]) -> Body:
     """A turn with calls."""
-    asked = [
+    requested = [
         {"id": f"call_{position}", "type": "function", "function": {"name": tool, "arguments": arguments}}
         for position, (tool, arguments) in enumerate(calls)
     ]
-    return completion("tool_calls", content=text, tool_calls=asked)
+    return completion("tool_calls", content=text, tool_calls=requested)
 
 
 def completion_filtered() -> Body:

@@ -6,73 +6,73 @@ import pytest
 
 from baton.models.catalog import ProviderModel
 from baton.models.model import Call, ModelError, ToolSpec, UserMessage
-from tests.unit.baton.models.providers.asked import Asked
+from tests.unit.baton.models.providers.requesting import Requested
 
 
-async def test_a_text_is_the_answer(asked: Asked) -> None:
+async def test_a_text_is_the_answer(requested: Requested) -> None:
     """With the tokens that it took."""
-    asked.answers(asked.case.plain("It is 3."))
-    answer = await asked.answer()
+    requested.answers(requested.case.plain("It is 3."))
+    answer = await requested.answer()
     assert (answer.text, answer.calls) == ("It is 3.", ())
     assert (answer.input_tokens, answer.output_tokens, answer.cached_input_tokens) == (100, 10, 20)
 
 
-async def test_parallel_calls_come_in_their_order(asked: Asked) -> None:
+async def test_parallel_calls_come_in_their_order(requested: Requested) -> None:
     """Beside what the model says."""
-    asked.answers(asked.case.calls("I add.", [("add", '{"a": 1, "b": 2}'), ("add", '{"a": 3, "b": 4}')]))
-    answer = await asked.answer()
+    requested.answers(requested.case.calls("I add.", [("add", '{"a": 1, "b": 2}'), ("add", '{"a": 3, "b": 4}')]))
+    answer = await requested.answer()
     assert answer.text == "I add."
     assert answer.calls == (Call("add", {"a": 1, "b": 2}), Call("add", {"a": 3, "b": 4}))
 
 
-async def test_the_model_is_told_instructions_task_data_and_tools(asked: Asked) -> None:
+async def test_the_model_is_given_instructions_task_data_and_tools(requested: Requested) -> None:
     """In its provider's words."""
-    asked.answers(asked.case.plain("x"))
-    await asked.answer(UserMessage("Sum up.", {"lamp": 20}))
-    sent = asked.route.calls.last.request.content.decode()
-    for told in ("Be exact.", "Sum up.", r"{\"lamp\":20}", "Add two numbers."):
-        assert told in sent
+    requested.answers(requested.case.plain("x"))
+    await requested.answer(UserMessage("Sum up.", {"lamp": 20}))
+    sent = requested.route.calls.last.request.content.decode()
+    for found in ("Be exact.", "Sum up.", r"{\"lamp\":20}", "Add two numbers."):
+        assert found in sent
 
 
-async def test_settings_are_sent(asked: Asked) -> None:
+async def test_settings_are_sent(requested: Requested) -> None:
     """A provider has its own name for the place, but the value is there."""
-    asked.answers(asked.case.plain("x"))
-    await asked.answer(settings={"max_tokens": 321})
-    assert "321" in asked.route.calls.last.request.content.decode()
+    requested.answers(requested.case.plain("x"))
+    await requested.answer(settings={"max_tokens": 321})
+    assert "321" in requested.route.calls.last.request.content.decode()
 
 
-async def test_what_the_content_filter_stopped_is_not_asked_again(asked: Asked) -> None:
+async def test_what_the_content_filter_stopped_is_not_asked_again(requested: Requested) -> None:
     """The same question would be stopped again."""
-    asked.answers(asked.case.filtered())
+    requested.answers(requested.case.filtered())
     with pytest.raises(ModelError, match=r"content filter|refus") as caught:
-        await asked.answer()
+        await requested.answer()
     assert not caught.value.retryable
 
 
-async def test_an_answer_with_nothing_in_it_may_be_asked_again(asked: Asked) -> None:
+async def test_an_answer_with_nothing_in_it_may_be_tried_again(requested: Requested) -> None:
     """It is a whim of the model."""
-    asked.answers(asked.case.plain(""))
+    requested.answers(requested.case.plain(""))
     with pytest.raises(ModelError, match="neither text nor tool calls") as caught:
-        await asked.answer()
+        await requested.answer()
     assert caught.value.retryable
 
 
-async def test_the_final_answer_is_a_tool_that_must_be_called(asked: Asked) -> None:
+async def test_the_final_answer_is_a_tool_that_must_be_called(requested: Requested) -> None:
     """Its call is a call like any other."""
     final = ToolSpec("final_result", "The answer.", {"type": "object", "properties": {"sum": {"type": "integer"}}})
-    asked.answers(asked.case.calls("Done.", [("final_result", '{"sum": 3}')]))
-    answer = await asked.answer(output=final)
+    requested.answers(requested.case.calls("Done.", [("final_result", '{"sum": 3}')]))
+    answer = await requested.answer(output=final)
     assert answer.calls == (Call("final_result", {"sum": 3}),)
-    assert _tool_names(asked.sent()) == {"add", "final_result"}
+    assert _tool_names(requested.sent()) == {"add", "final_result"}
 
 
-async def test_a_missing_key_is_named(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_key_is_named(requested: Requested, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment variable to set; nothing is sent."""
-    monkeypatch.delenv(asked.case.key_variable)
-    with pytest.raises(ModelError, match=asked.case.key_variable) as caught:
-        await asked.answer()
+    monkeypatch.delenv(requested.case.key_variable)
+    with pytest.raises(ModelError, match=requested.case.key_variable) as caught:
+        await requested.answer()
     assert not caught.value.retryable
-    assert not asked.route.called
+    assert not requested.route.called
 
 
 async def test_a_missing_library_is_named() -> None:

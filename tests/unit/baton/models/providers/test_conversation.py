@@ -8,15 +8,15 @@ import pytest
 from baton.models.model import ModelAnswer, ModelMessage, PastCall, ToolMessage
 from tests.unit.baton.models.providers import openai_bodies as openai
 from tests.unit.baton.models.providers import other_bodies as other
-from tests.unit.baton.models.providers.asked import QUESTION, Asked, asking
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, GROQ, OPENAI, OPENAI_CHAT
+from tests.unit.baton.models.providers.requesting import QUESTION, Requested, requesting
 
 CALLS = [("add", '{"a": 1, "b": 2}'), ("add", '{"a": 3, "b": 4}')]
 # A child's call id, as ids get: too long and with a dot, which no provider takes.
 IDS = [f"job_0123456789abcdef01234567.1.2-1-{position}-abcdefghij" for position in range(3)]
 
 
-def said(answer: ModelAnswer) -> ModelMessage:
+def shown(answer: ModelAnswer) -> ModelMessage:
     """The turn as it is told again, after it has been through the store."""
     calls = tuple(
         PastCall(call_id, call.tool, call.arguments) for call_id, call in zip(IDS, answer.calls, strict=False)
@@ -30,17 +30,17 @@ RESULTS = (
 )
 
 
-async def second_turn(asked: Asked, first: dict[str, Any]) -> tuple[ModelAnswer, dict[str, Any]]:
+async def second_turn(requested: Requested, first: dict[str, Any]) -> tuple[ModelAnswer, dict[str, Any]]:
     """The answer of the first turn, and what is sent in the second."""
-    asked.answers(first, asked.case.plain("It is 3."))
-    answer = await asked.answer()
-    await asked.answer(QUESTION, said(answer), *RESULTS)
-    return answer, asked.sent()
+    requested.answers(first, requested.case.plain("It is 3."))
+    answer = await requested.answer()
+    await requested.answer(QUESTION, shown(answer), *RESULTS)
+    return answer, requested.sent()
 
 
-async def test_results_and_errors_follow_their_calls(asked: Asked) -> None:
+async def test_results_and_errors_follow_their_calls(requested: Requested) -> None:
     """Each under the id of its call, whatever our own ids look like."""
-    _, sent = await second_turn(asked, asked.case.calls("I add.", CALLS))
+    _, sent = await second_turn(requested, requested.case.calls("I add.", CALLS))
     text = json.dumps(sent)
     assert "I add." in text
     assert r"\"sum\":3" in text or r'{"sum": 3}' in text
@@ -51,8 +51,8 @@ async def test_results_and_errors_follow_their_calls(asked: Asked) -> None:
 async def test_claude_gets_its_signed_thoughts_back() -> None:
     """Word for word, before the calls that followed from them."""
     thought = other.thinking_block("I should add.", "EqQBCgIYAhIM")
-    with asking(ANTHROPIC) as asked:
-        answer, sent = await second_turn(asked, other.message_calls("I add.", CALLS, thought))
+    with requesting(ANTHROPIC) as requested:
+        answer, sent = await second_turn(requested, other.message_calls("I add.", CALLS, thought))
     assert answer.text == "I add."
     question, turn, results = sent["messages"]
     assert question["role"] == "user"
@@ -69,8 +69,8 @@ async def test_openai_gets_its_items_back() -> None:
     first = openai.response(
         openai.reasoning_item("gAAAAABn"), openai.call_item(0, *CALLS[0]), openai.call_item(1, *CALLS[1])
     )
-    with asking(OPENAI) as asked:
-        _, sent = await second_turn(asked, first)
+    with requesting(OPENAI) as requested:
+        _, sent = await second_turn(requested, first)
     _, reasoning, *rest = sent["input"]
     assert (reasoning["id"], reasoning["encrypted_content"]) == ("rs_67ccd2bf", "gAAAAABn")
     assert [(item["type"], item.get("id"), item["call_id"]) for item in rest] == [
@@ -83,8 +83,8 @@ async def test_openai_gets_its_items_back() -> None:
 
 async def test_gemini_gets_its_signatures_back() -> None:
     """At the call that it signed."""
-    with asking(GOOGLE) as asked:
-        _, sent = await second_turn(asked, other.gemini_calls("I add.", CALLS, "c2lnbmF0dXJl"))
+    with requesting(GOOGLE) as requested:
+        _, sent = await second_turn(requested, other.gemini_calls("I add.", CALLS, "c2lnbmF0dXJl"))
     _, turn, results = sent["contents"]
     signed = [part for part in turn["parts"] if part.get("thoughtSignature") == "c2lnbmF0dXJl"]
     assert [part["functionCall"]["args"] for part in signed] == [{"a": 1, "b": 2}]
@@ -97,8 +97,8 @@ async def test_gemini_gets_its_signatures_back() -> None:
 @pytest.mark.parametrize("case", [OPENAI_CHAT, GROQ], ids=lambda case: case.model)
 async def test_texts_and_calls_alone_need_nothing_kept(case: Any) -> None:
     """The transcript holds them already; ids are made that every provider takes."""
-    with asking(case) as asked:
-        answer, sent = await second_turn(asked, case.calls("I add.", CALLS))
+    with requesting(case) as requested:
+        answer, sent = await second_turn(requested, case.calls("I add.", CALLS))
     assert answer.provider is None
     turn, *results = sent["messages"][2:]
     ids = [call["id"] for call in turn["tool_calls"]]
@@ -106,46 +106,46 @@ async def test_texts_and_calls_alone_need_nothing_kept(case: Any) -> None:
     assert all(len(call_id) == 9 and call_id.isalnum() for call_id in ids)
 
 
-async def test_what_one_provider_kept_is_not_told_another() -> None:
+async def test_what_one_provider_kept_is_not_given_to_another() -> None:
     """After a turn that the next model of a chain answered."""
-    with asking(ANTHROPIC) as asked:
-        asked.answers(other.message_calls("I add.", CALLS, other.thinking_block("Secret thought.", "EqQB")))
-        turn = said(await asked.answer())
-    with asking(OPENAI_CHAT) as asked:
-        asked.answers(asked.case.plain("x"))
-        await asked.answer(QUESTION, turn, *RESULTS)
-        sent = json.dumps(asked.sent())
+    with requesting(ANTHROPIC) as requested:
+        requested.answers(other.message_calls("I add.", CALLS, other.thinking_block("Secret thought.", "EqQB")))
+        turn = shown(await requested.answer())
+    with requesting(OPENAI_CHAT) as requested:
+        requested.answers(requested.case.plain("x"))
+        await requested.answer(QUESTION, turn, *RESULTS)
+        sent = json.dumps(requested.sent())
     assert "EqQB" not in sent
     assert "I add." in sent
 
 
 async def test_a_text_that_was_no_answer_is_answered_with_its_fault() -> None:
     """No call was made that a result could belong to; so the fault is told as text."""
-    with asking(OPENAI) as asked:
-        asked.answers(openai.response_text("It is 3."), openai.response_text("x"))
-        answer = await asked.answer()
+    with requesting(OPENAI) as requested:
+        requested.answers(openai.response_text("It is 3."), openai.response_text("x"))
+        answer = await requested.answer()
         refused = PastCall(IDS[2], "final_result", {})
         turn = ModelMessage(answer.text, (refused,), answer.provider)
         fault = ToolMessage(IDS[2], "final_result", {"type": "invalid_output", "message": "call it"}, is_error=True)
-        await asked.answer(QUESTION, turn, fault)
-        sent = asked.sent()["input"]
+        await requested.answer(QUESTION, turn, fault)
+        sent = requested.sent()["input"]
     assert [item.get("type", item.get("role")) for item in sent] == ["user", "message", "user"]
     assert sent[-1]["content"] == "invalid_output: call it"
 
 
 async def test_arguments_that_are_not_json_reach_the_tool_s_check() -> None:
     """Under a name that no tool has, so that it goes back to the model."""
-    with asking(OPENAI_CHAT) as asked:
-        asked.answers(asked.case.calls("", [("add", '{"a": 1, "b":')]))
-        (call,) = (await asked.answer()).calls
+    with requesting(OPENAI_CHAT) as requested:
+        requested.answers(requested.case.calls("", [("add", '{"a": 1, "b":')]))
+        (call,) = (await requested.answer()).calls
     assert call.arguments == {"INVALID_JSON": '{"a": 1, "b":'}
 
 
 async def test_what_is_too_large_to_keep_is_left_out() -> None:
     """The conversation goes on with texts and calls."""
-    with asking(ANTHROPIC) as asked:
-        asked.answers(other.message_calls("I add.", CALLS, other.thinking_block("x" * 300_000, "EqQB")))
-        answer = await asked.answer()
+    with requesting(ANTHROPIC) as requested:
+        requested.answers(other.message_calls("I add.", CALLS, other.thinking_block("x" * 300_000, "EqQB")))
+        answer = await requested.answer()
     assert answer.provider is None
     assert len(answer.calls) == 2
 
@@ -153,12 +153,12 @@ async def test_what_is_too_large_to_keep_is_left_out() -> None:
 @pytest.mark.parametrize(
     "kept", [{}, {"kind": "other"}, {"kind": "pydantic-ai"}, {"kind": "pydantic-ai", "response": 1}]
 )
-async def test_what_cannot_be_read_is_left_out(asked: Asked, kept: dict[str, Any]) -> None:
+async def test_what_cannot_be_read_is_left_out(requested: Requested, kept: dict[str, Any]) -> None:
     """It may be of a version to come."""
-    asked.answers(asked.case.plain("x"))
+    requested.answers(requested.case.plain("x"))
     turn = ModelMessage("I add.", (PastCall(IDS[0], "add", {"a": 1, "b": 2}),), kept)
-    await asked.answer(QUESTION, turn, RESULTS[0])
-    assert "I add." in json.dumps(asked.sent())
+    await requested.answer(QUESTION, turn, RESULTS[0])
+    assert "I add." in json.dumps(requested.sent())
 
 
 async def test_an_answer_that_comes_in_pieces_is_one() -> None:
@@ -173,8 +173,8 @@ async def test_an_answer_that_comes_in_pieces_is_one() -> None:
         ("message_stop", {}),
     ]
     body = "".join(f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n" for name, data in events)
-    with asking(ANTHROPIC) as asked:
-        asked.route.respond(200, text=body, headers={"content-type": "text/event-stream"})
-        answer = await asked.answer(settings={"max_tokens": 128_000})
-        assert asked.sent()["stream"] is True
+    with requesting(ANTHROPIC) as requested:
+        requested.route.respond(200, text=body, headers={"content-type": "text/event-stream"})
+        answer = await requested.answer(settings={"max_tokens": 128_000})
+        assert requested.sent()["stream"] is True
     assert (answer.text, answer.input_tokens, answer.output_tokens) == ("It is 3.", 100, 10)

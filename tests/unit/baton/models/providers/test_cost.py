@@ -6,8 +6,8 @@ from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.usage import RequestUsage
 
 from baton.models.providers.client import cost_usd
-from tests.unit.baton.models.providers.asked import Asked, asking
 from tests.unit.baton.models.providers.provider_cases import OPENAI
+from tests.unit.baton.models.providers.requesting import Requested, requesting
 
 USAGE = RequestUsage(input_tokens=1_000_000, output_tokens=1_000_000)
 
@@ -42,12 +42,12 @@ def test_what_the_provider_says_it_cost_comes_first() -> None:
 
 async def test_an_answer_says_what_it_cost() -> None:
     """By the model that answered, not by the name that was asked for."""
-    with asking(OPENAI) as asked:
-        asked.answers(asked.case.plain("It is 3."))
-        assert (await asked.answer()).cost_usd > 0
+    with requesting(OPENAI) as requested:
+        requested.answers(requested.case.plain("It is 3."))
+        assert (await requested.answer()).cost_usd > 0
 
 
-async def test_every_provider_s_answer_has_a_cost_that_can_be_added_up(asked: Asked) -> None:
+async def test_every_provider_s_answer_has_a_cost_that_can_be_added_up(requested: Requested) -> None:
     """A finite number."""
-    asked.answers(asked.case.plain("It is 3."))
-    assert 0 <= (await asked.answer()).cost_usd < 1
+    requested.answers(requested.case.plain("It is 3."))
+    assert 0 <= (await requested.answer()).cost_usd < 1

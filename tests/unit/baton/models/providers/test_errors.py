@@ -11,96 +11,98 @@ from pydantic_ai.exceptions import UserError
 
 from baton.models.model import ModelError
 from baton.models.providers.errors import model_error
-from tests.unit.baton.models.providers.asked import Asked, asking
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENAI_CHAT, OPENROUTER
+from tests.unit.baton.models.providers.requesting import Requested, requesting
 
 TIMEOUTS = {"httpcore": httpcore.ReadTimeout, "httpcore2": httpcore2.ReadTimeout}
 REFUSED = {"httpcore": httpcore.ConnectError, "httpcore2": httpcore2.ConnectError}
 AN_HOUR_SECONDS = 3_600
 
 
-async def failure_of(asked: Asked) -> ModelError:
+async def failure_of(requested: Requested) -> ModelError:
     """The error that the model raises."""
     with pytest.raises(ModelError) as caught:
-        await asked.answer(time_limit_seconds=30)
+        await requested.answer(time_limit_seconds=30)
     return caught.value
 
 
-async def test_a_rate_limit_may_be_tried_again_when_the_provider_says(asked: Asked) -> None:
+async def test_a_rate_limit_may_be_tried_again_when_the_provider_says(requested: Requested) -> None:
     """Once, by us: the library's own retries are off."""
-    asked.fails(429, "Slow down.", {"retry-after": "7"})
-    error = await failure_of(asked)
-    assert (error.retryable, error.retry_after_seconds, asked.route.call_count) == (True, 7.0, 1)
+    requested.fails(429, "Slow down.", {"retry-after": "7"})
+    error = await failure_of(requested)
+    assert (error.retryable, error.retry_after_seconds, requested.route.call_count) == (True, 7.0, 1)
     assert "429" in error.message
     assert "Slow down." in error.message
 
 
-async def test_a_rate_limit_may_name_a_date(asked: Asked) -> None:
+async def test_a_rate_limit_may_name_a_date(requested: Requested) -> None:
     """As RFC 9110 allows."""
     later = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - a date of the provider's, which runs on real time
-    asked.fails(429, "Slow down.", {"retry-after": format_datetime(later, usegmt=True)})
-    wait_seconds = (await failure_of(asked)).retry_after_seconds
+    requested.fails(429, "Slow down.", {"retry-after": format_datetime(later, usegmt=True)})
+    wait_seconds = (await failure_of(requested)).retry_after_seconds
     assert wait_seconds is not None
     assert AN_HOUR_SECONDS - 120 < wait_seconds <= AN_HOUR_SECONDS
 
 
-async def test_a_provider_that_is_in_trouble_may_be_tried_again(asked: Asked) -> None:
+async def test_a_provider_that_is_in_trouble_may_be_tried_again(requested: Requested) -> None:
     """Without a time, the job's own pause counts."""
     for calls, status in enumerate((408, 500, 502, 503, 504, 529), 1):
-        asked.fails(status, "Try later.")
-        error = await failure_of(asked)
-        assert (error.retryable, error.retry_after_seconds, asked.route.call_count) == (True, None, calls), status
+        requested.fails(status, "Try later.")
+        error = await failure_of(requested)
+        assert (error.retryable, error.retry_after_seconds, requested.route.call_count) == (True, None, calls), status
 
 
-async def test_what_is_refused_stays_refused(asked: Asked) -> None:
+async def test_what_is_refused_stays_refused(requested: Requested) -> None:
     """With the provider's message."""
     for status in (400, 401, 402, 403, 404, 413, 422):
-        asked.fails(status, "This model does not exist.", {"retry-after": "7"})
-        error = await failure_of(asked)
+        requested.fails(status, "This model does not exist.", {"retry-after": "7"})
+        error = await failure_of(requested)
         assert (error.retryable, error.retry_after_seconds) == (False, None), status
         assert "This model does not exist." in error.message
 
 
 async def test_a_spent_quota_is_no_rate_limit() -> None:
     """OpenAI sends it with a 429, too; waiting does not fill it."""
-    with asking(OPENAI) as asked:
+    with requesting(OPENAI) as requested:
         body = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
-        asked.route.mock(return_value=httpx.Response(429, json=body))
-        error = await failure_of(asked)
+        requested.route.mock(return_value=httpx.Response(429, json=body))
+        error = await failure_of(requested)
     assert not error.retryable
     assert "You exceeded your current quota." in error.message
 
 
-async def test_no_answer_in_time_may_be_tried_again(asked: Asked) -> None:
+async def test_no_answer_in_time_may_be_tried_again(requested: Requested) -> None:
     """The connection's own time limit."""
-    asked.route.mock(side_effect=TIMEOUTS[asked.case.using]("read timed out"))
-    assert (await failure_of(asked)).retryable
+    requested.route.mock(side_effect=TIMEOUTS[requested.case.using]("read timed out"))
+    assert (await failure_of(requested)).retryable
 
 
-async def test_no_connection_may_be_tried_again(asked: Asked) -> None:
+async def test_no_connection_may_be_tried_again(requested: Requested) -> None:
     """Nobody was reached."""
-    asked.route.mock(side_effect=REFUSED[asked.case.using]("connection refused"))
-    assert (await failure_of(asked)).retryable
+    requested.route.mock(side_effect=REFUSED[requested.case.using]("connection refused"))
+    assert (await failure_of(requested)).retryable
 
 
-async def test_the_time_limit_is_the_connection_s(asked: Asked) -> None:
+async def test_the_time_limit_is_the_connection_s(requested: Requested) -> None:
     """So that the library's own ten minutes never count."""
-    asked.answers(asked.case.plain("x"))
-    await asked.answer(time_limit_seconds=12.5)
-    assert asked.route.calls.last.request.extensions["timeout"]["read"] == 12.5
+    requested.answers(requested.case.plain("x"))
+    await requested.answer(time_limit_seconds=12.5)
+    assert requested.route.calls.last.request.extensions["timeout"]["read"] == 12.5
 
 
-async def test_garbage_may_be_tried_again(asked: Asked) -> None:
+async def test_garbage_may_be_tried_again(requested: Requested) -> None:
     """Whatever stands between us and the provider."""
     for body in (b"<html>Bad gateway</html>", b"{", b"[]", b"null", b'{"a": 1}'):
-        asked.route.mock(return_value=httpx.Response(200, content=body, headers={"content-type": "application/json"}))
-        assert (await failure_of(asked)).retryable, body
+        requested.route.mock(
+            return_value=httpx.Response(200, content=body, headers={"content-type": "application/json"})
+        )
+        assert (await failure_of(requested)).retryable, body
 
 
-async def test_no_key_is_in_a_message(asked: Asked) -> None:
+async def test_no_key_is_in_a_message(requested: Requested) -> None:
     """A provider may repeat it."""
-    asked.fails(401, f"Incorrect API key provided: {KEY}. Authorization: Bearer abcdefghijkl")
-    message = (await failure_of(asked)).message
+    requested.fails(401, f"Incorrect API key provided: {KEY}. Authorization: Bearer abcdefghijkl")
+    message = (await failure_of(requested)).message
     assert KEY not in message
     assert "abcdefghijkl" not in message
     assert "Incorrect API key provided: (key)" in message
@@ -108,25 +110,25 @@ async def test_no_key_is_in_a_message(asked: Asked) -> None:
 
 async def test_milliseconds_are_read() -> None:
     """As OpenAI and Anthropic send them."""
-    with asking(ANTHROPIC) as asked:
-        asked.fails(429, "x", {"retry-after-ms": "1500", "retry-after": "2"})
-        assert (await failure_of(asked)).retry_after_seconds == 1.5
+    with requesting(ANTHROPIC) as requested:
+        requested.fails(429, "x", {"retry-after-ms": "1500", "retry-after": "2"})
+        assert (await failure_of(requested)).retry_after_seconds == 1.5
 
 
 async def test_a_limit_that_is_used_up_says_when_it_is_filled_again() -> None:
     """OpenAI's own headers, where `Retry-After` is missing."""
-    with asking(OPENAI_CHAT) as asked:
-        asked.fails(429, "x", {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m2.5s"})
-        assert (await failure_of(asked)).retry_after_seconds == 62.5
+    with requesting(OPENAI_CHAT) as requested:
+        requested.fails(429, "x", {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m2.5s"})
+        assert (await failure_of(requested)).retry_after_seconds == 62.5
 
 
 async def test_gemini_says_it_in_the_body() -> None:
     """`google.rpc.RetryInfo`."""
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "31s"}]
     body = {"error": {"code": 429, "message": "x", "status": "RESOURCE_EXHAUSTED", "details": details}}
-    with asking(GOOGLE) as asked:
-        asked.route.mock(return_value=httpx.Response(429, json=body))
-        assert (await failure_of(asked)).retry_after_seconds == 31.0
+    with requesting(GOOGLE) as requested:
+        requested.route.mock(return_value=httpx.Response(429, json=body))
+        assert (await failure_of(requested)).retry_after_seconds == 31.0
 
 
 def test_a_message_is_kept_short() -> None:
@@ -142,8 +144,8 @@ def test_our_own_error_stays_as_it_is() -> None:
 
 async def test_an_error_inside_an_answer_is_one() -> None:
     """OpenRouter's way to say that the provider behind it failed."""
-    with asking(OPENROUTER) as asked:
-        asked.answers({"id": "gen-1", "error": {"code": 502, "message": "The provider went away."}})
-        error = await failure_of(asked)
+    with requesting(OPENROUTER) as requested:
+        requested.answers({"id": "gen-1", "error": {"code": 502, "message": "The provider went away."}})
+        error = await failure_of(requested)
     assert error.retryable
     assert "The provider went away." in error.message

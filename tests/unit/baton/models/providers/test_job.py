@@ -9,8 +9,8 @@ from baton.api.jobs.view import job_view
 from baton.tools.tool import tool
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.models.providers import openai_bodies as openai
-from tests.unit.baton.models.providers.asked import asking
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, OPENAI
+from tests.unit.baton.models.providers.requesting import requesting
 from tests.unit.baton.models.providers.stream_bodies import anthropic_stream, openai_stream
 
 
@@ -34,15 +34,15 @@ def stage_of(agent: Agent) -> Stage:
 async def test_a_job_counts_what_all_its_turns_took() -> None:
     """Tokens, those that the provider had cached, calls, dollars."""
     stage = stage_of(Agent("a", model=OPENAI.model, tools=[add], model_settings={"max_tokens": 500}, output_type=Sum))
-    with asking(OPENAI) as asked:
-        asked.answers(
+    with requesting(OPENAI) as requested:
+        requested.answers(
             openai.response(openai.reasoning_item("gAAAAABn"), openai.call_item(0, "add", '{"a": 1, "b": 2}')),
             openai.response_text("It is 3."),
             openai.response(openai.call_item(1, "final_result", '{"sum": 3}')),
         )
         await stage.submit("a")
         await stage.run()
-        sent = asked.sent()["input"]
+        sent = requested.sent()["input"]
     shown = job_view(await stage.snapshot(), stage.clock.now_ms())
     assert (shown["status"], shown["result"]) == ("completed", {"answer": '{"sum":3}', "output": {"sum": 3}})
     assert [item.get("type", item.get("role")) for item in sent] == [
@@ -63,9 +63,9 @@ async def test_a_job_counts_what_all_its_turns_took() -> None:
 async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> None:
     """By an event that survives a crash."""
     stage = stage_of(Agent("a", model=OPENAI.model))
-    with asking(OPENAI) as asked:
+    with requesting(OPENAI) as requested:
         limited = httpx.Response(429, json=openai.refusal(429, "Slow down."), headers={"retry-after": "60"})
-        asked.route.mock(side_effect=[limited, openai_stream(["Do", "ne."])])
+        requested.route.mock(side_effect=[limited, openai_stream(["Do", "ne."])])
         started_ms = stage.clock.now_ms()
         await stage.submit("a")
         await stage.run()
@@ -73,11 +73,11 @@ async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> No
     assert stage.clock.now_ms() - started_ms >= 60_000
 
 
-async def test_a_refusal_fails_the_job_with_the_provider_s_words() -> None:
+async def test_a_refusal_fails_the_job_with_the_provider_s_message() -> None:
     """At once."""
     stage = stage_of(Agent("a", model=OPENAI.model))
-    with asking(OPENAI) as asked:
-        asked.fails(400, "Unsupported parameter.")
+    with requesting(OPENAI) as requested:
+        requested.fails(400, "Unsupported parameter.")
         await stage.submit("a")
         await stage.run()
     error = (await stage.snapshot()).job.error
@@ -88,7 +88,7 @@ async def test_a_refusal_fails_the_job_with_the_provider_s_words() -> None:
 async def test_the_next_model_answers_in_the_same_turn() -> None:
     """And the job knows nothing of it but the answer."""
     stage = stage_of(Agent("a", model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
-    with asking(OPENAI) as first, asking(ANTHROPIC) as second:
+    with requesting(OPENAI) as first, requesting(ANTHROPIC) as second:
         first.fails(503, "Overloaded.")
         second.route.mock(return_value=anthropic_stream(["From ", "Claude."]))
         await stage.submit("a")

@@ -20,9 +20,9 @@ from pydantic_ai.messages import (
 from baton.models.model import Call, ModelError
 from baton.models.providers.messages import listen
 from tests.fakes.listener import FakeListener
-from tests.unit.baton.models.providers.asked import asking
 from tests.unit.baton.models.providers.provider_case import ProviderCase
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, OPENAI
+from tests.unit.baton.models.providers.requesting import requesting
 from tests.unit.baton.models.providers.stream_bodies import anthropic_stream, openai_stream
 
 PIECES = ["The sum", " of 1 and 2", " is 3."]
@@ -33,44 +33,44 @@ PIECES = ["The sum", " of 1 and 2", " is 3."]
     [(OPENAI, openai_stream(PIECES)), (ANTHROPIC, anthropic_stream(PIECES))],
     ids=["openai", "anthropic"],
 )
-async def test_a_provider_is_heard_piece_by_piece(case: ProviderCase, response: httpx.Response) -> None:
+async def test_a_provider_streams_piece_by_piece(case: ProviderCase, response: httpx.Response) -> None:
     """The pieces are the answer's text; tokens are counted as ever."""
     listener = FakeListener()
-    with asking(case) as asked:
-        asked.route.mock(return_value=response)
-        answer = await asked.answer(listener=listener)
-        assert asked.sent()["stream"] is True
-    assert [piece for piece in listener.heard if piece] == PIECES
+    with requesting(case) as requested:
+        requested.route.mock(return_value=response)
+        answer = await requested.answer(listener=listener)
+        assert requested.sent()["stream"] is True
+    assert [piece for piece in listener.received if piece] == PIECES
     assert (answer.text, answer.input_tokens, answer.output_tokens) == ("".join(PIECES), 100, 10)
 
 
 async def test_calls_come_with_the_whole_answer() -> None:
     """Nothing of them is heard as text."""
     listener = FakeListener()
-    with asking(OPENAI) as asked:
-        asked.route.mock(return_value=openai_stream(["I add."], [("add", '{"a": 1, "b": 2}')]))
-        answer = await asked.answer(listener=listener)
+    with requesting(OPENAI) as requested:
+        requested.route.mock(return_value=openai_stream(["I add."], [("add", '{"a": 1, "b": 2}')]))
+        answer = await requested.answer(listener=listener)
     assert (answer.text, answer.calls, listener.text) == ("I add.", (Call("add", {"a": 1, "b": 2}),), "I add.")
 
 
 async def test_nobody_listens_and_the_answer_comes_in_one_piece() -> None:
     """As before."""
-    with asking(OPENAI) as asked:
-        asked.answers(OPENAI.plain("It is 3."))
-        assert (await asked.answer()).text == "It is 3."
-        assert not asked.sent().get("stream")
+    with requesting(OPENAI) as requested:
+        requested.answers(OPENAI.plain("It is 3."))
+        assert (await requested.answer()).text == "It is 3."
+        assert not requested.sent().get("stream")
 
 
 async def test_a_refusal_of_a_stream_is_a_refusal() -> None:
     """With the same words, and the same wait."""
-    with asking(OPENAI) as asked:
-        asked.fails(429, "Slow down.", {"retry-after": "7"})
+    with requesting(OPENAI) as requested:
+        requested.fails(429, "Slow down.", {"retry-after": "7"})
         with pytest.raises(ModelError, match="429 from gpt-5-mini: Slow down") as caught:
-            await asked.answer(listener=FakeListener())
+            await requested.answer(listener=FakeListener())
     assert (caught.value.retryable, caught.value.retry_after_seconds) == (True, 7)
 
 
-async def test_texts_are_heard_as_the_whole_answer_joins_them() -> None:
+async def test_texts_stream_as_the_whole_answer_joins_them() -> None:
     """Thinking and calls are not heard; texts with something in between stand apart, others do not."""
     parts: list[ModelResponsePart] = [
         ThinkingPart("hm"),

@@ -38,7 +38,7 @@ def test_only_a_limit_that_is_used_up_counts() -> None:
     assert retry_after_seconds(headers | {"x-ratelimit-remaining-tokens": "1"}) is None
 
 
-def test_nothing_said_is_none() -> None:
+def test_no_text_is_none() -> None:
     """Nor anything that cannot be read."""
     assert retry_after_seconds({}) is None
     assert retry_after_seconds({"retry-after": "soon", "x-ratelimit-remaining-tokens": "0"}) is None

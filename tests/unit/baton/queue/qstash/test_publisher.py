@@ -129,7 +129,7 @@ async def test_several_messages_are_one_request(queue: QStashQueue) -> None:
 
 
 @respx.mock
-async def test_nothing_to_publish_asks_nobody(queue: QStashQueue) -> None:
+async def test_nothing_to_publish_sends_nothing(queue: QStashQueue) -> None:
     """No request."""
     assert await queue.publish([]) == []
 
@@ -184,7 +184,7 @@ async def test_a_queue_that_cannot_be_reached_is_named(queue: QStashQueue, fault
 
 @pytest.mark.parametrize("status", [400, 412, 413, 500, 503])
 @respx.mock
-async def test_a_refusal_says_what_the_queue_said(queue: QStashQueue, status: int) -> None:
+async def test_a_refusal_says_what_the_queue_answered(queue: QStashQueue, status: int) -> None:
     """Shortened, and asked once."""
     answer = httpx.Response(status, json={"error": "quota " + "x" * 10_000})
     route = respx.post(f"{QUEUE_URL}/v2/publish/{URL}").mock(return_value=answer)

@@ -15,8 +15,8 @@ from baton_events.errors import SettingsError, StoreError
 STORE_URL = "https://store.example.com"
 TOKEN = "secret-token"
 
-Ask = Callable[[RedisConnection], Any]
-ASKS: dict[str, Ask] = {
+Item = Callable[[RedisConnection], Any]
+REQUESTS: dict[str, Item] = {
     "execute": lambda redis: redis.execute("GET", "a"),
     "run": lambda redis: redis.run("return 1", ["a"], [1]),
     "pipeline": lambda redis: redis.pipeline(["GET", "a"], ["GET", "b"]),
@@ -50,19 +50,19 @@ async def test_several_commands_are_one_request(redis: RedisConnection) -> None:
     assert route.call_count == 1
 
 
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("name", REQUESTS)
 @pytest.mark.parametrize("fault", [httpx.ConnectError("no"), httpx.ReadError("gone"), httpx.RemoteProtocolError("cut")])
 @respx.mock
 async def test_a_store_that_cannot_be_reached_is_named(redis: RedisConnection, name: str, fault: Exception) -> None:
     """It is asked once: the SDK would repeat writes after seconds."""
     route = respx.post(url__startswith=STORE_URL).mock(side_effect=fault)
     with pytest.raises(StoreError, match=f"{STORE_URL}.*{type(fault).__name__}") as caught:
-        await ASKS[name](redis)
+        await REQUESTS[name](redis)
     assert route.call_count == 1
     assert TOKEN not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("name", REQUESTS)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -80,7 +80,7 @@ async def test_an_answer_that_is_none_is_a_store_error(
     """Asked once."""
     route = respx.post(url__startswith=STORE_URL).mock(return_value=answer)
     with pytest.raises(StoreError, match=STORE_URL):
-        await ASKS[name](redis)
+        await REQUESTS[name](redis)
     assert route.call_count == 1
 
 
@@ -91,7 +91,7 @@ async def test_a_refused_token_is_named_with_its_setting(redis: RedisConnection)
     respx.post(url__startswith=STORE_URL).mock(return_value=answer)
     for ask in ("execute", "run"):
         with pytest.raises(StoreError, match="check UPSTASH_REDIS_REST_TOKEN"):
-            await ASKS[ask](redis)
+            await REQUESTS[ask](redis)
 
 
 @respx.mock
@@ -103,7 +103,7 @@ async def test_an_error_among_several_answers_is_raised(redis: RedisConnection) 
         await redis.pipeline(["GET", "a"], ["GET", "b"])
 
 
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("name", REQUESTS)
 @respx.mock
 async def test_a_store_that_does_not_answer_is_given_up_after_its_time_limit(redis: RedisConnection, name: str) -> None:
     """The SDK has none."""
@@ -114,7 +114,7 @@ async def test_a_store_that_does_not_answer_is_given_up_after_its_time_limit(red
 
     respx.post(url__startswith=STORE_URL).mock(side_effect=never)
     with pytest.raises(StoreError, match="within 1 s"):
-        await ASKS[name](redis)
+        await REQUESTS[name](redis)
 
 
 async def test_a_cancelled_request_stays_cancelled(redis: RedisConnection) -> None:

@@ -91,8 +91,8 @@ async def test_in_a_shared_request_each_that_was_forgotten_is_sent_again(
     """Together; what was asked meanwhile is not."""
     await redis.run(TEXT, ["a"], [1])
     store.loaded.clear()
-    asked = [redis.run(TEXT, ["a"], [2]), redis.execute("INCR", "n"), redis.run(TEXT, ["a"], [3])]
-    assert await asyncio.gather(*asked) == [2, 1, 3]
+    requested = [redis.run(TEXT, ["a"], [2]), redis.execute("INCR", "n"), redis.run(TEXT, ["a"], [3])]
+    assert await asyncio.gather(*requested) == [2, 1, 3]
     assert [names for names in store.names() if names != ["INCR"]] == [
         ["EVAL"],
         ["EVALSHA", "EVALSHA"],

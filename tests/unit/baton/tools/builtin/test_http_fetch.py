@@ -106,7 +106,7 @@ async def test_a_server_that_does_not_answer_is_left_in_time() -> None:
     assert (caught.value.type, caught.value.retryable) == ("Timeout", True)
 
 
-async def test_nobody_at_the_address_may_be_asked_again() -> None:
+async def test_nobody_at_the_address_may_be_tried_again() -> None:
     """A port on which nobody listens."""
     async with web_server(lambda *_: b"") as server:
         port = server.port
@@ -116,7 +116,7 @@ async def test_nobody_at_the_address_may_be_asked_again() -> None:
     assert (caught.value.type, caught.value.retryable) == ("NotReached", True)
 
 
-async def test_an_answer_that_is_no_http_may_be_asked_for_again() -> None:
+async def test_an_answer_that_is_no_http_may_be_requested_again() -> None:
     """A connection that breaks looks the same."""
     assert (await fails(lambda *_: b"SSH-2.0\r\n")).type == "NotReached"
 
@@ -142,12 +142,12 @@ class Lying:
 
     def __init__(self, *answers: list[str]) -> None:
         self._answers = list(answers)
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.requests: list[httpx.Request] = []
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """The next answer."""
-        self.asked.append(f"{host}:{port}")
+        self.requested.append(f"{host}:{port}")
         return self._answers.pop(0)
 
     def network(self, *responses: httpx.Response | Exception) -> httpx.MockTransport:
@@ -175,7 +175,7 @@ async def test_a_host_is_resolved_once_and_connected_to_at_that_very_address() -
     """Rebinding: the second answer, a private one, is never asked for. Host and TLS name stay those of the URL."""
     lying = Lying([PUBLIC], ["127.0.0.1"])
     await run_lying(lying, lying.network(ok()))
-    assert lying.asked == ["a.test:443"]
+    assert lying.requested == ["a.test:443"]
     (request,) = lying.requests
     assert request.url.host == PUBLIC
     assert request.headers["host"] == "a.test"
@@ -280,14 +280,14 @@ async def test_methods_are_those_that_the_author_allows() -> None:
         http_fetch(["a.test"], methods=("DELETE",))
 
 
-async def test_what_is_not_text_is_said_so() -> None:
+async def test_what_is_not_text_is_reported() -> None:
     """A picture, or an encoding that was not asked for."""
     assert (await fails(lambda *_: answer(200, b"\xff\xd8\xff", content_type="image/jpeg"))).type == "NotText"
     assert "'br'" in (await fails(lambda *_: answer(200, b"x", content_encoding="br"))).message
     assert (await fails(lambda *_: answer(200, b"no gzip", content_encoding="gzip"))).retryable
 
 
-async def test_a_host_without_an_address_may_be_asked_again() -> None:
+async def test_a_host_without_an_address_may_be_tried_again() -> None:
     """Name servers fail, too."""
 
     async def nobody(_host: str, _port: int) -> list[str]:

@@ -10,7 +10,7 @@ from baton.tools.context import NoMemory, ToolContext
 from baton.tools.tool_error import ToolError
 
 
-async def test_they_pass_on_what_the_model_asks_for() -> None:
+async def test_they_pass_on_what_the_model_requests() -> None:
     """To the memory of the context."""
     context = ToolContext.for_test()
     for text in ("The lamp is red.", "The door is green."):

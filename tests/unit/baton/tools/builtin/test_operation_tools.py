@@ -30,12 +30,12 @@ async def test_an_operation_is_waiting_until_its_outcome_has_come() -> None:
     """It is done as soon as its outcome is recorded, taken in or not."""
     stage, operation_id = await waiting()
     known = TenantOperations(stage.reader, "acme")
-    told: dict[str, Any] = {"operationId": operation_id, "status": "waiting", "tool": "order"}
-    assert await known.status(operation_id) == {**told, "done": False}
+    found: dict[str, Any] = {"operationId": operation_id, "status": "waiting", "tool": "order"}
+    assert await known.status(operation_id) == {**found, "done": False}
     await stage.container.operations.completing.complete(operation_id, CompletionBody(success=True, result=[1]), "x")
-    assert await known.status(operation_id) == {**told, "done": True, "result": [1]}
+    assert await known.status(operation_id) == {**found, "done": True, "result": [1]}
     await stage.run()
-    assert await known.status(operation_id) == {**told, "status": "completed", "done": True, "result": [1]}
+    assert await known.status(operation_id) == {**found, "status": "completed", "done": True, "result": [1]}
 
 
 async def test_a_failed_operation_says_why() -> None:
@@ -48,7 +48,7 @@ async def test_a_failed_operation_says_why() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["op_job_9-1-0-abc", "nonsense", "op_", "job_1"])
-async def test_an_unknown_operation_and_one_of_another_tenant_are_told_alike(unknown: str) -> None:
+async def test_an_unknown_operation_and_one_of_another_tenant_are_answered_alike(unknown: str) -> None:
     """Nothing is given away."""
     stage, operation_id = await waiting()
     nothing = {"status": "unknown", "done": False}
@@ -57,7 +57,7 @@ async def test_an_unknown_operation_and_one_of_another_tenant_are_told_alike(unk
     assert of_another == {"operationId": operation_id, **nothing}
 
 
-async def test_a_model_may_ask_for_it() -> None:
+async def test_a_model_may_request_it() -> None:
     """The tool runs with what its job may know."""
     script = ScriptedModel([[Call("operation_status", {"operation_id": "op_job_9-1-0-abc"})], "done"])
     stage = Stage(registry=Registry([Agent(name="asks", model=script, tools=[operation_status])]))

@@ -78,7 +78,7 @@ async def test_a_fault_is_named(text: str, arguments: dict[str, Any], message: s
     assert caught.value.retryable is False
 
 
-async def test_another_delimiter_is_told_and_an_unknown_operator_refused() -> None:
+async def test_another_delimiter_is_reported_and_an_unknown_operator_refused() -> None:
     """Nothing is guessed."""
     assert (await query("a;b\n1;2\n", delimiter=";"))["rows"] == [{"a": "1", "b": "2"}]
     with pytest.raises(InvalidArguments):

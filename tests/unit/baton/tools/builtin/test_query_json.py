@@ -45,7 +45,7 @@ async def test_a_faulty_expression_is_a_permanent_failure(expression: str) -> No
     assert (caught.value.type, caught.value.retryable) == ("BadQuery", False)
 
 
-async def test_what_is_not_json_is_said_so() -> None:
+async def test_what_is_not_json_is_reported() -> None:
     """A text that cannot be parsed."""
     with pytest.raises(ToolError, match="not JSON"):
         await query("{a: 1}", "a")

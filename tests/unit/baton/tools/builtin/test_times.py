@@ -68,7 +68,7 @@ async def test_an_unknown_zone_is_named(name: str) -> None:
     assert (caught.value.type, caught.value.retryable) == ("UnknownTimeZone", False)
 
 
-async def test_what_is_no_time_is_said_so() -> None:
+async def test_what_is_no_time_is_reported() -> None:
     """With the form to use."""
     with pytest.raises(ToolError, match="2026-03-29"):
         await run(time_between, start="tomorrow", end="2026-01-01")

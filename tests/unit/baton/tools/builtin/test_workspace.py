@@ -107,7 +107,7 @@ def test_a_pipe_is_no_file(root: Path) -> None:
         Workspace(root).text("pipe")
 
 
-def test_a_missing_folder_is_told_when_it_is_used(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_when_it_is_used(tmp_path: Path) -> None:
     """Making the workspace touches nothing."""
     workspace = Workspace(tmp_path / "nowhere")
     with pytest.raises(ToolError, match="the folder 'nowhere' does not exist"):
@@ -130,7 +130,7 @@ def test_a_file_is_written_with_the_folders_on_its_way(tmp_path: Path) -> None:
     assert workspace.paths() == ["notes/2026/plan.md"]
 
 
-def test_a_file_that_is_there_is_replaced_only_where_that_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_there_is_replaced_only_where_that_is_shown(tmp_path: Path) -> None:
     """And stays as it was otherwise."""
     workspace = Workspace(tmp_path)
     workspace.write("a.md", "old", replace=False)

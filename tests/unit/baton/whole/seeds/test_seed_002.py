@@ -3,7 +3,7 @@
 docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
-from baton.recovery.sweep import Page
+from baton.recovery.reconciler import Page
 from tests.unit.baton.api.client import Api
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 
@@ -53,7 +53,7 @@ async def test_seed_002_each_update_reaches_who_listens(api: Api) -> None:
     """`onUpdate`: Realtime there, the job's stream here; it ends when the task does."""
     job = await api.submitted(jobType="simple")
     await api.stage.run()
-    stream = (await api.ask("GET", f"/api/agent-jobs/{job['id']}/stream")).text
+    stream = (await api.request("GET", f"/api/agent-jobs/{job['id']}/stream")).text
     assert stream.count('"type":"data-event"') == 12
     assert stream.endswith("data: [DONE]\n\n")
 
@@ -63,7 +63,7 @@ async def test_seed_002_a_task_stuck_in_processing_is_brought_on_without_a_perso
     job = await api.submitted(jobType="simple")
     api.stage.queue.published.clear()  # whoever was to bring its first event has died
     api.stage.clock.ms += 120_000
-    sweep = api.stage.container._sweep
+    sweep = api.stage.container._reconciler
     await sweep.handle(Page(0), "the backstop", "drive", again=False)
     await api.stage.run()
     assert (await api.read(job["id"]))["status"] == "completed"

@@ -29,7 +29,7 @@ async def waiting_operation(api: Api, session: str = "s1") -> tuple[str, str]:
 async def complete(api: Api, operation_id: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
     """The completion webhook."""
     path = f"/api/operations/{operation_id}/complete"
-    return await api.ask("POST", path, "", json=body, headers=KEY if headers is None else headers)
+    return await api.request("POST", path, "", json=body, headers=KEY if headers is None else headers)
 
 
 def ids_of(stream: str) -> list[str]:
@@ -40,7 +40,7 @@ def ids_of(stream: str) -> list[str]:
 async def test_seed_003_a_session_says_what_streams_and_leaves_the_unfinished_answer_out(api: Api) -> None:
     """`SessionDetailResponse` with `active_stream`: from "0-0", with operation and tool."""
     job_id, operation_id = await waiting_operation(api)
-    session = (await api.ask("GET", "/api/sessions/s1")).json()
+    session = (await api.request("GET", "/api/sessions/s1")).json()
     assert [message["role"] for message in session["messages"]] == ["user"]
     assert session["activeStream"] == {
         "jobId": job_id,
@@ -55,7 +55,7 @@ async def test_seed_003_a_session_without_a_stream_has_the_whole_answer(api: Api
     _, operation_id = await waiting_operation(api)
     await complete(api, operation_id, {"success": True, "result": "ready"})
     await run_for_an_hour(api)
-    session = (await api.ask("GET", "/api/sessions/s1")).json()
+    session = (await api.request("GET", "/api/sessions/s1")).json()
     roles = [message["role"] for message in session["messages"]]
     assert (session["activeStream"], roles) == (None, ["user", "assistant"])
 
@@ -63,20 +63,20 @@ async def test_seed_003_a_session_without_a_stream_has_the_whole_answer(api: Api
 async def test_seed_003_cancelling_a_session_waits_until_its_task_has_stopped(api: Api) -> None:
     """`CancelTaskResponse`: cancelled, which task, and the reason where nothing ran."""
     job_id, _ = await waiting_operation(api)
-    answer = (await api.ask("POST", "/api/sessions/s1/cancel")).json()
+    answer = (await api.request("POST", "/api/sessions/s1/cancel")).json()
     assert (answer["cancelled"], answer["jobId"], answer["reason"]) == (True, job_id, None)
     assert (await api.read(job_id))["status"] == "cancelled"
-    again = (await api.ask("POST", "/api/sessions/s1/cancel")).json()
+    again = (await api.request("POST", "/api/sessions/s1/cancel")).json()
     assert (again["cancelled"], again["reason"]) == (False, "no_active_task")
 
 
 async def test_seed_003_a_message_is_answered_with_a_stream_that_outlives_its_reader(api: Api) -> None:
     """`POST …/stream`: the first chunk is a start with the id for reconnection; the work goes on without a reader."""
-    asking = await sending(api, "chat-1", "m1", "Hello")
-    asking.cancel()
+    requesting = await sending(api, "chat-1", "m1", "Hello")
+    requesting.cancel()
     await api.stage.run()
-    (job,) = (await api.ask("GET", "/api/agent-jobs?sessionId=chat-1")).json()["jobs"]
-    stream = await api.ask("GET", f"/api/agent-jobs/{job['id']}/stream")
+    (job,) = (await api.request("GET", "/api/agent-jobs?sessionId=chat-1")).json()["jobs"]
+    stream = await api.request("GET", f"/api/agent-jobs/{job['id']}/stream")
     assert parts_of(stream)[0] == {"type": "start", "messageId": job["id"]}
     assert stream.headers["x-vercel-ai-ui-message-stream"] == "v1"
     assert job["status"] == "completed"
@@ -87,9 +87,9 @@ async def test_seed_003_a_stream_is_resumed_after_the_last_message_id(api: Api) 
     job = await api.submitted(jobType="simple")
     await api.stage.run()
     path = f"/api/agent-jobs/{job['id']}/stream"
-    whole = (await api.ask("GET", f"{path}?last_message_id=0-0")).text
+    whole = (await api.request("GET", f"{path}?last_message_id=0-0")).text
     ids = ids_of(whole)
-    rest = (await api.ask("GET", f"{path}?last_message_id={ids[4]}")).text
+    rest = (await api.request("GET", f"{path}?last_message_id={ids[4]}")).text
     assert ids_of(rest) == ids[5:]
     assert whole.endswith("data: [DONE]\n\n")
 
@@ -97,16 +97,16 @@ async def test_seed_003_a_stream_is_resumed_after_the_last_message_id(api: Api) 
 async def test_seed_003_unknown_and_foreign_streams_are_refused(api: Api) -> None:
     """404 TASK_NOT_FOUND, 403 ACCESS_DENIED."""
     job_id, _ = await waiting_operation(api)
-    assert_problem(await api.ask("GET", "/api/agent-jobs/job_0/stream"), 404)
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
+    assert_problem(await api.request("GET", "/api/agent-jobs/job_0/stream"), 404)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
 
 
 async def test_seed_003_an_expired_stream_is_gone(api: Api) -> None:
     """410 TASK_EXPIRED, while it is known that there was one."""
     job = await api.submitted(jobType="simple")
     await api.stage.run()
-    assert (await api.ask("DELETE", f"/api/agent-jobs/{job['id']}")).status_code == 204
-    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job['id']}/stream"), 410)
+    assert (await api.request("DELETE", f"/api/agent-jobs/{job['id']}")).status_code == 204
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job['id']}/stream"), 410)
 
 
 async def test_seed_003_a_task_is_read_by_its_id(api: Api) -> None:
@@ -135,7 +135,7 @@ async def test_seed_003_a_completion_goes_on_with_the_answer(api: Api) -> None:
     assert (job["toolCalls"][0]["result"], job["result"]["answer"]) == ({"agent": 7}, "It is built.")
 
 
-async def test_seed_003_a_failed_completion_is_told_to_the_model(api: Api) -> None:
+async def test_seed_003_a_failed_completion_is_given_to_the_model(api: Api) -> None:
     """`process_operation_failure`."""
     job_id, operation_id = await waiting_operation(api)
     assert (await complete(api, operation_id, {"success": False, "error": "out of stock"})).status_code == 200
@@ -157,8 +157,8 @@ async def test_seed_003_a_pending_operation_is_seen_after_a_reload(api: Api) -> 
     """`OperationStarted`, `OperationPending`: a part of the stream that names operation and tool."""
     job_id, operation_id = await waiting_operation(api)
     stored = await api.stage.reader.parts(job_id, 0)
-    (told,) = [json.loads(part)["data"] for part in stored.parts if '"data-operation"' in part]
-    assert (told["operationId"], told["tool"], told["status"]) == (operation_id, "create_agent", "waiting")
+    (found,) = [json.loads(part)["data"] for part in stored.parts if '"data-operation"' in part]
+    assert (found["operationId"], found["tool"], found["status"]) == (operation_id, "create_agent", "waiting")
 
 
 async def test_seed_003_an_operation_in_progress_is_not_started_twice(api: Api) -> None:
@@ -171,19 +171,19 @@ async def test_seed_003_an_operation_in_progress_is_not_started_twice(api: Api) 
     assert (call["status"], call["attempts"]) == ("waiting", 1)
 
 
-async def test_seed_003_the_status_of_an_operation_can_be_asked_for(api: Api) -> None:
+async def test_seed_003_the_status_of_an_operation_can_be_requested(api: Api) -> None:
     """`check_operation_status`: running, completed, failed."""
     _, operation_id = await waiting_operation(api)
     path = f"/api/operations/{operation_id}"
-    assert (await api.ask("GET", path, "", headers=KEY)).json()["status"] == "waiting"
+    assert (await api.request("GET", path, "", headers=KEY)).json()["status"] == "waiting"
     await complete(api, operation_id, {"success": True, "result": 1})
     await run_for_an_hour(api)
-    assert (await api.ask("GET", path, "", headers=KEY)).json()["status"] == "completed"
+    assert (await api.request("GET", path, "", headers=KEY)).json()["status"] == "completed"
 
 
 async def test_seed_003_a_session_is_deleted(api: Api) -> None:
     """With what was said in it."""
     job = await api.submitted(jobType="simple", sessionId="s2")
     await api.stage.run()
-    assert (await api.ask("DELETE", "/api/sessions/s2")).status_code in (200, 204)
-    assert (await api.ask("GET", f"/api/agent-jobs/{job['id']}")).status_code == 410
+    assert (await api.request("DELETE", "/api/sessions/s2")).status_code in (200, 204)
+    assert (await api.request("GET", f"/api/agent-jobs/{job['id']}")).status_code == 410

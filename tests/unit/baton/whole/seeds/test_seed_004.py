@@ -19,7 +19,7 @@ JOB: dict[str, Any] = {
 WORKER = "/api/admin/agent-worker"
 
 
-async def asked(api: Api) -> tuple[str, dict[str, object]]:
+async def requested(api: Api) -> tuple[str, dict[str, object]]:
     """A job of the seed's example that waits for its approval, and that approval."""
     job = await api.submitted(**JOB, inputData={"files": FILES})
     await run_for_an_hour(api)
@@ -39,7 +39,7 @@ async def test_seed_004_get_agent_jobs_lists_with_filters(api: Api) -> None:
     done = await api.submitted(jobType="simple-task", taskDescription="Test task")
     await api.stage.run()
     await api.submitted(jobType="code-generation", inputData={"files": FILES})
-    page = (await api.ask("GET", "/api/agent-jobs?status=completed&jobType=simple-task")).json()
+    page = (await api.request("GET", "/api/agent-jobs?status=completed&jobType=simple-task")).json()
     assert [job["id"] for job in page["jobs"]] == [done["id"]]
 
 
@@ -54,10 +54,10 @@ async def test_seed_004_get_agent_job_has_the_details(api: Api) -> None:
 
 async def test_seed_004_patch_cancels_and_retries(api: Api) -> None:
     """And says how the job is then."""
-    job_id, _ = await asked(api)
+    job_id, _ = await requested(api)
     path = f"/api/agent-jobs/{job_id}"
-    assert (await api.ask("PATCH", path, json={"action": "cancel"})).json()["status"] == "cancelled"
-    assert (await api.ask("PATCH", path, json={"action": "retry"})).json()["finishedAt"] is None
+    assert (await api.request("PATCH", path, json={"action": "cancel"})).json()["status"] == "cancelled"
+    assert (await api.request("PATCH", path, json={"action": "retry"})).json()["finishedAt"] is None
     await run_for_an_hour(api)
     assert len(await pending(api, job_id)) == 1
 
@@ -72,15 +72,15 @@ async def test_seed_004_get_a_jobs_checkpoints(api: Api) -> None:
 
 async def test_seed_004_get_admin_checkpoints_lists_what_is_pending(api: Api) -> None:
     """Of all jobs, for an operator only."""
-    _, question = await asked(api)
+    _, question = await requested(api)
     path = "/api/admin/agent-checkpoints"
-    assert [one["id"] for one in (await api.ask("GET", path, ADMIN)).json()["checkpoints"]] == [question["id"]]
-    assert_problem(await api.ask("GET", path, ACME), 403)
+    assert [one["id"] for one in (await api.request("GET", path, ADMIN)).json()["checkpoints"]] == [question["id"]]
+    assert_problem(await api.request("GET", path, ACME), 403)
 
 
 async def test_seed_004_post_admin_checkpoint_approves(api: Api) -> None:
     """Then the files are written."""
-    job_id, question = await asked(api)
+    job_id, question = await requested(api)
     await decide(api, question)
     await run_for_an_hour(api)
     assert (await api.read(job_id))["status"] == "completed"
@@ -88,9 +88,9 @@ async def test_seed_004_post_admin_checkpoint_approves(api: Api) -> None:
 
 async def test_seed_004_delete_admin_checkpoint_rejects_with_a_reason(api: Api) -> None:
     """Which is required, and kept."""
-    job_id, question = await asked(api)
+    job_id, question = await requested(api)
     path = f"/api/admin/agent-checkpoints/{question['id']}"
-    assert (await api.ask("DELETE", path, ADMIN, json={})).status_code == 422
+    assert (await api.request("DELETE", path, ADMIN, json={})).status_code == 422
     await decide(api, question, "DELETE", reason="Code doesn't meet security standards")
     await run_for_an_hour(api)
     job = await api.read(job_id)
@@ -99,17 +99,17 @@ async def test_seed_004_delete_admin_checkpoint_rejects_with_a_reason(api: Api) 
 
 async def test_seed_004_get_worker_has_its_status(api: Api) -> None:
     """And whether it runs."""
-    state = (await api.ask("GET", WORKER, ADMIN)).json()
+    state = (await api.request("GET", WORKER, ADMIN)).json()
     assert (state["running"], state["activeJobs"], state["maxConcurrentJobs"]) == (True, 0, 3)
 
 
 async def test_seed_004_delete_worker_stops_and_post_starts_it(api: Api) -> None:
     """A stopped worker takes up nothing; a started one what has come meanwhile."""
-    assert (await api.ask("DELETE", WORKER, ADMIN)).json()["running"] is False
+    assert (await api.request("DELETE", WORKER, ADMIN)).json()["running"] is False
     job = await api.submitted(jobType="simple-task")
     await run_for_an_hour(api)
     assert (await api.read(job["id"]))["status"] == "pending"
-    assert (await api.ask("POST", WORKER, ADMIN)).json()["running"] is True
+    assert (await api.request("POST", WORKER, ADMIN)).json()["running"] is True
     await run_for_an_hour(api)
     assert (await api.read(job["id"]))["status"] == "completed"
 
@@ -118,13 +118,13 @@ async def test_seed_004_the_worker_runs_so_many_jobs_at_a_time(api: Api) -> None
     """`maxConcurrentJobs: 3`."""
     for _ in range(5):
         await api.submitted(jobType="simple-task")
-    state = (await api.ask("GET", WORKER, ADMIN)).json()
+    state = (await api.request("GET", WORKER, ADMIN)).json()
     assert (state["activeJobs"], state["pendingJobs"]) == (3, 2)
 
 
 async def test_seed_004_the_admin_page_leads_to_the_console(api: Api) -> None:
     """`/admin/agent-checkpoints`."""
-    answer = await api.ask("GET", "/admin/agent-checkpoints", "")
+    answer = await api.request("GET", "/admin/agent-checkpoints", "")
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/approvals")
 
 
@@ -152,8 +152,8 @@ async def test_seed_004_data_processing_has_several_checkpoints(api: Api) -> Non
 )
 async def test_seed_004_metrics_has(api: Api, name: str) -> None:
     """The five of the seed, by name."""
-    await asked(api)
-    text = (await api.ask("GET", "/api/metrics", ADMIN)).text
+    await requested(api)
+    text = (await api.request("GET", "/api/metrics", ADMIN)).text
     assert f"# TYPE {name} " in text
 
 
@@ -161,7 +161,7 @@ async def test_seed_004_a_job_that_fails_can_be_retried(api: Api) -> None:
     """Test coverage, "Job failure and retry"."""
     job = await api.submitted(jobType="doomed")
     await run_for_an_hour(api)
-    answer = await api.ask("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "retry", "from": "start"})
+    answer = await api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "retry", "from": "start"})
     assert answer.status_code == 200
     await run_for_an_hour(api)
     assert (await api.read(job["id"]))["status"] == "failed"

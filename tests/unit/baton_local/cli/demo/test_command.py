@@ -9,6 +9,6 @@ from baton_local.cli.demo import command
 def test_a_demo_whose_packages_are_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """An app that cannot import its agents would say less."""
     monkeypatch.setattr(command, "find_spec", lambda _name: None)
-    said = CliRunner().invoke(command.demo, ["pydantic"])
-    assert said.exit_code == 2
-    assert "pydantic needs pydantic_ai, which is not installed: install the extra `models`" in said.output
+    shown = CliRunner().invoke(command.demo, ["pydantic"])
+    assert shown.exit_code == 2
+    assert "pydantic needs pydantic_ai, which is not installed: install the extra `models`" in shown.output

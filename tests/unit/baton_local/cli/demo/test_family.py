@@ -45,9 +45,9 @@ async def test_jobs_below_are_followed_to_their_end_each_once() -> None:
             "a.c": (text("c1"), text("c2")),
         }
     )
-    said = [(who, part["delta"]) for who, part in seen if "delta" in part]
+    shown = [(who, part["delta"]) for who, part in seen if "delta" in part]
     a, b, c = Member("a"), Member("a.b", 1, "helper"), Member("a.c", 2, "helper")
-    assert {who: [delta for other, delta in said if other == who] for who in (a, b, c)} == {
+    assert {who: [delta for other, delta in shown if other == who] for who in (a, b, c)} == {
         a: ["a1", "a2"],
         b: ["b1"],
         c: ["c1", "c2"],

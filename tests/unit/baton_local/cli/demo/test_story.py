@@ -10,7 +10,7 @@ import pytest
 import respx
 from rich.console import Console
 
-from baton_local.cli.demo.scenario import Ask, KillApp, Scenario
+from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.story import Story
 from baton_local.cli.demo.view import DemoView
 from baton_local.dev.data_folder import DevFile
@@ -49,14 +49,14 @@ def web() -> Iterator[respx.MockRouter]:
         yield router
 
 
-ONE = (Ask("Why?"),)
+ONE = (Task("Why?"),)
 
 
-async def tell(fault: KillApp | None = None, asks: tuple[Ask, ...] = ONE) -> tuple[int, str]:
+async def tell(fault: KillApp | None = None, tasks: tuple[Task, ...] = ONE) -> tuple[int, str]:
     """Tell the story; return the exit code and what was shown."""
     screen = io.StringIO()
     view = DemoView(Console(file=screen, width=80))
-    return await Story(Scenario("research", "", asks), STACK, view, fault).play(), screen.getvalue()
+    return await Story(Scenario("research", "", tasks), STACK, view, fault).play(), screen.getvalue()
 
 
 async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> None:
@@ -91,7 +91,7 @@ async def test_several_jobs_are_shown_one_after_another(web: respx.MockRouter) -
     web.get(f"{JOBS}/job_1").respond(
         json={"status": "completed", "result": {"answer": "Rain."}, "memory": {"entries": [entry], "warnings": []}}
     )
-    code, shown = await tell(asks=(Ask("Remember.", "s"), Ask("Why?", "t")))
+    code, shown = await tell(tasks=(Task("Remember.", "s"), Task("Why?", "t")))
     assert code == 0
     assert shown.count("Rain.") == 2
     assert "note of session s (0.75 near): It rains." in shown
@@ -105,7 +105,7 @@ async def test_a_job_that_fails_ends_the_demo(web: respx.MockRouter) -> None:
     """What would come after it is not submitted."""
     web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"))
     web.get(f"{JOBS}/job_1").respond(json={"status": "failed", "error": {"type": "X", "message": "no model"}})
-    code, _ = await tell(asks=(Ask("One."), Ask("Two.")))
+    code, _ = await tell(tasks=(Task("One."), Task("Two.")))
     assert code == 1
     assert len([call for call in web.calls if call.request.method == "POST"]) == 1
 
@@ -149,8 +149,8 @@ async def test_a_server_that_went_away_is_one_clear_error(web: respx.MockRouter)
 
 async def test_what_a_job_asks_is_approved_as_an_operator(web: respx.MockRouter) -> None:
     """The demo says so; a question that somebody else has decided meanwhile is left as it is."""
-    asks = {"id": "op_1", "type": "approval", "status": "pending", "title": "write files"}
-    part = {"type": "data-checkpoint", "id": "op_1", "data": asks}
+    tasks = {"id": "op_1", "type": "approval", "status": "pending", "title": "write files"}
+    part = {"type": "data-checkpoint", "id": "op_1", "data": tasks}
     web.get(f"{JOBS}/job_1/stream").respond(text=sse(part, "[DONE]"))
     decided = web.post(f"{APP}/api/admin/agent-checkpoints/op_1").respond(409, text="decided")
     code, shown = await tell()

@@ -86,7 +86,7 @@ def test_jobs_do_not_mix(view: DemoView, screen: io.StringIO) -> None:
     assert view.events == 2
 
 
-def test_errors_in_logs_are_shown_only_when_asked_for(view: DemoView, screen: io.StringIO) -> None:
+def test_errors_in_logs_are_shown_only_when_requested(view: DemoView, screen: io.StringIO) -> None:
     """A demo that fails tells the last of them; notices are shown at once."""
     view.notice("app", "ended by itself")
     for number in range(20):
@@ -117,7 +117,7 @@ def test_the_bill_counts_per_event(view: DemoView, screen: io.StringIO) -> None:
 
 def test_without_colour_there_are_no_escape_codes(view: DemoView, screen: io.StringIO) -> None:
     """For logs and for TERM=dumb."""
-    view.say("hello", "bold red")
+    view.show("hello", "bold red")
     view.begin("research", "Why?", "job_1")
     view.part(event(), 0)
     assert "\x1b" not in screen.getvalue()

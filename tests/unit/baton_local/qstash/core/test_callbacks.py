@@ -23,7 +23,7 @@ def body_of(message: Message) -> dict[str, Any]:
     return parsed
 
 
-def test_callback_tells_the_answer() -> None:
+def test_callback_reports_the_answer() -> None:
     """After a success: one message with the fields of qstash.md 11."""
     world = World()
     source = world.publish_id(URL, b"question", upstash_callback=CALLBACK, content_type="text/plain")
@@ -133,7 +133,7 @@ def test_redacted_parts_stay_hidden_in_callbacks() -> None:
 
 
 @pytest.mark.parametrize("option", ["upstash_callback", "upstash_failure_callback"])
-def test_counters_tell_callbacks_from_publishes(option: str) -> None:
+def test_counters_distinguish_callbacks_from_publishes(option: str) -> None:
     """A callback is a message that the server made."""
     world = World()
     world.answer = lambda effect: FAILURE if effect.message.url == URL else OK

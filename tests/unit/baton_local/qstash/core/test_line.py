@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from baton_local.qstash.core.queues import Line
 
 
-def test_whoever_comes_back_has_its_old_place() -> None:
+def test_an_instance_that_comes_back_has_its_old_place() -> None:
     """The number decides, not the moment of joining."""
     line = Line[str]()
     for number, name in enumerate("abc"):

@@ -73,7 +73,7 @@ async def test_chunked_answer_is_put_together(delivery: HttpDelivery) -> None:
     assert (result.body, result.headers) == (b"abc", {"Transfer-Encoding": ["chunked"]})
 
 
-async def test_word_of_an_answer_to_come_is_not_the_answer(delivery: HttpDelivery) -> None:
+async def test_announcement_of_an_answer_to_come_is_not_the_answer(delivery: HttpDelivery) -> None:
     """103 Early Hints, and its headers, come before the answer."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     async with scripted(hints + hints + b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n") as (url, _):
@@ -108,7 +108,7 @@ async def test_change_of_protocol_is_a_failure_and_the_connection_is_not_used_ag
 
 
 @pytest.mark.parametrize("surplus", [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad", b"garbage"])
-async def test_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(
+async def test_answer_that_nobody_requested_is_not_taken_for_the_next_one(
     delivery: HttpDelivery, surplus: bytes
 ) -> None:
     """It ends the connection; the next attempt has one of its own."""

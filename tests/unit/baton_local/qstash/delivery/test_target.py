@@ -16,7 +16,7 @@ from baton_local.qstash.delivery.http_delivery import Place, target_of
         ("http://u:p@a.example/x//y", Place("a.example", 80, secure=False), "/x//y", "a.example"),
     ],
 )
-def test_url_says_where_to_connect_and_what_to_ask_for(url: str, place: Place, request_target: str, host: str) -> None:
+def test_url_says_where_to_connect_and_what_to_request(url: str, place: Place, request_target: str, host: str) -> None:
     """Path and query as given; only what stays with the caller is left out."""
     target = target_of(url)
     assert (target.place, target.request_target, target.host_header) == (place, request_target, host)

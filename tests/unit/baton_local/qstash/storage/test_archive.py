@@ -40,7 +40,7 @@ async def test_a_search_of_a_long_log_lets_others_go_on(tmp_path: Path, search: 
 @pytest.mark.parametrize(
     "search", ["host=example.com", "host=Example.com", "path=/hook", "label=x%22y", "responseStatus=200", "url=" + URL]
 )
-async def test_what_the_database_leaves_out_is_nothing_that_was_asked_for(tmp_path: Path, search: str) -> None:
+async def test_what_the_database_leaves_out_is_nothing_that_was_requested(tmp_path: Path, search: str) -> None:
     """Each filter finds the message that it is about, whatever stands in it."""
     async with serving(tmp_path) as server:
         await server.call("POST", f"/v2/publish/{URL}", headers={"Upstash-Label": 'x"y'})

@@ -61,7 +61,7 @@ async def test_attempt_in_flight_is_repeated_with_the_same_number(tmp_path: Path
         assert dict(server.sent[0].headers)["Upstash-Retried"] == "0"
 
 
-async def test_requested_cancel_is_carried_out_after_a_restart(tmp_path: Path) -> None:
+async def test_requested_cancel_is_executed_after_a_restart(tmp_path: Path) -> None:
     """A message whose cancel was accepted is never sent again."""
     clock = VirtualClock()
     async with serving(tmp_path, clock=clock) as server:

@@ -53,16 +53,16 @@ def test_booleans_and_surrogates(body: bytes, expected: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "shown"),
     [
         ({}, "JSON array"), ([], "JSON array"), ("PING", "JSON array"), ([None], "name"), ([[]], "name"),
         ([""], "name"), ([True], "name"), (["A", None], "not null"), (["A", {}], "not object"),
         (["A", ["b"]], "not array"),
     ],
 )  # fmt: skip
-def test_what_is_no_command_says_what_one_is(value: Any, said: str) -> None:
+def test_what_is_no_command_says_what_one_is(value: Any, shown: str) -> None:
     """The message names the way out."""
-    with pytest.raises(MalformedRequestError, match=said):
+    with pytest.raises(MalformedRequestError, match=shown):
         command_from_json(value)
 
 

@@ -108,7 +108,7 @@ async def test_a_dropped_exchange_breaks_the_connection(endpoint: Endpoint) -> N
         await endpoint.reader.readexactly(1)
 
 
-async def test_whoever_works_for_a_client_is_told_when_it_has_gone(endpoint: Endpoint) -> None:
+async def test_the_code_that_serves_a_client_learns_when_it_has_gone(endpoint: Endpoint) -> None:
     """And an answer after that goes nowhere."""
     endpoint.writer.write(GET % 1)
     exchange = await endpoint.next()
@@ -142,7 +142,7 @@ async def test_garbage_behind_a_request_does_not_spoil_its_answer(endpoint: Endp
     assert await endpoint.reader.read() == b""
 
 
-async def test_an_expectant_client_is_told_to_continue(endpoint: Endpoint) -> None:
+async def test_an_expectant_client_gets_100_continue(endpoint: Endpoint) -> None:
     """Then it sends the body."""
     endpoint.writer.write(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert await endpoint.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"

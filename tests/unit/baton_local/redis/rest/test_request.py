@@ -79,7 +79,7 @@ def test_an_offer_to_switch_protocols_is_ignored() -> None:
     assert [request.target for request in reading.requests] == [b"/a", b"/b"]
 
 
-def test_an_expectation_is_told() -> None:
+def test_an_expectation_is_passed_on() -> None:
     """Before the body has come."""
     reading = Reading()
     reading.reader.feed(b"POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n")

@@ -17,7 +17,7 @@ def record(seq: int, name: str, *numbers: float, metadata: dict[str, Any] | None
     return Record(seq, name, Vector.of(numbers or (1.0, 0.0)), metadata)
 
 
-def carry_out(index: Index, plan: Plan, now_ms: int = 0, delay_ms: int = 0) -> Any:
+def execute(index: Index, plan: Plan, now_ms: int = 0, delay_ms: int = 0) -> Any:
     """Let a plan happen; its result."""
     for change in plan.changes:
         index.apply(change, now_ms, delay_ms)
@@ -27,5 +27,5 @@ def carry_out(index: Index, plan: Plan, now_ms: int = 0, delay_ms: int = 0) -> A
 def index_with(*names: str, namespace: str = "") -> Index:
     """A two-dimensional index with records of these ids."""
     index = Index(2, "")
-    carry_out(index, upsert(index, namespace, [draft(name) for name in names]))
+    execute(index, upsert(index, namespace, [draft(name) for name in names]))
     return index

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from baton_local.vector.core import selection, writing
 from baton_local.vector.core.record import Include
 from baton_local.vector.core.selection import ByIds
-from tests.unit.baton_local.vector.core.made import carry_out, draft, index_with
+from tests.unit.baton_local.vector.core.made import draft, execute, index_with
 
 
 @given(st.integers(1, 7), st.lists(st.tuples(st.booleans(), st.integers(0, 29)), max_size=40))
@@ -25,7 +25,7 @@ def test_paging_meets_every_lasting_record_once(limit: int, changes: list[tuple[
             is_upsert, number = waiting.pop()
             name = str(number)
             plan = writing.upsert(index, "", [draft(name)]) if is_upsert else writing.delete(index, "", ByIds((name,)))
-            carry_out(index, plan)
+            execute(index, plan)
     for number in range(20):
         if str(number) not in touched:
             assert met.count(str(number)) == 1

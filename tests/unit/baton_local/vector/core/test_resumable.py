@@ -16,7 +16,7 @@ def begun(queries: ResumableQueries, name: str = "q", first: int = 2, max_idle_m
     return [hit.record.id for hit in hits]
 
 
-def test_a_query_that_nobody_asks_for_ends() -> None:
+def test_a_query_that_nobody_requests_ends() -> None:
     """Each use begins the wait anew."""
     queries = ResumableQueries(9)
     begun(queries)

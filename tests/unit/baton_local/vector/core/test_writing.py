@@ -5,7 +5,7 @@ from baton_local.vector.core.index import Index
 from baton_local.vector.core.record import NamespaceMade, RecordPut
 from baton_local.vector.core.selection import ByIds
 from baton_local.vector.core.writing import Update
-from tests.unit.baton_local.vector.core.made import carry_out, draft, index_with
+from tests.unit.baton_local.vector.core.made import draft, execute, index_with
 
 
 def stored(index: Index, namespace: str = "") -> dict[str, int]:
@@ -19,29 +19,29 @@ def test_planning_changes_nothing() -> None:
     plan = writing.upsert(index, "ns", [draft("a")])
     assert [type(change) for change in plan.changes] == [NamespaceMade, RecordPut]
     assert (list(index.namespaces), index.last_seq) == ([""], 0)
-    carry_out(index, plan)
+    execute(index, plan)
     assert (list(index.namespaces), index.last_seq) == (["", "ns"], 1)
 
 
 def test_places_are_given_once_and_kept() -> None:
     """New ones come last, also within a batch that repeats an id."""
     index = index_with("a", "b")
-    carry_out(index, writing.upsert(index, "", [draft("c"), draft("a"), draft("c"), draft("d")]))
+    execute(index, writing.upsert(index, "", [draft("c"), draft("a"), draft("c"), draft("d")]))
     assert stored(index) == {"a": 1, "b": 2, "c": 3, "d": 4}
-    carry_out(index, writing.delete(index, "", ByIds(("a",))))
-    carry_out(index, writing.upsert(index, "", [draft("a")]))
+    execute(index, writing.delete(index, "", ByIds(("a",))))
+    execute(index, writing.upsert(index, "", [draft("a")]))
     assert stored(index) == {"b": 2, "c": 3, "d": 4, "a": 5}
 
 
 def test_places_differ_between_namespaces() -> None:
     """One numbering serves all."""
     index = index_with("a")
-    carry_out(index, writing.upsert(index, "ns", [draft("a")]))
+    execute(index, writing.upsert(index, "ns", [draft("a")]))
     assert (stored(index), stored(index, "ns")) == ({"a": 1}, {"a": 2})
 
 
 def test_a_patch_of_no_metadata_makes_some() -> None:
     """As if they had been empty."""
     index = index_with("a")
-    carry_out(index, writing.update(index, "", Update("a", metadata={"m": 3, "n": None}, patches_metadata=True)))
+    execute(index, writing.update(index, "", Update("a", metadata={"m": 3, "n": None}, patches_metadata=True)))
     assert index.namespaces[""].records["a"].metadata == {"m": 3}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.models.scripted import say
+from baton.models.scripted import stream_text
 from tests.fakes.listener import FakeListener
 
 
@@ -11,12 +11,12 @@ from tests.fakes.listener import FakeListener
 async def test_the_words_together_are_the_text(text: str) -> None:
     """Spaces of any kind included."""
     listener = FakeListener()
-    await say(listener, text)
+    await stream_text(listener, text)
     assert listener.text == text
 
 
 async def test_a_text_comes_in_words() -> None:
     """One at a time."""
     listener = FakeListener()
-    await say(listener, "It is 42.", pause_seconds=0.001)
-    assert listener.heard == ["It ", "is ", "42."]
+    await stream_text(listener, "It is 42.", pause_seconds=0.001)
+    assert listener.received == ["It ", "is ", "42."]

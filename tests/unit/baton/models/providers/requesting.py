@@ -23,7 +23,7 @@ QUESTION = UserMessage("What is 1 + 2?")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Requested:
     """A model, and the route that stands for its provider."""
 
     case: ProviderCase
@@ -51,8 +51,8 @@ class Asked:
 
 
 @contextmanager
-def asking(case: ProviderCase) -> Iterator[Asked]:
+def requesting(case: ProviderCase) -> Iterator[Requested]:
     """The provider, with nothing else on the network."""
     assert httpx2_mocker.HTTPCore2Mocker.name == "httpcore2"
     with respx.mock(using=case.using, assert_all_called=False) as router:
-        yield Asked(case, ProviderModel(case.model), router.post(case.url))
+        yield Requested(case, ProviderModel(case.model), router.post(case.url))

@@ -15,9 +15,9 @@ from collections import defaultdict
 
 from msgspec import Struct
 
-from baton.admission.slot_client import arm_sweep, notify_granted
+from baton.admission.slot_client import arm_reconcile, notify_granted
 from baton.clock import Clock
-from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS, Entry, SlotTable
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS, TOMBSTONE_MS, QueueEntry, SlotTable
 from baton.engine.commit.answers import Reconciled
 from baton.queue.dispatch import Outcome, dispatch
 from baton.recovery.dead_letters import DeadCallbacks
@@ -47,20 +47,20 @@ class Page(Struct, frozen=True):
 
     def body(self) -> str:
         """The body of its message."""
-        said = {"dueMs": self.due_ms, "after": self.after, "carrier": self.relay_id}
-        return json.dumps({name: value for name, value in said.items() if value != ""})
+        fields = {"dueMs": self.due_ms, "after": self.after, "carrier": self.relay_id}
+        return json.dumps({name: value for name, value in fields.items() if value != ""})
 
 
 def read_page(body: bytes) -> Page:
     """What a sweep's message asks for; the scheduled backstop has an empty body."""
     try:
-        said = json.loads(body) if body else {}
-        return Page(int(said.get("dueMs", 0)), str(said.get("after", "")), str(said.get("carrier", "")))
+        fields = json.loads(body) if body else {}
+        return Page(int(fields.get("dueMs", 0)), str(fields.get("after", "")), str(fields.get("carrier", "")))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedEventError(f"not a sweep's body: {body[:100]!r}") from error
 
 
-class Sweep:
+class Reconciler:
     """Looks at jobs without progress."""
 
     def __init__(self, store: Store, admission: Admission, emitter: Emitter, dead: DeadCallbacks, clock: Clock) -> None:
@@ -77,10 +77,10 @@ class Sweep:
         `again`: it was delivered before, and may carry work items of any job, so it looks at all of them.
         """
         now_ms, relay_id = self._clock.now_ms(), page.relay_id or message_id
-        turn = await self._admission.sweep(page.due_ms, now_ms, again=again, after=page.after)
+        turn = await self._admission.reconcile(page.due_ms, now_ms, again=again, after=page.after)
         # A copy that is older than the sweep armed last arms none, but it looks: it may carry what it redrove before.
         if turn.next_ms:
-            await arm_sweep(self._emitter, turn.next_ms)
+            await arm_reconcile(self._emitter, turn.next_ms)
         if turn.after:  # before this page's work: where that fails each time, the others are looked at
             following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
             await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
@@ -95,7 +95,7 @@ class Sweep:
 
     async def _reconcile(self, slot_table: SlotTable, relay_id: str, now_ms: int, redrive: str) -> int:
         """Look at the trees of a page; returns how many events were redriven."""
-        trees: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+        trees: defaultdict[str, dict[str, QueueEntry]] = defaultdict(dict)
         for name, entry in slot_table.items():
             trees[root_of(name)][name] = entry
         found = await self._store.reconcile_all(trees, relay_id, now_ms, STALLED_AFTER_MS)
@@ -110,7 +110,7 @@ class Sweep:
 def over(tree: SlotTable, reconciled: Reconciled, now_ms: int) -> list[tuple[str, int]]:
     """The entries of a tree that may leave the slot table: (job id, when it last said something)."""
 
-    def is_over(name: str, entry: Entry) -> bool:
+    def is_over(name: str, entry: QueueEntry) -> bool:
         age_ms = now_ms - entry.since_ms
         if reconciled.known and name in reconciled.ended:
             return entry.want == "gone" and age_ms > TOMBSTONE_MS

@@ -44,11 +44,11 @@ def _all_of_them(_given_slots: Callable[..., int]) -> Callable[..., int]:
     return all_of_them
 
 
-def _counting_each_word(with_end: Callable[..., Any]) -> Callable[..., Any]:
-    def counting_each_word(before: Any, end: Any) -> Any:
+def _counting_each_update(with_end: Callable[..., Any]) -> Callable[..., Any]:
+    def counting_each_update(before: Any, end: Any) -> Any:
         return with_end(with_end(before, end), end)
 
-    return counting_each_word
+    return counting_each_update
 
 
 def _still_stopped(start: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,7 +75,7 @@ DEFECTS = (
     Defect(
         "an end is counted twice",
         "each_end_is_counted_once",
-        (Patch(fake_admission, "with_end", _counting_each_word),),
+        (Patch(fake_admission, "with_end", _counting_each_update),),
     ),
     Defect("jobs are not listed", "every_job_is_listed", (constant(fake_listing, "members", ()),)),
     Defect("a sweep gives no free slot", "no_slot_stays_free", (constant(fake_admission, "fill", None),)),

@@ -45,8 +45,8 @@ class Weighed(OneSlot):
 
     largest_bytes = 0
 
-    async def _ask(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
-        answers = await super()._ask(commands, beside_scripts=beside_scripts)
+    async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
+        answers = await super()._send(commands, beside_scripts=beside_scripts)
         self.largest_bytes = max(self.largest_bytes, answer_bytes(answers))
         return answers
 
@@ -54,7 +54,7 @@ class Weighed(OneSlot):
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[Weighed]:
     """To an empty server."""
-    redis_process.ask("FLUSHALL")
+    redis_process.request("FLUSHALL")
     made = Weighed(redis_process.settings())
     yield made
     await made.close()
@@ -104,7 +104,7 @@ async def test_who_has_seen_all_results_counts_them_too(connection: RedisConnect
     assert warm.history.size_bytes == pytest.approx(cold.history.size_bytes, rel=0.1)
 
 
-async def test_what_is_little_enough_is_told(connection: RedisConnection) -> None:
+async def test_what_is_small_enough_is_loaded(connection: RedisConnection) -> None:
     """With its size."""
     await fan(store_on(connection), "x" * (LIMIT_BYTES // 2))
     claim_result = await store_on(connection).claim(claim_of(SECOND))
@@ -120,7 +120,7 @@ async def test_what_takes_two_bytes_in_an_answer_counts_twice(connection: RedisC
     assert claim_result.history.results == {}
 
 
-async def test_steps_that_are_told_much_are_not_all_told_at_once(connection: Weighed) -> None:
+async def test_steps_with_much_to_load_are_not_all_loaded_at_once(connection: Weighed) -> None:
     """Each refers to one large result: what one answer has no room for comes in others."""
     store = store_on(connection)
     first, *steps = (replace(call_item(at), step=f"s{at}", after=call_item(0).call_id if at else "") for at in range(5))
@@ -144,7 +144,7 @@ async def test_steps_that_are_told_much_are_not_all_told_at_once(connection: Wei
     assert again.history.results.keys() == {first.call_id}
 
 
-async def test_turns_that_begin_together_are_each_told_what_was_said(connection: Weighed) -> None:
+async def test_turns_that_begin_together_each_get_the_history(connection: Weighed) -> None:
     """What one answer has no room for comes in others; a model that is told nothing would begin anew."""
     store, jobs = store_on(connection), [a_job(name) for name in (JOB_ID, f"{JOB_ID}.1", f"{JOB_ID}.2")]
     for job in jobs:

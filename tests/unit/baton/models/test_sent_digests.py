@@ -43,20 +43,20 @@ def whole(messages: Sequence[Message]) -> str:
 
 def a_conversation(turns: int) -> tuple[Message, ...]:
     """A task, and so many calls with their results."""
-    told: list[Message] = [UserMessage("do it", {"n": 1})]
+    found: list[Message] = [UserMessage("do it", {"n": 1})]
     for number in range(turns):
         call = PastCall(f"job_a-{number}-0", "add", {"a": number})
-        told += [ModelMessage("", (call,)), ToolMessage(call.call_id, "add", {"sum": number})]
-    return tuple(told)
+        found += [ModelMessage("", (call,)), ToolMessage(call.call_id, "add", {"sum": number})]
+    return tuple(found)
 
 
 @given(turns=st.lists(TURNS, max_size=12), limit_bytes=st.sampled_from([0, 100, 300, LIMIT_BYTES]))
 def test_it_is_that_of_all_messages(turns: list[tuple[str, int, list[Message]]], limit_bytes: int) -> None:
     """Whatever was told in which job before."""
-    digests, told = PromptDigests(prompt_value, limit_bytes), dict[str, tuple[Message, ...]]()
+    digests, found = PromptDigests(prompt_value, limit_bytes), dict[str, tuple[Message, ...]]()
     for job_id, stands, more in turns:
-        told[job_id] = (*told.get(job_id, ())[:stands], *more)
-        assert digests.of(job_id, told[job_id])[:DIGEST_CHARS] == whole(told[job_id])
+        found[job_id] = (*found.get(job_id, ())[:stands], *more)
+        assert digests.of(job_id, found[job_id])[:DIGEST_CHARS] == whole(found[job_id])
 
 
 def test_each_message_is_read_once() -> None:
@@ -67,11 +67,11 @@ def test_each_message_is_read_once() -> None:
     assert digests.read == len(a_conversation(49))
 
 
-def test_who_changes_what_was_told_changes_nothing_here() -> None:
+def test_who_changes_what_was_sent_changes_nothing_here() -> None:
     """A model is foreign code, and has the very values."""
-    digests, told = Counting(), a_conversation(2)
-    before = digests.of("job_a", told)
-    last = told[-1]
+    digests, found = Counting(), a_conversation(2)
+    before = digests.of("job_a", found)
+    last = found[-1]
     assert isinstance(last, ToolMessage)
     last.content["sum"] = "something else"
     assert digests.of("job_a", a_conversation(2)) == before

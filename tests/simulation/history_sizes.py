@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
-def no_turn_is_told_too_much(told: "tuple[World, ModelRequest]") -> str | None:
+def no_turn_is_given_too_much(found: "tuple[World, ModelRequest]") -> str | None:
     """What it is asked about is within the limit; as it is stored it takes some more."""
-    world, request = told
+    world, request = found
     size_chars, most = sum(map(_size_chars, request.messages)), world.plan.prompt_limit_bytes
     return f"turn {request.turn} is told {size_chars} bytes; {most} may be told" if size_chars > most else None
 
@@ -25,7 +25,7 @@ def _size_chars(message: Message) -> int:
     return len(canonical_json(message.content)) if isinstance(message, ToolMessage) else len(message.text)
 
 
-def only_a_long_job_is_too_long_to_tell(end: Ended) -> str | None:
+def only_a_long_job_is_too_long_to_send(end: Ended) -> str | None:
     """A job fails for what would be told where that, with the names of its calls, is more than the limit."""
     if end.job.error is None or end.job.error.type != PROMPT_TOO_LARGE:
         return None
@@ -35,4 +35,4 @@ def only_a_long_job_is_too_long_to_tell(end: Ended) -> str | None:
     return None if size_bytes > most else f"{end.job.id} has {size_bytes} bytes to tell; {most} may be told"
 
 
-ON_TOLD, ON_TOLD_AT_END = (no_turn_is_told_too_much,), (only_a_long_job_is_too_long_to_tell,)
+ON_HISTORY, ON_HISTORY_AT_END = (no_turn_is_given_too_much,), (only_a_long_job_is_too_long_to_send,)
