@@ -23,6 +23,7 @@ PLANTED = {
     "folders": ("functions/baton/queue/dispatch.py", "from baton.recovery import sweep"),
     "pure": ("functions/baton/engine/attempts.py", "import random"),
     "shell_knows_no_agents": ("functions/baton/recovery/reconciler.py", "from baton.models import model"),
+    "users_folders": ("functions/baton/planning/reference.py", "from baton.engine import state"),
     "agents_do_no_io": ("functions/baton/tools/builtin/files.py", "import qstash"),
     "local": ("infra/baton_local/dev/stack.py", "from baton_local.cli import keys"),
     "stand_ins": ("infra/baton_local/redis/link/resp.py", "from baton_events import ids"),

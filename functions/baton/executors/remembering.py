@@ -22,7 +22,8 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Remember, Work
 from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed, NotRemembered, Remembered, StepResult
 from baton.executors.executor import Executing
-from baton.memory.entries import exchange_of, question_of
+from baton.executors.memory_entries import exchange_of
+from baton.memory.entries import question_of
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.sdk.records import MEMORY_ROLE, SESSION_ROLE, Failure

@@ -14,7 +14,7 @@ from baton.engine.commit.stored_bytes import bytes_of
 from baton.engine.state import Job
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, info_part
-from baton.memory.entries import note_of
+from baton.executors.memory_entries import note_of
 from baton.memory.keeper import NO_INDEX, MemoryKeeper
 from baton.memory.policy import Memory
 from baton.sdk.memory import MemoryEntry

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from baton.memory.entries import (
+from baton.executors.memory_entries import (
     ANSWER_LIMIT_CHARS,
-    NOTE_LIMIT_CHARS,
     QUESTION_LIMIT_CHARS,
     exchange_of,
     note_of,
-    question_of,
 )
+from baton.memory.entries import NOTE_LIMIT_CHARS, question_of
 from tests.unit.baton.memory.sample_entries import JOB, SUBMITTED_MS, TASK, a_job
 
 
