@@ -160,7 +160,7 @@ class Actors:
             world.record(who, f"{point}: {fault}")
         if fault == "crash-before":
             raise who.crash()
-        await world.loop.pause(seconds)
+        await world.loop.sleep(seconds)
         if fault:
             raise who.crash()
 

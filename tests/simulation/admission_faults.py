@@ -35,7 +35,7 @@ class SimAdmission:
         self,
         job_id: str,
         slot_state: SlotState,
-        place: QueuedJob,
+        queued_job: QueuedJob,
         now_ms: int,
         *,
         alone: bool = False,
@@ -48,7 +48,7 @@ class SimAdmission:
         async def take() -> SlotAnswer:
             before = self._fake.entries.get(job_id)
             slot_answer = await self._fake.slot_request(
-                job_id, slot_state, place, now_ms, alone=alone, end=end, stored=stored
+                job_id, slot_state, queued_job, now_ms, alone=alone, end=end, stored=stored
             )
             if CURRENT.get().zombie:
                 world.excused.add(slot_request_key(job_id, slot_state.epoch))
@@ -95,10 +95,10 @@ class SimAdmission:
         """The message that a token of the queue came with first."""
         return await self._request("bearer", lambda: self._fake.bearer(token, message_id))
 
-    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+    async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the slot table."""
         if ended:  # the real one asks nothing for nothing, too
-            await self._request("leave", lambda: self._fake.leave(ended))
+            await self._request("leave", lambda: self._fake.prune(ended))
 
     async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         world, fake = self._world, self._fake

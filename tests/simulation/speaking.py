@@ -23,5 +23,5 @@ async def say(world: "World", request: ModelRequest, text: str) -> None:
         await listener.withdrawn()
     first, *others = text.split(" ")
     for number, piece in enumerate((first, *(f" {word}" for word in others))):
-        await world.loop.pause(_LONGEST_PAUSE_SECONDS * world.dice.roll(_PAUSE, who.number, request.turn, number))
+        await world.loop.sleep(_LONGEST_PAUSE_SECONDS * world.dice.roll(_PAUSE, who.number, request.turn, number))
         await listener.write(piece)

@@ -115,13 +115,13 @@ class Wire:
             case "timeout-before" | "timeout-after" | "late":
                 self._apply_then(fault, roll, apply)
                 limit_seconds = QUEUE_TIMEOUT_SECONDS if target == "queue" else STORE_TIMEOUT_SECONDS
-                await self._world.loop.pause(limit_seconds)
+                await self._world.loop.sleep(limit_seconds)
                 raise error(f"no answer within {limit_seconds:g} s ({fault})")
             case "refused":
                 raise error("too many requests (429)")
             case "twice":
                 apply()
-                await self._world.loop.pause(4 * roll)
+                await self._world.loop.sleep(4 * roll)
                 who.check_alive()
                 return apply()
             case "again":
@@ -129,7 +129,7 @@ class Wire:
                 self._later(4 * roll, apply)
                 return answer
             case "slow":
-                await self._world.loop.pause(9 * roll)
+                await self._world.loop.sleep(9 * roll)
                 who.check_alive()
                 return apply()
             case _:
@@ -151,11 +151,11 @@ class Wire:
             limit_seconds = CURRENT.get().limit_seconds or self._world.plan.message_timeout_seconds
             seconds = limit_seconds + 10.1 + 3 * roll
         if fault == "pause-before":
-            await self._world.loop.pause(seconds)
+            await self._world.loop.sleep(seconds)
             CURRENT.get().check_alive()  # its host may have ended it meanwhile
             return apply()
         answer = apply()
-        await self._world.loop.pause(seconds)
+        await self._world.loop.sleep(seconds)
         CURRENT.get().check_alive()
         return answer
 

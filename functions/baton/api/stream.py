@@ -58,7 +58,7 @@ class StreamApi:
         if not principal.may_see(first.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
         must_cover(request, first.job.tenant, job_id, first.job.session_id)
-        return Streams(self._container, self._keys).answer(request, principal, first, after)
+        return Streams(self._container, self._keys).respond(request, principal, first, after)
 
 
 class Streams:
@@ -68,7 +68,7 @@ class Streams:
         self._container = container
         self._keys = keys
 
-    def answer(self, request: Request, principal: Principal, first: StoredParts, after: int = 0) -> Response:
+    def respond(self, request: Request, principal: Principal, first: StoredParts, after: int = 0) -> Response:
         """A job's parts after the first `after` ones, of which `first` are read already; the job is known.
 
         Raises:

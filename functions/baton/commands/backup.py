@@ -58,7 +58,7 @@ class Backups:
         """Return an id for a command about a job."""
         return event_id(f"{command.kind}:{job_id}:{self._randomness.token()}")
 
-    async def execute(
+    async def commit_with_backup(
         self, job: Job, command: Command, commit: Callable[[str], Awaitable[CommandResult]]
     ) -> CommandResult:
         """Carry out a command about an ended job; `commit` gets the relay message.

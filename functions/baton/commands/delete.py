@@ -36,7 +36,9 @@ class DeleteJob:
             PublishError, StoreError: as for a submission. JobGoneError: its data is gone, as it should be.
         """
         command = Removal(run=job.run)
-        return await self._backups.execute(job, command, lambda relay_id: self.commit(job.id, command, relay_id))
+        return await self._backups.commit_with_backup(
+            job, command, lambda relay_id: self.commit(job.id, command, relay_id)
+        )
 
     async def commit(self, job_id: str, command: Removal, relay_id: str) -> CommandResult:
         """Remove the data of a job and of those below it.

@@ -49,7 +49,9 @@ class RetryJob:
             PublishError, StoreError: as for a submission. JobGoneError: its data is gone.
         """
         command = Retrial(run=job.run, from_start=from_start, by=by)
-        return await self._backups.execute(job, command, lambda relay_id: self.commit(job.id, command, relay_id))
+        return await self._backups.commit_with_backup(
+            job, command, lambda relay_id: self.commit(job.id, command, relay_id)
+        )
 
     async def commit(self, job_id: str, command: Retrial, relay_id: str) -> CommandResult:
         """Write the new run.

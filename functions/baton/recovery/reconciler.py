@@ -103,7 +103,7 @@ class Reconciler:
         for root_id, reconciled in found.items():
             redriven += await dispatch(self._emitter, reconciled.session_id, reconciled.stalled, redrive)
             leaving += over(trees[root_id], reconciled, now_ms)
-        await self._admission.leave(leaving)
+        await self._admission.prune(leaving)
         return redriven
 
 

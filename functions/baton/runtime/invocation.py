@@ -41,7 +41,7 @@ class Dispatched:
         self._keys.add(item.key)
         self._later[item.key] = item.free_at_ms()
 
-    def leave(self, item_key: str) -> None:
+    def leave_open(self, item_key: str) -> None:
         """Nothing comes of it now: it stays in the state, to be told again by somebody else."""
         self._keys.add(item_key)
 
@@ -102,7 +102,7 @@ class Invocation:
         self._commits = 0
 
     @property
-    def redrive(self) -> str:
+    def redrive_id(self) -> str:
         """Which dispatching this is: the queue swallows a second one under the same redrive."""
         return f"{redrive_of(self.delivered.message_id, self.delivered.retried)}.{self.dispatched.rounds}"
 
@@ -165,7 +165,7 @@ class Invocation:
     def leaves(self, step: InvocationItem) -> None:
         """Nothing came of it: it stays in the state, to be told again by somebody else."""
         self.in_progress.discard(step.item_key)
-        self.dispatched.leave(step.item_key)
+        self.dispatched.leave_open(step.item_key)
 
     def ends(self, step: InvocationItem, *, done: bool) -> bool:
         """It is no longer in hand; whether it was done a second time: a failover has brought it back."""

@@ -139,7 +139,7 @@ class Pipeline:
             case Verdict.UNKNOWN:
                 raise UnknownJobError(f"job {step.job_id} is not known (yet); its backup message may still create it")
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
-                await postpone(self._emitter, step.event, claim_result.free_at_ms, invocation.redrive)
+                await postpone(self._emitter, step.event, claim_result.free_at_ms, invocation.redrive_id)
         invocation.outcomes.append(claim_result.verdict)
         invocation.leaves(step)
         await self._dispatch(invocation, claim_result.pending, via_admission=False)
@@ -171,7 +171,7 @@ class Pipeline:
                     is_free = await invocation.claims.give_back(claim, begun=False)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
-                await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.redrive)
+                await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.redrive_id)
             raise
         if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to dispatch
             return invocation.begin(replace(step, claim_result=None))
@@ -179,7 +179,7 @@ class Pipeline:
             self._emitter,
             event_of(invocation.session_id, state.item),
             self._clock.now_ms() + wait_ms,
-            invocation.redrive,
+            invocation.redrive_id,
         )
         invocation.outcomes.append(SUSPECT)
         invocation.leaves(step)
@@ -278,7 +278,7 @@ class Pipeline:
             else:
                 publish.append(item)
                 invocation.dispatched.add(item)
-        invocation.published += await dispatch(self._emitter, invocation.session_id, publish, invocation.redrive)
+        invocation.published += await dispatch(self._emitter, invocation.session_id, publish, invocation.redrive_id)
 
     def _may_continue(self, invocation: Invocation, item: WorkItem, now_ms: int, *, via_admission: bool) -> bool:
         """Whether to ask for a work item that no COMMIT has claimed.

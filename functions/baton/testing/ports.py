@@ -59,7 +59,7 @@ class Backend:
         self.tokens = _Tokens(world.dice, left.worlds)
         self.ports = self._ports(world.clock)
 
-    def leave(self, left: Left, seconds: float) -> None:
+    def hand_over(self, left: Left, seconds: float) -> None:
         """Leave to later runs what is kept; the world took so long."""
         left.trees, left.admission = dict(self.store.trees), self._admission.kept()
         left.session, left.long_term = dict(self._session.entries), dict(self._long_term.entries)

@@ -103,7 +103,7 @@ class SimulationLoop(VirtualLoop):
         process = _handle._context.get(PROCESS)
         return process is None or process.alive
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """Close what dead processes have left, and the loop."""
         logged, outer = logging.root.manager.disable, asyncio._get_running_loop()
         logging.disable()  # what code of a dead process says is no news

@@ -63,7 +63,7 @@ class Simulation:
         """
         scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, _checked(faults))
         with self._played(scene) as world:
-            world.backend.leave(self._left, world.ended_seconds)
+            world.backend.hand_over(self._left, world.ended_seconds)
             return await _outcome(world, None)
 
     async def crash_everywhere(

@@ -101,7 +101,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.seconds = until
         return True
 
-    async def pause(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """`asyncio.sleep`, without going through the loop where nothing else happens meanwhile."""
         if not self.passes(seconds):
             await asyncio.sleep(seconds)

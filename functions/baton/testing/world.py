@@ -100,7 +100,7 @@ class World:
         finally:  # nothing of dead processes has an effect any more
             if self._process is not None:
                 self._process.alive = False
-            self.loop.end()
+            self.loop.shut_down()
 
     def _play(self) -> None:
         self._later(0.0, lambda: self._start(self._submit()))

@@ -56,7 +56,7 @@ class Meter:
         self._counts, self._function_ms, self._mb_ms, self._counted_ms = [0] * 5, 0, 0, now_ms
         return taken
 
-    def give_back(self, spent: Spent) -> None:
+    def refund(self, spent: Spent) -> None:
         """What was taken is not kept after all: it is there for whoever takes next."""
         self.charge(spent.messages, spent.requests, spent.commands, spent.deliveries, spent.size_bytes)
         self._function_ms += spent.function_ms
@@ -127,4 +127,4 @@ def give_back(spent: Spent) -> None:
     """What was taken is not kept."""
     meter = _METER.get()
     if meter is not None:
-        meter.give_back(spent)
+        meter.refund(spent)

@@ -54,7 +54,7 @@ class Bridge:
 
         def connected(info: Reply, commands: Reply) -> None:
             counters.connected(info)
-            table.load(commands)
+            table.read_reply(commands)
 
         self._link = RedisLink(settings.server, settings.link_limits, connected)
         answers = Answers(settings.sync_token_prefix.encode(), counters)

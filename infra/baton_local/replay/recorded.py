@@ -140,7 +140,7 @@ class RecordedJob(_Record):
                     )
         return transcript
 
-    def answer(self, turn: int) -> dict[str, Any] | None:
+    def model_answer(self, turn: int) -> dict[str, Any] | None:
         """What the model said in a turn: its entry of the transcript."""
         model_entry = (entry for entry in self.transcript if entry.get("role") == "model" and entry["turn"] == turn)
         return next(model_entry, None)
@@ -151,7 +151,7 @@ class RecordedJob(_Record):
             if entry.get("role") == WITHHELD_ROLE and (entry["turn"], entry["attempt"]) == (turn, number):
                 return entry
         last = max((attempt.attempt for attempt in self.model_calls if attempt.turn == turn), default=0)
-        return self.answer(turn) if number == last else None
+        return self.model_answer(turn) if number == last else None
 
     def attempts(self, turn: int) -> list[Attempt]:
         """The attempts of a turn in which its model was asked."""

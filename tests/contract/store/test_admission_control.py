@@ -113,7 +113,7 @@ async def test_a_late_copy_of_the_update_of_one_that_has_left_counts_nothing(sid
     """However late it comes."""
     await slot_request(side, "a")
     await slot_request(side, "a", "gone", 1, end=END)
-    await side.admission.leave([("a", NOW_MS)])
+    await side.admission.prune([("a", NOW_MS)])
     await slot_request(side, "a", "gone", 1, end=END)
     assert await side.admission_control.ends() == {"a": with_end(AgentCounters(), END)}
 

@@ -39,7 +39,7 @@ async def every_script(side: Side) -> None:
     place = QueuedJob("tenant_a", "session_a", 5, NOW_MS)
     await side.admission.slot_request(JOB_ID, SlotState("slot", 0), place, NOW_MS)
     await side.admission.reconcile(NOW_MS + 60_000, NOW_MS + 60_000)
-    await side.admission.leave([(JOB_ID, 0)])
+    await side.admission.prune([(JOB_ID, 0)])
     items = await fan_out(side, 2)
     await side.store.create(creation(child), "m1", NOW_MS)
     await side.store.claim(claim_of(first_item(child.id), "m9"))

@@ -35,7 +35,7 @@ async def test_a_submission_and_an_end_are_counted_once(side: Side) -> None:
         await slot_request(side, "gone", epoch, last, end=END)
     counted = {NOW_MS: 0, NOW_MS + 1: 9}
     assert await side.stored_bytes.sums("acme") == counted
-    await side.admission.leave([("job_a", NOW_MS)])
+    await side.admission.prune([("job_a", NOW_MS)])
     await slot_request(side, "gone", 7, last, end=END)
     assert (await side.stored_bytes.sums("acme"), await side.stored_bytes.sums("other")) == (counted, {})
 

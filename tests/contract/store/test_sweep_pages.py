@@ -54,7 +54,7 @@ async def test_the_backstop_looks_at_everybody_in_pages_of_any_size(side: Side) 
 async def test_only_the_first_page_gives_slots_and_arms(side: Side) -> None:
     """The others only look."""
     await many(side)
-    await side.admission.leave([("job_a", NOW_MS)])
+    await side.admission.prune([("job_a", NOW_MS)])
     first = await side.admission.reconcile(0, LATE_MS + 10 * RECONCILE_INTERVAL_MS, page=2)
     assert first.next_ms
     assert [found.job_id for found in first.granted] == ["job_w0"]
@@ -68,7 +68,7 @@ async def test_those_gone_leave_as_fast_as_pages_come(side: Side) -> None:
     turn, left = await side.admission.reconcile(LATE_MS, LATE_MS, page=2), set[str]()
     while True:
         over = [(name, entry.since_ms) for name, entry in turn.slot_table.items() if entry.want == "gone"]
-        await side.admission.leave(over)
+        await side.admission.prune(over)
         left |= {name for name, _ in over}
         if not turn.after:
             break

@@ -92,7 +92,7 @@ class WholeJob:
         assert reconciled.ended == (self._job.id,)
         yield "looked at"
         tree = {name: e for name, e in turn.slot_table.items() if root_of(name) == root_of(self._job.id)}
-        await self._side.admission.leave(over(tree, reconciled, late_ms))
+        await self._side.admission.prune(over(tree, reconciled, late_ms))
         assert self._job.id not in await self._side.admission.slot_table()
         yield "left the slot table"
 

@@ -203,7 +203,7 @@ class ChatApi:
         stored = await reader.parts(requested.job.id, 0)
         # A read may be older than what was accepted just now.
         first = stored if stored.job is not None else StoredParts(accepted.job)
-        return self._streams.answer(request, principal, first)
+        return self._streams.respond(request, principal, first)
 
     async def resume(self, request: Request) -> Response:
         """`GET /api/chat/{id}/stream` → 200 and the running answer's stream, from its start; 204 where none runs."""
@@ -214,4 +214,4 @@ class ChatApi:
         if not line:
             return Response(status_code=204)
         first = await self._container.ports.reader.parts(line[0].job.id, 0)
-        return self._streams.answer(request, principal, replace(first, job=first.job or line[0].job))
+        return self._streams.respond(request, principal, replace(first, job=first.job or line[0].job))

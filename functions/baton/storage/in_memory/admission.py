@@ -172,7 +172,7 @@ class InMemoryAdmission:
         """The message that a token of the queue came with first."""
         return self._bearers.setdefault(token, message_id)
 
-    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+    async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the slot table."""
         gone = {name for name, since_ms in ended if name in self.entries and self.entries[name].since_ms == since_ms}
         self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}

@@ -121,7 +121,7 @@ class Admission(Protocol):
         """
         ...
 
-    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+    async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take jobs off the slot table: (job id, `since_ms` of its entry), unless they have said something since."""
         ...
 

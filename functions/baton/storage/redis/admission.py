@@ -151,7 +151,7 @@ class RedisAdmission:
         _, first = await self._redis.pipeline(["SET", key, message_id, "NX", "PX", TOKEN_KEPT_MS], ["GET", key])
         return str(first)
 
-    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+    async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the admission, unless they have said something since."""
         for first in range(0, len(ended), PAGE):
             dropped = {name: Dropped(since_ms) for name, since_ms in ended[first : first + PAGE]}

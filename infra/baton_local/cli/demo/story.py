@@ -51,7 +51,7 @@ class Story:
                 self.view.show(f"The job ended as {job['status']}: {_reason(job)}", "bold red")
                 return 1
             self.view.memory(job.get("memory"))
-            self.view.answer(str(job["result"]["answer"]))
+            self.view.show_answer(str(job["result"]["answer"]))
             self.view.show("")
         wall_seconds = time.monotonic() - started
         self.view.bill(await read_cost(http, self.stack) - before, wall_seconds)
@@ -61,7 +61,7 @@ class Story:
     async def _run(self, client: JobClient, task: Task, started: float) -> dict[str, Any]:
         """Show one job to its end; return it as it is then."""
         job_id = await client.submit(self.scenario.job_type, task.task, task.session, task.data)
-        self.view.begin(self.scenario.job_type, task.task, job_id, task.session)
+        self.view.show_task(self.scenario.job_type, task.task, job_id, task.session)
 
         approvals: list[asyncio.Task[None]] = []
 

@@ -77,7 +77,7 @@ class DemoView:
         """Print one line."""
         self._line(Text(plain(text), style=style))
 
-    def begin(self, job_type: str, task: str, job_id: str, session: str = "") -> None:
+    def show_task(self, job_type: str, task: str, job_id: str, session: str = "") -> None:
         """Show the job, and the heads of the columns."""
         self._line(Text.assemble(("Question  ", "bold"), plain(task)))
         if session:
@@ -119,7 +119,7 @@ class DemoView:
             where = f"{entry['kind']} of session {entry['sessionId']}{near}: "
             self._line(Text.assemble(ANSWER_INDENT, (plain(where), "yellow"), plain(entry["text"])))
 
-    def answer(self, text: str) -> None:
+    def show_answer(self, text: str) -> None:
         """Show the job's answer, wrapped."""
         self._line(Text(""))
         self._line(Text("Answer", style="bold"))

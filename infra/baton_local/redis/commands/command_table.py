@@ -89,7 +89,7 @@ class CommandTable:
     def __init__(self) -> None:
         self._entries: dict[bytes, _Entry] = {}
 
-    def load(self, reply: Reply) -> None:
+    def read_reply(self, reply: Reply) -> None:
         """Take in the reply to COMMAND; anything else leaves the table as it is."""
         if isinstance(reply, list):
             self._entries = dict(_entries(reply))

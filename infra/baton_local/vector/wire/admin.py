@@ -106,7 +106,7 @@ class Admin:
         """Whether the path is one of them."""
         return path in self._paths
 
-    def answer(self, method: str, path: bytes, body: bytes) -> dict[str, Any]:
+    def respond(self, method: str, path: bytes, body: bytes) -> dict[str, Any]:
         """Answer a request."""
         return self._paths[path](method, body)
 

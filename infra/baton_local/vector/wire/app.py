@@ -95,7 +95,7 @@ class Api:
         if self._admin.serves(path):
             if access is not Access.FULL:
                 raise forbidden(path.decode())
-            return self._admin.answer(scope["method"], path, await read_body(scope, receive, limit_bytes))
+            return self._admin.respond(scope["method"], path, await read_body(scope, receive, limit_bytes))
         self._counters.http_requests += 1
         operation, route, namespace = find_route(path)
         if route.changes and access is not Access.FULL:

@@ -16,7 +16,7 @@ def test_what_is_published_or_left_is_dispatched_no_more() -> None:
     dispatched = Dispatched()
     assert not dispatched.has(DUE, NOW_MS)
     dispatched.add(DUE)
-    dispatched.leave("loop:job_1:1:1")
+    dispatched.leave_open("loop:job_1:1:1")
     assert dispatched.has(DUE, NOW_MS)
     assert dispatched.keys() == {DUE.key, "loop:job_1:1:1"}
     dispatched.discard(DUE.key)

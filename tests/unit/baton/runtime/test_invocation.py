@@ -86,7 +86,7 @@ def test_no_two_commits_claim_under_the_same_name_and_no_two_rounds_redrive_alik
     names = {run.name_of_claims() for _ in range(3)}
     assert len(names) == 3
     assert all(name.startswith("o1.") for name in names)
-    redrives = [run.redrive, run_of(TURN).redrive, run_of(TURN, retried=1).redrive]
+    redrives = [run.redrive_id, run_of(TURN).redrive_id, run_of(TURN, retried=1).redrive_id]
     run.dispatched.begin_anew()
     assert redrives[0] == redrives[1]
-    assert len({*redrives, run.redrive}) == 3
+    assert len({*redrives, run.redrive_id}) == 3

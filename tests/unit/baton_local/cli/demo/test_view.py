@@ -99,7 +99,7 @@ def test_errors_in_logs_are_shown_only_when_requested(view: DemoView, screen: io
 
 def test_markup_in_a_jobs_text_is_shown_as_it_is(view: DemoView, screen: io.StringIO) -> None:
     """Sources are in brackets."""
-    view.answer("Light bends [fresnel-lens.md] [bold]really[/bold].")
+    view.show_answer("Light bends [fresnel-lens.md] [bold]really[/bold].")
     assert "Light bends [fresnel-lens.md] [bold]really[/bold]." in screen.getvalue()
 
 
@@ -118,6 +118,6 @@ def test_the_bill_counts_per_event(view: DemoView, screen: io.StringIO) -> None:
 def test_without_colour_there_are_no_escape_codes(view: DemoView, screen: io.StringIO) -> None:
     """For logs and for TERM=dumb."""
     view.show("hello", "bold red")
-    view.begin("research", "Why?", "job_1")
+    view.show_task("research", "Why?", "job_1")
     view.part(event(), 0)
     assert "\x1b" not in screen.getvalue()

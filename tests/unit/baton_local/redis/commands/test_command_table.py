@@ -38,7 +38,7 @@ def row(name: bytes, flag: bytes, specs: list[Reply], subcommands: list[Reply] |
 
 UNKNOWN: list[Reply] = [b"type", b"unknown", b"spec", []]
 TABLE = CommandTable()
-TABLE.load(
+TABLE.read_reply(
     [
         row(b"get", b"readonly", [spec(at(1), span(0, 1))]),
         row(b"mset", b"write", [spec(at(1), span(-1, 2))]),
@@ -82,6 +82,6 @@ def test_a_harmless_read_is_what_the_server_calls_one(command: str, harmless: bo
 def test_before_the_server_was_asked_nothing_is_a_read() -> None:
     """And nonsense does not change that."""
     table = CommandTable()
-    table.load(b"nonsense")
+    table.read_reply(b"nonsense")
     assert not table.is_harmless_read(b"GET", [b"GET", b"a"])
     assert list(table.keys(b"GET", [b"GET", b"a"])) == []
