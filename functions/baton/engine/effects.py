@@ -72,7 +72,7 @@ Effect = CallModel | RunTool | RequestSlot | Alert | Expect | Remember
 
 
 class Join(Struct, frozen=True):
-    """Add `leg` once no item of `group` is open: computed by the script from what is recorded, never counted down."""
+    """Add `item` once no item of `group` is open: computed by the script from what is recorded, never counted down."""
 
     group: str
     item: WorkItem

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from baton.clock import Clock
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.engine.state import Job, State
-from baton.engine.work_items import WorkItem, item_key_of
+from baton.engine.work_items import ItemKind, WorkItem, item_key_of
 from baton_events.ids import digest, root_of
 from baton_events.schema import Event
 
@@ -147,7 +147,8 @@ def item_claimed(claim: Claim, state: State) -> None:
     attributes = _about(job) | {"baton.item": item.kind, "baton.turn": item.turn, "baton.attempt": item.attempt}
     attributes |= {"messaging.message.id": claim.message_id, **({"baton.tool": item.tool} if item.tool else {})}
     place = Place(root.trace_id, digest("leg", claim.owner, item.key, claim.now_ms)[:16])
-    opened = _OpenItem(place, parent.span_id, f"{item.kind} {item.tool}".rstrip(), claim.now_ms, attributes)
+    name = "slot request" if item.kind is ItemKind.SLOT_REQUEST else item.kind
+    opened = _OpenItem(place, parent.span_id, f"{name} {item.tool}".rstrip(), claim.now_ms, attributes)
     _ITEM.set(opened)
     trace.items.append(opened)
 

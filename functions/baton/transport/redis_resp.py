@@ -99,7 +99,7 @@ def _written(command: Command) -> bytes:
     return packed
 
 
-_ASKING, _ASK_SLOTS = _written(["ASKING"]), _written(["CLUSTER", "SLOTS"])
+_ASKING, _LIST_SLOTS = _written(["ASKING"]), _written(["CLUSTER", "SLOTS"])
 
 
 class RespCommands:
@@ -212,7 +212,7 @@ class RespCommands:
         failure: Exception = ConnectionError("no server could be reached")
         for place in dict.fromkeys((self._first, *known)):
             try:
-                (answer,), _ = await self._node(place).send([_ASK_SLOTS], scripts=False)
+                (answer,), _ = await self._node(place).send([_LIST_SLOTS], scripts=False)
                 if isinstance(answer, UpstashError):
                     failure = answer
                 elif answer:

@@ -35,6 +35,8 @@ TERMS = (
     Term("pending", "of a message: the work items that it still guarantees", "outbox entries"),
     Term("post-commit effects", "what is done after a commit: statistics, alerts, remembering", "after-commit hooks"),
     Term("pruning", "removing rows and keys whose time is over", "garbage collection"),
+    Term("queue entry", "a live job in the slot table: whose it is, what it wants, whether it has a slot", "waiter"),
+    Term("reconciler", "compares jobs with the slot table, page by page; a sweep is one such pass", "reaper"),
     Term("redelivered", "of a work item: its message came again while somebody worked on it", "duplicate delivery"),
     Term("redrive", "publish a work item's event again, because nobody worked on it", "redrive (SQS)"),
     Term("relay message", "the message whose missing acknowledgement guarantees a work item", "outbox relay"),
@@ -66,7 +68,9 @@ RETIRED = frozenset({
 })  # fmt: skip
 # Words of plain English which names had in a meaning of our own: a page may have them, a name may not.
 RETIRED_IN_NAMES = RETIRED | {
-    "fact", "facts", "happened", "room", "tell", "telling", "tells", "told", "untold",
+    "ask", "asker", "askers", "book", "booked", "books", "carried", "carries", "carry", "fact", "facts", "happened",
+    "hear", "heard", "hears", "room", "said", "say", "says", "tell", "telling", "tells", "told",
+    "untold", "whoever",
 }  # fmt: skip
 # No page has these either: data is sent, passed, recorded or returned, and people read pages in standard terms.
 RETIRED_IN_PROSE = RETIRED | {

@@ -163,6 +163,7 @@ async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it
         (submit,) = [span for span in traced.spans() if span.name == "submit"]
         assert submit.parent is not None
         assert format(submit.parent.span_id, "016x") == "b7ad6b7169203331"
+        assert {"slot request", "loop"} <= {span.name for span in traced.spans()}
 
 
 async def test_a_model_call_reports_its_model_and_tokens() -> None:
