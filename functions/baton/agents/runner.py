@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from msgspec import field
 
-from baton.engine.transcript import turns_of
 from baton.models.model import Listener, Message, ModelAnswer
 from baton.sdk.record import Record
+from baton.sdk.records import turns_of
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 

@@ -17,11 +17,10 @@ from msgspec import Struct, structs
 from baton.conversation.fitting import cut
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
-from baton.engine.transcript import turns_of
 from baton.engine.transitions import JobStatus
 from baton.memory.entries import question_of
 from baton.models.model import Message, ModelMessage, UserMessage
-from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE
+from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE, turns_of
 from baton.storage.ports.all_jobs import Listing
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton_events.ids import canonical_json

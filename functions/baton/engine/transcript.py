@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered
-from baton.sdk.records import ENTRY_VERSION, MEMORY_ROLE, MODEL_ROLE
+from baton.sdk.records import ENTRY_VERSION, MEMORY_ROLE
 from baton.sdk.redaction import redacted
 from baton_events.ids import canonical_json
 
@@ -98,11 +98,6 @@ def upcast_all(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...
         if entry.get("v") != ENTRY_VERSION:
             return tuple(map(upcast, entries))
     return entries
-
-
-def turns_of(entries: Sequence[dict[str, Any]], first_turn: int = 1) -> tuple[dict[str, Any], ...]:
-    """Find the model's entries, from a turn on."""
-    return tuple([entry for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] >= first_turn])
 
 
 def uncompacted(entries: Sequence[_Entry], compacted: tuple[int, int]) -> tuple[_Entry, ...]:

@@ -26,12 +26,11 @@ from baton.engine.commit.answers import History
 from baton.engine.effects import RunTool
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
-from baton.engine.transcript import turns_of
 from baton.executors.executor import storable
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError
 from baton.sdk.own_threads import in_own_thread
-from baton.sdk.records import SESSION_ROLE, Failure, Wanted
+from baton.sdk.records import SESSION_ROLE, Failure, Wanted, turns_of
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending

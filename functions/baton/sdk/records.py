@@ -1,5 +1,6 @@
 """Records and constants that users' code and the engine share: model policy, wanted calls, transcript's roles."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -52,3 +53,8 @@ ENTRY_VERSION = 1
 MEMORY_ROLE = "memory"
 MODEL_ROLE = "model"
 SESSION_ROLE = "session"
+
+
+def turns_of(entries: Sequence[dict[str, Any]], first_turn: int = 1) -> tuple[dict[str, Any], ...]:
+    """Find the model's entries, from a turn on."""
+    return tuple([entry for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] >= first_turn])

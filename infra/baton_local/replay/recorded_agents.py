@@ -89,7 +89,7 @@ class RecordedTurns:
         Raises:
             ModelError: nothing.
         """
-        entry = self._job.answer(request.turn)
+        entry = self._job.model_answer(request.turn)
         if entry is None:
             raise ModelError(f"the recording of {self._job.id} has no answer in turn {request.turn}", retryable=False)
         return _answer(entry, _calls(self._job, request.turn, entry))

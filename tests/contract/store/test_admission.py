@@ -86,7 +86,7 @@ async def test_the_sweep_gives_a_slot_that_leaving_freed_and_notifies_until_it_i
     """At each sweep again, and by a copy that arms none: no word of a job gave it, so no other word would tell."""
     await fill(side)
     await slot_request(side, "d", session="the session")
-    await side.admission.leave([("a", NOW_MS)])
+    await side.admission.prune([("a", NOW_MS)])
     for after_ms, armed in ((0, True), (5, False)):
         turn = await side.admission.reconcile(RECONCILE_AT_MS, RECONCILE_AT_MS + after_ms)
         assert (bool(turn.next_ms), turn.granted) == (armed, (SlotGranted("d", 0, "the session"),))
@@ -143,7 +143,7 @@ async def take_step(side: Side, step: tuple[str, Want, int, int] | int | str, at
         case _:
             # Some as they are, holders of slots among them, and some that have said something since.
             slot_table = await side.admission.slot_table()
-            await side.admission.leave([(name, entry.since_ms - ord(name) % 2) for name, entry in slot_table.items()])
+            await side.admission.prune([(name, entry.since_ms - ord(name) % 2) for name, entry in slot_table.items()])
     return answer, await side.admission.slot_table()
 
 
