@@ -35,7 +35,7 @@ def _script(messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
             ToolCallPart("price", {"of": "train"}),
             ToolCallPart("price", {"of": "hotel"}),
         ],
-        [TextPart("Together 120 euros; somebody has to approve that."), ToolCallPart("book", {"euros": 120})],
+        [TextPart("Together 120 euros; somebody has to approve that."), ToolCallPart("reserve", {"euros": 120})],
         [ToolCallPart("final_result", {**trip, "euros": 0})],
         [ToolCallPart("final_result", {**trip, "euros": 120})],
     ]
@@ -53,7 +53,7 @@ async def price(ctx: RunContext[Prices], of: str) -> int:
 
 
 @trip_planner.tool_plain(requires_approval=True)
-def book(euros: int) -> str:
+def reserve(euros: int) -> str:
     """Book the trip."""
     return f"booked for {euros} euros as ULM-7"
 
