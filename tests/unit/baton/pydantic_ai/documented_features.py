@@ -24,10 +24,11 @@ from pydantic_ai.capabilities import (
 )
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
-from pydantic_ai.models import Model
+from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
+from pydantic_ai.settings import ModelSettings
 
 from tests.unit.baton.pydantic_ai.documented_agents import ALL, Case, City, add
 from tests.unit.baton.pydantic_ai.documented_toolsets import TOOLSETS
@@ -196,11 +197,24 @@ def model_settings() -> Case:
 class Unstreamed(Model):
     """A model that calls every tool, as a provider: what it streams would have other counts of tokens."""
 
-    model_name, system = "unstreamed", "test"
+    @property
+    def model_name(self) -> str:
+        """Its name."""
+        return "unstreamed"
 
-    async def request(self, *given: Any) -> ModelResponse:
+    @property
+    def system(self) -> str:
+        """Its provider's name."""
+        return "test"
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
         """Answer at once."""
-        return await TestModel(seed=3).request(*given)
+        return await TestModel(seed=3).request(messages, model_settings, model_request_parameters)
 
 
 def model_for_tests() -> Case:
