@@ -194,14 +194,11 @@ def recorded_model(recording: "str | Path | Mapping[str, Any]", agent: str = "")
 
 def recorded_pydantic_ai_model(recording: "str | Path | Mapping[str, Any]", agent: str = "") -> "RecordedModel":
     """Make the same for an agent of pydantic-ai: `with agent.override(model=recorded_pydantic_ai_model(…)):`."""
-    from baton.agents.runner import JobInfo
     from baton.pydantic_ai.recorded_model import RecordedModel
     from baton_local.replay.recorded import job_of_agent
 
     job = job_of_agent(_read(recording).job, agent)
-    info = JobInfo(job_id=job.id, session_id=job.session_id, tenant=job.tenant, task=job.task_description)
-    turns = [entry for entry in job.transcript if entry.get("role") == "model"]
-    return RecordedModel(info, turns, {call.id: call.outcome for call in job.tool_calls if call.outcome is not None})
+    return RecordedModel(job.id, [entry for entry in job.transcript if entry.get("role") == "model"])
 
 
 def _read(recording: "str | Path | Mapping[str, Any]") -> "Recording":

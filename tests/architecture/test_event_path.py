@@ -37,7 +37,7 @@ pytestmark = pytest.mark.bridge
 REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 77}
 BASE = "http://127.0.0.1:9"
 OURS = tuple(f"{ROOT / PACKAGES[name]}/" for name in ("baton", "baton_events"))
-REQUEST_APPROVAL, EXCHANGE = Batcher.send.__code__, Connection.exchange.__code__
+REQUEST, EXCHANGE = Batcher.send.__code__, Connection.exchange.__code__
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Trace:
         if event != "call" or not code.co_filename.startswith(OURS):
             return
         self.modules.setdefault(code.co_filename)
-        if code is REQUEST_APPROVAL:
+        if code is REQUEST:
             self.requested.append(_stack(frame))
         elif code is EXCHANGE:
             self.sent.append(_stack(frame))

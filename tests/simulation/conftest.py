@@ -9,16 +9,14 @@ from tests.simulation.findings import Findings
 from tests.simulation.volume import Batch, fresh, present_commit
 
 _FINDINGS = pytest.StashKey[Findings]()
-_FRESH_BATCH = pytest.StashKey[Batch]()
 # What the workers have found, as text: one of them plays the schedules while another plants the defects.
 _TEXTS = pytest.StashKey[list[str]]()
 
 
-@pytest.fixture
-def fresh_batch(pytestconfig: pytest.Config) -> Batch:
-    """Which schedules are the fresh ones of this run, which may last past midnight."""
-    batch = fresh(os.environ, present_commit())  # noqa: TID251 - a person's shell says which seeds to repeat
-    return pytestconfig.stash.setdefault(_FRESH_BATCH, batch)
+@pytest.fixture(scope="session")
+def fresh_batch() -> Batch:
+    """Which schedules are the fresh ones of this run."""
+    return fresh(os.environ, present_commit())  # noqa: TID251 - a person's shell says which seeds to repeat
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ them. Must not: run anything.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -145,11 +145,20 @@ class RunState:
             RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
         """
         state = cls(_earlier(recorded.earlier))
-        for entry in recorded.turns:
-            if up_to_turn is None or entry["turn"] <= up_to_turn:
-                state._read(entry)
+        state._read(entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn)
         if recorded.turns and up_to_turn is None:
             state._answer(recorded.turns[-1], recorded.results)
+        return state
+
+    @classmethod
+    def after(cls, turns: Iterable[Mapping[str, Any]]) -> "RunState":
+        """Read these turns alone; the calls of the last are not answered yet.
+
+        Raises:
+            RunFailedError: the job began with an agent that was no run of pydantic-ai.
+        """
+        state = cls([])
+        state._read(turns)
         return state
 
     @property
@@ -176,16 +185,17 @@ class RunState:
             counts = {name: count for name, count in counts.items() if name not in good} | more
         return counts
 
-    def _read(self, entry: Mapping[str, Any]) -> None:
-        kept = entry.get("provider") or {}
-        if kept.get("kind") != KIND:
-            message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
-            raise RunFailedError("unknown_run", message)
-        self.messages[kept["from"] :] = ai.ModelMessagesTypeAdapter.validate_json(kept["messages"])
-        self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
-        self.pending = [*kept.get("pending", ())]
-        self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
-        self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
+    def _read(self, turns: Iterable[Mapping[str, Any]]) -> None:
+        for entry in turns:
+            kept = entry.get("provider") or {}
+            if kept.get("kind") != KIND:
+                message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
+                raise RunFailedError("unknown_run", message)
+            self.messages[kept["from"] :] = ai.ModelMessagesTypeAdapter.validate_json(kept["messages"])
+            self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
+            self.pending = [*kept.get("pending", ())]
+            self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
+            self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
 
     def _answer(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
         """Take what the last turn's calls came to: the next turn keeps what those before came to."""
@@ -201,10 +211,8 @@ class RunState:
 
 def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
     """A job's messages; the last is what its last calls have come to so far. Empty: it is no run of pydantic-ai."""
-    state = RunState([])
     try:
-        for entry in turns:
-            state._read(entry)  # noqa: SLF001 - its own module
+        state = RunState.after(turns)
     except RunFailedError:
         return ""
     parts: list[ai.ModelRequestPart] = []

@@ -65,6 +65,7 @@ class Stopping:
         return noticed
 
 
+# Work that waits to run alone comes again so long after the one before it: about as long as a short piece of work.
 SPREAD_MS = 2_000
 
 

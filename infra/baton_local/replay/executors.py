@@ -36,7 +36,7 @@ class RecordedTurn:
         """Do the turn as it was done."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         job = self._play.jobs.get(effect.job.id)
-        if job is None or job.attempt(effect.turn, effect.attempt) not in job.attempts(effect.turn):
+        if job is None or not job.was_called(effect.turn, effect.attempt):
             self._play.unrecorded.append((effect.job.id, effect.turn, None))
             return None
         attempt = job.attempt(effect.turn, effect.attempt)

@@ -77,5 +77,5 @@ class Play:
         attempt: Attempt | None = job.attempt(payload.turn, payload.attempt) if job and kind is ItemKind.LOOP else None
         if job is None or attempt is None:
             return None
-        current = job.attempt(payload.turn, payload.attempt) in job.attempts(payload.turn)
-        return attempt.started_at_ms if current else attempt.finished_at_ms
+        was_called = job.was_called(payload.turn, payload.attempt)
+        return attempt.started_at_ms if was_called else attempt.finished_at_ms

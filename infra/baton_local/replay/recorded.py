@@ -162,6 +162,11 @@ class RecordedJob(_Record):
         of_turn = (attempt for attempt in self.model_calls if attempt.turn == turn)
         return next((attempt for attempt in of_turn if attempt.attempt == number), None)
 
+    def was_called(self, turn: int, number: int) -> bool:
+        """Whether the model was asked in this attempt."""
+        found = self.attempt(turn, number)
+        return found is not None and self._was_called(found)
+
     def turns(self) -> list[int]:
         """The turns in which the model was asked."""
         return sorted({attempt.turn for attempt in self.model_calls if self._was_called(attempt)})
