@@ -170,7 +170,7 @@ def _counted(
     if stored and stored.adds:
         at = _FIRST_OWN_KEY + len(counted)
         counted.append(keys.stored_bytes_key(queued_job.tenant))
-        writes += [["HINCRBY", at, str(until_ms), str(size)] for until_ms, size in stored.adds.items()]
+        writes += [["HINCRBY", at, str(until_ms), str(size)] for until_ms, size in sorted(stored.adds.items())]
         writes.append(["PEXPIRE", at, str(stored.kept_ms)])
     return counted, writes
 

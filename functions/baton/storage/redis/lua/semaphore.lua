@@ -3,8 +3,9 @@
 -- other time; or `dropped`, if it was not seen since). Optional: fill (who causes that others hold; absent: nobody is
 -- given any), everybody (all untaken are answered, else those that the same one caused), due (the alarm that has come),
 -- alone (no new member enters a queue that has one), again (who is to have caused that known members hold), writes
--- (command, key, arguments), once: when a new member has `entered`, else when it goes out; own_clock (alarms are by the
--- store's), former (the first of KEYS of a former layout).
+-- (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE among them only where
+-- the one before answers what it adds: the sum is new. own_clock (alarms are by the store's), former (the first of KEYS
+-- of a former layout).
 -- Answer: what `open` is (-1: there is a former layout that was not taken over, and nothing was done), 1 if who causes it
 -- holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken holders (name, record; flat).
 local plan, told, fields = cjson.decode(ARGV[1]), {}, {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'open'}
@@ -33,8 +34,11 @@ local function take(name, new)
     r.held, r.ran, r.by = true, true, ''
   end
   put(name)
+  local is_new
   for _, each in ipairs(writes and plan.writes or {}) do
-    call(each[1], KEYS[each[2]], unpack(each, 3))
+    if is_new or each[1] ~= 'PEXPIRE' then
+      is_new = call(each[1], KEYS[each[2]], unpack(each, 3)) == tonumber(each[#each])
+    end
   end
 end
 
