@@ -54,6 +54,8 @@ BLOCKING_SEEDS = 1 << 48
 FULL_SEEDS = 1 << 49
 # Of each family, the seeds with this bit: a schedule of the queue starts most jobs, some of them several times.
 CRON_SEEDS = 1 << 50
+# Of each family, the seeds with this bit: one job or two, which play in a third of the time.
+SMALL_SEEDS = 1 << 51
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -221,7 +223,7 @@ def family_of(seed: int) -> int:
 
 def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ...]:
     family = family_of(seed)
-    most = (4 if family in _WAITING else 6) * (2 if seed & CROWDED_SEEDS else 1)
+    most = 2 if seed & SMALL_SEEDS else (4 if family in _WAITING else 6) * (2 if seed & CROWDED_SEEDS else 1)
     jobs = _MAKERS[family](dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
     jobs = with_blocking_tools(dice, jobs, work_timeout_seconds) if seed & BLOCKING_SEEDS else jobs

@@ -89,6 +89,12 @@ def test_no_fresh_schedule_breaks_an_invariant(findings: Findings, fresh_batch: 
     play_all(fresh_batch, findings)
 
 
+@pytest.mark.long
+def test_no_schedule_of_a_small_world_breaks_an_invariant(findings: Findings, fresh_batch: Batch) -> None:
+    """The same, for one job or two: so many more stories that whatever needs no more is met."""
+    play_all(fresh_batch.of_small_worlds(), findings)
+
+
 def test_the_first_fresh_schedules_break_no_invariant(findings: Findings, fresh_batch: Batch) -> None:
     """A slice of these, with which every run of tests looks at stories of its commit."""
     play_all(replace(fresh_batch, schedules=FRESH_SLICE), findings)
