@@ -253,6 +253,9 @@ REGRESSIONS = (
     Regression(281665133946058, "who was to wait for its turn had been overtaken, and left what its message carried"),
     Regression(571798764725597, "what calls said that an end had dropped was stored, and counted for no tenant"),
     Regression(327596188820, "the late word of an end that was forgotten took a job out of the line"),
+    Regression(
+        281612825664141, "a lease whose COMMIT had been slow was prolonged as late as a whole one, and was over"
+    ),
 )
 
 

@@ -38,7 +38,7 @@ class Claims:
         self._clock = clock
         self._policy = policy
         self._held: dict[str, Claim] = {}
-        self._since_seconds = 0.0  # when it began to hold something, on the loop's clock
+        self._since_seconds = 0.0  # when the first of them was claimed, on the loop's clock
         self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
@@ -67,9 +67,10 @@ class Claims:
         return Holding(self, claim)
 
     def hold(self, claim: Claim) -> None:
-        """Prolong it from now on."""
+        """Prolong it from now on; its answer may have been long under way, and its lease is no longer for that."""
         if not self._held:
-            self._since_seconds = asyncio.get_running_loop().time()
+            age_seconds = (self._clock.now_ms() - claim.now_ms) / 1000
+            self._since_seconds = asyncio.get_running_loop().time() - max(0.0, age_seconds)
         self._held[claim.item_key] = claim
         self._policy.stopping.at_work += 1
         self._renew_soon()

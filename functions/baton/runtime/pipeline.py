@@ -122,10 +122,7 @@ class Pipeline:
 
     async def _step(self, invocation: Invocation, step: InvocationItem) -> None:
         try:
-            claim = invocation.claim_of(step, self._clock.now_ms())
-            claim_result = await (
-                self._still_held(claim, step.claim_result) if step.claim_result else invocation.claims.claim(claim)
-            )
+            claim, claim_result = await self._claimed(invocation, step)
             if claim_result.verdict is Verdict.GRANTED:
                 await self._hold(invocation, step, claim, claim_result)
             else:
@@ -144,17 +141,23 @@ class Pipeline:
         invocation.leaves(step)
         await self._dispatch(invocation, claim_result.pending, via_admission=False)
 
-    async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> ClaimResult:
-        """What a COMMIT has claimed. Where its answer was long under way somebody else may have taken over.
+    async def _claimed(self, invocation: Invocation, step: InvocationItem) -> tuple[Claim, ClaimResult]:
+        """Claim a work item, unless a COMMIT has: then the claim is as old as that.
 
-        It is not begun anew: this message may be over, and would then carry what another one has redriven meanwhile.
+        Where its answer was long under way somebody else may have taken over. It is not begun anew: this message may be
+        over, and would then carry what another one has redriven meanwhile.
         """
-        assert claim_result.state is not None, "what is claimed comes with its state"
-        item = claim_result.state.item
-        if item.kind is ItemKind.SLOT_REQUEST or claim.now_ms - item.claimed_ms <= 1000 * RENEW_SECONDS:
-            return claim_result
+        claim = invocation.claim_of(step, self._clock.now_ms())
+        if step.claim_result is None:
+            return claim, await invocation.claims.claim(claim)
+        assert step.claim_result.state is not None, "what is claimed comes with its state"
+        item = step.claim_result.state.item
+        if item.kind is ItemKind.SLOT_REQUEST:
+            return claim, step.claim_result
+        if claim.now_ms - item.claimed_ms <= 1000 * RENEW_SECONDS:
+            return replace(claim, now_ms=item.claimed_ms), step.claim_result
         lost = await self._store.renew([claim], claim.lease_until_ms)
-        return ClaimResult(Verdict.APPLIED) if lost else claim_result
+        return claim, ClaimResult(Verdict.APPLIED) if lost else step.claim_result
 
     async def _hold(
         self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult

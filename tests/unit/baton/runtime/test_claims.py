@@ -119,6 +119,22 @@ async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.M
     assert len(store.renewed) == before
 
 
+async def test_a_claim_whose_answer_took_long_is_prolonged_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease began with its request."""
+    loop, clock, armed = asyncio.get_running_loop(), FakeClock(), list[float]()
+    arm = loop.call_at
+    monkeypatch.setattr(
+        loop, "call_at", lambda when, *rest, **named: (armed.append(when), arm(when, *rest, **named))[1]
+    )
+    asked_ms = clock.now_ms()
+    clock.ms += 3_000
+    claims = Claims(Observed(), clock, Policy({ItemKind.CALL: 60_000}))
+    async with claims.holding(Claim("job_1", "call:job_1-1-0-a:1", "m1", "o", asked_ms, asked_ms + LEASE_MS)):
+        left_seconds = armed[0] - loop.time()
+    claims.rest()
+    assert left_seconds <= claims_module.RENEW_SECONDS - 3.0 + claims_module.TOGETHER_SECONDS
+
+
 async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     """Again and again; also where the store has failed meanwhile."""
     work = Work(monkeypatch, 8 * STEP_SECONDS)
