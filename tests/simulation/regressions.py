@@ -256,6 +256,9 @@ REGRESSIONS = (
     Regression(
         281612825664141, "a lease whose COMMIT had been slow was prolonged as late as a whole one, and was over"
     ),
+    Regression(
+        17592191195570, "an attempt waited for an earlier one in its process, and ran on when its claim was over"
+    ),
 )
 
 

@@ -172,7 +172,7 @@ def _slept(start: Start, run: "Run") -> bool:
     """
     world, lease_seconds = start.world, LEASE_SECONDS
     if run.goes_on and run is not start.run and not (run.who.dead or run.who.stalled or run.who.faulty):
-        limit_seconds = min(world.plan.work_timeout_seconds, LONGEST_TOOL_SECONDS)
+        limit_seconds = min(world.plan.work_timeout_seconds, 2 * LONGEST_TOOL_SECONDS)
         if run.limit_seconds:
             limit_seconds = run.started_at - run.claimed_at + run.limit_seconds
         lease_seconds = limit_seconds + LEASE_MARGIN_SECONDS

@@ -72,10 +72,11 @@ def work_limits_ms(
 
     `runners`: there are agents whose calls have no limit but that of all work.
 
-    A call that a crash has cut off is claimed for no longer than that (decisions/0006-first-commit-wins).
+    A tool's is counted twice: an attempt waits for an earlier one that still runs in its process, and then runs itself.
+    A call is claimed for no longer than that (decisions/0006-first-commit-wins).
     """
     of_tools_seconds = max((tool.timeout_seconds for tool in tools), default=0)
-    longest_seconds = work_timeout_seconds if runners else min(work_timeout_seconds, of_tools_seconds)
+    longest_seconds = work_timeout_seconds if runners else min(work_timeout_seconds, 2 * of_tools_seconds)
     all_ms = math.ceil(work_timeout_seconds * 1000)
     return {
         ItemKind.LOOP: all_ms,
