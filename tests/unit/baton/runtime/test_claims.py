@@ -18,7 +18,7 @@ from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
 from baton.runtime import claims as claims_module
 from baton.runtime.claims import Claims
-from baton.runtime.policy import LEASE_MS, RENEW_SECONDS, SPREAD_MS, Policy, Suspects
+from baton.runtime.policy import LEASE_MS, RENEW_SECONDS, SPREAD_MS, TOGETHER_SECONDS, Policy, Suspects
 from baton.tools.tool import tool
 from baton_events.errors import StoreError
 from tests.fakes import FakeStore
@@ -123,16 +123,19 @@ async def test_a_claim_whose_answer_took_long_is_prolonged_sooner(monkeypatch: p
     """Its lease began with its request."""
     loop, clock, armed = asyncio.get_running_loop(), FakeClock(), list[float]()
     arm = loop.call_at
-    monkeypatch.setattr(
-        loop, "call_at", lambda when, *rest, **named: (armed.append(when), arm(when, *rest, **named))[1]
-    )
+
+    def call_at(when: float, *rest: Any, **named: Any) -> asyncio.TimerHandle:
+        armed.append(when)
+        return arm(when, *rest, **named)
+
+    monkeypatch.setattr(loop, "call_at", call_at)
     asked_ms = clock.now_ms()
     clock.ms += 3_000
     claims = Claims(Observed(), clock, Policy({ItemKind.CALL: 60_000}))
     async with claims.holding(Claim("job_1", "call:job_1-1-0-a:1", "m1", "o", asked_ms, asked_ms + LEASE_MS)):
         left_seconds = armed[0] - loop.time()
     claims.rest()
-    assert left_seconds <= claims_module.RENEW_SECONDS - 3.0 + claims_module.TOGETHER_SECONDS
+    assert left_seconds <= RENEW_SECONDS - 3.0 + TOGETHER_SECONDS
 
 
 async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch) -> None:
