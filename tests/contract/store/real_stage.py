@@ -45,10 +45,18 @@ def registry_of(calls: int) -> Registry:
 class RealStage(Stage):
     """One process whose store is real; the queue is not."""
 
-    def __init__(self, side: Side, calls: int, *, continuation: Continuation, bytes_kept: int = 0) -> None:
+    def __init__(
+        self,
+        side: Side,
+        calls: int,
+        *,
+        continuation: Continuation,
+        bytes_kept: int = 0,
+        registry: Registry | None = None,
+    ) -> None:
         self._side = side
         settings = replace(SETTINGS, continuation=continuation, bytes_kept_per_tenant=bytes_kept)
-        super().__init__(settings=settings, registry=registry_of(calls))
+        super().__init__(settings=settings, registry=registry or registry_of(calls))
 
     def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
         side = self._side
