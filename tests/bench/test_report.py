@@ -104,6 +104,15 @@ def test_a_call_that_ran_again_after_a_crash_misses_the_aim() -> None:
     assert "| baton-inline: recorded calls run again after kill -9 | 1.00 | ≤ 0 | **no** |" in _lines(crashed)
 
 
+def test_a_long_run_may_grow_as_much_as_agent_run_grows() -> None:
+    """In processor time; in what the store counts it may not."""
+    ratio = {"requests": 1.0, "commands": 1.2, "size_bytes": 1.0, "cpu_ms": 3.0, "run_cpu_ms": 2.0}
+    lines = _lines({"test": "pydantic_ai", "peer": "pydantic-ai", "first": ratio, "last": ratio, "ratio": ratio})
+    assert "| pydantic-ai: commands of the last calls of a long run ÷ the first | 1.20 | ≤ 1.1 | **no** |" in lines
+    assert "| pydantic-ai: CPU of the last calls ÷ the first, job ÷ agent.run | 1.50 | ≤ 1.2 | **no** |" in lines
+    assert "| pydantic-ai, last ten | 1.00 | 1.20 | 1.00 | 3.00 | 2.00 |" in lines
+
+
 @pytest.mark.parametrize("name", TESTS)
 def test_each_part_of_a_run_can_be_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its command names a module that is there."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench.durable_runs import CALLS, measured
 from tests.bench.own_time import recorded_job
 from tests.bench.peers import work
 
@@ -42,3 +43,11 @@ async def test_a_recorded_job_is_played_back_as_often_as_one_likes() -> None:
     job = await recorded_job()
     await job.run(2)
     assert job.answered == 2 * job.recorded_answers
+
+
+@pytest.mark.e2e
+async def test_a_long_run_is_measured_as_a_job_and_by_agent_run() -> None:
+    """Of a call with its turn in place: a request each."""
+    found = await measured(1)
+    assert (found["tool_calls"], found["first"]["requests"], found["last"]["requests"]) == (CALLS, 2, 2)
+    assert min(found["first"].values()) > 0
