@@ -27,6 +27,7 @@ from baton import (
 )
 from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.models.scripted import ScriptEntry
+from tests.upgrade.pydantic_ai.agent import trips
 
 DAY_SECONDS = 86_400
 # A job's time goes on while it waits.
@@ -117,7 +118,7 @@ class Kit:
 
     def registry(self) -> Registry:
         """All agents."""
-        return Registry([*self._plain(), *self._waiting(), *self._planned(), *self._telling()])
+        return Registry([*self._plain(), *self._waiting(), *self._planned(), *self._telling(), trips(self.ran.append)])
 
     def _plain(self) -> list[Agent]:
         three = [Call("add", {"a": 1, "b": 2}), Call("add", {"a": 3, "b": 4}), Call("mark", {"title": "made"})]

@@ -1,5 +1,7 @@
 """`python -m tests.upgrade.make --version X`: write the corpus of this version, one file for each situation.
 
+`--pydantic-ai X` writes the stored runs of a durable agent under that version of pydantic-ai.
+
 Everything is done by this code on a real Redis server; what it ends with is what later versions must end with.
 """
 
@@ -9,7 +11,10 @@ import tempfile
 import tomllib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
+
+from packaging.version import Version
 
 from baton.wiring import real_ports
 from tests.contract.store.redis_process import TOKEN, RedisProcess
@@ -18,7 +23,9 @@ from tests.upgrade.finishing import ends_of, finish, not_ended, runs_of
 from tests.upgrade.in_flight import InFlight, ahead_of_redis
 from tests.upgrade.installation import Installation, settings_of
 from tests.upgrade.maker import Maker, mortal_store
-from tests.upgrade.saved import CORPUS, Saved
+from tests.upgrade.pydantic_ai.situations import OF_PYDANTIC_AI
+from tests.upgrade.pydantic_ai.supported import NAME, environment_with, run_in
+from tests.upgrade.saved import CORPUS, CORPUS_OF_PYDANTIC_AI, Saved
 from tests.upgrade.shapes import of_this_code, text_of
 from tests.upgrade.situations_in_place import IN_PLACE
 from tests.upgrade.situations_of_life import LIFE
@@ -60,7 +67,7 @@ def developed() -> str:
 
 
 def make(folder: Path, only: str) -> None:
-    """Write the files."""
+    """Write the files of this version."""
     if folder.name != developed():
         raise SystemExit(
             f"this code is version {developed()} (pyproject.toml): the corpus of {folder.name} stays as it is, since"
@@ -71,16 +78,31 @@ def make(folder: Path, only: str) -> None:
         for old in folder.iterdir():
             old.unlink()
         (folder / "schema.lock").write_text(text_of(of_this_code()))
+    write(folder, {name: situation for name, situation in SITUATIONS.items() if only in name})
+
+
+def make_runs(version: Version) -> None:
+    """Write the stored runs, in an environment of its own if another version of pydantic-ai is installed."""
+    installed = metadata.version(NAME)
+    if version == Version(installed):
+        write(CORPUS_OF_PYDANTIC_AI / installed, {made.__name__: made for made in OF_PYDANTIC_AI})
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        run_in(environment_with(str(version), Path(folder)), "tests.upgrade.make", "--pydantic-ai", str(version))
+
+
+def write(folder: Path, situations: dict[str, Situation]) -> None:
+    """Write these files."""
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data:
         process = RedisProcess(Path(data) / "redis")
         redis = RawRedis(process.url, TOKEN)
         try:
-            for name, situation in SITUATIONS.items():
-                if only in name:
-                    saved = asyncio.run(make_one(process, redis, situation))
-                    (folder / f"{name}.json").write_text(saved.text())
-                    found = f"{name}: {len(saved.keys)} keys, {len(saved.messages)} in flight, {saved.about}"
-                    print(found)  # noqa: T201 - a command
+            for name, situation in situations.items():
+                saved = asyncio.run(make_one(process, redis, situation))
+                (folder / f"{name}.json").write_text(saved.text())
+                found = f"{name}: {len(saved.keys)} keys, {len(saved.messages)} in flight, {saved.about}"
+                print(found)  # noqa: T201 - a command
         finally:
             redis.close()
             process.stop()
@@ -89,10 +111,15 @@ def make(folder: Path, only: str) -> None:
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--version", required=True, help="the folder below tests/upgrade/corpus")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--version", help="the folder below tests/upgrade/corpus")
+    which.add_argument("--pydantic-ai", type=Version, help="the folder below tests/upgrade/pydantic_ai/corpus")
     parser.add_argument("--only", default="", help="only situations with this in their names")
     chosen = parser.parse_args()
-    make(CORPUS / chosen.version, chosen.only)
+    if chosen.pydantic_ai:
+        make_runs(chosen.pydantic_ai)
+    else:
+        make(CORPUS / chosen.version, chosen.only)
 
 
 if __name__ == "__main__":

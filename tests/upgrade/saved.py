@@ -13,6 +13,7 @@ from tests.upgrade.installation import Request
 from tests.upgrade.stored import Keys, shown, written
 
 CORPUS = Path(__file__).parent / "corpus"
+CORPUS_OF_PYDANTIC_AI = Path(__file__).parent / "pydantic_ai" / "corpus"  # a folder for each version of that
 _LINE_DEPTH = 4
 
 
@@ -70,14 +71,14 @@ def read(path: Path) -> Saved:
     return Saved(**{**values, "messages": messages, "then": then})
 
 
-def versions() -> list[str]:
+def versions(corpus: Path = CORPUS) -> list[str]:
     """The versions that have a corpus, the oldest first."""
-    return sorted((path.name for path in CORPUS.iterdir() if path.is_dir()), key=_numbers)
+    return sorted((path.name for path in corpus.iterdir() if path.is_dir()), key=_numbers)
 
 
-def situations(version: str) -> list[Path]:
+def situations(version: str, corpus: Path = CORPUS) -> list[Path]:
     """The files of a version's corpus."""
-    return sorted((CORPUS / version).glob("*.json"))
+    return sorted((corpus / version).glob("*.json"))
 
 
 def _numbers(version: str) -> tuple[int, ...]:
