@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from baton import JobInfo, Registry
 from baton.pydantic_ai import durable, tool_context
 
 NOTES = Path(os.environ["NOTES"])  # noqa: TID251 - a user's tool may read its environment
+HEARD = NOTES.with_name("heard")
 
 
 class Trip(BaseModel):
@@ -76,4 +78,13 @@ def who(job: JobInfo) -> Any:
     return job.input_data["who"]
 
 
-registry = Registry(agents=[durable(planner, deps=who)])
+async def tell(_messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str]:
+    """Begin, and go on once somebody has heard that."""
+    yield "Once upon "
+    while not HEARD.exists():  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(0.05)
+    yield "a time."
+
+
+teller = Agent(FunctionModel(stream_function=tell), name="teller")
+registry = Registry(agents=[durable(planner, deps=who), durable(teller)])

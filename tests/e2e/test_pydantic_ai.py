@@ -1,9 +1,11 @@
 """An agent of pydantic-ai on a real queue and a real Redis, whose process is killed in each of its pieces of work."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 pytestmark = pytest.mark.e2e
@@ -75,3 +77,17 @@ def test_a_run_goes_through_real_queue_and_store(agent_app: Any, tmp_path: Path)
     assert app.wait(job_id, limit_seconds=90)["result"]["output"] == {"city": "Ulm", "euros": 120}
     first = [line.split()[0] for line in lines(notes) if line.split()[0] in ("begin", "end")]
     assert first == ["begin", "begin", "end", "end"]
+
+
+def test_a_reader_has_a_text_before_its_turn_ends(agent_app: Any, tmp_path: Path) -> None:
+    """The model says the rest only once the beginning was read."""
+    app = agent_app("tests.e2e.pydantic_ai_agents:registry", NOTES=str(tmp_path / "notes"), **SETTINGS)
+    job_id = app.submit("teller", "Tell a story.")
+    url, headers = f"{app.url}/api/agent-jobs/{job_id}/stream", {"authorization": f"Bearer {app.key}"}
+    with httpx.stream("GET", url, headers=headers, timeout=90) as answer:
+        parts = (json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line.startswith("data: {"))
+        deltas = (part["delta"] for part in parts if part["type"] == "text-delta")
+        assert next(deltas) == "Once upon "
+        (tmp_path / "heard").touch()
+        assert "".join(deltas) == "a time."
+    assert app.wait(job_id)["result"] == {"answer": "Once upon a time.", "output": "Once upon a time."}
