@@ -122,7 +122,11 @@ class Pipeline:
 
     async def _step(self, invocation: Invocation, step: InvocationItem) -> None:
         try:
-            claim, claim_result = await self._claimed(invocation, step)
+            claim, claim_result = invocation.claim_of(step, self._clock.now_ms()), step.claim_result
+            if claim_result is None:
+                claim_result = await invocation.claims.claim(claim)
+            else:
+                claim, claim_result = await self._still_held(claim, claim_result)
             if claim_result.verdict is Verdict.GRANTED:
                 await self._hold(invocation, step, claim, claim_result)
             else:
@@ -141,23 +145,17 @@ class Pipeline:
         invocation.leaves(step)
         await self._dispatch(invocation, claim_result.pending, via_admission=False)
 
-    async def _claimed(self, invocation: Invocation, step: InvocationItem) -> tuple[Claim, ClaimResult]:
-        """Claim a work item, unless a COMMIT has: then the claim is as old as that.
+    async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> tuple[Claim, ClaimResult]:
+        """What a COMMIT has claimed, as old as that. If its answer took long, somebody else may have taken over.
 
-        Where its answer was long under way somebody else may have taken over. It is not begun anew: this message may be
-        over, and would then carry what another one has redriven meanwhile.
+        It is not begun anew: this message may be over, and would then carry what another one has redriven meanwhile.
         """
-        claim = invocation.claim_of(step, self._clock.now_ms())
-        if step.claim_result is None:
-            return claim, await invocation.claims.claim(claim)
-        assert step.claim_result.state is not None, "what is claimed comes with its state"
-        item = step.claim_result.state.item
-        if item.kind is ItemKind.SLOT_REQUEST:
-            return claim, step.claim_result
-        if claim.now_ms - item.claimed_ms <= 1000 * RENEW_SECONDS:
-            return replace(claim, now_ms=item.claimed_ms), step.claim_result
-        lost = await self._store.renew([claim], claim.lease_until_ms)
-        return claim, ClaimResult(Verdict.APPLIED) if lost else step.claim_result
+        assert claim_result.state is not None, "what is claimed comes with its state"
+        item = claim_result.state.item
+        if item.kind is not ItemKind.SLOT_REQUEST and claim.now_ms - item.claimed_ms > 1000 * RENEW_SECONDS:
+            lost = await self._store.renew([claim], claim.lease_until_ms)
+            return claim, ClaimResult(Verdict.APPLIED) if lost else claim_result
+        return replace(claim, now_ms=item.claimed_ms), claim_result
 
     async def _hold(
         self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult
