@@ -65,11 +65,12 @@ class Submission(WireModel):
 
 
 class Cancellation(WireModel):
-    """Somebody cancels this run of the job; `by`: who, for people."""
+    """Somebody cancels this run of the job; `by`: who, for people. `rolls_back`: its session is to forget it."""
 
     kind: Literal["cancel"] = "cancel"
     by: str = ""
     run: int = 1
+    rolls_back: bool = False
 
 
 class Retrial(WireModel):
@@ -108,6 +109,16 @@ class Occurrence(WireModel):
     data: Any = None
 
 
+class Steering(WireModel):
+    """Somebody sends more to this run of the job: its model gets it before its next turn. `id`: of the message."""
+
+    kind: Literal["steer"] = "steer"
+    id: Identifier
+    text: str
+    data: dict[str, Any] | None = None
+    run: int = 1
+
+
 class Recurrence(WireModel):
     """It is time for a schedule's next job; its event's `jobId` is the schedule's id.
 
@@ -121,7 +132,8 @@ class Recurrence(WireModel):
 
 
 Command = Annotated[
-    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Recurrence, Field(discriminator="kind")
+    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Steering | Recurrence,
+    Field(discriminator="kind"),
 ]
 
 

@@ -58,6 +58,28 @@ def test_stop_ends_the_answer_and_a_rejection_says_why(context: BrowserContext, 
     expect(page.locator(".message.assistant .text")).to_have_text("The letter is under way.")
 
 
+def test_more_can_be_said_while_an_answer_is_made(context: BrowserContext, stack: BrowserStack) -> None:
+    """The running answer goes on with it, or another one takes its place in the conversation."""
+    page = opened(context, stack.described["admin_key"])
+    request(page, "Write to the keeper", "harbour")
+    page.locator(".checkpoint.pending").wait_for()
+    request(page, "and be polite", "harbour")
+    expect(page.get_by_label("Message")).to_have_value("")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator(".meanwhile")).to_have_text("and be polite")
+    expect(page.locator(".message.assistant .text")).to_contain_text("The letter is under way.")
+    page.reload()
+    expect(page.locator(".meanwhile")).to_have_text("and be polite")
+    request(page, "Write to nobody", "harbour")
+    page.locator(".checkpoint.pending").wait_for()
+    page.get_by_label("While an answer is made").select_option("rollback")
+    request(page, "Write to the mayor", "harbour")
+    expect(page.locator(".message.user").last).to_have_text("You:Write to the mayor")
+    page.locator(".checkpoint.pending").wait_for()
+    expect(page.locator(".message.user")).to_have_count(2)
+    page.get_by_role("button", name="Stop").click()
+
+
 def test_a_wrong_key_and_a_wrong_agent_are_reported(context: BrowserContext, stack: BrowserStack) -> None:
     """What was written is not lost."""
     page = context.new_page()

@@ -91,9 +91,9 @@ class SimAdmission:
         """Whether a sweep may be asked for now."""
         return await self._request("may_request_reconcile", lambda: self._fake.may_request_reconcile(now_ms))
 
-    async def bearer(self, token: str, message_id: str) -> str:
-        """The message that a token of the queue came with first."""
-        return await self._request("bearer", lambda: self._fake.bearer(token, message_id))
+    async def first_value(self, name: str, value: str) -> str:
+        """The value that was given first under this name."""
+        return await self._request("first", lambda: self._fake.first_value(name, value))
 
     async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the slot table."""

@@ -26,6 +26,7 @@ class Client:
         self._caller = Caller(world, plan.agent, plan.agent)
         self._job_id = ""
         self._accepted_at = 0.0
+        self._told = False
 
     async def run(self) -> None:
         """Submit, and submit again as the plan says."""
@@ -45,7 +46,7 @@ class Client:
             self._world.start(reader.run)
         if plan.cancel_at and self._job_id:
             self._world.start(self._cancel)
-        if plan.again_at and self._job_id:
+        if plan.again_at and (self._job_id or self._told):
             await asyncio.sleep(plan.again_at)
             if plan.other_body:
                 await self._other()
@@ -115,14 +116,18 @@ class Client:
         return await self._caller.request(kind, url, body, {**key, **headers}, method)
 
     def _accepted(self, job: dict[str, Any], claim_result: frozenset[str]) -> None:
-        world, job_id = self._world, job["id"]
+        world = self._world
+        if "jobId" in job:
+            self._told = True
+            return
+        job_id = job["id"]
         world.accepted_jobs.append(job_id)
         if self._plan.keyed and self._job_id not in ("", job_id):
             world.broken("one_job_per_idempotency_key", f"{self._job_id}, then {job_id}")
         self._job_id, self._accepted_at = job_id, world.loop.seconds
         if job["status"] in ("pending", "processing", "waiting") and not job["waitingFor"]:
             world.broken("a_live_job_says_what_it_waits_for", f"{job}")
-        if self._plan.when_busy == "interrupt" and not self._plan.delay_seconds:  # else it interrupts nobody
+        if self._plan.interrupts and not self._plan.delay_seconds:  # else it interrupts nobody
             text = who_interrupts_is_next(world, job_id, claim_result)
             if text:
                 world.broken("who_interrupts_is_next", text)

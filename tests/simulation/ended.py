@@ -38,7 +38,7 @@ class Ended:
     def interrupted(self) -> bool:
         """Whether a newer submission of its session was to interrupt it."""
         shows_it = self.job.error is not None and self.job.error.message.endswith("which was sent meanwhile")
-        return shows_it and any(plan.when_busy == "interrupt" for plan in self.world.plan.jobs)
+        return shows_it and any(plan.interrupts for plan in self.world.plan.jobs)
 
     @property
     def ended_with_parent(self) -> bool:

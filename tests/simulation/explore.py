@@ -4,11 +4,12 @@
 Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
 jobs, or two versions run side by side, or the queue loses connections, or parts are away for long, or work
-kills its process, or hosts have few places, or tools block, or tenants may store few bytes, or schedules start jobs:
+kills its process, or hosts have few places, or tools block, or tenants may store few bytes, or schedules start jobs,
+or more is said to running ones:
 `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`,
-`--outages`, `--kills`, `--crowds`, `--blocking`, `--full`, `--crons`: all of them; those of `--returns` and after it
-also together. `--small`: with one job or two in each. The first that breaks an invariant is shrunk and told as a story;
-`shrink.py` does that for any seed.
+`--outages`, `--kills`, `--crowds`, `--blocking`, `--full`, `--crons`, `--steering`: all of them; those of `--returns`
+and after it also together. `--small`: with one job or two in each. The first that breaks an invariant is shrunk and
+told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from tests.simulation.plan import (
     RETURNING_SEEDS,
     SESSION_SEEDS,
     SMALL_SEEDS,
+    STEERING_SEEDS,
     STREAMING_SEEDS,
     WAITING_SEEDS,
 )
@@ -54,7 +56,7 @@ _CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
 # The families of which in some worlds the store or the queue is away for long, in some work kills its process, in some
 # a host has few places, and in some tools block.
 _FAMILIES = (0, *OTHER_FAMILIES)
-_KINDS = (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS)
+_KINDS = (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS, STEERING_SEEDS)
 # What may go wrong together, in plain worlds and in those whose jobs wait.
 _TOGETHER = tuple(
     first + one + other
@@ -81,6 +83,7 @@ _ONLY = {
     "blocking": (BLOCKING_SEEDS, "with tools that block, and hang"),
     "full": (FULL_SEEDS, "whose tenants may store few bytes"),
     "crons": (CRON_SEEDS, "whose jobs a schedule starts"),
+    "steering": (STEERING_SEEDS, "in which more is said to running jobs"),
     "small": (SMALL_SEEDS, "with one job or two"),
 }
 
@@ -117,7 +120,7 @@ def explore(
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
     """Most of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
-    if seed % SMALL_SEEDS >= LIMITED_SEEDS:
+    if seed & ~SMALL_SEEDS >= LIMITED_SEEDS:
         return _ranges(schedules, seed)
     each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
     cutting, killing = schedules // 200, schedules // 400
@@ -126,11 +129,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *((cutting, CUTTING_SEEDS + first) for first in _CUTTING),
         *((cutting, LIMITED_SEEDS + first) for first in _LIMITED),
         *((cutting, AWAY_SEEDS + first) for first in _FAMILIES),
-        *(
-            (killing, kind + first)
-            for kind in (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS)
-            for first in _FAMILIES
-        ),
+        *((killing, kind + first) for kind in _KINDS for first in _FAMILIES),
         *((killing, FULL_SEEDS + first) for first in (*_FAMILIES, RETURNING_SEEDS)),
         *((killing, first) for first in _TOGETHER),
         *((each, first) for first in OTHER_FAMILIES),
@@ -182,7 +181,7 @@ def main() -> int:
     requested = [bit for name, (bit, _) in _ONLY.items() if getattr(options, name)]
     family = max((bit for bit in requested if bit in OTHER_FAMILIES), default=0)
     seed = options.seed + family + sum(bit for bit in requested if bit not in OTHER_FAMILIES)
-    if seed % SMALL_SEEDS >= LIMITED_SEEDS:
+    if seed & ~SMALL_SEEDS >= LIMITED_SEEDS:
         print(f"seeds from {LIMITED_SEEDS} on: worlds of one kind alone", flush=True)  # noqa: T201 - it is a command
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)

@@ -57,6 +57,11 @@ class JobPlan:
     input_bytes: int = 0
     ticks: tuple[float, ...] = ()
 
+    @property
+    def interrupts(self) -> bool:
+        """Whether it ends the jobs of its session that are before it."""
+        return self.when_busy in ("interrupt", "rollback")
+
     def scripts(self) -> dict[str, Script]:
         """Its own script and its helpers', by agent."""
         return {self.agent: self.script, **dict(self.helpers)}

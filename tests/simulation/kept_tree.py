@@ -20,7 +20,7 @@ from tests.fakes.applying import Keys
 
 _V = TypeVar("_V")
 _Changed = dict[str, dict[str, Any]]
-_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "placed")
+_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "messages", "placed")
 NO_KEYS = Keys()
 
 
@@ -96,7 +96,7 @@ def between(whole: Tree, before: Tree, after: Tree) -> Tree:
     parts: dict[str, Any] = {}
     for part in ("jobs", "slot_states", "items", "child_usage"):
         parts[part] = _changed(getattr(whole, part), getattr(before, part), getattr(after, part))
-    for part in ("calls", "results", "events"):
+    for part in ("calls", "results", "events", "messages"):
         parts[part] = _changed_by_job(getattr(whole, part), getattr(before, part), getattr(after, part))
     for part in ("transcript", "parts"):
         parts[part] = _longer(getattr(whole, part), getattr(before, part), getattr(after, part))

@@ -24,6 +24,7 @@ from tests.simulation.plan import (
     PLANNING_SEEDS,
     RETURNING_SEEDS,
     SESSION_SEEDS,
+    STEERING_SEEDS,
     STREAMING_SEEDS,
     WAITING_SEEDS,
     Plan,
@@ -103,6 +104,7 @@ def _kind(defect: Defect) -> int:
         (BLOCKING_SEEDS, defect.blocking),
         (FULL_SEEDS, defect.full),
         (CRON_SEEDS, defect.crons),
+        (STEERING_SEEDS, defect.steers),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

@@ -18,6 +18,7 @@ from tests.simulation.returning import with_returns
 from tests.simulation.scheduling import with_schedules
 from tests.simulation.scripts import RESULT_LIMIT_BYTES
 from tests.simulation.session_jobs import make_session_jobs
+from tests.simulation.steering import with_steering
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
@@ -56,6 +57,8 @@ FULL_SEEDS = 1 << 49
 CRON_SEEDS = 1 << 50
 # Of each family, the seeds with this bit: one job or two, which play in a third of the time.
 SMALL_SEEDS = 1 << 51
+# Of each family, the seeds with this bit: most jobs share a session, where many are said to the one that runs.
+STEERING_SEEDS = 1 << 52
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -228,6 +231,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
     jobs = with_blocking_tools(dice, jobs, work_timeout_seconds) if seed & BLOCKING_SEEDS else jobs
     jobs = with_schedules(dice, jobs) if seed & CRON_SEEDS else jobs
+    jobs = with_steering(dice, jobs) if seed & STEERING_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
     return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
 

@@ -18,7 +18,7 @@ async def _sure_of_itself(self: Backup) -> None:
     await self._emitter.cancel(self.relay_id)
 
 
-async def _only_the_first(self: Sessions, jobs: list[Any], by: str) -> list[Any]:
+async def _only_the_first(self: Sessions, jobs: list[Any], by: str, **_named: Any) -> list[Any]:
     """Cancel the running one, and forget those in line."""
     return [(await self._container.commands.cancel(job, by)).job for job in jobs[:1]]
 
@@ -27,7 +27,7 @@ def _unasked(submit: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
     """Cancel nobody."""
 
     async def submitting(self: Sessions, job: Any, task: Any, when_busy: str = "queue", **named: Any) -> Any:
-        return await submit(self, job, task, "queue" if when_busy == "interrupt" else when_busy, **named)
+        return await submit(self, job, task, "reject" if when_busy == "reject" else "queue", **named)
 
     return submitting
 

@@ -31,7 +31,7 @@ class Defect:
     `limits`: in such whose hosted parts have limits; `away`: in such whose store or queue is away for long;
     `kills`: in such in which work kills its process; `crowded`: in such whose host has few places;
     `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes;
-    `crons`: in such whose jobs a schedule starts.
+    `crons`: in such whose jobs a schedule starts; `steers`: in such in which more is said to running jobs.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Defect:
     blocking: bool = False
     full: bool = False
     crons: bool = False
+    steers: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

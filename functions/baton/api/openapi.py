@@ -48,6 +48,7 @@ Answer = Literal[
     "Schedule",
     "Schedules",
     "Session",
+    "Submitted",
     "Stream",
     "StreamToken",
     "TenantUsage",
@@ -79,7 +80,7 @@ _JOBS, _SCHEDULES = "/api/agent-jobs", "/api/agent-schedules"
 _CHECKPOINT = "/api/admin/agent-checkpoints/{checkpoint_id}"
 
 DESCRIBED: Mapping[str, Described] = {
-    f"POST {_JOBS}": Described(SubmitBody, "Job", (202,)),
+    f"POST {_JOBS}": Described(SubmitBody, "Submitted", (202,)),
     f"GET {_JOBS}": Described(answer="Jobs", query=PageQuery),
     f"GET {_JOBS}/{{job_id}}": Described(answer="Job", query=JobQuery),
     f"PATCH {_JOBS}/{{job_id}}": Described(ChangeBody, "Job"),
@@ -97,7 +98,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"DELETE {_CHECKPOINT}": Described(RejectionBody, "Checkpoint"),
     "GET /api/admin/agent-checkpoints": Described(answer="Checkpoints"),
     "POST /api/operations/{operation_id}/complete": Described(CompletionBody, "Completed"),
-    "POST /api/chat": Described(ChatBody, "Stream"),
+    "POST /api/chat": Described(ChatBody, "Stream", (200, 202)),
     "GET /api/chat/{session_id:path}/stream": Described(answer="Stream", statuses=(200, 204)),
     "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
     "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
@@ -236,14 +237,11 @@ def _query_parameters(described_route: Described) -> list[dict[str, Any]]:
 def _success(described_route: Described, status: int) -> dict[str, Any]:
     if status == 204:  # noqa: PLR2004 - No Content
         return {"description": "nothing there"}
-    media, schema = (
-        _MEDIA.get(described_route.answer, "application/json"),
-        {"$ref": _REF.format(model=described_route.answer)},
-    )
-    return {
-        "description": "done",
-        "content": {media: {"schema": {"type": "string"} if described_route.answer in _MEDIA else schema}},
-    }
+    # A message that a running job gets is answered without a stream.
+    answer = "Taken" if status == 202 and described_route.answer == "Stream" else described_route.answer  # noqa: PLR2004
+    if answer in _MEDIA:
+        return {"description": "done", "content": {_MEDIA[answer]: {"schema": {"type": "string"}}}}
+    return {"description": "done", "content": {"application/json": {"schema": {"$ref": _REF.format(model=answer)}}}}
 
 
 def _body_schemas() -> dict[str, Any]:

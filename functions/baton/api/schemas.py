@@ -267,6 +267,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Schedules": _object({"schedules": {"type": "array", "items": _ref("Schedule")}}),
     "Session": SESSION,
     "StreamToken": _object({"token": _TEXT, "expiresAt": _TIME}),
+    "Submitted": {"anyOf": [_ref("Job"), _ref("Taken")]},
+    "Taken": _object({"jobId": _TEXT}),
     "TenantUsage": TENANT_USAGE,
     "Tool": TOOL,
     "ToolCall": TOOL_CALL,

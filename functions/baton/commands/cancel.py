@@ -29,13 +29,13 @@ class CancelJob:
         self._backups = backups
         self._clock = clock
 
-    async def __call__(self, job: Job, by: str) -> CommandResult:
-        """Cancel a job; one that has ended stays as it is.
+    async def __call__(self, job: Job, by: str, *, rolls_back: bool = False) -> CommandResult:
+        """Cancel a job; one that has ended stays as it is. `rolls_back`: its session is to forget it.
 
         Raises:
             PublishError, StoreError: as for a submission.
         """
-        command = Cancellation(by=by, run=job.run)
+        command = Cancellation(by=by, run=job.run, rolls_back=rolls_back)
         backup = self._backups.of(job, command)
         result = await backup.committed(lambda relay_id: self.commit(job.id, command, relay_id))
         idle = not result.changed and not result.items
@@ -58,7 +58,8 @@ class CancelJob:
             if loaded is None:
                 break
             now_ms = self._clock.now_ms()
-            changes = cancel(loaded.job, Cancelled(command.by, command.run), now_ms).changes
+            cancelled = Cancelled(command.by, command.run, command.rolls_back)
+            changes = cancel(loaded.job, cancelled, now_ms).changes
             recorded, items = await record(self._store, loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job

@@ -27,6 +27,7 @@ from baton_events.schema import (
     Recurrence,
     Removal,
     Retrial,
+    Steering,
     Submission,
 )
 
@@ -84,7 +85,7 @@ class Commands:
                 return await self.retry.again(event, command, relay_id)
             case Removal():
                 return await self.delete.again(event, command, relay_id)
-            case Completion() | Occurrence():
+            case Completion() | Occurrence() | Steering():
                 return await self.signal.again(event, command, relay_id)
             case Recurrence():
                 return await self.fire(event, command, relay_id, token)

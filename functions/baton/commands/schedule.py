@@ -42,7 +42,8 @@ class FireSchedule:
     async def __call__(self, event: Event, command: Recurrence, relay_id: str, token: str) -> tuple[WorkItem, ...]:
         """Submit a job, unless its tenant has stored too much by now; returns work items to dispatch."""
         charge(messages=1)  # the queue's schedule made it
-        named = await self._admission.bearer(token, relay_id) if token else relay_id
+        # What the queue signed comes with one message: a token counts for five minutes (qstash.md 9).
+        named = await self._admission.first_value(token, relay_id) if token else relay_id
         submission, submitted = next_of(event, command, named, self._clock.now_ms())
         if await self._may_start(submission, submitted):
             return await self._submit.again(submission, submitted, relay_id)

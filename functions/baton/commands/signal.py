@@ -1,4 +1,6 @@
-"""Signals a job: an event that it waits for, or will, or the outcome of a tool call that waits. The first one stays.
+"""Signals a job: an event that it waits for, or will, the outcome of a tool call that waits, or a message of its user.
+
+The first one stays.
 
 The call publishes its backup message, records the signal, and dispatches what waited. The backup message records it
 where a failover forgot it, and again once a forgotten call is there. An operation's outcome takes the same path by
@@ -16,6 +18,7 @@ from baton.commands.backup import Backups
 from baton.engine.commit.answers import Signal, SignalAnswer, SignalResult
 from baton.engine.effects import COMPLETIONS
 from baton.engine.state import Job
+from baton.engine.transcript import task_entry
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import WorkItem
 from baton.observability.counters import Counters, count
@@ -26,9 +29,11 @@ from baton.storage.ports.operation_stream import OperationStream
 from baton.storage.usage import record_signal
 from baton_events.errors import BatonError, StoreError, UnknownJobError
 from baton_events.ids import call_of_operation, canonical_json, job_of_call
-from baton_events.schema import Completion, Event, Occurrence
+from baton_events.schema import Completion, Event, Occurrence, Steering
 
 _log = logging.getLogger("baton.operations")
+
+Signalling = Completion | Occurrence | Steering
 
 
 class SignalJob:
@@ -40,14 +45,14 @@ class SignalJob:
         self._after_failover = after_failover
         self._clock = clock
 
-    async def __call__(self, job: Job, command: Completion | Occurrence) -> SignalResult:
-        """Record what a job waits for, or will: an operation's outcome, or an event.
+    async def __call__(self, job: Job, command: Signalling) -> SignalResult:
+        """Record what a job waits for, or will: an operation's outcome, an event, or what its user says meanwhile.
 
         Raises:
             UnknownJobError: there is no such tool call of the job.
             PublishError, StoreError: as for a submission.
         """
-        if isinstance(command, Completion):
+        if isinstance(command, Completion | Steering):
             command = command.model_copy(update={"run": job.run})
         command_id = self._backups.new_id(job.id, command)
         backup = self._backups.of(job, command, command_id)
@@ -70,7 +75,7 @@ class SignalJob:
             raise UnknownJobError(f"there is no job {job_id!r} (yet), or it is not in run {signal.run}")
         return signalled
 
-    async def again(self, event: Event, command: Completion | Occurrence, relay_id: str) -> tuple[WorkItem, ...]:
+    async def again(self, event: Event, command: Signalling, relay_id: str) -> tuple[WorkItem, ...]:
         """Do what a backup message repeats.
 
         A failover forgot what is new here, and may do so again; where it forgot the call, too, that is redriven.
@@ -83,13 +88,17 @@ class SignalJob:
         return signalled.items
 
 
-def signal_of(command_id: str, command: Completion | Occurrence) -> Signal:
+def signal_of(command_id: str, command: Signalling) -> Signal:
     """Return what a command signals, as the store takes it; it has the id of the command's event."""
     match command:
         case Completion():
             return Signal(command_id, canonical_json(command.outcome), call_id=command.call_id, run=command.run)
         case Occurrence():
             return Signal(command_id, canonical_json({"ok": command.data}), event=command.name)
+        case Steering():
+            data = {"data": command.data} if command.data else {}
+            entry = task_entry({"text": command.text, "messageId": command.id} | data)
+            return Signal(command.id, "", run=command.run, message=entry)
 
 
 _NO_ERROR_TEXT = "the operation failed"

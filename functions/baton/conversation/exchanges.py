@@ -16,11 +16,12 @@ from msgspec import Struct, structs
 
 from baton.conversation.fitting import cut
 from baton.engine.all_jobs.job_list import Query
+from baton.engine.lifecycle import ROLLED_BACK
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.memory.entries import question_of
 from baton.models.model import Message, ModelMessage, UserMessage
-from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE, turns_of
+from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE, USER_ROLE, turns_of
 from baton.storage.ports.all_jobs import Listing
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton_events.ids import canonical_json
@@ -80,10 +81,15 @@ def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Value]]) -> list[_
     return [value for _, value in kept]
 
 
-def exchange_of(snapshot: Snapshot, messages: str = "") -> Exchange:
-    """A job as an exchange."""
+def is_rolled_back(job: Job) -> bool:
+    """Whether a later message has taken it back: then it is no part of the conversation."""
+    return job.error is not None and job.error.type == ROLLED_BACK
+
+
+def exchange_of(snapshot: Snapshot, messages: str = "", more: Sequence[str] = ()) -> Exchange:
+    """A job as an exchange; `more`: what its user has sent while it ran."""
     answer = _answer(snapshot.job)
-    question = cut(question_of(snapshot.task), _SIDE_BYTES)
+    question = cut("\n\n".join((question_of(snapshot.task), *more)), _SIDE_BYTES)
     answered = cut(answer, _SIDE_BYTES) if answer else None
     return Exchange(snapshot.job.id, question, answered, snapshot.job.status, messages)
 
@@ -174,12 +180,21 @@ class EarlierJobs:
         earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
         # What this job replaces is left out, together with what came after that.
         kept = still_valid([*((one.job.id, one.task, one) for one in earlier), (job.id, task, None)])
-        ended = [await self._ended(one) for one in kept if one is not None]
+        now = [await self._ended(one) for one in kept if one is not None]
+        ended = [one for one in now if not is_rolled_back(one.job)]
         if messages_of is None:
-            return tuple(map(exchange_of, ended))
+            sent = await asyncio.gather(*map(self._sent, ended))
+            return tuple([exchange_of(one, more=texts) for one, texts in zip(ended, sent, strict=True)])
         newest = ended[-EXCHANGES:]
         messages = await asyncio.gather(*(self._messages(one.job, messages_of) for one in newest))
         return (*map(exchange_of, ended[:-EXCHANGES]), *map(exchange_of, newest, messages))
+
+    async def _sent(self, snapshot: Snapshot) -> list[str]:
+        """What its user has sent to a job while it ran."""
+        if not snapshot.messages:
+            return []
+        entries = await self._reader.transcript(snapshot.job.id)
+        return [entry["text"] for entry in entries[1:] if entry["role"] == USER_ROLE]
 
     async def _messages(self, job: Job, messages_of: MessagesOf) -> str:
         """A job's messages; none where calls have no answer, or where the read is older than the job's last turn."""

@@ -106,6 +106,14 @@ class TextStream(Struct, frozen=True):
     anew: tuple[str, ...]
 
 
+class GoingOn(Struct, frozen=True):
+    """What is written instead of a job's end where a message came in its last turn."""
+
+    job: Job
+    items: tuple[WorkItem, ...]
+    parts: tuple[str, ...]
+
+
 class Changes(Struct, frozen=True):
     """What COMMIT writes, besides removing the work item that was done.
 
@@ -129,6 +137,7 @@ class Changes(Struct, frozen=True):
             it; 0: it does not.
         begins_again: the ended job runs again: nothing of its tree expires any more, its limits count anew.
         forgets: calls that run again: what was recorded as their outcome goes.
+        going_on: what is written instead of its end where a message came meanwhile.
     """
 
     job: Job | None = None
@@ -152,6 +161,7 @@ class Changes(Struct, frozen=True):
     later_epoch: int = 0
     begins_again: bool = False
     forgets: tuple[str, ...] = ()
+    going_on: GoingOn | None = None
 
 
 class Decision(Struct, frozen=True):

@@ -106,6 +106,10 @@ def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, parts: t
     return Decision(_ending(done, (*parts, *closing)))
 
 
+# The error of a job that was cancelled and is no part of its session's conversation.
+ROLLED_BACK = "rolled_back"
+
+
 def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
     """Somebody cancels: at once, whatever runs; what still runs finds its work item gone, and its result is dropped."""
     if job.ended or job.run > step_result.run:
@@ -115,7 +119,7 @@ def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
         job,
         status=next_job_status(job.status, Step.CANCEL),
         finished_at_ms=now_ms,
-        error=Failure("cancelled", f"cancelled{by}"),
+        error=Failure(ROLLED_BACK if step_result.rolls_back else "cancelled", f"cancelled{by}"),
     )
     return Decision(_ending(done, (stream_parts.abort(f"cancelled{by}"), *stream_parts.finish(done.status))))
 

@@ -20,10 +20,11 @@ class Submitted(Struct, frozen=True):
 
 
 class Cancelled(Struct, frozen=True):
-    """Somebody cancels this run of the job, which they saw; `by`: who, for people."""
+    """Somebody cancels this run of the job, which they saw; `by`: who, for people. `rolls_back`: and forget it."""
 
     by: str = ""
     run: int = 1
+    rolls_back: bool = False
 
 
 class Retried(Struct, frozen=True):

@@ -3,6 +3,7 @@
 Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONTRACT "Streams and chat".
 """
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,13 @@ _START_STEP, _FINISH_STEP = sorted_json({"type": "start-step"}), sorted_json({"t
 def start(job_id: str) -> str:
     """The first part of a job's answer."""
     return canonical_json({"type": "start", "messageId": job_id})
+
+
+def user_message(entry: str) -> str:
+    """What the user has sent to the job while it ran. `entry`: as it is in the transcript."""
+    message = json.loads(entry)
+    data = {name: message[name] for name in ("role", "text", "data") if name in message}
+    return canonical_json({"type": "data-message", "id": message["messageId"], "data": data})
 
 
 def job_retried(run: int, *, from_start: bool, by: str) -> str:

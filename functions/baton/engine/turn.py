@@ -9,7 +9,7 @@ from baton.engine.all_jobs.slots import Want
 from baton.engine.approvals import wait_for_limit
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
 from baton.engine.budget import exhausted_limit, too_many_calls, with_abandoned
-from baton.engine.effects import CallModel, Changes, Decision, RequestSlot, TextStream
+from baton.engine.effects import CallModel, Changes, Decision, GoingOn, RequestSlot, TextStream
 from baton.engine.lifecycle import end_by_limit, end_completed, end_failed
 from baton.engine.plan import in_order
 from baton.engine.state import CallRecord, Job, State, call_item
@@ -66,7 +66,8 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     )
     if not step_result.wanted:
         streamed_text = model_entry(item.turn, step_result, ())
-        return _talking(end_completed(job, item, _result(step_result), now_ms, parts, streamed_text), text_stream)
+        ending = end_completed(job, item, _result(step_result), now_ms, parts, streamed_text)
+        return _talking(_unless_steered(ending, job, item, now_ms, parts), text_stream)
     if holder is not None:
         decision = _at_limit(job, item, "tool_calls", now_ms, parts, holder=holder)
         assert decision.changes is not None, "a limit changes the job"
@@ -76,6 +77,14 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
         # Who is asked about the limit has made nothing of the answer yet: its text is abandoned.
         return decision if decision.changes and not decision.changes.ends else _talking(decision, text_stream)
     return _talking(_call_tools(job, item, step_result, now_ms, parts), text_stream)
+
+
+def _unless_steered(ending: Decision, job: Job, item: WorkItem, now_ms: int, parts: tuple[str, ...]) -> Decision:
+    """The end; with what is written instead where a message came that its model has not got."""
+    assert ending.changes is not None, "an end changes the job"
+    shown = (*parts, stream_parts.handled(item, now_ms, "answers, and gets another message"))
+    going_on = GoingOn(job, (loop_item(job.id, item.turn + 1, 1, now_ms),), shown)
+    return replace(ending, changes=replace(ending.changes, going_on=going_on))
 
 
 def _text_stream(item: WorkItem, step_result: ModelAnswered) -> TextStream | None:

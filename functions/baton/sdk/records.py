@@ -53,6 +53,7 @@ ENTRY_VERSION = 1
 MEMORY_ROLE = "memory"
 MODEL_ROLE = "model"
 SESSION_ROLE = "session"
+USER_ROLE = "user"
 
 
 def turns_of(entries: Sequence[dict[str, Any]], first_turn: int = 1) -> tuple[dict[str, Any], ...]:

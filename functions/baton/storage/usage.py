@@ -62,7 +62,7 @@ async def record(
 
 async def record_signal(store: Store, job_id: str, relay_id: str, signal: Signal, now_ms: int) -> SignalAnswer:
     """`Store.signal`."""
-    with (keeping := Keeping(signal_bytes(signal.outcome, event=bool(signal.event)))) as spent:
+    with (keeping := Keeping(signal_bytes(signal))) as spent:
         answer = await store.signal(job_id, relay_id, signal, now_ms, spent)
         keeping.written = answer.signal_result.is_new
     return answer

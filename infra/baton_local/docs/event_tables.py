@@ -25,12 +25,13 @@ from baton_events.schema import (
     Recurrence,
     Removal,
     Retrial,
+    Steering,
     Submission,
     ToolPayload,
 )
 from baton_local.docs.markdown_table import markdown_table
 
-_COMMANDS = (Submission, Cancellation, Completion, Occurrence, Retrial, Removal, Recurrence)
+_COMMANDS = (Submission, Cancellation, Completion, Occurrence, Steering, Retrial, Removal, Recurrence)
 
 
 def event_fields() -> str:

@@ -97,7 +97,7 @@ class JobsApi:
         self._sessions = Sessions(container)
 
     async def submit(self, request: Request) -> Response:
-        """`POST /api/agent-jobs` → 202 and the job."""
+        """`POST /api/agent-jobs` → 202 and the job; 202 `{"jobId"}` where a running job gets it."""
         principal = await self._keys.authenticate(request)
         raw = await limited_body(request, BODY_LIMIT_BYTES)
         return JSONResponse(await self.accept(principal, read_submit_body(raw), idempotency_key_of(request)), 202)
@@ -105,7 +105,9 @@ class JobsApi:
     async def accept(
         self, principal: Principal, body: SubmitBody, idempotency_key: str, *, chats: bool = False
     ) -> dict[str, Any]:
-        """Accept a submission; the job as JSON. `chats`: its model is told what was said before in its session.
+        """Accept a submission; the job as JSON, or `jobId` of the running one that gets it.
+
+        `chats`: its model is told what was said before in its session.
 
         Raises:
             ApiError: 422, another body was sent under this Idempotency-Key before.
@@ -123,6 +125,8 @@ class JobsApi:
             now_ms=now_ms,
         )
         task = {**body.task, "chat": {}} if chats else body.task
+        if body.when_busy == "steer" and (taker := await self._sessions.steer(job, task)) is not None:
+            return {"jobId": taker.id}
         accepted = await self._sessions.submit(job, task, body.when_busy, may_exist=bool(idempotency_key))
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)

@@ -58,7 +58,7 @@ class AgentStartApi:
             fields | ({"sessionId": body.conversation_id} if body.conversation_id else {})
         )
         job = await self._jobs.accept(principal, submitted, idempotency_key_of(request), chats=True)
-        return JSONResponse({"workflowId": job["id"]}, 202)
+        return JSONResponse({"workflowId": job.get("jobId") or job["id"]}, 202)
 
 
 _TENANT = Principal("client", "test")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from baton.agents.registry import UnknownAgentError
 from baton.api.auth import Keys
@@ -188,11 +188,15 @@ class ChatApi:
         self._streams = Streams(container, keys)
 
     async def send(self, request: Request) -> Response:
-        """`POST /api/chat` → 200 and the answer's stream, from its start."""
+        """`POST /api/chat` → 200 and the answer's stream; 202 `{"jobId"}` where a running job gets it."""
         principal = await self._keys.authenticate(request)
         body = read_chat_body(await limited_body(request, BODY_LIMIT_BYTES))
         check_capacity(self._container, principal)  # before there is a job
         requested = await requested_job(self._container, principal.tenant, body)
+        if body.when_busy == "steer" and requested.replaced is None:
+            taker = await self._sessions.steer(requested.job, requested.task)
+            if taker is not None:
+                return JSONResponse({"jobId": taker.id}, 202)
         accepted = await self._sessions.submit(requested.job, requested.task, body.when_busy, may_exist=True)
         if requested.replaced is not None and not requested.replaced.ended:
             await self._sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")

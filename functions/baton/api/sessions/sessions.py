@@ -4,6 +4,7 @@ A session is the id in the path, of one tenant.
 """
 
 import asyncio
+import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -19,7 +20,7 @@ from baton.api.problem import ApiError, invalid
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions
 from baton.api.sessions.ui_message import assistant_message, user_message
 from baton.container import Container
-from baton.conversation.exchanges import still_valid
+from baton.conversation.exchanges import is_rolled_back, still_valid
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.transitions import JobStatus
 from baton.storage.ports.jobs import Snapshot
@@ -106,7 +107,7 @@ class SessionsApi:
         query = read_session_query(request.query_params)
         page = await self._page(tenant, session_id, query.limit, query.cursor or "")
         line = await self._sessions.line(tenant, session_id)
-        jobs = still_valid([(job.job.id, job.task, job) for job in reversed(page.jobs)])
+        jobs = still_valid([(job.job.id, job.task, job) for job in reversed(page.jobs) if not is_rolled_back(job.job)])
         active = line[0].job.id if line else ""
         exchanges = await asyncio.gather(*(self._exchange(job, active) for job in jobs))
         view: dict[str, Any] = {
@@ -176,7 +177,9 @@ class SessionsApi:
         if not job.ended:
             return [_question(snapshot)] if job.id == active else []
         stored = await self._container.ports.reader.parts(job.id, 0)
-        return [_question(snapshot), assistant_message(job.id, job.status, stored.parts)]
+        unread = [json.loads(text) for text in snapshot.messages.values() if text]
+        questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
+        return [_question(snapshot), assistant_message(job.id, job.status, stored.parts), *questions]
 
     async def _active(self, job_id: str) -> dict[str, Any]:
         """For who wants to follow it: from the beginning, since its answer is left out."""

@@ -25,8 +25,8 @@ KEEP_SLOT_MS = 60_000
 TOMBSTONE_MS = 150_000
 # A sweep is asked for at most this often, by whichever process.
 REQUESTED_EVERY_MS = 60_000
-# For so long a token of the queue speaks for one message only: far longer than it is valid.
-TOKEN_KEPT_MS = 3_600_000
+# For so long the first value under a name stays. A token of the queue is valid for five minutes; clients repeat sooner.
+FIRST_VALUE_KEPT_MS = 3_600_000
 # The cause of a slot that a sweep gave, since no word of a job did.
 BY_RECONCILER = "sweep"
 

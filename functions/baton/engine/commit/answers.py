@@ -135,7 +135,8 @@ class Loaded(Record, frozen=True):
 class Signal(Record, frozen=True):
     """What ends a wait. `call_id`: whose outcome it is; empty: an event of that name. `outcome`: JSON text.
 
-    `run`: in which run of the job the call waits: an outcome of an earlier one is none of a call that runs again.
+    `message`: it ends none, but is an entry for the transcript: the model gets it before its next turn.
+    `run`: in which run of the job the call waits, or this was sent: what is of an earlier one changes nothing.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Signal(Record, frozen=True):
     call_id: str = ""
     event: str = ""
     run: int = 1
+    message: str = ""
 
 
 class SignalResult(StrEnum):

@@ -27,6 +27,8 @@ def claimed(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
     if item.owner == claim.owner:
         return tree, item
     tree = let_go(tree, item)
+    if item.kind is ItemKind.LOOP:
+        tree = _with_messages(tree, item.job_id)
     if item.kind is ItemKind.CALL and item.step and item.attempt == 1 and not item.claimed_ms:
         tree = _longer(tree, item.job_id, (stream_parts.step_started(item.step, item.call_id, item.tool),))
     # A slot request is held by nobody: who takes it from another one may have lost its message since it was told of it.
@@ -62,6 +64,24 @@ def granted(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, ClaimResult
     usage = tree.usage.get(job.id, NOTHING_USED) if item.kind is ItemKind.SLOT_REQUEST else NOTHING_USED
     state = State(job, item, record, outcome, dependants, tree.budget_scopes(item, claim.now_ms), usage)
     return tree, ClaimResult(Verdict.GRANTED, state=state)
+
+
+def _with_messages(tree: Tree, job_id: str) -> Tree:
+    """With what its user has sent to the job in its transcript, and shown."""
+    for at, entry in sorted(tree.messages.get(job_id, {}).items()):
+        if entry:
+            tree = _longer(tree, job_id, (stream_parts.user_message(entry),)).with_message(job_id, at, "")
+            tree = replace(tree, transcript={**tree.transcript, job_id: (*tree.transcript.get(job_id, ()), entry)})
+    return tree
+
+
+def steered(tree: Tree, job_id: str, changes: Changes) -> Changes:
+    """The changes; where they end a job to which a message came meanwhile, it goes on with another turn."""
+    going_on = changes.going_on
+    if going_on is None or not any(tree.messages.get(job_id, {}).values()):
+        return changes
+    job, items, parts = going_on.job, going_on.items, going_on.parts
+    return replace(changes, job=job, items=items, parts=parts, ends=False, closing=(), report=None)
 
 
 def dispatched(

@@ -50,7 +50,7 @@ _KINDS = (
 )
 _ALL = attrgetter(*(kind.attribute for kind in _KINDS))
 _BY_PREFIX = {kind.prefix: kind for kind in _KINDS}
-_ITEM, _EVENT = "leg:", "event:"
+_ITEM, _EVENT, _MESSAGE = "leg:", "event:", "message:"
 _SHARED = ("job", "child_usage")
 
 
@@ -58,6 +58,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
     """The state as a tree. `known`, `before`: a state that was read or written earlier, and its tree."""
     found: dict[str, dict[str, Any]] = {kind.attribute: {} for kind in _KINDS}
     events: dict[str, dict[str, str]] = {}
+    messages: dict[str, dict[str, str]] = {}
     items, placed = dict[str, WorkItem](), dict[str, str]()
     apart = apart_in(state) or apart_in(known)  # then usage is more than its own field says
     for field in sorted(state):
@@ -74,6 +75,9 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
         elif prefix + colon == _EVENT:
             job_id, _, at = name.partition(":")
             events.setdefault(job_id, {})[at] = text
+        elif prefix + colon == _MESSAGE:
+            job_id, _, at = name.partition(":")
+            messages.setdefault(job_id, {})[at] = text
         elif prefix + colon == USED_APART:
             job_id, usage = name.partition(":")[0], found["usage"]
             usage[job_id] = plus(usage.get(job_id, NOTHING_USED), load_usage(text))
@@ -84,6 +88,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
         items=items,
         child_usage=found["child_usage"],
         events=events,
+        messages=messages,
         placed=placed,
     )
 
@@ -102,8 +107,8 @@ def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
                 gone.append(kind.prefix + name)
     if before.items is not after.items:
         gone += _add_items(before, after, new)
-    if before.events is not after.events:
-        was, now = _event_fields(before), _event_fields(after)
+    if before.events is not after.events or before.messages is not after.messages:
+        was, now = _signal_fields(before), _signal_fields(after)
         new |= {field: text for field, text in now.items() if was.get(field) != text}
         gone += [field for field in was if field not in now]
     return new, gone
@@ -148,15 +153,22 @@ def field_of(item: WorkItem, tree: Tree) -> str:
     return f"{_ITEM}{item.job_id if tree.placed.get(item.job_id) == item.key else item.key}"
 
 
-def _event_fields(tree: Tree) -> Fields:
-    return {f"{_EVENT}{job_id}:{at}": text for job_id, kept in tree.events.items() for at, text in kept.items()}
+def _signal_fields(tree: Tree) -> Fields:
+    kinds = ((_EVENT, tree.events), (_MESSAGE, tree.messages))
+    return {
+        f"{prefix}{job_id}:{at}": text
+        for prefix, by_job in kinds
+        for job_id, kept in by_job.items()
+        for at, text in kept.items()
+    }
 
 
 def fields_of(job_id: str, tree: Tree) -> list[str]:
     """The fields of the state that are about this job, also where they are absent."""
     own = [f"{kind.prefix}{job_id}" for kind in _KINDS]
     items = [field_of(item, tree) for item in items_of(job_id, tree)]
-    return [*own, *items, *(f"{_EVENT}{job_id}:{at}" for at in tree.events.get(job_id, ()))]
+    signals = (f"{_EVENT}{job_id}:{at}" for at in tree.events.get(job_id, ()))
+    return [*own, *items, *signals, *(f"{_MESSAGE}{job_id}:{at}" for at in tree.messages.get(job_id, ()))]
 
 
 def items_of(job_id: str, tree: Tree) -> list[WorkItem]:

@@ -38,6 +38,7 @@ from baton.engine.commit.claiming import (
     inline_continuation,
     is_anew,
     released,
+    steered,
 )
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import Spent, more
@@ -126,7 +127,7 @@ def commit(
     gone = item is None or tree.blocked(item) or claim.run != tree.jobs[claim.job_id].run or is_anew(item, claim)
     applied = not gone and not ends_otherwise(tree, claim, changes)
     if applied:
-        tree, changes = done(tree, claim, changes)
+        tree, changes = done(tree, claim, steered(tree, claim.job_id, changes))
         tree = _changed(tree, claim.job_id, claim.message_id, changes, spent, claim.now_ms, retention_ms)
     tree, committed = inline_continuation(claim, tree, continuation, item if applied else None)
     return tree, committed
@@ -171,14 +172,19 @@ def signal(
     if job is None or (early and signal.run > job.run):
         return tree, SignalAnswer(SignalResult.UNKNOWN)
     results = tree.results.get(job_id, {})
-    known = results.get(signal.call_id or f"event:{signal.id}", results.get(f"early:{signal.call_id}"))
-    over = job.ended or (signal.call_id and signal.run < job.run)  # none of a call that runs again
+    known = (
+        tree.message(job_id, signal.id)
+        if signal.message
+        else results.get(signal.call_id or f"event:{signal.id}", results.get(f"early:{signal.call_id}"))
+    )
+    # None of a call that runs again, nor what was sent to the run before.
+    over = job.ended or ((signal.call_id or signal.message) and signal.run < job.run)
     if known is not None or over:
         signal_result = (
             SignalResult.ENDED
             if known is None
             else SignalResult.AGAIN
-            if known == signal.outcome
+            if known in ("", signal.message or signal.outcome)
             else SignalResult.OTHER
         )
         tree, items = dispatched(tree, message_id, now_ms, free=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from baton.engine.commit.answers import Signal
 from baton.engine.commit.codec import dump_call, dump_job
 from baton.engine.effects import Changes
 from baton.engine.state import Job, Usage
@@ -55,9 +56,9 @@ def bytes_of(texts: Iterable[str]) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def signal_bytes(outcome: str, *, event: bool) -> int:
-    """The bytes of an outcome from outside; of an event whoever waits for it makes a copy."""
-    return bytes_of((outcome,)) * (2 if event else 1)
+def signal_bytes(signal: Signal) -> int:
+    """The bytes of an outcome from outside; of an event whoever waits for it makes a copy, a message is shown, too."""
+    return bytes_of((signal.message or signal.outcome,)) * (2 if signal.event or signal.message else 1)
 
 
 class Keeping:

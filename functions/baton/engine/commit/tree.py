@@ -29,6 +29,7 @@ class Tree(Struct, frozen=True):
     """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never. `tombstone`: what is left then.
 
     `events`: by job, what has happened and nobody has waited for yet: "TIME:FACT" → the event's name.
+    `messages`: by job, what its user sent while it ran: "TIME:ID" → the transcript's entry; empty: it is there.
     `placed`: by job, the key of the work item that is in the job's own field (layout.py).
     """
 
@@ -42,6 +43,7 @@ class Tree(Struct, frozen=True):
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     child_usage: dict[str, Spend] = field(default_factory=dict[str, Spend])
     events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    messages: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     placed: dict[str, str] = field(default_factory=dict[str, str])
     expires_ms: int = 0
     tombstone: Tombstone | None = None
@@ -173,8 +175,19 @@ class Tree(Struct, frozen=True):
         tree = replace(self, events={**self.events, job_id: left})
         return tree.with_result(job_id, item.call_id, text).woken(item, message_id, now_ms)
 
+    def message(self, job_id: str, name: str) -> str | None:
+        """The message of this id to a job; empty: it is in the transcript. None: there is none."""
+        messages = self.messages.get(job_id, {}).items()
+        return next((text for at, text in messages if at.partition(":")[2] == name), None)
+
+    def with_message(self, job_id: str, at: str, text: str) -> "Tree":
+        """With this message to the job, or with its being in the transcript noted."""
+        return replace(self, messages={**self.messages, job_id: {**self.messages.get(job_id, {}), at: text}})
+
     def signalled(self, job_id: str, signal: Signal, message_id: str, now_ms: int) -> "Tree":
         """With a signal, for whoever waits for it now or later."""
+        if signal.message:
+            return self.with_message(job_id, f"{now_ms}:{signal.id}", signal.message)
         # Before its call waits an outcome is kept apart: the call may still end otherwise, or be tried again.
         waits = any(item.kind is ItemKind.WAIT and item.call_id == signal.call_id for item in self.items.values())
         kept = signal.call_id if waits else f"early:{signal.call_id}"

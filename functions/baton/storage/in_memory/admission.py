@@ -72,7 +72,7 @@ class InMemoryAdmission:
         self._interval_ms = reconcile_interval_ms
         self._clock_ms = clock_ms
         self._requested_ms = 0
-        self._bearers: dict[str, str] = {}
+        self._first_values: dict[str, str] = {}
 
     def kept(self) -> Kept:
         """What is kept now."""
@@ -168,9 +168,9 @@ class InMemoryAdmission:
         self._requested_ms = now_ms
         return True
 
-    async def bearer(self, token: str, message_id: str) -> str:
-        """The message that a token of the queue came with first."""
-        return self._bearers.setdefault(token, message_id)
+    async def first_value(self, name: str, value: str) -> str:
+        """The value that was given first under this name."""
+        return self._first_values.setdefault(name, value)
 
     async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the slot table."""

@@ -116,4 +116,5 @@ class InMemoryReader:
             slot_state=tree.slot_state(job_id),
             usage=tree.usage.get(job_id, NOTHING_USED),
             stopped=bool(self._admission and self._admission.stopped_ms),
+            messages={at.partition(":")[2]: text for at, text in tree.messages.get(job_id, {}).items()},
         )

@@ -114,10 +114,10 @@ class Admission(Protocol):
         """Whether a sweep may be asked for now: once a minute per deployment, to the first that asks."""
         ...
 
-    async def bearer(self, token: str, message_id: str) -> str:
-        """The message that a token of the queue came with first, for an hour: this one, if it never came before.
+    async def first_value(self, name: str, value: str) -> str:
+        """The value that was given first under this name, for an hour: this one, if there was none before.
 
-        A token counts for five minutes (qstash.md 9). A failover may forget the last 20 s.
+        A failover may forget the last 20 s.
         """
         ...
 

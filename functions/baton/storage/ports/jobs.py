@@ -149,7 +149,8 @@ class Archive(Protocol):
 class Snapshot(Record, frozen=True):
     """Everything about one job, for showing it.
 
-    `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present.
+    `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present. `messages`:
+    what its user sent while it ran, by id: the entry of its transcript; empty: it is there.
     """
 
     job: Job
@@ -161,6 +162,7 @@ class Snapshot(Record, frozen=True):
     usage: Usage = field(default_factory=Usage)
     memory: dict[str, Any] | None = None
     stopped: bool = False
+    messages: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class StoredParts(Record, frozen=True):

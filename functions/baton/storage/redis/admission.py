@@ -6,11 +6,11 @@ from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
 from baton.engine.all_jobs.slots import (
     ALL,
     BY_RECONCILER,
+    FIRST_VALUE_KEPT_MS,
     GONE,
     HOLDERS,
     PAGE,
     REQUESTED_EVERY_MS,
-    TOKEN_KEPT_MS,
     TOMBSTONE_MS,
     QueuedJob,
     QueueEntry,
@@ -145,10 +145,10 @@ class RedisAdmission:
         requested = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", REQUESTED_EVERY_MS)
         return requested is not None and requested is not False
 
-    async def bearer(self, token: str, message_id: str) -> str:
-        """The message that a token of the queue came with first."""
-        key = keys.token_key(token)
-        _, first = await self._redis.pipeline(["SET", key, message_id, "NX", "PX", TOKEN_KEPT_MS], ["GET", key])
+    async def first_value(self, name: str, value: str) -> str:
+        """The value that was given first under this name."""
+        key = keys.first_value_key(name)
+        _, first = await self._redis.pipeline(["SET", key, value, "NX", "PX", FIRST_VALUE_KEPT_MS], ["GET", key])
         return str(first)
 
     async def prune(self, ended: Sequence[tuple[str, int]]) -> None:

@@ -54,9 +54,9 @@ def stored_bytes_key(tenant: str) -> str:
     return f"baton:{{admission}}:stored:{tenant}"
 
 
-def token_key(token: str) -> str:
-    """String: the message that a token of the queue came with first; it expires."""
-    return f"baton:token:{digest(token)}"
+def first_value_key(name: str) -> str:
+    """String: the value that was given first under this name; it expires."""
+    return f"baton:token:{digest(name)}"
 
 
 def list_key(name: str) -> str:

@@ -160,6 +160,7 @@ def _page(first: int) -> tuple[int, int]:
 def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
     from baton.engine.commit.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
 
+    sent = f"message:{job_id}:"
     items = sorted((load_item(text) for field, text in state.items() if field.startswith("leg:") and text), key=_KEY)
     return Snapshot(
         job=load_job(state[f"job:{job_id}"]),
@@ -168,4 +169,7 @@ def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopp
         slot_state=load_slot_state(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else SlotState(),
         usage=used_by(job_id, state),
         stopped=stopped not in (None, "", "0"),
+        messages={
+            name.removeprefix(sent).partition(":")[2]: text for name, text in state.items() if name.startswith(sent)
+        },
     )

@@ -30,6 +30,7 @@ export class Answer {
     /** @type {Map<string, string>} */ this.texts = new Map();
     /** @type {Map<string, ToolCall>} */ this.calls = new Map();
     /** @type {Map<string, Checkpoint>} */ this.checkpoints = new Map();
+    /** What the user said while it ran, by id. @type {Map<string, string>} */ this.messages = new Map();
     this.jobId = "";
     this.status = "processing";
     /** @type {string|null} */ this.error = null;
@@ -68,6 +69,9 @@ export class Answer {
         break;
       case "tool-output-error":
         this.#called(part.toolCallId, { error: part.errorText });
+        break;
+      case "data-message":
+        this.messages.set(part.id, part.data.text);
         break;
       case "data-checkpoint":
         this.#marked(part.data);

@@ -44,6 +44,7 @@ function showAnswer(into, answer, live) {
     const over = !live && mark.status === "pending" ? { status: "cancelled" } : {};
     parts.push(markBox({ ...mark, ...over }, reason));
   }
+  for (const text of answer.messages.values()) parts.push(element("p", "meanwhile", text));
   if (answer.text) parts.push(element("p", "text", answer.text));
   if (answer.error) parts.push(element("p", "state bad", answer.error));
   if (!live && answer.status === "cancelled") parts.push(element("p", "state quiet", "Stopped."));
@@ -127,16 +128,22 @@ async function follow(into, parts) {
   }
 }
 
-/** The parts of a message that is sent now; a lost connection goes on with the job's own stream. @param {any} body */
-async function* sent(body) {
+/** Send a message. @param {any} body @param {AbortSignal} [signal] */
+async function post(body, signal) {
   const headers = { Authorization: `Bearer ${client.key}`, "Content-Type": "application/json" };
-  const signal = following?.signal;
   const response = await fetch("/api/chat", { method: "POST", headers, body: JSON.stringify(body), signal });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
     const fault = problem.errors?.[0];
     throw new BatonError(response.status, fault ? `${fault.field}: ${fault.message}` : problem.detail ?? "refused");
   }
+  return response;
+}
+
+/** The parts of a message that is sent now; a lost connection goes on with the job's own stream. @param {any} body */
+async function* sent(body) {
+  const signal = following?.signal;
+  const response = await post(body, signal);
   let [jobId, lastId] = ["", ""];
   try {
     for await (const event of serverSentEvents(response)) {
@@ -158,8 +165,7 @@ async function* followed(jobId, lastId = "") {
 
 /** @param {boolean} is */
 function busy(is) {
-  by("stop").hidden = !is;
-  by("send").disabled = is;
+  by("stop").hidden = by("when").hidden = !is;
 }
 
 /** Show what was said in the session, and follow what is being said. */
@@ -176,7 +182,9 @@ async function open() {
     if (message.role === "user") showQuestion(message.parts.map((/** @type {any} */ part) => part.text ?? "").join(""));
     else showAnswer(bubble("assistant"), stored(message), false);
   }
-  if (found.activeStream) await follow(bubble("assistant"), followed(found.activeStream.jobId));
+  if (!found.activeStream) return;
+  await follow(bubble("assistant"), followed(found.activeStream.jobId));
+  if (found.queued.length) await open();
 }
 
 /** A stored message as an answer. @param {any} message */
@@ -185,7 +193,7 @@ function stored(message) {
   answer.status = message.metadata?.status ?? "completed";
   message.parts.forEach((/** @type {any} */ part, /** @type {number} */ at) => {
     if (part.type === "text") answer.texts.set(`text-${at}`, part.text);
-    else if (part.type === "data-checkpoint") answer.add(part);
+    else if (part.type === "data-checkpoint" || part.type === "data-message") answer.add(part);
     else if (part.toolCallId) {
       const name = part.type.replace(/^tool-/, "");
       const call = { id: part.toolCallId, name, input: part.input, error: part.errorText };
@@ -195,15 +203,24 @@ function stored(message) {
   return answer;
 }
 
+/** Send a message while an answer is made: whoever makes it is told, or the session goes on otherwise. @param {any} body */
+async function sendMeanwhile(body) {
+  const response = await post(body);
+  if (response.status === 202) return; // the answer's stream shows it
+  await response.body?.cancel();
+  await open();
+}
+
 async function send() {
   const text = by("text").value.trim();
-  if (!text || by("send").disabled) return;
+  if (!text) return;
   by("text").value = "";
-  following = new AbortController();
-  showQuestion(text);
   const message = { id: crypto.randomUUID(), role: "user", parts: [{ type: "text", text }] };
   const agent = by("agent").value.trim();
   const body = { id: session, messages: [message], trigger: "submit-message", ...(agent ? { agent } : {}) };
+  if (!by("stop").hidden) return void told(() => sendMeanwhile({ ...body, whenBusy: by("when").value }));
+  following = new AbortController();
+  showQuestion(text);
   const into = bubble("assistant");
   if ((await told(() => follow(into, sent(body)).then(() => true))) === undefined && !into.querySelector(".text")) {
     by("text").value = by("text").value || text;

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.api.session_line import Sessions
+from baton.api.session_line import Sessions, WhenBusy
 from baton.conversation.policy import DropOldest
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
@@ -88,6 +88,20 @@ async def test_every_turn_of_a_job_is_given_the_same() -> None:
     assert isinstance(second[-1], ToolMessage)
     transcript = await stage.reader.transcript("job_2")
     assert [entry["role"] for entry in transcript] == ["user", "session", "model", "model"]
+
+
+@pytest.mark.parametrize("when_busy", ["interrupt", "rollback"])
+async def test_what_is_rolled_back_is_not_given(when_busy: WhenBusy) -> None:
+    """What is only interrupted is, as a question without an answer."""
+    model = Listening()
+    stage = stage_of(model)
+    for number, text in enumerate(("one", "two"), 1):
+        stage.clock.ms += 1_000
+        job = stage.job("talks", f"job_{number}", session="chat-1")
+        await Sessions(stage.container).submit(job, {"text": text, "data": {}, "chat": {}}, when_busy)
+    await stage.run()
+    assert (UserMessage("one") in model.found[-1]) == (when_busy == "interrupt")
+    assert model.found[-1][-1] == UserMessage("two")
 
 
 async def test_other_sessions_and_jobs_outside_of_chats_are_given_nothing() -> None:

@@ -163,6 +163,36 @@ async def test_a_message_may_interrupt_the_answer_before_it(api: Api) -> None:
     assert text_of(await second) == "3 and 7"
 
 
+@pytest.mark.parametrize(("when_busy", "told"), [("interrupt", ["m1", "m2"]), ("rollback", ["m2"])])
+async def test_what_is_rolled_back_is_no_part_of_the_conversation(api: Api, when_busy: str, told: list[str]) -> None:
+    """What is only interrupted is."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    api.stage.clock.ms += 1_000
+    second = await sending(api, "chat-1", "m2", "add", whenBusy=when_busy, agent="adds")
+    assert "abort" in [part["type"] for part in parts_of(await first)]
+    await api.stage.run()
+    session = (await api.request("GET", "/api/sessions/chat-1")).json()
+    assert [message["id"] for message in session["messages"] if message["role"] == "user"] == told
+    await second
+
+
+async def test_a_message_may_be_said_to_the_running_job(api: Api) -> None:
+    """202 and whose it is, also when it is sent again; the session shows it where it was said."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    told = [await send_now(api, "chat-1", "m2", "and more", whenBusy="steer") for _ in range(2)]
+    started = await api.request(
+        "POST", "/api/agent/start", json={"request": "x", "conversationId": "chat-1", "whenBusy": "steer"}
+    )
+    submitted = await api.submit(sessionId="chat-1", whenBusy="steer")
+    await api.stage.run()
+    running = job_of(await first)
+    assert [(response.status_code, response.json()["jobId"]) for response in (*told, submitted)] == [(202, running)] * 3
+    assert started.json() == {"workflowId": running}
+    [_, answer] = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
+    said = [part["data"]["text"] for part in answer["parts"] if part["type"] == "data-message"]
+    assert said[:2] == ["and more", "x"]
+
+
 async def test_a_message_waits_for_the_one_before_it(api: Api) -> None:
     """One runs at a time; both are answered in order, and the first is the one that is resumed."""
     first = await sending(api, "chat-1", "m1", "add", agent="adds")
