@@ -16,7 +16,6 @@ import pytest
 if TYPE_CHECKING:
     from baton.agents.registry import Registry
     from baton.models.model import Model
-    from baton.pydantic_ai.recorded_model import RecordedModel
     from baton.testing import Simulation
     from baton_local.fixtures.agent_app import AgentApp
     from baton_local.fixtures.servers import (
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         VectorServer,
     )
     from baton_local.replay.recorded import Recording
+    from baton_local.replay.recorded_pydantic_ai import RecordedModel
 
 
 @pytest.fixture(scope="session")
@@ -194,8 +194,8 @@ def recorded_model(recording: "str | Path | Mapping[str, Any]", agent: str = "")
 
 def recorded_pydantic_ai_model(recording: "str | Path | Mapping[str, Any]", agent: str = "") -> "RecordedModel":
     """Make the same for an agent of pydantic-ai: `with agent.override(model=recorded_pydantic_ai_model(…)):`."""
-    from baton.pydantic_ai.recorded_model import RecordedModel
     from baton_local.replay.recorded import job_of_agent
+    from baton_local.replay.recorded_pydantic_ai import RecordedModel
 
     job = job_of_agent(_read(recording).job, agent)
     return RecordedModel(job.id, [entry for entry in job.transcript if entry.get("role") == "model"])

@@ -90,7 +90,7 @@ SCENARIOS = {
         "an agent of pydantic-ai: parallel calls, approval, typed output",
         (Task("Plan a trip to Ulm."),),
         fault_after_events=1,
-        app="baton.pydantic_ai.sample:registry",
+        app="baton_local.cli.demo.trip_planner:registry",
         needs="pydantic_ai",
     ),
     "simple": Scenario(
