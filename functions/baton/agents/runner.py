@@ -50,13 +50,13 @@ class RunnerAnswer(Record, frozen=True):
         answer: its calls are made; its `provider` is kept as it is, for the next pieces of work.
         output: the job's result, any JSON but null; None: the job goes on.
         correction: the model is asked again, since its answer does not fit; why, for people.
-        after: for each call the positions of those that come before it; empty: all run at once.
+        alone: for each call whether it runs alone, after those before it and before those after it.
     """
 
     answer: ModelAnswer
     output: Any = None
     correction: str = ""
-    after: tuple[tuple[int, ...], ...] = ()
+    alone: tuple[bool, ...] = ()
 
 
 class RunnerCall(Record, frozen=True):

@@ -87,10 +87,8 @@ def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
     answer = turn.answer
     to_json(answer.provider)  # what no store can hold is not committed
     wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
-    if turn.after:
-        wanted = tuple(
-            [_in_turn(call, at, before) for at, (call, before) in enumerate(zip(wanted, turn.after, strict=True))]
-        )
+    if any(turn.alone):
+        wanted = _in_turn(wanted, turn.alone)
     if turn.correction:
         wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
     return ModelAnswered(
@@ -106,10 +104,16 @@ def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
     )
 
 
-def _in_turn(call: Wanted, position: int, before: tuple[int, ...]) -> Wanted:
-    """Make it a step after others; it is run whatever became of them."""
-    names = tuple([f"call {at + 1}" for at in before])
-    return replace(call, step=f"call {position + 1}", depends_on=names, on_failure="continue")
+def _in_turn(calls: Sequence[Wanted], alone: Sequence[bool]) -> tuple[Wanted, ...]:
+    """Make them steps: a call is run whatever became of those that it comes after."""
+    steps, last_alone, since = list[Wanted](), list[str](), list[str]()
+    for at, (call, is_alone) in enumerate(zip(calls, alone, strict=True), start=1):
+        before = (*last_alone, *since) if is_alone else tuple(last_alone)
+        steps.append(replace(call, step=f"call {at}", depends_on=before, on_failure="continue"))
+        since.append(f"call {at}")
+        if is_alone:
+            last_alone, since = [f"call {at}"], []
+    return tuple(steps)
 
 
 class RunnerTool(Struct, frozen=True):

@@ -11,6 +11,7 @@ from pydantic_graph import End
 from baton.agents.runner import RunFailedError, RunnerAnswer
 from baton.models.model import Call, ModelAnswer
 from baton.models.providers.client import cost_usd
+from baton.models.providers.messages import text_of
 from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
 
@@ -54,14 +55,14 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
     """What the answer means. `node`: to which it led; `ids`: of the calls to make."""
     messages = _joined(run.all_messages(), _outputs_beside(state) if outputs_first else [])
     response = next((one for one in reversed(messages) if isinstance(one, ai.ModelResponse)), ai.ModelResponse([]))
-    text = "".join(part.content for part in response.parts if isinstance(part, ai.TextPart))
-    output, correction, calls, after = None, "", tuple[Call, ...](), tuple[tuple[int, ...], ...]()
+    text, output, correction = text_of(response), None, ""
+    calls, alone = tuple[Call, ...](), tuple[bool, ...]()
     if ids:
         while not isinstance(messages[-1], ai.ModelResponse):  # what was begun of its calls is made in their own time
             messages.pop()
         parts = {part.tool_call_id: part for part in response.tool_calls}
         calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
-        after = _in_turn([run.ctx.deps.tool_manager.is_sequential(parts[one]) for one in ids])
+        alone = tuple([run.ctx.deps.tool_manager.is_sequential(parts[one]) for one in ids])
     elif isinstance(node, End):
         output = to_jsonable_python(node.data.output)
         text = output if isinstance(output, str) else text or ("" if output is None else canonical_json(output))
@@ -69,23 +70,12 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
         messages.append(node.request)
         misfits = run.ctx.state.output_retries_used > state.output_retries
         correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
-    tools, pending = run.ctx.deps.established_tool_names, run.ctx.state.pending_messages
-    counts = (run.usage, run.ctx.state.output_retries_used, tools, pending)
-    kept = kept_of_turn(state, messages, ids, *counts)
-    if run.usage.requests == state.usage.requests:  # nobody was asked in this turn
-        return RunnerAnswer(ModelAnswer(text, calls, provider=kept), output, correction, after)
-    used = response.usage
-    spent = (used.input_tokens, used.output_tokens, cost_usd(response), False, used.cache_read_tokens)
-    return RunnerAnswer(ModelAnswer(text, calls, *spent, provider=kept), output, correction, after)
-
-
-def _in_turn(alone: Sequence[bool]) -> tuple[tuple[int, ...], ...]:
-    """For each call those that it comes after: a sequential tool runs alone, between those before and after it."""
-    after, barrier = list[tuple[int, ...]](), list[int]()
-    for at, one in enumerate(alone):
-        after.append(tuple(range(barrier[0] if barrier else 0, at)) if one else tuple(barrier))
-        barrier = [at] if one else barrier
-    return tuple(after) if any(alone) else ()
+    answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run))
+    if run.usage.requests > state.usage.requests:  # else nobody was asked in this turn
+        used = response.usage
+        spent = (used.input_tokens, used.output_tokens, cost_usd(response), False, used.cache_read_tokens)
+        answer = ModelAnswer(text, calls, *spent, provider=answer.provider)
+    return RunnerAnswer(answer, output, correction, alone)
 
 
 def _outputs_beside(state: RunState) -> list[ai.ToolCallPart]:
@@ -96,15 +86,15 @@ def _outputs_beside(state: RunState) -> list[ai.ToolCallPart]:
 def _joined(messages: Sequence[ai.ModelMessage], first: Sequence[ai.ToolCallPart]) -> list[ai.ModelMessage]:
     """Messages, with all that answers one answer in one request, in the order of its calls, or these calls first."""
     joined: list[ai.ModelMessage] = []
-    made: list[ai.ToolCallPart] = []
+    order: list[str] = []
     for message in messages:
         last = joined[-1] if joined else None
         if isinstance(message, ai.ModelRequest) and isinstance(last, ai.ModelRequest):
-            order = [part.tool_call_id for part in (*first, *made)]
             parts = sorted((*last.parts, *message.parts), key=lambda part: _place(part, order))
             joined[-1] = replace(message, parts=parts)
             continue
-        made = message.tool_calls if isinstance(message, ai.ModelResponse) else made
+        if isinstance(message, ai.ModelResponse):
+            order = [part.tool_call_id for part in (*first, *message.tool_calls)]
         joined.append(message)
     return joined
 

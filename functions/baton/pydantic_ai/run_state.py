@@ -8,7 +8,7 @@ them. Must not: run anything.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import pydantic_ai as ai
@@ -32,28 +32,19 @@ def dumped(messages: Sequence[ai.ModelMessage]) -> str:
     return ai.ModelMessagesTypeAdapter.dump_json(list(messages)).decode()
 
 
-def kept_of_turn(
-    before: "RunState",
-    messages: list[ai.ModelMessage],
-    ids: Sequence[str],
-    usage: ai.RunUsage,
-    output_retries: int,
-    tools: set[str] | None,
-    pending: Sequence[PendingMessage],
-) -> dict[str, Any]:
+def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run) -> dict[str, Any]:
     """What a turn keeps: the messages from the first one that is new, and the counts that no message has."""
-    known = [*before.earlier, *before.messages]
-    same = next((at for at, pair in enumerate(zip(known, messages, strict=False)) if not _same(*pair)), None)
-    first = max(min(len(known), len(messages)) if same is None else same, len(before.earlier))
+    same = [_same(*pair) for pair in zip(before.history, messages, strict=False)]
+    first = max([*same, False].index(False), len(before.earlier))
+    tools = run.ctx.deps.established_tool_names
     return {
         "kind": KIND,
         "from": first - len(before.earlier),
         "messages": dumped(messages[first:]),
         "ids": list(ids),
-        "usage": _USAGE.dump_python(usage, mode="json", exclude_defaults=True),
-        "outputRetries": output_retries,
+        "outputRetries": run.ctx.state.output_retries_used,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
-        **_kept_pending(pending),
+        **_kept_counts(run, run.usage),
     }
 
 
@@ -65,9 +56,11 @@ def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
     return requests and len(known.parts) == len(message.parts) and all(part in known.parts for part in message.parts)
 
 
-def _kept_pending(pending: Sequence[PendingMessage]) -> dict[str, Any]:
-    kept = [[one.priority, one._tool_call, dumped(one.messages)] for one in pending]  # noqa: SLF001 - see `enqueued`
-    return {"pending": kept} if kept else {}
+def _kept_counts(run: Run, usage: ai.RunUsage) -> dict[str, Any]:
+    waiting = run.ctx.state.pending_messages
+    kept = [[one.priority, one._tool_call, dumped(one.messages)] for one in waiting]  # noqa: SLF001 - see `enqueued`
+    counted = _USAGE.dump_python(usage, mode="json", exclude_defaults=True)
+    return {"usage": counted, **({"pending": kept} if kept else {})}
 
 
 def enqueued(kept: Sequence[Any]) -> PendingMessage:
@@ -81,10 +74,7 @@ def kept_of_call(parts: Sequence[ai.ModelRequestPart], before: ai.RunUsage, run:
     """What a call came to, as it is shown, and what is kept of it besides."""
     messages = dumped([ai.ModelRequest(parts=list(parts))])
     first, *others = json.loads(messages)[0]["parts"]
-    kept: dict[str, Any] = {
-        "usage": _USAGE.dump_python(_minus(run.usage, before), mode="json", exclude_defaults=True),
-        **_kept_pending(run.ctx.state.pending_messages),
-    }
+    kept = _kept_counts(run, run.usage - before)
     plain = not others and first["outcome"] == "success" and first.get("metadata") is None and not first["tool_kind"]
     plain = plain and "content_file_digests" not in first
     if not plain:
@@ -99,18 +89,6 @@ def _without_data(content: Any) -> Any:
     if isinstance(content, dict) and content.get("kind") == "binary":
         return {name: one for name, one in content.items() if name != "data"}
     return content
-
-
-def _minus(after: ai.RunUsage, before: ai.RunUsage) -> ai.RunUsage:
-    """What was used in between."""
-    found: dict[str, Any] = {}
-    for each in fields(after):
-        new, old = getattr(after, each.name), getattr(before, each.name)
-        if isinstance(new, dict):
-            found[each.name] = {name: number - (old or {}).get(name, 0) for name, number in new.items()}
-        elif new is not None:
-            found[each.name] = new - (old or 0)
-    return ai.RunUsage(**found)
 
 
 @dataclass
@@ -147,7 +125,7 @@ class RunState:
         state = cls(_earlier(recorded.earlier))
         state._read(entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn)
         if recorded.turns and up_to_turn is None:
-            state._answer(recorded.turns[-1], recorded.results)
+            state.take_results(recorded.turns[-1], recorded.results)
         return state
 
     @classmethod
@@ -197,12 +175,15 @@ class RunState:
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
             self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
 
-    def _answer(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
+    def take_results(
+        self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], *ignored: type[Exception]
+    ) -> None:
         """Take what the last turn's calls came to: the next turn keeps what those before came to."""
         parts: list[ai.ModelRequestPart] = []
         for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
             stored = results.get(call["id"]) or call
-            parts += _parts(tool_call_id, call["tool"], stored)
+            with suppress(*ignored):
+                parts += _parts(tool_call_id, call["tool"], stored)
             kept = stored.get("kept") or {}
             self.usage.incr(_USAGE.validate_python(kept.get("usage") or {}))
             self.pending += kept.get("pending", ())
@@ -215,11 +196,10 @@ def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mappin
         state = RunState.after(turns)
     except RunFailedError:
         return ""
-    parts: list[ai.ModelRequestPart] = []
-    for tool_call_id, call in zip(state.ids, turns[-1]["calls"] if turns else (), strict=False):
-        with suppress(RunFailedError):
-            parts += _parts(tool_call_id, call["tool"], results.get(call["id"]) or call)
-    return dumped([*state.messages, *([ai.ModelRequest(parts=parts)] if parts else [])]) if turns else ""
+    if not turns:
+        return ""
+    state.take_results(turns[-1], results, RunFailedError)
+    return dumped([*state.messages, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])])
 
 
 def _earlier(known: Sequence[Message | str]) -> list[ai.ModelMessage]:

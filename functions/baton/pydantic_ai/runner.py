@@ -15,10 +15,6 @@ from typing import Any
 import pydantic_ai as ai
 from pydantic import ValidationError
 from pydantic_ai.capabilities import ReinjectSystemPrompt
-from pydantic_ai.models import Model
-from pydantic_ai.models.fallback import FallbackModel
-from pydantic_ai.models.function import FunctionModel
-from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_graph import End
 
 from baton.agents.runner import (
@@ -31,11 +27,13 @@ from baton.agents.runner import (
     RunnerCall,
 )
 from baton.models.model import Listener, ModelError
+from baton.models.providers.client import streams
 from baton.models.providers.errors import model_error
+from baton.models.providers.messages import listen
 from baton.pydantic_ai.judging import calls_to_make, gone_on_from, judged
 from baton.pydantic_ai.run_state import Run, RunState, enqueued, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools
-from baton.tools.arguments import InvalidArguments
+from baton.tools.arguments import misfit
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.tool import WEEK_SECONDS
@@ -88,9 +86,8 @@ class PydanticAIRunner:
                 try:
                     function.function_schema.validator.validate_python(arguments)
                 except ValidationError as error:
-                    details = error.errors(include_url=False, include_input=False)
-                    faults = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details]
-                    raise InvalidArguments(tool, faults, [detail["loc"] for detail in details]) from error
+                    known = list(function.function_schema.json_schema.get("properties", ()))
+                    raise misfit(tool, error, arguments, known) from error
         return arguments
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
@@ -103,8 +100,10 @@ class PydanticAIRunner:
                 return await self._turn(run, state, listener)
         except (ModelError, RunFailedError):
             raise
-        except Exception as error:
-            raise _failure(error) from error
+        except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
+            raise model_error(error) from error
+        except Exception as error:  # what a run raises fails the job; only a provider may be asked again
+            raise RunFailedError(type(error).__name__, str(error) or "no message") from error
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
@@ -197,38 +196,10 @@ class PydanticAIRunner:
 
 async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:
     """The model's request, heard where the model can stream."""
-    if listener is not None and _streams(run.ctx.deps.model):
+    if listener is not None and streams(run.ctx.deps.model):
         async with node.stream(run.ctx) as stream:
-            async for event in stream:
-                match event:
-                    case ai.PartStartEvent(part=ai.TextPart(content=text)):
-                        await listener.write(text)
-                    case ai.PartDeltaEvent(delta=ai.TextPartDelta(content_delta=text)):
-                        await listener.write(text)
+            await listen(stream, listener)
     return await run.next(node)
-
-
-def _streams(model: Any) -> bool:
-    while isinstance(model, WrapperModel):
-        model = model.wrapped
-    if isinstance(model, FallbackModel):
-        return all(map(_streams, model.models))
-    if isinstance(model, FunctionModel):
-        return model.stream_function is not None
-    return type(model).request_stream is not Model.request_stream
-
-
-def _failure(error: Exception) -> ModelError | RunFailedError:
-    """What a run raises fails the job; only a provider may be asked again."""
-    match error:
-        case ai.ModelAPIError():
-            return model_error(error)
-        case ai.FallbackExceptionGroup():
-            failures = [model_error(one) for one in error.exceptions if isinstance(one, ai.ModelAPIError)]
-            message = "; ".join(failure.message for failure in failures) or str(error)
-            return ModelError(message, retryable=any(failure.retryable for failure in failures))
-        case _:
-            return RunFailedError(type(error).__name__, str(error) or "no message")
 
 
 async def _awaited(value: Any | Awaitable[Any]) -> Any:

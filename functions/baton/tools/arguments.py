@@ -77,9 +77,14 @@ class ArgumentSchema:
         try:
             return self._model.model_validate(dict(arguments))
         except ValidationError as error:
-            details = error.errors(include_url=False)
-            faults = [_fault(detail, list(self._fields.values())) for detail in details]
-            raise InvalidArguments(self._tool, faults, [_place(detail, arguments) for detail in details]) from error
+            raise misfit(self._tool, error, arguments, list(self._fields.values())) from error
+
+
+def misfit(tool: str, error: ValidationError, arguments: Any, known: list[str]) -> InvalidArguments:
+    """What pydantic has found wrong. `known`: the names of the tool's arguments."""
+    details = error.errors(include_url=False)
+    faults = [_fault(detail, known) for detail in details]
+    return InvalidArguments(tool, faults, [_place(detail, arguments) for detail in details])
 
 
 def _build_model(tool: str, signature: ToolSignature, descriptions: Mapping[str, str]) -> type[BaseModel]:

@@ -11,6 +11,9 @@ from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
@@ -29,6 +32,17 @@ def cost_usd(response: ModelResponse) -> float:
         return float(response.cost().total_price)
     except (LookupError, ValueError):  # the list does not know the model, or not how such tokens are counted
         return 0.0
+
+
+def streams(model: Model) -> bool:
+    """Whether the model answers piece by piece; else it is asked plainly."""
+    while isinstance(model, WrapperModel):
+        model = model.wrapped
+    if isinstance(model, FallbackModel):
+        return all(map(streams, model.models))
+    if isinstance(model, FunctionModel):
+        return model.stream_function is not None
+    return type(model).request_stream is not Model.request_stream
 
 
 class ProviderClient:
@@ -55,8 +69,7 @@ class ProviderClient:
 
     async def _response(self, request: ModelRequest) -> ModelResponse:
         prompt, settings, parameters = to_messages(request), _settings(request), _parameters(request)
-        # A class without streams answers in one piece.
-        if request.listener is not None and type(self._model).request_stream is not Model.request_stream:
+        if request.listener is not None and streams(self._model):
             async with model_request_stream(
                 self._model, prompt, model_settings=settings, model_request_parameters=parameters
             ) as stream:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_ai.exceptions import (
     ContentFilterError,
+    FallbackExceptionGroup,
     ModelAPIError,
     ModelHTTPError,
     ModelQuotaExceededError,
@@ -74,6 +75,10 @@ def model_error(error: Exception) -> ModelError:
             return ModelError("the provider's content filter stopped the answer", retryable=False)
         case ModelAPIError():
             return _from_provider(error)
+        case FallbackExceptionGroup():
+            failures = [model_error(one) for one in error.exceptions if isinstance(one, ModelAPIError)]
+            message = "; ".join(failure.message for failure in failures) or _clean(str(error))
+            return ModelError(message, retryable=any(failure.retryable for failure in failures))
         case UserError():
             return ModelError(_clean(error.message), retryable=False)
         case _:
