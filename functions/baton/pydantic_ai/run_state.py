@@ -13,7 +13,6 @@ from typing import Any
 
 import pydantic_ai as ai
 from pydantic import TypeAdapter
-from pydantic_ai._enqueue import PendingMessage
 
 from baton.agents.runner import Recorded, RunFailedError
 from baton.models.model import Message
@@ -22,6 +21,9 @@ from baton.models.providers.messages import to_messages
 
 Run = ai.AgentRun[Any, Any]
 KIND = "pydantic-ai-run"
+# The one private name of pydantic-ai that is used here: the call whose result an enqueued message goes next to. If it
+# is gone, the message follows in a request of its own.
+NEXT_TO = "_tool_call"
 _USAGE = TypeAdapter(ai.RunUsage)
 # Outcomes that the model is told; every other error fails the run, as what a tool raises does.
 _OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed"}
@@ -58,16 +60,17 @@ def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
 
 def _kept_counts(run: Run, usage: ai.RunUsage) -> dict[str, Any]:
     waiting = run.ctx.state.pending_messages
-    kept = [[one.priority, one._tool_call, dumped(one.messages)] for one in waiting]  # noqa: SLF001 - see `enqueued`
+    kept = [[one.priority, getattr(one, NEXT_TO, None), dumped(one.messages)] for one in waiting]
     counted = _USAGE.dump_python(usage, mode="json", exclude_defaults=True)
     return {"usage": counted, **({"pending": kept} if kept else {})}
 
 
-def enqueued(kept: Sequence[Any]) -> PendingMessage:
-    """Read what `ctx.enqueue` was given; which call it goes next to is known to pydantic-ai's own class alone."""
+def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
+    """Enqueue what `ctx.enqueue` was given in another piece of the run."""
     priority, call, messages = kept
-    next_to = None if call is None else (call[0], call[1])
-    return PendingMessage(ai.ModelMessagesTypeAdapter.validate_json(messages), priority, _tool_call=next_to)
+    run.enqueue(*ai.ModelMessagesTypeAdapter.validate_json(messages), priority=priority)
+    if call is not None:
+        setattr(run.ctx.state.pending_messages[-1], NEXT_TO, (call[0], call[1]))
 
 
 def kept_of_call(parts: Sequence[ai.ModelRequestPart], before: ai.RunUsage, run: Run) -> tuple[Any, dict[str, Any]]:

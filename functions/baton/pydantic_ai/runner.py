@@ -31,7 +31,7 @@ from baton.models.providers.client import streams
 from baton.models.providers.errors import model_error
 from baton.models.providers.messages import listen
 from baton.pydantic_ai.judging import calls_to_make, gone_on_from, judged
-from baton.pydantic_ai.run_state import Run, RunState, enqueued, kept_of_call, messages_of
+from baton.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools
 from baton.tools.arguments import misfit
 from baton.tools.context import ToolContext
@@ -158,7 +158,8 @@ class PydanticAIRunner:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
             if answer is None:
-                run.ctx.state.pending_messages.extend(map(enqueued, state.pending))
+                for kept in state.pending:
+                    enqueue_again(run, kept)
             yield run
 
     async def _turn(self, run: Run, state: RunState, listener: Listener | None) -> RunnerAnswer:
