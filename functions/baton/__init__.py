@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from baton.agents.agent import Agent
+    from baton.agents.agent_tool import as_tool
     from baton.agents.registry import Registry
     from baton.agents.runner import JobInfo
     from baton.conversation.policy import DropOldest, KeepAll, Summarize
@@ -37,6 +38,7 @@ __all__ = [
     "Summarize",
     "ToolContext",
     "ToolError",
+    "as_tool",
     "operation_status",
     "recall",
     "remember",
@@ -64,6 +66,7 @@ _WHERE = {
     "Summarize": "baton.conversation.policy",
     "ToolContext": "baton.tools.context",
     "ToolError": "baton.tools.tool_error",
+    "as_tool": "baton.agents.agent_tool",
     "operation_status": "baton.tools.builtin.job_tools",
     "recall": "baton.tools.builtin.job_tools",
     "remember": "baton.tools.builtin.job_tools",

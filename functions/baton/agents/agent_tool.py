@@ -1,21 +1,23 @@
-"""An agent in another agent's `tools`: a tool of its name, whose call is a job of that agent below the caller's.
+"""An agent as another agent's tool: a tool of its name, whose call is a job of that agent below the caller's.
 
 Invariant: in one registry an agent is one tool, however many agents use it. Must not: run anything; the tool only says
 which job is to be started.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from baton.agents.agent import Agent
-from baton.tools.context import ToolContext
+from baton.tools.context import ToolContext, tool_context
 from baton.tools.pending import Pending
 from baton.tools.tool import TOOL_NAME, Tool, tool
 
 Task = Annotated[str, Field(min_length=1, max_length=20_000)]
+_NO_TOOL_NAME = "its name must be 1 to 64 letters, digits, '_' or '-'"
+_GIVES_TO = "baton_agent"
 
 
 def agent_tool(agent: Agent) -> Tool:
@@ -34,6 +36,25 @@ def agent_tool(agent: Agent) -> Tool:
     return replace(give, description=_description(agent))
 
 
+def as_tool(agent: Agent) -> Callable[..., Any]:
+    """Make a tool of an agent for an agent of pydantic-ai: `pydantic_ai.Agent(…, tools=[as_tool(helper)])`.
+
+    A call is a job of that agent; its result is the agent's answer. Agents of Baton have the agent itself as a tool.
+    """
+    if not isinstance(agent, Agent):
+        raise TypeError(f"as_tool(agent): {agent!r} is not an Agent of Baton; write as_tool(durable(agent))")
+    if not TOOL_NAME.fullmatch(agent.name):
+        raise ValueError(f"as_tool({agent.name!r}): {_NO_TOOL_NAME}")
+
+    async def give(task: Task) -> Any:
+        return tool_context().start(agent.name, task)
+
+    give.__name__, task = agent.name, agent_tool(agent).parameters["properties"]["task"]["description"]
+    give.__doc__ = f"{_description(agent)}\n\nArgs:\n    task: {task}"
+    vars(give)[_GIVES_TO] = agent
+    return give
+
+
 def own_tools(agents: Sequence[Agent]) -> Mapping[Agent, tuple[Tool, ...]]:
     """Each agent's own tools, the agents among them as tools; those that cannot be one are left out."""
     used = dict.fromkeys(item for agent in agents for item in agent.tools if isinstance(item, Agent))
@@ -47,19 +68,20 @@ def own_tools(agents: Sequence[Agent]) -> Mapping[Agent, tuple[Tool, ...]]:
 def agent_tool_faults(agents: Sequence[Agent]) -> Iterator[str]:
     """What is wrong with agents in `tools`, a line each."""
     for agent in agents:
-        for item in agent.tools:
-            if not isinstance(item, Agent):
-                continue
+        for item in _agents_in(agent):
             if item not in agents:
                 yield (
                     f"agent {agent.name!r}: its tool {item.name!r} is an agent that is not registered;"
                     " add it to Registry(agents=[...])"
                 )
             if not TOOL_NAME.fullmatch(item.name):
-                yield (
-                    f"agent {agent.name!r}: agent {item.name!r} cannot be a tool, whose name is 1 to 64 letters,"
-                    " digits, '_' or '-'; rename it"
-                )
+                yield f"agent {agent.name!r}: agent {item.name!r} cannot be a tool: {_NO_TOOL_NAME}"
+
+
+def _agents_in(agent: Agent) -> Iterator[Agent]:
+    functions = agent.runner.functions if agent.runner else ()
+    yield from (item for item in agent.tools if isinstance(item, Agent))
+    yield from (found for found in (getattr(one, _GIVES_TO, None) for one in functions) if found)
 
 
 def _is_tool(item: Tool | Agent, made: Mapping[Agent, Tool]) -> bool:

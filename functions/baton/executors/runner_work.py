@@ -32,7 +32,7 @@ from baton.models.model import Listener, Message, ModelError
 from baton.sdk.own_threads import in_own_thread
 from baton.sdk.records import SESSION_ROLE, Failure, Wanted, turns_of
 from baton.tools.contained import CutShortError, contained
-from baton.tools.context import ToolContext
+from baton.tools.context import ToolContext, running
 from baton.tools.pending import Pending
 from baton.tools.tool import InThread
 
@@ -135,4 +135,5 @@ class RunnerTool(Struct, frozen=True):
         """Run one attempt."""
         call = self.effect.call
         attempt = RunnerCall(call.turn, call.position, call.tool, dict(arguments), self.approved, context)
-        return await self.runner.call(self.record, attempt)
+        with running(context):
+            return await self.runner.call(self.record, attempt)

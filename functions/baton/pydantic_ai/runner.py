@@ -7,7 +7,6 @@ in this process between two pieces. Must not: copy or patch the agent.
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -34,26 +33,12 @@ from baton.pydantic_ai.judging import calls_to_make, gone_on_from, judged
 from baton.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools
 from baton.tools.arguments import misfit
-from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.tool import WEEK_SECONDS
 from baton.tools.tool_error import ToolError
 from baton_events.errors import StoreError
 
 OfJob = Callable[[JobInfo], Any]
-_CONTEXT: ContextVar[ToolContext] = ContextVar("baton_tool_context")
-
-
-def tool_context() -> ToolContext:
-    """The call that a tool of pydantic-ai runs for: its idempotency key, progress, info.
-
-    Raises:
-        LookupError: no tool of a durable agent runs here.
-    """
-    try:
-        return _CONTEXT.get()
-    except LookupError:
-        raise LookupError("tool_context() is for tools of a durable agent: none runs here") from None
 
 
 class PydanticAIRunner:
@@ -107,7 +92,6 @@ class PydanticAIRunner:
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
-        token = _CONTEXT.set(call.context)
         try:
             return await self._call(recorded.job, RunState.of(recorded, call.turn), call)
         except StoppedError as stopped:
@@ -118,8 +102,6 @@ class PydanticAIRunner:
             raise
         except Exception as error:
             raise ToolError(str(error) or "no message", type=type(error).__name__) from error
-        finally:
-            _CONTEXT.reset(token)
 
     def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
         """Give a job's messages, as `ModelMessagesTypeAdapter` dumps them."""
@@ -178,7 +160,7 @@ class PydanticAIRunner:
                     ids = stopped.ids_in(node.model_response)
         return judged(run, state, node, ids, outputs_first=outputs_first)
 
-    async def _call(self, job: JobInfo, state: RunState, call: RunnerCall) -> CallReturned:
+    async def _call(self, job: JobInfo, state: RunState, call: RunnerCall) -> CallReturned | Pending:
         made = next(part for part in state.response.tool_calls if part.tool_call_id == state.ids[call.position])
         others = [part for part in state.response.parts if not isinstance(part, ai.ToolCallPart)]
         results, differs = None, call.arguments != made.args_as_dict()
@@ -192,7 +174,9 @@ class PydanticAIRunner:
             node: Any = run.next_node
             node = await run.next(node)
             node = await run.next(node)
-            return CallReturned(*kept_of_call(node.request.parts, state.usage, run))
+            parts = node.request.parts
+            pending = next((part.content for part in parts if isinstance(part.content, Pending)), None)
+            return pending or CallReturned(*kept_of_call(parts, state.usage, run))
 
 
 async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:

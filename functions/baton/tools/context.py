@@ -5,6 +5,9 @@ the memory and the operations given to it, which belong to its job's tenant. A r
 Must not: know a store, an index, a queue or a stream.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -206,3 +209,28 @@ class RecordedToolContext(ToolContext):
     """The context of `ToolContext.for_test`; `recorder` has what the tool said."""
 
     recorder: ToolRecorder
+
+
+_RUNNING: ContextVar[ToolContext] = ContextVar("baton_tool_context")
+
+
+@contextmanager
+def running(context: ToolContext) -> Iterator[None]:
+    """Make it the context of the tool that runs here."""
+    token = _RUNNING.set(context)
+    try:
+        yield
+    finally:
+        _RUNNING.reset(token)
+
+
+def tool_context() -> ToolContext:
+    """The call that a tool of another library runs for: its idempotency key, progress, info.
+
+    Raises:
+        LookupError: no tool of a durable agent runs here.
+    """
+    try:
+        return _RUNNING.get()
+    except LookupError:
+        raise LookupError("tool_context() is for tools of a durable agent: none runs here") from None

@@ -133,6 +133,6 @@ def test_all_faults_are_reported_in_one_error() -> None:
         Registry([head, dotted, clashing])
     assert caught.value.faults == (
         "agent 'head': its tool 'stranger' is an agent that is not registered; add it to Registry(agents=[...])",
-        "agent 'head': agent 'code.v2' cannot be a tool, whose name is 1 to 64 letters, digits, '_' or '-'; rename it",
+        "agent 'head': agent 'code.v2' cannot be a tool: its name must be 1 to 64 letters, digits, '_' or '-'",
         "two different tools are named 'double'; give one another name with @tool(name=...), or rename the agent",
     )
