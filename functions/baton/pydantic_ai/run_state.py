@@ -6,7 +6,7 @@ them. Must not: run anything.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from baton.agents.runner import Recorded, RunFailedError
 from baton.models.model import Message
 from baton.models.model import ModelRequest as Question
 from baton.models.providers.messages import to_messages
+from baton.sdk.file_contents import FileContents
 
 Run = ai.AgentRun[Any, Any]
 KIND = "pydantic-ai-run"
@@ -42,11 +43,11 @@ def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Seque
     return {
         "kind": KIND,
         "from": first - len(before.earlier),
-        "messages": dumped(messages[first:]),
+        "messages": before.contents.short(dumped(messages[first:])),
         "ids": list(ids),
         "outputRetries": run.ctx.state.output_retries_used,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
-        **_kept_counts(run, run.usage),
+        **_kept_counts(before, run, run.usage),
     }
 
 
@@ -58,9 +59,9 @@ def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
     return requests and len(known.parts) == len(message.parts) and all(part in known.parts for part in message.parts)
 
 
-def _kept_counts(run: Run, usage: ai.RunUsage) -> dict[str, Any]:
-    waiting = run.ctx.state.pending_messages
-    kept = [[one.priority, getattr(one, NEXT_TO, None), dumped(one.messages)] for one in waiting]
+def _kept_counts(before: "RunState", run: Run, usage: ai.RunUsage) -> dict[str, Any]:
+    waiting, short = run.ctx.state.pending_messages, before.contents.short
+    kept = [[one.priority, getattr(one, NEXT_TO, None), short(dumped(one.messages))] for one in waiting]
     counted = _USAGE.dump_python(usage, mode="json", exclude_defaults=True)
     return {"usage": counted, **({"pending": kept} if kept else {})}
 
@@ -73,15 +74,15 @@ def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
         setattr(run.ctx.state.pending_messages[-1], NEXT_TO, (call[0], call[1]))
 
 
-def kept_of_call(parts: Sequence[ai.ModelRequestPart], before: ai.RunUsage, run: Run) -> tuple[Any, dict[str, Any]]:
+def kept_of_call(before: "RunState", parts: Sequence[ai.ModelRequestPart], run: Run) -> tuple[Any, dict[str, Any]]:
     """What a call came to, as it is shown, and what is kept of it besides."""
     messages = dumped([ai.ModelRequest(parts=list(parts))])
     first, *others = json.loads(messages)[0]["parts"]
-    kept = _kept_counts(run, run.usage - before)
+    kept = _kept_counts(before, run, run.usage - before.usage)
     plain = not others and first["outcome"] == "success" and first.get("metadata") is None and not first["tool_kind"]
     plain = plain and "content_file_digests" not in first
     if not plain:
-        kept["messages"], first["content"] = messages, _without_data(first["content"])
+        kept["messages"], first["content"] = before.contents.short(messages), _without_data(first["content"])
     return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
 
 
@@ -106,6 +107,7 @@ class RunState:
         tools: those that the run began with, of which pydantic-ai tells newer ones apart.
         pending: what was enqueued and is not told yet, as it is kept.
         answered: parts that answer these calls, in their order; parts for the model's user come last.
+        contents: large files of what was read.
     """
 
     earlier: list[ai.ModelMessage]
@@ -117,6 +119,7 @@ class RunState:
     tools: set[str] | None = None
     pending: list[Any] = field(default_factory=list[Any])
     answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
+    contents: FileContents = field(default_factory=FileContents)
 
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
@@ -126,20 +129,23 @@ class RunState:
             RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
         """
         state = cls(_earlier(recorded.earlier))
-        state._read(entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn)
+        turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
+        state._read(turns, recorded.results)
         if recorded.turns and up_to_turn is None:
             state.take_results(recorded.turns[-1], recorded.results)
         return state
 
     @classmethod
-    def after(cls, turns: Iterable[Mapping[str, Any]]) -> "RunState":
-        """Read these turns alone; the calls of the last are not answered yet.
+    def after(
+        cls, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> "RunState":
+        """Read these turns alone; the calls of the last are not answered yet. `results`: else files of tools are empty.
 
         Raises:
             RunFailedError: the job began with an agent that was no run of pydantic-ai.
         """
-        state = cls([])
-        state._read(turns)
+        state = cls([], contents=FileContents(complete=results is not None))
+        state._read(turns, results or {})
         return state
 
     @property
@@ -166,15 +172,20 @@ class RunState:
             counts = {name: count for name, count in counts.items() if name not in good} | more
         return counts
 
-    def _read(self, turns: Iterable[Mapping[str, Any]]) -> None:
-        for entry in turns:
+    def _read(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> None:
+        for entry, before in zip(turns, [None, *turns], strict=False):
+            for call in before["calls"] if before else ():
+                kept = (results.get(call["id"]) or call).get("kept") or {}
+                self.contents.whole(kept.get("messages", ""))
+                self._whole_pending(kept)
             kept = entry.get("provider") or {}
             if kept.get("kind") != KIND:
                 message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
                 raise RunFailedError("unknown_run", message)
-            self.messages[kept["from"] :] = ai.ModelMessagesTypeAdapter.validate_json(kept["messages"])
+            messages = self.contents.whole(kept["messages"])
+            self.messages[kept["from"] :] = ai.ModelMessagesTypeAdapter.validate_json(messages)
             self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
-            self.pending = [*kept.get("pending", ())]
+            self.pending = self._whole_pending(kept)
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
             self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
 
@@ -186,17 +197,20 @@ class RunState:
         for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
             stored = results.get(call["id"]) or call
             with suppress(*ignored):
-                parts += _parts(tool_call_id, call["tool"], stored)
+                parts += _parts(tool_call_id, call["tool"], stored, self.contents)
             kept = stored.get("kept") or {}
             self.usage.incr(_USAGE.validate_python(kept.get("usage") or {}))
-            self.pending += kept.get("pending", ())
+            self.pending += self._whole_pending(kept)
         self.answered = sorted(parts, key=lambda part: isinstance(part, ai.UserPromptPart))
+
+    def _whole_pending(self, kept: Mapping[str, Any]) -> list[Any]:
+        return [[*others, self.contents.whole(messages)] for *others, messages in kept.get("pending", ())]
 
 
 def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
     """A job's messages; the last is what its last calls have come to so far. Empty: it is no run of pydantic-ai."""
     try:
-        state = RunState.after(turns)
+        state = RunState.after(turns, results)
     except RunFailedError:
         return ""
     if not turns:
@@ -216,7 +230,9 @@ def _earlier(known: Sequence[Message | str]) -> list[ai.ModelMessage]:
     return earlier
 
 
-def _parts(tool_call_id: str, tool: str, stored: Mapping[str, Any]) -> Sequence[ai.ModelRequestPart]:
+def _parts(
+    tool_call_id: str, tool: str, stored: Mapping[str, Any], contents: FileContents
+) -> Sequence[ai.ModelRequestPart]:
     """What answers a call in the next request."""
     error = stored.get("error")
     if error is not None or "ok" not in stored:
@@ -226,7 +242,7 @@ def _parts(tool_call_id: str, tool: str, stored: Mapping[str, Any]) -> Sequence[
         outcome: Any = _OUTCOMES[kind]
         return [ai.ToolReturnPart(tool_name=tool, content=message, tool_call_id=tool_call_id, outcome=outcome)]
     if messages := (stored.get("kept") or {}).get("messages"):
-        [request] = ai.ModelMessagesTypeAdapter.validate_json(messages)
+        [request] = ai.ModelMessagesTypeAdapter.validate_json(contents.whole(messages))
         assert isinstance(request, ai.ModelRequest), "calls are answered by a request"
         return request.parts
     return [ai.ToolReturnPart(tool_name=tool, content=stored["ok"], tool_call_id=tool_call_id)]

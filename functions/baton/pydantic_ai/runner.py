@@ -176,7 +176,7 @@ class PydanticAIRunner:
             node = await run.next(node)
             parts = node.request.parts
             pending = next((part.content for part in parts if isinstance(part.content, Pending)), None)
-            return pending or CallReturned(*kept_of_call(parts, state.usage, run))
+            return pending or CallReturned(*kept_of_call(state, parts, run))
 
 
 async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:

@@ -1,6 +1,6 @@
 """A model of pydantic-ai that answers as the model of an earlier job did, while the agent's tools run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_ai import ModelMessage, ModelResponse
@@ -21,7 +21,7 @@ class RecordedModel(FunctionModel):
         RunFailedError: it was no job of pydantic-ai's.
     """
 
-    def __init__(self, job_id: str, turns: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, job_id: str, turns: Sequence[Mapping[str, Any]]) -> None:
         answers = [message for message in RunState.after(turns).messages if isinstance(message, ModelResponse)]
 
         def answer(history: list[ModelMessage], _info: AgentInfo) -> ModelResponse:

@@ -1,4 +1,4 @@
-"""More agents with documented features: files, models, other outputs, calls in turn; and all of them."""
+"""More agents with documented features: files, other outputs, calls in turn; and all of them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,15 +22,9 @@ from pydantic_ai import (
 from pydantic_ai.capabilities import (
     HandleDeferredToolCalls,
 )
-from pydantic_ai.exceptions import ModelHTTPError
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
-from pydantic_ai.models import Model, ModelRequestParameters
-from pydantic_ai.models.fallback import FallbackModel
-from pydantic_ai.models.function import AgentInfo, FunctionModel
-from pydantic_ai.models.test import TestModel
-from pydantic_ai.settings import ModelSettings
 
 from tests.unit.baton.pydantic_ai.documented_agents import ALL, Case, City, add
+from tests.unit.baton.pydantic_ai.documented_models import MODELS
 from tests.unit.baton.pydantic_ai.documented_toolsets import TOOLSETS
 from tests.unit.baton.pydantic_ai.played import call, scripted
 
@@ -124,16 +118,6 @@ def slow_tool() -> Case:
     return Case(agent)
 
 
-def failing(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
-    """Fail as a provider does."""
-    raise ModelHTTPError(500, "first")
-
-
-def fallback_model() -> Case:
-    """The first model fails, the second one answers."""
-    return Case(Agent(FallbackModel(FunctionModel(failing), scripted([call("add", a=1, b=2)], "3")), tools=[add]))
-
-
 def enqueued() -> Case:
     """Tools that add to the conversation: soon, and before the end."""
     agent = Agent(scripted([call("remark", "1"), call("add", a=1, b=2)], "done", "done again"), tools=[add])
@@ -183,43 +167,6 @@ def dynamic_prompts() -> Case:
         return f"Step {ctx.run_step}, told {len(ctx.messages)}."
 
     return Case(agent, deps="Ann")
-
-
-def model_settings() -> Case:
-    """Settings that a function makes, seen by the model."""
-
-    def answer(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        return ModelResponse([TextPart(str(info.model_settings))])
-
-    return Case(Agent(FunctionModel(answer), model_settings={"temperature": 0.2, "max_tokens": 7}))
-
-
-class Unstreamed(Model):
-    """A model that calls every tool, as a provider: what it streams would have other counts of tokens."""
-
-    @property
-    def model_name(self) -> str:
-        """Its name."""
-        return "unstreamed"
-
-    @property
-    def system(self) -> str:
-        """Its provider's name."""
-        return "test"
-
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Answer at once."""
-        return await TestModel(seed=3).request(messages, model_settings, model_request_parameters)
-
-
-def model_for_tests() -> Case:
-    """A model that calls every tool, then answers in the output's type."""
-    return Case(Agent(Unstreamed(), tools=[add], output_type=City))
 
 
 def text_or_object() -> Case:
@@ -277,12 +224,9 @@ DOCUMENTED: Sequence[Callable[[], Case]] = (
     returns_of_many_types,
     sequential_tool,
     slow_tool,
-    fallback_model,
     enqueued,
     deferred_and_handled,
     dynamic_prompts,
-    model_settings,
-    model_for_tests,
     text_or_object,
     text_function,
     output_function_retry,
@@ -290,4 +234,5 @@ DOCUMENTED: Sequence[Callable[[], Case]] = (
     native_choice,
     no_output,
     *TOOLSETS,
+    *MODELS,
 )

@@ -1,0 +1,47 @@
+"""Contents of files in JSON texts, each kept once: where it came before, a text has its digest instead.
+
+Invariant: reading gives what was written. A reference is no JSON, so that no text has one by chance. Texts are read in
+the order in which they were written. Must not: know whose texts they are.
+"""
+
+import re
+from re import Match
+
+from baton_events.ids import digest
+
+LARGE_BYTES = 64 * 1024
+# As pydantic writes a file: the base64 of its bytes takes four characters for three of them.
+_CONTENT = re.compile(rf'"data":(?:"([\w+/=-]{{{LARGE_BYTES * 4 // 3},}})"|sha256:([0-9a-f]{{64}}))')
+
+
+class FileContents:
+    """The large contents of the texts that were read. `complete`: an unknown reference is an error, not empty."""
+
+    def __init__(self, *, complete: bool = True) -> None:
+        self._known: dict[str, str] = {}
+        self._complete = complete
+
+    def whole(self, kept: str) -> str:
+        """The text that was written, with all its contents."""
+        return _CONTENT.sub(self._filled, kept)
+
+    def short(self, text: str) -> str:
+        """The text to keep: what came before, in it or in one that was read, is referred to."""
+        before = set(self._known)
+
+        def referred(found: Match[str]) -> str:
+            name = digest(found[1])
+            if name in before:
+                return f'"data":sha256:{name}'
+            before.add(name)
+            return found[0]
+
+        return _CONTENT.sub(referred, text)
+
+    def _filled(self, found: Match[str]) -> str:
+        if found[1]:
+            self._known[digest(found[1])] = found[1]
+            return found[0]
+        if self._complete and found[2] not in self._known:
+            raise LookupError(f"the content {found[2]} of a file is not recorded: submit the job again")
+        return f'"data":"{self._known.get(found[2], "")}"'

@@ -1,0 +1,103 @@
+"""Agents with models that fall back, suspend their answers, or are shown large files."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic_ai import (
+    Agent,
+    BinaryContent,
+    RunContext,
+    ToolReturn,
+)
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.test import TestModel
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
+
+from tests.unit.baton.pydantic_ai.documented_agents import Case, City, add
+from tests.unit.baton.pydantic_ai.played import call, scripted
+
+PICTURE = BinaryContent(b"\x89PNG" + bytes(1_000_000), media_type="image/png")
+
+
+DETAIL = BinaryContent(b"\x89PNG" + bytes(100_000), media_type="image/png")
+
+
+def large_files() -> Case:
+    """A large picture in the prompt, and another one that each of ten calls returns or enqueues."""
+    turns: list[list[Any]] = [[call("look", str(n), at=n)] for n in range(1, 10)]
+    turns[3].append(call("look", "beside", at=0))
+    turns += [[TextPart("seen")], [TextPart("seen again")]]
+
+    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        made = sum(isinstance(message, ModelResponse) for message in messages)
+        return ModelResponse(turns[made], usage=RequestUsage(input_tokens=1))  # else files count as tokens
+
+    agent = Agent(FunctionModel(answer))
+
+    @agent.tool
+    def look(ctx: RunContext[Any], at: int) -> Any:
+        if at == 0:
+            ctx.enqueue("Look:", DETAIL, priority="when_idle")
+        return ["a detail", DETAIL] if at % 2 else ToolReturn("a detail", content=["Here:", DETAIL])
+
+    return Case(agent, prompt=["What is this?", PICTURE])
+
+
+def failing(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
+    """Fail as a provider does."""
+    raise ModelHTTPError(500, "first")
+
+
+def fallback_model() -> Case:
+    """The first model fails, the second one answers."""
+    return Case(Agent(FallbackModel(FunctionModel(failing), scripted([call("add", a=1, b=2)], "3")), tools=[add]))
+
+
+def model_settings() -> Case:
+    """Settings that a function makes, seen by the model."""
+
+    def answer(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse([TextPart(str(info.model_settings))])
+
+    return Case(Agent(FunctionModel(answer), model_settings={"temperature": 0.2, "max_tokens": 7}))
+
+
+class Unstreamed(Model):
+    """A model that calls every tool, as a provider: what it streams would have other counts of tokens."""
+
+    @property
+    def model_name(self) -> str:
+        """Its name."""
+        return "unstreamed"
+
+    @property
+    def system(self) -> str:
+        """Its provider's name."""
+        return "test"
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Answer at once."""
+        return await TestModel(seed=3).request(messages, model_settings, model_request_parameters)
+
+
+def model_for_tests() -> Case:
+    """A model that calls every tool, then answers in the output's type."""
+    return Case(Agent(Unstreamed(), tools=[add], output_type=City))
+
+
+MODELS: Sequence[Callable[[], Case]] = (
+    large_files,
+    fallback_model,
+    model_settings,
+    model_for_tests,
+)

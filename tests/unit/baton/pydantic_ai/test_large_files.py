@@ -1,0 +1,52 @@
+"""A large file is stored once, however often a run tells it."""
+
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import pytest
+from pydantic_ai import RunContext
+
+from baton.pydantic_ai import durable
+from baton.sdk.file_contents import LARGE_BYTES, FileContents
+from tests.fakes import FakeStore
+from tests.unit.baton.pydantic_ai.documented_models import DETAIL, PICTURE, large_files
+from tests.unit.baton.pydantic_ai.played import played
+
+
+async def test_the_bytes_of_a_file_are_written_and_counted_once() -> None:
+    """In a job with ten calls, each of which returns it; one enqueues it as well."""
+    case, store = large_files(), FakeStore()
+
+    @case.agent.system_prompt(dynamic=True)
+    def step(ctx: RunContext[Any]) -> str:
+        return f"Step {ctx.run_step}."  # so that each turn keeps the first message, with the picture, anew
+
+    given: Any = {"deps": lambda _: case.deps, "prompt": lambda _: case.prompt}
+    snapshot = await played(durable(case.agent, name="agent", **given), store)
+    assert snapshot.job.result == {"answer": "seen again", "output": "seen again"}
+    tree = store.tree("job_1")
+    stored = "".join([*tree.transcript["job_1"], *tree.results["job_1"].values(), *tree.parts["job_1"]])
+    picture, detail = (urlsafe_b64encode(one.data).decode() for one in (PICTURE, DETAIL))
+    assert (stored.count(picture), stored.count(f'"{detail}')) == (1, 1)
+    assert tree.usage["job_1"].written < 1.2 * (len(picture) + len(detail))
+
+
+def test_what_was_shortened_is_read_as_it_was() -> None:
+    """Also where a text has the same content twice; a smaller one stays in its place."""
+    large, small = "A" * (LARGE_BYTES * 4 // 3), "A" * (LARGE_BYTES * 4 // 3 - 1)
+    texts = [f'[{{"data":"{large}"}},{{"data":"{large}"}}]', f'[{{"data":"{large}"}},{{"data":"{small}"}}]']
+    written, read = FileContents(), FileContents()
+    kept = list[str]()
+    for text in texts:
+        kept.append(written.short(text))
+        assert written.whole(kept[-1]) == text
+    assert [large in text for text in kept] == [True, False]
+    assert [read.whole(text) for text in kept] == texts
+
+
+def test_a_content_that_is_not_there_is_an_error_or_empty() -> None:
+    """An error where the run goes on from it."""
+    kept = '{"data":sha256:' + "0" * 64 + "}"
+    with pytest.raises(LookupError, match="is not recorded"):
+        FileContents().whole(kept)
+    assert FileContents(complete=False).whole(kept) == '{"data":""}'
