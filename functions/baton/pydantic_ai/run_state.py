@@ -6,6 +6,7 @@ them. Must not: run anything.
 """
 
 import json
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ KIND = "pydantic-ai-run"
 # The one private name of pydantic-ai that is used here: the call whose result an enqueued message goes next to. If it
 # is gone, the message follows in a request of its own.
 NEXT_TO = "_tool_call"
-_USAGE = TypeAdapter(ai.RunUsage)
+_USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]])
 # Outcomes that the model is told; every other error fails the run, as what a tool raises does.
 _OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed"}
 
@@ -47,6 +48,11 @@ def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Seque
         "ids": list(ids),
         "outputRetries": run.ctx.state.output_retries_used,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
+        **(
+            {"lists": _LISTS.dump_json(dict(new), exclude_defaults=True).decode()}
+            if (new := before.lists.maps[0])
+            else {}
+        ),
         **_kept_counts(before, run, run.usage),
     }
 
@@ -108,6 +114,7 @@ class RunState:
         pending: what was enqueued and is not told yet, as it is kept.
         answered: parts that answer these calls, in their order; parts for the model's user come last.
         contents: large files of what was read.
+        lists: the tools of servers, which were listed now or before.
     """
 
     earlier: list[ai.ModelMessage]
@@ -120,6 +127,7 @@ class RunState:
     pending: list[Any] = field(default_factory=list[Any])
     answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
     contents: FileContents = field(default_factory=FileContents)
+    lists: ChainMap[str, list[ai.ToolDefinition]] = field(default_factory=lambda: ChainMap({}, {}))
 
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
@@ -187,6 +195,7 @@ class RunState:
             self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
             self.pending = self._whole_pending(kept)
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
+            self.lists.maps[1].update(_LISTS.validate_json(kept.get("lists", "{}")))
             self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
 
     def take_results(

@@ -133,7 +133,7 @@ class PydanticAIRunner:
             infer_name=False,
             # Earlier jobs may be told as texts, or from their middle: a system prompt is only in their first message.
             capabilities=[
-                Piece(state.retries(), answer),
+                Piece(state.retries(), state.lists, answer),
                 *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
             ],
         ) as run:

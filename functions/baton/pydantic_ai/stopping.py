@@ -1,14 +1,21 @@
-"""What a piece of a run has beside what the agent has: it stops before calls that are made elsewhere, and counts on."""
+"""What a piece of a run has beside what the agent has.
 
-from dataclasses import dataclass
-from typing import Any
+It stops before calls that are made elsewhere, and goes on with what earlier pieces have counted and listed.
+"""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Self
 
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import CallDeferred
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefinition
-from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
+
+ToolLists = MutableMapping[str, list[ToolDefinition]]
 
 
 def leaf_toolsets(agent: Agent[Any, Any]) -> list[AbstractToolset[Any]]:
@@ -37,13 +44,49 @@ class StoppedError(Exception):
         return [part.tool_call_id for part in response.tool_calls if part.tool_call_id in waiting]
 
 
+@dataclass
+class ListedOnce(WrapperToolset[Any]):
+    """A server's tools, listed in the first piece of a run; later ones connect to it for a call alone."""
+
+    key: str
+    lists: ToolLists
+    connects: bool = field(default=False, init=False)
+
+    async def __aenter__(self) -> Self:
+        """Connect for the list, or for instructions."""
+        self.connects = self.key not in self.lists or getattr(self.wrapped, "include_instructions", False)
+        return await super().__aenter__() if self.connects else self
+
+    async def __aexit__(self, *args: object) -> bool | None:
+        """Close what was opened."""
+        return await super().__aexit__(*args) if self.connects else None
+
+    async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
+        """Make the tools of the list."""
+        if self.key not in self.lists:
+            self.lists[self.key] = [tool.tool_def for tool in (await super().get_tools(ctx)).values()]
+        return {one.name: await self.wrapped.get_tool_for_tool_def(one, ctx) for one in self.lists[self.key]}
+
+
 @dataclass(init=False)
 class Piece(AbstractCapability[Any]):
     """One piece of a run. `retries`: of each tool, in the pieces before; `answer`: whose call it makes; None: none."""
 
-    def __init__(self, retries: dict[str, int], answer: ModelResponse | None = None) -> None:
+    def __init__(self, retries: dict[str, int], lists: ToolLists, answer: ModelResponse | None = None) -> None:
         self._retries = retries
+        self._lists = lists
         self._answer = answer
+
+    def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
+        """List a server's tools in one piece alone, where its toolset may keep them: it is one of MCP."""
+        numbers = count(1)
+
+        def listed_once(leaf: AbstractToolset[Any]) -> AbstractToolset[Any]:
+            if not getattr(leaf, "cache_tools", False):
+                return leaf
+            return ListedOnce(leaf, leaf.id or f"server {next(numbers)}", self._lists)
+
+        return toolset.visit_and_replace(listed_once)
 
     async def prepare_tools(self, ctx: RunContext[Any], tool_defs: list[ToolDefinition]) -> list[ToolDefinition]:
         """Count on with the retries in the first step."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Image
 from pydantic_ai import (
     Agent,
     ModelRetry,
@@ -18,6 +20,7 @@ from pydantic_ai.capabilities import (
     Thinking,
     Toolset,
 )
+from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ThinkingPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.tools import ToolDefinition
@@ -163,6 +166,49 @@ def agent_metadata() -> Case:
     return Case(agent)
 
 
+class CountingServer(MCPServer[Any]):
+    """A server that counts how often somebody asks it for its tools."""
+
+    lists = 0
+
+    async def list_tools(self) -> Any:
+        """Count."""
+        self.lists += 1
+        return await super().list_tools()
+
+
+def mcp_of(server: MCPServer[Any]) -> Case:
+    """An agent with the tools of a server, beside its own; one asks for another try, and one returns a file."""
+
+    @server.tool()
+    def multiply(a: int, b: int) -> int:
+        """Multiply."""
+        return a * b
+
+    @server.tool()
+    def refuse(n: int) -> str:
+        """Refuse what is odd."""
+        if n % 2:
+            raise ValueError("it is odd")
+        return f"{n} is even"
+
+    @server.tool()
+    def draw() -> Image:
+        """Draw."""
+        return Image(data=b"\x89PNG a dot", format="png")
+
+    turns = (
+        [call("m_multiply", a=2, b=3), call("add", a=1, b=1), call("m_refuse", n=1)],
+        [call("m_refuse", n=2), call("m_draw")],
+    )
+    return Case(Agent(scripted(*turns, "done"), tools=[add], toolsets=[MCPToolset(server).prefixed("m")]))
+
+
+def mcp_server() -> Case:
+    """A server in this process."""
+    return mcp_of(MCPServer("maths"))
+
+
 TOOLSETS: Sequence[Callable[[], Case]] = (
     wrapped_toolsets,
     tool_by_schema,
@@ -172,4 +218,5 @@ TOOLSETS: Sequence[Callable[[], Case]] = (
     history_that_is_cut,
     text_and_json_arguments,
     agent_metadata,
+    mcp_server,
 )
