@@ -15,6 +15,9 @@ from baton.models.providers.messages import text_of
 from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
 
+# The call that stands for a wait for the provider, which is longer each time.
+WAITS, _LONGEST_SECONDS = "wait_for_model", 300.0
+
 
 def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToolResults | None]:
     """The history that a turn goes on from; output tools that were called beside others are judged in that turn."""
@@ -37,8 +40,6 @@ def calls_to_make(run: Run, response: ai.ModelResponse, limits: ai.UsageLimits) 
     Raises:
         RunFailedError: they cannot be told apart.
     """
-    if response.state == "suspended":
-        raise RunFailedError("suspended", "the provider suspended its answer, which a durable run cannot resume")
     tools = {part.tool_name: run.ctx.deps.tool_manager.get_tool_def(part.tool_name) for part in response.tool_calls}
     kinds = {name: "unknown" if tool is None else tool.kind for name, tool in tools.items()}
     calls = [part for part in response.tool_calls if kinds[part.tool_name] != "output"]
@@ -63,6 +64,9 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
         parts = {part.tool_call_id: part for part in response.tool_calls}
         calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
         alone = tuple([run.ctx.deps.tool_manager.is_sequential(parts[one]) for one in ids])
+    elif isinstance(node, End) and isinstance(node.data.output, ai.PendingModelResponse):
+        seconds = run.ctx.deps.model.continuation_delay(response) or 1.0
+        calls = (Call(WAITS, {"seconds": min(seconds * 2**state.polls, max(seconds, _LONGEST_SECONDS))}),)
     elif isinstance(node, End):
         output = to_jsonable_python(node.data.output)
         text = output if isinstance(output, str) else text or ("" if output is None else canonical_json(output))
@@ -72,8 +76,9 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
         correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
     answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run))
     if run.usage.requests > state.usage.requests:  # else nobody was asked in this turn
-        used = response.usage
-        spent = (used.input_tokens, used.output_tokens, cost_usd(response), False, used.cache_read_tokens)
+        used = run.usage - state.usage if state.polls else response.usage
+        cost = float(used.cost or 0) if state.polls else cost_usd(response)
+        spent = (used.input_tokens, used.output_tokens, cost, False, used.cache_read_tokens)
         answer = ModelAnswer(text, calls, *spent, provider=answer.provider)
     return RunnerAnswer(answer, output, correction, alone)
 

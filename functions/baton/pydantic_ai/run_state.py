@@ -110,6 +110,7 @@ class RunState:
         messages: those of the job.
         ids: pydantic-ai's ids of the calls that the last turn made, by their position.
         steps: model requests that were made.
+        polls: how often the provider has suspended the answer that ends the messages.
         tools: those that the run began with, of which pydantic-ai tells newer ones apart.
         pending: what was enqueued and is not told yet, as it is kept.
         answered: parts that answer these calls, in their order; parts for the model's user come last.
@@ -123,6 +124,7 @@ class RunState:
     usage: ai.RunUsage = field(default_factory=ai.RunUsage)
     output_retries: int = 0
     steps: int = 0
+    polls: int = 0
     tools: set[str] | None = None
     pending: list[Any] = field(default_factory=list[Any])
     answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
@@ -196,7 +198,13 @@ class RunState:
             self.pending = self._whole_pending(kept)
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
             self.lists.maps[1].update(_LISTS.validate_json(kept.get("lists", "{}")))
-            self.ids, self.answered, self.steps = tuple(kept["ids"]), [], self.steps + 1
+            self.ids, self.answered = tuple(kept["ids"]), []
+            last = self.messages[-1]
+            self.polls = self.polls + 1 if isinstance(last, ai.ModelResponse) and last.state == "suspended" else 0
+            if self.polls:
+                self.usage.requests -= 1  # the request that goes on with the answer counts it again
+            else:
+                self.steps += 1
 
     def take_results(
         self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], *ignored: type[Exception]

@@ -7,7 +7,7 @@ in this process between two pieces. Must not: copy or patch the agent.
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -80,7 +80,7 @@ class PydanticAIRunner:
         try:
             state = RunState.of(recorded)
             history, results = gone_on_from(state)
-            prompt = None if state.steps else await self._prompted(recorded.job)
+            prompt = None if state.messages else await self._prompted(recorded.job)
             async with self._opened(recorded.job, state, history, results, prompt) as run:
                 return await self._turn(run, state, listener)
         except (ModelError, RunFailedError):
@@ -93,7 +93,10 @@ class PydanticAIRunner:
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
         try:
-            return await self._call(recorded.job, RunState.of(recorded, call.turn), call)
+            state = RunState.of(recorded, call.turn)
+            if state.polls:
+                return Pending(timeout_seconds=call.arguments["seconds"], operation=False, otherwise=None)
+            return await self._call(recorded.job, state, call)
         except StoppedError as stopped:
             if stopped.requests.approvals:
                 return NeedsApproval(f"run tool {call.tool}")
@@ -140,6 +143,8 @@ class PydanticAIRunner:
             run.ctx.state.run_step, run.ctx.state.output_retries_used = state.steps, state.output_retries
             run.ctx.deps.established_tool_names = None if state.tools is None else set(state.tools)
             if answer is None:
+                run.ctx.deps.output_schema = schema = copy(run.ctx.deps.output_schema)
+                schema.allows_pending_model_response = True
                 for kept in state.pending:
                     enqueue_again(run, kept)
             yield run
@@ -151,7 +156,9 @@ class PydanticAIRunner:
         if isinstance(node, ai.ModelRequestNode):
             node = await _requested(run, node, listener)
         outputs_first, ids = self._agent.end_strategy == "early", list[str]()
-        if isinstance(node, ai.CallToolsNode):
+        if isinstance(node, ai.CallToolsNode) and node.model_response.state == "suspended":
+            node = await run.next(node)
+        elif isinstance(node, ai.CallToolsNode):
             ids = calls_to_make(run, node.model_response, self._usage_limits)
             if outputs_first or not ids:
                 try:

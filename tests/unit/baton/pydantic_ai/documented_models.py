@@ -90,6 +90,38 @@ class Unstreamed(Model):
         return await TestModel(seed=3).request(messages, model_settings, model_request_parameters)
 
 
+class Background(Unstreamed):
+    """A model whose provider suspends each answer twice, and is asked again for the same one."""
+
+    delay_seconds = 0.01
+
+    def continuation_delay(self, response: ModelResponse) -> float | None:
+        """Wait so long between two requests."""
+        return self.delay_seconds
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Suspend, or answer."""
+        last, made = messages[-1], sum(isinstance(one, ModelResponse) and one.state == "complete" for one in messages)
+        polls = (last.provider_details or {}).get("polls", 0) if isinstance(last, ModelResponse) else 0
+        job: Any = {
+            "provider_response_id": f"answer-{made}",
+            "usage": RequestUsage(input_tokens=1, output_tokens=polls),
+        }
+        if polls < 2:
+            return ModelResponse([], state="suspended", provider_details={"polls": polls + 1}, **job)
+        return ModelResponse([TextPart("3") if made else call("add", a=1, b=2)], **job)
+
+
+def suspended_answers() -> Case:
+    """Answers that the provider works on after it has answered the request."""
+    return Case(Agent(Background(), tools=[add]))
+
+
 def model_for_tests() -> Case:
     """A model that calls every tool, then answers in the output's type."""
     return Case(Agent(Unstreamed(), tools=[add], output_type=City))
@@ -99,5 +131,6 @@ MODELS: Sequence[Callable[[], Case]] = (
     large_files,
     fallback_model,
     model_settings,
+    suspended_answers,
     model_for_tests,
 )
