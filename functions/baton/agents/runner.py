@@ -138,6 +138,9 @@ class Runner(Protocol):
 
         Returns:
             A JSON list; empty: no agent of this library made the turns.
+
+        Raises:
+            LookupError: the turns refer to results that are not given.
         """
         ...
 

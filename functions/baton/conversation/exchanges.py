@@ -201,7 +201,13 @@ class EarlierJobs:
         if job.status is not JobStatus.COMPLETED or "stoppedBy" in (job.result or {}):
             return ""
         turns = turns_of(await self._reader.transcript(job.id), job.first_turn)
-        return messages_of(turns, {}) if turns and turns[-1]["turn"] == job.turn else ""
+        if not turns or turns[-1]["turn"] != job.turn:
+            return ""
+        try:
+            return messages_of(turns, {})
+        except LookupError:  # the results of calls have more: a large file is stored once
+            snapshot = await self._reader.job(job.id)
+            return messages_of(turns, snapshot.results) if snapshot else ""
 
     async def _ended(self, snapshot: Snapshot) -> Snapshot:
         """A read may be older than the end that let the next job begin: the store's scripts are not."""

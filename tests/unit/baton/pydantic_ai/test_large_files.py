@@ -4,13 +4,17 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
-from pydantic_ai import RunContext
+from pydantic_ai import Agent, BinaryContent, ModelMessage, ModelResponse, RunContext, TextPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 
+from baton import Limits, Registry
 from baton.pydantic_ai import durable
 from baton.sdk.file_contents import LARGE_BYTES, FileContents
 from tests.fakes import FakeStore
+from tests.unit.baton.api.client import api_of, with_keys
+from tests.unit.baton.api.sessions.chatting import job_of, send
 from tests.unit.baton.pydantic_ai.documented_models import DETAIL, PICTURE, large_files
-from tests.unit.baton.pydantic_ai.played import played
+from tests.unit.baton.pydantic_ai.played import PlayedStage, call, played
 
 
 async def test_the_bytes_of_a_file_are_written_and_counted_once() -> None:
@@ -50,3 +54,25 @@ def test_a_content_that_is_not_there_is_an_error_or_empty() -> None:
     with pytest.raises(LookupError, match="is not recorded"):
         FileContents().whole(kept)
     assert FileContents(complete=False).whole(kept) == '{"data":""}'
+
+
+async def test_a_later_job_of_a_session_is_told_the_file() -> None:
+    """The result of a call has it; the turns refer to it."""
+    file = BinaryContent(b"\x89PNG" + bytes(LARGE_BYTES), media_type="image/png")
+
+    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        if len(messages) == 1:
+            return ModelResponse([call("look")])
+        return ModelResponse([TextPart(f"told the file: {repr(file.data) in repr(messages)}, of {len(messages)}")])
+
+    agent = Agent(FunctionModel(answer), name="a")
+
+    @agent.tool_plain
+    def look() -> list[Any]:
+        return ["a detail", file]
+
+    registry = Registry([durable(agent, limits=Limits(tokens=10**9))])
+    async with api_of(PlayedStage(registry=registry, settings=with_keys())) as api:
+        jobs = [job_of(await send(api, "c", name, name, agent="a")) for name in ("look", "and?")]
+        answers = [(await api.read(job_id))["result"]["answer"] for job_id in jobs]
+    assert answers == ["told the file: True, of 3", "told the file: True, of 5"]
