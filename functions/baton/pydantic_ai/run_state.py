@@ -26,6 +26,7 @@ KIND = "pydantic-ai-run"
 # The one private name of pydantic-ai that is used here: the call whose result an enqueued message goes next to. If it
 # is gone, the message follows in a request of its own.
 NEXT_TO = "_tool_call"
+_JSON = ai.ModelMessagesTypeAdapter
 _USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]])
 # Outcomes that the model is told; every other error fails the run, as what a tool raises does.
 _OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed"}
@@ -33,7 +34,7 @@ _OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "fai
 
 def dumped(messages: Sequence[ai.ModelMessage]) -> str:
     """Messages as JSON text: as an object it would lose the order of names, which a model is told."""
-    return ai.ModelMessagesTypeAdapter.dump_json(list(messages)).decode()
+    return _JSON.dump_json(list(messages)).decode()
 
 
 def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run) -> dict[str, Any]:
@@ -48,11 +49,7 @@ def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Seque
         "ids": list(ids),
         "outputRetries": run.ctx.state.output_retries_used,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
-        **(
-            {"lists": _LISTS.dump_json(dict(new), exclude_defaults=True).decode()}
-            if (new := before.lists.maps[0])
-            else {}
-        ),
+        **({"lists": _LISTS.dump_json(dict(new)).decode()} if (new := before.lists.maps[0]) else {}),
         **_kept_counts(before, run, run.usage),
     }
 
@@ -75,7 +72,7 @@ def _kept_counts(before: "RunState", run: Run, usage: ai.RunUsage) -> dict[str, 
 def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
     """Enqueue what `ctx.enqueue` was given in another piece of the run."""
     priority, call, messages = kept
-    run.enqueue(*ai.ModelMessagesTypeAdapter.validate_json(messages), priority=priority)
+    run.enqueue(*_JSON.validate_json(messages), priority=priority)
     if call is not None:
         setattr(run.ctx.state.pending_messages[-1], NEXT_TO, (call[0], call[1]))
 
@@ -85,9 +82,8 @@ def kept_of_call(before: "RunState", parts: Sequence[ai.ModelRequestPart], run: 
     messages = dumped([ai.ModelRequest(parts=list(parts))])
     first, *others = json.loads(messages)[0]["parts"]
     kept = _kept_counts(before, run, run.usage - before.usage)
-    plain = not others and first["outcome"] == "success" and first.get("metadata") is None and not first["tool_kind"]
-    plain = plain and "content_file_digests" not in first
-    if not plain:
+    more = [first.get(name) for name in ("metadata", "tool_kind", "content_file_digests")]
+    if others or first["outcome"] != "success" or any(one is not None for one in more):
         kept["messages"], first["content"] = before.contents.short(messages), _without_data(first["content"])
     return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
 
@@ -138,7 +134,7 @@ class RunState:
         Raises:
             RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
         """
-        state = cls(_earlier(recorded.earlier))
+        state = cls([message for one in recorded.earlier for message in _as_messages(one)])
         turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
         state._read(turns, recorded.results)
         if recorded.turns and up_to_turn is None:
@@ -193,7 +189,7 @@ class RunState:
                 message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
                 raise RunFailedError("unknown_run", message)
             messages = self.contents.whole(kept["messages"])
-            self.messages[kept["from"] :] = ai.ModelMessagesTypeAdapter.validate_json(messages)
+            self.messages[kept["from"] :] = _JSON.validate_json(messages)
             self.usage, self.output_retries = _USAGE.validate_python(kept["usage"]), kept["outputRetries"]
             self.pending = self._whole_pending(kept)
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
@@ -226,25 +222,16 @@ class RunState:
 
 def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
     """A job's messages; the last is what its last calls have come to so far. Empty: it is no run of pydantic-ai."""
-    try:
-        state = RunState.after(turns, results)
-    except RunFailedError:
+    if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
         return ""
-    if not turns:
-        return ""
+    state = RunState.after(turns, results)
     state.take_results(turns[-1], results, RunFailedError)
     return dumped([*state.messages, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])])
 
 
-def _earlier(known: Sequence[Message | str]) -> list[ai.ModelMessage]:
-    """The session's messages: as they were, or of texts."""
-    earlier: list[ai.ModelMessage] = []
-    for one in known:
-        if isinstance(one, str):
-            earlier += ai.ModelMessagesTypeAdapter.validate_json(one)
-        else:
-            earlier += to_messages(Question("", (one,), (), 1))
-    return earlier
+def _as_messages(known: Message | str) -> list[ai.ModelMessage]:
+    """Messages of the session: as they were, or of a text."""
+    return _JSON.validate_json(known) if isinstance(known, str) else to_messages(Question("", (known,), (), 1))
 
 
 def _parts(
@@ -259,7 +246,7 @@ def _parts(
         outcome: Any = _OUTCOMES[kind]
         return [ai.ToolReturnPart(tool_name=tool, content=message, tool_call_id=tool_call_id, outcome=outcome)]
     if messages := (stored.get("kept") or {}).get("messages"):
-        [request] = ai.ModelMessagesTypeAdapter.validate_json(contents.whole(messages))
+        [request] = _JSON.validate_json(contents.whole(messages))
         assert isinstance(request, ai.ModelRequest), "calls are answered by a request"
         return request.parts
     return [ai.ToolReturnPart(tool_name=tool, content=stored["ok"], tool_call_id=tool_call_id)]
