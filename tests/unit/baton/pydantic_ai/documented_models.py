@@ -22,8 +22,6 @@ from tests.unit.baton.pydantic_ai.documented_agents import Case, City, add
 from tests.unit.baton.pydantic_ai.played import call, scripted
 
 PICTURE = BinaryContent(b"\x89PNG" + bytes(1_000_000), media_type="image/png")
-
-
 DETAIL = BinaryContent(b"\x89PNG" + bytes(100_000), media_type="image/png")
 
 
