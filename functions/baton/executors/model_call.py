@@ -135,7 +135,7 @@ class ModelCalls(Struct, frozen=True):
             TimeoutError: no answer in time.
             Exception: whatever the model raises; `CutShortError` for what is no `Exception`.
         """
-        found = await self.cache.find(model, request) if self.cache else None
+        found = await self.cache.lookup(model, request) if self.cache else None
         if found is not None:
             return found
         now = asyncio.get_running_loop().time()

@@ -35,7 +35,7 @@ class AnswerCache(Struct, frozen=True):
     agent: str
     seconds: int
 
-    async def find(self, model: Model, request: ModelRequest) -> ModelAnswer | None:
+    async def lookup(self, model: Model, request: ModelRequest) -> ModelAnswer | None:
         """The answer to the same question as it was given, but marked as cached; None: ask the model."""
         key = self._key(model, request)
         if key is None:

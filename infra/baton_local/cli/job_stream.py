@@ -34,7 +34,7 @@ class SseLines:
     _data: list[str] = field(default_factory=list)
     _id: str = ""
 
-    def feed(self, line: str) -> ServerSentEvent | None:
+    def decode(self, line: str) -> ServerSentEvent | None:
         """Take one line without its ending; return the event that it completes."""
         if not line:
             return self._complete()
@@ -72,7 +72,7 @@ def parts_of(deployment: Deployment, job_id: str) -> Iterator[dict[str, Any]]:
         try:
             with deployment.lines(f"/api/agent-jobs/{job_id}/stream", last_id) as lines:
                 for line in lines:
-                    event = events.feed(line)
+                    event = events.decode(line)
                     if event is None:
                         continue
                     if event.data == STREAM_END:

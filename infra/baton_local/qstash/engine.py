@@ -68,7 +68,7 @@ class Engine:
     def take(self, outcome: Outcome, *, urgent: bool = False) -> bool:
         """Put an outcome into the next commit; whether there is anything to write."""
         self._arm()
-        return self.commits.add(outcome, urgent=urgent)
+        return self.commits.enqueue(outcome, urgent=urgent)
 
     async def settled(self) -> None:
         """Wait until nothing is being written or delivered; what waits for a time may still wait."""

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     data_dir = DataDir(options.data)
     try:
-        data_dir.create()
+        data_dir.prepare()
         data_dir.check_free()
         token: str = options.token or token_of(options.data)
     except DataFolderError as error:

@@ -36,7 +36,7 @@ class DataDir:
         digest = hashlib.sha256(os.fsencode(inside)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"redis-rest-{os.getuid()}-{digest}" / "valkey.sock"
 
-    def create(self) -> None:
+    def prepare(self) -> None:
         """Make the folder, and the socket's, for the owner alone.
 
         Raises:

@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     data_dir = DataDir(options.data)
     try:
         binary = find_server()
-        data_dir.create()
+        data_dir.prepare()
         os.set_inheritable(data_dir.lock(), True)  # noqa: FBT003 - the standard library's signature
     except (ServerNotFoundError, DataFolderError) as error:
         print(f"redis: {error}", file=sys.stderr)

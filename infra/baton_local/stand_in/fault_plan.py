@@ -80,7 +80,7 @@ class PlanForm:
             setattr(plan, field, self._names(name, value) if field == "only" else _number(name, field, value))
         return plan
 
-    def show(self, plan: FaultPlan) -> dict[str, Any]:
+    def render(self, plan: FaultPlan) -> dict[str, Any]:
         """Return what is left of a plan, as answered."""
         return {name: getattr(plan, field) for name, field in self.fields.items()}
 

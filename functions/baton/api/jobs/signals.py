@@ -63,7 +63,7 @@ class KeptQuota:
         )
         raise too_many(detail, (self._full[tenant] - now_ms) / 1000)
 
-    async def add(self, snapshot: Snapshot, name: str) -> None:
+    async def increment(self, snapshot: Snapshot, name: str) -> None:
         """Count an event that was taken in. It stays, so a store that does not answer now is no error of it."""
         if self._kept is None or not self._limit or is_awaited(snapshot, name):
             return
@@ -108,7 +108,7 @@ class JobEventsApi:
             data = self._container.secrets.hide_in(redacted(body.data))
             signal_result = await self._container.commands.signal(job, Occurrence(name=body.name, data=data))
         if signal_result.is_new:
-            await self._quota.add(snapshot, body.name)
+            await self._quota.increment(snapshot, body.name)
         if signal_result is SignalResult.ENDED:
             raise ApiError(409, f"job {job.id!r} has ended: nothing waits for event {body.name!r}")
         return JSONResponse({"jobId": job.id, "name": body.name}, 202)

@@ -77,7 +77,7 @@ class JobClient:
                 await response.aread()
                 raise _refused(response)
             async for line in response.aiter_lines():
-                event = lines.feed(line)
+                event = lines.decode(line)
                 if event is not None:
                     yield event
 

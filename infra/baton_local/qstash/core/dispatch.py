@@ -215,7 +215,7 @@ def _start(step: Transition, tenant: Tenant, live: Live, flow: FlowKey | None) -
             step.changes.append(ThingStored("flow", tenant.user, flow.key, flow))
     live.phase = Phase.ACTIVE
     step.log(live, EventState.ACTIVE)
-    step.count(tenant, "deliveries")
+    step.increment(tenant, "deliveries")
     step.effects.append(Deliver(live.message, live.retried, tenant.keys.current))
 
 

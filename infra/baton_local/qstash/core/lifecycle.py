@@ -113,7 +113,7 @@ def end_attempt(step: Transition, tenant: Tenant, live: Live, result: AttemptRes
     dispatch.release_slots(step, tenant, live)
     if result.succeeded:
         _call_back(step, tenant, live, result)
-        step.count(tenant, "delivered")
+        step.increment(tenant, "delivered")
         _finish(step, tenant, live, EventState.DELIVERED, result)
     else:
         step.log(live, EventState.ERROR, result=result)
@@ -128,7 +128,7 @@ def cancel(step: Transition, tenant: Tenant, live: Live) -> None:
         return
     live.cancel_requested = True
     step.log(live, EventState.CANCEL_REQUESTED)
-    step.count(tenant, "cancelled")
+    step.increment(tenant, "cancelled")
     if live.phase is Phase.ACTIVE:
         step.changes.append(ProgressStored(live.message, live.retried, live.due_ms, cancel_requested=True))
     else:
@@ -161,7 +161,7 @@ def _fail(step: Transition, tenant: Tenant, live: Live, result: AttemptResult) -
     if live.message.failure_callback is not None:
         body = callback_body(live, result, entry.id)
         _admit_callback(step, tenant, live, live.message.failure_callback, body)
-    step.count(tenant, "failed")
+    step.increment(tenant, "failed")
     _finish(step, tenant, live, EventState.FAILED, result)
 
 
@@ -182,7 +182,7 @@ def _admit_callback(step: Transition, tenant: Tenant, live: Live, spec: Callback
         holds_queue=live.message.queue,
         holds_turn_of=live.message.id if live.message.queue else None,
     )
-    step.count(tenant, "derived")
+    step.increment(tenant, "derived")
     admit(step, tenant, message)
 
 

@@ -102,7 +102,7 @@ class Transition:
         """Write one event."""
         self.changes.append(Event(live.message, self.now_ms, state, next_delivery_ms, result))
 
-    def count(self, tenant: Tenant, name: str) -> None:
+    def increment(self, tenant: Tenant, name: str) -> None:
         """Add one to a counter of the user."""
         setattr(tenant.counters, name, getattr(tenant.counters, name) + 1)
         self.changes.append(ThingStored("counters", tenant.user, "", tenant.counters))

@@ -21,7 +21,7 @@ class DedupWindow:
     def __init__(self) -> None:
         self._entries: dict[str, tuple[str, int]] = {}
 
-    def find(self, key: str, now_ms: int) -> str | None:
+    def lookup(self, key: str, now_ms: int) -> str | None:
         """The id of the message accepted under this key, if its window is still open."""
         entry = self._entries.get(key)
         return entry[0] if entry is not None and entry[1] > now_ms else None

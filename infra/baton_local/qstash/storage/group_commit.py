@@ -47,7 +47,7 @@ class GroupCommit:
         self.broken: EngineStoppedError | None = None
         self.on_broken: Callable[[], None] = lambda: None
 
-    def add(self, outcome: Outcome, *, urgent: bool) -> bool:
+    def enqueue(self, outcome: Outcome, *, urgent: bool) -> bool:
         """Put an outcome into the next commit; whether there is anything to write.
 
         What nobody waits for and nothing follows from, such as a delivery that ended well, may wait a moment for

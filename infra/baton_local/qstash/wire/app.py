@@ -55,7 +55,7 @@ class Api:
         headers = _headers(scope["headers"])
         query = scope["query_string"].decode("latin-1")
         caller = self._identify(headers, query)
-        route, params = self._router.find(scope["method"], raw_path)
+        route, params = self._router.match(scope["method"], raw_path)
         _authorise(caller, route, headers)
         self._rates.check(self._engine.state.tenant(caller.user_id), route, self._engine.clock.now_ms())
         limits = self._engine.state.limits

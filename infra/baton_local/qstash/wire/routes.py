@@ -121,7 +121,7 @@ class Router:
         for route in routes:
             self._by_head.setdefault((route.segments[0], route.segments[1]), []).append(route)
 
-    def find(self, method: str, raw_path: str) -> tuple[Route, Mapping[str, str]]:
+    def match(self, method: str, raw_path: str) -> tuple[Route, Mapping[str, str]]:
         """The route and the variable parts; 404 or 405 if there is none."""
         path = raw_path.removeprefix("/").split("/")
         found = False

@@ -20,7 +20,7 @@ class Pipeline:
     commands: list[Command]
 
     @property
-    def count(self) -> int:
+    def reply_count(self) -> int:
         """How many replies the server will send."""
         return sum(not isinstance(command, Answer) for command in self.commands)
 
@@ -63,9 +63,9 @@ class Transaction:
     pipeline: Pipeline
 
     @property
-    def count(self) -> int:
+    def reply_count(self) -> int:
         """How many replies the server will send, those to MULTI and EXEC included."""
-        return self.pipeline.count + 2
+        return self.pipeline.reply_count + 2
 
     def frames(self) -> bytes:
         """What goes to the server, in one go, so that nothing can come between."""

@@ -119,7 +119,9 @@ class Runner:
             else:
                 self._answers.batch(exchange, json_wire, merged)
 
-        self._link.send(transaction.frames(), transaction.count, done, lambda reason: self._lost(exchange, reason))
+        self._link.send(
+            transaction.frames(), transaction.reply_count, done, lambda reason: self._lost(exchange, reason)
+        )
 
     def _prepare_all(self, batch: list[list[bytes]], *, read_only: bool) -> list[Command]:
         for arguments in batch:
@@ -146,12 +148,12 @@ class Runner:
             else:
                 finish(merged)
 
-        if pipeline.count == 0:
+        if pipeline.reply_count == 0:
             done([])
         elif pipeline.has_apart:
             self._start(exchange, self._side.call(pipeline.arguments()), done)
         else:
-            self._link.send(pipeline.frames(), pipeline.count, done, lambda reason: self._lost(exchange, reason))
+            self._link.send(pipeline.frames(), pipeline.reply_count, done, lambda reason: self._lost(exchange, reason))
 
     def _start(self, exchange: Exchange, work: Coroutine[Any, Any, list[Reply]], finish: Finish) -> None:
         async def run() -> None:

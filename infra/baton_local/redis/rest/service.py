@@ -82,7 +82,7 @@ class Admin:
                 self._faults.plan = FORM.read(exchange.request.body)
             except ValueError as error:
                 raise MalformedRequestError(str(error)) from None
-        self._answers.send(exchange, 200, json.dumps(FORM.show(self._faults.plan)).encode())
+        self._answers.send(exchange, 200, json.dumps(FORM.render(self._faults.plan)).encode())
 
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT"})

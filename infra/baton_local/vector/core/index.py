@@ -48,7 +48,7 @@ class Namespace:
         self.records.pop(record_id, None)
         self._pending.pop(record_id, None)
 
-    def clear(self) -> None:
+    def reset(self) -> None:
         """Forget all records."""
         self.records.clear()
         self._pending.clear()
@@ -98,7 +98,7 @@ class Index:
             case NamespaceMade(name):
                 self.namespaces.setdefault(name, Namespace())
             case NamespaceEmptied(name):
-                self.namespaces[name].clear()
+                self.namespaces[name].reset()
             case NamespaceDropped(name):
                 del self.namespaces[name]
             case NamespaceRenamed(name, new_name):

@@ -123,4 +123,4 @@ class Admin:
                 self._faults.plan = FORM.read(body)
             except ValueError as error:
                 raise malformed(str(error)) from None
-        return FORM.show(self._faults.plan)
+        return FORM.render(self._faults.plan)

@@ -56,7 +56,7 @@ def cache(clock: FakeClock) -> FakeModelCache:
 async def test_the_same_question_of_another_job_is_answered(cache: FakeModelCache) -> None:
     """Ids of calls differ between jobs; what was asked and found does not."""
     await kept_in(cache).keep(MODEL, request_of("job_1"), ANSWER)
-    found = await kept_in(cache).find(MODEL, request_of("job_2"))
+    found = await kept_in(cache).lookup(MODEL, request_of("job_2"))
     assert found == replace(ANSWER, cached=True)
 
 
@@ -64,16 +64,16 @@ async def test_an_answer_with_a_secret_in_its_calls_is_not_kept(cache: FakeModel
     """A tool's password is in the store while the call is open, and nowhere else."""
     answer = replace(ANSWER, calls=(Call("log_in", {"user": {"password": "hunter2"}}),))
     await kept_in(cache).keep(MODEL, request_of(), answer)
-    assert await kept_in(cache).find(MODEL, request_of()) is None
+    assert await kept_in(cache).lookup(MODEL, request_of()) is None
 
 
 async def test_an_answer_is_kept_for_its_time_only(cache: FakeModelCache, clock: FakeClock) -> None:
     """To the second."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
     clock.ms += 59_999
-    assert await kept_in(cache).find(MODEL, request_of())
+    assert await kept_in(cache).lookup(MODEL, request_of())
     clock.ms += 1
-    assert await kept_in(cache).find(MODEL, request_of()) is None
+    assert await kept_in(cache).lookup(MODEL, request_of()) is None
 
 
 MESSAGES = request_of().messages
@@ -101,20 +101,20 @@ OTHERS: dict[str, Callable[[], ModelRequest]] = {
 async def test_another_question_is_another_question(cache: FakeModelCache, name: str) -> None:
     """Whatever differs."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
-    assert await kept_in(cache).find(MODEL, OTHERS[name]()) is None
+    assert await kept_in(cache).lookup(MODEL, OTHERS[name]()) is None
 
 
 async def test_how_long_somebody_waits_is_no_part_of_the_question(cache: FakeModelCache) -> None:
     """It depends on what the turn has done before."""
     await kept_in(cache).keep(MODEL, request_of(time_limit_seconds=3.0), ANSWER)
-    assert await kept_in(cache).find(MODEL, request_of(time_limit_seconds=2.0))
+    assert await kept_in(cache).lookup(MODEL, request_of(time_limit_seconds=2.0))
 
 
 @pytest.mark.parametrize("other", [{"tenant": "other"}, {"agent": "other"}])
 async def test_nobody_is_given_what_others_asked(cache: FakeModelCache, other: dict[str, str]) -> None:
     """Neither another tenant nor another agent."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
-    assert await kept_in(cache, **other).find(MODEL, request_of()) is None
+    assert await kept_in(cache, **other).lookup(MODEL, request_of()) is None
 
 
 async def test_another_model_is_asked_itself(cache: FakeModelCache) -> None:
@@ -122,14 +122,14 @@ async def test_another_model_is_asked_itself(cache: FakeModelCache) -> None:
     other = ScriptedModel(["done"])
     other.name = "other"
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
-    assert await kept_in(cache).find(other, request_of()) is None
+    assert await kept_in(cache).lookup(other, request_of()) is None
 
 
 async def test_an_outage_of_the_cache_is_a_miss(cache: FakeModelCache) -> None:
     """For reading and for writing."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
     cache.down = StoreError("gone")
-    assert await kept_in(cache).find(MODEL, request_of()) is None
+    assert await kept_in(cache).lookup(MODEL, request_of()) is None
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
     assert cache.requests == ["put", "get", "put"]
 
@@ -153,7 +153,7 @@ async def test_a_cache_that_does_not_answer_is_not_waited_for(monkeypatch: pytes
 
     kept = AnswerCache(Silent(), "acme", "reader", 60)
     await kept.keep(MODEL, request_of(), ANSWER)
-    assert await kept.find(MODEL, request_of()) is None
+    assert await kept.lookup(MODEL, request_of()) is None
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[]", '{"text": 3}', '{"calls": [{"tool": ""}]}', "null"])
@@ -168,7 +168,7 @@ async def test_what_is_no_answer_is_a_miss(cache: FakeModelCache, text: str) -> 
             await super().get(tenant, key)
             return text
 
-    assert await kept_in(Garbage(FakeClock())).find(MODEL, request_of()) is None
+    assert await kept_in(Garbage(FakeClock())).lookup(MODEL, request_of()) is None
     assert cache.requests == []
 
 
@@ -193,5 +193,5 @@ async def test_a_question_that_is_no_json_is_asked_of_the_model(cache: FakeModel
     """It cannot be told from others."""
     request = request_of(messages=(UserMessage("do it", {"n": float("inf")}),))
     await kept_in(cache).keep(MODEL, request, ANSWER)
-    assert await kept_in(cache).find(MODEL, request) is None
+    assert await kept_in(cache).lookup(MODEL, request) is None
     assert cache.requests == []

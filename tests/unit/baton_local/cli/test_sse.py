@@ -6,7 +6,7 @@ from baton_local.cli.job_stream import ServerSentEvent, SseLines
 def events(text: str) -> list[ServerSentEvent]:
     """Read a whole stream."""
     lines = SseLines()
-    return [event for line in text.split("\n") if (event := lines.feed(line)) is not None]
+    return [event for line in text.split("\n") if (event := lines.decode(line)) is not None]
 
 
 def test_events_have_ids_and_data_of_several_lines() -> None:
@@ -23,5 +23,5 @@ def test_the_server_says_when_it_wants_its_reader_back() -> None:
     """A number of milliseconds; anything else is passed over."""
     lines = SseLines()
     for line in ("retry: 30000", "", "retry: soon", "retry: ²"):
-        assert lines.feed(line) is None
+        assert lines.decode(line) is None
     assert lines.retry_seconds == 30

@@ -17,7 +17,7 @@ def test_the_socket_is_in_the_folder_unless_its_name_would_be_too_long(tmp_path:
     assert len(os.fsencode(deep.socket_path)) <= 100
     assert deep.socket_path == DataDir(tmp_path / ("d" * 120)).socket_path
     assert deep.socket_path != DataDir(tmp_path / ("e" * 120)).socket_path
-    deep.create()
+    deep.prepare()
     assert stat.S_IMODE(deep.socket_path.parent.stat().st_mode) == 0o700
     deep.socket_path.parent.rmdir()
 
@@ -26,4 +26,4 @@ def test_a_folder_that_cannot_be_made_is_shown(tmp_path: Path) -> None:
     """With the option that names another."""
     (tmp_path / "file").write_text("")
     with pytest.raises(DataFolderError, match="--data"):
-        DataDir(tmp_path / "file" / "below").create()
+        DataDir(tmp_path / "file" / "below").prepare()

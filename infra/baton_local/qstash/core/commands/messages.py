@@ -194,6 +194,6 @@ def _retry(step: Transition, tenant: Tenant, entry: DlqEntry) -> dict[str, str]:
     )
     if message.queue is not None:
         queue_for_enqueue(step, tenant, message.queue)
-    step.count(tenant, "derived")
+    step.increment(tenant, "derived")
     admit(step, tenant, message)
     return {"messageId": message.id}

@@ -143,9 +143,9 @@ def _accept(step: Transition, tenant: Tenant, command: Publish, options: Options
     key = None
     if command.schedule_id is None:
         key = dedup_key(options, destination_text(command.destination), command.body, target.dedup_suffix)
-    known = tenant.dedup.find(key, step.now_ms) if key is not None else None
+    known = tenant.dedup.lookup(key, step.now_ms) if key is not None else None
     if known is not None:
-        step.count(tenant, "deduplicated")
+        step.increment(tenant, "deduplicated")
         return _result(command, target, known, deduplicated=True)
     message = _message(step, tenant, command, options, target)
     if key is not None:
@@ -153,7 +153,7 @@ def _accept(step: Transition, tenant: Tenant, command: Publish, options: Options
         tenant.dedup.forget_expired(step.now_ms)
         tenant.dedup.remember(key, message.id, expires_ms)
         step.changes.append(DedupStored(tenant.user, key, message.id, expires_ms))
-    step.count(tenant, "published" if command.schedule_id is None else "derived")
+    step.increment(tenant, "published" if command.schedule_id is None else "derived")
     admit(step, tenant, message)
     return _result(command, target, message.id, deduplicated=False)
 

@@ -77,5 +77,5 @@ def test_expired_windows_are_forgotten() -> None:
         window.remember(f"k{number}", "m", expires_ms=number)
     window.forget_expired(now_ms=5)
     assert len(window) == 4
-    assert window.find("k5", 5) is None
-    assert window.find("k6", 5) == "m"
+    assert window.lookup("k5", 5) is None
+    assert window.lookup("k6", 5) == "m"

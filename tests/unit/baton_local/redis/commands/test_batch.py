@@ -10,7 +10,7 @@ QUEUED = Status(b"QUEUED")
 def test_the_bridges_own_answers_keep_their_place() -> None:
     """Between those of the server."""
     pipeline = Pipeline([Forward([b"A"]), Answer(OK), Forward([b"B"], rewrite=lambda reply: [reply])])
-    assert pipeline.count == 2
+    assert pipeline.reply_count == 2
     assert pipeline.frames() == encode_command([b"A"]) + encode_command([b"B"])
     assert pipeline.merge([b"a", b"b"]) == [b"a", OK, [b"b"]]
     assert not pipeline.has_apart
@@ -20,7 +20,7 @@ def test_the_bridges_own_answers_keep_their_place() -> None:
 def test_a_transaction_is_wrapped_without_a_gap() -> None:
     """MULTI, the commands, EXEC in one run of bytes."""
     transaction = Transaction(Pipeline([Forward([b"A"]), Answer(OK)]))
-    assert transaction.count == 3
+    assert transaction.reply_count == 3
     assert transaction.frames() == b"".join(encode_command([name]) for name in (b"MULTI", b"A", b"EXEC"))
     assert transaction.merge([OK, QUEUED, [b"a"]]) == [b"a", OK]
 

@@ -52,7 +52,7 @@ def test_what_is_dropped_is_not_seen_and_not_pending() -> None:
     space.drop("a")
     space.drop("unknown")
     assert space.counts(0) == (0, 2)
-    space.clear()
+    space.reset()
     assert space.counts(0) == (0, 0)
     assert space.queryable(100) == []
 
