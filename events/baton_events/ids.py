@@ -30,7 +30,7 @@ def sorted_json(value: Any) -> str:
     """`canonical_json` of a value whose keys are in order already, and whose numbers are whole: some times as fast."""
     try:
         return to_json(value).decode()
-    except ValueError:  # half a character, which is for whoever writes the text to refuse
+    except ValueError:  # half a character, which the writer of the text refuses
         return canonical_json(value)
 
 

@@ -138,7 +138,7 @@ Command = Annotated[
 
 
 class Spending(WireModel):
-    """What a call has used of the store after its last write: whoever handles its event keeps it with the job."""
+    """What a call has used of the store after its last write: the handler of its event keeps it with the job."""
 
     requests: int = 0
     commands: int = 0

@@ -1,7 +1,7 @@
 """How a function's module becomes an ASGI app and a Lambda handler, and how its process ends.
 
 Invariant: importing a function's module opens nothing. A process that must be replaced ends after its answer: Lambda
-takes an answer at its Runtime API, whoever sends it, and starts a new process where the old one has ended.
+takes an answer at its Runtime API from any process, and starts a new process where the old one has ended.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 

@@ -31,12 +31,12 @@ class Worker:
         return await self._admission_control.state()
 
     async def start(self) -> AdmissionState:
-        """Admit jobs again: free slots are given at once, and those who got one are told; how it stands then.
+        """Admit jobs again: free slots are given at once, and those that got one are notified; how it stands then.
 
-        A crash before they are told leaves that to the next start, the next sweep, or the hourly backstop.
+        A crash before they are notified leaves that to the next start, the next sweep, or the hourly backstop.
 
         Raises:
-            PublishError: the queue did not take what tells them; starting again tells them.
+            PublishError: the queue did not take their notices; starting again sends them.
         """
         now_ms = self._clock.now_ms()
         started = await self._admission_control.start(now_ms)

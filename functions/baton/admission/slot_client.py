@@ -89,9 +89,9 @@ class SlotClient:
         usage: Usage = NOT_AT_HAND,
         stored: BytesAdded | None = None,
     ) -> SlotAnswer:
-        """Tell the admission, and whoever must hear of it; returns what it answers.
+        """Send it to the admission, and notify jobs that got a slot; returns what it answers.
 
-        `drive`: which invocation tells. `alone`: a new job is not entered while another one of its session is live.
+        `drive`: which invocation reports. `alone`: a new job is not entered while another one of its session is live.
         `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes.
         """
         now_ms = self._clock.now_ms()

@@ -1,6 +1,6 @@
 """The quota of bytes that the jobs of a tenant have stored: what is over it is refused before anything is published.
 
-Invariant: without a limit nothing is asked or counted. With one, a submission asks the store once more; what it and its
+Invariant: without a limit nothing is read or counted. With one, a submission reads it once more; what it and its
 job's end add travels with their admission updates. A store that does not answer refuses nobody. Sums may miss a job or
 have one too many (a crash between a deletion and its count): never for longer than its data would be kept.
 """
@@ -48,7 +48,7 @@ class StoredQuota:
             raise StorageFullError(tenant, size, self._limit_bytes, wait_ms)
 
     async def _forget(self, stored: StoredBytes, tenant: str, sums: Sums, now_ms: int) -> None:
-        """Take out what is over; once in a while, so that a submission asks once more and not twice."""
+        """Take out what is over; once in a while, so that a submission makes one more request and not two."""
         over = [until_ms for until_ms in sums if until_ms <= now_ms]
         if len(over) > PARTS:
             await stored.forget(tenant, over)

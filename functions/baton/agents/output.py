@@ -1,4 +1,4 @@
-"""A structured answer: what type it must have, how the model is told, and whether an answer fits.
+"""A structured answer: what type it must have, how the model is instructed, and whether an answer fits.
 
 The model answers by calling the tool `final_result`, alone in its turn, with the answer as its arguments: every
 provider's models can do that. Invariant: an output that passes is JSON of that type. Must not: know any provider.

@@ -118,7 +118,7 @@ class Registry:
         return self._tools_of[self._known(agent)]
 
     def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
-        """The same tools as a model is told of them."""
+        """The same tools as a model sees them."""
         return self._specs_of[self._known(agent)]
 
     def checked(self, agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _STORED_FORM = re.compile(r"bk_(client|admin)_[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks.
+    """The caller.
 
     Attributes:
         key_id: the beginning of their key's digest: names the key to people and opens nothing.
@@ -109,7 +109,7 @@ class Keys:
 
     def _of_settings(self, digest: str) -> Principal | None:
         found: Principal | None = None
-        for known, principal in self._configured:  # all of them, so that the time tells nothing
+        for known, principal in self._configured:  # all of them, so that the time gives nothing away
             if hmac.compare_digest(known, digest):
                 found = principal
         return found
@@ -162,12 +162,12 @@ def digest_of(key: str) -> str:
 
 
 def remember(request: HTTPConnection, principal: Principal) -> None:
-    """Let the guard and the endpoint know who asks, where that was found out in another way than by a bearer key."""
+    """Let the guard and the endpoint know the caller, where that was found out in another way than by a bearer key."""
     request.scope[_PRINCIPAL] = principal
 
 
 def known_principal(request: Request) -> Principal | None:
-    """Who asks, if that was found out."""
+    """The caller, if it is known."""
     found: Principal | None = request.scope.get(_PRINCIPAL)
     return found
 

@@ -126,7 +126,7 @@ class Guard:
             await self._admin(request)
 
     def _operations(self, request: Request) -> None:
-        """The key of outside completions. It is not limited: what it tells is work done, and jobs wait for it."""
+        """The key of outside completions. It is not limited: it reports work done, and jobs wait for it."""
         key = self._settings.operations_api_key
         if not key:
             raise ApiError(503, "no key is configured: set OPERATIONS_API_KEY")

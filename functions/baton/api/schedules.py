@@ -49,7 +49,7 @@ class PauseBody(BaseModel):
 
 
 def recurrence_in(schedule: QueueSchedule) -> Recurrence | None:
-    """What a schedule of ours tells; None for one of somebody else."""
+    """What a schedule of ours holds; None for one of somebody else."""
     if not schedule.id.startswith(PREFIX):
         return None
     try:

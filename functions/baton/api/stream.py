@@ -147,7 +147,7 @@ class StreamReader:
 
     @property
     def stopped(self) -> bool:
-        """Whether there are no more looks here: the process ends, or whoever follows may not any more."""
+        """Whether there are no more looks here: the process ends, or the follower's key is no longer valid."""
         return self._stopping.begun or not self._permitted
 
     async def next(self, stored: StoredParts) -> StoredParts:

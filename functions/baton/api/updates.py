@@ -1,6 +1,6 @@
 """`/api/agent/updates?workflowId=`: a job's parts over a WebSocket, one JSON part a message, until the job's end.
 
-Only where the host speaks WebSocket (uvicorn): a plain request is told so, as on Lambda. Invariant: who closes the
+Only where the host speaks WebSocket (uvicorn): a plain request is refused, as on Lambda. Invariant: who closes the
 connection changes nothing of the job, and is looked for no longer.
 """
 
@@ -28,7 +28,7 @@ _TRY_AGAIN = 1013
 
 
 async def updates_over_http(_request: Request) -> Response:
-    """Whoever asks for the updates without a WebSocket is told the way out."""
+    """A request for the updates without a WebSocket is refused, with the way out."""
     detail = (
         f"{PATH} is a WebSocket, which this request, or its host, is not (Lambda has none): follow the job at"
         " /api/agent-jobs/{id}/stream"

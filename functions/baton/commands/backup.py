@@ -116,7 +116,7 @@ class Backup:
             await self._take_back()
 
     async def refuse(self) -> None:
-        """Take it back for sure: whoever reads that a job is refused must not see it run.
+        """Take it back for sure: a caller that reads that a job is refused must not see it run.
 
         One that may be under way is not taken back, as in `not_needed`: it may have created the job by now.
 

@@ -45,7 +45,7 @@ class JobNotices:
         self._followers: dict[str, set[asyncio.Event]] = {}
 
     def notify(self, job_id: str) -> None:
-        """Wake whoever follows this job."""
+        """Wake the followers of this job."""
         for noticed in self._followers.get(job_id, ()):
             noticed.set()
 
@@ -88,7 +88,7 @@ FIRST_PAUSE_SECONDS, WORKING_PAUSE_SECONDS = 0.03, 1.0
 IDLE_PAUSE_SECONDS, _SHARE_OF_SILENCE = 24.0, 1 / 3
 # Whether a job waits is asked after so long without a part; of one at work, again and again.
 _CHECKED_AFTER_SECONDS, _CHECKED_AGAIN_SECONDS = 3.0, 10.0
-# What no part tells (the job's data is gone, a failover forgot parts) is looked for so often while it waits.
+# What no part shows (the job's data is gone, a failover forgot parts) is looked for so often while it waits.
 _WHOLE_READ_SECONDS = 300.0
 _GROWTH = 1.3
 # Where an answer ends with what is there (Lambda): when its reader comes back.
@@ -116,7 +116,7 @@ class ReadPace:
         self._until_read_seconds -= seconds
 
     def learned(self, *, waits: bool) -> None:
-        """It was asked whether the job waits."""
+        """It was read whether the job waits."""
         self.waits = waits
         self._check_at_seconds = self._silent_seconds + (_WHOLE_READ_SECONDS if waits else _CHECKED_AGAIN_SECONDS)
 
@@ -139,7 +139,7 @@ class ReadPace:
 
     @property
     def checks_whether_it_waits(self) -> bool:
-        """Whether that is to be asked with this look."""
+        """Whether that is to be read with this look."""
         return self._silent_seconds >= self._check_at_seconds
 
     @property

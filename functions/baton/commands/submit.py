@@ -122,7 +122,7 @@ class SubmitJob:
     async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str) -> Created:
         """Create a job as one with a slot, and enter it into the slot table, in one request; correct it in another.
 
-        Until it is corrected only the caller's message carries its work, and whoever else finds that compares first.
+        Until it is corrected only the caller's message carries its work, and any other message compares first.
 
         Raises:
             JobGoneError: it was there, and its data is gone.
@@ -193,7 +193,7 @@ class SubmitJob:
             return ()
         if not known:
             _log.info("job %s is created by its backup message", job.id)
-            # What is created now may be forgotten, too, and whoever reads it meanwhile is told that it is accepted.
+            # What is created now may be forgotten, too, and any reader sees meanwhile that it is accepted.
             await self._after_failover.publish_copy(event)
         created = await self.create(job, task, relay_id, known=known)
         entry, items = await self._after_failover.reconcile(job.id, created.pending, relay_id)

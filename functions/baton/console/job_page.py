@@ -108,9 +108,7 @@ class JobPage:
             ApiError: 404, there is no such job.
         """
         job_id = visit.request.path_params["job_id"]
-        parts = (
-            await self._reader.parts(job_id, 0)
-        ).parts  # before the job, whose usage ledger then have all that they tell
+        parts = (await self._reader.parts(job_id, 0)).parts  # before the job, whose usage ledger then has all of theirs
         snapshot = await self._jobs.snapshot(visit.principal, job_id)
         timeline = Timeline()
         timeline.take(parts)

@@ -34,7 +34,7 @@ class Turn(Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """Of everything in it that may be told."""
+        """Of everything in it that may be sent."""
         return sum(size_bytes(_tellable(entry)) for entry in self.entries) + self.results_bytes
 
     @property
@@ -44,14 +44,14 @@ class Turn(Struct, frozen=True):
 
     @property
     def lasting(self) -> tuple[dict[str, Any], ...]:
-        """What is told even where the turn is not: what the user said."""
+        """What is sent even where the turn is not: what the user said."""
         return tuple(entry for entry in self.entries if entry["role"] == "user")
 
 
 class Conversation(Struct, frozen=True):
     """All of it: `head` is the task and what was recorded with it; `turns` are those after the summary.
 
-    `left_out`: how many turns are told of by number only.
+    `left_out`: how many turns are left out, of which only the number is sent.
     """
 
     head: tuple[dict[str, Any], ...]
@@ -61,12 +61,12 @@ class Conversation(Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """Of everything that is told."""
+        """Of everything that is sent."""
         return self.head_bytes + sum(turn.size_bytes for turn in self.turns)
 
     @property
     def head_bytes(self) -> int:
-        """Of what is told before the turns."""
+        """Of what is sent before the turns."""
         return sum(size_bytes(_tellable(entry)) for entry in self._before_turns())
 
     def without(self, turns: Sequence[Turn]) -> "Conversation":
@@ -75,7 +75,7 @@ class Conversation(Struct, frozen=True):
         return replace(self, head=(*self.head, *lasting), turns=self.turns[len(turns) :])
 
     def history(self) -> History:
-        """What is to be told, in the form in which it is stored."""
+        """What is to be sent, in the form in which it is stored."""
         entries = [*self._before_turns(), *(entry for turn in self.turns for entry in turn.entries)]
         results = {call_id: result for turn in self.turns for call_id, result in turn.results.items()}
         return History(tuple(entries), results)
@@ -135,7 +135,7 @@ def _up_to(summary: Entry) -> int:
 
 
 BYTES_PER_TOKEN = 4
-# A provider may count what it was not told here (its own tools, images): no correction beyond this.
+# A provider may count what it was not sent here (its own tools, images): no correction beyond this.
 _LEAST_RATIO, _MOST_RATIO = 0.5, 4.0
 
 
@@ -145,7 +145,7 @@ def tokens_of(size: int) -> int:
 
 
 def fixed_bytes(instructions: str, tools: tuple[ToolSpec, ...]) -> int:
-    """What is told in every turn besides the conversation."""
+    """What is sent in every turn besides the conversation."""
     prompt: list[Any] = [[tool.name, tool.description, tool.parameters] for tool in tools]
     return size_bytes([instructions, prompt])
 

@@ -26,7 +26,7 @@ from baton.storage.ports.all_jobs import Listing
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton_events.ids import canonical_json
 
-# How many exchanges are told at most, how large each side of one may be, and all of them together.
+# How many exchanges are sent at most, how large each side of one may be, and all of them together.
 EXCHANGES = 20
 _SIDE_BYTES = 6_000
 TOTAL_BYTES = 48_000
@@ -43,7 +43,7 @@ MessagesOf = Callable[[Sequence[dict[str, Any]], Mapping[str, dict[str, Any]]], 
 class Exchange(Struct, frozen=True):
     """One job of the session; `answered` is None where it has no answer: `status` says why.
 
-    `messages`: all of the job's messages, for an agent that has a runner; empty: its texts are told.
+    `messages`: all of the job's messages, for an agent that has a runner; empty: its texts are sent.
     """
 
     job_id: str
@@ -54,14 +54,14 @@ class Exchange(Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """Of what is told."""
+        """Of what is sent."""
         if self.messages:
             return len(self.messages.encode("utf-8", "replace"))
         return len(self.question.encode("utf-8", "replace")) + len((self.answered or "").encode("utf-8", "replace"))
 
 
 def is_chat(task: Mapping[str, Any]) -> bool:
-    """Whether a job is part of a chat: then its model is told what was said before."""
+    """Whether a job is part of a chat: then its model is sent what was said before."""
     return isinstance(task.get("chat"), dict)
 
 
@@ -100,7 +100,7 @@ def _answer(job: Job) -> str:
 
 
 def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
-    """The transcript's entry, of the newest exchanges that fit; messages that do not fit are told as texts."""
+    """The transcript's entry, of the newest exchanges that fit; messages that do not fit are sent as texts."""
     capacity_bytes, kept = limit_bytes, list[Exchange]()
     for one in reversed(exchanges[-EXCHANGES:]):
         exchange = structs.replace(one, messages="") if one.size_bytes > capacity_bytes else one
@@ -120,7 +120,7 @@ def _written(exchange: Exchange) -> dict[str, Any]:
 
 
 def as_prompt(entry: Mapping[str, Any]) -> tuple[Message, ...]:
-    """What the model is told of a transcript's entry: messages as if all were one conversation."""
+    """What the model is sent of a transcript's entry: messages as if all were one conversation."""
     return (*_left_out(entry), *(one for exchange in entry.get("exchanges", ()) for one in _texts(exchange)))
 
 
@@ -149,7 +149,7 @@ _ROWS = 2 * EXCHANGES
 
 
 class Earlier(Protocol):
-    """Whoever knows what was said before."""
+    """A source of what was said before."""
 
     async def before(
         self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None

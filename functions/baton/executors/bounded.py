@@ -32,7 +32,7 @@ def prompt_too_large(size_bytes: int, limit_bytes: int) -> Failure | None:
 
 
 class PromptLimit:
-    """Performs what `executor` does, of a turn or a tool call that is told at most so much."""
+    """Performs what `executor` does, of a turn or a tool call that is given at most so much."""
 
     def __init__(self, executor: Executing, limit_bytes: int) -> None:
         self._executor = executor
@@ -40,7 +40,7 @@ class PromptLimit:
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work, or say why it cannot be done."""
-        assert isinstance(effect, CallModel | RunTool), "others are told little"
+        assert isinstance(effect, CallModel | RunTool), "others are given little"
         failure = prompt_too_large(history.size_bytes, self._limit_bytes)
         if failure is None:
             return await self._executor(effect, history, claim)

@@ -1,4 +1,4 @@
-"""What of a job's history the model is told in this turn, as the agent's policy says; a summary is written where due.
+"""What of a job's history the model is sent in this turn, as the agent's policy says; a summary is written where due.
 
 Invariant: whatever goes wrong with a summary, the turn goes on: then the oldest turns are left out, this once.
 Must not: record anything; what is to be recorded is handed back (`ExtraUsage`), for the turn's COMMIT.
@@ -36,7 +36,7 @@ _SUMMARY_SHARE = 0.5
 
 
 class Prompt(Struct, frozen=True):
-    """The history to tell; what it is thought to take together with the fixed part (0: not estimated)."""
+    """The history to send; what it is thought to take together with the fixed part (0: not estimated)."""
 
     history: History
     estimated_tokens: int = 0
@@ -46,12 +46,12 @@ class Prompt(Struct, frozen=True):
 async def build_prompt(
     agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model
 ) -> Prompt:
-    """Choose what is told.
+    """Choose what is sent.
 
     Args:
-        agent: whose model is told.
+        agent: whose model it is sent to.
         history: what is stored.
-        tools: what is told besides, with the agent's instructions.
+        tools: what is sent besides, with the agent's instructions.
         calls: the turn's calls of models.
         writer: the model that writes summaries.
     """
@@ -70,7 +70,7 @@ async def build_prompt(
 
 
 def _everything(history: History) -> History:
-    """What is loaded; where that is not all, another policy had it summed up before a deploy: the summary is told."""
+    """What is loaded; where that is not all, another policy had it summed up before a deploy: the summary is sent."""
     if history.compacted != (0, 0):
         return conversation_of(history).history()
     entries = tuple([entry for entry in history.transcript if entry["role"] != "summary"])

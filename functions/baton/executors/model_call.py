@@ -52,7 +52,7 @@ def step_result(
         answer.cost_usd,
         answer.cached,
         cached_input_tokens=answer.cached_input_tokens,
-        # An output ends the job; its call has no result that a provider could be told.
+        # An output ends the job; its call has no result that a provider could be sent.
         provider=None if output is not None or answer.provider is None else _kept(answer.provider),
         output=output,
     )

@@ -135,7 +135,7 @@ class ModelTurn:
 
 
 def messages(history: History) -> tuple[Message, ...]:
-    """The conversation so far, as the model is told it: what is remembered comes before the task."""
+    """The conversation so far, as it is sent to the model: what is remembered comes before the task."""
     prompt: list[Message] = []
     for entry in _once(history.transcript):
         if entry["role"] != "model":
@@ -166,7 +166,7 @@ def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The entries; what is told of the session's conversation is left out of what is remembered."""
+    """The entries; what is sent of the session's conversation is left out of what is remembered."""
     quoted = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
     if not quoted:
         return transcript
@@ -179,7 +179,7 @@ def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]
 
 
 def _place(entry: Mapping[str, Any], prompt: list[Message]) -> int:
-    """Where it is told: what is remembered first, then what was said before in the session, then the task."""
+    """Where it stands: what is remembered first, then the session's earlier messages, then the task."""
     match entry["role"]:
         case "memory":
             return 0
@@ -190,7 +190,7 @@ def _place(entry: Mapping[str, Any], prompt: list[Message]) -> int:
 
 
 def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
-    """What no model said; a role of a newer version is not told."""
+    """What no model said; a role of a newer version is not sent."""
     match entry["role"]:
         case "user":
             return (UserMessage(entry.get("text", ""), entry.get("data") or {}),)

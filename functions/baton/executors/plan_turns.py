@@ -46,7 +46,7 @@ class PlannerTurn(Struct, frozen=True):
 
     @property
     def prompt_specs(self) -> tuple[ToolSpec, ...]:
-        """Every tool that the model is told of, in whatever form."""
+        """Every tool that the model is offered, in whatever form."""
         return (plan_spec(list(self.tools)), *self.specs)
 
     def request(self, request: ModelRequest) -> ModelRequest:

@@ -62,7 +62,7 @@ class Recalling:
             return None  # the turn says so
 
 
-# Of what a policy lets a model be told; the rest is for the task and what follows from it.
+# Of what a policy lets a model be sent; the rest is for the task and what follows from it.
 _SHARE = 2
 
 

@@ -41,7 +41,7 @@ _RETRIES = 2
 
 
 def recorded(job: Job, history: History) -> Recorded:
-    """What a runner is told of a job."""
+    """What a runner is given of a job."""
     task = history.transcript[0]
     info = JobInfo(
         job_id=job.id,

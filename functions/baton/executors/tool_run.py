@@ -40,7 +40,7 @@ from baton_events.ids import call_id, canonical_json, child_of, job_of_call, ope
 
 
 class NoChildError(Exception):
-    """The job cannot be started; `type` and text are told to the model, `retryable`: it may be possible later."""
+    """The job cannot be started; `type` and text are sent to the model, `retryable`: it may be possible later."""
 
     def __init__(self, kind: str, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)

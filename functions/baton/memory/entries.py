@@ -40,7 +40,7 @@ class Recalled(Struct, frozen=True):
 
 
 class Recollection(Struct, frozen=True):
-    """All that was retrieved, in the order in which it is told; `warnings` says in a line each what did not answer."""
+    """All that was retrieved, in the order in which it is sent; `warnings` says in a line each what did not answer."""
 
     session_id: str
     entries: tuple[Recalled, ...] = ()
@@ -60,7 +60,7 @@ class Recollection(Struct, frozen=True):
 
 
 def as_prompt(recorded: Mapping[str, Any]) -> str:
-    """What the model is told of a transcript's entry; empty where nothing was found."""
+    """What the model is sent of a transcript's entry; empty where nothing was found."""
     lines = [_line(entry, recorded.get("sessionId")) for entry in recorded.get("entries", [])]
     return "\n".join([_HEAD, *lines]) if lines else ""
 

@@ -64,7 +64,7 @@ class PromptDigests:
         self._jobs: dict[str, _Sent] = {}  # the longest unused first
 
     def of(self, job_id: str, messages: tuple[Message, ...]) -> str:
-        """The digest of what a job's model was told.
+        """The digest of what a job's model was sent.
 
         Raises:
             ValueError, TypeError: a part of it is no JSON.
@@ -84,7 +84,7 @@ class PromptDigests:
 
 DIGEST_CHARS = 16
 _KEPT = 64
-# What agents tell of their tools is the same in every turn: the digest of a tuple that is still that tuple.
+# What agents declare of their tools is the same in every turn: the digest of a tuple that is still that tuple.
 _OF_TOOLS: dict[int, tuple[tuple[ToolSpec, ...], str]] = {}
 
 
@@ -94,7 +94,7 @@ def fingerprint(value: Any) -> str:
 
 
 def specs_value(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
-    """What a model is told of tools, as JSON."""
+    """What a model is sent of tools, as JSON."""
     return [{"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools]
 
 
@@ -147,7 +147,7 @@ def _own_parts(request: ModelRequest) -> dict[str, Any]:
 def prompt_value(messages: Sequence[Message], numbers: dict[str, int] | None = None) -> list[Any]:
     """The conversation as JSON, each message a list; what only its provider reads is left out.
 
-    `numbers`: those of calls that were told before; the others get theirs.
+    `numbers`: those of calls that were sent before; the others get theirs.
     """
     numbers = {} if numbers is None else numbers
     values: list[Any] = []

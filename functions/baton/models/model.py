@@ -43,7 +43,7 @@ class ToolSpec(Record, frozen=True):
 class UserMessage(Record, frozen=True):
     """The task: its text, and `data`, the job's inputData.
 
-    `note`: nobody asked this; it is what the model is told besides (a summary of turns that it is not told).
+    `note`: nobody asked this; it is what the model is sent besides (a summary of turns that it is not sent).
     """
 
     text: str
@@ -99,7 +99,7 @@ class ModelRequest(Record, frozen=True):
         settings: how the model is to answer (`temperature`, `max_tokens`, …), as plain JSON values.
         output: the final answer is to be a call of this tool, alone in its turn; None: the final answer is text.
         step_tools: what the steps of a plan may run, where the model is asked for one; else empty.
-        time_limit_seconds: whoever asks waits no longer; None: as long as it takes.
+        time_limit_seconds: the caller waits no longer; None: as long as it takes.
         listener: hears the text of the answer, piece by piece, where the model can say it so; None: nobody does.
     """
 

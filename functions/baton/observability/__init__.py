@@ -1,1 +1,1 @@
-"""What is told of what happens: logs, traces, counters, alerts."""
+"""What is reported of what happens: logs, traces, counters, alerts."""

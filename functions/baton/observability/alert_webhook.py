@@ -1,7 +1,7 @@
 """Alerts by a webhook that takes what Slack's incoming webhooks take: JSON with a `text`.
 
 Invariant: whatever goes wrong is logged and never raised, and nothing waits for long: an alert never harms the delivery
-that it is about. What was told in the last day is not told again, as far as the store remembers. The address is as
+that it is about. What was sent in the last day is not sent again, as far as the store remembers. The address is as
 secret as a key, and in no log.
 """
 

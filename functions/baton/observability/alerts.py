@@ -13,7 +13,7 @@ from baton.sdk.redaction import KnownSecrets
 
 
 class Notice(Struct, frozen=True):
-    """What a person is told.
+    """What a person is sent.
 
     Attributes:
         kind: `job_failed`, `undelivered`, `unreadable_message`, `fact_dropped` or `tool_hangs`.

@@ -15,7 +15,7 @@ from baton_events.errors import StoreError
 class Counters(Protocol):
     """Sums for people and monitoring; nothing is decided by them.
 
-    What COMMIT tells (`Changes.counts`) is in them once its invocation has ended. A request that is repeated may count
+    What COMMIT counts (`Changes.counts`) is in them once its invocation has ended. A request that is repeated may count
     twice, a process that dies may count nothing, and a failover of the store may forget the last 20 s of them.
     """
 

@@ -1,4 +1,4 @@
-"""What is wrong with a plan: all of it at once, one line for each fault, fit to be told to an author or a planner.
+"""What is wrong with a plan: all of it at once, one line for each fault, fit for an author or a planner.
 
 Invariant: a plan without faults can be carried out: tools exist, steps have an order, references lead to steps that
 come before, and arguments fit as far as they are known before the steps that they refer to have run.

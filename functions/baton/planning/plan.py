@@ -74,7 +74,7 @@ def _graph(steps: Sequence[PlannedStep]) -> dict[str, set[str]]:
     return {step.name: names.intersection(step.depends_on) for step in steps}
 
 
-_step_of = methodcaller("get", "step")  # asked of every call that was made, in every turn
+_step_of = methodcaller("get", "step")  # read of every call that was made, in every turn
 _LOST = {"error": {"type": "unknown", "message": "the result is not recorded"}}
 
 Entry = Mapping[str, Any]
@@ -107,7 +107,7 @@ def answer_of(entry: Entry, results: Results) -> tuple[str, Any]:
 
 
 def plan_prompt(entry: Entry, results: Results) -> tuple[ModelMessage, ToolMessage]:
-    """A plan as its planner is told it: one call, whose result has that of each step by its name."""
+    """A plan as its planner reads it: one call, whose result has that of each step by its name."""
     call_id = f"{entry['calls'][0]['id']}-plan"
     steps = [
         {

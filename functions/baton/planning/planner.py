@@ -1,4 +1,4 @@
-"""What a model that plans is told, and how its plan is read.
+"""What a model that plans is sent, and how its plan is read.
 
 Invariant: a plan that is read has no faults; every other goes back with all of them. Must not: ask a model.
 """
@@ -77,7 +77,7 @@ def _plan_spec(tools: tuple[str, ...]) -> ToolSpec:
 
 
 def planner_instructions(own: str, tools: Sequence[ToolSpec], rounds_left: int) -> str:
-    """What a planner is told before the task: its agent's own instructions, how to plan, and the tools."""
+    """What a planner is sent before the task: its agent's own instructions, how to plan, and the tools."""
     listed = [
         canonical_json({"name": tool.name, "description": tool.description, "arguments": tool.parameters})
         for tool in tools

@@ -15,7 +15,7 @@ class TopicEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic (URL group). `defaults`: options of messages published to it, by header; empty where none are told."""
+    """A topic (URL group). `defaults`: options of messages published to it, by header; empty where none are known."""
 
     name: str
     endpoints: tuple[TopicEndpoint, ...] = ()

@@ -11,7 +11,7 @@ from baton_events.messages import Outgoing
 class QueueSchedule(Struct, frozen=True):
     """A schedule of the queue.
 
-    `body`: what it sends. `failure_callback`: where the queue tells that it could not. `last`: what became of its last
+    `body`: what it sends. `failure_callback`: where the queue reports a failure. `last`: what became of its last
     messages, by message id.
     """
 

@@ -100,7 +100,7 @@ class StoreAway:
         return Outcome("back", 1)
 
     async def check_later(self) -> None:
-        """Have somebody look, as far as the queue takes a message; else whoever succeeds next asks for a sweep."""
+        """Have somebody look, as far as the queue takes a message; else the next one that succeeds does."""
         try:
             await self._arm()
         except PublishError as error:

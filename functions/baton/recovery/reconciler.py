@@ -84,7 +84,7 @@ class Reconciler:
         if turn.after:  # before this page's work: where that fails each time, the others are looked at
             following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
             await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
-        # Sweeps and their copies tell a job once in that time: the queue takes one message of a name.
+        # Sweeps and their copies notify a job once in that time: the queue takes one message of a name.
         await notify_granted(self._emitter, turn.granted, now_ms - now_ms % STALLED_AFTER_MS, "swept")
         redriven = await self._reconcile(turn.slot_table, relay_id, now_ms, redrive)
         if redriven:
@@ -114,7 +114,7 @@ def over(tree: SlotTable, reconciled: Reconciled, now_ms: int) -> list[tuple[str
         age_ms = now_ms - entry.since_ms
         if reconciled.known and name in reconciled.ended:
             return entry.want == "gone" and age_ms > TOMBSTONE_MS
-        if name in reconciled.forgotten:  # whoever starts it again requests anew
+        if name in reconciled.forgotten:  # a job that is started again requests anew
             return age_ms > TOMBSTONE_MS
         return not reconciled.known and age_ms > 10 * TOMBSTONE_MS
 

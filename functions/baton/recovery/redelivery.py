@@ -34,7 +34,7 @@ MALFORMED_STATUS = MalformedEventError.status
 
 
 class Failed(Struct, frozen=True):
-    """What a failure callback tells: the source message, its event, and the last answer."""
+    """What a failure callback reports: the source message, its event, and the last answer."""
 
     source_message_id: str
     event: Event
@@ -143,11 +143,11 @@ class Redelivery:
                 claim = replace(claim, run=found.state.job.run)
                 committed = await commit(self._store, claim, decision.changes)
                 await self._post_commit(decision.effects if committed.applied else ())
-                # Whoever came first may have left what the source message carried.
+                # An earlier delivery may have left what the source message carried.
                 items = committed.pending if committed.applied else (*committed.pending, *found.pending)
                 return Outcome("failed", await self._redrive(found.session_id, items, message_id, retried))
             item = found.state.item
-            if item.redriven == THROTTLED_ALERT if throttled else item.undelivered == 1:  # a work item is told of once
+            if item.redriven == THROTTLED_ALERT if throttled else item.undelivered == 1:  # one alert for a work item
                 text = f"job {event.job_id}: the queue gave up on {event.type}, which is redriven: {reason}"
                 await self._post_commit((Alert(event.job_id, text, "undelivered", item.key),))
         redriven = 0

@@ -3,7 +3,7 @@
 A claim lasts for a few seconds, so a step whose process dies is soon somebody else's. Work that is over before the
 first step costs no request; all claims of a process come due together, and share requests. Invariant: a claim is
 prolonged or given back only while its owner still holds it, which the store decides; so one that comes late takes
-nothing from whoever has taken over.
+nothing from a process that has taken over.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Claims:
         self._renewing: asyncio.Task[None] | None = None
 
     async def claim(self, claim: Claim) -> ClaimResult:
-        """CLAIM, repeated where the store fails: who has the claim by that name already is told so again.
+        """CLAIM, repeated where the store fails: a caller that has the claim by that name already gets the same answer.
 
         What cannot be worked on is given back: its process lives, so nobody has died of it: that
         is what only a newer version can read, and what may have been claimed by a CLAIM whose answer was lost.

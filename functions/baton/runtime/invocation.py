@@ -42,7 +42,7 @@ class Dispatched:
         self._later[item.key] = item.free_at_ms()
 
     def leave_open(self, item_key: str) -> None:
-        """Nothing comes of it now: it stays in the state, to be told again by somebody else."""
+        """Nothing comes of it now: it stays in the state, to be dispatched by another invocation."""
         self._keys.add(item_key)
 
     def discard(self, item_key: str) -> None:
@@ -61,7 +61,7 @@ class Dispatched:
 class InvocationItem(Struct, frozen=True):
     """A work item to handle now, claimed under the name `owner`.
 
-    `claim_result`: what the COMMIT that claimed it told of it; None: it is still to be claimed. `event`: then, it comes
+    `claim_result`: what the COMMIT that claimed it returned; None: it is still to be claimed. `event`: then, it comes
     again where that is not possible.
     """
 
@@ -163,7 +163,7 @@ class Invocation:
         return frozenset(excluded - {step.item_key})
 
     def leaves(self, step: InvocationItem) -> None:
-        """Nothing came of it: it stays in the state, to be told again by somebody else."""
+        """Nothing came of it: it stays in the state, to be dispatched by another invocation."""
         self.in_progress.discard(step.item_key)
         self.dispatched.leave_open(step.item_key)
 

@@ -1,6 +1,6 @@
 """Each invocation has a meter; what no job's usage ledger has taken by its end is overhead, kept as counters.
 
-Invariant: what is counted is in a job's usage ledger or in the overhead, never in both. Overhead is told to the
+Invariant: what is counted is in a job's usage ledger or in the overhead, never in both. Overhead is reported to the
 counters once a minute at most, by an invocation that is there anyway: a process that ends before takes with it what it
 has not told. Must not: fail what it counts.
 """

@@ -1,4 +1,4 @@
-"""What is told of each delivery and request: one line in the log, and its spans, where somebody traces.
+"""What is reported of each delivery and request: one line in the log, and its spans, where somebody traces.
 
 Must not: change what becomes of them; what they raise is raised.
 """

@@ -35,7 +35,7 @@ from baton_events.errors import StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.pipeline")
 
-# What became of a request which there is no slot: its job is told once there is one.
+# What became of a request which there is no slot: its job is notified once there is one.
 IN_LINE = "waits for a slot"
 # What became of a step of which a process has died, while another one of those is worked on here.
 SUSPECT = "waits for its turn alone"
@@ -49,7 +49,7 @@ class Executor(Protocol):
     """Does one kind of work; whatever goes wrong in foreign code is a step result, never raised."""
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work. None: nothing happened yet, and the work item stays until somebody tells it again."""
+        """Do the work. None: nothing happened yet, and the work item stays until it is dispatched again."""
         ...
 
 

@@ -39,7 +39,7 @@ class Stopping:
 
     @contextmanager
     def noticing(self) -> Iterator[None]:
-        """Notice signals for the time of the block, before whoever serves the app does what it does about them.
+        """Notice signals for the time of the block, before the app's server acts on them.
 
         A server that hears of signals in another way than by a handler in the main thread stops as it did.
         """

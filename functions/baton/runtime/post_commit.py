@@ -16,14 +16,14 @@ from baton.tools.running_calls import HungCall
 
 
 class HungCalls:
-    """Is told of each call that is written off."""
+    """Gets each call that is written off."""
 
     def __init__(self, counters: Counters, alerting: Alerting) -> None:
         self._counters = counters
         self._alerting = alerting
 
     async def __call__(self, call: HungCall) -> None:
-        """Count it, and tell of it."""
+        """Count it, and report it."""
         await count(self._counters, {f"{HUNG_TOOLS}:{call.tool}": 1})
         text = (
             f"tool {call.tool!r} hangs: call {call.call_id} of job {call.job_id} still runs after its limit of"

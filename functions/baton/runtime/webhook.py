@@ -62,7 +62,7 @@ _FUNCTION_URL = r"[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws"
 
 
 def lambda_url(scope: Scope) -> str:
-    """`https://….lambda-url.REGION.on.aws` of the function that is asked; empty behind anything but a function URL."""
+    """`https://….lambda-url.REGION.on.aws` of the function that is called; empty behind anything but a function URL."""
     domain = scope.get("aws.event", {}).get("requestContext", {}).get("domainName", "")
     return f"https://{domain}" if re.fullmatch(_FUNCTION_URL, domain) else ""
 
@@ -82,7 +82,7 @@ def is_probe(body: bytes) -> bool:
 
 
 def probe_answer() -> dict[str, str | int]:
-    """What a probe is told: that it was understood, and by which code."""
+    """What a probe is answered: that it was understood, and by which code."""
     return {"outcome": PROBE_OUTCOME, "version": own_version(), "schemaVersion": SCHEMA_VERSION}
 
 
@@ -107,7 +107,7 @@ NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 class Signed(Struct, frozen=True):
     """A verified request of the queue. `token`: what was signed; another one for each attempt (qstash.md 9).
 
-    The signature says nothing of `message_id` and `retried`: whoever has captured a request may send others with it.
+    The signature does not cover `message_id` and `retried`: who has captured a request may send others with it.
     """
 
     body: bytes
@@ -195,7 +195,7 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
 
     Raises:
         TooLargeError: it is larger than the limit; no more than that is read.
-        HungUpError: whoever sends it has gone.
+        HungUpError: the sender has gone.
     """
     chunks, size_bytes, more = list[bytes](), 0, True
     while more:

@@ -1,7 +1,7 @@
 """Blocking work in threads of its own: as many as there are pieces of work at once, each gone with its work.
 
 Invariant: nothing waits in line for a thread, and nothing waits for a thread that hangs: neither other work nor the end
-of the process. Must not: limit how long work takes; whoever starts it stops waiting for it.
+of the process. Must not: limit how long work takes; the caller stops waiting for it.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class OwnThreads(ThreadPoolExecutor):
             future.set_running_or_notify_cancel()
             try:
                 result = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the work is told
+            except BaseException as error:  # noqa: BLE001 - it is for the caller that awaits the work
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -1,6 +1,6 @@
 """All settings in one frozen object, read once from a mapping (the environment, in production).
 
-Invariant: whoever holds a Settings object holds valid values; wrong ones raise one SettingsError that lists every
+Invariant: a Settings object holds valid values; wrong ones raise one SettingsError that lists every
 problem. Their names, defaults and meanings are in table.py. Nothing else reads the environment.
 """
 

@@ -20,7 +20,7 @@ _OWN = frozenset(
 
 
 def messages_of(transcript: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Make a list of what a model is told: the transcript, with the results of each turn's calls behind it."""
+    """Make a list of what a model is sent: the transcript, with the results of each turn's calls behind it."""
     messages = list[dict[str, Any]]()
     for entry in transcript:
         messages.append(dict(entry))

@@ -1,6 +1,6 @@
 """A process as a world builds it: the product's container, whose work and cancellations are watched.
 
-Invariant: work is done as in production; a world is told before and after. Must not: change a result, but for the
+Invariant: work is done as in production; a world is notified before and after. Must not: change a result, but for the
 faults that a run asks for.
 """
 
@@ -85,7 +85,7 @@ class SimulatedContainer(Container):
 
 
 class Watched:
-    """Does one kind of work, and tells the world."""
+    """Does one kind of work, and notifies the world."""
 
     def __init__(self, executor: Executor, world: Watching) -> None:
         self._executor, self._world = executor, world

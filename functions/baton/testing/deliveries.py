@@ -34,7 +34,7 @@ def delivery_headers(outgoing: Outgoing, message_id: str, retried: int, signatur
 
 
 def callback_of(failed: Failed, now_ms: int, retries: int, timeout_seconds: int) -> Outgoing:
-    """Make the message that tells of the failure."""
+    """Make the message that reports the failure."""
     outgoing, answer = failed.outgoing, failed.answer
     failed_message = {
         "status": answer.status if answer else 0,

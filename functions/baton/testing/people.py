@@ -1,4 +1,4 @@
-"""Whoever is outside of a job: people who decide on its checkpoints, and systems that end its operations.
+"""What is outside of a job: people who decide on its checkpoints, and systems that end its operations.
 
 Invariant: each is asked once, as soon as the job waits, and speaks through the product's own code. Must not: know a
 process.

@@ -100,7 +100,7 @@ class _AnySignature:
 
 
 class _NoAlerts:
-    """`Alerts` that tells nobody: what fails is in the report."""
+    """`Alerts` that sends nothing: what fails is in the report."""
 
     async def send(self, notice: Notice) -> None:
         """Say nothing."""

@@ -89,7 +89,7 @@ class SimulationLoop(VirtualLoop):
         future: asyncio.Future[_T] = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - whoever awaits it is told
+        except Exception as error:  # noqa: BLE001 - it is for the caller that awaits it
             future.set_exception(error)
         return future
 

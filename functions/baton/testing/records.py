@@ -1,4 +1,4 @@
-"""What a run of a simulation is told by, and what a person or a system outside says in it."""
+"""What describes a run of a simulation, and what a person or a system outside does in it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -212,7 +212,7 @@ class World:
             _die()
 
     def delivered(self) -> None:
-        """A delivery is over: whoever is outside looks at the job."""
+        """A delivery is over: people and systems outside look at the job."""
         self._start(self._let_people_decide())
 
     async def _let_people_decide(self) -> None:

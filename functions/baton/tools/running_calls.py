@@ -58,7 +58,7 @@ class _Running(Struct, eq=False):
 class RunningCalls:
     """Runs tool calls, each within its tool's limit and `work_limit_seconds`.
 
-    `most_hung`: with more of them the process is unhealthy. `report`: is told of each call that is written off.
+    `most_hung`: with more of them the process is unhealthy. `report`: is called with each call that is written off.
     `in_thread`: runs a blocking function. `grace_seconds`: for what an async tool does when it is cancelled.
     """
 

@@ -1,7 +1,7 @@
 """The `@tool` decorator: a function becomes something a model can be offered and a job can run.
 
 Invariant: a tool keeps nothing between runs; what it is (name, arguments, retries, time limit) is fixed and checked
-when it is made. Must not: enforce its own time limit or retries; whoever runs it reads them here and does so.
+when it is made. Must not: enforce its own time limit or retries; the executor reads them here and does so.
 """
 
 import inspect

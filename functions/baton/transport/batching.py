@@ -86,7 +86,7 @@ class Batcher(Generic[Item, Answer]):
             raise
 
     async def close(self) -> None:
-        """Give up what is under way; whoever still waits is told so."""
+        """Give up what is under way; callers that still wait get an error."""
         _refuse(self._waiting, _closed())
         self._waiting.clear()
         if self._timer is not None:
@@ -157,7 +157,7 @@ class Batcher(Generic[Item, Answer]):
         if request.timer is not None:
             request.timer.cancel()
         request.batch = []  # they know their request: without this only the garbage collector would free both
-        # Whoever was just answered runs first, and what it asks next is in time for this. Where nobody waits, the next
+        # Callers that were just answered run first; their next request is in time. Where nobody waits, the next
         # ask says when: what is begun beside it goes with it.
         if self._waiting:
             self._soon()
@@ -174,7 +174,7 @@ class Batcher(Generic[Item, Answer]):
         self._timer = self.loop.call_at(waits.until, self._late_in_line) if waits else None
 
     def _still(self, batch: Iterable[_Waiting[Item, Answer]]) -> _Waiting[Item, Answer] | None:
-        """The first that still has time; those that have none are told so."""
+        """The first that still has time; those that have none get an error."""
         now = self.loop.time()
         for each in batch:
             if not each.answer.done():

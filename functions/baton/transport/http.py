@@ -14,7 +14,7 @@ Requesting = Callable[[str, httpx.URL, Mapping[str, str], bytes, Refuse], Awaita
 
 
 def requesting(http: httpx.AsyncBaseTransport) -> Requesting:
-    """What asks with method, address, headers and body, and returns the body of the answer, which is not looked at.
+    """What sends method, address, headers and body, and returns the body of the answer, which is not looked at.
 
     An answer that is no success goes to the last argument before, which may raise.
 

@@ -2,7 +2,7 @@
 
 Invariant: who speaks HTTP never decides what is said; proxies and CA files come from the environment either way
 (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE). It is our own client over httptools, but httpx through a proxy, and in a process
-whose tests stand in for httpx (respx), which would not see it. Whoever asks sets the time limits; what is made here
+whose tests stand in for httpx (respx), which would not see it. The caller sets the time limits; what is made here
 belongs to the event loop that it is used in.
 """
 

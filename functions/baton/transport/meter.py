@@ -1,4 +1,4 @@
-"""What an invocation spends: whoever asks the queue or the store charges it to the meter of the task they run in.
+"""What an invocation spends: every call of the queue or the store is charged to the meter of its task.
 
 Invariant: what is charged is taken once, by the COMMIT (or command) that keeps it with its job, or at the invocation's
 end as overhead, which is nobody's. Where no meter runs (a program that only emits), nothing is kept. Must not: ask
@@ -57,7 +57,7 @@ class Meter:
         return taken
 
     def refund(self, spent: Spent) -> None:
-        """What was taken is not kept after all: it is there for whoever takes next."""
+        """What was taken is not kept after all: the next one takes it."""
         self.charge(spent.messages, spent.requests, spent.commands, spent.deliveries, spent.size_bytes)
         self._function_ms += spent.function_ms
         self._mb_ms += spent.mb_ms
@@ -118,7 +118,7 @@ def share() -> None:
 
 
 def take() -> Spent:
-    """What this invocation has used since this was asked last: whoever asks keeps it, or gives it back."""
+    """What this invocation has used since the last call: the caller keeps it, or gives it back."""
     meter = _METER.get()
     return NOTHING if meter is None else meter.take()
 

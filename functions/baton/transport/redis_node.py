@@ -83,7 +83,7 @@ class RespNode:
 
 
 async def _has_ended(connection: AbstractConnection) -> bool:
-    """Whether the server has closed it, or has said what nobody asked for."""
+    """Whether the server has closed it, or has sent what nobody requested."""
     try:
         return not connection.is_connected or await connection.can_read()
     except RedisError:

@@ -111,7 +111,7 @@ class RespCommands:
             "protocol": 2,
             "decode_responses": True,
             "encoding_errors": "replace",
-            "socket_timeout": None,  # whoever waits has a time limit of its own (batching.py)
+            "socket_timeout": None,  # callers have a time limit of their own (batching.py)
             "socket_connect_timeout": limit_seconds,
             "driver_info": None,
         }

@@ -79,7 +79,7 @@ def dev(*, data: Path, app: str | None, port: int | None, store: StoreKind, relo
 
 
 class PlainScreen:
-    """Everything that the stack has to say, line by line with the part's name in front."""
+    """The stack's output, line by line with the part's name in front."""
 
     def notice(self, name: str, line: str) -> None:
         """Show one line."""

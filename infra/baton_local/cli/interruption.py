@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: the first one ends the work in good order, the second one ends it at once.
 
 Invariant: the first signal cancels the work, so its `finally` blocks run to their end; no later signal cancels those.
-What "at once" means is told by whoever started processes (`at_once`).
+The code that started processes defines what "at once" means (`at_once`).
 """
 
 import asyncio

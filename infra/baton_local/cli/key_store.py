@@ -1,4 +1,4 @@
-"""The keys in a deployment's store, as the command reads and changes them; what it changes, the audit log tells.
+"""The keys in a deployment's store, as the command reads and changes them; the audit log records its changes.
 
 Invariant: only digests go to the store. Must not: print anything.
 """
@@ -101,5 +101,5 @@ async def _audited(ports: Ports, action: str, digest: str, tenant: str, detail: 
     )
     try:
         await ports.audit_log.add(entry)
-    except StoreError as error:  # the key is changed all the same, and whoever made it must get to see it
+    except StoreError as error:  # the key is changed all the same, and its maker must get to see it
         _log.warning("not kept in the store (%s): %s", error, entry)

@@ -1,6 +1,6 @@
 """`baton tunnel`: an app on this machine, reached by the hosted queue through ngrok.
 
-Finds the tunnel or opens it, starts the app with the tunnel's address, tells the queue's account, and sees that a
+Finds the tunnel or opens it, starts the app with the tunnel's address, updates the queue's account, and sees that a
 signed message gets through. Exit codes: 0 done, or ended with Ctrl-C; 1 something failed, with what to do.
 """
 
@@ -51,7 +51,7 @@ def tunnel(*, env_file: Path | None, port: int, app: str | None, no_app: bool, n
     Starts ngrok unless it runs, and the app unless something answers on the port; both until Ctrl-C.
     """
     place = place_of(env_file, None)
-    _settings(place, "http://127.0.0.1")  # wrong settings are told before anything is started
+    _settings(place, "http://127.0.0.1")  # wrong settings are reported before anything is started
     make_private_folder(_FOLDER)
     agent = Agent(ngrok_api.rstrip("/"))
     options = TunnelOptions(place.environment, port, agent, _FOLDER, app, starts_app=not no_app)

@@ -62,7 +62,7 @@ DEBOUNCE_MS = 200
 
 
 class CodeChanges:
-    """Changes below a folder; `changed` is set by each, and cleared by whoever has acted on it."""
+    """Changes below a folder; `changed` is set by each, and cleared by the reader that has acted on it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -154,7 +154,7 @@ class PartKeeper:
         self.let_none_follow()
         if self._process is not None:
             await end_process(self._process, self.part.stop_seconds)
-            self._process = None  # whoever looks must not find it until its watcher has seen the end, too
+            self._process = None  # no reader must find it until its watcher has seen the end, too
 
     def kill(self) -> None:
         """End the present process with -9 and let no other follow; does not wait."""

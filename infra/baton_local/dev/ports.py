@@ -33,7 +33,7 @@ FREE_TRIES = 200
 
 @dataclass(frozen=True)
 class ChosenPorts:
-    """A port for each part, and what the person should be told about the choice."""
+    """A port for each part, and what the person should know about the choice."""
 
     ports: Mapping[str, int]
     remarks: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The tables of costs in docs/operations.md: what a typical job uses, at list prices, for so many jobs a month.
 
 Invariant: prices are those of `baton.settings.service_prices`, and use is what its ledger and the meters said
-(`tests/e2e/test_costs.py` holds it); what is assumed is named here and told on the page. Pure.
+(`tests/e2e/test_costs.py` holds it); what is assumed is named here and stated on the page. Pure.
 """
 
 from collections.abc import Mapping

@@ -66,7 +66,7 @@ class Services:
 async def examine(
     environment: Mapping[str, str], outside_of: Callable[[Settings], Services], probe_seconds: int
 ) -> list[Finding]:
-    """What is to be said of a deployment; `probe_seconds` 0 sends no probes."""
+    """The findings about a deployment; `probe_seconds` 0 sends no probes."""
     settings, found = read(environment)
     if settings is None:
         return [*found, skipped(SETTINGS, "nothing else is checked before they are right"), versions()]

@@ -2,7 +2,7 @@
 
 Each way to fail has its own sentence. A signature is valid for five minutes and is checked without any tolerance
 (qstash.md 9): a clock that is a little late already refuses a fresh signature. Invariant: nothing is left behind: a
-probe is tried once, tells nobody that it failed, and is taken out of the dead letters. It is published by direct URL,
+probe is tried once, reports its failure to nobody, and is taken out of the dead letters. It is published by direct URL,
 whatever PUBLISH_BY says: topics may have subscribers of others.
 """
 
@@ -136,7 +136,7 @@ class Probes:
         self._label = f"{_LABEL}-{name}"
 
     async def send(self, settings: Settings, timeout_seconds: int) -> list[Finding]:
-        """What is to be said of all endpoints."""
+        """The findings about all endpoints."""
         urls = {settings.endpoint_url(endpoint): endpoint for endpoint in WEBHOOK_ENDPOINTS}
         before_ms = self._clock.now_ms()
         results = await asyncio.gather(*(self._publish(settings, endpoint) for endpoint in urls.values()))
@@ -199,7 +199,7 @@ def _found(entries_of: Sequence[LogEntry], timeout_seconds: int) -> Finding:
 
 
 def _together(found: Mapping[str, Finding], urls: Mapping[str, str]) -> list[Finding]:
-    """Endpoints of which the same is to be said share a line."""
+    """Endpoints with the same finding share a line."""
     alike: dict[Finding, list[str]] = {}
     for url, finding in found.items():
         alike.setdefault(finding, []).append(url)

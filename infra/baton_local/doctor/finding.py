@@ -14,7 +14,7 @@ class Level(StrEnum):
     """How bad it is."""
 
     OK = "ok"
-    NOTE = "note"  # cannot be told, or is not as usual
+    NOTE = "note"  # is not known, or is not as usual
     WARNING = "warning"  # works now; look at it
     FAILED = "failed"  # does not work
     SKIPPED = "skipped"  # another failure is in the way

@@ -13,7 +13,7 @@ _BOTH = "set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY to those of 
 
 
 async def check_queue(queue: QueueSetup, settings: Settings) -> list[Finding]:
-    """What is to be said of the account; the last finding is about the keys, if the account told them."""
+    """The findings about the account; the last finding is about the keys, if the account reports them."""
     try:
         keys = await queue.signing_keys()
     except QueueUnauthorizedError as error:
@@ -47,7 +47,7 @@ _SETUP = "run `baton setup`"
 
 
 async def check_account(account: Account, settings: Settings) -> list[Finding]:
-    """What is to be said of it."""
+    """The findings about it."""
     try:
         found = difference(wanted_of(settings), await account.read())
     except PublishError as error:

@@ -109,7 +109,7 @@ Ready = Callable[[str, SigningKeys], None]
 def serve(settings: Settings, on_ready: Ready) -> int:
     """Run until SIGTERM or SIGINT (0), or until the data folder cannot be written (1).
 
-    `on_ready` is told the URL and the first user's signing keys, which a rotation may have changed.
+    `on_ready` is called with the URL and the first user's signing keys, which a rotation may have changed.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, on_ready))

@@ -134,7 +134,7 @@ def _recalled(values: dict[str, object], job_id: str) -> Recalled:
 
 
 class ReplayQueue:
-    """`Queue` in memory; whoever plays takes the messages out and delivers them."""
+    """`Queue` in memory; the player takes the messages out and delivers them."""
 
     def __init__(self) -> None:
         self._published: list[tuple[str, Outgoing]] = []

@@ -92,7 +92,7 @@ async def nothing_is_listed(_row: Row) -> None:
 
 
 async def nothing_follows(_effects: Sequence[Effect]) -> None:
-    """Nobody is told of a replay."""
+    """A replay sends no alert."""
 
 
 def _executors(

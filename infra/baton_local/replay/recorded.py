@@ -30,7 +30,7 @@ _NEEDED: dict[str, dict[str, type]] = {
     MEMORY_ROLE: {"entries": list, "warnings": list},
     SESSION_ROLE: {"exchanges": list},
 }
-# Why a job may end in a turn whose model was not asked, though a failure is told of it.
+# Why a job may end in a turn whose model was not asked, though a failure is reported of it.
 _NOT_CALLED = {"limit_exceeded", "delivery_failed"}
 
 

@@ -185,7 +185,7 @@ def _tools(where: str, then: list[dict[str, Any]], now: list[dict[str, Any]]) ->
 
 
 def _value_then(job: RecordedJob, turn: int, digest: str) -> list[Any] | None:
-    """The conversation up to a turn; None where its model was told something else, as an agent's policy may say."""
+    """The conversation up to a turn; None where its model was sent something else, by an agent's policy."""
     before = [entry for entry in job.transcript if entry.get("role") != "model" or entry["turn"] < turn]
     results = {call.id: call.outcome for call in job.tool_calls if call.outcome is not None and call.turn < turn}
     value = prompt_value(messages(History(tuple(before), results)))

@@ -63,7 +63,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Exchange:
-    """A request; `feed` and `end` tell it about the body, `lost` that the caller has gone."""
+    """A request; `feed` and `end` pass it the body, `lost` reports that the caller has gone."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class BadRequestError(Exception):
 
 
 class Requests(Protocol):
-    """Who is told what was read."""
+    """Who receives what was read."""
 
     def begin(self, scope: Event, *, keep_alive: bool) -> None:
         """A request, whose body may follow."""

@@ -1,4 +1,4 @@
-"""ngrok, as its agent's local API tells of it (https://ngrok.com/docs/agent/api). Never downloads or configures it."""
+"""ngrok, as its agent's local API reports it (https://ngrok.com/docs/agent/api). Never downloads or configures it."""
 
 import re
 import shutil

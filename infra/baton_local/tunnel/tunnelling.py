@@ -1,7 +1,7 @@
-"""Opens a tunnel, runs the app behind it, tells the queue of it, and sees that the queue gets through.
+"""Opens a tunnel, runs the app behind it, registers it at the queue, and sees that the queue gets through.
 
 Invariant: what was started here is stopped here, whatever happens; what ran before goes on. The app is started with
-the tunnel's address, since its signatures are checked against that; an app that runs already cannot be told.
+the tunnel's address, since its signatures are checked against that; an app that runs already cannot be changed.
 """
 
 import asyncio

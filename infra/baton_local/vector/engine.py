@@ -1,7 +1,7 @@
 """The shell around the index: writes one after the other, searches and embeddings in threads.
 
 Time and randomness come from outside here and nowhere else; a test gives its own. Invariant: a write is on disk before
-it is in memory, and in memory before it is answered, so what anybody was told or could read survives kill -9. If the
+it is in memory, and in memory before it is answered, so what was answered or could be read survives kill -9. If the
 disk refuses, the request fails and nothing of it is there.
 """
 

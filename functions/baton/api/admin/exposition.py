@@ -39,7 +39,7 @@ class Measured:
         admission: how it stands; `waiting`: jobs that are live, and neither at work nor in line.
         pending_approvals: decisions that a person has to take now.
         operations: such as wait for their outcome.
-        dead_messages: messages that the queue has given up on; None: the queue does not tell.
+        dead_messages: messages that the queue has given up on; None: the queue does not report them.
     """
 
     sums: Mapping[str, int] = field(default_factory=dict[str, int])

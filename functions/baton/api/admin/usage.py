@@ -41,7 +41,7 @@ class UsageApi:
         return JSONResponse(await self.view(query))
 
     async def view(self, query: UsageQuery) -> dict[str, Any]:
-        """The same, for whoever shows it."""
+        """The same, for pages."""
         ports, prices = self._container.ports, self._container.settings.prices
         await self._container.metering.flush()  # what this process knows is in it
         months, sums = await ports.admission_control.used(), await ports.counters.sums()

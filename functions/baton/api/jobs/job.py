@@ -53,7 +53,7 @@ def read_change_body(body: bytes) -> ChangeBody:
 
 
 async def no_job(archive: Archive, principal: Principal, job_id: str) -> ApiError:
-    """The error that answers who asks for a job that the store does not have."""
+    """The error for a request about a job that the store does not have."""
     kept = await archive.tombstone(job_id)
     if kept is None:
         return ApiError(404, f"there is no job {job_id!r}")
@@ -107,7 +107,7 @@ class JobsApi:
     ) -> dict[str, Any]:
         """Accept a submission; the job as JSON, or `jobId` of the running one that gets it.
 
-        `chats`: its model is told what was said before in its session.
+        `chats`: its model is sent the session's earlier messages.
 
         Raises:
             ApiError: 422, another body was sent under this Idempotency-Key before.
@@ -151,7 +151,7 @@ class JobsApi:
         principal = await self._keys.authenticate(request)
         job_id, prices = request.path_params["job_id"], self._container.settings.prices
         query = read_job_query(request.query_params)
-        # Before the job, whose usage ledger then have all that they tell.
+        # Before the job, whose usage ledger then has all of theirs.
         parts = (await self._container.ports.reader.parts(job_id, 0)).parts if query.steps else ()
         snapshot = await self.snapshot(principal, job_id)
         steps = step_usage(snapshot, parts, prices) if query.steps else {}

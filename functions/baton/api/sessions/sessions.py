@@ -172,7 +172,7 @@ class SessionsApi:
         return page
 
     async def _exchange(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
-        """Question and answer; of the running job the question alone, since its stream tells the answer."""
+        """Question and answer; of the running job the question alone, since its stream has the answer."""
         job = snapshot.job
         if not job.ended:
             return [_question(snapshot)] if job.id == active else []

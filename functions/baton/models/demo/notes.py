@@ -23,13 +23,13 @@ _DATE_CHARS = len("2026-01-01")
 
 
 def to_remember(question: str) -> str:
-    """What the model is told to remember; empty: it is asked something else."""
+    """What the model is to remember; empty: it is asked something else."""
     order = _ORDER.match(question.strip())
     return order["what"].strip() if order else ""
 
 
 def prompt_entries(note: str) -> list[tuple[str, str]]:
-    """The entries in what a model is told besides: where each was said, and its text."""
+    """The entries in what a model is sent besides: where each was said, and its text."""
     return _entries((f"{which} conversation, {date}", text) for date, which, text in _MEMORY_LINE.findall(note))
 
 

@@ -41,7 +41,7 @@ def text_of(response: ModelResponse) -> str:
 
 
 def calls_of(response: ModelResponse) -> tuple[Call, ...]:
-    """The tool calls; arguments that are not JSON stand under a name that no tool knows, so that it is told back."""
+    """The tool calls; arguments that are not JSON get a name that no tool knows, so the model gets them back."""
     return tuple(Call(part.tool_name, part.args_as_dict()) for part in response.tool_calls)
 
 
@@ -108,11 +108,11 @@ def _task(message: UserMessage) -> str:
 
 
 def _response_of(message: ModelMessage) -> tuple[ModelResponse, dict[str, str]]:
-    """What the model said, and under which id each of its calls is told."""
+    """What the model said, and under which id each of its calls is sent."""
     before = recorded_before(message.provider)
     if before is not None:
         requested = [part.tool_call_id for part in before.tool_calls]
-        # A call beyond those was never made: it stands for a text that was no answer, and its error is told as text.
+        # A call beyond those was never made: it stands for a text that was no answer, and its error is sent as text.
         return before, {call.call_id: prompt for call, prompt in zip(message.calls, requested, strict=False)}
     ids = {call.call_id: digest(call.call_id)[:_CALL_ID_CHARS] for call in message.calls}
     parts = [TextPart(message.text)] if message.text else []

@@ -1,7 +1,7 @@
 """The queue through the official QStash SDK: one message by publish, several by batch, errors by name.
 
 What is published at the same time in one process goes in one batch; each publisher has its own ids, or its own error.
-Nothing is tried again here that may have been accepted: whoever publishes is repeated by the queue instead.
+Nothing is tried again here that may have been accepted: the queue repeats the delivery that publishes instead.
 """
 
 import asyncio

@@ -76,5 +76,5 @@ def _topic(found: Mapping[str, Any]) -> Topic:
 
 
 def _defaults(found: Mapping[str, Any]) -> dict[str, str]:
-    """Each with its first value: the queue tells a list, or the text as it was given."""
+    """Each with its first value: the queue returns a list, or the text as it was given."""
     return {name: str(value[0] if isinstance(value, list) and value else value) for name, value in found.items()}

@@ -42,7 +42,7 @@ _URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class _Claims(Struct):
-    """What the queue says of a request; other kinds of values than these are refused."""
+    """What the queue signs of a request; other kinds of values than these are refused."""
 
     iss: str
     sub: str

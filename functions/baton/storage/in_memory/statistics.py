@@ -1,4 +1,4 @@
-"""Counters and statistics of tools in memory: what an InMemoryStore was told of them."""
+"""Counters and statistics of tools in memory: what an InMemoryStore has counted."""
 
 from collections.abc import Mapping
 

@@ -43,7 +43,7 @@ from baton_events.ids import root_of
 def with_history(tree: Tree, claim_result: ClaimResult) -> ClaimResult:
     """With what was said before, where a work item was granted.
 
-    A turn is told what was said, a step of a plan the results of those before it, who remembers the job its task.
+    A turn gets what was said, a step of a plan the results of those before it, who remembers the job its task.
     """
     if claim_result.state is None:
         return claim_result

@@ -16,7 +16,7 @@ from baton.sdk.record import Record
 
 
 class SlotGranted(Struct, frozen=True):
-    """Another job that got a slot, and must be told."""
+    """Another job that got a slot, and must be notified."""
 
     job_id: str
     epoch: int
@@ -134,7 +134,7 @@ class AdmissionControl(Protocol):
         ...
 
     async def start(self, now_ms: int) -> Started:
-        """Admit jobs again, and fill the free slots at once; those who got one are told until they have taken it."""
+        """Admit jobs again, and fill the free slots at once; each that got one is notified until it takes it."""
         ...
 
     async def state(self) -> AdmissionState:
@@ -186,7 +186,7 @@ class Listing(Protocol):
 
 
 class StoredBytes(Protocol):
-    """The sums of each tenant, beside the admission, which adds to them what a submission and an end are told with.
+    """The sums of each tenant, beside the admission, which adds to them what a submission and an end report.
 
     A repeated `add` counts twice; nothing else of a job depends on these sums.
     """

@@ -34,7 +34,7 @@ from baton.sdk.record import Record
 
 
 class Holding(Protocol):
-    """Claims that last, as atomic scripts: only whoever holds a work item prolongs its claim, or gives it back."""
+    """Claims that last, as atomic scripts: only the holder of a work item prolongs its claim, or gives it back."""
 
     def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Coroutine[Any, Any, Sequence[str]]:
         """Prolong claims of one tree that their owners still hold; returns the keys of the items that they do not."""
@@ -72,7 +72,7 @@ class Store(Holding, Protocol):
         """Remove the work item and write what follows from it. The first COMMIT of a work item wins, whoever sends it.
 
         `continuation`: where this one wins, what the invocation has room for is claimed for it in the same script; one
-        that is repeated is told what it claimed before. None: nothing.
+        that is repeated returns what it claimed before. None: nothing.
         """
         ...
 
@@ -137,7 +137,7 @@ class Archive(Protocol):
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a root with all below it, and leave a tombstone, if it has ended and is as it was recalled.
 
-        Its slot requests must have been told to the admission by then: nobody tells them afterwards.
+        Its slot requests must have reached the admission by then: nobody sends them afterwards.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Outcomes of operations by a stream of the store, for whoever would rather write to Redis than call a webhook."""
+"""Outcomes of operations by a stream of the store, for systems that would rather write to Redis than call a webhook."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -40,7 +40,7 @@ def script(name: str, *shared: str) -> str:
 
 
 def counted(text: str, before: str = "") -> str:
-    """A script that tells what it cost beside its answer, as `RedisConnection.run` expects it."""
+    """A script that reports what it cost beside its answer, as `RedisConnection.run` expects it."""
     if text.startswith("#!"):  # a library's own first line
         text = text.partition("\n")[2]
     return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_ANSWER}"

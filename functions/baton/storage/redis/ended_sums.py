@@ -1,6 +1,6 @@
 """What ended jobs add up to, on Redis: each end is a line of a list until somebody adds it to the sums.
 
-An end's line is written with the update that tells it, so it is counted once; readers and sweeps add what there is.
+An end's line is written with the update that reports it, so it is counted once; readers and sweeps add what there is.
 """
 
 import json

@@ -103,7 +103,7 @@ def tombstone_key(job_id: str) -> str:
 
 
 def alert_key(name: str) -> str:
-    """String: it was told; it expires. No hash tag: no script touches it."""
+    """String: it was reported; it expires. No hash tag: no script touches it."""
     return f"baton:alert:{name}"
 
 

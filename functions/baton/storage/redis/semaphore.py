@@ -75,7 +75,7 @@ def _text() -> str:
 
 
 def member_of(job_id: str, entry: QueueEntry) -> Member:
-    """The record of a job, as it says that it is."""
+    """The record of a job, as it reports itself."""
     return Member(
         flow=_escaped(entry.tenant),
         queue=_escaped(entry.session_id),
@@ -264,7 +264,7 @@ class OpenSemaphore:
         """An entry that is written again meanwhile is left to the next time."""
         async for texts in pieces(self._redis, key):
             members = {name: member_of(name, load_entry(text)) for name, text in texts.items()}
-            # Who holds a slot here was told there that it holds none.
+            # A job that holds a slot here was informed there that it holds none.
             await self._semaphore.run(0, members, {"again": by})
             patch = Patch(0)
             patch.equal(key, texts)

@@ -1,6 +1,6 @@
 """Details of a claimed work item beyond its tree's state: its call, the transcript, and the results that it is about.
 
-Invariant: what this process knows is not read again; what is too much for one answer is told by
+Invariant: what this process knows is not read again; what is too much for one answer comes by
 its size alone.
 """
 
@@ -147,7 +147,7 @@ class Details:
         return _history(entries, results, job)
 
     async def _uncompacted_history(self, entries: list[str], job: Job, too_much: int) -> History:
-        """Of a transcript that was read without what is not told any more."""
+        """Of a transcript that was read without what is not sent any more."""
         if too_much:
             return History(size_bytes=too_much + _size(entries))
         values = load_values(entries)
@@ -216,7 +216,7 @@ def _claim_result_of(answer: Any) -> Sequence[ClaimResult]:
 
 
 def _ranges(job: Job) -> list[tuple[str, int, int]]:
-    """What of the transcript is told."""
+    """What of the transcript is returned."""
     first, last = job.compacted
     if (first, last) == (0, 0):
         return [("said", *_ALL)]
@@ -225,7 +225,7 @@ def _ranges(job: Job) -> list[tuple[str, int, int]]:
 
 
 def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> History:
-    """All that was ever said, as it is told."""
+    """All that was ever said, as it is returned."""
     if job.compacted == (0, 0):
         size_bytes = _size(entries) + _size(results.values())
         return History(tuple(load_values(entries)), load_results(results), (0, 0), size_bytes)

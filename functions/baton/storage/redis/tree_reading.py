@@ -64,7 +64,7 @@ def read_again(
 
 
 def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:
-    """The calls of which who begins this work item is told."""
+    """The calls that the claim of this work item returns."""
     if not tree.jobs and claim.item_key.startswith(_ENDING_KEYS):  # nothing is known: its own is read with all else
         return [(claim.job_id, claim.call_id)]
     item = tree.items.get(claim.item_key)
@@ -72,7 +72,7 @@ def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:
 
 
 def calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
-    """The calls of which who goes on after a COMMIT is told."""
+    """The calls that a COMMIT returns with what it claimed."""
     known = {**tree.calls.get(claim.job_id, _NONE), **{record.id: record for record in changes.calls}}
     written = {record.id for record in changes.calls}
     places = _calls_of([*_pending(claim, tree), *changes.items], known)

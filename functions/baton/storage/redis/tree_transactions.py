@@ -23,7 +23,7 @@ from baton.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError
 
 _ATTEMPTS = 20
-# So many are known that nobody has asked for lately; whoever works asks for its own at least as often as this.
+# So many are known that nobody has asked for lately; work that is under way uses its own at least as often as this.
 _TREES, _IDLE_SECONDS = 2000, 12.0
 # Of all transcripts that are kept: those of a few thousand turns.
 KNOWN_CHARS = 16_000_000
@@ -60,7 +60,7 @@ class _Queue(Struct, eq=False):
     def next_batch(self) -> list[_Waiting]:
         """Those that wait, as far as one request has room for them.
 
-        Who is granted a work item is told of its call once all is written, so nobody in the same request ends that work
+        A claim returns its work item's call once all is written, so nobody in the same request ends that work
         item.
         """
         batch, capacity = [self.waiting.pop(0)], _MOST_CHARS

@@ -102,10 +102,10 @@ export class BatonClient {
   /**
    * @param {{url?: string, key: string, fetch?: typeof fetch}} options `url`: where the API is; empty: where the page is.
    */
-  constructor({ url = "", key, fetch: ask = globalThis.fetch }) {
+  constructor({ url = "", key, fetch: request = globalThis.fetch }) {
     this.url = url.replace(/\/$/, "");
     this.key = key;
-    this.fetch = ask.bind(globalThis);
+    this.fetch = request.bind(globalThis);
   }
 
   /**
@@ -118,7 +118,7 @@ export class BatonClient {
    */
   async submit(body, options = {}) {
     const headers = options.idempotencyKey ? { "Idempotency-Key": options.idempotencyKey } : {};
-    return this.#told(options, async () => {
+    return this.#reporting(options, async () => {
       const job = await this.json("POST", "/api/agent-jobs", body, headers);
       return this.#followed(job.id, "", options);
     });
@@ -126,7 +126,7 @@ export class BatonClient {
 
   /** Follow a job again, after a reload for example, from its start. @param {string} jobId @param {any} [options] */
   async resume(jobId, options = {}) {
-    return this.#told(options, () => this.#followed(jobId, "", options));
+    return this.#reporting(options, () => this.#followed(jobId, "", options));
   }
 
   /** Cancel a job. @param {string} jobId @returns {Promise<Job>} */
@@ -209,7 +209,7 @@ export class BatonClient {
   }
 
   /** @param {any} options @param {() => Promise<Task>} work */
-  async #told({ onComplete, onError }, work) {
+  async #reporting({ onComplete, onError }, work) {
     try {
       const task = await work();
       onComplete?.(task);
@@ -222,23 +222,23 @@ export class BatonClient {
 }
 
 /**
- * Seed 002's `useAgentTask` without a framework: a state that changes, and who is told of it.
+ * Seed 002's `useAgentTask` without a framework: a state that changes, and its callbacks.
  *
  * @param {BatonClient} client
- * @param {{onChange?: (state: any) => void, onComplete?: (task: Task) => void, onError?: (error: Error) => void}} [told]
+ * @param {{onChange?: (state: any) => void, onComplete?: (task: Task) => void, onError?: (error: Error) => void}} [callbacks]
  */
-export function agentTask(client, told = {}) {
+export function agentTask(client, callbacks = {}) {
   const state = { isSubmitting: false, isProcessing: false, currentTask: /** @type {Task|null} */ (null), error: null };
   const change = (/** @type {any} */ fields) => {
     Object.assign(state, fields);
-    told.onChange?.(state);
+    callbacks.onChange?.(state);
   };
   const follow = async (/** @type {(options: any) => Promise<Task>} */ start) => {
     change({ isSubmitting: true, isProcessing: false, currentTask: null, error: null });
     const onUpdate = (/** @type {Task} */ task) =>
       change({ isSubmitting: false, isProcessing: !END.includes(task.status), currentTask: task });
     try {
-      return await start({ onUpdate, onComplete: told.onComplete, onError: told.onError });
+      return await start({ onUpdate, onComplete: callbacks.onComplete, onError: callbacks.onError });
     } catch (error) {
       change({ error });
       return null;

@@ -88,7 +88,7 @@ function choices(id, reason) {
   reject.dataset.focus = `reject-${id}`;
   why.dataset.focus = `why-${id}`;
   const decide = async (/** @type {string} */ method, /** @type {any} */ body) => {
-    await told(() => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body));
+    await reporting(() => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body));
   };
   approve.onclick = () => decide("POST", {});
   reject.onclick = () => (why.value.trim() ? decide("DELETE", { reason: why.value.trim() }) : why.focus());
@@ -97,7 +97,7 @@ function choices(id, reason) {
 }
 
 /** Do something, and say what went wrong. @template T @param {() => Promise<T>} work @returns {Promise<T|undefined>} */
-async function told(work) {
+async function reporting(work) {
   by("problem").hidden = true;
   try {
     return await work();
@@ -222,7 +222,7 @@ async function send() {
   following = new AbortController();
   showQuestion(text);
   const into = bubble("assistant");
-  if ((await told(() => follow(into, sent(body)).then(() => true))) === undefined && !into.querySelector(".text")) {
+  if ((await reporting(() => follow(into, sent(body)).then(() => true))) === undefined && !into.querySelector(".text")) {
     by("text").value = by("text").value || text;
   }
 }
@@ -244,7 +244,7 @@ async function begin() {
   by("login").hidden = true;
   by("ask").hidden = by("forget").hidden = false;
   by("text").focus();
-  return told(open);
+  return reporting(open);
 }
 
 by("login").onsubmit = (/** @type {Event} */ event) => {
@@ -262,7 +262,7 @@ by("text").onkeydown = (/** @type {KeyboardEvent} */ event) => {
   event.preventDefault();
   send();
 };
-by("stop").onclick = () => told(() => client.stop(session));
+by("stop").onclick = () => reporting(() => client.stop(session));
 by("new").onclick = () => {
   location.hash = "";
   begin();

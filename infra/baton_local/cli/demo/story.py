@@ -24,7 +24,7 @@ NEXT_STEP = "Next: `baton dev` keeps such a stack running; README shows how to a
 
 @dataclass(frozen=True)
 class Story:
-    """A demo about to be told."""
+    """A demo about to be shown."""
 
     scenario: Scenario
     stack: DevFile

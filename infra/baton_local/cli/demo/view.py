@@ -65,7 +65,7 @@ _ONLY = Member("")
 
 
 class DemoView:
-    """The demo on a screen; also hears what the stack has to say."""
+    """The demo on a screen; also gets the stack's messages."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

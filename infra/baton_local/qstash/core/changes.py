@@ -1,4 +1,4 @@
-"""What a transition tells storage: a closed union of frozen records, written in one disk transaction."""
+"""What a transition passes to storage: a closed union of frozen records, written in one disk transaction."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,7 @@
 """From accepted to in flight: a queue's turn, the due time, flow control, a free slot, in this order.
 
 Invariant: an unfinished message is in exactly one place: a queue's line, the timers, a waiting list, or in flight.
-Whoever frees a place calls the matching `pump_*`, so nothing waits for what is free.
+Code that frees a place calls the matching `pump_*`, so nothing waits for what is free.
 """
 
 import heapq

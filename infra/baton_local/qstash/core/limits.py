@@ -1,4 +1,4 @@
-"""What the state machine may be told from outside: limits, windows, the scale of waiting; and durations as text.
+"""What the state machine is configured with: limits, windows, the scale of waiting; and durations as text.
 
 Plain values; the settings of the server contain one of these. Durations are `1d10h30m` from callers and `6m5.2s` from
 destinations (qstash.md 2); their digits are bounded so that a hostile number costs nothing. Pure.

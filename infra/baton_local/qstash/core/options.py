@@ -37,7 +37,7 @@ class CallbackSpec:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything that the headers of a publish say."""
+    """Everything in the headers of a publish."""
 
     header: HeaderMap
     method: str = "POST"

@@ -38,7 +38,7 @@ def notice_death(made: socket.socket | None) -> None:
 
 
 class Connection(asyncio.Protocol):
-    """Use `exchange` while it is free; `on_free` is told when it is free again."""
+    """Use `exchange` while it is free; `on_free` is called when it is free again."""
 
     def __init__(self, max_body_bytes: int, on_free: Callable[["Connection"], None]) -> None:
         self._max_body_bytes = max_body_bytes
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         notice_death(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
-        """A part of the answer; what nobody asked for ends the connection."""
+        """A part of the answer; what was not requested ends the connection."""
         if self._answer is None:
             self.close()
             return
@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
             self._fail(ConnectionError(str(exc) if exc else "the connection was closed before the answer was complete"))
 
     def on_message_begin(self) -> None:
-        """An answer, or word of one; after an answer nothing was asked for."""
+        """An answer, or the announcement of one; after an answer nothing was requested."""
         if self._answer is None:
             self.close()
 

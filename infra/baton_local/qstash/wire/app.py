@@ -1,4 +1,4 @@
-"""The ASGI application: reads a request within bounds, finds out who asks, routes, answers JSON.
+"""The ASGI application: reads a request within bounds, identifies the caller, routes, answers JSON.
 
 Invariant: whatever comes in, an answer goes out, and every error body is `{"error": text}` (qstash.md 1).
 """

@@ -35,7 +35,7 @@ async def batch(call: Call) -> Answer:
 
 
 def read_publish(call: Call, queue: str | None) -> Publish:
-    """What a request says to publish: destination, options, body."""
+    """What a request publishes: destination, options, body."""
     destination_query, options = split_query(call.query)
     destination = parse_destination(call.params["destination"], destination_query)
     return Publish(call.user, destination, {**options, **call.headers}, call.body or None, call.client_ip, queue)

@@ -113,7 +113,7 @@ class HttpConnection(asyncio.Protocol):
             self.finished(keep_alive=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone; whoever works for it is told at once."""
+        """The client has gone; what works for it is notified at once."""
         del exc
         self._transport = None
         self._connections.discard(self)

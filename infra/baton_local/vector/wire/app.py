@@ -1,4 +1,4 @@
-"""The ASGI application: finds out who asks, routes, answers JSON.
+"""The ASGI application: identifies the caller, routes, answers JSON.
 
 Invariants: whatever comes in, an answer in JSON goes out, since the SDK reads any body: `{"result": …}`, or
 `{"error": text, "status": number}` (vector-rest.md 1). Tokens are compared in constant time, and nothing of a request

@@ -36,7 +36,7 @@ async function against(answers, work) {
   }
 }
 
-test("a job is submitted, followed over a lost connection, and told at its end", async () => {
+test("a job is submitted, followed over a lost connection, and reported at its end", async () => {
   const answers = [
     job,
     { body: START + part(2, { type: "text-start", id: "t" }) + part(3, { type: "text-delta", id: "t", delta: "he" }), cut: true },
@@ -70,16 +70,16 @@ test("a part that is cut in two is read as one, also within a letter", async () 
   assert.equal((await client.resume("job_1")).text, "ä€");
 });
 
-test("a job that fails rejects with what it said, and onError is told", async () => {
+test("a job that fails rejects with what it said, and onError is called", async () => {
   const body = START + part(2, { type: "error", errorText: "no way on" }) + part(3, { type: "finish", messageMetadata: { status: "failed" } }) + DONE;
   await against([{ body }], async (client) => {
-    const told = [];
-    await assert.rejects(client.resume("job_1", { onError: (error) => told.push(error.message) }), /no way on/);
-    assert.deepEqual(told, ["no way on"]);
+    const errors = [];
+    await assert.rejects(client.resume("job_1", { onError: (error) => errors.push(error.message) }), /no way on/);
+    assert.deepEqual(errors, ["no way on"]);
   });
 });
 
-test("a refusal is told in the API's words, and is not tried again", async () => {
+test("a refusal is reported in the API's words, and is not tried again", async () => {
   const refusal = { status: 422, headers: {}, body: JSON.stringify({ errors: [{ field: "jobType", message: "unknown agent" }] }) };
   await against([refusal], async (client, asked) => {
     await assert.rejects(client.submit({ jobType: "x" }), { name: "BatonError", status: 422, message: "jobType: unknown agent" });
@@ -140,9 +140,9 @@ test("seed 002: submitting, processing, done, as its hook says it", async () => 
 
 test("seed 002: an error ends the task and is in the state", async () => {
   await against([{ status: 401, headers: {}, body: JSON.stringify({ detail: "no valid key" }) }], async (client) => {
-    const told = [];
-    const hook = agentTask(client, { onError: (error) => told.push(error.status) });
+    const errors = [];
+    const hook = agentTask(client, { onError: (error) => errors.push(error.status) });
     assert.equal(await hook.submitTask({}), null);
-    assert.deepEqual([told, hook.state.error.message, hook.state.isSubmitting], [[401], "no valid key", false]);
+    assert.deepEqual([errors, hook.state.error.message, hook.state.isSubmitting], [[401], "no valid key", false]);
   });
 });
