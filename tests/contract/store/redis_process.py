@@ -1,12 +1,9 @@
 """The local Redis as a process of its own, for the real side of the contract.
 
-Invariant: it is this process's child and has ended when `stop` returns. It knows nothing of our adapters. `transport`
-says how they reach it: by the bridge, or straight.
+Invariant: it knows nothing of our adapters. `transport` is how they reach it: by the bridge, or straight.
 """
 
 import copy
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +11,11 @@ from typing import Any, Literal
 import httpx
 
 from baton.settings.settings import Settings
+from baton_local.fixtures.stand_in_process import StandInProcess
 from baton_local.redis.data_dir import DataDir
 
 TOKEN = "contract-token"
 Transport = Literal["rest", "resp"]
-_STOP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +40,15 @@ def _client() -> httpx.Client:
     return httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-class RedisProcess:
-    """`python -m baton_local.redis` on a folder."""
+class RedisProcess(StandInProcess):
+    """`python -m baton_local.redis` on a folder; it serves."""
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
+    def __init__(self, folder: Path) -> None:
+        super().__init__("baton_local.redis", folder, "UPSTASH_REDIS_REST_TOKEN", ("--token", TOKEN))
+        self._data = DataDir(folder / "data")
         self.transport: Transport = "rest"
-        command = [sys.executable, "-m", "baton_local.redis", "--data", str(data), "--token", TOKEN, "--port", "0"]
-        with (data.parent / f"{data.name}.log").open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self._http = _client()
-        self.url = self._ready_url()
-
-    def _ready_url(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line.startswith("Redis REST listening on "):
-            self.stop()
-            raise RuntimeError(f"the local Redis said {line!r} instead of its URL")
-        return line.split()[-1]
+        self.start()
 
     def over(self, transport: Transport) -> "RedisProcess":
         """The same process, reached in another way."""
@@ -78,7 +65,7 @@ class RedisProcess:
     @property
     def socket_path(self) -> Path:
         """Where the server itself listens."""
-        return DataDir(self._data).socket_path
+        return self._data.socket_path
 
     def request(self, *command: str | int) -> Any:
         """One command's result, past the SDK and our adapters."""
@@ -99,11 +86,4 @@ class RedisProcess:
     def stop(self) -> None:
         """End it."""
         self._http.close()
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        super().stop()
