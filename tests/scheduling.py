@@ -2,8 +2,8 @@
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Their session makes bundles, or a stack and a browser: more than the tests themselves take.
-TOGETHER = ("tests/deploy", "tests/browser")
+# Their session makes bundles, or a stack and a browser, or parses all files: more than the tests themselves take.
+TOGETHER = ("tests/deploy", "tests/browser", "tests/architecture")
 
 
 class Scheduling(LoadScopeScheduling):
