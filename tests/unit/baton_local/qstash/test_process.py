@@ -18,19 +18,6 @@ HEADERS = {"Authorization": f"Bearer {DEFAULT.token}"}
 NOWHERE = "http://127.0.0.1:9/"
 
 
-def test_banner_gives_what_a_user_needs(tmp_path: Path) -> None:
-    """One line when ready, then the four exports."""
-    with ServerProcess(tmp_path) as server:
-        assert server.banner == [
-            f"QStash listening on {server.url}",
-            f"export QSTASH_URL={server.url}",
-            f"export QSTASH_TOKEN={DEFAULT.token}",
-            f"export QSTASH_CURRENT_SIGNING_KEY={DEFAULT.current_signing_key}",
-            f"export QSTASH_NEXT_SIGNING_KEY={DEFAULT.next_signing_key}",
-        ]
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     """Exit code 0 and nothing on stderr, also while an attempt hangs."""

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
+from tests.contract.vector_rest.local_vector import LocalVector
 
 MODEL = "def embed(texts):\n    return [[float(len(text)), 1.0, float(text.count('a'))] for text in texts]\n"
 
@@ -29,17 +29,6 @@ def refused(folder: Path, *options: str) -> str:
 def vectors(count: int, prefix: str = "") -> list[dict[str, Any]]:
     """Records to store."""
     return [{"id": f"{prefix}{number}", "vector": [1, number], "metadata": {"n": number}} for number in range(count)]
-
-
-def test_ready_lines_give_what_a_user_needs(tmp_path: Path) -> None:
-    """One line when it serves, then the two exports."""
-    with LocalVector(tmp_path) as server:
-        assert server.ready_lines == [
-            f"Vector listening on {server.url}",
-            f"export UPSTASH_VECTOR_REST_URL={server.url}",
-            f"export UPSTASH_VECTOR_REST_TOKEN={TOKEN}",
-        ]
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
