@@ -19,11 +19,11 @@ UNDERSTOOD = json.dumps(probe_answer())
 
 
 class PassingClock(FakeClock):
-    """A second passes with each look at it."""
+    """Ten seconds pass with each look at it."""
 
     def now_ms(self) -> int:
         """Later than before."""
-        self.ms += 1000
+        self.ms += 10_000
         return self.ms
 
 
