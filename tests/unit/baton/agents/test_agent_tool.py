@@ -8,10 +8,6 @@ from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.agents.agent_tool import agent_tool
 from baton.agents.registry import RegistryError
 from baton.engine.transitions import CallStatus
-from baton.models.model import ModelAnswer, ModelRequest, ToolMessage
-from baton.tools.context import ToolContext
-from baton.tools.pending import ChildTask, Pending
-from baton_events.ids import child_of
 from tests.unit.baton.kit.stage import Stage
 
 DONE = ScriptedModel(["done"])
@@ -21,47 +17,6 @@ DONE = ScriptedModel(["done"])
 def double(number: int) -> int:
     """Double a number."""
     return number * 2
-
-
-class Reporting:
-    """A model that gives one task to each of its tools, then says what came back."""
-
-    name = "reporting"
-    reads_history = True
-
-    async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Delegate, then report."""
-        results = [message for message in request.messages if isinstance(message, ToolMessage)]
-        if results:
-            return ModelAnswer(text=" | ".join(f"{result.tool}: {result.content}" for result in results))
-        return ModelAnswer(calls=tuple(Call(spec.name, {"task": f"for {spec.name}"}) for spec in request.tools))
-
-
-class Echo:
-    """A model that answers with its task."""
-
-    name = "echo"
-    reads_history = True
-
-    async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Repeat."""
-        task: Any = request.messages[0]
-        return ModelAnswer(text=f"had {task.text!r}")
-
-
-async def test_an_agents_answer_is_the_result_of_its_call() -> None:
-    """Each call is a job of that agent below the caller's; the caller goes on with all answers."""
-    first, second = Agent("first", model=Echo()), Agent("second", model=Echo())
-    head = Agent("head", model=Reporting(), tools=[first, second])
-    stage = Stage(registry=Registry([head, first, second]))
-    await stage.submit("head")
-    await stage.run()
-    snapshot = await stage.snapshot()
-    assert snapshot.job.result == {"answer": "first: had 'for first' | second: had 'for second'"}
-    children = [(await stage.snapshot(child_of(call.id))).job for call in snapshot.calls]
-    assert [(child.agent, child.parent_call) for child in children] == [
-        (name, call.id) for name, call in zip(("first", "second"), snapshot.calls, strict=True)
-    ]
 
 
 async def test_an_agent_that_fails_is_a_failed_call() -> None:
@@ -77,29 +32,6 @@ async def test_an_agent_that_fails_is_a_failed_call() -> None:
     assert snapshot.job.result == {"answer": "alone"}
 
 
-async def test_a_call_without_a_task_goes_back_to_the_model() -> None:
-    """As with any tool's arguments."""
-    helper = Agent("helper", model=DONE)
-    head = Agent("head", model=ScriptedModel([[Call("helper", {"job": "x"})], "sorry"]), tools=[helper])
-    stage = Stage(registry=Registry([head, helper]))
-    await stage.submit("head")
-    await stage.run()
-    snapshot = await stage.snapshot()
-    assert [call.error and call.error.type for call in snapshot.calls] == ["invalid_arguments"]
-    assert set(stage.store.tree("job_1").jobs) == {"job_1"}
-
-
-async def test_the_tool_takes_one_text_and_starts_that_agent() -> None:
-    """`task: str`, described; nothing else."""
-    made = agent_tool(Agent("helper", instructions="Help.\nAlways."))
-    assert list(made.parameters["properties"]) == ["task"]
-    assert made.parameters["properties"]["task"]["type"] == "string"
-    assert made.parameters["required"] == ["task"]
-    started = await made.run({"task": "do it"}, ToolContext.for_test())
-    assert isinstance(started, Pending)
-    assert started.child == ChildTask(agent="helper", task="do it")
-
-
 @pytest.mark.parametrize(
     ("fields", "description"),
     [
@@ -113,16 +45,6 @@ def test_its_description_is_the_agents_or_the_first_line_of_its_instructions(
 ) -> None:
     """What the caller's model is told."""
     assert agent_tool(Agent("a", **fields)).description == description
-
-
-def test_several_agents_may_have_the_same_agent_as_a_tool() -> None:
-    """It is one tool, beside usual ones, and those keep their order."""
-    helper = Agent("helper", model=DONE)
-    registry = Registry(
-        [Agent("a", model=DONE, tools=[double, helper]), Agent("b", model=DONE, tools=[helper]), helper]
-    )
-    assert list(registry.tools_of("a")) == ["double", "helper"]
-    assert registry.tools_of("a")["helper"] is registry.tools_of("b")["helper"] is registry.tool("helper")
 
 
 def test_all_faults_are_reported_in_one_error() -> None:

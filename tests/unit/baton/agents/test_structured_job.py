@@ -41,13 +41,6 @@ def final(**arguments: object) -> Call:
     return Call("final_result", arguments)
 
 
-async def test_the_output_stands_in_the_job_s_result() -> None:
-    """Beside the answer as text."""
-    job = (await job_of([Call("count", {"name": "Troy"})], [final(name="Troy", people=4)])).job
-    assert job.status == "completed"
-    assert job.result == {"answer": '{"name":"Troy","people":4}', "output": {"name": "Troy", "people": 4}}
-
-
 async def test_an_answer_that_does_not_fit_is_corrected_within_the_job() -> None:
     """Text, then a wrong one beside another tool, then one without a field, then the right one."""
     shown = await job_of(
@@ -65,18 +58,3 @@ async def test_an_answer_that_does_not_fit_is_corrected_within_the_job() -> None
         ("final_result", "failed", "invalid_output"),
     ]
     assert (shown.job.used.turns, shown.job.used.model_calls) == (4, 4)
-
-
-async def test_correcting_ends_at_the_job_s_limits() -> None:
-    """A model that never gets it right costs no more than any other job."""
-    wrong = [final(name="Troy")]
-    job = (await job_of(wrong, wrong, wrong, limits=Limits(turns=2, on_limit="fail"))).job
-    assert (job.status, job.error and job.error.type) == ("failed", "limit_exceeded")
-
-
-async def test_a_script_may_answer_in_json() -> None:
-    """`ScriptedModel` needs to know nothing of the final tool."""
-    assert (await job_of('{"name": "Troy", "people": 4}')).job.result == {
-        "answer": '{"name":"Troy","people":4}',
-        "output": {"name": "Troy", "people": 4},
-    }

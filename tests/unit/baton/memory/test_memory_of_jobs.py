@@ -6,7 +6,6 @@ from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.engine.state import Job
 from baton.engine.step_results import Submitted
-from baton.engine.work_items import ItemKind
 from baton.models.model import Call, ModelAnswer, ModelRequest, UserMessage
 from baton.models.scripted import ScriptedModel
 from baton.sdk.records import ModelPolicy
@@ -59,42 +58,6 @@ class Scene:
         job = (await self.stage.snapshot(job_id)).job
         assert job.result is not None, job.error
         return str(job.result["answer"])
-
-
-async def test_the_second_job_of_a_session_knows_the_first() -> None:
-    """And it is recorded with it what it knew."""
-    scene = Scene()
-    assert await scene.answer("job_1", "Which colour has the lamp?") == "The lamp is red."
-    assert "Answered: The lamp is red." in await scene.answer("job_2", "And now?")
-    first, second = await scene.stage.snapshot("job_1"), await scene.stage.snapshot("job_2")
-    assert first.memory is not None
-    assert second.memory is not None
-    assert first.memory["entries"] == []
-    assert [entry["id"] for entry in second.memory["entries"]] == ["job_1"]
-
-
-async def test_another_session_of_the_tenant_finds_it_by_meaning() -> None:
-    """With its score."""
-    scene = Scene()
-    await scene.answer("job_1", "Which colour has the lamp?")
-    assert "The lamp is red." in await scene.answer("job_2", "Which colour has the lamp?", "session_2")
-
-
-async def test_an_ended_job_is_over_before_it_is_remembered() -> None:
-    """Nobody waits for memory; when it comes back, the job is remembered, and nothing of it is left to do."""
-    scene = Scene()
-    scene.index.down = MemoryUnavailableError("no answer")
-    await scene.submit("job_1", "Which colour has the lamp?")
-    for event in scene.stage.events():
-        await scene.stage.deliver(event, "m1")
-    snapshot = await scene.stage.snapshot("job_1")
-    assert snapshot.job.ended
-    assert ItemKind.REMEMBER in {item.kind for item in snapshot.items}
-    await scene.stage.deliver(scene.stage.events()[-1], "m2")
-    scene.index.down = None
-    await scene.stage.run()
-    assert await scene.stage.items("job_1") == ()
-    assert [entry.id for entry in await scene.stage.container.memory.recent("acme", "session_1")] == ["job_1"]
 
 
 async def test_a_memory_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,6 @@ from baton.models.model import Call, Message, ModelAnswer, ModelMessage, ModelRe
 from baton.storage.ports.jobs import Snapshot
 from baton.tools.tool import tool
 from baton_events.errors import StoreError
-from tests.fakes import Tree
 from tests.unit.baton.kit.stage import Stage
 
 
@@ -74,20 +73,6 @@ async def test_a_third_turn_is_given_the_first_two() -> None:
         ModelMessage("answer 2"),
         UserMessage("three"),
     )
-
-
-async def test_every_turn_of_a_job_is_given_the_same() -> None:
-    """It is recorded with the first; what other jobs say meanwhile is not told."""
-    model = Listening()
-    stage = stage_of(model, tools=[look])
-    await reply(stage, 1, "one")
-    await reply(stage, 2, "two")
-    first, second = model.found[-2:]
-    assert first == (UserMessage("one"), ModelMessage("answer 2"), UserMessage("two"))
-    assert second[:3] == first
-    assert isinstance(second[-1], ToolMessage)
-    transcript = await stage.reader.transcript("job_2")
-    assert [entry["role"] for entry in transcript] == ["user", "session", "model", "model"]
 
 
 @pytest.mark.parametrize("when_busy", ["interrupt", "rollback"])
@@ -159,20 +144,6 @@ async def test_a_policy_that_sends_little_sends_the_newest() -> None:
         "two",
         "three",
     ]
-
-
-async def test_the_demo_model_answers_from_what_was_recorded() -> None:
-    """It quotes itself, and says so."""
-    stage = stage_of("demo")
-    await reply(stage, 1, "The lighthouse of Pharos was built of limestone.")
-    stage.store.write("job_1", _answering(stage, "The lighthouse of Pharos was built of limestone. [pharos.md]"))
-    job = await reply(stage, 2, "Of what was the lighthouse built?")
-    assert job.result == {"answer": "The lighthouse of Pharos was built of limestone. [said before]"}
-
-
-def _answering(stage: Stage, text: str) -> Tree:
-    tree = stage.store.tree("job_1")
-    return structs.replace(tree, jobs={"job_1": structs.replace(tree.jobs["job_1"], result={"answer": text})})
 
 
 async def test_an_answer_that_a_read_does_not_show_yet_is_sent() -> None:

@@ -10,7 +10,6 @@ from baton.engine.all_jobs.slots import TOMBSTONE_MS, QueuedJob, SlotState
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import status_and_wait
 from baton.recovery.reconciler import Page
-from baton_events.ids import child_of
 from baton_events.schema import ToolPayload
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
@@ -55,32 +54,6 @@ async def results(stage: Stage, job_id: str = "job_1") -> list[tuple[CallStatus,
     return [(call.status, snapshot.results.get(call.id)) for call in snapshot.calls]
 
 
-async def test_answers_and_failures_come_up() -> None:
-    """Each is the outcome of the call that started the job, and the supervisor goes on with both."""
-    stage = await stage_of("supervisor")
-    await stage.run()
-    snapshot = await stage.snapshot()
-    assert snapshot.job.result == {"answer": "both are back"}
-    helped, failed = await results(stage)
-    assert helped == (CallStatus.COMPLETED, {"ok": "helped"})
-    assert failed[0] is CallStatus.FAILED
-    message = failed[1]["error"]["message"]
-    assert message.startswith("agent 'failing' (job job_1.")
-    assert message.endswith("RuntimeError: no idea")
-
-
-async def test_a_child_is_a_job_of_its_own_below_its_parent() -> None:
-    """Tenant and session are its parent's; its id follows from the call; all slots are free at the end."""
-    stage = await stage_of("supervisor")
-    await stage.run()
-    call = (await stage.calls())[0]
-    child = (await stage.snapshot(child_of(call.id))).job
-    assert (call.child, child.parent_call) == (child.id, call.id)
-    assert (child.tenant, child.session_id, child.agent) == ("acme", "session-job_1", "helper")
-    assert child.status is JobStatus.COMPLETED
-    assert not any(entry.slot for entry in stage.admission.entries.values())
-
-
 async def test_a_parent_that_only_waits_for_its_children_holds_no_slot() -> None:
     """And says what it waits for."""
     stage = await stage_of("supervisor")
@@ -96,23 +69,6 @@ async def test_a_parent_that_only_waits_for_its_children_holds_no_slot() -> None
     assert status is JobStatus.WAITING
     assert line is not None
     assert line.startswith("job job_1.")
-
-
-async def test_a_cancel_goes_down() -> None:
-    """What the children would do finds nothing left to do."""
-    stage = await stage_of("supervisor")
-    cancelled = False
-
-    async def cancel() -> None:
-        nonlocal cancelled
-        if len(stage.store.tree("job_1").jobs) > 1 and not cancelled:
-            cancelled = True
-            await stage.container.commands.cancel((await stage.snapshot()).job, "test")
-
-    await stage.run(cancel)
-    assert cancelled
-    statuses = {job.status for job in stage.store.tree("job_1").jobs.values()}
-    assert statuses == {JobStatus.CANCELLED}
 
 
 async def test_depth_is_limited() -> None:

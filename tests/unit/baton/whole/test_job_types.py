@@ -39,18 +39,6 @@ async def test_a_simple_task_leaves_a_mark(api: Api) -> None:
     assert (mark["jobId"], mark["createdAt"][:4], mark["id"][:5]) == (job_id, "2027", "info_")
 
 
-async def test_code_is_written_once_a_person_has_approved_it(api: Api, tmp_path: Path) -> None:
-    """Below the workspace, and not a moment earlier."""
-    job_id = await submitted(api, "code-generation", "Generate it", files=FILES)
-    assert not (tmp_path / ".baton").exists()
-    (question,) = await pending(api, job_id)
-    assert question["arguments"] == {"files": FILES}
-    await decide(api, question, arguments={"files": [FILES[0] | {"content": "// edited\n"}]})
-    await run_for_an_hour(api)
-    assert (await api.read(job_id))["result"]["output"] == {"written": [{"path": "lib/auth.ts", "sizeBytes": 10}]}
-    assert (tmp_path / ".baton/workspace/lib/auth.ts").read_text() == "// edited\n"
-
-
 async def test_rejected_code_is_not_written(api: Api, tmp_path: Path) -> None:
     """The job fails with the reason."""
     job_id = await submitted(api, "code-generation", files=FILES)

@@ -134,12 +134,3 @@ async def test_a_decision_counts_once_and_needs_an_operator(api: Api) -> None:
     assert_problem(await api.request("DELETE", path_of(checkpoint), ADMIN, json={"reason": "no"}), 409)
     await api.stage.run()
     assert (await api.read(job_id))["result"] == {"answer": "done"}
-
-
-async def test_a_cancelled_job_asks_no_more(api: Api) -> None:
-    """Its checkpoint is cancelled."""
-    job_id, checkpoint = await requested(api)
-    await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
-    assert_problem(await api.request("POST", path_of(checkpoint), ADMIN), 409)
-    (shown,) = (await api.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
-    assert shown["status"] == "cancelled"

@@ -7,10 +7,6 @@ from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.conversation.conversation import size_bytes
 from baton.conversation.policy import DropOldest, HistoryPolicy, Summarize
-from baton.engine.commit.answers import Claim, Committed
-from baton.engine.commit.usage_ledger import Spent
-from baton.engine.effects import Changes
-from baton.engine.outbox import Continuation
 from baton.engine.transitions import JobStatus
 from baton.models.model import Call, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
 from baton.tools.tool import tool
@@ -56,25 +52,6 @@ class Writer:
 
 class KilledError(Exception):
     """The process dies here."""
-
-
-class CrashingStore(FakeStore):
-    """A store whose asker is killed before the first COMMIT that would write a summary."""
-
-    crashed = False
-
-    async def commit(
-        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
-    ) -> Committed:
-        """Commit, but for the first summary."""
-        if not self.crashed and any('"role":"summary"' in entry for entry in changes.transcript):
-            self.crashed = True
-            raise KilledError
-        return await super().commit(claim, changes, spent, continuation)
-
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
-        """Give nothing back: who was killed cannot."""
-        return False
 
 
 @tool
@@ -128,21 +105,6 @@ def within(model: Counting) -> bool:
     return all(history_bytes(request) // REAL_BYTES_PER_TOKEN <= MAX_TOKENS for request in model.requests)
 
 
-async def test_a_long_job_sends_its_model_what_fits_and_keeps_everything() -> None:
-    """Fifteen pages of five hundred bytes through a window that holds five."""
-    model = Counting()
-    stage = stage_with(model, DropOldest(MAX_TOKENS))
-    await run(stage)
-    job = (await stage.snapshot()).job
-    assert (job.status, job.used.turns, job.used.model_calls) == (JobStatus.COMPLETED, TURNS + 1, TURNS + 1)
-    assert within(model)
-    assert len(recorded(stage, "model")) == TURNS + 1
-    assert all(request.messages[0] == UserMessage("do it") for request in model.requests)
-    for request in model.requests:
-        requested = [call.call_id for m in request.messages if isinstance(m, ModelMessage) for call in m.calls]
-        assert requested == [message.call_id for message in request.messages if isinstance(message, ToolMessage)]
-
-
 async def test_summaries_are_written_once_each_and_counted() -> None:
     """They cover more and more; what they cost is in the job's usage."""
     model, writer = Counting(), Writer()
@@ -161,48 +123,6 @@ async def test_summaries_are_written_once_each_and_counted() -> None:
     assert [entry["turn"] for entry in recorded(stage, "model")] == list(range(1, TURNS + 2))
     sent_last = [message for message in model.requests[-1].messages if isinstance(message, UserMessage)]
     assert sent_last[1].text.endswith(f"summary {len(summaries)}")
-
-
-async def test_a_crash_before_the_commit_repeats_one_summary_and_records_it_once() -> None:
-    """Every other one is written once."""
-    calm_writer, writer = Writer(), Writer()
-    await run(stage_with(Counting(), Summarize(MAX_TOKENS, keep_turns=2, model=calm_writer)))
-    store = CrashingStore()
-    stage = stage_with(Counting(), Summarize(MAX_TOKENS, keep_turns=2, model=writer), store)
-    await run(stage)
-    assert store.crashed
-    assert len(writer.requests) == len(calm_writer.requests) + 1
-    ends = [entry["upTo"] for entry in recorded(stage, "summary")]
-    assert len(ends) == len(set(map(str, ends))) == len(calm_writer.requests)
-
-
-async def test_a_second_job_with_the_same_task_costs_no_model_call() -> None:
-    """Its tools run; its turns are answered from the cache."""
-    model = Counting()
-    stage = stage_with(model, DropOldest(MAX_TOKENS), cache_seconds=3_600)
-    await run(stage, "job_1")
-    requested = len(model.requests)
-    await run(stage, "job_2")
-    first, second = (await stage.snapshot("job_1")).job, (await stage.snapshot("job_2")).job
-    assert len(model.requests) == requested == TURNS + 1
-    assert second.result == first.result
-    assert (first.used.model_calls, first.used.cached_calls) == (TURNS + 1, 0)
-    assert (second.used.model_calls, second.used.cached_calls) == (0, TURNS + 1)
-    assert (second.used.input_tokens, second.used.output_tokens, second.used.cost_usd) == (0, 0, 0.0)
-    assert second.used.tool_calls == TURNS
-
-
-async def test_without_a_cache_no_request_is_made_and_with_one_two_for_a_turn() -> None:
-    """One before the call and one after it; one alone for a turn that was found."""
-    stage = stage_with(Counting(), DropOldest(MAX_TOKENS))
-    await run(stage)
-    assert stage.cache.requests == []
-    stage = stage_with(Counting(), DropOldest(MAX_TOKENS), cache_seconds=3_600)
-    await run(stage, "job_1")
-    assert stage.cache.requests == ["get", "put"] * (TURNS + 1)
-    stage.cache.requests.clear()
-    await run(stage, "job_2")
-    assert stage.cache.requests == ["get"] * (TURNS + 1)
 
 
 async def test_a_cache_that_is_down_fails_no_job() -> None:

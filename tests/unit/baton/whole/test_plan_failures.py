@@ -5,7 +5,7 @@ from typing import Any
 from baton import Step, result_of, tool
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.sdk.records import OnFailure
-from tests.unit.baton.kit.plan_kit import Kit, parts_of, stage_of, statuses
+from tests.unit.baton.kit.plan_kit import Kit, stage_of, statuses
 
 
 def failing_plan(kit: Kit, on_failure: OnFailure) -> list[Step]:
@@ -16,18 +16,6 @@ def failing_plan(kit: Kit, on_failure: OnFailure) -> list[Step]:
         Step("last", kit.look, {"value": result_of("after")}, depends_on=["after"]),
         Step("beside", kit.say, {"word": "beside"}),
     ]
-
-
-async def test_fail_fails_the_job_and_names_the_step() -> None:
-    """What comes after it never runs."""
-    kit = Kit()
-    stage = await stage_of(failing_plan(kit, "fail"))
-    await stage.run()
-    job = (await stage.snapshot()).job
-    assert job.status is JobStatus.FAILED
-    assert job.error is not None
-    assert "step 'bad' failed: it broke" in job.error.message
-    assert "look" not in kit.ran
 
 
 async def test_skip_leaves_out_what_comes_after() -> None:
@@ -54,21 +42,6 @@ async def test_continue_gives_the_error_to_what_comes_after() -> None:
     assert (await statuses(stage))["bad"] is CallStatus.FAILED
 
 
-async def test_a_step_is_retried_as_any_call_is() -> None:
-    """And what comes after it waits for the attempt that works."""
-    kit = Kit()
-    stage = await stage_of(
-        [
-            Step("shaky", kit.fail, {"times": 1}),
-            Step("after", kit.look, {"value": result_of("shaky")}, depends_on=["shaky"]),
-        ]
-    )
-    await stage.run()
-    assert kit.ran == ["fail 1", "fail 2", "look"]
-    assert ((await stage.snapshot()).job.result or {})["output"] == {"got": "mended"}
-    assert len(await parts_of(stage, "data-step-started")) == 2
-
-
 async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
     """The message names step and path; the tool did not run."""
     kit = Kit()
@@ -87,22 +60,6 @@ async def test_a_path_that_leads_nowhere_fails_the_step_for_good() -> None:
         "result_of('a')['nothing']: result_of('a') is an object with 'letters', 'word'"
     )
     assert kit.ran == ["x"]
-
-
-async def test_arguments_are_checked_once_they_are_known() -> None:
-    """A result of the wrong type is a failure of the step that is given it."""
-    kit = Kit()
-    stage = await stage_of(
-        [
-            Step("a", kit.say, {"word": "x"}),
-            Step("b", kit.join, {"parts": result_of("a")["word"]}, depends_on=["a"], on_failure="continue"),
-        ]
-    )
-    await stage.run()
-    call = next(call for call in await stage.calls() if call.step == "b")
-    assert call.error is not None
-    assert call.error.type == "invalid_arguments"
-    assert "parts" in call.error.message
 
 
 async def test_a_result_that_looks_like_a_reference_is_only_data() -> None:

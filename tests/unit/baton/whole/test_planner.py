@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from baton import Agent, Call, Registry, ScriptedModel, result_of
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, JobStatus
-from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage
+from baton.models.model import ModelAnswer, ModelRequest
 from baton.models.scripted import ScriptEntry
 from baton.tools.tool import Tool
 from tests.unit.baton.kit.plan_kit import Kit, parts_of
@@ -69,29 +68,6 @@ async def test_a_plan_is_executed_and_reflected_on() -> None:
     assert reflection["data"]["text"] == "It said hi twice."
 
 
-async def test_the_model_gets_its_plan_as_one_call_with_all_results() -> None:
-    """As every provider wants it: what it called, and what came of that."""
-    kit = Kit()
-    model = Listening([[plan(say("a"), say("bad", 3, on_failure="continue"))], [plan(say("a"))], "done"])
-    await run(model, kit)
-    first, second, third = model.requested
-    assert [spec.name for spec in first.tools] == ["make_plan"]
-    assert {spec.name for spec in first.step_tools} == {"say", "join", "look", "fail"}
-    assert '"name":"say"' in first.instructions
-    assert "$resultOf" in first.instructions
-    _, refused, fault = second.messages
-    assert isinstance(refused, ModelMessage)
-    assert isinstance(fault, ToolMessage)
-    assert (refused.calls[0].tool, fault.is_error) == ("make_plan", True)
-    _, _, _, made, ended = third.messages
-    assert isinstance(made, ModelMessage)
-    assert isinstance(ended, ToolMessage)
-    (call,) = made.calls
-    assert (call.tool, call.call_id) == ("make_plan", ended.call_id)
-    assert call.arguments["steps"][0]["name"] == "a"
-    assert ended.content == {"a": {"ok": {"word": "hi", "letters": ["h", "i"]}}}
-
-
 @pytest.mark.parametrize(
     ("answer", "faults"),
     [
@@ -129,15 +105,6 @@ async def test_a_plan_that_is_wrong_goes_back_with_all_its_faults(answer: list[C
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
-async def test_plans_that_stay_wrong_end_with_the_jobs_limits() -> None:
-    """The model is not asked without end."""
-    kit = Kit()
-    stage = await run(ScriptedModel([*[[plan()]] * 20, "never"]), kit)
-    job = (await stage.snapshot()).job
-    assert (job.result or {})["stoppedBy"] == "turns"
-    assert job.used.turns == job.limits.turns == 20
-
-
 async def test_a_step_that_requests_another_plan_gets_one() -> None:
     """What depends on it is left out, the rest of the plan goes on; then the model plans anew."""
     kit = Kit()
@@ -152,16 +119,6 @@ async def test_a_step_that_requests_another_plan_gets_one() -> None:
     assert found == ["That broke; I do it otherwise.", "done"]
 
 
-async def test_a_step_that_fails_the_job_leaves_nothing_to_reflect_on() -> None:
-    """The default."""
-    kit = Kit()
-    bad = {"name": "bad", "tool": "fail", "arguments": {"times": 9}}
-    stage = await run(ScriptedModel([[plan(bad)], "never"]), kit)
-    job = (await stage.snapshot()).job
-    assert job.status is JobStatus.FAILED
-    assert job.used.model_calls == 1
-
-
 async def test_rounds_are_limited() -> None:
     """A further plan goes back, and the model is told before that it has none left."""
     kit = Kit()
@@ -174,21 +131,6 @@ async def test_rounds_are_limited() -> None:
     assert refused.error.message == "no further plan is possible (max_rounds=2): answer with what there is"
     last = ["answer now" in request.instructions for request in model.requested]
     assert last == [False, False, True, True]
-
-
-async def test_a_wrong_plan_is_no_round() -> None:
-    """It was not carried out."""
-    kit = Kit()
-    stage = await run(ScriptedModel([[plan()], [plan()], [plan(say("a"))], "done"]), kit, max_rounds=1)
-    assert (await stage.snapshot()).job.result == {"answer": "done"}
-
-
-async def test_the_reflection_may_come_with_the_next_plan() -> None:
-    """As an argument of it, instead of text beside it."""
-    kit = Kit()
-    stage = await run(ScriptedModel([[plan(say("a"))], [plan(say("b"), reflection="More is needed.")], "done"]), kit)
-    found = [part["data"]["text"] for part in await parts_of(stage, "data-reflection")]
-    assert found == ["More is needed.", "done"]
 
 
 async def test_no_plan_is_needed_for_an_answer() -> None:
@@ -216,24 +158,3 @@ async def test_an_answer_in_json_is_not_taken_for_a_plan(text: str) -> None:
     """Unless it is nothing but steps that name tools."""
     stage = await run(ScriptedModel([text]), Kit())
     assert (await stage.snapshot()).job.result == {"answer": text}
-
-
-class Verdict(BaseModel):
-    """An answer."""
-
-    good: bool
-
-
-async def test_a_planner_may_have_an_output_type() -> None:
-    """Its final answer is checked as any other agent's; a wrong one goes back."""
-    kit = Kit()
-    script: list[ScriptEntry] = [
-        [plan(say("a"))],
-        [Call("final_result", {"good": "perhaps"})],
-        [Call("final_result", {"good": True})],
-    ]
-    stage = await run(ScriptedModel(script), kit, output_type=Verdict)
-    assert ((await stage.snapshot()).job.result or {})["output"] == {"good": True}
-    (refused,) = await refusals(stage)
-    assert refused.error is not None
-    assert refused.error.type == "invalid_output"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import pytest
-from msgspec.structs import replace
 
 from baton.api.session_line import Sessions, WhenBusy
 from baton.commands.backup import BACKED_UP_MS
@@ -37,18 +36,6 @@ async def status(stage: Stage, job_id: str) -> JobStatus:
 async def names(stage: Stage, session: str = "session_1") -> list[str]:
     """The session's line."""
     return [snapshot.job.id for snapshot in await Sessions(stage.container).line("acme", session)]
-
-
-async def test_a_line_has_its_jobs_in_order() -> None:
-    """Those of the same session, of the same tenant, that have not ended."""
-    stage = Stage()
-    for name in ("job_b", "job_a", "job_c"):
-        await submit(stage, name)
-    await submit(stage, "job_d", session="session_2")
-    assert await names(stage) == ["job_b", "job_a", "job_c"]
-    assert await Sessions(stage.container).line("other", "session_1") == []
-    await stage.run()
-    assert await names(stage) == []
 
 
 async def test_a_job_that_is_to_be_alone_is_refused_while_another_one_is_there() -> None:
@@ -160,18 +147,6 @@ async def test_an_interruption_without_a_place_in_line_has_to_come_again() -> No
     stage.admission.entries["job_2"] = place  # by its backup message
     await submit(stage, "job_2", "interrupt")
     assert await names(stage) == ["job_2"]
-
-
-async def test_a_job_that_starts_later_is_not_in_line() -> None:
-    """It holds nobody up, and nobody who interrupts ends it."""
-    stage = Stage()
-    later = job_of(stage, "job_1")
-    await Sessions(stage.container).submit(replace(later, start_at_ms=stage.clock.ms + 3_600_000), TASK)
-    assert await names(stage) == []
-    await submit(stage, "job_2", "reject")
-    await submit(stage, "job_3", "interrupt")
-    assert await status(stage, "job_1") is JobStatus.PENDING
-    assert await status(stage, "job_2") is JobStatus.CANCELLED
 
 
 async def test_a_refusal_that_takes_too_long_is_not_sure() -> None:

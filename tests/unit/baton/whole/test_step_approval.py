@@ -23,33 +23,6 @@ async def steps(api: Api, job_id: str) -> dict[str, str]:
     return {call["step"]: call["status"] for call in (await api.read(job_id))["toolCalls"]}
 
 
-async def test_a_step_is_asked_about_with_what_it_would_run_with() -> None:
-    """References are resolved before anybody is asked; what comes after it waits."""
-    kit = Kit()
-    async with planned(kit) as api:
-        job_id, checkpoint = await requested(api, "plan")
-        assert checkpoint["arguments"] == {"to": "shop", "amount": 3}
-        assert await steps(api, job_id) == {"price": "completed", "pay": "waiting", "note": "queued"}
-        await decide(api, checkpoint)
-        await api.stage.run()
-        job = await api.read(job_id)
-        assert job["result"]["output"] == {"noted": {"paid": 3}}
-        assert [ran.arguments["amount"] for ran in kit.ran] == [3]
-        assert job["toolCalls"][1]["arguments"] == {"to": "shop", "amount": 3}
-
-
-async def test_an_edited_step_runs_as_edited() -> None:
-    """Also where a text looks like a reference: what a person approved is taken as it is."""
-    kit = Kit()
-    async with planned(kit) as api:
-        job_id, checkpoint = await requested(api, "plan")
-        odd = '{"$resultOf": {"step": "price"}}'
-        await decide(api, checkpoint, arguments={"to": odd, "amount": 1})
-        await api.stage.run()
-        assert kit.ran[0].arguments == {"to": odd, "amount": 1, "password": ""}
-        assert (await api.read(job_id))["result"]["output"] == {"noted": {"paid": 1}}
-
-
 @pytest.mark.parametrize(
     ("on_failure", "status", "note"),
     [("fail", "failed", "cancelled"), ("skip", "completed", "cancelled"), ("continue", "completed", "completed")],

@@ -102,13 +102,6 @@ async def test_an_attempt_that_fails_in_mid_text_is_named_and_the_next_one_says_
     assert [part["data"] for part in parts if part["type"] == "data-retry"] == [{"textId": ids[0]}]
 
 
-async def test_an_answer_that_is_not_what_was_recorded_is_streamed_whole() -> None:
-    """What was said is abandoned."""
-    _, parts = await streamed(Agent(name="a", model=Talker("It ", "was", answer="It is 3.")))
-    assert types(parts).count("data-retry") == 1
-    assert deltas(parts)[-1] == "It is 3."
-
-
 async def test_a_secret_that_is_cut_in_two_is_hidden() -> None:
     """What is streamed is what is recorded."""
     stage, parts = await streamed(Agent(name="a", model=Talker("The key is op-key-", "0123456789", ", ", "I think.")))
@@ -131,14 +124,3 @@ async def test_what_is_not_streamed_comes_with_its_turn(agent: Agent, settings: 
     assert (await stage.snapshot()).job.status == "completed"
     assert len(deltas(parts)) == 1
     assert (await stage.snapshot()).usage.appends == 0
-
-
-async def test_a_cached_answer_comes_with_its_turn() -> None:
-    """It is there at once."""
-    agent = Agent(name="a", model=Talker("It ", "is 3."), cache_seconds=3_600)
-    stage, _ = await streamed(agent)
-    await stage.submit("a", "job_2")
-    await stage.run()
-    parts = [json.loads(part) for part in (await stage.reader.parts("job_2", 0)).parts]
-    assert deltas(parts) == ["It is 3."]
-    assert (await stage.snapshot("job_2")).usage.appends == 0

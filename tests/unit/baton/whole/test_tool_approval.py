@@ -1,6 +1,5 @@
 """A tool that needs approval runs once a person has said yes, with the arguments that they said yes to."""
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -63,34 +62,6 @@ async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> 
     assert checkpoint["callId"] == (await payment(api, job_id))["id"]
 
 
-async def test_an_approved_call_runs_once_as_it_was_requested(api: Api, kit: Kit) -> None:
-    """It is the call's first attempt, and the model is told its result."""
-    job_id, checkpoint = await requested(api, "pays")
-    answer = (await decide(api, checkpoint, comment="fine")).json()
-    assert (answer["status"], answer["decidedBy"], answer["reason"]) == ("approved", "operators", "fine")
-    await api.stage.run()
-    (ran,) = kit.ran
-    assert (ran.arguments, ran.attempt) == ({"to": "Ann", "amount": 5, "password": ""}, 1)
-    job = await api.read(job_id)
-    assert (job["status"], job["result"]["answer"]) == ("completed", '{"paid":5}')
-    (call,) = job["toolCalls"]
-    assert (call["status"], call["attempts"], call["id"]) == ("completed", 1, ran.idempotency_key)
-    assert (await checkpoints(api, job_id))[0] == answer
-
-
-async def test_who_approves_may_edit_the_arguments(api: Api, kit: Kit) -> None:
-    """What runs is what is recorded, under a key that fits it; the checkpoint shows both."""
-    job_id, checkpoint = await requested(api, "pays")
-    edited = {"to": "Ann", "amount": 3}
-    answer = (await decide(api, checkpoint, arguments=edited, digest=checkpoint["digest"])).json()
-    assert (answer["arguments"], answer["editedArguments"]) == ({"to": "Ann", "amount": 5}, edited)
-    await api.stage.run()
-    call = await payment(api, job_id)
-    assert (call["arguments"], call["result"]) == (edited, {"paid": 3})
-    assert kit.ran[0].idempotency_key != call["id"]
-    assert kit.ran[0].idempotency_key.rpartition("-")[0] == call["id"].rpartition("-")[0]
-
-
 async def test_arguments_that_do_not_fit_decide_nothing(api: Api, kit: Kit) -> None:
     """It goes on waiting, and may be approved after that."""
     _, checkpoint = await requested(api, "pays")
@@ -146,37 +117,6 @@ async def test_a_decision_about_something_else_decides_nothing(api: Api, kit: Ki
     assert (await decide(api, checkpoint, digest=checkpoint["digest"])).status_code == 200
 
 
-async def test_a_cancelled_job_asks_no_more(api: Api, kit: Kit) -> None:
-    """Its checkpoint is cancelled, and its call with it."""
-    job_id, checkpoint = await requested(api, "pays")
-    await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
-    assert "cancelled" in assert_problem(await decide(api, checkpoint), 409)
-    assert (await checkpoints(api, job_id))[0]["status"] == "cancelled"
-    await api.stage.run()
-    assert ((await payment(api, job_id))["status"], kit.ran) == ("cancelled", [])
-
-
-async def test_an_approved_call_that_fails_is_tried_again_without_a_second_approval(api: Api, kit: Kit) -> None:
-    """With the same key: the approval is of the call."""
-    kit.fails = 1
-    job_id, checkpoint = await requested(api, "pays")
-    await decide(api, checkpoint)
-    await api.stage.run()
-    assert [ran.attempt for ran in kit.ran] == [1, 2]
-    assert len({ran.idempotency_key for ran in kit.ran}) == 1
-    assert ((await payment(api, job_id))["attempts"], len(await checkpoints(api, job_id))) == (2, 1)
-
-
-async def test_retries_are_those_of_the_tool(api: Api, kit: Kit) -> None:
-    """Asking is no attempt: one retry is one retry."""
-    kit.fails = 5
-    job_id, checkpoint = await requested(api, "pays")
-    await decide(api, checkpoint)
-    await api.stage.run()
-    assert [ran.attempt for ran in kit.ran] == [1, 2]
-    assert (await payment(api, job_id))["error"]["message"] == "the bank is closed"
-
-
 async def test_calls_of_one_turn_are_decided_one_by_one(api: Api, kit: Kit) -> None:
     """The next turn begins when the last one is over; what needs no approval does not wait."""
     job_id, _ = await requested(api, "pays-twice")
@@ -206,15 +146,3 @@ async def test_a_secret_is_not_shown_and_stays_as_it_was(api: Api, kit: Kit) -> 
     snapshot = await api.stage.snapshot(job_id)
     assert "open sesame" not in repr(snapshot)
     assert "open sesame" not in repr([message.body for message in api.stage.outgoing()])
-
-
-async def test_the_stream_shows_the_question_and_the_answer(api: Api) -> None:
-    """Under one id, so that a client puts the answer in the question's place."""
-    job_id, checkpoint = await requested(api, "pays")
-    await decide(api, checkpoint, arguments={"to": "Ann", "amount": 3})
-    await api.stage.run()
-    parts = [json.loads(text) for text in api.stage.store.tree(job_id).parts[job_id]]
-    shown = [part for part in parts if part["type"] == "data-checkpoint"]
-    assert [part["id"] for part in shown] == [checkpoint["id"]] * 2
-    assert shown[0]["data"] == checkpoint
-    assert shown[1]["data"] == (await checkpoints(api, job_id))[0]

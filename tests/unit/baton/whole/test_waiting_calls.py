@@ -10,7 +10,6 @@ from baton.engine.commit.answers import SignalResult
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import status_and_wait
 from baton.engine.work_items import ItemKind
-from baton_events.errors import UnknownJobError
 from baton_events.schema import Completion, Occurrence, parse_event
 from tests.unit.baton.kit.stage import Stage
 
@@ -80,42 +79,6 @@ async def test_a_waiting_job_holds_no_slot_and_says_what_it_waits_for() -> None:
     assert (await only_call(stage))[1] is CallStatus.WAITING
 
 
-async def test_an_outcome_from_outside_ends_the_wait_once() -> None:
-    """The first stays; the job goes on with it, and the timer finds nothing to do."""
-    stage = await started(Call("order"))
-    call_id, _, _ = await only_call(stage)
-    assert await send_signal(stage, completion(call_id)) is SignalResult.FIRST
-    assert await send_signal(stage, completion(call_id)) is SignalResult.AGAIN
-    assert await send_signal(stage, completion(call_id, 8)) is SignalResult.OTHER
-    await stage.run()
-    assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
-    assert await send_signal(stage, completion(call_id, 9)) is SignalResult.OTHER
-
-
-async def test_a_failure_from_outside_is_the_models_to_know() -> None:
-    """The call failed, the job goes on."""
-    stage = await started(Call("order"))
-    call_id, _, _ = await only_call(stage)
-    error = {"type": "operation_failed", "message": "sold out"}
-    await send_signal(stage, Completion(call_id=call_id, outcome={"error": error}))
-    await stage.run()
-    snapshot = await stage.snapshot()
-    assert snapshot.calls[0].status is CallStatus.FAILED
-    assert snapshot.calls[0].error is not None
-    assert snapshot.calls[0].error.message == "sold out"
-    assert snapshot.job.status is JobStatus.COMPLETED
-
-
-async def test_a_time_out_is_an_outcome() -> None:
-    """And what comes afterwards is too late."""
-    stage = await started(Call("order"))
-    await stage.run()
-    call_id, status, result = await only_call(stage)
-    assert (status, result) == (CallStatus.COMPLETED, {"ok": {"timedOut": True}})
-    assert await send_signal(stage, completion(call_id)) is SignalResult.OTHER
-
-
 async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
     """The tool's attempt has begun something that is faster than the tool."""
     stage = waiting_stage(Call("order"))
@@ -127,23 +90,6 @@ async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
     assert stage.clock.ms < stage.store.tree("job_1").jobs["job_1"].created_at_ms + 3_600_000
-
-
-async def test_an_event_ends_one_wait_and_one_that_came_before_is_kept() -> None:
-    """In the order in which they came; of another name, none."""
-    stage = waiting_stage(
-        Call("wait_for_event", {"name": "paid", "timeout_seconds": 60}),
-        Call("wait_for_event", {"name": "paid", "timeout_seconds": 90}),
-        Call("wait_for_event", {"name": "sent", "timeout_seconds": 120}),
-    )
-    await stage.submit("waits")
-    assert await send_signal(stage, Occurrence(name="paid", data={"n": 1})) is SignalResult.FIRST
-    assert await send_signal(stage, Occurrence(name="paid", data={"n": 2})) is SignalResult.FIRST
-    await stage.run()
-    snapshot = await stage.snapshot()
-    results = [snapshot.results[call.id]["ok"] for call in snapshot.calls]
-    assert sorted(map(str, results)) == ["{'n': 1}", "{'n': 2}", "{'timedOut': True}"]
-    assert results[2] == {"timedOut": True}
 
 
 async def test_a_sleep_of_months_ends_at_its_time() -> None:
@@ -166,16 +112,6 @@ async def test_a_cancelled_wait_is_over() -> None:
     assert await send_signal(stage, completion(call_id)) is SignalResult.ENDED
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
-
-
-async def test_an_outcome_of_an_unknown_job_is_refused_and_its_backup_taken_back() -> None:
-    """404 at the API; nothing is told again."""
-    stage = await started(Call("order"))
-    job = (await stage.snapshot()).job
-    stage.store.trees.clear()
-    with pytest.raises(UnknownJobError, match="no job 'job_1'"):
-        await stage.container.commands.signal(job, completion("job_1-1-0-x"))
-    assert stage.queue.cancelled == [stage.queue.published[-1][0]]
 
 
 async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_backup_redrives_the_call() -> None:
