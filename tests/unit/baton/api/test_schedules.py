@@ -51,16 +51,6 @@ async def test_each_tick_starts_a_job_with_a_session_of_its_own(api: Api) -> Non
     assert {job["taskDescription"] for job in jobs} == {"do it"}
 
 
-async def test_a_named_session_is_that_of_all_its_jobs(api: Api) -> None:
-    """They run one after another."""
-    schedule_id = (await made(api, sessionId="daily"))["id"]
-    for message_id in ("tick-1", "tick-2"):
-        await tick(api, schedule_id, message_id)
-    await api.stage.run()
-    jobs = (await api.request("GET", "/api/agent-jobs?sessionId=daily", ACME)).json()["jobs"]
-    assert [job["status"] for job in jobs] == ["completed", "completed"]
-
-
 async def test_the_same_idempotency_key_is_the_same_schedule(api: Api) -> None:
     """The later body counts."""
     key = {"Idempotency-Key": "daily"}

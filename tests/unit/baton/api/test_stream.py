@@ -80,16 +80,6 @@ async def test_a_reader_that_comes_back_gets_the_rest_once(api: Api, how: str) -
         assert streamed(response.text) == whole[position:]
 
 
-async def test_zero_is_the_beginning_and_a_position_behind_the_end_has_nothing(api: Api) -> None:
-    """But the end."""
-    job_id = await ended_job(api, "answers")
-    path = f"/api/agent-jobs/{job_id}/stream"
-    whole = streamed((await api.request("GET", path)).text)
-    assert streamed((await api.request("GET", path, headers={"last-event-id": "0-0"})).text) == whole
-    behind = await api.request("GET", path, headers={"last-event-id": f"{CREATED_MS}-999"})
-    assert streamed(behind.text) == [("", "[DONE]")]
-
-
 @pytest.mark.parametrize("position", ["x", "1", "-1", "1-", "1-x", "1--1", "1.5-2", " 1-2 x"])
 async def test_a_position_that_is_none_is_a_bad_request(api: Api, position: str) -> None:
     """400, with the form that it has."""
@@ -98,34 +88,12 @@ async def test_a_position_that_is_none_is_a_bad_request(api: Api, position: str)
     assert "is not of the form <ms>-<n>" in assert_problem(response, 400)
 
 
-async def test_a_live_jobs_stream_goes_on_until_its_end(api: Api) -> None:
-    """What is told meanwhile arrives, each part once."""
-    job_id = (await api.submitted(jobType="adds"))["id"]
-
-    async def work() -> None:
-        await asyncio.sleep(0.05)
-        await api.stage.run()
-
-    response, _ = await asyncio.gather(api.request("GET", f"/api/agent-jobs/{job_id}/stream"), work())
-    again = await api.request("GET", f"/api/agent-jobs/{job_id}/stream")
-    assert streamed(response.text) == streamed(again.text)
-
-
 async def test_another_tenants_and_an_unknown_jobs_stream_are_refused(api: Api) -> None:
     """403 and 404; operators may read every one."""
     job_id = await ended_job(api, "answers")
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
     assert_problem(await api.request("GET", "/api/agent-jobs/job_unknown/stream"), 404)
     assert (await api.request("GET", f"/api/agent-jobs/{job_id}/stream", ADMIN)).status_code == 200
-
-
-async def test_a_cancelled_jobs_stream_says_so(api: Api) -> None:
-    """As an abort, then the end."""
-    job_id = (await api.submitted())["id"]
-    await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
-    events = streamed((await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text)
-    assert [part["type"] for _, part in events[:-1]] == ["start", "abort", "finish"]
-    assert events[-1] == ("", "[DONE]")
 
 
 async def test_a_part_is_one_line_whatever_is_in_it(api: Api) -> None:

@@ -30,18 +30,6 @@ async def test_it_shows_a_running_job(operator: Operator) -> None:
     assert "Cancel job" in markup
 
 
-async def test_it_shows_an_ended_job(operator: Operator) -> None:
-    """Answer, tool calls, timeline; nothing comes any more."""
-    await operator.stage.submit("adds")
-    await operator.stage.run()
-    markup = await operator.see("/console/jobs/job_1")
-    assert "3 and 7" in markup
-    assert "model, turn 1" in markup
-    assert "data-live" not in markup
-    assert "Cancel job" not in markup
-    assert markup.count('data-into="calls"') == 2
-
-
 async def test_hostile_texts_stay_texts() -> None:
     """In the task, arguments, results, errors and answers."""
 
@@ -67,18 +55,6 @@ async def test_an_unknown_job_is_reported_as_unknown(operator: Operator) -> None
     assert "there is no job" in await operator.see("/console/jobs/job_x", 404)
     await operator.stage.submit()
     assert "has no tool call" in await operator.see("/console/jobs/job_1/calls/x", 404)
-
-
-async def test_changes_end_with_the_job(operator: Operator) -> None:
-    """What comes after the parts that the page has, then the end."""
-    await operator.stage.submit("answers")
-    await operator.stage.run()
-    everything = await operator.see("/console/jobs/job_1/live?after=0")
-    nothing = await operator.see("/console/jobs/job_1/live?after=999")
-    assert "turn 1" in everything
-    assert 'data-into=\\"timeline' in everything
-    assert 'data-into=\\"timeline' not in nothing
-    assert everything.endswith("event: done\ndata: \n\n")
 
 
 async def test_garbage_positions_are_the_beginning(operator: Operator) -> None:

@@ -37,15 +37,6 @@ async def test_one_message_shows_its_log_and_body(operator: Operator) -> None:
     assert "does not know message" in await operator.see("/console/messages/msg_x", 404)
 
 
-async def test_a_message_is_replayed(operator: Operator) -> None:
-    """And the page says so."""
-    await operator.stage.submit("answers")
-    message_id, message = operator.stage.queue.published[-1]
-    markup = await operator.done("/console/messages/replay", message=message_id)
-    assert "was sent again" in markup
-    assert operator.stage.outgoing()[-1].body == message.body
-
-
 async def test_an_applied_message_says_so_and_offers_a_re_redrive(operator: Operator) -> None:
     """Nothing is sent by the replay; the redrive sends what the job expects."""
     event = await operator.stage.submit("adds")

@@ -28,12 +28,6 @@ def test_money_keeps_what_is_small(value: float, text: str) -> None:
     assert shown.usd(value) == text
 
 
-def test_long_texts_say_what_is_left_out() -> None:
-    """And short ones stay whole."""
-    assert shown.short("abc", 3) == "abc"
-    assert shown.short("abcd", 3) == "abc\n… 1 more characters"
-
-
 def test_a_time_on_the_wire_is_read_to_the_millisecond() -> None:
     """There and back."""
     assert shown.exact(shown.ms("2026-11-20T09:03:25.120Z")) == "2026-11-20T09:03:25.120Z"

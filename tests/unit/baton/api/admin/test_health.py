@@ -4,13 +4,6 @@ from baton_events.errors import StoreError
 from tests.unit.baton.api.client import Api
 
 
-async def test_a_process_that_answers_is_healthy(api: Api) -> None:
-    """Whether or not the store does."""
-    api.stage.reader.down = StoreError("no answer")
-    response = await api.request("GET", "/healthz", "")
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})
-
-
 async def test_a_process_is_ready_when_its_store_answers(api: Api) -> None:
     """And names no agent: whoever asks shows no key."""
     response = await api.request("GET", "/readyz", "")

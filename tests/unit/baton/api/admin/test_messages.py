@@ -12,16 +12,6 @@ async def test_a_message_whose_step_is_open_is_sent_once_more(api: Api) -> None:
     assert api.stage.queue.published[-1][0] != message_id
 
 
-async def test_a_message_that_was_applied_is_not_sent(api: Api) -> None:
-    """It says so."""
-    await api.submitted(jobType="answers")
-    message_id = api.stage.queue.published[-1][0]
-    await api.stage.run()
-    published = len(api.stage.queue.published)
-    answer = (await api.request("POST", f"/api/admin/messages/{message_id}/replay", ADMIN)).json()
-    assert (answer["standing"], answer["sent"], len(api.stage.queue.published)) == ("ended", False, published)
-
-
 async def test_what_a_job_expects_is_redriven(api: Api) -> None:
     """Nothing for one that has ended; an unknown one is 404."""
     job = await api.submitted(jobType="answers")
@@ -30,8 +20,3 @@ async def test_what_a_job_expects_is_redriven(api: Api) -> None:
     await api.stage.run()
     assert (await api.request("POST", path, ADMIN)).json()["driven"] == 0
     assert_problem(await api.request("POST", "/api/admin/agent-jobs/job_0/drive", ADMIN), 404)
-
-
-async def test_an_unknown_message_is_named(api: Api) -> None:
-    """404."""
-    assert "'msg_0'" in assert_problem(await api.request("POST", "/api/admin/messages/msg_0/replay", ADMIN), 404)

@@ -8,7 +8,6 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton_events.errors import PublishError
 from tests.architecture.source_files import ROOT
 from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
@@ -70,33 +69,6 @@ async def test_ended_jobs_are_reported_by_agent_and_status(api: Api) -> None:
     assert (buckets[0].labels["le"], buckets[0].value, buckets[-1].labels["le"]) == ("1.0", 2, "+Inf")
     assert set(values(found["agent_tokens"])) == {("input", "answers"), ("output", "answers")}
     assert values(found["agent_cost_usd"]) == {("answers",): 0}
-
-
-async def test_approvals_that_wait_are_counted_until_they_are_decided() -> None:
-    """And each of them once for what became of it."""
-
-    @tool(requires_approval=True)
-    async def pay() -> str:
-        """Pay."""
-        return "paid"
-
-    agent = Agent(name="pays", model=ScriptedModel([[Call("pay")], "done"]), tools=[pay])
-    async with api_of(Stage(settings=with_keys(), registry=Registry([agent]))) as api:
-        job = await api.submitted(jobType="pays")
-        stage = api.stage
-        while not (
-            found := (await api.request("GET", f"/api/agent-jobs/{job['id']}/checkpoints")).json()["checkpoints"]
-        ):
-            await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
-        before = await scraped(api, ADMIN)
-        assert values(before["agent_checkpoints_pending"]) == {(): 1}
-        approved = await api.request("POST", f"/api/admin/agent-checkpoints/{found[0]['id']}", ADMIN)
-        assert approved.status_code == 200, approved.text
-        await stage.run()
-        after = await scraped(api, ADMIN)
-        assert values(after["agent_checkpoints_pending"]) == {(): 0}
-        assert values(after["agent_checkpoints"])["pending", "approval"] == 1
-        assert values(after["agent_checkpoints"])["approved", "approval"] == 1
 
 
 async def test_a_queue_that_does_not_answer_leaves_out_its_own_counter() -> None:

@@ -34,10 +34,3 @@ async def test_every_tool_is_listed_with_what_became_of_its_attempts(api: Api) -
     found = {row["name"]: row for row in response.json()["tools"]}
     assert (found["add"]["calls"], found["add"]["failures"], found["add"]["p95Ms"]) == (2, 0, 0)
     assert (found["broken"]["calls"], found["broken"]["failures"]) == (2, 2)
-
-
-async def test_a_tool_that_is_gone_keeps_its_counters(api: Api) -> None:
-    """Without capabilities, which nobody knows any more."""
-    api.stage.store.tool_uses["old_tool:returned:1"] = 3
-    rows = (await api.request("GET", "/api/admin/tools", ADMIN)).json()["tools"]
-    assert [(row["name"], row["calls"], row["capabilities"]) for row in rows][-1] == ("old_tool", 3, [])

@@ -36,18 +36,6 @@ async def test_it_is_requested_a_tenant_or_a_month(api: Api, query: str, rows: i
     assert len((await api.request("GET", f"{PATH}{query}", ADMIN)).json()["tenants"]) == rows
 
 
-async def test_what_belongs_to_no_job_is_overhead(api: Api) -> None:
-    """Reading, and what a delivery does after its last COMMIT; what this process knows is in the answer."""
-    await ended(api)
-    before = (await api.request("GET", PATH, ADMIN)).json()["overhead"]["usage"]
-    after = (await api.request("GET", PATH, ADMIN)).json()["overhead"]["usage"]
-    assert after["redisRequests"] >= before["redisRequests"]
-    assert set(after) == {
-        *("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes"),
-        *("functionMs", "gbSeconds", "sharedRequests"),
-    }
-
-
 async def test_prices_name_where_they_were_read(api: Api) -> None:
     """And what is set instead."""
     prices = (await api.request("GET", PATH, ADMIN)).json()["prices"]

@@ -73,18 +73,6 @@ async def start(api: Api, **fields: Any) -> str:
     return workflow
 
 
-async def test_a_workflow_is_a_job(api: Api) -> None:
-    """A conversation is its session; what was said before in it is known to the next."""
-    first = await api.read(await start(api, agent="adds", conversationId="talk"))
-    assert (first["jobType"], first["taskDescription"], first["sessionId"]) == ("adds", "do it", "talk")
-    second = await start(api)
-    assert (await api.read(second))["jobType"] == "answers"
-    assert (await api.stage.snapshot(second)).task["chat"] == {}
-    keyed: dict[str, Any] = {"json": {"request": "x"}, "headers": {"idempotency-key": "k"}}
-    answers = [(await api.request("POST", "/api/agent/start", **keyed)).json() for _ in range(2)]
-    assert answers[0] == answers[1]
-
-
 @pytest.mark.parametrize(
     ("body", "field"),
     [

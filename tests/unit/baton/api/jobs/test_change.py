@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from baton_events.errors import PublishError
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
 
 
@@ -51,11 +50,6 @@ async def test_operators_may_cancel_and_other_tenants_may_not(api: Api) -> None:
     assert (await cancel(api, job_id, ADMIN)).json()["error"]["message"] == "cancelled by admin of operators"
 
 
-async def test_an_unknown_job_is_not_found(api: Api) -> None:
-    """404."""
-    assert_problem(await cancel(api, "job_unknown"), 404)
-
-
 @pytest.mark.parametrize(
     ("options", "status", "fields"),
     [
@@ -73,12 +67,4 @@ async def test_a_wrong_body_is_refused(api: Api, options: dict[str, Any], status
     """The job goes on."""
     job_id = (await api.submitted())["id"]
     assert_problem(await cancel(api, job_id, **options), status, *fields)
-    assert (await api.read(job_id))["status"] == "pending"
-
-
-async def test_a_queue_that_is_down_refuses_the_cancellation(api: Api) -> None:
-    """503; the job goes on: a cancellation that is answered is never lost."""
-    job_id = (await api.submitted())["id"]
-    api.stage.queue.failing.append(PublishError("full"))
-    assert_problem(await cancel(api, job_id), 503)
     assert (await api.read(job_id))["status"] == "pending"

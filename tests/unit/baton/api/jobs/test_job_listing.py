@@ -56,57 +56,6 @@ async def test_another_tenants_jobs_are_not_listed(api: Api) -> None:
     assert len(await ids(api, "?sessionId=shared", ADMIN)) == 2
 
 
-async def test_each_filter_leaves_out_the_others(api: Api) -> None:
-    """By status, agent, session and time, alone and together."""
-    (answers,) = await submitted(api, sessionId="one")
-    (adds,) = await submitted(api, jobType="adds", sessionId="two")
-    (cancelled,) = await submitted(api, sessionId="one", delaySeconds=600)
-    await api.request("PATCH", f"/api/agent-jobs/{cancelled}", json={"action": "cancel"})
-    await api.stage.run()
-    (later,) = await submitted(api, sessionId="two", delaySeconds=600)
-    created_at = (await api.read(adds))["createdAt"]
-    expected = {
-        "status=completed": [adds, answers],
-        "status=cancelled": [cancelled],
-        "status=failed": [],
-        "status=pending": [later],
-        "status=pending,cancelled": [later, cancelled],
-        "status=processing": [],
-        "status=waiting": [],
-        "jobType=adds": [adds],
-        "sessionId=one": [cancelled, answers],
-        "sessionId=two&status=completed": [adds],
-        "sessionId=two&jobType=answers": [later],
-        f"createdAfter={created_at}": [later, cancelled, adds],
-        f"createdBefore={created_at}": [answers],
-        f"createdAfter={created_at}&createdBefore={created_at}": [],
-    }
-    found = {query: await ids(api, f"?{query}") for query in expected}
-    assert found == expected
-    assert {query: await ids(api, f"?{query}", ADMIN) for query in expected} == expected
-
-
-async def test_pages_neither_double_nor_skip_a_job_while_others_are_submitted(api: Api) -> None:
-    """The cursor is absent on the last page."""
-    before = await submitted(api, 7)
-    seen: list[str] = []
-    cursor, sizes = "", list[int]()
-    while not sizes or cursor:
-        page = await listed(api, f"?limit=3&cursor={cursor}" if cursor else "?limit=3")
-        sizes.append(len(page["jobs"]))
-        seen += [job["id"] for job in page["jobs"]]
-        cursor = page.get("cursor", "")
-        await submitted(api, 2)
-    assert (seen, sizes) == (before, [3, 3, 1])
-
-
-async def test_a_full_last_page_has_no_cursor(api: Api) -> None:
-    """Nobody asks for an empty page."""
-    await submitted(api, 4)
-    first = await listed(api, "?limit=2")
-    assert "cursor" not in await listed(api, f"?limit=2&cursor={first['cursor']}")
-
-
 async def test_live_jobs_come_page_by_page_too(api: Api) -> None:
     """From the slot table of the admission."""
     jobs = await submitted(api, 5, delaySeconds=600)

@@ -46,27 +46,6 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
     }
 
 
-async def test_what_is_left_out_has_its_default(api: Api) -> None:
-    """A session of its own for each job."""
-    one, two = await api.submitted(), await api.submitted()
-    assert (one["taskDescription"], one["inputData"], one["priority"]) == ("", {}, 5)
-    assert one["sessionId"] != two["sessionId"]
-    assert one["id"] != two["id"]
-
-
-async def test_a_job_is_read_as_it_goes_on(api: Api) -> None:
-    """From its first message to its end."""
-    job_id = (await api.submitted(jobType="adds", taskDescription="x"))["id"]
-    assert (await api.read(job_id))["status"] == "pending"
-    await api.stage.run()
-    job = await api.read(job_id)
-    assert (job["status"], job["result"], job["waitingFor"]) == ("completed", {"answer": "3 and 7"}, None)
-    assert (job["turns"], job["usage"]["modelCalls"]) == (2, 2)
-    assert [call["result"] for call in job["toolCalls"]] == [3, 7]
-    assert job["startedAt"] is not None
-    assert job["finishedAt"] is not None
-
-
 async def test_a_tool_call_is_shown_with_its_fields(api: Api) -> None:
     """One that failed has its error in place of a result."""
     job_id = (await api.submitted(jobType="breaks"))["id"]
@@ -83,22 +62,6 @@ async def test_a_tool_call_is_shown_with_its_fields(api: Api) -> None:
         "finishedAt": call["finishedAt"],
     }
     assert call["startedAt"] < call["finishedAt"]
-
-
-async def test_a_job_may_start_later(api: Api) -> None:
-    """In some seconds, or at a time; it says until when it waits."""
-    delayed = await api.submitted(delaySeconds=90)
-    timed = await api.submitted(startAt="2027-01-15T09:01:30+01:00")
-    for job in (delayed, timed):
-        assert job["status"] == "pending"
-        assert job["waitingFor"] == "the model's turn 1, not before 2027-01-15T08:01:30.000Z"
-
-
-async def test_a_start_that_is_past_is_now(api: Api) -> None:
-    """Zero seconds, too."""
-    starts: list[dict[str, Any]] = [{"startAt": "2020-01-01T00:00:00Z"}, {"delaySeconds": 0}]
-    for fields in starts:
-        assert (await api.submitted(**fields))["waitingFor"] == "the model's turn 1"
 
 
 @pytest.mark.parametrize(
@@ -139,18 +102,6 @@ async def test_a_wrong_field_is_named(api: Api, changes: dict[str, Any], field: 
     response = await api.request("POST", "/api/agent-jobs", json=body)
     assert_problem(response, 422, field)
     assert api.stage.queue.published == []
-
-
-async def test_all_wrong_fields_are_named_at_once(api: Api) -> None:
-    """One answer is enough to see everything."""
-    response = await api.submit(priority=99, sessionId="", inputData=5)
-    assert_problem(response, 422, "priority", "sessionId", "inputData")
-
-
-async def test_an_unknown_agent_is_reported_with_those_that_there_are(api: Api) -> None:
-    """The usual mistake."""
-    detail = assert_problem(await api.submit(jobType="answer"), 422, "jobType")
-    assert detail == "unknown agent 'answer'; there are: adds, answers, breaks, many"
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"{", b"\xff", b'{"jobType": "\\ud800"}', b"[" * 5_000])

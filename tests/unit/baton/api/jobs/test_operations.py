@@ -70,15 +70,6 @@ async def test_an_operation_is_completed_once_and_a_repeat_says_so(api: Api) -> 
     assert (shown["operationId"], shown["jobId"], shown["status"]) == (operation_id, job_id, "completed")
 
 
-async def test_a_failure_has_its_text_in_the_call(api: Api) -> None:
-    """Or a plain one, where none was sent."""
-    job_id, operation_id = await first_turn(api, "orders")
-    await complete(api, operation_id, {"success": False, "error": "sold out"})
-    await api.stage.run()
-    error = {"type": "operation_failed", "message": "sold out"}
-    assert (await api.read(job_id))["toolCalls"][0]["error"] == error
-
-
 async def test_secrets_from_outside_are_not_recorded(api: Api) -> None:
     """In an operation's result, in its error, and in what comes with an event; by name and by value."""
     value = KEY["x-api-key"]
@@ -131,15 +122,6 @@ async def test_a_body_that_says_no_outcome_is_422(api: Api, body: Any, field: st
     _, operation_id = await first_turn(api, "orders")
     assert_problem(await complete(api, operation_id, body), 422, field)
     assert (await complete(api, operation_id, {"success": True})).json()["applied"]
-
-
-async def test_an_event_ends_a_wait_and_is_kept_if_nobody_waits_yet(api: Api) -> None:
-    """202; the job goes on with its data."""
-    job_id, _ = await first_turn(api, "waits")
-    answer = await api.request("POST", f"/api/agent-jobs/{job_id}/events", json={"name": "paid", "data": {"sum": 3}})
-    assert (answer.status_code, answer.json()) == (202, {"jobId": job_id, "name": "paid"})
-    await api.stage.run()
-    assert (await api.read(job_id))["toolCalls"][0]["result"] == {"sum": 3}
 
 
 async def test_an_event_for_somebody_elses_or_an_ended_job_is_refused(api: Api) -> None:

@@ -26,18 +26,6 @@ async def cancelled(api: Api, agent: str = "adds") -> str:
     return job_id
 
 
-async def test_a_cancelled_job_runs_again(api: Api) -> None:
-    """200 and the job, which is pending again; it ends as if nobody had cancelled it."""
-    job_id = await cancelled(api)
-    response = await change(api, job_id, {"action": "retry"})
-    job = response.json()
-    assert (response.status_code, job["id"], job["status"], job["error"]) == (200, job_id, "pending", None)
-    assert job["finishedAt"] is None
-    await api.stage.run()
-    assert (await api.read(job_id))["result"] == {"answer": "3 and 7"}
-    assert sorted(api.stage.step_result.runs) == ["add 1 2", "add 3 4"]
-
-
 async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
     """409 that says so; then all of it happens again."""
     job_id = (await api.submitted(jobType="adds"))["id"]
@@ -48,22 +36,6 @@ async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
     await api.stage.run()
     job = await api.read(job_id)
     assert (job["status"], len(job["toolCalls"]), len(api.stage.step_result.runs)) == ("completed", 4, 4)
-
-
-async def test_a_live_job_is_neither_retried_nor_deleted(api: Api) -> None:
-    """409, which says that it can be cancelled; nothing is published."""
-    job_id = (await api.submitted())["id"]
-    published = len(api.stage.outgoing())
-    assert "cancel it first" in assert_problem(await change(api, job_id, {"action": "retry"}), 409)
-    assert "cancel it first" in assert_problem(await delete(api, job_id), 409)
-    assert len(api.stage.outgoing()) == published
-
-
-async def test_retrying_a_job_that_runs_again_is_refused(api: Api) -> None:
-    """409, as for any live job."""
-    job_id = await cancelled(api)
-    assert (await change(api, job_id, {"action": "retry"})).status_code == 200
-    assert_problem(await change(api, job_id, {"action": "retry"}), 409)
 
 
 @pytest.mark.parametrize(
@@ -79,21 +51,6 @@ async def test_a_body_that_says_something_else_is_refused(api: Api, body: dict[s
     """422."""
     job_id = await cancelled(api)
     assert (await change(api, job_id, body)).status_code == 422
-
-
-async def test_the_stream_of_a_retried_job_goes_on_after_its_end(api: Api) -> None:
-    """A client that comes back with its last id gets the new parts alone."""
-    job_id = await cancelled(api)
-    first = (await api.request("GET", f"/api/agent-jobs/{job_id}/stream")).text
-    last = [line.removeprefix("id: ") for line in first.splitlines() if line.startswith("id: ")][-1]
-    await change(api, job_id, {"action": "retry"})
-    await api.stage.run()
-    rest = (await api.request("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": last})).text
-    ids = [int(line.rpartition("-")[2]) for line in rest.splitlines() if line.startswith("id: ")]
-    assert ids[0] == int(last.rpartition("-")[2]) + 1
-    assert ids == list(range(ids[0], ids[-1] + 1))
-    assert '"run":2' in rest
-    assert rest.endswith("data: [DONE]\n\n")
 
 
 async def test_a_deleted_job_is_gone(api: Api) -> None:

@@ -11,7 +11,6 @@ from baton.engine.state import Job, Usage
 from baton.sdk.limits import Used
 from baton.settings.service_prices import LIST_PRICES
 from baton.storage.ports.jobs import Snapshot
-from tests.unit.baton.api.client import Api
 
 JOB = Job("job_1", "session_1", "acme", "adds", 0, used=Used(2, 1, 12, 7, 0.3, model_calls=2))
 LEDGER = Usage(9, 20, 90, deliveries=8, redis_bytes=9_000, function_ms=70, mb_ms=71_680)
@@ -59,17 +58,3 @@ def test_what_each_part_rounded_up_is_no_gain() -> None:
     """Money beside steps is never less than nothing."""
     snapshot = replace(SNAPSHOT, job=structs.replace(JOB, used=Used(cost_usd=0.05)))
     assert step_usage(snapshot, [shown(1)], LIST_PRICES)["besideSteps"]["usage"]["costUsd"] == 0
-
-
-async def test_a_job_reports_its_steps_where_it_is_asked(api: Api) -> None:
-    """Two turns and two calls; together with what is beside them they are its usage ledger, in each unit."""
-    job = await api.submitted(jobType="adds")
-    await api.stage.run()
-    assert "steps" not in await api.read(job["id"])
-    found = (await api.request("GET", f"/api/agent-jobs/{job['id']}?steps=true")).json()
-    assert [(step["turn"], step["tool"]) for step in found["steps"]] == [(1, None), (1, "add"), (1, "add"), (2, None)]
-    for name in found["usage"]:
-        total = sum(row["usage"][name] for row in (*found["steps"], found["besideSteps"]))
-        assert total == pytest.approx(found["usage"][name]), name
-    assert all(step["usage"]["redisRequests"] > 0 for step in found["steps"])
-    assert (await api.request("GET", f"/api/agent-jobs/{job['id']}?steps=perhaps")).status_code == 422

@@ -7,13 +7,11 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from baton.api.session_line import Sessions
 from baton.app import build_app
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.api.sessions.chatting import (
     chat_body,
     job_of,
-    parts_of,
     send,
     send_now,
     sending,
@@ -21,18 +19,6 @@ from tests.unit.baton.api.sessions.chatting import (
     user_message,
 )
 from tests.unit.baton.kit.stage import Stage
-
-
-async def test_a_message_is_answered_with_its_jobs_stream(api: Api) -> None:
-    """The chat is the job's session; the headers are those of the stream's endpoint."""
-    response = await send(api, "chat-1", "m1", "add it up", agent="adds")
-    assert response.status_code == 200
-    assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
-    assert response.headers["content-type"].split(";")[0] == "text/event-stream"
-    assert (parts_of(response)[0]["type"], parts_of(response)[-1]["type"]) == ("start", "finish")
-    assert text_of(response) == "3 and 7"
-    job = await api.read(job_of(response))
-    assert (job["sessionId"], job["taskDescription"], job["jobType"]) == ("chat-1", "add it up", "adds")
 
 
 async def test_a_message_sent_again_is_the_same_job(api: Api) -> None:
@@ -43,17 +29,6 @@ async def test_a_message_sent_again_is_the_same_job(api: Api) -> None:
     assert api.stage.step_result.runs == ["add 1 2", "add 3 4"]
     tasks = [asyncio.create_task(send(api, "chat-1", "m2", "once more", agent="adds")) for _ in range(3)]
     assert len({job_of(response) for response in await asyncio.gather(*tasks)}) == 1
-
-
-async def test_the_same_message_of_others_is_another_job(api: Api) -> None:
-    """Of another chat, and of another tenant."""
-    jobs = {
-        job_of(await send(api, "chat-1", "m1", "hello")),
-        job_of(await send(api, "chat-2", "m1", "hello")),
-        job_of(await send(api, "chat-1", "m1", "hello", OTHER)),
-        job_of(await send(api, "chat-1", "m2", "hello")),
-    }
-    assert len(jobs) == 4
 
 
 async def test_another_text_under_the_same_id_is_refused(api: Api) -> None:
@@ -105,29 +80,6 @@ async def test_a_wrong_body_learns_which_field_is_at_fault(
     assert api.stage.queue.published == []
 
 
-async def test_what_is_no_json_is_a_bad_request(api: Api) -> None:
-    """400."""
-    assert_problem(await api.request("POST", "/api/chat", content=b"{"), 400)
-
-
-async def test_fields_of_the_clients_own_are_passed_over(api: Api) -> None:
-    """`useChat` sends whatever its `body` option holds."""
-    response = await send(api, "c", "m", "hello", modelId="x", messageId=None)
-    assert text_of(response) == "done"
-
-
-async def test_the_running_answer_is_streamed_from_its_start(api: Api) -> None:
-    """To whoever comes back; nothing is told twice."""
-    requesting = await sending(api, "a chat/with %2F", "m1", "add it up", agent="adds")
-    resuming = asyncio.create_task(api.request("GET", "/api/chat/a%20chat%2Fwith%20%252F/stream"))
-    await asyncio.sleep(0.02)
-    await api.stage.run()
-    first, resumed = await requesting, await resuming
-    assert resumed.status_code == 200
-    assert resumed.text == first.text
-    assert resumed.headers["x-vercel-ai-ui-message-stream"] == "v1"
-
-
 async def test_nothing_is_resumed_where_nothing_runs(api: Api) -> None:
     """204: an unknown chat, one whose answer is complete, and somebody else's."""
     assert (await api.request("GET", "/api/chat/chat-1/stream")).status_code == 204
@@ -152,15 +104,6 @@ async def test_a_message_may_be_refused_while_another_is_answered(api: Api) -> N
     assert_problem(await api.submit(sessionId="chat-1", whenBusy="never"), 422, "whenBusy")
     await api.stage.run()
     assert text_of(await first) == "3 and 7"
-
-
-async def test_a_message_may_interrupt_the_answer_before_it(api: Api) -> None:
-    """Whose stream ends with an abort."""
-    first = await sending(api, "chat-1", "m1", "add", agent="adds")
-    second = await sending(api, "chat-1", "m2", "add", whenBusy="interrupt", agent="adds")
-    assert "abort" in [part["type"] for part in parts_of(await first)]
-    await api.stage.run()
-    assert text_of(await second) == "3 and 7"
 
 
 @pytest.mark.parametrize(("when_busy", "told"), [("interrupt", ["m1", "m2"]), ("rollback", ["m2"])])
@@ -191,19 +134,6 @@ async def test_a_message_may_be_said_to_the_running_job(api: Api) -> None:
     [_, answer] = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
     said = [part["data"]["text"] for part in answer["parts"] if part["type"] == "data-message"]
     assert said[:2] == ["and more", "x"]
-
-
-async def test_a_message_waits_for_the_one_before_it(api: Api) -> None:
-    """One runs at a time; both are answered in order, and the first is the one that is resumed."""
-    first = await sending(api, "chat-1", "m1", "add", agent="adds")
-    second = await sending(api, "chat-1", "m2", "add again", agent="adds")
-    live = await Sessions(api.stage.container).line("acme", "chat-1")
-    assert [snapshot.task["chat"]["messageId"] for snapshot in live] == ["m1", "m2"]
-    resuming = asyncio.create_task(api.request("GET", "/api/chat/chat-1/stream"))
-    await asyncio.sleep(0.02)
-    await api.stage.run()
-    assert (await resuming).text == (await first).text
-    assert text_of(await second) == "3 and 7"
 
 
 async def test_where_nothing_streams_the_answer_is_what_is_there(api: Api) -> None:

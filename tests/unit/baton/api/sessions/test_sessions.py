@@ -76,21 +76,6 @@ async def test_a_long_session_comes_in_pages(api: Api) -> None:
     assert "cursor" not in older
 
 
-async def test_an_answer_may_be_requested_once_more(api: Api) -> None:
-    """The new one takes its place; a repeated request is the same job, and a second slot request is another one."""
-    await send(api, "chat-1", "m1", "hello")
-    first = job_of(await send(api, "chat-1", "m2", "add"))
-    again = await send(api, "chat-1", "m2", "add", agent="adds", trigger="regenerate-message")
-    assert job_of(again) != first
-    session = (await api.request("GET", "/api/sessions/chat-1")).json()
-    assert [one["id"] for one in session["messages"]][1:] == [session["messages"][1]["id"], "m2", job_of(again)]
-    named = {"agent": "adds", "trigger": "regenerate-message", "messageId": job_of(again)}
-    third = job_of(await send(api, "chat-1", "m2", "add", **named))
-    assert job_of(await send(api, "chat-1", "m2", "add", **named)) == third
-    session = (await api.request("GET", "/api/sessions/chat-1")).json()
-    assert [one["id"] for one in session["messages"]][2:] == ["m2", third]
-
-
 async def test_requesting_once_more_while_the_answer_runs_ends_that(api: Api) -> None:
     """And a client that repeats its request is told of the same new one."""
     first = await sending(api, "chat-1", "m1", "add", agent="adds")

@@ -62,12 +62,3 @@ def test_a_tool_call_has_its_input_and_what_came_of_it() -> None:
         {"type": "tool-add", "toolCallId": "2", "state": "output-error", "input": {}, "errorText": "no"},
         {"type": "tool-add", "toolCallId": "3", "state": "input-available", "input": {}},
     ]
-
-
-def test_data_stays_as_it_is_unless_it_was_only_passing() -> None:
-    """And what nobody knows is left out."""
-    assert parts_of(
-        {"type": "data-progress", "data": {"fraction": 0.5}},
-        {"type": "data-event", "transient": True, "data": {}},
-        {"type": "later", "x": 1},
-    ) == [{"type": "data-progress", "data": {"fraction": 0.5}}]
