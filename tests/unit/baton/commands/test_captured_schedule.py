@@ -72,13 +72,6 @@ async def test_another_spelling_of_the_same_signature_is_the_same_token(firings:
     assert firings.jobs() == 1
 
 
-async def test_a_message_that_comes_again_starts_one_job(firings: Firings) -> None:
-    """A retry has a token of its own, and the same id; a copy has the same of both."""
-    for jti in ("jwt_1", "jwt_1", "jwt_2", "jwt_3"):
-        await firings.comes("msg_1", firings.token(jti))
-    assert firings.jobs() == 1
-
-
 async def test_each_firing_starts_a_job(firings: Firings) -> None:
     """With a message and a token of its own, also in the same second."""
     for n in range(3):

@@ -3,7 +3,6 @@
 Source: decisions/0011-admission.
 """
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,7 @@ from baton.engine.commit.answers import Reconciled
 from baton.engine.transitions import JobStatus
 from baton.recovery.reconciler import Page
 from baton.storage.ports.all_jobs import SlotAnswer
-from baton.transport.meter import Meter, charge, metered
+from baton.transport.meter import Meter, metered
 from baton_events.errors import StoreError
 from baton_events.schema import AgentLoopInit, Event, Spending
 from tests.fakes import FakeStore
@@ -121,30 +120,6 @@ def spending(event: Event) -> Spending | None:
     """What an event brings."""
     assert isinstance(event, AgentLoopInit)
     return event.payload.spent
-
-
-async def test_what_is_spent_beside_the_creation_comes_with_the_first_event() -> None:
-    """So the job's usage ledger has it: the creation was written before anybody knew."""
-    stage = Stage()
-    usual = stage.admission.slot_request
-
-    async def dear(*requested: object, **named: object) -> SlotAnswer:
-        await asyncio.sleep(0)  # the creation is under way meanwhile
-        charge(**dict(COSTS))
-        return await usual(*requested, **named)  # type: ignore[arg-type]
-
-    stage.admission.slot_request = dear  # type: ignore[method-assign]
-    meter = Meter(stage.clock, 128)
-    with metered(meter):
-        await stage.container.commands.submit(stage.job("answers"), TASK)
-    stage.admission.slot_request = usual  # type: ignore[method-assign]
-    first = stage.events()[-1]
-    assert spending(first) == COSTS
-    assert (meter.rest().requests, meter.rest().commands) == (0, 0)
-    with metered(Meter(stage.clock, 128)):
-        await stage.deliver(first)
-    used = (await stage.snapshot()).usage
-    assert (used.redis_commands, used.redis_bytes) == (COSTS.commands, COSTS.size_bytes)
 
 
 async def test_a_second_delivery_of_the_message_counts_nothing() -> None:

@@ -1,13 +1,12 @@
 """Outcomes that come by the stream: the same path as the webhook, whatever is in the stream, however often."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
-from baton.commands.operation_stream import LAST_POLL, PATIENCE_MS, Poll, UnreadableEntryError, pause_ms, read_entry
+from baton.commands.operation_stream import PATIENCE_MS, UnreadableEntryError, read_entry
 from baton.commands.signal import CompletionBody
 from baton.recovery.maintenance import Maintenance, Pruning, read_poll
 from baton.recovery.outage import StoreAway
@@ -55,37 +54,6 @@ def polls(stage: Stage) -> list[int]:
     """For when the stream is to be read."""
     bodies = [json.loads(message.body) for message in stage.outgoing() if "x-event-id" not in message.headers]
     return [body["operationsMs"] for body in bodies if "operationsMs" in body]
-
-
-async def test_an_outcome_in_the_stream_finishes_the_call() -> None:
-    """As the webhook does, with a backup message."""
-    stage, operation_id = await waiting()
-    stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result='{"parts":[1]}')
-    assert await stage.container.operations.outcomes.poll() == 1
-    backup = stage.events()[-2].payload
-    assert backup.model_dump(by_alias=True)["fact"]["kind"] == "complete"
-    await stage.run()
-    snapshot = await stage.snapshot()
-    assert snapshot.job.status == "completed"
-    assert snapshot.results[snapshot.calls[0].id] == {"ok": {"parts": [1]}}
-    assert (stage.outcomes.entries, stage.outcomes.buried, stage.outcomes.waiting) == ({}, {}, {})
-
-
-async def test_an_outcome_that_comes_twice_counts_once() -> None:
-    """Twice in the stream, and by the webhook: the first stays."""
-    stage, operation_id = await waiting()
-    stage.outcomes.add(entry_id(stage, 1), operation_id=operation_id, success="true", result="1")
-    stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
-    stage.outcomes.add(entry_id(stage, 3), operation_id=operation_id, success="false", error="too late")
-    assert await stage.container.operations.outcomes.poll() == 3
-    await stage.run()
-    snapshot = await stage.snapshot()
-    assert snapshot.results[snapshot.calls[0].id] == {"ok": 1}
-    assert stage.store.sums == {
-        "completions:stream:first": 1,
-        "completions:stream:again": 1,
-        "completions:stream:other": 1,
-    }
 
 
 async def test_an_entry_whose_reader_died_is_taken_in_by_the_next() -> None:
@@ -155,22 +123,6 @@ async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
     assert stage.outcomes.waiting  # it still waits
 
 
-async def test_operations_that_begin_to_wait_in_one_slot_share_their_looks() -> None:
-    """The slot is the message's deduplication id; a look is later than the one before, whatever the clock says."""
-    stage, operation_id = await waiting()
-    slot_ms = (stage.clock.ms // INTERVAL_MS + 1) * INTERVAL_MS
-    await stage.container.operations.outcomes.expect("op_other", stage.clock.ms + 1)
-    ids = {message.deduplication_id for message in stage.outgoing() if "operationsMs" in message.body}
-    assert ids == {f"operations.0.{slot_ms}"}
-    await stage.container.operations.outcomes.poll(Poll(slot_ms))  # it came early, by this clock
-    assert polls(stage)[-1] > slot_ms
-    await stage.container.operations.completing.complete(operation_id, CompletionBody(success=True), "webhook")
-    stage.clock.ms += 2
-    before = len(polls(stage))
-    await stage.container.operations.outcomes.poll(Poll(polls(stage)[-1], 1))
-    assert len(polls(stage)) == before
-
-
 async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
     """Then what was taken in is trimmed; a look whose time is up leaves the rest to the next one."""
     stage, operation_id = await waiting()
@@ -179,13 +131,6 @@ async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
         stage.outcomes.add(entry_id(stage, number), operation_id=operation_id, success="true", result="1")
     assert await stage.container.operations.outcomes.poll() == 450
     assert (stage.outcomes.entries, stage.outcomes.trimmed) == ({}, 1)
-
-
-def test_a_message_of_a_version_before_is_the_last_look() -> None:
-    """That version armed one each minute."""
-    assert read_poll(b'{"operationsMs":5}') == Poll(5, LAST_POLL)
-    assert read_poll(b'{"operationsMs":5,"look":1}') == Poll(5, 1)
-    assert pause_ms(1_000, LAST_POLL) == pause_ms(60_000, 3) == 0
 
 
 async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
@@ -199,14 +144,6 @@ async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     assert (await maintenance.handle(b"", "m", "d", again=False)).label == "swept"
     assert stage.outcomes.entries == {}
     assert stage.store.sums["sweeps"] == 1
-
-
-async def test_a_stream_that_is_not_used_costs_nothing() -> None:
-    """`OPERATIONS_STREAM_SECONDS=0`: not read, nothing armed."""
-    stage = Stage(settings=replace(SETTINGS, operations_stream_seconds=0))
-    stage.outcomes.add(entry_id(stage))
-    await stage.container.operations.outcomes.expect("op_1", stage.clock.ms + 1_000)
-    assert (await stage.container.operations.outcomes.poll(), polls(stage), len(stage.outcomes.entries)) == (0, [], 1)
 
 
 @pytest.mark.parametrize(

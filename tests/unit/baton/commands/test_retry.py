@@ -1,9 +1,6 @@
 """Retries over the whole product: an ended job runs again under its id, from what failed or from its start."""
 
-from msgspec.structs import replace
-
 from baton.engine.transitions import CallStatus, JobStatus
-from baton.sdk.limits import Limits
 from tests.unit.baton.kit.flaky import FlakyStage
 
 
@@ -23,18 +20,6 @@ async def test_the_failed_turn_is_asked_again_and_finished_calls_are_not_repeate
     assert after[: len(before)] == before
     assert '"data-job-retried"' in after[len(before) + 1]
     assert after[-1] == '{"messageMetadata":{"status":"completed"},"type":"finish"}'
-
-
-async def test_a_failed_turn_that_fails_again_has_all_its_attempts_again() -> None:
-    """What it failed before does not count, and its attempts go on counting."""
-    flaky_stage = FlakyStage()
-    flaky_stage.flaky.model_fails = 2
-    await flaky_stage.ended("flaky")
-    assert await flaky_stage.retry() == ""
-    assert await flaky_stage.status() is JobStatus.FAILED
-    assert (await flaky_stage.stage.snapshot()).job.attempts == 2
-    assert await flaky_stage.retry() == ""
-    assert await flaky_stage.status() is JobStatus.COMPLETED
 
 
 async def test_a_failed_step_runs_again_with_its_key_and_those_after_it_run_then() -> None:
@@ -64,18 +49,3 @@ async def test_from_the_start_the_history_is_empty_and_calls_are_new() -> None:
     assert flaky_stage.flaky.requested[2].messages == flaky_stage.flaky.requested[0].messages
     assert len(flaky_stage.flaky.requested[3].messages) == len(flaky_stage.flaky.requested[1].messages)
     assert len({run[1] for run in flaky_stage.flaky.runs}) == 2
-
-
-async def test_limits_count_anew_and_what_was_used_stays_counted() -> None:
-    """Else a job that a limit ended would end at once again."""
-    flaky_stage = FlakyStage()
-    job = replace(flaky_stage.stage.job("tight"), limits=Limits(tool_calls=1, on_limit="fail"))
-    await flaky_stage.commands.submit(job, {"text": "do it", "data": {}})
-    await flaky_stage.stage.run()
-    failed = (await flaky_stage.stage.snapshot()).job
-    assert failed.error is not None
-    assert failed.error.type == "limit_exceeded"
-    assert await flaky_stage.retry() == ""
-    job = (await flaky_stage.stage.snapshot()).job
-    assert job.status is JobStatus.COMPLETED
-    assert job.used.tool_calls == 2

@@ -139,19 +139,6 @@ async def test_the_same_job_again_finds_the_one_that_was_submitted_first() -> No
     assert stage.step_result.runs == ["add 1 2", "add 3 4"]
 
 
-async def test_a_backup_of_a_job_that_runs_changes_nothing() -> None:
-    """It looks as a sweep does, and finds progress."""
-    stage = Stage()
-    await stage.deliver(await stage.submit("adds"))
-    stage.clock.ms += BACKUP_DELAY_MS
-    before = await stage.snapshot()
-    outcome = await stage.deliver(backup_of(stage), stage.queue.published[0][0])
-    assert outcome.label == "signalled"
-    after = await stage.snapshot()
-    assert (after.job, after.task, after.usage) == (before.job, before.task, before.usage)
-    assert [item.key for item in after.items] == [item.key for item in before.items]
-
-
 async def test_a_backup_creates_a_job_that_the_store_forgot() -> None:
     """A failover lost the commit: the fact is told a second time, and the job is the same."""
     stage = Stage()
@@ -165,18 +152,6 @@ async def test_a_backup_creates_a_job_that_the_store_forgot() -> None:
     assert (snapshot.job, snapshot.task) == (as_accepted(job), {"role": "user", "v": 1, **TASK})
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
-
-
-async def test_a_backup_redrives_a_job_whose_first_event_was_lost() -> None:
-    """The queue accepted it and forgot; a minute later the backup brings on what it carries: the request the slot."""
-    stage = Stage()
-    await stage.submit("answers")
-    stage.clock.ms += BACKUP_DELAY_MS + 1
-    outcome = await stage.deliver(backup_of(stage), stage.queue.published[0][0])
-    assert outcome.label == "signalled"
-    await stage.run()
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
-    assert stage.entry().want == "gone"
 
 
 async def test_a_job_is_cancelled_at_once_with_a_backup() -> None:

@@ -15,12 +15,10 @@ from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
-from baton.handlers import agent_loop
 from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
 from baton.runtime import pipeline
-from baton.runtime.policy import AT_ONCE, LEASE_MS
-from baton.runtime.spec import guard_ms
+from baton.runtime.policy import LEASE_MS
 from baton.tools.tool import tool
 from baton_events.errors import StoreError
 from tests.fakes import FakeStore
@@ -70,41 +68,6 @@ async def test_in_place_a_job_takes_two_messages() -> None:
     assert kinds(stage) == ["agent.loop.init", "agent.loop.init"]
 
 
-async def test_a_process_that_is_to_stop_publishes_what_follows() -> None:
-    """What is in its hands it finishes; another process goes on."""
-    stage = Stage(settings=INLINE)
-    first = await stage.submit("adds")
-    stage.container.stopping.begun = True
-    await stage.deliver(first, "m1")
-    assert stage.step_result.runs == []
-    assert kinds(stage)[-2:] == ["agent.tool.call"] * 2
-    stage.container.stopping.begun = False
-    await stage.run()
-    assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
-    assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]
-
-
-async def test_the_calls_of_a_turn_run_at_once() -> None:
-    """Each has a COMMIT of its own; the last one's goes on with the next turn."""
-    watched = Watched()
-    stage = Stage(settings=INLINE, registry=watched.registry(10))
-    await stage.submit("looks")
-    await stage.run()
-    assert (watched.most, sorted(watched.runs)) == (10, list(range(10)))
-    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
-    assert len(stage.events()) == 2
-
-
-async def test_what_there_is_no_room_for_is_published_so_that_others_take_part() -> None:
-    """An invocation works on so many at once, and no call is lost."""
-    watched = Watched()
-    stage = Stage(settings=INLINE, registry=watched.registry(AT_ONCE + 4))
-    await stage.submit("looks")
-    await stage.run()
-    assert (watched.most, sorted(watched.runs)) == (AT_ONCE, list(range(AT_ONCE + 4)))
-    assert kinds(stage, 2).count("agent.tool.call") == 4
-
-
 @pytest.mark.parametrize("whose", ["tool", "agent"])
 async def test_what_is_isolated_has_an_invocation_of_its_own(whose: str) -> None:
     """A tool by itself, or all of an agent. Taking in a result is no work, and goes with its run."""
@@ -115,33 +78,6 @@ async def test_what_is_isolated_has_an_invocation_of_its_own(whose: str) -> None
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
     assert kinds(stage) == ["agent.loop.init", "agent.loop.init", "agent.tool.call", "agent.loop.init"]
-
-
-async def test_a_redelivered_message_publishes_instead() -> None:
-    """So that progress gets fresh retries."""
-    stage = Stage(settings=INLINE)
-    first = await stage.submit("adds")
-    outcome = await stage.deliver(first, "m-turn", retried=1)
-    assert (outcome.label, outcome.dispatched) == ("done", 2)
-    assert stage.step_result.runs == []
-
-
-async def test_the_time_guard_stops_a_chain_and_publishes_the_rest() -> None:
-    """It passes while the calls of the first turn run: the second turn is a message of its own."""
-    stage = Stage(settings=INLINE)
-    first = await stage.submit("many")
-
-    def time_passes() -> None:
-        stage.clock.ms += guard_ms(agent_loop.SPEC, INLINE) // 4 + 1
-
-    stage.step_result.while_running = time_passes
-    seen = len(stage.events())
-    await stage.deliver(first, "m-turn")
-    assert len(stage.step_result.runs) == 4
-    assert kinds(stage, seen) == ["agent.loop.init"]
-    stage.step_result.while_running = lambda: None
-    await stage.run()
-    assert (await stage.snapshot()).job.result == {"answer": "many"}
 
 
 async def test_claims_whose_answer_was_lost_are_requested_once_more() -> None:

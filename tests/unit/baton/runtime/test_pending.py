@@ -170,17 +170,6 @@ async def test_what_ends_the_process_is_not_acknowledged() -> None:
         await slow.stage.deliver(await slow.stage.submit("slow"), "m-turn")
 
 
-async def test_a_copy_of_a_message_publishes_what_that_message_guarantees() -> None:
-    """Each event is a message of its own: a copy that comes at the same time takes nothing in."""
-    slow = Slow()
-    slow.may_end.set()
-    call = (await slow.calls())[0]
-    await slow.stage.deliver(call, "m-call")
-    outcome = await slow.stage.deliver(call, "m-call")
-    assert (outcome.label, outcome.dispatched) == ("applied", 1)
-    assert [item.kind for item in await slow.stage.items()].count(ItemKind.COMPLETE) == 1
-
-
 async def test_a_backup_dispatches_what_it_guarantees() -> None:
     """Whoever submitted has died after the job was created, and before it published the first event."""
     stage = Stage()

@@ -7,13 +7,12 @@ from baton.app import SPECS, build_app
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.runtime.spec import Spec
-from baton.runtime.webhook import is_probe, own_version, probe_body
+from baton.runtime.webhook import own_version, probe_body
 from baton_events.errors import StoreError
-from baton_events.schema import SCHEMA_VERSION, encode_event
+from baton_events.schema import SCHEMA_VERSION
 from tests.fakes import FakeStore
 from tests.unit.baton.kit.signing import STRANGE, delivery_headers, keyed, signature
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
-from tests.unit.baton_events.sample_events import LOOP_INIT
 
 KEYED = keyed(SETTINGS)
 
@@ -49,10 +48,3 @@ async def test_a_probe_that_the_queue_did_not_sign_is_refused(spec: Spec) -> Non
     url, body = f"{BASE}{spec.path}", probe_body("p1").encode()
     answer, _ = await deliver(url, body, upstash_signature=signature(url, body, STRANGE))
     assert (answer.status_code, "outcome" in answer.json()) == (401, False)
-
-
-async def test_an_event_is_no_probe() -> None:
-    """Whatever it says."""
-    assert not is_probe(encode_event(LOOP_INIT).encode())
-    answer, _ = await deliver(f"{BASE}/workers/agent-loop", encode_event(LOOP_INIT).encode())
-    assert answer.status_code == 503

@@ -4,8 +4,6 @@ The queue accepts `Retry-After` before the delays that a message asks for: a sho
 faster.
 """
 
-from dataclasses import replace
-
 import httpx
 import pytest
 
@@ -13,7 +11,7 @@ from baton.app import build_app
 from baton.engine.commit.answers import Claim, ClaimResult, Undelivered
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.runtime import claims
-from baton_events.errors import QueueUnreachableError, StoreError
+from baton_events.errors import StoreError
 from baton_events.messages import CALLBACK_WAITS, SPREAD, RetryWaits
 from baton_events.schema import encode_event
 from baton_local.qstash.core.retry_delay import next_delay_ms
@@ -79,20 +77,3 @@ async def test_a_failure_callback_waits_no_shorter_than_it_requests(stage: Stage
     body = callback(encode_event(await stage.submit("answers")).encode())
     answer = await refused(stage, FAILED, body, retried)
     assert int(answer.headers["retry-after"]) * 1000 >= CALLBACK_WAITS.wait_ms(retried)
-
-
-async def test_a_queue_that_takes_no_messages_is_given_time_too() -> None:
-    """The step's message comes again, no sooner."""
-    stage = Stage(settings=KEYED, verifier=QueueVerifier(KEYED))
-    body = encode_event(await stage.submit("adds")).encode()
-    stage.queue.failing.extend([QueueUnreachableError("https://queue", "away")] * 9)
-    answer = await refused(stage, LOOP, body, 0)
-    assert int(answer.headers["retry-after"]) * 1000 >= KEYED.message_retry_delay_ms
-
-
-async def test_without_a_delay_an_outage_does_not_use_up_the_retries_at_once(stage: Stage) -> None:
-    """A second, whatever MESSAGE_RETRY_DELAY_MS says."""
-    settings = replace(KEYED, message_retry_delay_ms=0)
-    stage = Stage(settings=settings, store=Away(), verifier=QueueVerifier(settings))
-    body = encode_event(await stage.submit("answers")).encode()
-    assert (await refused(stage, LOOP, body, 0)).headers["retry-after"] == "1"

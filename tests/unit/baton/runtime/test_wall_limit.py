@@ -17,7 +17,6 @@ from baton import (
     wait_for_event,
 )
 from baton.engine.transitions import JobStatus
-from baton.models.model import ModelError
 from baton.tools.tool import Tool
 from tests.unit.baton.kit.stage import Stage
 
@@ -94,13 +93,6 @@ async def test_a_job_that_waits_ends_when_its_time_is_over(what: str) -> None:
     error = (await stage.snapshot()).job.error
     assert error is not None
     assert (error.type, error.message) == ("limit_exceeded", f"the limit wall_seconds={WALL_SECONDS} is reached")
-
-
-async def test_a_job_whose_model_is_to_be_tried_again_ends_when_its_time_is_over() -> None:
-    """The pause before the next attempt may be longer than the time that is left."""
-    model = ScriptedModel([ModelError("busy", retryable=True, retry_after_seconds=3_000)])
-    stage = Stage(registry=Registry([Agent("asks", model, tools=[])]))
-    assert await ended(stage, Limits(wall_seconds=WALL_SECONDS)) == (JobStatus.COMPLETED, WALL_SECONDS)
 
 
 @pytest.mark.parametrize("what", ["an operation", "an event", "a time"])

@@ -6,11 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from msgspec.structs import replace
 
 from baton.app import SPECS, build_app
 from baton.container import FORGED_PER_MINUTE
-from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.runtime import claims
@@ -78,12 +76,6 @@ def assert_problem(response: httpx.Response, status: int, *, retryable: bool) ->
     assert response.headers.get(NON_RETRYABLE_HEADER) == (None if retryable else "true")
     detail: str = body["detail"]
     return detail
-
-
-async def test_a_signed_event_is_handled(edge: Edge) -> None:
-    """200, with what became of it."""
-    response = await edge.post(await edge.first_event())
-    assert (response.status_code, response.json()["outcome"]) == (200, "done")
 
 
 @pytest.mark.parametrize(
@@ -162,11 +154,6 @@ async def test_a_request_that_is_no_delivery_is_not_repeated(edge: Edge, headers
     assert "not a delivery" in assert_problem(response, 489, retryable=False)
 
 
-async def test_a_delivery_without_a_count_is_the_first(edge: Edge) -> None:
-    """The queue may leave a zero out."""
-    assert (await edge.post(await edge.first_event(), upstash_retried="")).status_code == 200
-
-
 @pytest.mark.parametrize("size_bytes", [BODY_LIMIT_BYTES + 1, 10 * 1024 * 1024])
 async def test_a_body_that_is_too_large_is_refused(edge: Edge, size_bytes: int) -> None:
     """413, signed or not; the process goes on."""
@@ -207,14 +194,6 @@ async def test_an_event_of_an_unknown_job_may_be_repeated(edge: Edge) -> None:
     assert "job job_1 is not known (yet)" in detail
 
 
-async def test_a_store_that_does_not_answer_may_be_repeated(edge: Edge) -> None:
-    """503; the same message is handled when it comes again."""
-    body = await edge.first_event()
-    edge.store.error = StoreError("no answer from the store within 10 s")
-    assert_problem(await edge.post(body), 503, retryable=True)
-    assert (await edge.post(body, upstash_retried="1")).json()["outcome"] == "done"
-
-
 async def test_a_defect_of_ours_reveals_nothing_of_our_inside(edge: Edge) -> None:
     """500 without a traceback, a class or a value; the log has it; the process goes on."""
     body = await edge.first_event()
@@ -231,16 +210,6 @@ async def test_a_sweep_is_taken_with_and_without_a_body(edge: Edge) -> None:
         response = await edge.post(body, f"{BASE}/workers/sweep")
         assert (response.status_code, response.json()) == (200, {"outcome": "swept", "handedOn": 0})
     assert_problem(await edge.post(b"soon", f"{BASE}/workers/sweep"), 489, retryable=False)
-
-
-async def test_a_sweep_that_is_delivered_again_looks_at_jobs_without_a_slot(edge: Edge) -> None:
-    """The queue says so in a header."""
-    await edge.first_event()
-    edge.stage.admission.entries["job_1"] = replace(edge.stage.entry(), slot=False, want="none")
-    edge.stage.clock.ms += STALLED_AFTER_MS + 1
-    for retried, dispatched in (("0", 0), ("1", 1)):
-        response = await edge.post(b'{"dueMs":5}', f"{BASE}/workers/sweep", upstash_retried=retried)
-        assert response.json() == {"outcome": "swept", "handedOn": dispatched}
 
 
 async def test_a_failure_callback_about_something_else_is_left_to_a_person(edge: Edge) -> None:
