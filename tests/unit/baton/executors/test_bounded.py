@@ -92,12 +92,3 @@ async def test_a_job_that_would_be_given_too_much_ends_with_the_reason(
     assert job.error is not None
     assert f"over the limit of {LIMIT_BYTES}" in job.error.message
     assert "return a reference" in job.error.message
-
-
-async def test_with_a_limit_above_the_total_the_same_jobs_are_done() -> None:
-    """Nothing else ends them."""
-    stage = Stage(settings=SETTINGS, registry=large())
-    for agent in ("reads", "joins"):
-        await stage.submit(agent, f"job_{agent}")
-        await stage.run()
-        assert (await stage.snapshot(f"job_{agent}")).job.status is JobStatus.COMPLETED

@@ -96,18 +96,6 @@ async def test_parts_start_after_what_they_need_and_stop_in_the_opposite_order(t
     assert notes.read_text().split("\n")[:-1] == [f"start {first}", f"start {second}", f"end {second}", f"end {first}"]
 
 
-async def test_nothing_is_left_after_stop(tmp_path: Path) -> None:
-    """Neither the parts nor what they started."""
-    grandchild = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
-    stage = Stage(tmp_path, server("a", tmp_path / "notes"), script("b", grandchild, ready=True))
-    async with stage.started() as supervisor:
-        await until(lambda: (tmp_path / "b.log").read_text().endswith("\n"))
-        pids = [*supervisor.process_ids().values(), int((tmp_path / "b.log").read_text())]
-        assert all(map(lives, pids))
-    await until(lambda: not any(map(lives, pids)))
-    assert supervisor.process_ids() == {}
-
-
 async def test_a_killed_part_comes_back_with_a_new_process(tmp_path: Path) -> None:
     """And the change is reported when it serves again."""
     stage = Stage(tmp_path, server("a", tmp_path / "notes"))
@@ -129,15 +117,6 @@ async def test_a_part_that_dies_at_once_breaks_the_stack_with_its_last_lines(tmp
             pass
     assert "\n" in str(failure.value)
     assert (tmp_path / "bad.log").read_text().count("no room for me") == 5
-
-
-async def test_a_part_that_says_it_never_can_start_is_not_tried_again(tmp_path: Path) -> None:
-    """By the exit code for a wrong configuration (sysexits.h)."""
-    stage = Stage(tmp_path, script("bad", "import os; print('no such module', flush=True); os._exit(os.EX_CONFIG)"))
-    with pytest.raises(StackError, match=r"(?s)bad cannot start with its settings.*no such module"):
-        async with stage.started():
-            pass
-    assert (tmp_path / "bad.log").read_text().count("no such module") == 1
 
 
 async def test_a_part_that_dies_for_good_later_is_reported_to_who_waits(tmp_path: Path) -> None:

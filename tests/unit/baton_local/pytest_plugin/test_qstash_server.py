@@ -24,17 +24,6 @@ def test_messages_that_stay_unfinished_are_reported(qstash_server: QStashServer)
         qstash_server.wait_until_idle(limit_seconds=0.05)
 
 
-def test_a_reset_leaves_nothing_and_keeps_the_address(qstash_server: QStashServer) -> None:
-    """Also the keys are the configured ones again, so that a receiver that was made earlier still fits."""
-    qstash_server.call("POST", f"/v2/publish/{NOWHERE}?upstash-delay=1h", {})
-    qstash_server.call("POST", "/v2/keys/rotate")
-    qstash_server.reset()
-    assert qstash_server.counters()["unfinished"] == 0
-    assert qstash_server.call("GET", "/v2/events") == {"events": []}
-    keys = {"current": qstash_server.current_signing_key, "next": qstash_server.next_signing_key}
-    assert qstash_server.call("GET", "/v2/keys") == keys
-
-
 def test_a_refused_call_says_what_the_server_answered(qstash_server: QStashServer) -> None:
     """Status and text."""
     with pytest.raises(RuntimeError, match=r"GET /v2/nothing was answered 404: .*does not exist"):

@@ -58,13 +58,6 @@ LAST = b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n"
 LAST_ANSWER = b"HTTP/1.1 200 OK\r\nx-length: 0\r\nconnection: close\r\n\r\nGET|/last||connection|"
 
 
-async def test_request_is_passed_on_as_sent() -> None:
-    """Raw path and query, and an answer in one piece."""
-    shown = await talk(b"POST /a%2Fb//c?d=%20 HTTP/1.1\r\nX-A: 1\r\nContent-Length: 3\r\n\r\nabc", LAST)
-    first = b"HTTP/1.1 200 OK\r\nx-length: 3\r\n\r\nPOST|/a%2Fb//c|d=%20|x-a,content-length|abc"
-    assert shown == first + LAST_ANSWER
-
-
 async def test_bytes_may_come_one_by_one() -> None:
     """Nothing depends on where the network cuts."""
     request = b"POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
@@ -78,21 +71,6 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
     shown = await talk(b"GET /slow HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n" + LAST)
     assert shown.index(b"|/slow|") < shown.index(b"|/b|") < shown.index(b"|/last|")
     assert shown.count(b"HTTP/1.1 200 OK") == 3
-
-
-async def test_large_body_is_taken_piece_by_piece() -> None:
-    """More than is kept at once."""
-    body = bytes(range(256)) * 4_096
-    shown = await talk(b"POST /x HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, LAST)
-    assert body in shown
-    assert shown.endswith(LAST_ANSWER)
-
-
-async def test_large_body_may_be_refused_before_it_comes() -> None:
-    """By what its head declares."""
-    async with connected() as (reader, writer):
-        writer.write(b"POST /early HTTP/1.1\r\nContent-Length: 65537\r\n\r\n")
-        assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
 
 
 async def test_reading_stops_while_nobody_takes_the_body() -> None:

@@ -14,7 +14,6 @@ from baton.models.model import (
     ToolSpec,
     UserMessage,
 )
-from tests.fakes.listener import FakeListener
 
 PARAMETERS = {
     "list_files": [],
@@ -65,15 +64,6 @@ async def test_it_lists_then_searches_the_words_in_parallel() -> None:
     assert [call.arguments["query"] for call in calls] == ["whale", "oil", "keeper", "burn"]
 
 
-async def test_it_reads_the_files_that_the_search_found() -> None:
-    """Other results, other files: the choice is made from what the tools said."""
-    question = UserMessage("whale")
-    for found in ("clocks.md", "oil.md"):
-        history = past(("list_files", {}, LISTING), ("search_files", {"query": "whale"}, {"files": {found: 2}}))
-        calls = (await request(question, *history)).calls
-        assert [(call.tool, call.arguments["path"]) for call in calls] == [("read_file", found)]
-
-
 async def test_without_hits_it_says_so_and_names_the_files() -> None:
     """It neither reads at random nor writes an empty report."""
     history = past(("list_files", {}, LISTING), ("search_files", {"query": "whale"}, {"hits": [], "files": {}}))
@@ -108,15 +98,6 @@ async def test_a_failed_search_is_reported_and_the_files_are_read_all_the_same()
     assert "write_report: disk full" in final.text
 
 
-async def test_with_a_search_alone_it_answers_from_the_lines_found() -> None:
-    """Fewer tools, shorter way."""
-    rows = {"hits": [{"path": "oil.md", "line": 1, "text": "Whale oil was burned in every lamp."}]}
-    tools = (spec("search_files", "query"),)
-    answer = await request(UserMessage("whale"), *past(("search_files", {"query": "whale"}, rows)), tools=tools)
-    assert answer.text == "Whale oil was burned in every lamp. [oil.md]"
-    assert (await request(UserMessage("whale"), tools=tools)).calls[0].arguments == {"query": "whale"}
-
-
 async def test_without_tools_it_says_that_it_cannot_look() -> None:
     """It makes nothing up."""
     answer = await request(UserMessage("whale oil"), tools=())
@@ -128,24 +109,3 @@ async def test_a_tool_with_another_argument_name_gets_what_it_needs() -> None:
     """The schema says how the tool calls its first text."""
     answer = await request(UserMessage("whale"), tools=(spec("search_files", "pattern"),))
     assert answer.calls[0].arguments == {"pattern": "whale"}
-
-
-async def test_tools_that_it_does_not_know_are_left_alone() -> None:
-    """It only uses what it understands."""
-    assert (await request(UserMessage("whale"), tools=(spec("delete_everything"),))).calls == ()
-
-
-async def test_tokens_are_estimated_from_words() -> None:
-    """So that limits on tokens can be seen at work offline."""
-    answer = await request(UserMessage("one two three"), tools=())
-    assert answer.input_tokens == 2 + 3  # the instructions' words and the question's
-    assert answer.output_tokens == len(answer.text.split())
-
-
-async def test_the_final_answer_is_streamed_word_by_word() -> None:
-    """What it says while it uses tools is short, and comes with the turn."""
-    listener = FakeListener()
-    request = ModelRequest("", (UserMessage("What is the tallest lighthouse?"),), (), 1, listener=listener)
-    answer = await DemoModel().answer(request)
-    assert listener.text == answer.text
-    assert len(listener.received) > 3

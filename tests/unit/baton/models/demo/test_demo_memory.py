@@ -36,15 +36,6 @@ def entry(text: str, session: str = "s1") -> Recalled:
     return Recalled(MemoryEntry("e", "note", text, session, "a", "j", DAY_MS))
 
 
-def test_entries_are_read_as_they_are_written() -> None:
-    """The real text, as the model gets it; several lines are one entry."""
-    note = as_prompt(Recollection("s1", (entry("Line one.\nLine two."), entry("Else.", "s2"))).recorded())
-    assert prompt_entries(note) == [
-        ("this conversation, 2026-01-01", "Line one.\n  Line two."),
-        ("another conversation, 2026-01-01", "Else."),
-    ]
-
-
 def test_of_a_question_and_its_answer_the_answer_is_read() -> None:
     """Without the sources that it names; an order to remember is a note of its own already."""
     note = as_prompt(
@@ -65,20 +56,6 @@ async def one_turn(question: str, *results: tuple[str, dict[str, Any], Any], not
     """Ask, with what is told before the question."""
     before = [UserMessage(note, note=True)] if note else []
     return await request(*before, UserMessage(question), *past(*results), tools=TOOLS)
-
-
-async def test_it_remembers_what_it_is_given_and_says_so() -> None:
-    """One call; the answer follows from its result."""
-    answer = await one_turn("Remember that the tide turns at six.")
-    assert [(call.tool, call.arguments) for call in answer.calls] == [("remember", {"text": "the tide turns at six."})]
-    done = ("remember", {"text": "the tide turns at six."}, {"remembered": True})
-    assert (await one_turn("Remember that the tide turns at six.", done)).text == (
-        "I will remember: the tide turns at six."
-    )
-    refused = (*done[:2], {"remembered": False, "note": "it was forgotten on request"})
-    assert (await one_turn("Remember that the tide turns at six.", refused)).text == (
-        "I could not keep that (it was forgotten on request)."
-    )
 
 
 async def test_it_reads_memory_only_for_what_it_was_not_given() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from baton.models.demo.notes import read_notes
-from baton.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
+from baton.models.model import ModelMessage, PastCall, ToolMessage, UserMessage
 
 
 def result(
@@ -19,20 +19,6 @@ def test_only_what_came_after_the_last_task_counts() -> None:
     """An earlier job of the same session must not end this one before it began."""
     notes = read_notes([UserMessage("old"), *result("list_files", ["a.md"]), UserMessage("new")])
     assert (notes.question, notes.used, notes.files) == ("new", set(), [])
-
-
-def test_a_note_is_no_task() -> None:
-    """A summary of earlier turns, for instance: the question stays, and so does what is known."""
-    found: list[Message] = [UserMessage("why?"), UserMessage("[Summary]", note=True), *result("list_files", ["a.md"])]
-    notes = read_notes([*found, UserMessage("[Another]", note=True)])
-    assert (notes.question, notes.files) == ("why?", ["a.md"])
-
-
-def test_the_question_may_stand_in_the_input_data() -> None:
-    """When the task has no text."""
-    assert read_notes([UserMessage(" ", {"question": "why?"})]).question == "why?"
-    assert read_notes([UserMessage("", {"question": 3})]).question == ""
-    assert read_notes([]).question == ""
 
 
 @pytest.mark.parametrize("content", [["a.md", "b.md"], {"files": [{"path": "a.md"}, {"name": "b.md"}]}, "a.md\nb.md"])

@@ -28,16 +28,6 @@ def event(**data: Any) -> dict[str, Any]:
     return {"type": "data-event", "data": usual | data}
 
 
-def test_an_event_is_one_line_with_what_how_long_and_which_attempt(view: DemoView, screen: io.StringIO) -> None:
-    """Tool events name their tool, the others their turn."""
-    view.part(event(attempt=3), 1.234)
-    view.part(event(type="agent.loop.init", tool=None), 2.0)
-    first, second = screen.getvalue().splitlines()
-    assert first.split() == ["1.23s", "agent.tool.call", "12", "ms", "3", "look:", "done"]
-    assert second.split()[-3:] == ["turn", "2:", "done"]
-    assert view.events == 2
-
-
 def test_long_values_are_cut_to_the_width(view: DemoView, screen: io.StringIO) -> None:
     """One line stays one line."""
     view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"x": "y" * 200}}, 0)
@@ -55,24 +45,6 @@ def test_a_failed_call_is_shown_with_its_error(view: DemoView, screen: io.String
     view.part({"type": "tool-output-error", "toolCallId": "c", "errorText": "no such file"}, 0)
     view.part(event(), 0)
     assert "look failed: no such file" in screen.getvalue()
-
-
-def test_what_belongs_to_an_event_follows_its_line(view: DemoView, screen: io.StringIO) -> None:
-    """On the stream it comes before it."""
-    view.part({"type": "text-delta", "delta": "I look."}, 0)
-    view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"x": 1}}, 0)
-    assert screen.getvalue() == ""
-    view.part(event(type="agent.loop.init", tool=None, outcome="asks"), 0)
-    lines = screen.getvalue().splitlines()
-    assert "agent.loop.init" in lines[0]
-    assert [line.strip() for line in lines[1:]] == ['"I look."', 'look {"x": 1}']
-
-
-def test_the_answer_is_not_shown_twice(view: DemoView, screen: io.StringIO) -> None:
-    """A text that asks for no tool is the answer, which has a place of its own."""
-    view.part({"type": "text-delta", "delta": "Forty-two."}, 0)
-    view.part(event(type="agent.loop.init", tool=None, outcome="answers"), 0)
-    assert "Forty-two." not in screen.getvalue()
 
 
 def test_jobs_do_not_mix(view: DemoView, screen: io.StringIO) -> None:

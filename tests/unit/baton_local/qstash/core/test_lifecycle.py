@@ -6,15 +6,6 @@ from baton_local.qstash.core.message import AttemptResult, build_request
 from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, status
 
 
-def test_success_is_created_active_delivered() -> None:
-    """Exactly one DELIVERED event, and the message is finished."""
-    world = World()
-    message_id = world.publish_id()
-    world.settle()
-    assert world.states(message_id) == ["CREATED", "ACTIVE", "DELIVERED"]
-    assert world.tenant.live == {}
-
-
 def test_failures_are_retried_until_used_up() -> None:
     """Three retries by default, counted from 0; then a dead letter."""
     world = World()
@@ -121,15 +112,6 @@ def test_cancel_in_flight_lets_the_attempt_finish(result: AttemptResult, end: st
     assert world.states(message_id)[-1] == end
     assert len(world.delivered) == 1
     assert not world.tenant.dlq
-
-
-def test_cancelling_twice_counts_once() -> None:
-    """The second call finds nothing left to do."""
-    world = World()
-    message_id = world.publish_id()
-    world.do(CancelMessage(USER, message_id))
-    assert world.do(CancelMessage(USER, message_id)).body == {"cancelled": 0}
-    assert world.states(message_id).count("CANCEL_REQUESTED") == 1
 
 
 def test_late_result_of_another_attempt_changes_nothing() -> None:

@@ -12,11 +12,6 @@ def parsed(**headers: str) -> Options:
     return parse_options({name.replace("_", "-"): [value] for name, value in headers.items()}, Limits())
 
 
-def test_nothing_given_means_the_defaults() -> None:
-    """POST, no delay, nothing kept."""
-    assert parsed() == Options(header={})
-
-
 def test_all_plain_options_are_read() -> None:
     """Each header of the table in qstash.md 4."""
     options = parsed(
@@ -62,12 +57,6 @@ def test_content_type_and_forwarded_headers_are_kept_without_prefix() -> None:
         upstash_telemetry_sdk="js",
     )
     assert options.header == {"Content-Type": ["text/plain"], "Test-Header": ["v"]}
-
-
-def test_forwarded_content_type_wins() -> None:
-    """The Python SDK sends a user's content type this way (qstash.md 4)."""
-    options = parsed(content_type="a/b", upstash_forward_content_type="c/d")
-    assert options.header == {"Content-Type": ["c/d"]}
 
 
 def test_header_forward_takes_all_but_what_is_the_callers_own() -> None:

@@ -39,14 +39,6 @@ async def test_destination_damaged_by_proxies_is_restored(server: Served, destin
     assert server.sent[0].url == "https://example.com/p"
 
 
-async def test_duplicate_is_202_with_the_earlier_id(server: Served) -> None:
-    """The SDKs read `deduplicated`."""
-    first = await server.client.post(f"/v2/publish/{URL}", headers={"Upstash-Deduplication-Id": "d"})
-    second = await server.client.post(f"/v2/publish/{URL}", headers={"Upstash-Deduplication-Id": "d"})
-    assert (first.status_code, second.status_code) == (200, 202)
-    assert second.json() == {**first.json(), "deduplicated": True}
-
-
 async def test_enqueue_makes_the_queue(server: Served) -> None:
     """Created on demand, and the message knows it."""
     answer = await server.call("POST", f"/v2/enqueue/my-queue/{URL}", content=b"x")

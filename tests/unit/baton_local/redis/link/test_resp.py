@@ -13,7 +13,6 @@ from baton_local.redis.link.resp import (
     ResponseSyntaxError,
     ServerError,
     Status,
-    encode_command,
     encode_reply,
 )
 
@@ -46,11 +45,6 @@ def test_byte_by_byte() -> None:
     assert parsed == replies
 
 
-def test_a_nil_array_is_nil() -> None:
-    """An aborted EXEC answers so."""
-    assert ReplyParser().feed(b"*-1\r\n") == [None]
-
-
 @pytest.mark.parametrize("garbage", [b"HTTP/1.1 400\r\n", b"%1\r\n", b",1.5\r\n", b"$x\r\n", b":\r\n"])
 def test_what_is_not_resp2_is_an_error(garbage: bytes) -> None:
     """RESP3 among it."""
@@ -73,11 +67,6 @@ def test_a_large_value_may_come_in_pieces() -> None:
     stream = encode_reply([value, 1])
     parsed = [reply for start in range(0, len(stream), 65_536) for reply in parser.feed(stream[start : start + 65_536])]
     assert parsed == [[value, 1]]
-
-
-def test_a_command_is_an_array_of_bulk_strings() -> None:
-    """Empty and binary arguments included."""
-    assert encode_command([b"SET", b"", b"\x00\r\n"]) == b"*3\r\n$3\r\nSET\r\n$0\r\n\r\n$3\r\n\x00\r\n\r\n"
 
 
 def test_an_error_has_a_code() -> None:

@@ -84,9 +84,3 @@ def test_an_expectation_is_passed_on() -> None:
     reading = Reading()
     reading.reader.feed(b"POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n")
     assert (reading.continues, reading.requests) == (1, [])
-
-
-def test_what_is_not_http_is_an_error() -> None:
-    """RESP, say."""
-    with pytest.raises(httptools.HttpParserError):
-        Reading().reader.feed(b"*1\r\n$4\r\nPING\r\n")

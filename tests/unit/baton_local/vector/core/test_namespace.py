@@ -4,14 +4,6 @@ from baton_local.vector.core.index import Namespace
 from tests.unit.baton_local.vector.core.made import record
 
 
-def test_without_a_delay_everything_is_seen_at_once() -> None:
-    """The default."""
-    space = Namespace()
-    space.put(record(1, "a"), 0, 0)
-    assert space.queryable(0) == list(space.records.values())
-    assert space.counts(0) == (1, 0)
-
-
 def test_a_new_record_is_seen_when_it_is_due() -> None:
     """Not a moment earlier."""
     space = Namespace()

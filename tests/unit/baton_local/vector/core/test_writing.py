@@ -3,7 +3,6 @@
 from baton_local.vector.core import writing
 from baton_local.vector.core.index import Index
 from baton_local.vector.core.record import NamespaceMade, RecordPut
-from baton_local.vector.core.selection import ByIds
 from baton_local.vector.core.writing import Update
 from tests.unit.baton_local.vector.core.made import draft, execute, index_with
 
@@ -21,16 +20,6 @@ def test_planning_changes_nothing() -> None:
     assert (list(index.namespaces), index.last_seq) == ([""], 0)
     execute(index, plan)
     assert (list(index.namespaces), index.last_seq) == (["", "ns"], 1)
-
-
-def test_places_are_given_once_and_kept() -> None:
-    """New ones come last, also within a batch that repeats an id."""
-    index = index_with("a", "b")
-    execute(index, writing.upsert(index, "", [draft("c"), draft("a"), draft("c"), draft("d")]))
-    assert stored(index) == {"a": 1, "b": 2, "c": 3, "d": 4}
-    execute(index, writing.delete(index, "", ByIds(("a",))))
-    execute(index, writing.upsert(index, "", [draft("a")]))
-    assert stored(index) == {"b": 2, "c": 3, "d": 4, "a": 5}
 
 
 def test_places_differ_between_namespaces() -> None:

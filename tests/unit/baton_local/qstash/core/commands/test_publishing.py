@@ -1,11 +1,7 @@
-from typing import Any
-
 import pytest
 
-from baton_local.qstash.core.answer import bad_request
-from baton_local.qstash.core.commands.publishing import Publish, PublishBatch
-from baton_local.qstash.core.commands.topics import UpsertEndpoints
-from baton_local.qstash.core.destinations import Endpoint, parse_destination
+from baton_local.qstash.core.commands.publishing import Publish
+from baton_local.qstash.core.destinations import parse_destination
 from baton_local.qstash.core.views import message_view
 from baton_local.stand_in.api_error import ApiError
 from tests.unit.baton_local.qstash.machine_world import START_MS, URL, USER, World
@@ -72,36 +68,6 @@ def test_redacted_fields_show_a_digest() -> None:
     digest = "REDACTED:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
     assert (shown["body"], shown["header"]) == (digest, {"X": [digest]})
     assert world.in_flight[0].message.body == b"secret"
-
-
-def test_batch_answers_item_by_item() -> None:
-    """A URL is an object, a group an array, a failure its error; the others still go."""
-    world = World()
-    world.do(UpsertEndpoints(USER, "g", [Endpoint("https://a/")]))
-    items: list[Publish | ApiError] = [
-        item(),
-        item("g"),
-        item("unknown"),
-        bad_request("broken"),
-        item(upstash_retries="x"),
-    ]
-    answer = world.do(PublishBatch(USER, items))
-    shapes: list[Any] = answer.body
-    assert answer.status == 200
-    assert list(shapes[0]) == ["messageId"]
-    assert shapes[1][0]["url"] == "https://a/"
-    assert "unknown" in shapes[2]["error"]
-    assert shapes[3] == {"error": "broken"}
-    assert "Upstash-Retries" in shapes[4]["error"]
-    assert len(world.in_flight) == 2
-
-
-def test_duplicates_in_a_batch_keep_it_at_200() -> None:
-    """`deduplicated` stands in the item."""
-    world = World()
-    answer = world.do(PublishBatch(USER, [item(upstash_deduplication_id="d")] * 2))
-    assert answer.status == 200
-    assert answer.body[1] == answer.body[0] | {"deduplicated": True}
 
 
 def test_body_over_the_limit_is_413() -> None:

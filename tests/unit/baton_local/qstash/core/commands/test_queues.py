@@ -14,16 +14,6 @@ def in_flight_ids(world: World) -> list[str]:
     return [effect.message.id for effect in world.in_flight]
 
 
-def test_one_at_a_time_in_order() -> None:
-    """The default parallelism is 1, first in first out."""
-    world = World()
-    ids = [world.publish_id(queue="q") for _ in range(5)]
-    for message_id in ids:
-        assert in_flight_ids(world) == [message_id]
-        world.finish(world.in_flight[0], OK)
-    assert not world.in_flight
-
-
 def test_failing_head_blocks_the_queue_for_its_backoff() -> None:
     """A turn lasts through all retry waits."""
     world = World()

@@ -47,22 +47,6 @@ def test_deleting_a_missing_group_is_fine() -> None:
     assert World().do(DeleteTopic(USER, "none")).status == 200
 
 
-def test_publish_makes_one_message_per_endpoint_in_order() -> None:
-    """A bare array, each message with the group's and the endpoint's name."""
-    world = World()
-    world.do(UpsertEndpoints(USER, "g", [A, B]))
-    answer = world.publish("g")
-    assert [item["url"] for item in answer.body] == ["https://a/", "https://b/"]
-    assert [(each.message.topic, each.message.endpoint) for each in world.in_flight] == [("g", None), ("g", "b")]
-
-
-def test_one_endpoint_still_answers_an_array() -> None:
-    """The shape depends on the destination, not on the count."""
-    world = World()
-    world.do(UpsertEndpoints(USER, "g", [A]))
-    assert len(world.publish("g").body) == 1
-
-
 def test_later_changes_do_not_touch_messages_already_made() -> None:
     """Endpoints are read at publish time."""
     world = World()
@@ -71,13 +55,6 @@ def test_later_changes_do_not_touch_messages_already_made() -> None:
     world.do(DeleteTopic(USER, "g"))
     world.advance(5)
     assert [effect.message.url for effect in world.delivered] == ["https://a/"]
-
-
-def test_unknown_group_is_404() -> None:
-    """The answer says how to make it."""
-    with pytest.raises(ApiError, match="/v2/topics/nothing") as refusal:
-        World().publish("nothing")
-    assert refusal.value.status == 404
 
 
 def test_default_headers_are_merged_under_the_publishs_own() -> None:
