@@ -7,6 +7,7 @@ import pytest
 from baton_local.fixtures.agent_app import AgentApp, AgentAppError
 from baton_local.fixtures.servers import QStashFaults, RedisFaults
 
+pytestmark = pytest.mark.e2e
 AGENTS = "tests.unit.baton_local.pytest_plugin.agents_of_a_project:registry"
 Start = Callable[..., AgentApp]
 

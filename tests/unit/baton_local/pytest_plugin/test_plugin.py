@@ -8,6 +8,8 @@ from tests.contract.redis_rest.local_redis import free_of_processes
 from tests.unit.baton_local.pytest_plugin.strangers_project import StrangersProject
 from tests.unit.baton_local.pytest_plugin.strangers_tests import ISOLATION, SERVICES
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> StrangersProject:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.contract.vector_rest.local_vector import LocalVector
 
+pytestmark = pytest.mark.e2e
 MODEL = "def embed(texts):\n    return [[float(len(text)), 1.0, float(text.count('a'))] for text in texts]\n"
 
 
