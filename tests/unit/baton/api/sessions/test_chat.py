@@ -12,6 +12,7 @@ from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_
 from tests.unit.baton.api.sessions.chatting import (
     chat_body,
     job_of,
+    parts_of,
     send,
     send_now,
     sending,
