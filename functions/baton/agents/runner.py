@@ -35,12 +35,14 @@ class Recorded(Record, frozen=True):
         earlier: the session's conversation before the job; a text is what `Runner.messages` gave of a job.
         turns: the transcript's entries of the model, in order; `provider` is what the runner gave in that turn.
         results: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`.
+        messages: what the user has sent while it ran: the turn after which (0: before the first), and the text.
     """
 
     job: JobInfo
     earlier: tuple[Message | str, ...] = ()
     turns: tuple[Mapping[str, Any], ...] = ()
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    messages: tuple[tuple[int, str], ...] = ()
 
 
 class RunnerAnswer(Record, frozen=True):

@@ -86,7 +86,7 @@ class Sessions:
             agent = self._container.registry.agent(job.agent)
         except UnknownAgentError:
             return False
-        return not agent.plan and agent.runner is None
+        return not agent.plan
 
     async def _interrupt(self, created: Created, *, rolls_back: bool) -> None:
         """Cancel those before it in line. One that ended meanwhile, or is to start later, interrupts nobody."""

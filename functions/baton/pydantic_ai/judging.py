@@ -23,7 +23,7 @@ def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToo
     """The history that a turn goes on from; output tools that were called beside others are judged in that turn."""
     outputs = _outputs_beside(state)
     if not outputs:
-        return [*state.history, *([ai.ModelRequest(parts=state.answered)] if state.ids else [])], None
+        return [*state.history, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])], None
     # A tool that asks for a retry wins over the output, if pydantic-ai hears of it together with the output.
     retried = [part for part in state.answered if isinstance(part, ai.ToolReturnPart) and part.outcome == "retried"]
     others = [part for part in state.answered if part not in retried]

@@ -107,6 +107,8 @@ class RunState:
         ids: pydantic-ai's ids of the calls that the last turn made, by their position.
         steps: model requests that were made.
         polls: how often the provider has suspended the answer that ends the messages.
+        requested_turn: the turn that made the last request.
+        sent: what the user has sent since.
         tools: those that the run began with, of which pydantic-ai tells newer ones apart.
         pending: what was enqueued and is not told yet, as it is kept.
         answered: parts that answer these calls, in their order; parts for the model's user come last.
@@ -121,6 +123,8 @@ class RunState:
     output_retries: int = 0
     steps: int = 0
     polls: int = 0
+    requested_turn: int = 0
+    sent: list[str] = field(default_factory=list[str])
     tools: set[str] | None = None
     pending: list[Any] = field(default_factory=list[Any])
     answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
@@ -139,6 +143,8 @@ class RunState:
         state._read(turns, recorded.results)
         if recorded.turns and up_to_turn is None:
             state.take_results(recorded.turns[-1], recorded.results)
+        if not state.polls:
+            state.sent = [text for turn, text in recorded.messages if turn >= state.requested_turn]
         return state
 
     @classmethod
@@ -195,8 +201,9 @@ class RunState:
             self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
             self.lists.maps[1].update(_LISTS.validate_json(kept.get("lists", "{}")))
             self.ids, self.answered = tuple(kept["ids"]), []
-            last = self.messages[-1]
+            last, polled = self.messages[-1], self.polls
             self.polls = self.polls + 1 if isinstance(last, ai.ModelResponse) and last.state == "suspended" else 0
+            self.requested_turn = self.requested_turn if polled else entry["turn"]
             if self.polls:
                 self.usage.requests -= 1  # the request that goes on with the answer counts it again
             else:

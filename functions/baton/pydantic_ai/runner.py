@@ -79,8 +79,12 @@ class PydanticAIRunner:
         """Go on up to one model request, and judge its answer."""
         try:
             state = RunState.of(recorded)
-            history, results = gone_on_from(state)
             prompt = None if state.messages else await self._prompted(recorded.job)
+            if prompt is None:
+                state.answered += map(ai.UserPromptPart, state.sent)
+            elif state.sent:
+                prompt = [*([prompt] if isinstance(prompt, str) else prompt), *state.sent]
+            history, results = gone_on_from(state)
             async with self._opened(recorded.job, state, history, results, prompt) as run:
                 return await self._turn(run, state, listener)
         except (ModelError, RunFailedError):
