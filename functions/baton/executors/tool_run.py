@@ -7,9 +7,10 @@ model.
 
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic_core import PydanticSerializationError, to_json
 
-from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError, policy_of
+from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.agents.runner import CallReturned, NeedsApproval
 from baton.clock import Clock
 from baton.engine.commit.answers import Claim, History
@@ -23,6 +24,7 @@ from baton.executors.tool_context import CallMemory, StoreChannel, TenantOperati
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.planning.reference import UnresolvedReference, resolved
+from baton.runtime.new_jobs import job_of
 from baton.sdk.limits import within
 from baton.sdk.records import Failure
 from baton.sdk.redaction import KnownSecrets
@@ -56,25 +58,21 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
     """
     if parent.limits.depth <= 0:
         raise NoChildError("too_deep", f"job {parent.id} may start no jobs below it: Limits(depth=…) of its root")
+    names = {"job_id": child_of(call_id, parent.run), "session_id": parent.session_id, "tenant": parent.tenant}
     try:
-        agent = registry.agent(task.agent)
+        job = job_of(registry, task.agent, **names, now_ms=now_ms)
     except UnknownAgentError as error:
         raise NoChildError("unknown_agent", str(error), retryable=True) from error
     try:
         canonical_json(task.data).encode()
     except (TypeError, ValueError) as error:
         raise NoChildError("invalid_task", f"the data for agent {task.agent!r} is not JSON: {error}") from error
-    job = Job(
-        id=child_of(call_id, parent.run),
-        session_id=parent.session_id,
-        tenant=parent.tenant,
-        agent=agent.name,
-        created_at_ms=now_ms,
+    job = replace(
+        job,
         priority=parent.priority,
-        limits=within(agent.limits, parent.limits, parent.counted_ms(now_ms)),
-        model=policy_of(registry, agent),
+        limits=within(job.limits, parent.limits, parent.counted_ms(now_ms)),
         parent_call=call_id,
-        isolated=agent.isolated,
+        remembers=False,
         traceparent=parent.traceparent,
     )
     return Submitted(job, {"text": str(task.task), "data": task.data})

@@ -2,13 +2,15 @@
 
 from typing import Annotated, Any
 
+from msgspec.structs import replace
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from baton.agents.registry import Registry, UnknownAgentError, policy_of
+from baton.agents.registry import Registry, UnknownAgentError
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import WhenBusy
 from baton.engine.state import Job
+from baton.runtime.new_jobs import job_of
 from baton.sdk.any_json import JsonObject
 from baton_events.ids import digest
 from baton_events.timestamps import milliseconds
@@ -71,20 +73,19 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         ApiError: 422, no agent has that name.
     """
     try:
-        agent = registry.agent(body.job_type)
+        job = job_of(
+            registry,
+            body.job_type,
+            job_id=job_id,
+            session_id=body.session_id or session_id,
+            tenant=tenant,
+            now_ms=now_ms,
+        )
     except UnknownAgentError as error:
         raise ApiError(422, str(error), [("jobType", str(error))]) from error
-    return Job(
-        id=job_id,
-        session_id=body.session_id or session_id,
-        tenant=tenant,
-        agent=agent.name,
-        created_at_ms=now_ms,
+    return replace(
+        job,
         priority=body.priority,
         start_at_ms=body.start_at_ms(now_ms),
-        limits=agent.limits,
-        model=policy_of(registry, agent),
-        isolated=agent.isolated,
-        remembers=agent.memory_policy is not None and agent.memory_policy.store,
         request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),
     )

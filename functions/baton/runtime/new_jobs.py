@@ -1,0 +1,24 @@
+"""What a new job takes from its agent, whoever starts it: a client, a tool call, an app event."""
+
+from baton.agents.registry import Registry, policy_of
+from baton.engine.state import Job
+
+
+def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
+    """Make a job of an agent, pending.
+
+    Raises:
+        UnknownAgentError: no agent has that name.
+    """
+    agent = registry.agent(agent_name)
+    return Job(
+        id=job_id,
+        session_id=session_id,
+        tenant=tenant,
+        agent=agent.name,
+        created_at_ms=now_ms,
+        limits=agent.limits,
+        model=policy_of(registry, agent),
+        isolated=agent.isolated,
+        remembers=agent.memory_policy is not None and agent.memory_policy.store,
+    )
