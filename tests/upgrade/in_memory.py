@@ -25,8 +25,8 @@ from baton.engine.commit.codec import (
 from baton.engine.commit.tree import Tree
 from baton.storage.ports.operation_stream import StreamEntry
 from baton.storage.redis import keys
-from baton.storage.redis.ended_sums import load_line
 from baton.storage.redis.semaphore import entry_from, member_field
+from baton.storage.redis.totals import load_line
 from baton.storage.redis.tree_details import without_start
 from tests.unit.baton.kit.stage import Stage
 from tests.upgrade.stored import Keys, written

@@ -22,7 +22,6 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, SlotGranted, Started
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.ended_sums import EndedSums, line_of
 from baton.storage.redis.semaphore import (
     Dropped,
     OpenSemaphore,
@@ -32,6 +31,7 @@ from baton.storage.redis.semaphore import (
     member_of,
     queue_of,
 )
+from baton.storage.redis.totals import EndedSums, line_of
 from baton.transport.redis_rest import Command
 from baton_events.ids import root_of
 
