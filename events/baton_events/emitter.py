@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from baton_events.app_event import AppEvent, endpoint_of, topic_suffix
 from baton_events.messages import CALLBACK_WAITS, Flow, Outgoing, Queue, RetryWaits, delivery_seconds
-from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type, function_of
 from baton_events.settings import QueueSettings
 
 
@@ -72,6 +73,25 @@ class Emitter:
         message = message_to(self._settings, endpoint, body, deduplication_id)
         return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
 
+    async def send(self, event: AppEvent, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
+        """Publish an app event; returns its message id. Raises as `emit`."""
+        message = self.message_of_app_event(event, deduplication_id)
+        return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
+
+    def message_of_app_event(self, event: AppEvent, deduplication_id: str = "") -> Outgoing:
+        """Return the message that brings an app event; a dead letter is delivered once, and nobody is called back."""
+        settings, body = self._settings, event.model_dump_json(by_alias=True, exclude_none=True)
+        by_topic = settings.publish_by == "topic" and event.dead_letter is None
+        message = message_to(settings, endpoint_of(event.name), body, deduplication_id)
+        if event.dead_letter is not None:
+            message = replace(message, retries=0, failure_callback="")
+        return replace(
+            message,
+            url="" if by_topic else message.url,
+            topic=f"{settings.topic_prefix}.{topic_suffix(event.name)}" if by_topic else "",
+            headers={"x-event-id": event.id, "x-event-type": event.name},
+        )
+
     def message_of(self, event: Event) -> Outgoing:
         """Return the message that would bring this event, for a schedule of the queue."""
         return self._outgoing(Delivery(event))
@@ -122,7 +142,8 @@ def waits_at(settings: QueueSettings, endpoint: str) -> RetryWaits:
 def _flow(settings: QueueSettings, endpoint: str) -> Flow:
     """The key is the endpoint's, however a message is addressed, and the deployment's (QSTASH_TOPIC_PREFIX)."""
     at_once = settings.at_once(endpoint)
-    return Flow(f"{settings.topic_prefix}.{endpoint.rpartition('/')[2]}", at_once) if at_once else Flow()
+    name = function_of(endpoint).rpartition("/")[2]
+    return Flow(f"{settings.topic_prefix}.{name}", at_once) if at_once else Flow()
 
 
 def header_value(text: str) -> str:

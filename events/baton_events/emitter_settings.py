@@ -25,6 +25,7 @@ class EmitterSettings(QueueSettings):
     deliveries_at_once: tuple[tuple[str, int], ...] = ()
     message_timeout_seconds: int = 300
     queue_timeout_seconds: int = 10
+    tenant: str = "default"
 
     @classmethod
     def from_environment(cls) -> "EmitterSettings":

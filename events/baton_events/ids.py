@@ -56,6 +56,21 @@ def scheduled_job_id(schedule_id: str, message_id: str) -> str:
     return f"job_{digest('schedule', schedule_id, message_id)[:24]}"
 
 
+def app_event_id(tenant: str, idempotency_key: str) -> str:
+    """The id of the app event that this tenant sends under this Idempotency-Key."""
+    return f"evt_{digest('app-event', tenant, idempotency_key)[:24]}"
+
+
+def event_job_id(event_id: str, handler: str) -> str:
+    """The id of the job by which a handler takes an app event, however often it is delivered."""
+    return f"job_{digest('event', event_id, handler)[:24]}"
+
+
+def started_job_id(call_id: str, agent: str, nth: int) -> str:
+    """The id of the nth job of an agent that a tool call starts and does not wait for, in whichever attempt."""
+    return f"job_{digest('start', call_id, agent, nth)[:24]}"
+
+
 def random_job_id(token: str) -> str:
     """The id of a job that was submitted without an Idempotency-Key; `token` is random."""
     return f"job_{token}"

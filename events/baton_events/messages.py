@@ -9,7 +9,7 @@ from math import ceil
 from typing import Protocol
 from zlib import crc32
 
-from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, EventType
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, EVENTS_ENDPOINT, EventType, function_of
 
 # The waits of two messages differ by up to a quarter in each direction: refused messages do not return together.
 # The queue has no randomness of its own (qstash.md 10), so the spread follows from the message.
@@ -25,6 +25,7 @@ _WITHOUT_WORK = {
     ENDPOINTS[EventType.TOOL_COMPLETE]: 60,
     ENDPOINTS[EventType.TOOL_FAILED]: 60,
     DELIVERY_FAILED_ENDPOINT: 29,
+    EVENTS_ENDPOINT: 60,
 }
 _MARGIN_SECONDS = 10
 # How long the queue waits for the answer to a failure callback.
@@ -127,7 +128,7 @@ class Queue(Protocol):
 
 def function_seconds(endpoint: str) -> int:
     """Return the limit of the function at one of our endpoints."""
-    return _WITHOUT_WORK.get(endpoint, FUNCTION_TIMEOUT_SECONDS)
+    return _WITHOUT_WORK.get(function_of(endpoint), FUNCTION_TIMEOUT_SECONDS)
 
 
 def delivery_seconds(endpoint: str, longest_seconds: int) -> int:
@@ -135,7 +136,7 @@ def delivery_seconds(endpoint: str, longest_seconds: int) -> int:
 
     For a function that works it is `longest_seconds`, the setting: it goes with the work's own limit.
     """
-    without_work_seconds = _WITHOUT_WORK.get(endpoint)
+    without_work_seconds = _WITHOUT_WORK.get(function_of(endpoint))
     if without_work_seconds is None:
         return longest_seconds
     return min(longest_seconds, without_work_seconds + _MARGIN_SECONDS)

@@ -36,7 +36,9 @@ ENDPOINTS = {
 }
 DELIVERY_FAILED_ENDPOINT = "/workers/delivery-failed"
 SWEEP_ENDPOINT = "/workers/sweep"
-WEBHOOK_ENDPOINTS = (*ENDPOINTS.values(), DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT)
+# Of app events: each name has an endpoint below it (app_event.py).
+EVENTS_ENDPOINT = "/workers/events"
+WEBHOOK_ENDPOINTS = (*ENDPOINTS.values(), EVENTS_ENDPOINT, DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT)
 
 # What follows the prefix and a dot in a topic's name: `agent.agent-loop-init`.
 TOPIC_SUFFIXES = {
@@ -45,6 +47,11 @@ TOPIC_SUFFIXES = {
     EventType.TOOL_COMPLETE: "tool-execution-complete",
     EventType.TOOL_FAILED: "tool-execution-failed",
 }
+
+
+def function_of(endpoint: str) -> str:
+    """Return the endpoint that a function is known by: all app events have one function."""
+    return EVENTS_ENDPOINT if endpoint.startswith(f"{EVENTS_ENDPOINT}/") else endpoint
 
 
 class WireModel(BaseModel):
@@ -149,7 +156,8 @@ class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
     `wish`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the job
-    has ended, and is to be remembered. `fact`: an API call's command, where the event is its backup message.
+    has ended, and is to be remembered. `notify`: its end is to be sent out; `turn` is the run that ended.
+    `fact`: an API call's command, where the event is its backup message.
     `spent`: what the call that sent it has used of Redis since its last write.
     """
 
@@ -157,6 +165,7 @@ class LoopPayload(WireModel):
     attempt: Annotated[int, Field(ge=1)] = 1
     slot_request: Annotated[int | None, Field(alias="wish")] = None
     remember: bool | None = None
+    notify: bool | None = None
     command: Annotated[Command | None, Field(alias="fact")] = None
     spent: Spending | None = None
 
@@ -245,12 +254,21 @@ def parse_event(body: bytes) -> Event:
     try:
         return _EVENT.validate_json(body)
     except ValidationError as error:
-        if (newer := _newer_version(body)) is not None:
-            raise NewerVersionError(
-                f"an event has schemaVersion {newer}, this code reads {SCHEMA_VERSION}: it comes again,"
-                " until an instance of the newer version takes it"
-            ) from error
+        refuse_newer(body, error)
         raise MalformedEventError(_what_is_wrong(body, error)) from error
+
+
+def refuse_newer(body: bytes, error: ValidationError) -> None:
+    """Leave an event to a newer version of this code, if one has sent it.
+
+    Raises:
+        NewerVersionError: one has.
+    """
+    if (newer := _newer_version(body)) is not None:
+        raise NewerVersionError(
+            f"an event has schemaVersion {newer}, this code reads {SCHEMA_VERSION}: it comes again,"
+            " until an instance of the newer version takes it"
+        ) from error
 
 
 def _newer_version(body: bytes) -> int | None:

@@ -6,7 +6,15 @@ Pure. The concrete ones are the functions' (`baton`), and those of a program tha
 from typing import Literal, Self
 
 from baton_events.errors import SettingsError, join_problems
-from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, WEBHOOK_ENDPOINTS, EventType
+from baton_events.schema import (
+    DELIVERY_FAILED_ENDPOINT,
+    ENDPOINTS,
+    EVENTS_ENDPOINT,
+    TOPIC_SUFFIXES,
+    WEBHOOK_ENDPOINTS,
+    EventType,
+    function_of,
+)
 from baton_events.setting import (
     EVERYWHERE,
     Setting,
@@ -84,6 +92,13 @@ QUEUE_SETTINGS = (
             "limit of one delivery (Upstash-Timeout); above the work limit; shorter where no work is done",
             whole(2, 900),
         ),
+        Setting(
+            "TENANT",
+            "tenant",
+            "default",
+            "",
+            "whose the app events of a program are that publishes them by `emit`; elsewhere the job's or the key's",
+        ),
         Setting("QUEUE_TIMEOUT_SECONDS", "queue_timeout_seconds", "10", "s", "limit of one publish", whole(1, 60)),
     ),
 )
@@ -104,13 +119,17 @@ class QueueSettings:
     message_timeout_seconds: int
     deliveries_at_once: tuple[tuple[str, int], ...]
     queue_timeout_seconds: int
+    tenant: str
 
     def endpoint_url(self, endpoint: str) -> str:
         """The public URL of an endpoint: what the queue delivers to and what signatures are checked against."""
-        return dict(self.worker_urls).get(endpoint, self.worker_base_url) + endpoint
+        return dict(self.worker_urls).get(function_of(endpoint), self.worker_base_url) + endpoint
 
     def endpoint_of(self, url: str) -> str:
         """The endpoint of ours that has this public URL; empty where none has."""
+        events_url = self.endpoint_url(EVENTS_ENDPOINT)
+        if url.startswith(f"{events_url}/"):
+            return EVENTS_ENDPOINT + url.removeprefix(events_url)
         return next((endpoint for endpoint in WEBHOOK_ENDPOINTS if url == self.endpoint_url(endpoint)), "")
 
     def event_url(self, event_type: EventType) -> str:
@@ -123,7 +142,7 @@ class QueueSettings:
 
     def at_once(self, endpoint: str) -> int:
         """How many deliveries to an endpoint the queue may have under way at once; 0: as many as it likes."""
-        return dict(self.deliveries_at_once).get(endpoint, 0)
+        return dict(self.deliveries_at_once).get(function_of(endpoint), 0)
 
     @property
     def failure_callback_url(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from baton.agents.agent import Agent
     from baton.agents.agent_tool import as_tool
+    from baton.agents.handler import Event, HandlerContext, on
     from baton.agents.registry import Registry
     from baton.agents.runner import JobInfo
     from baton.conversation.policy import DropOldest, KeepAll, Summarize
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from baton.tools.tool import tool
     from baton.tools.tool_error import ToolError
     from baton_events.emitter import Emitter
+    from baton_events.emitting import emit
 
 __all__ = [
     "Agent",
     "Call",
     "DropOldest",
     "Emitter",
+    "Event",
+    "HandlerContext",
     "JobInfo",
     "KeepAll",
     "Limits",
@@ -39,6 +43,8 @@ __all__ = [
     "ToolContext",
     "ToolError",
     "as_tool",
+    "emit",
+    "on",
     "operation_status",
     "recall",
     "remember",
@@ -55,6 +61,8 @@ _WHERE = {
     "Call": "baton.models.model",
     "DropOldest": "baton.conversation.policy",
     "Emitter": "baton_events.emitter",
+    "Event": "baton.agents.handler",
+    "HandlerContext": "baton.agents.handler",
     "JobInfo": "baton.agents.runner",
     "KeepAll": "baton.conversation.policy",
     "Limits": "baton.sdk.limits",
@@ -67,6 +75,8 @@ _WHERE = {
     "ToolContext": "baton.tools.context",
     "ToolError": "baton.tools.tool_error",
     "as_tool": "baton.agents.agent_tool",
+    "emit": "baton_events.emitting",
+    "on": "baton.agents.handler",
     "operation_status": "baton.tools.builtin.job_tools",
     "recall": "baton.tools.builtin.job_tools",
     "remember": "baton.tools.builtin.job_tools",

@@ -8,20 +8,25 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from baton.api.middleware import secured
 from baton.container import Container
 from baton.entry import LazyApp
-from baton.handlers import agent_loop, delivery_failed, sweep, tool_executor, tool_result_complete, tool_result_failed
+from baton.handlers import (
+    agent_loop,
+    app_events,
+    delivery_failed,
+    sweep,
+    tool_executor,
+    tool_result_complete,
+    tool_result_failed,
+)
 from baton.site import build_site
+from baton_events.schema import function_of
 
 EVENT_SPECS = (agent_loop.SPEC, tool_executor.SPEC, tool_result_complete.SPEC, tool_result_failed.SPEC)
-SPECS = (*EVENT_SPECS, delivery_failed.SPEC, sweep.SPEC)
+SPECS = (*EVENT_SPECS, app_events.SPEC, delivery_failed.SPEC, sweep.SPEC)
 
 
 def webhook_apps(container: Container) -> dict[str, ASGIApp]:
     """The app of each webhook function, by its path: what each function is by itself."""
-    return {
-        **{spec.path: container.endpoint(spec) for spec in EVENT_SPECS},
-        delivery_failed.SPEC.path: container.delivery_failed(delivery_failed.SPEC),
-        sweep.SPEC.path: container.sweep(sweep.SPEC),
-    }
+    return {spec.path: container.endpoint(spec) for spec in SPECS}
 
 
 class Mounted:
@@ -32,12 +37,16 @@ class Mounted:
 
     def __init__(self, site: Starlette, webhooks: Mapping[str, ASGIApp], base: str) -> None:
         self.site = site
-        self._apps = {**webhooks, **{base + path: app for path, app in webhooks.items()}}
+        self._apps, self._base = webhooks, base
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in the server's start and stop."""
-        app = self._apps.get(_path_in(scope), self.site) if scope["type"] == "http" else self.site
+        app = self._app_at(_path_in(scope)) if scope["type"] == "http" else self.site
         await app(scope, receive, send)
+
+    def _app_at(self, path: str) -> ASGIApp:
+        path = path.removeprefix(self._base) if path.startswith(f"{self._base}/") else path
+        return self._apps.get(function_of(path), self.site)
 
 
 def _path_in(scope: Scope) -> str:

@@ -25,6 +25,7 @@ from baton.recovery.maintenance import Maintenance, Pruning
 from baton.recovery.outage import ReconcileRequests, StoreAway
 from baton.recovery.reconciler import Reconciler
 from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
+from baton.runtime.app_events import HandleAppEvent
 from baton.runtime.metering import Metering
 from baton.runtime.observing import Observing
 from baton.runtime.pipeline import Executor, Pipeline
@@ -39,6 +40,7 @@ from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton.storage.ports.access import ApiKeyStore, AuditLog, RateLimit
 from baton.storage.ports.all_jobs import Admission, AdmissionControl, KeptEvents, Listing, StoredBytes
+from baton.storage.ports.app_events import AppEvents
 from baton.storage.ports.jobs import Archive, Reader, Store
 from baton.storage.ports.operation_stream import OperationStream
 from baton.tools.running_calls import RunningCalls
@@ -46,7 +48,13 @@ from baton.tools.tool import InThread
 from baton_events.emitter import Emitter, waits_at
 from baton_events.errors import MalformedEventError
 from baton_events.messages import Queue
-from baton_events.schema import event_type, parse_event
+from baton_events.schema import (
+    DELIVERY_FAILED_ENDPOINT,
+    EVENTS_ENDPOINT,
+    SWEEP_ENDPOINT,
+    event_type,
+    parse_event,
+)
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
@@ -80,6 +88,7 @@ class Ports(Record, frozen=True):
     tool_statistics: ToolStatistics
     counters: Counters
     operation_stream: OperationStream
+    app_events: AppEvents
     api_key_store: ApiKeyStore
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
@@ -195,7 +204,16 @@ class Container:
         return found
 
     def endpoint(self, spec: Spec) -> SignedEndpoint:
-        """The ASGI app of one event function."""
+        """The ASGI app of one function."""
+        others = {
+            EVENTS_ENDPOINT: self._app_event_messages,
+            DELIVERY_FAILED_ENDPOINT: self._delivery_failed,
+            SWEEP_ENDPOINT: self._sweep,
+        }
+        return self._signed(spec, others[spec.path]() if spec.path in others else self._events(spec))
+
+    def _events(self, spec: Spec) -> Handler:
+        """Handles the events of one type."""
         pipeline = self.pipeline(spec)
 
         async def handle(signed: Signed) -> Outcome:
@@ -211,13 +229,36 @@ class Container:
                         seen.outcome = await pipeline.handle(delivered)
                 return seen.outcome
 
-        return self._signed(spec, handle)
+        return handle
 
-    def delivery_failed(self, spec: Spec) -> SignedEndpoint:
-        """The ASGI app that takes the queue's failure callbacks."""
+    @cached_property
+    def app_events(self) -> HandleAppEvent:
+        """Handles app events, as their messages and failure callbacks bring them."""
+        ports = self.ports
+        return HandleAppEvent(self.registry, ports.app_events, self.commands, self.emitter, ports.clock)
+
+    def _app_event_messages(self) -> Handler:
+        """Handles app events."""
+
+        async def handle(signed: Signed) -> Outcome:
+            head = (signed.message_id, signed.retried)
+            async with self._delivery(signed), self._observing.delivery(*head) as seen:
+                seen.outcome = await self.app_events.handle(signed.body, signed.message_id, redrive_of(*head))
+                return seen.outcome
+
+        return handle
+
+    def _delivery_failed(self) -> Handler:
+        """Handles the queue's failure callbacks."""
         ports = self.ports
         redelivery = Redelivery(
-            ports.store, self.commands, self._reconciler, self.emitter, ports.clock, self._post_commit
+            ports.store,
+            self.commands,
+            self._reconciler,
+            self.emitter,
+            ports.clock,
+            self._post_commit,
+            self.app_events.handle,
         )
 
         async def handle(signed: Signed) -> Outcome:
@@ -229,10 +270,10 @@ class Container:
                 await count(self.ports.counters, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
                 return seen.outcome
 
-        return self._signed(spec, handle)
+        return handle
 
-    def sweep(self, spec: Spec) -> SignedEndpoint:
-        """The ASGI app of the sweep."""
+    def _sweep(self) -> Handler:
+        """Handles sweeps."""
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
         pruning = Pruning(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
         maintenance = Maintenance(self._reconciler, self.operations.outcomes, pruning, ports.counters, self._away)
@@ -245,7 +286,7 @@ class Container:
                     seen.outcome = await maintenance.handle(signed.body, signed.message_id, redrive, again=again)
                 return seen.outcome
 
-        return self._signed(spec, handle)
+        return handle
 
     @asynccontextmanager
     async def _delivery(self, signed: Signed, *, events: bool = False) -> AsyncIterator[None]:

@@ -17,6 +17,7 @@ from baton.settings.settings import Settings, settings_from_environment
 from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
 from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
 from baton.storage.redis.agent_memory import RedisModelCache, RedisSessionMemory
+from baton.storage.redis.app_events import RedisAppEvents
 from baton.storage.redis.archive import RedisArchive
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.listing import RedisListing
@@ -58,6 +59,7 @@ def real_ports(settings: Settings) -> Ports:
         stored_bytes=RedisStoredBytes(connection),
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
+        app_events=RedisAppEvents(connection, settings.job_retention_seconds * 1000),
         operation_stream=RedisOperationStream(connection, settings.stream_max_length),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,

@@ -25,6 +25,7 @@ from baton.queue.dispatch import Delivered
 from baton.runtime.pipeline import Pipeline
 from baton.settings.settings import Settings
 from baton.storage.redis.admission import RedisAdmission
+from baton.storage.redis.app_events import RedisAppEvents
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.operation_stream import RedisOperationStream
 from baton.storage.redis.store import TreeStore
@@ -74,6 +75,7 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
             admission=RedisAdmission(connection, settings.max_concurrent_jobs, RETENTION_MS),
             counters=RedisCounters(connection),
             tool_statistics=RedisToolStatistics(connection),
+            app_events=RedisAppEvents(connection, settings.job_retention_seconds * 1000),
             operation_stream=RedisOperationStream(connection, settings.stream_max_length),
             randomness=OneName(),
         ),

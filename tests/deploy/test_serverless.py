@@ -14,7 +14,7 @@ from baton.runtime.spec import Spec
 from baton.settings.settings import Settings, read_settings, require
 from baton.settings.table import SETTINGS
 from baton_events.messages import delivery_seconds
-from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
 from tests.deploy.cloud_template import CloudTemplate, cloud_template
 from tests.deploy.local_cloud import handler_of
 
@@ -66,7 +66,7 @@ def test_each_webhook_is_a_function_with_its_handler_and_time(template: CloudTem
     assert function["Handler"] == handler_of(spec.name)
     assert function["Timeout"] == spec.timeout_seconds
     urls = [url for url in template.of_type("AWS::Lambda::Url").values() if url["TargetFunctionArn"] == _arn(key)]
-    behind_url = spec in EVENT_SPECS or spec.path == SWEEP_ENDPOINT
+    behind_url = spec in EVENT_SPECS or spec.path in (SWEEP_ENDPOINT, EVENTS_ENDPOINT)
     assert [url["AuthType"] for url in urls] == (["NONE"] if behind_url else [])
 
 

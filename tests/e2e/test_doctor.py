@@ -56,7 +56,7 @@ def test_a_stack_that_runs_is_well(dev_stack: DevStack) -> None:
     done = run({}, "doctor", "--data", str(dev_stack.folder))
     assert done.exit_code == 0, done.output
     assert "All is well." in done.output
-    assert f"all 6 at {dev_stack.described['app_url']}: reached by the queue, signature believed" in done.output
+    assert f"all 7 at {dev_stack.described['app_url']}: reached by the queue, signature believed" in done.output
     assert len(done.output.splitlines()) <= 24
     planned = run({"PUBLISH_BY": "pigeon"}, "setup", "--data", str(dev_stack.folder), "--dry-run")
     assert "Nothing to do" in planned.output

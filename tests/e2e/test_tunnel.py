@@ -113,7 +113,7 @@ def opened(place: Place) -> Iterator[subprocess.Popen[str]]:
 def test_the_queue_gets_through_to_an_app_started_for_it(place: Place, opened: subprocess.Popen[str]) -> None:
     """From PATH, the app with the tunnel's address, topics, the file, a signed round trip; Ctrl-C ends it all."""
     address = f"http://127.0.0.1:{place.public}"
-    assert f"all 6 at {address}: reached by the queue, signature believed" in place.output
+    assert f"all 7 at {address}: reached by the queue, signature believed" in place.output
     assert f"WORKER_BASE_URL is {address} now (was https://old.example.com)" in place.output
     text = place.env_file.read_text()
     assert f"WORKER_BASE_URL={address}\n" in text

@@ -5,6 +5,7 @@ from baton.storage.in_memory.admission import InMemoryAdmission as FakeAdmission
 from baton.storage.in_memory.admission import InMemoryAdmissionControl as FakeAdmissionControl
 from baton.storage.in_memory.admission import InMemoryListing as FakeListing
 from baton.storage.in_memory.admission import InMemoryStoredBytes as FakeStoredBytes
+from baton.storage.in_memory.app_events import InMemoryAppEvents as FakeAppEvents
 from baton.storage.in_memory.memory import InMemoryLongTermMemory as FakeLongTermMemory
 from baton.storage.in_memory.memory import InMemorySessionMemory as FakeSessionMemory
 from baton.storage.in_memory.operation_stream import InMemoryOperationStream as FakeOperationStream
@@ -18,6 +19,7 @@ __all__ = [
     "NO_SLOT_STATE",
     "FakeAdmission",
     "FakeAdmissionControl",
+    "FakeAppEvents",
     "FakeArchive",
     "FakeCounters",
     "FakeListing",

@@ -8,8 +8,9 @@ from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
 from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, Started
+from baton.storage.ports.app_events import EventRecord
 from baton_events.errors import StoreError
-from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeStoredBytes
+from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeAppEvents, FakeStoredBytes
 from tests.simulation.fairness import ON_GRANTS, TableEntry
 from tests.simulation.invariants import ON_SLOT_TABLE
 from tests.simulation.invocation import CURRENT
@@ -151,6 +152,32 @@ class SimStoredBytes:
             return at_once(make())
 
         return await self._world.wire.request(f"stored_bytes.{op}", "admission", "store", apply, StoreError)
+
+
+class SimAppEvents:
+    """`AppEvents` behind a wire."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._fake = FakeAppEvents()
+
+    async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
+        """Keep an event, and these of its handlers."""
+        return await self._request("add", lambda: self._fake.add(event_id, event, handlers))
+
+    async def note(self, event_id: str, name: str, text: str) -> str:
+        """Keep a note."""
+        return await self._request("note", lambda: self._fake.note(event_id, name, text))
+
+    async def find(self, event_id: str) -> EventRecord | None:
+        """Return what is kept of an event."""
+        return await self._request("find", lambda: self._fake.find(event_id))
+
+    async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        def apply() -> _T:
+            return at_once(make())
+
+        return await self._world.wire.request(f"app_events.{op}", "admission", "store", apply, StoreError)
 
 
 class SimAdmissionControl:

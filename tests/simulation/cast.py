@@ -3,6 +3,7 @@
 The tools are made once for a process, since a schedule is cheap and making a tool is not.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from baton.sdk.limits import Limits
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
 from tests.simulation.actors import STAGE, SimModel
+from tests.simulation.emitting import event_of
 from tests.simulation.scripts import APPROVAL_SECONDS, APPROVED_TOOLS, BLOCKING_TOOLS, TOOLS, WAITING_TOOLS, Script
 
 MODEL_TIMEOUT_SECONDS = 8.0
@@ -71,12 +73,13 @@ ALL_TOOLS = (
 )
 
 
-def make_registry(scripts: dict[str, Script]) -> Registry:
-    """The agents of a world, by name."""
+def make_registry(scripts: dict[str, Script], emitted: Collection[str] = ()) -> Registry:
+    """The agents of a world, by name; app events start those that are `emitted`."""
     return Registry(
         agents=[
             Agent(
                 name=name,
+                on=event_of(name) if name in emitted else "",
                 model=SimModel(script),
                 tools=ALL_TOOLS,
                 limits=Limits(**script.limits),

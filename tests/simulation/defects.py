@@ -12,6 +12,7 @@ from functools import partial
 
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import (
+    planted_app_events,
     planted_approvals,
     planted_blocking,
     planted_children,
@@ -64,6 +65,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_blocking.DEFECTS,
     *planted_storing.DEFECTS,
     *planted_schedules.DEFECTS,
+    *planted_app_events.DEFECTS,
 )
 # Since claims last twelve seconds a thousand schedules do not meet these any more; README.md names the tests that hold
 # their rules. They are planted by hand, as words of the command, until there is a schedule that tells of them.

@@ -199,6 +199,10 @@ class Deliveries:
         event_id = message.event_id
         if answer is None or answer.status not in THROTTLED:
             self.times_dead[event_id] = self.times_dead.get(event_id, 0) + 1
+        if message.kind == "letter":
+            world.dead_letters.add(message.job_id)
+            self._copy_settled(message)
+            return
         if message.outgoing.failure_callback:
             world.queue.accept(_callback(attempt, answer, world.now_ms()), source=message)
             return

@@ -11,6 +11,7 @@ from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.busy_sessions import ON_ALL_ENDED
 from tests.simulation.constants import DELIVERY_BUDGET
 from tests.simulation.dying import died_in
+from tests.simulation.emitting import ON_ALL_EMITTED
 from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.history_sizes import ON_HISTORY_AT_END
 from tests.simulation.invariants import requested_by_model
@@ -124,12 +125,13 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
 def one_entry_for_each_handled_event(end: Ended) -> str | None:
     """The timeline has one entry for each work item that was committed, and for each that was taken in with its run.
 
-    A slot request has none, but for one that could not be delivered: with it the job failed.
+    What follows an end has none, nor has a slot request, but for one that could not be delivered: with it the job
+    failed.
     """
     slot_requests = {event_id(key) for key in end.committed if key.startswith("wish:")} if end.undeliverable else set()
     found = Counter(part["data"]["eventId"] for part in end.parts if part["type"] == "data-event")
     found = Counter({name: count for name, count in found.items() if name not in slot_requests or count > 1})
-    keys = [key for key in end.committed if not key.startswith("wish:")]
+    keys = [key for key in end.committed if not key.startswith(("wish:", "notify:"))]
     done = Counter(map(event_id, keys))
     runs = [key.removeprefix("call:") for key in keys if key.startswith("call:")]
     with_it = {event_id(f"{kind}:{run}") for kind in ("complete", "failed") for run in runs}
@@ -177,6 +179,7 @@ def messages_are_few(end: Ended) -> str | None:
     others = (plan for plan in world.plan.jobs if plan.interrupts or plan.when_busy == "steer")
     most += 2 * sum(world.api_calls[plan.agent] for plan in others)
     most += world.notified_by_sweeps[end.job.id]  # of the slot that it has, which whoever gave it tells it, too
+    most += 3 if end.plan.emitted else 0  # the event, a copy of the submission, and a dead letter
     if not world.plan.faultless:
         most += 2 * items + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
         most += (items + 20) * len(world.memory.failovers) + 2 * world.delivery.places.refused
@@ -235,7 +238,8 @@ def check_endings(world: "World") -> None:
             end = Ended(world, plan, job, tree, must, parts, committed[job.id])
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
     check_readers(world)
-    world.check((*ON_ALL_ENDED, *ON_ALL_STORED, *ON_ALL_SCHEDULED, *ON_ALL_STEERED), world)
+    all_ended = (*ON_ALL_ENDED, *ON_ALL_STORED, *ON_ALL_SCHEDULED, *ON_ALL_STEERED, *ON_ALL_EMITTED)
+    world.check(all_ended, world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
     if left := _left_in_the_slot_table(world):

@@ -15,7 +15,7 @@ from baton.api.middleware import secured
 from baton.app import Mounted, build_app, webhook_apps
 from baton.container import Container, Ports
 from baton.settings.settings import Settings
-from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_events.schema import WEBHOOK_ENDPOINTS, function_of
 from tests.simulation.calling import key_of
 from tests.simulation.cast import make_registry
 from tests.simulation.constants import USUAL_MOST_HUNG
@@ -56,7 +56,7 @@ class Host:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        app = self._webhooks.get(scope["path"]) or self.whole()
+        app = self._webhooks.get(function_of(scope["path"])) or self.whole()
         await app(scope, receive, send)
 
     def whole(self) -> Mounted:
@@ -78,7 +78,8 @@ class Hosts:
 
     def __init__(self, world: "World", settings: Settings, ports: Ports) -> None:
         self._world, self._ports = world, ports
-        self._registry = make_registry(_scripts(world.plan))
+        emitted = {plan.agent for plan in world.plan.jobs if plan.emitted}
+        self._registry = make_registry(_scripts(world.plan), emitted)
         modes = (world.plan.inline, not world.plan.inline) if world.plan.deploying else (world.plan.inline,)
         self._versions = [replace(settings, continuation="inline" if inline else "queue") for inline in modes]
         self._of: dict[int, Host] = {}

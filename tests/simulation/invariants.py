@@ -14,7 +14,7 @@ from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.commit.answers import Claim, Committed, Verdict
 from baton.engine.state import CallRecord
 from baton.engine.waits import APPROVALS
-from baton.engine.work_items import WORK_KINDS, ItemKind
+from baton.engine.work_items import FOLLOW_UPS, WORK_KINDS, ItemKind
 from baton.sdk.limits import since
 from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
@@ -158,8 +158,8 @@ def parts_come_from_live_attempts(write: Write) -> str | None:
 
 
 def a_live_job_has_an_item(write: Write) -> str | None:
-    """A job that has not ended has at least one step to do; one that has ended only its word to the admission."""
-    having = {item.job_id for item in write.after.items.values() if item.kind is not ItemKind.SLOT_REQUEST}
+    """A job that has not ended has at least one step to do; an ended one its word to the admission, and follow-ups."""
+    having = {one.job_id for one in write.after.items.values() if one.kind not in (ItemKind.SLOT_REQUEST, *FOLLOW_UPS)}
     for job_id, job in write.after.jobs.items():
         if job.ended == (job_id in having):
             return f"{job_id} is {job.status} and has {'work items' if job.ended else 'no work item'} after {write.op}"

@@ -18,6 +18,7 @@ from tests.simulation.plan import (
     CROWDED_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
+    EVENT_SEEDS,
     FULL_SEEDS,
     KILLING_SEEDS,
     LIMITED_SEEDS,
@@ -105,6 +106,7 @@ def _kind(defect: Defect) -> int:
         (FULL_SEEDS, defect.full),
         (CRON_SEEDS, defect.crons),
         (STEERING_SEEDS, defect.steers),
+        (EVENT_SEEDS, defect.events),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

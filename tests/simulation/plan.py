@@ -10,6 +10,7 @@ from baton.testing.dice import Dice
 from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.blocking_jobs import with_blocking_tools
 from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
+from tests.simulation.emitting import with_app_events
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
 from tests.simulation.killing import with_a_killer
 from tests.simulation.outages import Outage, long_outages, usual_outages
@@ -55,10 +56,12 @@ BLOCKING_SEEDS = 1 << 48
 FULL_SEEDS = 1 << 49
 # Of each family, the seeds with this bit: a schedule of the queue starts most jobs, some of them several times.
 CRON_SEEDS = 1 << 50
-# Of each family, the seeds with this bit: one job or two, which play in a third of the time.
-SMALL_SEEDS = 1 << 51
 # Of each family, the seeds with this bit: most jobs share a session, where many are said to the one that runs.
 STEERING_SEEDS = 1 << 52
+# Of each family, the seeds with this bit: one job or two, which play in a third of the time.
+SMALL_SEEDS = 1 << 53
+# Of each family, the seeds with this bit: app events start most jobs.
+EVENT_SEEDS = 1 << 51
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -232,6 +235,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_blocking_tools(dice, jobs, work_timeout_seconds) if seed & BLOCKING_SEEDS else jobs
     jobs = with_schedules(dice, jobs) if seed & CRON_SEEDS else jobs
     jobs = with_steering(dice, jobs) if seed & STEERING_SEEDS else jobs
+    jobs = with_app_events(dice, jobs) if seed & EVENT_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
     return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
 

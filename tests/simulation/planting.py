@@ -32,6 +32,7 @@ class Defect:
     `kills`: in such in which work kills its process; `crowded`: in such whose host has few places;
     `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes;
     `crons`: in such whose jobs a schedule starts; `steers`: in such in which more is said to running jobs.
+    `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Defect:
     full: bool = False
     crons: bool = False
     steers: bool = False
+    events: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -3,6 +3,7 @@
 What becomes of an accepted message is in delivery.py. Ids count up, so that the same schedule has the same ids.
 """
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from baton.testing.dice import number_of
 from baton_events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
+from baton_events.ids import event_job_id
 from baton_events.messages import Outgoing
-from baton_events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
+from baton_events.schema import EVENTS_ENDPOINT, SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
 from tests.simulation.constants import DEDUPLICATION_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.invocation import CURRENT
 from tests.simulation.versions import event_of_another_version, is_newer_version, is_other_version
@@ -31,7 +33,7 @@ class Message:
     Attributes:
         name: what it is about and the how-manieth of its kind; stable when faults elsewhere are switched off.
         kind: `loop`, `wish`, `call`, `wait`, `complete`, `failed`, `witness`, `sweep`, `look` (whether the
-            store is back) or `callback`.
+            store is back), `event`, `letter` (a dead one) or `callback`.
         source: the message that a failure callback is about. copies: deliveries that are not settled yet.
         job_id: the job that it is about; empty for a sweep. event_id: what it brings, or whose failure it tells.
         due_at: when it may be delivered first. by: who published it. newer: an instance of a newer version did, and
@@ -166,7 +168,9 @@ class SimQueue:
             self._world.delivery.cancelled(message)
 
     def _new(self, outgoing: Outgoing, due_at: float, source: Message | None) -> Message:
-        kind = "callback" if source else _kind(outgoing)
+        url = outgoing.url or self._world.topics[outgoing.topic]
+        kind, job_id = _kind_and_job(url, outgoing.body)
+        kind = "callback" if source else kind or _kind(outgoing)
         about = source.name if source else outgoing.headers.get("x-event-id", "all")
         about = f"{kind}:{about}"
         how_manieth = self._names[about] = self._names.get(about, 0) + 1
@@ -178,16 +182,25 @@ class SimQueue:
             name=name,
             number=number_of(name),
             kind=kind,
-            url=outgoing.url or self._world.topics[outgoing.topic],
+            url=url,
             outgoing=outgoing,
             accepted_at=self._world.loop.seconds,
             due_at=due_at,
             source=source,
-            job_id=source.job_id if source else outgoing.headers.get("x-job-id", ""),
+            job_id=source.job_id if source else job_id or outgoing.headers.get("x-job-id", ""),
             event_id=source.event_id if source else outgoing.headers.get("x-event-id", ""),
             by=who.name if who else "",
             newer=who is not None and "x-event-id" in outgoing.headers and is_newer_version(self._world, who),
         )
+
+
+def _kind_and_job(url: str, body: str) -> tuple[str, str]:
+    """What a message to the endpoint of app events is, and the job that it is about; empty: it is another message."""
+    if EVENTS_ENDPOINT not in url:
+        return "", ""
+    event = json.loads(body)
+    kind = "letter" if "deadLetter" in event else "event"
+    return kind, event_job_id(event["id"], event["name"].removeprefix("for."))
 
 
 _KINDS: dict[str, str] = {

@@ -22,13 +22,13 @@ from baton.storage.in_memory.statistics import InMemoryCounters, InMemoryToolSta
 from baton.testing import asgi
 from baton.testing.dice import Dice
 from baton.testing.virtual_loop import VirtualLoop
-from baton_events.schema import EventType, parse_event
+from baton_events.schema import parse_event
 from baton_local.setup.wanted import wanted_of
 from tests.fakes import FakeAdmission, FakeArchive, FakeReader, Tree
 from tests.fakes.api_key_store import FakeApiKeyStore
 from tests.fakes.audit_log import FakeAuditLog
 from tests.simulation.actors import STAGE, Actors
-from tests.simulation.admission_faults import SimAdmission, SimAdmissionControl, SimStoredBytes
+from tests.simulation.admission_faults import SimAdmission, SimAdmissionControl, SimAppEvents, SimStoredBytes
 from tests.simulation.after_outages import Back
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.blocking import Threads
@@ -37,6 +37,7 @@ from tests.simulation.constants import BACKSTOP_SECONDS, RECONCILE_INTERVAL_MS
 from tests.simulation.dead_letters import SimQueueRecords
 from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
+from tests.simulation.emitting import Program, event_of
 from tests.simulation.endings import check_endings
 from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
@@ -110,16 +111,16 @@ class World:
         self.list_gaps: set[str] = set()
         self.accepted_jobs, self.readers = list[str](), list[StreamReader]()
         self.schedules, self.ticks = SimSchedules(), dict[str, str]()
+        self.emitted, self.dead_letters = dict[str, str](), set[str]()
         self.api_calls: Counter[str] = Counter()
-        self.calling: set[str] = set()
-        self.cancelling: set[str] = set()
-        self.cancelled: set[str] = set()
+        self.calling, self.cancelling, self.cancelled = set[str](), set[str](), set[str]()
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.returns, self.back = Returns(self), Back(self)
         self.invocations, self.owners = 0, dict[str, Invocation]()
-        self._settings = settings_of(plan)
-        self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
-        self.hosts = Hosts(self, self._settings, self._ports())
+        self.settings = settings_of(plan)
+        names = [event_of(job.agent) for job in plan.jobs if job.emitted]
+        self.topics = {topic.name: topic.endpoints[0].url for topic in wanted_of(self.settings, names).topics}
+        self.hosts = Hosts(self, self.settings, self._ports())
 
     def app(self) -> ASGIApp:
         """What answers in the process in which the current invocation runs."""
@@ -148,6 +149,7 @@ class World:
             api_key_store=FakeApiKeyStore(),
             audit_log=FakeAuditLog(),
             operation_stream=InMemoryOperationStream(),
+            app_events=SimAppEvents(self),
             in_thread=self.threads,
         )
 
@@ -155,7 +157,7 @@ class World:
         """Play to the end; what is broken, if anything."""
         STAGE.world = self
         for plan in self.plan.jobs:
-            self.start((Scheduler if plan.ticks else Client)(self, plan).run)
+            self.start((Scheduler if plan.ticks else Program if plan.emitted else Client)(self, plan).run)
         if self.plan.stops:
             self.start(self.operator.run)
         self.back.watch()
@@ -284,7 +286,7 @@ class World:
     def _backstop(self) -> None:
         """The hourly schedule."""
         if self.plan.backstop and (self.admission.entries or self.queue.dead):
-            for schedule in wanted_of(self._settings).schedules:
+            for schedule in wanted_of(self.settings).schedules:
                 self.queue.accept(schedule.message)
         # A wait may last for weeks: in a world that has been calm for a day nobody needs an hourly sweep.
         calm = self.loop.seconds > self.plan.calm_at + DAY_SECONDS
@@ -293,6 +295,6 @@ class World:
 
 def about(message: Message) -> str:
     """The work item that a message brings, for people."""
-    if message.source is not None or not message.event_id:
+    if message.source is not None or not message.event_id or message.kind in ("event", "letter"):
         return message.job_id or "every job"
     return item_key_of(parse_event(message.outgoing.body.encode()))

@@ -20,6 +20,7 @@ from baton.models.model_settings import setting_faults
 from baton.planning.step import Step, checked_plan
 from baton.sdk.limits import Limits
 from baton.tools.tool import Tool
+from baton_events.app_event import name_fault
 
 ModelChoice = Model | str | Sequence[Model | str] | None
 
@@ -103,6 +104,8 @@ class Agent:
         cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
         memory: its memory of earlier jobs: a `Memory`, or True for the defaults.
         isolated: each turn and each tool call has an invocation of its own, instead of inline continuation.
+        on: the name of an app event: each such event starts a job, whose data is the event's.
+        task: what such a job is asked.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
@@ -126,6 +129,8 @@ class Agent:
     max_rounds: int = 3
     isolated: bool = False
     runner: Runner | None = None
+    on: str = ""
+    task: str = ""
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -137,6 +142,8 @@ class Agent:
         object.__setattr__(self, "model_settings", checked_settings(self.name, self.model_settings))
         if self.output_type is not None:
             object.__setattr__(self, "output", OutputType(self.name, self.output_type))
+        if self.on and (fault := name_fault(self.on)):
+            raise ValueError(f"agent {self.name!r}: on={fault}")
         self._check_parts()
         self._check_numbers()
         object.__setattr__(self, "plan", checked_plan(self.name, self.plan))

@@ -10,6 +10,7 @@ from typing import Any
 
 from baton.agents.agent import Agent, chosen_models
 from baton.agents.agent_tool import agent_tool_faults, own_tools
+from baton.agents.handler import Handler, Handlers, handler_of, topic_faults
 from baton.agents.output import FINAL_TOOL
 from baton.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial_agent
 from baton.conversation.policy import Summarize
@@ -65,20 +66,27 @@ class UnknownToolError(LookupError):
 class Registry:
     """All agents of an application; `BATON_APP` names it. Parts that do not fit are refused, all faults at once.
 
+    `handlers`: its handlers of app events.
+
     Args:
         agents: each under a name of its own.
         tools: more tools, for agents that ask for capabilities.
+        handlers: functions with `@on`. Agents with `on` are handlers, too.
     """
 
-    def __init__(self, agents: Sequence[Agent] = (), tools: Sequence[Tool] = ()) -> None:
-        _refuse_strangers(agents, tools)
+    def __init__(
+        self, agents: Sequence[Agent] = (), tools: Sequence[Tool] = (), handlers: Sequence[Handler] = ()
+    ) -> None:
+        _refuse_strangers(agents, tools, handlers)
+        given, agents = tuple(agents), (*agents, *(each.agent for each in handlers))
         own = own_tools(agents)
         everything = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
         tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
-        faults = list(_faults(agents, tools_of, everything))
+        all_handlers = (*handlers, *(handler_of(agent) for agent in given if agent.on))
+        faults = [*_faults(agents, tools_of, everything), *topic_faults(all_handlers)]
         if faults:
             raise RegistryError(faults)
-        self._given, self._given_tools = tuple(agents), tuple(everything)
+        self._given, self._given_tools, self.handlers = given, tuple(everything), Handlers(all_handlers)
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
@@ -170,7 +178,10 @@ class Registry:
         return self._models[model]
 
 
-def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool]) -> None:
+def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool], handlers: Sequence[Handler]) -> None:
+    for each in handlers:
+        if not isinstance(each, Handler):
+            raise TypeError(f"Registry(handlers=...): {each!r} is no handler; decorate the function with @on('…')")
     for agent in agents:
         if not isinstance(agent, Agent):
             raise TypeError(f"Registry(agents=...): {agent!r} is not an Agent; write Agent(name=...)")

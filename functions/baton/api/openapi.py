@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.api.admin.usage import UsageQuery
+from baton.api.app_events import AppEventBody
 from baton.api.audit import AuditQuery
 from baton.api.jobs.approvals import ApprovalBody, RejectionBody
 from baton.api.jobs.bulk_change import BulkBody
@@ -89,6 +90,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"GET {_JOBS}/{{job_id}}/stream": Described(answer="Stream"),
     f"GET {_JOBS}/{{job_id}}/model-messages": Described(answer="ModelMessages"),
     f"GET {_JOBS}/{{job_id}}/checkpoints": Described(answer="Checkpoints"),
+    "POST /api/events": Described(AppEventBody, statuses=(202,)),
     f"POST {_SCHEDULES}": Described(ScheduleBody, "Schedule", (201,)),
     f"GET {_SCHEDULES}": Described(answer="Schedules"),
     f"GET {_SCHEDULES}/{{schedule_id}}": Described(answer="Schedule"),

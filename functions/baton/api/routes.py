@@ -5,6 +5,8 @@ from starlette.routing import BaseRoute
 from baton.api.admin.control import MessagesApi, ToolsApi, WorkerApi
 from baton.api.admin.health import Health, MetricsApi
 from baton.api.admin.usage import UsageApi
+from baton.api.app_events import BODY_LIMIT_BYTES as EVENT_LIMIT_BYTES
+from baton.api.app_events import AppEventsApi
 from baton.api.audit import Audit
 from baton.api.auth import Keys
 from baton.api.guard import Guard
@@ -43,6 +45,7 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     table = [
         *_of_jobs(container, keys, jobs),
         *_of_schedules(container, keys),
+        *_of_app_events(container, keys),
         *_of_checkpoints(container, keys, jobs),
         *_of_operations(container),
         *_of_chats(container, keys, jobs),
@@ -105,6 +108,16 @@ def _of_schedules(container: Container, keys: Keys) -> list[ApiRoute]:
         ApiRoute("GET", one, "client", schedules.read, "a schedule, with its next run and its last jobs"),
         ApiRoute("PATCH", one, "client", schedules.pause, '`{"paused": true}` or false'),
         ApiRoute("DELETE", one, "client", schedules.delete, "delete it; jobs that it started continue"),
+    ]
+
+
+def _of_app_events(container: Container, keys: Keys) -> list[ApiRoute]:
+    events, path = AppEventsApi(container, keys), "/api/events"
+    sends = '`{"name", "data", "key"}`: an event of your own; 202, its id and how many handlers take it'
+    shows = "the event, with each handler's status, attempts and error; kept as long as ended jobs"
+    return [
+        ApiRoute("POST", path, "client", events.post, sends, EVENT_LIMIT_BYTES),
+        ApiRoute("GET", f"{path}/{{event_id}}", "client", events.show, shows),
     ]
 
 

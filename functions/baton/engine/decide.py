@@ -20,10 +20,10 @@ from baton.engine.state import Job, State
 from baton.engine.step_results import (
     Admitted,
     Cancelled,
+    FollowedUp,
     ModelAnswered,
     ModelFailed,
-    NotRemembered,
-    Remembered,
+    NotFollowedUp,
     Retried,
     Started,
     StepResult,
@@ -35,7 +35,7 @@ from baton.engine.step_results import (
     ToolWaits,
     Undeliverable,
 )
-from baton.engine.work_items import ItemKind, WorkItem
+from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 
 
 def taken_in_at_once(state: State, decision: Decision, now_ms: int) -> Decision:
@@ -78,7 +78,7 @@ def submit(step_result: Submitted, now_ms: int) -> Decision:
 
 def cancel(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
     """Somebody cancels: no changes where the job has ended already."""
-    return lifecycle.cancelled(job, step_result, now_ms)
+    return lifecycle.after_end(lifecycle.cancelled(job, step_result, now_ms), now_ms)
 
 
 def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
@@ -127,12 +127,12 @@ def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  #
             return tool_call.waits(state, step_result, now_ms)
         case ToolNeedsApproval():
             return tool_call.wait_for_approval(state, step_result, now_ms)
-        case Remembered():
-            return lifecycle.remembered()
-        case NotRemembered():
-            return lifecycle.not_remembered(state, step_result, now_ms)
-        case Undeliverable() if state.item.kind is ItemKind.REMEMBER:
-            return lifecycle.remember_undeliverable(state, step_result)
+        case FollowedUp():
+            return lifecycle.followed_up()
+        case NotFollowedUp():
+            return lifecycle.not_followed_up(state, step_result, now_ms)
+        case Undeliverable() if state.item.kind in FOLLOW_UPS:
+            return lifecycle.follow_up_undeliverable(state, step_result)
         case Undeliverable():
             return lifecycle.undeliverable(state, step_result, now_ms)
         case _:
@@ -155,8 +155,8 @@ def _started(state: State, now_ms: int) -> Decision:  # noqa: PLR0911 - one for 
             return tool_call.taken_in(state, now_ms)
         case ItemKind.WAIT:
             return tool_call.waited(state, now_ms)
-        case ItemKind.REMEMBER:
-            return lifecycle.remember(state)
+        case ItemKind.REMEMBER | ItemKind.NOTIFY:
+            return lifecycle.follow_up(state)
         case ItemKind.FAILED:
             return tool_call.retry_or_give_up(state, now_ms)
         case _:

@@ -51,6 +51,12 @@ class Remember(Struct, frozen=True):
     job: Job
 
 
+class Notify(Struct, frozen=True):
+    """Send out that a job has ended, where it says to (`Job.notifies`)."""
+
+    job: Job
+
+
 class Alert(Struct, frozen=True):
     """Tell a person. `once`: two of the same words here are one; empty: of the same message."""
 
@@ -67,8 +73,8 @@ class Expect(Struct, frozen=True):
     until_ms: int
 
 
-Work = CallModel | RunTool | RequestSlot | Remember
-Effect = CallModel | RunTool | RequestSlot | Alert | Expect | Remember
+Work = CallModel | RunTool | RequestSlot | Remember | Notify
+Effect = CallModel | RunTool | RequestSlot | Alert | Expect | Remember | Notify
 
 
 class Join(Struct, frozen=True):

@@ -1,7 +1,7 @@
-"""How a job begins, ends, and is remembered after its end.
+"""How a job begins and ends, and what is left to do after its end: to remember it, to send it out.
 
-Every end has one status and a reason, and takes all work items with it. An ended job is remembered by an item that
-outlives its end, so nothing waits for it and no crash loses it.
+Every end has one status and a reason, and takes all work items with it. What is left is done by items that outlive the
+end, so nothing waits for it and no crash loses it.
 """
 
 from typing import Any
@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import SlotState, wanted
 from baton.engine.attempts import THROTTLED_BUDGET, backoff_ms, process_died
-from baton.engine.effects import Alert, Changes, Decision, Remember, Report
+from baton.engine.effects import Alert, Changes, Decision, Notify, Remember, Report
 from baton.engine.state import Job, State
-from baton.engine.step_results import Cancelled, NotRemembered, Submitted, Undeliverable
+from baton.engine.step_results import Cancelled, NotFollowedUp, Submitted, Undeliverable
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus, Step, next_job_status
-from baton.engine.work_items import ItemKind, WorkItem, loop_item, remember_item, slot_request_item
+from baton.engine.work_items import ItemKind, WorkItem, loop_item, notify_item, remember_item, slot_request_item
 from baton.sdk.limits import first_reserve
 from baton.sdk.records import Failure
 from baton_events.ids import canonical_json
@@ -181,52 +181,58 @@ def _ended(
     )
 
 
-# 5 s, 10 s, … 43 min: an hour and a half in all.
-REMEMBER_ATTEMPTS, REMEMBER_DELAY_SECONDS = 10, 5.0
+# 5 s, 10 s, … 43 min: an hour and a half in all; of what is sent out, then each hour, for a day in all.
+FOLLOW_UP_ATTEMPTS, FOLLOW_UP_DELAY_SECONDS = {ItemKind.REMEMBER: 10, ItemKind.NOTIFY: 33}, 5.0
 # How often in a row the queue may give up on the work item: any attempt makes a new one.
-REMEMBER_UNDELIVERED_BUDGET = 5
+FOLLOW_UP_UNDELIVERED_BUDGET = 5
+_NOT_DONE = {ItemKind.REMEMBER: "is not remembered", ItemKind.NOTIFY: "has ended, and that is sent to nobody"}
 
 
 def after_end(decision: Decision, now_ms: int) -> Decision:
-    """The decision; where it completes a job that remembers, with the work item that does so."""
+    """The decision; where it ends a job that leaves something to do, with the work items that do so."""
     changes = decision.changes
     job = changes.job if changes and changes.ends else None
-    if changes is None or job is None or not job.remembers or job.status is not JobStatus.COMPLETED:
+    if changes is None or job is None or not (job.remembers or job.notifies):
         return decision
-    return replace(
-        decision, changes=replace(changes, items=(*changes.items, remember_item(job.id, job.turn, 1, now_ms)))
-    )
+    items = list(changes.items)
+    if job.remembers and job.status is JobStatus.COMPLETED:
+        items.append(remember_item(job.id, job.turn, 1, now_ms))
+    # Of a handler's job only its failure is sent, as a dead letter.
+    if job.notifies and (job.status is JobStatus.FAILED or not job.notifies.startswith("event:")):
+        items.append(notify_item(job.id, job.run, 1, now_ms))
+    return replace(decision, changes=replace(changes, items=tuple(items)))
 
 
-def remember(state: State) -> Decision:
-    """Store it, unless its processes have died too often: each such death counts as an attempt."""
+def follow_up(state: State) -> Decision:
+    """Do it, unless its processes have died too often: each such death counts as an attempt."""
     item = state.item
-    if item.attempt + item.abandoned > REMEMBER_ATTEMPTS:
-        return _never_remembered(state, process_died(item, "remembering").message)
-    return Decision(effects=(Remember(state.job),))
+    if item.attempt + item.abandoned > FOLLOW_UP_ATTEMPTS[item.kind]:
+        return _never_followed_up(state, process_died(item, item.kind).message)
+    return Decision(effects=(Remember(state.job) if item.kind is ItemKind.REMEMBER else Notify(state.job),))
 
 
-def remembered() -> Decision:
+def followed_up() -> Decision:
     """The work item is done; the job stays as it ended."""
     return Decision(Changes())
 
 
-def not_remembered(state: State, step_result: NotRemembered, now_ms: int) -> Decision:
+def not_followed_up(state: State, step_result: NotFollowedUp, now_ms: int) -> Decision:
     """Try it again later, counted; without attempts left it is dropped, and somebody is told."""
-    job, item, failure = state.job, state.item, step_result.failure
-    if not failure.retryable or item.attempt >= REMEMBER_ATTEMPTS:
-        return _never_remembered(state, f"{failure.type}: {failure.message}")
-    delay_ms = backoff_ms(REMEMBER_DELAY_SECONDS, item.attempt)
-    return Decision(Changes(items=(remember_item(job.id, item.turn, item.attempt + 1, now_ms, now_ms + delay_ms),)))
+    item, failure = state.item, step_result.failure
+    if not failure.retryable or item.attempt >= FOLLOW_UP_ATTEMPTS[item.kind]:
+        return _never_followed_up(state, f"{failure.type}: {failure.message}")
+    delay_ms = backoff_ms(FOLLOW_UP_DELAY_SECONDS, item.attempt)
+    again = remember_item if item.kind is ItemKind.REMEMBER else notify_item
+    return Decision(Changes(items=(again(item.job_id, item.turn, item.attempt + 1, now_ms, now_ms + delay_ms),)))
 
 
-def remember_undeliverable(state: State, step_result: Undeliverable) -> Decision:
+def follow_up_undeliverable(state: State, step_result: Undeliverable) -> Decision:
     """The queue gave up on the work item's event: within the budget it is redriven, else it is dropped."""
-    worn = state.item.undelivered > REMEMBER_UNDELIVERED_BUDGET or state.item.redriven > THROTTLED_BUDGET
+    worn = state.item.undelivered > FOLLOW_UP_UNDELIVERED_BUDGET or state.item.redriven > THROTTLED_BUDGET
     if not step_result.malformed and not worn:
         return Decision()
-    return _never_remembered(state, step_result.reason)
+    return _never_followed_up(state, step_result.reason)
 
 
-def _never_remembered(state: State, reason: str) -> Decision:
-    return Decision(Changes(), (Alert(state.job.id, f"job {state.job.id} is not remembered: {reason}"),))
+def _never_followed_up(state: State, reason: str) -> Decision:
+    return Decision(Changes(), (Alert(state.job.id, f"job {state.job.id} {_NOT_DONE[state.item.kind]}: {reason}"),))

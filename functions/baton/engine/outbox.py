@@ -29,6 +29,14 @@ def expected_events(job: Job, items: Iterable[WorkItem]) -> tuple[Event, ...]:
     return tuple(event_of(job.session_id, item) for item in items)
 
 
+# What a work item says in the payload of a turn's event.
+_LOOPS: Mapping[ItemKind, Mapping[str, Any]] = {
+    ItemKind.LOOP: {},
+    ItemKind.REMEMBER: {"remember": True},
+    ItemKind.NOTIFY: {"notify": True},
+}
+
+
 def event_of(session_id: str, item: WorkItem) -> Event:
     """The event that carries a work item."""
     head: dict[str, Any] = {
@@ -39,10 +47,8 @@ def event_of(session_id: str, item: WorkItem) -> Event:
     }
     if item.kind is ItemKind.SLOT_REQUEST:
         return AgentLoopInit(**head, payload=LoopPayload(turn=item.turn, slot_request=item.attempt))
-    if item.kind is ItemKind.REMEMBER:
-        return AgentLoopInit(**head, payload=LoopPayload(turn=item.turn, attempt=item.attempt, remember=True))
-    if item.kind is ItemKind.LOOP:
-        return AgentLoopInit(**head, payload=LoopPayload(turn=item.turn, attempt=item.attempt))
+    if item.kind in _LOOPS:
+        return AgentLoopInit(**head, payload=LoopPayload(turn=item.turn, attempt=item.attempt, **_LOOPS[item.kind]))
     payload = ToolPayload(
         turn=item.turn,
         position=item.position,
@@ -57,7 +63,7 @@ def event_of(session_id: str, item: WorkItem) -> Event:
             return AgentToolCall(**head, payload=payload)
         case ItemKind.COMPLETE | ItemKind.WAIT:
             return ToolExecutionComplete(**head, payload=payload)
-        case ItemKind.FAILED:
+        case _:
             return ToolExecutionFailed(**head, payload=payload)
 
 

@@ -159,12 +159,12 @@ class ToolNeedsApproval(Struct, frozen=True):
     until_ms: int
 
 
-class Remembered(Struct, frozen=True):
-    """The ended job is remembered, or there was nothing to remember."""
+class FollowedUp(Struct, frozen=True):
+    """What was left to do for an ended job is done, or there was nothing to do."""
 
 
-class NotRemembered(Struct, frozen=True):
-    """The memory did not take it."""
+class NotFollowedUp(Struct, frozen=True):
+    """It could not be done: the memory, the queue or the callback's address did not take it."""
 
     failure: Failure
 
@@ -186,7 +186,7 @@ StepResult = (
     | ToolFailed
     | ToolWaits
     | ToolNeedsApproval
-    | Remembered
-    | NotRemembered
+    | FollowedUp
+    | NotFollowedUp
     | Undeliverable
 )

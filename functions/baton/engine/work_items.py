@@ -34,15 +34,19 @@ class ItemKind(StrEnum):
     WAIT = "wait"
     SLOT_REQUEST = "wish"
     REMEMBER = "remember"
+    NOTIFY = "notify"
 
 
 # Model turns and tool runs need a slot; taking in results, waits, and slot requests do not ("gate").
 WORK_KINDS = frozenset({ItemKind.LOOP, ItemKind.CALL})
+# What is left when a job has ended.
+FOLLOW_UPS = frozenset({ItemKind.REMEMBER, ItemKind.NOTIFY})
 
 EVENT_OF_KIND = {
     ItemKind.LOOP: EventType.LOOP_INIT,
     ItemKind.SLOT_REQUEST: EventType.LOOP_INIT,
     ItemKind.REMEMBER: EventType.LOOP_INIT,
+    ItemKind.NOTIFY: EventType.LOOP_INIT,
     ItemKind.CALL: EventType.TOOL_CALL,
     ItemKind.COMPLETE: EventType.TOOL_COMPLETE,
     ItemKind.FAILED: EventType.TOOL_FAILED,
@@ -61,7 +65,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
 
     Attributes:
         key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed|wait:CALL_ID:ATTEMPT`, `wish:JOB:LAP`, or
-            `remember:JOB:ATTEMPT`, which is left when the job has ended.
+            `remember:JOB:ATTEMPT` and `notify:JOB:RUN:ATTEMPT`, which are left when the job has ended.
         want: of a slot request: `slot`, `none` or `gone`; its request epoch is its attempt.
         group: work items whose end starts a join together (the tool calls of a turn); empty: none.
         after: call ids, joined by commas, that must be over before this work item is due; empty: none.
@@ -176,6 +180,17 @@ def remember_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_
     return WorkItem(key, ItemKind.REMEMBER, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
 
 
+def notify_key(job_id: str, run: int, attempt: int) -> str:
+    """The key of the work item that sends out the end of a job's run."""
+    return f"{ItemKind.NOTIFY}:{job_id}:{run}:{attempt}"
+
+
+def notify_item(job_id: str, run: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
+    """The work item that sends out the end of a job's run; its turn is the run."""
+    key = notify_key(job_id, run, attempt)
+    return WorkItem(key, ItemKind.NOTIFY, job_id, run, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
+
+
 def turn_group(job_id: str, turn: int) -> str:
     """The group of the work items of a turn's tool calls."""
     return f"{job_id}:{turn}"
@@ -232,4 +247,6 @@ def item_key_of(event: Event) -> str:
         return slot_request_key(event.job_id, payload.slot_request)
     if payload.remember:
         return remember_key(event.job_id, payload.attempt)
+    if payload.notify:
+        return notify_key(event.job_id, payload.turn, payload.attempt)
     return loop_key(event.job_id, payload.turn, payload.attempt)

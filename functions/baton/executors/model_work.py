@@ -1,13 +1,14 @@
-"""Executors of the agent loop alone: ask a job's model, remember a job that has ended."""
+"""Executors of the agent loop alone: ask a job's model, remember a job that has ended, send out its end."""
 
 from collections.abc import Mapping
 
 from baton.container import Container
 from baton.conversation.exchanges import EarlierJobs
-from baton.engine.effects import CallModel, Effect, Remember
+from baton.engine.effects import CallModel, Effect, Notify, Remember
 from baton.executors.bounded import bounded
 from baton.executors.executor import Hiding
 from baton.executors.model_turn import ModelTurn
+from baton.executors.notifying import NotifyOfEnd
 from baton.executors.remembering import Conversing, Recalling, RememberJob
 from baton.executors.text_stream import Batching, TextStreams
 from baton.runtime.pipeline import Executor
@@ -23,4 +24,5 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     return {
         CallModel: bounded(container, Hiding(Recalling(conversing, registry, memory), secrets)),
         Remember: RememberJob(memory, seconds, secrets.hide),
+        Notify: NotifyOfEnd(ports.reader, container.emitter),
     }

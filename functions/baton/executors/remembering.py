@@ -20,7 +20,7 @@ from baton.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, Earlier, is_c
 from baton.conversation.policy import KeepAll
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Remember, Work
-from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed, NotRemembered, Remembered, StepResult
+from baton.engine.step_results import ExtraUsage, FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
 from baton.executors.executor import Executing
 from baton.executors.memory_entries import exchange_of
 from baton.memory.entries import question_of
@@ -131,11 +131,11 @@ class RememberJob:
         assert isinstance(effect, Remember), "this executor is registered for Remember"
         entry = exchange_of(effect.job, history.transcript[0])
         if entry is None:
-            return Remembered()
+            return FollowedUp()
         try:
             async with asyncio.timeout(self._work_limit_seconds):
                 await self._keeper.store(effect.job.tenant, struct_replace(entry, text=self._hide(entry.text)))
         except (TimeoutError, MemoryUnavailableError) as error:
             reason = str(error) or f"no answer within {self._work_limit_seconds:g} s"
-            return NotRemembered(Failure("memory_unavailable", reason, retryable=True))
-        return Remembered()
+            return NotFollowedUp(Failure("memory_unavailable", reason, retryable=True))
+        return FollowedUp()

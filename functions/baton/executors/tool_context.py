@@ -1,14 +1,22 @@
 """What a running tool call reaches by its context: its job's stream, its session's memory, its tenant's operations.
 
-Invariant: a call writes to the stream as long as its claim holds the work item. It reaches the memory of its own tenant
-and session; an operation of another tenant is as unknown as one that never was.
+It also sends out app events, and jobs that it does not wait for. Invariant: a call writes to the stream as long as its
+claim holds the work item. It reaches the memory of its own tenant and session; an operation of another tenant is as
+unknown as one that never was. The id of what it sends follows from the call, the name and the key (the agent, for a
+job), and how many of them the attempt has sent before: another attempt, or a replay, has no second effect.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
+from msgspec import Struct
+
+from baton.agents.registry import Registry, UnknownAgentError
 from baton.clock import Clock
+from baton.commands.commands import Commands
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.stored_bytes import bytes_of
 from baton.engine.state import Job
@@ -17,14 +25,17 @@ from baton.engine.waits import APPROVALS, info_part
 from baton.executors.memory_entries import note_of
 from baton.memory.keeper import NO_INDEX, MemoryKeeper
 from baton.memory.policy import Memory
+from baton.runtime.new_jobs import job_of
 from baton.sdk.memory import MemoryEntry
 from baton.sdk.redaction import KnownSecrets, redacted
 from baton.storage.ports.jobs import Reader, Store
 from baton.tools.context import NoOperations
 from baton.tools.tool_error import ToolError
-from baton.transport.meter import write
-from baton_events.errors import MemoryUnavailableError, StoreError
-from baton_events.ids import call_of_operation, canonical_json, job_of_call
+from baton.transport.meter import charge, write
+from baton_events.app_event import app_event, delay_ms
+from baton_events.emitter import Emitter
+from baton_events.errors import JobGoneError, MemoryUnavailableError, StoreError
+from baton_events.ids import call_of_operation, canonical_json, event_id, job_of_call, started_job_id
 from baton_events.timestamps import rfc3339
 
 
@@ -160,3 +171,81 @@ class TenantOperations:
         elif "error" in outcome:
             status["error"] = outcome["error"]
         return status
+
+
+_T = TypeVar("_T")
+
+
+class Outside(Struct, frozen=True):
+    """What calls reach beyond their job."""
+
+    reader: Reader
+    commands: Commands
+    emitter: Emitter
+    clock: Clock
+
+
+class CallOutlet:
+    """`Outlet` of one attempt of a call."""
+
+    def __init__(self, outside: Outside, registry: Registry, job: Job, call_id: str, secrets: KnownSecrets) -> None:
+        self._outside, self._registry = outside, registry
+        self._job, self._call_id, self._secrets = job, call_id, secrets
+        self._sent: Counter[tuple[str, ...]] = Counter()
+        self._loop = asyncio.get_running_loop()
+
+    async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
+        """Publish an app event of the job's tenant."""
+        return await self._here(self._emit(name, data, key, delay_seconds))
+
+    async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
+        """Start a job of the job's tenant.
+
+        Raises:
+            ToolError: there is no such agent, or its data is no JSON.
+        """
+        return await self._here(self._start(agent, task, input_data, session_id))
+
+    async def _here(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if asyncio.get_running_loop() is self._loop:
+            return await work
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def _emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
+        clock, delayed_ms = self._outside.clock, delay_ms(delay_seconds)
+        named = event_id(f"emit:{self._call_id}:{name}:{key}:{self._nth('emit', name, key)}")
+        event = app_event(
+            name, self._secrets.hide_in(data), key, event_id=named, tenant=self._job.tenant, now_ms=clock.now_ms()
+        )
+        not_before_ms = clock.now_ms() + delayed_ms if delayed_ms else 0
+        await self._outside.emitter.send(event, not_before_ms=not_before_ms, deduplication_id=named)
+        charge(messages=1)
+        return named
+
+    async def _start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
+        job_id = started_job_id(self._call_id, agent, self._nth("start", agent))
+        try:
+            job = job_of(
+                self._registry,
+                agent,
+                job_id=job_id,
+                session_id=session_id or f"session_{job_id.removeprefix('job_')}",
+                tenant=self._job.tenant,
+                now_ms=self._outside.clock.now_ms(),
+            )
+            canonical_json(input_data)
+        except UnknownAgentError as error:
+            raise ToolError(str(error), type="unknown_agent", retryable=True) from error
+        except (TypeError, ValueError) as error:
+            raise ToolError(f"the data for agent {agent!r} is not JSON: {error}", type="invalid_task") from error
+        try:
+            await self._outside.commands.submit(
+                job, self._secrets.hide_in({"text": task, "data": input_data}), may_exist=True
+            )
+        except JobGoneError:
+            return job_id  # an earlier attempt has started it, and it is over
+        return job_id
+
+    def _nth(self, *what: str) -> int:
+        self._sent[what] += 1
+        return self._sent[what]

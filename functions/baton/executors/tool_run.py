@@ -5,6 +5,7 @@ is a step result with a clear message, never raised. Each attempt of a call star
 model.
 """
 
+import dataclasses
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from baton.engine.step_results import StepResult, Submitted, ToolFailed, ToolNee
 from baton.engine.waits import tool_digest
 from baton.executors.executor import storable
 from baton.executors.runner_work import RunnerTool, recorded
-from baton.executors.tool_context import CallMemory, StoreChannel, TenantOperations
+from baton.executors.tool_context import CallMemory, CallOutlet, Outside, StoreChannel, TenantOperations
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.planning.reference import UnresolvedReference, resolved
@@ -28,15 +29,16 @@ from baton.runtime.new_jobs import job_of
 from baton.sdk.limits import within
 from baton.sdk.records import Failure
 from baton.sdk.redaction import KnownSecrets
-from baton.storage.ports.jobs import Reader, Store
+from baton.storage.ports.jobs import Store
 from baton.tools.arguments import InvalidArguments
 from baton.tools.contained import CutShortError
-from baton.tools.context import NoOperations, ToolContext
+from baton.tools.context import ToolContext
 from baton.tools.pending import ChildTask, Pending
 from baton.tools.return_type import InvalidResult
 from baton.tools.running_calls import OverLimitError, RunningCalls, StillRunsError
 from baton.tools.tool import WEEK_SECONDS, Runnable, Tool
 from baton.tools.tool_error import ToolError
+from baton_events.emitting import OF_CALL
 from baton_events.errors import StoreError
 from baton_events.ids import call_id, canonical_json, child_of, job_of_call, operation_id
 
@@ -95,12 +97,12 @@ class ToolRun:
         calls: RunningCalls,
         result_limit_bytes: int,
         secrets: KnownSecrets | None = None,
-        reader: Reader | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self._registry = registry
         self._secrets = secrets or KnownSecrets()
         self._store = store
-        self._reader = reader
+        self._outside = outside
         self._keeper = keeper
         self._clock = clock
         self._calls = calls
@@ -123,11 +125,11 @@ class ToolRun:
             idempotency_key=idempotency_key_of(effect.call),
             started_at_ms=claim.now_ms,
             channel=StoreChannel(self._store, self._clock, claim, effect.call.id, secrets),
-            operations=TenantOperations(self._reader, effect.job.tenant) if self._reader else NoOperations(),
             memory=CallMemory(
                 self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
             ),
         )
+        context = self._reaching(context, effect, secrets)
         result = await self._attempt(tool, arguments, context)
         if isinstance(result, ToolFailed):
             return result
@@ -138,6 +140,14 @@ class ToolRun:
         if isinstance(result, CallReturned):
             return self._returned(tool, result.value, result.kept)
         return self._returned(tool, result)
+
+    def _reaching(self, context: ToolContext, effect: RunTool, secrets: KnownSecrets) -> ToolContext:
+        """The context, with what the call reaches beyond its job."""
+        if self._outside is None:
+            return context
+        operations = TenantOperations(self._outside.reader, effect.job.tenant)
+        outlet = CallOutlet(self._outside, self._registry, effect.job, effect.call.id, secrets)
+        return dataclasses.replace(context, operations=operations, outlet=outlet)
 
     def _tool(self, effect: RunTool, history: History, now_ms: int) -> tuple[Runnable, dict[str, Any]] | StepResult:
         """The tool and its arguments, or why it does not run."""
@@ -189,6 +199,7 @@ class ToolRun:
             return Memory(scope="session")
 
     async def _attempt(self, tool: Runnable, arguments: dict[str, Any], context: ToolContext) -> Any:
+        emitting = OF_CALL.set(context.emit)
         try:
             return await self._calls.result(tool, arguments, context)
         except StoreError:
@@ -198,6 +209,8 @@ class ToolRun:
             return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)
         except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a result
             return _failure_of(error)
+        finally:
+            OF_CALL.reset(emitting)
 
     def _returned(self, tool: Runnable, result: Any, kept: Any = None) -> StepResult:
         try:

@@ -6,6 +6,7 @@ from baton.container import Container
 from baton.engine.effects import Effect, RunTool
 from baton.executors.bounded import bounded
 from baton.executors.executor import Hiding
+from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun
 from baton.runtime.pipeline import Executor
 
@@ -14,5 +15,6 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make it from the process's container."""
     ports, secrets = container.ports, container.secrets
     runs = (container.running_calls, container.settings.result_limit_bytes)
-    tool_run = ToolRun(container.registry, ports.store, container.memory, ports.clock, *runs, secrets, ports.reader)
+    outside = Outside(ports.reader, container.commands, container.emitter, ports.clock)
+    tool_run = ToolRun(container.registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
     return {RunTool: bounded(container, Hiding(tool_run, secrets))}

@@ -6,5 +6,5 @@ from baton_events.schema import DELIVERY_FAILED_ENDPOINT
 
 # It does no work of a job, and answers behind an HTTP API, which ends a request after 30 s.
 SPEC = Spec(name="delivery-failed", path=DELIVERY_FAILED_ENDPOINT)
-app = LazyApp(lambda container: container.delivery_failed(SPEC))
+app = LazyApp(lambda container: container.endpoint(SPEC))
 handler = lambda_handler(app)

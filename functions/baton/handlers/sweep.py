@@ -5,5 +5,5 @@ from baton.runtime.spec import Spec
 from baton_events.schema import SWEEP_ENDPOINT
 
 SPEC = Spec(name="sweep", path=SWEEP_ENDPOINT)
-app = LazyApp(lambda container: container.sweep(SPEC))
+app = LazyApp(lambda container: container.endpoint(SPEC))
 handler = lambda_handler(app)

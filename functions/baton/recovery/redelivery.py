@@ -8,7 +8,7 @@ that had no place for a message spends none: its work item is redriven after a p
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,7 +28,7 @@ from baton.storage.ports.jobs import Store
 from baton.storage.usage import commit
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, UnknownJobError
-from baton_events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
+from baton_events.schema import EVENTS_ENDPOINT, SWEEP_ENDPOINT, Event, ToolPayload, parse_event
 
 MALFORMED_STATUS = MalformedEventError.status
 
@@ -49,6 +49,14 @@ class ReconcileFailed(Struct, frozen=True):
     body: bytes
 
 
+class AppEventFailed(Struct, frozen=True):
+    """An app event could not be delivered; its last answer had this status."""
+
+    source_message_id: str
+    body: bytes
+    status: int
+
+
 class Unreadable(Struct, frozen=True):
     """The source message is no event of ours; it stays in the dead letter queue for a person."""
 
@@ -56,7 +64,7 @@ class Unreadable(Struct, frozen=True):
     why: str
 
 
-Callback = Failed | ReconcileFailed | Unreadable
+Callback = Failed | AppEventFailed | ReconcileFailed | Unreadable
 
 
 def read_callback(body: bytes) -> Callback:
@@ -73,6 +81,8 @@ def read_callback(body: bytes) -> Callback:
         raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
     if str(document.get("url", "")).endswith(SWEEP_ENDPOINT):
         return ReconcileFailed(source_id, source)
+    if f"{EVENTS_ENDPOINT}/" in str(document.get("url", "")):
+        return AppEventFailed(source_id, source, status)
     try:
         event = parse_event(source)
     except MalformedEventError as error:
@@ -85,10 +95,16 @@ def what_failed(failed: Callback) -> str:
     match failed:
         case Failed():
             return failed.event.type
+        case AppEventFailed():
+            return "app event"
         case ReconcileFailed():
             return "sweep"
         case Unreadable():
             return "unreadable"
+
+
+# Handles the body of an app event in the name of its message, under a redrive; what it raises is as at its endpoint.
+HandleAppEvent = Callable[[bytes, str, str], Awaitable[Outcome]]
 
 
 class Redelivery:
@@ -102,6 +118,7 @@ class Redelivery:
         emitter: Emitter,
         clock: Clock,
         post_commit: PostCommit,
+        app_events: HandleAppEvent,
     ) -> None:
         self._store = store
         self._commands = commands
@@ -109,6 +126,7 @@ class Redelivery:
         self._emitter = emitter
         self._clock = clock
         self._post_commit = post_commit
+        self._app_events = app_events
 
     async def handle(self, failed: Callback, message_id: str, retried: int) -> Outcome:
         """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
@@ -117,11 +135,25 @@ class Redelivery:
             text = f"message {source_id} is not an event and stays in the dead letter queue: {failed.why}"
             await self._post_commit((Alert("", text, "unreadable_message", source_id),))
             return Outcome("kept for a person")
+        if isinstance(failed, AppEventFailed):
+            return await self._app_event_failed(failed, redrive_of(message_id, retried))
         if isinstance(failed, ReconcileFailed):
             # It may carry work items that it took over before it failed, so its work is done in its name.
             redrive = redrive_of(message_id, retried)
             return await self._reconciler.handle(read_page(failed.body), failed.source_message_id, redrive, again=True)
         return await self._event_failed(failed, message_id, retried)
+
+    async def _app_event_failed(self, failed: AppEventFailed, redrive: str) -> Outcome:
+        """Do what the event's endpoint could not; what it refuses for good stays for a person."""
+        try:
+            if failed.status != MALFORMED_STATUS:
+                return await self._app_events(failed.body, failed.source_message_id, redrive)
+            why = f"its endpoint answered {MALFORMED_STATUS}"
+        except MalformedEventError as error:
+            why = str(error)
+        text = f"app event {failed.source_message_id} stays in the dead letter queue: {why}"
+        await self._post_commit((Alert("", text, "app_event_kept", failed.source_message_id),))
+        return Outcome("kept for a person")
 
     async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:
         event = failed.event

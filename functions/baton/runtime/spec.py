@@ -81,6 +81,7 @@ def work_limits_ms(
     return {
         ItemKind.LOOP: all_ms,
         ItemKind.REMEMBER: all_ms,
+        ItemKind.NOTIFY: all_ms,
         ItemKind.CALL: math.ceil(longest_seconds * 1000),
     }
 

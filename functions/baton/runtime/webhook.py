@@ -125,6 +125,7 @@ class SignedEndpoint:
     `failures` limits a source by what fails verification, and by nothing else: a 429 to the queue's own messages would
     burn their retries, so even a source that is over its budget is heard when its signature is valid. `waits`: of the
     messages that come here: 503 asks for none that are shorter, since the queue would accept them (qstash.md 10).
+    What comes to a path below its own was signed for that path.
     """
 
     def __init__(
@@ -168,15 +169,15 @@ class SignedEndpoint:
         if not signature:  # the body of somebody who does not even try is not read
             raise SignatureError("the request has no signature")
         body = await read_body(receive, BODY_LIMIT_BYTES)
-        self._verify(signature, body, lambda_url(scope))
+        self._verify(signature, body, lambda_url(scope), _below(self._path, scope.get("path", "")))
         return body
 
-    def _verify(self, signature: str, body: bytes, own_url: str) -> None:
+    def _verify(self, signature: str, body: bytes, own_url: str, below: str) -> None:
         if own_url:
             with contextlib.suppress(SignatureError):
-                self._verifier.verify(signature, body, own_url + self._path)
+                self._verifier.verify(signature, body, own_url + self._path + below)
                 return
-        self._verifier.verify(signature, body, self._url)
+        self._verifier.verify(signature, body, self._url + below)
 
     def _come_again(self, headers: Mapping[str, str]) -> dict[str, str]:
         seconds = self._waits.requested_seconds(headers.get("upstash-message-id", ""), _retried(headers))
@@ -188,6 +189,12 @@ class SignedEndpoint:
             return _problem(429, "too many requests without a valid signature from here", {"Retry-After": "60"})
         self._failures.spend(source)
         return _refused(error)
+
+
+def _below(path: str, asked: str) -> str:
+    """What follows an endpoint's own path in the one that is asked for, whatever a proxy has put before it."""
+    _, found, below = asked.rpartition(path)
+    return below if found else ""
 
 
 async def read_body(receive: Receive, limit_bytes: int) -> bytes:

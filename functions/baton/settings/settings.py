@@ -64,6 +64,7 @@ class Settings(QueueSettings, Record, frozen=True):
     http_transport: Literal["auto", "httpx", "httptools"] = "auto"
     store_timeout_seconds: int = 10
     queue_timeout_seconds: int = 10
+    tenant: str = "default"
     vector_timeout_seconds: int = 5
     result_limit_bytes: int = 1_000_000
     prompt_limit_bytes: int = 8_000_000

@@ -11,6 +11,7 @@ from baton.container import Ports
 from baton.observability.alerts import Notice
 from baton.queue.ports import DeadLetters
 from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl, InMemoryListing, Kept
+from baton.storage.in_memory.app_events import InMemoryAppEvents
 from baton.storage.in_memory.memory import InMemoryLongTermMemory, InMemorySessionMemory
 from baton.storage.in_memory.operation_stream import InMemoryOperationStream
 from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader
@@ -84,6 +85,7 @@ class Backend:
             tool_statistics=InMemoryToolStatistics(self.store),
             counters=InMemoryCounters(self.store),
             operation_stream=InMemoryOperationStream(),
+            app_events=InMemoryAppEvents(),
             api_key_store=unused,
             audit_log=unused,
             alerts=_NoAlerts(),

@@ -25,6 +25,7 @@ def tool_namespaces(registry: Registry) -> Namespaces:
     """Find the module-level names of the modules of the registry's tools; those of libraries keep nothing."""
     functions = [tool.function for tool in registry.tools]
     functions += [one for agent in registry.agents if agent.runner for one in agent.runner.functions]
+    functions += [handler.function for handler in registry.handlers if handler.function]
     found = dict(map(_namespace, functions))
     return {module: names for module, names in found.items() if not module.startswith(_LIBRARIES)}
 

@@ -18,6 +18,7 @@ from baton.testing.dice import Dice
 from baton.testing.process import PROCESS, Process, SimulationLoop
 from baton.testing.virtual_loop import Crashed
 from baton_events.messages import CALLBACK_SECONDS, CALLBACK_WAITS, Outgoing
+from baton_events.schema import function_of
 
 DEDUPLICATION_SECONDS = 600.0
 LONGEST_DELAY_SECONDS = 7 * 86_400.0
@@ -125,7 +126,7 @@ class SimulatedQueue:
     async def _run(self, attempt: Attempt) -> None:
         outgoing, path = attempt.outgoing, attempt.outgoing.url.removeprefix(self._base_url)
         headers = delivery_headers(outgoing, attempt.message_id, attempt.retried, "simulated")
-        app = PROCESS.get().apps[path]
+        app = PROCESS.get().apps[function_of(path)]
         answer: asgi.Answer | None = None
         with contextlib.suppress(Crashed, asyncio.CancelledError):
             answer = await asgi.request(app, path, headers, outgoing.body.encode())

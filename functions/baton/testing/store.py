@@ -24,6 +24,7 @@ _WORDS = {
     ItemKind.WAIT: "the end of the wait of",
     ItemKind.SLOT_REQUEST: "the request for a slot",
     ItemKind.REMEMBER: "what is remembered",
+    ItemKind.NOTIFY: "that its end is sent out",
 }
 
 

@@ -80,6 +80,38 @@ class NoOperations:
         return {"operationId": operation_id, "status": "unknown", "done": False}
 
 
+class Outlet(Protocol):
+    """What a running call may send out: the same in every attempt."""
+
+    async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
+        """Publish an app event; returns its id."""
+        ...
+
+    async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
+        """Start a job that the call does not wait for; returns its id."""
+        ...
+
+
+class RecordedOutlet(Struct):
+    """`Outlet` for unit tests, and of a context that was given none: `emitted` has (name, data, key, delay).
+
+    `started` has (agent, task, input data, session).
+    """
+
+    emitted: list[tuple[str, Any, str, float]] = struct_field(default_factory=list)
+    started: list[tuple[str, str, dict[str, Any], str]] = struct_field(default_factory=list)
+
+    async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
+        """Keep it."""
+        self.emitted.append((name, data, key, delay_seconds))
+        return f"evt_{len(self.emitted)}"
+
+    async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
+        """Keep it."""
+        self.started.append((agent, task, input_data, session_id))
+        return f"job_{len(self.started)}"
+
+
 _ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author
 
 
@@ -125,6 +157,7 @@ class ToolContext:
     channel: ToolChannel = field(repr=False)
     memory: ToolMemory = field(default_factory=NoMemory, repr=False)
     operations: ToolOperations = field(default_factory=NoOperations, repr=False)
+    outlet: Outlet = field(default_factory=RecordedOutlet, repr=False)
 
     async def info(self, title: str, data: Any = None) -> None:
         """Record an info checkpoint: shown with the job, blocks nothing. `data` is any JSON value."""
@@ -141,6 +174,13 @@ class ToolContext:
     async def cancelled(self) -> bool:
         """Return whether the job was cancelled meanwhile; a long tool checks now and then and returns early."""
         return await self.channel.cancelled()
+
+    async def emit(self, name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
+        """Publish an app event of the job's tenant; returns its id, which is the same in every attempt of the call.
+
+        Of two events with the same name and key in one call, the second of this attempt is that of any other.
+        """
+        return await self.outlet.emit(name, data, key, delay_seconds)
 
     def start(self, agent: str, task: str, data: dict[str, Any] | None = None) -> Pending:
         """Give a task to another agent, as a job below this one: `return ctx.start("writer", "…")`.
@@ -175,6 +215,7 @@ class ToolContext:
             started_at_ms=started_at_ms,
             channel=recorder,
             memory=recorder.memory,
+            outlet=recorder.outlet,
             recorder=recorder,
         )
 
@@ -183,13 +224,14 @@ class ToolContext:
 class ToolRecorder:
     """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text).
 
-    `memory` is the context's: what it is asked to remember.
+    `memory` is the context's: what it is asked to remember; `outlet`: what the tool publishes.
     """
 
     is_cancelled: bool = False
     infos: list[tuple[str, Any]] = field(default_factory=list)
     progress_reports: list[tuple[float, str]] = field(default_factory=list)
     memory: RecordedMemory = field(default_factory=RecordedMemory)
+    outlet: RecordedOutlet = field(default_factory=RecordedOutlet)
 
     async def info(self, title: str, data: Any) -> None:
         """Keep an info checkpoint."""

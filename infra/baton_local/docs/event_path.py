@@ -112,6 +112,7 @@ def _container(queue: Queue) -> Container:
         tool_statistics=unused,
         counters=unused,
         operation_stream=unused,
+        app_events=unused,
         api_key_store=unused,
         audit_log=unused,
     )

@@ -12,7 +12,15 @@ from pydantic import BaseModel
 
 from baton.app import SPECS
 from baton.engine.transitions import CALL_TRANSITIONS, JOB_TRANSITIONS, CallStatus, JobStatus, Step
-from baton.handlers import agent_loop, delivery_failed, sweep, tool_executor, tool_result_complete, tool_result_failed
+from baton.handlers import (
+    agent_loop,
+    app_events,
+    delivery_failed,
+    sweep,
+    tool_executor,
+    tool_result_complete,
+    tool_result_failed,
+)
 from baton.runtime.spec import Spec
 from baton.settings.settings import Settings
 from baton_events.schema import (
@@ -93,7 +101,7 @@ def _type(schema: dict[str, Any]) -> str:
     return "time" if schema.get("format") == "date-time" else str(schema.get("type", "any JSON"))
 
 
-_MODULES = (agent_loop, tool_executor, tool_result_complete, tool_result_failed, delivery_failed, sweep)
+_MODULES = (agent_loop, tool_executor, tool_result_complete, tool_result_failed, app_events, delivery_failed, sweep)
 
 
 def event_table() -> str:

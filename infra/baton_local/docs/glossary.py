@@ -19,6 +19,7 @@ class Term(NamedTuple):
 TERMS = (
     Term("admission", "decides which jobs may use compute now", "concurrency limiter; a leased semaphore's owner"),
     Term("API key store", "the keys that callers authenticate with, by digest", "credential store"),
+    Term("app event", "an event of your own: a program publishes it by name, handlers take it", "custom event"),
     Term("backup message", "a delayed copy of an API call, published before it commits", "outbox relay of last resort"),
     Term("budget scope", "a job whose limits a turn is held to: its own, or one above it", "quota scope"),
     Term("callback", "what the queue sends when it gives up on a message", "dead-letter hook"),
@@ -29,7 +30,9 @@ TERMS = (
     Term("dispatch", "publish a work item's event, or continue it inline", "enqueue"),
     Term("executor", "does the work that a step asks for: a model call, a tool run", "activity worker (Temporal)"),
     Term("extra usage", "what helper model calls of a turn used besides its answer", "overhead tokens"),
+    Term("follow-up", "a work item that outlives its job's end: remember it, send it out", "completion hook"),
     Term("generation", "counts a job's runs: each retry begins one; `run` in code and on the wire", "attempt number"),
+    Term("handler", "starts a job for each app event of a name: a function or an agent", "subscriber, consumer"),
     Term("inline continuation", "going on with the next work item in the same invocation", "local activity (Temporal)"),
     Term("invocation", "one delivery of one message, from its request to its answer", "function invocation"),
     Term("pending", "of a message: the work items that it still guarantees", "outbox entries"),

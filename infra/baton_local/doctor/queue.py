@@ -1,10 +1,11 @@
 """Whether the queue takes our token, signs with the functions' keys, and has the topics and schedules they need."""
 
+from baton.agents.loader import RegistryNotLoadedError
 from baton.queue.account import QueueSetup, SigningKeys
 from baton.settings.settings import Settings
 from baton_events.errors import MessageNotFoundError, PublishError, QueueUnauthorizedError, QueueUnreachableError
 from baton_local.doctor.finding import Finding, failed, note, ok, warning
-from baton_local.setup.account import Account
+from baton_local.setup.account import Account, events_of
 from baton_local.setup.difference import Difference, PutDefaults, PutEndpoint, PutSchedule, RemoveEndpoint, difference
 from baton_local.setup.wanted import wanted_of
 
@@ -49,7 +50,11 @@ _SETUP = "run `baton setup`"
 async def check_account(account: Account, settings: Settings) -> list[Finding]:
     """The findings about it."""
     try:
-        found = difference(wanted_of(settings), await account.read())
+        found = difference(wanted_of(settings, events_of(settings)), await account.read())
+    except RegistryNotLoadedError as error:
+        return [
+            failed(TOPICS, f"the names of app events are unknown: {error}", "run it where BATON_APP can be imported")
+        ]
     except PublishError as error:
         return [failed(TOPICS, f"they cannot be read: {error}", "check that the token may do more than publish")]
     return [*_topics(found, settings), *_schedules(found)]

@@ -12,7 +12,7 @@ from baton.conversation.exchanges import Exchange, MessagesOf
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.state import Job
-from baton.engine.step_results import ModelFailed, Remembered, StepResult
+from baton.engine.step_results import FollowedUp, ModelFailed, StepResult
 from baton.executors.executor import Executing
 from baton.memory.entries import Recalled, Recollection
 from baton.memory.keeper import MemoryKeeper
@@ -66,10 +66,10 @@ class RecordedRun:
         return await self._run(effect, history, claim)
 
 
-async def nothing_to_remember(effect: Work, history: History, claim: Claim) -> StepResult:
-    """Performs Remember: what was played is not remembered a second time."""
+async def nothing_left_to_do(effect: Work, history: History, claim: Claim) -> StepResult:
+    """Performs Remember and Notify: what was played is not remembered or sent a second time."""
     del effect, history, claim
-    return Remembered()
+    return FollowedUp()
 
 
 class RecordedMemory(MemoryKeeper):

@@ -20,7 +20,7 @@ from baton.commands.commands import Commands
 from baton.commands.follow import JobNotices
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.commit.answers import Signal
-from baton.engine.effects import CallModel, Effect, Remember, RequestSlot, RunTool
+from baton.engine.effects import CallModel, Effect, Notify, Remember, RequestSlot, RunTool
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
@@ -49,7 +49,7 @@ from baton_local.replay.executors import (
     RecordedRun,
     RecordedTurn,
     ReplayQueue,
-    nothing_to_remember,
+    nothing_left_to_do,
 )
 from baton_local.replay.play import Play, ReplayClock
 from baton_local.replay.recorded import RecordedJob, ReplayError
@@ -106,7 +106,8 @@ def _executors(
         RequestSlot: slot_client,
         CallModel: Hiding(RecordedTurn(turn, play), secrets),
         RunTool: Hiding(RecordedRun(run, play), secrets),
-        Remember: nothing_to_remember,
+        Remember: nothing_left_to_do,
+        Notify: nothing_left_to_do,
     }
 
 

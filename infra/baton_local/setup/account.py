@@ -5,9 +5,12 @@ A queue that does not take them is no reason not to start: events go by direct U
 Invariant: applying a change twice is as applying it once. Must not: decide what to change, or print.
 """
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import assert_never
 
+from baton.agents.loader import RegistryNotLoadedError, load_registry
 from baton.queue.account import QueueSetup
 from baton.queue.ports import Schedules
 from baton.queue.qstash.schedules import QStashSchedules
@@ -84,6 +87,23 @@ class Account:
         await self._schedules.close()
 
 
+def events_of(settings: Settings) -> tuple[str, ...]:
+    """Return the names of app events that the deployment's handlers take; the samples have none.
+
+    Raises:
+        RegistryNotLoadedError: BATON_APP cannot be imported from here, and PUBLISH_BY=topic needs their topics.
+    """
+    if settings.app == Settings().app:
+        return ()
+    sys.path.insert(0, str(Path.cwd()))  # as `baton dev` and uvicorn do
+    try:
+        return load_registry(settings.app).handlers.events
+    except RegistryNotLoadedError:
+        if settings.publish_by == "topic":
+            raise
+        return ()
+
+
 async def register(environment: Mapping[str, str]) -> str | None:
     """Register what the app with this environment needs; return None, or in one line why the queue did not take it."""
     try:
@@ -92,8 +112,10 @@ async def register(environment: Mapping[str, str]) -> str | None:
         return None  # the app says so itself
     account = Account.of(settings)
     try:
-        for change in difference(wanted_of(settings), await account.read()).changes:
+        for change in difference(wanted_of(settings, events_of(settings)), await account.read()).changes:
             await account.apply(change)
+    except RegistryNotLoadedError:
+        return None  # so does it of this
     except PublishError as error:
         return f"the queue did not take its topics and the hourly sweep: {error}"
     finally:

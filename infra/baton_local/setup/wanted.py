@@ -5,10 +5,12 @@ is known by a name that begins with the deployment's prefix and a dot, so that t
 its own QSTASH_TOPIC_PREFIX, do not meet.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from baton.queue.account import Topic, TopicEndpoint
 from baton.settings.settings import Settings
+from baton_events.app_event import endpoint_of, topic_suffix
 from baton_events.emitter import message_to
 from baton_events.messages import Outgoing, RetryWaits, delivery_seconds
 from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS, EventType
@@ -49,24 +51,26 @@ class Wanted:
     schedules: tuple[WantedSchedule, ...]
 
 
-def wanted_of(settings: Settings) -> Wanted:
-    """What the deployment with these settings needs."""
+def wanted_of(settings: Settings, events: Iterable[str] = ()) -> Wanted:
+    """What the deployment with these settings needs; `events`: the names of its app events."""
     prefix = f"{settings.topic_prefix}."
     sweep = WantedSchedule(f"{prefix}sweep", EVERY_HOUR, _sweep(settings))
-    return Wanted(prefix, tuple(_topic(settings, kind) for kind in EventType), (sweep,))
+    core = (_topic(settings, settings.topic(kind), ENDPOINTS[kind]) for kind in EventType)
+    own = (_topic(settings, f"{prefix}{topic_suffix(name)}", endpoint_of(name)) for name in events)
+    return Wanted(prefix, (*core, *own), (sweep,))
 
 
-def _topic(settings: Settings, kind: EventType) -> Topic:
-    endpoint = TopicEndpoint(settings.event_url(kind), ENDPOINT_NAME)
-    return Topic(settings.topic(kind), (endpoint,), _defaults(settings, kind))
+def _topic(settings: Settings, name: str, endpoint: str) -> Topic:
+    there = TopicEndpoint(settings.endpoint_url(endpoint), ENDPOINT_NAME)
+    return Topic(name, (there,), _defaults(settings, endpoint))
 
 
-def _defaults(settings: Settings, kind: EventType) -> dict[str, str]:
+def _defaults(settings: Settings, endpoint: str) -> dict[str, str]:
     """For messages of others, such as a test from the queue's console: ours say all of this themselves."""
     return {
         "Upstash-Retries": str(settings.message_retries),
         "Upstash-Retry-Delay": RetryWaits(settings.message_retry_delay_ms).expression,
-        "Upstash-Timeout": f"{delivery_seconds(ENDPOINTS[kind], settings.message_timeout_seconds)}s",
+        "Upstash-Timeout": f"{delivery_seconds(endpoint, settings.message_timeout_seconds)}s",
         "Upstash-Failure-Callback": settings.failure_callback_url,
     }
 

@@ -17,6 +17,8 @@ def test_the_public_names_are_those_documented() -> None:
                 "Call",
                 "DropOldest",
                 "Emitter",
+                "Event",
+                "HandlerContext",
                 "JobInfo",
                 "KeepAll",
                 "Limits",
@@ -24,7 +26,7 @@ def test_the_public_names_are_those_documented() -> None:
                 "Pending",
                 "Registry",
             ),
-            "ScriptedModel",
+            *("ScriptedModel", "emit", "on"),
             *("Step", "result_of", "task_data", "task_text", "Summarize", "ToolContext", "ToolError", "tool"),
             *("operation_status", "recall", "remember", "sleep", "sleep_until", "wait_for_event"),
         ]

@@ -125,3 +125,8 @@ def kept_events_key(tenant: str) -> str:
 def rate_limit_key(name: str) -> str:
     """Hash: the tokens of somebody who asks; it expires. One key a script, so it needs no tag."""
     return f"baton:rate:{name}"
+
+
+def app_event_key(event_id: str) -> str:
+    """Hash: an app event, its handlers and notes; it expires. No hash tag: no script touches it."""
+    return f"baton:app-event:{event_id}"

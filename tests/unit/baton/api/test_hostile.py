@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.requests import Request
+from starlette.routing import compile_path
 
 from baton.api.openapi import described
 from baton.api.problem import on_error
@@ -146,7 +147,8 @@ async def test_a_hostile_id_is_not_found(route: ApiRoute) -> None:
         for found in HOSTILE_IDS:
             headers = {"x-api-key": OPERATIONS_KEY}
             response = await api.request(route.method, path_of(route, found), ADMIN, headers=headers, **options)
-            assert_refused(response, found[:12], may_succeed="{session_id" in route.path)
+            elsewhere = compile_path(route.path)[0].match(response.request.url.path) is None  # as `..` leads
+            assert_refused(response, found[:12], may_succeed="{session_id" in route.path or elsewhere)
 
 
 def _body_of(route: ApiRoute) -> dict[str, str]:

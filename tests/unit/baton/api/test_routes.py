@@ -137,10 +137,19 @@ async def test_another_tenants_session_is_refused(route: ApiRoute) -> None:
         assert await api.read(job_id) == before
 
 
+@pytest.mark.parametrize("route", _with_id("event_id"), ids=route_name)
+async def test_another_tenants_app_event_is_refused(route: ApiRoute) -> None:
+    """403: its existence is no secret, its content is."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        sent = await api.request("POST", "/api/events", json={"name": "order.created", "data": "of-acme"})
+        response = await api.request(route.method, path_of(route, sent.json()["id"]), OTHER)
+        assert "of-acme" not in assert_problem(response, 403)
+
+
 def test_every_kind_of_id_that_a_tenant_may_request_is_tried() -> None:
     """A new one needs a test of its own here."""
     ids = {name for route in _of("client", "stream") for name in re.findall(r"{(\w+)", route.path)}
-    assert ids == {"job_id", "schedule_id", "session_id", "call_id"}  # a call's stands behind its job's
+    assert ids == {"job_id", "schedule_id", "session_id", "event_id", "call_id"}  # a call's stands behind its job's
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.method != "GET"], ids=route_name)

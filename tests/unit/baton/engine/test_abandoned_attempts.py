@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from baton.engine.attempts import TAKING_IN_BUDGET, no_start_left, with_deaths
 from baton.engine.decide import decide
 from baton.engine.effects import CallModel, Remember, RunTool
-from baton.engine.lifecycle import REMEMBER_ATTEMPTS
+from baton.engine.lifecycle import FOLLOW_UP_ATTEMPTS
 from baton.engine.step_results import ModelFailed, Started, ToolFailed
 from baton.engine.work_items import ItemKind, following, remember_item
 from baton.sdk.records import Failure
@@ -108,7 +108,7 @@ def test_what_cannot_be_remembered_is_dropped_and_somebody_is_alerted() -> None:
     state = turn_state()
     state = replace(state, item=remember_item(state.job.id, 1, 3, NOW_MS))
     assert isinstance(decide(state, Started(), NOW_MS).effects[0], Remember)
-    state = replace(state, item=replace(state.item, abandoned=REMEMBER_ATTEMPTS))
+    state = replace(state, item=replace(state.item, abandoned=FOLLOW_UP_ATTEMPTS[ItemKind.REMEMBER]))
     decision = decide(state, Started(), NOW_MS)
     assert decision.changes is not None
     assert "process died" in str(decision.effects[0])

@@ -5,15 +5,15 @@ from msgspec.structs import replace
 
 from baton.engine.decide import cancel, decide
 from baton.engine.effects import Alert, Changes, Decision, Remember
-from baton.engine.lifecycle import REMEMBER_ATTEMPTS, REMEMBER_UNDELIVERED_BUDGET
+from baton.engine.lifecycle import FOLLOW_UP_ATTEMPTS, FOLLOW_UP_UNDELIVERED_BUDGET
 from baton.engine.outbox import event_of
 from baton.engine.state import State
 from baton.engine.step_results import (
     Cancelled,
+    FollowedUp,
     ModelAnswered,
     ModelFailed,
-    NotRemembered,
-    Remembered,
+    NotFollowedUp,
     Started,
     StepResult,
     Undeliverable,
@@ -26,7 +26,7 @@ from tests.unit.baton.engine.sample_state import FAILURE, FOR_GOOD, JOB, NOW_MS,
 
 REMEMBERS = replace(JOB, remembers=True)
 DONE = replace(REMEMBERS, status=JobStatus.COMPLETED, result={"answer": "done"})
-OUT = NotRemembered(FAILURE)
+OUT = NotFollowedUp(FAILURE)
 
 
 def ending(step_result: StepResult, *, remembers: bool = True) -> Changes:
@@ -73,7 +73,7 @@ def test_a_turn_that_ends_nothing_leaves_no_such_item() -> None:
 def test_the_item_requests_its_work_and_is_done_with_it() -> None:
     """Nothing else of the ended job changes: its stream is over."""
     assert remembering(Started()) == Decision(effects=(Remember(DONE),))
-    assert remembering(Remembered()) == Decision(Changes())
+    assert remembering(FollowedUp()) == Decision(Changes())
 
 
 def test_a_memory_that_is_away_is_asked_again_later() -> None:
@@ -83,7 +83,9 @@ def test_a_memory_that_is_away_is_asked_again_later() -> None:
         assert remembering(OUT, attempt) == Decision(Changes(items=(again,)))
 
 
-@pytest.mark.parametrize(("step_result", "attempt"), [(OUT, REMEMBER_ATTEMPTS), (NotRemembered(FOR_GOOD), 1)])
+@pytest.mark.parametrize(
+    ("step_result", "attempt"), [(OUT, FOLLOW_UP_ATTEMPTS[ItemKind.REMEMBER]), (NotFollowedUp(FOR_GOOD), 1)]
+)
 def test_without_attempts_left_it_is_dropped_and_somebody_is_alerted(step_result: StepResult, attempt: int) -> None:
     """The job stays as it ended."""
     alert = Alert(DONE.id, f"job {DONE.id} is not remembered: boom: it broke")
@@ -94,8 +96,8 @@ def test_without_attempts_left_it_is_dropped_and_somebody_is_alerted(step_result
     ("undelivered", "malformed", "dropped"),
     [
         (1, False, False),
-        (REMEMBER_UNDELIVERED_BUDGET, False, False),
-        (REMEMBER_UNDELIVERED_BUDGET + 1, False, True),
+        (FOLLOW_UP_UNDELIVERED_BUDGET, False, False),
+        (FOLLOW_UP_UNDELIVERED_BUDGET + 1, False, True),
         (1, True, True),
     ],
 )
@@ -117,7 +119,7 @@ def test_its_event_is_a_loop_event_of_its_own() -> None:
 
 def test_the_last_attempt_is_made() -> None:
     """A death before it counts as one of them: then it is not."""
-    item = claimed(remember_item(JOB.id, JOB.turn, REMEMBER_ATTEMPTS, NOW_MS))
+    item = claimed(remember_item(JOB.id, JOB.turn, FOLLOW_UP_ATTEMPTS[ItemKind.REMEMBER], NOW_MS))
     ended = replace(JOB, status=JobStatus.COMPLETED)
     assert decide(State(ended, item), Started(), NOW_MS).effects == (Remember(ended),)
     assert decide(State(ended, replace(item, abandoned=1)), Started(), NOW_MS).effects != (Remember(ended),)

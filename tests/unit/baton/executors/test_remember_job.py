@@ -4,7 +4,7 @@ import pytest
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import Remember
-from baton.engine.step_results import NotRemembered, Remembered, StepResult
+from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.executors.remembering import RememberJob
 from baton.memory.keeper import MemoryKeeper
 from baton_events.errors import MemoryUnavailableError, StoreError
@@ -32,7 +32,7 @@ async def test_question_and_answer_are_one_entry_however_often_they_are_stored()
     """In both memories, without secrets."""
     scene = Scene()
     for _ in range(2):
-        assert await scene.perform() == Remembered()
+        assert await scene.perform() == FollowedUp()
     [kept] = await scene.keeper.recent("acme", "session_1")
     assert kept.text == "Asked: Which colour has the lamp?\nAnswered: It is ***."
     assert scene.index.entries == {("acme", "job_1"): kept}
@@ -41,9 +41,9 @@ async def test_question_and_answer_are_one_entry_however_often_they_are_stored()
 async def test_nothing_is_stored_where_there_is_nothing_to_remember() -> None:
     """No answer, or a session that was forgotten since."""
     scene = Scene()
-    assert await scene.perform("") == Remembered()
+    assert await scene.perform("") == FollowedUp()
     await scene.keeper.forget("acme", "session_1", SUBMITTED_MS)
-    assert await scene.perform() == Remembered()
+    assert await scene.perform() == FollowedUp()
     assert (scene.session.entries, scene.index.entries) == ({}, {})
 
 
@@ -52,7 +52,7 @@ async def test_an_index_that_is_away_is_reported() -> None:
     scene = Scene()
     scene.index.down = MemoryUnavailableError("no answer from the vector index")
     step_result = await scene.perform()
-    assert isinstance(step_result, NotRemembered)
+    assert isinstance(step_result, NotFollowedUp)
     assert (step_result.failure.type, step_result.failure.retryable) == ("memory_unavailable", True)
 
 

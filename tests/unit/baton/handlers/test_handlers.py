@@ -16,7 +16,14 @@ from baton.queue.qstash.verifier import QueueVerifier
 from baton.runtime.spec import TAKING_IN_SECONDS, Spec, guard_ms
 from baton.settings.settings import Settings
 from baton_events.messages import delivery_seconds
-from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, SWEEP_ENDPOINT, EventType, encode_event
+from baton_events.schema import (
+    DELIVERY_FAILED_ENDPOINT,
+    ENDPOINTS,
+    EVENTS_ENDPOINT,
+    SWEEP_ENDPOINT,
+    EventType,
+    encode_event,
+)
 from tests.unit.baton.kit.lambda_url import Invoker, url_event
 from tests.unit.baton.kit.signing import delivery_headers, keyed
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
@@ -26,6 +33,7 @@ MODULES = [
     "tool_executor",
     "tool_result_complete",
     "tool_result_failed",
+    "app_events",
     "delivery_failed",
     "sweep",
 ]
@@ -46,11 +54,11 @@ def invoker() -> Iterator[Invoker]:
 
 
 def test_each_event_type_has_one_function_at_its_endpoint() -> None:
-    """And two endpoints take no events."""
+    """And three endpoints take none of the four."""
     served = {spec.event_type: spec.path for spec in SPECS if spec.event_type is not None}
     assert served == dict(ENDPOINTS)
     others = [spec.path for spec in SPECS if spec.event_type is None]
-    assert others == [DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT]
+    assert others == [EVENTS_ENDPOINT, DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT]
     assert len({spec.name for spec in SPECS}) == len(SPECS) == len(MODULES)
 
 

@@ -47,7 +47,9 @@ def redelivery_of(stage: Stage) -> Redelivery:
     emitter, clock = container.emitter, stage.clock
     alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
     post_commit = PostCommit(container.operations.outcomes, alerting)
-    return Redelivery(stage.store, container.commands, stage.sweep, emitter, clock, post_commit)
+    return Redelivery(
+        stage.store, container.commands, stage.sweep, emitter, clock, post_commit, container.app_events.handle
+    )
 
 
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:

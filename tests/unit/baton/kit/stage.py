@@ -4,6 +4,7 @@ Invariant: nothing here decides anything; what is delivered is exactly what was 
 """
 
 import heapq
+import json
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.app import EVENT_SPECS
+from baton.app import EVENT_SPECS, build_app
 from baton.container import Container, Ports
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.state import CallRecord, Job
@@ -23,17 +24,21 @@ from baton.queue.dispatch import Delivered, Outcome
 from baton.queue.ports import Verifier
 from baton.recovery.dead_letters import DeadCallbacks
 from baton.recovery.reconciler import Reconciler
+from baton.recovery.redelivery import MALFORMED_STATUS
 from baton.runtime.pipeline import Pipeline
 from baton.settings.settings import Settings
 from baton.storage.ports.access import RateLimit
 from baton.storage.ports.jobs import Snapshot
+from baton.testing import asgi
+from baton.testing.deliveries import delivery_headers
 from baton.tools.tool import tool
 from baton.tools.tool_error import ToolError
 from baton_events.messages import Outgoing
-from baton_events.schema import Event, EventType, event_type, parse_event
+from baton_events.schema import EVENTS_ENDPOINT, Event, EventType, event_type, parse_event
 from tests.fakes import (
     FakeAdmission,
     FakeAdmissionControl,
+    FakeAppEvents,
     FakeArchive,
     FakeCounters,
     FakeListing,
@@ -124,7 +129,7 @@ class Stage:
         self.reader = FakeReader(self.store, self.admission)
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.api_key_store, self.audit_log = FakeApiKeyStore(), FakeAuditLog()
-        self.outcomes, self.alerts = FakeOperationStream(), FakeAlerts()
+        self.outcomes, self.alerts, self.app_events = FakeOperationStream(), FakeAlerts(), FakeAppEvents()
         self.schedules = FakeSchedules()
         self.step_result = StepHappened()
         self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
@@ -162,6 +167,7 @@ class Stage:
             kept_events=FakeKeptEvents(self.store),
             stored_bytes=FakeStoredBytes(self.admission),
             operation_stream=self.outcomes,
+            app_events=self.app_events,
             alerts=self.alerts,
             model_cache=self.cache,
             session_memory=self.session_memory,
@@ -190,7 +196,7 @@ class Stage:
         """Submit a job; returns its first event, which is published but not delivered."""
         submitted = Submitted(self.job(agent, job_id), {"text": task, "data": data or {}})
         await self.container.commands.submit(submitted.job, submitted.task)
-        last = next(message for message in reversed(self.outgoing()) if "x-event-id" in message.headers)
+        last = next(message for message in reversed(self.outgoing()) if "x-job-id" in message.headers)
         return parse_event(last.body.encode())
 
     def pipeline(self, kind: EventType) -> Pipeline:
@@ -210,7 +216,7 @@ class Stage:
 
     def events(self) -> list[Event]:
         """Every event that was published, in order; sweeps are none."""
-        return [parse_event(message.body.encode()) for message in self.outgoing() if "x-event-id" in message.headers]
+        return [parse_event(message.body.encode()) for message in self.outgoing() if "x-job-id" in message.headers]
 
     async def run(
         self, after_each: Callable[[], Awaitable[None]] | None = None, *, within_seconds: float = math.inf
@@ -223,7 +229,7 @@ class Stage:
         while True:
             for number in range(self._delivered, len(self.queue.published)):
                 message_id, message = self.queue.published[number]
-                if "x-event-id" in message.headers:
+                if "x-job-id" in message.headers or EVENTS_ENDPOINT in message.url:
                     heapq.heappush(waiting, (message.not_before_ms, number, message_id))
             self._delivered = len(self.queue.published)
             if not waiting or waiting[0][0] > until_ms:
@@ -231,9 +237,21 @@ class Stage:
             not_before_ms, number, message_id = heapq.heappop(waiting)
             if message_id not in self.queue.cancelled:
                 self.clock.ms = max(self.clock.ms, not_before_ms)
-                await self.deliver(parse_event(self.queue.published[number][1].body.encode()), message_id)
+                await self._deliver(message_id, self.queue.published[number][1])
                 if after_each:
                     await after_each()
+
+    async def _deliver(self, message_id: str, message: Outgoing) -> None:
+        if "x-job-id" in message.headers:
+            await self.deliver(parse_event(message.body.encode()), message_id)
+        elif (answer := await self.deliver_app_event(message_id, message)).status == MALFORMED_STATUS:
+            self.records.die(message_id, answer.status, json.loads(answer.body)["detail"])
+
+    async def deliver_app_event(self, message_id: str, message: Outgoing, retried: int = 0) -> asgi.Answer:
+        """Deliver a message to the endpoint of app events."""
+        headers = delivery_headers(message, message_id, retried, "any")
+        path = message.url.removeprefix(BASE)
+        return await asgi.request(build_app(self.container), path, headers, message.body.encode())
 
     async def snapshot(self, job_id: str = "job_1") -> Snapshot:
         """The job as people read it."""

@@ -9,7 +9,7 @@ import pytest
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.engine.work_items import ItemKind
+from baton.engine.work_items import FOLLOW_UPS, ItemKind
 from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
@@ -87,7 +87,7 @@ async def test_a_call_that_was_cut_off_runs_again_when_its_claim_is_over(
 def test_a_call_may_take_twice_as_long_as_a_tool(seconds: tuple[float, ...], call_ms: int) -> None:
     """It may wait for an earlier attempt first. Whatever takes in results does no work at all."""
     limits = work_limits_ms(SETTINGS.work_timeout_seconds, limited(*seconds))
-    assert limits == {ItemKind.LOOP: WORK_MS, ItemKind.REMEMBER: WORK_MS, ItemKind.CALL: call_ms}
+    assert limits == {ItemKind.CALL: call_ms, **dict.fromkeys((ItemKind.LOOP, *FOLLOW_UPS), WORK_MS)}
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,9 @@ def test_values_are_read_as_what_they_are() -> None:
 def test_deliveries_at_once_are_those_of_an_endpoint_or_of_each() -> None:
     """None: the queue delivers as many as it likes."""
     some = read_settings({"DELIVERIES_AT_ONCE": '{"/workers/sweep": 5, "/workers/agent-loop": 40}'})
-    assert [some.at_once(endpoint) for endpoint in WEBHOOK_ENDPOINTS] == [40, 0, 0, 0, 0, 5]
+    assert [some.at_once(endpoint) for endpoint in WEBHOOK_ENDPOINTS] == [40, 0, 0, 0, 0, 0, 5]
     each = read_settings({"DELIVERIES_AT_ONCE": "7"})
-    assert [each.at_once(endpoint) for endpoint in WEBHOOK_ENDPOINTS] == [7] * 6
+    assert [each.at_once(endpoint) for endpoint in WEBHOOK_ENDPOINTS] == [7] * 7
     for none in ("0", "{}", ""):
         assert read_settings({"DELIVERIES_AT_ONCE": none}) == Settings()
 

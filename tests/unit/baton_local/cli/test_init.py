@@ -63,7 +63,7 @@ def test_it_installs_the_baton_that_made_it(made: Path) -> None:
 def test_each_function_of_the_cloud_has_its_handler(made: Path) -> None:
     """serverless.yml names files that are there."""
     handlers = re.findall(r"handler: (\S+)\.handler", (made / "serverless.yml").read_text("utf-8"))
-    assert len(handlers) == 7
+    assert len(handlers) == 8
     assert [name for name in handlers if not (made / f"{name}.py").is_file()] == []
 
 

@@ -37,6 +37,24 @@ def test_a_dry_run_prints_the_difference_and_changes_nothing(qstash_server: QSta
     assert "Nothing to do" in setup().output
 
 
+def test_events_of_your_own_get_topics(
+    qstash_server: QStashServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the handlers of BATON_APP, which is looked for as elsewhere; a topic that is needed is never left out."""
+    (tmp_path / "shop_of_setup.py").write_text(
+        "from baton import Registry, on\n\n\n@on('order.created')\nasync def book(event, ctx):\n    pass\n\n\n"
+        "registry = Registry(handlers=[book])\n"
+    )
+    monkeypatch.setenv("BATON_APP", "shop_of_setup:registry")
+    assert f"+ topic agent.order-created → {BASE}/workers/events/order.created" in setup().output
+    names = [topic["name"] for topic in qstash_server.call("GET", "/v2/topics")]
+    assert "agent.order-created" in names
+    monkeypatch.setenv("BATON_APP", "no_such_shop:registry")
+    monkeypatch.setenv("PUBLISH_BY", "topic")
+    refused = setup("--prune")
+    assert (refused.exit_code, "no_such_shop" in refused.output) == (1, True)
+
+
 def test_what_prune_would_take_is_reported_and_taken_only_by_it(qstash_server: QStashServer) -> None:
     """An endpoint made for another address."""
     setup()

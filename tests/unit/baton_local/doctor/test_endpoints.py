@@ -67,7 +67,7 @@ async def test_every_endpoint_gets_one_probe_that_is_tried_once() -> None:
         assert is_probe(message.body.encode())
         assert (message.retries, message.failure_callback, message.label) == (0, "", "baton-doctor-n1")
     endpoints = found[-1]
-    assert (endpoints.level, endpoints.text.startswith(f"all 6 at {SETTINGS.worker_base_url}: ")) == (Level.OK, True)
+    assert (endpoints.level, endpoints.text.startswith(f"all 7 at {SETTINGS.worker_base_url}: ")) == (Level.OK, True)
 
 
 async def test_a_failed_probe_is_reported_and_taken_out_of_the_dead_letters() -> None:
@@ -110,4 +110,4 @@ async def test_functions_at_addresses_of_their_own_are_named_with_them() -> None
     queue = FakeQueue()
     records = FakeQueueRecords(queue, FakeClock())
     found = await Probes(queue, records, PassingClock(), "n1").send(settings, 1)
-    assert "all 6 at https://fn.example.com/api/v2, https://sweep.example.com: " in found[-1].text
+    assert "all 7 at https://fn.example.com/api/v2, https://sweep.example.com: " in found[-1].text

@@ -10,6 +10,7 @@ from baton.queue.account import Topic, TopicEndpoint
 from baton_events.messages import Outgoing
 from baton_events.schema import EventType
 from baton_local.setup.difference import Difference, described
+from baton_local.setup.wanted import wanted_of
 from tests.unit.baton_local.setup.accounts import SETTINGS, FakeAccount
 
 LOOP = SETTINGS.topic(EventType.LOOP_INIT)
@@ -33,6 +34,13 @@ async def test_an_empty_account_gets_a_topic_an_event_type_and_the_sweep() -> No
     assert (sweep.id, sweep.cron) == ("agent.sweep", "0 * * * *")
     assert sweep.destination == "https://fn.example.com/api/v2/workers/sweep"
     assert (sweep.body, sweep.failure_callback) == ("", SETTINGS.failure_callback_url)
+
+
+def test_each_name_of_an_app_event_gets_a_topic_at_its_endpoint() -> None:
+    """With dashes for the dots of the name."""
+    (topic,) = [each for each in wanted_of(SETTINGS, ["order.created"]).topics if "order" in each.name]
+    assert topic.name == "agent.order-created"
+    assert [each.url for each in topic.endpoints] == [f"{SETTINGS.worker_base_url}/workers/events/order.created"]
 
 
 async def test_a_second_time_there_is_nothing_to_do() -> None:

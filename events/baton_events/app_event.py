@@ -1,0 +1,125 @@
+"""App events on the wire: events of your own, by name (decisions/0021-app-events). Pure.
+
+Invariant: the name of an app event that `parse_app_event` accepts can be an endpoint's and a topic's. Must not: know
+which handlers there are.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from baton_events.errors import BatonError, MalformedEventError, TooLargeError
+from baton_events.ids import canonical_json
+from baton_events.schema import EVENTS_ENDPOINT, TOPIC_SUFFIXES, EventType, Identifier, WireModel, refuse_newer
+from baton_events.timestamps import moment
+
+DATA_LIMIT_BYTES = 256 * 1024
+KEY_LIMIT_CHARS = 200
+LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
+_NAME = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+_NAME_LIMIT_CHARS = 100
+
+
+class AppEventError(BatonError, ValueError):
+    """An app event that cannot be sent; `field`: which part of it is at fault."""
+
+    status = 422
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class DeadLetter(WireModel):
+    """A handler's job that has failed: which agent's, in which of its runs, and why."""
+
+    handler: str
+    run: int
+    error: str
+
+
+class AppEvent(WireModel):
+    """One app event; `dead_letter`: the message only keeps the failure of one of its handlers, for people."""
+
+    id: Identifier
+    name: str
+    tenant: Annotated[str, Field(min_length=1)]
+    key: str = ""
+    data: Any = None
+    created_at: AwareDatetime
+    schema_version: Literal[1] = 1
+    dead_letter: DeadLetter | None = None
+
+
+def name_fault(name: object) -> str:
+    """Say why this is no name of an app event; empty: it is one."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > _NAME_LIMIT_CHARS:
+        return (
+            f"{name!r} is no event name: write up to {_NAME_LIMIT_CHARS} letters and digits, with single '.', '_' or"
+            " '-' between them, such as 'order.created'"
+        )
+    if name in set(EventType) or topic_suffix(name) in TOPIC_SUFFIXES.values():
+        return f"{name!r} is an event of Baton itself: choose another name"
+    return ""
+
+
+def topic_suffix(name: str) -> str:
+    """What follows the prefix and a dot in the topic of an app event: `order-created`."""
+    return name.replace(".", "-")
+
+
+def endpoint_of(name: str) -> str:
+    """Where app events of this name are delivered."""
+    return f"{EVENTS_ENDPOINT}/{name}"
+
+
+def app_event(name: str, data: Any = None, key: str = "", *, event_id: str, tenant: str, now_ms: int) -> AppEvent:
+    """Make an app event.
+
+    Raises:
+        AppEventError: its name, key or data cannot be sent. TooLargeError: there is too much data.
+    """
+    if fault := name_fault(name):
+        raise AppEventError(fault, "name")
+    if not isinstance(key, str) or len(key) > KEY_LIMIT_CHARS:
+        raise AppEventError(f"the key {key!r} is no text of at most {KEY_LIMIT_CHARS} characters", "key")
+    try:
+        size_bytes = len(canonical_json(data).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AppEventError(f"the data of event {name!r} is not JSON: {error}", "data") from error
+    if size_bytes > DATA_LIMIT_BYTES:
+        raise TooLargeError(
+            f"the data of event {name!r} has {size_bytes} bytes, over the limit of {DATA_LIMIT_BYTES}:"
+            " send a reference to it"
+        )
+    return AppEvent(id=event_id, name=name, tenant=tenant, key=key, data=data, created_at=moment(now_ms))
+
+
+def delay_ms(delay_seconds: float) -> int:
+    """Return a delay in milliseconds.
+
+    Raises:
+        AppEventError: it is none, or longer than the queue keeps a message.
+    """
+    if isinstance(delay_seconds, bool) or not 0 <= delay_seconds <= LONGEST_DELAY_SECONDS:
+        limit = f"0 to {LONGEST_DELAY_SECONDS} seconds (7 days)"
+        raise AppEventError(f"delay_seconds={delay_seconds!r} is out of range: give {limit}", "delay_seconds")
+    return int(delay_seconds * 1000)
+
+
+def parse_app_event(body: bytes) -> AppEvent:
+    """Parse the app event in a request's body.
+
+    Raises:
+        MalformedEventError: it is none. NewerVersionError: a newer version has sent it.
+    """
+    try:
+        event = AppEvent.model_validate_json(body)
+    except ValidationError as error:
+        refuse_newer(body, error)
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise MalformedEventError(f"not an app event: {faults}") from error
+    if fault := name_fault(event.name):
+        raise MalformedEventError(f"not an app event: {fault}")
+    return event

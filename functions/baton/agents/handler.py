@@ -1,0 +1,270 @@
+"""Handlers: what starts for each app event of a name. `@on` makes one of a function; an agent with `on` is one, too.
+
+Invariant: a handler is an agent, so what runs is a job like any other: a function's is a fixed plan of one step
+(decisions/0021-app-events). Must not: publish or start anything; the context that a call is given does that.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Generic
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from typing_extensions import TypeVar
+
+from baton.agents.agent import Agent
+from baton.planning.reference import task_data
+from baton.planning.step import Step
+from baton.sdk.limits import Limits
+from baton.tools.context import ToolContext
+from baton.tools.tool import TOOL_NAME, tool
+from baton.tools.tool_error import ToolError
+from baton_events.app_event import name_fault, topic_suffix
+from baton_events.ids import digest
+
+_T = TypeVar("_T", default=Any)
+MOST_LANES = 1_000
+# A handler's job may wait in line behind others of its key.
+_LONGEST_SECONDS = 30 * 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Generic[_T]):
+    """An app event, as a handler gets it; `data` is the handler's schema, if it has one."""
+
+    id: str
+    name: str
+    key: str
+    data: _T
+    created_at: datetime
+
+
+class Misfit(ValueError):  # noqa: N818 - the name says what happened
+    """The data of an event does not fit a handler's schema; `faults`: (place, message)."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{place}: {text}" for place, text in faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class HandlerContext:
+    """The run of a handler: `call` is the tool call that its job makes.
+
+    The methods are coroutines. An event or a job that they send out has an id from the call, the name and the key. So
+    another attempt has no second effect.
+    """
+
+    call: ToolContext = field(repr=False)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this handler on this event, also after a crash."""
+        return self.call.idempotency_key
+
+    @property
+    def attempt(self) -> int:
+        """How often this handler was tried on this event, from 1."""
+        return self.call.attempt
+
+    async def emit(self, name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
+        """Publish an app event of the same tenant; returns its id. Raises as `emit`."""
+        return await self.call.emit(name, data, key, delay_seconds)
+
+    async def start(
+        self, agent: str, task: str = "", *, input_data: Mapping[str, Any] | None = None, session_id: str = ""
+    ) -> str:
+        """Start a job of an agent, which nobody here waits for; returns its id.
+
+        Args:
+            agent: the agent's name.
+            task: what it is asked.
+            input_data: its data, a JSON object.
+            session_id: the conversation that it belongs to; empty: one of its own.
+        """
+        return await self.call.outlet.start(agent, task, dict(input_data or {}), session_id)
+
+
+class Handler:
+    """One handler: for each event of its name, a job of its agent.
+
+    `takes_event`: the job's data is the whole event, for a function; else it is the event's data alone.
+    `lanes`: at most so many of its jobs are at work at once; 0: any number. `key_order`: those of one key one by one.
+    """
+
+    def __init__(
+        self,
+        event: str,
+        agent: Agent,
+        *,
+        schema: Any = None,
+        function: Callable[..., Any] | None = None,
+        key_order: bool = False,
+        lanes: int = 0,
+    ) -> None:
+        self.event, self.agent, self.takes_event, self.lanes = event, agent, function is not None, lanes
+        self.key_order = key_order
+        self._schema, self.function = schema, function
+
+    @property
+    def name(self) -> str:
+        """Under which its jobs and its dead letters are known: its agent's."""
+        return self.agent.name
+
+    def __call__(self, event: Event[Any], context: HandlerContext) -> Any:
+        """Call the original function."""
+        if self.function is None:
+            raise TypeError(f"{self.name!r} is an agent: it has no function to call")
+        return self.function(event, context)
+
+    def check(self, data: Any) -> Any:
+        """Return the data as the handler's schema has it.
+
+        Raises:
+            Misfit: it does not fit.
+        """
+        if self._schema is None:
+            return data
+        try:
+            return self._adapter.validate_python(data)
+        except ValidationError as error:
+            raise Misfit([(_place(fault["loc"]), fault["msg"]) for fault in error.errors()]) from error
+
+    def session_of(self, event_id: str, key: str) -> str:
+        """Return the session of the job for this event: jobs of one session run one by one, in order."""
+        if self.lanes:
+            return f"on_{self.name}_{int(digest(key if self.key_order else event_id)[:8], 16) % self.lanes}"
+        return f"on_{self.name}_{digest(key)[:24]}" if self.key_order and key else f"on_{self.name}_{event_id}"
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self._schema)
+
+
+def _place(loc: tuple[str | int, ...]) -> str:
+    return ".".join(("data", *map(str, loc)))
+
+
+def handler_of(agent: Agent) -> Handler:
+    """Return the handler that an agent with `on` is."""
+    return Handler(agent.on, agent)
+
+
+class Handlers(tuple[Handler, ...]):
+    """All handlers of a registry."""
+
+    __slots__ = ()
+
+    def of(self, event: str) -> tuple[Handler, ...]:
+        """Return those of app events of this name."""
+        return tuple(each for each in self if each.event == event)
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The names of app events that have handlers."""
+        return tuple(dict.fromkeys(each.event for each in self))
+
+
+def topic_faults(handlers: Iterable[Handler]) -> Iterator[str]:
+    """Say which events would have one topic, a line each."""
+    names = dict[str, str]()
+    for each in handlers:
+        other = names.setdefault(topic_suffix(each.event), each.event)
+        if other != each.event:
+            yield f"events {other!r} and {each.event!r} would have one topic, {topic_suffix(other)!r}: rename one"
+
+
+def on(
+    name: str,
+    *,
+    schema: Any = None,
+    retries: int = 3,
+    retry_delay_seconds: float = 1.0,
+    timeout_seconds: float = 30,
+    concurrency: int | None = None,
+    key_order: bool = False,
+) -> Callable[[Callable[..., Any]], Handler]:
+    """Make a handler of `async def handler(event: Event, ctx: HandlerContext)`: it runs for each event of a name.
+
+    Args:
+        name: the event's name, such as "order.created".
+        schema: what `event.data` is: a pydantic model, a dataclass, a TypedDict or any other type; None: any JSON.
+        retries: attempts after the first, where one was too slow or raised an error. `ToolError` without `retryable`
+            is final.
+        retry_delay_seconds: pause before the second attempt; it doubles with each further one.
+        timeout_seconds: limit of one attempt.
+        concurrency: how many events it takes at once at most; None: any number.
+        key_order: events of one key are taken one after the other, in the order of their arrival.
+
+    Raises:
+        TypeError, ValueError: something of it cannot be; the message names it.
+    """
+    if fault := name_fault(name):
+        raise ValueError(f"@on({name!r}): {fault}")
+    lanes = 0 if concurrency is None else concurrency
+    if isinstance(lanes, bool) or not isinstance(lanes, int) or not (concurrency is None or 1 <= lanes <= MOST_LANES):
+        raise ValueError(f"@on({name!r}): concurrency must be a whole number from 1 to {MOST_LANES}, got {lanes!r}")
+    if not isinstance(key_order, bool):
+        raise TypeError(f"@on({name!r}): key_order must be True or False, got {key_order!r}")
+
+    def make(function: Callable[..., Any]) -> Handler:
+        _refuse_unfit(name, function, schema)
+        step = tool(
+            name=function.__name__,
+            retries=retries,
+            retry_delay_seconds=retry_delay_seconds,
+            timeout_seconds=timeout_seconds,
+        )(_run_of(function, lambda: made))
+        agent = Agent(
+            name=function.__name__,
+            description=(function.__doc__ or "").strip().partition("\n")[0],
+            plan=[Step(function.__name__, step, {"event": task_data})],
+            limits=Limits(turns=2, tool_calls=1, wall_seconds=_LONGEST_SECONDS, on_limit="fail"),
+        )
+        made = Handler(name, agent, schema=schema, function=function, key_order=key_order, lanes=lanes)
+        return made
+
+    return make
+
+
+def _run_of(function: Callable[..., Any], handler: Callable[[], Handler]) -> Callable[..., Any]:
+    """Return the tool's function: async or not, as the handler's is."""
+    if inspect.iscoroutinefunction(function):
+
+        async def run(event: dict[str, Any], ctx: ToolContext) -> Any:
+            return await handler()(_event_of(handler(), event), HandlerContext(ctx))
+
+        return run
+
+    def run_in_thread(event: dict[str, Any], ctx: ToolContext) -> Any:
+        return handler()(_event_of(handler(), event), HandlerContext(ctx))
+
+    return run_in_thread
+
+
+def _event_of(handler: Handler, event: Mapping[str, Any]) -> Event[Any]:
+    try:
+        data = handler.check(event["data"])
+    except Misfit as error:  # it was checked when it came: the schema has changed since, by a deploy
+        raise ToolError(str(error), type="invalid_data") from error
+    at = datetime.fromisoformat(event["createdAt"])
+    return Event(id=event["id"], name=event["name"], key=event["key"], data=data, created_at=at)
+
+
+def _refuse_unfit(name: str, function: Any, schema: Any) -> None:
+    if not inspect.isfunction(function) or not TOOL_NAME.fullmatch(function.__name__):
+        raise TypeError(f"@on({name!r}) needs a function with a name, got {function!r}")
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError as error:
+        raise TypeError(
+            f"@on({name!r}): {function.__qualname__} must take an event and a context:"
+            f" def {function.__name__}(event: Event, ctx: HandlerContext)"
+        ) from error
+    try:
+        TypeAdapter(Any if schema is None else schema)
+    except PydanticUserError as error:
+        raise TypeError(f"@on({name!r}): schema={schema!r} cannot be read from JSON: {error.message}") from error

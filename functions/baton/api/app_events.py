@@ -1,0 +1,132 @@
+"""App events over HTTP: `POST /api/events`, and what became of one (CONTRACT, Events of your own).
+
+The event is recorded, then published. Invariant: the same Idempotency-Key is the same event. Must not: start a job,
+which the event's message does.
+"""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton.agents.handler import Handler, Misfit
+from baton.api.auth import Keys
+from baton.api.jobs.job import idempotency_key_of
+from baton.api.jobs.view import job_view
+from baton.api.problem import ApiError, limited_body, parsed
+from baton.container import Container
+from baton.runtime.app_events import MISFIT, encoded
+from baton.sdk.any_json import AnyJson
+from baton.sdk.redaction import redacted
+from baton.storage.ports.app_events import EventRecord
+from baton.storage.ports.jobs import Snapshot
+from baton_events.app_event import DATA_LIMIT_BYTES, AppEvent, AppEventError, app_event, parse_app_event
+from baton_events.errors import TooLargeError
+from baton_events.ids import app_event_id, event_job_id
+
+BODY_LIMIT_BYTES = DATA_LIMIT_BYTES + 4_096
+
+
+class AppEventBody(BaseModel):
+    """An app event; `data` is any JSON value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1)]
+    data: AnyJson = None
+    key: str = ""
+
+
+class AppEventsApi:
+    """The two endpoints."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+        self._records = container.ports.app_events
+
+    async def post(self, request: Request) -> Response:
+        """`POST /api/events` → 202 `{"id", "handlers"}`: how many handlers take it."""
+        principal = await self._keys.authenticate(request)
+        body = parsed(AppEventBody, await limited_body(request, BODY_LIMIT_BYTES), explains=True)
+        key, ports = idempotency_key_of(request), self._container.ports
+        event_id = app_event_id(principal.tenant, key) if key else f"evt_{ports.randomness.token()}"
+        event = self._made(body, event_id, principal.tenant)
+        handlers = self._container.registry.handlers.of(event.name)
+        _refuse_misfits(handlers, event.data)
+        record = await self._records.add(event.id, encoded(event), tuple(handler.name for handler in handlers))
+        first = parse_app_event(record.event.encode())
+        if (first.name, first.key, first.data) != (event.name, event.key, event.data):
+            raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
+        await self._container.emitter.send(first)
+        return JSONResponse({"id": event.id, "handlers": len(handlers)}, 202)
+
+    def _made(self, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
+        data, now_ms = self._container.secrets.hide_in(body.data), self._container.ports.clock.now_ms()
+        try:
+            return app_event(body.name, data, body.key, event_id=event_id, tenant=tenant, now_ms=now_ms)
+        except AppEventError as error:
+            raise ApiError(422, str(error), [(error.field, str(error))]) from error
+        except TooLargeError as error:
+            raise ApiError(413, str(error)) from error
+
+    async def show(self, request: Request) -> Response:
+        """`GET /api/events/{id}` → 200 and the event, with its handlers."""
+        principal = await self._keys.authenticate(request)
+        event_id = request.path_params["event_id"]
+        record = await self._records.find(event_id)
+        if record is None:
+            raise ApiError(404, f"there is no event {event_id!r} (any more), or it has not been delivered yet")
+        event = parse_app_event(record.event.encode())
+        if not principal.may_see(event.tenant):
+            raise ApiError(403, f"event {event_id!r} belongs to another tenant")
+        ports = self._container.ports
+        jobs = {name: await ports.reader.job(event_job_id(event.id, name)) for name in record.handlers}
+        return JSONResponse(
+            {
+                "id": event.id,
+                "name": event.name,
+                "key": event.key,
+                "data": redacted(event.data),
+                "createdAt": json.loads(record.event)["createdAt"],
+                "handlers": [_handler_view(name, job, record, ports.clock.now_ms()) for name, job in jobs.items()],
+            }
+        )
+
+
+def _refuse_misfits(handlers: tuple[Handler, ...], data: Any) -> None:
+    faults: list[tuple[str, str]] = []
+    for handler in handlers:
+        try:
+            handler.check(data)
+        except Misfit as error:
+            faults += [(place, f"handler {handler.name!r}: {text}") for place, text in error.faults]
+    if faults:
+        listed = "; ".join(f"{place}: {text}" for place, text in faults)
+        raise ApiError(422, f"the data does not fit: {listed}", faults)
+
+
+def _handler_view(name: str, snapshot: Snapshot | None, record: EventRecord, now_ms: int) -> dict[str, Any]:
+    """One handler as the API shows it: its job; before that is there, it is pending, or failed by a misfit."""
+    if snapshot is None:
+        misfit = record.notes.get(MISFIT)
+        error = {"type": "invalid_data", "message": misfit} if misfit else None
+        return {
+            "handler": name,
+            "jobId": None,
+            "status": "failed" if misfit else "pending",
+            "attempts": 0,
+            "error": error,
+        }
+    view = job_view(snapshot, now_ms)
+    calls = view["toolCalls"]
+    errors = [*(call.get("error") for call in calls), view["error"]]
+    return {
+        "handler": name,
+        "jobId": snapshot.job.id,
+        "status": view["status"],
+        "attempts": sum(call["attempts"] for call in calls),
+        "error": next(filter(None, errors), None),
+    }

@@ -1,0 +1,129 @@
+"""What the endpoint of app events does: it creates one job for each handler, or keeps a dead letter, or replays one.
+
+Invariant: a job's id follows from event and handler, so an event that comes again starts nothing twice; it is
+acknowledged once all its jobs are there. Data that misfits one handler starts none of them. A dead letter's first
+delivery is refused for good, so the queue keeps it; any later one is a person's, and retries the handler's job.
+
+Source: decisions/0021-app-events.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.agents.handler import Handler, Misfit
+from baton.agents.registry import Registry
+from baton.clock import Clock
+from baton.commands.commands import Commands
+from baton.engine.commit.codec import job_values
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton.queue.dispatch import Outcome, dispatch
+from baton.runtime.new_jobs import job_of
+from baton.storage.ports.app_events import AppEvents
+from baton_events.app_event import AppEvent, DeadLetter, parse_app_event
+from baton_events.emitter import Emitter
+from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
+from baton_events.ids import event_id, event_job_id
+from baton_events.schema import AgentLoopInit, LoopPayload, Submission
+
+MISFIT = "misfit"
+
+
+def encoded(event: AppEvent) -> str:
+    """Return an app event as it is sent and kept."""
+    return event.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def misfits(handlers: tuple[Handler, ...], data: Any) -> list[str]:
+    """Return a line for each handler that the data does not fit."""
+    found: list[str] = []
+    for handler in handlers:
+        try:
+            handler.check(data)
+        except Misfit as error:
+            found.append(f"handler {handler.name!r}: {error}")
+    return found
+
+
+def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) -> tuple[Job, dict[str, Any]]:
+    """Return the job of a handler for an event, and what it is asked."""
+    job = job_of(
+        registry,
+        handler.name,
+        job_id=event_job_id(event.id, handler.name),
+        session_id=handler.session_of(event.id, event.key),
+        tenant=event.tenant,
+        now_ms=now_ms,
+    )
+    whole = event.model_dump(mode="json", by_alias=True, include={"id", "name", "key", "data", "created_at"})
+    data = whole if handler.takes_event else event.data if isinstance(event.data, dict) else {"data": event.data}
+    return replace(job, notifies=f"event:{event.name}:{event.id}"), {"text": handler.agent.task, "data": data}
+
+
+class HandleAppEvent:
+    """Handles messages of the endpoint."""
+
+    def __init__(
+        self, registry: Registry, records: AppEvents, commands: Commands, emitter: Emitter, clock: Clock
+    ) -> None:
+        self._registry = registry
+        self._records = records
+        self._commands = commands
+        self._emitter = emitter
+        self._clock = clock
+
+    async def handle(self, body: bytes, message_id: str, redrive: str) -> Outcome:
+        """Handle one message; `redrive`: which delivery, of which message, dispatches what follows.
+
+        Raises:
+            MalformedEventError: the message is to stay with the queue, for a person.
+            BatonError: it must not be acknowledged.
+        """
+        event = parse_app_event(body)
+        if event.dead_letter is not None:
+            return await self._keep_or_retry(event, event.dead_letter, message_id)
+        handlers = self._registry.handlers.of(event.name)
+        await self._records.add(event.id, encoded(event), tuple(handler.name for handler in handlers))
+        if faults := misfits(handlers, event.data):
+            raise MalformedEventError(await self._records.note(event.id, MISFIT, "; ".join(faults)))
+        dispatched = 0
+        for handler in handlers:
+            dispatched += await self._start(handler, event, message_id, redrive)
+        return Outcome(f"{len(handlers)} handlers", dispatched)
+
+    async def _start(self, handler: Handler, event: AppEvent, message_id: str, redrive: str) -> int:
+        job, task = job_for(self._registry, handler, event, self._clock.now_ms())
+        submission = Submission(job=job_values(job), task=task)
+        submitted = AgentLoopInit(
+            id=event_id(f"submit:{job.id}"),
+            session_id=job.session_id,
+            job_id=job.id,
+            created_at=event.created_at,
+            payload=LoopPayload(turn=1, command=submission),
+        )
+        items = await self._commands.submit.again(submitted, submission, message_id)
+        return await dispatch(self._emitter, job.session_id, items, redrive)
+
+    async def _keep_or_retry(self, event: AppEvent, letter: DeadLetter, message_id: str) -> Outcome:
+        job = await self._commands.submit.find(event_job_id(event.id, letter.handler))
+        if job is None:
+            raise UnknownJobError(f"the job of handler {letter.handler!r} for event {event.id} is not there (yet)")
+        if job.run > letter.run or job.status in (JobStatus.COMPLETED, JobStatus.CANCELLED):
+            return Outcome("applied")
+        first = await self._records.note(event.id, f"dead:{letter.handler}:{letter.run}", message_id)
+        if first == message_id:
+            raise MalformedEventError(
+                f"handler {letter.handler!r} has failed: {letter.error}; replay this message to run it again"
+            )
+        return await self._retry(job) if job.ended else Outcome("applied")
+
+    async def _retry(self, job: Job) -> Outcome:
+        """Retry a job from its failure, or from its start where secrets of the failed call are not kept."""
+        try:
+            result = await self._commands.retry(job, "replay", from_start=False)
+            if result.refused:
+                await self._commands.retry(job, "replay", from_start=True)
+        except JobGoneError:
+            return Outcome("gone")
+        return Outcome("retried", 1)

@@ -1,0 +1,29 @@
+"""Records of app events: what came, who handles it, and what became of it besides its jobs. For people and replays."""
+
+from typing import Protocol
+
+from msgspec import Struct, field
+
+
+class EventRecord(Struct, frozen=True):
+    """One app event: the message's body, its handlers' names, and notes by name."""
+
+    event: str
+    handlers: tuple[str, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class AppEvents(Protocol):
+    """Records by event id; each is kept as long as an ended job. Each method raises StoreError, and may be repeated."""
+
+    async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
+        """Keep an event, unless it is there, and these of its handlers; returns what is kept."""
+        ...
+
+    async def note(self, event_id: str, name: str, text: str) -> str:
+        """Keep a note, unless one of this name is there; returns the one that is kept."""
+        ...
+
+    async def find(self, event_id: str) -> EventRecord | None:
+        """Return what is kept of an event; None: nothing."""
+        ...

@@ -1,0 +1,261 @@
+"""Events of your own, from their message to the jobs of their handlers, and to dead letters and replays."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from baton import Agent, Event, HandlerContext, Registry, ScriptedModel, ToolError, emit, on
+from baton.app import build_app
+from baton.testing import asgi
+from baton.testing.asgi import Answer
+from baton.testing.deliveries import Failed, callback_of, delivery_headers
+from baton_events.app_event import app_event, parse_app_event
+from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.kit.stage import BASE, Stage
+
+PATH = "/api/events"
+ORDER = {"number": "A-7", "total": 12.5}
+
+
+class Order(BaseModel):
+    """What the handlers take."""
+
+    number: str
+    total: float
+
+
+@on("order.packed", key_order=True)
+async def pack(event: Event, ctx: HandlerContext) -> None:
+    """Fail, and wait for the next attempt."""
+    raise RuntimeError("the box is too small")
+
+
+@on("order.sent", concurrency=2)
+async def ship(event: Event, ctx: HandlerContext) -> None:
+    """Do nothing, two at once."""
+
+
+class Shop:
+    """Handlers that note what they did, and fail so often as a test says."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, Any]] = []
+        self.failures = 0
+
+    def registry(self) -> Registry:
+        """Two handlers of one event, an agent that it starts, and handlers of what they emit."""
+
+        @on("order.created", schema=Order, retries=2)
+        async def book(event: Event[Order], ctx: HandlerContext) -> str:
+            self.taken.append((ctx.idempotency_key, event.data))
+            if self.failures:
+                self.failures -= 1
+                raise RuntimeError("the shelf is empty")
+            await emit("order.booked", {"number": event.data.number}, key=event.data.number)
+            await ctx.start("writer", "Write to them.", input_data={"number": event.data.number})
+            return event.data.number
+
+        @on("order.created")
+        def count(event: Event, ctx: HandlerContext) -> None:
+            self.taken.append((f"count {ctx.attempt}", event.data["number"]))
+
+        @on("order.booked")
+        async def note(event: Event, ctx: HandlerContext) -> None:
+            self.taken.append((f"note {ctx.attempt}", event.key))
+
+        @on("order.lost")
+        async def look(event: Event, ctx: HandlerContext) -> None:
+            raise ToolError("nobody knows where it is")
+
+        @on("order.twice", retries=1)
+        async def twice(event: Event, ctx: HandlerContext) -> None:
+            for _ in range(2):
+                await ctx.emit("order.booked", {}, key="A-7")
+            if self.failures:
+                self.failures -= 1
+                raise RuntimeError("once more")
+
+        agents = [
+            Agent(name="writer", model=ScriptedModel(["Dear customer"])),
+            Agent(name="greeter", model=ScriptedModel(["Hello"]), on="order.booked", task="Greet them."),
+        ]
+        return Registry(agents, handlers=[book, count, note, look, twice, pack, ship])
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """Nothing was taken yet."""
+    return Shop()
+
+
+@pytest.fixture
+async def api(shop: Shop) -> AsyncIterator[Api]:
+    """The API of the shop."""
+    async with api_of(Stage(settings=with_keys(), registry=shop.registry())) as made:
+        yield made
+
+
+async def sent(api: Api, name: str = "order.created", **body: Any) -> str:
+    """Send an event; its id."""
+    response = await api.request("POST", PATH, ACME, json={"name": name, "data": ORDER, **body})
+    assert response.status_code == 202, response.text
+    return str(response.json()["id"])
+
+
+async def shown(api: Api, event_id: str) -> dict[str, dict[str, Any]]:
+    """The handlers of an event, by name."""
+    response = await api.request("GET", f"{PATH}/{event_id}", ACME)
+    assert response.status_code == 200, response.text
+    return {each.pop("handler"): each for each in response.json()["handlers"]}
+
+
+async def test_each_handler_takes_the_event_once(api: Api, shop: Shop) -> None:
+    """However often it is delivered; what one emits and starts is done, too."""
+    event_id = await sent(api)
+    message_id, message = api.stage.queue.published[-1]
+    assert message.url == f"{BASE}/workers/events/order.created"
+    await api.stage.run()
+    assert (await api.stage.deliver_app_event(message_id, message, 1)).status == 200
+    await api.stage.run()
+    assert [what for what in shop.taken if isinstance(what[1], str)] == [("count 1", "A-7"), ("note 1", "A-7")]
+    assert [data for _, data in shop.taken if isinstance(data, Order)] == [Order(number="A-7", total=12.5)]
+    assert {name: (each["status"], each["attempts"]) for name, each in (await shown(api, event_id)).items()} == {
+        "book": ("completed", 1),
+        "count": ("completed", 1),
+    }
+    jobs = (await api.request("GET", "/api/agent-jobs", ACME)).json()["jobs"]
+    assert sorted(job["jobType"] for job in jobs) == ["book", "count", "greeter", "note", "writer"]
+    greeter, writer = (next(job for job in jobs if job["jobType"] == name) for name in ("greeter", "writer"))
+    assert (greeter["taskDescription"], greeter["inputData"]) == ("Greet them.", {"number": "A-7"})
+    assert (writer["taskDescription"], writer["inputData"]) == ("Write to them.", {"number": "A-7"})
+
+
+async def test_a_handler_that_fails_is_tried_again_and_its_effects_stay_one(api: Api, shop: Shop) -> None:
+    """With one idempotency key."""
+    shop.failures = 1
+    event_id = await sent(api)
+    await api.stage.run()
+    assert len({key for key, data in shop.taken if isinstance(data, Order)}) == 1
+    book = (await shown(api, event_id))["book"]
+    assert (book["status"], book["attempts"]) == ("completed", 2)
+
+
+async def test_a_handler_without_attempts_left_leaves_a_dead_letter_which_a_replay_runs_again(
+    api: Api, shop: Shop
+) -> None:
+    """That handler alone, under the same idempotency key."""
+    shop.failures = 3
+    event_id = await sent(api)
+    await api.stage.run()
+    book = (await shown(api, event_id))["book"]
+    assert (book["status"], book["attempts"]) == ("failed", 3)
+    assert "the shelf is empty" in book["error"]["message"]
+    (letter,) = api.stage.records.dead.values()
+    assert letter.message.url == f"{BASE}/workers/events/order.created"
+    assert "the shelf is empty" in letter.answer
+    replayed = await api.request("POST", f"/api/admin/messages/{letter.message.id}/replay", ADMIN)
+    assert replayed.json()["sent"] is True
+    await api.stage.run()
+    assert (await shown(api, event_id))["book"]["status"] == "completed"
+    assert [what for what, _ in shop.taken].count("count 1") == 1
+    assert len({key for key, data in shop.taken if isinstance(data, Order)}) == 1
+
+
+async def test_a_final_error_is_not_tried_again(api: Api) -> None:
+    """A `ToolError` says whether it is worth it."""
+    event_id = await sent(api, "order.lost")
+    await api.stage.run()
+    look = (await shown(api, event_id))["look"]
+    assert (look["status"], look["attempts"], look["error"]["message"]) == ("failed", 1, "nobody knows where it is")
+
+
+async def test_two_effects_of_one_name_and_key_stay_two_in_each_attempt(api: Api, shop: Shop) -> None:
+    """Each has an id of its own, which is the same in the next attempt."""
+    shop.failures = 1
+    event_id = await sent(api, "order.twice")
+    await api.stage.run()
+    assert (await shown(api, event_id))["twice"]["attempts"] == 2
+    bodies = [message.body for _, message in api.stage.queue.published if message.url.endswith("order.booked")]
+    ids = [parse_app_event(body.encode()).id for body in bodies]
+    assert (len(ids), len(set(ids))) == (4, 2)
+    assert [what for what in shop.taken if what[0].startswith("note")] == [("note 1", "A-7")] * 2
+
+
+async def test_data_that_misfits_from_a_program_runs_no_handler_and_is_a_dead_letter(api: Api, shop: Shop) -> None:
+    """`GET` names the field."""
+    event = app_event("order.created", {"number": 7}, event_id="evt_1", tenant="acme", now_ms=api.stage.clock.now_ms())
+    await api.stage.container.emitter.send(event)
+    await api.stage.run()
+    assert shop.taken == []
+    (letter,) = api.stage.records.dead.values()
+    assert (letter.status, "data.total" in letter.answer) == (489, True)
+    found = await shown(api, "evt_1")
+    assert {name: each["status"] for name, each in found.items()} == {"book": "failed", "count": "failed"}
+    assert "data.total" in found["count"]["error"]["message"]
+
+
+async def test_an_event_without_handlers_is_accepted(api: Api) -> None:
+    """Nobody takes it."""
+    response = await api.request("POST", PATH, ACME, json={"name": "nobody.cares"})
+    assert (response.status_code, response.json()["handlers"]) == (202, 0)
+    await api.stage.run()
+    assert await shown(api, response.json()["id"]) == {}
+
+
+async def test_an_idempotency_key_is_one_event(api: Api, shop: Shop) -> None:
+    """Another body under it is refused; so are names that are none, and too much data."""
+    headers, body = {"idempotency-key": "k"}, {"name": "order.booked", "key": "A-7", "data": {}}
+    first, again = [await api.request("POST", PATH, ACME, json=body, headers=headers) for _ in range(2)]
+    assert first.json()["id"] == again.json()["id"]
+    await api.stage.run()
+    assert shop.taken == [("note 1", "A-7")]
+    other = await api.request("POST", PATH, ACME, json={**body, "data": 1}, headers=headers)
+    assert "use a new key" in assert_problem(other, 422)
+    assert_problem(await api.request("POST", PATH, ACME, json={"name": "no name"}), 422, "name")
+    assert_problem(await api.request("POST", PATH, ACME, json={"name": "a", "key": "k" * 201}), 422, "key")
+    assert_problem(await api.request("POST", PATH, ACME, json={"name": "a", "data": "x" * 270_000}), 413)
+    assert_problem(await api.request("GET", f"{PATH}/evt_none", ACME), 404)
+
+
+async def test_events_of_one_key_are_taken_in_order_and_a_handler_takes_so_many_at_once(api: Api) -> None:
+    """By the session's line, also while one of them waits for its next attempt."""
+    events = [await sent(api, "order.packed", key=key) for key in ("A", "A", "B")]
+    await api.stage.run(within_seconds=0)
+    in_order = [(await shown(api, event_id))["pack"]["jobId"] for event_id in events]
+    sessions = [(await api.read(job_id))["sessionId"] for job_id in in_order]
+    assert sessions[0] == sessions[1] != sessions[2]
+    lanes = [await sent(api, "order.sent", key=str(n)) for n in range(9)]
+    await api.stage.run(within_seconds=0)
+    found = [(await shown(api, event_id))["ship"]["jobId"] for event_id in lanes]
+    assert len({(await api.read(job_id))["sessionId"] for job_id in found}) == 2
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(503, "1 handlers"), (0, "1 handlers"), (489, "kept for a person")])
+async def test_the_failure_callback_of_an_event_does_what_its_endpoint_could_not(
+    api: Api, status: int, outcome: str
+) -> None:
+    """One that was refused for good stays for a person."""
+    stage = api.stage
+    event_id = await sent(api, "order.sent")
+    message_id, message = stage.queue.published[-1]
+    stage.queue.cancelled.append(message_id)
+    failed = Failed(message_id, message.url, message, 3, Answer(status, [], b"") if status else None)
+    callback = callback_of(failed, stage.clock.now_ms(), 3, 30)
+    headers = delivery_headers(callback, "callback", 0, "any")
+    path, body = "/workers/delivery-failed", callback.body.encode()
+    answer = await asgi.request(build_app(stage.container), path, headers, body)
+    assert json.loads(answer.body)["outcome"] == outcome
+    await stage.run()
+    kept = status == 489
+    assert (await shown(api, event_id))["ship"]["status"] == ("pending" if kept else "completed")
+    assert [notice.kind for notice in stage.alerts.sent] == ["app_event_kept"] * kept
+
+
+async def test_data_that_misfits_is_refused_and_named(api: Api) -> None:
+    """422 with the field, and no event."""
+    response = await api.request("POST", PATH, ACME, json={"name": "order.created", "data": {"number": "A-7"}})
+    assert "book" in assert_problem(response, 422, "data.total")
+    assert api.stage.queue.published == []

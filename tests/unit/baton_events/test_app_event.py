@@ -1,0 +1,113 @@
+"""App events: what can be sent, and how `emit` sends it."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import respx
+
+from baton_events import emit
+from baton_events.app_event import DATA_LIMIT_BYTES, AppEvent, AppEventError, app_event, name_fault, parse_app_event
+from baton_events.emitting import OF_CALL
+from baton_events.errors import MalformedEventError, SettingsError, TooLargeError
+
+
+def made(name: str, data: object = None, key: str = "") -> AppEvent:
+    """An app event."""
+    return app_event(name, data, key, event_id="evt_1", tenant="acme", now_ms=0)
+
+
+@pytest.mark.parametrize("name", ["order.created", "a", "Order_1-b.c", "x" * 100])
+def test_a_name_is_letters_and_digits_with_single_signs_between(name: str) -> None:
+    """It is a part of an address, and with dashes for its dots of a topic's name."""
+    assert name_fault(name) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a b", "a/b", ".a", "a..b", "é", "x" * 101, "agent.loop.init", "agent-tool-call", "tool.execution.failed"],
+)
+def test_no_other_name_is_one_nor_is_one_of_ours(name: str) -> None:
+    """The error names it."""
+    with pytest.raises(AppEventError, match=r"name|event of Baton"):
+        made(name)
+
+
+def test_data_and_key_are_checked_before_anything_is_sent() -> None:
+    """With the way out."""
+    with pytest.raises(AppEventError, match="is not JSON"):
+        made("order.created", {"at": object()})
+    with pytest.raises(AppEventError, match="at most 200"):
+        made("order.created", key="k" * 201)
+    assert made("order.created", "x" * (DATA_LIMIT_BYTES - 2)).data
+    with pytest.raises(TooLargeError, match="send a reference"):
+        made("order.created", "x" * (DATA_LIMIT_BYTES - 1))
+
+
+@pytest.mark.parametrize(
+    "body", [b"no JSON", b"{}", b'{"id":"e","name":"a b","tenant":"t","createdAt":"2026-01-01T00:00:00Z"}']
+)
+def test_a_body_that_is_no_app_event_is_malformed(body: bytes) -> None:
+    """The queue keeps it for a person."""
+    with pytest.raises(MalformedEventError, match="not an app event"):
+        parse_app_event(body)
+
+
+QUEUE = {"QSTASH_URL": "https://q.example.com", "QSTASH_TOKEN": "token", "WORKER_BASE_URL": "https://fn.example.com"}
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.Route]:
+    """The queue of the environment."""
+    for name, value in QUEUE.items():
+        monkeypatch.setenv(name, value)
+    with respx.mock(assert_all_called=False) as mock:
+        yield mock.post(url__startswith="https://q.example.com").respond(json={"messageId": "msg_1"})
+
+
+async def test_emit_publishes_to_the_names_endpoint(queue: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the tenant of the environment, delayed where it says so; each event has an id of its own."""
+    first = await emit("order.created", {"number": "A-7"}, key="A-7")
+    monkeypatch.setenv("TENANT", "acme")
+    second = await emit("order.created", delay_seconds=60)
+    requests = [call.request for call in queue.calls]
+    assert (
+        str(requests[0].url) == "https://q.example.com/v2/publish/https://fn.example.com/workers/events/order.created"
+    )
+    bodies = [json.loads(request.content) for request in requests]
+    assert [(body["id"], body["tenant"], body["key"]) for body in bodies] == [
+        (first, "default", "A-7"),
+        (second, "acme", ""),
+    ]
+    assert bodies[0]["data"] == {"number": "A-7"}
+    assert [request.headers.get("upstash-delay") for request in requests] == [None, "60s"]
+    assert first != second
+
+
+async def test_emit_publishes_to_the_names_topic(queue: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PUBLISH_BY says so."""
+    monkeypatch.setenv("PUBLISH_BY", "topic")
+    await emit("order.created")
+    assert str(queue.calls[0].request.url) == "https://q.example.com/v2/publish/agent.order-created"
+
+
+async def test_emit_says_what_is_wrong(queue: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent."""
+    with pytest.raises(AppEventError, match="7 days"):
+        await emit("order.created", delay_seconds=7 * 86_400 + 1)
+    monkeypatch.delenv("QSTASH_TOKEN")
+    with pytest.raises(SettingsError, match="QSTASH_TOKEN"):
+        await emit("order.created")
+    assert not queue.called
+
+
+async def test_inside_a_call_the_call_emits(queue: respx.Route) -> None:
+    """So the event is its job's tenant's."""
+
+    async def of_call(name: str, data: object = None, key: str = "", delay_seconds: float = 0) -> str:
+        return f"{name} {data} {key} {delay_seconds}"
+
+    token = OF_CALL.set(of_call)
+    assert await emit("order.created", 1, "k", 2) == "order.created 1 k 2"
+    OF_CALL.reset(token)
+    assert not queue.called
