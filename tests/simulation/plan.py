@@ -56,12 +56,12 @@ BLOCKING_SEEDS = 1 << 48
 FULL_SEEDS = 1 << 49
 # Of each family, the seeds with this bit: a schedule of the queue starts most jobs, some of them several times.
 CRON_SEEDS = 1 << 50
+# Of each family, the seeds with this bit: app events start most jobs.
+EVENT_SEEDS = 1 << 51
 # Of each family, the seeds with this bit: most jobs share a session, where many are said to the one that runs.
 STEERING_SEEDS = 1 << 52
 # Of each family, the seeds with this bit: one job or two, which play in a third of the time.
 SMALL_SEEDS = 1 << 53
-# Of each family, the seeds with this bit: app events start most jobs.
-EVENT_SEEDS = 1 << 51
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {

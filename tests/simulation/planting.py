@@ -31,8 +31,8 @@ class Defect:
     `limits`: in such whose hosted parts have limits; `away`: in such whose store or queue is away for long;
     `kills`: in such in which work kills its process; `crowded`: in such whose host has few places;
     `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes;
-    `crons`: in such whose jobs a schedule starts; `steers`: in such in which more is said to running jobs.
-    `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start.
+    `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start;
+    `steers`: in such in which more is said to running jobs.
     """
 
     name: str
