@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 from baton.agents.handler import Handler, Misfit
 from baton.api.auth import Keys
 from baton.api.jobs.job import idempotency_key_of
-from baton.api.jobs.view import job_view
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.container import Container
 from baton.runtime.app_events import MISFIT, encoded
+from baton.runtime.job_view import job_view
 from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import redacted
 from baton.storage.ports.app_events import EventRecord

@@ -16,13 +16,13 @@ from starlette.responses import Response, StreamingResponse
 
 from baton.api.jobs.approval_list import approvals_of
 from baton.api.jobs.job import JobsApi
-from baton.api.jobs.usage_view import step_usage
-from baton.api.jobs.view import job_view
 from baton.api.problem import ApiError
 from baton.console.gate import Visit
 from baton.console.pages import HEADERS, render
 from baton.console.timeline import Line, Timeline
 from baton.container import Container
+from baton.runtime.job_view import job_view
+from baton.runtime.usage_view import step_usage
 from baton.settings.service_prices import Prices
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import StoreError

@@ -12,12 +12,12 @@ from starlette.responses import Response
 from baton.api.jobs.bulk_change import BulkBody, BulkChangeApi
 from baton.api.jobs.listing import JobListingApi
 from baton.api.jobs.query import read_page_query
-from baton.api.jobs.view import job_row
 from baton.api.problem import ApiError, invalid
 from baton.console.form import field
 from baton.console.gate import Visit
 from baton.container import Container
 from baton.engine.transitions import JobStatus
+from baton.runtime.job_view import job_row
 
 # Of a hundred jobs each: more at once would outlast a request.
 _ROUNDS = 10

@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from baton.api.jobs.listing import JobListingApi
 from baton.api.jobs.query import MOST_ROWS, PageQuery
-from baton.api.jobs.view import job_row
 from baton.api.session_line import Sessions
 from baton.console.form import field
 from baton.console.gate import Visit
 from baton.engine.transitions import JobStatus
+from baton.runtime.job_view import job_row
 from baton.storage.ports.jobs import Snapshot
 
 

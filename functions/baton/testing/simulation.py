@@ -11,7 +11,7 @@ from typing import Any
 
 from baton.agents.registry import Registry
 from baton.agents.runner import run_messages
-from baton.api.jobs.view import job_view
+from baton.runtime.job_view import job_view
 from baton.testing.comparing import messages_of
 from baton.testing.ports import Left
 from baton.testing.process import Point

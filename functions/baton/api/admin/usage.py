@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.api.jobs.usage_view import cost_view, gb_seconds
 from baton.api.problem import invalid
 from baton.container import Container
 from baton.engine.all_jobs.ends import MonthUsed
 from baton.runtime.metering import OVERHEAD
+from baton.runtime.usage_view import cost_view, gb_seconds
 from baton.settings.service_prices import LIST, Paid, Prices, cost_of
 
 _MONTH = re.compile(r"\d{4}-\d{2}")

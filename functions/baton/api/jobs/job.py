@@ -13,8 +13,6 @@ from baton.agents.runner import run_messages
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.query import read_job_query
 from baton.api.jobs.submission import SubmitBody, new_job, read_submit_body
-from baton.api.jobs.usage_view import step_usage
-from baton.api.jobs.view import job_view
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.api.session_line import Sessions
 from baton.container import Container
@@ -23,6 +21,8 @@ from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import loop_item
+from baton.runtime.job_view import job_view
+from baton.runtime.usage_view import step_usage
 from baton.storage.ports.jobs import Archive, Snapshot
 from baton_events.errors import JobGoneError, StoreError
 from baton_events.ids import is_child, job_id_from_key, random_job_id, root_of

@@ -15,13 +15,13 @@ from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.query import PageQuery, read_page_query
-from baton.api.jobs.view import job_row
 from baton.api.problem import ApiError
 from baton.container import Container
 from baton.engine.all_jobs.job_list import Found, Query, cursor_of, position_from, position_of
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.engine.waits import status_and_wait
+from baton.runtime.job_view import job_row
 from baton.storage.ports.all_jobs import AdmissionControl, Listing
 from baton.storage.ports.jobs import Reader, Snapshot
 from baton_events.ids import is_child

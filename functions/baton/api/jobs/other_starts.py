@@ -19,10 +19,10 @@ from baton.agents.trial import TRIAL_AGENT
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.job import JobsApi, idempotency_key_of
 from baton.api.jobs.submission import SubmitBody
-from baton.api.jobs.view import job_view
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS, WhenBusy
 from baton.container import Container
+from baton.runtime.job_view import job_view
 
 
 class StartBody(BaseModel):

@@ -15,12 +15,12 @@ from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys, too_many
 from baton.api.jobs.job import JobsApi
-from baton.api.jobs.view import call_view
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.commands.signal import CompletionBody, UnknownOperationError
 from baton.container import Container
 from baton.engine.commit.answers import SignalResult
 from baton.engine.work_items import ItemKind
+from baton.runtime.job_view import call_view
 from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import redacted
 from baton.storage.ports.jobs import Snapshot

@@ -15,7 +15,6 @@ from starlette.responses import JSONResponse, Response
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.listing import JobList, JobPage
 from baton.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
-from baton.api.jobs.usage_view import session_usage
 from baton.api.problem import ApiError, invalid
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions
 from baton.api.sessions.ui_message import assistant_message, user_message
@@ -23,6 +22,7 @@ from baton.container import Container
 from baton.conversation.exchanges import is_rolled_back, still_valid
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.transitions import JobStatus
+from baton.runtime.usage_view import session_usage
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import JobGoneError
 from baton_events.timestamps import rfc3339

@@ -10,10 +10,10 @@ import pytest
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.api.jobs.view import job_view
 from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
 from baton.models.scripted import ScriptedModel
 from baton.observability.logs import LOGGERS, guard_logs
+from baton.runtime.job_view import job_view
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.tool import tool

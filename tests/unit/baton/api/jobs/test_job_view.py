@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.api.jobs.view import job_view
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.state import CallRecord, Job, Usage
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key
+from baton.runtime.job_view import job_view
 from baton.sdk.limits import Used
 from baton.sdk.records import Failure
 from baton.storage.ports.jobs import Snapshot

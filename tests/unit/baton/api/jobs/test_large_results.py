@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from baton.api.jobs.view import INLINE_RESULTS_BYTES, references
+from baton.runtime.job_view import INLINE_RESULTS_BYTES, references
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.api.following import on_lambda
 from tests.unit.baton.kit.stage import Stage

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from baton.api.jobs.usage_view import step_usage
 from baton.engine.state import Job, Usage
+from baton.runtime.usage_view import step_usage
 from baton.sdk.limits import Used
 from baton.settings.service_prices import LIST_PRICES
 from baton.storage.ports.jobs import Snapshot

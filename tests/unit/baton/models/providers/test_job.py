@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.api.jobs.view import job_view
+from baton.runtime.job_view import job_view
 from baton.tools.tool import tool
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.models.providers import openai_bodies as openai

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from baton.api.jobs.usage_view import job_cost, usage_view
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem
+from baton.runtime.usage_view import job_cost, usage_view
 from baton.sdk.redaction import redacted
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.storage.ports.jobs import Snapshot
