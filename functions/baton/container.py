@@ -26,6 +26,7 @@ from baton.recovery.outage import ReconcileRequests, StoreAway
 from baton.recovery.reconciler import Reconciler
 from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
 from baton.runtime.app_events import HandleAppEvent
+from baton.runtime.callbacks import Callbacks
 from baton.runtime.metering import Metering
 from baton.runtime.observing import Observing
 from baton.runtime.pipeline import Executor, Pipeline
@@ -68,6 +69,7 @@ class Ports(Record, frozen=True):
         tracer: None traces nothing.
         rate_limit: None lets everybody ask as often as they like; `follow_limit`: likewise, of streams.
         kept_events: None counts no events that no job waits for, and so refuses none; `stored_bytes`: likewise, bytes.
+        callbacks: None sends none: who submitted a job is not called back.
         model_cache: None keeps no answers, whatever agents say.
         in_thread: runs tools that are not async.
     """
@@ -98,6 +100,7 @@ class Ports(Record, frozen=True):
     alerts: Alerts | None = None
     tracer: Tracer | None = None
     long_term_memory: LongTermMemory | None = None
+    callbacks: Callbacks | None = None
     model_cache: ModelCache | None = None
     in_thread: InThread = in_own_thread
 
@@ -251,15 +254,8 @@ class Container:
     def _delivery_failed(self) -> Handler:
         """Handles the queue's failure callbacks."""
         ports = self.ports
-        redelivery = Redelivery(
-            ports.store,
-            self.commands,
-            self._reconciler,
-            self.emitter,
-            ports.clock,
-            self._post_commit,
-            self.app_events.handle,
-        )
+        outside = (ports.store, self.commands, self._reconciler, self.emitter, ports.clock)
+        redelivery = Redelivery(*outside, self._post_commit, self.app_events.handle)
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed):

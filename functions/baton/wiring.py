@@ -13,6 +13,7 @@ from baton.queue.qstash.publisher import QStashQueue
 from baton.queue.qstash.records import QStashRecords
 from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.verifier import QueueVerifier
+from baton.runtime.callbacks import HttpCallbacks
 from baton.settings.settings import Settings, settings_from_environment
 from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
 from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
@@ -57,6 +58,7 @@ def real_ports(settings: Settings) -> Ports:
         follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
         kept_events=RedisKeptEvents(connection, settings.job_retention_seconds * 1000),
         stored_bytes=RedisStoredBytes(connection),
+        callbacks=HttpCallbacks(),
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
         app_events=RedisAppEvents(connection, settings.job_retention_seconds * 1000),

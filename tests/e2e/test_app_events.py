@@ -1,12 +1,14 @@
-"""Events of your own on the real local stack: from any program, to handlers, to a dead letter and its replay."""
+"""Events of your own, and callbacks, on the real local stack."""
 
 import json
 import subprocess
 import sys
+import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,12 +24,39 @@ print(asyncio.run(emit("order.created", {"number": "A-7"}, key="A-7")))
 """
 
 
+class Hook(BaseHTTPRequestHandler):
+    """Refuses the first callback, and keeps what comes."""
+
+    received: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        """Answer one."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.received.append((self.headers["webhook-id"], body))
+        self.send_response(200 if len(self.received) > 1 else 500)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def hook() -> Iterator[str]:
+    """The address of a client that takes callbacks."""
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    Hook.received.clear()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/done"
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture
 def stack(new_stack: Callable[..., DevStack], tmp_path: Path) -> DevStack:
     """The shop's stack."""
     made = new_stack(arguments=("--port", "0", "--app", "shop_agents:registry"))
     made.working_folder = Path(__file__).parent
-    made.environment = {**made.environment, "NOTES": str(tmp_path / "notes")}
+    made.environment = {**made.environment, "NOTES": str(tmp_path / "notes"), "CALLBACK_SECRET": "secret"}
     return made.start()
 
 
@@ -77,3 +106,21 @@ def test_an_event_of_any_program_is_handled_and_what_fails_is_replayed(stack: De
     lines = notes.read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["book", "pack", "pack", "pack"]
     assert len(set(lines)) == 2
+
+
+def test_the_end_of_a_job_is_called_back(stack: DevStack, hook: str) -> None:
+    """Again after an error, with the same id."""
+    data = {
+        "id": "evt_1",
+        "name": "order.created",
+        "key": "",
+        "data": {"number": "A-7"},
+        "createdAt": "2026-01-01T00:00Z",
+    }
+    body = {"jobType": "book", "inputData": data, "callbackUrl": hook}
+    job_id = call(stack, "POST", "/api/agent-jobs", body)["id"]
+    wait_for(lambda: len(Hook.received) > 1, "the second callback", 60)
+    assert {webhook_id for webhook_id, _ in Hook.received} == {f"msg_{job_id}.1"}
+    assert [(job["id"], job["status"]) for job in (json.loads(sent) for _, sent in Hook.received)] == [
+        (job_id, "completed")
+    ] * 2

@@ -182,7 +182,7 @@ def _ended(
 
 
 # 5 s, 10 s, … 43 min: an hour and a half in all; of what is sent out, then each hour, for a day in all.
-FOLLOW_UP_ATTEMPTS, FOLLOW_UP_DELAY_SECONDS = {ItemKind.REMEMBER: 10, ItemKind.NOTIFY: 33}, 5.0
+FOLLOW_UP_ATTEMPTS, FOLLOW_UP_DELAY_SECONDS = {ItemKind.REMEMBER: 10, ItemKind.NOTIFY: 34}, 5.0
 # How often in a row the queue may give up on the work item: any attempt makes a new one.
 FOLLOW_UP_UNDELIVERED_BUDGET = 5
 _NOT_DONE = {ItemKind.REMEMBER: "is not remembered", ItemKind.NOTIFY: "has ended, and that is sent to nobody"}

@@ -26,7 +26,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.
     `isolated`: each of its turns and calls has an invocation of its own, in whatever mode.
-    `notifies`: where its end is sent: `event:NAME:ID`, an app event of which it is a handler's job; empty: nowhere.
+    `notifies`: where its end is sent: a URL, or `event:NAME:ID` of a handler's job; empty: nowhere.
     `traceparent`: of the request that submitted it, or its root; its trace is that one. Empty: one of its own.
     `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
     `first_turn`: of the run that began from the start last; the turns before it are not told to the model.

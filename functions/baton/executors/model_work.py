@@ -24,5 +24,5 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     return {
         CallModel: bounded(container, Hiding(Recalling(conversing, registry, memory), secrets)),
         Remember: RememberJob(memory, seconds, secrets.hide),
-        Notify: NotifyOfEnd(ports.reader, container.emitter),
+        Notify: NotifyOfEnd(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),
     }

@@ -1,14 +1,19 @@
-"""Sends out that a job has ended: a handler's failed job leaves a dead letter in the queue.
+"""Sends out that a job has ended: to the address that its submission named, or as a dead letter of its handler.
 
-Invariant: it is sent once for each run, as far as the queue knows repeats. Must not: change the job.
+Invariant: each run's end is one message, with one id, however often it is sent. Must not: change the job.
 """
 
+from pydantic_core import to_json
+
+from baton.clock import Clock
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import Notify, Work
 from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
+from baton.runtime.callbacks import Callbacks, signed_headers
+from baton.runtime.job_view import job_view
 from baton.sdk.records import Failure
-from baton.storage.ports.jobs import Reader
+from baton.storage.ports.jobs import Reader, Snapshot
 from baton.transport.meter import charge
 from baton_events.app_event import AppEvent, DeadLetter
 from baton_events.emitter import Emitter
@@ -19,26 +24,42 @@ from baton_events.timestamps import moment
 class NotifyOfEnd:
     """Performs Notify."""
 
-    def __init__(self, reader: Reader, emitter: Emitter) -> None:
+    def __init__(
+        self, reader: Reader, emitter: Emitter, clock: Clock, callbacks: Callbacks | None, secret: str
+    ) -> None:
         self._reader = reader
         self._emitter = emitter
+        self._clock = clock
+        self._callbacks, self._secret = callbacks, secret
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Send it."""
         del history, claim
         assert isinstance(effect, Notify), "this executor is registered for Notify"
-        snapshot = await self._reader.job(effect.job.id)
-        if snapshot is None:  # a read may be older than what was written
+        job, snapshot = effect.job, await self._reader.job(effect.job.id)
+        if snapshot is None or (not snapshot.job.ended and snapshot.job.run <= job.run):
+            # A read may be older than what was written.
             return NotFollowedUp(Failure("not_read", "the job cannot be read yet", retryable=True))
+        if snapshot.job.run > job.run:
+            return FollowedUp()  # somebody has retried it: its next end is sent
+        if not job.notifies.startswith("event:"):
+            return await self._call_back(job, snapshot)
         try:
-            await self._emitter.send(
-                dead_letter_of(effect.job, snapshot.task.get("data")),
-                deduplication_id=f"{effect.job.id}.dead.{effect.job.run}",
-            )
+            letter = dead_letter_of(job, snapshot.task.get("data"))
+            await self._emitter.send(letter, deduplication_id=f"{job.id}.dead.{job.run}")
         except PublishError as error:
             return NotFollowedUp(Failure("not_published", str(error), retryable=True))
         charge(messages=1)
         return FollowedUp()
+
+    async def _call_back(self, job: Job, snapshot: Snapshot) -> StepResult:
+        now_ms = self._clock.now_ms()
+        body = to_json(job_view(snapshot, now_ms))
+        headers = signed_headers(self._secret, f"msg_{job.id}.{job.run}", now_ms, body)
+        why = "nobody sends callbacks here"
+        if self._callbacks is not None:
+            why = await self._callbacks.send(job.notifies, headers, body)
+        return NotFollowedUp(Failure("callback_failed", why, retryable=True)) if why else FollowedUp()
 
 
 def dead_letter_of(job: Job, data: object) -> AppEvent:

@@ -78,6 +78,7 @@ class Settings(QueueSettings, Record, frozen=True):
     lambda_runtime_api: str = ""
     api_keys: str = ""
     operations_api_key: str = ""
+    callback_key: str = ""
     enable_test_endpoint: bool = False
     enable_chat_page: bool = False
     metrics_public: bool = False

@@ -99,6 +99,14 @@ SETTINGS = (
             "how many jobs may hold a slot at once; waiting jobs hold none",
             whole(1, 100_000),
         ),
+        Setting(
+            "CALLBACK_SECRET",
+            "callback_key",
+            "",
+            "",
+            "signs callbacks of ended jobs, as Standard Webhooks has it (`whsec_` and Base64); unset: no callbackUrl",
+            secret=True,
+        ),
         Setting("LOG_FORMAT", "log_format", "json", "json or text", "how our logs are written", one_of("json", "text")),
         Setting(
             "LOG_LEVEL",

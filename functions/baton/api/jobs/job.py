@@ -113,6 +113,9 @@ class JobsApi:
             ApiError: 422, another body was sent under this Idempotency-Key before.
             SessionBusyError: it was to be refused while its session is busy.
         """
+        if body.callback_url and not self._container.settings.callback_key:
+            detail = "no callback can be signed here: set CALLBACK_SECRET, or leave callbackUrl out"
+            raise ApiError(422, detail, [("callbackUrl", detail)])
         ports = self._container.ports
         now_ms, token = ports.clock.now_ms(), ports.randomness.token()
         job_id = job_id_from_key(principal.tenant, idempotency_key) if idempotency_key else random_job_id(token)

@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 
 from msgspec.structs import replace
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import WhenBusy
 from baton.engine.state import Job
+from baton.runtime.callbacks import address_fault
 from baton.runtime.new_jobs import job_of
 from baton.sdk.any_json import JsonObject
 from baton_events.ids import digest
@@ -41,6 +42,14 @@ class SubmitBody(JobBody):
     delay_seconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_SECONDS, strict=True)] | None = None
     start_at: AwareDatetime | None = None
     when_busy: WhenBusy = "queue"
+    callback_url: str | None = None
+
+    @field_validator("callback_url")
+    @classmethod
+    def _public_address(cls, url: str | None) -> str | None:
+        if url is not None and (fault := address_fault(url)):
+            raise ValueError(fault)
+        return url
 
     def start_at_ms(self, now_ms: int) -> int:
         """When the job may start, in ms; 0: at once.
@@ -66,6 +75,11 @@ def read_submit_body(body: bytes) -> SubmitBody:
     return parsed(SubmitBody, body, explains=True)
 
 
+def _not_asked(body: SubmitBody) -> set[str]:
+    """What does not tell one submission from another; versions before knew no callback."""
+    return {"when_busy"} if body.callback_url else {"when_busy", "callback_url"}
+
+
 def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
     """The job that a submission makes, with its agent's limits.
 
@@ -87,5 +101,6 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         job,
         priority=body.priority,
         start_at_ms=body.start_at_ms(now_ms),
-        request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),
+        notifies=body.callback_url or "",
+        request_digest=digest(body.model_dump(mode="json", exclude=_not_asked(body))),
     )

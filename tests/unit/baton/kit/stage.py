@@ -53,6 +53,7 @@ from tests.fakes import (
 from tests.fakes.alerts import FakeAlerts
 from tests.fakes.api_key_store import FakeApiKeyStore
 from tests.fakes.audit_log import FakeAuditLog
+from tests.fakes.callbacks import FakeCallbacks
 from tests.fakes.clock import FakeClock
 from tests.fakes.kept_events import FakeKeptEvents
 from tests.fakes.model_cache import FakeModelCache
@@ -130,7 +131,7 @@ class Stage:
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.api_key_store, self.audit_log = FakeApiKeyStore(), FakeAuditLog()
         self.outcomes, self.alerts, self.app_events = FakeOperationStream(), FakeAlerts(), FakeAppEvents()
-        self.schedules = FakeSchedules()
+        self.schedules, self.callbacks = FakeSchedules(), FakeCallbacks()
         self.step_result = StepHappened()
         self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
         self._settings, self._registry = settings, registry or registry_of(self.step_result)
@@ -168,6 +169,7 @@ class Stage:
             stored_bytes=FakeStoredBytes(self.admission),
             operation_stream=self.outcomes,
             app_events=self.app_events,
+            callbacks=self.callbacks,
             alerts=self.alerts,
             model_cache=self.cache,
             session_memory=self.session_memory,

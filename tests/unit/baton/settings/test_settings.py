@@ -20,6 +20,7 @@ SECRETS = {
     "SENTRY_DSN": "https://secret@sentry.example.com/1",
     "METRICS_TOKEN": "secret-metrics",
     "ALERT_WEBHOOK_URL": "https://hooks.example.com/secret",
+    "CALLBACK_SECRET": "secret-callbacks",
 }
 
 
