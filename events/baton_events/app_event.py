@@ -74,6 +74,11 @@ def endpoint_of(name: str) -> str:
     return f"{EVENTS_ENDPOINT}/{name}"
 
 
+def occurrence_name(name: str, key: str) -> str:
+    """Return what an app event is called as an event of the job that waits for it: no name has a space."""
+    return f"{name} {key}"
+
+
 def app_event(name: str, data: Any = None, key: str = "", *, event_id: str, tenant: str, now_ms: int) -> AppEvent:
     """Make an app event.
 

@@ -61,6 +61,11 @@ def app_event_id(tenant: str, idempotency_key: str) -> str:
     return f"evt_{digest('app-event', tenant, idempotency_key)[:24]}"
 
 
+def awaited_name(tenant: str, name: str, key: str) -> str:
+    """What the app events of this name and key are known as to those who wait for them."""
+    return digest("await", tenant, name, key)[:24]
+
+
 def event_job_id(event_id: str, handler: str) -> str:
     """The id of the job by which a handler takes an app event, however often it is delivered."""
     return f"job_{digest('event', event_id, handler)[:24]}"

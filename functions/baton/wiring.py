@@ -61,7 +61,9 @@ def real_ports(settings: Settings) -> Ports:
         callbacks=HttpCallbacks(),
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
-        app_events=RedisAppEvents(connection, settings.job_retention_seconds * 1000),
+        app_events=RedisAppEvents(
+            connection, settings.job_retention_seconds * 1000, settings.event_retention_seconds * 1000
+        ),
         operation_stream=RedisOperationStream(connection, settings.stream_max_length),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,

@@ -75,7 +75,9 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
             admission=RedisAdmission(connection, settings.max_concurrent_jobs, RETENTION_MS),
             counters=RedisCounters(connection),
             tool_statistics=RedisToolStatistics(connection),
-            app_events=RedisAppEvents(connection, settings.job_retention_seconds * 1000),
+            app_events=RedisAppEvents(
+                connection, settings.job_retention_seconds * 1000, settings.event_retention_seconds * 1000
+            ),
             operation_stream=RedisOperationStream(connection, settings.stream_max_length),
             randomness=OneName(),
         ),

@@ -173,6 +173,22 @@ class SimAppEvents:
         """Return what is kept of an event."""
         return await self._request("find", lambda: self._fake.find(event_id))
 
+    async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
+        """Note that a call waits."""
+        return await self._request("wait", lambda: self._fake.wait(name, call_id, until_ms, now_ms))
+
+    async def keep(self, name: str, data: str) -> None:
+        """Keep an event's data."""
+        await self._request("keep", lambda: self._fake.keep(name, data))
+
+    async def waiting(self, name: str, now_ms: int) -> tuple[str, ...]:
+        """Return the calls that wait."""
+        return await self._request("waiting", lambda: self._fake.waiting(name, now_ms))
+
+    async def met(self, name: str, call_ids: Sequence[str]) -> None:
+        """Note that these wait no more."""
+        await self._request("met", lambda: self._fake.met(name, call_ids))
+
     async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         def apply() -> _T:
             return at_once(make())

@@ -24,7 +24,7 @@ from baton.storage.ports.app_events import EventRecord
 from baton.storage.ports.jobs import Snapshot
 from baton_events.app_event import DATA_LIMIT_BYTES, AppEvent, AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
-from baton_events.ids import app_event_id, event_job_id
+from baton_events.ids import app_event_id, awaited_name, event_job_id
 
 BODY_LIMIT_BYTES = DATA_LIMIT_BYTES + 4_096
 
@@ -48,7 +48,7 @@ class AppEventsApi:
         self._records = container.ports.app_events
 
     async def post(self, request: Request) -> Response:
-        """`POST /api/events` → 202 `{"id", "handlers"}`: how many handlers take it."""
+        """`POST /api/events` → 202 `{"id", "handlers", "waiters"}`: how many take it."""
         principal = await self._keys.authenticate(request)
         body = parsed(AppEventBody, await limited_body(request, BODY_LIMIT_BYTES), explains=True)
         key, ports = idempotency_key_of(request), self._container.ports
@@ -61,7 +61,9 @@ class AppEventsApi:
         if (first.name, first.key, first.data) != (event.name, event.key, event.data):
             raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
         await self._container.emitter.send(first)
-        return JSONResponse({"id": event.id, "handlers": len(handlers)}, 202)
+        name = awaited_name(event.tenant, event.name, event.key)
+        waiters = await self._records.waiting(name, ports.clock.now_ms())
+        return JSONResponse({"id": event.id, "handlers": len(handlers), "waiters": len(waiters)}, 202)
 
     def _made(self, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
         data, now_ms = self._container.secrets.hide_in(body.data), self._container.ports.clock.now_ms()

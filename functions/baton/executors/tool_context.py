@@ -28,6 +28,7 @@ from baton.memory.policy import Memory
 from baton.runtime.new_jobs import job_of
 from baton.sdk.memory import MemoryEntry
 from baton.sdk.redaction import KnownSecrets, redacted
+from baton.storage.ports.app_events import AppEvents
 from baton.storage.ports.jobs import Reader, Store
 from baton.tools.context import NoOperations
 from baton.tools.tool_error import ToolError
@@ -180,6 +181,7 @@ class Outside(Struct, frozen=True):
     """What calls reach beyond their job."""
 
     reader: Reader
+    app_events: AppEvents
     commands: Commands
     emitter: Emitter
     clock: Clock

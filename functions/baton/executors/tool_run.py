@@ -38,9 +38,10 @@ from baton.tools.return_type import InvalidResult
 from baton.tools.running_calls import OverLimitError, RunningCalls, StillRunsError
 from baton.tools.tool import WEEK_SECONDS, Runnable, Tool
 from baton.tools.tool_error import ToolError
+from baton_events.app_event import occurrence_name
 from baton_events.emitting import OF_CALL
 from baton_events.errors import StoreError
-from baton_events.ids import call_id, canonical_json, child_of, job_of_call, operation_id
+from baton_events.ids import awaited_name, call_id, canonical_json, child_of, job_of_call, operation_id
 
 
 class NoChildError(Exception):
@@ -134,7 +135,7 @@ class ToolRun:
         if isinstance(result, ToolFailed):
             return result
         if isinstance(result, Pending):
-            return self._waits(tool, result, context, effect.job, claim.now_ms)
+            return await self._waits(tool, result, context, effect.job, claim.now_ms)
         if isinstance(result, NeedsApproval):
             return ToolNeedsApproval(arguments, result.title, claim.now_ms + WEEK_SECONDS * 1000)
         if isinstance(result, CallReturned):
@@ -176,7 +177,7 @@ class ToolRun:
         record = recorded(effect.job, history)
         return RunnerTool(call.tool, seconds, runner, record, effect, _is_approved(call)), call.arguments
 
-    def _waits(self, tool: Runnable, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
+    async def _waits(self, tool: Runnable, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
         try:
             child = child_job(self._registry, job, context.call_id, pending.child, now_ms) if pending.child else None
         except NoChildError as error:
@@ -184,10 +185,17 @@ class ToolRun:
         timeout_result = self._returned(tool, pending.otherwise)
         if not isinstance(timeout_result, ToolReturned):
             return timeout_result
+        until_ms, event = pending.until_ms(now_ms), pending.event
+        if pending.key is not None and self._outside is not None:
+            # Noted before the wait is committed: an event that comes meanwhile is kept with the job, for the wait.
+            name, event = awaited_name(job.tenant, event, pending.key), occurrence_name(event, pending.key)
+            kept = await self._outside.app_events.wait(name, context.call_id, until_ms, now_ms)
+            if kept:
+                return ToolReturned(kept)
         return ToolWaits(
-            until_ms=pending.until_ms(now_ms),
+            until_ms=until_ms,
             timeout_result=f'{{"ok":{timeout_result.result_json}}}',
-            event=pending.event,
+            event=event,
             operation_id=context.operation_id if pending.operation and not pending.event else "",
             child=child,
         )

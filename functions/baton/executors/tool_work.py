@@ -15,6 +15,6 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make it from the process's container."""
     ports, secrets = container.ports, container.secrets
     runs = (container.running_calls, container.settings.result_limit_bytes)
-    outside = Outside(ports.reader, container.commands, container.emitter, ports.clock)
+    outside = Outside(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock)
     tool_run = ToolRun(container.registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
     return {RunTool: bounded(container, Hiding(tool_run, secrets))}

@@ -7,6 +7,7 @@ delivery is refused for good, so the queue keeps it; any later one is a person's
 Source: decisions/0021-app-events.
 """
 
+import contextlib
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,11 +22,11 @@ from baton.engine.transitions import JobStatus
 from baton.queue.dispatch import Outcome, dispatch
 from baton.runtime.new_jobs import job_of
 from baton.storage.ports.app_events import AppEvents
-from baton_events.app_event import AppEvent, DeadLetter, parse_app_event
+from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
-from baton_events.ids import event_id, event_job_id
-from baton_events.schema import AgentLoopInit, LoopPayload, Submission
+from baton_events.ids import awaited_name, canonical_json, event_id, event_job_id, job_of_call
+from baton_events.schema import AgentLoopInit, LoopPayload, Occurrence, Submission
 
 MISFIT = "misfit"
 
@@ -90,7 +91,31 @@ class HandleAppEvent:
         dispatched = 0
         for handler in handlers:
             dispatched += await self._start(handler, event, message_id, redrive)
+        dispatched += await self._meet(event, message_id, redrive)
         return Outcome(f"{len(handlers)} handlers", dispatched)
+
+    async def _meet(self, event: AppEvent, message_id: str, redrive: str) -> int:
+        """End the waits for events of this name and key: it is kept before they are read, so none is missed."""
+        name, now_ms, dispatched = awaited_name(event.tenant, event.name, event.key), self._clock.now_ms(), 0
+        await self._records.keep(name, canonical_json(event.data))
+        calls = await self._records.waiting(name, now_ms)
+        for job_id in dict.fromkeys(map(job_of_call, calls)):
+            job = await self._commands.submit.find(job_id)
+            if job is None or job.ended:
+                continue
+            command = Occurrence(name=occurrence_name(event.name, event.key), data=event.data)
+            signalled = AgentLoopInit(
+                id=event_id(f"occur:{event.id}:{job_id}"),
+                session_id=job.session_id,
+                job_id=job_id,
+                created_at=event.created_at,
+                payload=LoopPayload(turn=1, command=command),
+            )
+            with contextlib.suppress(UnknownJobError, JobGoneError):
+                items = await self._commands.signal.again(signalled, command, message_id)
+                dispatched += await dispatch(self._emitter, job.session_id, items, redrive)
+        await self._records.met(name, calls)
+        return dispatched
 
     async def _start(self, handler: Handler, event: AppEvent, message_id: str, redrive: str) -> int:
         job, task = job_for(self._registry, handler, event, self._clock.now_ms())

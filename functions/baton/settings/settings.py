@@ -91,6 +91,7 @@ class Settings(QueueSettings, Record, frozen=True):
     rate_limit_per_minute: int = 600
     followers_per_key: int = 200
     events_kept_per_tenant: int = 10_000
+    event_retention_seconds: int = 86_400
     audit_log_length: int = 10_000
     cors_origins: str = ""
     metrics_token: str = ""

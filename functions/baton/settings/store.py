@@ -6,7 +6,7 @@ Invariant: what is shown of an address has no password in it, whatever the addre
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from baton_events.setting import EVERYWHERE, Setting, read_by, url
+from baton_events.setting import EVERYWHERE, Setting, read_by, url, whole
 
 SCHEMES = ("redis", "rediss", "unix")
 _TLS = ("ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile")
@@ -102,6 +102,14 @@ STORE_SETTINGS = tuple(
             "instead of both: a Valkey or Redis ≥ 7 over RESP, as `redis://`, `rediss://` or `unix://` (extra `redis`)",
             store_address,
             secret=True,
+        ),
+        Setting(
+            "EVENT_RETENTION_SECONDS",
+            "event_retention_seconds",
+            "86400",
+            "s",
+            "how long the first app event of a name and key is kept for calls of `wait_for_event` that come later",
+            whole(1, 31_536_000),
         ),
     )
 )

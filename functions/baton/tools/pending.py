@@ -11,6 +11,7 @@ from msgspec import field
 
 from baton.sdk.record import Record
 from baton.sdk.records import FOREVER_MS
+from baton_events.app_event import KEY_LIMIT_CHARS
 
 LONGEST_SECONDS = 10 * 365 * 86_400
 TIMED_OUT = {"timedOut": True}
@@ -31,6 +32,7 @@ class Pending(Record, frozen=True, kw_only=True):
         timeout_seconds: how long it waits at most; this or `until` is given.
         until: the same as a time.
         event: the name of the event that ends it; empty: its operation is completed from outside.
+        key: any app event of the tenant with this name and key ends it; None: only an event sent to this job does.
         otherwise: the call's result when its time is up, any JSON value.
         operation: whether it can be completed from outside, under `ToolContext.operation_id`.
         child: a job to start, whose answer is the call's result; made by `ToolContext.start`. It needs no time limit
@@ -40,12 +42,17 @@ class Pending(Record, frozen=True, kw_only=True):
     timeout_seconds: float | None = None
     until: datetime | None = None
     event: str = ""
+    key: str | None = None
     otherwise: Any = field(default_factory=lambda: dict(TIMED_OUT))
     operation: bool = True
     child: ChildTask | None = None
 
     def __post_init__(self) -> None:
         """Refuse a wait without an end, or one that never begins."""
+        if self.key is not None and (not self.event or len(self.key) > KEY_LIMIT_CHARS):
+            raise ValueError(
+                f"Pending(key={self.key!r}): a key of at most {KEY_LIMIT_CHARS} characters, beside an event"
+            )
         if self.child is not None and (self.timeout_seconds, self.until) == (None, None):
             return
         if (self.timeout_seconds is None) == (self.until is None):

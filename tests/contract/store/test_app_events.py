@@ -8,8 +8,11 @@ from baton.storage.ports.app_events import AppEvents, EventRecord
 from baton.storage.redis import keys
 from baton.storage.redis.app_events import RedisAppEvents
 from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import RETENTION_MS, connection_to
 from tests.fakes import FakeAppEvents
+
+KEPT_MS = 60_000
 
 
 @pytest.fixture(params=["fake", "rest", pytest.param("resp", marks=pytest.mark.long)])
@@ -21,7 +24,7 @@ async def records(request: pytest.FixtureRequest, redis_process: RedisProcess) -
     redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     try:
-        yield RedisAppEvents(connection, RETENTION_MS)
+        yield RedisAppEvents(connection, RETENTION_MS, KEPT_MS)
     finally:
         await connection.close()
 
@@ -45,14 +48,39 @@ async def test_the_first_note_of_a_name_stays(records: AppEvents) -> None:
     assert await records.find("evt_1") == EventRecord("first", (), {"dead:a:1": "msg_1", "misfit": "why"})
 
 
+async def test_who_waits_is_found_until_its_time_is_over_or_it_has_met(records: AppEvents) -> None:
+    """By the name under which events are known."""
+    assert await records.wait("a", "call-1", NOW_MS + 1_000, NOW_MS) == ""
+    assert await records.wait("a", "call-2", NOW_MS + 5_000, NOW_MS) == ""
+    assert await records.wait("b", "call-3", NOW_MS + 5_000, NOW_MS) == ""
+    assert await records.waiting("a", NOW_MS + 1_000) == ("call-1", "call-2")
+    assert await records.waiting("a", NOW_MS + 1_001) == ("call-2",)
+    await records.met("a", ["call-2", "call-3"])
+    assert [await records.waiting(name, NOW_MS) for name in "ab"] == [("call-1",), ("call-3",)]
+    await records.met("a", [])
+
+
+async def test_the_first_event_is_kept_for_who_waits_later(records: AppEvents) -> None:
+    """Also where a wait has met it."""
+    await records.keep("a", "1")
+    await records.keep("a", "2")
+    assert [await records.wait("a", f"call-{n}", NOW_MS + 1_000, NOW_MS) for n in range(2)] == ["1", "1"]
+    assert await records.wait("b", "call-1", NOW_MS + 1_000, NOW_MS) == ""
+
+
 async def test_a_record_expires(redis_process: RedisProcess) -> None:
     """With what is noted last."""
     redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
-    records = RedisAppEvents(connection, RETENTION_MS)
+    records = RedisAppEvents(connection, RETENTION_MS, KEPT_MS)
     await records.note("evt_1", "misfit", "why")
     await records.add("evt_2", "event")
     for event_id in ("evt_1", "evt_2"):
         left_ms = await connection.execute("PTTL", keys.app_event_key(event_id))
         assert 0 < left_ms <= RETENTION_MS
+    await records.keep("a", "1")
+    assert 0 < await connection.execute("PTTL", keys.app_event_kept_key("a")) <= KEPT_MS
+    for until_ms in (9_000, 90_000, 5_000):
+        await records.wait("a", f"call-{until_ms}", NOW_MS + until_ms, NOW_MS)
+    assert 90_000 < await connection.execute("PTTL", keys.app_event_waits_key("a")) <= 90_000 + 60_000
     await connection.close()

@@ -1,5 +1,7 @@
 """Records of app events in memory."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from baton.storage.ports.app_events import EventRecord
@@ -10,6 +12,8 @@ class InMemoryAppEvents:
 
     def __init__(self) -> None:
         self.records: dict[str, EventRecord] = {}
+        self.waits: dict[str, dict[str, int]] = {}
+        self.kept: dict[str, str] = {}
 
     async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
         """Keep an event, and these of its handlers."""
@@ -28,3 +32,22 @@ class InMemoryAppEvents:
         """Return what is kept of an event."""
         found = self.records.get(event_id)
         return found if found and found.event else None
+
+    async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
+        """Note that a call waits."""
+        del now_ms
+        self.waits.setdefault(name, {})[call_id] = until_ms
+        return self.kept.get(name, "")
+
+    async def keep(self, name: str, data: str) -> None:
+        """Keep an event's data; in memory it is kept for good."""
+        self.kept.setdefault(name, data)
+
+    async def waiting(self, name: str, now_ms: int) -> tuple[str, ...]:
+        """Return the calls that wait."""
+        return tuple(sorted(call for call, until_ms in self.waits.get(name, {}).items() if until_ms >= now_ms))
+
+    async def met(self, name: str, call_ids: Sequence[str]) -> None:
+        """Note that these wait no more."""
+        for call_id in call_ids:
+            self.waits.get(name, {}).pop(call_id, None)

@@ -1,5 +1,6 @@
 """Records of app events: what came, who handles it, and what became of it besides its jobs. For people and replays."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -26,4 +27,20 @@ class AppEvents(Protocol):
 
     async def find(self, event_id: str) -> EventRecord | None:
         """Return what is kept of an event; None: nothing."""
+        ...
+
+    async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
+        """Note that a call waits for events known as `name`; returns the data of the one that is kept, empty: none."""
+        ...
+
+    async def keep(self, name: str, data: str) -> None:
+        """Keep an event's data for waits that begin later, unless one is kept."""
+        ...
+
+    async def waiting(self, name: str, now_ms: int) -> tuple[str, ...]:
+        """Return the calls that wait for events known as `name`."""
+        ...
+
+    async def met(self, name: str, call_ids: Sequence[str]) -> None:
+        """Note that these wait no more."""
         ...

@@ -1,5 +1,6 @@
-"""Records of app events on Upstash Redis: a hash for each, which expires."""
+"""Records of app events on Upstash Redis, and who waits for which; all of it expires."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from baton.storage.ports.app_events import EventRecord
@@ -7,14 +8,15 @@ from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 
 _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
+_CLOCK_MS = 60_000  # who waits and whoever looks may have different clocks
 
 
 class RedisAppEvents:
     """`AppEvents` over one connection."""
 
-    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+    def __init__(self, connection: RedisConnection, retention_ms: int, kept_ms: int) -> None:
         self._redis = connection
-        self._retention_ms = retention_ms
+        self._retention_ms, self._kept_ms = retention_ms, kept_ms
 
     async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
         """Keep an event, and these of its handlers."""
@@ -40,6 +42,31 @@ class RedisAppEvents:
         """Return what is kept of an event."""
         (found,) = await self._redis.pipeline(["HGETALL", keys.app_event_key(event_id)])
         return _record(found) if found and _EVENT in found else None
+
+    async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
+        """Note that a call waits; first, so that an event that is not kept yet finds it."""
+        waits, left_ms = keys.app_event_waits_key(name), until_ms - now_ms + _CLOCK_MS
+        *_, kept = await self._redis.pipeline(
+            ["ZADD", waits, until_ms, call_id],
+            ["PEXPIRE", waits, left_ms, "NX"],
+            ["PEXPIRE", waits, left_ms, "GT"],
+            ["GET", keys.app_event_kept_key(name)],
+        )
+        return str(kept or "")
+
+    async def keep(self, name: str, data: str) -> None:
+        """Keep an event's data."""
+        await self._redis.execute("SET", keys.app_event_kept_key(name), data, "NX", "PX", self._kept_ms)
+
+    async def waiting(self, name: str, now_ms: int) -> tuple[str, ...]:
+        """Return the calls that wait."""
+        found = await self._redis.execute("ZRANGE", keys.app_event_waits_key(name), now_ms, "+inf", "BYSCORE")
+        return tuple(sorted(found or ()))
+
+    async def met(self, name: str, call_ids: Sequence[str]) -> None:
+        """Note that these wait no more."""
+        if call_ids:
+            await self._redis.execute("ZREM", keys.app_event_waits_key(name), *call_ids)
 
 
 def _record(found: dict[str, Any]) -> EventRecord:

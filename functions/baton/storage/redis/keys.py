@@ -130,3 +130,13 @@ def rate_limit_key(name: str) -> str:
 def app_event_key(event_id: str) -> str:
     """Hash: an app event, its handlers and notes; it expires. No hash tag: no script touches it."""
     return f"baton:app-event:{event_id}"
+
+
+def app_event_waits_key(name: str) -> str:
+    """Sorted set: calls that wait for app events known as `name`, by the time until which they do; it expires."""
+    return f"baton:{{app-event:{name}}}:waits"
+
+
+def app_event_kept_key(name: str) -> str:
+    """String: the data of the first app event known as `name`, for waits that begin later; it expires."""
+    return f"baton:{{app-event:{name}}}:kept"

@@ -78,11 +78,17 @@ def sleep_until(time: AwareDatetime) -> Pending:
 
 
 @tool(capabilities={"waiting"}, retries=0)
-def wait_for_event(name: Annotated[str, Field(min_length=1, max_length=200)], timeout_seconds: Seconds) -> Pending:
+def wait_for_event(
+    name: Annotated[str, Field(min_length=1, max_length=200)],
+    timeout_seconds: Seconds,
+    key: Annotated[str, Field(max_length=200)] | None = None,
+) -> Pending:
     """Wait until an event of this name happens to the job; one that has happened before and was not waited for counts.
 
     Args:
         name: the event's name.
         timeout_seconds: how long at most; then the result is {"timedOut": true}.
+        key: what the event is about, such as an order's number; then an event of this name and key ends the wait,
+            whoever has sent it.
     """
-    return Pending(timeout_seconds=timeout_seconds, event=name, operation=False)
+    return Pending(timeout_seconds=timeout_seconds, event=name, key=key, operation=False)
