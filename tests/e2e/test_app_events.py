@@ -36,7 +36,7 @@ class Hook(BaseHTTPRequestHandler):
         self.send_response(200 if len(self.received) > 1 else 500)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's signature
         """Say nothing."""
 
 
