@@ -66,6 +66,11 @@ def awaited_name(tenant: str, name: str, key: str) -> str:
     return digest("await", tenant, name, key)[:24]
 
 
+def event_number(event_id: str, created_ms: int) -> int:
+    """A number of an app event: the later one has the higher one, and no two of a millisecond have the same, nearly."""
+    return created_ms * 1_000 + int(digest(event_id)[:8], 16) % 1_000
+
+
 def event_job_id(event_id: str, handler: str) -> str:
     """The id of the job by which a handler takes an app event, however often it is delivered."""
     return f"job_{digest('event', event_id, handler)[:24]}"

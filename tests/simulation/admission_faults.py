@@ -189,6 +189,10 @@ class SimAppEvents:
         """Note that these wait no more."""
         await self._request("met", lambda: self._fake.met(name, call_ids))
 
+    async def newest(self, name: str, number: int = 0) -> int:
+        """Return the highest number that is noted."""
+        return await self._request("newest", lambda: self._fake.newest(name, number))
+
     async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         def apply() -> _T:
             return at_once(make())

@@ -20,13 +20,14 @@ from baton.planning.reference import task_data
 from baton.planning.step import Step
 from baton.sdk.limits import Limits
 from baton.tools.context import ToolContext
-from baton.tools.tool import TOOL_NAME, tool
+from baton.tools.tool import TOOL_NAME, Tool, tool
 from baton.tools.tool_error import ToolError
-from baton_events.app_event import name_fault, topic_suffix
+from baton_events.app_event import LONGEST_DELAY_SECONDS, name_fault, topic_suffix
 from baton_events.ids import digest
 
 _T = TypeVar("_T", default=Any)
 MOST_LANES = 1_000
+SUPERSEDED = "a newer event of the same key has come"
 # A handler's job may wait in line behind others of its key.
 _LONGEST_SECONDS = 30 * 86_400
 
@@ -93,6 +94,7 @@ class Handler:
 
     `takes_event`: the job's data is the whole event, for a function; else it is the event's data alone.
     `lanes`: at most so many of its jobs are at work at once; 0: any number. `key_order`: those of one key one by one.
+    `debounce_seconds`: it starts so long after an event, unless one of the same key has come meanwhile.
     """
 
     def __init__(
@@ -104,9 +106,10 @@ class Handler:
         function: Callable[..., Any] | None = None,
         key_order: bool = False,
         lanes: int = 0,
+        debounce_seconds: float = 0,
     ) -> None:
         self.event, self.agent, self.takes_event, self.lanes = event, agent, function is not None, lanes
-        self.key_order = key_order
+        self.key_order, self.debounce_seconds = key_order, debounce_seconds
         self._schema, self.function = schema, function
 
     @property
@@ -186,6 +189,7 @@ def on(
     timeout_seconds: float = 30,
     concurrency: int | None = None,
     key_order: bool = False,
+    debounce_seconds: float = 0,
 ) -> Callable[[Callable[..., Any]], Handler]:
     """Make a handler of `async def handler(event: Event, ctx: HandlerContext)`: it runs for each event of a name.
 
@@ -198,36 +202,39 @@ def on(
         timeout_seconds: limit of one attempt.
         concurrency: how many events it takes at once at most; None: any number.
         key_order: events of one key are taken one after the other, in the order of their arrival.
+        debounce_seconds: of events of one key that come within so long of each other, the last one alone is taken.
 
     Raises:
         TypeError, ValueError: something of it cannot be; the message names it.
     """
-    if fault := name_fault(name):
-        raise ValueError(f"@on({name!r}): {fault}")
     lanes = 0 if concurrency is None else concurrency
-    if isinstance(lanes, bool) or not isinstance(lanes, int) or not (concurrency is None or 1 <= lanes <= MOST_LANES):
-        raise ValueError(f"@on({name!r}): concurrency must be a whole number from 1 to {MOST_LANES}, got {lanes!r}")
-    if not isinstance(key_order, bool):
-        raise TypeError(f"@on({name!r}): key_order must be True or False, got {key_order!r}")
+    _refuse_options(name, concurrency, key_order=key_order, debounce_seconds=debounce_seconds)
 
     def make(function: Callable[..., Any]) -> Handler:
         _refuse_unfit(name, function, schema)
+        if debounce_seconds and not inspect.iscoroutinefunction(function):
+            raise TypeError(f"@on({name!r}): debounce_seconds needs an async function, and {function.__name__} is none")
         step = tool(
             name=function.__name__,
             retries=retries,
             retry_delay_seconds=retry_delay_seconds,
             timeout_seconds=timeout_seconds,
         )(_run_of(function, lambda: made))
-        agent = Agent(
-            name=function.__name__,
-            description=(function.__doc__ or "").strip().partition("\n")[0],
-            plan=[Step(function.__name__, step, {"event": task_data})],
-            limits=Limits(turns=2, tool_calls=1, wall_seconds=_LONGEST_SECONDS, on_limit="fail"),
-        )
-        made = Handler(name, agent, schema=schema, function=function, key_order=key_order, lanes=lanes)
+        options: dict[str, Any] = {"key_order": key_order, "lanes": lanes, "debounce_seconds": debounce_seconds}
+        made = Handler(name, _agent_of(function, step), schema=schema, function=function, **options)
         return made
 
     return make
+
+
+def _agent_of(function: Callable[..., Any], step: Tool) -> Agent:
+    """Return the agent whose job is one call of the function's tool."""
+    return Agent(
+        name=function.__name__,
+        description=(function.__doc__ or "").strip().partition("\n")[0],
+        plan=[Step(function.__name__, step, {"event": task_data})],
+        limits=Limits(turns=2, tool_calls=1, wall_seconds=_LONGEST_SECONDS, on_limit="fail"),
+    )
 
 
 def _run_of(function: Callable[..., Any], handler: Callable[[], Handler]) -> Callable[..., Any]:
@@ -235,6 +242,8 @@ def _run_of(function: Callable[..., Any], handler: Callable[[], Handler]) -> Cal
     if inspect.iscoroutinefunction(function):
 
         async def run(event: dict[str, Any], ctx: ToolContext) -> Any:
+            if handler().debounce_seconds and not await ctx.outlet.is_newest(handler().name, event):
+                return SUPERSEDED
             return await handler()(_event_of(handler(), event), HandlerContext(ctx))
 
         return run
@@ -252,6 +261,19 @@ def _event_of(handler: Handler, event: Mapping[str, Any]) -> Event[Any]:
         raise ToolError(str(error), type="invalid_data") from error
     at = datetime.fromisoformat(event["createdAt"])
     return Event(id=event["id"], name=event["name"], key=event["key"], data=data, created_at=at)
+
+
+def _refuse_options(name: str, concurrency: Any, *, key_order: Any, debounce_seconds: float) -> None:
+    if fault := name_fault(name):
+        raise ValueError(f"@on({name!r}): {fault}")
+    is_number = isinstance(concurrency, int) and not isinstance(concurrency, bool)
+    if concurrency is not None and not (is_number and 1 <= concurrency <= MOST_LANES):
+        raise ValueError(f"@on({name!r}): concurrency must be a number from 1 to {MOST_LANES}, got {concurrency!r}")
+    if not isinstance(key_order, bool):
+        raise TypeError(f"@on({name!r}): key_order must be True or False, got {key_order!r}")
+    if isinstance(debounce_seconds, bool) or not 0 <= debounce_seconds <= LONGEST_DELAY_SECONDS:
+        limit = f"from 0 to {LONGEST_DELAY_SECONDS}"
+        raise ValueError(f"@on({name!r}): debounce_seconds must be {limit}, got {debounce_seconds!r}")
 
 
 def _refuse_unfit(name: str, function: Any, schema: Any) -> None:

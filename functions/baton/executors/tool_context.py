@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -36,8 +37,16 @@ from baton.transport.meter import charge, write
 from baton_events.app_event import app_event, delay_ms
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MemoryUnavailableError, StoreError
-from baton_events.ids import call_of_operation, canonical_json, event_id, job_of_call, started_job_id
-from baton_events.timestamps import rfc3339
+from baton_events.ids import (
+    awaited_name,
+    call_of_operation,
+    canonical_json,
+    event_id,
+    event_number,
+    job_of_call,
+    started_job_id,
+)
+from baton_events.timestamps import milliseconds, rfc3339
 
 
 class CallMemory:
@@ -207,6 +216,11 @@ class CallOutlet:
             ToolError: there is no such agent, or its data is no JSON.
         """
         return await self._here(self._start(agent, task, input_data, session_id))
+
+    async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
+        """Return whether no newer event of this one's key has come to the handler."""
+        number = event_number(event["id"], milliseconds(datetime.fromisoformat(event["createdAt"])))
+        return number >= await self._outside.app_events.newest(awaited_name(self._job.tenant, handler, event["key"]))
 
     async def _here(self, work: Coroutine[Any, Any, _T]) -> _T:
         if asyncio.get_running_loop() is self._loop:

@@ -25,8 +25,9 @@ from baton.storage.ports.app_events import AppEvents
 from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
-from baton_events.ids import awaited_name, canonical_json, event_id, event_job_id, job_of_call
+from baton_events.ids import awaited_name, canonical_json, event_id, event_job_id, event_number, job_of_call
 from baton_events.schema import AgentLoopInit, LoopPayload, Occurrence, Submission
+from baton_events.timestamps import milliseconds
 
 MISFIT = "misfit"
 
@@ -118,7 +119,12 @@ class HandleAppEvent:
         return dispatched
 
     async def _start(self, handler: Handler, event: AppEvent, message_id: str, redrive: str) -> int:
-        job, task = job_for(self._registry, handler, event, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        job, task = job_for(self._registry, handler, event, now_ms)
+        if handler.debounce_seconds:
+            number = event_number(event.id, milliseconds(event.created_at))
+            await self._records.newest(awaited_name(event.tenant, handler.name, event.key), number)
+            job = replace(job, start_at_ms=now_ms + int(handler.debounce_seconds * 1000))
         submission = Submission(job=job_values(job), task=task)
         submitted = AgentLoopInit(
             id=event_id(f"submit:{job.id}"),

@@ -91,6 +91,10 @@ class Outlet(Protocol):
         """Start a job that the call does not wait for; returns its id."""
         ...
 
+    async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
+        """Return whether no newer event of this one's key has come to the handler."""
+        ...
+
 
 class RecordedOutlet(Struct):
     """`Outlet` for unit tests, and of a context that was given none: `emitted` has (name, data, key, delay).
@@ -110,6 +114,11 @@ class RecordedOutlet(Struct):
         """Keep it."""
         self.started.append((agent, task, input_data, session_id))
         return f"job_{len(self.started)}"
+
+    async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
+        """It is."""
+        del handler, event
+        return True
 
 
 _ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author

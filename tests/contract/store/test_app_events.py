@@ -68,6 +68,14 @@ async def test_the_first_event_is_kept_for_who_waits_later(records: AppEvents) -
     assert await records.wait("b", "call-1", NOW_MS + 1_000, NOW_MS) == ""
 
 
+async def test_the_highest_number_stays(records: AppEvents) -> None:
+    """Whoever asks notes none."""
+    assert await records.newest("a") == 0
+    number = 1_800_000_000_000_999
+    assert [await records.newest("a", n) for n in (number - 1, number, number - 2)] == [number - 1, number, number]
+    assert [await records.newest(name) for name in "ab"] == [number, 0]
+
+
 async def test_a_record_expires(redis_process: RedisProcess) -> None:
     """With what is noted last."""
     redis_process.request("FLUSHALL")

@@ -14,6 +14,7 @@ class InMemoryAppEvents:
         self.records: dict[str, EventRecord] = {}
         self.waits: dict[str, dict[str, int]] = {}
         self.kept: dict[str, str] = {}
+        self.numbers: dict[str, int] = {}
 
     async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
         """Keep an event, and these of its handlers."""
@@ -51,3 +52,8 @@ class InMemoryAppEvents:
         """Note that these wait no more."""
         for call_id in call_ids:
             self.waits.get(name, {}).pop(call_id, None)
+
+    async def newest(self, name: str, number: int = 0) -> int:
+        """Return the highest number that is noted."""
+        self.numbers[name] = max(number, self.numbers.get(name, 0))
+        return self.numbers[name]

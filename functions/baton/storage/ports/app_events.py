@@ -44,3 +44,7 @@ class AppEvents(Protocol):
     async def met(self, name: str, call_ids: Sequence[str]) -> None:
         """Note that these wait no more."""
         ...
+
+    async def newest(self, name: str, number: int = 0) -> int:
+        """Note the number of an event known as `name`, 0: none; returns the highest that is noted, 0: none."""
+        ...

@@ -6,6 +6,7 @@ from typing import Any
 from baton.storage.ports.app_events import EventRecord
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
+from baton.transport.redis_rest import Command
 
 _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
 _CLOCK_MS = 60_000  # who waits and whoever looks may have different clocks
@@ -67,6 +68,15 @@ class RedisAppEvents:
         """Note that these wait no more."""
         if call_ids:
             await self._redis.execute("ZREM", keys.app_event_waits_key(name), *call_ids)
+
+    async def newest(self, name: str, number: int = 0) -> int:
+        """Return the highest number that is noted."""
+        key = keys.app_event_newest_key(name)
+        noting: list[Command] = (
+            [["ZADD", key, "GT", number, "n"], ["PEXPIRE", key, self._retention_ms]] if number else []
+        )
+        *_, highest = await self._redis.pipeline(*noting, ["ZSCORE", key, "n"])
+        return int(float(highest or 0))
 
 
 def _record(found: dict[str, Any]) -> EventRecord:

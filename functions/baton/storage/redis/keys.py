@@ -140,3 +140,8 @@ def app_event_waits_key(name: str) -> str:
 def app_event_kept_key(name: str) -> str:
     """String: the data of the first app event known as `name`, for waits that begin later; it expires."""
     return f"baton:{{app-event:{name}}}:kept"
+
+
+def app_event_newest_key(name: str) -> str:
+    """Sorted set of one: the number of the newest app event known as `name`, where only that counts; it expires."""
+    return f"baton:{{app-event:{name}}}:newest"

@@ -38,6 +38,15 @@ async def ship(event: Event, ctx: HandlerContext) -> None:
     """Do nothing, two at once."""
 
 
+TYPED: list[tuple[str, str]] = []
+
+
+@on("order.edited", debounce_seconds=10)
+async def save(event: Event, ctx: HandlerContext) -> None:
+    """Note what was saved."""
+    TYPED.append((event.key, event.data))
+
+
 class Shop:
     """Handlers that note what they did, and fail so often as a test says."""
 
@@ -82,7 +91,7 @@ class Shop:
             Agent(name="writer", model=ScriptedModel(["Dear customer"])),
             Agent(name="greeter", model=ScriptedModel(["Hello"]), on="order.booked", task="Greet them."),
         ]
-        return Registry(agents, handlers=[book, count, note, look, twice, pack, ship])
+        return Registry(agents, handlers=[book, count, note, look, twice, pack, ship, save])
 
 
 @pytest.fixture
@@ -252,6 +261,20 @@ async def test_the_failure_callback_of_an_event_does_what_its_endpoint_could_not
     kept = status == 489
     assert (await shown(api, event_id))["ship"]["status"] == ("pending" if kept else "completed")
     assert [notice.kind for notice in stage.alerts.sent] == ["app_event_kept"] * kept
+
+
+async def test_of_events_that_come_one_after_the_other_the_last_one_counts(api: Api) -> None:
+    """For each key; what comes later is taken again."""
+    TYPED.clear()
+    for key, text in (("A", "a"), ("B", "b"), ("A", "ab"), ("A", "abc")):
+        await sent(api, "order.edited", key=key, data=text)
+        await api.stage.run(within_seconds=4)
+        api.stage.clock.ms += 4_000
+    assert TYPED == [("B", "b")]
+    await api.stage.run()
+    await sent(api, "order.edited", key="A", data="abcd")
+    await api.stage.run()
+    assert TYPED == [("B", "b"), ("A", "abc"), ("A", "abcd")]
 
 
 async def test_data_that_misfits_is_refused_and_named(api: Api) -> None:

@@ -1,0 +1,66 @@
+"""`@on`: what it takes, and what a registry makes of handlers."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from baton import Agent, Event, HandlerContext, Registry, ScriptedModel, ToolContext, on
+
+
+def test_an_option_that_cannot_be_is_named() -> None:
+    """When the module is imported."""
+    for wrong in ({"concurrency": 0}, {"concurrency": True}, {"debounce_seconds": -1}, {"retries": -1}):
+        options: dict[str, Any] = wrong
+        with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
+            on("order.created", **options)(nothing)
+    with pytest.raises(ValueError, match="no event name"):
+        on("no name")
+    with pytest.raises(TypeError, match="async"):
+        on("order.created", debounce_seconds=1)(blocking)
+    with pytest.raises(TypeError, match="an event and a context"):
+        on("order.created")(without_context)
+
+
+async def nothing(event: Event, ctx: HandlerContext) -> None:
+    """Do nothing."""
+
+
+def blocking(event: Event, ctx: HandlerContext) -> None:
+    """Run in a thread."""
+
+
+async def without_context(event: Event) -> None:
+    """Take too little."""
+
+
+def test_a_registry_refuses_handlers_that_do_not_go_together() -> None:
+    """Each fault by name."""
+    once, clerk = on("order.created")(nothing), Agent(name="nothing", model=ScriptedModel(["done"]))
+    other: Any = nothing
+    with pytest.raises(ValueError, match="two agents are named 'nothing'"):
+        Registry(handlers=[once, once])
+    with pytest.raises(ValueError, match="two agents are named 'nothing'"):
+        Registry([clerk], handlers=[once])
+    with pytest.raises(ValueError, match="would have one topic, 'order-created'"):
+        Registry([Agent(name="a", model=ScriptedModel(["done"]), on="order-created")], handlers=[once])
+    with pytest.raises(TypeError, match="decorate the function"):
+        Registry(handlers=[other])
+    with pytest.raises(ValueError, match="event of Baton"):
+        Agent(name="a", model=ScriptedModel(["done"]), on="agent.tool.call")
+
+
+async def test_a_handler_is_called_as_its_function_is() -> None:
+    """So it can be tested as one; its context keeps what it emits and starts."""
+
+    @on("order.created")
+    async def book(event: Event, ctx: HandlerContext) -> str:
+        await ctx.emit("order.booked", event.data, key=event.key)
+        return await ctx.start("writer", "Write.", input_data={"number": 7})
+
+    call, at = ToolContext.for_test(attempt=2), datetime(2026, 1, 1, tzinfo=UTC)
+    event = Event(id="e", name="order.created", key="A-7", data=7, created_at=at)
+    assert await book(event, HandlerContext(call)) == "job_1"
+    assert call.recorder.outlet.emitted == [("order.booked", 7, "A-7", 0)]
+    assert call.recorder.outlet.started == [("writer", "Write.", {"number": 7}, "")]
+    assert (HandlerContext(call).attempt, HandlerContext(call).idempotency_key) == (2, "key-test")
