@@ -26,7 +26,7 @@ def test_the_public_names_are_those_documented() -> None:
                 "Pending",
                 "Registry",
             ),
-            *("ScriptedModel", "emit", "on"),
+            *("ScriptedModel", "as_tool", "emit", "on"),
             *("Step", "result_of", "task_data", "task_text", "Summarize", "ToolContext", "ToolError", "tool"),
             *("operation_status", "recall", "remember", "sleep", "sleep_until", "wait_for_event"),
         ]

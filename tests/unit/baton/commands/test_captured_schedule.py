@@ -103,7 +103,7 @@ async def test_what_cannot_be_looked_up_is_not_started(firings: Firings, monkeyp
         raise StoreError("away")
 
     with monkeypatch.context() as broken:
-        broken.setattr(firings.stage.admission, "bearer", away)
+        broken.setattr(firings.stage.admission, "first_value", away)
         await firings.comes("msg_1", firings.token("jwt_1"), 503)
     assert firings.jobs() == 0
     await firings.comes("msg_1", firings.token("jwt_2"))
