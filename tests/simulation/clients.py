@@ -100,7 +100,9 @@ class Client:
         if plan.when_busy != "queue":
             body["whenBusy"] = plan.when_busy
         claim_result = live_of(world)
+        self._sees_the_session()
         answer = await self._request("submit", world.base_url + SUBMIT_PATH, json.dumps(body).encode(), headers)
+        self._sees_the_session()
         world.answered[plan.agent].add(answer.status if answer is not None else 0)
         known = (422, 503, *((409,) if plan.when_busy == "reject" else ()), *((429,) if world.plan.bytes_kept else ()))
         if answer is not None and answer.status == 202:
@@ -108,6 +110,13 @@ class Client:
         elif answer is not None and answer.status not in known and not self._gone(answer):
             world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
         return answer
+
+    def _sees_the_session(self) -> None:
+        """What it interrupts, it does in the run in which it is now."""
+        mine = (self._plan.tenant, self._plan.session)
+        for name, entry in self._world.admission.entries.items() if self._plan.interrupts else ():
+            if (entry.tenant, entry.session_id) == mine:
+                self._world.returns.cancels(name)
 
     async def _request(
         self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str = "POST"

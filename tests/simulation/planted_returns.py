@@ -58,7 +58,7 @@ def _one_key_alone(missing: Callable[..., None]) -> Callable[..., None]:
 
 
 def _of_any_run(_original: Any) -> Any:
-    return lambda by, _run: Cancelled(by, run=1_000)
+    return lambda by, _run, _rolls_back: Cancelled(by, run=1_000)
 
 
 def _in_any_run(commit: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,7 +38,8 @@ def a_cancellation_is_of_the_run_that_was_seen(write: Write) -> str | None:
         old, seen = write.before.jobs.get(job_id), write.world.returns.cancelled_runs.get(job_id)
         if old is None or old.ended or job.status != "cancelled" or is_child(job_id) or seen is None:
             continue
-        at_work = any(name.startswith(f"cancel:{job.agent}#") for name in write.world.calling)
+        interrupting = tuple(f"submit:{plan.agent}#" for plan in write.world.plan.jobs if plan.interrupts)
+        at_work = any(name.startswith((f"cancel:{job.agent}#", *interrupting)) for name in write.world.calling)
         if job.run not in seen and not at_work and not write.world.memory.lost_writes(job_id):
             return f"run {job.run} of {job_id} is cancelled; who cancelled saw {sorted(seen)}"
     return None
