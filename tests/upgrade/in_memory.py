@@ -32,7 +32,7 @@ from tests.unit.baton.kit.stage import Stage
 from tests.upgrade.stored import Keys, written
 
 # Not what this check is about: counters of what was done and not of what is to be done.
-_LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:", "baton:kept-events:")
+_LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:", "baton:kept-events:", "baton:token:")
 _ROW = re.compile(r":\d{13}:")
 
 
@@ -138,7 +138,7 @@ def _with(tree: Tree, kind: str, job_id: str, value: Any) -> Tree:
             raise AssertionError(f"a job keeps {other!r}, which has no place in the store in memory: give it one here")
 
 
-def _with_field(tree: Tree, field: str, text: str) -> Tree:
+def _with_field(tree: Tree, field: str, text: str) -> Tree:  # noqa: PLR0911 - one for each kind
     kind, _, rest = field.partition(":")
     match kind:
         case "job":
@@ -155,6 +155,9 @@ def _with_field(tree: Tree, field: str, text: str) -> Tree:
         case "event":
             job_id, _, at = rest.partition(":")
             return replace(tree, events={**tree.events, job_id: {**tree.events.get(job_id, {}), at: text}})
+        case "message":
+            job_id, _, at = rest.partition(":")
+            return tree.with_message(job_id, at, text)
         case other:
             raise AssertionError(f"a tree's state has {other!r}, which has no place in the store in memory")
 

@@ -89,7 +89,7 @@ class Maker:
         """Submit a job; its id."""
         body = {"jobType": agent, "taskDescription": f"do it, {agent}", "inputData": {"näme": "Ünï/code"}, **fields}
         job: dict[str, Any] = await self.request("POST", "/api/agent-jobs", body, key=key)
-        return str(job["id"])
+        return str(job.get("jobId") or job["id"])
 
     async def request(self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client") -> Any:
         """A request of the API, which is not refused."""

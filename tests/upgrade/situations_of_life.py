@@ -81,6 +81,14 @@ async def session_interrupted(m: Maker) -> None:
     await m.submit("answers", sessionId="same", whenBusy="interrupt")
 
 
+async def session_steered(m: Maker) -> None:
+    """A job was rolled back; the running one has a message that its model has not got yet."""
+    await m.submit("answers", sessionId="same")
+    await m.submit("adds", sessionId="same", whenBusy="rollback")
+    await m.up_to("call")
+    await m.submit("answers", sessionId="same", whenBusy="steer")
+
+
 async def chat_goes_on(m: Maker) -> None:
     """The second question of a chat: its first turn was told what was said before, which is recorded."""
     await m.chat("chats", "first", "What did you say?")
@@ -230,6 +238,7 @@ LIFE = (
     stopped,
     session_line,
     session_interrupted,
+    session_steered,
     chat_goes_on,
     to_be_remembered,
     remembering_claimed,
