@@ -58,7 +58,7 @@ def real_ports(settings: Settings) -> Ports:
         follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
         kept_events=RedisKeptEvents(connection, settings.job_retention_seconds * 1000),
         stored_bytes=RedisStoredBytes(connection),
-        callbacks=HttpCallbacks(),
+        callbacks=HttpCallbacks(settings.worker_base_url),
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
         app_events=RedisAppEvents(

@@ -1,7 +1,9 @@
 """Callbacks to clients: a signed POST, as Standard Webhooks has it, to an address that a submission names.
 
-Invariant: it leads to no private address, whatever its name resolves to, and follows no redirect; only http to this
-machine is let through unencrypted. Source: https://github.com/standard-webhooks/standard-webhooks, version 1.0.0.
+Invariant: it leads to no private address, whatever its name resolves to, and follows no redirect. Only a deployment on
+this machine calls it back, unencrypted, too: a function's own host has ports for that function alone.
+
+Source: https://github.com/standard-webhooks/standard-webhooks, version 1.0.0.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret's text begins with
 
 
 def address_fault(url: str) -> str:
-    """Say why this is no address for a callback, with the way out; empty: it is one."""
+    """Say why this is no address for a callback, with the way out; empty: it is one, or leads to this machine."""
     try:
         parts, port_is_fine = urlsplit(url), urlsplit(url).port != 0
     except ValueError:
@@ -81,9 +83,13 @@ class Callbacks(Protocol):
 
 
 class HttpCallbacks:
-    """`Callbacks` over HTTP. `resolver`: finds the addresses of a host; None: the operating system does."""
+    """`Callbacks` over HTTP. `base_url`: of this deployment; one on this machine may call back there, no other one.
 
-    def __init__(self, resolver: Callable[[str, int], Awaitable[list[str]]] | None = None) -> None:
+    `resolver`: finds the addresses of a host; None: the operating system does.
+    """
+
+    def __init__(self, base_url: str = "", resolver: Callable[[str, int], Awaitable[list[str]]] | None = None) -> None:
+        self._is_local = is_loopback(base_url)
         self._resolver = resolver
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> str:
@@ -93,7 +99,8 @@ class HttpCallbacks:
         from baton.tools.builtin.pinned_transport import PinnedTransport, system_resolver  # noqa: PLC0415
         from baton.tools.tool_error import ToolError  # noqa: PLC0415
 
-        transport = PinnedTransport(allow_private=is_loopback(url), resolver=self._resolver or system_resolver)
+        allow_private = self._is_local and is_loopback(url)
+        transport = PinnedTransport(allow_private=allow_private, resolver=self._resolver or system_resolver)
         try:
             async with (
                 asyncio.timeout(_TIMEOUT_SECONDS),

@@ -23,9 +23,11 @@ from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import loop_item
 from baton.runtime.job_view import job_view
 from baton.runtime.usage_view import step_usage
+from baton.settings.settings import Settings
 from baton.storage.ports.jobs import Archive, Snapshot
 from baton_events.errors import JobGoneError, StoreError
 from baton_events.ids import is_child, job_id_from_key, random_job_id, root_of
+from baton_events.setting import is_loopback
 
 
 class ChangeBody(BaseModel):
@@ -84,6 +86,15 @@ class JobResultsApi:
         return JSONResponse({"jobId": job_id, "callId": call_id, "result": stored["ok"]})
 
 
+def _callback_fault(url: str, settings: Settings) -> str:
+    """Why no callback can be sent there; empty: it can, or none is wanted."""
+    if url and not settings.callback_key:
+        return "no callback can be signed here: set CALLBACK_SECRET, or leave callbackUrl out"
+    if is_loopback(url) and not is_loopback(settings.worker_base_url):
+        return f"{url[:80]!r} leads to the machine of this deployment: name a public address"
+    return ""
+
+
 BODY_LIMIT_BYTES = 1_000_000
 _KEY_LIMIT_CHARS = 255
 
@@ -113,9 +124,8 @@ class JobsApi:
             ApiError: 422, another body was sent under this Idempotency-Key before.
             SessionBusyError: it was to be refused while its session is busy.
         """
-        if body.callback_url and not self._container.settings.callback_key:
-            detail = "no callback can be signed here: set CALLBACK_SECRET, or leave callbackUrl out"
-            raise ApiError(422, detail, [("callbackUrl", detail)])
+        if fault := _callback_fault(body.callback_url or "", self._container.settings):
+            raise ApiError(422, fault, [("callbackUrl", fault)])
         ports = self._container.ports
         now_ms, token = ports.clock.now_ms(), ports.randomness.token()
         job_id = job_id_from_key(principal.tenant, idempotency_key) if idempotency_key else random_job_id(token)

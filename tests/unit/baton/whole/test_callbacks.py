@@ -12,7 +12,7 @@ import pytest
 from baton import Agent, Registry, ScriptedModel, Step, ToolError, tool
 from baton.runtime.callbacks import HttpCallbacks
 from tests.unit.baton.api.client import ACME, Api, api_of, assert_problem, with_keys
-from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 KEY = b"a secret of 24 bytes at least"
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
@@ -96,9 +96,14 @@ async def test_no_other_address_is_taken(api: Api, url: str) -> None:
     assert api.stage.queue.published == []
 
 
-async def test_this_machine_may_be_called_without_encryption(api: Api) -> None:
-    """For tests."""
-    await api.submitted(callbackUrl="http://127.0.0.1:8080/done")
+@pytest.mark.parametrize(("base_url", "status"), [("http://127.0.0.1:8090", 202), (SETTINGS.worker_base_url, 422)])
+async def test_this_machine_is_called_by_a_deployment_on_it_alone(base_url: str, status: int) -> None:
+    """A function's own host has ports that nobody else is to reach."""
+    settings = replace(with_keys(), callback_key=SECRET, worker_base_url=base_url)
+    async with api_of(Stage(settings=settings, registry=Registry(AGENTS))) as api:
+        assert (await api.submit(callbackUrl="http://127.0.0.1:8080/done")).status_code == status
+    sent = await HttpCallbacks(base_url).send("http://127.0.0.1:1/", {}, b"")
+    assert ("private address" in sent) == (status != 202)
 
 
 async def test_without_a_secret_no_callback_is_promised() -> None:
@@ -120,4 +125,4 @@ async def test_a_name_that_leads_to_a_private_address_is_not_called() -> None:
     async def private(_host: str, _port: int) -> list[str]:
         return ["10.0.0.7"]
 
-    assert "private address" in await HttpCallbacks(private).send("https://hooks.example.com/", {}, b"")
+    assert "private address" in await HttpCallbacks(resolver=private).send("https://hooks.example.com/", {}, b"")
