@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import chdir
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 from click.testing import CliRunner
 
 from baton_local.cli.main import main
-from tests.deploy.bundles import Bundle
+from tests.deploy.bundles import APP, Bundle
 from tests.deploy.local_cloud import LocalCloud
 
 KEY = "bk_test"
@@ -36,8 +37,9 @@ class Deployment:
         )
 
     def baton(self, *words: str) -> str:
-        """Run a command of an operator; what it said."""
-        done = CliRunner().invoke(main, words, env=self._environment)
+        """Run a command of an operator, in the project's folder; what it said."""
+        with chdir(APP):
+            done = CliRunner().invoke(main, words, env=self._environment)
         assert done.exit_code == 0, done.output
         return done.output
 

@@ -182,7 +182,10 @@ async function open() {
     if (message.role === "user") showQuestion(message.parts.map((/** @type {any} */ part) => part.text ?? "").join(""));
     else showAnswer(bubble("assistant"), stored(message), false);
   }
-  if (!found.activeStream) return;
+  if (!found.activeStream) {
+    if (found.queued?.length) setTimeout(() => reporting(open), 500); // accepted, and not in line yet
+    return;
+  }
   await follow(bubble("assistant"), followed(found.activeStream.jobId));
   if (found.queued.length) await open();
 }
@@ -206,9 +209,10 @@ function stored(message) {
 /** Send a message while an answer is made: whoever makes it is told, or the session goes on otherwise. @param {any} body */
 async function sendMeanwhile(body) {
   const response = await post(body);
-  if (response.status === 202) return; // the answer's stream shows it
+  if (response.status === 202) return true; // the answer's stream shows it
   await response.body?.cancel();
-  await open();
+  reporting(open);
+  return true;
 }
 
 async function send() {
@@ -218,7 +222,11 @@ async function send() {
   const message = { id: crypto.randomUUID(), role: "user", parts: [{ type: "text", text }] };
   const agent = by("agent").value.trim();
   const body = { id: session, messages: [message], trigger: "submit-message", ...(agent ? { agent } : {}) };
-  if (!by("stop").hidden) return void told(() => sendMeanwhile({ ...body, whenBusy: by("when").value }));
+  if (!by("stop").hidden) {
+    const sent = await reporting(() => sendMeanwhile({ ...body, whenBusy: by("when").value }));
+    if (!sent) by("text").value ||= text;
+    return;
+  }
   following = new AbortController();
   showQuestion(text);
   const into = bubble("assistant");
