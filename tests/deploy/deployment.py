@@ -1,16 +1,15 @@
 """A stack of packaged functions beside a queue and a store, set up as an operator does it."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
-from contextlib import chdir
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpx
-from click.testing import CliRunner
 
-from baton_local.cli.main import main
 from tests.deploy.bundles import APP, Bundle
 from tests.deploy.local_cloud import LocalCloud
 
@@ -22,7 +21,10 @@ _END = ("completed", "failed", "cancelled")
 class Deployment:
     """A deployed stack, set up by `baton setup`."""
 
-    def __init__(self, bundles: Mapping[str, Bundle], runtime: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, bundles: Mapping[str, Bundle], runtime: Path, settings: Mapping[str, str], project: Path = APP
+    ) -> None:
+        self._project = project
         environment = {
             "API_KEYS": f"client:acme:{sha256(KEY.encode()).hexdigest()}",
             "MESSAGE_RETRY_DELAY_MS": "200",
@@ -38,10 +40,12 @@ class Deployment:
 
     def baton(self, *words: str) -> str:
         """Run a command of an operator, in the project's folder; what it said."""
-        with chdir(APP):
-            done = CliRunner().invoke(main, words, env=self._environment)
-        assert done.exit_code == 0, done.output
-        return done.output
+        command = [str(Path(sys.executable).with_name("baton")), *words]
+        done = subprocess.run(
+            command, cwd=self._project, env=self._environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def submit(self, agent: str) -> str:
         """Submit a job; its id."""

@@ -95,7 +95,7 @@ def test_its_bundle_has_its_own_code_and_runs_a_job_of_it(
     redis_process.reset()
     settings = {"BATON_APP": "functions.agents:registry", "CONTINUATION": "queue"}
     bundles = {"baton": bundle, "baton-models": bundle}
-    stack = Deployment(bundles, runtime, {**qstash_process.env, **redis_process.env, **settings})
+    stack = Deployment(bundles, runtime, {**qstash_process.env, **redis_process.env, **settings}, tmp_path / "shop")
     try:
         job = stack.ended(stack.submit("assistant"))
     finally:

@@ -1,6 +1,6 @@
 """Schedules with a call that a thousand others may not make often enough to meet a crash at it: tests play them."""
 
-from tests.simulation.plan import FULL_SEEDS, RETURNING_SEEDS, SESSION_SEEDS
+from tests.simulation.plan import EVENT_SEEDS, FULL_SEEDS, RETURNING_SEEDS, SESSION_SEEDS, STEERING_SEEDS
 from tests.simulation.regressions import Regression
 
 SELDOM = (
@@ -11,4 +11,10 @@ SELDOM = (
     ),
     Regression(FULL_SEEDS + RETURNING_SEEDS + 632, "a deletion crashes before the stored bytes are moved"),
     Regression(SESSION_SEEDS + 360, "submissions crash before and after they look who is in line in their session"),
+    Regression(EVENT_SEEDS + 18, "an app event crashes before and after it looks who waits for it"),
+    Regression(EVENT_SEEDS + 54, "an app event crashes when it is kept"),
+    Regression(EVENT_SEEDS + 78, "an app event crashes when its handlers are noted"),
+    Regression(EVENT_SEEDS + 82, "app events crash before they are kept, and before and after they meet who waits"),
+    Regression(EVENT_SEEDS + 973, "an app event crashes before its handlers are noted"),
+    Regression(STEERING_SEEDS + 55, "messages crash before and after it is recorded who gets them"),
 )
