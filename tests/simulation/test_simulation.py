@@ -41,6 +41,7 @@ from tests.simulation.volume import (
     FRESH_SLICE,
     FRESH_VARIABLE,
     LIMIT,
+    SMALL,
     Batch,
     Most,
     fresh,
@@ -90,9 +91,9 @@ def test_no_fresh_schedule_breaks_an_invariant(findings: Findings, fresh_batch: 
 
 
 @pytest.mark.long
-def test_no_schedule_of_a_small_world_breaks_an_invariant(findings: Findings, fresh_batch: Batch) -> None:
+def test_no_schedule_of_a_small_world_breaks_an_invariant(findings: Findings) -> None:
     """The same, for one job or two: so many more stories that whatever needs no more is met."""
-    play_all(fresh_batch.of_small_worlds(), findings)
+    play_all(SMALL, findings)
 
 
 def test_the_first_fresh_schedules_break_no_invariant(findings: Findings, fresh_batch: Batch) -> None:
