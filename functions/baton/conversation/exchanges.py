@@ -21,7 +21,7 @@ from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.memory.entries import question_of
 from baton.models.model import Message, ModelMessage, UserMessage
-from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE, USER_ROLE, turns_of
+from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE, messages_in, turns_of
 from baton.storage.ports.all_jobs import Listing
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton_events.ids import canonical_json
@@ -193,8 +193,7 @@ class EarlierJobs:
         """What its user has sent to a job while it ran."""
         if not snapshot.messages:
             return []
-        entries = await self._reader.transcript(snapshot.job.id)
-        return [entry["text"] for entry in entries[1:] if entry["role"] == USER_ROLE]
+        return [text for _, text in messages_in(await self._reader.transcript(snapshot.job.id))]
 
     async def _messages(self, job: Job, messages_of: MessagesOf) -> str:
         """A job's messages; none where calls have no answer, or where the read is older than the job's last turn."""

@@ -30,7 +30,7 @@ from baton.executors.executor import storable
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError
 from baton.sdk.own_threads import in_own_thread
-from baton.sdk.records import MODEL_ROLE, SESSION_ROLE, USER_ROLE, Failure, Wanted, turns_of
+from baton.sdk.records import SESSION_ROLE, Failure, Wanted, messages_in, turns_of
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext, running
 from baton.tools.pending import Pending
@@ -52,18 +52,7 @@ def recorded(job: Job, history: History) -> Recorded:
     )
     sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
     earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
-    return Recorded(info, earlier, turns, history.results, _sent(history.transcript))
-
-
-def _sent(transcript: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, str], ...]:
-    """What the user has sent while the job ran."""
-    turn, sent = 0, list[tuple[int, str]]()
-    for entry in transcript[1:]:
-        if entry["role"] == MODEL_ROLE:
-            turn = entry["turn"]
-        elif entry["role"] == USER_ROLE:
-            sent.append((turn, entry["text"]))
-    return tuple(sent)
+    return Recorded(info, earlier, turns, history.results, messages_in(history.transcript))
 
 
 def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:

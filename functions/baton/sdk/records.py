@@ -1,6 +1,6 @@
 """Records and constants that users' code and the engine share: model policy, wanted calls, transcript's roles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -54,6 +54,17 @@ MEMORY_ROLE = "memory"
 MODEL_ROLE = "model"
 SESSION_ROLE = "session"
 USER_ROLE = "user"
+
+
+def messages_in(transcript: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, str], ...]:
+    """Find what the user has sent while the job ran: the turn after which (0: before the first), and the text."""
+    turn, sent = 0, list[tuple[int, str]]()
+    for entry in transcript[1:]:
+        if entry["role"] == MODEL_ROLE:
+            turn = entry["turn"]
+        elif entry["role"] == USER_ROLE:
+            sent.append((turn, entry["text"]))
+    return tuple(sent)
 
 
 def turns_of(entries: Sequence[dict[str, Any]], first_turn: int = 1) -> tuple[dict[str, Any], ...]:
