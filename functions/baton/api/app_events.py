@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.agents.handler import Handler, Misfit
+from baton.agents.handler import Handler
 from baton.api.auth import Keys
 from baton.api.jobs.job import idempotency_key_of
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.container import Container
-from baton.runtime.app_events import MISFIT, encoded
+from baton.runtime.app_events import MISFIT, encoded, misfits
 from baton.runtime.job_view import job_view
 from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import redacted
@@ -99,12 +99,11 @@ class AppEventsApi:
 
 
 def _refuse_misfits(handlers: tuple[Handler, ...], data: Any) -> None:
-    faults: list[tuple[str, str]] = []
-    for handler in handlers:
-        try:
-            handler.check(data)
-        except Misfit as error:
-            faults += [(place, f"handler {handler.name!r}: {text}") for place, text in error.faults]
+    faults = [
+        (place, f"handler {handler.name!r}: {text}")
+        for handler, misfit in misfits(handlers, data)
+        for place, text in misfit.faults
+    ]
     if faults:
         listed = "; ".join(f"{place}: {text}" for place, text in faults)
         raise ApiError(422, f"the data does not fit: {listed}", faults)

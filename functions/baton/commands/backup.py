@@ -18,6 +18,7 @@ from baton.clock import Clock, Randomness
 from baton.commands.command_result import CommandResult
 from baton.commands.follow import JobNotices
 from baton.engine.commit.usage_ledger import NOTHING
+from baton.engine.outbox import command_event
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
 from baton.queue.dispatch import dispatch
@@ -25,7 +26,7 @@ from baton.transport.meter import charge, give_back, take
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, PublishError, StoreError, UnknownJobError
 from baton_events.ids import event_id
-from baton_events.schema import AgentLoopInit, Command, LoopPayload, Spending
+from baton_events.schema import Command, Spending
 from baton_events.timestamps import moment
 
 _log = logging.getLogger("baton.commands")
@@ -166,13 +167,8 @@ class Backup:
 
     async def _send(self) -> str:
         now_ms = self._backups.clock.now_ms()
-        event = AgentLoopInit(
-            id=self._command_id or self._backups.new_id(self.job.id, self.command),
-            session_id=self.job.session_id,
-            job_id=self.job.id,
-            created_at=moment(now_ms),
-            payload=LoopPayload(turn=1, command=self.command),
-        )
+        name = self._command_id or self._backups.new_id(self.job.id, self.command)
+        event = command_event(name, self.job.id, self.job.session_id, moment(now_ms), self.command)
         message_id = await self._emitter.emit(event, not_before_ms=now_ms + BACKUP_DELAY_MS)
         charge(messages=1)
         return message_id

@@ -2,7 +2,7 @@
 
 Invariant: what a schedule starts follows from the schedule and the message: one that is delivered twice starts one job.
 The queue signs no message's id, but each attempt has a token of its own, which speaks for one message only
-(`Admission.bearer`): a captured request that is sent with another id starts nothing new.
+(`Admission.first_value`): a captured request that is sent with another id starts nothing new.
 From then on the job is as one that was submitted: it has a backup message, and is created again if it is forgotten.
 """
 
@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from baton.admission.stored_quota import StoredQuota
 from baton.clock import Clock
-from baton.commands.submit import SubmitJob, submitted_job
+from baton.commands.submit import SubmitJob, submission_of, submitted_job
 from baton.engine.commit.codec import job_from, job_values
+from baton.engine.outbox import command_event
 from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
 from baton.queue.ports import Schedules
@@ -24,7 +25,7 @@ from baton.transport.meter import charge
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, StorageFullError
 from baton_events.ids import event_id, scheduled_job_id
-from baton_events.schema import AgentLoopInit, Event, LoopPayload, Recurrence, Submission
+from baton_events.schema import AgentLoopInit, Event, Recurrence, Submission
 from baton_events.timestamps import moment
 
 _log = logging.getLogger("baton.commands")
@@ -81,13 +82,9 @@ def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[
         task: `{"text": …, "data": {…}}`.
         schedule: what people are shown of it.
     """
-    return AgentLoopInit(
-        id=event_id(f"recur:{schedule_id}"),
-        session_id=job.session_id or schedule_id,
-        job_id=schedule_id,
-        created_at=moment(job.created_at_ms),
-        payload=LoopPayload(turn=1, command=Recurrence(job=job_values(job), task=task, schedule=schedule)),
-    )
+    command = Recurrence(job=job_values(job), task=task, schedule=schedule)
+    session_id, created_at = job.session_id or schedule_id, moment(job.created_at_ms)
+    return command_event(event_id(f"recur:{schedule_id}"), schedule_id, session_id, created_at, command)
 
 
 def next_of(event: Event, command: Recurrence, message_id: str, now_ms: int) -> tuple[Event, Submission]:
@@ -103,12 +100,4 @@ def next_of(event: Event, command: Recurrence, message_id: str, now_ms: int) -> 
     job_id = scheduled_job_id(event.job_id, message_id)
     session_id = template.session_id or f"session_{job_id.removeprefix('job_')}"
     job = replace(template, id=job_id, session_id=session_id, created_at_ms=now_ms)
-    submission = Submission(job=job_values(job), task=command.task)
-    submitted = AgentLoopInit(
-        id=event_id(f"submit:{job_id}"),
-        session_id=session_id,
-        job_id=job_id,
-        created_at=moment(now_ms),
-        payload=LoopPayload(turn=1, command=submission),
-    )
-    return submitted, submission
+    return submission_of(job, command.task, moment(now_ms))

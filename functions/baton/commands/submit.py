@@ -10,6 +10,7 @@ at a known one as the sweep does. What a new job is made of: `engine.lifecycle.s
 
 import asyncio
 import logging
+from datetime import datetime
 from typing import Any
 
 from msgspec import ValidationError
@@ -27,6 +28,7 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.decide import submit
 from baton.engine.effects import Changes
 from baton.engine.lifecycle import first_slot_state
+from baton.engine.outbox import command_event
 from baton.engine.state import Job
 from baton.engine.step_results import Submitted
 from baton.engine.work_items import WorkItem, slot_request_item
@@ -34,6 +36,7 @@ from baton.observability.tracing import incoming_traceparent, submission
 from baton.storage.ports.jobs import Archive, Store
 from baton.storage.usage import create
 from baton_events.errors import JobGoneError, MalformedEventError, SessionBusyError
+from baton_events.ids import event_id
 from baton_events.schema import Event, Submission
 
 _log = logging.getLogger("baton.commands")
@@ -52,6 +55,12 @@ def submitted_job(event: Event, command: Submission) -> Job:
     if job.id != event.job_id:
         raise MalformedEventError(f"the submission in event {event.id} is about job {job.id}, not of {event.job_id}")
     return job
+
+
+def submission_of(job: Job, task: dict[str, Any], created_at: datetime) -> tuple[Event, Submission]:
+    """Return the submission of a job that no client has sent, and the event that carries it."""
+    command = Submission(job=job_values(job), task=task)
+    return command_event(event_id(f"submit:{job.id}"), job.id, job.session_id, created_at, command), command
 
 
 class SubmitJob:

@@ -5,6 +5,7 @@ the same invocation would get by a CLAIM at once; the claim needs no request of 
 """
 
 from collections.abc import Container, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from baton_events.ids import event_id
 from baton_events.schema import (
     AgentLoopInit,
     AgentToolCall,
+    Command,
     Event,
     LoopPayload,
     ToolExecutionComplete,
@@ -35,6 +37,12 @@ _LOOPS: Mapping[ItemKind, Mapping[str, Any]] = {
     ItemKind.REMEMBER: {"remember": True},
     ItemKind.NOTIFY: {"notify": True},
 }
+
+
+def command_event(name: str, job_id: str, session_id: str, created_at: datetime, command: Command) -> AgentLoopInit:
+    """The event that carries a command about a job; `name`: its id."""
+    payload = LoopPayload(turn=1, command=command)
+    return AgentLoopInit(id=name, session_id=session_id, job_id=job_id, created_at=created_at, payload=payload)
 
 
 def event_of(session_id: str, item: WorkItem) -> Event:

@@ -16,7 +16,8 @@ from baton.agents.handler import Handler, Misfit
 from baton.agents.registry import Registry
 from baton.clock import Clock
 from baton.commands.commands import Commands
-from baton.engine.commit.codec import job_values
+from baton.commands.submit import submission_of
+from baton.engine.outbox import command_event
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.queue.dispatch import Outcome, dispatch
@@ -26,7 +27,7 @@ from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
 from baton_events.ids import awaited_name, canonical_json, event_id, event_job_id, event_number, job_of_call
-from baton_events.schema import AgentLoopInit, LoopPayload, Occurrence, Submission
+from baton_events.schema import Occurrence
 from baton_events.timestamps import milliseconds
 
 MISFIT = "misfit"
@@ -37,14 +38,14 @@ def encoded(event: AppEvent) -> str:
     return event.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def misfits(handlers: tuple[Handler, ...], data: Any) -> list[str]:
-    """Return a line for each handler that the data does not fit."""
-    found: list[str] = []
+def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Misfit]]:
+    """Return the handlers that the data does not fit, and how."""
+    found: list[tuple[Handler, Misfit]] = []
     for handler in handlers:
         try:
             handler.check(data)
         except Misfit as error:
-            found.append(f"handler {handler.name!r}: {error}")
+            found.append((handler, error))
     return found
 
 
@@ -88,7 +89,8 @@ class HandleAppEvent:
         handlers = self._registry.handlers.of(event.name)
         await self._records.add(event.id, encoded(event), tuple(handler.name for handler in handlers))
         if faults := misfits(handlers, event.data):
-            raise MalformedEventError(await self._records.note(event.id, MISFIT, "; ".join(faults)))
+            listed = "; ".join(f"handler {handler.name!r}: {misfit}" for handler, misfit in faults)
+            raise MalformedEventError(await self._records.note(event.id, MISFIT, listed))
         dispatched = 0
         for handler in handlers:
             dispatched += await self._start(handler, event, message_id, redrive)
@@ -105,13 +107,8 @@ class HandleAppEvent:
             if job is None or job.ended:
                 continue
             command = Occurrence(name=occurrence_name(event.name, event.key), data=event.data)
-            signalled = AgentLoopInit(
-                id=event_id(f"occur:{event.id}:{job_id}"),
-                session_id=job.session_id,
-                job_id=job_id,
-                created_at=event.created_at,
-                payload=LoopPayload(turn=1, command=command),
-            )
+            named = event_id(f"occur:{event.id}:{job_id}")
+            signalled = command_event(named, job_id, job.session_id, event.created_at, command)
             with contextlib.suppress(UnknownJobError, JobGoneError):
                 items = await self._commands.signal.again(signalled, command, message_id)
                 dispatched += await dispatch(self._emitter, job.session_id, items, redrive)
@@ -125,14 +122,7 @@ class HandleAppEvent:
             number = event_number(event.id, milliseconds(event.created_at))
             await self._records.newest(awaited_name(event.tenant, handler.name, event.key), number)
             job = replace(job, start_at_ms=now_ms + int(handler.debounce_seconds * 1000))
-        submission = Submission(job=job_values(job), task=task)
-        submitted = AgentLoopInit(
-            id=event_id(f"submit:{job.id}"),
-            session_id=job.session_id,
-            job_id=job.id,
-            created_at=event.created_at,
-            payload=LoopPayload(turn=1, command=submission),
-        )
+        submitted, submission = submission_of(job, task, event.created_at)
         items = await self._commands.submit.again(submitted, submission, message_id)
         return await dispatch(self._emitter, job.session_id, items, redrive)
 
