@@ -17,7 +17,7 @@ PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest
 
 # Two cores, and four workers, since tests of whole stacks mostly wait. Quick tests do not, and each worker collects all.
 WORKERS ?= 4
-QUICK_WORKERS ?= 2
+QUICK_WORKERS ?= 3
 ON_WORKERS := -n $(WORKERS) --no-loadscope-reorder
 
 # Two parts of a check at a time, and all of them, so that all that is wrong is shown at once.
