@@ -35,7 +35,7 @@ from baton.tools.contained import CutShortError
 from baton.tools.context import ToolContext
 from baton.tools.pending import ChildTask, Pending
 from baton.tools.return_type import InvalidResult
-from baton.tools.running_calls import OverLimitError, RunningCalls, StillRunsError
+from baton.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
 from baton.tools.tool import WEEK_SECONDS, Runnable, Tool
 from baton.tools.tool_error import ToolError
 from baton_events.app_event import occurrence_name
@@ -210,8 +210,8 @@ class ToolRun:
         emitting = OF_CALL.set(context.emit)
         try:
             return await self._calls.result(tool, arguments, context)
-        except StoreError:
-            raise  # an outage of the store is the queue's to repeat, not a failure of the tool
+        except (StoreError, NoTimeLeftError):
+            raise  # the queue's to repeat, not a failure of the tool
         except OverLimitError as error:
             late = f"tool {tool.name!r} did not return within {self._calls.limit_seconds(tool):g} s"
             return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)

@@ -16,6 +16,7 @@ from baton.sdk.own_threads import in_own_thread
 from baton.tools.contained import CutShortError, Outcome, outcome_of
 from baton.tools.context import ToolContext
 from baton.tools.tool import InThread, Runnable
+from baton_events.errors import BatonError
 
 
 class OverLimitError(Exception):
@@ -28,6 +29,13 @@ class OverLimitError(Exception):
 
 class StillRunsError(Exception):
     """An earlier attempt of the call still runs, and this attempt cannot take its result."""
+
+
+class NoTimeLeftError(BatonError):
+    """An earlier attempt of the call has failed, and what is left of the piece's time is less than the tool's limit."""
+
+    status = 503
+    retryable = True
 
 
 class HungCall(Struct, frozen=True):
@@ -99,6 +107,7 @@ class RunningCalls:
         Raises:
             OverLimitError: it did not return in time.
             StillRunsError: an earlier attempt still runs, with other arguments or about to end.
+            NoTimeLeftError: an earlier one ran, and took the time that this one needs: it has not begun.
             Exception: what the tool raised; `CutShortError` for what is no `Exception`.
         """
         limit_seconds, left_seconds = self.limit_seconds(tool), self.work_limit_seconds
@@ -111,8 +120,10 @@ class RunningCalls:
             # Another one's failure, or the end of another one's time, is not this attempt's.
             if outcome.error is None or waited_seconds >= limit_seconds or left_seconds <= 0:
                 return outcome.result()
+        if left_seconds < limit_seconds:
+            raise NoTimeLeftError(f"an earlier attempt of call {context.call_id} took the time of this one")
         started = self._started(tool, arguments, context)
-        return (await self._outcome(*started, tool, context, min(limit_seconds, left_seconds))).result()
+        return (await self._outcome(*started, tool, context, limit_seconds)).result()
 
     async def _outcome(
         self, running: _Running, task: asyncio.Task[Outcome], tool: Runnable, context: ToolContext, limit_seconds: float

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from baton.tools.contained import CutShortError
-from baton.tools.running_calls import HungCall, OverLimitError, RunningCalls, StillRunsError
+from baton.tools.running_calls import HungCall, NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
 from baton.tools.tool import Tool, tool
 from tests.unit.baton.tools.test_tool import CONTEXT
 
@@ -86,7 +86,7 @@ async def test_a_later_attempt_runs_itself_where_the_one_that_still_ran_has_fail
     """The failure is the earlier attempt's alone; the two never run at once."""
     started: list[int] = []
 
-    @tool(timeout_seconds=60)
+    @tool(timeout_seconds=30)
     def fails_at_first() -> str:
         started.append(1)
         released.wait()
@@ -101,6 +101,27 @@ async def test_a_later_attempt_runs_itself_where_the_one_that_still_ran_has_fail
     with pytest.raises(ValueError, match="for now"):
         await first
     assert (await later, len(started)) == ("done", 2)
+
+
+async def test_a_later_attempt_does_not_begin_with_less_than_its_limit(released: Event) -> None:
+    """A tool that may run once only would end as too slow, though it had no time: its event comes again."""
+    started: list[int] = []
+
+    @tool(timeout_seconds=60)
+    def fails() -> str:
+        started.append(1)
+        released.wait()
+        raise ValueError("for now")
+
+    calls = RunningCalls(60)
+    first, later = (asyncio.create_task(calls.result(fails, {}, CONTEXT)) for _ in range(2))
+    await asyncio.sleep(0)
+    released.set()
+    with pytest.raises(ValueError, match="for now"):
+        await first
+    with pytest.raises(NoTimeLeftError):
+        await later
+    assert started == [1]
 
 
 async def test_what_hangs_is_reported_once_and_makes_the_process_unhealthy(released: Event) -> None:
