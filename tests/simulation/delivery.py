@@ -49,7 +49,7 @@ class Attempt:
 class Deliveries:
     """Delivers messages to the functions of a world.
 
-    `lost`: the trees of which a message used up its retries and has no callback. `claim_result`: by message, the
+    `lost`: the trees of which a message used up its retries and has no callback. `begun`: by message, the
     deliveries that have begun. `failing`: the jobs about which a delivery failed, for want of something else than a
     place.
     """
@@ -58,7 +58,7 @@ class Deliveries:
         self._world = world
         self.lost: set[str] = set()
         self.failing: set[str] = set()
-        self.claim_result: defaultdict[str, list[Invocation]] = defaultdict(list)
+        self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
         self.given_up: set[str] = set()
         self.places, self._flows = Places(world), Flows()
@@ -83,7 +83,7 @@ class Deliveries:
         world = self._world
         world.note(f"{message.name} is cancelled")
         message.copies = 0
-        for who in self.claim_result[message.id]:
+        for who in self.begun[message.id]:
             who.abandoned = True
         self._settled(message, "late" if message.due_at <= world.loop.seconds else "cancelled")
 
@@ -117,7 +117,7 @@ class Deliveries:
         limit_seconds = message.outgoing.timeout_seconds
         who = Invocation(name, number_of(name), message.kind, job_id=message.job_id, limit_seconds=limit_seconds)
         world.enroll(who)
-        self.claim_result[message.id].append(who)
+        self.begun[message.id].append(who)
         limit = world.loop.call_later(limit_seconds, self._give_up, attempt, who)
         if world.faults.strikes("cut", name):
             lasts = _LONGEST_SECONDS * world.dice.roll(_CUT, message.number, attempt.copy, attempt.retried) ** 3

@@ -41,14 +41,14 @@ def every_item_is_guaranteed(settled: Settled) -> str | None:
     asks for. Two things end this, and leave the work item to the sweep: a callback or a sweep whose own retries are
     used up, and what comes too late: a function that commits after the queue has given up waiting for it, a call of the
     API that outlives its backup message and then dies, or cannot send what follows, or takes its backup message back
-    while that is being delivered.
+    while that is being delivered. What is left so is not left to a sweep that has begun, and may be past it.
     """
-    world = settled.world
+    world, is_left = settled.world, settled.how in ("dead", "late")
     for tree in settled.trees:
         for item in tree.items.values():
-            if is_guaranteed(world, tree, item):
+            if is_guaranteed(world, tree, item, may_have_begun=not is_left):
                 continue
-            if settled.how in ("dead", "late"):
+            if is_left:
                 world.excused.add(item.key)
             elif item.key not in world.excused and not world.excused.is_needless(tree, item):
                 return f"nothing brings {item.key} on: {settled.what} is {settled.how}"
@@ -66,9 +66,12 @@ def _is_brought(world: "World", item: WorkItem) -> bool:
     return queue.sent_by.get(item.relay_id) in world.calling  # and is asked again when it is over
 
 
-def is_guaranteed(world: "World", tree: Tree, item: WorkItem) -> bool:
-    """Whether something is under way that will bring this work item of the tree on."""
-    if _is_brought(world, item) or _is_looked_for(world, item):
+def is_guaranteed(world: "World", tree: Tree, item: WorkItem, *, may_have_begun: bool = True) -> bool:
+    """Whether something is under way that will bring this work item of the tree on.
+
+    `may_have_begun`: also a sweep that a look has asked for, and that is at work.
+    """
+    if _is_brought(world, item) or _is_looked_for(world, item, may_have_begun=may_have_begun):
         return True
     before = item.after.split(",") if item.after else []
     if any(other.call_id in before or other.approval_of_call in before for other in tree.items.values()):
@@ -87,11 +90,12 @@ def is_guaranteed(world: "World", tree: Tree, item: WorkItem) -> bool:
     return not entry.slot or has_giver
 
 
-def _is_looked_for(world: "World", item: WorkItem) -> bool:
+def _is_looked_for(world: "World", item: WorkItem, *, may_have_begun: bool) -> bool:
     """Whether somebody looks if the store is back, or has asked for the sweep then: it goes by the slot table."""
     if item.job_id not in world.admission.entries:
         return False
-    return any(_will_look(world, message) for message in world.queue.live.values())
+    looks = (message for message in world.queue.live.values() if _will_look(world, message))
+    return any(may_have_begun or one.kind == "look" or one.id not in world.delivery.begun for one in looks)
 
 
 def _will_look(world: "World", message: Message) -> bool:
@@ -114,7 +118,7 @@ def _still_speaks(world: "World", giver: str) -> bool:
     """
     if giver == BY_RECONCILER:  # by whichever sweep, or by a start: either is repeated, and tells again
         sweeps = (message for message in world.queue.live.values() if message.kind == "sweep")
-        return world.operator.at_work or any(message.id in world.delivery.claim_result for message in sweeps)
+        return world.operator.at_work or any(message.id in world.delivery.begun for message in sweeps)
     shown = world.admission.entries.get(giver)
     if shown is not None and world.tree(giver).slot_state(giver).epoch < shown.epoch and world.memory.struck(giver):
         return True
