@@ -159,11 +159,14 @@ class SubmitJob:
         return await self._corrected(created, max(slot_state.epoch, slot_answer.later_epoch), relay_id, now_ms)
 
     async def _corrected(self, created: Created, epoch: int, relay_id: str, now_ms: int) -> Created:
-        """Take back the slot that a job was created with: it has none, as a sweep would find by its entry."""
+        """Take back the slot that a job was created with: it has none, as a sweep would find by its entry.
+
+        What this call's message carries, this call has created, also where the store was sent it twice.
+        """
         job = created.job
-        entry = QueueEntry(job.tenant, job.session_id, job.priority, job.created_at_ms, epoch, "slot")
+        entry = QueueEntry(job.tenant, job.line, job.priority, job.created_at_ms, epoch, "slot")
         reconciled = await self._store.reconcile(job.id, relay_id, now_ms, STALLED_AFTER_MS, {job.id: entry})
-        return replace(created, pending=reconciled.stalled)
+        return replace(created, new=True, pending=reconciled.stalled)
 
     async def create(
         self, job: Job, task: dict[str, Any], relay_id: str, *, known: bool = False, alone: bool = False

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from baton.commands.backup import BACKUP_DELAY_MS
 from baton.engine.all_jobs.slots import SlotState
-from baton.engine.commit.answers import Reconciled
+from baton.engine.commit.answers import Created, Reconciled
 from baton.engine.transitions import JobStatus
 from baton.recovery.reconciler import Page
 from baton.storage.ports.all_jobs import SlotAnswer
@@ -80,6 +80,26 @@ async def test_a_crash_before_the_correction_is_found_by_the_backup_message() ->
     await stage.deliver(first)
     await stage.run()
     assert (await stage.snapshot("job_2")).job.status is JobStatus.COMPLETED
+
+
+class Forgetful(FakeStore):
+    """A store that is sent each creation twice, and has forgotten the job when it is corrected."""
+
+    async def create(self, *requested: object, **named: object) -> Created:
+        """Create it, and find it."""
+        await super().create(*requested, **named)  # type: ignore[arg-type]
+        return await super().create(*requested, **named)  # type: ignore[arg-type]
+
+    async def reconcile(self, *_requested: object, **_named: object) -> Reconciled:
+        """Know nothing of it."""
+        return Reconciled(known=False)
+
+
+async def test_a_job_that_is_forgotten_before_its_correction_keeps_its_backup_message() -> None:
+    """It was there already when its creation came a second time, and yet this call has created it."""
+    stage, _ = await holding(Forgetful())
+    await stage.container.commands.submit(stage.job("answers", "job_2"), TASK)
+    assert not stage.queue.cancelled
 
 
 async def test_a_crash_before_the_sweep_compares_is_found_by_it() -> None:
