@@ -81,6 +81,17 @@ def started_job_id(call_id: str, agent: str, nth: int) -> str:
     return f"job_{digest('start', call_id, agent, nth)[:24]}"
 
 
+def operation_job_id(call_id: str, run: int) -> str:
+    """The id of the job by which a call goes on in the background; `run`: of the job that makes the call."""
+    return f"{call_id}_{run}"
+
+
+def started_by(operation_job_id: str) -> tuple[str, int]:
+    """The call that goes on by this job, and the run that it was made in; ("", 0): the job is none of an operation."""
+    call, _, run = operation_job_id.rpartition("_")
+    return (call, int(run)) if call.count("-") >= _CALL_DASHES and run.isdecimal() else ("", 0)
+
+
 def random_job_id(token: str) -> str:
     """The id of a job that was submitted without an Idempotency-Key; `token` is random."""
     return f"job_{token}"

@@ -157,7 +157,8 @@ class Container:
         """Takes in outcomes of operations, by whichever way they come."""
         ports, settings = self.ports, self.settings
         stream, counters = ports.operation_stream, ports.counters
-        completing = CompleteOperation(ports.reader, self.commands.signal, stream, counters, self.secrets)
+        commands = (self.commands.signal, self.commands.submit)
+        completing = CompleteOperation(ports.reader, *commands, stream, counters, self.secrets, ports.clock)
         limit_bytes, interval_ms = settings.result_limit_bytes, settings.operations_stream_seconds * 1000
         outcomes = OperationOutcomes(
             stream, completing, self.emitter, counters, ports.clock, interval_ms=interval_ms, limit_bytes=limit_bytes

@@ -95,10 +95,10 @@ class SlotClient:
         `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes.
         """
         now_ms = self._clock.now_ms()
-        queued_job = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+        queued_job = QueuedJob(job.tenant, job.line, job.priority, job.created_at_ms, job.agent)
         end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
         stored = self.quota.ended(job, usage) if end else stored
-        row = row_of(job.id, queued_job, end)
+        row = row_of(job.id, replace(queued_job, session_id=job.session_id), end)
         if alone:
             slot_answer = await self._admission.slot_request(
                 job.id, slot_state, queued_job, now_ms, alone=True, end=end, stored=stored

@@ -105,9 +105,10 @@ JOB = _object(
         "cost": _ref("Cost"),
         "steps": {"type": "array", "items": STEP},
         "besideSteps": _object({"usage": _ref("Usage"), "cost": _ref("Cost")}),
+        "continues": _object({"jobId": _TEXT, "operationId": _TEXT}),
     },
-    # With `?steps=true`.
-    optional=("steps", "besideSteps"),
+    # With `?steps=true`; of a job that continues its session.
+    optional=("steps", "besideSteps", "continues"),
 )
 
 JOBS = _object(
@@ -190,6 +191,7 @@ SESSION = _object(
         "activeStream": {"type": ["object", "null"]},
         "usage": {"type": "object"},
         "queued": {"type": "array", "items": {"type": "object"}},
+        "activeOperations": {"type": "array", "items": {"type": "object"}},
         "cursor": _TEXT,
     },
     optional=("cursor",),

@@ -15,9 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from baton.clock import Clock
 from baton.commands.after_failover import AfterFailover
 from baton.commands.backup import Backups
+from baton.commands.submit import SubmitJob
+from baton.engine.background import call_of, operation_of
 from baton.engine.commit.answers import Signal, SignalAnswer, SignalResult
 from baton.engine.effects import COMPLETIONS
-from baton.engine.state import Job
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import ToolWaits
 from baton.engine.transcript import task_entry
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import WorkItem
@@ -27,8 +30,8 @@ from baton.sdk.redaction import KnownSecrets, redacted
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton.storage.ports.operation_stream import OperationStream
 from baton.storage.usage import record_signal
-from baton_events.errors import BatonError, StoreError, UnknownJobError
-from baton_events.ids import call_of_operation, canonical_json, job_of_call
+from baton_events.errors import BatonError, JobGoneError, StoreError, UnknownJobError
+from baton_events.ids import call_of_operation, canonical_json, job_of_call, started_by
 from baton_events.schema import Completion, Event, Occurrence, Steering
 
 _log = logging.getLogger("baton.operations")
@@ -138,6 +141,15 @@ class CompletionBody(BaseModel):
         return {"error": {"type": "operation_failed", "message": self.error or _NO_ERROR_TEXT}}
 
 
+# An operation that its own outcome starts waits for so long, should that be lost: who sent it sends it again.
+_EARLY_MS, _TIMED_OUT = 86_400_000, '{"ok":{"timedOut":true}}'
+
+
+def _may_start(job: Job, call: CallRecord, operation_id: str) -> bool:
+    """Whether the call's operation may not be there yet, or was forgotten in a failover."""
+    return call.operation_id == operation_id or (call.finished_at_ms is None and not job.ended)
+
+
 class CompleteOperation:
     """Signals outcomes of operations."""
 
@@ -145,12 +157,16 @@ class CompleteOperation:
         self,
         reader: Reader,
         signal: SignalJob,
+        submit: SubmitJob,
         stream: OperationStream,
         counters: Counters,
         secrets: KnownSecrets,
+        clock: Clock,
     ) -> None:
         self._reader = reader
         self._signal = signal
+        self._submit = submit
+        self._clock = clock
         self._stream = stream
         self._counters = counters
         self._secrets = secrets
@@ -174,14 +190,46 @@ class CompleteOperation:
             UnknownOperationError: there is no such operation.
             PublishError, StoreError: it is not certain that it was taken in.
         """
-        snapshot, call_id = await self.find(operation_id)
+        try:
+            snapshot, call_id = await self.find(operation_id)
+            job = snapshot.job
+        except UnknownOperationError:
+            started, call_id = await self._started(operation_id)
+            if started is None:
+                return SignalResult.ENDED
+            job = started
         outcome = self._secrets.hide_in(redacted(body.outcome))
         try:
-            signal_result = await self._signal(snapshot.job, Completion(call_id=call_id, outcome=outcome))
+            signal_result = await self._signal(job, Completion(call_id=call_id, outcome=outcome))
         except UnknownJobError as error:
             raise UnknownOperationError(operation_id) from error
         await self._note(operation_id, way, signal_result)
         return signal_result
+
+    async def _started(self, operation_id: str) -> tuple[Job | None, str]:
+        """The operation of a call that is still under way: its outcome is here before the tool has returned.
+
+        None: the call is over, and has not gone on in the background.
+
+        Raises:
+            UnknownOperationError: there is no such call.
+        """
+        background_id = call_of_operation(operation_id)
+        call_id, _ = started_by(job_of_call(background_id))
+        snapshot = await self._reader.job(job_of_call(call_id)) if call_id else None
+        call = next((call for call in snapshot.calls if call.id == call_id), None) if snapshot else None
+        if snapshot is None or call is None or call_of(snapshot.job, call) != background_id:
+            raise UnknownOperationError(operation_id)
+        if not _may_start(snapshot.job, call, operation_id):
+            return None, background_id
+        now_ms = self._clock.now_ms()
+        waits = ToolWaits(now_ms + _EARLY_MS, _TIMED_OUT, operation_id=operation_id)
+        started = operation_of(snapshot.job, call, call.arguments, waits, now_ms)
+        try:
+            await self._submit(started.job, started.task, may_exist=True)
+        except JobGoneError:
+            return None, background_id
+        return started.job, background_id
 
     async def _note(self, operation_id: str, way: str, signal_result: SignalResult) -> None:
         try:

@@ -181,7 +181,7 @@ class EarlierJobs:
         # What this job replaces is left out, together with what came after that.
         kept = still_valid([*((one.job.id, one.task, one) for one in earlier), (job.id, task, None)])
         now = [await self._ended(one) for one in kept if one is not None]
-        ended = [one for one in now if not is_rolled_back(one.job)]
+        ended = [one for one in now if not is_rolled_back(one.job) and not _has_a_continuation(one.job)]
         if messages_of is None:
             sent = await asyncio.gather(*map(self._sent, ended))
             return tuple([exchange_of(one, more=texts) for one, texts in zip(ended, sent, strict=True)])
@@ -214,6 +214,11 @@ class EarlierJobs:
             return snapshot
         loaded = await self._store.load(snapshot.job.id)
         return replace(snapshot, job=loaded.job) if loaded else snapshot
+
+
+def _has_a_continuation(job: Job) -> bool:
+    """Whether a job of its own tells of it: of an operation, unless it was cancelled."""
+    return job.is_operation and job.status is not JobStatus.CANCELLED
 
 
 def _is_before(other: Job, job: Job) -> bool:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from baton.engine import budget, lifecycle, tool_call, turn
+from baton.engine import background, budget, lifecycle, tool_call, turn
 from baton.engine import job_retry as retrying
 from baton.engine.attempts import is_given_up, process_died
 from baton.engine.effects import Changes, Decision, counted
@@ -73,7 +73,7 @@ def _both(first: Changes, then: Decision) -> Decision:
 
 def submit(step_result: Submitted, now_ms: int) -> Decision:
     """A new job: the one command that has no state before it."""
-    return submitted(step_result, now_ms)
+    return (background.begun if step_result.job.is_operation else submitted)(step_result, now_ms)
 
 
 def cancel(job: Job, step_result: Cancelled, now_ms: int) -> Decision:

@@ -18,7 +18,7 @@ from baton.engine.transitions import CallStatus, JobStatus, Step, next_call_stat
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL
 from baton.engine.work_items import WorkItem, loop_item
 from baton.sdk.redaction import REDACTED
-from baton_events.ids import call_id, canonical_json, is_child, root_of
+from baton_events.ids import call_id, canonical_json, is_child, job_of_call, root_of, started_by
 
 # What is recorded among a job's calls and is none.
 _QUESTIONS = (LIMIT_APPROVAL, TOOL_APPROVAL)
@@ -40,8 +40,9 @@ class EndedJob(Struct, frozen=True):
 def why_not(ended: EndedJob, step_result: Retried) -> str:
     """Why this job cannot be retried like that, and the way out; empty: it can."""
     job = ended.job
-    if is_child(job.id):
-        return f"job {job.id!r} runs for another one: retry job {root_of(job.id)!r}, which starts it again"
+    if is_child(job.id) or job.is_operation:
+        starter = root_of(job.id) if is_child(job.id) else job_of_call(started_by(job.id)[0])
+        return f"job {job.id!r} runs for another one: retry job {starter!r}, which starts it again"
     if not job.ended:
         return f"job {job.id!r} has not ended: cancel it first, or let it end"
     if step_result.from_start:

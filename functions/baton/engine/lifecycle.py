@@ -38,9 +38,14 @@ def submitted(step_result: Submitted, now_ms: int) -> Decision:
             slot_state=slot_state,
             items=(first, *slot_request),
             transcript=(task_entry(step_result.task),),
-            parts=(stream_parts.start(job.id),),
+            parts=(stream_parts.start(job.id), *_continues(step_result.task)),
         )
     )
+
+
+def _continues(task: dict[str, Any]) -> tuple[str, ...]:
+    continues = (task.get("chat") or {}).get("continues")
+    return (stream_parts.continues(continues),) if continues else ()
 
 
 def first_slot_state(job: Job, now_ms: int, *, slot: bool = False) -> SlotState:
@@ -104,6 +109,12 @@ def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, parts: t
     outcome = f"{failure.type}: {failure.message}"
     closing = (stream_parts.handled(item, now_ms, outcome, failure), *stream_parts.finish(done.status, failure))
     return Decision(_ending(done, (*parts, *closing)))
+
+
+def end_operation(job: Job, item: WorkItem, failure: Failure | None, now_ms: int) -> Decision:
+    """The call that the job is has returned, or failed for good."""
+    done = _ended(job, item, Step.FAIL if failure else Step.ANSWER, now_ms, error=failure)
+    return Decision(_ending(done, stream_parts.finish(done.status, failure)))
 
 
 # The error of a job that was cancelled and is no part of its session's conversation.
@@ -188,6 +199,13 @@ FOLLOW_UP_UNDELIVERED_BUDGET = 5
 _NOT_DONE = {ItemKind.REMEMBER: "is not remembered", ItemKind.NOTIFY: "has ended, and that is sent to nobody"}
 
 
+# Of a handler's job only its failure is sent, as a dead letter; nobody goes on by himself with what was cancelled.
+_SENT_TO_NOBODY = {
+    "event": (JobStatus.COMPLETED, JobStatus.CANCELLED),
+    "session": (JobStatus.CANCELLED,),
+}
+
+
 def after_end(decision: Decision, now_ms: int) -> Decision:
     """The decision; where it ends a job that leaves something to do, with the work items that do so."""
     changes = decision.changes
@@ -197,8 +215,7 @@ def after_end(decision: Decision, now_ms: int) -> Decision:
     items = list(changes.items)
     if job.remembers and job.status is JobStatus.COMPLETED:
         items.append(remember_item(job.id, job.turn, 1, now_ms))
-    # Of a handler's job only its failure is sent, as a dead letter.
-    if job.notifies and (job.status is JobStatus.FAILED or not job.notifies.startswith("event:")):
+    if job.notifies and job.status not in _SENT_TO_NOBODY.get(job.notifies.partition(":")[0], ()):
         items.append(notify_item(job.id, job.run, 1, now_ms))
     return replace(decision, changes=replace(changes, items=tuple(items)))
 

@@ -14,6 +14,10 @@ from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 
 STATE_VERSION = 2
+# The newest: of an operation's job, which a version before would take for one that has turns.
+OPERATION_VERSION = 3
+# What `Job.notifies` begins with for an operation's job; the call that started it follows.
+OF_SESSION = "session:"
 
 
 class Job(Struct, frozen=True, rename=JOB_STATE):
@@ -26,7 +30,9 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.
     `isolated`: each of its turns and calls has an invocation of its own, in whatever mode.
-    `notifies`: where its end is sent: a URL, or `event:NAME:ID` of a handler's job; empty: nowhere.
+    `notifies`: where its end is sent: a URL, `event:NAME:ID` of a handler's job, or `session:CALL` of an operation's,
+    whose session goes on then; empty: nowhere.
+    `background`: what its calls wait for goes on in jobs of their own (background.py): it is of a chat.
     `traceparent`: of the request that submitted it, or its root; its trace is that one. Empty: one of its own.
     `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
     `first_turn`: of the run that began from the start last; the turns before it are not told to the model.
@@ -67,12 +73,23 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     traceparent: str = ""
     isolated: bool = False
     notifies: str = ""
+    background: bool = False
     version: int = STATE_VERSION
 
     @property
     def is_compact(self) -> bool:
         """Whether it has a field of its own for its only work item, and its results among its calls."""
         return self.version >= 2  # noqa: PLR2004 - jobs of version 1 stay as they are
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether it is one call that goes on in the background: it has no turns, and ends with the call."""
+        return self.notifies.startswith(OF_SESSION)
+
+    @property
+    def line(self) -> str:
+        """In whose line it waits for its turn: its session's; an operation holds up nobody."""
+        return self.id if self.is_operation else self.session_id
 
     @property
     def ended(self) -> bool:

@@ -121,10 +121,12 @@ class ToolReturned(Struct, frozen=True):
     """The tool's result as JSON text, already checked for size.
 
     `kept_json`: what an agent's runner needs of it besides, kept with the result and shown to nobody; empty: nothing.
+    `operation_id`: of the operation by which the call goes on in the background; empty: it is over.
     """
 
     result_json: str
     kept_json: str = ""
+    operation_id: str = ""
 
 
 class ToolFailed(Struct, frozen=True):
@@ -142,6 +144,7 @@ class ToolWaits(Struct, frozen=True):
         event: the name of the event that ends it; empty: the call's outcome does.
         operation_id: under which it is finished from outside; empty: it is not.
         child: a job that it starts, whose end is its outcome.
+        holds_job: it is not to go on in the background.
     """
 
     until_ms: int
@@ -149,6 +152,7 @@ class ToolWaits(Struct, frozen=True):
     event: str = ""
     operation_id: str = ""
     child: Submitted | None = None
+    holds_job: bool = False
 
 
 class ToolNeedsApproval(Struct, frozen=True):

@@ -13,7 +13,7 @@ from baton.engine.step_results import ModelAnswered
 from baton.engine.work_items import EVENT_OF_KIND, WorkItem
 from baton.sdk.records import FOREVER_MS, Failure
 from baton.sdk.redaction import redacted
-from baton_events.ids import canonical_json, digest, event_id, sorted_json
+from baton_events.ids import call_of_operation, canonical_json, digest, event_id, job_of_call, sorted_json
 
 INLINE_RESULT_BYTES = 64 * 1024
 _TYPE_OF_KIND = {kind: event_type.value for kind, event_type in EVENT_OF_KIND.items()}
@@ -167,6 +167,18 @@ def operation(call: CallRecord, item: WorkItem) -> str:
         data["event"] = item.event
     if not 0 < item.not_before_ms < FOREVER_MS:
         del data["until"]
+    return canonical_json({"type": "data-operation", "data": data})
+
+
+def operation_started(call: CallRecord) -> str:
+    """A call goes on in the background, as the job of an operation."""
+    data = {"callId": call.id, "tool": call.tool, "status": "started", "operationId": call.operation_id}
+    job_id = job_of_call(call_of_operation(call.operation_id))
+    return canonical_json({"type": "data-operation", "data": {**data, "jobId": job_id}})
+
+
+def continues(data: dict[str, Any]) -> str:
+    """A job continues its session with the outcome of an operation."""
     return canonical_json({"type": "data-operation", "data": data})
 
 

@@ -10,7 +10,7 @@ from baton.engine.all_jobs.tool_use import ToolUse
 from baton.engine.approvals import decided
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
 from baton.engine.effects import Changes, Decision, Expect, Join, RunTool
-from baton.engine.lifecycle import end_failed, submitted
+from baton.engine.lifecycle import end_failed, end_operation, submitted
 from baton.engine.plan import skipping
 from baton.engine.state import CallRecord, State
 from baton.engine.step_results import ToolFailed, ToolNeedsApproval, ToolReturned, ToolWaits
@@ -42,7 +42,8 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
     """Record the result; taking it in is the next work item."""
     item = state.item
     begun = _begun(state.the_call, item, Step.RETURN)
-    record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms)
+    operation = step_result.operation_id
+    record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms, operation_id=operation)
     kept = f',"kept":{step_result.kept_json}' if step_result.kept_json else ""
     return Decision(
         Changes(
@@ -51,6 +52,7 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
             results={record.id: f'{{"ok":{step_result.result_json}{kept}}}'},
             parts=(
                 stream_parts.tool_output(record.id, step_result.result_json),
+                *((stream_parts.operation_started(record),) if operation else ()),
                 *stream_parts.step_completed(record),
                 stream_parts.handled(item, now_ms, "returned"),
             ),
@@ -114,19 +116,17 @@ def waited(state: State, now_ms: int) -> Decision:
     if error is not None:
         return _given_up(state, Failure(error["type"], error["message"]), now_ms)
     done = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
-    return Decision(
-        Changes(
-            calls=(done,),
-            results={record.id: state.outcome},  # recorded when it was begun, too, which a failover may have forgotten
-            join=_join(item, now_ms),
-            parts=(
-                stream_parts.tool_output(record.id, canonical_json(outcome["ok"])),
-                stream_parts.operation(done, item),
-                *stream_parts.step_completed(done),
-                stream_parts.handled(item, now_ms, "waited"),
-            ),
-        )
+    changes = Changes(
+        calls=(done,),
+        results={record.id: state.outcome},  # recorded when it was begun, too, which a failover may have forgotten
+        parts=(
+            stream_parts.tool_output(record.id, canonical_json(outcome["ok"])),
+            stream_parts.operation(done, item),
+            *stream_parts.step_completed(done),
+            stream_parts.handled(item, now_ms, "waited"),
+        ),
     )
+    return _over(state, changes, now_ms)
 
 
 def _decided(state: State, now_ms: int) -> Decision:
@@ -152,9 +152,7 @@ def _decided(state: State, now_ms: int) -> Decision:
 
 def taken_in(state: State, now_ms: int) -> Decision:
     """The result is recorded already; the last one of the turn starts the next turn."""
-    return Decision(
-        Changes(join=_join(state.item, now_ms), parts=(stream_parts.handled(state.item, now_ms, "taken in"),))
-    )
+    return _over(state, Changes(parts=(stream_parts.handled(state.item, now_ms, "taken in"),)), now_ms)
 
 
 def retry_or_give_up(state: State, now_ms: int) -> Decision:
@@ -192,15 +190,13 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
         ending = end_failed(state.job, item, reason, now_ms, parts)
         assert ending.changes is not None, "an end changes the job"
         return replace(ending, changes=replace(ending.changes, calls=(failed,), results={record.id: text}))
-    return Decision(
-        Changes(
-            calls=(failed,),
-            results={record.id: text},
-            skips=skipping(failed, state.dependants, now_ms),
-            join=_join(item, now_ms),
-            parts=(*parts, stream_parts.handled(item, now_ms, "the model is given the error")),
-        )
+    changes = Changes(
+        calls=(failed,),
+        results={record.id: text},
+        skips=skipping(failed, state.dependants, now_ms),
+        parts=(*parts, stream_parts.handled(item, now_ms, "the model is given the error")),
     )
+    return _over(state, changes, now_ms, failure)
 
 
 def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:
@@ -219,5 +215,13 @@ def _begun(record: CallRecord, item: WorkItem, step: Step) -> dict[str, Any]:
     return {"status": status, "attempts": item.attempt - record.questions, "started_at_ms": started_at_ms}
 
 
-def _join(item: WorkItem, now_ms: int) -> Join:
-    return Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))
+def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None = None) -> Decision:
+    """A call is over: the last one of a turn starts the next turn, and an operation's job ends with it."""
+    item = state.item
+    if not state.job.is_operation:
+        join = Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))
+        return Decision(replace(changes, join=join))
+    ending = end_operation(state.job, item, failure, now_ms).changes
+    assert ending is not None, "an end changes the job"
+    parts = (*changes.parts, *ending.parts)
+    return Decision(replace(ending, calls=changes.calls, results=changes.results, parts=parts))

@@ -57,7 +57,8 @@ def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
     """What happened, without secrets."""
     match step_result:
         case ToolReturned():
-            return ToolReturned(_json(step_result.result_json, secrets), _json(step_result.kept_json, secrets))
+            result_json, kept_json = (_json(text, secrets) for text in (step_result.result_json, step_result.kept_json))
+            return replace(step_result, result_json=result_json, kept_json=kept_json)
         case ToolWaits():
             child = step_result.child and replace(step_result.child, task=secrets.hide_in(step_result.child.task))
             return replace(step_result, timeout_result=_json(step_result.timeout_result, secrets), child=child)

@@ -6,6 +6,7 @@ from baton.container import Container
 from baton.conversation.exchanges import EarlierJobs
 from baton.engine.effects import CallModel, Effect, Notify, Remember
 from baton.executors.bounded import bounded
+from baton.executors.continuing import ContinueSession
 from baton.executors.executor import Hiding
 from baton.executors.model_turn import ModelTurn
 from baton.executors.notifying import NotifyOfEnd
@@ -24,5 +25,8 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     return {
         CallModel: bounded(container, Hiding(Recalling(conversing, registry, memory), secrets)),
         Remember: RememberJob(memory, seconds, secrets.hide),
-        Notify: NotifyOfEnd(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),
+        Notify: NotifyOfEnd(
+            *(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),
+            ContinueSession(registry, container.commands, ports.clock),
+        ),
     }

@@ -1,4 +1,4 @@
-"""Sends out that a job has ended: to the address that its submission named, or as a dead letter of its handler.
+"""Sends out that a job has ended: to the address that its submission named, to its session, or as a dead letter.
 
 Invariant: each run's end is one message, with one id, however often it is sent. Must not: change the job.
 """
@@ -10,6 +10,7 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import Notify, Work
 from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
+from baton.executors.continuing import ContinueSession
 from baton.runtime.callbacks import Callbacks, signed_headers
 from baton.runtime.job_view import job_view
 from baton.sdk.records import Failure
@@ -25,12 +26,19 @@ class NotifyOfEnd:
     """Performs Notify."""
 
     def __init__(
-        self, reader: Reader, emitter: Emitter, clock: Clock, callbacks: Callbacks | None, secret: str
+        self,
+        reader: Reader,
+        emitter: Emitter,
+        clock: Clock,
+        callbacks: Callbacks | None,
+        secret: str,
+        continue_session: ContinueSession,
     ) -> None:
         self._reader = reader
         self._emitter = emitter
         self._clock = clock
         self._callbacks, self._secret = callbacks, secret
+        self._continue_session = continue_session
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Send it."""
@@ -42,6 +50,8 @@ class NotifyOfEnd:
             return NotFollowedUp(Failure("not_read", "the job cannot be read yet", retryable=True))
         if snapshot.job.run > job.run:
             return FollowedUp()  # somebody has retried it: its next end is sent
+        if job.is_operation:
+            return await self._continue_session(job, snapshot)
         if not job.notifies.startswith("event:"):
             return await self._call_back(job, snapshot)
         try:

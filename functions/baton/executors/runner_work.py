@@ -126,6 +126,7 @@ class RunnerTool(Struct, frozen=True):
     record: Recorded
     effect: RunTool
     approved: bool
+    background: bool | None = None
 
     async def run(
         self,

@@ -23,6 +23,7 @@ from baton.engine.commit.stored_bytes import bytes_of
 from baton.engine.state import Job
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, info_part
+from baton.executors.background_calls import BackgroundCalls
 from baton.executors.memory_entries import note_of
 from baton.memory.keeper import NO_INDEX, MemoryKeeper
 from baton.memory.policy import Memory
@@ -194,6 +195,7 @@ class Outside(Struct, frozen=True):
     commands: Commands
     emitter: Emitter
     clock: Clock
+    background: BackgroundCalls
 
 
 class CallOutlet:

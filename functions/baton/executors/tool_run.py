@@ -8,32 +8,31 @@ model.
 import dataclasses
 from typing import Any
 
-from msgspec.structs import replace
 from pydantic_core import PydanticSerializationError, to_json
 
 from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.agents.runner import CallReturned, NeedsApproval
 from baton.clock import Clock
+from baton.engine.background import CallWaits, call_of
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import StepResult, Submitted, ToolFailed, ToolNeedsApproval, ToolReturned, ToolWaits
+from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned, ToolWaits
 from baton.engine.waits import tool_digest
-from baton.executors.executor import storable
+from baton.executors.child_jobs import NoChildError, child_job
+from baton.executors.executor import hidden, storable
 from baton.executors.runner_work import RunnerTool, recorded
 from baton.executors.tool_context import CallMemory, CallOutlet, Outside, StoreChannel, TenantOperations
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.planning.reference import UnresolvedReference, resolved
-from baton.runtime.new_jobs import job_of
-from baton.sdk.limits import within
 from baton.sdk.records import Failure
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
 from baton.tools.arguments import InvalidArguments
 from baton.tools.contained import CutShortError
 from baton.tools.context import ToolContext
-from baton.tools.pending import ChildTask, Pending
+from baton.tools.pending import Pending
 from baton.tools.return_type import InvalidResult
 from baton.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
 from baton.tools.tool import WEEK_SECONDS, Runnable, Tool
@@ -41,45 +40,14 @@ from baton.tools.tool_error import ToolError
 from baton_events.app_event import occurrence_name
 from baton_events.emitting import OF_CALL
 from baton_events.errors import StoreError
-from baton_events.ids import awaited_name, call_id, canonical_json, child_of, job_of_call, operation_id
-
-
-class NoChildError(Exception):
-    """The job cannot be started; `type` and text are sent to the model, `retryable`: it may be possible later."""
-
-    def __init__(self, kind: str, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.type = kind
-        self.retryable = retryable
-
-
-def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, now_ms: int) -> Submitted:
-    """The job to start, the same for each attempt of the call.
-
-    Raises:
-        NoChildError: no agent has that name (in this version of the code), it is too deep, or its data is no JSON.
-    """
-    if parent.limits.depth <= 0:
-        raise NoChildError("too_deep", f"job {parent.id} may start no jobs below it: Limits(depth=…) of its root")
-    names = {"job_id": child_of(call_id, parent.run), "session_id": parent.session_id, "tenant": parent.tenant}
-    try:
-        job = job_of(registry, task.agent, **names, now_ms=now_ms)
-    except UnknownAgentError as error:
-        raise NoChildError("unknown_agent", str(error), retryable=True) from error
-    try:
-        canonical_json(task.data).encode()
-    except (TypeError, ValueError) as error:
-        raise NoChildError("invalid_task", f"the data for agent {task.agent!r} is not JSON: {error}") from error
-    job = replace(
-        job,
-        priority=parent.priority,
-        limits=within(job.limits, parent.limits, parent.counted_ms(now_ms)),
-        parent_call=call_id,
-        remembers=False,
-        traceparent=parent.traceparent,
-    )
-    return Submitted(job, {"text": str(task.task), "data": task.data})
-
+from baton_events.ids import (
+    awaited_name,
+    call_id,
+    call_of_operation,
+    is_child,
+    job_of_call,
+    operation_id,
+)
 
 MESSAGE_LIMIT_CHARS = 2_000
 _ANY_MEMORY = Memory()
@@ -112,16 +80,29 @@ class ToolRun:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Run the tool; a step of a plan is given what it refers to."""
         assert isinstance(effect, RunTool), "this executor is registered for RunTool"
-        found = self._runner_tool(effect, history) or self._tool(effect, history, claim.now_ms)
+        found = self._runner_tool(effect, history) or self._tool(effect, history)
         if not isinstance(found, tuple):
             return found
         tool, arguments = found
+        outside = self._outside if may_go_on(effect, tool) else None
+        result = _not_run(tool, arguments, effect.call, claim.now_ms)
+        if outside is None:
+            return result or await self._run(tool, arguments, effect, claim, effect.call.id)
+        if result is None and not tool.background:
+            result = await self._run(tool, arguments, effect, claim, call_of(effect.job, effect.call))
+        if result is None or (isinstance(result, ToolNeedsApproval | ToolWaits) and _goes_on(tool, result)):
+            return await outside.background.start(effect, arguments, result)
+        return result
+
+    async def _run(
+        self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, claim: Claim, operation: str
+    ) -> StepResult:
         secrets = self._secrets.and_those_in(effect.call.arguments)
         context = ToolContext(
             job_id=effect.job.id,
             session_id=effect.job.session_id,
             call_id=effect.call.id,
-            operation_id=operation_id(effect.call.id),
+            operation_id=operation_id(operation),
             attempt=effect.attempt,
             idempotency_key=idempotency_key_of(effect.call),
             started_at_ms=claim.now_ms,
@@ -135,7 +116,7 @@ class ToolRun:
         if isinstance(result, ToolFailed):
             return result
         if isinstance(result, Pending):
-            return await self._waits(tool, result, context, effect.job, claim.now_ms)
+            return hidden(await self._waits(tool, result, context, effect.job, claim.now_ms), secrets)
         if isinstance(result, NeedsApproval):
             return ToolNeedsApproval(arguments, result.title, claim.now_ms + WEEK_SECONDS * 1000)
         if isinstance(result, CallReturned):
@@ -150,7 +131,7 @@ class ToolRun:
         outlet = CallOutlet(self._outside, self._registry, effect.job, effect.call.id, secrets)
         return dataclasses.replace(context, operations=operations, outlet=outlet)
 
-    def _tool(self, effect: RunTool, history: History, now_ms: int) -> tuple[Runnable, dict[str, Any]] | StepResult:
+    def _tool(self, effect: RunTool, history: History) -> tuple[Runnable, dict[str, Any]] | StepResult:
         """The tool and its arguments, or why it does not run."""
         try:
             tool = self._registry.tool(effect.call.tool)
@@ -161,8 +142,6 @@ class ToolRun:
             arguments = arguments_of(effect.call, history)
         except UnresolvedReference as error:
             return _failed("unresolved_reference", str(error), retryable=False)
-        if tool.requires_approval and not _is_approved(effect.call):
-            return _waits_for_approval(tool, arguments, now_ms)
         return tool, arguments
 
     def _runner_tool(self, effect: RunTool, history: History) -> tuple[Runnable, dict[str, Any]] | None:
@@ -189,7 +168,8 @@ class ToolRun:
         if pending.key is not None and self._outside is not None:
             # Noted before the wait is committed: an event that comes meanwhile is kept with the job, for the wait.
             name, event = awaited_name(job.tenant, event, pending.key), occurrence_name(event, pending.key)
-            kept = await self._outside.app_events.wait(name, context.call_id, until_ms, now_ms)
+            waiting = call_of_operation(context.operation_id)
+            kept = await self._outside.app_events.wait(name, waiting, until_ms, now_ms)
             if kept:
                 return ToolReturned(kept)
         return ToolWaits(
@@ -198,6 +178,7 @@ class ToolRun:
             event=event,
             operation_id=context.operation_id if pending.operation and not pending.event else "",
             child=child,
+            holds_job=pending.holds_its_job,
         )
 
     def _memory_of(self, agent: str) -> Memory:
@@ -253,13 +234,30 @@ def _is_approved(call: CallRecord) -> bool:
     return call.approved == tool_digest(call.tool, call.arguments)
 
 
-def _waits_for_approval(tool: Tool, arguments: dict[str, Any], now_ms: int) -> StepResult:
-    """Nobody is asked about a call that cannot run."""
+def may_go_on(effect: RunTool, tool: Runnable) -> bool:
+    """Whether the call goes on in the background where it waits: steps of a plan and jobs below others never do."""
+    job = effect.job
+    if effect.call.step or is_child(job.id) or job.is_operation:
+        return False
+    return job.background if tool.background is None else tool.background
+
+
+def _not_run(tool: Runnable, arguments: dict[str, Any], call: CallRecord, now_ms: int) -> StepResult | None:
+    """Why the tool is not run: it cannot, or a person is to be asked; None: it can. Nobody is asked for nothing."""
+    asks = isinstance(tool, Tool) and tool.requires_approval and not _is_approved(call)
+    if not isinstance(tool, Tool) or not (asks or tool.background):
+        return None
     try:
         requested = tool.check(arguments)
     except InvalidArguments as error:
         return _failed("invalid_arguments", str(error), retryable=False)
-    return ToolNeedsApproval(requested, tool.approval_title, now_ms + round(tool.approval_seconds * 1000))
+    until_ms = now_ms + round(tool.approval_seconds * 1000)
+    return ToolNeedsApproval(requested, tool.approval_title, until_ms) if asks else None
+
+
+def _goes_on(tool: Runnable, waits: CallWaits) -> bool:
+    """Whether what the call has come to can go on in the background: what a runner asks for needs its whole run."""
+    return not waits.holds_job if isinstance(waits, ToolWaits) else isinstance(tool, Tool)
 
 
 def idempotency_key_of(call: CallRecord) -> str:

@@ -78,7 +78,14 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "finishedAt": _time(job.finished_at_ms),
         "turns": job.used.turns,
         "usage": usage_view(usage, job.used),
+        **({"continues": continues} if (continues := continues_of(snapshot.task)) else {}),
     }
+
+
+def continues_of(task: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The job and the operation whose outcome a job continues its session with; None: it answers a message."""
+    continues = (task.get("chat") or {}).get("continues")
+    return {name: continues[name] for name in ("jobId", "operationId")} if continues else None
 
 
 def _memory_view(snapshot: Snapshot) -> dict[str, Any] | None:

@@ -65,6 +65,11 @@ class Pending(Record, frozen=True, kw_only=True):
         if self.until is not None and self.until.tzinfo is None:
             raise ValueError(f"Pending(until={self.until!r}): give the time with its time zone")
 
+    @property
+    def holds_its_job(self) -> bool:
+        """Whether its call's turn waits for it, also in a chat: it ends with the job, or by what the job is sent."""
+        return self.child is not None or (bool(self.event) and self.key is None)
+
     def until_ms(self, now_ms: int) -> int:
         """When the wait is over in any case, in milliseconds since 1970."""
         if self.child is not None:

@@ -47,6 +47,11 @@ class Runnable(Protocol):
         """For how long one attempt may run."""
         ...
 
+    @property
+    def background(self) -> bool | None:
+        """Whether its calls go on in the background; None: in chats, where they wait."""
+        ...
+
     async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
         """Run one attempt; a blocking function runs `in_thread`."""
         ...
@@ -67,6 +72,7 @@ class Tool(Generic[_P, _R_co]):
     approval_seconds: float
     approval_title: str
     isolated: bool
+    background: bool | None
     function: Callable[_P, _R_co] = field(repr=False)
     context_name: str | None = field(repr=False)
     schema: ArgumentSchema = field(repr=False)
@@ -95,6 +101,8 @@ class Tool(Generic[_P, _R_co]):
             raise TypeError(f"tool {self.name!r}: approval_title must be a text, got {self.approval_title!r}")
         if not isinstance(self.isolated, bool):
             raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
+        if self.background not in (True, False, None):
+            raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
         """Call the original function."""
@@ -136,6 +144,7 @@ def tool(
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
     isolated: bool = False,
+    background: bool | None = None,
 ) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
 
 
@@ -152,13 +161,12 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
     isolated: bool = False,
+    background: bool | None = None,
 ) -> Any:
-    """Make a tool of a function; the model sees its docstring and annotations.
-
-    Use it bare (`@tool`) or with settings (`@tool(retries=0)`). A function that is not async runs in a thread.
+    """Make a tool of a function, as `@tool` or `@tool(retries=0)`; the model sees its docstring and annotations.
 
     Args:
-        function: what the tool does.
+        function: what the tool does; one that is not async runs in a thread.
         name: what models call it; the function's name, unless given.
         capabilities: what an agent may ask for instead of naming the tool.
         timeout_seconds: limit of one attempt.
@@ -168,6 +176,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         approval_seconds: how long it waits at most (a week); then it has failed as `expired`.
         approval_title: what that person reads above the arguments.
         isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
+        background: the model is answered at once, and later by a turn of its own; None: in chats, where a call waits.
     """
     names_in_scope = _names_in_scope_of_caller()
 
@@ -188,6 +197,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
             approval_seconds=approval_seconds,
             approval_title=approval_title or f"run tool {tool_name}",
             isolated=isolated,
+            background=background,
             function=function,
             context_name=signature.context_name,
             schema=schema,

@@ -4,6 +4,7 @@ Only operators decide. What a decision does is `baton.commands.approve`. `Approv
 `CheckpointsApi` does.
 """
 
+import asyncio
 import json
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError, invalid, limited_body, parsed
 from baton.commands.approve import DecidedError, EditError, edited
 from baton.container import Container
+from baton.engine.background import started_in
 from baton.engine.state import CallRecord
 from baton.sdk.any_json import JsonObject
 from baton.storage.ports.jobs import Snapshot
@@ -72,7 +74,7 @@ class Approvals:
         self._list = ApprovalList(ports.listing, ports.admission_control, ports.reader)
 
     async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
-        """All checkpoints of a job, in order.
+        """All checkpoints of a job, and of its calls that go on in the background, in order.
 
         Raises:
             ApiError: 404 unknown, 403 another tenant's.
@@ -82,7 +84,10 @@ class Approvals:
         marks = [json.loads(part)["data"] for part in stored.parts if '"data-checkpoint"' in part]
         # An attempt that runs a second time, after a crash, sets its marks again.
         infos = {mark["id"]: mark for mark in marks if mark["type"] == "info"}
-        found = [*infos.values(), *approvals_of(snapshot)]
+        reader = self._container.ports.reader
+        started = await asyncio.gather(*map(reader.job, started_in(snapshot.calls)))
+        asked = [view for one in (snapshot, *started) if one for view in approvals_of(one)]
+        found = [*infos.values(), *asked]
         return sorted(found, key=lambda view: str(view["createdAt"]))
 
     async def listed(self, principal: Principal, approval: ListQuery) -> ApprovalPage:

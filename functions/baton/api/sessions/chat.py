@@ -8,6 +8,7 @@ the same job's stream. Stop is not disconnect: a closed connection changes nothi
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
+from msgspec import structs
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
@@ -172,7 +173,7 @@ def _chat_job(container: Container, tenant: str, body: ChatBody, replaces: str, 
         now_ms=container.ports.clock.now_ms(),
     )
     chat = {"messageId": body.last.id} | ({"replaces": replaces} if replaces else {})
-    return ChatJob(job, {"text": message, "chat": chat})
+    return ChatJob(structs.replace(job, background=True), {"text": message, "chat": chat})
 
 
 BODY_LIMIT_BYTES = 4_000_000  # `useChat` sends the whole conversation each time

@@ -21,10 +21,14 @@ from baton.api.sessions.ui_message import assistant_message, user_message
 from baton.container import Container
 from baton.conversation.exchanges import is_rolled_back, still_valid
 from baton.engine.all_jobs.job_list import Query
+from baton.engine.background import OPERATION
+from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
+from baton.runtime.job_view import continues_of
 from baton.runtime.usage_view import session_usage
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import JobGoneError
+from baton_events.ids import job_of_call, started_by
 from baton_events.timestamps import rfc3339
 
 
@@ -107,7 +111,8 @@ class SessionsApi:
         query = read_session_query(request.query_params)
         page = await self._page(tenant, session_id, query.limit, query.cursor or "")
         line = await self._sessions.line(tenant, session_id)
-        jobs = still_valid([(job.job.id, job.task, job) for job in reversed(page.jobs) if not is_rolled_back(job.job)])
+        shown = [job for job in reversed(page.jobs) if not is_rolled_back(job.job) and not job.job.is_operation]
+        jobs = still_valid([(job.job.id, job.task, job) for job in shown])
         active = line[0].job.id if line else ""
         exchanges = await asyncio.gather(*(self._exchange(job, active) for job in jobs))
         view: dict[str, Any] = {
@@ -115,7 +120,8 @@ class SessionsApi:
             "messages": [message for exchange in exchanges for message in exchange],
             "activeStream": await self._active(active) if active else None,
             "usage": session_usage(page.jobs, self._container.settings.prices),
-            "queued": [_question(job) for job in jobs if not job.job.ended and job.job.id != active],
+            "activeOperations": [_operation(job) for job in reversed(page.jobs) if _is_open(job)],
+            "queued": [each for job in jobs if not job.job.ended and job.job.id != active for each in _question(job)],
         }
         return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
 
@@ -124,6 +130,7 @@ class SessionsApi:
         principal = await self._keys.authenticate(request)
         tenant, session_id = session_of(request, principal)
         line = [snapshot.job for snapshot in await self._sessions.line(tenant, session_id)]
+        line += await self._operations(tenant, session_id)
         if not line:
             await self._page(tenant, session_id, 1, "")
             return JSONResponse({"cancelled": False, "jobId": None, "reason": NOTHING_RUNS})
@@ -164,6 +171,12 @@ class SessionsApi:
         if refused:
             raise ApiError(409, refused)
 
+    async def _operations(self, tenant: str, session_id: str) -> list[Job]:
+        """The open operations among the session's newest jobs."""
+        query = Query(tenant=tenant, session_id=session_id)
+        page = await self._list.page(query, _PAGE_JOBS, "", self._container.ports.clock.now_ms())
+        return [snapshot.job for snapshot in page.jobs if _is_open(snapshot)]
+
     async def _page(self, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
         query = Query(tenant=tenant, session_id=session_id)
         page = await self._list.page(query, limit, cursor, self._container.ports.clock.now_ms())
@@ -175,11 +188,11 @@ class SessionsApi:
         """Question and answer; of the running job the question alone, since its stream has the answer."""
         job = snapshot.job
         if not job.ended:
-            return [_question(snapshot)] if job.id == active else []
+            return _question(snapshot) if job.id == active else []
         stored = await self._container.ports.reader.parts(job.id, 0)
         unread = [json.loads(text) for text in snapshot.messages.values() if text]
         questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
-        return [_question(snapshot), assistant_message(job.id, job.status, stored.parts), *questions]
+        return [*_question(snapshot), assistant_message(job.id, job.status, stored.parts), *questions]
 
     async def _active(self, job_id: str) -> dict[str, Any]:
         """For who wants to follow it: from the beginning, since its answer is left out."""
@@ -200,7 +213,20 @@ class SessionsApi:
         return False
 
 
-def _question(snapshot: Snapshot) -> dict[str, Any]:
+def _question(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """What the user said; nothing for a job by which the session goes on by itself."""
     job, chat = snapshot.job, snapshot.task.get("chat") or {}
+    if continues_of(snapshot.task):
+        return []
     metadata = {"jobId": job.id, "createdAt": rfc3339(job.created_at_ms)}
-    return user_message(chat.get("messageId") or f"{job.id}-user", str(snapshot.task.get("text") or ""), metadata)
+    return [user_message(chat.get("messageId") or f"{job.id}-user", str(snapshot.task.get("text") or ""), metadata)]
+
+
+def _is_open(snapshot: Snapshot) -> bool:
+    return snapshot.job.is_operation and not snapshot.job.ended
+
+
+def _operation(snapshot: Snapshot) -> dict[str, Any]:
+    """An open operation: `jobId` is the job that started it, `operationJobId` the one that is this call."""
+    job_id = snapshot.job.id
+    return {**snapshot.task[OPERATION], "jobId": job_of_call(started_by(job_id)[0]), "operationJobId": job_id}

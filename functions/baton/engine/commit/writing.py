@@ -67,6 +67,7 @@ def created(tree: Tree, job: Job, changes: Changes, message_id: str) -> Tree:
         jobs={**tree.jobs, job.id: job},
         slot_states={**tree.slot_states, job.id: changes.slot_state} if changes.slot_state else tree.slot_states,
         items={**tree.items, **items},
+        calls=_merged(tree.calls, job.id, {record.id: record for record in changes.calls}),
         transcript=longer(tree.transcript, job.id, changes.transcript),
         parts=longer(tree.parts, job.id, changes.parts),
     )
