@@ -13,6 +13,7 @@ from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
+from tests.simulation.background import TOLD, continues
 from tests.simulation.blocking import ON_BLOCKING_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_run_for_ever
 from tests.simulation.history_sizes import ON_HISTORY
@@ -70,6 +71,9 @@ class SimModel:
         turns = self._script.turns
         # One that is told more when it has answered answers again.
         plan = turns[request.turn - 1] if request.turn <= len(turns) else replace(turns[-1], fails=0)
+        if continues(STAGE.world.tree(CURRENT.get().job_id), CURRENT.get().job_id):
+            await STAGE.world.actors.work("work.model", 0.1)
+            return ModelAnswer(TOLD, (), INPUT_TOKENS, OUTPUT_TOKENS)
         STAGE.world.check(ON_HISTORY, (STAGE.world, request))
         self._requested[request.turn] += 1
         requested = self._requested[request.turn]

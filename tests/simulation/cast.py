@@ -14,7 +14,15 @@ from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
 from tests.simulation.actors import STAGE, SimModel
 from tests.simulation.emitting import event_of
-from tests.simulation.scripts import APPROVAL_SECONDS, APPROVED_TOOLS, BLOCKING_TOOLS, TOOLS, WAITING_TOOLS, Script
+from tests.simulation.scripts import (
+    APPROVAL_SECONDS,
+    APPROVED_TOOLS,
+    BACKGROUND_TOOLS,
+    BLOCKING_TOOLS,
+    TOOLS,
+    WAITING_TOOLS,
+    Script,
+)
 
 MODEL_TIMEOUT_SECONDS = 8.0
 # One that says its text also waits for the store, which may not answer.
@@ -23,9 +31,9 @@ _MOST_ROUNDS = 100
 
 
 def _tool(name: str) -> Tool:
-    kind = TOOLS[name]
+    kind = {**TOOLS, **BACKGROUND_TOOLS}[name]
 
-    @tool(name=name, **asdict(kind))
+    @tool(name=name, **asdict(kind), background=True if name in BACKGROUND_TOOLS else None)
     async def act(number: int, how: str, times: int, seconds: float, nonce: int, ctx: ToolContext) -> Any:
         """Act as the script says."""
         arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
@@ -67,7 +75,7 @@ def _waiting_tool(name: str) -> Tool:
 
 
 ALL_TOOLS = (
-    *(_tool(name) for name in TOOLS),
+    *(_tool(name) for name in (*TOOLS, *BACKGROUND_TOOLS)),
     *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)),
     *map(_blocking_tool, BLOCKING_TOOLS),
 )

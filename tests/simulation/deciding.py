@@ -50,8 +50,7 @@ class Deciders:
         world, job_id = self._world, job_of_call(question.id)
         tree = world.tree(job_id)
         subject = tree.calls[job_id][question.arguments["callId"]]
-        agent = tree.jobs[job_id].agent
-        call = world.outside.plan_of(agent).scripts()[agent].turns[subject.turn - 1].calls[subject.position]
+        call = world.outside.call_of(tree.jobs[job_id], subject.arguments["number"])
         assert call.wait is not None, "its tool is one that asks"
         for number, message in enumerate(call.wait.words):
             world.start(self._send, message, f"{question.id}/{number}", question)

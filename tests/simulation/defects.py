@@ -14,6 +14,7 @@ from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import (
     planted_app_events,
     planted_approvals,
+    planted_background,
     planted_blocking,
     planted_children,
     planted_cuts,
@@ -55,6 +56,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_streams.DEFECTS,
     *planted_approvals.DEFECTS,
     *planted_sessions.DEFECTS,
+    *planted_background.DEFECTS,
     *planted_steering.DEFECTS,
     *planted_versions.DEFECTS,
     *planted_cuts.DEFECTS,

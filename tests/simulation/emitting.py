@@ -96,7 +96,8 @@ def a_failed_handler_is_a_dead_letter(world: "World") -> str | None:
     """Once it has failed for good; one that a failover has made fail again is one all the same."""
     for tree in world.trees.values():
         for job in tree.jobs.values():
-            if job.notifies and job.status is JobStatus.FAILED and job.id not in world.dead_letters:
+            handles = job.notifies and not job.is_operation
+            if handles and job.status is JobStatus.FAILED and job.id not in world.dead_letters:
                 return f"{job.id} of {job.agent} has failed, and is no dead letter"
             if job.id in world.dead_letters and not job.notifies:
                 return f"{job.id} is a dead letter, and no handler's job"

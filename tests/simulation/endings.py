@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.waits import status_and_wait
-from baton_events.ids import canonical_json, event_id, root_of
+from baton_events.ids import canonical_json, event_id, job_of_call, root_of
 from tests.simulation.approving import ON_APPROVALS_AT_END
+from tests.simulation.background import is_in_background
+from tests.simulation.background_endings import ON_ALL_IN_BACKGROUND, ON_BACKGROUND_AT_END
 from tests.simulation.busy_sessions import ON_ALL_ENDED
 from tests.simulation.constants import DELIVERY_BUDGET
 from tests.simulation.dying import died_in
@@ -27,6 +29,9 @@ from tests.simulation.waiting_jobs import DAY_SECONDS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+_CALL_DASHES = 3  # of a call's id
 
 
 def every_job_ends(end: Ended) -> str | None:
@@ -227,7 +232,8 @@ def check_endings(world: "World") -> None:
         world.check(ON_TAKEN, (world, shown))
     committed = defaultdict[str, list[str]](list)
     for key in world.committed:
-        committed[key.split(":")[1].split("-", maxsplit=1)[0]].append(key)
+        name = key.split(":")[1]
+        committed[job_of_call(name) if name.count("-") >= _CALL_DASHES else name].append(key)
     for tree in world.trees.values():
         for job in tree.jobs.values():
             plan = world.outside.plan_of(job.agent)
@@ -236,10 +242,13 @@ def check_endings(world: "World") -> None:
             )
             parts = tuple(json.loads(f"[{','.join(tree.parts[job.id])}]"))
             end = Ended(world, plan, job, tree, must, parts, committed[job.id])
+            if is_in_background(tree, job):
+                world.check(ON_BACKGROUND_AT_END, end)
+                continue
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
     check_readers(world)
-    all_ended = (*ON_ALL_ENDED, *ON_ALL_STORED, *ON_ALL_SCHEDULED, *ON_ALL_STEERED, *ON_ALL_EMITTED)
-    world.check(all_ended, world)
+    of_kinds = (*ON_ALL_STORED, *ON_ALL_SCHEDULED, *ON_ALL_STEERED, *ON_ALL_EMITTED, *ON_ALL_IN_BACKGROUND)
+    world.check((*ON_ALL_ENDED, *of_kinds), world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
     if left := _left_in_the_slot_table(world):

@@ -5,11 +5,11 @@ Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAI
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
 jobs, or two versions run side by side, or the queue loses connections, or parts are away for long, or work
 kills its process, or hosts have few places, or tools block, or tenants may store few bytes, or schedules start jobs,
-or app events do, or more is said to running ones:
+or app events do, or more is said to running ones, or their calls go on in the background:
 `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`,
-`--outages`, `--kills`, `--crowds`, `--blocking`, `--full`, `--crons`, `--events`, `--steering`: all of them; those of
-`--returns` and after it also together. `--small`: with one job or two in each. The first that breaks an invariant is
-shrunk and told as a story; `shrink.py` does that for any seed.
+`--outages`, `--kills`, `--crowds`, `--blocking`, `--full`, `--crons`, `--events`, `--steering`, `--background`: all of
+them; those of `--returns` and after it also together. `--small`: with one job or two in each. The first that breaks an
+invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from tests.simulation.plan import (
     ALL_FAULTS,
     APPROVING_SEEDS,
     AWAY_SEEDS,
+    BACKGROUND_SEEDS,
     BLOCKING_SEEDS,
     CRON_SEEDS,
     CROWDED_SEEDS,
@@ -57,7 +58,7 @@ _CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
 # The families of which in some worlds the store or the queue is away for long, in some work kills its process, in some
 # a host has few places, and in some tools block.
 _FAMILIES = (0, *OTHER_FAMILIES)
-_KINDS = (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS, EVENT_SEEDS, STEERING_SEEDS)
+_KINDS = (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS, EVENT_SEEDS, STEERING_SEEDS, BACKGROUND_SEEDS)
 # What may go wrong together, in plain worlds and in those whose jobs wait.
 _TOGETHER = tuple(
     first + one + other
@@ -84,6 +85,7 @@ _ONLY = {
     "blocking": (BLOCKING_SEEDS, "with tools that block, and hang"),
     "full": (FULL_SEEDS, "whose tenants may store few bytes"),
     "crons": (CRON_SEEDS, "whose jobs a schedule starts"),
+    "background": (BACKGROUND_SEEDS, "whose calls go on in the background"),
     "steering": (STEERING_SEEDS, "in which more is said to running jobs"),
     "small": (SMALL_SEEDS, "with one job or two"),
     "events": (EVENT_SEEDS, "whose jobs app events start"),

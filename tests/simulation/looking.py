@@ -13,6 +13,7 @@ from tests.simulation.directed import directed
 from tests.simulation.plan import (
     APPROVING_SEEDS,
     AWAY_SEEDS,
+    BACKGROUND_SEEDS,
     BLOCKING_SEEDS,
     CRON_SEEDS,
     CROWDED_SEEDS,
@@ -107,6 +108,7 @@ def _kind(defect: Defect) -> int:
         (CRON_SEEDS, defect.crons),
         (STEERING_SEEDS, defect.steers),
         (EVENT_SEEDS, defect.events),
+        (BACKGROUND_SEEDS + WAITING_SEEDS, defect.background),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

@@ -14,7 +14,7 @@ from baton.engine.state import Job
 from baton.testing.asgi import Answer
 from baton.testing.dice import number_of
 from baton.tools.context import ToolContext
-from baton_events.ids import canonical_json, child_of, root_of
+from baton_events.ids import call_of_operation, canonical_json, child_of, job_of_call, root_of, started_by
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
@@ -82,15 +82,17 @@ class Outside:
         if call_id in self._begun or job is None:
             return
         self._begun.add(call_id)
-        call = self._call(job, number)
+        call = self.call_of(job, number)
         assert call.wait is not None, "its tool is one that waits"
+        operation = call_of_operation(context.operation_id)  # its own, or in the background
         for at, message in enumerate(call.wait.words):
-            about = "" if message.event else call_id
-            world.start(self._send, message, f"{call_id}/{at}", context.job_id, about)
+            about, job_id = ("", context.job_id) if message.event else (operation, job_of_call(operation))
+            world.start(self._send, message, f"{call_id}/{at}", job_id, about)
         if call.wait.cancel_at:
-            world.start(self._cancel, call.wait.cancel_at, call_id)
+            started = child_of(call_id) if operation == call_id else job_of_call(operation)
+            world.start(self._cancel, call.wait.cancel_at, started)
 
-    def _call(self, job: Job, number: int) -> CallPlan:
+    def call_of(self, job: Job, number: int) -> CallPlan:
         """The call of that number, which is made of the turn and the position that it has in the script."""
         turn, position = divmod(number, 100)
         plan = self._plans[job.agent]
@@ -148,9 +150,9 @@ class Outside:
         body = {"name": message.event, "data": json.loads(outcome)["ok"]}
         return await caller.request("event", url, json.dumps(body).encode(), self._key(job_id), "POST")
 
-    async def _cancel(self, at: float, call_id: str) -> None:
+    async def _cancel(self, at: float, job_id: str) -> None:
         """Cancel the job that a call has started, if it has."""
-        world, job_id = self._world, child_of(call_id)
+        world = self._world
         await asyncio.sleep(at)
         if job_id not in world.tree(job_id).jobs:
             return
@@ -184,4 +186,5 @@ class Outside:
                 world.broken("an_api_answer_is_a_known_one", f"look {name}: {answer}")
 
     def _key(self, job_id: str) -> dict[str, str]:
-        return {"authorization": f"Bearer {key_of(self._tenants[root_of(job_id)])}"}
+        owner = job_of_call(started_by(job_id)[0]) or job_id
+        return {"authorization": f"Bearer {key_of(self._tenants[root_of(owner)])}"}

@@ -32,7 +32,8 @@ def content_of(message: ToolMessage) -> str:
     """What a model that reads makes of a result: its error, or the word of a call that waited."""
     if message.is_error:
         return str(message.content["type"])
-    return canonical_json(message.content) if message.tool in WAITING_TOOLS else ""
+    goes_on = isinstance(message.content, dict) and "operationId" in message.content
+    return canonical_json(message.content) if message.tool in WAITING_TOOLS or goes_on else ""
 
 
 def seen_of_plan(found: ToolMessage, messages: Sequence[Message]) -> Iterator[tuple[str, int, str]]:

@@ -32,7 +32,7 @@ class Defect:
     `kills`: in such in which work kills its process; `crowded`: in such whose host has few places;
     `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes;
     `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start;
-    `steers`: in such in which more is said to running jobs.
+    `steers`: in such in which more is said to running jobs; `background`: in such whose calls go on in the background.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Defect:
     crons: bool = False
     steers: bool = False
     events: bool = False
+    background: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from baton.testing.virtual_loop import VirtualLoop
+from tests.simulation.background import submitting_as_chats
 from tests.simulation.plan import ALL_FAULTS, Plan, make_plan
 from tests.simulation.reports import added_to_the_story
 from tests.simulation.world import Broken, World
@@ -63,6 +64,7 @@ def play(plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, 
     """Play one schedule; the world that it made, at its end."""
     with added_to_the_story():
         world = World(plan, loop, muted, keeps_story=keeps_story)
+        submitting_as_chats(plan.jobs)
         world.run()
     return world
 

@@ -259,7 +259,9 @@ REGRESSIONS = (
     Regression(
         17592191195570, "an attempt waited for an earlier one in its process, and ran on when its claim was over"
     ),
-    Regression(12391831626, "an attempt that had waited for an earlier one had too little time left, and ended as slow"),
+    Regression(
+        12391831626, "an attempt that had waited for an earlier one had too little time left, and ended as slow"
+    ),
     Regression(
         46146768479,
         "the simulation's own: what a dead callback had left was taken for that of a sweep that was past it",

@@ -44,7 +44,8 @@ BLOCKING_TOOLS = {"press": ToolKind(2, 1.0, 20), "grind": ToolKind(1, 0.0, 5), "
 STUCK = "stuck"
 # Tools that need a person's approval, who has so long to decide.
 APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
-ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS
+BACKGROUND_TOOLS = {"post": ToolKind(1, 1.0, 30)}
+ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS | BACKGROUND_TOOLS
 LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in ALL_KINDS.values())
 APPROVAL_SECONDS = 900.0
 DEFAULT_DEPTH = USUAL_LIMITS.depth
@@ -183,6 +184,8 @@ def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | 
 
     if plan.how in _REFUSED:
         return ends(0, _REFUSED[plan.how])
+    if plan.tool not in WAITING_TOOLS and "operationId" in ((came or {}).get("ok") or {}):
+        return _waited(ends(1), came, depth)  # the rest is its operation's
     if plan.tool in APPROVED_TOOLS and (came is None or came.get("error", {}).get("type") in _NOT_APPROVED):
         return ends(0, came["error"]["type"] if came else "nobody was asked")
     if plan.how in _ALWAYS:
@@ -270,11 +273,8 @@ def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> 
 
 def value_from(turn: int, plan: TurnPlan, step: CallPlan) -> int | None:
     """The step of which this one takes a value: the first before it that returns one, as the script says."""
-    return next((before for before in step.after if _returns(turn, plan.calls[before])), None)
-
-
-def _returns(turn: int, step: CallPlan) -> bool:
-    return step.tool in TOOLS and not outcome(turn, 0, step).error
+    steps = ((before, plan.calls[before]) for before in step.after)
+    return next((at for at, before in steps if before.tool in TOOLS and not outcome(turn, 0, before).error), None)
 
 
 def _left_out(before: Outcome, step: CallPlan) -> bool:

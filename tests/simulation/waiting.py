@@ -15,6 +15,7 @@ from baton.sdk.records import FOREVER_MS
 from baton.testing.asgi import Answer
 from baton_events.ids import child_of, is_child, job_of_call
 from tests.fakes import Tree
+from tests.simulation.background import never_went_on
 from tests.simulation.constants import KEEP_SLOT_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.planning import number_in
@@ -247,7 +248,7 @@ def what_is_refused_does_not_count(found: Answered) -> str | None:
     tree, shown = found.world.tree(found.shown.job_id), found.shown
     job, results = tree.jobs.get(shown.job_id), tree.results.get(shown.job_id, {})
     recorded = results.get(shown.call_id, results.get(f"early:{shown.call_id}", ""))
-    if job is not None and job.ended:
+    if (job is not None and job.ended) or never_went_on(found.world, shown.job_id):
         return None
     return (
         None
@@ -257,10 +258,14 @@ def what_is_refused_does_not_count(found: Answered) -> str | None:
 
 
 def what_is_refused_leaves_no_backup(found: Answered) -> str | None:
-    """It is taken back, unless the call was so slow, or so faulty, that it may be under way."""
+    """It is taken back, unless the call was so slow, or so faulty, that it may be under way.
+
+    That of an operation which a completion has created stays.
+    """
     if not found.refused or found.faulty or found.world.loop.seconds - found.shown.requested_at > BACKED_UP_MS / 1000:
         return None
-    left = [m.name for m in found.world.queue.live.values() if m.kind == "witness" and m.by == found.caller]
+    mine = [m for m in found.world.queue.live.values() if m.kind == "witness" and m.by == found.caller]
+    left = [m.name for m in mine if '"kind":"submit"' not in m.outgoing.body]
     return f"{found.shown} was refused, and {left} will tell it" if left else None
 
 

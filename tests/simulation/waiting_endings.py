@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from baton.engine.state import CallRecord
 from baton_events.ids import canonical_json, child_of, root_of
+from tests.simulation.background import operation_job_of
 from tests.simulation.constants import BACKSTOP_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import requested_by_model
@@ -23,7 +24,7 @@ def what_ends_a_wait_was_sent(end: Ended) -> str | None:
     results = end.tree.results.get(end.job.id, {})
     for call in end.tree.calls.get(end.job.id, {}).values():
         text = results.get(call.id, "")
-        if call.tool not in WAITING_TOOLS or not text or not _waited(call):
+        if call.tool not in WAITING_TOOLS or not text or not _waited(call) or operation_job_of(call):
             continue
         if text not in _possible(end, call):
             return f"{call.id} ended with {text}; possible is {_possible(end, call)}"

@@ -8,6 +8,9 @@ const KEY = "baton-key";
 /** @type {BatonClient} */ let client;
 let session = "";
 /** @type {AbortController|null} */ let following = null;
+/** What goes on in the background: whose stream is followed, and what the session has gone on with. */
+let watching = new AbortController();
+const [watched, continued] = [new Set(), new Set()];
 
 /** @param {string} name @param {string} [kind] @param {string} [text] */
 function element(name, kind = "", text = "") {
@@ -119,6 +122,7 @@ async function follow(into, parts) {
   try {
     for await (const part of parts) {
       answer.add(part);
+      if (part.type === "data-operation") note(part.data);
       showAnswer(into, answer, true);
       into.scrollIntoView({ block: "end" });
     }
@@ -126,6 +130,44 @@ async function follow(into, parts) {
     showAnswer(into, answer, false);
     busy(false);
   }
+}
+
+/** Take in what a stream says of an operation. @param {any} operation */
+function note({ operationId, jobId, status }) {
+  if (status !== "started") continued.add(operationId);
+  else if (!watched.has(operationId)) reporting(() => watch(operationId, jobId));
+}
+
+/** Show an operation until it has ended, then what the session goes on with. @param {string} id @param {string} jobId */
+async function watch(id, jobId) {
+  const [{ signal }, answer, box] = [watching, new Answer(), element("li", "operation")];
+  watched.add(id);
+  try {
+    for await (const { part } of client.parts(jobId, { signal })) {
+      answer.add(part);
+      showOperation(box, answer, jobId);
+    }
+    while (!continued.has(id) && answer.status !== "cancelled") {
+      await new Promise((done) => setTimeout(done, 400));
+      signal.throwIfAborted();
+      if (by("stop").hidden) await open();
+    }
+  } finally {
+    box.remove();
+    watched.delete(id);
+  }
+}
+
+/** @param {HTMLElement} box @param {Answer} answer @param {string} jobId */
+function showOperation(box, answer, jobId) {
+  const reason = /** @type {HTMLInputElement|null} */ (box.querySelector("input"))?.value ?? "";
+  const names = [...answer.calls.values()].map((call) => call.name).join(", ");
+  const cancel = /** @type {HTMLButtonElement} */ (element("button", "quiet-button", "Cancel"));
+  cancel.onclick = () => reporting(() => client.cancel(jobId));
+  const line = element("p", "state quiet", `${names} goes on in the background. `);
+  line.append(cancel);
+  box.replaceChildren(line, ...[...answer.checkpoints.values()].map((mark) => markBox(mark, reason)));
+  by("operations").append(box);
 }
 
 /** Send a message. @param {any} body @param {AbortSignal} [signal] */
@@ -178,6 +220,10 @@ async function open() {
     if (error instanceof BatonError && error.status === 404) return { messages: [], activeStream: null };
     throw error;
   });
+  const told = found.messages.flatMap((/** @type {any} */ message) => message.parts ?? []);
+  const operations = told.filter((/** @type {any} */ part) => part.type === "data-operation" && part.data.operationId);
+  for (const { data } of operations) if (data.status !== "started") continued.add(data.operationId);
+  for (const { data } of operations) if (!continued.has(data.operationId)) note(data);
   for (const message of found.messages) {
     if (message.role === "user") showQuestion(message.parts.map((/** @type {any} */ part) => part.text ?? "").join(""));
     else showAnswer(bubble("assistant"), stored(message), false);
@@ -244,6 +290,8 @@ function askForKey() {
 }
 
 async function begin() {
+  watching.abort();
+  watching = new AbortController();
   const key = sessionStorage.getItem(KEY);
   session = decodeURIComponent(location.hash.slice(1)) || `chat-${crypto.randomUUID()}`;
   if (location.hash.slice(1) === "") history.replaceState(null, "", `#${encodeURIComponent(session)}`);

@@ -1,0 +1,95 @@
+"""Chats: what calls of a job wait for goes on in the background, by jobs of their own, and their session goes on then.
+
+Clients of these worlds submit as chats do; tools of one kind go on in the background in any job.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
+
+from baton.api.jobs import job as submitting
+from baton.api.jobs import submission
+from baton.engine.background import started_in
+from baton.engine.state import CallRecord, Job
+from baton.testing.dice import Dice
+from baton_events.ids import job_of_call, started_by
+from tests.fakes import Tree
+from tests.simulation.jobs import JobPlan
+from tests.simulation.scripts import BACKGROUND_TOOLS, TOOLS, CallPlan, Script
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_CALL, _JOB = 191, 192
+_SPARED = ("unknown", "bad", "kill")
+TOLD = "it has been told"
+
+
+def with_background(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
+    """The same jobs, most of which are chats; many of their calls are of tools that go on in the background."""
+    return tuple(_chat(dice, job) if dice.chance(0.85, _JOB, job.index) else job for job in jobs)
+
+
+def _chat(dice: Dice, job: JobPlan) -> JobPlan:
+    def call(plan: CallPlan, turn: int, position: int) -> CallPlan:
+        where = (_CALL, job.index, turn, position)
+        if plan.tool == "order" and plan.wait and dice.roll(*where, 1) < 0.15:
+            cancel_at = 0.1 + dice.roll(*where, 2) ** 2 * plan.wait.seconds
+            return replace(plan, wait=replace(plan.wait, cancel_at=cancel_at))
+        if plan.tool not in TOOLS or plan.how in _SPARED or dice.roll(*where) < 0.5:
+            return plan
+        return replace(
+            plan, tool=next(iter(BACKGROUND_TOOLS)), times=min(plan.times, 2), seconds=min(plan.seconds, 20.0)
+        )
+
+    def script(plan: Script) -> Script:
+        turns = (
+            replace(turn, calls=tuple(call(one, number, at) for at, one in enumerate(turn.calls)))
+            for number, turn in enumerate(plan.turns)
+        )
+        return plan if plan.plans else replace(plan, turns=tuple(turns))
+
+    return replace(job, chats=True, script=script(job.script))
+
+
+_NEW_JOB = submission.new_job
+_CHATS = set[str]()
+
+
+def submitting_as_chats(plans: tuple[JobPlan, ...]) -> None:
+    """From now on the API makes the jobs of these plans as a chat's endpoint does."""
+    _CHATS.clear()
+    _CHATS.update(plan.agent for plan in plans if plan.chats)
+
+
+def _new_job(*given: Any, **named: Any) -> Job:
+    job = _NEW_JOB(*given, **named)
+    return structs.replace(job, background=True) if job.agent in _CHATS else job
+
+
+setattr(submitting, "new_job", _new_job)  # noqa: B010 - who submits is the world's
+
+
+def continues(tree: Tree, job_id: str) -> bool:
+    """Whether a job continues its session with the outcome of an operation."""
+    return '"continues":' in "".join(tree.transcript.get(job_id, ())[:1])
+
+
+def is_in_background(tree: Tree, job: Job) -> bool:
+    """Whether a job is an operation, or continues a session with one."""
+    return job.is_operation or continues(tree, job.id)
+
+
+def operation_job_of(call: CallRecord) -> str:
+    """The job by which a call goes on in the background; empty: it does not."""
+    return "".join(started_in([call]))
+
+
+def never_went_on(world: "World", job_id: str) -> bool:
+    """Whether a call is over whose tool did not come to wait: then there is no operation of it."""
+    call_id = started_by(job_id)[0]
+    owner = world.tree(job_of_call(call_id))
+    job, call = owner.jobs.get(job_of_call(call_id)), owner.calls.get(job_of_call(call_id), {}).get(call_id)
+    is_over = call is not None and bool(call.finished_at_ms or (job and job.ended))
+    return is_over and job_id not in world.tree(job_id).jobs

@@ -1,0 +1,54 @@
+"""Defects of calls that go on in the background."""
+
+from typing import Any
+
+from baton.engine import lifecycle
+from baton.engine.effects import RunTool
+from baton.engine.step_results import FollowedUp, ToolReturned
+from baton.executors.background_calls import BackgroundCalls
+from baton.executors.continuing import ContinueSession
+from tests.simulation.planting import Defect, Patch, replaced
+
+_ONCE = "a_session_goes_on_once_with_each_operation"
+
+
+async def _told_to_nobody(_self: Any, _operation: Any, _snapshot: Any) -> FollowedUp:
+    """Acknowledge an operation's end, and let nobody know."""
+    return FollowedUp()
+
+
+def _without_an_operation(start: Any) -> Any:
+    """Say that it goes on, and start nothing."""
+
+    async def started(self: BackgroundCalls, effect: RunTool, arguments: Any, waits: Any = None) -> ToolReturned:
+        answer: ToolReturned = await start(_Nobody(self), effect, arguments, waits)
+        return answer
+
+    return started
+
+
+class _Nobody:
+    """Stands for what starts operations, and starts none."""
+
+    def __init__(self, real: BackgroundCalls) -> None:
+        self._clock, self._outcomes, self._commands = real._clock, real._outcomes, self
+
+    async def submit(self, *_given: Any, **_named: Any) -> None:
+        """Submit nothing."""
+
+
+def _background(name: str, invariant: str, *patches: Patch) -> Defect:
+    return Defect(name, invariant, patches, background=True)
+
+
+DEFECTS = (
+    _background(
+        "nobody is told what an operation came to", _ONCE, replaced(ContinueSession, "__call__", _told_to_nobody)
+    ),
+    _background("a session goes on with what was cancelled", _ONCE, Patch(lifecycle, "_SENT_TO_NOBODY", lambda _: {})),
+    _background(
+        "a call goes on by no job",
+        "each_call_that_goes_on_has_its_operation",
+        Patch(BackgroundCalls, "start", _without_an_operation),
+    ),
+)
