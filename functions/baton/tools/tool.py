@@ -181,14 +181,12 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     names_in_scope = _names_in_scope_of_caller()
 
     def make(function: Callable[..., Any]) -> Tool:
-        _refuse_non_function(function)
-        tool_name = function.__name__ if name is None else name
-        signature, docstring = read_signature(function, names_in_scope), read_docstring(function.__doc__)
-        schema = ArgumentSchema(tool_name, signature, docstring.arguments)
+        tool_name = _name_of(function, name)
+        signature, docs = read_signature(function, names_in_scope), read_docstring(function.__doc__)
         return Tool(
             name=tool_name,
-            description=docstring.description,
-            parameters=schema.json_schema,
+            description=docs.description,
+            parameters=(schema := ArgumentSchema(tool_name, signature, docs.arguments)).json_schema,
             capabilities=_read_capabilities(tool_name, capabilities),
             timeout_seconds=timeout_seconds,
             retries=retries,
@@ -219,13 +217,15 @@ def _names_in_scope_of_caller() -> Mapping[str, Any]:
     return dict(caller.f_locals) if caller else {}
 
 
-def _refuse_non_function(function: object) -> None:
+def _name_of(function: object, name: str | None) -> str:
+    """The tool's name; refuses what is no function, or has no one result."""
     if not inspect.isfunction(function):
         raise TypeError(f"@tool needs a function, got {function!r}; options are named, as in @tool(name='search')")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"tool {function.__qualname__}: a generator has no one result; return a list instead of yielding"
         )
+    return function.__name__ if name is None else name
 
 
 def _read_capabilities(tool_name: str, capabilities: Collection[str]) -> frozenset[str]:
