@@ -12,7 +12,7 @@ from baton.engine.commit import operations, writing
 from baton.engine.commit.answers import Claim
 from baton.engine.effects import Changes, Decision
 from baton.engine.work_items import ItemKind
-from baton.executors import tool_run
+from baton.executors import child_jobs
 from baton.recovery import reconciler
 from baton_events.ids import job_of_call
 from tests.fakes import Tree
@@ -118,6 +118,6 @@ DEFECTS = (
     in_waiting_worlds(
         "a child has another id than its call says",
         "who_waits_without_end_has_a_child",
-        Patch(tool_run, "child_of", _another_name),
+        Patch(child_jobs, "child_of", _another_name),
     ),
 )

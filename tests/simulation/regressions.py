@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.simulation.plan import (
     APPROVING_SEEDS,
     AWAY_SEEDS,
+    BACKGROUND_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     LIMITED_SEEDS,
@@ -265,6 +266,10 @@ REGRESSIONS = (
     Regression(
         46146768479,
         "the simulation's own: what a dead callback had left was taken for that of a sweep that was past it",
+    ),
+    Regression(
+        BACKGROUND_SEEDS + WAITING_SEEDS + 1033,
+        "a job whose creation was sent twice lost its backup, as if it had been there before; a failover forgot it",
     ),
 )
 

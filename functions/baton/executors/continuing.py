@@ -15,7 +15,6 @@ from baton.commands.commands import Commands
 from baton.conversation.fitting import cut
 from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
-from baton.engine.transitions import JobStatus
 from baton.runtime.new_jobs import job_of
 from baton.sdk.records import Failure
 from baton.storage.ports.jobs import Snapshot
@@ -70,8 +69,6 @@ class ContinueSession:
 def outcome_of(snapshot: Snapshot) -> dict[str, Any]:
     """What became of an operation that has ended: its status, and its result or error."""
     job, call = snapshot.job, snapshot.calls[0]
-    if job.status is JobStatus.CANCELLED:
-        return {"status": "cancelled"}
     if job.error is not None:
         status = "timed_out" if job.error.type == "expired" else "failed"
         return {"status": status, "error": {"type": job.error.type, "message": job.error.message}}
