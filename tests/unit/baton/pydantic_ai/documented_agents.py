@@ -8,10 +8,13 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, NativeOutput, PromptedOutput, RunContext, ToolOutput, ToolReturn
 from pydantic_ai.capabilities import ProcessHistory
 from pydantic_ai.messages import ModelMessage, TextPart, ToolCallPart
+from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import FunctionToolset
 from pydantic_ai.usage import UsageLimits
 
+from baton import Agent as DurableAgent
+from baton.pydantic_ai import durable
 from tests.unit.baton.pydantic_ai.played import call, scripted
 
 
@@ -24,6 +27,15 @@ class Case:
     limits: UsageLimits | None = None
     prompt: Any = "do it"
     fresh: Callable[[], object] | None = None
+
+    async def run(self) -> AgentRunResult[Any]:
+        """Run it as pydantic-ai does."""
+        return await self.agent.run(self.prompt, deps=self.deps, usage_limits=self.limits)
+
+    def durable(self, name: str = "agent") -> DurableAgent:
+        """The same agent, as one that a registry takes."""
+        given: Any = {"deps": lambda _: self.deps, "prompt": lambda _: self.prompt}
+        return durable(self.agent, name=name, usage_limits=self.limits, **given)
 
 
 class City(BaseModel):

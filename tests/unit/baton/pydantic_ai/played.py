@@ -8,13 +8,17 @@ from typing import Any
 from msgspec.structs import replace
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.run import AgentRunResult
 from pydantic_ai.usage import RunUsage
+from pydantic_core import to_jsonable_python
 
 from baton import Registry
 from baton.agents.registry import policy_of
 from baton.agents.runner import JobInfo, Recorded
 from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
 from baton.pydantic_ai.run_state import RunState
+from baton.sdk.records import turns_of
 from baton.storage.ports.jobs import Snapshot
 from tests.fakes import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -58,12 +62,25 @@ async def played(agent: Any, store: FakeStore | None = None, *, inline: bool = F
     return await stage.snapshot()
 
 
-async def state_of(stage_store: FakeStore, snapshot: Snapshot, up_to_turn: int | None = None) -> RunState:
+async def state_of(stage_store: FakeStore, snapshot: Snapshot) -> RunState:
     """The run as far as it is recorded."""
-    entries = [json.loads(text) for text in stage_store.tree(snapshot.job.id).transcript[snapshot.job.id]]
-    turns = tuple(entry for entry in entries if entry["role"] == "model")
+    texts = stage_store.tree(snapshot.job.id).transcript[snapshot.job.id]
+    return _state(snapshot, [json.loads(text) for text in texts])
+
+
+def _state(snapshot: Snapshot, transcript: Sequence[dict[str, Any]]) -> RunState:
     info = JobInfo(job_id="job_1", session_id="", tenant="", task="")
-    return RunState.of(Recorded(info, turns=turns, results=snapshot.results), up_to_turn)
+    return RunState.of(Recorded(info, turns=turns_of(transcript), results=snapshot.results))
+
+
+def check_same(snapshot: Snapshot, transcript: Sequence[dict[str, Any]], expected: AgentRunResult[Any]) -> None:
+    """Compare an ended job with a run: output, messages, usage."""
+    job, state = snapshot.job, _state(snapshot, transcript)
+    assert (job.status, job.error) == (JobStatus.COMPLETED, None), job.agent
+    assert job.result is not None
+    assert job.result.get("output") == to_jsonable_python(expected.output), job.agent
+    assert comparable(state.messages) == comparable(expected.all_messages()), job.agent
+    assert _counted(state.usage) == _counted(expected.usage), job.agent
 
 
 _OF_THE_MOMENT = {"duration", "timestamp", "run_id", "conversation_id", "workspace_ref"}
@@ -80,6 +97,6 @@ def _without(value: Any) -> Any:
     return [_without(item) for item in value] if isinstance(value, list) else value
 
 
-def counted(usage: RunUsage) -> tuple[int, int, int, int]:
+def _counted(usage: RunUsage) -> tuple[int, int, int, int]:
     """What is compared of usage."""
     return usage.requests, usage.tool_calls, usage.input_tokens, usage.output_tokens

@@ -31,12 +31,6 @@ _QUICK = {
 }
 
 
-def simulation_of(case: Case) -> Simulation:
-    """The agent alone."""
-    given: Any = {"deps": lambda _: case.deps, "prompt": lambda _: case.prompt, "usage_limits": case.limits}
-    return Simulation(Registry([durable(case.agent, name="agent", **given)]), fresh=case.fresh)
-
-
 @pytest.mark.parametrize(
     "make",
     [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in DOCUMENTED if make != mcp_server],
@@ -45,8 +39,9 @@ def simulation_of(case: Case) -> Simulation:
 async def test_each_crash_point_leads_to_what_a_run_leads_to(make: Callable[[], Case]) -> None:
     """In virtual time, by production's own code."""
     case = make()
-    expected = await case.agent.run(case.prompt, deps=case.deps, usage_limits=case.limits)
-    report = await simulation_of(make()).crash_everywhere("agent", "do it")
+    expected = await case.run()
+    case = make()
+    report = await Simulation(Registry([case.durable()]), fresh=case.fresh).crash_everywhere("agent", "do it")
     report.check()
     assert len(report.points) >= 8
     assert report.usual.result.get("output") == to_jsonable_python(expected.output)

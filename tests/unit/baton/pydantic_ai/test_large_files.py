@@ -25,8 +25,7 @@ async def test_the_bytes_of_a_file_are_written_and_counted_once() -> None:
     def step(ctx: RunContext[Any]) -> str:
         return f"Step {ctx.run_step}."  # so that each turn keeps the first message, with the picture, anew
 
-    given: Any = {"deps": lambda _: case.deps, "prompt": lambda _: case.prompt}
-    snapshot = await played(durable(case.agent, name="agent", **given), store)
+    snapshot = await played(case.durable(), store)
     assert snapshot.job.result == {"answer": "seen again", "output": "seen again"}
     tree = store.tree("job_1")
     stored = "".join([*tree.transcript["job_1"], *tree.results["job_1"].values(), *tree.parts["job_1"]])
