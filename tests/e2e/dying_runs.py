@@ -1,92 +1,79 @@
-"""Agents that pydantic-ai documents, whose process kills itself once in each piece of a run: `NOTES` names its file.
+"""Agents that pydantic-ai documents, in a process that kills itself around commits of their jobs.
 
-Two pieces die before their work, when what led to them is recorded; the next two after it, before it is recorded.
+The folder `NOTES` has a file of what is to die, and one of what died, which is there once everything was submitted. A
+piece that is to die waits until the next pieces of all other jobs do, so that each death is theirs, too.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import replace
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from baton import Agent, Registry
-from baton.agents.runner import Recorded, RunnerAnswer, RunnerCall
-from baton.models.model import Listener
-from baton.pydantic_ai import durable
-from baton.pydantic_ai.runner import PydanticAIRunner
-from tests.unit.baton.pydantic_ai.documented_agents import (
-    Case,
-    dependencies,
-    output_with_validator,
-    retry_beside_others,
-    toolsets,
-)
-from tests.unit.baton.pydantic_ai.documented_features import enqueued
+from msgspec.structs import replace
 
-# How many pieces a run of each has.
-PIECES: dict[Callable[[], Case], int] = {
-    dependencies: 3,
-    enqueued: 5,
-    output_with_validator: 3,
-    retry_beside_others: 6,
-    toolsets: 6,
+from baton import Registry
+from baton.app import build_app
+from baton.container import Container
+from baton.engine.commit.answers import Claim, Committed
+from baton.engine.work_items import ItemKind, kind_of
+from baton.entry import LazyApp
+from tests.unit.baton.pydantic_ai.documented_features import DOCUMENTED, sequential_tool
+
+PIECES = {
+    ItemKind.LOOP: "turn",
+    ItemKind.CALL: "call",
+    **dict.fromkeys((ItemKind.COMPLETE, ItemKind.FAILED, ItemKind.WAIT), "taking in"),
 }
-MOMENTS = ("before", "before", "after", "after")
+# But for the one whose tools keep in memory what they are asked for.
+CASES = {make.__name__: make() for make in DOCUMENTED if make is not sequential_tool}
 
 
-class Dying:
-    """`Runner` of another runner's pieces."""
+class DyingStore:
+    """`Store` around whose commits the process dies."""
 
-    def __init__(self, runner: Any) -> None:
-        self._runner: PydanticAIRunner = runner
+    def __init__(self, store: Any, folder: Path) -> None:
+        self._store, self._plan, self._died = store, folder / "plan", folder / "died"
+        self._next: set[str] = set()
+        self._waiting: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._runner, name)
+        return getattr(self._store, name)
 
-    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
-        """Do a turn, or die."""
-        piece = f"turn {len(recorded.turns) + 1}"
-        await _die("before", piece)
-        answer = await self._runner.turn(recorded, listener)
-        await _die("after", piece)
-        return answer
+    async def commit(self, claim: Claim, *given: Any) -> Committed:
+        """Commit, between two moments."""
+        await self._die_where_planned("before", claim)
+        committed: Committed = await self._store.commit(claim, *given)
+        await self._die_where_planned("after", claim)
+        return committed
 
-    async def call(self, recorded: Recorded, call: RunnerCall) -> Any:
-        """Make a call, or die."""
-        piece = f"call {call.turn}.{call.position}"
-        await _die("before", piece)
-        returned = await self._runner.call(recorded, call)
-        await _die("after", piece)
-        return returned
-
-
-async def _die(moment: str, piece: str) -> None:
-    """Die in a piece in which no process has died, if this is the moment for it; not before there is a file."""
-    path = Path(os.environ["NOTES"])  # noqa: TID251 - a user's agent may read its environment
-    while (notes := _lines(path)) is None:  # noqa: ASYNC110 - the test makes it, once the submission has its answer
-        await asyncio.sleep(0.05)
-    if piece not in {note.partition(" ")[2] for note in notes} and MOMENTS[len(notes) % len(MOMENTS)] == moment:
-        _kill(path, f"{moment} {piece}")
+    async def _die_where_planned(self, moment: str, claim: Claim) -> None:
+        while not self._died.exists():  # noqa: ASYNC110 - the test makes it
+            await asyncio.sleep(0.05)
+        if not self._next:
+            over = self._died.read_text().splitlines()
+            left = [line for line in self._plan.read_text().splitlines() if line not in over]
+            self._next = set({line.partition(" ")[0]: line for line in reversed(left)}.values())
+        line = f"{claim.job_id} {moment} {PIECES.get(kind_of(claim.item_key))}"
+        if line not in self._next:
+            return
+        self._waiting.add(line)
+        if self._waiting == self._next:
+            self._died.write_text("\n".join([*self._died.read_text().splitlines(), *sorted(self._waiting)]))
+            os.kill(os.getpid(), signal.SIGKILL)
+        await asyncio.Event().wait()
 
 
-def _lines(path: Path) -> list[str] | None:
-    return path.read_text().splitlines() if path.exists() else None
+def _build(container: Container) -> Any:
+    folder = Path(os.environ["NOTES"])  # noqa: TID251 - the test says where
+    store: Any = DyingStore(container.ports.store, folder)
+    dying: Any = Container(container.settings, replace(container.ports, store=store))
+    # Else what processes have died of runs one at a time, two seconds each.
+    dying.suspects = SimpleNamespace(turn_of=lambda _: nullcontext(0))
+    return build_app(dying)
 
 
-def _kill(path: Path, note: str) -> None:
-    with path.open("a") as file:
-        file.write(f"{note}\n")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def dying(make: Callable[[], Case]) -> Agent:
-    """The agent of a case, under its maker's name."""
-    case = make()
-    given: Any = {"deps": lambda _: case.deps, "prompt": lambda _: case.prompt, "usage_limits": case.limits}
-    agent = durable(case.agent, name=make.__name__, **given)
-    return replace(agent, runner=Dying(agent.runner))
-
-
-registry = Registry(agents=[dying(make) for make in PIECES])
+registry = Registry(agents=[case.durable(name) for name, case in CASES.items()])
+app = LazyApp(_build)

@@ -1,60 +1,67 @@
-"""Agents that pydantic-ai documents, as processes that die in each piece of their runs: as if none had died."""
+"""Agents that pydantic-ai documents, in a process that dies at each kind of boundary of their pieces."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic_ai.messages import ModelMessagesTypeAdapter
-from pydantic_core import to_jsonable_python
 
-from tests.e2e.dying_runs import PIECES
-from tests.unit.baton.pydantic_ai.played import comparable
+from baton.settings.settings import settings_from_environment
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.reader import RedisReader
+from baton_local.fixtures.agent_app import AgentApp
+from baton_local.fixtures.servers import QStashServer, RedisServer
+from tests.e2e.dying_runs import CASES, PIECES
+from tests.unit.baton.pydantic_ai.played import check_same
 
-PATIENCE_SECONDS = 400
+PATIENCE_SECONDS = 300
+# Each piece is a message; it comes again once there is another process.
+SETTINGS = {"CONTINUATION": "queue", "MESSAGE_RETRY_DELAY_MS": "3000", "WORK_TIMEOUT_SECONDS": "120"}
 
 
-def revived(apps: dict[str, Any], jobs: dict[str, str]) -> dict[str, Any]:
-    """The jobs once all have ended; a process that has died is started again."""
-    ended: dict[str, Any] = {}
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while len(ended) < len(jobs):
-        assert time.monotonic() < give_up_at, jobs.keys() - ended.keys()
-        for name in jobs.keys() - ended.keys():
-            try:
-                job = apps[name].job(jobs[name])
-            except OSError:
-                apps[name].kill()
-                apps[name].start()
-                continue
-            if job["finishedAt"]:
-                ended[name] = job
-        time.sleep(0.1)
-    return ended
+def wait(app: AgentApp, job_id: str) -> None:
+    """Wait for a job's end; a process that has died is started again."""
+    while True:
+        try:
+            app.wait(job_id, limit_seconds=PATIENCE_SECONDS)
+        except OSError:
+            app.kill()
+            app.start()
+        else:
+            return
 
 
 @pytest.mark.e2e
 @pytest.mark.long
-async def test_a_run_whose_process_dies_in_each_piece_is_as_a_run(agent_app: Any, tmp_path: Path) -> None:
-    """Each agent has an app of its own, so that no process dies of another one's pieces."""
-    apps, jobs = dict[str, Any](), dict[str, str]()
-    for make in PIECES:
-        name = make.__name__
-        settings = {"NOTES": str(tmp_path / name), "WORK_TIMEOUT_SECONDS": "5"}
-        apps[name] = agent_app("tests.e2e.dying_runs:registry", **settings)
-        jobs[name] = apps[name].submit(name, "do it")
-        (tmp_path / name).touch()
-    ended = revived(apps, jobs)
-    deaths = {make: (tmp_path / make.__name__).read_text().splitlines() for make in PIECES}
-    assert {make: len(lines) for make, lines in deaths.items()} == PIECES
-    kinds = {" ".join(line.split()[:2]) for lines in deaths.values() for line in lines}
-    assert kinds == {"before turn", "before call", "after turn", "after call"}
-    for make in PIECES:
-        case = make()
-        expected = await case.agent.run(case.prompt, deps=case.deps)
-        job = ended[make.__name__]
-        assert (job["status"], job["error"]) == ("completed", None)
-        assert job["result"]["output"] == to_jsonable_python(expected.output)
-        found = apps[make.__name__].call("GET", f"/api/agent-jobs/{job['id']}/model-messages")["messages"]
-        messages = ModelMessagesTypeAdapter.validate_python(found)
-        assert comparable(messages) == comparable(expected.all_messages())
+async def test_a_run_whose_process_dies_at_each_kind_of_boundary_is_as_a_run(
+    qstash_server: QStashServer, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Before its commits in one job, after them in another one: of a turn, of a call, of what takes its result in."""
+    expected = {name: await case.run() for name, case in CASES.items()}
+    settings = {**qstash_server.env, **redis_server.env, **SETTINGS, "MAX_CONCURRENT_JOBS": "200"}
+    app: Any = AgentApp("tests.e2e.dying_runs:registry", Path.cwd(), tmp_path, {**settings, "NOTES": str(tmp_path)})
+    app._command = (*app._command, "--target", "tests.e2e.dying_runs:app")
+    app.start()
+    try:
+        jobs = {(name, moment): app.submit(name, "do it") for name in CASES for moment in ("before", "after")}
+        plan = [
+            f"{job_id} {moment} {piece}"
+            for (name, moment), job_id in jobs.items()
+            for piece in (dict.fromkeys(PIECES.values()) if expected[name].usage.tool_calls else ["turn"])
+        ]
+        (tmp_path / "plan").write_text("\n".join(plan))
+        (tmp_path / "died").touch()
+        for job_id in jobs.values():
+            wait(app, job_id)
+    finally:
+        app.stop()
+    assert len(CASES) >= 40
+    assert sorted((tmp_path / "died").read_text().splitlines()) == sorted(plan)
+    connection = RedisConnection(settings_from_environment("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"))
+    reader = RedisReader(connection)
+    try:
+        for (name, _), job_id in jobs.items():
+            snapshot = await reader.job(job_id)
+            assert snapshot is not None
+            check_same(snapshot, await reader.transcript(job_id), expected[name])
+    finally:
+        await connection.close()
