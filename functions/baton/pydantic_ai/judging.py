@@ -10,7 +10,6 @@ from pydantic_graph import End
 
 from baton.agents.runner import RunFailedError, RunnerAnswer
 from baton.models.model import Call, ModelAnswer
-from baton.models.providers.client import cost_usd
 from baton.models.providers.messages import text_of
 from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
@@ -76,9 +75,8 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
         correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
     answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run))
     if run.usage.requests > state.usage.requests:  # else nobody was asked in this turn
-        used = run.usage - state.usage if state.polls else response.usage
-        cost = float(used.cost or 0) if state.polls else cost_usd(response)
-        spent = (used.input_tokens, used.output_tokens, cost, False, used.cache_read_tokens)
+        used = run.usage - state.usage
+        spent = (used.input_tokens, used.output_tokens, float(used.cost or 0), False, used.cache_read_tokens)
         answer = ModelAnswer(text, calls, *spent, provider=answer.provider)
     return RunnerAnswer(answer, output, correction, alone)
 

@@ -5,7 +5,7 @@ in this process between two pieces. Must not: copy or patch the agent.
 """
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -44,12 +44,14 @@ OfJob = Callable[[JobInfo], Any]
 class PydanticAIRunner:
     """`Runner` of one agent; `deps` and `prompt` are called with the job."""
 
+    messages = staticmethod(messages_of)
+
     def __init__(
         self, agent: ai.Agent[Any, Any], deps: OfJob | None, prompt: OfJob | None, usage_limits: ai.UsageLimits | None
     ) -> None:
         self._agent = agent
-        self._deps = deps
-        self._prompt = prompt
+        self._deps = deps or (lambda _: None)
+        self._prompt = prompt or (lambda job: job.task)
         self._usage_limits = usage_limits or ai.UsageLimits()
 
     @property
@@ -62,7 +64,7 @@ class PydanticAIRunner:
     def functions(self) -> list[Callable[..., Any]]:
         """The functions of tools, `deps` and `prompt`."""
         tools = [tool.function for tool in function_tools(self._agent)]
-        return [*tools, *(one for one in (self._deps, self._prompt) if one is not None)]
+        return [*tools, self._deps, self._prompt]
 
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Edited arguments, where the tool is a function; another one's are checked when it runs."""
@@ -79,7 +81,7 @@ class PydanticAIRunner:
         """Go on up to one model request, and judge its answer."""
         try:
             state = RunState.of(recorded)
-            prompt = None if state.messages else await self._prompted(recorded.job)
+            prompt = None if state.messages else await _awaited(self._prompt(recorded.job))
             if prompt is None:
                 state.answered += map(ai.UserPromptPart, state.sent)
             elif state.sent:
@@ -110,13 +112,6 @@ class PydanticAIRunner:
         except Exception as error:
             raise ToolError(str(error) or "no message", type=type(error).__name__) from error
 
-    def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
-        """Give a job's messages, as `ModelMessagesTypeAdapter` dumps them."""
-        return messages_of(turns, results)
-
-    async def _prompted(self, job: JobInfo) -> Any:
-        return job.task if self._prompt is None else await _awaited(self._prompt(job))
-
     @asynccontextmanager
     async def _opened(
         self,
@@ -134,7 +129,7 @@ class PydanticAIRunner:
             message_history=history or None,
             deferred_tool_results=results,
             conversation_id=job.session_id,
-            deps=None if self._deps is None else await _awaited(self._deps(job)),
+            deps=await _awaited(self._deps(job)),
             usage=deepcopy(state.usage),
             usage_limits=self._usage_limits,
             infer_name=False,
