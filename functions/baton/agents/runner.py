@@ -131,6 +131,14 @@ class Runner(Protocol):
         """
         ...
 
+    async def abandon(self, recorded: Recorded) -> None:
+        """Stop what a provider still does for a job that was cancelled.
+
+        Raises:
+            ModelError: the provider did not take it.
+        """
+        ...
+
     def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
         """Give the messages of a job in the library's own JSON.
 

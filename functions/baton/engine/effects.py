@@ -52,7 +52,7 @@ class Remember(Struct, frozen=True):
 
 
 class Notify(Struct, frozen=True):
-    """Send out that a job has ended, where it says to (`Job.notifies`)."""
+    """Send out that a job has ended: where it says to (`Job.notifies`), and to a provider that still works for it."""
 
     job: Job
 

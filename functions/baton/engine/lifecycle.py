@@ -196,7 +196,7 @@ def _ended(
 FOLLOW_UP_ATTEMPTS, FOLLOW_UP_DELAY_SECONDS = {ItemKind.REMEMBER: 10, ItemKind.NOTIFY: 34}, 5.0
 # How often in a row the queue may give up on the work item: any attempt makes a new one.
 FOLLOW_UP_UNDELIVERED_BUDGET = 5
-_NOT_DONE = {ItemKind.REMEMBER: "is not remembered", ItemKind.NOTIFY: "has ended, and that is sent to nobody"}
+_NOT_DONE = {ItemKind.REMEMBER: "is not remembered", ItemKind.NOTIFY: "has ended, and that could not be sent out"}
 
 
 # Of a handler's job only its failure is sent, as a dead letter; nobody goes on by himself with what was cancelled.
@@ -210,14 +210,26 @@ def after_end(decision: Decision, now_ms: int) -> Decision:
     """The decision; where it ends a job that leaves something to do, with the work items that do so."""
     changes = decision.changes
     job = changes.job if changes and changes.ends else None
-    if changes is None or job is None or not (job.remembers or job.notifies):
+    if changes is None or job is None:
         return decision
     items = list(changes.items)
     if job.remembers and job.status is JobStatus.COMPLETED:
         items.append(remember_item(job.id, job.turn, 1, now_ms))
-    if job.notifies and job.status not in _SENT_TO_NOBODY.get(job.notifies.partition(":")[0], ()):
+    if is_sent_out(job) or is_abandoned(job):
         items.append(notify_item(job.id, job.run, 1, now_ms))
+    if len(items) == len(changes.items):
+        return decision
     return replace(decision, changes=replace(changes, items=tuple(items)))
+
+
+def is_sent_out(job: Job) -> bool:
+    """Whether a job's end is sent to somebody."""
+    return bool(job.notifies) and job.status not in _SENT_TO_NOBODY.get(job.notifies.partition(":")[0], ())
+
+
+def is_abandoned(job: Job) -> bool:
+    """Whether a provider may still work for an ended job: a runner can say so. One that failed may be retried."""
+    return job.status is JobStatus.CANCELLED and job.model.calls_read_history and not job.is_operation
 
 
 def follow_up(state: State) -> Decision:

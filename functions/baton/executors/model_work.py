@@ -11,6 +11,7 @@ from baton.executors.executor import Hiding
 from baton.executors.model_turn import ModelTurn
 from baton.executors.notifying import NotifyOfEnd
 from baton.executors.remembering import Conversing, Recalling, RememberJob
+from baton.executors.runner_work import StopProvider
 from baton.executors.text_stream import Batching, TextStreams
 from baton.runtime.pipeline import Executor
 
@@ -28,5 +29,6 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
         Notify: NotifyOfEnd(
             *(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),
             ContinueSession(registry, container.commands, ports.clock),
+            StopProvider(registry, seconds),
         ),
     }

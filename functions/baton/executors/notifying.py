@@ -1,6 +1,7 @@
 """Sends out that a job has ended: to the address that its submission named, to its session, or as a dead letter.
 
-Invariant: each run's end is one message, with one id, however often it is sent. Must not: change the job.
+A provider that still works for a cancelled job is asked to stop. Invariant: each run's end is one message, with one id,
+however often it is sent. Must not: change the job.
 """
 
 from pydantic_core import to_json
@@ -8,9 +9,11 @@ from pydantic_core import to_json
 from baton.clock import Clock
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import Notify, Work
+from baton.engine.lifecycle import is_abandoned, is_sent_out
 from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.executors.continuing import ContinueSession
+from baton.executors.runner_work import StopProvider
 from baton.runtime.callbacks import Callbacks, signed_headers
 from baton.runtime.job_view import job_view
 from baton.sdk.records import Failure
@@ -33,12 +36,13 @@ class NotifyOfEnd:
         callbacks: Callbacks | None,
         secret: str,
         continue_session: ContinueSession,
+        stop_provider: StopProvider,
     ) -> None:
         self._reader = reader
         self._emitter = emitter
         self._clock = clock
         self._callbacks, self._secret = callbacks, secret
-        self._continue_session = continue_session
+        self._continue_session, self._stop_provider = continue_session, stop_provider
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Send it."""
@@ -50,6 +54,12 @@ class NotifyOfEnd:
             return NotFollowedUp(Failure("not_read", "the job cannot be read yet", retryable=True))
         if snapshot.job.run > job.run:
             return FollowedUp()  # somebody has retried it: its next end is sent
+        step_result = await self._sent(job, snapshot) if is_sent_out(job) else FollowedUp()
+        if isinstance(step_result, FollowedUp) and is_abandoned(job):
+            return await self._stop_provider(snapshot, await self._reader.transcript(job.id))
+        return step_result
+
+    async def _sent(self, job: Job, snapshot: Snapshot) -> StepResult:
         if job.is_operation:
             return await self._continue_session(job, snapshot)
         if not job.notifies.startswith("event:"):

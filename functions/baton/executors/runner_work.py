@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pydantic_core import PydanticSerializationError, to_json
 
 from baton.agents.output import FINAL_TOOL
+from baton.agents.registry import Registry, UnknownAgentError
 from baton.agents.runner import (
     CallReturned,
     JobInfo,
@@ -25,12 +26,14 @@ from baton.agents.runner import (
 from baton.engine.commit.answers import History
 from baton.engine.effects import RunTool
 from baton.engine.state import Job
-from baton.engine.step_results import ModelAnswered, ModelFailed
+from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
+from baton.engine.transcript import uncompacted
 from baton.executors.executor import storable
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError
 from baton.sdk.own_threads import in_own_thread
 from baton.sdk.records import SESSION_ROLE, Failure, Wanted, messages_in, turns_of
+from baton.storage.ports.jobs import Snapshot
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext, running
 from baton.tools.pending import Pending
@@ -139,3 +142,29 @@ class RunnerTool(Struct, frozen=True):
         attempt = RunnerCall(call.turn, call.position, call.tool, dict(arguments), self.approved, context)
         with running(context):
             return await self.runner.call(self.record, attempt)
+
+
+class StopProvider:
+    """Asks the provider of a cancelled job to stop what it still does for it."""
+
+    def __init__(self, registry: Registry, limit_seconds: float) -> None:
+        self._registry, self._limit_seconds = registry, limit_seconds
+
+    async def __call__(self, snapshot: Snapshot, transcript: Sequence[dict[str, Any]]) -> StepResult:
+        """Ask it, if the job waits for it."""
+        job = snapshot.job
+        try:
+            runner = self._registry.agent(job.agent).runner
+        except UnknownAgentError:
+            return FollowedUp()
+        if runner is None:
+            return FollowedUp()
+        history = History(uncompacted(transcript, job.compacted), snapshot.results)
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                await contained(lambda: runner.abandon(recorded(job, history)))
+        except Exception as error:  # noqa: BLE001 - foreign code
+            retryable = error.retryable if isinstance(error, ModelError) else isinstance(error, TimeoutError)
+            message = storable(str(error)) or "no answer in time"
+            return NotFollowedUp(Failure("provider_not_stopped", message, retryable=retryable))
+        return FollowedUp()

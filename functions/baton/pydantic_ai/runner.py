@@ -112,6 +112,17 @@ class PydanticAIRunner:
         except Exception as error:
             raise ToolError(str(error) or "no message", type=type(error).__name__) from error
 
+    async def abandon(self, recorded: Recorded) -> None:
+        """Cancel the suspended answer that the job waited for, if it did."""
+        state = RunState.of(recorded)
+        if not state.polls:
+            return
+        try:
+            async with self._opened(recorded.job, state, state.history, None) as run:
+                await run.ctx.deps.model.cancel_suspended_response(state.response)
+        except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
+            raise model_error(error) from error
+
     @asynccontextmanager
     async def _opened(
         self,

@@ -93,6 +93,17 @@ class Background(Unstreamed):
 
     delay_seconds = 0.01
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled: list[str | None] = []
+        self.failures: list[Exception] = []
+
+    async def cancel_suspended_response(self, response: ModelResponse) -> None:
+        """Cancel an answer, or fail to."""
+        self.cancelled.append(response.provider_response_id)
+        if self.failures:
+            raise self.failures.pop()
+
     def continuation_delay(self, response: ModelResponse) -> float | None:
         """Wait so long between two requests."""
         return self.delay_seconds

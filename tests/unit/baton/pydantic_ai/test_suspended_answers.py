@@ -1,9 +1,15 @@
 """A provider suspends its answer: the job waits, and goes on with the answer."""
 
+from typing import Any
+
+import pytest
+from pydantic_ai.exceptions import ModelHTTPError
+
 from baton import Registry
 from baton.pydantic_ai import durable
 from baton.testing import Simulation
 from tests.unit.baton.pydantic_ai.documented_models import Background, suspended_answers
+from tests.unit.baton.pydantic_ai.played import PlayedStage
 
 
 async def test_a_suspended_answer_is_waited_for_without_a_process() -> None:
@@ -16,3 +22,22 @@ async def test_a_suspended_answer_is_waited_for_without_a_process() -> None:
     assert 2 * (60 + 120) <= run.virtual_seconds < 2 * (60 + 120) + 60
     assert [start.tool for start in run.tool_starts] == ["wait_for_model"] * 2 + ["add"] + ["wait_for_model"] * 2
     assert (run.usage["inputTokens"], run.usage["outputTokens"]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked", "alerts"),
+    [([], 1, 0), ([ModelHTTPError(503, "m")], 2, 0), ([ModelHTTPError(401, "m")], 1, 1)],
+    ids=["at once", "later", "never"],
+)
+async def test_a_cancelled_job_cancels_the_answer_that_it_waits_for(failures: Any, asked: int, alerts: int) -> None:
+    """Again where the provider is away; somebody is told where it refuses."""
+    agent = suspended_answers().agent
+    assert isinstance(agent.model, Background)
+    agent.model.delay_seconds, agent.model.failures = 60, list(failures)
+    stage = PlayedStage(registry=Registry([durable(agent, name="agent")]))
+    await stage.submit("agent")
+    await stage.run(within_seconds=30)
+    await stage.container.commands.cancel((await stage.snapshot()).job, "")
+    await stage.run()
+    assert agent.model.cancelled == ["answer-0"] * asked
+    assert len(stage.alerts.sent) == alerts
