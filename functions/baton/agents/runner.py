@@ -107,6 +107,11 @@ class Runner(Protocol):
         """The user's functions that it calls, as far as they are known before a run."""
         ...
 
+    @property
+    def toolsets(self) -> Sequence[Any]:
+        """The library's objects that may have connections, which end with their process."""
+        ...
+
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Arguments that a person has edited.
 

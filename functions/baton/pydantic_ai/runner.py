@@ -14,6 +14,7 @@ from typing import Any
 import pydantic_ai as ai
 from pydantic import ValidationError
 from pydantic_ai.capabilities import ReinjectSystemPrompt
+from pydantic_ai.toolsets import AbstractToolset
 from pydantic_graph import End
 
 from baton.agents.runner import (
@@ -31,7 +32,7 @@ from baton.models.providers.errors import model_error
 from baton.models.providers.messages import listen
 from baton.pydantic_ai.judging import calls_to_make, gone_on_from, judged
 from baton.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
-from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools
+from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools, leaf_toolsets
 from baton.tools.arguments import misfit
 from baton.tools.pending import Pending
 from baton.tools.tool import WEEK_SECONDS
@@ -65,6 +66,11 @@ class PydanticAIRunner:
         """The functions of tools, `deps` and `prompt`."""
         tools = [tool.function for tool in function_tools(self._agent)]
         return [*tools, self._deps, self._prompt]
+
+    @property
+    def toolsets(self) -> list[AbstractToolset[Any]]:
+        """The toolsets that the agent's own are made of."""
+        return leaf_toolsets(self._agent)
 
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Edited arguments, where the tool is a function; another one's are checked when it runs."""

@@ -5,11 +5,14 @@ its code could see. The points at which it can die are counted by the world. Mus
 """
 
 import asyncio
+import gc
 import logging
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, TypeVar, TypeVarTuple
+from types import AsyncGeneratorType
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
@@ -70,6 +73,7 @@ class SimulationLoop(VirtualLoop):
     def __init__(self, waits: Callable[[], bool]) -> None:
         super().__init__()
         self.waits = waits
+        self.refused = ""
         self._contexts = WeakKeyDictionary[asyncio.Task[Any], Context]()
 
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> asyncio.Task[Any]:
@@ -93,6 +97,21 @@ class SimulationLoop(VirtualLoop):
             future.set_exception(error)
         return future
 
+    async def create_connection(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse a socket."""
+        self._refuse("opens a socket")
+
+    async def subprocess_exec(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse a process."""
+        self._refuse("starts a process")
+
+    def _refuse(self, what: str) -> NoReturn:
+        self.refused = (
+            f"the agent {what}, and neither is possible in virtual time: give it a server of MCP in this process"
+            " (MCPToolset(server)), a FunctionToolset, or a fake model"
+        )
+        raise OSError(self.refused)
+
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Say nothing: what fails in users' code is in the job, and a dead process leaves tasks behind."""
 
@@ -109,16 +128,23 @@ class SimulationLoop(VirtualLoop):
         logging.disable()  # what code of a dead process says is no news
         asyncio._set_running_loop(None)  # nor may its clean-up take the caller's task for its own
         try:
-            for task in asyncio.all_tasks(self):
-                left: Any = task
-                left._log_destroy_pending = False
-                self._contexts[task].run(_close, left.get_coro())
+            with warnings.catch_warnings(action="ignore"):
+                for task in asyncio.all_tasks(self):
+                    left: Any = task
+                    left._log_destroy_pending = False
+                    self._contexts[task].run(_close, left.get_coro())
         finally:
             asyncio._set_running_loop(outer)
             logging.disable(logged)
         self._timers.clear()
         self._ready.clear()
         self.close()
+
+
+def _awaited_in(step: Any) -> Any:
+    """What an asynchronous generator awaits in this step of it."""
+    generators = [one for one in gc.get_referents(step) if isinstance(one, AsyncGeneratorType)]
+    return generators[0].ag_await if generators else None
 
 
 _MOST_CLOSINGS = 1_000
@@ -129,11 +155,12 @@ def _close(coroutine: Any) -> None:
     chain = list[Any]()
     while hasattr(coroutine, "close"):
         chain.append(coroutine)
-        coroutine = getattr(coroutine, "cr_await", None)
+        coroutine = coroutine.cr_await if hasattr(coroutine, "cr_await") else _awaited_in(coroutine)
     for one in reversed(chain):
         for _ in range(_MOST_CLOSINGS):
             try:
-                one.close()
+                # To close a step of an asynchronous generator does nothing to the generator.
+                one.close() if hasattr(one, "cr_await") else one.throw(GeneratorExit)
             except RuntimeError:  # it ignored that it is closed
                 continue
             except BaseException:  # noqa: BLE001, S110 - code of a process that is dead

@@ -42,9 +42,11 @@ def _namespace(function: Any) -> tuple[str, dict[str, Any]]:
 class ProcessMemory:
     """The names of some modules, as they are now."""
 
-    def __init__(self, namespaces: Namespaces) -> None:
+    def __init__(self, namespaces: Namespaces, registry: Registry) -> None:
         self._names = [(namespace, dict(namespace)) for namespace in namespaces.values()]
         walk = _Walk(frozenset(namespaces))
+        toolsets = [one for agent in registry.agents if agent.runner for one in agent.runner.toolsets]
+        walk.restores += [_disconnecting(one) for one in toolsets if hasattr(vars(one).get("client"), "new")]
         for _, names in self._names:
             for name, value in names.items():
                 if not name.startswith("__"):
@@ -121,6 +123,17 @@ class _Walk:
                     setattr(found, name, value)
 
         return restore, iter(before.values())
+
+
+def _disconnecting(toolset: Any) -> _Restore:
+    """Make what ends a toolset's connection to a server of MCP, which it has in itself and in its client."""
+    state = dict(vars(toolset))
+
+    def restore() -> None:
+        vars(toolset).clear()
+        vars(toolset).update(state, client=state["client"].new())
+
+    return restore
 
 
 def _again(value: Any, clear: Callable[[], object], fill: Callable[[Any], object]) -> _Restore:

@@ -36,7 +36,7 @@ class Simulation:
     def __init__(self, registry: Registry, seed: int = 0, fresh: Callable[[], object] | None = None) -> None:
         self._registry, self._seed, self._fresh = registry, seed, fresh
         self._namespaces = tool_namespaces(registry)
-        self._memory = ProcessMemory(self._namespaces)
+        self._memory = ProcessMemory(self._namespaces, registry)
         self._left = Left()
 
     async def run(
@@ -60,6 +60,9 @@ class Simulation:
             decide: answers each checkpoint with `Approve()` or `Reject(reason)`.
             outcomes: gives the outcome of each operation, as its webhook takes it; None lets it time out.
             faults: of `"duplicates"`, `"reorder"`, `"forgetful_store"`, `"slow_model"`, `"failing_provider"`.
+
+        Raises:
+            RuntimeError: the agent opens a socket, or starts a process.
         """
         scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, _checked(faults))
         with self._played(scene) as world:

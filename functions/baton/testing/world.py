@@ -96,6 +96,8 @@ class World:
         """Submit the job, and deliver until nothing is left to happen; look at it within the block."""
         try:
             self._play()
+            if self.loop.refused:
+                raise RuntimeError(self.loop.refused)
             yield
         finally:  # nothing of dead processes has an effect any more
             if self._process is not None:
@@ -106,10 +108,7 @@ class World:
         self._later(0.0, lambda: self._start(self._submit()))
         self._later(_HOUR, self._reconcile)
         self._later(_LONGEST_SECONDS, self.loop.stop)
-        library: Any = sys.modules.get("pydantic_ai")
-        # Its threads would run in real time; this loop calls at once what it is given for them.
-        inline = nullcontext() if library is None else library.Agent.using_thread_executor(OWN_THREADS)
-        with inline:
+        with _without_threads():
             self._surroundings = copy_context()
             try:
                 self.loop.run_until_idle()
@@ -237,6 +236,23 @@ class World:
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         self.loop.call_later(seconds, act, context=Context())
+
+
+@contextmanager
+def _without_threads() -> Iterator[None]:
+    """Let libraries call at once what they would call in threads, which would run in real time."""
+    library: Any = sys.modules.get("pydantic_ai")
+    threads: Any = sys.modules["anyio.to_thread"]  # Starlette has it, too
+    with nullcontext() if library is None else library.Agent.using_thread_executor(OWN_THREADS):  # as the loop does
+        before, threads.run_sync = threads.run_sync, _call_at_once
+        try:
+            yield
+        finally:
+            threads.run_sync = before
+
+
+async def _call_at_once(function: Callable[..., Any], *args: Any, **_: Any) -> Any:
+    return function(*args)
 
 
 _MAY_STOP = "\0"

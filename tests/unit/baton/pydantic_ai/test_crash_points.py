@@ -15,10 +15,8 @@ from tests.unit.baton.pydantic_ai import documented_agents as agents
 from tests.unit.baton.pydantic_ai import documented_features as features
 from tests.unit.baton.pydantic_ai.documented_agents import Case, City
 from tests.unit.baton.pydantic_ai.documented_features import DOCUMENTED
-from tests.unit.baton.pydantic_ai.documented_toolsets import mcp_server
 from tests.unit.baton.pydantic_ai.played import call, comparable, scripted
 
-# But for the server of MCP: it is in the process that dies, and would have to die with it.
 _QUICK = {
     agents.text,
     agents.retry_beside_others,
@@ -33,7 +31,7 @@ _QUICK = {
 
 @pytest.mark.parametrize(
     "make",
-    [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in DOCUMENTED if make != mcp_server],
+    [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in DOCUMENTED],
     ids=lambda make: make.__name__,
 )
 async def test_each_crash_point_leads_to_what_a_run_leads_to(make: Callable[[], Case]) -> None:
