@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from typing import Any, cast
 
@@ -72,19 +73,27 @@ class LazyApp:
         await self._app(scope, receive, send)
 
 
-def lambda_handler(app: ASGIApp) -> Callable[[Any, Any], Any]:
-    """A Lambda handler for an ASGI app; it is made by the first invocation."""
-    made: list[Mangum] = []
+class LambdaHandler:
+    """A Lambda handler for an ASGI app. `loop`: what the app always runs on; nothing is made before the first use."""
 
-    def handler(event: Any, context: Any) -> Any:
-        if not made:
-            # Mangum runs the app on the thread's event loop and needs one to be set (mangum 0.22).
-            asyncio.set_event_loop(asyncio.new_event_loop())
-            made.append(Mangum(cast("Any", app), lifespan="off"))
-        answer = made[0](event, context)
-        container = app.container if isinstance(app, LazyApp) else None
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop, which connections are bound to."""
+        return asyncio.new_event_loop()
+
+    @cached_property
+    def _mangum(self) -> Mangum:
+        # Mangum runs the app on the thread's event loop and needs one to be set (mangum 0.22).
+        asyncio.set_event_loop(self.loop)
+        return Mangum(cast("Any", self.app), lifespan="off")
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        """The whole answer to one event."""
+        answer = self._mangum(event, context)
+        container = self.app.container if isinstance(self.app, LazyApp) else None
         if container is not None and (fault := container.running_calls.fault()):
             answer_and_end(container.settings.lambda_runtime_api, context.aws_request_id, answer, fault)
         return answer
-
-    return handler

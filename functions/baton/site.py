@@ -18,7 +18,7 @@ from baton.api.problem import on_error
 from baton.api.routes import api_routes
 from baton.console.routes import console_routes
 from baton.container import Container
-from baton.entry import LazyApp, lambda_handler
+from baton.entry import LambdaHandler, LazyApp
 from baton.web.routes import web_routes
 from baton_events.errors import BatonError
 
@@ -69,4 +69,4 @@ def build_site(container: Container) -> Starlette:
 
 
 app = LazyApp(build_site)
-handler = lambda_handler(app)
+handler = LambdaHandler(app)

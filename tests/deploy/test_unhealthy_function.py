@@ -11,7 +11,7 @@ from tests.deploy.lambda_function import LambdaFunction
 _FUNCTION = """
 import threading
 from starlette.responses import Response
-from baton.entry import LazyApp, lambda_handler
+from baton.entry import LazyApp, LambdaHandler
 from baton.tools.context import ToolContext
 from baton.tools.running_calls import OverLimitError
 from baton.tools.tool import tool
@@ -30,7 +30,7 @@ def build(container):
         await Response("answered")(scope, receive, send)
     return app
 
-handler = lambda_handler(LazyApp(build))
+handler = LambdaHandler(LazyApp(build))
 """
 
 

@@ -1,7 +1,7 @@
 """`agent.loop.init`: the next turn: call the model, or finish. The one function that needs model libraries."""
 
 from baton.engine.work_items import ItemKind
-from baton.entry import LazyApp, lambda_handler
+from baton.entry import LambdaHandler, LazyApp
 from baton.executors.model_work import model_work
 from baton.executors.tool_work import tool_work
 from baton.runtime.spec import event_spec
@@ -9,4 +9,4 @@ from baton_events.schema import EventType
 
 SPEC = event_spec("agent-loop", EventType.LOOP_INIT, frozenset(ItemKind), model_work, tool_work)
 app = LazyApp(lambda container: container.endpoint(SPEC))
-handler = lambda_handler(app)
+handler = LambdaHandler(app)

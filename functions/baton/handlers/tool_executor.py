@@ -1,7 +1,7 @@
 """`agent.tool.call`: run one tool call. Never goes into a model turn, so it stays free of model libraries."""
 
 from baton.engine.work_items import FOLLOW_UPS, ItemKind
-from baton.entry import LazyApp, lambda_handler
+from baton.entry import LambdaHandler, LazyApp
 from baton.executors.tool_work import tool_work
 from baton.runtime.spec import event_spec
 from baton_events.schema import EventType
@@ -9,4 +9,4 @@ from baton_events.schema import EventType
 CONTINUES = frozenset(ItemKind) - {ItemKind.LOOP} - FOLLOW_UPS
 SPEC = event_spec("tool-executor", EventType.TOOL_CALL, CONTINUES, tool_work)
 app = LazyApp(lambda container: container.endpoint(SPEC))
-handler = lambda_handler(app)
+handler = LambdaHandler(app)

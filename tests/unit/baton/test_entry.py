@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baton.container import Container
-from baton.entry import LazyApp, lambda_handler
+from baton.entry import LambdaHandler, LazyApp
 from baton_events.errors import SettingsError
 from tests.unit.baton.kit.lambda_url import Invoker, url_event
 
@@ -117,7 +117,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.mark.parametrize("encoded", [False, True])
 def test_a_function_url_event_becomes_a_request(invoker: Invoker, encoded: bool) -> None:
     """Method, path, headers, and the body byte for byte, however it is carried."""
-    handler = lambda_handler(echo)
+    handler = LambdaHandler(echo)
     text = '{"a":"é"}'
     event = url_event("/workers/agent-loop", text.encode(), {"x-a": "b"}, encoded=encoded)
     answer: Any = invoker.invoke(handler, event)
@@ -129,6 +129,6 @@ def test_a_function_url_event_becomes_a_request(invoker: Invoker, encoded: bool)
 
 def test_a_handler_serves_one_invocation_after_the_other(invoker: Invoker) -> None:
     """In the same process, on the same loop."""
-    handler = lambda_handler(echo)
+    handler = LambdaHandler(echo)
     for _ in range(3):
         assert invoker.invoke(handler, url_event("/x", b"", {}))["statusCode"] == 200

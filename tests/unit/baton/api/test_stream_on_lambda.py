@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from baton.app import build_app
-from baton.entry import lambda_handler
+from baton.entry import LambdaHandler
 from tests.unit.baton.api.client import ACME, with_keys
 from tests.unit.baton.kit.lambda_url import Invoker, url_event
 from tests.unit.baton.kit.stage import Stage
@@ -19,7 +19,7 @@ def requested(method: str, path: str, body: bytes = b"", **headers: str) -> dict
 
 def test_a_stream_on_lambda_ends_with_what_is_there() -> None:
     """The client is told to come back soon; a job that has ended says so."""
-    handler = lambda_handler(build_app(Stage(settings=with_keys()).container))
+    handler = LambdaHandler(build_app(Stage(settings=with_keys()).container))
     with Invoker() as lambda_function:
         submitted = lambda_function.invoke(handler, requested("POST", "/api/agent-jobs", b'{"jobType": "answers"}'))
         path = f"/api/agent-jobs/{json.loads(submitted['body'])['id']}"

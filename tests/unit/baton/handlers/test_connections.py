@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from baton.entry import lambda_handler
+from baton.entry import LambdaHandler
 from baton.queue.qstash.publisher import QStashQueue
 from baton.settings.settings import Settings
 from baton.storage.redis.connection import RedisConnection
@@ -123,7 +123,7 @@ def test_connections_survive_the_invocation_and_are_renewed_when_the_other_side_
     settings = Settings(
         redis_url=server.url, redis_token="t", qstash_url=server.url, qstash_token="t", http_transport=transport
     )
-    handler = lambda_handler(requesting_app(RedisConnection(settings), QStashQueue(settings)))
+    handler = LambdaHandler(requesting_app(RedisConnection(settings), QStashQueue(settings)))
     for invocation in range(6):
         if invocation == 3:
             server.hang_up()

@@ -10,7 +10,7 @@ import pytest
 
 from baton.app import EVENT_SPECS, SPECS
 from baton.engine.work_items import ItemKind
-from baton.entry import lambda_handler
+from baton.entry import LambdaHandler
 from baton.handlers import agent_loop
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.runtime.spec import TAKING_IN_SECONDS, Spec, guard_ms
@@ -115,7 +115,7 @@ def test_a_deployed_function_refuses_what_is_not_signed(
     }.items():
         monkeypatch.setenv(variable, value)
     module = module_of(name)
-    handler = lambda_handler(type(module.app)(module.app._build))
+    handler = LambdaHandler(type(module.app)(module.app._build))
     headers = delivery_headers(f"{BASE}{module.SPEC.path}", b"{}", upstash_signature="")
     answer: Any = invoker.invoke(handler, url_event(module.SPEC.path, b"{}", headers))
     assert answer["statusCode"] == 401
@@ -132,7 +132,7 @@ async def test_a_signed_delivery_is_handled_behind_a_function_url(invoker: Invok
     """200, whether the body comes as text or encoded; its signature is over the bytes."""
     stage = Stage(settings=KEYED, verifier=QueueVerifier(KEYED))
     body = await submitted(stage)
-    handler = lambda_handler(stage.container.endpoint(agent_loop.SPEC))
+    handler = LambdaHandler(stage.container.endpoint(agent_loop.SPEC))
     headers = delivery_headers(LOOP, body)
     answer: Any = invoker.invoke(handler, url_event("/workers/agent-loop", body, headers, encoded=encoded))
     assert (answer["statusCode"], json.loads(answer["body"])["outcome"]) == (200, "done")
@@ -144,7 +144,7 @@ async def test_a_function_url_of_any_host_and_path_serves_its_public_url(invoker
     """The signature is checked against the URL that was published to, not against what the proxy made of it."""
     stage = Stage(settings=KEYED, verifier=QueueVerifier(KEYED))
     body = await submitted(stage)
-    handler = lambda_handler(stage.container.endpoint(agent_loop.SPEC))
+    handler = LambdaHandler(stage.container.endpoint(agent_loop.SPEC))
     answer: Any = invoker.invoke(handler, url_event("/", body, delivery_headers(LOOP, body)))
     assert answer["statusCode"] == 200
 
@@ -154,7 +154,7 @@ async def test_a_function_is_also_found_at_its_own_function_url(invoker: Invoker
     stage = Stage(settings=KEYED, verifier=QueueVerifier(KEYED))
     body = await submitted(stage)
     own = "https://fn.lambda-url.eu-central-1.on.aws"
-    handler = lambda_handler(stage.container.endpoint(agent_loop.SPEC))
+    handler = LambdaHandler(stage.container.endpoint(agent_loop.SPEC))
     for url, status in {f"{own}/workers/agent-loop": 200, f"{own}/workers/sweep": 401, own: 401}.items():
         answer: Any = invoker.invoke(handler, url_event("/workers/agent-loop", body, delivery_headers(url, body)))
         assert answer["statusCode"] == status, url

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from baton.entry import lambda_handler
+from baton.entry import LambdaHandler
 from baton.settings.settings import Settings
 from baton.storage.redis.connection import RedisConnection
 from baton_local.redis.link.resp import Status
@@ -47,7 +47,7 @@ def test_connections_survive_the_invocation_and_are_renewed_when_the_server_hung
             answers = [] if scope["path"] == "/close" else [await redis.execute("PING"), await redis.execute("PING")]
             await JSONResponse(answers)(scope, receive, send)
 
-        handler = lambda_handler(app)
+        handler = LambdaHandler(app)
         for invocation in range(6):
             if invocation == 3:
                 asyncio.run_coroutine_threadsafe(server.hang_up(), loop).result(PATIENCE_SECONDS)
