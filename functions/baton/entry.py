@@ -24,6 +24,8 @@ from baton.wiring import container_from_environment
 
 _log = logging.getLogger("baton.lambda")
 
+# In the scope of a request whose answer Lambda streams: the time (ms) at which the answer has to have ended.
+UNTIL_MS = "baton.until_ms"
 _TIMEOUT_SECONDS = 5.0
 
 

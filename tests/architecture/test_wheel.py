@@ -38,7 +38,7 @@ def test_it_has_every_module(wheel: zipfile.ZipFile) -> None:
 def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
     """Files that are no modules are easily forgotten."""
     data = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
-    assert _files(".lua", ".md", ".html", ".css", ".js", ".svg") <= data
+    assert _files(".lua", ".md", ".html", ".css", ".js", ".svg", ".sh") <= data
     assert any(name.endswith(".lua") for name in data)
     assert any(name.startswith("baton/agents/samples/library/") for name in data)
     assert "baton/console/templates/base.html" in data
@@ -54,6 +54,7 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
         ".css",
         ".js",
         ".svg",
+        ".sh",
         ".tmpl",
     }
 

@@ -30,4 +30,6 @@ def made_bundle(work: Path, name: str, project: Path = ROOT, app: Path | None = 
     archive = Bundling(project).make(name, Ingredients(PLATFORM, app=app), work)
     with zipfile.ZipFile(archive.path) as packed:
         packed.extractall(work / name)
+        for entry in packed.infolist():
+            (work / name / entry.filename).chmod(entry.external_attr >> 16)
     return Bundle(archive, work / name)

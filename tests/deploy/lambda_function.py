@@ -3,12 +3,15 @@
 Invariant: the process sees the bundle and the runtime client, and nothing else of this machine's Python environment.
 """
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import files
 from itertools import count
 from pathlib import Path
@@ -18,11 +21,15 @@ from typing import Any
 from tests.deploy.runtime_api import FunctionError, Invocation, RuntimeApi
 
 _POLL_SECONDS = 0.02
+_DELIMITER = bytes(8)  # between the prelude of a streamed answer and its body
+WRAPPER, TASK = "AWS_LAMBDA_EXEC_WRAPPER", "/var/task"
 _RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
 
 
 def runtime_client(folder: Path) -> Path:
-    """Lambda's runtime client alone, as it lies beside a function in the cloud."""
+    """Lambda's runtime client alone, as it lies beside a function in the cloud, and a Python that has nothing else."""
+    folder.joinpath("python").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # -S: no site-packages of ours
+    folder.joinpath("python").chmod(0o755)
     for distribution in _RUNTIME:
         for file in files(distribution) or ():
             if ".." not in file.parts:
@@ -51,12 +58,36 @@ class LambdaFunction:
         Raises:
             FunctionError: it raised, could not be loaded, ended, or took too long.
         """
+        with self._invocation(event, limit_seconds) as answered:
+            kind, document = answered()
+            assert kind == "response", kind
+            return document
+
+    def stream(self, event: dict[str, Any], limit_seconds: float = 60.0) -> Iterator[Any]:
+        """The prelude of a streamed answer, its body piece by piece, its trailers; to be read to the end.
+
+        Raises:
+            FunctionError: as `invoke`.
+        """
+        with self._invocation(event, limit_seconds) as answered:
+            kind, prelude, found, body = "", b"", b"", b""
+            while not found:
+                kind, piece = answered()
+                prelude, found, body = (prelude + piece).partition(_DELIMITER)
+            yield json.loads(prelude)
+            while kind == "piece":
+                yield body
+                kind, body = answered()
+            yield body
+
+    @contextmanager
+    def _invocation(self, event: dict[str, Any], limit_seconds: float) -> Iterator[Callable[[], tuple[str, Any]]]:
         with self._one_at_a_time:
             process, api = self._running()
             self.invocations += 1
             invocation = Invocation(f"request-{next(self._ids)}", event, limit_seconds)
             api.waiting.put(invocation)
-            return self._answer(process, api, invocation, limit_seconds)
+            yield partial(self._answer, process, api, invocation, limit_seconds)
 
     @property
     def pid(self) -> int | None:
@@ -98,18 +129,21 @@ class LambdaFunction:
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/test",
             "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+            "_HANDLER": self.handler,
             "LAMBDA_TASK_ROOT": str(self._bundle),
             "PYTHONPATH": f"{self._bundle}:{self._runtime}",
             "PYTHONDONTWRITEBYTECODE": "1",  # as where a function's code is read-only
             "PATH": "/usr/bin:/bin",
             **self._environment,
         }
-        command = [sys.executable, "-S", "-m", "awslambdaric", self.handler]  # -S: no site-packages of this machine
+        command = [str(self._runtime / "python"), "-m", "awslambdaric", self.handler]
+        if WRAPPER in self._environment:
+            command = [self._environment[WRAPPER].replace(TASK, str(self._bundle)), *command]
         return subprocess.Popen(command, cwd=self._bundle, env=environment, stdin=subprocess.DEVNULL)
 
     def _answer(
         self, process: subprocess.Popen[bytes], api: RuntimeApi, invocation: Invocation, limit_seconds: float
-    ) -> Any:
+    ) -> tuple[str, Any]:
         waited_seconds = 0.0
         while waited_seconds < limit_seconds:
             try:
@@ -121,6 +155,6 @@ class LambdaFunction:
                 continue
             if kind == "error":
                 raise FunctionError(f"{self.handler} raised {document}")
-            return document
+            return kind, document
         self.end(signal.SIGKILL)
         raise FunctionError(f"{self.handler} took more than {limit_seconds:g} s")

@@ -7,11 +7,14 @@ import json
 import queue
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import parse_headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _PREFIX = "/2018-06-01/runtime/"
+_STREAMED = "application/vnd.awslambda.http-integration-response"
 
 
 class FunctionError(Exception):
@@ -20,12 +23,16 @@ class FunctionError(Exception):
 
 @dataclass
 class Invocation:
-    """One event, and where its answer goes: the kind (`response` or `error`) and the document."""
+    """One event, and where its answer goes: the kind and the document.
+
+    Kinds are `response`, `error`; or, of one that is streamed, `piece` for each piece, then `end` with the trailers.
+    """
 
     request_id: str
     event: dict[str, Any]
     limit_seconds: float
     answer: "queue.Queue[tuple[str, Any]]" = field(default_factory=queue.Queue)
+    deadline_ms: int = 0  # once it was handed out
 
 
 class RuntimeApi:
@@ -72,17 +79,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.runtime.given[invocation.request_id] = invocation
-        deadline_ms = int((time.time() + invocation.limit_seconds) * 1000)  # noqa: TID251 - the client's clock
+        invocation.deadline_ms = int((time.time() + invocation.limit_seconds) * 1000)  # noqa: TID251 - the client's clock
         headers = {
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+            "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),
             "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-central-1:000000000000:function:test",
             "Lambda-Runtime-Trace-Id": "Root=1-0-0;Sampled=0",
         }
         self._answer(200, json.dumps(invocation.event).encode(), headers)
 
     def do_POST(self) -> None:
-        """An answer, an error, or that the handler could not be loaded."""
+        """An answer, a streamed one, an error, or that the handler could not be loaded."""
+        if self.headers.get("transfer-encoding") == "chunked":
+            self._streamed()
+            return
         document = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"null")
         rest = self.path.removeprefix(_PREFIX)
         if rest == "init/error":
@@ -91,6 +101,22 @@ class _Handler(BaseHTTPRequestHandler):
             _, request_id, kind = rest.split("/")
             self.runtime.given.pop(request_id).answer.put((kind, document))
         self._answer(202, b'{"status":"OK"}', {})
+
+    def _streamed(self) -> None:
+        assert self.headers["lambda-runtime-function-response-mode"] == "streaming"
+        assert self.headers["content-type"] == _STREAMED
+        _, request_id, kind = self.path.removeprefix(_PREFIX).split("/")
+        assert kind == "response"
+        answer = self.runtime.given.pop(request_id).answer
+        for piece in self._chunks():
+            answer.put(("piece", piece))
+        answer.put(("end", dict(parse_headers(self.rfile))))
+        self._answer(202, b'{"status":"OK"}', {})
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

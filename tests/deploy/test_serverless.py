@@ -15,8 +15,10 @@ from baton.settings.settings import Settings, read_settings, require
 from baton.settings.table import SETTINGS
 from baton_events.messages import delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
+from tests.deploy.bundles import ROOT
 from tests.deploy.cloud_template import CloudTemplate, cloud_template
-from tests.deploy.local_cloud import handler_of
+from tests.deploy.lambda_function import TASK, WRAPPER
+from tests.deploy.local_cloud import SITE_ENVIRONMENT, handler_of
 
 pytestmark = pytest.mark.e2e
 
@@ -67,7 +69,7 @@ def test_each_webhook_is_a_function_with_its_handler_and_time(template: CloudTem
     assert function["Timeout"] == spec.timeout_seconds
     urls = [url for url in template.of_type("AWS::Lambda::Url").values() if url["TargetFunctionArn"] == _arn(key)]
     behind_url = spec in EVENT_SPECS or spec.path in (SWEEP_ENDPOINT, EVENTS_ENDPOINT)
-    assert [url["AuthType"] for url in urls] == (["NONE"] if behind_url else [])
+    assert [(url["AuthType"], url.get("InvokeMode")) for url in urls] == ([("NONE", None)] if behind_url else [])
 
 
 def _arn(key: str) -> dict[str, Any]:
@@ -75,10 +77,15 @@ def _arn(key: str) -> dict[str, Any]:
 
 
 def test_there_is_no_other_function_than_the_site(template: CloudTemplate) -> None:
-    """One for API and console, behind the HTTP API."""
+    """One for API and console, behind the HTTP API and at a URL of its own, where it streams."""
     functions = template.of_type("AWS::Lambda::Function").values()
     assert sorted(each["FunctionName"] for each in functions) == [f"baton-dev-{name}" for name in FUNCTION_NAMES]
-    assert template.function("site")[1]["Handler"] == handler_of("site")
+    key, site = template.function("site")
+    assert site["Handler"] == handler_of("site")
+    (url,) = [url for url in template.of_type("AWS::Lambda::Url").values() if url["TargetFunctionArn"] == _arn(key)]
+    assert (url["AuthType"], url["InvokeMode"]) == ("NONE", "RESPONSE_STREAM")
+    assert {name: template.environment("site")[name] for name in SITE_ENVIRONMENT} == SITE_ENVIRONMENT
+    assert (ROOT / "functions" / SITE_ENVIRONMENT[WRAPPER].removeprefix(f"{TASK}/")).is_file()
 
 
 def test_the_http_api_leads_each_path_to_its_function(template: CloudTemplate) -> None:
@@ -92,8 +99,7 @@ def test_the_http_api_leads_each_path_to_its_function(template: CloudTemplate) -
 
 def test_an_http_api_does_not_cut_off_what_answers_behind_it_alone(template: CloudTemplate) -> None:
     """It ends a request after 30 s; the sweep goes on then, and its hourly one comes by function URL."""
-    for name in ("site", "delivery-failed"):
-        assert template.function(name)[1]["Timeout"] < 30
+    assert template.function("delivery-failed")[1]["Timeout"] < 30
 
 
 @pytest.mark.parametrize("spec", EVENT_SPECS, ids=lambda spec: spec.name)
@@ -108,7 +114,8 @@ def test_time_limits_stand_in_their_order(template: CloudTemplate, spec: Spec) -
 @pytest.mark.parametrize("name", FUNCTION_NAMES)
 def test_a_function_has_the_settings_that_it_needs(template: CloudTemplate, name: str) -> None:
     """Every name is one that the code reads, every value one that it takes; URLs of functions need not be known."""
-    assert set(template.environment(name)) <= {setting.name for setting in SETTINGS}
+    own = {WRAPPER} if name == "site" else set()
+    assert set(template.environment(name)) - own <= {setting.name for setting in SETTINGS}
     settings = settings_of(template, name)
     require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL")
     assert settings.publish_by == "topic"
@@ -171,7 +178,7 @@ def test_a_person_is_informed_of_dead_messages_and_of_errors(template: CloudTemp
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
         (dimension,) = alarm["Dimensions"]
         watched.add((alarm["MetricName"], dimension["Name"], dimension["Value"]["Ref"]))
-    behind_urls = [template.function(spec.name)[0] for spec in SPECS if spec.path != DELIVERY_FAILED_ENDPOINT]
+    behind_urls = [template.function(name)[0] for name in FUNCTION_NAMES if name != "delivery-failed"]
     assert watched == {
         ("Invocations", "FunctionName", template.function("delivery-failed")[0]),
         ("5xx", "ApiId", "HttpApi"),
@@ -190,6 +197,7 @@ def test_the_outputs_are_what_setup_needs(template: CloudTemplate) -> None:
         base = f"https://{key}url" if spec.path != DELIVERY_FAILED_ENDPOINT else "https://api.example.com"
         assert settings.endpoint_url(spec.path) == base + spec.path
     assert dict(settings.worker_urls).keys() == {*WEBHOOK_ENDPOINTS} - {DELIVERY_FAILED_ENDPOINT}
+    assert outputs["SiteUrl"]["Value"] == {"Fn::GetAtt": [f"{template.function('site')[0]}Url", "FunctionUrl"]}
     assert outputs["BaseUrl"]["Value"]["Fn::If"][2] == {"Fn::GetAtt": ["HttpApi", "ApiEndpoint"]}
 
 

@@ -34,7 +34,7 @@ handler = LambdaHandler(LazyApp(build))
 """
 
 
-def test_a_process_with_a_call_that_hangs_ends_after_its_answer(tmp_path: Path) -> None:
+def test_a_process_with_a_call_that_hangs_ends_after_its_answer(tmp_path: Path, runtime: Path) -> None:
     """A healthy one stays."""
     (tmp_path / "hanging.py").write_text(_FUNCTION)
     environment = {
@@ -45,7 +45,7 @@ def test_a_process_with_a_call_that_hangs_ends_after_its_answer(tmp_path: Path) 
         "WORKER_BASE_URL": "https://fn.example.com",
         "HUNG_TOOLS_LIMIT": "0",
     }
-    function = LambdaFunction("hanging.handler", tmp_path, tmp_path, environment)
+    function = LambdaFunction("hanging.handler", tmp_path, runtime, environment)
     try:
         for path, starts in (("/", 1), ("/", 1), ("/hang", 1), ("/", 2)):
             answer = function.invoke(function_url_event(HttpRequest("GET", path)))

@@ -1,11 +1,14 @@
-"""An agent to chat with: it works a while, then repeats what its users have said in the conversation."""
+"""Agents to chat with: one repeats what its users have said, one waits for its reader, one for an order."""
 
 import asyncio
+import time
+from pathlib import Path
 
-from baton import Agent, Call, Registry, tool
-from baton.models.model import ModelAnswer, ModelRequest, UserMessage
+from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
+from baton.models.model import ModelAnswer, ModelError, ModelRequest, UserMessage
 
 WORK_SECONDS = 0.5
+PATIENCE_SECONDS = 60.0
 
 
 @tool(retries=2)
@@ -33,5 +36,33 @@ class Repeating:
         return ModelAnswer(f"You said: {', '.join(shown)}.")
 
 
+class Gated:
+    """A model that says its second word once the first was read: once the folder that it is told has a file `read`."""
+
+    name = "gated"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Say both; the file `said` has the time (ms) of the first."""
+        assert request.listener is not None
+        folder = Path(next(each.text for each in request.messages if isinstance(each, UserMessage)))
+        (folder / "said").write_text(str(time.time() * 1000))  # noqa: TID251 - two processes compare it
+        await request.listener.write("first ")
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not (folder / "read").exists():
+            if time.monotonic() > until:
+                raise ModelError("nobody has read the first word", retryable=False)
+            await asyncio.sleep(0.005)
+        return ModelAnswer("first second")
+
+
+@tool
+async def order() -> Pending:
+    """Order something that comes in an hour."""
+    return Pending(timeout_seconds=3_600)
+
+
+waits = Agent(name="waits", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
+gated = Agent(name="gated", model=Gated())
 echo = Agent(name="echo", model=Repeating(), tools=[think])
-registry = Registry(agents=[echo])
+registry = Registry(agents=[echo, gated, waits])

@@ -1,5 +1,7 @@
 // A chat as a front-end holds it, with the real client of the AI SDK; what it has at last is printed as JSON.
 // Usage: node chat_client.mjs SCENARIO BASE_URL KEY CHAT AGENT [STEPS…]
+import { writeFileSync } from 'node:fs';
+
 import { AbstractChat, DefaultChatTransport } from './vendor/ai-chat.mjs';
 
 const [scenario, base, key, chatId, agent, ...texts] = process.argv.slice(2);
@@ -55,6 +57,18 @@ const scenarios = {
     const second = chat.messages.at(-1).id;
     await chat.sendMessage({ text: texts[1], messageId: chat.messages[0].id });
     return { first, second, messages: chat.messages, errors: chat.errors, session: await session() };
+  },
+  // Say something; the model goes on only once its first word is here.
+  async gated() {
+    const chat = new Chat();
+    let ended = false;
+    const sending = chat.sendMessage({ text: texts[0] }).finally(() => (ended = true));
+    const read = () => chat.messages.at(-1)?.parts.some(part => part.text?.startsWith('first'));
+    while (!ended && !read()) await new Promise(go => setTimeout(go, 5));
+    const readMs = Date.now();
+    writeFileSync(`${texts[0]}/read`, '');
+    await sending;
+    return { readMs, messages: chat.messages, errors: chat.errors };
   },
   // Say something, lose the page in the middle of the answer, load it again and follow the rest.
   async reload() {

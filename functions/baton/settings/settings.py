@@ -90,6 +90,7 @@ class Settings(QueueSettings, Record, frozen=True):
     alert_webhook_url: str = ""
     rate_limit_per_minute: int = 600
     followers_per_key: int = 200
+    stream_silence_seconds: int = 0
     events_kept_per_tenant: int = 10_000
     event_retention_seconds: int = 86_400
     audit_log_length: int = 10_000

@@ -231,13 +231,7 @@ SETTINGS = (
     *read_by(
         API,
         Setting(
-            "API_KEYS",
-            "api_keys",
-            "",
-            "role:tenant:sha256, …",
-            "keys of the API, as hashes",
-            api_keys,
-            secret=True,
+            "API_KEYS", "api_keys", "", "role:tenant:sha256, …", "keys of the API, as hashes", api_keys, secret=True
         ),
         Setting("OPERATIONS_API_KEY", "operations_api_key", "", "", "key of outside completions", secret=True),
         Setting(
@@ -268,6 +262,14 @@ SETTINGS = (
             "count",
             "streams of jobs that one key may hold open in a process, and open in a second; 0: no limit",
             whole(0, 1000),
+        ),
+        Setting(
+            "STREAM_SILENCE_SECONDS",
+            "stream_silence_seconds",
+            "0",
+            "s",
+            "a stream ends after so long a silence, or once its job only waits; readers reconnect; 0: it stays open",
+            whole(0, 86_400),
         ),
         Setting(
             "EVENTS_KEPT_PER_TENANT",

@@ -27,7 +27,7 @@ from baton_local.bundle.source_code import (
 from baton_local.dev.stack_error import StackError
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip file has no times before it
-_MODE = stat.S_IFREG | 0o644
+_MODE, _PROGRAM_MODE = stat.S_IFREG | 0o644, stat.S_IFREG | 0o755
 _UNIX = 3
 
 
@@ -53,7 +53,7 @@ def pack(folder: Path, path: Path) -> Archive:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name in names:
             entry = zipfile.ZipInfo(name, _EARLIEST)
-            entry.external_attr = _MODE << 16
+            entry.external_attr = (_PROGRAM_MODE if name.endswith(".sh") else _MODE) << 16
             entry.create_system = _UNIX
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, (folder / name).read_bytes(), compresslevel=6)

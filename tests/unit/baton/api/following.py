@@ -52,11 +52,18 @@ async def order() -> Pending:
     return Pending(timeout_seconds=30 * 86_400)
 
 
+@tool
+async def work() -> None:
+    """Work for an hour, without a word."""
+    await asyncio.sleep(HOUR_SECONDS)
+
+
 def waiting_stage(**settings: Any) -> Stage:
-    """A stage whose job waits for an outcome from outside."""
-    agent = Agent(name="waits", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
+    """A stage whose job waits for an outcome from outside; one of another agent is at work."""
+    waits = Agent(name="waits", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
+    works = Agent(name="works", model=ScriptedModel([[Call("work")], "done"]), tools=[work])
     keyed = replace(with_keys(), redis_token="of the store", **settings)
-    stage = Stage(settings=keyed, registry=Registry([agent]))
+    stage = Stage(settings=keyed, registry=Registry([waits, works]))
     counting = Counting(stage.store, stage.admission)
     stage.reader = counting
     stage.ports = replace(stage.ports, reader=counting)
@@ -80,6 +87,7 @@ class Follower:
     job_id: str
     headers: Mapping[str, str] = field(default_factory=lambda: {"authorization": f"Bearer {ACME}"})
     query: str = ""
+    scope: Mapping[str, Any] = field(default_factory=dict[str, Any])
     received: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     status: int = 0
     ended_at: float | None = None
@@ -89,7 +97,7 @@ class Follower:
         app, loop = build_app(self.stage.container), asyncio.get_running_loop()
 
         async def with_query(scope: Any, receive: Any, send: Any) -> None:
-            await app({**scope, "query_string": self.query.encode()}, receive, send)
+            await app({**scope, "query_string": self.query.encode(), **self.scope}, receive, send)
 
         def receive(text: str) -> bool:
             self.received.append((loop.time(), text))

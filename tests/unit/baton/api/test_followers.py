@@ -8,6 +8,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
+from baton.entry import UNTIL_MS
 from tests.unit.baton.api.client import Api, api_of
 from tests.unit.baton.api.following import (
     HOUR_SECONDS,
@@ -96,6 +97,57 @@ def test_a_job_that_goes_on_in_another_process_is_seen_within_a_bound(waited_sec
             await task
             assert follower.ended_at is not None
             assert follower.ended_at - began_at <= most_seconds
+
+    in_virtual_time(scenario)
+
+
+def test_where_time_costs_a_job_that_only_waits_is_not_held() -> None:
+    """Its follower gets what is there, learns when to come back, and is not held when it does."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage(stream_silence_seconds=120)) as api:
+            job_id = await waiting_job(api)
+            first = Follower(api.stage, job_id)
+            await first.run()
+            last_id = first.parts[-1].partition("\n")[0].removeprefix("id: ")
+            began_at = asyncio.get_running_loop().time()
+            again = Follower(api.stage, job_id, {**first.headers, "last-event-id": last_id})
+            await again.run()
+            assert [text.partition(":")[0] for _, text in (first.received[-1], *again.received)] == ["retry", "retry"]
+            assert again.ended_at is not None
+            assert again.ended_at - began_at < 0.1
+
+    in_virtual_time(scenario)
+
+
+def test_where_time_costs_a_silent_stream_ends() -> None:
+    """Perhaps its reader has gone; nobody says so on Lambda. A job at work is held until then."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage(stream_silence_seconds=20)) as api:
+            job_id = (await api.submitted(jobType="works"))["id"]
+            working = asyncio.create_task(api.stage.run(within_seconds=30))
+            await asyncio.sleep(1)
+            follower, began_at = Follower(api.stage, job_id), asyncio.get_running_loop().time()
+            await follower.run()
+            assert follower.ended_at is not None
+            assert 20 <= follower.ended_at - began_at < 22
+            assert follower.received[-1][1].startswith("retry: ")
+            await ended(working)
+
+    in_virtual_time(scenario)
+
+
+def test_a_stream_ends_before_its_hosts_time_is_up() -> None:
+    """With what is there, and when to come back."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage()) as api:
+            job_id = await waiting_job(api)
+            scope = {"aws.event": {}, UNTIL_MS: api.stage.clock.now_ms()}
+            follower = Follower(api.stage, job_id, scope=scope)
+            await follower.run()
+            assert [text.partition(":")[0] for _, text in follower.received] == ["id"] * len(follower.parts) + ["retry"]
 
     in_virtual_time(scenario)
 

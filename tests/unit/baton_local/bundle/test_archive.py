@@ -35,8 +35,9 @@ def test_another_byte_gives_another_digest(tmp_path: Path) -> None:
 
 
 def test_lambda_may_read_everything(tmp_path: Path) -> None:
-    """Its user is not the one who packed; names are sorted."""
-    made = pack(folder_of(tmp_path, "f", ("z.py", b""), ("a/b.py", b"")), tmp_path / "new" / "f.zip")
+    """Its user is not the one who packed; names are sorted, and scripts of the shell can be run."""
+    files = (("z.py", b""), ("a/b.py", b""), ("run.sh", b""))
+    made = pack(folder_of(tmp_path, "f", *files), tmp_path / "new" / "f.zip")
     with zipfile.ZipFile(made.path) as archive:
-        assert archive.namelist() == ["a/b.py", "z.py"]
-        assert {entry.external_attr >> 16 & 0o777 for entry in archive.infolist()} == {0o644}
+        modes = [(entry.filename, entry.external_attr >> 16 & 0o777) for entry in archive.infolist()]
+    assert modes == [("a/b.py", 0o644), ("run.sh", 0o755), ("z.py", 0o644)]

@@ -1,0 +1,191 @@
+"""A runtime of Lambda that streams answers: `python -m baton.lambda_runtime ADDRESS HANDLER`, by lambda_runtime.sh.
+
+Lambda's own Python runtime hands over whole answers only (decisions/0022-streaming-on-lambda). This one streams what a
+function URL asks for: a prelude in JSON, eight NUL bytes, then the body as it comes. Events of an HTTP API, which
+cannot stream, go to the handler as they are. Invariant: there is one invocation at a time, so a write that blocks keeps
+nobody waiting. Must not: run tools, whose hung calls only `LambdaHandler` looks after.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper
+"""
+
+import asyncio
+import base64
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.message import Message as Headers
+from http.client import HTTPConnection
+from importlib import import_module
+from typing import Any, cast
+
+from mangum.handlers import HTTPGateway
+from mangum.types import LambdaConfig
+from starlette.types import ASGIApp, Message
+
+from baton.entry import UNTIL_MS, LambdaHandler
+from baton.runtime.webhook import lambda_url
+
+_log = logging.getLogger("baton.lambda")
+
+_API = "/2018-06-01/runtime"
+_STREAMED = {
+    "Content-Type": "application/vnd.awslambda.http-integration-response",
+    "Lambda-Runtime-Function-Response-Mode": "streaming",
+    "Transfer-Encoding": "chunked",
+    "Trailer": "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+}
+_DELIMITER = bytes(8)
+_ERROR_TRAILERS = b"Lambda-Runtime-Function-Error-Type: %b\r\nLambda-Runtime-Function-Error-Body: %b\r\n"
+_CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=[], exclude_headers=[])
+_ACCEPTED = 202
+# An answer ends so long before its function's time is up: a stream looks once a second, after a request to the store.
+_MARGIN_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event, with what handlers ask of Lambda's context."""
+
+    event: dict[str, Any]
+    aws_request_id: str
+    deadline_ms: int
+
+
+class StreamedAnswer:
+    """The answer of an ASGI app to one event, on its way to the Runtime API at `address`."""
+
+    def __init__(self, address: str, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._gateway = HTTPGateway(invocation.event, cast("Any", invocation), _CONFIG)
+        self._connection = HTTPConnection(address)
+        self._start: Message | None = None
+        self._body_given, self._begun, self._over, self._gone = False, False, asyncio.Event(), False
+
+    async def of(self, app: ASGIApp) -> None:
+        """Let the app answer. What goes wrong is in the log, and ends the answer."""
+        scope = self._gateway.scope
+        scope["asgi"] = {"version": "3.0", "spec_version": "2.4"}  # a `send` may fail where nobody takes the answer
+        scope[UNTIL_MS] = self._invocation.deadline_ms - _MARGIN_MS
+        try:
+            await app(scope, self._receive, self._send)
+        except Exception as error:  # noqa: BLE001 - the last line: what goes wrong is answered
+            if self._gone:
+                _log.info("nobody takes the answer to %s %s any more", scope["method"], scope["path"])
+                return
+            _log.exception("the answer to %s %s failed", scope["method"], scope["path"])
+            if not self._over.is_set():
+                self._break_off(type(error).__name__)
+        finally:
+            self._connection.close()
+
+    async def _receive(self) -> Message:
+        """The request's body; then nothing until the answer is over."""
+        if not self._body_given:
+            self._body_given = True
+            return {"type": "http.request", "body": self._gateway.body, "more_body": False}
+        await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        try:
+            if self._start is not None and not self._begun:
+                self._begin(self._start["status"], self._start.get("headers", []))
+            self._write(message.get("body", b""))
+            if not message.get("more_body"):
+                self._end()
+        except OSError:
+            self._gone = True
+            self._over.set()
+            raise
+
+    def _begin(self, status: int, headers: Iterable[Any]) -> None:
+        self._begun = True
+        answer = self._gateway({"status": status, "headers": list(headers), "body": b""})
+        prelude = {name: answer[name] for name in ("statusCode", "headers", "cookies") if name in answer}
+        self._connection.putrequest("POST", f"{_API}/invocation/{self._invocation.aws_request_id}/response")
+        for name, value in _STREAMED.items():
+            self._connection.putheader(name, value)
+        self._connection.endheaders()
+        self._write(json.dumps(prelude).encode() + _DELIMITER)
+
+    def _write(self, data: bytes) -> None:
+        if data:  # an empty chunk would be the end
+            self._connection.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def _end(self, trailers: bytes = b"") -> None:
+        self._connection.send(b"0\r\n%b\r\n" % trailers)
+        self._over.set()
+        if (status := self._connection.getresponse().status) != _ACCEPTED:
+            _log.warning("Lambda answered %d to the answer of %s", status, self._invocation.aws_request_id)
+
+    def _break_off(self, error_type: str) -> None:
+        """End with 500 where nothing was sent yet; else with an error behind what was."""
+        if not self._begun:
+            self._begin(500, [(b"content-type", b"text/plain; charset=utf-8")])
+            self._write(b"Internal Server Error")
+            self._end()
+            return
+        error = json.dumps(_error(error_type, "the answer was broken off: the log has the reason")).encode()
+        self._end(_ERROR_TRAILERS % (error_type.encode(), base64.b64encode(error)))
+
+
+def serve_next(address: str, handler: LambdaHandler) -> None:
+    """Wait for an event, and answer it."""
+    headers, body = _request(address, "invocation/next")
+    request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+    invocation = Invocation(json.loads(body), request_id, int(headers["Lambda-Runtime-Deadline-Ms"]))
+    if lambda_url({"aws.event": invocation.event}):
+        handler.loop.run_until_complete(StreamedAnswer(address, invocation).of(handler.app))
+    else:
+        _request(address, f"invocation/{request_id}/response", handler(invocation.event, invocation))
+
+
+def run(address: str, handler_name: str) -> None:
+    """Serve events until the process is ended.
+
+    Args:
+        address: host and port of the Runtime API.
+        handler_name: a `LambdaHandler` as serverless.yml names it: `functions/handlers/site.handler`.
+    """
+    try:
+        handler = _load(handler_name)
+    except Exception as error:
+        _request(address, "init/error", _error(type(error).__name__, str(error)))
+        raise
+    while True:
+        serve_next(address, handler)
+
+
+def _load(name: str) -> LambdaHandler:
+    module, _, attribute = name.rpartition(".")
+    handler = getattr(import_module(module.replace("/", ".")), attribute)
+    if not isinstance(handler, LambdaHandler):
+        raise TypeError(f"{name} is no LambdaHandler of baton.entry and cannot stream: unset AWS_LAMBDA_EXEC_WRAPPER")
+    return handler
+
+
+def _error(kind: str, message: str) -> dict[str, Any]:
+    return {"errorType": kind, "errorMessage": message, "stackTrace": []}
+
+
+def _request(address: str, path: str, document: Any = None) -> tuple[Headers, bytes]:
+    """One request to the Runtime API; without a time limit, since the next event may be hours away."""
+    connection = HTTPConnection(address)
+    try:
+        method, body = ("GET", None) if document is None else ("POST", json.dumps(document))
+        connection.request(method, f"{_API}/{path}", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.headers, response.read()
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    run(*sys.argv[1:])

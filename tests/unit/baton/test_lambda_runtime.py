@@ -1,0 +1,161 @@
+"""The runtime that streams, against the Runtime API: what it asks for, what it sends and when, and what goes wrong."""
+
+import asyncio
+import base64
+import json
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from baton.entry import UNTIL_MS, LambdaHandler
+from baton.lambda_runtime import run, serve_next
+from tests.deploy.http_event import HttpRequest, function_url_event, http_api_event
+from tests.deploy.runtime_api import Invocation, RuntimeApi
+
+ASKED = function_url_event(HttpRequest("POST", "/api/chat", {"cookie": "a=1"}, b"hello", "x=1"))
+DELIMITER = bytes(8)
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture
+def api() -> Iterator[RuntimeApi]:
+    """The Runtime API of one process."""
+    made = RuntimeApi()
+    yield made
+    made.close()
+
+
+@contextmanager
+def serving(address: str, app: ASGIApp) -> Iterator[Future[None]]:
+    """Let an app answer the next event, in a thread of its own."""
+    handler = LambdaHandler(app)
+    with ThreadPoolExecutor(1) as threads:
+        yield threads.submit(serve_next, address, handler)
+    handler.loop.close()
+
+
+def answered(api: RuntimeApi, app: ASGIApp, event: dict[str, Any] = ASKED) -> list[tuple[str, Any]]:
+    """All that comes of an event."""
+    invocation = Invocation("request-1", event, 60.0)
+    api.waiting.put(invocation)
+    with serving(api.address, app) as done:
+        done.result(PATIENCE_SECONDS)
+    return list(invocation.answer.queue)
+
+
+def streamed(found: list[tuple[str, Any]]) -> tuple[dict[str, Any], bytes, dict[str, str]]:
+    """A streamed answer: its prelude, its body, its trailers."""
+    *pieces, (kind, trailers) = found
+    assert [kind for kind, _ in pieces] == ["piece"] * len(pieces)
+    assert kind == "end"
+    prelude, _, body = b"".join(piece for _, piece in pieces).partition(DELIMITER)
+    return json.loads(prelude), body, trailers
+
+
+def test_a_piece_is_sent_before_the_app_goes_on(api: RuntimeApi) -> None:
+    """The app says no more until the piece has been read; the request is whole, and so is the prelude."""
+    read, requests = threading.Event(), list[tuple[Any, bytes]]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        requests.append((scope, (await receive())["body"]))
+        headers = [(b"content-type", b"text/plain"), (b"vary", b"a"), (b"vary", b"b")]
+        headers += [(b"set-cookie", b"one=1"), (b"set-cookie", b"two=2")]
+        await send({"type": "http.response.start", "status": 201, "headers": headers})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await asyncio.to_thread(read.wait, PATIENCE_SECONDS)
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        await send({"type": "http.response.body", "body": b"second"})
+
+    invocation = Invocation("request-1", ASKED, 60.0)
+    api.waiting.put(invocation)
+    with serving(api.address, app) as done:
+        found = [invocation.answer.get(timeout=PATIENCE_SECONDS) for _ in range(2)]
+        assert found[-1] == ("piece", b"first")
+        read.set()
+        done.result(PATIENCE_SECONDS)
+    prelude, body, trailers = streamed([*found, *invocation.answer.queue])
+    headers = {"content-type": "text/plain", "vary": "a,b"}
+    assert prelude == {"statusCode": 201, "headers": headers, "cookies": ["one=1", "two=2"]}
+    assert (body, trailers) == (b"firstsecond", {})
+    [(scope, asked)] = requests
+    assert (scope["method"], scope["path"], scope["query_string"], asked) == ("POST", "/api/chat", b"x=1", b"hello")
+    assert scope[UNTIL_MS] == invocation.deadline_ms - 5_000
+
+
+async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
+    """Fail in the middle of an answer."""
+
+    async def pieces() -> AsyncIterator[str]:
+        yield "first"
+        raise ValueError("the password is 1234")
+
+    await StreamingResponse(pieces())(scope, receive, send)
+
+
+def test_an_answer_that_breaks_off_ends_with_an_error_behind_it(api: RuntimeApi) -> None:
+    """For Lambda's figures; what was wrong is in the log alone."""
+    prelude, body, trailers = streamed(answered(api, breaks))
+    assert (prelude["statusCode"], body) == (200, b"first")
+    assert trailers["Lambda-Runtime-Function-Error-Type"] == "ValueError"
+    error = json.loads(base64.b64decode(trailers["Lambda-Runtime-Function-Error-Body"]))
+    assert (error["errorType"], "1234" in error["errorMessage"]) == ("ValueError", False)
+
+
+async def fails(scope: Scope, receive: Receive, send: Send) -> None:
+    """Fail before there is an answer: settings are missing."""
+    raise ValueError("QSTASH_TOKEN is not set")
+
+
+def test_an_app_that_fails_before_it_answers_is_a_500(api: RuntimeApi) -> None:
+    """As from Lambda's own runtime."""
+    prelude, body, trailers = streamed(answered(api, fails))
+    assert (prelude["statusCode"], body, trailers) == (500, b"Internal Server Error", {})
+
+
+def test_what_comes_through_an_http_api_is_answered_whole(api: RuntimeApi) -> None:
+    """It does not understand a stream."""
+    [(kind, answer)] = answered(api, Response("here"), http_api_event(HttpRequest("GET", "/")))
+    assert (kind, answer["statusCode"], answer["body"]) == ("response", 200, "here")
+
+
+def test_an_app_learns_that_nobody_takes_its_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """And the process goes on to the next event, without an error in the log."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(100_000)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+        threads.submit(_hang_up, server)
+        with serving(f"127.0.0.1:{server.getsockname()[1]}", StreamingResponse(pieces())) as done:
+            done.result(PATIENCE_SECONDS)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def _hang_up(server: socket.socket) -> None:
+    """Hand out an event, and take only the first piece of its answer."""
+    event = json.dumps(ASKED)
+    with server.accept()[0] as asking:
+        asking.recv(10_000)
+        head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 1\r\nLambda-Runtime-Deadline-Ms: 1\r\n"
+        asking.sendall(f"{head}Content-Length: {len(event)}\r\n\r\n{event}".encode())
+    with server.accept()[0] as answering:
+        answering.recv(10_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("baton/no_such_module.handler", "ModuleNotFoundError"), ("baton/site.app", "TypeError")]
+)
+def test_a_handler_that_cannot_be_served_is_an_error_of_the_start(api: RuntimeApi, name: str, kind: str) -> None:
+    """Lambda is told, and the process ends."""
+    with pytest.raises((ModuleNotFoundError, TypeError)):
+        run(api.address, name)
+    assert api.init_error["errorType"] == kind
