@@ -12,6 +12,7 @@ from tests.docs.shown import ANYTHING
 # Why a block may not be run. Its `baton` and `make` commands must exist with these options all the same.
 REASONS = {
     "needs-an-aws-account": "it changes an account of AWS",
+    "needs-docker": "it needs Docker, or an account of another cloud",
     "needs-the-network": "it downloads something",
     "takes-minutes": "it runs everything",
 }

@@ -25,7 +25,7 @@ HANDLERS = Path("functions", "handlers")
 REQUIREMENTS = "requirements.txt"
 _MADE_BY_TOOLS = {"__pycache__", "node_modules"}
 _BESIDE_THE_CODE = {REQUIREMENTS, "pyproject.toml", "uv.lock", "build", "dist", "infra", "tests", "venv"}
-_BESIDE_THE_CODE |= {"Makefile", "README.md", "package.json", "package-lock.json", "serverless.yml"}
+_BESIDE_THE_CODE |= {"Dockerfile", "Makefile", "README.md", "package.json", "package-lock.json", "serverless.yml"}
 
 
 def copy_own(folder: Path) -> None:

@@ -59,7 +59,8 @@ def _written(source: Traversable, target: Path, values: dict[str, str]) -> list[
         if each.is_dir():
             written += _written(each, target / each.name, values)
         elif each.name.endswith(_SUFFIX):
-            path = target / {"gitignore": ".gitignore"}.get(name := each.name.removesuffix(_SUFFIX), name)
+            name = each.name.removesuffix(_SUFFIX)
+            path = target / (f".{name}" if name.endswith("ignore") else name)
             path.write_text(Template(each.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
             written.append(path)
     return written

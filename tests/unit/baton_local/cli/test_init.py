@@ -43,7 +43,7 @@ def test_a_project_has_the_shape_that_pages_speak_of(made: Path) -> None:
         "README.md",
         "Makefile",
     } <= tops
-    assert ".gitignore" in tops
+    assert {".gitignore", ".dockerignore", "Dockerfile"} <= tops
     texts = {path: path.read_text("utf-8") for path in made.rglob("*") if path.is_file()}
     assert [path for path in texts if path.suffix == ".tmpl"] == []
     assert [path for path, text in texts.items() if re.search(r"\$(name|requirement)", text)] == []
@@ -82,6 +82,13 @@ def test_the_cloud_s_description_is_this_repository_s_own() -> None:
     ours = (ROOT / "serverless.yml").read_text("utf-8").partition("service: baton\n")[2]
     theirs = Template((PROJECT / "serverless.yml.tmpl").read_text("utf-8")).substitute(name="baton")
     assert theirs.partition("service: baton\n")[2] == ours.replace("'baton.agents:", "'functions.agents:")
+
+
+def test_the_container_s_description_is_this_repository_s_own(made: Path) -> None:
+    """But for its agents: who changes one changes the other."""
+    ours, theirs = ((root / "Dockerfile").read_text("utf-8") for root in (ROOT, made))
+    assert theirs == ours.replace("=baton.agents:", "=functions.agents:")
+    assert (made / ".dockerignore").read_text("utf-8") == (ROOT / ".dockerignore").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["My_agents", "1st", "a", "agents-", "ä-b"])
