@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolError, tool
 from baton.app import build_app
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton.testing.virtual_loop import VirtualLoop
@@ -58,12 +58,19 @@ async def work() -> None:
     await asyncio.sleep(HOUR_SECONDS)
 
 
+@tool(retries=1, retry_delay_seconds=5)
+async def stumble() -> None:
+    """Fail, once."""
+    raise ToolError("not yet", retryable=True)
+
+
 def waiting_stage(**settings: Any) -> Stage:
-    """A stage whose job waits for an outcome from outside; one of another agent is at work."""
+    """A stage whose job waits for an outcome from outside; one of another agent works, or waits for an attempt."""
     waits = Agent(name="waits", model=ScriptedModel([[Call("order")], "done"]), tools=[order])
     works = Agent(name="works", model=ScriptedModel([[Call("work")], "done"]), tools=[work])
+    stumbles = Agent(name="stumbles", model=ScriptedModel([[Call("stumble")], "done"]), tools=[stumble])
     keyed = replace(with_keys(), redis_token="of the store", **settings)
-    stage = Stage(settings=keyed, registry=Registry([waits, works]))
+    stage = Stage(settings=keyed, registry=Registry([waits, works, stumbles]))
     counting = Counting(stage.store, stage.admission)
     stage.reader = counting
     stage.ports = replace(stage.ports, reader=counting)

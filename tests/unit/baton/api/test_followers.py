@@ -44,6 +44,24 @@ def test_a_follower_of_a_waiting_job_costs_a_command_in_fifteen_seconds_at_most(
     in_virtual_time(scenario)
 
 
+def test_a_follower_of_a_job_that_gets_no_slot_costs_no_more() -> None:
+    """Once it is not just new."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage()) as api:
+            reader = api.stage.reader
+            assert isinstance(reader, Counting)
+            follower = Follower(api.stage, (await api.submitted(jobType="works"))["id"])
+            task = asyncio.create_task(follower.run())
+            await asyncio.sleep(60)
+            reader.commands = 0
+            await asyncio.sleep(600)
+            assert reader.commands <= 600 / IDLE_SECONDS_A_COMMAND
+            await ended(task)
+
+    in_virtual_time(scenario)
+
+
 def test_heartbeats_come_every_fifteen_seconds_however_seldom_the_store_is_asked() -> None:
     """Proxies cut connections that say nothing, most of them after 60 s, some after 30."""
 
@@ -81,13 +99,19 @@ def test_a_follower_learns_at_once_that_its_job_goes_on_in_this_process(waited_s
     in_virtual_time(scenario)
 
 
-@pytest.mark.parametrize(("waited_seconds", "most_seconds"), [(3, 2), (30, 12), (HOUR_SECONDS, 24)])
-def test_a_job_that_goes_on_in_another_process_is_seen_within_a_bound(waited_seconds: int, most_seconds: int) -> None:
-    """The longer nothing came, the later; never later than 24 s."""
+@pytest.mark.parametrize(
+    ("waits", "waited_seconds", "most_seconds"),
+    [(True, 3, 2), (True, 30, 12), (True, HOUR_SECONDS, 24), (False, 2, 0.25), (False, 6, 0.65)],
+)
+def test_a_job_that_goes_on_in_another_process_is_seen_within_a_bound(
+    waits: bool, waited_seconds: int, most_seconds: float
+) -> None:
+    """The longer nothing came, the later; never later than 24 s. One that is new is seen within a tenth of its time."""
 
     async def scenario() -> None:
         async with api_of(waiting_stage()) as api:
-            follower = Follower(api.stage, await waiting_job(api))
+            job_id = await waiting_job(api) if waits else (await api.submitted(jobType="works"))["id"]
+            follower = Follower(api.stage, job_id)
             task = asyncio.create_task(follower.run())
             await asyncio.sleep(waited_seconds)
             elsewhere = _another_process(api.stage)
@@ -116,6 +140,22 @@ def test_where_time_costs_a_job_that_only_waits_is_not_held() -> None:
             assert [text.partition(":")[0] for _, text in (first.received[-1], *again.received)] == ["retry", "retry"]
             assert again.ended_at is not None
             assert again.ended_at - began_at < 0.1
+
+    in_virtual_time(scenario)
+
+
+def test_where_time_costs_a_short_pause_is_held() -> None:
+    """The next attempt comes within seconds, and a page goes on with its answer."""
+
+    async def scenario() -> None:
+        async with api_of(waiting_stage(stream_silence_seconds=120)) as api:
+            job_id = (await api.submitted(jobType="stumbles"))["id"]
+            await api.stage.run(within_seconds=1)
+            assert (await api.read(job_id))["status"] == "waiting"
+            following = asyncio.create_task(Follower(api.stage, job_id).run())
+            await asyncio.sleep(8)
+            assert not following.done()
+            await ended(following)
 
     in_virtual_time(scenario)
 
