@@ -66,6 +66,7 @@ CHATS = [
     test_chat.test_three_turns_with_tools,
     test_chat.test_another_answer_and_a_changed_question,
     test_chat.test_stop,
+    test_chat.test_a_page_that_is_loaded_again_in_the_middle_of_an_answer,
 ]
 
 
