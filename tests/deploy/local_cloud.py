@@ -90,20 +90,20 @@ class LocalCloud:
             )
             event = http_api_event(request, STAGE)
         if name == "site":
-            with self._site() as site:
+            with self.site() as site:
                 return dict(site.invoke(event))
         return dict(self.functions[name].invoke(event))
 
     def stream(self, request: HttpRequest) -> Iterator[Any]:
         """What the site streams at its function URL: `LambdaFunction.stream`."""
         path = request.path.removeprefix(_SITE)
-        with self._site() as site:
+        with self.site() as site:
             yield from site.stream(
                 function_url_event(HttpRequest(request.method, path, request.headers, request.body, request.query))
             )
 
     @contextmanager
-    def _site(self) -> Iterator[LambdaFunction]:
+    def site(self) -> Iterator[LambdaFunction]:
         """A process of the site that is free; a new one, if none is."""
         try:
             site = self._free_sites.pop()
