@@ -33,13 +33,12 @@ def real_ports(settings: Settings) -> Ports:
     """The real adapters; nothing is opened before it is used."""
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
     connection, clock = RedisConnection(settings), SystemClock()
+    retention_ms = settings.job_retention_seconds * 1000
     per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
     return Ports(
-        store=TreeStore(
-            connection, settings.job_retention_seconds * 1000, prompt_limit_bytes=settings.prompt_limit_bytes
-        ),
+        store=TreeStore(connection, retention_ms, prompt_limit_bytes=settings.prompt_limit_bytes),
         reader=RedisReader(connection),
-        archive=RedisArchive(connection, settings.job_retention_seconds * 1000),
+        archive=RedisArchive(connection, retention_ms),
         admission=RedisAdmission(connection, *slots),
         admission_control=RedisAdmissionControl(connection, *slots),
         listing=RedisListing(connection),
@@ -56,16 +55,16 @@ def real_ports(settings: Settings) -> Ports:
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
         follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
-        kept_events=RedisKeptEvents(connection, settings.job_retention_seconds * 1000),
+        kept_events=RedisKeptEvents(connection, retention_ms),
         stored_bytes=RedisStoredBytes(connection),
         callbacks=HttpCallbacks(settings.worker_base_url),
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
-        app_events=RedisAppEvents(
-            connection, settings.job_retention_seconds * 1000, settings.event_retention_seconds * 1000
+        app_events=RedisAppEvents(connection, retention_ms, settings.event_retention_seconds * 1000),
+        operation_stream=RedisOperationStream(
+            connection, settings.stream_max_length, settings.operations_stream_name, settings.operations_stream_group
         ),
-        operation_stream=RedisOperationStream(connection, settings.stream_max_length),
-        session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
+        session_memory=RedisSessionMemory(connection, retention_ms),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )
 

@@ -78,7 +78,7 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
             app_events=RedisAppEvents(
                 connection, settings.job_retention_seconds * 1000, settings.event_retention_seconds * 1000
             ),
-            operation_stream=RedisOperationStream(connection, settings.stream_max_length),
+            operation_stream=RedisOperationStream(connection, 1_000, "operations:completed", "baton"),
             randomness=OneName(),
         ),
         _registry(),

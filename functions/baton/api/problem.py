@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -31,22 +32,38 @@ _log = logging.getLogger("baton.api")
 _SHOWN_CHARS = 80
 _LONGEST_CHARS, _MOST_FAULTS = 1_000, 50
 
-_TITLES = {
-    400: "bad request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not found",
-    405: "method not allowed",
-    409: "conflict",
-    410: "gone",
-    413: "too large",
-    414: "address too long",
-    422: "unprocessable",
-    426: "upgrade required",
-    429: "too many requests",
-    431: "headers too large",
-    503: "unavailable",
-}
+
+class Code(Enum):
+    """Every problem: its status and its title. Where none is named, the first one of the status is meant."""
+
+    BAD_REQUEST = 400, "bad request"
+    UNAUTHORIZED = 401, "unauthorized"
+    ACCESS_DENIED = 403, "forbidden"
+    NOT_FOUND = 404, "not found"
+    TASK_NOT_FOUND = 404, "task not found"
+    SESSION_NOT_FOUND = 404, "session not found"
+    OPERATION_NOT_FOUND = 404, "operation not found"
+    METHOD_NOT_ALLOWED = 405, "method not allowed"
+    CONFLICT = 409, "conflict"
+    SESSION_BUSY = 409, "session busy"
+    TASK_EXPIRED = 410, "gone"
+    TOO_LARGE = 413, "too large"
+    ADDRESS_TOO_LONG = 414, "address too long"
+    UNSUPPORTED_FILE = 415, "unsupported media type"
+    INVALID = 422, "unprocessable"
+    UPGRADE_REQUIRED = 426, "upgrade required"
+    TOO_MANY_REQUESTS = 429, "too many requests"
+    STORAGE_FULL = 429, "storage full"
+    HEADERS_TOO_LARGE = 431, "headers too large"
+    INTERNAL_ERROR = 500, "error"
+    UNAVAILABLE = 503, "unavailable"
+
+    def __init__(self, status: int, title: str) -> None:
+        self.status = status
+        self.title = title
+
+
+_OF_STATUS = {code.status: code for code in reversed(Code)}
 
 
 class ApiError(BatonError):
@@ -58,9 +75,11 @@ class ApiError(BatonError):
         detail: str,
         faults: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        code: Code | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
+        self.code = code or _OF_STATUS.get(status, Code.INTERNAL_ERROR)
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
 
@@ -69,8 +88,9 @@ def problem(error: ApiError) -> Response:
     """The response of an error."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": _TITLES.get(error.status, "error"),
+        "title": error.code.title,
         "status": error.status,
+        "code": error.code.name,
         "detail": _cut(str(error)),
     }
     if error.faults:
@@ -106,10 +126,13 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
     match error:
         case ApiError():
             return problem(error)
-        case SessionBusyError() | JobGoneError() | HungUpError():
+        case SessionBusyError():
+            return problem(ApiError(error.status, str(error), code=Code.SESSION_BUSY))
+        case JobGoneError() | HungUpError():
             return problem(ApiError(error.status, str(error)))
         case StorageFullError():
-            return problem(ApiError(error.status, str(error), headers={"Retry-After": str(error.wait_seconds)}))
+            wait = {"Retry-After": str(error.wait_seconds)}
+            return problem(ApiError(error.status, str(error), headers=wait, code=Code.STORAGE_FULL))
         case HTTPException():
             detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; /openapi.json lists the routes"
             return problem(ApiError(error.status_code, detail, headers=error.headers))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from baton.api.problem import Code
+
 _TEXT: dict[str, Any] = {"type": "string"}
 _TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
 _TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
@@ -29,6 +31,7 @@ PROBLEM = _object(
         "type": {"type": "string", "format": "uri-reference"},
         "title": _TEXT,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "code": {"enum": [code.name for code in Code]},
         "detail": _TEXT,
         "errors": {"type": "array", "items": _object({"field": _TEXT, "message": _TEXT})},
     },

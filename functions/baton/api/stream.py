@@ -35,7 +35,7 @@ from baton_events.timestamps import rfc3339
 _log = logging.getLogger("baton.api")
 
 _ID = re.compile(r"\d{1,15}-(\d{1,15})")
-HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_SECONDS = 10.0
 # Where an answer is handed over whole, it has about so much of a long stream: hosts let 6 MB through.
 _ANSWER_BYTES = 2_000_000
 # So often it is seen whether the process stops, or who follows may not any more; no store is asked for that.

@@ -123,12 +123,13 @@ class OperationOutcomes:
     async def _is_over(self, entry: StreamEntry) -> bool:
         """Whether the entry is to be acknowledged; one that is buried is already."""
         try:
-            operation_id, body = read_entry(entry, self._limit_bytes)
+            operation_id, task_id, body = read_entry(entry, self._limit_bytes)
         except UnreadableEntryError as error:
             await self._bury(entry, str(error))
             return False
         try:
-            signal_result = await self._completing.complete(operation_id, body, "stream")
+            known = await self._completing.known_id(operation_id, task_id, entry.added_ms)
+            signal_result = await self._completing.complete(known, body, "stream")
         except UnknownOperationError as error:
             if self._clock.now_ms() - entry.added_ms > PATIENCE_MS:
                 await self._bury(entry, str(error))
@@ -149,11 +150,11 @@ class Operations(Struct, frozen=True):
     outcomes: OperationOutcomes
 
 
-def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, CompletionBody]:
-    """The operation and the outcome of an entry: fields as the webhook's body has them, or one field `data` as JSON.
+def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, str, CompletionBody]:
+    """The operation, its task and the outcome: fields as the webhook's body has them, or one field `data` as JSON.
 
-    `operation_id` may be written `operationId`. A single field's `success` is true or false; its `result` is JSON, and
-    what is no JSON is a text.
+    `operation_id` may be written `operationId`, and `task_id` `taskId`; one of both may be empty. A single field's
+    `success` is true or false; its `result` is JSON, and what is no JSON is a text.
 
     Raises:
         UnreadableEntryError: it cannot be read.
@@ -162,12 +163,13 @@ def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, CompletionBod
     if size_bytes > limit_bytes:
         raise UnreadableEntryError(f"it has {size_bytes} bytes, over RESULT_LIMIT_BYTES ({limit_bytes})")
     document = _document(entry.fields["data"]) if "data" in entry.fields else _from_fields(entry.fields)
-    operation_id = document.get("operation_id") or document.get("operationId")
-    if not isinstance(operation_id, str) or not operation_id:
-        raise UnreadableEntryError("it names no operation: it needs the field `operation_id`")
+    operation_id = document.get("operation_id") or document.get("operationId") or ""
+    task_id = document.get("task_id") or document.get("taskId") or ""
+    if not isinstance(operation_id, str) or not isinstance(task_id, str) or not (operation_id or task_id):
+        raise UnreadableEntryError("it names no operation: it needs the field `operation_id`, or `task_id`")
     try:
         body = {name: document[name] for name in ("success", "result", "error") if name in document}
-        return operation_id, CompletionBody.model_validate(body)
+        return operation_id, task_id, CompletionBody.model_validate(body)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'it'}: {f['msg']}" for f in error.errors())
         raise UnreadableEntryError(f"it is no outcome: {faults}") from error

@@ -105,6 +105,7 @@ def signal_of(command_id: str, command: Signalling) -> Signal:
 
 
 _NO_ERROR_TEXT = "the operation failed"
+_CLOCKS_DIFFER_MS = 1_000
 
 
 class UnknownOperationError(BatonError):
@@ -114,6 +115,11 @@ class UnknownOperationError(BatonError):
 
     def __init__(self, operation_id: str) -> None:
         super().__init__(f"there is no operation {operation_id!r}")
+
+
+def operations_of(snapshot: Snapshot) -> tuple[CallRecord, ...]:
+    """Return the tool calls of a job that outcomes from outside finish, or have finished, in their order."""
+    return tuple([call for call in snapshot.calls if call.operation_id and call.tool not in APPROVALS])
 
 
 class CompletionBody(BaseModel):
@@ -182,6 +188,29 @@ class CompleteOperation:
         if snapshot is None or all(call.id != call_id or call.tool in APPROVALS for call in snapshot.calls):
             raise UnknownOperationError(operation_id)
         return snapshot, call_id
+
+    async def known_id(self, operation_id: str, task_id: str, by_ms: int) -> str:
+        """Return the operation that is meant: where the one named is none, the one that the task (a job) waits for.
+
+        The same entry, read again, means the same operation: only those that waited when it was added count (`by_ms`).
+        Where the task waits for none of them any more, its last one is meant.
+
+        Raises:
+            UnknownOperationError: the task waits for several, or never waited for any.
+        """
+        if not task_id or job_of_call(call_of_operation(operation_id)) == task_id:
+            return operation_id
+        try:
+            await self.find(operation_id)
+        except UnknownOperationError:
+            snapshot = await self._reader.job(task_id)
+            calls = operations_of(snapshot) if snapshot else ()
+            before = [call for call in calls if (call.started_at_ms or 0) <= by_ms + _CLOCKS_DIFFER_MS]
+            waiting = [call for call in before if call.finished_at_ms is None] or before[-1:]
+            if len(waiting) != 1:
+                raise UnknownOperationError(operation_id or f"of task {task_id}") from None
+            return waiting[0].operation_id
+        return operation_id
 
     async def complete(self, operation_id: str, body: CompletionBody, way: str) -> SignalResult:
         """Take in an outcome; `way`: how it came, for the counters.

@@ -119,7 +119,7 @@ class JobPage:
 
 _log = logging.getLogger("baton.console")
 
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 15.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 10.0
 # What changes without a part: who works on it, what it waits for.
 _POLL_SECONDS = 3.0
 _RETRY_MS = 2_000

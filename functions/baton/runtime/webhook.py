@@ -249,7 +249,8 @@ def _refused(error: BatonError, headers: Mapping[str, str] | None = None) -> Res
 
 
 def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    body = {"type": "about:blank", "title": "webhook refused", "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": "webhook refused", "status": status, "code": "WEBHOOK_REFUSED"}
+    body["detail"] = detail
     return _json(body, status, headers, "application/problem+json")
 
 

@@ -19,6 +19,7 @@ _SECRET_ENDS = (
     "accesskey",
     "apikey",
     "apikeys",
+    "auth",
     "authorization",
     "cookie",
     "cookies",
@@ -39,7 +40,7 @@ _SECRET_ENDS = (
 _HARMLESS_ENDS = ("continuationtoken", "nexttoken", "pagetoken", "synctoken")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 # What a JSON text must contain to be worth reading: most have none of it.
-_PARTS_OF_NAMES = ("key", "authorization", "cookie", "credential", "pass", "secret", "token")
+_PARTS_OF_NAMES = ("key", "auth", "cookie", "credential", "pass", "secret", "token")
 # Each turn looks at all that was said: what has nothing in it is known by its type alone.
 _BARE = frozenset({int, float, bool, type(None)})
 _LEAVES = _BARE | {str}

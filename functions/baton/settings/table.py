@@ -4,13 +4,14 @@ docs/reference/settings.md and .env.example are generated from `SETTINGS`, and a
 the environment.
 """
 
-from baton.settings.readers import api_keys, dsn, flag, origins, reference, unit_prices
+from baton.settings.api_table import API_SETTINGS
+from baton.settings.readers import dsn, reference
 from baton.settings.store import STORE_SETTINGS
 from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole
 from baton_events.settings import QUEUE_SETTINGS
 
 WEBHOOKS = "webhooks"
-API = "API and console"
+
 
 SETTINGS = (
     *QUEUE_SETTINGS,
@@ -202,6 +203,20 @@ SETTINGS = (
             whole(0, 3600),
         ),
         Setting(
+            "OPERATIONS_STREAM_NAME",
+            "operations_stream_name",
+            "operations:completed",
+            "",
+            "the stream of the store that outcomes of operations come by",
+        ),
+        Setting(
+            "OPERATIONS_STREAM_GROUP",
+            "operations_stream_group",
+            "baton",
+            "",
+            "the consumer group in which the stream of outcomes is read",
+        ),
+        Setting(
             "STREAM_MAX_LENGTH",
             "stream_max_length",
             "10000",
@@ -228,72 +243,5 @@ SETTINGS = (
         ),
         Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
     ),
-    *read_by(
-        API,
-        Setting(
-            "API_KEYS", "api_keys", "", "role:tenant:sha256, …", "keys of the API, as hashes", api_keys, secret=True
-        ),
-        Setting("OPERATIONS_API_KEY", "operations_api_key", "", "", "key of outside completions", secret=True),
-        Setting(
-            "PRICES",
-            "prices",
-            "{}",
-            "JSON",
-            "unit prices that are not the lists' (docs/operations.md, Costs)",
-            unit_prices,
-        ),
-        Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
-        Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
-        Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", flag),
-        Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),
-        Setting("METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", secret=True),
-        Setting(
-            "RATE_LIMIT_PER_MINUTE",
-            "rate_limit_per_minute",
-            "600",
-            "count",
-            "requests to the API a minute with one key, and as many at once at most; 0: no limit",
-            whole(0, 60_000),
-        ),
-        Setting(
-            "FOLLOWERS_PER_KEY",
-            "followers_per_key",
-            "200",
-            "count",
-            "streams of jobs that one key may hold open in a process, and open in a second; 0: no limit",
-            whole(0, 1000),
-        ),
-        Setting(
-            "STREAM_SILENCE_SECONDS",
-            "stream_silence_seconds",
-            "0",
-            "s",
-            "a stream ends after so long a silence, or once its job only waits; readers reconnect; 0: it stays open",
-            whole(0, 86_400),
-        ),
-        Setting(
-            "EVENTS_KEPT_PER_TENANT",
-            "events_kept_per_tenant",
-            "10000",
-            "count",
-            "events that no job waits for yet, of all jobs of a tenant together; 0: no limit",
-            whole(0, 1_000_000),
-        ),
-        Setting(
-            "AUDIT_LOG_LENGTH",
-            "audit_log_length",
-            "10000",
-            "count",
-            "how many actions of operators are kept, about",
-            whole(1, 1_000_000),
-        ),
-        Setting(
-            "CORS_ORIGINS",
-            "cors_origins",
-            "",
-            "https://…, …",
-            "which pages of other origins may call the API with a key; `*`: all; unset: none",
-            origins,
-        ),
-    ),
+    *API_SETTINGS,
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baton_local.docs.cost_table import job_table, month_table, price_table
-from baton_local.docs.endpoint_tables import body_tables, endpoint_table
+from baton_local.docs.endpoint_tables import body_tables, endpoint_table, problem_table
 from baton_local.docs.event_path import event_path
 from baton_local.docs.event_tables import (
     call_diagram,
@@ -58,7 +58,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "baton-testing": baton_testing_names,
         "fixtures": fixture_table,
     },
-    "docs/reference/http.md": {"endpoints": endpoint_table, "bodies": body_tables},
+    "docs/reference/http.md": {"endpoints": endpoint_table, "problems": problem_table, "bodies": body_tables},
     "docs/reference/events.md": {
         "events": event_table,
         "fields": event_fields,

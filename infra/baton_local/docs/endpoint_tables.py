@@ -11,6 +11,7 @@ from typing import Any
 from baton.api.audit import Audit
 from baton.api.auth import Keys
 from baton.api.openapi import OpenApi
+from baton.api.problem import Code
 from baton.api.route import ApiRoute
 from baton.api.routes import api_table
 from baton.container import Container
@@ -54,6 +55,11 @@ def endpoint_table() -> str:
         for route in api_routes()
     )
     return markdown_table(["endpoint", "what", "key", "takes", "answers"], rows)
+
+
+def problem_table() -> str:
+    """Return one row a problem."""
+    return markdown_table(["code", "status", "title"], ([f"`{one.name}`", str(one.status), one.title] for one in Code))
 
 
 def body_tables() -> str:

@@ -11,7 +11,7 @@ from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 
-STREAM, GROUP = "operations:completed", "baton"
+STREAM, GROUP = "our:outcomes", "our-group"
 MOST = 200
 
 
@@ -27,7 +27,7 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnecti
 @pytest.fixture
 def stream(connection: RedisConnection) -> RedisOperationStream:
     """The stream over it."""
-    return RedisOperationStream(connection, MOST)
+    return RedisOperationStream(connection, MOST, STREAM, GROUP)
 
 
 async def add(connection: RedisConnection, **fields: str) -> str:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.admission.control import Worker
-from baton.api.problem import ApiError
+from baton.api.problem import ApiError, Code
 from baton.container import Container
 from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
@@ -40,7 +40,7 @@ class MessagesApi:
         """`POST /api/admin/agent-jobs/{id}/drive` → 200: how many of its steps were sent once more."""
         job_id = request.path_params["job_id"]
         if not await self._ports.reader.jobs([job_id]):
-            raise ApiError(404, f"there is no job {job_id!r}")
+            raise ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
         return JSONResponse({"jobId": job_id, "driven": await self._replaying.redrive(job_id)})
 
 

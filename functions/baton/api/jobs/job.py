@@ -13,7 +13,7 @@ from baton.agents.runner import run_messages
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.query import read_job_query
 from baton.api.jobs.submission import SubmitBody, new_job, read_submit_body
-from baton.api.problem import ApiError, limited_body, parsed
+from baton.api.problem import ApiError, Code, limited_body, parsed
 from baton.api.session_line import Sessions
 from baton.container import Container
 from baton.engine.job_retry import EndedJob, why_not
@@ -58,7 +58,7 @@ async def no_job(archive: Archive, principal: Principal, job_id: str) -> ApiErro
     """The error for a request about a job that the store does not have."""
     kept = await archive.tombstone(job_id)
     if kept is None:
-        return ApiError(404, f"there is no job {job_id!r}")
+        return ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
     if not principal.may_see(kept.tenant):
         return ApiError(403, f"job {job_id!r} belongs to another tenant")
     why = "was deleted" if kept.deleted else "has expired (JOB_RETENTION_SECONDS after its end)"

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.query import PageQuery, read_page_query
-from baton.api.problem import ApiError
+from baton.api.problem import ApiError, Code
 from baton.container import Container
 from baton.engine.all_jobs.job_list import Found, Query, cursor_of, position_from, position_of
 from baton.engine.all_jobs.slots import QueueEntry
@@ -185,6 +185,6 @@ class JobListingApi:
     async def _may_see(self, principal: Principal, parent_id: str) -> None:
         parent = (await self._container.ports.reader.jobs([parent_id])).get(parent_id)
         if parent is None:
-            raise ApiError(404, f"there is no job {parent_id!r}")
+            raise ApiError(404, f"there is no job {parent_id!r}", code=Code.TASK_NOT_FOUND)
         if not principal.may_see(parent.job.tenant):
             raise ApiError(403, f"job {parent_id!r} belongs to another tenant")

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys, too_many
 from baton.api.jobs.job import JobsApi
-from baton.api.problem import ApiError, limited_body, parsed
+from baton.api.problem import ApiError, Code, limited_body, parsed
 from baton.commands.signal import CompletionBody, UnknownOperationError
 from baton.container import Container
 from baton.engine.commit.answers import SignalResult
@@ -130,7 +130,7 @@ class OperationsApi:
         try:
             signal_result = await self._container.operations.completing.complete(operation_id, body, "webhook")
         except UnknownOperationError as error:
-            raise ApiError(404, str(error)) from error
+            raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
         return JSONResponse({"operationId": operation_id, "applied": signal_result.counts, "why": _WHY[signal_result]})
 
     async def show(self, request: Request) -> Response:
@@ -138,7 +138,7 @@ class OperationsApi:
         try:
             snapshot, call_id = await self._container.operations.completing.find(request.path_params["operation_id"])
         except UnknownOperationError as error:
-            raise ApiError(404, str(error)) from error
+            raise ApiError(404, str(error), code=Code.OPERATION_NOT_FOUND) from error
         call = next(call for call in snapshot.calls if call.id == call_id)
         view = call_view(call, snapshot, self._container.ports.clock.now_ms())
         return JSONResponse({"operationId": request.path_params["operation_id"], "jobId": snapshot.job.id, **view})

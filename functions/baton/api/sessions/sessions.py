@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.listing import JobList, JobPage
 from baton.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
-from baton.api.problem import ApiError, invalid
+from baton.api.problem import ApiError, Code, invalid
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions
 from baton.api.sessions.ui_message import assistant_message, user_message
 from baton.container import Container
@@ -65,7 +65,8 @@ def session_of(request: Request, principal: Principal) -> tuple[str, str]:
     if not principal.may_see(tenant):
         raise ApiError(403, f"the sessions of tenant {tenant!r} belong to another tenant")
     if not 1 <= len(session_id) <= SESSION_LIMIT_CHARS:
-        raise ApiError(404, f"a session's id has 1 to {SESSION_LIMIT_CHARS} characters, not {len(session_id)}")
+        detail = f"a session's id has 1 to {SESSION_LIMIT_CHARS} characters, not {len(session_id)}"
+        raise ApiError(404, detail, code=Code.SESSION_NOT_FOUND)
     return tenant, session_id
 
 
@@ -181,7 +182,7 @@ class SessionsApi:
         query = Query(tenant=tenant, session_id=session_id)
         page = await self._list.page(query, limit, cursor, self._container.ports.clock.now_ms())
         if not page.jobs and not page.cursor and not cursor:
-            raise ApiError(404, f"there is no session {session_id!r}")
+            raise ApiError(404, f"there is no session {session_id!r}", code=Code.SESSION_NOT_FOUND)
         return page
 
     async def _exchange(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:

@@ -42,8 +42,7 @@ COUNTERS = "baton:{figures}:sums"
 API_KEYS = "baton:{keys}:api"
 # Stream: what operators did.
 AUDIT = "baton:{audit}:log"
-# Streams: outcomes that others add (the name is part of the wire contract), and those that cannot be taken in.
-OPERATIONS_COMPLETED = "operations:completed"
+# Stream: outcomes that cannot be taken in. Those that others add come by OPERATIONS_STREAM_NAME.
 OPERATIONS_DEAD = "operations:dead"
 # Sorted set: operations that wait, by the time until which they do.
 OPERATIONS_EXPECTED = "baton:{operations}:expected"

@@ -12,7 +12,7 @@ from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton_events.errors import StoreError
 
-_GROUP, _CONSUMER = "baton", "sweep"
+_CONSUMER = "sweep"
 _IDLE_MS = 60_000
 # Upstash gives a consumer at most 1,000 entries that it has not acknowledged (redis-rest.md).
 _AT_ONCE = 100
@@ -20,17 +20,21 @@ _BURIED_KEPT, _BURIED_CHARS = 1_000, 5_000
 
 
 class RedisOperationStream:
-    """`OperationStream` over one connection. `most_entries`: so many that were taken in stay for other readers."""
+    """`OperationStream` over one connection, of one stream of the store, read in one group.
 
-    def __init__(self, connection: RedisConnection, most_entries: int) -> None:
+    `most_entries`: so many that were taken in stay for other readers.
+    """
+
+    def __init__(self, connection: RedisConnection, most_entries: int, name: str, group: str) -> None:
         self._redis = connection
         self._most_entries = most_entries
+        self._name, self._group = name, group
 
     async def take(self) -> Sequence[StreamEntry]:
         """Entries that nobody has taken, and such that were taken a minute ago and are not done."""
-        stream = keys.OPERATIONS_COMPLETED
-        claim: list[str | int] = ["XAUTOCLAIM", stream, _GROUP, _CONSUMER, _IDLE_MS, "0-0", "COUNT", _AT_ONCE]
-        read: list[str | int] = ["XREADGROUP", "GROUP", _GROUP, _CONSUMER, "COUNT", _AT_ONCE, "STREAMS", stream, ">"]
+        stream, group = self._name, self._group
+        claim: list[str | int] = ["XAUTOCLAIM", stream, group, _CONSUMER, _IDLE_MS, "0-0", "COUNT", _AT_ONCE]
+        read: list[str | int] = ["XREADGROUP", "GROUP", group, _CONSUMER, "COUNT", _AT_ONCE, "STREAMS", stream, ">"]
         try:
             claimed, fresh = await self._redis.pipeline(claim, read)
         except StoreError as error:
@@ -43,7 +47,7 @@ class RedisOperationStream:
     async def _make_group(self) -> None:
         """From the stream's beginning: what was added before anybody read it counts."""
         try:
-            await self._redis.execute("XGROUP", "CREATE", keys.OPERATIONS_COMPLETED, _GROUP, "0", "MKSTREAM")
+            await self._redis.execute("XGROUP", "CREATE", self._name, self._group, "0", "MKSTREAM")
         except StoreError as error:
             if "BUSYGROUP" not in str(error):  # somebody else was faster
                 raise
@@ -51,7 +55,7 @@ class RedisOperationStream:
     async def done(self, entry_ids: Sequence[str]) -> None:
         """These are not given to anybody again."""
         if entry_ids:
-            await self._redis.execute("XACK", keys.OPERATIONS_COMPLETED, _GROUP, *entry_ids)
+            await self._redis.execute("XACK", self._name, self._group, *entry_ids)
 
     async def bury(self, entry: StreamEntry, reason: str) -> None:
         """Keep its beginning with the reason, then let it go; who is cut off in between does so again.
@@ -62,12 +66,12 @@ class RedisOperationStream:
         limit: list[str | int] = ["MAXLEN", "~", _BURIED_KEPT, "*"]
         add: list[str | int] = ["XADD", keys.OPERATIONS_DEAD, *limit, "entry", entry.id, "reason", reason, *fields]
         await self._redis.execute(*add)  # kept before it is let go: the two streams may be on two servers
-        await self._redis.execute("XACK", keys.OPERATIONS_COMPLETED, _GROUP, entry.id)
+        await self._redis.execute("XACK", self._name, self._group, entry.id)
 
     async def trim(self) -> None:
         """Drop the oldest entries: never one that is still to be taken in, nor a newer one."""
-        stream = keys.OPERATIONS_COMPLETED
-        length, pending = await self._redis.pipeline(["XLEN", stream], ["XPENDING", stream, _GROUP])
+        stream = self._name
+        length, pending = await self._redis.pipeline(["XLEN", stream], ["XPENDING", stream, self._group])
         command = trimming(int(length), str(pending[1] or ""), self._most_entries)
         if command:
             await self._redis.execute("XTRIM", stream, *command)

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from baton.api.problem import Code
 from baton.app import build_app
 from baton.settings.settings import Settings
 from tests.unit.baton.api.described_answers import documented
@@ -73,7 +74,7 @@ def assert_problem(response: httpx.Response, status: int, *fields: str) -> str:
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
     assert (body["type"], body["status"]) == ("about:blank", status)
-    assert body["title"]
+    assert (Code[body["code"]].status, Code[body["code"]].title) == (status, body["title"])
     assert sorted(fault["field"] for fault in body.get("errors", [])) == sorted(fields)
     assert all(fault["message"] for fault in body.get("errors", []))
     detail: str = body["detail"]

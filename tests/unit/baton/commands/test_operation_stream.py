@@ -12,6 +12,7 @@ from baton.recovery.maintenance import Maintenance, Pruning, read_poll
 from baton.recovery.outage import StoreAway
 from baton.storage.ports.operation_stream import StreamEntry
 from baton_events.errors import MalformedEventError, PublishError
+from baton_events.ids import call_of_operation, job_of_call
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 LIMIT_BYTES = 1_000
@@ -84,13 +85,33 @@ async def test_an_outcome_of_an_unknown_operation_is_kept_for_a_while() -> None:
     assert stage.outcomes.entries == {}
 
 
+@pytest.mark.parametrize("named", [{"operation_id": "foreign-1"}, {}])
+async def test_an_outcome_of_a_foreign_operation_is_that_of_its_task(named: dict[str, str]) -> None:
+    """Seed 003, completion_consumer.py: `find_task_by_operation_id`, else `get_task(message.task_id)`."""
+    stage, operation_id = await waiting()
+    job_id = job_of_call(call_of_operation(operation_id))
+    stage.outcomes.add(entry_id(stage), task_id=job_id, success="true", result="7", **named)
+    assert await stage.container.operations.outcomes.poll() == 1
+    await stage.run()
+    assert [call.status for call in await stage.calls()] == ["completed"]
+
+
+async def test_an_outcome_is_not_that_of_what_its_task_began_to_wait_for_later() -> None:
+    """An entry that is read again must not finish the next operation of the task."""
+    stage, operation_id = await waiting()
+    stage.outcomes.add(f"{stage.clock.ms - 5_000}-0", task_id=job_of_call(call_of_operation(operation_id)), success="1")
+    assert await stage.container.operations.outcomes.poll() == 0
+
+
 async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.LogCaptureFixture) -> None:
     """With the reason, for a person."""
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage, 1), success="true")
     stage.outcomes.add(entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
     assert await stage.container.operations.outcomes.poll() == 1
-    assert list(stage.outcomes.buried.values()) == ["it names no operation: it needs the field `operation_id`"]
+    assert list(stage.outcomes.buried.values()) == [
+        "it names no operation: it needs the field `operation_id`, or `task_id`"
+    ]
     assert "is kept for a person" in caplog.text
 
 
@@ -162,7 +183,7 @@ async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
 def test_an_entry_is_read_by_fields_or_as_a_document(fields: dict[str, str], outcome: Any) -> None:
     """A stream knows texts only: what is JSON is read as such."""
     named = fields if "data" in fields else {"operation_id": "op", **fields}
-    operation_id, body = read_entry(StreamEntry("1-0", named), LIMIT_BYTES)
+    operation_id, _, body = read_entry(StreamEntry("1-0", named), LIMIT_BYTES)
     assert operation_id == "op"
     assert body.outcome == (outcome or {"error": {"type": "operation_failed", "message": "no"}})
 

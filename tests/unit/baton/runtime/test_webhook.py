@@ -72,7 +72,7 @@ def assert_problem(response: httpx.Response, status: int, *, retryable: bool) ->
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
     assert body["status"] == status
-    assert set(body) == {"type", "title", "status", "detail"}
+    assert (set(body), body["code"]) == ({"type", "title", "status", "code", "detail"}, "WEBHOOK_REFUSED")
     assert response.headers.get(NON_RETRYABLE_HEADER) == (None if retryable else "true")
     detail: str = body["detail"]
     return detail

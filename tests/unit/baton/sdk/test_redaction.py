@@ -12,6 +12,8 @@ from baton.sdk.redaction import REDACTED, KnownSecrets, is_secret_name, redacted
 
 SECRET_NAMES = [
     "api_key",
+    "auth",
+    "basicAuth",
     "apikey",
     "API-Key",
     "x-api-key",

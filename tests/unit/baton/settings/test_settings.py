@@ -16,6 +16,7 @@ SECRETS = {
     "UPSTASH_REDIS_REST_TOKEN": "secret-redis",
     "UPSTASH_VECTOR_REST_TOKEN": "secret-vector",
     "API_KEYS": f"client:secret:{'a' * 64}",
+    "CHAT_INTERNAL_API_KEY": "secret-chats",
     "OPERATIONS_API_KEY": "secret-operations",
     "SENTRY_DSN": "https://secret@sentry.example.com/1",
     "METRICS_TOKEN": "secret-metrics",

@@ -1,0 +1,89 @@
+"""The settings of the API and its pages: a part of table.py. Must not: read the environment."""
+
+from baton.settings.readers import api_keys, flag, origins, unit_prices
+from baton_events.setting import Setting, read_by, whole
+
+API = "API and console"
+
+API_SETTINGS = read_by(
+    API,
+    Setting(
+        "API_KEYS",
+        "api_keys",
+        "",
+        "role:tenant:sha256, …",
+        "keys of the API, as hashes",
+        api_keys,
+        secret=True,
+    ),
+    Setting("OPERATIONS_API_KEY", "operations_api_key", "", "", "key of outside completions", secret=True),
+    Setting(
+        "CHAT_INTERNAL_API_KEY",
+        "chat_internal_api_key",
+        "",
+        "",
+        "another name of OPERATIONS_API_KEY; where both are set, either is good",
+        secret=True,
+    ),
+    Setting(
+        "PRICES",
+        "prices",
+        "{}",
+        "JSON",
+        "unit prices that are not the lists' (docs/operations.md, Costs)",
+        unit_prices,
+    ),
+    Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
+    Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
+    Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", flag),
+    Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),
+    Setting("METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", secret=True),
+    Setting(
+        "RATE_LIMIT_PER_MINUTE",
+        "rate_limit_per_minute",
+        "600",
+        "count",
+        "requests to the API a minute with one key, and as many at once at most; 0: no limit",
+        whole(0, 60_000),
+    ),
+    Setting(
+        "FOLLOWERS_PER_KEY",
+        "followers_per_key",
+        "200",
+        "count",
+        "streams of jobs that one key may hold open in a process, and open in a second; 0: no limit",
+        whole(0, 1000),
+    ),
+    Setting(
+        "STREAM_SILENCE_SECONDS",
+        "stream_silence_seconds",
+        "0",
+        "s",
+        "a stream ends after so long a silence, or once its job only waits; readers reconnect; 0: it stays open",
+        whole(0, 86_400),
+    ),
+    Setting(
+        "EVENTS_KEPT_PER_TENANT",
+        "events_kept_per_tenant",
+        "10000",
+        "count",
+        "events that no job waits for yet, of all jobs of a tenant together; 0: no limit",
+        whole(0, 1_000_000),
+    ),
+    Setting(
+        "AUDIT_LOG_LENGTH",
+        "audit_log_length",
+        "10000",
+        "count",
+        "how many actions of operators are kept, about",
+        whole(1, 1_000_000),
+    ),
+    Setting(
+        "CORS_ORIGINS",
+        "cors_origins",
+        "",
+        "https://…, …",
+        "which pages of other origins may call the API with a key; `*`: all; unset: none",
+        origins,
+    ),
+)
