@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from baton.planning.reference import result_of, task_data, task_text
     from baton.planning.step import Step
     from baton.sdk.limits import Limits
-    from baton.tools.builtin.job_tools import operation_status, recall, remember, sleep, sleep_until, wait_for_event
+    from baton.tools.builtin.job_tools import (
+        check_operation_status,
+        operation_status,
+        recall,
+        remember,
+        sleep,
+        sleep_until,
+        wait_for_event,
+    )
     from baton.tools.context import ToolContext
     from baton.tools.pending import Pending
     from baton.tools.tool import tool
@@ -43,6 +51,7 @@ __all__ = [
     "ToolContext",
     "ToolError",
     "as_tool",
+    "check_operation_status",
     "emit",
     "on",
     "operation_status",
@@ -75,6 +84,7 @@ _WHERE = {
     "ToolContext": "baton.tools.context",
     "ToolError": "baton.tools.tool_error",
     "as_tool": "baton.agents.agent_tool",
+    "check_operation_status": "baton.tools.builtin.job_tools",
     "emit": "baton_events.emitting",
     "on": "baton.agents.handler",
     "operation_status": "baton.tools.builtin.job_tools",

@@ -42,6 +42,7 @@ from baton.settings.settings import Settings
 from baton.storage.ports.access import ApiKeyStore, AuditLog, RateLimit
 from baton.storage.ports.all_jobs import Admission, AdmissionControl, KeptEvents, Listing, StoredBytes
 from baton.storage.ports.app_events import AppEvents
+from baton.storage.ports.chats import Chats
 from baton.storage.ports.jobs import Archive, Reader, Store
 from baton.storage.ports.operation_stream import OperationStream
 from baton.tools.running_calls import RunningCalls
@@ -91,6 +92,7 @@ class Ports(Record, frozen=True):
     counters: Counters
     operation_stream: OperationStream
     app_events: AppEvents
+    chats: Chats
     api_key_store: ApiKeyStore
     audit_log: AuditLog
     rate_limit: RateLimit | None = None

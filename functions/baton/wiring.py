@@ -17,7 +17,7 @@ from baton.runtime.callbacks import HttpCallbacks
 from baton.settings.settings import Settings, settings_from_environment
 from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
 from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
-from baton.storage.redis.agent_memory import RedisModelCache, RedisSessionMemory
+from baton.storage.redis.agent_memory import RedisChats, RedisModelCache, RedisSessionMemory
 from baton.storage.redis.app_events import RedisAppEvents
 from baton.storage.redis.archive import RedisArchive
 from baton.storage.redis.connection import RedisConnection
@@ -61,6 +61,7 @@ def real_ports(settings: Settings) -> Ports:
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
         app_events=RedisAppEvents(connection, retention_ms, settings.event_retention_seconds * 1000),
+        chats=RedisChats(connection, retention_ms),
         operation_stream=RedisOperationStream(
             connection, settings.stream_max_length, settings.operations_stream_name, settings.operations_stream_group
         ),

@@ -6,6 +6,7 @@ from baton.storage.in_memory.admission import InMemoryAdmissionControl as FakeAd
 from baton.storage.in_memory.admission import InMemoryListing as FakeListing
 from baton.storage.in_memory.admission import InMemoryStoredBytes as FakeStoredBytes
 from baton.storage.in_memory.app_events import InMemoryAppEvents as FakeAppEvents
+from baton.storage.in_memory.memory import InMemoryChats as FakeChats
 from baton.storage.in_memory.memory import InMemoryLongTermMemory as FakeLongTermMemory
 from baton.storage.in_memory.memory import InMemorySessionMemory as FakeSessionMemory
 from baton.storage.in_memory.operation_stream import InMemoryOperationStream as FakeOperationStream
@@ -21,6 +22,7 @@ __all__ = [
     "FakeAdmissionControl",
     "FakeAppEvents",
     "FakeArchive",
+    "FakeChats",
     "FakeCounters",
     "FakeListing",
     "FakeLongTermMemory",

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from baton.container import Ports
 from baton.engine.work_items import item_key_of
-from baton.storage.in_memory.memory import InMemorySessionMemory
+from baton.storage.in_memory.memory import InMemoryChats, InMemorySessionMemory
 from baton.storage.in_memory.operation_stream import InMemoryOperationStream
 from baton.storage.in_memory.statistics import InMemoryCounters, InMemoryToolStatistics
 from baton.testing import asgi
@@ -105,10 +105,9 @@ class World:
         self.appended: Counter[tuple[str, str]] = Counter()
         self.received: set[tuple[str, str, int]] = set()
         self.excused = Excuses(self)
-        self.came_back: set[str] = set()
+        self.came_back, self.list_gaps = set[str](), set[str]()
         self.notified_by_sweeps: Counter[str] = Counter()
         self.ends = Ends(lambda: self.loop.seconds, self.memory.undone_by_a_failover)
-        self.list_gaps: set[str] = set()
         self.accepted_jobs, self.readers = list[str](), list[StreamReader]()
         self.schedules, self.ticks = SimSchedules(), dict[str, str]()
         self.emitted, self.dead_letters = dict[str, str](), set[str]()
@@ -150,6 +149,7 @@ class World:
             audit_log=FakeAuditLog(),
             operation_stream=InMemoryOperationStream(),
             app_events=SimAppEvents(self),
+            chats=InMemoryChats(),
             in_thread=self.threads,
         )
 

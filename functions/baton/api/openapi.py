@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from baton.api.admin.usage import UsageQuery
 from baton.api.app_events import AppEventBody
 from baton.api.audit import AuditQuery
+from baton.api.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
 from baton.api.jobs.approvals import ApprovalBody, RejectionBody
 from baton.api.jobs.bulk_change import BulkBody
 from baton.api.jobs.job import ChangeBody
@@ -78,6 +79,7 @@ class Described:
 
 UNDESCRIBED = Described()
 _JOBS, _SCHEDULES = "/api/agent-jobs", "/api/agent-schedules"
+_CHAT_SESSION = "/api/chat/sessions/{session_id:path}"
 _CHECKPOINT = "/api/admin/agent-checkpoints/{checkpoint_id}"
 
 DESCRIBED: Mapping[str, Described] = {
@@ -102,6 +104,13 @@ DESCRIBED: Mapping[str, Described] = {
     "POST /api/operations/{operation_id}/complete": Described(CompletionBody, "Completed"),
     "POST /api/chat": Described(ChatBody, "Stream", (200, 202)),
     "GET /api/chat/{session_id:path}/stream": Described(answer="Stream", statuses=(200, 204)),
+    "GET /api/chat/sessions": Described(query=SessionsQuery),
+    f"POST {_CHAT_SESSION}/stream": Described(StreamChatBody, "Stream"),
+    f"GET {_CHAT_SESSION}/stream": Described(answer="Stream", statuses=(200, 204)),
+    f"GET {_CHAT_SESSION}": Described(query=SessionQuery),
+    f"DELETE {_CHAT_SESSION}": Described(statuses=(204,)),
+    "GET /api/chat/tasks/{job_id}/stream": Described(answer="Stream"),
+    "POST /api/chat/operations/{operation_id}/complete": Described(OperationCompleteBody),
     "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
     "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
     "GET /api/sessions/{session_id:path}": Described(answer="Session", query=SessionQuery),

@@ -9,6 +9,7 @@ from baton.api.app_events import BODY_LIMIT_BYTES as EVENT_LIMIT_BYTES
 from baton.api.app_events import AppEventsApi
 from baton.api.audit import Audit
 from baton.api.auth import Keys
+from baton.api.chat_aliases.routes import chat_alias_routes
 from baton.api.guard import Guard
 from baton.api.jobs.approvals import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
 from baton.api.jobs.approvals import Approvals, CheckpointsApi
@@ -41,15 +42,16 @@ def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
 
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     """Every line of the table, in the order in which docs/reference/http.md lists them."""
-    jobs = JobsApi(container, keys)
+    jobs, sessions = JobsApi(container, keys), SessionsApi(container, keys)
     table = [
         *_of_jobs(container, keys, jobs),
         *_of_schedules(container, keys),
         *_of_app_events(container, keys),
         *_of_checkpoints(container, keys, jobs),
         *_of_operations(container),
+        *chat_alias_routes(container, keys, jobs, sessions),
         *_of_chats(container, keys, jobs),
-        *_of_sessions(container, keys),
+        *_of_sessions(container, keys, sessions),
         *_of_operators(container, audit),
         *_open(container, jobs),
     ]
@@ -163,8 +165,8 @@ def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
     ]
 
 
-def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
-    memory, sessions = SessionMemoryApi(container, keys), SessionsApi(container, keys)
+def _of_sessions(container: Container, keys: Keys, sessions: SessionsApi) -> list[ApiRoute]:
+    memory = SessionMemoryApi(container, keys)
     path = "/api/sessions/{session_id:path}"
     shows = "its messages, running job (`activeStream`) and queued questions; `?limit=`, `?cursor=` for older ones"
     deletes = "delete its jobs' data and its memory; 409 while one has not ended"

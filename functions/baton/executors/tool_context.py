@@ -18,9 +18,10 @@ from msgspec import Struct
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.clock import Clock
 from baton.commands.commands import Commands
+from baton.commands.signal import operations_of
 from baton.engine.commit.answers import Claim
 from baton.engine.commit.stored_bytes import bytes_of
-from baton.engine.state import Job
+from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, info_part
 from baton.executors.background_calls import BackgroundCalls
@@ -31,7 +32,7 @@ from baton.runtime.new_jobs import job_of
 from baton.sdk.memory import MemoryEntry
 from baton.sdk.redaction import KnownSecrets, redacted
 from baton.storage.ports.app_events import AppEvents
-from baton.storage.ports.jobs import Reader, Store
+from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton.tools.context import NoOperations
 from baton.tools.tool_error import ToolError
 from baton.transport.meter import charge, write
@@ -160,19 +161,19 @@ class TenantOperations:
         self._reader = reader
         self._tenant = tenant
 
-    async def status(self, operation_id: str) -> dict[str, Any]:
+    async def status(self, operation_id: str, job_id: str = "") -> dict[str, Any]:
         """How far it is."""
         call_id = call_of_operation(operation_id)
-        snapshot = await self._reader.job(job_of_call(call_id)) if call_id else None
-        calls = snapshot.calls if snapshot and snapshot.job.tenant == self._tenant else ()
-        call = next((call for call in calls if call.id == call_id and call.tool not in APPROVALS), None)
-        if call is None or snapshot is None:
+        found = await self._found(job_of_call(call_id), call_id) if call_id else None
+        found = found or (await self._found(job_id) if job_id else None)
+        if found is None:
             return await NoOperations().status(operation_id)
+        snapshot, call = found
         # What has come is recorded before it is taken in; a job that ended leaves its calls as they were.
-        outcome = snapshot.results.get(call_id, {})
+        outcome = snapshot.results.get(call.id, {})
         done = bool(outcome) or call.status in _OVER or snapshot.job.ended
         status: dict[str, Any] = {
-            "operationId": operation_id,
+            "operationId": operation_id if call.id == call_id else call.operation_id,
             "status": str(call.status),
             "done": done,
             "tool": call.tool,
@@ -182,6 +183,15 @@ class TenantOperations:
         elif "error" in outcome:
             status["error"] = outcome["error"]
         return status
+
+    async def _found(self, job_id: str, call_id: str = "") -> tuple[Snapshot, CallRecord] | None:
+        """A call of the tenant's job, or the last one that is an operation."""
+        snapshot = await self._reader.job(job_id)
+        if snapshot is None or snapshot.job.tenant != self._tenant:
+            return None
+        calls = snapshot.calls if call_id else operations_of(snapshot)
+        known = [call for call in calls if call.tool not in APPROVALS and call_id in ("", call.id)]
+        return (snapshot, known[-1]) if known else None
 
 
 _T = TypeVar("_T")

@@ -12,7 +12,7 @@ from baton.observability.alerts import Notice
 from baton.queue.ports import DeadLetters
 from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl, InMemoryListing, Kept
 from baton.storage.in_memory.app_events import InMemoryAppEvents
-from baton.storage.in_memory.memory import InMemoryLongTermMemory, InMemorySessionMemory
+from baton.storage.in_memory.memory import InMemoryChats, InMemoryLongTermMemory, InMemorySessionMemory
 from baton.storage.in_memory.operation_stream import InMemoryOperationStream
 from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader
 from baton.storage.in_memory.statistics import InMemoryCounters, InMemoryToolStatistics
@@ -86,6 +86,7 @@ class Backend:
             counters=InMemoryCounters(self.store),
             operation_stream=InMemoryOperationStream(),
             app_events=InMemoryAppEvents(),
+            chats=InMemoryChats(),
             api_key_store=unused,
             audit_log=unused,
             alerts=_NoAlerts(),

@@ -67,15 +67,18 @@ class RecordedMemory(Struct):
 class ToolOperations(Protocol):
     """The operations of a running job's tenant."""
 
-    async def status(self, operation_id: str) -> dict[str, Any]:
-        """How far it is: `{"operationId", "status", "done"}`, then `tool`, and once it is done `result` or `error`."""
+    async def status(self, operation_id: str, job_id: str = "") -> dict[str, Any]:
+        """How far it is: `{"operationId", "status", "done"}`, then `tool`, and once it is done `result` or `error`.
+
+        `job_id`: whose last operation is meant where there is none of that id.
+        """
         ...
 
 
 class NoOperations:
     """`ToolOperations` of a context that was given none."""
 
-    async def status(self, operation_id: str) -> dict[str, Any]:
+    async def status(self, operation_id: str, job_id: str = "") -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         """Nobody knows it."""
         return {"operationId": operation_id, "status": "unknown", "done": False}
 

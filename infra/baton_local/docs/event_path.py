@@ -113,6 +113,7 @@ def _container(queue: Queue) -> Container:
         counters=unused,
         operation_stream=unused,
         app_events=unused,
+        chats=unused,
         api_key_store=unused,
         audit_log=unused,
     )

@@ -7,20 +7,22 @@ import pytest
 
 from baton.sdk.memory import LongTermMemory, MemoryEntry, SessionMemory
 from baton.settings.settings import Settings
-from baton.storage.redis.agent_memory import RedisSessionMemory
+from baton.storage.ports.chats import Chats
+from baton.storage.redis.agent_memory import RedisChats, RedisSessionMemory
 from baton.storage.redis.connection import RedisConnection
 from baton.vector import UpstashLongTermMemory
 from baton_local.fixtures.servers import RedisServer, VectorServer
-from tests.fakes import FakeLongTermMemory, FakeSessionMemory
+from tests.fakes import FakeChats, FakeLongTermMemory, FakeSessionMemory
 
 RETENTION_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """The real session memory, and the server behind it."""
+    """The real session memory and chats, and the server behind them."""
 
     memory: RedisSessionMemory
+    chats: RedisChats
     server: RedisServer
 
 
@@ -35,7 +37,7 @@ def an_entry(
 async def real_session(redis_server: RedisServer) -> AsyncIterator[Real]:
     """The real side of session memory alone."""
     connection = RedisConnection(Settings(redis_url=redis_server.url, redis_token=redis_server.token))
-    yield Real(RedisSessionMemory(connection, RETENTION_MS), redis_server)
+    yield Real(RedisSessionMemory(connection, RETENTION_MS), RedisChats(connection, RETENTION_MS), redis_server)
     await connection.close()
 
 
@@ -54,6 +56,15 @@ def session_memory(request: pytest.FixtureRequest) -> SessionMemory:
         return FakeSessionMemory()
     real: Real = request.getfixturevalue("real_session")
     return real.memory
+
+
+@pytest.fixture(params=["fake", "real"])
+def chats(request: pytest.FixtureRequest) -> Chats:
+    """Each side in turn."""
+    if request.param == "fake":
+        return FakeChats()
+    real: Real = request.getfixturevalue("real_session")
+    return real.chats
 
 
 @pytest.fixture(params=["fake", "real"])

@@ -28,7 +28,15 @@ def test_the_public_names_are_those_documented() -> None:
             ),
             *("ScriptedModel", "as_tool", "emit", "on"),
             *("Step", "result_of", "task_data", "task_text", "Summarize", "ToolContext", "ToolError", "tool"),
-            *("operation_status", "recall", "remember", "sleep", "sleep_until", "wait_for_event"),
+            *(
+                "check_operation_status",
+                "operation_status",
+                "recall",
+                "remember",
+                "sleep",
+                "sleep_until",
+                "wait_for_event",
+            ),
         ]
     )
     assert all(getattr(baton, name) for name in baton.__all__)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.agents.registry import UnknownAgentError
-from baton.api.auth import Keys
+from baton.api.auth import Keys, Principal
 from baton.api.jobs.submission import SubmitBody, new_job
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
@@ -194,6 +194,14 @@ class ChatApi:
         body = read_chat_body(await limited_body(request, BODY_LIMIT_BYTES))
         check_capacity(self._container, principal)  # before there is a job
         requested = await requested_job(self._container, principal.tenant, body)
+        return await self.answered(request, principal, requested, body)
+
+    async def answered(self, request: Request, principal: Principal, requested: ChatJob, body: ChatBody) -> Response:
+        """Submit a message's job, and answer as `send` does.
+
+        Raises:
+            ApiError: 422, the message's id was sent with another message before. SessionBusyError.
+        """
         if body.when_busy == "steer" and requested.replaced is None:
             taker = await self._sessions.steer(requested.job, requested.task)
             if taker is not None:

@@ -133,7 +133,7 @@ class SessionsApi:
         line = [snapshot.job for snapshot in await self._sessions.line(tenant, session_id)]
         line += await self._operations(tenant, session_id)
         if not line:
-            await self._page(tenant, session_id, 1, "")
+            await self.must_exist(tenant, session_id)
             return JSONResponse({"cancelled": False, "jobId": None, "reason": NOTHING_RUNS})
         stopped = await self._sessions.stop(line, f"{principal.role} of {principal.tenant}")
         cancelled = [job.id for job in stopped if job.status is JobStatus.CANCELLED]
@@ -162,7 +162,16 @@ class SessionsApi:
             if not cursor:
                 break
         await self._container.memory.forget(tenant, session_id, self._container.ports.clock.now_ms())
+        await self._container.ports.chats.forget_chat(tenant, session_id)
         return Response(status_code=204)
+
+    async def must_exist(self, tenant: str, session_id: str) -> None:
+        """Hold a session to having a job, or to having been created.
+
+        Raises:
+            ApiError: 404.
+        """
+        await self._page(tenant, session_id, 1, "")
 
     async def _remove(self, snapshot: Snapshot) -> None:
         try:
@@ -181,7 +190,9 @@ class SessionsApi:
     async def _page(self, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
         query = Query(tenant=tenant, session_id=session_id)
         page = await self._list.page(query, limit, cursor, self._container.ports.clock.now_ms())
-        if not page.jobs and not page.cursor and not cursor:
+        if page.jobs or page.cursor or cursor:
+            return page
+        if await self._container.ports.chats.session_used_ms(tenant, session_id) is None:
             raise ApiError(404, f"there is no session {session_id!r}", code=Code.SESSION_NOT_FOUND)
         return page
 
@@ -220,7 +231,8 @@ def _question(snapshot: Snapshot) -> list[dict[str, Any]]:
     if continues_of(snapshot.task):
         return []
     metadata = {"jobId": job.id, "createdAt": rfc3339(job.created_at_ms)}
-    return [user_message(chat.get("messageId") or f"{job.id}-user", str(snapshot.task.get("text") or ""), metadata)]
+    message = user_message(chat.get("messageId") or f"{job.id}-user", str(snapshot.task.get("text") or ""), metadata)
+    return [message | ({"role": chat["role"]} if "role" in chat else {})]
 
 
 def _is_open(snapshot: Snapshot) -> bool:

@@ -1,8 +1,12 @@
-"""Session memory and long-term memory in memory. Likeness is shared words: no meaning, as with the local index."""
+"""Session memory, long-term memory and chats in memory.
+
+Likeness is shared words: no meaning, as with the local index.
+"""
 
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from baton.sdk.memory import SESSION_ENTRIES, MemoryEntry, MemoryHit
 from baton_events.errors import MemoryUnavailableError, StoreError
@@ -42,6 +46,40 @@ class InMemorySessionMemory:
     def _answer(self) -> None:
         if self.down:
             raise self.down
+
+
+class InMemoryChats:
+    """`Chats` over dicts; nothing expires."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, dict[str, int]] = {}
+        self.files: dict[tuple[str, str], dict[str, str]] = {}
+
+    async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
+        """Enter a session."""
+        self.sessions.setdefault(tenant, {})[session_id] = used_ms
+
+    async def session_used_ms(self, tenant: str, session_id: str) -> int | None:
+        """When a session was last used."""
+        return self.sessions.get(tenant, {}).get(session_id)
+
+    async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Sessions and when they were last used, the newest first."""
+        known = ((used_ms, name) for name, used_ms in self.sessions.get(tenant, {}).items() if used_ms <= until_ms)
+        return [(name, used_ms) for used_ms, name in sorted(known, reverse=True)][skipped : skipped + limit]
+
+    async def keep_file(self, tenant: str, session_id: str, name: str, text: str) -> None:
+        """Keep a file."""
+        self.files.setdefault((tenant, session_id), {})[name] = text
+
+    async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
+        """Read a file."""
+        return self.files.get((tenant, session_id), {}).get(name)
+
+    async def forget_chat(self, tenant: str, session_id: str) -> None:
+        """Forget a session and its files."""
+        self.files.pop((tenant, session_id), None)
+        self.sessions.get(tenant, {}).pop(session_id, None)
 
 
 class InMemoryLongTermMemory:

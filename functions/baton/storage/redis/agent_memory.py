@@ -1,10 +1,10 @@
-"""What agents remember on Redis: a session's newest entries, and answers of models.
+"""What agents remember on Redis: a session's newest entries, its files, and answers of models.
 
-A session is one hash under a hash tag of its own; each write is decided on what is there, and written where it still
-is. The cache is one GET before a model call, and one SET with its expiry after it.
+A session's memory is one hash under a hash tag of its own; each write is decided on what is there, and written where
+it still is. The cache is one GET before a model call, and one SET with its expiry after it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -29,6 +29,72 @@ class RedisModelCache:
     async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
         """Keep a text."""
         await self._redis.execute("SET", keys.model_cache_key(tenant, key), text, "EX", seconds)
+
+
+# Of a file, in one field: some of them are less than a request or an answer may be.
+_PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
+
+
+class RedisChats:
+    """`Chats` over one connection. All of a chat expires `retention_ms` after it was last used."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms = retention_ms
+
+    async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
+        """Enter a session that is created, or used again."""
+        key = keys.sessions_key(tenant)
+        await self._redis.pipeline(
+            ["ZADD", key, used_ms, session_id],
+            ["ZREMRANGEBYSCORE", key, "-inf", used_ms - self._retention_ms],
+            ["PEXPIRE", key, self._retention_ms],
+        )
+
+    async def session_used_ms(self, tenant: str, session_id: str) -> int | None:
+        """When a session was last used."""
+        [score] = await self._redis.read(("ZSCORE", keys.sessions_key(tenant), session_id))
+        return None if score is None else int(float(score))
+
+    async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Sessions and when they were last used, the newest first."""
+        span: list[str | int] = [until_ms, "-inf", "BYSCORE", "REV", "LIMIT", skipped, limit, "WITHSCORES"]
+        [flat] = await self._redis.read(("ZRANGE", keys.sessions_key(tenant), *span))
+        return [(str(name), int(float(score))) for name, score in zip(flat[::2], flat[1::2], strict=True)]
+
+    async def keep_file(self, tenant: str, session_id: str, name: str, text: str) -> None:
+        """Keep a file; it is there once all of its pieces are."""
+        key, pieces = keys.files_key(tenant, session_id, name), range(0, len(text), _PIECE_CHARS)
+        await self._redis.execute("SADD", keys.files_key(tenant, session_id), name)
+        for number, first in enumerate(pieces):
+            await self._redis.execute("HSET", key, number, text[first : first + _PIECE_CHARS])
+        await self._redis.execute("HSET", key, "pieces", len(pieces))
+        await self._prolong(tenant, session_id, name)
+
+    async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
+        """Read a file, which is kept for longer by that."""
+        key = keys.files_key(tenant, session_id, name)
+        [count] = await self._redis.read(("HGET", key, "pieces"))
+        if count is None:
+            return None
+        await self._prolong(tenant, session_id, name)
+        fields, pieces = list(map(str, range(int(count)))), list[str]()
+        for first in range(0, len(fields), _PIECES_AT_ONCE):
+            [found] = await self._redis.read(("HMGET", key, *fields[first : first + _PIECES_AT_ONCE]))
+            pieces += found
+        return "".join(pieces)
+
+    async def forget_chat(self, tenant: str, session_id: str) -> None:
+        """Forget a session and its files."""
+        [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
+        for name in ("", *names):  # in a cluster each is elsewhere
+            await self._redis.execute("DEL", keys.files_key(tenant, session_id, name))
+        await self._redis.execute("ZREM", keys.sessions_key(tenant), session_id)
+
+    async def _prolong(self, tenant: str, session_id: str, name: str) -> None:
+        of_file, of_session = keys.files_key(tenant, session_id, name), keys.files_key(tenant, session_id)
+        kept_ms = self._retention_ms
+        await self._redis.pipeline(["PEXPIRE", of_file, kept_ms], ["PEXPIRE", of_session, kept_ms])
 
 
 _encode = msgspec.json.Encoder().encode

@@ -116,6 +116,17 @@ def session_memory_key(tenant: str, session_id: str) -> str:
     return f"baton:{{memory:{digest(tenant, session_id)[:24]}}}:recent"
 
 
+def sessions_key(tenant: str) -> str:
+    """Sorted set: sessions that were created, by when they were last used; it expires. No hash tag: no script."""
+    return f"baton:sessions:{tenant}"
+
+
+def files_key(tenant: str, session_id: str, name: str = "") -> str:
+    """Set: the names of a session's files. With a name, hash: `pieces`, and each piece. Both expire; no hash tag."""
+    place = f"baton:files:{digest(tenant, session_id)[:24]}"
+    return f"{place}:{name}" if name else place
+
+
 def kept_events_key(tenant: str) -> str:
     """Hash: job → how many events are kept for it; it expires. No hash tag: no script touches it."""
     return f"baton:kept-events:{tenant}"

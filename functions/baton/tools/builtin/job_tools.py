@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from baton.tools.context import ToolContext
 from baton.tools.pending import LONGEST_SECONDS, Pending
 from baton.tools.tool import tool
+from baton_events.ids import call_of_operation, job_of_call
 
 Note = Annotated[str, Field(min_length=1, max_length=4_000)]
 Query = Annotated[str, Field(min_length=1, max_length=2_000)]
@@ -52,6 +53,49 @@ async def operation_status(operation_id: OperationId, context: ToolContext) -> d
         context: the call, whose tenant's operations are known.
     """
     return await context.operations.status(operation_id)
+
+
+def _refusal(message: str, error: str) -> dict[str, Any]:
+    return {"type": "error", "message": message, "error": error}
+
+
+_STATUSES = {
+    "running": "The {} is still running. Please wait for it to complete.",
+    "completed": "The {} has completed successfully.",
+    "failed": "The {} has failed.",
+}
+
+
+@tool(capabilities={"waiting"})
+async def check_operation_status(
+    context: ToolContext,
+    operation_id: Annotated[str, Field(max_length=300)] = "",
+    task_id: Annotated[str, Field(max_length=300)] = "",
+) -> dict[str, Any]:
+    """Check the current status of a long-running operation: running, completed or failed.
+
+    Args:
+        context: the call, whose tenant's operations are known.
+        operation_id: the operation_id from an operation_started response.
+        task_id: the task_id from an operation_started response, used where operation_id is not given or not known.
+    """
+    operation_id, task_id = operation_id.strip(), task_id.strip()
+    if not operation_id and not task_id:
+        return _refusal("Please provide an operation_id or task_id.", "missing_parameter")
+    found = await context.operations.status(operation_id, task_id)
+    if found["status"] == "unknown":
+        message = "Operation not found: it may have expired. Check the conversation history for its result."
+        return _refusal(message, "not_found")
+    ended = "completed" if "result" in found or found["status"] == "completed" else "failed"
+    status = ended if found["done"] else "running"
+    return {
+        "type": "operation_status",
+        "message": _STATUSES[status].format(found["tool"]),
+        "task_id": job_of_call(call_of_operation(found["operationId"])),
+        "operation_id": found["operationId"],
+        "status": status,
+        "tool_name": found["tool"],
+    }
 
 
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]

@@ -40,6 +40,7 @@ from tests.fakes import (
     FakeAdmissionControl,
     FakeAppEvents,
     FakeArchive,
+    FakeChats,
     FakeCounters,
     FakeListing,
     FakeLongTermMemory,
@@ -131,7 +132,7 @@ class Stage:
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.api_key_store, self.audit_log = FakeApiKeyStore(), FakeAuditLog()
         self.outcomes, self.alerts, self.app_events = FakeOperationStream(), FakeAlerts(), FakeAppEvents()
-        self.schedules, self.callbacks = FakeSchedules(), FakeCallbacks()
+        self.schedules, self.callbacks, self.chats = FakeSchedules(), FakeCallbacks(), FakeChats()
         self.step_result = StepHappened()
         self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
         self._settings, self._registry = settings, registry or registry_of(self.step_result)
@@ -169,6 +170,7 @@ class Stage:
             stored_bytes=FakeStoredBytes(self.admission),
             operation_stream=self.outcomes,
             app_events=self.app_events,
+            chats=self.chats,
             callbacks=self.callbacks,
             alerts=self.alerts,
             model_cache=self.cache,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Coroutine
 from typing import Any
 
 import httpx
@@ -23,7 +24,12 @@ def chat_body(chat: str, message_id: str, text: str, **fields: Any) -> dict[str,
 async def send(api: Api, chat: str, message_id: str, text: str, key: str = ACME, **fields: Any) -> httpx.Response:
     """Send a message, and read its answer to the end."""
     body = chat_body(chat, message_id, text, **fields)
-    requesting = asyncio.create_task(api.request("POST", "/api/chat", key, json=body))
+    return await delivering(api, api.request("POST", "/api/chat", key, json=body))
+
+
+async def delivering(api: Api, request: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+    """Read an answer to its end, while the messages that follow from its request are delivered."""
+    requesting = asyncio.create_task(request)
     while not requesting.done():
         await api.stage.run()
         await asyncio.sleep(0.005)

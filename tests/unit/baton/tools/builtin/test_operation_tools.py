@@ -1,10 +1,23 @@
 """The tool that asks whether an operation is done yet."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, operation_status, tool
+from baton import (
+    Agent,
+    Call,
+    Pending,
+    Registry,
+    ScriptedModel,
+    ToolContext,
+    check_operation_status,
+    operation_status,
+    tool,
+)
+from baton.api.chat_aliases.bodies import ToolResponse
 from baton.commands.signal import CompletionBody
 from baton.executors.tool_context import TenantOperations
 from tests.unit.baton.kit.stage import Stage
@@ -66,6 +79,35 @@ async def test_a_model_may_request_it() -> None:
     snapshot = await stage.snapshot()
     (result,) = snapshot.results.values()
     assert result == {"ok": {"operationId": "op_job_9-1-0-abc", "status": "unknown", "done": False}}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (None, "running"),
+        (CompletionBody(success=True, result=1), "completed"),
+        (CompletionBody(success=False, error="sold out"), "failed"),
+    ],
+)
+async def test_it_is_answered_as_seed_003_has_it(body: CompletionBody | None, status: str) -> None:
+    """`check_operation_status`: three statuses, by the operation's id or by its task's."""
+    stage, operation_id = await waiting()
+    task_id = (await stage.snapshot()).job.id
+    if body:
+        await stage.container.operations.completing.complete(operation_id, body, "x")
+    context = replace(ToolContext.for_test(), operations=TenantOperations(stage.reader, "acme"))
+    for arguments in ({"operation_id": operation_id}, {"task_id": task_id}, {"operation_id": "x", "task_id": task_id}):
+        answer = await check_operation_status.run(arguments, context)
+        assert TypeAdapter[Any](ToolResponse).validate_python(answer).model_dump() == answer
+        assert (answer["status"], answer["tool_name"]) == (status, "order")
+        assert (answer["operation_id"], answer["task_id"]) == (operation_id, task_id)
+
+
+@pytest.mark.parametrize(("arguments", "error"), [({}, "missing_parameter"), ({"operation_id": "op_1"}, "not_found")])
+async def test_what_is_not_there_is_an_error_in_the_seeds_words(arguments: dict[str, str], error: str) -> None:
+    """The model is told, and the call does not fail."""
+    answer = await check_operation_status.run(arguments, ToolContext.for_test())
+    assert (answer["type"], answer["error"]) == ("error", error)
 
 
 async def test_in_a_test_of_a_tool_no_operation_is_known() -> None:
