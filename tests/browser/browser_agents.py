@@ -33,4 +33,13 @@ harbour = Agent(
     tools=[measure, send_letter],
 )
 answers = Agent(name="answers", model=ScriptedModel(["All is well at the lighthouse."]))
-registry = Registry(agents=[harbour, answers])
+
+
+class Seeing(ScriptedModel):
+    """A model that takes images."""
+
+    takes_files = ("image/*",)
+
+
+sees = Agent(name="sees", model=Seeing(["It is a lighthouse."]))
+registry = Registry(agents=[harbour, answers, sees])

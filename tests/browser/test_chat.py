@@ -1,11 +1,16 @@
 """The chat page in a real browser: somebody talks with an agent, who asks before it writes to others."""
 
+import base64
+
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import BrowserStack
 
 pytestmark = pytest.mark.browser
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 def opened(context: BrowserContext, key: str) -> Page:
@@ -42,6 +47,17 @@ def test_a_chat_shows_calls_survives_a_reload_and_goes_on_after_an_approval(
     page.reload()
     expect(page.locator(".message.assistant .text")).to_have_text("The letter is under way.")
     expect(page.locator(".message")).to_have_count(2)
+
+
+def test_an_image_is_sent_and_shown_also_after_a_reload(context: BrowserContext, stack: BrowserStack) -> None:
+    """Loaded from the session then, with the key."""
+    page = opened(context, stack.described["client_key"])
+    page.get_by_label("Files").set_input_files({"name": "dot.png", "mimeType": "image/png", "buffer": DOT})
+    request(page, "What is it?", "sees")
+    for _ in range(2):
+        expect(page.locator(".message.assistant .text")).to_have_text("It is a lighthouse.")
+        expect(page.get_by_alt_text("dot.png")).to_have_js_property("naturalWidth", 1)
+        page.reload()
 
 
 def test_stop_ends_the_answer_and_a_rejection_says_why(context: BrowserContext, stack: BrowserStack) -> None:

@@ -16,7 +16,7 @@ from baton.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial_agent
 from baton.conversation.policy import Summarize
 from baton.models.catalog import available_models, model_fault, model_named
 from baton.models.chain import ModelChain
-from baton.models.model import Model, ToolSpec
+from baton.models.model import Model, ToolSpec, takes_file
 from baton.planning.plan import PLAN_TOOL
 from baton.planning.step import static_faults
 from baton.sdk.records import ModelPolicy
@@ -253,6 +253,13 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 def _listed(names: Mapping[str, object] | set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
+
+
+def agent_takes(registry: Registry, agent: Agent, media_type: str) -> bool:
+    """Whether the agent's model takes such a file, as far as that is known before it is asked."""
+    if agent.runner is not None:
+        return agent.runner.takes_file(media_type)
+    return not agent.plan and takes_file(registry.model_of(agent), media_type)
 
 
 def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:

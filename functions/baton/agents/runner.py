@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from msgspec import field
 
-from baton.models.model import Listener, Message, ModelAnswer
+from baton.models.model import File, Listener, Message, ModelAnswer
 from baton.sdk.record import Record
 from baton.sdk.records import turns_of
 from baton.tools.context import ToolContext
@@ -18,13 +18,14 @@ from baton.tools.pending import Pending
 
 
 class JobInfo(Record, frozen=True, kw_only=True):
-    """The job that a piece of work belongs to: its ids, its task's text and data."""
+    """The job that a piece of work belongs to: its ids, its task's text, data and files."""
 
     job_id: str
     session_id: str
     tenant: str
     task: str
     input_data: dict[str, Any] = field(default_factory=dict[str, Any])
+    files: tuple[File, ...] = ()
 
 
 class Recorded(Record, frozen=True):
@@ -36,6 +37,7 @@ class Recorded(Record, frozen=True):
         turns: the transcript's entries of the model, in order; `provider` is what the runner gave in that turn.
         results: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`.
         messages: what the user has sent while it ran: the turn after which (0: before the first), and the text.
+        files: contents of all files of the session that are known here, as `File.data` has them.
     """
 
     job: JobInfo
@@ -43,6 +45,7 @@ class Recorded(Record, frozen=True):
     turns: tuple[Mapping[str, Any], ...] = ()
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     messages: tuple[tuple[int, str], ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class RunnerAnswer(Record, frozen=True):
@@ -110,6 +113,10 @@ class Runner(Protocol):
     @property
     def toolsets(self) -> Sequence[Any]:
         """The library's objects that may have connections, which end with their process."""
+        ...
+
+    def takes_file(self, media_type: str) -> bool:
+        """Return whether its model takes such a file, as far as that is known before it is asked."""
         ...
 
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ Answer = Literal[
     "Checkpoint",
     "Checkpoints",
     "Completed",
+    "File",
     "Job",
     "Jobs",
     "ModelMessages",
@@ -114,6 +115,7 @@ DESCRIBED: Mapping[str, Described] = {
     "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
     "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
     "GET /api/sessions/{session_id:path}": Described(answer="Session", query=SessionQuery),
+    "GET /api/sessions/{session_id:path}/files/{name}": Described(answer="File"),
     "DELETE /api/sessions/{session_id:path}": Described(statuses=(204,)),
     "POST /api/admin/agent-jobs/bulk": Described(BulkBody, "Bulk"),
     "GET /api/admin/audit": Described(answer="AuditLog", query=AuditQuery),
@@ -130,7 +132,7 @@ DESCRIBED: Mapping[str, Described] = {
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
-_MEDIA = {"Stream": "text/event-stream", "Text": "text/plain"}
+_MEDIA = {"File": "*/*", "Stream": "text/event-stream", "Text": "text/plain"}
 _BEARER, _OPERATIONS, _TOKEN = "bearer", "operations", "token"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "open": [],

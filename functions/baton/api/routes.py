@@ -24,8 +24,8 @@ from baton.api.openapi import OpenApi
 from baton.api.route import ApiRoute
 from baton.api.schedules import BODY_LIMIT_BYTES as SCHEDULE_LIMIT_BYTES
 from baton.api.schedules import SchedulesApi
-from baton.api.sessions.chat import BODY_LIMIT_BYTES as CHAT_LIMIT_BYTES
 from baton.api.sessions.chat import ChatApi
+from baton.api.sessions.files import SessionFilesApi
 from baton.api.sessions.sessions import SessionMemoryApi, SessionsApi
 from baton.api.stream import StreamApi, StreamTokensApi
 from baton.api.updates import PATH as UPDATES_PATH
@@ -157,7 +157,7 @@ def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
         "the running answer's stream from its start, 204 if none runs; an admin key names the tenant with `?tenant=`"
     )
     return [
-        ApiRoute("POST", "/api/chat", "client", chats.send, sends, CHAT_LIMIT_BYTES),
+        ApiRoute("POST", "/api/chat", "client", chats.send, sends, chats.body_limit_bytes),
         ApiRoute("GET", "/api/chat/{session_id:path}/stream", "stream", chats.resume, resumes),
         ApiRoute("POST", "/api/stream-tokens", "client", tokens.make, makes),
         ApiRoute("POST", "/api/agent/start", "client", starting.start, starts, SUBMIT_LIMIT_BYTES),
@@ -171,9 +171,11 @@ def _of_sessions(container: Container, keys: Keys, sessions: SessionsApi) -> lis
     shows = "its messages, running job (`activeStream`) and queued questions; `?limit=`, `?cursor=` for older ones"
     deletes = "delete its jobs' data and its memory; 409 while one has not ended"
     cancels = "stop the running job and those in line; answers once they have stopped, within 5 s"
+    file = "a file of one of its messages, as `url` of a file part names it"
     forgets = "forget what agents remember of a session; an admin key names the tenant with `?tenant=`"
     return [
         ApiRoute("DELETE", f"{path}/memory", "client", memory.forget, forgets),  # before the path that takes any id
+        ApiRoute("GET", f"{path}/files/{{name}}", "stream", SessionFilesApi(container, keys).show, file),
         ApiRoute("POST", f"{path}/cancel", "client", sessions.cancel, cancels),
         ApiRoute("GET", path, "client", sessions.show, shows),
         ApiRoute("DELETE", path, "client", sessions.delete, deletes),

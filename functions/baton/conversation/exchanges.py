@@ -3,8 +3,8 @@
 A job of a chat has `"chat": {"messageId", "replaces"?}` in its task; `replaces` names the job whose answer it replaces:
 that one and all after it are no longer part of the conversation. Invariant: the messages follow from what is recorded,
 the transcript's entry `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?, "status",
-"messages"?}], "leftOut"?}`, so they are the same in every turn. Nothing else is kept beside the jobs, so nothing can be
-lost or out of step with them.
+"messages"?, "files"?}], "leftOut"?}`, so they are the same in every turn. Nothing but files is kept beside the jobs, so
+nothing else can be lost or out of step with them.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from baton.engine.lifecycle import ROLLED_BACK
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.memory.entries import question_of
-from baton.models.model import Message, ModelMessage, UserMessage
+from baton.models.model import Message, ModelMessage, UserMessage, files_of
 from baton.sdk.records import ENTRY_VERSION, SESSION_ROLE, messages_in, turns_of
 from baton.storage.ports.all_jobs import Listing
 from baton.storage.ports.jobs import Reader, Snapshot, Store
@@ -43,7 +43,8 @@ MessagesOf = Callable[[Sequence[dict[str, Any]], Mapping[str, dict[str, Any]]], 
 class Exchange(Struct, frozen=True):
     """One job of the session; `answered` is None where it has no answer: `status` says why.
 
-    `messages`: all of the job's messages, for an agent that has a runner; empty: its texts are sent.
+    `messages`: all of the job's messages, for an agent that has a runner; empty: its texts are sent. `files`: of the
+    question, as its task names them.
     """
 
     job_id: str
@@ -51,6 +52,7 @@ class Exchange(Struct, frozen=True):
     answered: str | None
     status: str
     messages: str = ""
+    files: tuple[dict[str, Any], ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -91,7 +93,8 @@ def exchange_of(snapshot: Snapshot, messages: str = "", more: Sequence[str] = ()
     answer = _answer(snapshot.job)
     question = cut("\n\n".join((question_of(snapshot.task), *more)), _SIDE_BYTES)
     answered = cut(answer, _SIDE_BYTES) if answer else None
-    return Exchange(snapshot.job.id, question, answered, snapshot.job.status, messages)
+    files = tuple(snapshot.task.get("files", ()))
+    return Exchange(snapshot.job.id, question, answered, snapshot.job.status, messages, files)
 
 
 def _answer(job: Job) -> str:
@@ -114,9 +117,10 @@ def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
 
 
 def _written(exchange: Exchange) -> dict[str, Any]:
-    written = {"jobId": exchange.job_id, "asked": exchange.question, "status": exchange.status}
+    written: dict[str, Any] = {"jobId": exchange.job_id, "asked": exchange.question, "status": exchange.status}
     answered = {} if exchange.answered is None else {"answered": exchange.answered}
-    return written | answered | ({"messages": exchange.messages} if exchange.messages else {})
+    files = {"files": list(exchange.files)} if exchange.files else {}
+    return written | answered | files | ({"messages": exchange.messages} if exchange.messages else {})
 
 
 def as_prompt(entry: Mapping[str, Any]) -> tuple[Message, ...]:
@@ -128,7 +132,8 @@ def as_history(entry: Mapping[str, Any]) -> tuple[Message | str, ...]:
     """What a runner is given of it: the same, and each job's messages as they are where they are recorded."""
     messages: list[Message | str] = [*_left_out(entry)]
     for exchange in entry.get("exchanges", ()):
-        messages += [exchange["messages"]] if "messages" in exchange else _texts(exchange)
+        whole = all(one.url or one.data for one in files_of(exchange))
+        messages += [exchange["messages"]] if whole and "messages" in exchange else _texts(exchange)
     return tuple(messages)
 
 
@@ -138,10 +143,10 @@ def _left_out(entry: Mapping[str, Any]) -> tuple[Message, ...]:
 
 
 def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:
+    asked = UserMessage(exchange["asked"], files=files_of(exchange))
     if "answered" in exchange:
-        return UserMessage(exchange["asked"]), ModelMessage(exchange["answered"])
-    unanswered = f"[This was not answered: {exchange['status']}.]"
-    return UserMessage(exchange["asked"]), UserMessage(unanswered, note=True)
+        return asked, ModelMessage(exchange["answered"])
+    return asked, UserMessage(f"[This was not answered: {exchange['status']}.]", note=True)
 
 
 # Also those that were replaced are found, and are left out.

@@ -20,6 +20,7 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
 from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.engine.transcript import NewerEntryError, upcast_all
+from baton.executors.chat_files import ChatFiles, FileGoneError
 from baton.executors.executor import storable
 from baton.executors.history import build_prompt
 from baton.executors.model_call import ModelCalls, answered, calls_of
@@ -28,7 +29,16 @@ from baton.executors.runner_work import recorded, runner_turn
 from baton.executors.text_stream import TextStream, TextStreams
 from baton.memory import entries as recollection
 from baton.models.fingerprint import request_digests
-from baton.models.model import Message, ModelError, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.models.model import (
+    Message,
+    ModelError,
+    ModelMessage,
+    ModelRequest,
+    PastCall,
+    ToolMessage,
+    UserMessage,
+    files_of,
+)
 from baton.planning.plan import is_plan, plan_prompt
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure
@@ -44,11 +54,13 @@ class ModelTurn:
         work_limit_seconds: float,
         cache: ModelCache | None = None,
         text_streams: TextStreams | None = None,
+        files: ChatFiles | None = None,
     ) -> None:
         self._registry = registry
         self._work_limit_seconds = work_limit_seconds
         self._cache = cache
         self._text_streams = text_streams
+        self._files = files
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Ask the model of the job's agent."""
@@ -66,7 +78,14 @@ class ModelTurn:
             history = replace(history, transcript=entries)
         if agent.plan:
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
+        try:
+            return await self._asked(agent, effect, history, claim)
+        except FileGoneError as error:
+            return ModelFailed(Failure("file_gone", str(error)))
+
+    async def _asked(self, agent: Agent, effect: CallModel, history: History, claim: Claim) -> StepResult:
         if agent.runner is not None:
+            history = await self._with_files(effect, history)
             text_stream = self._text_streams.of(effect, claim) if self._text_streams else None
             limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
             return await runner_turn(agent.runner, recorded(effect.job, history), text_stream, limit_seconds)
@@ -84,7 +103,8 @@ class ModelTurn:
             planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
         prompt_specs = planner.prompt_specs if planner else specs
         prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
-        request = self._request(agent, prompt.history, effect.turn, text_stream)
+        prompt_history = await self._with_files(effect, prompt.history)
+        request = self._request(agent, prompt_history, effect.turn, text_stream)
         step_result, digests = await self._answer(agent, request, calls, planner, effect.job.id)
         if isinstance(step_result, ModelFailed):
             return structs.replace(step_result, extra_usage=prompt.extra_usage)
@@ -97,6 +117,9 @@ class ModelTurn:
             streamed_text=streamed_text,
             extra_usage=prompt.extra_usage,
         )
+
+    async def _with_files(self, effect: CallModel, history: History) -> History:
+        return await self._files.filled(effect.job, history, needed=True) if self._files else history
 
     async def _answer(
         self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None, job_id: str
@@ -193,7 +216,7 @@ def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
     """What no model said; a role of a newer version is not sent."""
     match entry["role"]:
         case "user":
-            return (UserMessage(entry.get("text", ""), entry.get("data") or {}),)
+            return (UserMessage(entry.get("text", ""), entry.get("data") or {}, files=files_of(entry)),)
         case "summary":
             return (UserMessage(f"[Summary of turns 1 to {entry['upTo']}:]\n{entry['text']}", note=True),)
         case "omitted":

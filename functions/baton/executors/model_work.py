@@ -6,6 +6,7 @@ from baton.container import Container
 from baton.conversation.exchanges import EarlierJobs
 from baton.engine.effects import CallModel, Effect, Notify, Remember
 from baton.executors.bounded import bounded
+from baton.executors.chat_files import ChatFiles
 from baton.executors.continuing import ContinueSession
 from baton.executors.executor import Hiding
 from baton.executors.model_turn import ModelTurn
@@ -21,7 +22,8 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     ports, settings, secrets = container.ports, container.settings, container.secrets
     registry, memory, seconds = container.registry, container.memory, settings.work_timeout_seconds
     text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
-    model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams)
+    files = ChatFiles(ports.chats, settings.files_limit_bytes)
+    model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files)
     conversing = Conversing(model_turn, registry, EarlierJobs(ports.listing, ports.reader, ports.store))
     return {
         CallModel: bounded(container, Hiding(Recalling(conversing, registry, memory), secrets)),

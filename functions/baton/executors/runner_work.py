@@ -30,9 +30,9 @@ from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, No
 from baton.engine.transcript import uncompacted
 from baton.executors.executor import storable
 from baton.executors.text_stream import TextStream
-from baton.models.model import Listener, Message, ModelError
+from baton.models.model import Listener, Message, ModelError, files_of
 from baton.sdk.own_threads import in_own_thread
-from baton.sdk.records import SESSION_ROLE, Failure, Wanted, messages_in, turns_of
+from baton.sdk.records import SESSION_ROLE, Failure, Wanted, messages_in, named_files, turns_of
 from baton.storage.ports.jobs import Snapshot
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext, running
@@ -52,10 +52,12 @@ def recorded(job: Job, history: History) -> Recorded:
         tenant=job.tenant,
         task=task.get("text", ""),
         input_data=task.get("data") or {},
+        files=files_of(task),
     )
     sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
     earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
-    return Recorded(info, earlier, turns, history.results, messages_in(history.transcript))
+    files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
+    return Recorded(info, earlier, turns, history.results, messages_in(history.transcript), files)
 
 
 def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:

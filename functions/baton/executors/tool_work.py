@@ -6,7 +6,7 @@ from baton.container import Container
 from baton.engine.effects import Effect, RunTool
 from baton.executors.background_calls import BackgroundCalls
 from baton.executors.bounded import bounded
-from baton.executors.executor import Hiding
+from baton.executors.executor import Executing, Hiding
 from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun
 from baton.runtime.pipeline import Executor
@@ -19,4 +19,13 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     background = BackgroundCalls(container.commands, container.operations.outcomes, ports.clock)
     outside = Outside(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background)
     tool_run = ToolRun(container.registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
-    return {RunTool: bounded(container, Hiding(tool_run, secrets))}
+    return {RunTool: bounded(container, Hiding(_with_files(container, tool_run), secrets))}
+
+
+def _with_files(container: Container, tool_run: Executing) -> Executing:
+    """Only tools of agents that have a runner look at their conversation."""
+    if all(agent.runner is None for agent in container.registry.agents):
+        return tool_run
+    from baton.executors.chat_files import ChatFiles, ToolsWithFiles  # noqa: PLC0415 - others load nothing of it
+
+    return ToolsWithFiles(tool_run, ChatFiles(container.ports.chats, container.settings.files_limit_bytes))

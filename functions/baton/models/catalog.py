@@ -21,6 +21,7 @@ class ProviderModel:
     """The model of that name, with pydantic-ai's class for it."""
 
     reads_history = True
+    takes_files = ("*/*",)  # what a provider's model takes, the provider says
 
     def __init__(self, name: str) -> None:
         self.name = name

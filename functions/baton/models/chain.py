@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, takes_file
 
 
 class ModelChain:
@@ -19,6 +19,8 @@ class ModelChain:
         self._models = tuple(models)
         self.name = ", ".join(model.name for model in self._models)
         self.reads_history = any(model.reads_history for model in self._models)
+        types = {one for model in self._models for one in getattr(model, "takes_files", ())}
+        self.takes_files = tuple(one for one in sorted(types) if all(takes_file(model, one) for model in self._models))
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Ask one after the other; each has an equal share of the time that is left."""

@@ -164,7 +164,9 @@ def prompt_value(messages: Sequence[Message], numbers: dict[str, int] | None = N
                     calls.append([number, call.tool, redacted(call.arguments)])
                 values.append(["model", message.text, calls])
             case UserMessage():
-                values.append(["note" if message.note else "user", message.text, redacted(message.data)])
+                files = [[one.media_type, one.filename, one.url or one.name] for one in message.files]
+                kind = "note" if message.note else "user"
+                values.append([kind, message.text, redacted(message.data), *([files] if files else [])])
     return values
 
 

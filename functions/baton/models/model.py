@@ -6,6 +6,7 @@ the position and the digest of tool and arguments. Must not: import a provider's
 """
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Protocol, runtime_checkable
 
 from msgspec import field
@@ -40,8 +41,38 @@ class ToolSpec(Record, frozen=True):
     parameters: dict[str, Any]
 
 
+class File(Record, frozen=True):
+    """A file that a user has sent: at a public `url`, or its content, `data` as URL-safe Base64.
+
+    Neither of both: it is left out here, since it is no longer kept or there are too many. `name`: of its content.
+    """
+
+    media_type: str
+    filename: str = ""
+    url: str = ""
+    data: str = ""
+    name: str = ""
+
+
+def files_of(entry: Mapping[str, Any]) -> tuple[File, ...]:
+    """Give the files of a task, or of an exchange, as they are recorded."""
+    return tuple(
+        [
+            File(
+                one["mediaType"], one.get("filename", ""), one.get("url", ""), one.get("data", ""), one.get("name", "")
+            )
+            for one in entry.get("files", ())
+        ]
+    )
+
+
+def takes_file(model: object, media_type: str) -> bool:
+    """Return whether a model takes such a file, as its `takes_files` says (`("image/*",)`); one without takes none."""
+    return any(fnmatchcase(media_type, pattern) for pattern in getattr(model, "takes_files", ()))
+
+
 class UserMessage(Record, frozen=True):
-    """The task: its text, and `data`, the job's inputData.
+    """The task: its text, its files, and `data`, the job's inputData.
 
     `note`: nobody asked this; it is what the model is sent besides (a summary of turns that it is not sent).
     """
@@ -49,6 +80,7 @@ class UserMessage(Record, frozen=True):
     text: str
     data: dict[str, Any] = field(default_factory=dict)
     note: bool = False
+    files: tuple[File, ...] = ()
 
 
 class PastCall(Record, frozen=True):

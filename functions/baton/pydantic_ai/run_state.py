@@ -138,7 +138,10 @@ class RunState:
         Raises:
             RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
         """
-        state = cls([message for one in recorded.earlier for message in _as_messages(one)])
+        contents = FileContents()
+        contents.kept_elsewhere(recorded.files)
+        earlier = [message for one in recorded.earlier for message in _as_messages(one, contents)]
+        state = cls(earlier, contents=contents)
         turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
         state._read(turns, recorded.results)
         if recorded.turns and up_to_turn is None:
@@ -236,9 +239,11 @@ def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mappin
     return dumped([*state.messages, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])])
 
 
-def _as_messages(known: Message | str) -> list[ai.ModelMessage]:
+def _as_messages(known: Message | str, contents: FileContents) -> list[ai.ModelMessage]:
     """Messages of the session: as they were, or of a text."""
-    return _JSON.validate_json(known) if isinstance(known, str) else to_messages(Question("", (known,), (), 1))
+    if isinstance(known, str):
+        return _JSON.validate_json(contents.whole(known))
+    return to_messages(Question("", (known,), (), 1))
 
 
 def _parts(

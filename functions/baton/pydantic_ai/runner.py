@@ -14,6 +14,7 @@ from typing import Any
 import pydantic_ai as ai
 from pydantic import ValidationError
 from pydantic_ai.capabilities import ReinjectSystemPrompt
+from pydantic_ai.models import Model
 from pydantic_ai.toolsets import AbstractToolset
 from pydantic_graph import End
 
@@ -29,7 +30,7 @@ from baton.agents.runner import (
 from baton.models.model import Listener, ModelError
 from baton.models.providers.client import streams
 from baton.models.providers.errors import model_error
-from baton.models.providers.messages import listen
+from baton.models.providers.messages import contents_of, listen
 from baton.pydantic_ai.judging import calls_to_make, gone_on_from, judged
 from baton.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
 from baton.pydantic_ai.stopping import Piece, StoppedError, function_tools, leaf_toolsets
@@ -42,6 +43,14 @@ from baton_events.errors import StoreError
 OfJob = Callable[[JobInfo], Any]
 
 
+def _prompt_of(job: JobInfo) -> Any:
+    return [*([job.task] if job.task else []), *contents_of(job.files)] if job.files else job.task
+
+
+# What a model's profile must have for a file; nothing says whether it takes a video.
+_NEEDED = {"image": "supports_image_input", "audio": "supports_audio_file_input", "video": ""}
+
+
 class PydanticAIRunner:
     """`Runner` of one agent; `deps` and `prompt` are called with the job."""
 
@@ -52,7 +61,7 @@ class PydanticAIRunner:
     ) -> None:
         self._agent = agent
         self._deps = deps or (lambda _: None)
-        self._prompt = prompt or (lambda job: job.task)
+        self._prompt = prompt or _prompt_of
         self._usage_limits = usage_limits or ai.UsageLimits()
 
     @property
@@ -71,6 +80,12 @@ class PydanticAIRunner:
     def toolsets(self) -> list[AbstractToolset[Any]]:
         """The toolsets that the agent's own are made of."""
         return leaf_toolsets(self._agent)
+
+    def takes_file(self, media_type: str) -> bool:
+        """Look into the model's profile; one that is only named takes all, and its provider may refuse."""
+        model = self._agent.model
+        needed = _NEEDED.get(media_type.partition("/")[0], "supports_document_input")
+        return not isinstance(model, Model) or bool(model.profile.get(needed, True))
 
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Edited arguments, where the tool is a function; another one's are checked when it runs."""

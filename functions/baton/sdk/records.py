@@ -56,6 +56,13 @@ SESSION_ROLE = "session"
 USER_ROLE = "user"
 
 
+def named_files(transcript: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Find the files of a task and of the session's earlier ones: those of the task first, then the newest."""
+    tasks = [entry for entry in transcript if "files" in entry]
+    earlier = [one for entry in transcript if entry["role"] == SESSION_ROLE for one in reversed(entry["exchanges"])]
+    return [file for one in (*tasks, *earlier) for file in one.get("files", ())]
+
+
 def messages_in(transcript: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, str], ...]:
     """Find what the user has sent while the job ran: the turn after which (0: before the first), and the text."""
     turn, sent = 0, list[tuple[int, str]]()

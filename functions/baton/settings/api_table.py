@@ -34,6 +34,13 @@ API_SETTINGS = read_by(
         unit_prices,
     ),
     Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
+    Setting(
+        "FILE_TYPES",
+        "file_types",
+        "image/*,application/pdf,text/*,audio/*,video/*",
+        "media types",
+        "the types of files that chats take",
+    ),
     Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
     Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", flag),
     Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),

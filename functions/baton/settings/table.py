@@ -69,6 +69,14 @@ SETTINGS = (
             whole(1, 80_000_000),
         ),
         Setting(
+            "FILES_LIMIT_BYTES",
+            "files_limit_bytes",
+            "10000000",
+            "bytes",
+            "most that the files of one message of a chat may have together, and those that one turn is given",
+            whole(0, 50_000_000),
+        ),
+        Setting(
             "JOB_RETENTION_SECONDS",
             "job_retention_seconds",
             "2592000",

@@ -18,7 +18,7 @@ _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _PAGE = "chat.html"
 NAMES = (_PAGE, "chat.css", "chat.js", "baton.js")
 CONTENT_SECURITY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data: blob:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 

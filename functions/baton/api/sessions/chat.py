@@ -5,6 +5,7 @@ Invariant: a job's id follows from the message and from what it replaces, so a r
 the same job's stream. Stop is not disconnect: a closed connection changes nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -14,11 +15,12 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.agents.registry import UnknownAgentError
+from baton.agents.registry import UnknownAgentError, agent_takes
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.submission import SubmitBody, new_job
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
+from baton.api.sessions.files import ChatFiles, Named
 from baton.api.sessions.sessions import session_of
 from baton.api.stream import Streams
 from baton.api.stream_token import check_capacity, must_cover
@@ -27,7 +29,7 @@ from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
 from baton.sdk.any_json import AnyJson
 from baton.storage.ports.jobs import Snapshot, StoredParts
-from baton_events.ids import chat_job_id
+from baton_events.ids import chat_job_id, digest
 
 Trigger = Literal["submit-message", "regenerate-message"]
 _MESSAGE_ID_LIMIT_CHARS = 200
@@ -63,7 +65,13 @@ class ChatBody(BaseModel):
     @property
     def text(self) -> str:
         """What the user says."""
-        return "\n".join(part["text"] for part in self.last.parts)
+        return "\n".join(part["text"] for part in self.last.parts if part["type"] == "text")
+
+    @property
+    def file_parts(self) -> list[tuple[str, AnyJson]]:
+        """The files that the user sends, each with its field."""
+        at = f"messages.{len(self.messages) - 1}.parts"
+        return [(f"{at}.{place}", part) for place, part in enumerate(self.last.parts) if part["type"] == "file"]
 
 
 def read_chat_body(body: bytes) -> ChatBody:
@@ -74,7 +82,7 @@ def read_chat_body(body: bytes) -> ChatBody:
     """
     read = parsed(ChatBody, body, explains=True)
     faults = _faults(read.last, f"messages.{len(read.messages) - 1}")
-    if not faults and not read.text.strip():
+    if not faults and not read.text.strip() and not read.file_parts:
         faults = [(f"messages.{len(read.messages) - 1}.parts", "there is no text to answer")]
     if faults:
         listed = "; ".join(f"{field}: {message}" for field, message in faults)
@@ -88,7 +96,7 @@ def _faults(last: ChatMessage, field: str) -> list[tuple[str, str]]:
         faults.append((f"{field}.role", f"the last message must be the user's, got {last.role!r}"))
     if not last.id:
         faults.append((f"{field}.id", "the message needs an id: a request that is repeated is known by it"))
-    wrong = [(index, part) for index, part in enumerate(last.parts) if not _is_text(part)]
+    wrong = [(index, part) for index, part in enumerate(last.parts) if not _is_text(part) and not _is_file(part)]
     return faults + [(f"{field}.parts.{index}", _wrong_part(part)) for index, part in wrong]
 
 
@@ -96,10 +104,14 @@ def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
+def _is_file(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "file"
+
+
 def _wrong_part(part: Any) -> str:
     kind = part.get("type") if isinstance(part, dict) else None
     got = f"got one of type {kind[:40]!r}" if isinstance(kind, str) and kind != "text" else "and this is none"
-    return f'a part must be {{"type": "text", "text": "…"}}, {got}'
+    return f'a part must be {{"type": "text", "text": "…"}} or a file, {got}'
 
 
 # So far back a message is looked for that is asked, or edited, once more.
@@ -115,25 +127,25 @@ class ChatJob:
     replaced: Job | None = None
 
 
-async def requested_job(container: Container, tenant: str, body: ChatBody) -> ChatJob:
-    """What a request asks for.
+async def requested_job(container: Container, tenant: str, body: ChatBody, files: Sequence[Named] = ()) -> ChatJob:
+    """What a request asks for; `files`: those of its message.
 
     Raises:
-        ApiError: 422, no agent has that name.
+        ApiError: 422, no agent has that name, or its model takes no such files.
     """
     again = body.trigger == "regenerate-message" or body.message_id is not None
     known = await _find(container, tenant, body) if again else None
-    if known is not None and _is_repeat(known, body):
+    if known is not None and _is_repeat(known, body, files):
         replaces = str(known.task["chat"].get("replaces") or "")
-        return _chat_job(container, tenant, body, replaces, known.task["text"])
-    requested = _chat_job(container, tenant, body, known.job.id if known else "")
+        return _chat_job(container, tenant, body, replaces, known.task["text"], known.task.get("files", ()))
+    requested = _chat_job(container, tenant, body, known.job.id if known else "", body.text, files)
     return requested if known is None else ChatJob(requested.job, requested.task, known.job)
 
 
-def _is_repeat(known: Snapshot, body: ChatBody) -> bool:
+def _is_repeat(known: Snapshot, body: ChatBody, files: Sequence[Named]) -> bool:
     """Whether the newest job for this message is what this very request made, and not what it wants to replace."""
     if body.trigger == "submit-message":
-        return bool(known.task.get("text") == body.text)
+        return bool(known.task.get("text") == body.text) and known.task.get("files", []) == list(files)
     # Without the answer's id, two requests another answer are told apart by whether the first has come to its end.
     return body.message_id is None and bool(known.task["chat"].get("replaces")) and not known.job.ended
 
@@ -157,15 +169,21 @@ async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot |
     return max(mine, key=lambda job: (job.job.created_at_ms, job.job.id), default=None)
 
 
-def _chat_job(container: Container, tenant: str, body: ChatBody, replaces: str, text: str = "") -> ChatJob:
+def _chat_job(
+    container: Container, tenant: str, body: ChatBody, replaces: str, text: str, files: Sequence[Named]
+) -> ChatJob:
     name = body.agent or container.settings.default_agent or container.registry.agents[0].name
     try:
         agent = container.registry.agent(name)
     except UnknownAgentError as error:
         raise ApiError(422, str(error), [("agent", str(error))]) from error
-    message = text or body.text
+    for file in files:
+        if not agent_takes(container.registry, agent, file["mediaType"]):
+            name = container.registry.model_name_of(agent)
+            detail = f"model {name!r} of agent {agent.name!r} takes no files of type {file['mediaType']!r}"
+            raise ApiError(422, detail, [("messages", detail)])
     job = new_job(
-        SubmitBody.model_validate({"jobType": agent.name, "taskDescription": message, "sessionId": body.id}),
+        SubmitBody.model_validate({"jobType": agent.name, "taskDescription": text, "sessionId": body.id}),
         container.registry,
         job_id=chat_job_id(tenant, body.id, body.last.id, replaces),
         session_id=body.id,
@@ -173,10 +191,14 @@ def _chat_job(container: Container, tenant: str, body: ChatBody, replaces: str, 
         now_ms=container.ports.clock.now_ms(),
     )
     chat = {"messageId": body.last.id} | ({"replaces": replaces} if replaces else {})
-    return ChatJob(structs.replace(job, background=True), {"text": message, "chat": chat})
+    job = structs.replace(job, background=True)
+    if not files:
+        return ChatJob(job, {"text": text, "chat": chat})
+    job = structs.replace(job, request_digest=digest(job.request_digest, list(files)))
+    return ChatJob(job, {"text": text, "chat": chat, "files": list(files)})
 
 
-BODY_LIMIT_BYTES = 4_000_000  # `useChat` sends the whole conversation each time
+_BODY_LIMIT_BYTES = 4_000_000  # `useChat` sends the whole conversation each time
 
 
 class ChatApi:
@@ -187,13 +209,21 @@ class ChatApi:
         self._keys = keys
         self._sessions = Sessions(container)
         self._streams = Streams(container, keys)
+        self._files = ChatFiles(container)
+
+    @property
+    def body_limit_bytes(self) -> int:
+        """Of a request: of its texts, and of the files of one message as Base64."""
+        return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 3 // 2
 
     async def send(self, request: Request) -> Response:
         """`POST /api/chat` → 200 and the answer's stream; 202 `{"jobId"}` where a running job gets it."""
         principal = await self._keys.authenticate(request)
-        body = read_chat_body(await limited_body(request, BODY_LIMIT_BYTES))
+        body = read_chat_body(await limited_body(request, self.body_limit_bytes))
         check_capacity(self._container, principal)  # before there is a job
-        requested = await requested_job(self._container, principal.tenant, body)
+        files = await self._files.read(principal.tenant, body.id, body.file_parts)
+        requested = await requested_job(self._container, principal.tenant, body, [file for file, _ in files])
+        await self._files.keep_with_session(principal.tenant, body.id, files)
         return await self.answered(request, principal, requested, body)
 
     async def answered(self, request: Request, principal: Principal, requested: ChatJob, body: ChatBody) -> Response:
@@ -202,7 +232,7 @@ class ChatApi:
         Raises:
             ApiError: 422, the message's id was sent with another message before. SessionBusyError.
         """
-        if body.when_busy == "steer" and requested.replaced is None:
+        if body.when_busy == "steer" and requested.replaced is None and "files" not in requested.task:
             taker = await self._sessions.steer(requested.job, requested.task)
             if taker is not None:
                 return JSONResponse({"jobId": taker.id}, 202)
@@ -210,7 +240,7 @@ class ChatApi:
         if requested.replaced is not None and not requested.replaced.ended:
             await self._sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
         if accepted.job.request_digest != requested.job.request_digest:
-            detail = f"message {body.last.id!r} was sent with another text before: a new message needs a new id"
+            detail = f"message {body.last.id!r} was sent with another text or file before: a new message needs a new id"
             raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
         reader = self._container.ports.reader
         stored = await reader.parts(requested.job.id, 0)

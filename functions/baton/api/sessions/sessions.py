@@ -17,7 +17,7 @@ from baton.api.jobs.listing import JobList, JobPage
 from baton.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
 from baton.api.problem import ApiError, Code, invalid
 from baton.api.session_line import SESSION_LIMIT_CHARS, Sessions
-from baton.api.sessions.ui_message import assistant_message, user_message
+from baton.api.sessions.ui_message import assistant_message, file_parts, user_message
 from baton.container import Container
 from baton.conversation.exchanges import is_rolled_back, still_valid
 from baton.engine.all_jobs.job_list import Query
@@ -232,6 +232,8 @@ def _question(snapshot: Snapshot) -> list[dict[str, Any]]:
         return []
     metadata = {"jobId": job.id, "createdAt": rfc3339(job.created_at_ms)}
     message = user_message(chat.get("messageId") or f"{job.id}-user", str(snapshot.task.get("text") or ""), metadata)
+    if files := snapshot.task.get("files"):
+        message["parts"] += file_parts(job.session_id, files)
     return [message | ({"role": chat["role"]} if "role" in chat else {})]
 
 

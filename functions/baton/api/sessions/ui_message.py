@@ -5,8 +5,9 @@ text of an attempt that was abandoned is left out. Parts of unknown types are le
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 Part = dict[str, Any]
 
@@ -27,6 +28,15 @@ def user_message(message_id: str, text: str, metadata: dict[str, Any]) -> dict[s
         "metadata": metadata,
         "parts": [{"type": "text", "text": text}] if text else [],
     }
+
+
+def file_parts(session_id: str, files: Sequence[Part]) -> list[Part]:
+    """The files of a session's task as parts of its message, each with its address."""
+    place, found = f"/api/sessions/{quote(session_id, safe='')}/files/", list[Part]()
+    for file in files:
+        part: Part = {"type": "file", "mediaType": file["mediaType"], "url": file.get("url") or place + file["name"]}
+        found.append(part | ({"filename": file["filename"]} if "filename" in file else {}))
+    return found
 
 
 class _Fold:

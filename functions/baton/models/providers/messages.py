@@ -6,14 +6,17 @@ it is sent back as it came. Must not: judge whether a call can run, or stream a 
 calls.
 """
 
+import base64
 import json
 from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_ai.messages import ModelMessage as PromptMessage
-from pydantic_ai.messages import ModelRequest as PromptRequest
 from pydantic_ai.messages import (
+    AudioUrl,
+    BinaryContent,
+    DocumentUrl,
+    ImageUrl,
     ModelResponse,
     ModelResponsePart,
     ModelResponseStreamEvent,
@@ -23,10 +26,14 @@ from pydantic_ai.messages import (
     TextPartDelta,
     ToolCallPart,
     ToolReturnPart,
+    UserContent,
     UserPromptPart,
+    VideoUrl,
 )
+from pydantic_ai.messages import ModelMessage as PromptMessage
+from pydantic_ai.messages import ModelRequest as PromptRequest
 
-from baton.models.model import Call, Listener, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.models.model import Call, File, Listener, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
 from baton_events.ids import canonical_json, digest
 
 PROVIDER_LIMIT_BYTES = 256 * 1024
@@ -83,7 +90,8 @@ def to_messages(request: ModelRequest) -> list[PromptMessage]:
     for message in request.messages:
         match message:
             case UserMessage():
-                waiting.append(UserPromptPart(_task(message)))
+                files = contents_of(message.files)
+                waiting.append(UserPromptPart([_task(message), *files] if files else _task(message)))
             case ToolMessage():
                 waiting.append(_result(message, ids.get(message.call_id)))
             case ModelMessage():
@@ -99,6 +107,22 @@ def to_messages(request: ModelRequest) -> list[PromptMessage]:
 
 def _request(parts: Sequence[Part], instructions: str) -> PromptRequest:
     return PromptRequest(parts=list(parts), instructions=instructions or None)
+
+
+_URLS: dict[str, type[ImageUrl | AudioUrl | VideoUrl]] = {"image": ImageUrl, "audio": AudioUrl, "video": VideoUrl}
+
+
+def contents_of(files: Sequence[File]) -> list[UserContent]:
+    """Give files as pydantic-ai sends them; one that is left out here is named."""
+    return [_content(one) for one in files]
+
+
+def _content(one: File) -> UserContent:
+    if one.url:
+        return _URLS.get(one.media_type.partition("/")[0], DocumentUrl)(one.url, media_type=one.media_type)
+    if one.data:
+        return BinaryContent(base64.urlsafe_b64decode(one.data), media_type=one.media_type)
+    return f"[The file {one.filename!r} ({one.media_type}) is left out here.]"
 
 
 def _task(message: UserMessage) -> str:

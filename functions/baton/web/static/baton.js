@@ -181,6 +181,11 @@ export class BatonClient {
     return response.status === 204 ? null : response.json();
   }
 
+  /** A file of a message, by the `url` of its part. @param {string} path @returns {Promise<Blob>} */
+  async file(path) {
+    return (await this.#open(path, "")).blob();
+  }
+
   /** @param {string} path @param {string} lastId @param {AbortSignal} [signal] */
   async #open(path, lastId, signal) {
     const headers = { ...this.#headers(), ...(lastId ? { "Last-Event-ID": lastId } : {}) };

@@ -31,10 +31,41 @@ function bubble(role) {
   return made;
 }
 
-/** @param {string} text */
-function showQuestion(text) {
-  bubble("user").append(text);
+/** A message of the user: its texts, and its files as images or names. @param {any[]} parts */
+function showQuestion(parts) {
+  const into = bubble("user");
+  for (const part of parts) {
+    if (part.type === "file") into.append(fileBox(part));
+    else into.append(part.text ?? "");
+  }
 }
+
+/** An image, or a file's name. @param {any} part */
+function fileBox(part) {
+  const name = part.filename ?? part.mediaType;
+  if (!part.mediaType.startsWith("image/") || !/^(data:|\/)/.test(part.url)) return element("p", "quiet", name);
+  const image = /** @type {HTMLImageElement} */ (element("img"));
+  image.alt = name;
+  if (part.url.startsWith("data:")) image.src = part.url;
+  else reporting(async () => (image.src = URL.createObjectURL(await client.file(part.url))));
+  return image;
+}
+
+/** The chosen files as parts of a message. @returns {Promise<any[]>} */
+const chosen = () =>
+  Promise.all(
+    [...by("files").files].map(async (file) => {
+      const reader = new FileReader();
+      await new Promise((done, failed) => {
+        [reader.onload, reader.onerror] = [done, failed];
+        reader.readAsDataURL(file);
+      });
+      return { type: "file", mediaType: file.type || "text/plain", filename: file.name, url: typed(reader.result, file) };
+    }),
+  );
+
+/** A data URL has the file's type; a browser that knows none says nothing in particular. @param {any} url @param {File} file */
+const typed = (url, file) => (file.type ? url : url.replace(/^data:[^;,]*/, "data:text/plain"));
 
 /** Show an answer as far as it has come. @param {HTMLElement} into @param {Answer} answer @param {boolean} live */
 function showAnswer(into, answer, live) {
@@ -225,7 +256,7 @@ async function open() {
   for (const { data } of operations) if (data.status !== "started") continued.add(data.operationId);
   for (const { data } of operations) if (!continued.has(data.operationId)) note(data);
   for (const message of found.messages) {
-    if (message.role === "user") showQuestion(message.parts.map((/** @type {any} */ part) => part.text ?? "").join(""));
+    if (message.role === "user") showQuestion(message.parts);
     else showAnswer(bubble("assistant"), stored(message), false);
   }
   if (!found.activeStream) {
@@ -263,9 +294,10 @@ async function sendMeanwhile(body) {
 
 async function send() {
   const text = by("text").value.trim();
-  if (!text) return;
-  by("text").value = "";
-  const message = { id: crypto.randomUUID(), role: "user", parts: [{ type: "text", text }] };
+  const files = await chosen();
+  if (!text && !files.length) return;
+  by("text").value = by("files").value = "";
+  const message = { id: crypto.randomUUID(), role: "user", parts: [...(text ? [{ type: "text", text }] : []), ...files] };
   const agent = by("agent").value.trim();
   const body = { id: session, messages: [message], trigger: "submit-message", ...(agent ? { agent } : {}) };
   if (!by("stop").hidden) {
@@ -274,7 +306,7 @@ async function send() {
     return;
   }
   following = new AbortController();
-  showQuestion(text);
+  showQuestion(message.parts);
   const into = bubble("assistant");
   if ((await reporting(() => follow(into, sent(body)).then(() => true))) === undefined && !into.querySelector(".text")) {
     by("text").value = by("text").value || text;

@@ -149,8 +149,8 @@ async def test_another_tenants_app_event_is_refused(route: ApiRoute) -> None:
 def test_every_kind_of_id_that_a_tenant_may_request_is_tried() -> None:
     """A new one needs a test of its own here."""
     ids = {name for route in _of("client", "stream") for name in re.findall(r"{(\w+)", route.path)}
-    # A call's stands behind its job's, and seed 003's tests try a task's.
-    assert ids == {"job_id", "schedule_id", "session_id", "event_id", "call_id", "task_id"}
+    # A call's stands behind its job's, a file's name behind its session's; seed 003's tests try a task's.
+    assert ids == {"job_id", "schedule_id", "session_id", "event_id", "call_id", "name", "task_id"}
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.method != "GET"], ids=route_name)

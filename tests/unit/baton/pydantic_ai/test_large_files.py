@@ -1,6 +1,6 @@
 """A large file is stored once, however often a run tells it."""
 
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from baton.pydantic_ai import durable
 from baton.sdk.file_contents import LARGE_BYTES, FileContents
 from tests.fakes import FakeStore
 from tests.unit.baton.api.client import api_of, with_keys
-from tests.unit.baton.api.sessions.chatting import job_of, send
+from tests.unit.baton.api.sessions.chatting import job_of, send, text_of
 from tests.unit.baton.pydantic_ai.documented_models import DETAIL, PICTURE, large_files
 from tests.unit.baton.pydantic_ai.played import PlayedStage, call, played
 
@@ -75,3 +75,23 @@ async def test_a_later_job_of_a_session_is_told_the_file() -> None:
         jobs = [job_of(await send(api, "c", name, name, agent="a")) for name in ("look", "and?")]
         answers = [(await api.read(job_id))["result"]["answer"] for job_id in jobs]
     assert answers == ["told the file: True, of 3", "told the file: True, of 5"]
+
+
+async def test_a_file_of_a_chat_is_told_and_is_in_no_record_of_the_run() -> None:
+    """It is kept with the session, for the whole session; each job's messages name it."""
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(LARGE_BYTES)
+
+    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        return ModelResponse([TextPart(f"told {repr(messages).count(repr(picture))} times, of {len(messages)}")])
+
+    registry = Registry([durable(Agent(FunctionModel(answer), name="a"))])
+    stage = PlayedStage(registry=registry, settings=with_keys())
+    part = {"type": "file", "mediaType": "image/png", "url": f"data:image/png;base64,{b64encode(picture).decode()}"}
+    async with api_of(stage) as api:
+        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "look"}, part]}
+        responses = [await send(api, "c", "m1", "", messages=[message]), await send(api, "c", "m2", "and?")]
+        messages = (await api.request("GET", f"/api/agent-jobs/{job_of(responses[0])}/model-messages")).json()
+    assert [text_of(response) for response in responses] == ["told 1 times, of 1", "told 1 times, of 3"]
+    kept = "".join(text for tree in stage.store.trees.values() for texts in tree.transcript.values() for text in texts)
+    assert urlsafe_b64encode(picture).decode() not in kept
+    assert len(messages["messages"][0]["parts"][0]["content"][1]["data"]) == len("FILE") + 64

@@ -66,7 +66,7 @@ def _values(settings: Any) -> dict[str, Any]:
             ["messages.1.role"],
         ),
         ({"messages": [user_message("m", " ")]}, ["messages.0.parts"]),
-        ({"messages": [{"id": "m", "role": "user", "parts": [{"type": "file", "url": "x"}]}]}, ["messages.0.parts.0"]),
+        ({"messages": [{"id": "m", "role": "user", "parts": [{"type": "image"}]}]}, ["messages.0.parts.0"]),
         ({"messages": [{"id": "m", "role": "user", "parts": ["hi"]}]}, ["messages.0.parts.0"]),
         ({"trigger": "resume-stream"}, ["trigger"]),
         ({"agent": 3}, ["agent"]),

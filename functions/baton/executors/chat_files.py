@@ -1,0 +1,74 @@
+"""Files of chats: a task and the session's exchanges name them, and their contents are read for each piece of work.
+
+Invariant: what is recorded names files, and never has a content. A job's own file that is not kept any more fails its
+turn; an earlier one is left out, as are those that are too large together. Must not: know what a model makes of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import RunTool, Work
+from baton.engine.state import Job
+from baton.engine.step_results import StepResult
+from baton.executors.executor import Executing
+from baton.sdk.records import named_files
+from baton.storage.ports.chats import Chats
+
+
+class FileGoneError(Exception):
+    """A file that the job is about is not kept any more."""
+
+
+class ChatFiles:
+    """Reads them. `limit_bytes`: of all that a piece of work is given."""
+
+    def __init__(self, chats: Chats, limit_bytes: int) -> None:
+        self._chats = chats
+        self._limit_bytes = limit_bytes
+
+    async def filled(self, job: Job, history: History, *, needed: bool = False) -> History:
+        """Give the history with the contents of its files, as `data` beside their names.
+
+        Raises:
+            FileGoneError: one of the job's own is `needed`, and gone. StoreError.
+        """
+        named = named_files(history.transcript)
+        if not named:
+            return history
+        read, left_bytes = dict[str, str](), self._limit_bytes
+        for file in named:
+            name, left_bytes = file.get("name", ""), left_bytes - file.get("bytes", 0)
+            if not name or name in read or left_bytes < 0:
+                continue
+            content = await self._chats.read_file(job.tenant, job.session_id, name)
+            if content is not None:
+                read[name] = content.partition(",")[2]
+        own = history.transcript[0].get("files", ())
+        gone = [file for file in own if needed and file.get("name", "") not in ("", *read)]
+        if gone:
+            raise FileGoneError(f"file {gone[0].get('filename', '')!r} is not kept any more: send the message again")
+        return replace(history, transcript=tuple([_filled(entry, read) for entry in history.transcript]))
+
+
+def _filled(entry: Mapping[str, Any], read: Mapping[str, str]) -> dict[str, Any]:
+    if "files" in entry:
+        files = [file | ({"data": read[file["name"]]} if file.get("name") in read else {}) for file in entry["files"]]
+        return {**entry, "files": files}
+    if "exchanges" in entry:
+        return {**entry, "exchanges": [_filled(one, read) for one in entry["exchanges"]]}
+    return dict(entry)
+
+
+class ToolsWithFiles:
+    """Performs RunTool: `run`, whose agent may look at the files of its conversation."""
+
+    def __init__(self, run: Executing, files: ChatFiles) -> None:
+        self._run = run
+        self._files = files
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Read the files, if there are any, and run the tool."""
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
+        return await self._run(effect, await self._files.filled(effect.job, history), claim)
