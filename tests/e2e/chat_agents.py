@@ -27,10 +27,14 @@ class Repeating:
 
     name = "repeating"
     reads_history = True
+    takes_files = ("image/*",)
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Think, or answer."""
         shown = [message.text for message in request.messages if isinstance(message, UserMessage)]
+        files = [one for message in request.messages if isinstance(message, UserMessage) for one in message.files]
+        if files:
+            return ModelAnswer(f"You showed: {', '.join(one.filename + ' ' + one.data for one in files)}.")
         if request.turn < 4:
             return ModelAnswer(f"Thought {request.turn}.", (Call("think", {"about": shown[-1]}),))
         return ModelAnswer(f"You said: {', '.join(shown)}.")

@@ -70,6 +70,17 @@ const scenarios = {
     await sending;
     return { readMs, messages: chat.messages, errors: chat.errors };
   },
+  // Show a picture, load the page again, and ask for another answer.
+  async picture() {
+    const chat = new Chat();
+    const url = `data:image/png;base64,${btoa('a dot')}`;
+    await chat.sendMessage({ text: texts[0], files: [{ type: 'file', mediaType: 'image/png', filename: 'dot.png', url }] });
+    const again = new Chat((await session()).messages);
+    await again.regenerate();
+    const file = again.messages[0].parts.find(part => part.type === 'file');
+    const shown = await (await fetch(base + file.url, { headers })).text();
+    return { messages: chat.messages, again: again.messages, shown, errors: [...chat.errors, ...again.errors] };
+  },
   // Say something, lose the page in the middle of the answer, load it again and follow the rest.
   async reload() {
     const lost = new Chat();

@@ -1,5 +1,6 @@
 """`/api/chat` with the AI SDK's own chat client, on the real local stack."""
 
+import base64
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -72,6 +73,16 @@ def test_another_answer_and_a_changed_question(place: Place) -> None:
     assert len({found["first"], found["second"], found["messages"][-1]["id"]}) == 3
     assert shown(found["messages"]) == [("user", "two"), ("assistant", "You said: two.")]
     assert parts_of(found["session"]["messages"]) == parts_of(found["messages"])
+
+
+def test_a_picture_is_shown_and_asked_about_again_after_a_reload(place: Place) -> None:
+    """The client sends back the address that the session has for it."""
+    found = chat(*place, "picture", "one")
+    sent, loaded = ([one["type"] for one in found[name][0]["parts"]] for name in ("messages", "again"))
+    assert (sent, loaded) == (["file", "text"], ["file", "text"])
+    for name in ("messages", "again"):
+        assert texts_of(found[name][-1]) == [f"You showed: dot.png {base64.b64encode(b'a dot').decode()}."]
+    assert (found["shown"], found["messages"][-1]["id"] == found["again"][-1]["id"]) == ("a dot", False)
 
 
 def test_a_page_that_is_loaded_again_in_the_middle_of_an_answer(place: Place) -> None:

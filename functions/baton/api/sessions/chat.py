@@ -213,8 +213,8 @@ class ChatApi:
 
     @property
     def body_limit_bytes(self) -> int:
-        """Of a request: of its texts, and of the files of one message as Base64."""
-        return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 3 // 2
+        """Of a request: of its texts, and of the files of one message as Base64, or of some that are too large."""
+        return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 2
 
     async def send(self, request: Request) -> Response:
         """`POST /api/chat` → 200 and the answer's stream; 202 `{"jobId"}` where a running job gets it."""

@@ -233,7 +233,7 @@ def _question(snapshot: Snapshot) -> list[dict[str, Any]]:
     metadata = {"jobId": job.id, "createdAt": rfc3339(job.created_at_ms)}
     message = user_message(chat.get("messageId") or f"{job.id}-user", str(snapshot.task.get("text") or ""), metadata)
     if files := snapshot.task.get("files"):
-        message["parts"] += file_parts(job.session_id, files)
+        message["parts"] = [*file_parts(job.session_id, files), *message["parts"]]  # in AI SDK's order
     return [message | ({"role": chat["role"]} if "role" in chat else {})]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from baton.models.chain import ModelChain
-from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, takes_file
 from baton.models.scripted import ScriptedModel
 from tests.fakes.listener import FakeListener
 
@@ -22,6 +22,7 @@ class Stub:
     outcome: str | Exception = "answer"
     reads_history: bool = False
     hangs: bool = False
+    takes_files: tuple[str, ...] = ()
     requested: list[ModelRequest] = field(default_factory=list)
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
@@ -44,6 +45,13 @@ async def failure_of(models: Sequence[Stub]) -> ModelError:
     with pytest.raises(ModelError) as caught:
         await ModelChain(models).answer(REQUEST)
     return caught.value
+
+
+@pytest.mark.parametrize(("types", "takes"), [(("image/*", "*/*"), True), (("image/*", "text/*"), False)])
+def test_a_chain_takes_what_all_of_its_models_take(types: Sequence[str], *, takes: bool) -> None:
+    """Any of them may answer."""
+    chain = ModelChain([Stub(each, takes_files=(each,)) for each in types])
+    assert (takes_file(chain, "image/png"), takes_file(chain, "audio/mp3")) == (takes, False)
 
 
 async def test_the_first_one_answers_and_the_others_are_not_asked() -> None:

@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 
 from baton.models.fingerprint import fingerprint, parts_of, request_digests
-from baton.models.model import ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
+from baton.models.model import File, ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
 
 ADD = ToolSpec("add", "Add.", {"type": "object"})
+
+
+ASKED = UserMessage("do it", {"n": 1})
+WITH_FILE = replace(ASKED, files=(File("image/png", name="a"),))
 
 
 def question(call_id: str = "job_1-1-0-aa", **changes: Any) -> ModelRequest:
     """A second turn."""
     found = (
-        UserMessage("do it", {"n": 1}),
+        ASKED,
         ModelMessage("I add", (PastCall(call_id, "add", {"a": 1}),)),
         ToolMessage(call_id, "add", 3),
     )
@@ -39,6 +43,7 @@ def test_the_same_question_of_another_job_has_the_same_digests() -> None:
         ("settings", {"settings": {"temperature": 1}}),
         ("output", {"output": ADD}),
         ("messages", {"messages": (UserMessage("do it"),)}),
+        ("messages", {"messages": (WITH_FILE, *question().messages[1:])}),
     ],
 )
 def test_each_part_has_its_own_digest(part: str, changes: dict[str, Any]) -> None:

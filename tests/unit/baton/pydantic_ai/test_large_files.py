@@ -1,13 +1,16 @@
 """A large file is stored once, however often a run tells it."""
 
+import re
 from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent, BinaryContent, ModelMessage, ModelResponse, RunContext, TextPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.test import TestModel
 
 from baton import Limits, Registry
+from baton.agents.registry import agent_takes
 from baton.pydantic_ai import durable
 from baton.sdk.file_contents import LARGE_BYTES, FileContents
 from tests.fakes import FakeStore
@@ -64,7 +67,7 @@ async def test_a_later_job_of_a_session_is_told_the_file() -> None:
             return ModelResponse([call("look")])
         return ModelResponse([TextPart(f"told the file: {repr(file.data) in repr(messages)}, of {len(messages)}")])
 
-    agent = Agent(FunctionModel(answer), name="a")
+    agent: Agent[Any, str] = Agent(FunctionModel(answer), name="a")
 
     @agent.tool_plain
     def look() -> list[Any]:
@@ -78,20 +81,40 @@ async def test_a_later_job_of_a_session_is_told_the_file() -> None:
 
 
 async def test_a_file_of_a_chat_is_told_and_is_in_no_record_of_the_run() -> None:
-    """It is kept with the session, for the whole session; each job's messages name it."""
+    """It is kept with the session, for the whole session; each job's messages name it. Tools see it, too."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(LARGE_BYTES)
 
     def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-        return ModelResponse([TextPart(f"told {repr(messages).count(repr(picture))} times, of {len(messages)}")])
+        if len(messages) == 1:
+            return ModelResponse([call("look")])
+        return ModelResponse([TextPart(f"{messages[2].parts[0]}: {repr(messages).count(repr(picture))}")])
 
-    registry = Registry([durable(Agent(FunctionModel(answer), name="a"))])
+    agent: Agent[Any, str] = Agent(FunctionModel(answer), name="a")
+
+    @agent.tool
+    def look(ctx: RunContext[Any]) -> int:
+        return repr(ctx.messages).count(repr(picture))
+
+    registry = Registry([durable(agent)])
     stage = PlayedStage(registry=registry, settings=with_keys())
     part = {"type": "file", "mediaType": "image/png", "url": f"data:image/png;base64,{b64encode(picture).decode()}"}
     async with api_of(stage) as api:
         message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "look"}, part]}
         responses = [await send(api, "c", "m1", "", messages=[message]), await send(api, "c", "m2", "and?")]
         messages = (await api.request("GET", f"/api/agent-jobs/{job_of(responses[0])}/model-messages")).json()
-    assert [text_of(response) for response in responses] == ["told 1 times, of 1", "told 1 times, of 3"]
+    for response in responses:
+        assert re.search(r"content=1,.*: 1$", text_of(response))
     kept = "".join(text for tree in stage.store.trees.values() for texts in tree.transcript.values() for text in texts)
     assert urlsafe_b64encode(picture).decode() not in kept
     assert len(messages["messages"][0]["parts"][0]["content"][1]["data"]) == len("FILE") + 64
+
+
+@pytest.mark.parametrize(
+    ("media_type", "takes"), [("image/png", False), ("application/pdf", True), ("video/mp4", True)]
+)
+def test_a_model_takes_what_its_profile_says(media_type: str, *, takes: bool) -> None:
+    """Where it says nothing, the provider does."""
+    model = TestModel(profile={"supports_image_input": False})
+    agents = durable(Agent(model, name="a")), durable(Agent("openai:gpt-5-mini", name="b", defer_model_check=True))
+    registry = Registry(agents)
+    assert [agent_takes(registry, agent, media_type) for agent in agents] == [takes, True]

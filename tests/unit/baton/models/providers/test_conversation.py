@@ -1,13 +1,15 @@
 """A conversation over several turns: results and errors of tools, and what providers want to see again."""
 
 import json
+from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 
 import pytest
 
-from baton.models.model import ModelAnswer, ModelMessage, PastCall, ToolMessage
+from baton.models.model import File, ModelAnswer, ModelMessage, PastCall, ToolMessage, UserMessage
 from tests.unit.baton.models.providers import openai_bodies as openai
 from tests.unit.baton.models.providers import other_bodies as other
+from tests.unit.baton.models.providers.provider_case import ProviderCase
 from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, GOOGLE, GROQ, OPENAI, OPENAI_CHAT
 from tests.unit.baton.models.providers.requesting import QUESTION, Requested, requesting
 
@@ -36,6 +38,22 @@ async def second_turn(requested: Requested, first: dict[str, Any]) -> tuple[Mode
     answer = await requested.answer()
     await requested.answer(QUESTION, shown(answer), *RESULTS)
     return answer, requested.sent()
+
+
+@pytest.mark.parametrize("case", [OPENAI, ANTHROPIC, GOOGLE], ids=lambda case: case.model)
+async def test_files_are_sent_with_their_question(case: ProviderCase) -> None:
+    """Their contents, or their addresses; one that is left out is named."""
+    picture = File("image/png", "a.png", data=urlsafe_b64encode(b"\xfb\xff picture").decode())
+    elsewhere = File("application/pdf", "b.pdf", url="https://example.com/b.pdf")
+    with requesting(case) as requested:
+        requested.answers(case.plain("I see."))
+        await requested.answer(UserMessage("Look", files=(picture, *([elsewhere] if case is ANTHROPIC else []))))
+        sent = json.dumps(requested.sent())
+        assert b64encode(b"\xfb\xff picture").decode() in sent or picture.data in sent
+        assert ("https://example.com/b.pdf" in sent) == (case is ANTHROPIC)
+        requested.answers(case.plain("I see."))
+        await requested.answer(UserMessage("Look", files=(File("image/png", "gone.png"),)))
+        assert "'gone.png' (image/png) is left out" in json.dumps(requested.sent())
 
 
 async def test_results_and_errors_follow_their_calls(requested: Requested) -> None:
