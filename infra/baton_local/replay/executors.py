@@ -112,6 +112,7 @@ class RecordedEarlier:
                 exchange.get("answered"),
                 exchange["status"],
                 exchange.get("messages", ""),
+                tuple(exchange.get("files", ())),
             )
             for exchange in entry["exchanges"]
         )

@@ -136,6 +136,8 @@ async def played(recorded: RecordedJob, registry: Registry) -> Played:
     task: dict[str, object] = {"text": recorded.task_description, "data": recorded.input_data}
     if recorded.recorded_before() is not None:
         task["chat"] = {}
+    if recorded.transcript and (files := recorded.transcript[0].get("files")):
+        task["files"] = files  # by their names: a recording has no contents
     await player.submit(_job(recorded, registry), task)
     await player.run()
     if recorded.status == JobStatus.CANCELLED:

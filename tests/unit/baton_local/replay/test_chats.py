@@ -31,7 +31,9 @@ async def recorded_second(stage: Stage) -> dict[str, Any]:
     for number in (1, 2):
         stage.clock.ms += 1_000
         job = stage.job("talks", f"job_{number}", session="chat-1")
-        await Sessions(stage.container).submit(job, {"text": f"question {number}", "data": {}, "chat": {}})
+        files = [{"mediaType": "image/png", "url": "https://example.com/a.png"}]
+        task = {"text": f"question {number}", "data": {}, "chat": {}, "files": files}
+        await Sessions(stage.container).submit(job, task)
         await stage.run()
     sources = await collect(stage.reader, "job_2")
     return recording("job_2", sources, requested_texts(agents(), "talks"))
@@ -42,6 +44,7 @@ async def test_what_was_recorded_before_is_sent_again() -> None:
     document = await recorded_second(Stage(registry=agents()))
     entry = document["job"]["transcript"][1]
     assert (entry["role"], [shown["asked"] for shown in entry["exchanges"]]) == ("session", ["question 1"])
+    assert (len(entry["exchanges"][0]["files"]), len(document["job"]["transcript"][0]["files"])) == (1, 1)
     assert document["job"]["result"] == {"answer": "3 messages"}
     assert difference(document, agents()) == ""
     entry["exchanges"][0]["answered"] = "something else"
