@@ -28,6 +28,8 @@ from baton_events.ids import digest
 from baton_events.setting import is_loopback
 
 _OURS = re.compile(r"/api/sessions/(.+)/files/([0-9a-f]{64})")
+# A job names its files in a message of the queue, which must stay small.
+_MOST_FILES = 20
 # How contents of these types begin: one that begins as another of them is none of its own.
 _BEGINNINGS = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -62,8 +64,10 @@ class ChatFiles:
         """Read the files of these parts, each given with its field: what a task says of each, and what is to be kept.
 
         Raises:
-            ApiError: 413 too large together, 415 a type that is not taken, 422 no such file. StoreError.
+            ApiError: 413 too large together, or too many, 415 a type that is not taken, 422 no such file. StoreError.
         """
+        if len(parts) > _MOST_FILES:
+            raise ApiError(413, f"a message has at most {_MOST_FILES} files, and this one has {len(parts)}")
         read, left_bytes = list[tuple[Named, str]](), self._settings.files_limit_bytes
         for field, part in parts:
             read.append(await self._read(tenant, session_id, field, part))

@@ -123,8 +123,9 @@ async def test_what_is_no_file_is_refused(api: Api, part: dict[str, Any], code: 
 
 
 async def test_files_count_together(api: Api) -> None:
-    """Each is small enough."""
+    """Each is small enough; and there may not be any number of them."""
     assert_problem(await asked(api, "m1", file_part(), file_part(PICTURE + b"x")), 413)
+    assert_problem(await asked(api, "m1", *[file_part(url="https://example.com/a.png")] * 21), 413)
 
 
 async def test_a_model_that_takes_no_such_file_is_named(api: Api) -> None:
