@@ -90,8 +90,9 @@ def to_messages(request: ModelRequest) -> list[PromptMessage]:
     for message in request.messages:
         match message:
             case UserMessage():
-                files = contents_of(message.files)
-                waiting.append(UserPromptPart([_task(message), *files] if files else _task(message)))
+                text, files = _task(message), contents_of(message.files)
+                # Providers take no empty text.
+                waiting.append(UserPromptPart([*([text] if text else []), *files] if files else text))
             case ToolMessage():
                 waiting.append(_result(message, ids.get(message.call_id)))
             case ModelMessage():

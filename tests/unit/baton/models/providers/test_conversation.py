@@ -47,9 +47,10 @@ async def test_files_are_sent_with_their_question(case: ProviderCase) -> None:
     elsewhere = File("application/pdf", "b.pdf", url="https://example.com/b.pdf")
     with requesting(case) as requested:
         requested.answers(case.plain("I see."))
-        await requested.answer(UserMessage("Look", files=(picture, *([elsewhere] if case is ANTHROPIC else []))))
+        await requested.answer(UserMessage("", files=(picture, *([elsewhere] if case is ANTHROPIC else []))))
         sent = json.dumps(requested.sent())
         assert b64encode(b"\xfb\xff picture").decode() in sent or picture.data in sent
+        assert '"text": ""' not in sent
         assert ("https://example.com/b.pdf" in sent) == (case is ANTHROPIC)
         requested.answers(case.plain("I see."))
         await requested.answer(UserMessage("Look", files=(File("image/png", "gone.png"),)))
