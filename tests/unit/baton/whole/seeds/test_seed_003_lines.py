@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from baton.api.chat_aliases.bodies import ToolResponse
 from tests.unit.baton.api.client import OTHER, Api, api_of, with_keys
-from tests.unit.baton.api.sessions.chatting import delivering, parts_of
+from tests.unit.baton.api.sessions.chatting import delivering, parts_of, sending
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.whole.seeds.conftest import OPERATIONS_KEY, registry
@@ -66,6 +66,22 @@ async def active_stream(api: Api) -> None:
         "operation_id": operation_id,
         "tool_name": "create_agent",
     }
+
+
+async def task_of_an_operation(api: Api) -> None:
+    """One that goes on in the background is a task of its own: it streams while no answer does."""
+    session_id = await created(api)
+    requesting = await sending(api, session_id, "m1", "Build it", agent="builder")
+    await api.stage.run(within_seconds=60)
+    await requesting
+    active = (await api.request("GET", f"{SESSIONS}/{session_id}")).json()["active_stream"]
+    assert (active["tool_name"], active["last_message_id"]) == ("create_agent", "0-0")
+    task = (await api.request("GET", f"/api/chat/tasks/{active['task_id']}")).json()
+    assert (task["status"], task["operation_id"]) == ("running", active["operation_id"])
+    answer = await completed(api, active["operation_id"], {"success": True, "result": "ready"})
+    assert answer.json() == {"status": "ok", "task_id": active["task_id"]}
+    await api.stage.run(within_seconds=60)
+    assert (await api.request("GET", f"/api/chat/tasks/{active['task_id']}")).json()["status"] == "completed"
 
 
 async def cancel(api: Api) -> None:
@@ -185,6 +201,7 @@ LINES: dict[int, Callable[[Api], Awaitable[None]]] = {
     465: complete_operation,
     514: tool_responses,
     1194: internal_key,
+    2240: task_of_an_operation,
 }
 
 
