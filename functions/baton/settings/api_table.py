@@ -1,9 +1,8 @@
 """The settings of the API and its pages: a part of table.py. Must not: read the environment."""
 
 from baton.settings.readers import api_keys, flag, origins, unit_prices
+from baton.settings.reports import API
 from baton_events.setting import Setting, read_by, whole
-
-API = "API and console"
 
 API_SETTINGS = read_by(
     API,
@@ -43,8 +42,6 @@ API_SETTINGS = read_by(
     ),
     Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
     Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", flag),
-    Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),
-    Setting("METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", secret=True),
     Setting(
         "RATE_LIMIT_PER_MINUTE",
         "rate_limit_per_minute",

@@ -5,17 +5,16 @@ the environment.
 """
 
 from baton.settings.api_table import API_SETTINGS
-from baton.settings.readers import dsn, reference
+from baton.settings.readers import reference
+from baton.settings.reports import REPORT_SETTINGS, WEBHOOKS
 from baton.settings.store import STORE_SETTINGS
 from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole
 from baton_events.settings import QUEUE_SETTINGS
 
-WEBHOOKS = "webhooks"
-
-
 SETTINGS = (
     *QUEUE_SETTINGS,
     *STORE_SETTINGS,
+    *REPORT_SETTINGS,
     *read_by(
         EVERYWHERE,
         Setting(
@@ -116,24 +115,6 @@ SETTINGS = (
             "signs callbacks of ended jobs, as Standard Webhooks has it (`whsec_` and Base64); unset: no callbackUrl",
             secret=True,
         ),
-        Setting("LOG_FORMAT", "log_format", "json", "json or text", "how our logs are written", one_of("json", "text")),
-        Setting(
-            "LOG_LEVEL",
-            "log_level",
-            "INFO",
-            "DEBUG, INFO, WARNING or ERROR",
-            "lowest level of our logs",
-            one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-        ),
-        Setting(
-            "SENTRY_DSN",
-            "sentry_dsn",
-            "",
-            "URL",
-            "where our errors are reported (extra `sentry`); unset: nowhere",
-            dsn,
-            secret=True,
-        ),
     ),
     *read_by(
         WEBHOOKS,
@@ -232,24 +213,6 @@ SETTINGS = (
             "how many processed entries stay in the stream `operations:completed` for other readers",
             whole(1_000, 1_000_000),
         ),
-        Setting(
-            "ALERT_WEBHOOK_URL",
-            "alert_webhook_url",
-            "",
-            "URL",
-            "receives alerts for people, in the form of Slack's incoming webhooks; unset: only the log",
-            url,
-            secret=True,
-        ),
-        Setting(
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "otel_endpoint",
-            "",
-            "URL",
-            "where traces go, by OTLP over HTTP (extra `otel`); unset: no traces",
-            url,
-        ),
-        Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
     ),
     *API_SETTINGS,
 )

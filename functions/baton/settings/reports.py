@@ -1,0 +1,57 @@
+"""Settings of what is reported: logs, errors, alerts, traces, metrics. Must not: read the environment."""
+
+from baton.settings.readers import dsn, flag
+from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url
+
+WEBHOOKS = "webhooks"
+API = "API and console"
+
+REPORT_SETTINGS = (
+    *read_by(
+        EVERYWHERE,
+        Setting("LOG_FORMAT", "log_format", "json", "json or text", "how our logs are written", one_of("json", "text")),
+        Setting(
+            "LOG_LEVEL",
+            "log_level",
+            "INFO",
+            "DEBUG, INFO, WARNING or ERROR",
+            "lowest level of our logs",
+            one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        ),
+        Setting(
+            "SENTRY_DSN",
+            "sentry_dsn",
+            "",
+            "URL",
+            "where our errors are reported (extra `sentry`); unset: nowhere",
+            dsn,
+            secret=True,
+        ),
+    ),
+    *read_by(
+        WEBHOOKS,
+        Setting(
+            "ALERT_WEBHOOK_URL",
+            "alert_webhook_url",
+            "",
+            "URL",
+            "receives alerts for people, in the form of Slack's incoming webhooks; unset: only the log",
+            url,
+            secret=True,
+        ),
+        Setting(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "otel_endpoint",
+            "",
+            "URL",
+            "where traces go, by OTLP over HTTP (extra `otel`); unset: no traces",
+            url,
+        ),
+        Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
+    ),
+    *read_by(
+        API,
+        Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),
+        Setting("METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", secret=True),
+    ),
+)
