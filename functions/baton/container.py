@@ -17,7 +17,7 @@ from baton.engine.effects import UNDELIVERED, Effect, RequestSlot
 from baton.memory.keeper import MemoryKeeper
 from baton.observability.alerts import Alerting, Alerts
 from baton.observability.counters import Counters, ToolStatistics, count
-from baton.observability.tracing import Tracer
+from baton.observability.spans import Details, Tracer
 from baton.queue.dispatch import Delivered, Outcome, redrive_of
 from baton.queue.ports import QueueRecords, Schedules, Verifier
 from baton.recovery.dead_letters import DeadCallbacks
@@ -27,6 +27,7 @@ from baton.recovery.reconciler import Reconciler
 from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
 from baton.runtime.app_events import HandleAppEvent
 from baton.runtime.callbacks import Callbacks
+from baton.runtime.gen_ai import agent_attributes
 from baton.runtime.metering import Metering
 from baton.runtime.observing import Observing
 from baton.runtime.pipeline import Executor, Pipeline
@@ -65,14 +66,11 @@ class Ports(Record, frozen=True):
     """The outside world.
 
     Attributes:
-        long_term_memory: None where no vector index is configured.
-        alerts: None leaves them to the log.
-        tracer: None traces nothing.
-        rate_limit: None lets everybody ask as often as they like; `follow_limit`: likewise, of streams.
+        long_term_memory: None where no vector index is configured. tracer: None traces nothing.
+        rate_limit, follow_limit: None lets everybody ask as often as they like.
         kept_events: None counts no events that no job waits for, and so refuses none; `stored_bytes`: likewise, bytes.
-        callbacks: None sends none: who submitted a job is not called back.
-        model_cache: None keeps no answers, whatever agents say.
-        in_thread: runs tools that are not async.
+        callbacks: None sends none: who submitted a job is not called back. alerts: None leaves them to the log.
+        model_cache: None keeps no answers, whatever agents say. in_thread: runs tools that are not async.
     """
 
     store: Store
@@ -168,8 +166,10 @@ class Container:
         return Operations(completing, outcomes)
 
     @cached_property
-    def _observing(self) -> Observing:
-        return Observing(self.ports.clock, self.ports.tracer)
+    def observing(self) -> Observing:
+        """Reports deliveries and requests."""
+        details = Details(lambda name: agent_attributes(self.registry, name), self.secrets, self.settings.otel_content)
+        return Observing(self.ports.clock, self.ports.tracer, details)
 
     @cached_property
     def _post_commit(self) -> PostCommit:
@@ -226,11 +226,10 @@ class Container:
             async with self._delivery(signed, events=True):
                 event = parse_event(signed.body)
                 if event_type(event) is not spec.event_type:
-                    raise MalformedEventError(
-                        f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}"
-                    )
+                    wanted = f"{spec.path}, which takes {spec.event_type}"
+                    raise MalformedEventError(f"{event.type} does not belong to {wanted}")
                 with self.notices.around(event.job_id):
-                    async with self._observing.delivery(signed.message_id, signed.retried, event) as seen:
+                    async with self.observing.delivery(signed.message_id, signed.retried, event) as seen:
                         delivered = Delivered(signed.message_id, signed.retried, event, signed.token)
                         seen.outcome = await pipeline.handle(delivered)
                 return seen.outcome
@@ -248,7 +247,7 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             head = (signed.message_id, signed.retried)
-            async with self._delivery(signed), self._observing.delivery(*head) as seen:
+            async with self._delivery(signed), self.observing.delivery(*head) as seen:
                 seen.outcome = await self.app_events.handle(signed.body, signed.message_id, redrive_of(*head))
                 return seen.outcome
 
@@ -264,7 +263,7 @@ class Container:
             async with self._delivery(signed):
                 failed = read_callback(signed.body)
                 head, event = (signed.message_id, signed.retried), failed.event if isinstance(failed, Failed) else None
-                async with self._observing.delivery(*head, event) as seen:
+                async with self.observing.delivery(*head, event) as seen:
                     seen.outcome = await redelivery.handle(failed, *head)
                 await count(self.ports.counters, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
                 return seen.outcome
@@ -280,7 +279,7 @@ class Container:
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed):
                 head, again = (signed.message_id, signed.retried), signed.retried > 0
-                async with self._observing.delivery(*head) as seen:
+                async with self.observing.delivery(*head) as seen:
                     redrive = redrive_of(*head)
                     seen.outcome = await maintenance.handle(signed.body, signed.message_id, redrive, again=again)
                 return seen.outcome

@@ -8,7 +8,7 @@ from baton.container import Container, Ports
 from baton.observability.alert_webhook import WebhookAlerts
 from baton.observability.error_reports import report_errors
 from baton.observability.logs import guard_logs, write_logs
-from baton.observability.tracing import Tracer
+from baton.observability.spans import Tracer
 from baton.queue.qstash.publisher import QStashQueue
 from baton.queue.qstash.records import QStashRecords
 from baton.queue.qstash.schedules import QStashSchedules

@@ -20,7 +20,6 @@ from baton.api.problem import ApiError, on_error
 from baton.api.route import ApiRoute, Endpoint, without_body
 from baton.api.stream_token import StreamTokens, remember_grant
 from baton.container import Container
-from baton.runtime.observing import Observing
 from baton.runtime.webhook import SourceBudget
 from baton.storage.ports.access import RateLimit
 from baton_events.errors import StoreError
@@ -40,7 +39,7 @@ class Guard:
     def __init__(self, container: Container, keys: Keys, audit: Audit) -> None:
         self._settings = container.settings
         self._rate_limit, self._follow_limit = container.ports.rate_limit, container.ports.follow_limit
-        self._observing = Observing(container.ports.clock, container.ports.tracer)
+        self._observing = container.observing
         self._keys = keys
         self._audit = audit
         self._clock, self._tokens = container.ports.clock, StreamTokens(container.settings)

@@ -14,6 +14,7 @@ from baton.engine.effects import Changes
 from baton.engine.state import Job
 from baton.engine.step_results import Cancelled
 from baton.engine.work_items import WorkItem
+from baton.observability.tracing import job_ended
 from baton.storage.ports.jobs import Archive, Store
 from baton.storage.usage import record
 from baton_events.errors import StoreError
@@ -63,6 +64,8 @@ class CancelJob:
             recorded, items = await record(self._store, loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job
+                if changes is not None:
+                    job_ended(job)
                 return CommandResult(job, changes is not None, items)
             changed = changed or recorded is Recorded.CHANGED
         if changed:

@@ -124,7 +124,7 @@ class SubmitJob:
         if not created.new and not created.pending:
             await backup.not_needed()
         await backup.publish_if_late()
-        submission(created.job, backup.began_ms, created.pending)
+        submission(created.job, backup.began_ms, created.pending, new=created.new)
         await backup.dispatch(created.job, created.pending, counting=created.new)
         return created
 

@@ -33,7 +33,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     `notifies`: where its end is sent: a URL, `event:NAME:ID` of a handler's job, or `session:CALL` of an operation's,
     whose session goes on then; empty: nowhere.
     `background`: what its calls wait for goes on in jobs of their own (background.py): it is of a chat.
-    `traceparent`: of the request that submitted it, or its root; its trace is that one. Empty: one of its own.
+    `traceparent`: of the request that submitted it, or of the tool call; its trace is that one. Empty: one of its own.
     `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
     `first_turn`: of the run that began from the start last; the turns before it are not told to the model.
     `attempts`: of its turn, that are recorded; `earlier`: those of them before the job was retried, which do not count.

@@ -4,15 +4,24 @@ A store has a limit for one answer and a model for its input: what is beyond can
 tried, so such work is not begun, and its job or step fails with the reason. Must not: change what the work does.
 """
 
-from collections.abc import Callable
+import json
 
-from baton.clock import Clock
+from baton.agents.registry import Registry, UnknownToolError
 from baton.container import Container
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
-from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult, ToolFailed
+from baton.engine.step_results import (
+    ModelAnswered,
+    ModelFailed,
+    StepResult,
+    ToolFailed,
+    ToolNeedsApproval,
+    ToolReturned,
+)
 from baton.executors.executor import Executing
-from baton.observability.tracing import work_done
+from baton.observability.spans import OpenItem
+from baton.observability.tracing import open_item
+from baton.runtime.gen_ai import plan_attributes, tool_attributes
 from baton.runtime.pipeline import Executor
 from baton.sdk.records import Failure
 
@@ -47,44 +56,40 @@ class PromptLimit:
         return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
 
 
-Attributes = dict[str, str | int | float]
-
-
 class Traced:
-    """A executor, traced. `model_of`: the name of an agent's model."""
+    """Performs what `executor` does, traced: tool runs, and turns that plan; calls of models trace themselves."""
 
-    def __init__(self, executor: Executor, clock: Clock, model_of: Callable[[str], str]) -> None:
+    def __init__(self, executor: Executor, registry: Registry) -> None:
         self._executor = executor
-        self._clock = clock
-        self._model_of = model_of
+        self._registry = registry
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work."""
-        start_ms = self._clock.now_ms()
+        item = open_item()
+        start_ms = item.clock.now_ms() if item else 0
         step_result = await self._executor(effect, history, claim)
-        error = step_result.failure.message if isinstance(step_result, ModelFailed | ToolFailed) else ""
-        if isinstance(effect, CallModel) and not _is_planned(step_result):
-            work_done("model call", start_ms, self._of_model(effect, step_result), error)
-        elif isinstance(effect, RunTool):
-            attributes: Attributes = {"baton.tool": effect.call.tool, "baton.call.id": effect.call.id}
-            work_done(f"tool run {effect.call.tool}", start_ms, attributes, error)
+        if item is None:
+            return step_result
+        if isinstance(effect, CallModel) and isinstance(step_result, ModelAnswered):
+            item.attributes["baton.cached"] = step_result.cached
+            if step_result.plan:
+                item.add_above(f"plan {effect.job.agent}", start_ms, plan_attributes(effect.job.agent))
+        elif isinstance(effect, RunTool) and not isinstance(step_result, ToolNeedsApproval):
+            self._ran(item, effect, step_result, start_ms)
         return step_result
 
-    def _of_model(self, effect: CallModel, step_result: StepResult | None) -> Attributes:
-        if not isinstance(step_result, ModelAnswered):  # its agent may be unknown, and then so is its model
-            return {}
-        return {
-            "gen_ai.request.model": self._model_of(effect.job.agent),
-            "gen_ai.usage.input_tokens": step_result.input_tokens,
-            "gen_ai.usage.output_tokens": step_result.output_tokens,
-            "baton.cost_usd": step_result.cost_usd,
-            "baton.cached": int(step_result.cached),
-        }
-
-
-def _is_planned(step_result: StepResult | None) -> bool:
-    """Whether a plan said what is to be done, and no model: its agent may have none."""
-    return isinstance(step_result, ModelAnswered) and not step_result.model_calls and not step_result.cached
+    def _ran(self, item: OpenItem, effect: RunTool, step_result: StepResult | None, start_ms: int) -> None:
+        call, error = effect.call, ""
+        try:
+            description = self._registry.tool(call.tool).description
+        except UnknownToolError:  # an agent's runner knows it
+            description = ""
+        shown = tool_attributes(call.tool, call.id, description) | item.content(tool__call__arguments=call.arguments)
+        if isinstance(step_result, ToolReturned) and item.details.content:
+            shown |= item.content(tool__call__result=json.loads(step_result.result_json))
+        if isinstance(step_result, ToolFailed):
+            shown["error.type"], error = step_result.failure.type, step_result.failure.message
+        item.add(f"execute_tool {call.tool}", start_ms, shown, error=error)
 
 
 def bounded(container: Container, work: Executor) -> Executor:
@@ -92,4 +97,4 @@ def bounded(container: Container, work: Executor) -> Executor:
     limited = PromptLimit(work, container.settings.prompt_limit_bytes)
     if container.ports.tracer is None:
         return limited
-    return Traced(limited, container.ports.clock, container.registry.model_name_of)
+    return Traced(limited, container.registry)

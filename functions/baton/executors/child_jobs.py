@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.engine.state import Job
 from baton.engine.step_results import Submitted
+from baton.observability.tracing import work_traceparent
 from baton.runtime.new_jobs import job_of
 from baton.sdk.limits import within
 from baton.tools.pending import ChildTask
@@ -43,6 +44,6 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
         limits=within(job.limits, parent.limits, parent.counted_ms(now_ms)),
         parent_call=call_id,
         remembers=False,
-        traceparent=parent.traceparent,
+        traceparent=work_traceparent("execute_tool") or parent.traceparent,
     )
     return Submitted(job, {"text": str(task.task), "data": task.data})

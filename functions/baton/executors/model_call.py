@@ -18,6 +18,7 @@ from baton.engine.step_results import ModelAnswered, ModelFailed
 from baton.executors.executor import storable
 from baton.models.answer_cache import AnswerCache
 from baton.models.model import Call, Model, ModelAnswer, ModelRequest
+from baton.runtime.gen_ai import chat_span
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure, Wanted
 from baton.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
@@ -140,8 +141,10 @@ class ModelCalls(Struct, frozen=True):
             return found
         now = asyncio.get_running_loop().time()
         limit_seconds = min(self.limit_seconds, max(0.0, self.deadline - now) * share)
-        async with asyncio.timeout_at(now + limit_seconds):
-            answer = await contained(lambda: model.answer(replace(request, time_limit_seconds=limit_seconds)))
+        with chat_span(model.name, request) as answered_with:
+            async with asyncio.timeout_at(now + limit_seconds):
+                answer = await contained(lambda: model.answer(replace(request, time_limit_seconds=limit_seconds)))
+            answered_with(answer)
         if self.cache:
             await self.cache.keep(model, request, answer)
         return answer

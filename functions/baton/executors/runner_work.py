@@ -31,6 +31,7 @@ from baton.engine.transcript import uncompacted
 from baton.executors.executor import storable
 from baton.executors.text_stream import TextStream
 from baton.models.model import Listener, Message, ModelError, files_of
+from baton.runtime.gen_ai import chat_span
 from baton.sdk.own_threads import in_own_thread
 from baton.sdk.records import SESSION_ROLE, Failure, Wanted, messages_in, named_files, turns_of
 from baton.storage.ports.jobs import Snapshot
@@ -72,8 +73,10 @@ async def runner_turn(
     """Do one turn."""
     listener: Listener | None = text_stream
     try:
-        async with asyncio.timeout(limit_seconds):
-            turn = await contained(lambda: runner.turn(record, listener))
+        with chat_span(runner.name) as answered_with:
+            async with asyncio.timeout(limit_seconds):
+                turn = await contained(lambda: runner.turn(record, listener))
+            answered_with(turn.answer)
         return _answered(turn, await text_stream.streamed_text() if text_stream else None)
     except TimeoutError:
         return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))

@@ -17,6 +17,7 @@ from baton.engine.commit.stored_bytes import bytes_of
 from baton.engine.effects import CallModel
 from baton.engine.step_results import StreamedText
 from baton.executors.executor import storable
+from baton.observability.tracing import first_chunk
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
 from baton.transport.meter import write
@@ -62,6 +63,7 @@ class TextStream:
 
     async def write(self, text: str) -> None:
         """Append it soon, if the work item is still held."""
+        first_chunk()
         if self._silent:
             return
         shown, self._held = self._secrets.hide_so_far(self._held + storable(text))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, takes_file
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin, takes_file
 
 
 class ModelChain:
@@ -31,7 +31,8 @@ class ModelChain:
             waiting = len(self._models) - position
             share_seconds = None if ends_at is None else max(0.0, ends_at - clock()) / waiting
             try:
-                return await _request(model, replace(request, time_limit_seconds=share_seconds))
+                answer = await _request(model, replace(request, time_limit_seconds=share_seconds))
+                return replace(answer, origin=replace(answer.origin or Origin(), name=model.name))
             except ModelError as error:
                 failures.append((model.name, error))
                 if request.listener is not None:

@@ -146,6 +146,24 @@ class ModelRequest(Record, frozen=True):
     listener: Listener | None = None
 
 
+class Origin(Record, frozen=True):
+    """Where an answer comes from, for traces; what nobody says is empty or 0.
+
+    `name`: of the model that was asked; `provider`, `model`, `id`: as the provider names itself, what answered, and the
+    answer. `finish_reason`: `stop`, `length`, `tool_call`, … `streamed`: it came piece by piece.
+    """
+
+    name: str = ""
+    provider: str = ""
+    model: str = ""
+    id: str = ""
+    finish_reason: str = ""
+    url: str = ""
+    streamed: bool = False
+    cache_written_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
 class ModelAnswer(Record, frozen=True):
     """What a model says in one turn; without calls, `text` is the final answer.
 
@@ -154,6 +172,7 @@ class ModelAnswer(Record, frozen=True):
         cached: it was given before to the same question, so this time no model was called, and nothing is paid.
         cached_input_tokens: those of the input tokens that the provider had in a cache of its own.
         provider: JSON that the provider wants to see again in the next turn (signatures, ids); nobody else reads it.
+        origin: where it comes from, for traces; None: nobody says.
     """
 
     text: str = ""
@@ -164,6 +183,7 @@ class ModelAnswer(Record, frozen=True):
     cached: bool = False
     cached_input_tokens: int = 0
     provider: dict[str, Any] | None = None
+    origin: Origin | None = None
 
 
 class ModelError(Exception):

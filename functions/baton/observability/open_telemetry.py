@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from baton.observability.tracing import Span
+from baton.observability.spans import Span
 from baton.sdk.own_threads import OWN_THREADS
 from baton_events.errors import SettingsError
 
@@ -75,7 +75,7 @@ def _resource(service_name: str) -> "Resource":
 
 def _readable(span: Span, resource: "Resource") -> "ReadableSpan":
     from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - of an extra
-    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags  # noqa: PLC0415 - of an extra
+    from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags  # noqa: PLC0415 - of an extra
 
     def context(span_id: str) -> SpanContext:
         sampled = TraceFlags(TraceFlags.SAMPLED)
@@ -87,6 +87,8 @@ def _readable(span: Span, resource: "Resource") -> "ReadableSpan":
         parent=context(span.parent_id) if span.parent_id else None,
         resource=resource,
         attributes=dict(span.attributes),
+        kind=SpanKind.CLIENT if span.kind == "client" else SpanKind.INTERNAL,
+        links=(Link(context(span.linked_id)),) if span.linked_id else (),
         status=Status(StatusCode.ERROR, span.error) if span.error else Status(StatusCode.UNSET),
         start_time=span.start_ms * _NS_IN_MS,
         end_time=span.end_ms * _NS_IN_MS,

@@ -1,72 +1,30 @@
 """The spans of one delivery or request, and where the next ones belong: one trace for all work items of a job.
 
+Spans of a piece of work, and of a job's end, leave with the commit that wins, under ids that follow from the work item:
+what is delivered again adds none.
+
 A job's trace is that of the request which submitted it, else one whose id follows from the job's; so all its work items
 agree on it, also those that a sweep redrives, which know no span before theirs. A work item's parent is the one that
 dispatched it: its event says so (`traceparent`), as far as its sender traces. Invariant: where nobody traces, nothing
 is done here. Ids are hexadecimal, as W3C Trace Context has them.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Protocol
 
 from msgspec import Struct, field
 
 from baton.clock import Clock
 from baton.engine.commit.answers import Claim, ClaimResult
+from baton.engine.effects import Changes
 from baton.engine.state import Job, State
+from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, item_key_of
-from baton_events.ids import digest, root_of
+from baton.observability.spans import Attributes, Details, OpenItem, Place, Span, agent_span_id, place_of, span_of
+from baton_events.ids import digest, is_child, root_of
 from baton_events.schema import Event
 
-
-class Span(Struct, frozen=True):
-    """One finished piece of a trace. Ids are hexadecimal, as W3C Trace Context has them.
-
-    `parent_id`: empty for a trace's first span. `error`: why it failed; empty: it did not.
-    """
-
-    name: str
-    trace_id: str
-    span_id: str
-    parent_id: str
-    start_ms: int
-    end_ms: int
-    attributes: Mapping[str, str | int | float] = field(default_factory=dict[str, str | int | float])
-    error: str = ""
-
-
-class Tracer(Protocol):
-    """Takes spans, as far as it can."""
-
-    async def export(self, spans: Sequence[Span]) -> None:
-        """Hand them over, within a time limit; raises nothing, whatever goes wrong."""
-        ...
-
-
-_TRACEPARENT = r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}"
-_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
-
-
-class Place(Struct, frozen=True):
-    """A span's place: its trace, and itself."""
-
-    trace_id: str
-    span_id: str
-
-    @property
-    def traceparent(self) -> str:
-        """As W3C Trace Context writes it."""
-        return f"00-{self.trace_id}-{self.span_id}-01"
-
-
-class _OpenItem(Struct, eq=False):
-    place: Place
-    parent_id: str
-    name: str
-    start_ms: int
-    attributes: dict[str, str | int | float]
+DONE = "done"
 
 
 class Trace(Struct):
@@ -76,20 +34,21 @@ class Trace(Struct):
     """
 
     clock: Clock
+    details: Details
     incoming: Place | None = None
     spans: list[Span] = field(default_factory=list[Span])
     parents: dict[str, Place] = field(default_factory=dict[str, Place])
-    items: list[_OpenItem] = field(default_factory=list[_OpenItem])
+    items: list[OpenItem] = field(default_factory=list[OpenItem])
 
 
 _TRACE: ContextVar[Trace | None] = ContextVar("baton_trace", default=None)
 # Work items that one delivery works on at the same time have a task each.
-_ITEM: ContextVar[_OpenItem | None] = ContextVar("baton_trace_leg", default=None)
+_ITEM: ContextVar[OpenItem | None] = ContextVar("baton_trace_leg", default=None)
 
 
-def begin_trace(clock: Clock, traceparent: str) -> Trace:
+def begin_trace(clock: Clock, details: Details, traceparent: str) -> Trace:
     """From now on, this task is traced."""
-    trace = Trace(clock, place_of(traceparent))
+    trace = Trace(clock, details, place_of(traceparent))
     _TRACE.set(trace)
     return trace
 
@@ -102,14 +61,6 @@ def end_trace(trace: Trace, error: str) -> Sequence[Span]:
     return trace.spans
 
 
-def place_of(traceparent: str) -> Place | None:
-    """What a traceparent says; None for one that says nothing, or cannot be read."""
-    match = re.fullmatch(_TRACEPARENT, traceparent)
-    if match is None or match[1] == _NO_TRACE or match[2] == _NO_SPAN:
-        return None
-    return Place(match[1], match[2])
-
-
 def submitted_at(job: Job) -> Place:
     """The place of a job's submission: of its root's, for a job below another."""
     root, caller = root_of(job.id), place_of(job.traceparent)
@@ -118,19 +69,25 @@ def submitted_at(job: Job) -> Place:
 
 
 def incoming_traceparent() -> str:
-    """What a job that is submitted now keeps, so that it goes on with the caller's trace; empty: a trace of its own."""
-    trace = _TRACE.get()
+    """What a job that is submitted now keeps, so that it goes on with the caller's trace; empty: a trace of its own.
+
+    A job that a tool starts is below the tool's run.
+    """
+    trace, opened = _TRACE.get(), _ITEM.get()
+    if opened is not None and opened.item.kind is ItemKind.CALL:
+        return work_traceparent("execute_tool")
     return trace.incoming.traceparent if trace and trace.incoming else ""
 
 
-def submission(job: Job, began_ms: int, items: Sequence[WorkItem]) -> None:
-    """A job was submitted, and these work items are dispatched."""
+def submission(job: Job, began_ms: int, items: Sequence[WorkItem], *, new: bool) -> None:
+    """A job was submitted, for the first time if it is `new`, and these work items are dispatched."""
     trace = _TRACE.get()
     if trace is None:
         return
     place, caller = submitted_at(job), place_of(job.traceparent)
     parent_id = caller.span_id if caller else ""
-    trace.spans.append(_span("submit", place, parent_id, began_ms, trace.clock.now_ms(), _about(job)))
+    if new:
+        trace.spans.append(span_of("submit", place, parent_id, began_ms, trace.clock.now_ms(), _about(job)))
     trace.parents.update({item.key: place for item in items})
 
 
@@ -148,31 +105,79 @@ def item_claimed(claim: Claim, state: State) -> None:
     attributes |= {"messaging.message.id": claim.message_id, **({"baton.tool": item.tool} if item.tool else {})}
     place = Place(root.trace_id, digest("leg", claim.owner, item.key, claim.now_ms)[:16])
     name = "slot request" if item.kind is ItemKind.SLOT_REQUEST else item.kind
-    opened = _OpenItem(place, parent.span_id, f"{name} {item.tool}".rstrip(), claim.now_ms, attributes)
+    about = (parent.span_id, f"{name} {item.tool}".rstrip(), claim.now_ms, attributes)
+    opened = OpenItem(trace.clock, trace.details, place, *about, job, item)
     _ITEM.set(opened)
     trace.items.append(opened)
 
 
-def item_ended(outcome: str, dispatched: Sequence[WorkItem], claimed: Sequence[ClaimResult] = ()) -> None:
-    """The work item that was claimed is done; these are dispatched, and those are gone on with."""
+def item_ended(
+    outcome: str,
+    dispatched: Sequence[WorkItem],
+    claimed: Sequence[ClaimResult] = (),
+    changes: Changes | None = None,
+) -> None:
+    """The work item that was claimed is over; these are dispatched, and those are gone on with.
+
+    `changes`: what was decided, and is written if the outcome is `done`.
+    """
     trace, opened = _TRACE.get(), _ITEM.get()
     if trace is None or opened is None:
         return
-    for item in (*dispatched, *(claim_result.state.item for claim_result in claimed if claim_result.state)):
+    following = (*dispatched, *(claim_result.state.item for claim_result in claimed if claim_result.state))
+    for item in following:
         trace.parents.setdefault(item.key, opened.place)
     _close(trace, opened, outcome, "")
     _ITEM.set(None)
-
-
-def work_done(name: str, start_ms: int, attributes: Mapping[str, str | int | float], error: str = "") -> None:
-    """A piece of work was done for the work item that is claimed."""
-    trace, item = _TRACE.get(), _ITEM.get()
-    if trace is None or item is None:
+    if outcome != DONE:
         return
-    end_ms = trace.clock.now_ms()
-    place = Place(item.place.trace_id, digest("work", item.place.span_id, name)[:16])
-    shown = {**item.attributes, **attributes}
-    trace.spans.append(_span(name, place, item.place.span_id, start_ms, end_ms, shown, error))
+    trace.spans += opened.spans
+    ended = changes.job if changes and changes.ends else None
+    # Where a message came in its last turn, the job has another turn instead of its end.
+    if ended and not any(item.kind is ItemKind.LOOP and item.job_id == ended.id for item in following):
+        job_ended(ended, opened.agent)
+
+
+def job_ended(job: Job, more: Attributes | None = None) -> None:
+    """The end of a job is written. `more`: what its span says besides."""
+    trace = _TRACE.get()
+    if trace is None or job.is_operation:
+        return
+    root, above = submitted_at(job), place_of(job.traceparent) if is_child(job.id) else None
+    place = Place(root.trace_id, agent_span_id(job))
+    start_ms, end_ms = job.counted_from_ms or job.started_at_ms or job.created_at_ms, job.finished_at_ms or 0
+    error = job.error if job.status is JobStatus.FAILED else None
+    shown = {
+        **_about(job),
+        "baton.job.status": job.status,
+        **trace.details.agent(job.agent),
+        **_used(job),
+        **(more or {}),
+    }
+    if error is not None:
+        shown["error.type"] = error.type
+    message = trace.details.secrets.hide(error.message) if error else ""
+    trace.spans.append(
+        span_of(f"invoke_agent {job.agent}", place, (above or root).span_id, start_ms, end_ms, shown, message)
+    )
+
+
+def open_item() -> OpenItem | None:
+    """The work item that is worked on in this task; None: nobody traces, or there is none."""
+    return _ITEM.get()
+
+
+def first_chunk() -> None:
+    """The model that is asked begins to answer."""
+    opened = _ITEM.get()
+    if opened is not None:
+        opened.first_chunk_ms = opened.first_chunk_ms or opened.clock.now_ms()
+
+
+def work_traceparent(operation: str) -> str:
+    """The place of the span of the work that is under way; empty: nobody traces."""
+    opened = _ITEM.get()
+    return opened.place_of_work(operation).traceparent if opened else ""
 
 
 def with_trace(event: Event) -> Event:
@@ -182,26 +187,25 @@ def with_trace(event: Event) -> Event:
     return event.model_copy(update={"traceparent": place.traceparent}) if place else event
 
 
-def _close(trace: Trace, item: _OpenItem, outcome: str, error: str) -> None:
+def _used(job: Job) -> Attributes:
+    used, before = job.used, job.before
+    return {
+        "gen_ai.conversation.id": job.session_id,
+        "gen_ai.usage.input_tokens": used.input_tokens - before.input_tokens,
+        "gen_ai.usage.output_tokens": used.output_tokens - before.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": used.cached_input_tokens - before.cached_input_tokens,
+        "baton.cost_usd": used.cost_usd - before.cost_usd,
+    }
+
+
+def _close(trace: Trace, item: OpenItem, outcome: str, error: str) -> None:
     if item in trace.items:
         trace.items.remove(item)
         shown = {**item.attributes, "baton.outcome": outcome}
         trace.spans.append(
-            _span(item.name, item.place, item.parent_id, item.start_ms, trace.clock.now_ms(), shown, error)
+            span_of(item.name, item.place, item.parent_id, item.start_ms, trace.clock.now_ms(), shown, error)
         )
 
 
-def _about(job: Job) -> dict[str, str | int | float]:
+def _about(job: Job) -> Attributes:
     return {"baton.job.id": job.id, "baton.session.id": job.session_id, "baton.job.type": job.agent}
-
-
-def _span(
-    name: str,
-    place: Place,
-    parent_id: str,
-    start_ms: int,
-    end_ms: int,
-    attributes: Mapping[str, str | int | float],
-    error: str = "",
-) -> Span:
-    return Span(name, place.trace_id, place.span_id, parent_id, start_ms, max(start_ms, end_ms), attributes, error)

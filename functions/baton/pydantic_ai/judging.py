@@ -10,6 +10,7 @@ from pydantic_graph import End
 
 from baton.agents.runner import RunFailedError, RunnerAnswer
 from baton.models.model import Call, ModelAnswer
+from baton.models.providers.client import origin_of
 from baton.models.providers.messages import text_of
 from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
@@ -77,7 +78,8 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
     if run.usage.requests > state.usage.requests:  # else nobody was asked in this turn
         used = run.usage - state.usage
         spent = (used.input_tokens, used.output_tokens, float(used.cost or 0), False, used.cache_read_tokens)
-        answer = ModelAnswer(text, calls, *spent, provider=answer.provider)
+        origin = origin_of(response, streamed=False)
+        answer = ModelAnswer(text, calls, *spent, provider=answer.provider, origin=origin)
     return RunnerAnswer(answer, output, correction, alone)
 
 

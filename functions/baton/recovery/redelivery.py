@@ -21,6 +21,7 @@ from baton.engine.decide import decide
 from baton.engine.effects import Alert
 from baton.engine.step_results import Undeliverable
 from baton.engine.work_items import WorkItem, item_key_of
+from baton.observability.tracing import job_ended
 from baton.queue.dispatch import Outcome, dispatch, redrive_of
 from baton.recovery.reconciler import Reconciler, read_page
 from baton.runtime.post_commit import PostCommit
@@ -175,6 +176,8 @@ class Redelivery:
                 claim = replace(claim, run=found.state.job.run)
                 committed = await commit(self._store, claim, decision.changes)
                 await self._post_commit(decision.effects if committed.applied else ())
+                if committed.applied and decision.changes.ends and decision.changes.job:
+                    job_ended(decision.changes.job)
                 # An earlier delivery may have left what the source message carried.
                 items = committed.pending if committed.applied else (*committed.pending, *found.pending)
                 return Outcome("failed", await self._redrive(found.session_id, items, message_id, retried))

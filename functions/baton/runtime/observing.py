@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from baton.clock import Clock
 from baton.observability.logs import name_in_logs
-from baton.observability.tracing import Tracer, begin_trace, end_trace
+from baton.observability.spans import Details, Tracer
+from baton.observability.tracing import begin_trace, end_trace
 from baton.queue.dispatch import Outcome
 from baton_events.schema import Event
 
@@ -26,11 +27,12 @@ class Seen(Struct):
 
 
 class Observing:
-    """Watches deliveries and requests. `tracer`: None: nobody traces."""
+    """Watches deliveries and requests. `tracer`: None: nobody traces. `details`: what spans say besides."""
 
-    def __init__(self, clock: Clock, tracer: Tracer | None) -> None:
+    def __init__(self, clock: Clock, tracer: Tracer | None, details: Details) -> None:
         self._clock = clock
         self._tracer = tracer
+        self._details = details
 
     @asynccontextmanager
     async def delivery(self, message_id: str, retried: int, event: Event | None = None) -> AsyncIterator[Seen]:
@@ -61,7 +63,7 @@ class Observing:
 
     @asynccontextmanager
     async def _in_trace(self, tracer: Tracer, traceparent: str) -> AsyncIterator[None]:
-        trace, failed = begin_trace(self._clock, traceparent), ""
+        trace, failed = begin_trace(self._clock, self._details, traceparent), ""
         try:
             yield
         except Exception as error:

@@ -22,7 +22,7 @@ from baton.engine.outbox import Continuation, event_of
 from baton.engine.state import State
 from baton.engine.step_results import Started, StepResult
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
-from baton.observability.tracing import item_claimed, item_ended
+from baton.observability.tracing import DONE, item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.runtime.claims import Claims
 from baton.runtime.invocation import Invocation, InvocationItem
@@ -206,10 +206,10 @@ class Pipeline:
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms)
         committed = await self._commit(invocation, step, claim, decision.changes or Changes())
         invocation.claims.done(claim)
-        label = "done" if committed.applied else "overtaken"
+        label = DONE if committed.applied else "overtaken"
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s of %s: %s", state.item.key, claim.message_id, label)
-        item_ended(label, committed.pending, committed.claimed)
+        item_ended(label, committed.pending, committed.claimed, decision.changes)
         if decision.effects and committed.applied:
             await self._post_commit(decision.effects)
         invocation.outcomes.append(label)

@@ -48,6 +48,14 @@ REPORT_SETTINGS = (
             url,
         ),
         Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
+        Setting(
+            "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+            "otel_content",
+            "false",
+            "flag",
+            "traces have messages, arguments and results, without known secrets",
+            flag,
+        ),
     ),
     *read_by(
         API,

@@ -90,6 +90,7 @@ class Settings(QueueSettings, Record, frozen=True):
     sentry_dsn: str = ""
     otel_endpoint: str = ""
     otel_service_name: str = "baton"
+    otel_content: bool = False
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""

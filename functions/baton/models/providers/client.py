@@ -17,7 +17,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
-from baton.models.model import ModelAnswer, ModelError, ModelRequest, ToolSpec
+from baton.models.model import ModelAnswer, ModelError, ModelRequest, Origin, ToolSpec
 from baton.models.providers.errors import model_error
 from baton.models.providers.messages import calls_of, listen, provider_field, text_of, to_messages
 
@@ -32,6 +32,20 @@ def cost_usd(response: ModelResponse) -> float:
         return float(response.cost().total_price)
     except (LookupError, ValueError):  # the list does not know the model, or not how such tokens are counted
         return 0.0
+
+
+def origin_of(response: ModelResponse, *, streamed: bool) -> Origin:
+    """Where a response comes from."""
+    return Origin(
+        provider=response.provider_name or "",
+        model=response.model_name or "",
+        id=response.provider_response_id or "",
+        finish_reason=response.finish_reason or "",
+        url=response.provider_url or "",
+        streamed=streamed,
+        cache_written_tokens=response.usage.cache_write_tokens,
+        reasoning_tokens=response.usage.details.get("reasoning_tokens", 0),
+    )
 
 
 def streams(model: Model) -> bool:
@@ -65,7 +79,7 @@ class ProviderClient:
             response = await self._response(request)
         except Exception as error:
             raise model_error(error) from error
-        return _answer(response)
+        return _answer(response, streamed=request.listener is not None and streams(self._model))
 
     async def _response(self, request: ModelRequest) -> ModelResponse:
         prompt, settings, parameters = to_messages(request), _settings(request), _parameters(request)
@@ -100,7 +114,7 @@ def _definition(spec: ToolSpec) -> ToolDefinition:
     return ToolDefinition(name=spec.name, description=spec.description, parameters_json_schema=spec.parameters)
 
 
-def _answer(response: ModelResponse) -> ModelAnswer:
+def _answer(response: ModelResponse, *, streamed: bool) -> ModelAnswer:
     if response.finish_reason == "content_filter":
         raise ModelError("the provider's content filter stopped the answer", retryable=False)
     text, calls = text_of(response), calls_of(response)
@@ -115,6 +129,7 @@ def _answer(response: ModelResponse) -> ModelAnswer:
         cost_usd=cost_usd(response),
         cached_input_tokens=usage.cache_read_tokens,
         provider=provider_field(response),
+        origin=origin_of(response, streamed=streamed),
     )
 
 

@@ -1,8 +1,6 @@
 """Traces: all work items of a job are one trace, with the right parents, across redeliveries and sweeps."""
 
-import heapq
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -15,10 +13,11 @@ from baton.container import Container
 from baton.engine.state import Job
 from baton.models.model import ModelAnswer
 from baton.observability.open_telemetry import OpenTelemetryTracer
-from baton.observability.tracing import Place, place_of, submitted_at, with_trace
-from baton_events.schema import ENDPOINTS, Event, encode_event, event_type, parse_event
-from tests.unit.baton.api.client import Api, api_of, with_keys
+from baton.observability.spans import Place, place_of
+from baton.observability.tracing import submitted_at, with_trace
+from tests.unit.baton.api.client import api_of, with_keys
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.observability.traced import tracing
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -48,68 +47,10 @@ def registry() -> Registry:
     )
 
 
-class Traced:
-    """The product over fakes, traced; messages are delivered over HTTP."""
-
-    def __init__(self, api: Api, exporter: InMemorySpanExporter, *, inline: bool) -> None:
-        self.api = api
-        self.stage = api.stage
-        self.inline = inline
-        self._exporter = exporter
-        self._seen = 0
-
-    def spans(self) -> Sequence[ReadableSpan]:
-        """What was exported."""
-        return self._exporter.get_finished_spans()
-
-    def parents(self) -> dict[str, set[str]]:
-        """Of each span, by name, the names of those above it."""
-        names = {span.context.span_id: span.name for span in self.spans() if span.context}
-        found: dict[str, set[str]] = {}
-        for span in self.spans():
-            found.setdefault(span.name, set()).add(names[span.parent.span_id] if span.parent else "")
-        return found
-
-    async def deliver(self, event: Event, message_id: str, retried: int = 0) -> None:
-        """Deliver one event."""
-        headers = {"upstash-signature": "x", "upstash-message-id": message_id, "upstash-retried": str(retried)}
-        path = ENDPOINTS[event_type(event)]
-        response = await self.api.http.post(path, content=encode_event(event), headers=headers)
-        assert response.status_code == 200, response.text
-
-    async def run(self) -> None:
-        """Deliver what was published, the earliest first, until nothing is left; backup messages are not needed."""
-        waiting: list[tuple[int, int, str]] = []
-        while True:
-            published = self.stage.queue.published
-            for number in range(self._seen, len(published)):
-                message_id, message = published[number]
-                if "x-event-id" in message.headers and "fact" not in message.body:
-                    heapq.heappush(waiting, (message.not_before_ms, number, message_id))
-            self._seen = len(published)
-            if not waiting:
-                return
-            not_before_ms, number, message_id = heapq.heappop(waiting)
-            self.stage.clock.ms = max(self.stage.clock.ms, not_before_ms)
-            await self.deliver(parse_event(published[number][1].body.encode()), message_id)
-
-
-@asynccontextmanager
-async def tracing(*, inline: bool = False) -> AsyncIterator[Traced]:
-    """Everything, traced."""
-    exporter = InMemorySpanExporter()
-    settings = replace(with_keys(), continuation="inline" if inline else "queue")
-    stage = Stage(settings=settings, registry=registry())
-    stage.ports = replace(stage.ports, tracer=OpenTelemetryTracer(exporter, "baton-test"))
-    stage.container = Container(settings, stage.ports, registry())
-    async with api_of(stage) as api:
-        yield Traced(api, exporter, inline=inline)
-
-
 @pytest.mark.parametrize("inline", [False, True], ids=["queue", "inline"])
 async def test_a_job_is_one_trace_and_each_item_is_below_the_one_that_handed_it_on(inline: bool) -> None:
-    """Published or continued in place; the work is below its work item."""
-    async with tracing(inline=inline) as traced:
+    """Published or continued in place; the work is below its job's run."""
+    async with tracing(registry(), inline=inline) as traced:
         job = await traced.api.submitted(jobType="adds")
         await traced.run()
         assert (await traced.api.read(job["id"]))["status"] == "completed"
@@ -120,13 +61,13 @@ async def test_a_job_is_one_trace_and_each_item_is_below_the_one_that_handed_it_
         if not inline:  # in place it is taken in with its run
             assert parents["complete add"] == {"call add"}
         assert parents["loop"] == {"submit", "call add" if inline else "complete add"}
-        assert parents["model call"] == {"loop"}
-        assert parents["tool run add"] == {"call add"}
+        assert parents["invoke_agent adds"] == {"submit"}
+        assert parents["chat scripted"] == parents["execute_tool add"] == {"invoke_agent adds"}
 
 
 async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_item() -> None:
     """Here its first delivery found no store."""
-    async with tracing() as traced:
+    async with tracing(registry()) as traced:
         await traced.api.submitted(jobType="answers")
         (event,) = [event for event in traced.stage.events() if event.payload.model_dump().get("command") is None]
         assert event.traceparent
@@ -137,7 +78,7 @@ async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_ite
 
 async def test_what_a_sweep_redrives_is_in_the_trace_of_its_job() -> None:
     """Its event says nothing of a trace: it is below the submission."""
-    async with tracing() as traced:
+    async with tracing(registry()) as traced:
         job = await traced.api.submitted(jobType="answers")
         event = traced.stage.events()[-1].model_copy(update={"traceparent": None})
         await traced.deliver(event, "m1")
@@ -152,7 +93,7 @@ async def test_what_a_sweep_redrives_is_in_the_trace_of_its_job() -> None:
 
 async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it() -> None:
     """The caller says so by the header `traceparent`."""
-    async with tracing() as traced:
+    async with tracing(registry()) as traced:
         body = {"jobType": "asks", "taskDescription": "x"}
         await traced.api.request("POST", "/api/agent-jobs", json=body, headers={"traceparent": CALLER})
         await traced.run()
@@ -164,31 +105,18 @@ async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it
         assert submit.parent is not None
         assert format(submit.parent.span_id, "016x") == "b7ad6b7169203331"
         assert {"slot request", "loop"} <= {span.name for span in traced.spans()}
-
-
-async def test_a_model_call_reports_its_model_and_tokens() -> None:
-    """By the names that OpenTelemetry gives them; and each span what it belongs to."""
-    async with tracing() as traced:
-        job = await traced.api.submitted(jobType="answers")
-        await traced.run()
-        (call,) = [span for span in traced.spans() if span.name == "model call"]
-        assert call.attributes is not None
-        assert call.attributes["gen_ai.request.model"] == "scripted"
-        assert call.attributes["gen_ai.usage.input_tokens"] == 21
-        assert call.attributes["gen_ai.usage.output_tokens"] == 4
-        assert call.attributes["baton.job.id"] == job["id"]
-        assert call.attributes["baton.session.id"] == job["sessionId"]
-        assert call.resource.attributes["service.name"] == "baton-test"
+        assert traced.parents()["invoke_agent answers"] == {"execute_tool ask_another"}
+        assert traced.parents()["invoke_agent asks"] == {"submit"}
 
 
 async def test_a_plan_without_a_model_calls_none() -> None:
     """Its turns are work items like others, and its tools run below them."""
-    async with tracing() as traced:
+    async with tracing(registry()) as traced:
         job = await traced.api.submitted(jobType="planned")
         await traced.run()
         assert (await traced.api.read(job["id"]))["status"] == "completed"
-        assert {"loop", "tool run add"} <= set(traced.parents())
-        assert "model call" not in traced.parents()
+        assert {"plan planned", "execute_tool add"} <= set(traced.parents())
+        assert "chat scripted" not in traced.parents()
 
 
 async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -198,7 +126,7 @@ async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFix
         def export(self, spans: Sequence[ReadableSpan]) -> None:  # type: ignore[override] # it never answers
             raise ConnectionError(len(spans))
 
-    async with tracing() as traced:
+    async with tracing(registry()) as traced:
         stage = traced.stage
         stage.ports = replace(stage.ports, tracer=OpenTelemetryTracer(Broken(), "baton-test"))
         stage.container = Container(stage.container.settings, stage.ports, registry())
