@@ -105,6 +105,17 @@ class StorageFullError(BatonError):
         )
 
 
+class ThrottledError(BatonError):
+    """Too much was asked for in a minute; `wait_seconds`: until it may be asked for again."""
+
+    status = 429
+    retryable = True
+
+    def __init__(self, message: str, wait_seconds: float) -> None:
+        self.wait_seconds = max(1, -(-int(wait_seconds * 1000) // 1000))
+        super().__init__(f"{message}: try again in {self.wait_seconds} s")
+
+
 class PublishError(BatonError):
     """Publishing failed: no message of the call was accepted, unless the subclass says otherwise."""
 

@@ -34,6 +34,7 @@ from baton.runtime.pipeline import Executor, Pipeline
 from baton.runtime.policy import Policy, Stopping, Suspects
 from baton.runtime.post_commit import HungCalls, PostCommit
 from baton.runtime.spec import Spec, guard_ms, work_limits_ms
+from baton.runtime.throttling import admit_delivery
 from baton.runtime.webhook import Handler, Signed, SignedEndpoint, SourceBudget
 from baton.sdk.memory import LongTermMemory, ModelCache, SessionMemory
 from baton.sdk.own_threads import in_own_thread
@@ -67,7 +68,7 @@ class Ports(Record, frozen=True):
 
     Attributes:
         long_term_memory: None where no vector index is configured. tracer: None traces nothing.
-        rate_limit, follow_limit: None lets everybody ask as often as they like.
+        rate_limit, follow_limit, delivery_limit: None lets everybody ask as often as they like.
         kept_events: None counts no events that no job waits for, and so refuses none; `stored_bytes`: likewise, bytes.
         callbacks: None sends none: who submitted a job is not called back. alerts: None leaves them to the log.
         model_cache: None keeps no answers, whatever agents say. in_thread: runs tools that are not async.
@@ -95,6 +96,7 @@ class Ports(Record, frozen=True):
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
     follow_limit: RateLimit | None = None
+    delivery_limit: RateLimit | None = None
     kept_events: KeptEvents | None = None
     stored_bytes: StoredBytes | None = None
     alerts: Alerts | None = None
@@ -228,6 +230,8 @@ class Container:
                 if event_type(event) is not spec.event_type:
                     wanted = f"{spec.path}, which takes {spec.event_type}"
                     raise MalformedEventError(f"{event.type} does not belong to {wanted}")
+                if limit := self.ports.delivery_limit:
+                    await admit_delivery(limit, signed.source, event.session_id)
                 with self.notices.around(event.job_id):
                     async with self.observing.delivery(signed.message_id, signed.retried, event) as seen:
                         delivered = Delivered(signed.message_id, signed.retried, event, signed.token)

@@ -35,6 +35,7 @@ def real_ports(settings: Settings) -> Ports:
     connection, clock = RedisConnection(settings), SystemClock()
     retention_ms = settings.job_retention_seconds * 1000
     per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
+    deliveries = settings.worker_rate_limit_per_minute
     return Ports(
         store=TreeStore(connection, retention_ms, prompt_limit_bytes=settings.prompt_limit_bytes),
         reader=RedisReader(connection),
@@ -55,6 +56,7 @@ def real_ports(settings: Settings) -> Ports:
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
         follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
+        delivery_limit=RedisRateLimit(connection, clock, deliveries) if deliveries else None,
         kept_events=RedisKeptEvents(connection, retention_ms),
         stored_bytes=RedisStoredBytes(connection),
         callbacks=HttpCallbacks(settings.worker_base_url),

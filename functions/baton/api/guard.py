@@ -5,7 +5,6 @@ endpoint; so nobody without a key learns what is there or what is wrong with the
 """
 
 import hmac
-import logging
 import re
 from collections.abc import Mapping, Sequence
 
@@ -20,11 +19,8 @@ from baton.api.problem import ApiError, on_error
 from baton.api.route import ApiRoute, Endpoint, without_body
 from baton.api.stream_token import StreamTokens, remember_grant
 from baton.container import Container
+from baton.runtime.throttling import wait_seconds
 from baton.runtime.webhook import SourceBudget
-from baton.storage.ports.access import RateLimit
-from baton_events.errors import StoreError
-
-_log = logging.getLogger("baton.api")
 
 # Of one source: what asks for no key must not be a way to make the store busy, and a key is not to be guessed.
 OPEN_PER_MINUTE, WRONG_PER_MINUTE = 600, 30
@@ -137,9 +133,9 @@ class Guard:
 
     async def _throttle(self, principal: Principal) -> None:
         """Limit how often a key asks."""
-        if wait_seconds := await _wait_seconds(self._rate_limit, principal.key_id):
+        if seconds := await wait_seconds(self._rate_limit, principal.key_id):
             limit = self._settings.rate_limit_per_minute
-            raise too_many(f"more than {limit} requests a minute with this key", wait_seconds)
+            raise too_many(f"more than {limit} requests a minute with this key", seconds)
 
     async def _throttle_follower(self, principal: Principal) -> None:
         """Limit how often a key opens streams.
@@ -147,15 +143,14 @@ class Guard:
         Apart from what else it asks: where a host holds none open, readers come back again and again, and must not
         keep their key from submitting.
         """
-        if wait_seconds := await _wait_seconds(self._follow_limit, f"{principal.key_id}:follow"):
+        if seconds := await wait_seconds(self._follow_limit, f"{principal.key_id}:follow"):
             limit = self._settings.followers_per_key
-            raise too_many(f"more than {limit} streams a second with this key (FOLLOWERS_PER_KEY)", wait_seconds)
+            raise too_many(f"more than {limit} streams a second with this key (FOLLOWERS_PER_KEY)", seconds)
 
     @staticmethod
     def _spend(budget: SourceBudget, request: Request) -> None:
-        wait_seconds = budget.wait_seconds(source_of(request))
-        if wait_seconds:
-            raise too_many("too many requests from here", wait_seconds)
+        if seconds := budget.wait_seconds(source_of(request)):
+            raise too_many("too many requests from here", seconds)
         budget.spend(source_of(request))
 
     async def _keep(self, route: ApiRoute, request: Request, response: Response, sent: bytes) -> None:
@@ -168,17 +163,6 @@ class Guard:
         target = f"{request.url.path}{query}"[:_TARGET_LIMIT_CHARS]
         action = f"{route.method} {route.path}"
         await self._audit.record(principal, action, target, response.status_code, sent if own else b"")
-
-
-async def _wait_seconds(limit: RateLimit | None, name: str) -> float:
-    """How long a name has to wait; while the store does not answer, nobody is kept out for it."""
-    if limit is None:
-        return 0
-    try:
-        return await limit.wait_seconds(name)
-    except StoreError as error:
-        _log.warning("no limit while the store does not answer: %s", error)
-        return 0
 
 
 def _by_method(answers: Mapping[str, Endpoint]) -> Endpoint:

@@ -100,12 +100,12 @@ _log = logging.getLogger("baton.edge")
 
 BODY_LIMIT_BYTES = MESSAGE_LIMIT_BYTES
 _RETRIED_DIGITS = 9
-UNAVAILABLE = 503
+LATER = frozenset({429, 503})
 NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 
 
 class Signed(Struct, frozen=True):
-    """A verified request of the queue. `token`: what was signed; another one for each attempt (qstash.md 9).
+    """A verified request of the queue, from an address. `token`: what was signed, anew at each attempt (qstash.md 9).
 
     The signature does not cover `message_id` and `retried`: who has captured a request may send others with it.
     """
@@ -114,6 +114,7 @@ class Signed(Struct, frozen=True):
     message_id: str
     retried: int
     token: str = ""
+    source: str = ""
 
 
 Handler = Callable[[Signed], Awaitable[Outcome]]
@@ -122,9 +123,9 @@ Handler = Callable[[Signed], Awaitable[Outcome]]
 class SignedEndpoint:
     """The ASGI app of one webhook. `url` is the public one: what the queue signed, or else the function's own URL.
 
-    `failures` limits a source by what fails verification, and by nothing else: a 429 to the queue's own messages would
-    burn their retries, so even a source that is over its budget is heard when its signature is valid. `waits`: of the
-    messages that come here: 503 asks for none that are shorter, since the queue would accept them (qstash.md 10).
+    `failures` limits a source by what fails verification: one that is over its budget is heard when its signature is
+    valid. `waits`: of the messages that come here: 429 and 503 ask for none that are shorter, since the queue would
+    accept them (qstash.md 10).
     What comes to a path below its own was signed for that path.
     """
 
@@ -147,7 +148,7 @@ class SignedEndpoint:
             elif is_probe(body := await self._verified(scope, headers, receive)):
                 response = _json(probe_answer())
             else:
-                outcome = await self._handler(_signed(headers, body))
+                outcome = await self._handler(_signed(headers, body, source_of(scope)))
                 response = _json({"outcome": outcome.label, "handedOn": outcome.dispatched})
         except Exception as error:  # noqa: BLE001 - the last line: what goes wrong is answered
             response = self._failed(scope, headers, error)
@@ -159,7 +160,7 @@ class SignedEndpoint:
             case SignatureError():
                 return self._forged(scope, error)
             case BatonError():
-                return _refused(error, self._come_again(headers) if error.status == UNAVAILABLE else None)
+                return _refused(error, self._come_again(headers, error) if error.status in LATER else None)
             case _:
                 _log.exception("the message %s failed", headers.get("upstash-message-id"), exc_info=error)
                 return _problem(500, "internal error; the queue will try again")
@@ -179,16 +180,21 @@ class SignedEndpoint:
                 return
         self._verifier.verify(signature, body, self._url + below)
 
-    def _come_again(self, headers: Mapping[str, str]) -> dict[str, str]:
-        seconds = self._waits.requested_seconds(headers.get("upstash-message-id", ""), _retried(headers))
-        return {"Retry-After": str(seconds)}
+    def _come_again(self, headers: Mapping[str, str], error: BatonError) -> dict[str, str]:
+        own_seconds = self._waits.requested_seconds(headers.get("upstash-message-id", ""), _retried(headers))
+        return {"Retry-After": str(max(own_seconds, getattr(error, "wait_seconds", 0)))}
 
     def _forged(self, scope: Scope, error: SignatureError) -> Response:
-        source = (scope.get("client") or ("",))[0]
+        source = source_of(scope)
         if self._failures.wait_seconds(source):  # and not a line more in the log
             return _problem(429, "too many requests without a valid signature from here", {"Retry-After": "60"})
         self._failures.spend(source)
         return _refused(error)
+
+
+def source_of(scope: Scope) -> str:
+    """The address that a request comes from; empty: nobody knows."""
+    return (scope.get("client") or ("",))[0]
 
 
 def _below(path: str, asked: str) -> str:
@@ -226,13 +232,13 @@ def _headers_of(scope: Scope) -> dict[str, str]:
     }
 
 
-def _signed(headers: Mapping[str, str], body: bytes) -> Signed:
+def _signed(headers: Mapping[str, str], body: bytes, source: str) -> Signed:
     message_id, retried = headers.get("upstash-message-id", ""), _retried(headers)
     if not message_id or retried < 0:
         shown = headers.get("upstash-retried")
         raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {shown!r}: not a delivery")
     # Without the signature itself, which can be spelled in several ways.
-    return Signed(body, message_id, retried, headers["upstash-signature"].rpartition(".")[0])
+    return Signed(body, message_id, retried, headers["upstash-signature"].rpartition(".")[0], source)
 
 
 def _retried(headers: Mapping[str, str]) -> int:

@@ -95,6 +95,7 @@ class Settings(QueueSettings, Record, frozen=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""
     rate_limit_per_minute: int = 600
+    worker_rate_limit_per_minute: int = 0
     followers_per_key: int = 200
     stream_silence_seconds: int = 0
     events_kept_per_tenant: int = 10_000

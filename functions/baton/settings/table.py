@@ -153,6 +153,14 @@ SETTINGS = (
             whole(1, 840),
         ),
         Setting(
+            "WORKER_RATE_LIMIT_PER_MINUTE",
+            "worker_rate_limit_per_minute",
+            "0",
+            "count",
+            "deliveries a minute from one address, and for one session; those beyond it come later; 0: no limit",
+            whole(0, 600_000),
+        ),
+        Setting(
             "HUNG_TOOLS_LIMIT",
             "hung_tools_limit",
             "16",
