@@ -60,7 +60,7 @@ def real_ports(settings: Settings) -> Ports:
         kept_events=RedisKeptEvents(connection, retention_ms),
         stored_bytes=RedisStoredBytes(connection),
         callbacks=HttpCallbacks(settings.worker_base_url),
-        alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
+        alerts=_alerts(settings, connection),
         tracer=_tracer(settings),
         app_events=RedisAppEvents(connection, retention_ms, settings.event_retention_seconds * 1000),
         chats=RedisChats(connection, retention_ms),
@@ -70,6 +70,11 @@ def real_ports(settings: Settings) -> Ports:
         session_memory=RedisSessionMemory(connection, retention_ms),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )
+
+
+def _alerts(settings: Settings, connection: RedisConnection) -> WebhookAlerts | None:
+    limits = (settings.alert_failed_jobs, settings.alert_quiet_seconds)
+    return WebhookAlerts(settings.alert_webhook_url, connection, *limits) if settings.alert_webhook_url else None
 
 
 def _tracer(settings: Settings) -> Tracer | None:

@@ -58,12 +58,16 @@ class Notify(Struct, frozen=True):
 
 
 class Alert(Struct, frozen=True):
-    """Tell a person. `once`: two of the same words here are one; empty: of the same message."""
+    """Tell a person. `once`: two of the same words here are one; empty: of the same message.
+
+    `counted`: how many there are of the same words here, of whatever jobs, decides whether it is sent; empty: nothing.
+    """
 
     job_id: str
     message: str
     kind: str = "job_failed"
     once: str = ""
+    counted: str = ""
 
 
 class Expect(Struct, frozen=True):

@@ -108,7 +108,8 @@ def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, parts: t
     done = _ended(job, item, Step.FAIL, now_ms, error=failure)
     outcome = f"{failure.type}: {failure.message}"
     closing = (stream_parts.handled(item, now_ms, outcome, failure), *stream_parts.finish(done.status, failure))
-    return Decision(_ending(done, (*parts, *closing)))
+    text = f"job {job.id} failed: {outcome} (agent {job.agent!r})"
+    return Decision(_ending(done, (*parts, *closing)), (Alert(job.id, text, counted=f"{job.agent}:{failure.type}"),))
 
 
 def end_operation(job: Job, item: WorkItem, failure: Failure | None, now_ms: int) -> Decision:
@@ -148,7 +149,7 @@ def undeliverable(state: State, step_result: Undeliverable, now_ms: int) -> Deci
     if state.call and decision.changes and item.kind is ItemKind.CALL:  # the attempt counts: a retry makes the next one
         record = replace(state.call, attempts=item.attempt)
         decision = replace(decision, changes=replace(decision.changes, calls=(record,)))
-    return replace(decision, effects=(Alert(job.id, f"job {job.id} failed: {message}"),))
+    return decision
 
 
 def _ending(done: Job, parts: tuple[str, ...], transcript: tuple[str, ...] = ()) -> Changes:

@@ -1,7 +1,8 @@
 """Alerts by a webhook that takes what Slack's incoming webhooks take: JSON with a `text`.
 
 Invariant: whatever goes wrong is logged and never raised, and nothing waits for long: an alert never harms the delivery
-that it is about. What was sent in the last day is not sent again, as far as the store remembers. The address is as
+that it is about. What was sent in the last day is not sent again, as far as the store remembers, and failed jobs are
+counted for a time of their own. The address is as
 secret as a key, and in no log.
 """
 
@@ -24,11 +25,13 @@ _REMEMBERED_SECONDS = 86_400
 
 
 class WebhookAlerts:
-    """`Alerts` to one address."""
+    """`Alerts` to one address. Of what is counted one is sent, the `failed_jobs`-th in so many seconds; 0: none."""
 
-    def __init__(self, url: str, connection: RedisConnection) -> None:
+    def __init__(self, url: str, connection: RedisConnection, failed_jobs: int = 1, quiet_seconds: int = 3600) -> None:
         self._url = url
         self._redis = connection
+        self._failed_jobs = failed_jobs
+        self._quiet_seconds = quiet_seconds
 
     async def send(self, notice: Notice) -> None:
         """Tell it, at most once."""
@@ -45,8 +48,12 @@ class WebhookAlerts:
             _log.warning("no alert reached the webhook (ALERT_WEBHOOK_URL): %s", type(error).__name__)
 
     async def _is_new(self, notice: Notice) -> bool:
-        key = keys.alert_key(digest(notice.kind, notice.job_id, notice.once)[:32])
+        key = keys.alert_key(digest(notice.kind, "" if notice.counted else notice.job_id, notice.once)[:32])
         try:
+            if notice.counted:
+                begin: list[str | int] = ["SET", key, 0, "NX", "EX", self._quiet_seconds]
+                _, count = await self._redis.pipeline(begin, ["INCR", key])
+                return int(count) == self._failed_jobs
             return bool(await self._redis.execute("SET", key, 1, "NX", "EX", _REMEMBERED_SECONDS))
         except StoreError as error:
             _log.warning("an alert may come twice: %s", error)

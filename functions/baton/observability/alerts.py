@@ -4,12 +4,16 @@ Invariant: nothing here is raised, and no known secret leaves in an alert.
 """
 
 import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from msgspec import Struct
 
 from baton.engine.effects import Alert
+from baton.observability.error_reports import LAST_PARTS, about_job
 from baton.sdk.redaction import KnownSecrets
+from baton_events.errors import StoreError
 
 
 class Notice(Struct, frozen=True):
@@ -21,6 +25,7 @@ class Notice(Struct, frozen=True):
         job_id: the job that it is about; empty: none is known.
         url: where a person sees more; empty: nowhere.
         once: two notices of the same words here are one.
+        counted: it is sent once there are enough of the same words in `once`, of whatever jobs.
     """
 
     kind: str
@@ -28,6 +33,7 @@ class Notice(Struct, frozen=True):
     once: str
     job_id: str = ""
     url: str = ""
+    counted: bool = False
 
 
 class Alerts(Protocol):
@@ -43,18 +49,39 @@ _log = logging.getLogger("baton.alerts")
 _CONSOLE_JOB = "/console/jobs/"
 
 
-class Alerting:
-    """Tells of what needs a person. `base_url`: of the deployment, for links into its console."""
+# Gives the parts of a job after the first so many; of a negative number, the last so many.
+PartsAfter = Callable[[str, int], Awaitable[Sequence[str]]]
 
-    def __init__(self, alerts: Alerts | None, secrets: KnownSecrets, base_url: str) -> None:
+
+class Alerting:
+    """Tells of what needs a person.
+
+    `base_url`: of the deployment, for links into its console. `parts_after`: reads what Sentry is told of a job.
+    """
+
+    def __init__(
+        self, alerts: Alerts | None, secrets: KnownSecrets, base_url: str, parts_after: PartsAfter | None = None
+    ) -> None:
         self._alerts = alerts
         self._secrets = secrets
         self._base_url = base_url
+        self._parts_after = parts_after
 
     async def __call__(self, alert: Alert) -> None:
         """Tell it."""
         text = self._secrets.hide(alert.message)
-        _log.error("ALERT %s", text)
+        with await self._about(alert):
+            _log.error("ALERT %s", text)
         if self._alerts is not None:
             url = f"{self._base_url}{_CONSOLE_JOB}{alert.job_id}" if self._base_url and alert.job_id else ""
-            await self._alerts.send(Notice(alert.kind, text, alert.once or text, alert.job_id, url))
+            once = alert.counted or alert.once or text
+            await self._alerts.send(Notice(alert.kind, text, once, alert.job_id, url, counted=bool(alert.counted)))
+
+    async def _about(self, alert: Alert) -> AbstractContextManager[None]:
+        if self._parts_after is None or not alert.job_id:
+            return nullcontext()
+        try:
+            parts = await self._parts_after(alert.job_id, -LAST_PARTS)
+        except StoreError:
+            parts = ()
+        return about_job(alert.job_id, parts)

@@ -1,11 +1,15 @@
 """Our errors to Sentry, where a deployment asks for it; the library is that of the extra `sentry`.
 
-What our loggers call an error is reported, alerts among it, with what it is about as tags. Invariant: nothing of Sentry
+What our loggers call an error is reported, alerts among it, with what it is about as tags; an alert of a job with the
+last parts of its stream as breadcrumbs. A delivery is a transaction. Invariant: nothing of Sentry
 is imported unless SENTRY_DSN is set; no local variables, no requests, no known secret leave the process, and nothing of
 loggers that are not ours.
 """
 
+import json
 import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from baton.observability.logs import about
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from sentry_sdk.transport import Transport
 
 _OURS = "baton."
+LAST_PARTS, _SHOWN_CHARS = 20, 500
 
 
 def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Transport] | None" = None) -> None:
@@ -36,6 +41,9 @@ def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Tr
     def before_send(event: Any, _hint: Any) -> Any:
         return shown(event, secrets)
 
+    def before_send_transaction(event: Any, _hint: Any) -> Any:
+        return _without_secrets(event, secrets)
+
     sentry_sdk.init(
         dsn=settings.sentry_dsn,
         transport=transport,
@@ -45,13 +53,41 @@ def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Tr
         before_send=before_send,
         include_local_variables=False,
         max_request_body_size="never",
-        max_breadcrumbs=0,
+        max_breadcrumbs=LAST_PARTS,
+        traces_sample_rate=settings.sentry_traces_sample_rate,
+        before_send_transaction=before_send_transaction,
     )
+
+
+@contextmanager
+def about_job(job_id: str, parts: Sequence[str]) -> Iterator[None]:
+    """What is reported within is about this job, whose last parts these are."""
+    import sentry_sdk  # noqa: PLC0415 - of an extra
+
+    with sentry_sdk.new_scope() as scope:
+        scope.set_tag("jobId", job_id)
+        for text in parts:
+            part = json.loads(text)
+            scope.add_breadcrumb(category=part.pop("type", ""), message=json.dumps(part)[:_SHOWN_CHARS])
+        yield
+
+
+def transaction(settings: Settings, name: str) -> AbstractContextManager[Any]:
+    """A delivery, as Sentry has it, where it is told of them."""
+    if not settings.sentry_traces_sample_rate:
+        return nullcontext()
+    import sentry_sdk  # noqa: PLC0415 - of an extra
+
+    return sentry_sdk.start_transaction(op="queue.process", name=name)
 
 
 def shown(event: dict[str, Any], secrets: KnownSecrets) -> dict[str, Any] | None:
     """What is reported of an event: with what it is about, without secrets; None: nothing, it is not ours."""
     if not str(event.get("logger", "")).startswith(_OURS):
         return None
+    return _without_secrets(event, secrets)
+
+
+def _without_secrets(event: Any, secrets: KnownSecrets) -> dict[str, Any]:
     clean: dict[str, Any] = secrets.hide_in({name: value for name, value in event.items() if name != "server_name"})
-    return {**clean, "tags": {**clean.get("tags", {}), **about()}}
+    return {**clean, "tags": {**about(), **clean.get("tags", {})}}

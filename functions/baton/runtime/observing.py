@@ -10,10 +10,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from msgspec import Struct
 
 from baton.clock import Clock
+from baton.observability.error_reports import transaction
 from baton.observability.logs import name_in_logs
 from baton.observability.spans import Details, Tracer
 from baton.observability.tracing import begin_trace, end_trace
 from baton.queue.dispatch import Outcome
+from baton.settings.settings import Settings
 from baton_events.schema import Event
 
 _log = logging.getLogger("baton.delivery")
@@ -29,7 +31,8 @@ class Seen(Struct):
 class Observing:
     """Watches deliveries and requests. `tracer`: None: nobody traces. `details`: what spans say besides."""
 
-    def __init__(self, clock: Clock, tracer: Tracer | None, details: Details) -> None:
+    def __init__(self, clock: Clock, tracer: Tracer | None, details: Details, settings: Settings) -> None:
+        self._settings = settings if settings.sentry_dsn else None
         self._clock = clock
         self._tracer = tracer
         self._details = details
@@ -40,8 +43,9 @@ class Observing:
         name_in_logs(message_id, event)
         began_ms, seen, label = self._clock.now_ms(), Seen(), ""
         try:
-            async with self.traced((event.traceparent if event else None) or ""):
-                yield seen
+            with transaction(self._settings, event.type if event else "message") if self._settings else nullcontext():
+                async with self.traced((event.traceparent if event else None) or ""):
+                    yield seen
         except Exception as error:
             label = f"error: {type(error).__name__}"
             raise

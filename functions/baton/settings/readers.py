@@ -30,6 +30,13 @@ def dsn(given: str) -> str:
     return given
 
 
+def share(given: str) -> float:
+    """A part of a whole."""
+    if not re.fullmatch(r"0(\.\d+)?|\.\d+|1(\.0+)?", given):
+        raise ValueError("a number from 0 to 1, such as 0.1")
+    return float(given)
+
+
 def origins(given: str) -> str:
     """Origins of pages, or all."""
     found = [part.strip() for part in given.split(",") if part.strip()]

@@ -1,7 +1,7 @@
 """Settings of what is reported: logs, errors, alerts, traces, metrics. Must not: read the environment."""
 
-from baton.settings.readers import dsn, flag
-from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url
+from baton.settings.readers import dsn, flag, share
+from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole
 
 WEBHOOKS = "webhooks"
 API = "API and console"
@@ -27,6 +27,14 @@ REPORT_SETTINGS = (
             dsn,
             secret=True,
         ),
+        Setting(
+            "SENTRY_TRACES_SAMPLE_RATE",
+            "sentry_traces_sample_rate",
+            "1",
+            "0 to 1",
+            "which part of the deliveries is sent to Sentry as transactions",
+            share,
+        ),
     ),
     *read_by(
         WEBHOOKS,
@@ -38,6 +46,22 @@ REPORT_SETTINGS = (
             "receives alerts for people, in the form of Slack's incoming webhooks; unset: only the log",
             url,
             secret=True,
+        ),
+        Setting(
+            "ALERT_FAILED_JOBS",
+            "alert_failed_jobs",
+            "1",
+            "count",
+            "how many jobs of an agent have to fail, for the same reason and in that time, until an alert; 0: none",
+            whole(0, 1_000_000),
+        ),
+        Setting(
+            "ALERT_QUIET_SECONDS",
+            "alert_quiet_seconds",
+            "3600",
+            "s",
+            "for how long failed jobs are counted, from the first one on, and give one alert at most",
+            whole(1, 604_800),
         ),
         Setting(
             "OTEL_EXPORTER_OTLP_ENDPOINT",

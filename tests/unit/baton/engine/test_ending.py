@@ -64,7 +64,8 @@ def test_a_spent_budget_fails_the_job_with_a_reason_and_an_alert() -> None:
     message = "the event call of turn 2 could not be delivered, 6 times in a row: the endpoint answered 500 no"
     assert (job.status, job.error) == (JobStatus.FAILED, Failure("delivery_failed", message))
     assert decision.changes.ends
-    assert decision.effects == (Alert("job_1", f"job job_1 failed: {message}"),)
+    text = f"job job_1 failed: delivery_failed: {message} (agent 'agent_1')"
+    assert decision.effects == (Alert("job_1", text, counted="agent_1:delivery_failed"),)
 
 
 def test_a_malformed_event_fails_the_job_at_once() -> None:

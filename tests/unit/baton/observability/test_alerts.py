@@ -1,12 +1,19 @@
 """Who is told of what needs a person: once, without secrets, with a link."""
 
+from dataclasses import replace
+
+import pytest
+from msgspec import structs
+
+from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, tool
 from baton.commands.after_failover import PATIENCE_MS
 from baton.engine.lifecycle import UNDELIVERED_BUDGET
+from baton.models.model import ModelError
 from baton_events.schema import Cancellation, LoopPayload, encode_event
 from baton_events.timestamps import milliseconds
 from tests.unit.baton.api.client import api_of
 from tests.unit.baton.kit.giving_up import SECRET, callback, encoded, give_up
-from tests.unit.baton.kit.stage import BASE, Stage
+from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
 
 
 async def test_one_alert_for_an_event_that_is_not_delivered_and_one_for_the_job_that_fails() -> None:
@@ -52,3 +59,34 @@ async def test_a_callback_of_the_queue_reaches_a_person_and_is_counted() -> None
     ]
     assert (await stage.snapshot()).job.status == "failed"
     assert stage.store.sums["undelivered:agent.loop.init"] == UNDELIVERED_BUDGET + 1
+
+
+@tool(retries=0)
+async def refuse() -> None:
+    """Refuse."""
+    raise LookupError("not here")
+
+
+async def test_a_job_that_fails_raises_an_alert_and_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """By its model, a tool or a limit; it names the agent and the reason, and hides what is secret."""
+    registry = Registry(
+        [
+            Agent("by-model", ScriptedModel([ModelError(f"no: {SECRET}", retryable=False)])),
+            Agent("by-limit", ScriptedModel([[Call("refuse")]] * 2), tools=[refuse]),
+            Agent("by-tool", plan=[Step("one", refuse)]),
+        ]
+    )
+    stage = Stage(registry=registry, settings=replace(SETTINGS, callback_key=SECRET))
+    for name, limits in (("by-model", Limits()), ("by-tool", Limits()), ("by-limit", Limits(turns=1, on_limit="fail"))):
+        job = structs.replace(stage.job(name, f"job_{name}"), limits=limits)
+        await stage.container.commands.submit(job, {"text": "x", "data": {}})
+    await stage.run()
+    sent = {notice.job_id: notice for notice in stage.alerts.sent}
+    assert {job_id: notice.once for job_id, notice in sent.items()} == {
+        "job_by-model": "by-model:model_error",
+        "job_by-limit": "by-limit:limit_exceeded",
+        "job_by-tool": "by-tool:step_failed",
+    }
+    assert all(notice.counted and notice.kind == "job_failed" for notice in sent.values())
+    assert "job job_by-model failed: model_error: no: [redacted] (agent 'by-model')" in caplog.text
+    assert SECRET not in caplog.text

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,16 +11,18 @@ import sentry_sdk
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
+from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.engine.commit.answers import Claim, ClaimResult
+from baton.models.model import ModelError
 from baton.observability.error_reports import report_errors
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.schema import encode_event
 from tests.fakes import FakeStore
 from tests.unit.baton.api.client import api_of
-from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.kit.stage import SETTINGS, Stage
 
-SECRET = "a-key-of-somebody"
+SECRET, DSN = "a-key-of-somebody", "https://key@sentry.example.com/1"
 SENT: list[dict[str, Any]] = []
 
 
@@ -28,7 +31,7 @@ class Kept(Transport):
 
     def capture_envelope(self, envelope: Envelope) -> None:
         """Keep it."""
-        event = envelope.get_event()
+        event = envelope.get_event() or envelope.get_transaction_event()
         if event is not None:
             SENT.append(json.loads(json.dumps(event, default=str)))
 
@@ -37,10 +40,16 @@ class Kept(Transport):
 def sent() -> Iterator[list[dict[str, Any]]]:
     """What is reported; afterwards nothing is."""
     SENT.clear()
-    report_errors(Settings(sentry_dsn="https://key@sentry.example.com/1"), KnownSecrets((SECRET,)), Kept)
+    report_errors(Settings(sentry_dsn=DSN), KnownSecrets((SECRET,)), Kept)
     yield SENT
     sentry_sdk.get_client().close()
     sentry_sdk.init(dsn=None, default_integrations=False)
+
+
+@tool
+async def look_up(password: str) -> str:
+    """Look it up."""
+    return f"opened with {password}"
 
 
 class BrokenStore(FakeStore):
@@ -60,7 +69,7 @@ async def test_an_error_of_a_delivery_is_reported_with_its_job_and_without_secre
     async with api_of(stage) as api:
         answer = await api.http.post("/workers/agent-loop", content=encode_event(event), headers=headers)
     assert answer.status_code == 500
-    (report,) = sent
+    (report,) = [report for report in sent if "exception" in report]
     assert report["tags"] == {
         "messageId": "msg_1",
         "eventId": event.id,
@@ -73,6 +82,37 @@ async def test_an_error_of_a_delivery_is_reported_with_its_job_and_without_secre
     assert not any("vars" in frame for frame in raised["stacktrace"]["frames"])
     assert {"request", "user", "server_name"}.isdisjoint(report)
     assert SECRET not in json.dumps(report)
+
+
+async def test_a_job_that_fails_is_one_report_with_its_last_parts(sent: list[dict[str, Any]]) -> None:
+    """Whatever its message is about; what models and tools were told in secret is in none of them."""
+    script: list[list[Call] | ModelError] = [[Call("look_up", {"password": SECRET})], ModelError("no", retryable=False)]
+    stage = Stage(
+        registry=Registry([Agent("breaks", ScriptedModel(script), tools=[look_up])]),
+        settings=replace(SETTINGS, sentry_dsn=DSN),
+    )
+    await stage.submit("breaks")
+    await stage.run()
+    (report,) = sent
+    assert report["tags"] == {"jobId": "job_1"}
+    assert report["logentry"]["formatted"] == "ALERT job job_1 failed: model_error: no (agent 'breaks')"
+    crumbs = [crumb["category"] for crumb in report["breadcrumbs"]["values"]]
+    assert crumbs[-1] == "finish"
+    assert {"tool-input-available", "tool-output-available", "error"} <= set(crumbs)
+    assert SECRET not in json.dumps(sent)
+
+
+async def test_a_delivery_is_a_transaction_unless_nobody_wants_them(sent: list[dict[str, Any]]) -> None:
+    """With the ids of its job, as an error has them."""
+    headers = {"upstash-signature": "x", "upstash-message-id": "msg_1", "upstash-retried": "0"}
+    for share in (1.0, 0.0):
+        stage = Stage(settings=replace(SETTINGS, sentry_dsn=DSN, sentry_traces_sample_rate=share))
+        body = encode_event(await stage.submit("answers"))
+        async with api_of(stage) as api:
+            await api.http.post("/workers/agent-loop", content=body, headers=headers)
+    (report,) = sent
+    assert (report["type"], report["transaction"]) == ("transaction", "agent.loop.init")
+    assert report["tags"]["jobId"] == "job_1"
 
 
 def test_an_alert_is_reported_and_a_warning_is_not(sent: list[dict[str, Any]]) -> None:
