@@ -212,9 +212,9 @@ class SimAdmissionControl:
         """Admit nobody any more."""
         await self._request("stop", lambda: self._fake.stop(now_ms))
 
-    async def start(self, now_ms: int) -> Started:
+    async def start(self, now_ms: int, slots: int | None = None) -> Started:
         """Admit jobs again."""
-        return await self._request("start", lambda: self._fake.start(now_ms))
+        return await self._request("start", lambda: self._fake.start(now_ms, slots))
 
     async def state(self) -> AdmissionState:
         """How it stands."""

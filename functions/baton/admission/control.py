@@ -30,16 +30,17 @@ class Worker:
         await self._admission_control.stop(self._clock.now_ms())
         return await self._admission_control.state()
 
-    async def start(self) -> AdmissionState:
+    async def start(self, slots: int | None = None) -> AdmissionState:
         """Admit jobs again: free slots are given at once, and those that got one are notified; how it stands then.
 
+        `slots`: how many there are from now on, 0: as many as the setting says; None: as many as before.
         A crash before they are notified leaves that to the next start, the next sweep, or the hourly backstop.
 
         Raises:
             PublishError: the queue did not take their notices; starting again sends them.
         """
         now_ms = self._clock.now_ms()
-        started = await self._admission_control.start(now_ms)
+        started = await self._admission_control.start(now_ms, slots)
         if started.reconcile_at_ms:
             await arm_reconcile(self._emitter, started.reconcile_at_ms)
         await notify_granted(self._emitter, started.granted, now_ms, f"start-{self._randomness.token()}")

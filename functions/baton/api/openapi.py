@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.api.admin.control import WorkerBody
 from baton.api.admin.usage import UsageQuery
 from baton.api.app_events import AppEventBody
 from baton.api.audit import AuditQuery
@@ -120,7 +121,7 @@ DESCRIBED: Mapping[str, Described] = {
     "POST /api/admin/agent-jobs/bulk": Described(BulkBody, "Bulk"),
     "GET /api/admin/audit": Described(answer="AuditLog", query=AuditQuery),
     "GET /api/admin/agent-worker": Described(answer="Worker"),
-    "POST /api/admin/agent-worker": Described(answer="Worker"),
+    "POST /api/admin/agent-worker": Described(WorkerBody, "Worker", body_needed=False),
     "DELETE /api/admin/agent-worker": Described(answer="Worker"),
     "GET /api/admin/usage": Described(answer="TenantUsage", query=UsageQuery),
     "GET /api/admin/tools": Described(answer="Tools"),

@@ -199,7 +199,9 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
             "GET", worker_path, "admin", worker.show, "whether jobs are admitted, how many are at work and in line"
         ),
         ApiRoute("GET", "/api/admin/usage", "admin", usage.show, used),
-        ApiRoute("POST", worker_path, "admin", worker.start, "start: waiting jobs get slots at once"),
+        ApiRoute(
+            "POST", worker_path, "admin", worker.start, "start, with so many slots: waiting jobs get them at once"
+        ),
         ApiRoute(
             "DELETE", worker_path, "admin", worker.stop, "stop: no job gets a slot; a job that holds one continues"
         ),

@@ -60,6 +60,23 @@ async def test_a_start_fills_the_free_slots_and_notifies_until_they_are_taken(si
     assert not (await slot_request(side, "d")).slot
 
 
+async def test_a_start_says_how_many_slots_there_are_until_another_one_says_otherwise(side: Side) -> None:
+    """Fewer take nothing from anybody; a start that says nothing of it keeps what there was."""
+    for name in "abcde":
+        await slot_request(side, name)
+    assert len((await side.admission_control.start(NOW_MS, 5)).granted) == 2
+    assert (await side.admission_control.start(NOW_MS)).reconcile_at_ms == 0
+    assert (await side.admission_control.state()).slots == 5
+    await side.admission_control.start(NOW_MS, 1)
+    assert not (await slot_request(side, "f")).slot
+    for name in "abcde":
+        await slot_request(side, name, "gone", 1)
+    assert [(await slot_request(side, name)).slot for name in "fg"] == [True, False]
+    await side.admission_control.start(NOW_MS, 0)
+    assert (await side.admission_control.state()).slots == SLOTS
+    assert (await slot_request(side, "g")).slot
+
+
 async def test_a_start_of_what_runs_changes_nothing(side: Side) -> None:
     """Nobody is told anything."""
     await slot_request(side, "a")

@@ -4,13 +4,16 @@ A message may be one that was delivered or given up, or any that a job still exp
 recovery/replay_message.py checks how a message stands, and sends only what can do something.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.admission.control import Worker
-from baton.api.problem import ApiError, Code
+from baton.api.problem import ApiError, Code, limited_body, parsed
+from baton.api.route import BODY_LIMIT_BYTES
 from baton.container import Container
 from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
@@ -90,6 +93,19 @@ def _view(name: str, capabilities: list[str], used: ToolCounters | None) -> dict
     }
 
 
+class WorkerBody(BaseModel):
+    """How the worker is to run; null: as the setting says. A field that is left out changes nothing.
+
+    `pollInterval` and `enableSentry` are taken and change nothing: nothing polls, and Sentry is a setting.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+    max_concurrent_jobs: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    poll_interval: Annotated[int, Field(strict=True, ge=0)] | None = None
+    enable_sentry: Annotated[bool, Field(strict=True)] | None = None
+
+
 class WorkerApi:
     """The three methods; each answers how the admission stands. All may be repeated."""
 
@@ -101,9 +117,11 @@ class WorkerApi:
         """200."""
         return JSONResponse(worker_view(await self._worker.state()))
 
-    async def start(self, _request: Request) -> Response:
+    async def start(self, request: Request) -> Response:
         """200: jobs get slots from now on."""
-        return JSONResponse(worker_view(await self._worker.start()))
+        body = parsed(WorkerBody, await limited_body(request, BODY_LIMIT_BYTES) or b"{}")
+        slots = (body.max_concurrent_jobs or 0) if "max_concurrent_jobs" in body.model_fields_set else None
+        return JSONResponse(worker_view(await self._worker.start(slots)))
 
     async def stop(self, _request: Request) -> Response:
         """200: nobody gets a slot from now on; who holds one goes on."""

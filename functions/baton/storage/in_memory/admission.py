@@ -68,7 +68,7 @@ class InMemoryAdmission:
         self.ends: dict[str, AgentCounters] = {}
         self.used: dict[tuple[str, str], dict[str, int]] = {}
         self.stored: dict[str, dict[int, int]] = {}
-        self.slots = slots
+        self.slots = self._set_slots = slots
         self._interval_ms = reconcile_interval_ms
         self._clock_ms = clock_ms
         self._requested_ms = 0
@@ -177,8 +177,9 @@ class InMemoryAdmission:
         gone = {name for name, since_ms in ended if name in self.entries and self.entries[name].since_ms == since_ms}
         self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
 
-    def start(self, now_ms: int) -> Started:
-        """Admit jobs again."""
+    def start(self, now_ms: int, slots: int | None = None) -> Started:
+        """Admit jobs again, so many at once."""
+        self.slots = self.slots if slots is None else slots or self._set_slots
         entries = dict(self.entries)
         fill(entries, BY_RECONCILER, self.slots)
         self.entries, self.stopped_ms = entries, 0
@@ -201,9 +202,9 @@ class InMemoryAdmissionControl:
         """Admit nobody any more."""
         self._admission.stopped_ms = self._admission.stopped_ms or now_ms
 
-    async def start(self, now_ms: int) -> Started:
-        """Admit jobs again."""
-        return self._admission.start(now_ms)
+    async def start(self, now_ms: int, slots: int | None = None) -> Started:
+        """Admit jobs again, so many at once."""
+        return self._admission.start(now_ms, slots)
 
     async def state(self) -> AdmissionState:
         """How it stands."""

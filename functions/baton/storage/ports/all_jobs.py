@@ -133,8 +133,12 @@ class AdmissionControl(Protocol):
         """Admit nobody any more; who holds a slot goes on."""
         ...
 
-    async def start(self, now_ms: int) -> Started:
-        """Admit jobs again, and fill the free slots at once; each that got one is notified until it takes it."""
+    async def start(self, now_ms: int, slots: int | None = None) -> Started:
+        """Admit jobs again, and fill the free slots at once; each that got one is notified until it takes it.
+
+        `slots`: how many there are from now on, 0: as many as the setting says; None: as many as before. Of more jobs
+        that hold one each goes on.
+        """
         ...
 
     async def state(self) -> AdmissionState:

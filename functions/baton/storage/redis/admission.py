@@ -191,19 +191,21 @@ class RedisAdmissionControl:
         if not (await self.state()).stopped_ms:
             await self._redis.execute("HSET", keys.SLOTS, "closed", now_ms)
 
-    async def start(self, now_ms: int) -> Started:
-        """Admit jobs again."""
+    async def start(self, now_ms: int, slots: int | None = None) -> Started:
+        """Admit jobs again, so many at once."""
         await self._open.ready()
-        await self._redis.execute("HSET", keys.SLOTS, "closed", 0)
+        if slots == 0:
+            await self._redis.execute("HDEL", keys.SLOTS, "size")
+        await self._redis.execute("HSET", keys.SLOTS, "closed", 0, *(("size", slots) if slots else ()))
         answer = await self._open.run(now_ms, {}, {"fill": BY_RECONCILER, "everybody": True})
         return Started(answer.alarm_ms, answer.untaken)
 
     async def state(self) -> AdmissionState:
         """How it stands; counted by each update, so it costs the same however many jobs there are."""
         await self._open.ready()
-        counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept")
-        active, pending, stopped_ms, reconciled_ms = (int(value or 0) for value in counted)
-        return AdmissionState(self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
+        counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept", "size")
+        active, pending, stopped_ms, reconciled_ms, slots = (int(value or 0) for value in counted)
+        return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
 
     async def live(self) -> dict[str, QueueEntry]:
         """The entries of all jobs that are not gone."""

@@ -89,7 +89,8 @@ async def test_a_hostile_body_is_refused(route: ApiRoute) -> None:
     """On every endpoint that reads one."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for kind, body in HOSTILE_BODIES.items():
-            assert_refused(await ask(api, route, body), kind)
+            may_succeed = not body and not described(route).body_needed
+            assert_refused(await ask(api, route, body), kind, may_succeed=may_succeed)
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=route_name)

@@ -1,4 +1,4 @@
--- A semaphore, after members.lua: at most `size` members hold it at once.
+-- A semaphore, after members.lua: at most `size` members hold it at once, or as many as the field `size` says.
 -- ARGV[1]: JSON: now, size, interval (of alarms), members (name → record as it is said to be, `seen` now where it says no
 -- other time; or `dropped`, if it was not seen since). Optional: fill (who causes that others hold; absent: nobody is
 -- given any), everybody (all untaken are answered, else those that the same one caused), due (the alarm that has come),
@@ -8,11 +8,12 @@
 -- of a former layout).
 -- Answer: what `open` is (-1: there is a former layout that was not taken over, and nothing was done), 1 if who causes it
 -- holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken holders (name, record; flat).
-local plan, told, fields = cjson.decode(ARGV[1]), {}, {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'open'}
+local plan, told, fields = cjson.decode(ARGV[1]), {}, 
+  {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'open', 'size'}
 local clock = plan.now
 
 local function may_hold()
-  return plan.fill and values.closed == 0 and values.holders < plan.size
+  return plan.fill and values.closed == 0 and values.holders < (values.size or plan.size)
 end
 
 -- What comes with a lower revision than before changes nothing.

@@ -122,6 +122,20 @@ async def test_seed_004_the_worker_runs_so_many_jobs_at_a_time(api: Api) -> None
     assert (state["activeJobs"], state["pendingJobs"]) == (3, 2)
 
 
+async def test_seed_004_post_worker_takes_its_configuration(api: Api) -> None:
+    """`{"pollInterval": 5000, "maxConcurrentJobs": 5, "enableSentry": true}`: the second one counts at once."""
+    for _ in range(5):
+        await api.submitted(jobType="simple-task")
+    body = {"pollInterval": 5000, "maxConcurrentJobs": 5, "enableSentry": True}
+    state = (await api.request("POST", WORKER, ADMIN, json=body)).json()
+    assert (state["activeJobs"], state["maxConcurrentJobs"]) == (5, 5)
+    assert (await api.request("POST", WORKER, ADMIN, json={})).json()["maxConcurrentJobs"] == 5
+    back = await api.request("POST", WORKER, ADMIN, json={"maxConcurrentJobs": None})
+    assert back.json()["maxConcurrentJobs"] == 3
+    refused = await api.request("POST", WORKER, ADMIN, json={"maxConcurrentJobs": 0})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "maxConcurrentJobs")
+
+
 async def test_seed_004_the_admin_page_leads_to_the_console(api: Api) -> None:
     """`/admin/agent-checkpoints`."""
     answer = await api.request("GET", "/admin/agent-checkpoints", "")
