@@ -1,5 +1,7 @@
 """Who may use the API: bearer keys, stored as hashes, compared in constant time (decisions/0020-http-api).
 
+The console's cookie stands for the key that opened the session, in requests of this host's pages and of no page.
+
 A key belongs to a tenant and a role: `client` keys see their tenant's jobs, `admin` keys every tenant's. Keys are those
 of the setting API_KEYS, and those of the store, which `baton keys` makes and revokes; what the store said of a key is
 believed for 30 s. Invariant: what cannot be a key costs no read; a source that came with too many unknown ones costs
@@ -14,6 +16,7 @@ from typing import Literal
 
 from starlette.requests import HTTPConnection, Request
 
+from baton.api.cookie import COOKIE, Signer, from_here
 from baton.api.problem import ApiError
 from baton.container import Container
 from baton.runtime.webhook import SourceBudget
@@ -56,7 +59,7 @@ class Keys:
     def __init__(self, container: Container) -> None:
         self._configured = parse_keys(container.settings.api_keys)
         self._api_key_store = container.ports.api_key_store
-        self._clock = container.ports.clock
+        self._clock, self._signer = container.ports.clock, Signer(container.settings)
         self._unknown = SourceBudget(container.ports.clock, UNKNOWN_PER_MINUTE)
         self._believed: dict[str, tuple[Principal, int]] = {}
         self._noted: dict[str, str] = {}
@@ -78,12 +81,18 @@ class Keys:
         """Whose key a request came with, as far as is known now: it may have been revoked meanwhile.
 
         Raises:
-            ApiError: 401, 429. StoreError.
+            ApiError: 401, 403, 429. StoreError.
         """
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        if scheme.lower() == "bearer":
+            return await self.of_key(key.strip(), source_of(request))
+        session = self._signer.session(request.cookies.get(COOKIE, ""), self._clock.now_ms())
+        found = await self.of_digest(session.key, source_of(request)) if session else None
+        if found is None:
             raise _unknown_key()
-        return await self.of_key(key.strip(), source_of(request))
+        if not from_here(request):
+            raise ApiError(403, "this request came from a page of another site: send a key in its header instead")
+        return found
 
     async def of_key(self, key: str, source: str) -> Principal:
         """Whose key this is; `source`: where it came from, whose failures are counted.

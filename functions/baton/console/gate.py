@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,17 +16,17 @@ from starlette.routing import Route
 
 from baton.api.audit import Audit
 from baton.api.auth import Keys, Principal, source_of
+from baton.api.cookie import COOKIE, SESSION_SECONDS, Session, Signer, from_here
 from baton.api.problem import ApiError
 from baton.api.route import without_body
 from baton.console.form import Form, read_form
 from baton.console.pages import HEADERS, page
-from baton.console.session import SESSION_SECONDS, Session, Signer
 from baton.container import Container
 from baton_events.errors import BatonError, PublishError, StoreError
 
 _log = logging.getLogger("baton.console")
 
-COOKIE, NOTICE_COOKIE = "baton_console", "baton_console_said"
+NOTICE_COOKIE = f"{COOKIE}_said"
 FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
 _NOTICE_SECONDS = 60
 _SEE_OTHER = 303
@@ -149,19 +149,14 @@ class Gate:
 
 
 def set_cookie(request: Request, response: Response, name: str, text: str, seconds: int = SESSION_SECONDS) -> None:
-    """A cookie of the console; only over https where the page came over it."""
+    """A cookie of the console; only over https where the page came over it.
+
+    The session's is sent to the API, too, which the console's pages may ask.
+    """
     forwarded = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()
     secure = "https" in (request.url.scheme, forwarded)
-    response.set_cookie(name, text, seconds, path="/console", httponly=True, samesite="lax", secure=secure)
-
-
-def from_here(request: Request) -> bool:
-    """Whether a form was sent by a page of this host; browsers say where it came from."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:  # holds behind a proxy that changes the host, too
-        return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    path = "/" if name == COOKIE else "/console"
+    response.set_cookie(name, text, seconds, path=path, httponly=True, samesite="lax", secure=secure)
 
 
 def to_login(request: Request) -> Response:

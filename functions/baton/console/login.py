@@ -7,11 +7,11 @@ from starlette.responses import RedirectResponse, Response
 
 from baton.api.audit import Audit
 from baton.api.auth import Keys, Principal, digest_of, source_of
+from baton.api.cookie import COOKIE, SESSION_SECONDS, Session, Signer, from_here
 from baton.api.problem import ApiError
 from baton.console.form import field, read_form
-from baton.console.gate import COOKIE, LOGIN, Visit, from_here, set_cookie
+from baton.console.gate import LOGIN, Visit, set_cookie
 from baton.console.pages import HEADERS, page
-from baton.console.session import SESSION_SECONDS, Session, Signer
 from baton.container import Container
 
 HOME = "/console/jobs"
@@ -51,7 +51,7 @@ class Login:
     async def leave(self, visit: Visit) -> Response:
         """Log out."""
         response = visit.go(LOGIN)
-        response.delete_cookie(COOKIE, path="/console")
+        response.delete_cookie(COOKIE)
         return response
 
     async def _admin(self, request: Request, key: str) -> Principal:

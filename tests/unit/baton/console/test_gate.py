@@ -7,7 +7,7 @@ import pytest
 from starlette.routing import Route
 
 from baton.api.auth import Keys
-from baton.console.gate import COOKIE
+from baton.api.cookie import COOKIE
 from baton.console.routes import console_routes
 from baton_events.errors import PublishError
 from tests.unit.baton.api.client import ADMIN, with_keys
@@ -71,9 +71,26 @@ async def test_a_session_ends_after_eight_hours(operator: Operator) -> None:
     await operator.see("/console/jobs/new", 303)
 
 
-async def test_the_cookie_opens_no_endpoint_of_the_api(operator: Operator) -> None:
-    """So no other site can use the API with it."""
-    assert (await operator.http.get("/api/admin/tools")).status_code == 401
+FROM_ELSEWHERE = [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}]
+
+
+async def test_the_cookie_opens_the_api_until_the_session_ends(operator: Operator) -> None:
+    """For the console's own pages, and for a program that has it."""
+    path, here = "/api/admin/agent-worker", {"sec-fetch-site": "same-origin"}
+    assert (await operator.http.get(path)).status_code == 200
+    assert (await operator.http.post(path, headers=here)).status_code == 200
+    audit = (await operator.api.request("GET", "/api/admin/audit", ADMIN)).json()["entries"]
+    assert [entry["action"] for entry in audit] == [f"POST {path}", "POST /console/login"]
+    await operator.do("/console/logout")
+    assert (await operator.http.get(path)).status_code == 401
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE, ids=str)
+async def test_the_cookie_opens_nothing_for_a_page_of_another_site(operator: Operator, headers: dict[str, str]) -> None:
+    """403, and nothing is done; a key in the header is no browser's, and opens it."""
+    path = "/api/admin/agent-worker"
+    assert (await operator.http.delete(path, headers=headers)).status_code == 403
+    assert (await operator.api.request("GET", path, ADMIN, headers=headers)).json()["running"] is True
 
 
 async def test_a_key_opens_no_page(stranger: Operator) -> None:

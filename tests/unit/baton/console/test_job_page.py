@@ -6,10 +6,10 @@ from starlette.responses import StreamingResponse
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.api.auth import Keys, Principal
+from baton.api.cookie import Session
 from baton.api.jobs.job import JobsApi
 from baton.console.gate import Gate, Visit
 from baton.console.job_page import Live
-from baton.console.session import Session
 from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
 from baton.sdk.limits import Limits

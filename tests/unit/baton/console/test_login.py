@@ -3,19 +3,19 @@
 import pytest
 
 from baton.api.auth import digest_of
-from baton.console.gate import COOKIE
+from baton.api.cookie import COOKIE
 from baton.storage.ports.access import StoredKey
 from tests.unit.baton.api.client import ACME, ADMIN
 from tests.unit.baton.console.operator import Operator
 
 
 async def test_an_admin_key_opens_a_session(stranger: Operator) -> None:
-    """The cookie is for this host's console, over https, and no script's."""
+    """The cookie is for this host, over https, and no script's."""
     response = await stranger.log_in()
     assert (response.status_code, response.headers["location"]) == (303, "/console/jobs")
     cookie = response.headers["set-cookie"].lower()
     assert cookie.startswith(COOKIE)
-    for attribute in ("httponly", "samesite=lax", "secure", "path=/console", "max-age=28800"):
+    for attribute in ("httponly", "samesite=lax", "secure", "path=/;", "max-age=28800"):
         assert attribute in cookie
     assert ADMIN not in cookie
 

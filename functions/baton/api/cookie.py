@@ -1,7 +1,8 @@
-"""Who is logged in: a cookie that says so by itself, signed with a secret that follows from the settings. Pure.
+"""Who is logged in to the console: a cookie that says so by itself, signed with a secret that follows from settings.
 
-Invariant: whatever comes back unsigned, changed, or too late is nobody. Nothing is stored, so any instance of the
-function reads what another one wrote; a change of API_KEYS or of the tokens of queue and store ends every session.
+Invariant: whatever comes back unsigned, changed, too late or from another site is nobody. Nothing is stored, so any
+instance of the function reads what another one wrote; a change of API_KEYS or of the tokens of queue and store ends
+every session.
 """
 
 import base64
@@ -11,9 +12,13 @@ import hmac
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
 
 from baton.settings.settings import Settings
 
+COOKIE = "baton_console"
 SESSION_SECONDS = 8 * 3600
 _SIGNATURE_CHARS = 43
 
@@ -67,3 +72,12 @@ class Signer:
     def _signature(self, purpose: str, text: str) -> str:
         made = hmac.new(self._secret, f"{purpose}\n{text}".encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(made).decode()[:_SIGNATURE_CHARS]
+
+
+def from_here(request: HTTPConnection) -> bool:
+    """Whether a request was sent by a page of this host, or by no page; browsers say where it came from."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:  # holds behind a proxy that changes the host, too
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")

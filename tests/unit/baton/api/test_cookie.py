@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from baton.console.session import Signer
+from baton.api.cookie import Signer
 from tests.unit.baton.api.client import with_keys
 
 CONTENT = {"id": "s", "key": "k", "until_ms": 10}
