@@ -71,7 +71,7 @@ class SdkPublisher:
 
     def _delay_seconds(self, message: Outgoing) -> int:
         now_ms = time.time() * 1000  # noqa: TID251 - a program that only publishes has no clock of ours
-        return delay_seconds(message, now_ms, self._settings.message_max_delay_seconds)
+        return delay_seconds(message, now_ms, self._settings)
 
 
 async def answer_of(request: Awaitable[_Answer], queue_url: str, limit_seconds: float, topic: str = "") -> _Answer:
@@ -148,15 +148,17 @@ def message_ids(answers: Sequence[Any]) -> list[str]:
     return list(accepted.values())
 
 
-def delay_seconds(message: Outgoing, now_ms: float, most_seconds: int) -> int:
-    """Return the delay that a message asks for; 0: none.
+def delay_seconds(message: Outgoing, now_ms: float, settings: QueueSettings) -> int:
+    """Return the delay that a message asks for, or every one of the settings; 0: none.
 
     A delay needs no clock in common with the queue's: a time would come at once, and again, where this one is behind.
     A message that is due later than the queue keeps it comes early, and is published again: in hops.
     """
+    least_seconds = settings.message_delay_seconds
     if not message.not_before_ms:
-        return 0
-    return min(max(0, math.ceil((message.not_before_ms - now_ms) / 1000)), most_seconds)
+        return least_seconds
+    wait_seconds = math.ceil((message.not_before_ms - now_ms) / 1000)
+    return min(max(least_seconds, wait_seconds), settings.message_max_delay_seconds)
 
 
 def batch_request(message: Outgoing, wait_seconds: int = 0) -> BatchRequest:

@@ -60,6 +60,14 @@ QUEUE_SETTINGS = (
             worker_urls,
         ),
         Setting(
+            "MESSAGE_DELAY_SECONDS",
+            "message_delay_seconds",
+            "0",
+            "s",
+            "how long each message waits for its first delivery, at least; for trying things out",
+            whole(0, 30),
+        ),
+        Setting(
             "MESSAGE_MAX_DELAY_SECONDS",
             "message_max_delay_seconds",
             "604800",
@@ -113,6 +121,7 @@ class QueueSettings:
     publish_by: Literal["url", "topic"]
     worker_base_url: str
     worker_urls: tuple[tuple[str, str], ...]
+    message_delay_seconds: int
     message_max_delay_seconds: int
     message_retries: int
     message_retry_delay_ms: int

@@ -52,6 +52,7 @@ class Settings(QueueSettings, Record, frozen=True):
     default_agent: str = ""
     prices: Prices = LIST_PRICES
     continuation: Literal["queue", "inline"] = "inline"
+    message_delay_seconds: int = 0
     message_max_delay_seconds: int = 604_800
     message_retries: int = 3
     message_retry_delay_ms: int = 10_000

@@ -86,8 +86,7 @@ class QStashQueue:
         return await self._client.request(publish_batch(self._client.sdk, requests), messages[0].topic)
 
     def _request(self, message: Outgoing) -> BatchRequest:
-        wait_seconds = delay_seconds(message, self._clock.now_ms(), self._settings.message_max_delay_seconds)
-        return batch_request(message, wait_seconds)
+        return batch_request(message, delay_seconds(message, self._clock.now_ms(), self._settings))
 
     async def cancel(self, message_id: str) -> None:
         """Take a message back; an unknown or delivered one is no error."""

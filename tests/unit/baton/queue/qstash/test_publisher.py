@@ -95,6 +95,18 @@ async def test_a_delivery_after_the_queues_longest_delay_comes_early(queue: QSta
     assert route.calls.last.request.headers["upstash-delay"] == f"{7 * 86_400}s"
 
 
+@pytest.mark.parametrize(("wait_ms", "delay"), [(None, "10s"), (3_000, "10s"), (60_000, "60s")])
+@respx.mock
+async def test_each_message_waits_as_long_as_the_settings_say(wait_ms: int | None, delay: str) -> None:
+    """Or longer, where it is to come later."""
+    route = respx.post(f"{QUEUE_URL}/v2/publish/{URL}").mock(return_value=accepted())
+    settings = Settings(qstash_url=QUEUE_URL, qstash_token=TOKEN, message_delay_seconds=10)
+    delayed = QStashQueue(settings, FakeClock(NOW_MS))
+    await delayed.publish([Outgoing(body="{}", url=URL, not_before_ms=NOW_MS + wait_ms if wait_ms else 0)])
+    await delayed.close()
+    assert route.calls.last.request.headers["upstash-delay"] == delay
+
+
 @respx.mock
 async def test_a_topics_answer_is_a_list(queue: QStashQueue) -> None:
     """One message for each endpoint of the topic: the first one's id."""
