@@ -9,6 +9,7 @@
  * @typedef {{id: string, type: string, status: string, title: string}} Checkpoint
  * @typedef {{status: "submitting"|"processing"|"completed"|"failed"|"cancelled", jobId: string, text: string,
  *            toolCalls: ToolCall[], checkpoints: Checkpoint[], error: string|null, lastId: string}} Task
+ * @typedef {{isSubmitting: boolean, isProcessing: boolean, currentTask: Task|null, error: Error|null}} TaskState
  */
 
 const END = ["completed", "failed", "cancelled"];
@@ -117,6 +118,7 @@ export class BatonClient {
    * @returns {Promise<Task>} the task at its end; rejects where it is refused or fails
    */
   async submit(body, options = {}) {
+    /** @type {Record<string, string>} */
     const headers = options.idempotencyKey ? { "Idempotency-Key": options.idempotencyKey } : {};
     return this.#reporting(options, async () => {
       const job = await this.json("POST", "/api/agent-jobs", body, headers);
@@ -227,25 +229,29 @@ export class BatonClient {
 }
 
 /**
- * Seed 002's `useAgentTask` without a framework: a state that changes, and its callbacks.
+ * Seed 002's `useAgentTask` without a framework: a state that changes, and its callbacks. `signal` ends the following.
  *
  * @param {BatonClient} client
- * @param {{onChange?: (state: any) => void, onComplete?: (task: Task) => void, onError?: (error: Error) => void}} [callbacks]
+ * @param {{onChange?: (state: TaskState) => void, onComplete?: (task: Task) => void, onError?: (error: Error) => void,
+ *          signal?: AbortSignal}} [callbacks]
  */
 export function agentTask(client, callbacks = {}) {
-  const state = { isSubmitting: false, isProcessing: false, currentTask: /** @type {Task|null} */ (null), error: null };
-  const change = (/** @type {any} */ fields) => {
+  /** @type {TaskState} */
+  const state = { isSubmitting: false, isProcessing: false, currentTask: null, error: null };
+  const change = (/** @type {Partial<TaskState>} */ fields) => {
     Object.assign(state, fields);
     callbacks.onChange?.(state);
   };
   const follow = async (/** @type {(options: any) => Promise<Task>} */ start) => {
+    const { signal } = callbacks;
+    const onError = (/** @type {Error} */ error) => signal?.aborted || callbacks.onError?.(error);
     change({ isSubmitting: true, isProcessing: false, currentTask: null, error: null });
     const onUpdate = (/** @type {Task} */ task) =>
       change({ isSubmitting: false, isProcessing: !END.includes(task.status), currentTask: task });
     try {
-      return await start({ onUpdate, onComplete: callbacks.onComplete, onError: callbacks.onError });
+      return await start({ onUpdate, onComplete: callbacks.onComplete, onError, signal });
     } catch (error) {
-      change({ error });
+      change({ error: signal?.aborted ? null : /** @type {Error} */ (error) });
       return null;
     } finally {
       change({ isSubmitting: false, isProcessing: false });
