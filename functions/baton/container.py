@@ -158,9 +158,8 @@ class Container:
     @cached_property
     def operations(self) -> Operations:
         """Takes in outcomes of operations, by whichever way they come."""
-        ports, settings = self.ports, self.settings
-        stream, counters = ports.operation_stream, ports.counters
-        commands = (self.commands.signal, self.commands.submit)
+        ports, settings, counters = self.ports, self.settings, self.ports.counters
+        stream, commands = ports.operation_stream, (self.commands.signal, self.commands.submit)
         completing = CompleteOperation(ports.reader, *commands, stream, counters, self.secrets, ports.clock)
         limit_bytes, interval_ms = settings.result_limit_bytes, settings.operations_stream_seconds * 1000
         outcomes = OperationOutcomes(
@@ -231,8 +230,7 @@ class Container:
                 if event_type(event) is not spec.event_type:
                     wanted = f"{spec.path}, which takes {spec.event_type}"
                     raise MalformedEventError(f"{event.type} does not belong to {wanted}")
-                if limit := self.ports.delivery_limit:
-                    await admit_delivery(limit, signed.source, event.session_id)
+                await admit_delivery(self.ports.delivery_limit, signed.source, event.session_id)
                 with self.notices.around(event.job_id):
                     async with self.observing.delivery(signed.message_id, signed.retried, event) as seen:
                         delivered = Delivered(signed.message_id, signed.retried, event, signed.token)

@@ -4,7 +4,7 @@ import asyncio
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.models.model import Call
+from baton.models.model import Call, ModelAnswer, ModelRequest
 from baton.models.scripted import ScriptedModel
 from baton.tools.context import ToolContext
 from baton.tools.tool import tool
@@ -19,12 +19,33 @@ async def measure(ctx: ToolContext) -> str:
     return "12 m"
 
 
-@tool(requires_approval=True)
+@tool(requires_approval=True, background=False)
 async def send_letter(to: str, pages: int) -> str:
     """Send a letter."""
     return f"{pages} pages to {to}"
 
 
+@tool(requires_approval=True)
+async def light_the_lamp() -> str:
+    """Light the lamp."""
+    return "it burns"
+
+
+class Keeper:
+    """Lights the lamp when it is asked to, and says again what it gets."""
+
+    name = "keeper"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """One call, or an answer."""
+        text = getattr(request.messages[-1], "text", "")
+        if text.startswith("Light"):
+            return ModelAnswer("", (Call("light_the_lamp"),))
+        return ModelAnswer(text or "Somebody has to allow it.")
+
+
+keeper = Agent(name="keeper", model=Keeper(), tools=[light_the_lamp])
 harbour = Agent(
     name="harbour",
     model=ScriptedModel(
@@ -42,4 +63,4 @@ class Seeing(ScriptedModel):
 
 
 sees = Agent(name="sees", model=Seeing(["It is a lighthouse."]))
-registry = Registry(agents=[harbour, answers, sees])
+registry = Registry(agents=[harbour, answers, sees, keeper])

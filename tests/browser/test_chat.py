@@ -74,6 +74,27 @@ def test_stop_ends_the_answer_and_a_rejection_says_why(context: BrowserContext, 
     expect(page.locator(".message.assistant .text")).to_have_text("The letter is under way.")
 
 
+def test_a_chat_goes_on_while_a_call_waits_and_shows_what_comes_of_it(
+    context: BrowserContext, stack: BrowserStack
+) -> None:
+    """The approval stands below the conversation, which the page goes on with by itself, also after a reload."""
+    page = opened(context, stack.described["admin_key"])
+    request(page, "Light the lamp", "keeper")
+    expect(page.locator(".message.assistant .text")).to_have_text("Somebody has to allow it.")
+    expect(page.locator(".operation .checkpoint.pending")).to_have_count(1)
+    request(page, "Is all well?", "keeper")
+    expect(page.locator(".message.assistant .text").last).to_have_text("Is all well?")
+    page.reload()
+    expect(page.locator(".operation .checkpoint.pending")).to_have_count(1)
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator(".message.assistant .text").last).to_contain_text("it burns")
+    expect(page.locator(".operation")).to_have_count(0)
+    expect(page.locator(".message")).to_have_count(5)
+    request(page, "Light the lamp again", "keeper")
+    page.locator(".operation").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".operation")).to_have_count(0)
+
+
 def test_more_can_be_said_while_an_answer_is_made(context: BrowserContext, stack: BrowserStack) -> None:
     """The running answer goes on with it, or another one takes its place in the conversation."""
     page = opened(context, stack.described["admin_key"])
