@@ -95,7 +95,8 @@ function callBox(call, open) {
   const box = /** @type {HTMLDetailsElement} */ (element("details", "call"));
   box.dataset.id = call.id;
   box.open = open;
-  const word = call.error ? "failed" : "output" in call ? "done" : "…";
+  const done = call.output?.operationId && call.output?.status ? "goes on in the background" : "done";
+  const word = call.error ? "failed" : "output" in call ? done : "…";
   box.append(element("summary", call.error ? "bad" : "", `${call.name} ${word}`), element("pre", "", shown(call.input)));
   if (call.error) box.append(element("pre", "bad", call.error));
   if ("output" in call) box.append(element("pre", "", shown(call.output)));
