@@ -52,13 +52,7 @@ from baton.tools.tool import InThread
 from baton_events.emitter import Emitter, waits_at
 from baton_events.errors import MalformedEventError
 from baton_events.messages import Queue
-from baton_events.schema import (
-    DELIVERY_FAILED_ENDPOINT,
-    EVENTS_ENDPOINT,
-    SWEEP_ENDPOINT,
-    event_type,
-    parse_event,
-)
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, event_type, parse_event
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
