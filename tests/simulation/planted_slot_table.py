@@ -52,9 +52,9 @@ def _counting_each_update(with_end: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _still_stopped(start: Callable[..., Any]) -> Callable[..., Any]:
-    def still_stopped(self: fake_admission.InMemoryAdmission, now_ms: int) -> Any:
+    def still_stopped(self: fake_admission.InMemoryAdmission, now_ms: int, slots: int | None = None) -> Any:
         stopped_ms = self.stopped_ms
-        started = start(self, now_ms)
+        started = start(self, now_ms, slots)
         self.stopped_ms = stopped_ms
         return started
 

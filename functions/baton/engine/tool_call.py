@@ -219,9 +219,12 @@ def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None =
     """A call is over: the last one of a turn starts the next turn, and an operation's job ends with it."""
     item = state.item
     if not state.job.is_operation:
-        join = Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))
-        return Decision(replace(changes, join=join))
+        return Decision(replace(changes, join=_join(item, now_ms)))
     ending = end_operation(state.job, item, failure, now_ms).changes
     assert ending is not None, "an end changes the job"
     parts = (*changes.parts, *ending.parts)
     return Decision(replace(ending, calls=changes.calls, results=changes.results, parts=parts))
+
+
+def _join(item: WorkItem, now_ms: int) -> Join:
+    return Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))
