@@ -170,11 +170,14 @@ def operation(call: CallRecord, item: WorkItem) -> str:
     return canonical_json({"type": "data-operation", "data": data})
 
 
-def operation_started(call: CallRecord) -> str:
-    """A call goes on in the background, as the job of an operation."""
-    data = {"callId": call.id, "tool": call.tool, "status": "started", "operationId": call.operation_id}
+def operation_started(call: CallRecord, answer_json: str) -> tuple[str, ...]:
+    """A call goes on in the background, as the job of an operation; its output has the names of seed 003, too."""
     job_id = job_of_call(call_of_operation(call.operation_id))
-    return canonical_json({"type": "data-operation", "data": {**data, "jobId": job_id}})
+    names = {"operation_id": call.operation_id, "tool_name": call.tool, "task_id": job_id}
+    output = canonical_json({**json.loads(answer_json), "type": "operation_started", **names})
+    data = {"callId": call.id, "tool": call.tool, "status": "started", "operationId": call.operation_id}
+    started = canonical_json({"type": "data-operation", "data": {**data, "jobId": job_id}})
+    return tool_output(call.id, output), started
 
 
 def continues(data: dict[str, Any]) -> str:

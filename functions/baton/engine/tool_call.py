@@ -51,8 +51,11 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
             items=(following(item, ItemKind.COMPLETE, now_ms),),
             results={record.id: f'{{"ok":{step_result.result_json}{kept}}}'},
             parts=(
-                stream_parts.tool_output(record.id, step_result.result_json),
-                *((stream_parts.operation_started(record),) if operation else ()),
+                *(
+                    stream_parts.operation_started(record, step_result.result_json)
+                    if operation
+                    else (stream_parts.tool_output(record.id, step_result.result_json),)
+                ),
                 *stream_parts.step_completed(record),
                 stream_parts.handled(item, now_ms, "returned"),
             ),

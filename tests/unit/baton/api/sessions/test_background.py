@@ -130,6 +130,9 @@ async def test_a_call_that_waits_is_answered_at_once_and_its_outcome_by_a_turn_o
     (started,) = operations_of(parts_of(first))
     assert (started["status"], text_of(first)) == ("started", "it has begun")
     operation_id = started["operationId"]
+    output = next(part["output"] for part in parts_of(first) if part["type"] == "tool-output-available")
+    names = {"operation_id": operation_id, "tool_name": "order", "task_id": started["jobId"]}
+    assert output.items() >= {"status": "started", "type": "operation_started", **names}.items()
     shown = (await session(api))["activeOperations"]
     assert shown == [
         {
