@@ -5,6 +5,7 @@ Each start is noted in a file (environment `NOTES`): what is meant to happen onl
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -46,6 +47,30 @@ async def long() -> str:
     return "is over"
 
 
+@tool(timeout_seconds=90, background=True)
+async def drill() -> str:
+    """Take long when it runs first, in the background."""
+    if starts("drill") == 1:
+        await asyncio.sleep(LONG_SECONDS)
+    return "through"
+
+
+class Digging:
+    """A model that drills, and says what has come of it; its process ends when it is to say so first."""
+
+    name = "digging"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """One call, or an answer."""
+        text = getattr(request.messages[-1], "text", "")
+        if not text.startswith("[Operation"):
+            return ModelAnswer("begun") if request.turn > 1 else ModelAnswer("", (Call("drill"),))
+        if starts("outcome") == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ModelAnswer(text)
+
+
 class Thinking:
     """A model that takes long when it is asked first."""
 
@@ -64,5 +89,6 @@ registry = Registry(
         Agent("deadly", model=ScriptedModel([[Call("explode"), Call("beside")], "went on"]), tools=[explode, beside]),
         Agent("long", model=ScriptedModel([[Call("long")], "done"]), tools=[long]),
         Agent("turn", model=Thinking(), tools=[]),
+        Agent("digging", model=Digging(), tools=[drill]),
     ]
 )

@@ -90,6 +90,35 @@ def test_what_a_kill_cut_off_goes_on_soon(hosting: Hosting, work: str) -> None:
     wait_for(lambda: job_of(hosting, job_id)["status"] == "completed", "the job's end", 30)
 
 
+@pytest.mark.long
+def test_a_call_in_the_background_and_what_continues_with_it_outlive_their_processes(hosting: Hosting) -> None:
+    """The call's process is killed, then the one that answers its outcome: it is answered once."""
+    first = serve(hosting)
+    job = job_of(hosting, submit(hosting, "digging"))
+    wait_for(lambda: starts(hosting, "drill") == 1, "the first start", 30)
+    wait_for(lambda: job_of(hosting, job["id"])["result"] == {"answer": "begun"}, "the end of the first turn", 30)
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait()
+    second = serve(hosting)
+    wait_for(lambda: second.process.poll() is not None, "the death with the outcome", 90)
+    serve(hosting)
+
+    def session() -> dict[str, Any]:
+        url = f"{hosting.base_url}/api/sessions/{job['sessionId']}"
+        shown: dict[str, Any] = httpx.get(url, headers=HEADERS, timeout=30).json()
+        return shown
+
+    def answer() -> str:
+        return str(session()["messages"][-1]["parts"][-1].get("text"))
+
+    wait_for(lambda: answer().endswith('Its result: "through"]'), "the answer", 90)
+    listed = httpx.get(f"{hosting.base_url}/api/agent-jobs?sessionId={job['sessionId']}", headers=HEADERS).json()[
+        "jobs"
+    ]
+    assert [one["continues"]["jobId"] for one in listed if "continues" in one] == [job["id"]]
+    assert (starts(hosting, "drill"), starts(hosting, "outcome"), session()["activeOperations"]) == (2, 2, [])
+
+
 def test_what_a_stop_broke_off_goes_on_at_once(hosting: Hosting) -> None:
     """As soon as the server cuts it off: neither the claim's end nor the queue's delay is waited for."""
     first = serve(hosting, USUAL_RETRY_MS)
