@@ -86,6 +86,11 @@ def operation_job_id(call_id: str, run: int) -> str:
     return f"{call_id}_{run}"
 
 
+def call_of_operation_job(operation_job_id: str) -> str:
+    """The call that an operation's job is: with the digest of the call that it was started by."""
+    return f"{operation_job_id}-1-0-{started_by(operation_job_id)[0].rpartition('-')[2]}"
+
+
 def started_by(operation_job_id: str) -> tuple[str, int]:
     """The call that goes on by this job, and the run that it was made in; ("", 0): the job is none of an operation."""
     call, _, run = operation_job_id.rpartition("_")

@@ -19,7 +19,7 @@ from baton.engine.step_results import Submitted, ToolNeedsApproval, ToolWaits
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus
 from baton.sdk.redaction import redacted
-from baton_events.ids import call_id, call_of_operation, job_of_call, operation_id, operation_job_id
+from baton_events.ids import call_of_operation, call_of_operation_job, job_of_call, operation_id, operation_job_id
 
 # In a task: the call that the job is. No client writes it.
 OPERATION = "operation"
@@ -28,7 +28,7 @@ CallWaits = ToolWaits | ToolNeedsApproval
 
 def call_of(job: Job, call: CallRecord) -> str:
     """The id that a job's call has in the background."""
-    return call_id(operation_job_id(call.id, job.run), 1, 0, call.tool, call.arguments)
+    return call_of_operation_job(operation_job_id(call.id, job.run))
 
 
 def started_in(calls: Iterable[CallRecord]) -> list[str]:

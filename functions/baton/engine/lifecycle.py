@@ -133,7 +133,10 @@ def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
         finished_at_ms=now_ms,
         error=Failure(ROLLED_BACK if step_result.rolls_back else "cancelled", f"cancelled{by}"),
     )
-    return Decision(_ending(done, (stream_parts.abort(f"cancelled{by}"), *stream_parts.finish(done.status))))
+    parts = (stream_parts.abort(f"cancelled{by}"), *stream_parts.finish(done.status))
+    if job.is_operation:
+        parts = (stream_parts.operation_cancelled(job.id), *parts)
+    return Decision(_ending(done, parts))
 
 
 def undeliverable(state: State, step_result: Undeliverable, now_ms: int) -> Decision:

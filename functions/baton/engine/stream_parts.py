@@ -13,7 +13,16 @@ from baton.engine.step_results import ModelAnswered
 from baton.engine.work_items import EVENT_OF_KIND, WorkItem
 from baton.sdk.records import FOREVER_MS, Failure
 from baton.sdk.redaction import redacted
-from baton_events.ids import call_of_operation, canonical_json, digest, event_id, job_of_call, sorted_json
+from baton_events.ids import (
+    call_of_operation,
+    call_of_operation_job,
+    canonical_json,
+    digest,
+    event_id,
+    job_of_call,
+    operation_id,
+    sorted_json,
+)
 
 INLINE_RESULT_BYTES = 64 * 1024
 _TYPE_OF_KIND = {kind: event_type.value for kind, event_type in EVENT_OF_KIND.items()}
@@ -178,6 +187,12 @@ def operation_started(call: CallRecord, answer_json: str) -> tuple[str, ...]:
     data = {"callId": call.id, "tool": call.tool, "status": "started", "operationId": call.operation_id}
     started = canonical_json({"type": "data-operation", "data": {**data, "jobId": job_id}})
     return tool_output(call.id, output), started
+
+
+def operation_cancelled(job_id: str) -> str:
+    """An operation is cancelled, of which this is the job."""
+    data = {"operationId": operation_id(call_of_operation_job(job_id)), "status": "cancelled", "jobId": job_id}
+    return canonical_json({"type": "data-operation", "data": data})
 
 
 def continues(data: dict[str, Any]) -> str:

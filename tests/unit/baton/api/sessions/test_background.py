@@ -219,6 +219,9 @@ async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: S
     operation = operations_of(parts_of(await send(api, "m1", "call order")))[0]
     cancelled = (await api.request("POST", "/api/sessions/chat-1/cancel")).json()
     assert cancelled["cancelledJobs"] == [operation["jobId"]]
+    stream = await api.request("GET", f"/api/agent-jobs/{operation['jobId']}/stream")
+    shown = operations_of(parts_of(stream))
+    assert (shown[-1]["status"], shown[-1]["operationId"]) == ("cancelled", operation["operationId"])
     answer = await complete(api, operation["operationId"], {"success": True, "result": "late"})
     assert (answer["applied"], answer["why"]) == (False, "the job has ended")
     assert (await last_answer(api))[0] == "it has begun"
