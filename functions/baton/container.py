@@ -224,7 +224,8 @@ class Container:
                 if event_type(event) is not spec.event_type:
                     wanted = f"{spec.path}, which takes {spec.event_type}"
                     raise MalformedEventError(f"{event.type} does not belong to {wanted}")
-                await admit_delivery(self.ports.delivery_limit, signed.source, event.session_id)
+                if limit := self.ports.delivery_limit:
+                    await admit_delivery(limit, signed.source, event.session_id)
                 with self.notices.around(event.job_id):
                     async with self.observing.delivery(signed.message_id, signed.retried, event) as seen:
                         delivered = Delivered(signed.message_id, signed.retried, event, signed.token)

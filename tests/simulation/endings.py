@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.waits import status_and_wait
-from baton_events.ids import canonical_json, event_id, job_of_call, root_of
+from baton_events.ids import call_of_operation, canonical_json, event_id, job_of_call, operation_id, root_of
 from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.background import is_in_background
 from tests.simulation.background_endings import ON_ALL_IN_BACKGROUND, ON_BACKGROUND_AT_END
@@ -29,9 +29,6 @@ from tests.simulation.waiting_jobs import DAY_SECONDS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
-
-
-_CALL_DASHES = 3  # of a call's id
 
 
 def every_job_ends(end: Ended) -> str | None:
@@ -233,7 +230,7 @@ def check_endings(world: "World") -> None:
     committed = defaultdict[str, list[str]](list)
     for key in world.committed:
         name = key.split(":")[1]
-        committed[job_of_call(name) if name.count("-") >= _CALL_DASHES else name].append(key)
+        committed[job_of_call(name) if call_of_operation(operation_id(name)) else name].append(key)
     for tree in world.trees.values():
         for job in tree.jobs.values():
             plan = world.outside.plan_of(job.agent)

@@ -19,7 +19,7 @@ async def wait_seconds(limit: RateLimit | None, name: str) -> float:
         return 0
 
 
-async def admit_delivery(limit: RateLimit | None, source: str, session_id: str) -> None:
+async def admit_delivery(limit: RateLimit, source: str, session_id: str) -> None:
     """Let a delivery in.
 
     Raises:
