@@ -264,6 +264,10 @@ REGRESSIONS = (
         12391831626, "an attempt that had waited for an earlier one had too little time left, and ended as slow"
     ),
     Regression(
+        STREAMING_SEEDS + LIMITED_SEEDS + 77_000_002,
+        "such an attempt was refused, which cost its message one of its tries",
+    ),
+    Regression(
         46146768479,
         "the simulation's own: what a dead callback had left was taken for that of a sweep that was past it",
     ),

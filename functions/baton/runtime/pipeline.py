@@ -29,6 +29,7 @@ from baton.runtime.invocation import Invocation, InvocationItem
 from baton.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.storage.ports.jobs import Store
 from baton.storage.usage import Keeping
+from baton.tools.running_calls import NoTimeLeftError
 from baton.transport.meter import charge
 from baton_events.emitter import Emitter
 from baton_events.errors import StoreError, UnknownJobError
@@ -170,18 +171,16 @@ class Pipeline:
                     if not wait_ms:
                         return await self._do(invocation, step, claim, claim_result, state)
                     is_free = await invocation.claims.give_back(claim, begun=False)
+        except NoTimeLeftError:  # given back; its event comes again, and with it the whole time
+            is_free, wait_ms = True, 0
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
                 await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.redrive_id)
             raise
         if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to dispatch
             return invocation.begin(replace(step, claim_result=None))
-        await postpone(
-            self._emitter,
-            event_of(invocation.session_id, state.item),
-            self._clock.now_ms() + wait_ms,
-            invocation.redrive_id,
-        )
+        event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + wait_ms
+        await postpone(self._emitter, event, at_ms, invocation.redrive_id)
         invocation.outcomes.append(SUSPECT)
         invocation.leaves(step)
         return await self._dispatch(invocation, claim_result.pending, via_admission=False)

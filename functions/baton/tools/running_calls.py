@@ -16,7 +16,6 @@ from baton.sdk.own_threads import in_own_thread
 from baton.tools.contained import CutShortError, Outcome, outcome_of
 from baton.tools.context import ToolContext
 from baton.tools.tool import InThread, Runnable
-from baton_events.errors import BatonError
 
 
 class OverLimitError(Exception):
@@ -31,11 +30,8 @@ class StillRunsError(Exception):
     """An earlier attempt of the call still runs, and this attempt cannot take its result."""
 
 
-class NoTimeLeftError(BatonError):
+class NoTimeLeftError(Exception):
     """An earlier attempt of the call has failed, and what is left of the piece's time is less than the tool's limit."""
-
-    status = 503
-    retryable = True
 
 
 class HungCall(Struct, frozen=True):
