@@ -117,8 +117,9 @@ class LocalCloud:
 
     def warm_up(self) -> None:
         """Start a process of every function."""
-        for function in self.functions.values():
-            function.invoke(function_url_event(HttpRequest("POST", "/")))
+        for name, function in self.functions.items():
+            request = HttpRequest("POST", "/")
+            function.invoke(http_api_event(request, STAGE) if name == "site" else function_url_event(request))
 
     def close(self) -> None:
         """Stop; no process is left."""
