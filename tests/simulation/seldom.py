@@ -1,6 +1,13 @@
 """Schedules with a call that a thousand others may not make often enough to meet a crash at it: tests play them."""
 
-from tests.simulation.plan import EVENT_SEEDS, FULL_SEEDS, RETURNING_SEEDS, SESSION_SEEDS, STEERING_SEEDS
+from tests.simulation.plan import (
+    EVENT_SEEDS,
+    FULL_SEEDS,
+    RETURNING_SEEDS,
+    SESSION_SEEDS,
+    STEERING_SEEDS,
+    STREAMING_SEEDS,
+)
 from tests.simulation.regressions import Regression
 
 SELDOM = (
@@ -16,5 +23,7 @@ SELDOM = (
     Regression(EVENT_SEEDS + 78, "an app event crashes when its handlers are noted"),
     Regression(EVENT_SEEDS + 82, "app events crash before they are kept, and before and after they meet who waits"),
     Regression(EVENT_SEEDS + 973, "an app event crashes before its handlers are noted"),
+    Regression(STREAMING_SEEDS + 20_005, "a reader's connection breaks when it has looked for more parts"),
+    Regression(STREAMING_SEEDS + 20_020, "a reader's connection breaks before it looks for more parts"),
     Regression(STEERING_SEEDS + 55, "messages crash before and after it is recorded who gets them"),
 )
