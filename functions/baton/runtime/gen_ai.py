@@ -20,6 +20,7 @@ from baton.models.model import (
     ModelMessage,
     ModelRequest,
     Origin,
+    PastCall,
     ToolMessage,
     ToolSpec,
     UserMessage,
@@ -162,11 +163,13 @@ def _answered(item: OpenItem, answer: ModelAnswer, start_ms: int) -> Attributes:
 
 def _output_content(item: OpenItem, answer: ModelAnswer) -> Attributes:
     """What was answered, with the ids that the calls get."""
-    parts: list[dict[str, Any]] = [{"type": "text", "content": answer.text}] if answer.text else []
-    for position, call in enumerate(answer.calls):
-        known = call_id(item.job.id, item.item.turn, position, call.tool, call.arguments)
-        parts.append({"type": "tool_call", "id": known, "name": call.tool, "arguments": call.arguments})
-    content = item.content(output__messages=[{"role": "assistant", "parts": parts}])
+    calls = tuple(
+        [
+            PastCall(call_id(item.job.id, item.item.turn, at, call.tool, call.arguments), call.tool, call.arguments)
+            for at, call in enumerate(answer.calls)
+        ]
+    )
+    content = item.content(output__messages=[_message(ModelMessage(answer.text, calls))])
     item.agent |= content
     return content
 
