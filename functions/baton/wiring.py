@@ -34,8 +34,6 @@ def real_ports(settings: Settings) -> Ports:
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
     connection, clock = RedisConnection(settings), SystemClock()
     retention_ms = settings.job_retention_seconds * 1000
-    per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
-    deliveries = settings.worker_rate_limit_per_minute
     return Ports(
         store=TreeStore(connection, retention_ms, prompt_limit_bytes=settings.prompt_limit_bytes),
         reader=RedisReader(connection),
@@ -54,9 +52,9 @@ def real_ports(settings: Settings) -> Ports:
         counters=RedisCounters(connection),
         api_key_store=RedisApiKeyStore(connection),
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
-        rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
-        follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
-        delivery_limit=RedisRateLimit(connection, clock, deliveries) if deliveries else None,
+        rate_limit=_rate_limit(connection, clock, settings.rate_limit_per_minute),
+        follow_limit=_rate_limit(connection, clock, 60 * settings.followers_per_key),
+        delivery_limit=_rate_limit(connection, clock, settings.worker_rate_limit_per_minute),
         kept_events=RedisKeptEvents(connection, retention_ms),
         stored_bytes=RedisStoredBytes(connection),
         callbacks=HttpCallbacks(settings.worker_base_url),
@@ -70,6 +68,10 @@ def real_ports(settings: Settings) -> Ports:
         session_memory=RedisSessionMemory(connection, retention_ms),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )
+
+
+def _rate_limit(connection: RedisConnection, clock: SystemClock, per_minute: int) -> RedisRateLimit | None:
+    return RedisRateLimit(connection, clock, per_minute) if per_minute else None
 
 
 def _alerts(settings: Settings, connection: RedisConnection) -> WebhookAlerts | None:
