@@ -30,6 +30,7 @@ from baton.sdk.redaction import KnownSecrets, redacted
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton.storage.ports.operation_stream import OperationStream
 from baton.storage.usage import record_signal
+from baton.tools.pending import TIMED_OUT
 from baton_events.errors import BatonError, JobGoneError, StoreError, UnknownJobError
 from baton_events.ids import call_of_operation, canonical_json, job_of_call, started_by
 from baton_events.schema import Completion, Event, Occurrence, Steering
@@ -148,7 +149,7 @@ class CompletionBody(BaseModel):
 
 
 # An operation that its own outcome starts waits for so long, should that be lost: who sent it sends it again.
-_EARLY_MS, _TIMED_OUT = 86_400_000, '{"ok":{"timedOut":true}}'
+_EARLY_MS = 86_400_000
 
 
 def _may_start(job: Job, call: CallRecord, operation_id: str) -> bool:
@@ -252,7 +253,7 @@ class CompleteOperation:
         if not _may_start(snapshot.job, call, operation_id):
             return None, background_id
         now_ms = self._clock.now_ms()
-        waits = ToolWaits(now_ms + _EARLY_MS, _TIMED_OUT, operation_id=operation_id)
+        waits = ToolWaits(now_ms + _EARLY_MS, canonical_json({"ok": TIMED_OUT}), operation_id=operation_id)
         started = operation_of(snapshot.job, call, call.arguments, waits, now_ms)
         try:
             await self._submit(started.job, started.task, may_exist=True)

@@ -34,7 +34,7 @@ class BackgroundCalls:
             await self._commands.submit(submitted.job, submitted.task, may_exist=True)
         if isinstance(waits, ToolWaits) and waits.operation_id:
             await self._outcomes.expect(waits.operation_id, waits.until_ms)
-        name = operation_id(background.call_of(effect.job, effect.call))
+        name = operation_id(submitted.task[background.OPERATION]["id"])
         answer = {"status": "started", "operationId": name, "tool": effect.call.tool}
         answer["message"] = f"Tool {effect.call.tool!r} continues in the background; its outcome follows later."
         if isinstance(waits, ToolNeedsApproval):
