@@ -275,6 +275,10 @@ REGRESSIONS = (
         BACKGROUND_SEEDS + WAITING_SEEDS + 1033,
         "a job whose creation was sent twice lost its backup, as if it had been there before; a failover forgot it",
     ),
+    Regression(
+        18015498028409900,
+        "the simulation's own: a failover forgot a call, and the operation that it starts was to be known still",
+    ),
 )
 
 

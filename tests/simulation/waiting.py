@@ -5,7 +5,7 @@ ON_WAITS: at each write of the store, in worlds whose jobs wait. ON_ANSWER: when
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from baton.commands.backup import BACKED_UP_MS
@@ -13,7 +13,7 @@ from baton.engine.commit.answers import Verdict
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
 from baton.sdk.records import FOREVER_MS
 from baton.testing.asgi import Answer
-from baton_events.ids import child_of, is_child, job_of_call
+from baton_events.ids import child_of, is_child, job_of_call, started_by
 from tests.fakes import Tree
 from tests.simulation.background import never_went_on
 from tests.simulation.constants import KEEP_SLOT_SECONDS
@@ -212,10 +212,17 @@ def an_answer_to_those_outside_is_a_known_one(found: Answered) -> str | None:
     known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[found.kind]
     if found.answer.status in (404, 410) and found.shown.job_id.split(".")[0] in found.world.returns.deleting:
         return None
-    memory, job_id = found.world.memory, found.shown.job_id
-    unmade = memory.ever_lost_writes(job_id) and _is_made_no_more(found.world.tree(job_id), found.shown)
-    unseen = found.answer.status == 404 and (found.young or unmade or memory.lost_writes(job_id))
+    unseen = found.answer.status == 404 and (found.young or _is_forgotten(found.world, found.shown))
     return None if found.answer.status in known or unseen else f"{found.shown}: {found.answer}"
+
+
+def _is_forgotten(world: "World", shown: "Sent") -> bool:
+    """Whether a failover forgot what it is about lately, or for good; or the call that starts it in the background."""
+    job_id, memory = shown.job_id, world.memory
+    if memory.lost_writes(job_id) or (memory.ever_lost_writes(job_id) and _is_made_no_more(world.tree(job_id), shown)):
+        return True
+    call_id, _ = started_by(job_id)
+    return bool(call_id) and _is_forgotten(world, replace(shown, job_id=job_of_call(call_id), call_id=call_id))
 
 
 def _is_made_no_more(tree: Tree, shown: "Sent") -> bool:
