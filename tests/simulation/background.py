@@ -13,12 +13,14 @@ from baton.api.jobs import submission
 from baton.engine.background import started_in
 from baton.engine.state import CallRecord, Job
 from baton.testing.dice import Dice
-from baton_events.ids import job_of_call, started_by
+from baton_events.ids import is_child, job_of_call, started_by
 from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan
+from tests.simulation.planning import number_in
 from tests.simulation.scripts import BACKGROUND_TOOLS, TOOLS, CallPlan, Script
 
 if TYPE_CHECKING:
+    from tests.simulation.outside import Sent
     from tests.simulation.world import World
 
 _CALL, _JOB = 191, 192
@@ -93,3 +95,20 @@ def never_went_on(world: "World", job_id: str) -> bool:
     job, call = owner.jobs.get(job_of_call(call_id)), owner.calls.get(job_of_call(call_id), {}).get(call_id)
     is_over = call is not None and bool(call.finished_at_ms or (job and job.ended))
     return is_over and job_id not in world.tree(job_id).jobs
+
+
+def is_forgotten(world: "World", shown: "Sent") -> bool:
+    """Whether a failover forgot what it is about lately, or for good; or the call that starts it in the background."""
+    job_id, memory = shown.job_id, world.memory
+    if memory.lost_writes(job_id) or (memory.ever_lost_writes(job_id) and _is_made_no_more(world.tree(job_id), shown)):
+        return True
+    call_id, _ = started_by(job_id)
+    return bool(call_id) and is_forgotten(world, replace(shown, job_id=job_of_call(call_id), call_id=call_id))
+
+
+def _is_made_no_more(tree: Tree, shown: "Sent") -> bool:
+    job, calls = tree.jobs.get(shown.job_id), tree.calls.get(shown.job_id, {})
+    if job is None or not shown.call_id or shown.call_id in calls:
+        return job is None and is_child(shown.job_id)
+    turn = number_in(shown.call_id) // 100
+    return job.ended or any(call.turn == turn for call in calls.values())

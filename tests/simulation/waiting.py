@@ -5,7 +5,7 @@ ON_WAITS: at each write of the store, in worlds whose jobs wait. ON_ANSWER: when
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baton.commands.backup import BACKED_UP_MS
@@ -13,12 +13,11 @@ from baton.engine.commit.answers import Verdict
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
 from baton.sdk.records import FOREVER_MS
 from baton.testing.asgi import Answer
-from baton_events.ids import child_of, is_child, job_of_call, started_by
+from baton_events.ids import child_of, job_of_call
 from tests.fakes import Tree
-from tests.simulation.background import never_went_on
+from tests.simulation.background import is_forgotten, never_went_on
 from tests.simulation.constants import KEEP_SLOT_SECONDS
 from tests.simulation.invariants import Write
-from tests.simulation.planning import number_in
 from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
@@ -212,25 +211,8 @@ def an_answer_to_those_outside_is_a_known_one(found: Answered) -> str | None:
     known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[found.kind]
     if found.answer.status in (404, 410) and found.shown.job_id.split(".")[0] in found.world.returns.deleting:
         return None
-    unseen = found.answer.status == 404 and (found.young or _is_forgotten(found.world, found.shown))
+    unseen = found.answer.status == 404 and (found.young or is_forgotten(found.world, found.shown))
     return None if found.answer.status in known or unseen else f"{found.shown}: {found.answer}"
-
-
-def _is_forgotten(world: "World", shown: "Sent") -> bool:
-    """Whether a failover forgot what it is about lately, or for good; or the call that starts it in the background."""
-    job_id, memory = shown.job_id, world.memory
-    if memory.lost_writes(job_id) or (memory.ever_lost_writes(job_id) and _is_made_no_more(world.tree(job_id), shown)):
-        return True
-    call_id, _ = started_by(job_id)
-    return bool(call_id) and _is_forgotten(world, replace(shown, job_id=job_of_call(call_id), call_id=call_id))
-
-
-def _is_made_no_more(tree: Tree, shown: "Sent") -> bool:
-    job, calls = tree.jobs.get(shown.job_id), tree.calls.get(shown.job_id, {})
-    if job is None or not shown.call_id or shown.call_id in calls:
-        return job is None and is_child(shown.job_id)
-    turn = number_in(shown.call_id) // 100
-    return job.ended or any(call.turn == turn for call in calls.values())
 
 
 def what_was_taken_in_is_kept(found: Answered) -> str | None:

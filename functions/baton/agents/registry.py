@@ -5,6 +5,7 @@ name means one tool. All faults are reported at once. Must not: build a model be
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from types import MappingProxyType
 from typing import Any
 
@@ -176,6 +177,13 @@ class Registry:
         if model not in self._models:
             self._models[model] = model_named(model)
         return self._models[model]
+
+
+def registry_with(registry: Registry, agent: Agent) -> Registry:
+    """Give a registry in which the agent of that name is this one; it has the same tools."""
+    other = copy(registry)
+    vars(other).update(_agents={**vars(registry)["_agents"], agent.name: agent}, _model_of={})
+    return other
 
 
 def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool], handlers: Sequence[Handler]) -> None:

@@ -38,6 +38,7 @@ class Recorded(Record, frozen=True):
         results: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`.
         messages: what the user has sent while it ran: the turn after which (0: before the first), and the text.
         files: contents of all files of the session that are known here, as `File.data` has them.
+        edits: of a fork, what replaces the agent's own: `instructions`, `model`.
     """
 
     job: JobInfo
@@ -46,6 +47,7 @@ class Recorded(Record, frozen=True):
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     messages: tuple[tuple[int, str], ...] = ()
     files: tuple[str, ...] = ()
+    edits: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class RunnerAnswer(Record, frozen=True):

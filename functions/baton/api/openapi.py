@@ -23,6 +23,7 @@ from baton.api.audit import AuditQuery
 from baton.api.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
 from baton.api.jobs.approvals import ApprovalBody, RejectionBody
 from baton.api.jobs.bulk_change import BulkBody
+from baton.api.jobs.fork import ForkBody
 from baton.api.jobs.job import ChangeBody
 from baton.api.jobs.other_starts import StartBody
 from baton.api.jobs.query import JobQuery, PageQuery
@@ -44,6 +45,7 @@ Answer = Literal[
     "Checkpoint",
     "Checkpoints",
     "Completed",
+    "Diff",
     "File",
     "Job",
     "Jobs",
@@ -94,6 +96,8 @@ DESCRIBED: Mapping[str, Described] = {
     f"GET {_JOBS}/{{job_id}}/stream": Described(answer="Stream"),
     f"GET {_JOBS}/{{job_id}}/model-messages": Described(answer="ModelMessages"),
     f"GET {_JOBS}/{{job_id}}/checkpoints": Described(answer="Checkpoints"),
+    f"POST {_JOBS}/{{job_id}}/fork": Described(ForkBody, "Job", (202,)),
+    f"GET {_JOBS}/{{job_id}}/diff/{{other_id}}": Described(answer="Diff"),
     "POST /api/events": Described(AppEventBody, statuses=(202,)),
     f"POST {_SCHEDULES}": Described(ScheduleBody, "Schedule", (201,)),
     f"GET {_SCHEDULES}": Described(answer="Schedules"),

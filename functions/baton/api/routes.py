@@ -14,6 +14,8 @@ from baton.api.guard import Guard
 from baton.api.jobs.approvals import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
 from baton.api.jobs.approvals import Approvals, CheckpointsApi
 from baton.api.jobs.bulk_change import BulkChangeApi
+from baton.api.jobs.diff import DiffApi
+from baton.api.jobs.fork import ForkApi
 from baton.api.jobs.job import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from baton.api.jobs.job import JobResultsApi, JobsApi
 from baton.api.jobs.listing import JobListingApi
@@ -45,6 +47,7 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     jobs, sessions = JobsApi(container, keys), SessionsApi(container, keys)
     table = [
         *_of_jobs(container, keys, jobs),
+        *_of_forks(container, keys, jobs),
         *_of_schedules(container, keys),
         *_of_app_events(container, keys),
         *_of_checkpoints(container, keys, jobs),
@@ -97,6 +100,19 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
         ApiRoute("GET", f"{job_path}/model-messages", "client", jobs.model_messages, messages),
         ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
+    ]
+
+
+def _of_forks(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    job_path, api = "/api/agent-jobs/{job_id}", ForkApi(container, keys, jobs)
+    forks = (
+        '`{"turn", "edits", "toolsRun"}`: a new job that takes over an ended one\'s turns, with edits, and asks'
+        " its model again from `turn` on; 202"
+    )
+    diffs = "two jobs turn by turn: `same`, `changed`, `added` or `removed`, with texts, calls, results, usage and cost"
+    return [
+        ApiRoute("POST", f"{job_path}/fork", "client", api.post, forks, SUBMIT_LIMIT_BYTES),
+        ApiRoute("GET", f"{job_path}/diff/{{other_id}}", "client", DiffApi(container, keys, jobs).show, diffs),
     ]
 
 

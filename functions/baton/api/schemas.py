@@ -109,10 +109,18 @@ JOB = _object(
         "steps": {"type": "array", "items": STEP},
         "besideSteps": _object({"usage": _ref("Usage"), "cost": _ref("Cost")}),
         "continues": _object({"jobId": _TEXT, "operationId": _TEXT}),
+        "forkedFrom": _object({"jobId": _TEXT, "turn": _WHOLE}),
     },
-    # With `?steps=true`; of a job that continues its session.
-    optional=("steps", "besideSteps", "continues"),
+    # With `?steps=true`; of a job that continues its session; of a fork.
+    optional=("steps", "besideSteps", "continues", "forkedFrom"),
 )
+
+# What a job said and did in a turn: `turn`, `text`, `calls`, `usage`, `cost`.
+_TURN = {"type": ["object", "null"]}
+_CHANGE = {"enum": ["same", "changed", "added", "removed"]}
+_TURNS = {"type": "array", "items": _object({"turn": _WHOLE, "change": _CHANGE, "left": _TURN, "right": _TURN})}
+
+DIFF = _object({"left": {"type": "object"}, "right": {"type": "object"}, "turns": _TURNS})
 
 JOBS = _object(
     {"jobs": {"type": "array", "items": {"type": "object"}}, "cursor": _TEXT},
@@ -261,6 +269,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Checkpoint": CHECKPOINT,
     "Checkpoints": _rows("checkpoints", "Checkpoint"),
     "Completed": COMPLETED,
+    "Diff": DIFF,
     "Job": JOB,
     "Cost": COST,
     "Jobs": JOBS,

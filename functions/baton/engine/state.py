@@ -14,8 +14,10 @@ from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 
 STATE_VERSION = 2
-# The newest: of an operation's job, which a version before would take for one that has turns.
+# Of an operation's job, which a version before would take for one that has turns.
 OPERATION_VERSION = 3
+# The newest: of a fork, whose tools a version before would run.
+FORK_VERSION = 4
 # What `Job.notifies` begins with for an operation's job; the call that started it follows.
 OF_SESSION = "session:"
 

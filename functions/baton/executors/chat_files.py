@@ -10,6 +10,7 @@ from typing import Any
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
+from baton.engine.fork import FORK
 from baton.engine.state import Job
 from baton.engine.step_results import StepResult
 from baton.executors.executor import Executing
@@ -37,12 +38,13 @@ class ChatFiles:
         named = named_files(history.transcript)
         if not named:
             return history
+        fork = history.transcript[0].get(FORK, {})
         read, left_bytes = dict[str, str](), self._limit_bytes
         for file in named:
             name, left_bytes = file.get("name", ""), left_bytes - file.get("bytes", 0)
             if not name or name in read or left_bytes < 0:
                 continue
-            content = await self._chats.read_file(job.tenant, job.session_id, name)
+            content = await self._chats.read_file(job.tenant, fork.get("sessionId", job.session_id), name)
             if content is not None:
                 read[name] = content.partition(",")[2]
         own = history.transcript[0].get("files", ())

@@ -7,12 +7,14 @@ replaced. Must not: change the arguments' own secrets, which the tool needs; the
 (`baton.sdk.redaction`).
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
+from baton.engine.state import FORK_VERSION
 from baton.engine.step_results import (
     ExtraUsage,
     ModelAnswered,
@@ -37,6 +39,31 @@ class Executing(Protocol):
 def storable(text: str) -> str:
     """The text with what UTF-8 cannot hold replaced by `?`."""
     return text.encode("utf-8", "replace").decode()
+
+
+def with_entries(step_result: StepResult | None, entries: tuple[dict[str, Any], ...]) -> StepResult | None:
+    """What came of a turn, with entries for the transcript before what it has."""
+    match step_result:
+        case ModelAnswered() | ModelFailed():
+            extra_usage: ExtraUsage = step_result.extra_usage
+            return replace(step_result, extra_usage=replace(extra_usage, entries=(*entries, *extra_usage.entries)))
+        case _:
+            return step_result
+
+
+class UnlessForked:
+    """Performs a job's work by `plain`; a fork's by what `make_forked` gives, which no other job loads."""
+
+    def __init__(self, plain: Executing, make_forked: Callable[[Executing], Executing]) -> None:
+        self._plain, self._make_forked = plain, make_forked
+        self._forked: Executing | None = None
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work."""
+        if effect.job.version < FORK_VERSION:
+            return await self._plain(effect, history, claim)
+        self._forked = self._forked or self._make_forked(self._plain)
+        return await self._forked(effect, history, claim)
 
 
 class Hiding:

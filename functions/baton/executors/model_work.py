@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
+from baton.agents.registry import Registry
 from baton.container import Container
 from baton.conversation.exchanges import EarlierJobs
 from baton.engine.effects import CallModel, Effect, Notify, Remember
 from baton.executors.bounded import bounded
 from baton.executors.chat_files import ChatFiles
 from baton.executors.continuing import ContinueSession
-from baton.executors.executor import Hiding
+from baton.executors.executor import Executing, Hiding, UnlessForked
 from baton.executors.model_turn import ModelTurn
 from baton.executors.notifying import NotifyOfEnd
 from baton.executors.remembering import Conversing, Recalling, RememberJob
@@ -23,10 +24,19 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     registry, memory, seconds = container.registry, container.memory, settings.work_timeout_seconds
     text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
     files = ChatFiles(ports.chats, settings.files_limit_bytes)
-    model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files)
-    conversing = Conversing(model_turn, registry, EarlierJobs(ports.listing, ports.reader, ports.store))
+    earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
+
+    def turn_with(registry: Registry) -> Recalling:
+        model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files)
+        return Recalling(Conversing(model_turn, registry, earlier), registry, memory)
+
+    def forked(turn: Executing) -> Executing:
+        from baton.executors.forked import ForkedTurn, ForkSources  # noqa: PLC0415 - most jobs are none
+
+        return ForkedTurn(turn, turn_with, registry, ForkSources(ports.reader))
+
     return {
-        CallModel: bounded(container, Hiding(Recalling(conversing, registry, memory), secrets)),
+        CallModel: bounded(container, Hiding(UnlessForked(turn_with(registry), forked), secrets)),
         Remember: RememberJob(memory, seconds, secrets.hide),
         Notify: NotifyOfEnd(
             *(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),

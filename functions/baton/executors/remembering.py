@@ -8,9 +8,7 @@ outage of the store is raised, for the queue to repeat. Remembering a job twice 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
-from msgspec import structs
 from msgspec.structs import replace as struct_replace
 
 from baton.agents.agent import Agent
@@ -20,8 +18,8 @@ from baton.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, Earlier, is_c
 from baton.conversation.policy import KeepAll
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Remember, Work
-from baton.engine.step_results import ExtraUsage, FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
-from baton.executors.executor import Executing
+from baton.engine.step_results import FollowedUp, ModelFailed, NotFollowedUp, StepResult
+from baton.executors.executor import Executing, with_entries
 from baton.executors.memory_entries import exchange_of
 from baton.memory.entries import question_of
 from baton.memory.keeper import MemoryKeeper
@@ -53,7 +51,7 @@ class Recalling:
             return ModelFailed(Failure("memory_unavailable", message, retryable=True))
         entry = found.recorded()
         step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
-        return _with_entry(step_result, entry)
+        return with_entries(step_result, (entry,))
 
     def _policy_of(self, agent: str) -> Memory | None:
         try:
@@ -89,7 +87,7 @@ class Conversing:
         if not entry["exchanges"]:
             return await self._turn(effect, history, claim)
         step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
-        return _with_entry(step_result, entry)
+        return with_entries(step_result, (entry,))
 
 
 def _limit_bytes(agent: Agent) -> int:
@@ -101,17 +99,6 @@ def _limit_bytes(agent: Agent) -> int:
 
 def _is_known(history: History) -> bool:
     return any(entry["role"] == SESSION_ROLE for entry in history.transcript)
-
-
-def _with_entry(step_result: StepResult | None, entry: dict[str, Any]) -> StepResult | None:
-    match step_result:
-        case ModelAnswered() | ModelFailed():
-            extra_usage: ExtraUsage = step_result.extra_usage
-            return structs.replace(
-                step_result, extra_usage=structs.replace(extra_usage, entries=(entry, *extra_usage.entries))
-            )
-        case _:
-            return step_result
 
 
 class RememberJob:

@@ -42,6 +42,8 @@ from baton.tools.tool import InThread
 
 # A failure of the tool is final: these are for attempts that died, or took too long.
 _RETRIES = 2
+# What of a fork's edits replaces what the agent says itself (engine/fork.py).
+_OVERRIDES = ("instructions", "model")
 
 
 def recorded(job: Job, history: History) -> Recorded:
@@ -58,7 +60,8 @@ def recorded(job: Job, history: History) -> Recorded:
     sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
     earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
     files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
-    return Recorded(info, earlier, turns, history.results, messages_in(history.transcript), files)
+    edits = {name: value for name, value in (task.get("fork") or {}).get("edits", {}).items() if name in _OVERRIDES}
+    return Recorded(info, earlier, turns, history.results, messages_in(history.transcript), files, edits)
 
 
 def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:

@@ -6,7 +6,7 @@ from baton.container import Container
 from baton.engine.effects import Effect, RunTool
 from baton.executors.background_calls import BackgroundCalls
 from baton.executors.bounded import bounded
-from baton.executors.executor import Executing, Hiding
+from baton.executors.executor import Executing, Hiding, UnlessForked
 from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun
 from baton.runtime.pipeline import Executor
@@ -19,7 +19,13 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     background = BackgroundCalls(container.commands, container.operations.outcomes, ports.clock)
     outside = Outside(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background)
     tool_run = ToolRun(container.registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
-    return {RunTool: bounded(container, Hiding(_with_files(container, tool_run), secrets))}
+
+    def forked(run: Executing) -> Executing:
+        from baton.executors.forked import ForkedRun, ForkSources  # noqa: PLC0415 - most jobs are none
+
+        return ForkedRun(run, ForkSources(ports.reader))
+
+    return {RunTool: bounded(container, Hiding(UnlessForked(_with_files(container, tool_run), forked), secrets))}
 
 
 def _with_files(container: Container, tool_run: Executing) -> Executing:

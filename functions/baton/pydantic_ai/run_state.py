@@ -9,7 +9,7 @@ import json
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pydantic_ai as ai
@@ -260,5 +260,13 @@ def _parts(
     if messages := (stored.get("kept") or {}).get("messages"):
         [request] = _JSON.validate_json(contents.whole(messages))
         assert isinstance(request, ai.ModelRequest), "calls are answered by a request"
-        return request.parts
+        return [_of_call(part, tool_call_id, request.parts[0]) for part in request.parts]
     return [ai.ToolReturnPart(tool_name=tool, content=stored["ok"], tool_call_id=tool_call_id)]
+
+
+def _of_call(part: ai.ModelRequestPart, tool_call_id: str, first: ai.ModelRequestPart) -> ai.ModelRequestPart:
+    """A part of a call's answer, under the id of this call: a fork's is answered by a recorded one."""
+    if not isinstance(part, ai.ToolReturnPart | ai.RetryPromptPart) or part.tool_call_id == tool_call_id:
+        return part
+    own = part.tool_call_id == getattr(first, "tool_call_id", "")
+    return replace(part, tool_call_id=tool_call_id) if own else part

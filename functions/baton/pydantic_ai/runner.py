@@ -108,8 +108,10 @@ class PydanticAIRunner:
             elif state.sent:
                 prompt = [*([prompt] if isinstance(prompt, str) else prompt), *state.sent]
             history, results = gone_on_from(state)
-            async with self._opened(recorded.job, state, history, results, prompt) as run:
-                return await self._turn(run, state, listener)
+            edits: Any = recorded.edits
+            with self._agent.override(**edits):
+                async with self._opened(recorded.job, state, history, results, prompt) as run:
+                    return await self._turn(run, state, listener)
         except (ModelError, RunFailedError):
             raise
         except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:

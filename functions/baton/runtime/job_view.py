@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
+from baton.engine.fork import fork_of
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, status_and_wait
@@ -79,6 +80,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "turns": job.used.turns,
         "usage": usage_view(usage, job.used),
         **({"continues": continues} if (continues := continues_of(snapshot.task)) else {}),
+        **({"forkedFrom": {"jobId": fork.job_id, "turn": fork.turn}} if (fork := fork_of(snapshot.task)) else {}),
     }
 
 

@@ -1,7 +1,9 @@
-"""What a new job takes from its agent, whoever starts it: a client, a tool call, an app event."""
+"""What a new job takes from its agent, whoever starts it, and a fork from its job."""
+
+from msgspec.structs import replace
 
 from baton.agents.registry import Registry, policy_of
-from baton.engine.state import Job
+from baton.engine.state import FORK_VERSION, Job
 
 
 def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
@@ -22,3 +24,15 @@ def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str,
         isolated=agent.isolated,
         remembers=agent.memory_policy is not None and agent.memory_policy.store,
     )
+
+
+def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str, now_ms: int) -> Job:
+    """Make a fork of an ended job, pending. Its turns and calls read its task, which says what it takes over.
+
+    Raises:
+        UnknownAgentError: its agent is gone.
+    """
+    ids = {"job_id": job_id, "session_id": session_id, "tenant": ended.tenant}
+    job = job_of(registry, ended.agent, **ids, now_ms=now_ms)
+    model = replace(job.model, reads_history=True, calls_read_history=True)
+    return replace(job, priority=ended.priority, model=model, version=FORK_VERSION)

@@ -49,10 +49,11 @@ def session_usage(jobs: Sequence[Snapshot], prices: Prices) -> dict[str, Any]:
     """What the jobs of a page of a session have used, and what that costs."""
     views = [usage_view(each.usage, each.job.used) for each in jobs]
     costs = [job_cost(each.usage, each.job.used, prices) for each in jobs]
-    return {"jobs": len(jobs), **_sum(views), "cost": {name: round(much, 9) for name, much in _sum(costs).items()}}
+    return {"jobs": len(jobs), **summed(views), "cost": {name: round(much, 9) for name, much in summed(costs).items()}}
 
 
-def _sum(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def summed(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Add rows up, name by name."""
     return {name: sum(row[name] for row in rows) for name in (rows[0] if rows else {})}
 
 

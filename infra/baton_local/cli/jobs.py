@@ -130,7 +130,7 @@ def submit(  # noqa: PLR0913 - one for each option
     body = {
         "jobType": job_type,
         "taskDescription": " ".join(task) or None,
-        "inputData": _object(input_json) if input_json else None,
+        "inputData": object_in(input_json, "--input") if input_json else None,
         "sessionId": session,
         "priority": priority,
         "delaySeconds": delay_seconds,
@@ -142,7 +142,7 @@ def submit(  # noqa: PLR0913 - one for each option
     if watches:
         _watch(deployment, job["id"], shows_json=shows_json)
     elif shows_json:
-        _print_json(job)
+        print_json(job)
     else:
         print(job["id"])
 
@@ -184,7 +184,7 @@ def list_jobs(
         if cursor is None:
             break
     if shows_json:
-        _print_json(found)
+        print_json(found)
     elif found:
         with Console() as console:
             print_jobs(console, found)
@@ -200,7 +200,7 @@ def show(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
     """Show a job: status, current wait, tool calls, usage by step, answer."""
     job = deployment.get(f"/api/agent-jobs/{job_id}", steps="true")
     if shows_json:
-        _print_json(job)
+        print_json(job)
     else:
         # In one piece: who stops reading at the line they look for, as `grep -q` does, makes no write fail.
         with Console() as console:
@@ -250,18 +250,23 @@ def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
     sys.exit(0 if job["status"] == "completed" else 1)
 
 
-def _object(text: str) -> dict[str, Any]:
-    """The JSON object in an option's value, or in the file that it names."""
+def object_in(text: str, option: str) -> dict[str, Any]:
+    """The JSON object in an option's value, or in the file that it names.
+
+    Raises:
+        BadParameter: there is none.
+    """
     try:
         found = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
     except OSError as error:
-        raise click.BadParameter(f"{text[1:]} cannot be read: {error.strerror}", param_hint="--input") from error
+        raise click.BadParameter(f"{text[1:]} cannot be read: {error.strerror}", param_hint=option) from error
     except ValueError as error:
-        raise click.BadParameter(f"{text[:100]!r} is not JSON: {error}", param_hint="--input") from error
+        raise click.BadParameter(f"{text[:100]!r} is not JSON: {error}", param_hint=option) from error
     if not isinstance(found, dict):
-        raise click.BadParameter(f"{text[:100]!r} is not a JSON object", param_hint="--input")
+        raise click.BadParameter(f"{text[:100]!r} is not a JSON object", param_hint=option)
     return found
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Print it for people and programs."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -43,6 +43,8 @@ SUBCOMMANDS = {
     "completion": Subcommand("baton_local.cli.main", "completion", "Print a shell's completion script."),
     "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
+    "diff": Subcommand("baton_local.cli.forks", "diff", "Compare two jobs turn by turn."),
+    "fork": Subcommand("baton_local.cli.forks", "fork", "Run an ended job again from a turn on, with edits."),
     "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs and follow them."),
     "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Find faults of a deployment, and their remedies."),
     "init": Subcommand("baton_local.cli.project", "init", "Make a project with an agent, a tool and tests."),

@@ -14,7 +14,7 @@ from baton.api.auth import Keys, Principal
 from baton.api.jobs.query import read_job_query
 from baton.api.jobs.submission import SubmitBody, new_job, read_submit_body
 from baton.api.problem import ApiError, Code, limited_body, parsed
-from baton.api.session_line import Sessions
+from baton.api.session_line import Sessions, WhenBusy
 from baton.container import Container
 from baton.engine.job_retry import EndedJob, why_not
 from baton.engine.state import Job
@@ -126,26 +126,34 @@ class JobsApi:
         """
         if fault := _callback_fault(body.callback_url or "", self._container.settings):
             raise ApiError(422, fault, [("callbackUrl", fault)])
-        ports = self._container.ports
-        now_ms, token = ports.clock.now_ms(), ports.randomness.token()
-        job_id = job_id_from_key(principal.tenant, idempotency_key) if idempotency_key else random_job_id(token)
-        job = new_job(
-            body,
-            self._container.registry,
-            job_id=job_id,
-            session_id=f"session_{token if not idempotency_key else job_id.removeprefix('job_')}",
-            tenant=principal.tenant,
-            now_ms=now_ms,
-        )
+        job_id, session_id, now_ms = new_ids(self._container, principal, idempotency_key)
+        ids = {"job_id": job_id, "session_id": session_id, "tenant": principal.tenant}
+        job = new_job(body, self._container.registry, **ids, now_ms=now_ms)
         task = {**body.task, "chat": {}} if chats else body.task
         if body.when_busy == "steer" and (taker := await self._sessions.steer(job, task)) is not None:
             return {"jobId": taker.id}
-        accepted = await self._sessions.submit(job, task, body.when_busy, may_exist=bool(idempotency_key))
+        return await self.submitted(principal, job, task, idempotency_key, body.when_busy)
+
+    async def submitted(
+        self,
+        principal: Principal,
+        job: Job,
+        task: dict[str, Any],
+        idempotency_key: str,
+        when_busy: WhenBusy = "queue",
+    ) -> dict[str, Any]:
+        """Submit a new job, or find it; the job as JSON.
+
+        Raises:
+            ApiError: 422, another body was sent under this Idempotency-Key before.
+            SessionBusyError: it was to be refused while its session is busy.
+        """
+        accepted = await self._sessions.submit(job, task, when_busy, may_exist=bool(idempotency_key))
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)
-        first = loop_item(job_id, job.turn, 1, now_ms, job.start_at_ms)
-        snapshot = Snapshot(accepted.job, body.task, (first,), accepted.slot_state)
-        return job_view(snapshot, now_ms, self._container.settings.prices)
+        first = loop_item(job.id, job.turn, 1, job.created_at_ms, job.start_at_ms)
+        snapshot = Snapshot(accepted.job, task, (first,), accepted.slot_state)
+        return job_view(snapshot, job.created_at_ms, self._container.settings.prices)
 
     async def _submitted_before(self, principal: Principal, job: Job, idempotency_key: str) -> dict[str, Any]:
         snapshot = await self._container.ports.reader.job(job.id)
@@ -257,6 +265,14 @@ class JobsApi:
         if not principal.may_see(snapshot.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
         return snapshot
+
+
+def new_ids(container: Container, principal: Principal, idempotency_key: str) -> tuple[str, str, int]:
+    """The id of a new job, a session of its own, and the time."""
+    now_ms, token = container.ports.clock.now_ms(), container.ports.randomness.token()
+    job_id = job_id_from_key(principal.tenant, idempotency_key) if idempotency_key else random_job_id(token)
+    session_id = f"session_{token if not idempotency_key else job_id.removeprefix('job_')}"
+    return job_id, session_id, now_ms
 
 
 def idempotency_key_of(request: Request) -> str:

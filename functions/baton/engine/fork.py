@@ -1,0 +1,182 @@
+"""A fork: a job of its own that takes over the turns of an ended one, with edits, up to a turn that is asked anew.
+
+What is taken over is read from the ended job, by turn, and by a call's place in its turn. Invariant: a fork changes
+nothing of that job. A call that was taken over does not run, unless its arguments were edited; what it gave is told as
+it was, or as edited. Pure.
+
+Source: decisions/0024-forks.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct, convert, field, to_builtins
+
+from baton.engine.state import CallRecord, Job
+from baton.engine.step_results import ExtraUsage, ModelAnswered
+from baton.engine.waits import APPROVALS
+from baton.sdk.records import MEMORY_ROLE, MODEL_ROLE, SESSION_ROLE, USER_ROLE, Failure, Wanted
+from baton.sdk.redaction import redacted
+from baton_events.ids import canonical_json
+
+# In a task: what the job is a fork of. No client writes it.
+FORK = "fork"
+ToolsRun = Literal["recorded", "again"]
+
+
+class Edits(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What is different from the ended job; None: nothing. Results and arguments: by the ids of its calls."""
+
+    task_description: str | None = None
+    instructions: str | None = None
+    model: str | None = None
+    tool_results: dict[str, Any] = field(default_factory=dict[str, Any])
+    arguments: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+
+class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Which job it is of, and how.
+
+    `turn`: the first one that is asked anew, as the ended job counts. `session_id`: where its files are kept.
+    `tools_run`: whether later calls are given what a recorded call gave that is the same, or run.
+    """
+
+    job_id: str
+    turn: int
+    session_id: str = ""
+    edits: Edits = field(default_factory=Edits)
+    tools_run: ToolsRun = "recorded"
+
+
+def fork_of(task: Mapping[str, Any]) -> Fork | None:
+    """What a job with this task is a fork of; None: it is none."""
+    return convert(task[FORK], Fork) if FORK in task else None
+
+
+def forked_task(task: Mapping[str, Any], fork: Fork) -> dict[str, Any]:
+    """The task of the fork: that of the ended job, outside of its chat."""
+    text = fork.edits.task_description
+    kept = {name: task[name] for name in ("text", "data", "files") if name in task}
+    return kept | ({} if text is None else {"text": text}) | {FORK: to_builtins(fork)}
+
+
+class Ended:
+    """An ended job, as a fork takes it over. `results`: by call id; `transcript`: all of it."""
+
+    def __init__(
+        self,
+        job: Job,
+        calls: Iterable[CallRecord],
+        results: dict[str, dict[str, Any]],
+        transcript: Sequence[Mapping[str, Any]],
+    ) -> None:
+        self.job = job
+        self.calls = {call.id: call for call in calls if call.tool not in APPROVALS}
+        self.results = results
+        self._transcript = transcript
+        self._turns = {
+            entry["turn"]: at
+            for at, entry in enumerate(transcript)
+            if entry["role"] == MODEL_ROLE and entry["turn"] >= job.first_turn
+        }
+
+    def faults(self, fork: Fork) -> Iterator[tuple[str, str]]:
+        """Why it cannot be forked so: the fields, and what is wrong with each."""
+        turn, first, last = fork.turn, self.job.first_turn, self.job.turn
+        if not first <= turn <= last:
+            yield "turn", f"job {self.job.id!r} has no turn {turn}: name one from {first} to {last}"
+            return
+        for before in range(first, turn):
+            if before not in self._turns:
+                yield "turn", f"turn {before} is not recorded: name a turn from {first} to {before}"
+                return
+            if not self.entry(before)["calls"]:
+                yield "turn", f"turn {before} is an answer, and a message followed: name a turn up to {before}"
+                return
+        known = {call["id"] for at in self._turns.values() for call in self._transcript[at]["calls"]}
+        taken_over = {call["id"] for before in range(first, turn) for call in self.entry(before)["calls"]}
+        for call_id in fork.edits.tool_results.keys() - known:
+            yield f"edits.toolResults.{call_id}", f"job {self.job.id!r} has no tool call {call_id!r}"
+        for call_id in fork.edits.arguments.keys() - taken_over:
+            yield f"edits.arguments.{call_id}", f"no turn before turn {turn} has a tool call {call_id!r}"
+        for call_id in fork.edits.arguments.keys() & fork.edits.tool_results.keys():
+            yield f"edits.arguments.{call_id}", f"the result of tool call {call_id!r} is edited: edit one of both"
+
+    def turn_of(self, number: int) -> int:
+        """The job's turn that is the fork's turn of this number, from 1."""
+        return self.job.first_turn + number - 1
+
+    def entries_before(self, turn: int) -> tuple[dict[str, Any], ...]:
+        """Entries that no model said, between the turn before and this one; the first has what was before the task."""
+        since = max((at for before, at in self._turns.items() if before < turn), default=0)
+        messages = [dict(entry) for entry in self._transcript[since + 1 : self._turns.get(turn)] if _is_message(entry)]
+        if turn > self.job.first_turn:
+            return tuple(messages)
+        return (*(dict(entry) for entry in self._transcript if entry["role"] in (MEMORY_ROLE, SESSION_ROLE)), *messages)
+
+    def model_answer(self, turn: int, edits: Edits) -> ModelAnswered:
+        """What the model said in a turn that is taken over."""
+        entry = self.entry(turn)
+        usage = entry.get("usage", {})
+        return ModelAnswered(
+            entry["text"],
+            tuple([self._wanted(call, edits) for call in entry["calls"]]),
+            usage.get("inputTokens", 0),
+            usage.get("outputTokens", 0),
+            usage.get("costUsd", 0.0),
+            cached=True,
+            extra_usage=ExtraUsage(self.entries_before(turn)),
+            cached_input_tokens=usage.get("cachedInputTokens", 0),
+            provider=entry.get("provider"),
+        )
+
+    def call_at(self, turn: int, position: int) -> str:
+        """The id of the call at that place of a turn that is taken over."""
+        return str(self.entry(turn)["calls"][position]["id"])
+
+    def same_calls(self, tool: str) -> list[CallRecord]:
+        """The calls of a tool that are over, in the order in which they were asked for."""
+        mine = (call for call in self.calls.values() if call.tool == tool and call.turn >= self.job.first_turn)
+        return [call for call in sorted(mine, key=_place) if call.id in self.results]
+
+    def outcome(self, call_id: str, edits: Edits) -> Mapping[str, Any] | None:
+        """What a call has given: `{"ok": …, "kept"?: …}` or `{"error": …}`; None: nothing is recorded."""
+        if call_id in edits.tool_results:
+            return {"ok": edits.tool_results[call_id]}
+        return self.results.get(call_id)
+
+    def entry(self, turn: int) -> Mapping[str, Any]:
+        """What is recorded of the model in a turn."""
+        return self._transcript[self._turns[turn]]
+
+    def _wanted(self, call: Mapping[str, Any], edits: Edits) -> Wanted:
+        record = self.calls.get(call["id"])
+        edited = call["id"] in edits.arguments
+        arguments: dict[str, Any] = edits.arguments[call["id"]] if edited else call["arguments"]
+        steps = {"step": call.get("step", ""), "depends_on": tuple(call.get("dependsOn", ()))}
+        if "error" in call and not edited:
+            return Wanted(call["tool"], arguments, Failure(call["error"]["type"], call["error"]["message"]), **steps)
+        if record is None:
+            return Wanted(call["tool"], arguments, **steps)
+        return Wanted(
+            call["tool"],
+            arguments,
+            retries=record.retries,
+            retry_delay_seconds=record.retry_delay_seconds,
+            on_failure=record.on_failure,
+            isolated=record.isolated,
+            **steps,
+        )
+
+
+def same_arguments(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Whether two calls were made with the same arguments, as far as recorded ones say: secrets are not kept."""
+    return canonical_json(redacted(left)) == canonical_json(redacted(right))
+
+
+def _place(call: CallRecord) -> tuple[int, int]:
+    return call.turn, call.position
+
+
+def _is_message(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["role"] == USER_ROLE)

@@ -1,0 +1,16 @@
+"""Forks of a stage's job."""
+
+from baton.engine.fork import Edits, Fork, forked_task
+from baton.runtime.new_jobs import fork_job_of
+from baton.storage.ports.jobs import Snapshot
+from tests.unit.baton.kit.stage import Stage
+
+
+async def fork(stage: Stage, turn: int, edits: Edits | None = None, of: str = "job_1") -> Snapshot:
+    """A fork of one of the stage's jobs, once nothing is left to do."""
+    ended, transcript, name = await stage.snapshot(of), await stage.reader.transcript(of), f"fork_{turn}"
+    job = fork_job_of(stage.container.registry, ended.job, job_id=name, session_id=name, now_ms=stage.clock.now_ms())
+    spec = Fork(of, turn, ended.job.session_id, edits or Edits())
+    await stage.container.commands.submit(job, forked_task(transcript[0], spec))
+    await stage.run()
+    return await stage.snapshot(name)

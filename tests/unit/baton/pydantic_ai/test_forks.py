@@ -1,0 +1,68 @@
+"""A fork without edits leads to what its job led to, whatever the agent does, and from whatever turn on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from baton import Registry
+from baton.engine.fork import Edits
+from baton.engine.transitions import JobStatus
+from baton.pydantic_ai import durable
+from tests.unit.baton.kit.forking import fork
+from tests.unit.baton.pydantic_ai import documented_agents as agents
+from tests.unit.baton.pydantic_ai import documented_features as features
+from tests.unit.baton.pydantic_ai.documented_agents import Case
+from tests.unit.baton.pydantic_ai.documented_features import DOCUMENTED
+from tests.unit.baton.pydantic_ai.played import PlayedStage, call, check_same
+
+_QUICK = {agents.text, agents.retry_beside_others, features.file_returned, features.sequential_tool}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in DOCUMENTED],
+    ids=lambda make: make.__name__,
+)
+async def test_a_fork_is_as_its_job(make: Callable[[], Case]) -> None:
+    """Output, messages and usage; what is taken over asks nobody."""
+    expected, case = await make().run(), make()
+    stage = PlayedStage(registry=Registry([case.durable()]))
+    await stage.submit("agent")
+    await stage.run()
+    turns = (await stage.snapshot()).job.used.turns
+    for turn in range(1, turns + 1):
+        if case.fresh is not None:
+            case.fresh()
+        forked = await fork(stage, turn)
+        check_same(forked, await stage.reader.transcript(forked.job.id), expected)
+        assert forked.job.used.cached_calls == turn - 1
+
+
+async def test_instructions_are_overridden_in_turns_that_are_asked_anew() -> None:
+    """The agent itself stays as it is."""
+    told = list[str | None]()
+
+    def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        told.append(info.instructions)
+        return (
+            ModelResponse([call("look", "1")])
+            if len(messages) == 1
+            else ModelResponse([call("final_result", "2", response=len(told))])
+        )
+
+    agent: Agent[Any, int] = Agent(FunctionModel(answer), name="agent", instructions="Be kind.", output_type=int)
+    agent.tool_plain(look)
+    stage = PlayedStage(registry=Registry([durable(agent)]))
+    await stage.submit("agent")
+    await stage.run()
+    forked = await fork(stage, 2, Edits(instructions="Be short."))
+    assert (forked.job.status, told) == (JobStatus.COMPLETED, ["Be kind.", "Be kind.", "Be short."])
+
+
+def look() -> str:
+    """Look."""
+    return "seen"
