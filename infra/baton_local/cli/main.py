@@ -45,6 +45,7 @@ SUBCOMMANDS = {
     "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
     "diff": Subcommand("baton_local.cli.forks", "diff", "Compare two jobs turn by turn."),
     "fork": Subcommand("baton_local.cli.forks", "fork", "Run an ended job again from a turn on, with edits."),
+    "gate": Subcommand("baton_local.cli.gate", "gate", "Run stored jobs again, and score their answers."),
     "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs and follow them."),
     "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Find faults of a deployment, and their remedies."),
     "init": Subcommand("baton_local.cli.project", "init", "Make a project with an agent, a tool and tests."),

@@ -58,7 +58,7 @@ def replay(
         recording = read_recording(text, f"job {target}")
     if save is not None:
         _save(save, text)
-    found = replay_now(recording, _registry(app))
+    found = replay_now(recording, registry_named(app))
     if found.difference is not None:
         print(found.difference)
         sys.exit(1)
@@ -93,7 +93,7 @@ def _refuse_missing_file(target: str) -> None:
         raise click.BadParameter(f"there is no file {target!r}", param_hint="MESSAGE|JOB|FILE")
 
 
-def _registry(app: str | None) -> Registry:
+def registry_named(app: str | None) -> Registry:
     """The application that runs now.
 
     Raises:

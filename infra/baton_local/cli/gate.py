@@ -1,0 +1,71 @@
+"""`baton gate`: scores stored jobs that run again; exit code 1 where a score is too low, 2 for a wrong file."""
+
+import sys
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from baton_local.cli.deployment import DEFAULT_FOLDER, deployment
+from baton_local.cli.replay import registry_named
+from baton_local.gate.gate_file import GateFileError, read_gate
+from baton_local.gate.running import scores
+from baton_local.gate.scoring import Score
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--url", metavar="URL", envvar="BATON_URL", help="The API that has the jobs. [BATON_URL]")
+@click.option("--key", metavar="KEY", envvar="BATON_API_KEY", help="An API key. [BATON_API_KEY]")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    metavar="DIR",
+    help="Without --url: the data folder of a running `baton dev`.",
+)
+@click.option("--app", metavar="MODULE:ATTR", help="Offline: your agents' registry, imported from the current folder.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML, too.")
+def gate(*, file: Path, url: str | None, key: str | None, data: Path, app: str | None, junit: Path | None) -> None:
+    """Run the stored jobs of a gate's FILE again, and score their answers."""
+    try:
+        spec = read_gate(file)
+    except GateFileError as error:
+        raise click.UsageError(str(error)) from error
+    sys.path.insert(0, str(Path.cwd()))  # scorers are imported from here
+    found = list(scores(spec, lambda: deployment(url, key, data), lambda: registry_named(app)))
+    _print(found)
+    if junit is not None:
+        junit_of(str(file), found).write(junit, encoding="utf-8", xml_declaration=True)
+    sys.exit(0 if all(score.passed for score in found) else 1)
+
+
+def _print(found: list[Score]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("case", "scorer", "score", "min", ""):
+        table.add_column(name, justify="right" if name in ("score", "min") else "left")
+    for score in found:
+        end = "[green]passed[/]" if score.passed else "[red]too low[/]"
+        table.add_row(score.case, score.scorer, f"{score.value:g}", f"{score.minimum:g}", end)
+    console = Console()
+    console.print(table)
+    for score in found:
+        if not score.passed:
+            console.print(f"{score.case}, {score.scorer}: {score.why}", markup=False, highlight=False)
+    low = sum(not score.passed for score in found)
+    console.print(f"{low} of {len(found)} scores too low" if low else f"{len(found)} scores, all high enough")
+
+
+def junit_of(name: str, found: list[Score]) -> "ElementTree[Element]":
+    """The scores as JUnit XML: a test case each."""
+    failures = sum(not score.passed for score in found)
+    suite = Element("testsuite", name=name, tests=str(len(found)), failures=str(failures), errors="0")
+    for score in found:
+        case = SubElement(suite, "testcase", classname=score.case, name=score.scorer)
+        if not score.passed:
+            message = f"{score.value:g} is below {score.minimum:g}"
+            SubElement(case, "failure", message=message).text = score.why
+    return ElementTree(suite)
