@@ -112,8 +112,8 @@ class Container:
         self.metering = Metering(ports.clock, ports.counters, settings.function_memory_mb)  # what invocations spend
         self.reconcile_requests = ReconcileRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.reconcile_requests)
-        parts_after = ports.reader.parts_after if settings.sentry_dsn else None
-        self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url, parts_after)
+        parts = ports.reader.parts if settings.sentry_dsn else None
+        self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url, parts)
         report, longest_seconds = HungCalls(ports.counters, self._alerting), settings.work_timeout_seconds
         self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
 

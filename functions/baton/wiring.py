@@ -35,7 +35,7 @@ def real_ports(settings: Settings) -> Ports:
     connection, clock = RedisConnection(settings), SystemClock()
     retention_ms = settings.job_retention_seconds * 1000
     return Ports(
-        store=TreeStore(connection, retention_ms, prompt_limit_bytes=settings.prompt_limit_bytes),
+        store=TreeStore(connection, retention_ms, settings.prompt_limit_bytes, settings.stream_max_length),
         reader=RedisReader(connection),
         archive=RedisArchive(connection, retention_ms),
         admission=RedisAdmission(connection, *slots),

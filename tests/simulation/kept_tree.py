@@ -64,6 +64,8 @@ def _of_jobs(kept: Keys, before_kept: Keys, before: Tree) -> dict[str, Any]:
 
 def _parts_of(kind: str, value: Any, known: Mapping[str, str]) -> list[tuple[str, Any, Mapping[str, str]]]:
     """What a key is about, what it has, and what it had: calls, and their results among them."""
+    if kind == "parts" and value and not isinstance(value[0], str):  # a stream, whose entries have several each
+        value = tuple(part for _, fields in value for part in fields[1::2])
     if kind != "calls":
         return [(kind, value, {})]
     results = without_start(names.RESULT, value or {})

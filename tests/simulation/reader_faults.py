@@ -36,7 +36,7 @@ class SimReader(ReadsKnown):
 
         return await self._world.wire.request("reader.jobs", "store", "store", read, StoreError)
 
-    async def parts(self, job_id: str, after: int) -> StoredParts:
+    async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
         """The job's parts."""
         return await self._world.wire.request(
             "reader.parts", "store", "store", lambda: at_once(self._shown(job_id).parts(job_id, after)), StoreError
@@ -48,13 +48,13 @@ class SimReader(ReadsKnown):
             "reader.result", "store", "store", lambda: at_once(self._shown(job_id).result(job_id, call_id)), StoreError
         )
 
-    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+    async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
         """The job's parts, alone."""
         return await self._world.wire.request(
             "reader.parts_after",
             "store",
             "store",
-            lambda: at_once(self._shown(job_id).parts_after(job_id, after)),
+            lambda: at_once(self._shown(job.id).parts_after(job, after)),
             StoreError,
         )
 

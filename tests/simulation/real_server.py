@@ -35,6 +35,7 @@ class RealServer:
         self._process = subprocess.Popen(server_command(data), stderr=subprocess.DEVNULL)
         atexit.register(self._end)
         self._redis: Any = Redis(unix_socket_path=str(server_address(data).socket_path), decode_responses=True)
+        self._redis.set_response_callback("XRANGE", lambda rows, **_: rows)  # as it is: fields of an entry share a name
         self._wait()
         self._script = str(self._redis.script_load(f"#!lua\n{_SCRIPT.read_text(encoding='utf-8')}"))
 
@@ -76,8 +77,11 @@ class RealServer:
 def _put(pipe: Any, key: str, value: Value) -> None:
     if isinstance(value, dict):
         pipe.hset(key, mapping=value)
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and isinstance(value[0], str):
         pipe.rpush(key, *value)
+    elif isinstance(value, tuple):
+        for entry_id, fields in value:
+            pipe.execute_command("XADD", key, entry_id, *fields)
     else:
         pipe.set(key, value)
 
@@ -85,8 +89,10 @@ def _put(pipe: Any, key: str, value: Value) -> None:
 def _take(pipe: Any, key: str, value: Value | None) -> None:
     if isinstance(value, dict):
         pipe.hgetall(key)
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and isinstance(value[0], str):
         pipe.lrange(key, 0, -1)
+    elif isinstance(value, tuple):
+        pipe.execute_command("XRANGE", key, "-", "+")
     elif value is None:
         pipe.exists(key)
     else:
@@ -94,7 +100,11 @@ def _take(pipe: Any, key: str, value: Value | None) -> None:
 
 
 def _kept(value: Any, left_ms: int) -> Any:
-    return tuple(value) if isinstance(value, list) else value, left_ms > 0
+    return tuple(map(_entry, value)) if isinstance(value, list) else value, left_ms > 0
+
+
+def _entry(value: Any) -> Any:
+    return (value[0], tuple(value[1])) if isinstance(value, list) else value
 
 
 def what_differs(before: Keys, request: Request, twin: list[Any], after: Keys) -> tuple[list[Any], str]:

@@ -20,6 +20,7 @@ from baton.engine.work_items import ItemKind
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.tree_attempt import Transition
 from baton.storage.redis.tree_transactions import Transactions
+from baton.storage.redis.tree_writes import Kept
 from baton.transport.meter import charge
 from baton.transport.redis_rest import answer_bytes, command_bytes
 from baton_events.errors import StoreError
@@ -228,8 +229,8 @@ class SimConnection(RedisConnection):
 class WatchedTransactions(Transactions):
     """The transitions of one process; what they make is shown to its connection."""
 
-    def __init__(self, connection: SimConnection, retention_ms: int, most_bytes: int, known_chars: int) -> None:
-        super().__init__(connection, retention_ms, most_bytes, known_chars)
+    def __init__(self, connection: SimConnection, kept: Kept, most_bytes: int, known_chars: int) -> None:
+        super().__init__(connection, kept, most_bytes, known_chars)
         self._connection, self._name = connection, connection.name
 
     async def run(self, root_id: str, transition: Transition) -> Any:

@@ -44,7 +44,7 @@ class WatchedTreeStore(TreeStore):
     def __init__(self, connection: SimConnection, prompt_limit_bytes: int) -> None:
         super().__init__(connection, _RETENTION_MS, prompt_limit_bytes=prompt_limit_bytes)
         usual = self._transactions
-        self._transactions = WatchedTransactions(connection, _RETENTION_MS, usual._most_bytes, usual._known_chars)
+        self._transactions = WatchedTransactions(connection, usual._kept, usual._most_bytes, usual._known_chars)
 
 
 class SimStore:

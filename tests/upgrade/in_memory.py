@@ -29,7 +29,7 @@ from baton.storage.redis.semaphore import entry_from, member_field
 from baton.storage.redis.totals import load_line
 from baton.storage.redis.tree_details import without_start
 from tests.unit.baton.kit.stage import Stage
-from tests.upgrade.stored import Keys, written
+from tests.upgrade.stored import Keys, texts_of, written
 
 # Not what this check is about: counters of what was done and not of what is to be done.
 _LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:", "baton:kept-events:", "baton:token:")
@@ -131,7 +131,7 @@ def _with(tree: Tree, kind: str, job_id: str, value: Any) -> Tree:
         case "transcript":
             return replace(tree, transcript={**tree.transcript, job_id: tuple(map(written, value))})
         case "parts":
-            return replace(tree, parts={**tree.parts, job_id: tuple(map(written, value))})
+            return replace(tree, parts={**tree.parts, job_id: tuple(map(written, texts_of(value)))})
         case "tombstone":
             return replace(tree, tombstone=Tombstone(value["tenant"], value["deleted"]))
         case other:
@@ -158,6 +158,8 @@ def _with_field(tree: Tree, field: str, text: str) -> Tree:  # noqa: PLR0911 - o
         case "message":
             job_id, _, at = rest.partition(":")
             return tree.with_message(job_id, at, text)
+        case "parts":
+            return tree  # how many they are
         case other:
             raise AssertionError(f"a tree's state has {other!r}, which has no place in the store in memory")
 

@@ -12,7 +12,7 @@ from tests.upgrade.in_memory import Loading
 from tests.upgrade.installation import Installation, settings_of
 from tests.upgrade.make import SLOTS
 from tests.upgrade.saved import Saved
-from tests.upgrade.stored import RawRedis, load_keys, shown, written
+from tests.upgrade.stored import RawRedis, load_keys, shown, texts_of, written
 
 
 def in_memory(saved: Saved, continuation: str) -> Installation:
@@ -57,5 +57,6 @@ async def streams_of(version: Installation, job_id: str) -> tuple[list[str], lis
 
 def _saved_streams(saved: Saved, job_id: str) -> tuple[list[str], list[str]]:
     found = {name.split(":", 2)[2]: key["value"] for name, key in saved.keys.items() if name.endswith(f":{job_id}")}
-    texts = {name: [written(shown(written(one))) for one in value] for name, value in found.items()}
-    return texts.get(f"parts:{job_id}", []), texts.get(f"transcript:{job_id}", [])
+    names = (f"parts:{job_id}", f"transcript:{job_id}")
+    parts, transcript = ([written(shown(written(one))) for one in texts_of(found.get(name, []))] for name in names)
+    return parts, transcript

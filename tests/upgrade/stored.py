@@ -5,6 +5,7 @@ that was left. Must not: know what any key means.
 """
 
 import json
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -91,12 +92,19 @@ def _value(kind: str, value: Any) -> Any:
         case _:
             # An entry's id is the server's time: not worth a line, either. What a group has taken is kept as a number.
             rows, groups = value
+            if rows and rows[0][1][0] == "p":  # parts of a job, which are numbered by the ids
+                return {row[0]: [shown(text) for text in row[1][1::2]] for row in rows}
             entries = (dict(zip(row[1][::2], row[1][1::2], strict=True)) for row in rows)
             given = [dict(zip(group[::2], group[1::2], strict=True)) for group in groups]
             taken = {
                 group["name"]: sum(_id(row[0]) <= _id(group["last-delivered-id"]) for row in rows) for group in given
             }
             return {"entries": list(entries), "taken": taken}
+
+
+def texts_of(value: Any) -> list[Shown]:
+    """All that a list has, or a job's parts in a stream."""
+    return list(chain.from_iterable(value.values())) if isinstance(value, dict) else value
 
 
 def _id(text: str) -> tuple[int, ...]:
@@ -123,6 +131,11 @@ def _writes(name: str, kind: str, value: Any) -> list[Command]:
             return [["RPUSH", name, *map(written, value)]]
         case "zset":
             return [["ZADD", name, *(word for member, score in value.items() for word in (str(score), member))]]
+        case _ if "entries" not in value:
+            return [
+                ["XADD", name, at, *(word for part in parts for word in ("p", written(part)))]
+                for at, parts in value.items()
+            ]
         case _:
             entries = [
                 ["XADD", name, f"1800000000000-{number}", *(word for pair in fields.items() for word in pair)]

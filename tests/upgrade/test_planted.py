@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from baton.engine.state import OPERATION_VERSION
+from baton.engine.state import STATE_VERSION
 from baton_events.errors import NewerVersionError
 from tests.contract.store.redis_process import RedisProcess
 from tests.upgrade.finishing import ends_of, finish, runs_of
@@ -71,7 +71,7 @@ async def test_a_tool_that_runs_once_more_is_found() -> None:
 async def test_a_state_of_a_newer_version_waits_for_it(redis_process: RedisProcess, raw_redis: RawRedis) -> None:
     """This code changes nothing of its job, whatever is delivered; the version that knows it finishes it."""
     saved = calls_open()
-    newer = with_version(saved, OPERATION_VERSION + 1)
+    newer = with_version(saved, STATE_VERSION + 1)
     version = on_redis(newer, "inline", redis_process, raw_redis)
     async with version.running():
         await version.run(within_seconds=HOUR_SECONDS)

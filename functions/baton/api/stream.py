@@ -138,12 +138,13 @@ class StreamReader:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
         capacity_bytes = _ANSWER_BYTES
         while stored.job is not None:
-            for part in stored.parts:
+            for number, part in enumerate(stored.parts, stored.first):
                 capacity_bytes -= len(part)
                 if not self.live and capacity_bytes < 0 and self.after > first:
                     return  # the client comes back for the next page
-                self.after += 1
-                yield f"id: {stored.job.created_at_ms}-{self.after}\ndata: {part}\n\n"
+                gone = f": the parts before {number} are gone\n" if number > self.after + 1 else ""
+                self.after = number
+                yield f"{gone}id: {stored.job.created_at_ms}-{number}\ndata: {part}\n\n"
             if stored.job.ended:
                 yield "data: [DONE]\n\n"
                 return
@@ -202,10 +203,11 @@ class StreamReader:
             pace.learned(status_of(snapshot, now_ms) if snapshot else None)
             self._only_waits = snapshot is not None and waits_for_long(snapshot, now_ms)
         pace.read_again()
-        if not pace.needs_whole_read and not await self._reader.parts_after(self._job_id, self.after):
-            return StoredParts(stored.job)
+        job = stored.job
+        if job and not pace.needs_whole_read and not await self._reader.parts_after(job, self.after):
+            return StoredParts(job)
         pace.reads_whole()
-        return await self._reader.parts(self._job_id, self.after)
+        return await self._reader.parts(self._job_id, self.after, job)
 
     async def _come_back_ms(self, stored: StoredParts) -> int:
         """Where nothing is held: when to come for more."""

@@ -83,8 +83,8 @@ class Updates:
     async def _send(self, socket: WebSocket, reader: StreamReader, stored: StoredParts) -> None:
         try:
             while stored.job is not None and not reader.stopped:
-                for part in stored.parts:
-                    reader.after += 1
+                for number, part in enumerate(stored.parts, stored.first):
+                    reader.after = number
                     await socket.send_text(part)
                 if stored.job.ended:
                     await socket.close()

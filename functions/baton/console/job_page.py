@@ -108,11 +108,11 @@ class JobPage:
             ApiError: 404, there is no such job.
         """
         job_id = visit.request.path_params["job_id"]
-        parts = (await self._reader.parts(job_id, 0)).parts  # before the job, whose usage ledger then has all of theirs
+        stored = await self._reader.parts(job_id, 0)  # before the job, whose usage ledger then has all of theirs
         snapshot = await self._jobs.snapshot(visit.principal, job_id)
-        timeline = Timeline()
-        timeline.take(parts)
-        used = step_usage(snapshot, parts, self._prices)
+        timeline = Timeline(stored.first - 1)
+        timeline.take(stored.parts)
+        used = step_usage(snapshot, stored.parts, self._prices)
         job, lines = job_shown(snapshot, visit.now_ms, self._prices), list(timeline.lines.values())
         return Shown(job, lines, timeline.position, used["steps"], used["besideSteps"])
 
@@ -163,9 +163,11 @@ class Live:
     async def _events(self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool) -> AsyncIterator[str]:
         job_id, reader = snapshot.job.id, self._ports.reader
         yield f"retry: {_RETRY_MS}\n\n"
-        stored = (await reader.parts(job_id, 0)).parts
-        pieces.timeline.take(stored[:position])
-        parts, ended = stored[position:], snapshot.job.ended
+        stored = await reader.parts(job_id, 0)
+        pieces.timeline.position = stored.first - 1
+        had = max(0, position - pieces.timeline.position)
+        pieces.timeline.take(stored.parts[:had])
+        parts, ended = stored.parts[had:], snapshot.job.ended
         pause_seconds, since_read, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0, 0.0
         until_ms = self._ports.clock.now_ms() + self._longest_seconds * 1000
         while True:
@@ -184,7 +186,7 @@ class Live:
             await asyncio.sleep(pause_seconds)
             silent_seconds, since_read = silent_seconds + pause_seconds, since_read + pause_seconds
             pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds * 1.3)
-            found = await reader.parts(job_id, pieces.timeline.position)
+            found = await reader.parts(job_id, pieces.timeline.position, snapshot.job)
             parts, ended = found.parts, found.job is None or found.job.ended
             if parts or ended or since_read >= _POLL_SECONDS:
                 snapshot, since_read = await reader.job(job_id) or snapshot, 0.0

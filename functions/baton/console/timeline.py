@@ -42,11 +42,11 @@ class Line:
 
 
 class Timeline:
-    """Takes parts in order; `lines` are all so far."""
+    """Takes parts in order; `lines` are all so far. `position`: the number of the last one taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, position: int = 0) -> None:
         self.lines: dict[str, Line] = {}
-        self.position = 0
+        self.position = position
         self._tools: dict[str, str] = {}
 
     def take(self, parts: Iterable[str]) -> list[Line]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from baton.engine import approvals, stream_parts, tool_call
 from baton.engine.effects import Changes, Decision
 from baton.engine.lifecycle import submitted
-from baton.engine.state import OF_SESSION, OPERATION_VERSION, CallRecord, Job, State, call_item
+from baton.engine.state import OF_SESSION, CallRecord, Job, State, call_item
 from baton.engine.step_results import Submitted, ToolNeedsApproval, ToolWaits
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus
@@ -66,7 +66,6 @@ def operation_of(
         notifies=f"{OF_SESSION}{call.id}",
         traceparent=job.traceparent,
         isolated=job.isolated,
-        version=OPERATION_VERSION,
     )
     name = f"[Operation {operation_id(background_id)} of tool {call.tool!r}, which was started before.]"
     return Submitted(operation, {"text": name, OPERATION: task})

@@ -12,15 +12,13 @@ from typing import Any, Literal
 
 from msgspec import Struct, convert, field, to_builtins
 
-from baton.engine.state import CallRecord, Job
+from baton.engine.state import FORK, CallRecord, Job
 from baton.engine.step_results import ExtraUsage, ModelAnswered
 from baton.engine.waits import APPROVALS
 from baton.sdk.records import MEMORY_ROLE, MODEL_ROLE, SESSION_ROLE, USER_ROLE, Failure, Wanted
 from baton.sdk.redaction import redacted
 from baton_events.ids import canonical_json
 
-# In a task: what the job is a fork of. No client writes it.
-FORK = "fork"
 ToolsRun = Literal["recorded", "again"]
 
 
@@ -48,9 +46,9 @@ class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
     tools_run: ToolsRun = "recorded"
 
 
-def fork_of(task: Mapping[str, Any]) -> Fork | None:
-    """What a job with this task is a fork of; None: it is none."""
-    return convert(task[FORK], Fork) if FORK in task else None
+def fork_of(task: Mapping[str, Any]) -> Fork:
+    """What the fork with this task is one of."""
+    return convert(task[FORK], Fork)
 
 
 def forked_task(task: Mapping[str, Any], fork: Fork) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from baton.engine.work_items import CALL_RECORD, JOB_STATE, ItemKind, WorkItem, 
 from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 
-STATE_VERSION = 2
-# Of an operation's job, which a version before would take for one that has turns.
-OPERATION_VERSION = 3
-# The newest: of a fork, whose tools a version before would run.
-FORK_VERSION = 4
+# 2: see `Job.is_compact`; 3: an operation's job, which a version before would take for one that has turns; 4: see
+# `Job.is_streamed`.
+STATE_VERSION = 4
 # What `Job.notifies` begins with for an operation's job; the call that started it follows.
 OF_SESSION = "session:"
+# In a task: what the job is a fork of. No client writes it.
+FORK = "fork"
 
 
 class Job(Struct, frozen=True, rename=JOB_STATE):
@@ -82,6 +82,11 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     def is_compact(self) -> bool:
         """Whether it has a field of its own for its only work item, and its results among its calls."""
         return self.version >= 2  # noqa: PLR2004 - jobs of version 1 stay as they are
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether its parts are a stream of the store; else they are a list."""
+        return self.version >= 4  # noqa: PLR2004 - as above
 
     @property
     def is_operation(self) -> bool:

@@ -10,8 +10,7 @@ from typing import Any
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
-from baton.engine.fork import FORK
-from baton.engine.state import Job
+from baton.engine.state import FORK, Job
 from baton.engine.step_results import StepResult
 from baton.executors.executor import Executing
 from baton.sdk.records import named_files

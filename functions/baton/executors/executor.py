@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
-from baton.engine.state import FORK_VERSION
+from baton.engine.state import FORK
 from baton.engine.step_results import (
     ExtraUsage,
     ModelAnswered,
@@ -60,7 +60,7 @@ class UnlessForked:
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work."""
-        if effect.job.version < FORK_VERSION:
+        if not history.transcript or FORK not in history.transcript[0]:
             return await self._plain(effect, history, claim)
         self._forked = self._forked or self._make_forked(self._plain)
         return await self._forked(effect, history, claim)

@@ -71,9 +71,7 @@ class ForkedTurn:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Take the turn over, or ask."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
-        fork = fork_of(history.transcript[0]) if history.transcript else None
-        if fork is None:
-            return await self._turn(effect, history, claim)
+        fork = fork_of(history.transcript[0])
         try:
             ended = await self._sources.of(effect.job.id, fork)
         except ForkSourceError as error:
@@ -107,9 +105,7 @@ class ForkedRun:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Give what is recorded, ask a person, or run the tool."""
         assert isinstance(effect, RunTool), "this executor is registered for RunTool"
-        fork = fork_of(history.transcript[0]) if history.transcript else None
-        if fork is None:
-            return await self._run(effect, history, claim)
+        fork = fork_of(history.transcript[0])
         try:
             result = await self._known(effect, fork, history, claim)
         except ForkSourceError as error:

@@ -4,7 +4,7 @@ Invariant: nothing here is raised, and no known secret leaves in an alert.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from msgspec import Struct
 from baton.engine.effects import Alert
 from baton.observability.error_reports import LAST_PARTS, about_job
 from baton.sdk.redaction import KnownSecrets
+from baton.storage.ports.jobs import StoredParts
 from baton_events.errors import StoreError
 
 
@@ -50,7 +51,7 @@ _CONSOLE_JOB = "/console/jobs/"
 
 
 # Gives the parts of a job after the first so many; of a negative number, the last so many.
-PartsAfter = Callable[[str, int], Awaitable[Sequence[str]]]
+PartsAfter = Callable[[str, int], Awaitable[StoredParts]]
 
 
 class Alerting:
@@ -81,7 +82,7 @@ class Alerting:
         if self._parts_after is None or not alert.job_id:
             return nullcontext()
         try:
-            parts = await self._parts_after(alert.job_id, -LAST_PARTS)
+            parts = (await self._parts_after(alert.job_id, -LAST_PARTS)).parts
         except StoreError:
             parts = ()
         return about_job(alert.job_id, parts)

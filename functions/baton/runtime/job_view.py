@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from baton.engine.fork import fork_of
-from baton.engine.state import CallRecord
+from baton.engine.state import FORK, CallRecord
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem
@@ -80,8 +79,13 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "turns": job.used.turns,
         "usage": usage_view(usage, job.used),
         **({"continues": continues} if (continues := continues_of(snapshot.task)) else {}),
-        **({"forkedFrom": {"jobId": fork.job_id, "turn": fork.turn}} if (fork := fork_of(snapshot.task)) else {}),
+        **forked_from(snapshot.task),
     }
+
+
+def forked_from(task: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job says of where it comes from, if it is a fork."""
+    return {"forkedFrom": {name: task[FORK][name] for name in ("jobId", "turn")}} if FORK in task else {}
 
 
 def continues_of(task: Mapping[str, Any]) -> dict[str, Any] | None:

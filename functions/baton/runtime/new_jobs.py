@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from baton.agents.registry import Registry, policy_of
-from baton.engine.state import FORK_VERSION, Job
+from baton.engine.state import Job
 
 
 def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
@@ -35,4 +35,4 @@ def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str,
     ids = {"job_id": job_id, "session_id": session_id, "tenant": ended.tenant}
     job = job_of(registry, ended.agent, **ids, now_ms=now_ms)
     model = replace(job.model, reads_history=True, calls_read_history=True)
-    return replace(job, priority=ended.priority, model=model, version=FORK_VERSION)
+    return replace(job, priority=ended.priority, model=model)

@@ -16,7 +16,8 @@ from tests.contract.store.side import connection_to
 from tests.fakes.applying import Applying, Keys
 
 _HASHES, _LISTS, _TEXTS = ("baton:{a}:h1", "baton:{a}:h2"), ("baton:{a}:l1", "baton:{a}:l2"), ("baton:{a}:s1",)
-_EVERY = (*_HASHES, *_LISTS, *_TEXTS)
+_STREAM = "baton:{a}:x1"
+_EVERY = (*_HASHES, *_LISTS, *_TEXTS, _STREAM)
 _RETENTION_MS = "1000000"
 _NAMES = st.sampled_from(["one", "two", "three", "four", "\u00e9"])
 _VALUES = st.sampled_from(["", "x", '{"job_id":"a"}', '{"job_id":"b"}', "\u00fc\u4e2d", "100%.*"])
@@ -44,6 +45,18 @@ def _known(key: str, names: list[str]) -> _Step:
 def _counted(key: str, part: str, error: int) -> _Step:
     def step(patch: Patch, keys: Keys) -> None:
         patch.count(key, part, sum(part in text for text in _texts(key, keys).values()) + error)
+
+    return step
+
+
+def _add(count: int, compared: list[str], texts: list[str]) -> _Step:
+    """Number an entry of a stream by a field that is not compared, as others may have added meanwhile."""
+
+    def step(patch: Patch, keys: Keys) -> None:
+        patch.equal(_HASHES[0], _as_it_is(_HASHES[0], compared, keys), ["sum"])
+        patch.write("HSET", _HASHES[0], ["sum", "guess"], [("sum", 1, "", count)])
+        entry = ["MAXLEN", "~", "1000", "guess", *(each for text in texts for each in ("p", text))]
+        patch.write("XADD", _STREAM, entry, [("sum", 3, "17-", count)])
 
     return step
 
@@ -79,6 +92,7 @@ _WRITES: st.SearchStrategy[_Step] = st.one_of(
     st.sampled_from(_EVERY).map(lambda key: _write("PERSIST", key, [])),
     st.sampled_from(_EVERY).map(lambda key: _write("DEL", key, [])),
 )
+_ADDS = st.builds(_add, st.integers(1, 9), st.lists(_NAMES, max_size=2), st.lists(_VALUES, min_size=1, max_size=3))
 _READS: st.SearchStrategy[list[Any]] = st.one_of(
     _KEYS_OF_HASHES.map(lambda key: ["HGETALL", key]),
     st.builds(lambda key, names: ["HMGET", key, *names], _KEYS_OF_HASHES, _SOME_NAMES),
@@ -91,7 +105,7 @@ _READS: st.SearchStrategy[list[Any]] = st.one_of(
 )
 _STEPS = st.tuples(
     st.lists(_CONDITIONS, max_size=2),
-    st.lists(_WRITES, max_size=4),
+    st.tuples(st.lists(_WRITES, max_size=4), st.lists(_ADDS, max_size=1)).map(lambda both: [*both[0], *both[1]]),
     st.lists(_READS, max_size=3),
     st.sampled_from([0, 20, 1_000_000]),
 )
@@ -99,7 +113,7 @@ _STEPS = st.tuples(
 
 def _content(process: RedisProcess) -> dict[str, Any]:
     requested = dict.fromkeys(_HASHES, ("HGETALL",)) | dict.fromkeys(_LISTS, ("LRANGE", "0", "-1"))
-    requested |= dict.fromkeys(_TEXTS, ("GET",))
+    requested |= dict.fromkeys(_TEXTS, ("GET",)) | {_STREAM: ("XRANGE", "-", "+")}
     found = {key: process.request(command[0], key, *command[1:]) for key, command in requested.items()}
     return {key: value for key, value in found.items() if value not in (None, [])}
 
@@ -109,6 +123,8 @@ def _content_of(keys: Keys) -> dict[str, Any]:
     found = {
         key: flat.get(key, list(value) if isinstance(value, tuple) else value) for key, value in keys.values.items()
     }
+    if _STREAM in found:
+        found[_STREAM] = [[entry_id, list(fields)] for entry_id, fields in found[_STREAM]]
     return dict(found)
 
 

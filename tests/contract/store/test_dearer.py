@@ -7,7 +7,7 @@ import pytest
 
 from baton.engine.commit.patch import Patch
 from baton.storage.redis import keys
-from baton.storage.redis.tree_writes import Writes
+from baton.storage.redis.tree_writes import Kept, Writes
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side
 from tests.contract.store.test_cost import measured
@@ -23,8 +23,8 @@ def dearer(real: Side, monkeypatch: pytest.MonkeyPatch) -> Side:
     """The real adapters, with a command more in each step that is written."""
     add_to = Writes.add_to
 
-    def dearer(writes: Writes, patch: Patch, retention_ms: int, *, persists: bool) -> None:
-        add_to(writes, patch, retention_ms, persists=persists)
+    def dearer(writes: Writes, patch: Patch, kept: Kept, *, persists: bool) -> None:
+        add_to(writes, patch, kept, persists=persists)
         patch.write("HLEN", keys.state_key(writes._root_id), [])
 
     monkeypatch.setattr(Writes, "add_to", dearer)

@@ -44,7 +44,7 @@ def _turn(items: Sequence[WorkItem]) -> Changes:
 
 
 def _returns(item: WorkItem) -> Changes:
-    return Changes(results={item.call_id: '{"ok":1}'}, join=next_turn())
+    return Changes(results={item.call_id: '{"ok":1}'}, join=next_turn(), parts=(f'"{item.call_id}"', '"returned"'))
 
 
 async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted, Counted]:
@@ -70,9 +70,14 @@ async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted
     costs = between.since(at_first), process.counted().since(between)
     assert all(answer.applied for answer in answers)
     assert [item.key for answer in answers for item in answer.pending] == [next_turn().item.key]
-    found = await side_over(connections[0], stores[0]).reader.job(JOB_ID)
+    reader = side_over(connections[0], stores[0]).reader
+    found = await reader.job(JOB_ID)
     assert found is not None
     assert (len(found.results), found.usage.messages) == (count, 1 + count)
+    parts = (await reader.parts(JOB_ID, 0)).parts
+    assert parts.count('"returned"') == count, "each writer's parts have numbers of their own"
+    read = [await reader.parts(JOB_ID, after) for after in range(len(parts))]
+    assert [one.parts for one in read] == [parts[after:] for after in range(len(parts))]
     for connection in connections:
         await connection.close()
     return costs

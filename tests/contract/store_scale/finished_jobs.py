@@ -48,6 +48,8 @@ def commands_of(client: RawClient) -> Iterator[Command]:
             yield ("HSET", key, *client.request("HGETALL", key))
         elif kind == "string":
             yield ("SET", key, client.request("GET", key))
+        elif kind == "stream":
+            yield from (("XADD", key, at, *fields) for at, fields in client.request("XRANGE", key, "-", "+"))
         else:
             assert kind == "list", (key, kind)
             yield ("RPUSH", key, *client.request("LRANGE", key, 0, -1))

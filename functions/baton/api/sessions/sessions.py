@@ -204,7 +204,8 @@ class SessionsApi:
         stored = await self._container.ports.reader.parts(job.id, 0)
         unread = [json.loads(text) for text in snapshot.messages.values() if text]
         questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
-        return [*_question(snapshot), assistant_message(job.id, job.status, stored.parts), *questions]
+        answer = (job.result or {}).get("answer", "") if stored.first > 1 else ""
+        return [*_question(snapshot), assistant_message(job.id, job.status, stored.parts, answer), *questions]
 
     async def _active(self, job_id: str) -> dict[str, Any]:
         """For who wants to follow it: from the beginning, since its answer is left out."""

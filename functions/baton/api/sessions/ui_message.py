@@ -12,11 +12,13 @@ from urllib.parse import quote
 Part = dict[str, Any]
 
 
-def assistant_message(job_id: str, status: str, stored: Iterable[str]) -> dict[str, Any]:
-    """The answer of a job."""
+def assistant_message(job_id: str, status: str, stored: Iterable[str], answer: str = "") -> dict[str, Any]:
+    """The answer of a job. `answer`: its text, for a stream that may have lost it."""
     fold = _Fold()
     for text in stored:
         fold.take(json.loads(text))
+    if answer and not any(part.get("text") == answer for part in fold.parts):
+        fold.parts.append({"type": "text", "text": answer, "state": "done"})
     return {"id": job_id, "role": "assistant", "metadata": {"status": status}, "parts": fold.parts}
 
 

@@ -1,7 +1,7 @@
 """How records are kept in the store and carried by a submission: compact JSON.
 
 Unknown fields of a newer version are ignored on reading; a record that says that it means something else by what we
-know (`FORK_VERSION`), or that cannot be read, is left to the newer version. What an older one wrote is brought to
+know (`STATE_VERSION`), or that cannot be read, is left to the newer version. What an older one wrote is brought to
 today's form here, and nowhere else.
 """
 
@@ -15,7 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from baton.engine.all_jobs.ends import AgentCounters, End
 from baton.engine.all_jobs.slots import QueueEntry, SlotState
-from baton.engine.state import FORK_VERSION, CallRecord, Job, Usage
+from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
 from baton.sdk.limits import NOTHING_SPENT, Spend
 from baton_events.errors import NewerVersionError
@@ -53,9 +53,9 @@ def _read(decoder: Decoder[_T], text: str) -> _T:
 
 
 def _known(job: Job) -> Job:
-    if job.version > FORK_VERSION:
+    if job.version > STATE_VERSION:
         raise NewerVersionError(
-            f"the state of job {job.id!r} has version {job.version}, this code reads {FORK_VERSION}: its messages"
+            f"the state of job {job.id!r} has version {job.version}, this code reads {STATE_VERSION}: its messages"
             " come again until an instance of the newer version takes them"
         )
     return job

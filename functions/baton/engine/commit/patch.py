@@ -13,6 +13,8 @@ from msgspec.json import Encoder
 _encode = Encoder().encode
 _SLICE = 4000  # arguments of one command: apply.lua
 Command = Sequence[str | int]
+# A field, and the place of an argument: that becomes this text, then the sum of this number and the field's.
+Sum = tuple[str, int, str, int]
 
 
 class Patch:
@@ -24,6 +26,7 @@ class Patch:
         self._keys: dict[str, int] = {}
         self._arguments: list[str] = [""]  # the plan
         self._conditions, self._writes, self._reads = list[list[Any]](), list[list[Any]](), list[list[Any]]()
+        self._sums, self._summed = dict[str, list[Any]](), dict[str, str]()
         self._counted: set[int] = set()
 
     def same(self, key: str, texts: Mapping[str, str]) -> None:
@@ -31,13 +34,17 @@ class Patch:
         self._conditions.append(["same", self._key(key), self._add([_digest(texts)])])
         self.commands += 1
 
-    def equal(self, key: str, texts: Mapping[str, str | None]) -> None:
-        """Require that these fields of a hash have these texts; None: the field is absent."""
-        there = [field for field, text in texts.items() if text is not None]
+    def equal(self, key: str, texts: Mapping[str, str | None], summed: Sequence[str] = ()) -> None:
+        """Require that these fields of a hash have these texts; None: the field is absent.
+
+        `summed`: fields that are not compared: `write` adds to them.
+        """
+        there = [field for field, text in texts.items() if text is not None] + list(summed)
         absent = [field for field, text in texts.items() if text is None]
         if there:
-            first = self._add([*there, *(str(texts[field]) for field in there)])
+            first = self._add([*there, *(texts.get(field) or "" for field in there)])
             self._conditions.append(["equal", self._key(key), first, len(there)])
+            self._summed |= {field: str(first + there.index(field)) for field in summed}
         if absent:
             self._conditions.append(["absent", self._key(key), self._add(absent), len(absent)])
         self.commands += sum(-(-len(names) // _SLICE) for names in (there, absent))
@@ -59,14 +66,17 @@ class Patch:
         self._conditions.append(["missing", *map(self._key, keys)])
         self.commands += 1
 
-    def write(self, command: str, key: str, arguments: Sequence[str]) -> None:
-        """Run a command."""
+    def write(self, command: str, key: str, arguments: Sequence[str], sums: Iterable[Sum] = ()) -> None:
+        """Run a command. `sums`: which arguments are made of fields, where those are summed."""
         # As `_command`, without its calls: a step writes half a dozen times.
         first, count = len(self._arguments) + 1, len(arguments)
         self._arguments += arguments
         index = self._keys.setdefault(key, len(self._keys) + 1)
         self._writes.append([command, index, first, first + count - 1] if count else [command, index])
         self.commands += 1 if count <= _SLICE else -(-count // _SLICE)
+        for field, at, text, more in sums:
+            if field in self._summed:
+                self._sums.setdefault(self._summed[field], []).append([first + at, text, more])
 
     def read(self, reads: Iterable[Command]) -> None:
         """Read these once it is written."""
@@ -88,6 +98,8 @@ class Patch:
     def size_bytes(self) -> int:
         """Plan it: the bytes of keys and arguments. Nothing is added to it after that."""
         plan: dict[str, Any] = {"conditions": self._conditions, "writes": self._writes, "most": self._most_bytes}
+        if self._sums:
+            plan["sums"] = self._sums
         if self._reads:
             plan["reads"] = self._reads
         self._arguments[0] = _encode(plan).decode()

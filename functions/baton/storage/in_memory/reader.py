@@ -81,11 +81,11 @@ class InMemoryReader:
         """All entries of the job's transcript, in order."""
         return tuple(json.loads(entry) for entry in self._store.tree(job_id).transcript.get(job_id, ()))
 
-    async def parts(self, job_id: str, after: int) -> StoredParts:
-        """The job's parts after the first `after` ones."""
+    async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:  # noqa: ARG002
+        """The job's parts after number `after`."""
         await self.ping()
         tree = self._store.tree(job_id)
-        return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:])
+        return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:], max(0, after) + 1)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """One tool call, and its result."""
@@ -94,10 +94,9 @@ class InMemoryReader:
         call = tree.calls.get(job_id, {}).get(call_id)
         return tree.jobs.get(job_id), call, results_of(tree, job_id).get(call_id, {})
 
-    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
-        """The job's parts after the first `after` ones."""
-        await self.ping()
-        return self._store.tree(job_id).parts.get(job_id, ())[after:]
+    async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
+        """The job's parts after number `after`."""
+        return (await self.parts(job.id, after)).parts
 
     async def ping(self) -> None:
         """Raises StoreError while it is down."""

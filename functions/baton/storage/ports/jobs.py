@@ -166,10 +166,14 @@ class Snapshot(Record, frozen=True):
 
 
 class StoredParts(Record, frozen=True):
-    """Parts of a job's stream from a position on, and whether the job has ended. `job` is None for an unknown job."""
+    """Parts of a job's stream from a number on, and whether the job has ended. `job` is None for an unknown job.
+
+    `first`: the number of the first of them; where it is more than was asked for, the ones before are gone.
+    """
 
     job: Job | None
     parts: tuple[str, ...] = ()
+    first: int = 1
 
 
 class Reader(Protocol):
@@ -194,15 +198,18 @@ class Reader(Protocol):
         """All entries of the job's transcript, in order; none when unknown."""
         ...
 
-    async def parts(self, job_id: str, after: int) -> StoredParts:
-        """The job's parts after the first `after` ones."""
+    async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
+        """The job's parts after number `after`; of a negative one the last so many, whose numbers are not told.
+
+        `known`: the job as it was read before, which saves a request.
+        """
         ...
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """One tool call of a job, and its stored result; None and nothing where there is none."""
         ...
 
-    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+    async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
         """Those parts alone, with one command: for a job that is known, and of which nothing is expected yet."""
         ...
 

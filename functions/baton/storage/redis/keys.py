@@ -92,8 +92,16 @@ def transcript_key(job_id: str) -> str:
 
 
 def parts_key(job_id: str) -> str:
-    """List: the event stream, only appended to; a part's number is its position, from 1."""
+    """Stream, of a job before state version 4 a list: the job's parts, numbered from 1.
+
+    An entry has the parts of one write; its id is the job's creation time and the number of the last of them.
+    """
     return f"baton:{{{root_of(job_id)}}}:parts:{job_id}"
+
+
+def part_count(job_id: str) -> str:
+    """The field of the state that has how many parts a job's stream was given."""
+    return f"parts:{job_id}"
 
 
 def tombstone_key(job_id: str) -> str:

@@ -56,8 +56,8 @@ def pieces(sized: Iterable[tuple[str, int]], most_bytes: int = PIECE_BYTES) -> I
 
 _KEY = attrgetter("key")
 _STOPPED = ["HGET", keys.SLOTS, "closed"]
-# Of a long stream, so that no answer of the store grows with the whole of it.
-PAGE_PARTS = 500
+# Entries of a long stream, so that no answer of the store grows with the whole of it.
+PAGE_ENTRIES = 250
 _LAST = 2**52  # no list is as long, and every client and script can say it
 
 
@@ -115,18 +115,24 @@ class RedisReader:
         entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)
         return tuple(json.loads(entry) for entry in entries)
 
-    async def parts(self, job_id: str, after: int) -> StoredParts:
-        """The job's parts after the first `after` ones, and the job as it was before they were read."""
-        first = min(after, _LAST)
-        job, page = await self._redis.pipeline(
-            ["HGET", keys.state_key(job_id), f"job:{job_id}"], ["LRANGE", keys.parts_key(job_id), *_page(first)]
-        )
-        parts = list(page)
-        while first >= 0 and len(page) == PAGE_PARTS:
-            first += PAGE_PARTS
-            page = await self._redis.execute("LRANGE", keys.parts_key(job_id), *_page(first))
-            parts += page
-        return StoredParts(load_job(job) if job else None, tuple(parts))
+    async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
+        """The job's parts after number `after`, and the job as it was before they were read."""
+        own: Command = ["HGET", keys.state_key(job_id), f"job:{job_id}"]
+        if known is None:
+            text = await self._redis.execute(*own)
+            job = known = load_job(text) if text else None
+            if known is None:
+                return StoredParts(None)
+            page = await self._redis.execute(*_reading(known, after))
+        else:
+            text, page = await self._redis.pipeline(own, _reading(known, after))
+            job = load_job(text) if text else None
+        found = _numbered(known, page, after)
+        while len(page) == PAGE_ENTRIES and after >= 0:
+            last = found.first + len(found.parts) - 1
+            page = await self._redis.execute(*_reading(known, last))
+            found = replace(found, parts=(*found.parts, *_numbered(known, page, last).parts))
+        return replace(found, job=job)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """One tool call, and its result."""
@@ -139,9 +145,9 @@ class RedisReader:
         found = load_results({call_id: stored})[call_id] if stored else {}
         return load_job(job) if job else None, load_call(call) if call else None, found
 
-    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
-        """The job's parts after the first `after` ones."""
-        return tuple(await self._redis.execute("LRANGE", keys.parts_key(job_id), min(after, _LAST), -1))
+    async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
+        """The job's parts after number `after`, or the first of them."""
+        return _numbered(job, await self._redis.execute(*_reading(job, after)), after).parts
 
     async def ping(self) -> None:
         """Raises StoreError unless the store answers."""
@@ -152,9 +158,27 @@ class RedisReader:
         await self._redis.close()
 
 
-def _page(first: int) -> tuple[int, int]:
-    """From where to where a page of parts goes; the last part alone is asked for with -1."""
-    return first, first + PAGE_PARTS - 1 if first >= 0 else -1
+def _reading(job: Job, after: int) -> Command:
+    """Read a page of the job's parts."""
+    key, after = keys.parts_key(job.id), min(after, _LAST)
+    if not job.is_streamed:
+        return ["LRANGE", key, after, after + PAGE_ENTRIES - 1 if after >= 0 else -1]
+    if after < 0:
+        return ["XREVRANGE", key, "+", "-", "COUNT", -after]
+    return ["XRANGE", key, f"({job.created_at_ms}-{after}" if after else "-", "+", "COUNT", PAGE_ENTRIES]
+
+
+def _numbered(job: Job, page: Sequence[Any], after: int) -> StoredParts:
+    """A page's parts after this number. An entry has several; its id has the number of its last."""
+    if not job.is_streamed or not page:
+        return StoredParts(job, tuple(page), max(0, after) + 1)
+    rows = page if after >= 0 else page[::-1]
+    parts = tuple(part for _, fields in rows for part in fields[1::2])
+    if after < 0:
+        return StoredParts(job, parts[after:])
+    first = int(rows[0][0].partition("-")[2]) - len(rows[0][1]) // 2 + 1
+    seen = max(0, after - first + 1)
+    return StoredParts(job, parts[seen:], first + seen)
 
 
 def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:

@@ -32,6 +32,7 @@ from baton.storage.redis.tree_attempt import Transition
 from baton.storage.redis.tree_reading import calls_claimed_with, calls_continued, outcomes_continued
 from baton.storage.redis.tree_snapshot import Place
 from baton.storage.redis.tree_transactions import KNOWN_CHARS, Transactions
+from baton.storage.redis.tree_writes import Kept
 from baton_events.ids import job_of_call, root_of
 
 # Below the 10 MB that the hosted store lets an answer have; what else is in one has the rest.
@@ -45,20 +46,23 @@ class TreeStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
     `prompt_limit_bytes`: of what one answer reads; of more than that only the size is known. `known_chars`: of the
-    transcripts that this process keeps to itself.
+    transcripts that this process keeps to itself. `stream_length`: of each job's stream at least so many entries stay.
     """
 
     def __init__(
         self,
         connection: RedisConnection,
         retention_ms: int,
-        *,
         prompt_limit_bytes: int = _PROMPT_LIMIT_BYTES,
+        stream_length: int = 10_000,
+        *,
         known_chars: int = KNOWN_CHARS,
     ) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
-        self._transactions = Transactions(connection, retention_ms, prompt_limit_bytes, known_chars)
+        self._transactions = Transactions(
+            connection, Kept(retention_ms, stream_length), prompt_limit_bytes, known_chars
+        )
 
     def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Coming[Created]:
         """Write a new job carried by its backup message, unless it is there."""

@@ -1,6 +1,6 @@
 """Steps of one tree, made of what is known of it, as one patch."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -14,8 +14,8 @@ from baton.engine.commit.usage_ledger import apart_in, event_end, less, usage_in
 from baton.engine.state import NOTHING_USED, Usage
 from baton.storage.redis import keys
 from baton.storage.redis.totals import Commands, cost_of
-from baton.storage.redis.tree_snapshot import Place, Transcript, TreeSnapshot, places_of
-from baton.storage.redis.tree_writes import Writes, siblings
+from baton.storage.redis.tree_snapshot import Place, Transcript, TreeSnapshot, of_calls, places_of
+from baton.storage.redis.tree_writes import Kept, Writes, siblings
 from baton_events.errors import JobGoneError
 
 _TURN = '"kind":"loop"'
@@ -105,7 +105,7 @@ class Attempt:
             if not isinstance(answer, Exception) and transition.pays(answer):
                 self._charged.append(_charged(transition.job_id, before, tree))
         self.tree = placing(snapshot.tree, _stamped(self._with_usage(tree), snapshot.tree, stamp))
-        self._writes = Writes(root_id, snapshot.tree, self.tree)
+        self._writes = Writes(root_id, snapshot.tree, self.tree, snapshot.state)
         self._siblings = (
             siblings(snapshot.tree, self.tree, [each.item_key for each in transitions], self._writes) if apart else None
         )
@@ -149,34 +149,40 @@ class Attempt:
                 texts[charged.part] = with_usage(texts[charged.part], charged.before, charged.after)
         return replace(tree, usage=usage, parts={job_id: tuple(texts) for job_id, texts in streams.items()})
 
-    def fill(self, patch: Patch, retention_ms: int, *, digests: bool) -> None:
+    def fill(self, patch: Patch, kept: Kept, *, digests: bool) -> None:
         """Add what must hold, and what is written."""
-        state, key = self._snapshot.state, keys.state_key(self._root_id)
-        names = set[str]()
-        for transition in self._transitions:
-            names.update(transition.jobs(self._snapshot.tree))
-        compared: dict[str, str | None] = {}
-        if self._siblings is not None:
-            compared |= self._compared_apart(patch, key)
-        elif not state:
-            patch.missing(key, keys.tombstone_key(self._root_id))
-        elif names >= self._snapshot.tree.jobs.keys():
-            if digests:
-                patch.same(key, state)
-            else:
-                patch.count(key, "", len(state))
-                compared |= state
-        else:
-            compared |= self._compared_of(names, patch, key) | self._guaranteed(patch, key)
-        if compared:
-            patch.equal(key, compared)
+        self._compare_state(patch, digests=digests)
         by_key: dict[str, dict[str, str | None]] = {}
         for place, text in self._results.items():
             for result_key, field in places_of(place, self._snapshot.tree):
                 by_key.setdefault(result_key, {})[field] = text
         for result_key, texts in by_key.items():
             patch.equal(result_key, texts)
-        self._writes.add_to(patch, retention_ms, persists=self._persists)
+        self._writes.add_to(patch, kept, persists=self._persists)
+
+    def _compare_state(self, patch: Patch, *, digests: bool) -> None:
+        state, key, names = self._snapshot.state, keys.state_key(self._root_id), set[str]()
+        for transition in self._transitions:
+            names.update(transition.jobs(self._snapshot.tree))
+        compared, counts = dict[str, str | None](), list[str]()
+        if self._siblings is None and not state:
+            patch.missing(key, keys.tombstone_key(self._root_id))
+        elif self._siblings is None and names >= self._snapshot.tree.jobs.keys():
+            if digests:
+                patch.same(key, state)
+            else:
+                patch.count(key, "", len(state))
+                compared |= state
+        else:
+            apart = self._siblings is not None
+            compared |= self._compared_apart(patch, key) if apart else self._compared_of(names, patch, key)
+            compared |= self._guaranteed(patch, key)
+            # Others may add parts meanwhile: the script numbers them.
+            counts += map(keys.part_count, self._writes.part_counts)
+            for name in counts:
+                compared.pop(name, None)
+        if compared or counts:
+            patch.equal(key, compared, counts)
 
     def _compared_of(self, job_ids: set[str], patch: Patch, key: str) -> dict[str, str | None]:
         """All of these jobs, and where a turn of theirs may begin, what it shares with others."""
@@ -214,7 +220,7 @@ class Attempt:
         names += [field_of(item, tree) for item in items]
         if self._siblings:
             patch.any(key, self._siblings)
-        return {name: self._snapshot.state.get(name) for name in names} | self._guaranteed(patch, key)
+        return {name: self._snapshot.state.get(name) for name in names}
 
     def settle(self, patch: Patch, beside: Commands) -> None:
         """Charge the cost of the patch to the last transition whose job pays."""
@@ -264,20 +270,10 @@ class Attempt:
         for name in writes.gone:
             state.pop(name, None)
         waiting = {item.call_id for item in tree.items.values()}
-        calls, results = _of(waiting, tree.calls), _of(waiting, tree.results)
+        calls, results = of_calls(waiting, tree.calls), of_calls(waiting, tree.results)
         bare = replace(tree, calls=calls, results=results, transcript={}, parts={}, expires_ms=0)
         apart = apart_in(state) if self.is_apart or self._snapshot.apart else ()
         return TreeSnapshot(state, bare, transcripts, apart=apart, is_contended=self.is_apart)
-
-
-def _of(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What is about these calls."""
-    kept: dict[str, dict[str, Any]] = {}
-    for job_id, mine in by_job.items():
-        for name in mine:
-            if name in names:
-                kept.setdefault(job_id, {})[name] = mine[name]
-    return kept
 
 
 def _costing(used: Usage, commands: int, size_bytes: int) -> Usage:

@@ -3,7 +3,7 @@
 Invariant: it may be out of date at any time; whatever is decided on it is written only where it is not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -24,6 +24,16 @@ def places_of(place: Place, tree: Tree) -> list[tuple[str, str]]:
     job_id, name = place
     both = [(keys.calls_key(job_id), keys.RESULT + name), (keys.results_key(job_id), name)]
     return [both[not tree.jobs[job_id].is_compact]] if job_id in tree.jobs else both
+
+
+def of_calls(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is about these calls."""
+    kept: dict[str, dict[str, Any]] = {}
+    for job_id, mine in by_job.items():
+        for name in mine:
+            if name in names:
+                kept.setdefault(job_id, {})[name] = mine[name]
+    return kept
 
 
 class Transcript(Struct, frozen=True):

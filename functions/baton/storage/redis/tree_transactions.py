@@ -18,6 +18,7 @@ from baton.storage.redis.tree_attempt import Attempt, Transition
 from baton.storage.redis.tree_details import Details, with_ledger
 from baton.storage.redis.tree_reading import read_again, reads_of, suffices
 from baton.storage.redis.tree_snapshot import TreeSnapshot
+from baton.storage.redis.tree_writes import Kept
 from baton.transport.meter import charge
 from baton.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError
@@ -80,10 +81,10 @@ class _Queue(Struct, eq=False):
 class Transactions:
     """The trees that this process works on. `most_bytes`: of one answer; `known_chars`: of transcripts it keeps."""
 
-    def __init__(self, connection: RedisConnection, retention_ms: int, most_bytes: int, known_chars: int) -> None:
+    def __init__(self, connection: RedisConnection, kept: Kept, most_bytes: int, known_chars: int) -> None:
         self._redis = connection
         self._known_chars = known_chars
-        self._retention_ms = retention_ms
+        self._kept = kept
         self._most_bytes = most_bytes
         self._queues: dict[str, _Queue] = {}  # the longest unused first
         self._name, self._count, self._size_chars, self._digests = token_hex(8), 0, 0, True
@@ -234,7 +235,7 @@ class Transactions:
         if attempt.is_nothing and not details.reads:
             return self._beside(beside)
         patch = Patch(self._most_bytes)
-        attempt.fill(patch, self._retention_ms, digests=self._digests)
+        attempt.fill(patch, self._kept, digests=self._digests)
         patch.read(details.reads)
         attempt.settle(patch, beside)
         return self._redis.apply(*patch.request(), beside)

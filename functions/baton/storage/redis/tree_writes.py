@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
+from msgspec import Struct
+
 from baton.engine.commit.codec import dump_call
 from baton.engine.commit.layout import field_of, written
 from baton.engine.commit.patch import Patch
@@ -18,15 +20,32 @@ from baton.storage.redis import keys
 from baton_events.ids import canonical_json
 
 _NONE: dict[str, Any] = {}
+_PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (apply.lua)
 _CALLS = frozenset({ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED})
 
 
-class Writes:
-    """By key. Of transcript and stream a tree has what is new alone."""
+class Kept(Struct, frozen=True):
+    """How long and how much of a tree is kept: from its end on, and of each stream at least so many entries."""
 
-    def __init__(self, root_id: str, before: Tree, after: Tree) -> None:
+    retention_ms: int
+    stream_length: int
+
+
+class Writes:
+    """By key. Of transcript and stream a tree has what is new alone. `state`: how many parts there were."""
+
+    def __init__(self, root_id: str, before: Tree, after: Tree, state: Mapping[str, str]) -> None:
         self._root_id, self._after = root_id, after
         self.state, self.gone = written(before, after)
+        # Of each job whose parts are a stream and become more: how many they were.
+        self.part_counts = {
+            job_id: int(state.get(keys.part_count(job_id), 0))
+            for job_id, parts in after.parts.items()
+            if parts and after.jobs[job_id].is_streamed
+        }
+        self.state |= {
+            keys.part_count(job_id): str(count + len(after.parts[job_id])) for job_id, count in self.part_counts.items()
+        }
         self.calls: dict[str, dict[str, CallRecord]] = {}
         self.results: dict[str, dict[str, str]] = {}
         self.forgotten: dict[str, list[str]] = {}
@@ -58,22 +77,37 @@ class Writes:
         several = (self.results, self.forgotten, self._after.transcript)
         return {job_id for each in several for job_id, texts in each.items() if texts}
 
-    def add_to(self, patch: Patch, retention_ms: int, *, persists: bool) -> None:
+    def add_to(self, patch: Patch, kept: Kept, *, persists: bool) -> None:
         """Write all of it. `persists`: an ended tree begins again."""
         key = keys.state_key(self._root_id)
         if self.gone:
             patch.write("HDEL", key, self.gone)
         if self.state:
-            patch.write("HSET", key, flat(self.state))
+            more = ((keys.part_count(job_id), len(self._after.parts[job_id])) for job_id in self.part_counts)
+            names = list(self.state)
+            patch.write("HSET", key, flat(self.state), [(at, 2 * names.index(at) + 1, "", count) for at, count in more])
         self._add_calls(patch)
+        for job_id, count in self.part_counts.items():
+            self._stream(patch, job_id, count, kept.stream_length)
         for key_of, lists in ((keys.transcript_key, self._after.transcript), (keys.parts_key, self._after.parts)):
             for job_id, entries in lists.items():
-                if entries:
+                if entries and not (lists is self._after.parts and job_id in self.part_counts):
                     patch.write("RPUSH", key_of(job_id), entries)
         if persists:
             self._persist(patch)
         elif self.expires:
-            self._expire(patch, retention_ms)
+            self._expire(patch, kept.retention_ms)
+
+    def _stream(self, patch: Patch, job_id: str, count: int, length: int) -> None:
+        """Add parts to so many as one entry, or a few, each with the number of its last part."""
+        start, parts = f"{self._after.jobs[job_id].created_at_ms}-", self._after.parts[job_id]
+        for first in range(0, len(parts), _PARTS_AT_ONCE):
+            entry = parts[first : first + _PARTS_AT_ONCE]
+            more = first + len(entry)
+            named = chain.from_iterable(("p", part) for part in entry)
+            head = ("MAXLEN", "~", str(length), f"{start}{count + more}")
+            sums = [(keys.part_count(job_id), 3, start, more)]
+            patch.write("XADD", keys.parts_key(job_id), [*head, *named], sums)
 
     def _add_calls(self, patch: Patch) -> None:
         written = dict[str, dict[str, str]]()
@@ -148,5 +182,6 @@ def _holds_up(item: WorkItem, ended: Iterable[WorkItem]) -> bool:
 def _is_theirs(job_id: str, writes: Writes) -> bool:
     """Whether nothing is written but work items, calls, results, parts, and what was used."""
     names = {*writes.state, *writes.gone}
-    other = any(not name.startswith("leg:") and name != f"usage:{job_id}" for name in names)
+    mine = (f"usage:{job_id}", keys.part_count(job_id))
+    other = any(not name.startswith("leg:") and name not in mine for name in names)
     return not (other or writes.expires or any(writes.forgotten.values()) or writes.extends_transcripts)

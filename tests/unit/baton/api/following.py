@@ -10,6 +10,7 @@ import httpx
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolError, tool
 from baton.app import build_app
+from baton.engine.state import Job
 from baton.storage.ports.jobs import Snapshot, StoredParts
 from baton.testing.virtual_loop import VirtualLoop
 from tests.fakes import FakeReader
@@ -25,15 +26,15 @@ class Counting(FakeReader):
 
     commands = 0
 
-    async def parts(self, job_id: str, after: int) -> StoredParts:
+    async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
         """Two."""
         self.commands += 2
-        return await super().parts(job_id, after)
+        return await super().parts(job_id, after, known)
 
-    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+    async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
         """One."""
-        self.commands += 1
-        return await super().parts_after(job_id, after)
+        self.commands -= 1  # of the two that `parts` counts
+        return await super().parts_after(job, after)
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Two for each, and one."""

@@ -1,11 +1,14 @@
 -- Compare, then write: where all conditions hold, all is written, else nothing.
--- ARGV[1]: JSON: conditions, writes, reads once it is written, and how many bytes are read at most.
+-- ARGV[1]: JSON: conditions, writes, sums, reads once it is written, and how many bytes are read at most.
 -- A condition: `same` (key, digest of the whole hash), `equal` or `absent` (key, fields, then texts), `count` (key, text,
 -- number of values that have it), `any` (key, fields: one of them is there), or `missing`
 -- (two keys). Writes and reads are commands: name, key, arguments. Keys and arguments are indexes of KEYS and ARGV.
+-- Sums, by a field of an `equal`: it is not compared, but each of these arguments becomes this text, then the sum of this
+-- number and the field's.
 -- Answer: how many commands this took, 1 where it is written, and what was read, or the kind of the condition that does
 -- not hold.
 local plan, commands, values = cjson.decode(ARGV[1]), 1, {}
+local sums, none = plan.sums or {}, {}
 
 local function call(name, key, ...)
   commands = commands + 1
@@ -13,11 +16,15 @@ local function call(name, key, ...)
 end
 
 -- In slices: Lua's unpack has room for a few thousand values.
-local function compare(key, first, count, text_of)
+local function compare(key, first, count, there)
   for from = first, first + count - 1, 4000 do
     local last = math.min(from + 3999, first + count - 1)
     for i, text in ipairs(call('HMGET', key, unpack(ARGV, from, last))) do
-      if text ~= text_of(from + i - 1) then
+      local sum = sums[tostring(from + i - 1)]
+      for _, each in ipairs(sum or none) do
+        ARGV[each[1]] = each[2] .. string.format('%d', each[3] + (tonumber(text) or 0))
+      end
+      if not sum and text ~= (there and ARGV[from + i - 1 + count]) then
         return false
       end
     end
@@ -37,12 +44,10 @@ local holds = {
     end
     return redis.sha1hex and redis.sha1hex(table.concat(texts, '\0')) == ARGV[digest]
   end,
-  equal = function(key, first, count)
-    return compare(key, first, count, function(i) return ARGV[i + count] end)
-  end,
-  absent = function(key, first, count)
-    return compare(key, first, count, function() return false end)
-  end,
+  equal = function(key, first, count) return compare(key, first, count, true) end,
+  absent = function(key, first, count) return compare(key, first, count, false) end,
+  any = function(key, first, count) return not compare(key, first, count, false) end,
+  missing = function(key, other) return call('EXISTS', key, KEYS[other]) == 0 end,
   count = function(key, text, number)
     values[key] = values[key] or call('HVALS', key)
     for _, value in ipairs(values[key]) do
@@ -51,12 +56,6 @@ local holds = {
       end
     end
     return number == 0
-  end,
-  any = function(key, first, count)
-    return not compare(key, first, count, function() return false end)
-  end,
-  missing = function(key, other)
-    return call('EXISTS', key, KEYS[other]) == 0
   end,
 }
 

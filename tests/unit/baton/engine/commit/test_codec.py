@@ -28,7 +28,7 @@ from baton.engine.commit.codec import (
     load_usage,
     load_values,
 )
-from baton.engine.state import OPERATION_VERSION, STATE_VERSION, CallRecord, Job, Usage
+from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, slot_request_item
 from baton.sdk.limits import Limits
@@ -138,8 +138,8 @@ def test_a_job_without_a_cost_limit_has_none_after_a_submission() -> None:
 
 def test_a_state_of_a_newer_version_is_left_to_that() -> None:
     """It says that it means something else; the queue brings what is about it again."""
-    newer = json.loads(dump_job(JOB)) | {"version": OPERATION_VERSION + 1}
-    found = rf"job_1.* has version {OPERATION_VERSION + 1}, this code reads {OPERATION_VERSION}"
+    newer = json.loads(dump_job(JOB)) | {"version": STATE_VERSION + 1}
+    found = rf"job_1.* has version {STATE_VERSION + 1}, this code reads {STATE_VERSION}"
     with pytest.raises(NewerVersionError, match=found):
         load_job(json.dumps(newer))
     with pytest.raises(NewerVersionError, match=found):

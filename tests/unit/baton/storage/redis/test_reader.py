@@ -1,45 +1,61 @@
-"""How jobs are read from the store: in pages where there is much."""
+"""How a job's parts are read from the store: in pages where there are many, and from where a stream was cut."""
 
 from typing import Any, cast
 
 import pytest
 
+from baton.engine.state import Job
 from baton.storage.redis.connection import RedisConnection
-from baton.storage.redis.reader import PAGE_PARTS, RedisReader
+from baton.storage.redis.reader import PAGE_ENTRIES, RedisReader
+
+JOB = Job("job_1", "s", "acme", "clerk", created_at_ms=17)
 
 
 class OneStream:
-    """A connection to a store with one stream of parts. `longest`: the most parts that one answer had."""
+    """A connection to a store with one stream, each entry of `size` parts; the first `gone` entries were trimmed.
 
-    def __init__(self, count: int) -> None:
-        self.parts = [f"part {number}" for number in range(count)]
+    `longest`: the most entries that one answer had.
+    """
+
+    def __init__(self, count: int, size: int = 1, gone: int = 0) -> None:
+        parts = [f"part {number}" for number in range(1, count + 1)]
+        self.entries = [(last, parts[last - size : last]) for last in range(size, count + 1, size)][gone:]
         self.requests = self.longest = 0
 
     async def execute(self, *command: Any) -> Any:
         """One command, as a request of its own."""
-        self.requests += 1
-        return self._answer(*command)
+        return (await self.pipeline(command))[0]
 
-    async def pipeline(self, *commands: list[Any]) -> list[Any]:
+    async def pipeline(self, *commands: Any) -> list[Any]:
         """Some commands."""
         self.requests += 1
         return [self._answer(*command) for command in commands]
 
     def _answer(self, name: str, _key: str, *arguments: Any) -> Any:
-        if name != "LRANGE":
+        if name == "HGET":
             return None
-        first, last = arguments
-        found = self.parts[first:] if last == -1 else self.parts[first : last + 1]
+        start, end, _, most = arguments
+        after = 0 if start == "-" else int(start.removeprefix(f"({JOB.created_at_ms}-"))
+        assert (name, end) == ("XRANGE", "+")
+        rows = [(f"17-{last}", [word for part in parts for word in ("p", part)]) for last, parts in self.entries]
+        found = [row for row, (last, _) in zip(rows, self.entries, strict=True) if last > after][:most]
         self.longest = max(self.longest, len(found))
         return found
 
 
-@pytest.mark.parametrize("count", [0, 1, PAGE_PARTS - 1, PAGE_PARTS, PAGE_PARTS + 1, 3 * PAGE_PARTS + 7])
-@pytest.mark.parametrize("after", [0, 3, PAGE_PARTS])
+@pytest.mark.parametrize("count", [0, 1, PAGE_ENTRIES - 1, PAGE_ENTRIES, PAGE_ENTRIES + 1, 3 * PAGE_ENTRIES + 7])
+@pytest.mark.parametrize("after", [0, 3, PAGE_ENTRIES])
 async def test_a_long_stream_is_read_in_pages_and_a_short_one_in_one_request(count: int, after: int) -> None:
     """No answer of the store grows with the whole of it."""
     store = OneStream(count)
-    found = await RedisReader(cast("RedisConnection", store)).parts("job_1", after)
-    assert list(found.parts) == store.parts[after:]
-    assert store.longest <= PAGE_PARTS
-    assert store.requests == 1 + max(0, count - after) // PAGE_PARTS
+    found = await RedisReader(cast("RedisConnection", store)).parts("job_1", after, JOB)
+    assert list(found.parts) == [f"part {number}" for number in range(after + 1, count + 1)]
+    assert store.longest <= PAGE_ENTRIES
+    assert store.requests == 1 + max(0, count - after) // PAGE_ENTRIES
+
+
+@pytest.mark.parametrize(("after", "first"), [(0, 7), (5, 7), (6, 7), (7, 8), (8, 9), (10, 11)])
+async def test_a_position_inside_an_entry_is_kept_and_what_was_trimmed_is_seen(after: int, first: int) -> None:
+    """An entry has the parts of one write, and the number of the last of them."""
+    found = await RedisReader(cast("RedisConnection", OneStream(12, size=3, gone=2))).parts("job_1", after, JOB)
+    assert (found.first, list(found.parts)) == (first, [f"part {number}" for number in range(first, 13)])
