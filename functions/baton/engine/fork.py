@@ -4,7 +4,7 @@ What is taken over is read from the ended job, by turn, and by a call's place in
 nothing of that job. A call that was taken over does not run, unless its arguments were edited; what it gave is told as
 it was, or as edited. Pure.
 
-Source: decisions/0024-forks.
+Source: decisions/0025-forks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -218,7 +218,7 @@ SETTINGS = (
             "stream_max_length",
             "10000",
             "count",
-            "how many processed entries stay in the stream `operations:completed` for other readers",
+            "how many entries a stream keeps at least: each job's, and of `operations:completed` the processed ones",
             whole(1_000, 1_000_000),
         ),
     ),

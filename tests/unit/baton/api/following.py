@@ -47,6 +47,18 @@ class Counting(FakeReader):
         return await super().job(job_id)
 
 
+def cut(stage: Stage, first: int) -> None:
+    """Let all streams begin with this part, as if the store had dropped those before."""
+
+    class Cut(FakeReader):
+        async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
+            stored = await super().parts(job_id, after, known)
+            at = max(stored.first, first)
+            return replace(stored, parts=stored.parts[at - stored.first :], first=at)
+
+    stage.container.ports = replace(stage.ports, reader=Cut(stage.store, stage.admission))
+
+
 @tool(retries=0)
 async def order() -> Pending:
     """Order something that comes later."""

@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from baton.app import build_app
 from baton_events.errors import StoreError
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, assert_problem
+from tests.unit.baton.api.following import cut
 
 CREATED_MS = 1_800_000_000_000
 
@@ -47,6 +48,18 @@ async def test_an_ended_jobs_stream_reports_everything_and_ends(api: Api) -> Non
     assert (types[0], types[-1]) == ("start", "finish")
     assert types.count("tool-output-available") == 2
     assert events[-2][1] == {"type": "finish", "messageMetadata": {"status": "completed"}}
+
+
+async def test_a_reader_is_told_where_a_trimmed_stream_begins(api: Api) -> None:
+    """Numbers stay what they are; who was behind that place misses nothing, and is told nothing."""
+    job_id = await ended_job(api)
+    cut(api.stage, 4)
+    path, note = f"/api/agent-jobs/{job_id}/stream", ": the parts before 4 are gone"
+    text = (await api.request("GET", path)).text
+    assert text.startswith(f"{note}\nid: {CREATED_MS}-4\n")
+    assert streamed(text)[1][0] == f"{CREATED_MS}-5"
+    again = (await api.request("GET", path, headers={"last-event-id": f"{CREATED_MS}-3"})).text
+    assert again == text.removeprefix(f"{note}\n")
 
 
 async def test_a_process_that_stops_ends_a_stream_without_its_end(api: Api) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from baton.api.sessions.sessions import NOTHING_RUNS
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
+from tests.unit.baton.api.following import cut
 from tests.unit.baton.api.sessions.chatting import job_of, parts_of, send, send_now, sending, text_of
 
 
@@ -37,6 +38,14 @@ async def test_a_session_has_its_messages_in_order(api: Api) -> None:
     ]
     assert messages[1]["parts"][2]["output"] == 3
     assert messages[1]["metadata"] == {"status": "completed"}
+
+
+async def test_an_answer_is_whole_where_its_stream_was_trimmed(api: Api) -> None:
+    """Its text is that of the job's result."""
+    await send(api, "chat-1", "m1", "add it up", agent="adds")
+    cut(api.stage, 1_000)
+    session = (await api.request("GET", "/api/sessions/chat-1")).json()
+    assert session["messages"][-1]["parts"] == [{"type": "text", "text": "3 and 7", "state": "done"}]
 
 
 async def test_an_unfinished_answer_is_left_out_and_can_be_followed(api: Api) -> None:
