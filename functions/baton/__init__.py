@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from baton.agents.agent import Agent
     from baton.agents.agent_tool import as_tool
-    from baton.agents.handler import Event, HandlerContext, on
+    from baton.agents.event import Event, HandlerContext
+    from baton.agents.handler import on
     from baton.agents.registry import Registry
     from baton.agents.runner import JobInfo
     from baton.conversation.policy import DropOldest, KeepAll, Summarize
@@ -70,8 +71,8 @@ _WHERE = {
     "Call": "baton.models.model",
     "DropOldest": "baton.conversation.policy",
     "Emitter": "baton_events.emitter",
-    "Event": "baton.agents.handler",
-    "HandlerContext": "baton.agents.handler",
+    "Event": "baton.agents.event",
+    "HandlerContext": "baton.agents.event",
     "JobInfo": "baton.agents.runner",
     "KeepAll": "baton.conversation.policy",
     "Limits": "baton.sdk.limits",

@@ -6,16 +6,15 @@ Invariant: a handler is an agent, so what runs is a job like any other: a functi
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from typing_extensions import TypeVar
 
 from baton.agents.agent import Agent
+from baton.agents.event import Event, HandlerContext
 from baton.planning.reference import task_data
 from baton.planning.step import Step
 from baton.sdk.limits import Limits
@@ -25,22 +24,10 @@ from baton.tools.tool_error import ToolError
 from baton_events.app_event import LONGEST_DELAY_SECONDS, name_fault, topic_suffix
 from baton_events.ids import digest
 
-_T = TypeVar("_T", default=Any)
 MOST_LANES = 1_000
 SUPERSEDED = "a newer event of the same key has come"
 # A handler's job may wait in line behind others of its key.
 _LONGEST_SECONDS = 30 * 86_400
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event(Generic[_T]):
-    """An app event, as a handler gets it; `data` is the handler's schema, if it has one."""
-
-    id: str
-    name: str
-    key: str
-    data: _T
-    created_at: datetime
 
 
 class Misfit(ValueError):  # noqa: N818 - the name says what happened
@@ -49,44 +36,6 @@ class Misfit(ValueError):  # noqa: N818 - the name says what happened
     def __init__(self, faults: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{place}: {text}" for place, text in faults))
         self.faults = faults
-
-
-@dataclass(frozen=True)
-class HandlerContext:
-    """The run of a handler: `call` is the tool call that its job makes.
-
-    The methods are coroutines. An event or a job that they send out has an id from the call, the name and the key. So
-    another attempt has no second effect.
-    """
-
-    call: ToolContext = field(repr=False)
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same for every attempt of this handler on this event, also after a crash."""
-        return self.call.idempotency_key
-
-    @property
-    def attempt(self) -> int:
-        """How often this handler was tried on this event, from 1."""
-        return self.call.attempt
-
-    async def emit(self, name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
-        """Publish an app event of the same tenant; returns its id. Raises as `emit`."""
-        return await self.call.emit(name, data, key, delay_seconds)
-
-    async def start(
-        self, agent: str, task: str = "", *, input_data: Mapping[str, Any] | None = None, session_id: str = ""
-    ) -> str:
-        """Start a job of an agent, which nobody here waits for; returns its id.
-
-        Args:
-            agent: the agent's name.
-            task: what it is asked.
-            input_data: its data, a JSON object.
-            session_id: the conversation that it belongs to; empty: one of its own.
-        """
-        return await self.call.outlet.start(agent, task, dict(input_data or {}), session_id)
 
 
 class Handler:
