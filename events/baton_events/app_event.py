@@ -40,7 +40,11 @@ class DeadLetter(WireModel):
 
 
 class AppEvent(WireModel):
-    """One app event; `dead_letter`: the message only keeps the failure of one of its handlers, for people."""
+    """One app event.
+
+    `dead_letter`: the message only keeps the failure of one of its handlers, for people. `closes`: it is a late copy,
+    which closes the batch that the event has joined for this handler.
+    """
 
     id: Identifier
     name: str
@@ -50,6 +54,11 @@ class AppEvent(WireModel):
     created_at: AwareDatetime
     schema_version: Literal[1] = 1
     dead_letter: DeadLetter | None = None
+    closes: str | None = None
+
+    def for_handler(self) -> dict[str, Any]:
+        """Return what a handler gets of it, as JSON."""
+        return self.model_dump(mode="json", by_alias=True, include={"id", "name", "key", "data", "created_at"})
 
 
 def name_fault(name: object) -> str:

@@ -79,9 +79,12 @@ class Emitter:
         return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
 
     def message_of_app_event(self, event: AppEvent, deduplication_id: str = "") -> Outgoing:
-        """Return the message that brings an app event; a dead letter is delivered once, and nobody is called back."""
+        """Return the message that brings an app event; a dead letter is delivered once, and nobody is called back.
+
+        What is for the endpoint alone, and no other subscriber of the topic, goes to its URL.
+        """
         settings, body = self._settings, event.model_dump_json(by_alias=True, exclude_none=True)
-        by_topic = settings.publish_by == "topic" and event.dead_letter is None
+        by_topic = settings.publish_by == "topic" and event.dead_letter is None and event.closes is None
         message = message_to(settings, endpoint_of(event.name), body, deduplication_id)
         if event.dead_letter is not None:
             message = replace(message, retries=0, failure_callback="")

@@ -6,6 +6,7 @@ labels and Redis keys.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 CALL_DIGEST_CHARS = 10
 _CALL_DASHES = 3  # job, turn, position, digest
 CHILD_SEPARATOR = "."
+BATCH_PREFIX = "batch_"
 # Made once: json.dumps makes an encoder for each text.
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -74,6 +76,16 @@ def event_number(event_id: str, created_ms: int) -> int:
 def event_job_id(event_id: str, handler: str) -> str:
     """The id of the job by which a handler takes an app event, however often it is delivered."""
     return f"job_{digest('event', event_id, handler)[:24]}"
+
+
+def batch_lane(tenant: str, handler: str) -> str:
+    """What the batches of a tenant's events for this handler are known as."""
+    return digest("batch-lane", tenant, handler)[:24]
+
+
+def batch_id(handler: str, event_ids: Sequence[str]) -> str:
+    """The id of a batch, as an app event: other events are another batch."""
+    return f"{BATCH_PREFIX}{digest('batch', handler, *event_ids)[:24]}"
 
 
 def started_job_id(call_id: str, agent: str, nth: int) -> str:

@@ -189,6 +189,10 @@ class SimAppEvents:
         """Note that these wait no more."""
         await self._request("met", lambda: self._fake.met(name, call_ids))
 
+    async def append(self, name: str, entries: Sequence[str]) -> tuple[str, ...]:
+        """Add to the end of a list."""
+        return await self._request("append", lambda: self._fake.append(name, entries))
+
     async def newest(self, name: str, number: int = 0) -> int:
         """Return the highest number that is noted."""
         return await self._request("newest", lambda: self._fake.newest(name, number))

@@ -22,9 +22,10 @@ from baton.tools.context import ToolContext
 from baton.tools.tool import TOOL_NAME, Tool, tool
 from baton.tools.tool_error import ToolError
 from baton_events.app_event import LONGEST_DELAY_SECONDS, name_fault, topic_suffix
-from baton_events.ids import digest
+from baton_events.ids import BATCH_PREFIX, digest
 
 MOST_LANES = 1_000
+MOST_EVENTS_IN_A_BATCH = 100
 SUPERSEDED = "a newer event of the same key has come"
 # A handler's job may wait in line behind others of its key.
 _LONGEST_SECONDS = 30 * 86_400
@@ -44,6 +45,7 @@ class Handler:
     `takes_event`: the job's data is the whole event, for a function; else it is the event's data alone.
     `lanes`: at most so many of its jobs are at work at once; 0: any number. `key_order`: those of one key one by one.
     `debounce_seconds`: it starts so long after an event, unless one of the same key has come meanwhile.
+    `batch`: one job takes so many events, or what has come so many seconds after the first; None: one job an event.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class Handler:
         key_order: bool = False,
         lanes: int = 0,
         debounce_seconds: float = 0,
+        batch: tuple[int, float] | None = None,
     ) -> None:
         self.event, self.agent, self.takes_event, self.lanes = event, agent, function is not None, lanes
-        self.key_order, self.debounce_seconds = key_order, debounce_seconds
+        self.key_order, self.debounce_seconds, self.batch = key_order, debounce_seconds, batch
         self._schema, self.function = schema, function
 
     @property
@@ -66,7 +69,7 @@ class Handler:
         """Under which its jobs and its dead letters are known: its agent's."""
         return self.agent.name
 
-    def __call__(self, event: Event[Any], context: HandlerContext) -> Any:
+    def __call__(self, event: Event[Any] | list[Event[Any]], context: HandlerContext) -> Any:
         """Call the original function."""
         if self.function is None:
             raise TypeError(f"{self.name!r} is an agent: it has no function to call")
@@ -129,7 +132,7 @@ def topic_faults(handlers: Iterable[Handler]) -> Iterator[str]:
             yield f"events {other!r} and {each.event!r} would have one topic, {topic_suffix(other)!r}: rename one"
 
 
-def on(
+def on(  # noqa: PLR0913 - a decorator's settings, each given by its name
     name: str,
     *,
     schema: Any = None,
@@ -139,6 +142,7 @@ def on(
     concurrency: int | None = None,
     key_order: bool = False,
     debounce_seconds: float = 0,
+    batch: tuple[int, float] | None = None,
 ) -> Callable[[Callable[..., Any]], Handler]:
     """Make a handler of `async def handler(event: Event, ctx: HandlerContext)`: it runs for each event of a name.
 
@@ -152,12 +156,15 @@ def on(
         concurrency: how many events it takes at once at most; None: any number.
         key_order: events of one key are taken one after the other, in the order of their arrival.
         debounce_seconds: of events of one key that come within so long of each other, the last one alone is taken.
+        batch: `(size, seconds)`: it is given a list of events of one tenant, once there are `size`, or `seconds` after
+            the first.
 
     Raises:
         TypeError, ValueError: something of it cannot be; the message names it.
     """
     lanes = 0 if concurrency is None else concurrency
     _refuse_options(name, concurrency, key_order=key_order, debounce_seconds=debounce_seconds)
+    _refuse_batch(name, batch, key_order=key_order, debounce_seconds=debounce_seconds)
 
     def make(function: Callable[..., Any]) -> Handler:
         _refuse_unfit(name, function, schema)
@@ -170,7 +177,7 @@ def on(
             timeout_seconds=timeout_seconds,
         )(_run_of(function, lambda: made))
         options: dict[str, Any] = {"key_order": key_order, "lanes": lanes, "debounce_seconds": debounce_seconds}
-        made = Handler(name, _agent_of(function, step), schema=schema, function=function, **options)
+        made = Handler(name, _agent_of(function, step), schema=schema, function=function, batch=batch, **options)
         return made
 
     return make
@@ -193,14 +200,21 @@ def _run_of(function: Callable[..., Any], handler: Callable[[], Handler]) -> Cal
         async def run(event: dict[str, Any], ctx: ToolContext) -> Any:
             if handler().debounce_seconds and not await ctx.outlet.is_newest(handler().name, event):
                 return SUPERSEDED
-            return await handler()(_event_of(handler(), event), HandlerContext(ctx))
+            return await handler()(_given(handler(), event), HandlerContext(ctx))
 
         return run
 
     def run_in_thread(event: dict[str, Any], ctx: ToolContext) -> Any:
-        return handler()(_event_of(handler(), event), HandlerContext(ctx))
+        return handler()(_given(handler(), event), HandlerContext(ctx))
 
     return run_in_thread
+
+
+def _given(handler: Handler, event: Mapping[str, Any]) -> Event[Any] | list[Event[Any]]:
+    if handler.batch is None:
+        return _event_of(handler, event)
+    # An event may have come before the handler took batches.
+    return [_event_of(handler, each) for each in (event["data"] if event["id"].startswith(BATCH_PREFIX) else [event])]
 
 
 def _event_of(handler: Handler, event: Mapping[str, Any]) -> Event[Any]:
@@ -223,6 +237,26 @@ def _refuse_options(name: str, concurrency: Any, *, key_order: Any, debounce_sec
     if isinstance(debounce_seconds, bool) or not 0 <= debounce_seconds <= LONGEST_DELAY_SECONDS:
         limit = f"from 0 to {LONGEST_DELAY_SECONDS}"
         raise ValueError(f"@on({name!r}): debounce_seconds must be {limit}, got {debounce_seconds!r}")
+
+
+def _refuse_batch(name: str, batch: Any, *, key_order: bool, debounce_seconds: float) -> None:
+    if batch is None:
+        return
+    where = f"@on({name!r}): batch="
+    match batch:
+        case (int() as size, int() | float() as seconds) if not isinstance(size, bool) and not isinstance(
+            seconds, bool
+        ):
+            if not 1 <= size <= MOST_EVENTS_IN_A_BATCH:
+                raise ValueError(f"{where}{batch!r}: its size must be from 1 to {MOST_EVENTS_IN_A_BATCH}, got {size!r}")
+            if not 0 < seconds <= LONGEST_DELAY_SECONDS:
+                limit = f"over 0, and at most {LONGEST_DELAY_SECONDS}"
+                raise ValueError(f"{where}{batch!r}: its seconds must be {limit}, got {seconds!r}")
+        case _:
+            raise TypeError(f"{where}{batch!r} must be (size, seconds), such as (10, 5.0)")
+    if key_order or debounce_seconds:
+        other = "key_order" if key_order else "debounce_seconds"
+        raise ValueError(f"{where}{batch!r} cannot go with {other}: leave one of them out")
 
 
 def _refuse_unfit(name: str, function: Any, schema: Any) -> None:

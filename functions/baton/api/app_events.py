@@ -16,7 +16,8 @@ from baton.api.auth import Keys
 from baton.api.jobs.job import idempotency_key_of
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.container import Container
-from baton.runtime.app_events import MISFIT, encoded, misfits
+from baton.runtime.app_events import MISFIT, misfits
+from baton.runtime.batches import Batches, encoded, note_of_batch
 from baton.runtime.job_view import job_view
 from baton.sdk.any_json import AnyJson
 from baton.sdk.redaction import redacted
@@ -46,6 +47,7 @@ class AppEventsApi:
         self._container = container
         self._keys = keys
         self._records = container.ports.app_events
+        self._batches = Batches(self._records)
 
     async def post(self, request: Request) -> Response:
         """`POST /api/events` → 202 `{"id", "handlers", "waiters"}`: how many take it."""
@@ -85,7 +87,7 @@ class AppEventsApi:
         if not principal.may_see(event.tenant):
             raise ApiError(403, f"event {event_id!r} belongs to another tenant")
         ports = self._container.ports
-        jobs = {name: await ports.reader.job(event_job_id(event.id, name)) for name in record.handlers}
+        jobs = {name: await self._job(event, record, name) for name in record.handlers}
         return JSONResponse(
             {
                 "id": event.id,
@@ -96,6 +98,12 @@ class AppEventsApi:
                 "handlers": [_handler_view(name, job, record, ports.clock.now_ms()) for name, job in jobs.items()],
             }
         )
+
+    async def _job(self, event: AppEvent, record: EventRecord, handler: str) -> Snapshot | None:
+        """Return the job that takes the event, or its batch."""
+        first = record.notes.get(note_of_batch(handler))
+        taken = event.id if first is None else await self._batches.id_of(event, handler, int(first))
+        return await self._container.ports.reader.job(event_job_id(taken, handler)) if taken else None
 
 
 def _refuse_misfits(handlers: tuple[Handler, ...], data: Any) -> None:

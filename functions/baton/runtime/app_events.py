@@ -21,6 +21,7 @@ from baton.engine.outbox import command_event
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.queue.dispatch import Outcome, dispatch
+from baton.runtime.batches import Batches, encoded
 from baton.runtime.new_jobs import job_of
 from baton.storage.ports.app_events import AppEvents
 from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
@@ -31,11 +32,6 @@ from baton_events.schema import Occurrence
 from baton_events.timestamps import milliseconds
 
 MISFIT = "misfit"
-
-
-def encoded(event: AppEvent) -> str:
-    """Return an app event as it is sent and kept."""
-    return event.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Misfit]]:
@@ -59,8 +55,9 @@ def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) 
         tenant=event.tenant,
         now_ms=now_ms,
     )
-    whole = event.model_dump(mode="json", by_alias=True, include={"id", "name", "key", "data", "created_at"})
-    data = whole if handler.takes_event else event.data if isinstance(event.data, dict) else {"data": event.data}
+    data = (
+        event.for_handler() if handler.takes_event else event.data if isinstance(event.data, dict) else {"data": event.data}
+    )
     return replace(job, notifies=f"event:{event.name}:{event.id}"), {"text": handler.agent.task, "data": data}
 
 
@@ -72,6 +69,7 @@ class HandleAppEvent:
     ) -> None:
         self._registry = registry
         self._records = records
+        self._batches = Batches(records)
         self._commands = commands
         self._emitter = emitter
         self._clock = clock
@@ -86,6 +84,8 @@ class HandleAppEvent:
         event = parse_app_event(body)
         if event.dead_letter is not None:
             return await self._keep_or_retry(event, event.dead_letter, message_id)
+        if event.closes is not None:
+            return await self._close(event, event.closes, message_id, redrive)
         handlers = self._registry.handlers.of(event.name)
         await self._records.add(event.id, encoded(event), tuple(handler.name for handler in handlers))
         if faults := misfits(handlers, event.data):
@@ -93,7 +93,8 @@ class HandleAppEvent:
             raise MalformedEventError(await self._records.note(event.id, MISFIT, listed))
         dispatched = 0
         for handler in handlers:
-            dispatched += await self._start(handler, event, message_id, redrive)
+            take = self._start if handler.batch is None else self._join
+            dispatched += await take(handler, event, message_id, redrive)
         dispatched += await self._meet(event, message_id, redrive)
         return Outcome(f"{len(handlers)} handlers", dispatched)
 
@@ -114,6 +115,31 @@ class HandleAppEvent:
                 dispatched += await dispatch(self._emitter, job.session_id, items, redrive)
         await self._records.met(name, calls)
         return dispatched
+
+    async def _close(self, copy: AppEvent, name: str, message_id: str, redrive: str) -> Outcome:
+        """Close the batch of an event, by the copy that it has left, and start its job.
+
+        Each event leaves one: a failover may have forgotten that it joined, and then it joins again.
+        """
+        event = copy.model_copy(update={"closes": None})
+        await self._records.add(event.id, encoded(event), (name,))
+        handlers = [handler for handler in self._registry.handlers.of(event.name) if handler.name == name]
+        dispatched = [await self._join(handler, event, message_id, redrive, closes=True) for handler in handlers]
+        return Outcome("closed", sum(dispatched))
+
+    async def _join(
+        self, handler: Handler, event: AppEvent, message_id: str, redrive: str, *, closes: bool = False
+    ) -> int:
+        size, seconds = handler.batch or (1, 0)
+        batch = await self._batches.join(event, handler.name, size, closes=closes)
+        if batch.closed:
+            return await self._start(handler, await self._batches.event_of(handler.name, batch), message_id, redrive)
+        await self._emitter.send(
+            event.model_copy(update={"closes": handler.name}),
+            not_before_ms=self._clock.now_ms() + int(seconds * 1000),
+            deduplication_id=f"{event.id}.closes.{handler.name}",
+        )
+        return 1
 
     async def _start(self, handler: Handler, event: AppEvent, message_id: str, redrive: str) -> int:
         now_ms = self._clock.now_ms()

@@ -76,6 +76,14 @@ async def test_the_highest_number_stays(records: AppEvents) -> None:
     assert [await records.newest(name) for name in "ab"] == [number, 0]
 
 
+async def test_a_list_only_grows(records: AppEvents) -> None:
+    """Whoever adds to it, or only reads it, is told all of it."""
+    assert await records.append("a", ()) == ()
+    assert await records.append("a", ("1", "2")) == ("1", "2")
+    assert [await records.append(name, ("1",)) for name in "ab"] == [("1", "2", "1"), ("1",)]
+    assert await records.append("a", ()) == ("1", "2", "1")
+
+
 async def test_a_record_expires(redis_process: RedisProcess) -> None:
     """With what is noted last."""
     redis_process.request("FLUSHALL")
@@ -91,4 +99,6 @@ async def test_a_record_expires(redis_process: RedisProcess) -> None:
     for until_ms in (9_000, 90_000, 5_000):
         await records.wait("a", f"call-{until_ms}", NOW_MS + until_ms, NOW_MS)
     assert 90_000 < await connection.execute("PTTL", keys.app_event_waits_key("a")) <= 90_000 + 60_000
+    await records.append("a", ("1",))
+    assert 0 < await connection.execute("PTTL", keys.app_event_list_key("a")) <= RETENTION_MS
     await connection.close()

@@ -15,6 +15,7 @@ class InMemoryAppEvents:
         self.waits: dict[str, dict[str, int]] = {}
         self.kept: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
+        self.lists: dict[str, tuple[str, ...]] = {}
 
     async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
         """Keep an event, and these of its handlers."""
@@ -52,6 +53,11 @@ class InMemoryAppEvents:
         """Note that these wait no more."""
         for call_id in call_ids:
             self.waits.get(name, {}).pop(call_id, None)
+
+    async def append(self, name: str, entries: Sequence[str]) -> tuple[str, ...]:
+        """Add to the end of a list; in memory it is kept for good."""
+        self.lists[name] = (*self.lists.get(name, ()), *entries)
+        return self.lists[name]
 
     async def newest(self, name: str, number: int = 0) -> int:
         """Return the highest number that is noted."""

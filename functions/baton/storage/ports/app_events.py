@@ -45,6 +45,10 @@ class AppEvents(Protocol):
         """Note that these wait no more."""
         ...
 
+    async def append(self, name: str, entries: Sequence[str]) -> tuple[str, ...]:
+        """Add to the end of the list of this name, which only grows; returns all of it."""
+        ...
+
     async def newest(self, name: str, number: int = 0) -> int:
         """Note the number of an event known as `name`, 0: none; returns the highest that is noted, 0: none."""
         ...

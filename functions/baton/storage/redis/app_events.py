@@ -69,6 +69,13 @@ class RedisAppEvents:
         if call_ids:
             await self._redis.execute("ZREM", keys.app_event_waits_key(name), *call_ids)
 
+    async def append(self, name: str, entries: Sequence[str]) -> tuple[str, ...]:
+        """Add to the end of a list."""
+        key = keys.app_event_list_key(name)
+        adding: list[Command] = [["RPUSH", key, *entries], ["PEXPIRE", key, self._retention_ms]] if entries else []
+        *_, found = await self._redis.pipeline(*adding, ["LRANGE", key, 0, -1])
+        return tuple(found)
+
     async def newest(self, name: str, number: int = 0) -> int:
         """Return the highest number that is noted."""
         key = keys.app_event_newest_key(name)

@@ -160,6 +160,11 @@ def app_event_kept_key(name: str) -> str:
     return f"baton:{{app-event:{name}}}:kept"
 
 
+def app_event_list_key(name: str) -> str:
+    """List: what joined the batch of this name, in the order of arrival; it expires."""
+    return f"baton:app-event:{name}:list"
+
+
 def app_event_newest_key(name: str) -> str:
     """Sorted set of one: the number of the newest app event known as `name`, where only that counts; it expires."""
     return f"baton:{{app-event:{name}}}:newest"

@@ -14,6 +14,19 @@ def test_an_option_that_cannot_be_is_named() -> None:
         options: dict[str, Any] = wrong
         with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
             on("order.created", **options)(nothing)
+    for batch, others, why in (
+        ((0, 5), {}, "size must be from 1 to 100, got 0"),
+        ((101, 5), {}, "size must be from 1 to 100, got 101"),
+        ((5, 0), {}, "seconds must be over 0, and at most 604800, got 0"),
+        ((5, float("nan")), {}, "seconds must be over 0"),
+        ((True, 5), {}, "must be .size, seconds."),
+        (5, {}, "batch=5 must be .size, seconds."),
+        ((5, 5), {"key_order": True}, "cannot go with key_order"),
+        ((5, 5), {"debounce_seconds": 1}, "cannot go with debounce_seconds"),
+    ):
+        options = {"batch": batch, **others}
+        with pytest.raises((ValueError, TypeError), match=why):
+            on("order.created", **options)(nothing)
     with pytest.raises(ValueError, match="no event name"):
         on("no name")
     with pytest.raises(TypeError, match="async"):
