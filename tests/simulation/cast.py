@@ -3,11 +3,12 @@
 The tools are made once for a process, since a schedule is cheap and making a tool is not.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from baton.agents.agent import Agent
+from baton.agents.handler import Handler
 from baton.agents.registry import Registry
 from baton.sdk.limits import Limits
 from baton.tools.context import ToolContext
@@ -28,6 +29,7 @@ MODEL_TIMEOUT_SECONDS = 8.0
 # One that says its text also waits for the store, which may not answer.
 _TALKING_SECONDS = 19.0
 _MOST_ROUNDS = 100
+_NONE: Mapping[str, tuple[int, float] | None] = {}
 
 
 def _tool(name: str) -> Tool:
@@ -81,21 +83,22 @@ ALL_TOOLS = (
 )
 
 
-def make_registry(scripts: dict[str, Script], emitted: Collection[str] = ()) -> Registry:
-    """The agents of a world, by name; app events start those that are `emitted`."""
-    return Registry(
-        agents=[
-            Agent(
-                name=name,
-                on=event_of(name) if name in emitted else "",
-                model=SimModel(script),
-                tools=ALL_TOOLS,
-                limits=Limits(**script.limits),
-                model_retries=script.model_retries,
-                model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
-                mode="plan" if script.plans else "loop",
-                max_rounds=_MOST_ROUNDS,
-            )
-            for name, script in scripts.items()
-        ]
-    )
+def make_registry(scripts: dict[str, Script], emitted: Mapping[str, tuple[int, float] | None] = _NONE) -> Registry:
+    """The agents of a world, by name; app events start those that are `emitted`, some of them in batches."""
+    agents = [
+        Agent(
+            name=name,
+            on=event_of(name) if name in emitted and not emitted[name] else "",
+            model=SimModel(script),
+            tools=ALL_TOOLS,
+            limits=Limits(**script.limits),
+            model_retries=script.model_retries,
+            model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
+            mode="plan" if script.plans else "loop",
+            max_rounds=_MOST_ROUNDS,
+        )
+        for name, script in scripts.items()
+    ]
+    batched = {agent: batch for agent in agents if (batch := emitted.get(agent.name))}
+    handlers = [Handler(event_of(agent.name, batched=True), agent, batch=batch) for agent, batch in batched.items()]
+    return Registry([agent for agent in agents if agent not in batched], handlers=handlers)

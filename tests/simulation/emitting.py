@@ -1,19 +1,24 @@
 """Jobs that app events start: a program emits one, through the queue or the API, and the agent is its handler.
 
-Invariant: an event that was accepted has started the job that follows from it, once; a job of it that has failed is a
-dead letter, and no other is.
+Invariant: an event that was accepted has started the job that follows from it, once, or is in one batch that has; a job
+of it that has failed is a dead letter, and no other is.
 """
 
 import asyncio
 import json
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.testing.dice import Dice
 from baton_events.app_event import app_event
 from baton_events.emitter import Emitter
 from baton_events.ids import event_job_id
+from baton_events.timestamps import milliseconds
+from tests.fakes import Tree
 from tests.simulation.calling import Caller, key_of
 from tests.simulation.jobs import JobPlan
 
@@ -21,75 +26,124 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 EVENTS_PATH = "/api/events"
-_EMIT, _WAIT = 141, 142
+_EMIT, _WAIT, _BATCH = 141, 142, 143
+BATCHED = "batch."
 
 
 def with_app_events(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
     """The same jobs, of which app events start most."""
     return tuple(
-        replace(job, emitted=True, keyed=True, delay_seconds=0, session="")
+        _in_batches(dice, replace(job, emitted=True, keyed=True, delay_seconds=0, session=""))
         if dice.chance(0.7, _EMIT, job.index) and job.when_busy == "queue"
         else job
         for job in jobs
     )
 
 
-def event_of(agent: str) -> str:
-    """The name of the app event whose handler this agent is."""
-    return f"for.{agent}"
+def _in_batches(dice: Dice, job: JobPlan) -> JobPlan:
+    if not dice.chance(0.3, _BATCH, job.index):
+        return job
+    size, seconds = dice.whole(1, 3, _BATCH, job.index, 1), dice.between(1, 20, _BATCH, job.index, 2)
+    return replace(job, events=dice.whole(1, 5, _BATCH, job.index, 3), batch=(size, seconds))
+
+
+def event_of(agent: str, *, batched: bool = False) -> str:
+    """The name of the app event whose handler this agent is; `batched`: it takes batches of them."""
+    return f"{BATCHED if batched else 'for.'}{agent}"
 
 
 class Program:
-    """Emits one app event."""
+    """Emits app events, mostly one."""
 
     def __init__(self, world: "World", plan: JobPlan) -> None:
         self._world, self._plan = world, plan
         self._caller = Caller(world, plan.agent, plan.agent)
 
     async def run(self) -> None:
-        """Emit it, again after an error where the API takes it."""
+        """Emit them, each again after an error where the API takes it."""
         world, plan = self._world, self._plan
         await asyncio.sleep(plan.at)
+        for number in range(plan.events):
+            if number:
+                await asyncio.sleep(40 * world.dice.roll(_BATCH, plan.index, 3 + number) ** 3)
+            await self._emit(f"{plan.index}-{number}" if number else f"{plan.index}")
+
+    async def _emit(self, number: str) -> None:
+        world, plan = self._world, self._plan
         if world.dice.chance(0.5, _EMIT, plan.index, 1):
             event = app_event(
-                event_of(plan.agent),
+                self._name,
                 {"text": "do it"},
-                event_id=f"evt_{plan.index}",
+                event_id=f"evt_{number}",
                 tenant=plan.tenant,
                 now_ms=world.now_ms(),
             )
             world.queue.accept(Emitter(world.settings, world.queue).message_of_app_event(event))
-            world.emitted[plan.agent] = event.id
+            world.emitted[event.id] = plan.agent
             return
         for _ in range(1 + plan.repeats):
-            if await self._sent():
+            if await self._sent(number):
                 return
             await asyncio.sleep(0.1 + 40 * world.dice.roll(_WAIT, plan.index, self._caller.calls) ** 2)
 
-    async def _sent(self) -> bool:
+    @property
+    def _name(self) -> str:
+        return event_of(self._plan.agent, batched=self._plan.batch is not None)
+
+    async def _sent(self, number: str) -> bool:
         plan, world = self._plan, self._world
-        headers = {"authorization": f"Bearer {key_of(plan.tenant)}", "idempotency-key": f"key-{plan.index}"}
-        body = json.dumps({"name": event_of(plan.agent), "data": {"text": "do it"}}).encode()
+        headers = {"authorization": f"Bearer {key_of(plan.tenant)}", "idempotency-key": f"key-{number}"}
+        body = json.dumps({"name": self._name, "data": {"text": "do it"}}).encode()
         answer = await self._caller.request("emit", world.base_url + EVENTS_PATH, body, headers, "POST")
         if answer is None or answer.status == 503:
             return False
         if answer.status != 202:
             world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
-        world.emitted[plan.agent] = json.loads(answer.body)["id"]
+        world.emitted[json.loads(answer.body)["id"]] = plan.agent
         return True
 
 
 def each_app_event_starts_one_job(world: "World") -> str | None:
     """Each event that was accepted has started its job, and nothing else has."""
     started = {name: job for tree in world.trees.values() for name, job in tree.jobs.items()}
-    agents = {plan.agent for plan in world.plan.jobs if plan.emitted}
-    expected = {event_job_id(event_id, agent): agent for agent, event_id in world.emitted.items()}
+    agents = {plan.agent for plan in world.plan.jobs if plan.emitted and not plan.batch} & set(world.emitted.values())
+    expected = {event_job_id(event_id, agent): agent for event_id, agent in world.emitted.items() if agent in agents}
     for job_id, agent in expected.items():
         if job_id not in started and job_id not in world.returns.deleting:
             return f"the event of {agent} has started no job {job_id}"
-    strange = [job for job in started.values() if job.agent in agents and job.agent in world.emitted]
-    more = [job.id for job in strange if job.id not in expected]
+    more = [job.id for job in started.values() if job.agent in agents and job.id not in expected]
     return f"{more} were started by no event" if more else None
+
+
+def each_batched_event_is_in_one_batch(world: "World") -> str | None:
+    """Each event that was accepted, and no batch has more than its size, or begins before it is full or its time."""
+    for plan in world.plan.jobs:
+        if plan.batch is None:
+            continue
+        batches = [
+            _batch_of(tree, job) for tree in world.trees.values() for job in tree.jobs.values() if _is_of(plan, job)
+        ]
+        taken = Counter(event["id"] for _, events in batches for event in events)
+        lost = [event_id for event_id, agent in world.emitted.items() if agent == plan.agent and not taken[event_id]]
+        more = [event_id for event_id, times in taken.items() if times > 1]
+        if lost or more:
+            return f"of the events of {plan.agent} {lost} are in no batch, and {more} in several"
+        size, seconds = plan.batch
+        for job, events in batches:
+            first_ms = min(milliseconds(datetime.fromisoformat(event["createdAt"])) for event in events)
+            early = len(events) < size and job.created_at_ms < first_ms + seconds * 1000 - 2 * world.plan.skew_ms
+            if early or len(events) > size:
+                return f"{job.id} of {plan.agent} takes {len(events)} events at {job.created_at_ms - first_ms} ms"
+    return None
+
+
+def _is_of(plan: JobPlan, job: Job) -> bool:
+    return job.agent == plan.agent and bool(job.notifies) and not job.is_operation
+
+
+def _batch_of(tree: Tree, job: Job) -> tuple[Job, list[dict[str, Any]]]:
+    task = json.loads(tree.transcript[job.id][0])
+    return job, task["data"]["data"]
 
 
 def a_failed_handler_is_a_dead_letter(world: "World") -> str | None:
@@ -104,4 +158,4 @@ def a_failed_handler_is_a_dead_letter(world: "World") -> str | None:
     return None
 
 
-ON_ALL_EMITTED = (each_app_event_starts_one_job, a_failed_handler_is_a_dead_letter)
+ON_ALL_EMITTED = (each_app_event_starts_one_job, each_batched_event_is_in_one_batch, a_failed_handler_is_a_dead_letter)

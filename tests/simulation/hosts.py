@@ -78,7 +78,7 @@ class Hosts:
 
     def __init__(self, world: "World", settings: Settings, ports: Ports) -> None:
         self._world, self._ports = world, ports
-        emitted = {plan.agent for plan in world.plan.jobs if plan.emitted}
+        emitted = {plan.agent: plan.batch for plan in world.plan.jobs if plan.emitted}
         self._registry = make_registry(_scripts(world.plan), emitted)
         modes = (world.plan.inline, not world.plan.inline) if world.plan.deploying else (world.plan.inline,)
         self._versions = [replace(settings, continuation="inline" if inline else "queue") for inline in modes]

@@ -32,8 +32,8 @@ class JobPlan:
     it was accepted. `checks`: when somebody reads it.
     `readers`: how many follow its stream. `input_bytes`: how large its input is.
     `when_busy`: what it does while another one of its session runs. `ticks`: a schedule starts it so long after it was
-    made, each time another one; without any it is submitted. `emitted`: an app event starts it. `chats`: what its calls
-    wait for goes on in the background.
+    made, each time another one; without any it is submitted. `emitted`: an app event starts it. `batch`: size and time
+    of the batches that start it, of so many `events`. `chats`: what its calls wait for goes on in the background.
     """
 
     index: int
@@ -58,6 +58,8 @@ class JobPlan:
     input_bytes: int = 0
     ticks: tuple[float, ...] = ()
     emitted: bool = False
+    events: int = 1
+    batch: tuple[int, float] | None = None
     chats: bool = False
 
     @property

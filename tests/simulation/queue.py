@@ -35,7 +35,8 @@ class Message:
         kind: `loop`, `wish`, `call`, `wait`, `complete`, `failed`, `witness`, `sweep`, `look` (whether the
             store is back), `event`, `letter` (a dead one) or `callback`.
         source: the message that a failure callback is about. copies: deliveries that are not settled yet.
-        job_id: the job that it is about; empty for a sweep. event_id: what it brings, or whose failure it tells.
+        job_id: the job that it is about; empty for a sweep, and for an event of a batch. event_id: what it brings, or
+            whose failure it tells.
         due_at: when it may be delivered first. by: who published it. newer: an instance of a newer version did, and
             says so in the event.
     """
@@ -200,7 +201,10 @@ def _kind_and_job(url: str, body: str) -> tuple[str, str]:
         return "", ""
     event = json.loads(body)
     kind = "letter" if "deadLetter" in event else "event"
-    return kind, event_job_id(event["id"], event["name"].removeprefix("for."))
+    about_batches, _, agent = event["name"].partition(".")
+    if kind == "event" and about_batches == "batch":
+        return kind, ""  # of whichever job its batch will be
+    return kind, event_job_id(event["id"], agent)
 
 
 _KINDS: dict[str, str] = {

@@ -117,7 +117,7 @@ class World:
         self.returns, self.back = Returns(self), Back(self)
         self.invocations, self.owners = 0, dict[str, Invocation]()
         self.settings = settings_of(plan)
-        names = [event_of(job.agent) for job in plan.jobs if job.emitted]
+        names = [event_of(job.agent, batched=job.batch is not None) for job in plan.jobs if job.emitted]
         self.topics = {topic.name: topic.endpoints[0].url for topic in wanted_of(self.settings, names).topics}
         self.hosts = Hosts(self, self.settings, self._ports())
 
