@@ -15,7 +15,7 @@ from baton.engine.state import CallRecord, Job
 from baton.testing.dice import Dice
 from baton_events.ids import is_child, job_of_call, started_by
 from tests.fakes import Tree
-from tests.simulation.jobs import JobPlan
+from tests.simulation.jobs import TENANTS, JobPlan
 from tests.simulation.planning import number_in
 from tests.simulation.scripts import BACKGROUND_TOOLS, TOOLS, CallPlan, Script
 
@@ -29,8 +29,19 @@ TOLD = "it has been told"
 
 
 def with_background(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
-    """The same jobs, most of which are chats; many of their calls are of tools that go on in the background."""
-    return tuple(_chat(dice, job) if dice.chance(0.85, _JOB, job.index) else job for job in jobs)
+    """The same jobs, most of which are chats; many of their calls are of tools that go on in the background.
+
+    Some share a session, where a message may roll back those before it.
+    """
+    chats = (_chat(dice, job) if dice.chance(0.85, _JOB, job.index) else job for job in jobs)
+    return tuple(_rolling_back(dice, job) if dice.chance(0.4, _JOB, job.index, 1) else job for job in chats)
+
+
+def _rolling_back(dice: Dice, job: JobPlan) -> JobPlan:
+    if job.when_busy != "queue" or job.ticks or job.emitted:
+        return job
+    when_busy = "rollback" if dice.chance(0.4, _JOB, job.index, 2) else "queue"
+    return replace(job, tenant=TENANTS[0], session="shared", when_busy=when_busy)
 
 
 def _chat(dice: Dice, job: JobPlan) -> JobPlan:

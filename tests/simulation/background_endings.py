@@ -3,6 +3,9 @@
 import json
 from typing import TYPE_CHECKING
 
+from baton.commands.taking_back import continuation_of
+from baton.engine.background import call_of
+from baton.engine.lifecycle import is_rolled_back
 from baton.engine.transitions import JobStatus
 from baton_events.ids import chat_job_id, job_of_call, operation_id, started_by
 from tests.simulation.background import TOLD, operation_job_of
@@ -13,6 +16,9 @@ from tests.simulation.waiting_endings import TIMED_OUT
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+# Two of the hourly sweeps that bring on what is left over.
+_SOON_MS = 7_200_000
 
 
 def an_operation_ends_as_its_call_does(end: Ended) -> str | None:
@@ -98,10 +104,36 @@ def no_operation_is_of_nobody(world: "World") -> str | None:
     return None
 
 
+def what_was_rolled_back_goes_on_in_nothing(world: "World") -> str | None:
+    """Of a job that its session is to forget, no operation goes on for long, and nobody is told of one.
+
+    What a failover has forgotten may have been told before. Where nothing looks for what is left over, it may stand.
+    """
+    for tree in world.trees.values():
+        for owner in filter(is_rolled_back, tree.jobs.values()):
+            for call in tree.calls.get(owner.id, {}).values():
+                call_id = call_of(owner, call)
+                job_id = job_of_call(call_id)
+                operation = world.tree(job_id).jobs.get(job_id)
+                if operation is None or world.memory.ever_struck(owner.id) or world.memory.ever_struck(job_id):
+                    continue
+                told_in = continuation_of(operation, call_id)
+                told = world.tree(told_in).jobs.get(told_in)
+                late_ms = (operation.finished_at_ms or world.now_ms()) - (owner.finished_at_ms or 0)
+                late = operation.status is not JobStatus.CANCELLED and late_ms > _SOON_MS and world.plan.backstop
+                if late or (told and told.status is not JobStatus.CANCELLED and not world.memory.ever_struck(told_in)):
+                    return f"{owner.id} is rolled back, and {job_id} is {operation.status}, told in {told}"
+    return None
+
+
 ON_BACKGROUND_AT_END = (
     it_ends,
     an_operation_ends_as_its_call_does,
     a_session_goes_on_once_with_each_operation,
     who_goes_on_answers,
 )
-ON_ALL_IN_BACKGROUND = (each_call_that_goes_on_has_its_operation, no_operation_is_of_nobody)
+ON_ALL_IN_BACKGROUND = (
+    each_call_that_goes_on_has_its_operation,
+    no_operation_is_of_nobody,
+    what_was_rolled_back_goes_on_in_nothing,
+)

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from baton.commands.taking_back import TakeBack
 from baton.engine import lifecycle
 from baton.engine.effects import RunTool
 from baton.engine.step_results import FollowedUp, ToolReturned
 from baton.executors.background_calls import BackgroundCalls
 from baton.executors.continuing import ContinueSession
-from tests.simulation.planting import Defect, Patch, replaced
+from tests.simulation.planting import Defect, Patch, idle, replaced
 
 _ONCE = "a_session_goes_on_once_with_each_operation"
 
@@ -31,21 +32,27 @@ class _Nobody:
     """Stands for what starts operations, and starts none."""
 
     def __init__(self, real: BackgroundCalls) -> None:
-        self._clock, self._outcomes, self._commands = real._clock, real._outcomes, self
+        self._clock, self._outcomes, self._take_back, self._commands = real._clock, real._outcomes, self, self
 
     async def submit(self, *_given: Any, **_named: Any) -> None:
         """Submit nothing."""
+
+    async def if_rolled_back(self, *_given: Any) -> None:
+        """Take nothing back."""
 
 
 def _background(name: str, invariant: str, *patches: Patch) -> Defect:
     return Defect(name, invariant, patches, background=True)
 
 
+_TAKEN_BACK = "what_was_rolled_back_goes_on_in_nothing"
 DEFECTS = (
     _background(
         "nobody is told what an operation came to", _ONCE, replaced(ContinueSession, "__call__", _told_to_nobody)
     ),
     _background("a session goes on with what was cancelled", _ONCE, Patch(lifecycle, "_SENT_TO_NOBODY", lambda _: {})),
+    _background("a rollback takes no operation back", _TAKEN_BACK, idle(TakeBack, "operations_of")),
+    _background("a session goes on with what was rolled back", _TAKEN_BACK, idle(TakeBack, "if_rolled_back")),
     _background(
         "a call goes on by no job",
         "each_call_that_goes_on_has_its_operation",

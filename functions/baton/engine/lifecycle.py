@@ -219,7 +219,7 @@ def after_end(decision: Decision, now_ms: int) -> Decision:
     items = list(changes.items)
     if job.remembers and job.status is JobStatus.COMPLETED:
         items.append(remember_item(job.id, job.turn, 1, now_ms))
-    if is_sent_out(job) or is_abandoned(job):
+    if is_sent_out(job) or is_abandoned(job) or is_rolled_back(job):
         items.append(notify_item(job.id, job.run, 1, now_ms))
     if len(items) == len(changes.items):
         return decision
@@ -234,6 +234,12 @@ def is_sent_out(job: Job) -> bool:
 def is_abandoned(job: Job) -> bool:
     """Whether a provider may still work for an ended job: a runner can say so. One that failed may be retried."""
     return job.status is JobStatus.CANCELLED and job.model.calls_read_history and not job.is_operation
+
+
+def is_rolled_back(job: Job) -> bool:
+    """Whether what the job's calls have started in its session is to be taken back."""
+    is_out = job.status is JobStatus.CANCELLED and job.error is not None and job.error.type == ROLLED_BACK
+    return is_out and job.used.tool_calls > 0 and not job.is_operation
 
 
 def follow_up(state: State) -> Decision:

@@ -9,6 +9,7 @@ from typing import Any
 from baton.clock import Clock
 from baton.commands.commands import Commands
 from baton.commands.operation_stream import OperationOutcomes
+from baton.commands.taking_back import TakeBack
 from baton.engine import background
 from baton.engine.background import CallWaits
 from baton.engine.effects import RunTool
@@ -21,8 +22,9 @@ from baton_events.ids import canonical_json, operation_id
 class BackgroundCalls:
     """Starts operations."""
 
-    def __init__(self, commands: Commands, outcomes: OperationOutcomes, clock: Clock) -> None:
+    def __init__(self, commands: Commands, outcomes: OperationOutcomes, clock: Clock, take_back: TakeBack) -> None:
         self._commands = commands
+        self._take_back = take_back
         self._outcomes = outcomes
         self._clock = clock
 
@@ -32,6 +34,7 @@ class BackgroundCalls:
         submitted = background.operation_of(effect.job, effect.call, arguments, waits, now_ms)
         with contextlib.suppress(JobGoneError):  # an earlier attempt has started it, and it is over
             await self._commands.submit(submitted.job, submitted.task, may_exist=True)
+            await self._take_back.if_rolled_back(submitted.job, submitted.job.id)
         if isinstance(waits, ToolWaits) and waits.operation_id:
             await self._outcomes.expect(waits.operation_id, waits.until_ms)
         name = operation_id(submitted.task[background.OPERATION]["id"])

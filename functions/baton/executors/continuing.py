@@ -1,7 +1,8 @@
 """Continues a session once an operation of it has ended: a job of its own, whose model is told the outcome.
 
 Invariant: each operation is continued once, however often its end is sent: the job's id follows from it. The job takes
-its place in the session's line as a message that comes at that moment does.
+its place in the session's line as a message that comes at that moment does. Of what was rolled back meanwhile nobody is
+told.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.clock import Clock
 from baton.commands.commands import Commands
+from baton.commands.taking_back import TakeBack, continuation_of
 from baton.conversation.fitting import cut
 from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
@@ -20,7 +22,7 @@ from baton.sdk.records import Failure
 from baton.storage.ports.jobs import Snapshot
 from baton.tools.pending import TIMED_OUT
 from baton_events.errors import JobGoneError, StorageFullError
-from baton_events.ids import canonical_json, chat_job_id, job_of_call, operation_id, started_by
+from baton_events.ids import canonical_json, job_of_call, operation_id, started_by
 
 # A submission's message has room for a megabyte.
 _RESULT_BYTES = 200_000
@@ -29,10 +31,11 @@ _RESULT_BYTES = 200_000
 class ContinueSession:
     """Submits continuations."""
 
-    def __init__(self, registry: Registry, commands: Commands, clock: Clock) -> None:
+    def __init__(self, registry: Registry, commands: Commands, clock: Clock, take_back: TakeBack) -> None:
         self._registry = registry
         self._commands = commands
         self._clock = clock
+        self._take_back = take_back
 
     async def __call__(self, operation: Job, snapshot: Snapshot) -> StepResult:
         """Continue the session of an operation that has ended, which is read as `snapshot`."""
@@ -42,7 +45,7 @@ class ContinueSession:
             job = job_of(
                 self._registry,
                 operation.agent,
-                job_id=chat_job_id(operation.tenant, operation.session_id, name, ""),
+                job_id=continuation_of(operation, call.id),
                 session_id=operation.session_id,
                 tenant=operation.tenant,
                 now_ms=self._clock.now_ms(),
@@ -61,6 +64,7 @@ class ContinueSession:
                 await self._commands.submit(
                     replace(job, background=True, priority=operation.priority), task, may_exist=True
                 )
+                await self._take_back.if_rolled_back(operation, job.id)
         except StorageFullError as error:
             return NotFollowedUp(Failure("storage_full", str(error), retryable=True))
         return FollowedUp()

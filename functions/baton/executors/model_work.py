@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from baton.agents.registry import Registry
+from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.conversation.exchanges import EarlierJobs
 from baton.engine.effects import CallModel, Effect, Notify, Remember
@@ -22,6 +23,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make them from the process's container."""
     ports, settings, secrets = container.ports, container.settings, container.secrets
     registry, memory, seconds = container.registry, container.memory, settings.work_timeout_seconds
+    take_back = TakeBack(container.commands)
     text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
     files = ChatFiles(ports.chats, settings.files_limit_bytes)
     earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
@@ -40,7 +42,8 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
         Remember: RememberJob(memory, seconds, secrets.hide),
         Notify: NotifyOfEnd(
             *(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),
-            ContinueSession(registry, container.commands, ports.clock),
+            ContinueSession(registry, container.commands, ports.clock, take_back),
             StopProvider(registry, seconds),
+            take_back,
         ),
     }

@@ -1,15 +1,17 @@
 """Sends out that a job has ended: to the address that its submission named, to its session, or as a dead letter.
 
-A provider that still works for a cancelled job is asked to stop. Invariant: each run's end is one message, with one id,
+A provider that still works for a cancelled job is asked to stop, and what a rolled-back job has started is taken back.
+Invariant: each run's end is one message, with one id,
 however often it is sent. Must not: change the job.
 """
 
 from pydantic_core import to_json
 
 from baton.clock import Clock
+from baton.commands.taking_back import TakeBack
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import Notify, Work
-from baton.engine.lifecycle import is_abandoned, is_sent_out
+from baton.engine.lifecycle import is_abandoned, is_rolled_back, is_sent_out
 from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.executors.continuing import ContinueSession
@@ -37,12 +39,13 @@ class NotifyOfEnd:
         secret: str,
         continue_session: ContinueSession,
         stop_provider: StopProvider,
+        take_back: TakeBack,
     ) -> None:
         self._reader = reader
         self._emitter = emitter
         self._clock = clock
         self._callbacks, self._secret = callbacks, secret
-        self._continue_session, self._stop_provider = continue_session, stop_provider
+        self._continue_session, self._stop_provider, self._take_back = continue_session, stop_provider, take_back
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Send it."""
@@ -54,6 +57,8 @@ class NotifyOfEnd:
             return NotFollowedUp(Failure("not_read", "the job cannot be read yet", retryable=True))
         if snapshot.job.run > job.run:
             return FollowedUp()  # somebody has retried it: its next end is sent
+        if is_rolled_back(job):
+            await self._take_back.operations_of(job, snapshot.calls)
         step_result = await self._sent(job, snapshot) if is_sent_out(job) else FollowedUp()
         if isinstance(step_result, FollowedUp) and is_abandoned(job):
             return await self._stop_provider(snapshot, await self._reader.transcript(job.id))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.engine.effects import Effect, RunTool
 from baton.executors.background_calls import BackgroundCalls
@@ -16,7 +17,8 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make it from the process's container."""
     ports, secrets = container.ports, container.secrets
     runs = (container.running_calls, container.settings.result_limit_bytes)
-    background = BackgroundCalls(container.commands, container.operations.outcomes, ports.clock)
+    commands = container.commands
+    background = BackgroundCalls(commands, container.operations.outcomes, ports.clock, TakeBack(commands))
     outside = Outside(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background)
     tool_run = ToolRun(container.registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
 

@@ -56,7 +56,11 @@ def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) 
         now_ms=now_ms,
     )
     data = (
-        event.for_handler() if handler.takes_event else event.data if isinstance(event.data, dict) else {"data": event.data}
+        event.for_handler()
+        if handler.takes_event
+        else event.data
+        if isinstance(event.data, dict)
+        else {"data": event.data}
     )
     return replace(job, notifies=f"event:{event.name}:{event.id}"), {"text": handler.agent.task, "data": data}
 

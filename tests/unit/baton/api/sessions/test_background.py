@@ -65,8 +65,9 @@ class Says:
         last = request.messages[-1]
         text = getattr(last, "text", "")
         if text.startswith("call "):
-            _, name, *arguments = text.split()
-            return ModelAnswer("", (Call(name, {"amount": int(arguments[0])} if arguments else {}),))
+            _, names, *arguments = text.split()
+            given = {"amount": int(arguments[0])} if arguments else {}
+            return ModelAnswer("", tuple(Call(name, given) for name in names.split(",")))
         return ModelAnswer(text or "it has begun")
 
 

@@ -1,0 +1,64 @@
+"""What a rolled-back message has started in the background is taken back with it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton import Agent, Pending, Registry, tool
+from tests.unit.baton.api.client import Api, api_of, with_keys
+from tests.unit.baton.api.sessions.chatting import sending
+from tests.unit.baton.api.sessions.test_background import KEY, Says, complete, last_answer, order, session, soon, wait
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+
+@asynccontextmanager
+async def chats_with(*tools: Any) -> AsyncIterator[Api]:
+    """Chats whose model has these tools."""
+    registry = Registry([Agent(name="says", model=Says(), tools=tools)])
+    settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
+    async with api_of(Stage(settings=settings, registry=registry)) as api:
+        yield api
+
+
+@pytest.mark.parametrize("when_busy", ["interrupt", "rollback"])
+async def test_a_rollback_takes_the_operations_back(when_busy: str) -> None:
+    """Which an interruption does not: of an outcome that comes then the model is told."""
+    async with chats_with(order, wait) as api:
+        first = await sending(api, "chat-1", "m1", "call order,wait")
+        await soon(api)
+        (operation,) = (await session(api))["activeOperations"]
+        second = await sending(api, "chat-1", "m2", "hello", whenBusy=when_busy)
+        await soon(api)
+        await asyncio.gather(first, second)
+        rolled_back = when_busy == "rollback"
+        assert (await complete(api, operation["operationId"], {"success": True}))["applied"] != rolled_back
+        shown = await api.read(operation["operationJobId"])
+        assert shown["status"] == ("cancelled" if rolled_back else "completed")
+        assert ("is done" in (await last_answer(api))[0]) != rolled_back
+
+
+async def test_an_operation_that_begins_when_its_job_is_rolled_back_already_takes_itself_back() -> None:
+    """The end of the job has looked for it, and has not found it."""
+    found = list[tuple[Stage, str]]()
+
+    @tool
+    async def order() -> Pending:
+        """Order something, when nobody wants it any more."""
+        ((stage, job_id),) = found
+        job = await stage.container.commands.submit.find(job_id)
+        assert job is not None
+        await stage.container.commands.cancel(job, "a message", rolls_back=True)
+        await stage.run(within_seconds=60)
+        return Pending(timeout_seconds=3_600)
+
+    async with chats_with(order) as api:
+        requesting = await sending(api, "chat-1", "m1", "call order")
+        found.extend((api.stage, job_id) for job_id in api.stage.admission.entries)
+        await soon(api)
+        await requesting
+        jobs = (await api.request("GET", "/api/agent-jobs")).json()["jobs"]
+        assert [job["status"] for job in jobs] == ["cancelled"] * 2
