@@ -8,9 +8,11 @@ parts it has, and gets the changes by those that follow. Must not: touch the job
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response, StreamingResponse
 
@@ -20,11 +22,13 @@ from baton.api.problem import ApiError
 from baton.console.gate import Visit
 from baton.console.pages import HEADERS, render
 from baton.console.timeline import Line, Timeline
+from baton.console.trace import Trace, Traced
+from baton.console.waterfall import Axis, Rows
 from baton.container import Container
 from baton.runtime.job_view import job_view
 from baton.runtime.usage_view import step_usage
 from baton.settings.service_prices import Prices
-from baton.storage.ports.jobs import Snapshot
+from baton.storage.ports.jobs import Reader, Snapshot
 from baton_events.errors import StoreError
 
 NEWEST_CALLS = 20
@@ -47,7 +51,39 @@ def calls_shown(job: dict[str, Any]) -> list[dict[str, Any]]:
     return [*older[-NEWEST_CALLS:], *calls[-NEWEST_CALLS:]]
 
 
-NEWEST_LINES, NEWEST_STEPS = 80, 200
+MOST_BELOW = 10
+_TURNS = re.compile(r"(\d{1,9})-(\d{1,9})")
+
+
+async def jobs_below(reader: Reader, snapshot: Snapshot) -> dict[str, Traced]:
+    """The newest jobs that a job has started, and those below them, as many as a picture has room for."""
+    found: dict[str, Traced] = {}
+    todo = [snapshot]
+    while todo:
+        names = [call.child for one in todo for call in one.calls if call.child][len(found) - MOST_BELOW :]
+        read = await asyncio.gather(*(reader.parts(name, 0) for name in names))
+        jobs = await asyncio.gather(*(reader.job(name) for name in names))
+        todo = [one for one in jobs if one is not None]
+        for stored, one in zip(read, jobs, strict=True):
+            if one is not None:
+                found[one.job.id] = Traced(one)
+                found[one.job.id].trace.take(stored.parts)
+        if len(found) >= MOST_BELOW:
+            break
+    return found
+
+
+def picture(visit: Visit, traced: Traced, below: dict[str, Traced], now_ms: int) -> dict[str, Any]:
+    """What the template of a job's picture needs: the rows that the query wants, and their axis."""
+    job, asked = traced.snapshot.job, _TURNS.fullmatch(visit.query("turns"))
+    turns = range(int(asked[1]), int(asked[2]) + 1) if asked else None
+    made = Rows({job.id: traced, **below}, now_ms, turns, everything=bool(visit.query("all")))
+    rows = list(made.of(job.id))
+    folded = any(row.kind == "fold" and row.depth <= 1 for row in rows)
+    return {"rows": rows, "axis": Axis(rows, job.created_at_ms), "part": folded or turns is not None}
+
+
+NEWEST_LINES, NEWEST_STEPS = 50, 200
 
 
 @dataclass(frozen=True)
@@ -56,6 +92,7 @@ class Shown:
 
     job: dict[str, Any]
     lines: list[Line]
+    traced: Traced
     position: int
     steps: list[dict[str, Any]]
     beside: dict[str, Any]
@@ -72,15 +109,20 @@ class JobPage:
     async def show(self, visit: Visit) -> Response:
         """The whole page."""
         shown = await self.shown(visit)
-        everything = bool(visit.query("all"))
-        lines = shown.lines if everything else shown.lines[-NEWEST_LINES:]
+        everything, engine = bool(visit.query("all")), bool(visit.query("engine"))
+        every = [line for line in shown.lines if engine or not line.of_engine]
+        lines = every if everything else every[-NEWEST_LINES:]
+        below = await jobs_below(self._reader, shown.traced.snapshot)
         return visit.page(
             "job.html",
             job=shown.job,
             lines=lines,
-            left_out=len(shown.lines) - len(lines),
+            left_out=len(every) - len(lines),
             calls=shown.job["toolCalls"] if everything else calls_shown(shown.job),
             position=shown.position,
+            engine=engine,
+            query=urlencode({name: visit.query(name) for name in ("engine", "all", "turns") if visit.query(name)}),
+            **picture(visit, shown.traced, below, visit.now_ms),
         )
 
     async def call(self, visit: Visit) -> Response:
@@ -110,11 +152,12 @@ class JobPage:
         job_id = visit.request.path_params["job_id"]
         stored = await self._reader.parts(job_id, 0)  # before the job, whose usage ledger then has all of theirs
         snapshot = await self._jobs.snapshot(visit.principal, job_id)
-        timeline = Timeline(stored.first - 1)
+        timeline, traced = Timeline(stored.first - 1), Traced(snapshot)
         timeline.take(stored.parts)
+        traced.trace.take(stored.parts)
         used = step_usage(snapshot, stored.parts, self._prices)
         job, lines = job_shown(snapshot, visit.now_ms, self._prices), list(timeline.lines.values())
-        return Shown(job, lines, timeline.position, used["steps"], used["besideSteps"])
+        return Shown(job, lines, traced, timeline.position, used["steps"], used["besideSteps"])
 
 
 _log = logging.getLogger("baton.console")
@@ -166,15 +209,19 @@ class Live:
         stored = await reader.parts(job_id, 0)
         pieces.timeline.position = stored.first - 1
         had = max(0, position - pieces.timeline.position)
-        pieces.timeline.take(stored.parts[:had])
+        pieces.begin(stored.parts[:had])
         parts, ended = stored.parts[had:], snapshot.job.ended
+        below, is_new = await jobs_below(reader, snapshot), True
         pause_seconds, since_read, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0, 0.0
         until_ms = self._ports.clock.now_ms() + self._longest_seconds * 1000
         while True:
-            changed = pieces.of(snapshot, parts, self._ports.clock.now_ms())
-            if changed:
-                yield f"id: {pieces.timeline.position}\ndata: {json.dumps(changed)}\n\n"
-                pause_seconds, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
+            now_ms = self._ports.clock.now_ms()
+            changed = pieces.of(snapshot, parts, now_ms)
+            drawn = pieces.drawn(snapshot, below, now_ms) if is_new else []
+            if changed or drawn:
+                yield f"id: {pieces.timeline.position}\ndata: {json.dumps(changed + drawn)}\n\n"
+                pause_seconds = _FIRST_PAUSE_SECONDS if changed else pause_seconds
+                silent_seconds = 0.0
             elif silent_seconds >= _HEARTBEAT_SECONDS:
                 silent_seconds = 0.0
                 yield ": heartbeat\n\n"
@@ -188,8 +235,10 @@ class Live:
             pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds * 1.3)
             found = await reader.parts(job_id, pieces.timeline.position, snapshot.job)
             parts, ended = found.parts, found.job is None or found.job.ended
-            if parts or ended or since_read >= _POLL_SECONDS:
+            is_new = bool(parts) or ended or since_read >= _POLL_SECONDS
+            if is_new:
                 snapshot, since_read = await reader.job(job_id) or snapshot, 0.0
+                below = await jobs_below(reader, snapshot)
 
 
 class _Pieces:
@@ -197,14 +246,27 @@ class _Pieces:
 
     def __init__(self, visit: Visit, prices: Prices) -> None:
         self.timeline = Timeline()
-        self._prices = prices
+        self._trace = Trace()
+        self._visit, self._prices = visit, prices
+        self._engine = bool(visit.query("engine"))
         self._values = {"visit": visit, "token": visit.signer.form_token(visit.session)}
         self._head: dict[str, Any] | None = None
         self._calls: dict[str, dict[str, Any]] = {}
 
+    def begin(self, parts: Sequence[str]) -> None:
+        """Take what the page has."""
+        self.timeline.take(parts)
+        self._trace.take(parts)
+
+    def drawn(self, snapshot: Snapshot, below: dict[str, Traced], now_ms: int) -> list[str]:
+        """The picture as markup."""
+        shown = picture(self._visit, Traced(snapshot, self._trace), below, now_ms)
+        return [render("_waterfall.html", job={"id": snapshot.job.id}, **shown)]
+
     def of(self, snapshot: Snapshot, parts: tuple[str, ...], now_ms: int) -> list[str]:
-        """The changed pieces as markup."""
+        """The changed pieces as markup, but for the picture."""
         changed: list[str] = []
+        self._trace.take(parts)
         job = job_shown(snapshot, now_ms, self._prices)
         calls = {call["id"]: call for call in calls_shown(job)}
         values = {**self._values, "now_ms": now_ms, "job": job}
@@ -214,4 +276,5 @@ class _Pieces:
             render("_call.html", **values, call=call) for key, call in calls.items() if call != self._calls.get(key)
         ]
         self._head, self._calls = job, calls
-        return changed + [render("_line.html", line=line, now_ms=now_ms) for line in self.timeline.take(parts)]
+        lines = [line for line in self.timeline.take(parts) if self._engine or not line.of_engine]
+        return changed + [render("_line.html", line=line, now_ms=now_ms) for line in lines]

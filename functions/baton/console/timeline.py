@@ -40,6 +40,11 @@ class Line:
     at_ms: int | None = None
     duration_ms: int | None = None
 
+    @property
+    def of_engine(self) -> bool:
+        """Whether it is about an event that was handled, which the picture of the run shows, too."""
+        return self.duration_ms is not None
+
 
 class Timeline:
     """Takes parts in order; `lines` are all so far. `position`: the number of the last one taken."""

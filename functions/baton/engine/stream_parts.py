@@ -203,6 +203,8 @@ def continues(data: dict[str, Any]) -> str:
 def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
     """One event of the job was handled: the entry that timelines are made of. `failure`: of a model or tool call."""
     data: dict[str, Any] = {"at": now_ms, "attempt": item.attempt}
+    if item.abandoned:
+        data["abandoned"] = item.abandoned
     if item.call_id:
         data["callId"] = item.call_id
     data["durationMs"] = max(0, now_ms - item.claimed_ms)

@@ -32,6 +32,40 @@ function live(element, after) {
   source.onerror = () => source.readyState === EventSource.CLOSED && setTimeout(() => live(element, after), 5000);
 }
 
+// The picture of a run: + and - zoom it, 0 shows all of it, and the arrows lead from row to row.
+function zoomable(frame) {
+  let zoom = 1;
+  const set = (to) => {
+    const middle = (frame.scrollLeft + frame.clientWidth / 2) / frame.scrollWidth;
+    zoom = Math.min(64, Math.max(1, to));
+    frame.style.setProperty("--zoom", zoom);
+    frame.classList.toggle("zoomed", zoom >= 4);
+    frame.scrollLeft = middle * frame.scrollWidth - frame.clientWidth / 2;
+  };
+  const bar = document.createElement("p");
+  bar.className = "buttons row";
+  [["Zoom in (+)", () => set(zoom * 2)], ["Zoom out (-)", () => set(zoom / 2)], ["Whole run (0)", () => set(1)]].forEach(([name, act]) => {
+    const button = document.createElement("button");
+    button.className = "quiet";
+    button.textContent = name;
+    button.addEventListener("click", act);
+    bar.append(button);
+  });
+  frame.before(bar);
+  frame.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const links = [...frame.querySelectorAll("a")];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) links[Math.min(links.length - 1, Math.max(0, links.indexOf(document.activeElement) + step))]?.focus();
+    else if (event.key === "+" || event.key === "=") set(zoom * 2);
+    else if (event.key === "-") set(zoom / 2);
+    else if (event.key === "0") set(1);
+    else return;
+    event.preventDefault();
+  });
+}
+document.querySelectorAll("[data-zoom]").forEach(zoomable);
+
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 function ago(milliseconds, now) {
   const seconds = Math.floor(Math.abs(now - milliseconds) / 1000);
