@@ -27,6 +27,8 @@ from baton.engine.step_results import (
 from baton.sdk.records import Failure, Wanted
 from baton.sdk.redaction import KnownSecrets, redacted, redacted_json
 
+TRACEBACK_LIMIT_CHARS = 4_000
+
 
 class Executing(Protocol):
     """Does one kind of work."""
@@ -131,7 +133,9 @@ def _extra_usage(extra_usage: ExtraUsage, secrets: KnownSecrets) -> ExtraUsage:
 
 
 def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
-    return replace(failure, type=secrets.hide(failure.type), message=secrets.hide(failure.message))
+    # Cut when no secret is left in it: half of one would not be found.
+    traceback = secrets.hide(failure.traceback)[:TRACEBACK_LIMIT_CHARS]
+    return replace(failure, type=secrets.hide(failure.type), message=secrets.hide(failure.message), traceback=traceback)
 
 
 def _json(text: str, secrets: KnownSecrets) -> str:

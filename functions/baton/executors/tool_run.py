@@ -30,7 +30,7 @@ from baton.sdk.records import Failure
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
 from baton.tools.arguments import InvalidArguments
-from baton.tools.contained import CutShortError
+from baton.tools.contained import CutShortError, traceback_text
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.return_type import InvalidResult
@@ -270,15 +270,16 @@ def idempotency_key_of(call: CallRecord) -> str:
 def _failure_of(error: Exception) -> ToolFailed:
     match error:
         case ToolError():
-            return _failed(error.type, error.message, retryable=error.retryable)
+            return _failed(error.type, error.message, retryable=error.retryable, traceback=traceback_text(error))
         case InvalidArguments() | InvalidResult():
             return _failed(_MISFITS[type(error)], str(error), retryable=False)
         case StillRunsError():
             return _failed("still_running", str(error))
         case _:
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-            return _failed(kind, str(error) or "no message")
+            return _failed(kind, str(error) or "no message", traceback=traceback_text(error))
 
 
-def _failed(kind: str, message: str, *, retryable: bool = True) -> ToolFailed:
-    return ToolFailed(Failure(storable(kind), storable(message)[:MESSAGE_LIMIT_CHARS], retryable))
+def _failed(kind: str, message: str, *, retryable: bool = True, traceback: str = "") -> ToolFailed:
+    message = storable(message)[:MESSAGE_LIMIT_CHARS]
+    return ToolFailed(Failure(storable(kind), message, retryable, storable(traceback)))

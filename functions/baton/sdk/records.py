@@ -10,11 +10,15 @@ FOREVER_MS = 9_999_999_999_999
 
 
 class Failure(Struct, frozen=True):
-    """Why something failed: a stable `type` for programs and a `message` for people."""
+    """Why something failed: a stable `type` for programs and a `message` for people.
+
+    `traceback`: of foreign code, for operators alone: no client and no model is sent it. Empty: none.
+    """
 
     type: str
     message: str
     retryable: bool = False
+    traceback: str = ""
 
 
 class ModelPolicy(Struct, frozen=True, omit_defaults=True):
