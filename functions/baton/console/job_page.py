@@ -21,12 +21,16 @@ from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError
 from baton.console.gate import Visit
 from baton.console.pages import HEADERS, render
+from baton.console.plan_graph import plan_graph
+from baton.console.shown import json_text
 from baton.console.timeline import Line, Timeline
 from baton.console.trace import Trace, Traced
 from baton.console.waterfall import Axis, Rows
 from baton.container import Container
+from baton.executors.tool_run import idempotency_key_of
 from baton.runtime.job_view import job_view
 from baton.runtime.usage_view import step_usage
+from baton.sdk.redaction import REDACTED
 from baton.settings.service_prices import Prices
 from baton.storage.ports.jobs import Reader, Snapshot
 from baton_events.errors import StoreError
@@ -121,6 +125,7 @@ class JobPage:
             calls=shown.job["toolCalls"] if everything else calls_shown(shown.job),
             position=shown.position,
             engine=engine,
+            plan=plan_graph(shown.job, shown.traced.snapshot.calls),
             query=urlencode({name: visit.query(name) for name in ("engine", "all", "turns") if visit.query(name)}),
             **picture(visit, shown.traced, below, visit.now_ms),
         )
@@ -130,10 +135,22 @@ class JobPage:
         shown = await self.shown(visit)
         job = shown.job
         wanted = visit.request.path_params["call_id"]
+        record = next((call for call in shown.traced.snapshot.calls if call.id == wanted), None)
         for call in job["toolCalls"]:
-            if call["id"] == wanted:
-                steps = [step for step in shown.steps if step["callId"] == wanted]
-                return visit.page("call.html", job=job, call=call, steps=steps)
+            if call["id"] == wanted and record:
+                return visit.page(
+                    "call.html",
+                    job=job,
+                    call=call,
+                    steps=[step for step in shown.steps if step["callId"] == wanted],
+                    attempts=shown.traced.trace.calls.get(wanted, []),
+                    call_turn=record.turn,
+                    traceback=record.error.traceback if record.error else "",
+                    # Made of approved arguments, which are no longer known where they had a secret.
+                    key=""
+                    if record.approved and REDACTED in json_text(record.arguments)
+                    else idempotency_key_of(record),
+                )
         raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
 
     async def steps(self, visit: Visit) -> Response:
@@ -259,9 +276,11 @@ class _Pieces:
         self._trace.take(parts)
 
     def drawn(self, snapshot: Snapshot, below: dict[str, Traced], now_ms: int) -> list[str]:
-        """The picture as markup."""
+        """The picture and the plan as markup."""
+        job = job_shown(snapshot, now_ms, self._prices)
         shown = picture(self._visit, Traced(snapshot, self._trace), below, now_ms)
-        return [render("_waterfall.html", job={"id": snapshot.job.id}, **shown)]
+        plan = plan_graph(job, snapshot.calls)
+        return [render("_waterfall.html", job=job, **shown), *([render("_plan.html", plan=plan)] if plan else [])]
 
     def of(self, snapshot: Snapshot, parts: tuple[str, ...], now_ms: int) -> list[str]:
         """The changed pieces as markup, but for the picture."""

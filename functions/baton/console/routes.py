@@ -27,6 +27,7 @@ from baton.console.messages_page import DeadLettersPage, MessagesPage
 from baton.console.pages import static_file
 from baton.console.schedules_page import SchedulesPage
 from baton.console.sessions_page import SessionsPage
+from baton.console.turn_page import TurnPage
 from baton.container import Container
 from baton.recovery.replay_message import Replaying
 
@@ -66,6 +67,7 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
         gate.get(path, job.show),
         gate.get(f"{path}/live", live.stream),
         gate.get(f"{path}/calls/{{call_id}}", job.call),
+        gate.get(f"{path}/turns/{{turn:int}}", TurnPage(container, job).show),
         gate.get(f"{path}/steps", job.steps),
         gate.post(f"{path}/cancel", actions.cancel),
         gate.post(f"{path}/retry", actions.retry),

@@ -13,6 +13,8 @@ __all__ = [
     "ago",
     "clock",
     "exact",
+    "foldable",
+    "json_text",
     "lasted",
     "ms",
     "number",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 SHOWN_CHARS = 2_000
+_DEEPEST, _MOST_PARTS = 40, 5_000
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
 _SMALL_USD = 0.01
@@ -94,6 +97,26 @@ def pretty_json(text: str) -> str:
         return pretty(json.loads(text))
     except (ValueError, RecursionError):
         return text
+
+
+def json_text(value: Any) -> str:
+    """A JSON value in one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def foldable(value: Any) -> bool:
+    """Whether a value has parts to fold, and no more of them, and no deeper, than a page takes."""
+    level, seen = [value], 0
+    for _ in range(_DEEPEST):
+        level = [part for one in level if isinstance(one, dict | list) for part in _parts(one)]
+        seen += len(level)
+        if not level or seen > _MOST_PARTS:
+            break
+    return not level and seen > 0
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
 
 
 def short(text: str, chars: int = SHOWN_CHARS) -> str:

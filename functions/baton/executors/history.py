@@ -58,7 +58,7 @@ async def build_prompt(
     policy = agent.history
     if isinstance(policy, KeepAll):
         return Prompt(_everything(history))
-    fixed = fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
+    fixed = _fixed_bytes(agent, tools)
     limit_bytes = capacity_bytes(policy.max_tokens, history, fixed)
     conversation, extra_usage = conversation_of(history), NO_EXTRA_USAGE
     if isinstance(policy, Summarize):
@@ -67,6 +67,20 @@ async def build_prompt(
             extra_usage = replace(extra_usage, compacted=compacted(history, extra_usage.entries[0]["upTo"]))
     fitted = fit(conversation, limit_bytes)
     return Prompt(fitted.history(), tokens_of(fitted.size_bytes + fixed), extra_usage)
+
+
+def prompt_again(agent: Agent, history: History, tools: tuple[ToolSpec, ...]) -> History:
+    """Choose what was sent in an earlier turn, from what was recorded up to its answer, its summary included."""
+    policy = agent.history
+    if isinstance(policy, KeepAll):
+        return _everything(history)
+    return fit(
+        conversation_of(history), capacity_bytes(policy.max_tokens, history, _fixed_bytes(agent, tools))
+    ).history()
+
+
+def _fixed_bytes(agent: Agent, tools: tuple[ToolSpec, ...]) -> int:
+    return fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
 
 
 def _everything(history: History) -> History:

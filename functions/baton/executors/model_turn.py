@@ -18,11 +18,12 @@ from baton.agents.registry import Registry, UnknownAgentError
 from baton.conversation import exchanges
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
+from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.engine.transcript import NewerEntryError, upcast_all
 from baton.executors.chat_files import ChatFiles, FileGoneError
 from baton.executors.executor import storable
-from baton.executors.history import build_prompt
+from baton.executors.history import build_prompt, prompt_again
 from baton.executors.model_call import ModelCalls, answered, calls_of
 from baton.executors.plan_turns import PlannerTurn, planner_turn, static_turn
 from baton.executors.runner_work import recorded, runner_turn
@@ -104,7 +105,7 @@ class ModelTurn:
         prompt_specs = planner.prompt_specs if planner else specs
         prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
         prompt_history = await self._with_files(effect, prompt.history)
-        request = self._request(agent, prompt_history, effect.turn, text_stream)
+        request = _request(self._registry, agent, prompt_history, effect.turn, text_stream)
         step_result, digests = await self._answer(agent, request, calls, planner, effect.job.id)
         if isinstance(step_result, ModelFailed):
             return structs.replace(step_result, extra_usage=prompt.extra_usage)
@@ -145,16 +146,35 @@ class ModelTurn:
             return step_result, None
         return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
 
-    def _request(self, agent: Agent, history: History, turn: int, text_stream: TextStream | None) -> ModelRequest:
-        return ModelRequest(
-            agent.instructions,
-            messages(history),
-            self._registry.specs_of(agent),
-            turn,
-            settings=dict(agent.model_settings),
-            output=agent.output.spec if agent.output else None,
-            listener=text_stream,
-        )
+
+def _request(
+    registry: Registry, agent: Agent, history: History, turn: int, listener: TextStream | None = None
+) -> ModelRequest:
+    return ModelRequest(
+        agent.instructions,
+        messages(history),
+        registry.specs_of(agent),
+        turn,
+        settings=dict(agent.model_settings),
+        output=agent.output.spec if agent.output else None,
+        listener=listener,
+    )
+
+
+def request_again(registry: Registry, agent: Agent, job: Job, history: History) -> ModelRequest:
+    """Make the question of an earlier turn anew, as the agent is today.
+
+    Args:
+        registry: which has the agent.
+        agent: whose model was asked.
+        job: whose turn it was.
+        history: what was recorded up to the answer.
+    """
+    specs = registry.specs_of(agent)
+    planner = planner_turn(agent, job, registry.tools_of(agent), specs, history) if agent.mode == "plan" else None
+    sent = prompt_again(agent, history, planner.prompt_specs if planner else specs)
+    request = _request(registry, agent, sent, job.turn)
+    return planner.request(request) if planner else request
 
 
 def messages(history: History) -> tuple[Message, ...]:

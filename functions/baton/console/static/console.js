@@ -66,6 +66,44 @@ function zoomable(frame) {
 }
 document.querySelectorAll("[data-zoom]").forEach(zoomable);
 
+// A value: its text can be copied; what has parts is searched, and what is found is opened.
+function readable(box) {
+  const tools = document.createElement("div");
+  tools.className = "tools";
+  const copy = document.createElement("button");
+  copy.className = "quiet";
+  copy.textContent = "Copy";
+  copy.addEventListener("click", async () => {
+    // The text of a tree is JSON; read and written anew, it would lose digits of large numbers.
+    await navigator.clipboard.writeText(box.querySelector(".tree, pre").textContent.trim());
+    copy.textContent = "Copied";
+  });
+  tools.append(copy);
+  if (box.querySelectorAll(".tree li").length > 5) {
+    const search = document.createElement("input");
+    search.type = "search";
+    search.placeholder = search.ariaLabel = "Search in this value";
+    const count = document.createElement("span");
+    count.className = "dim";
+    count.role = "status";
+    search.addEventListener("input", () => {
+      const wanted = search.value.toLowerCase();
+      const own = (item) => (item.querySelector(":scope > details > summary") ?? item).textContent.toLowerCase();
+      const found = [...box.querySelectorAll("li")].filter((item) => {
+        const hit = wanted !== "" && own(item).includes(wanted);
+        item.classList.toggle("hit", hit);
+        return hit;
+      });
+      for (const item of found) for (let at = item.parentElement; at !== box; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+      found[0]?.scrollIntoView({ block: "nearest" });
+      count.textContent = wanted && `${found.length} found`;
+    });
+    tools.append(search, count);
+  }
+  box.prepend(tools);
+}
+document.querySelectorAll("[data-json]").forEach(readable);
+
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 function ago(milliseconds, now) {
   const seconds = Math.floor(Math.abs(now - milliseconds) / 1000);

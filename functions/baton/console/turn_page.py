@@ -1,0 +1,145 @@
+"""One turn: what its model was sent, what it answered, and what that took.
+
+A request is not stored. It is made again of what was recorded before the answer, by the code that made it, and from the
+agent as it is today; the digests that were recorded with the answer say which parts have changed since. Invariant:
+nothing is asked and nothing is written. Secrets are hidden as in what is recorded.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from baton.agents.agent import Agent
+from baton.agents.registry import UnknownAgentError
+from baton.agents.runner import run_messages
+from baton.api.problem import ApiError
+from baton.console.gate import Visit
+from baton.console.job_page import JobPage
+from baton.console.plan_graph import plan_graph
+from baton.container import Container
+from baton.engine.commit.answers import History
+from baton.engine.state import Job
+from baton.engine.transcript import NewerEntryError, upcast_all
+from baton.executors.model_turn import messages, request_again
+from baton.models.fingerprint import parts_of, request_digests
+from baton.models.model import Message, ModelMessage, ToolMessage
+from baton.sdk.records import MODEL_ROLE
+from baton.sdk.redaction import redacted
+
+NEWEST_MESSAGES = 30
+
+Entries = Sequence[dict[str, Any]]
+
+
+def before_turn(entries: Entries, job: Job, turn: int) -> tuple[Entries, dict[str, Any] | None]:
+    """The entries that a turn's model could be sent, and its answer; None: there is none, or not yet.
+
+    What was said before a job was retried from its start belongs to no turn after that.
+    """
+    places = {entry["turn"]: at for at, entry in enumerate(entries) if entry["role"] == MODEL_ROLE}
+    at = places.get(turn, len(entries))
+    before, answer = entries[:at], entries[at] if turn in places else None
+    earlier = [place for number, place in places.items() if number < job.first_turn]
+    if earlier and turn >= job.first_turn:
+        before = [*before[: min(earlier)], *before[max(earlier) + 1 :]]
+    return before, answer
+
+
+def _message(message: Message) -> dict[str, Any]:
+    match message:
+        case ModelMessage():
+            calls = [{"tool": call.tool, "arguments": call.arguments} for call in message.calls]
+            return {"who": "model", "text": message.text, "value": calls or None}
+        case ToolMessage():
+            what = "failed" if message.is_error else "result"
+            return {"who": f"{message.tool}, {what}", "text": "", "value": message.content}
+        case _:
+            files = [file.filename or file.media_type for file in message.files]
+            data = {**redacted(message.data), **({"files": files} if files else {})}
+            return {"who": "note" if message.note else "user", "text": message.text, "value": data or None}
+
+
+class TurnPage:
+    """Shows turns."""
+
+    def __init__(self, container: Container, page: JobPage) -> None:
+        self._reader = container.ports.reader
+        self._registry, self._secrets = container.registry, container.secrets
+        self._page = page
+
+    async def show(self, visit: Visit) -> Response:
+        """The whole page."""
+        shown, turn = await self._page.shown(visit), int(visit.request.path_params["turn"])
+        snapshot = shown.traced.snapshot
+        job, attempts = snapshot.job, shown.traced.trace.turns.get(turn, [])
+        before, answer = before_turn(await self._reader.transcript(job.id), job, turn)
+        if answer is None and not attempts and not (turn == job.turn and not job.ended):
+            raise ApiError(404, f"job {job.id!r} has no turn {turn}")
+        question = self._question(job, turn, before, answer, snapshot.results)
+        conversation = question.pop("messages", [])
+        return visit.page(
+            "turn.html",
+            job=shown.job,
+            turn=turn,
+            plan=plan_graph(shown.job, snapshot.calls, turn),
+            attempts=attempts,
+            answer=self._secrets.hide_in(answer),
+            steps=[step for step in shown.steps if step["turn"] == turn and step["callId"] is None],
+            calls=[shown.job["toolCalls"][at] for at in _places(shown.job, answer)],
+            question=self._secrets.hide_in(question),
+            conversation=self._secrets.hide_in(conversation if visit.query("all") else conversation[-NEWEST_MESSAGES:]),
+            left_out=0 if visit.query("all") else max(0, len(conversation) - NEWEST_MESSAGES),
+        )
+
+    def _question(
+        self, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What was sent, part by part; `why`: why there is none, `changed`: the parts that were different then."""
+        try:
+            history = History(upcast_all(tuple(before)), results)
+            agent = self._registry.agent(job.agent)
+        except UnknownAgentError:
+            shown = [_message(one) for one in messages(history)]
+            return {"why": f"The agent {job.agent!r} is not registered any more.", "messages": shown}
+        except NewerEntryError as error:
+            return {"why": str(error)}
+        if agent.plan:
+            return {"why": "No model is asked: the plan of the agent is fixed."}
+        if agent.runner is not None:
+            return self._of_runner(agent, job, turn, before, answer, results)
+        return self._of_model(agent, job, history, answer)
+
+    def _of_model(self, agent: Agent, job: Job, history: History, answer: dict[str, Any] | None) -> dict[str, Any]:
+        request = request_again(self._registry, agent, job, history)
+        recorded = (answer or {}).get("asked")
+        made = request_digests(request, reads_history=recorded is None or "messages" in recorded) or {}
+        changed = [name for name in {**made, **(recorded or {})} if made.get(name) != (recorded or {}).get(name)]
+        model = self._registry.model_of(agent)
+        return {
+            **parts_of(request),
+            "model": model.name,
+            "changed": changed if recorded else [],
+            "compared": recorded is not None,
+            "unread": not model.reads_history,
+            "messages": [_message(one) for one in request.messages],
+        }
+
+    def _of_runner(
+        self, agent: Agent, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
+    ) -> dict[str, Any]:
+        entries = [*before, *([answer] if answer else [])]
+        first_turn = job.first_turn if turn >= job.first_turn else 1
+        try:
+            found = run_messages(agent.runner, first_turn, entries, results)
+        except LookupError:
+            found = None
+        why = "The library of the agent makes the request of these messages; the last one is its answer."
+        shown = [{"who": str(one.get("kind", "message")), "text": "", "value": one} for one in found or ()]
+        return {"why": why, "messages": shown}
+
+
+def _places(job: dict[str, Any], answer: dict[str, Any] | None) -> list[int]:
+    """Where the calls of an answer stand among those of the job."""
+    wanted = {call["id"] for call in (answer or {}).get("calls", ())}
+    return [at for at, call in enumerate(job["toolCalls"]) if call["id"] in wanted]

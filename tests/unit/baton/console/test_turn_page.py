@@ -1,0 +1,122 @@
+"""A turn's page: what its model was sent and answered; a call's page: its attempts, its key, and where it failed."""
+
+import json
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from baton import Agent, Call, DropOldest, Registry, ScriptedModel, ToolContext, tool
+from baton.console.shown import foldable
+from tests.unit.baton.api.client import with_keys
+from tests.unit.baton.console.operator import Operator, operator_of
+from tests.unit.baton.kit.plan_kit import Kit, diamond
+from tests.unit.baton.kit.stage import Stage
+
+SECRET = "s3cr3t-of-a-call"
+
+
+class Reading(ScriptedModel):
+    """Follows its script, and is sent the messages."""
+
+    reads_history = True
+
+
+@tool(retries=1, retry_delay_seconds=1.0)
+async def open_door(number: int, password: str, ctx: ToolContext) -> dict[str, object]:
+    """Open a door that is stuck at first."""
+    if ctx.attempt == 1 or number == 2:
+        raise ValueError(f"{password} does not open {number}")
+    return {"number": number, "rooms": [{"name": "<hall>"}, None, 2**60]}
+
+
+def registry(instructions: str = "Open doors.") -> Registry:
+    """A porter, and one that works by a fixed plan."""
+    script = [Call("open_door", {"number": number, "password": SECRET}) for number in (1, 2)]
+    porter = Agent(
+        name="porter",
+        instructions=instructions,
+        model=Reading([[script[0]], [script[1]], "The first is open."]),
+        tools=[open_door],
+        history=DropOldest(max_tokens=4_000),
+    )
+    return Registry([porter, Agent(name="planned", plan=diamond(Kit()))])
+
+
+async def ended(operator: Operator, agent: str = "porter") -> None:
+    """A job of the agent, up to its end."""
+    await operator.stage.submit(agent, task="Open <both>")
+    await operator.stage.run()
+
+
+async def test_a_turn_shows_what_its_model_was_sent_and_answered() -> None:
+    """Made again from what is recorded, the question has the digests of the one that was asked."""
+    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
+        await ended(operator)
+        last = await operator.see("/console/jobs/job_1/turns/3")
+        for text in ("Open doors.", "Open &lt;both&gt;", "The first is open.", "open_door, failed", "&lt;hall&gt;"):
+            assert text in last
+        assert "its digests are those of what was sent" in last
+        assert SECRET not in last
+        first = await operator.see("/console/jobs/job_1/turns/1")
+        assert "its digests are those of what was sent" in first
+        assert "open_door, result" not in first
+        assert "has no turn 4" in await operator.see("/console/jobs/job_1/turns/4", 404)
+
+
+async def test_a_turn_says_what_a_deploy_has_changed_since() -> None:
+    """Part by part; of an agent that is gone, only the messages are left."""
+    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
+        await ended(operator)
+        for after, text in (
+            (registry("Close doors."), "These parts have changed since: instructions."),
+            (Registry([]), "is not registered any more"),
+        ):
+            operator.stage.restart(after)
+            async with operator_of(operator.stage) as later:
+                assert text in (markup := await later.see("/console/jobs/job_1/turns/2"))
+                assert "Open &lt;both&gt;" in markup
+
+
+async def test_a_turn_of_a_fixed_plan_asks_no_model() -> None:
+    """Its calls are shown all the same."""
+    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
+        await ended(operator, "planned")
+        markup = await operator.see("/console/jobs/job_1/turns/1")
+        assert "No model is asked" in markup
+        assert markup.count('data-into="calls"') == 4
+
+
+async def test_a_failed_call_shows_its_traceback_to_operators_alone() -> None:
+    """The user's frames first, without secrets; no client is sent it."""
+    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
+        await ended(operator)
+        failed = (await operator.stage.calls())[1]
+        markup = await operator.see(f"/console/jobs/job_1/calls/{failed.id}")
+        assert markup.index("test_turn_page.py") < markup.index("in libraries:") < markup.index("tool_run.py")
+        assert f'<dd class="id">{failed.id}</dd>' in markup
+        assert markup.count('data-name="attempt"') == 2
+        assert SECRET not in markup
+        for path in ("", "/stream", "/recording"):
+            response = await operator.api.request("GET", f"/api/agent-jobs/job_1{path}")
+            assert "ValueError" in response.text
+            assert "test_turn_page.py" not in response.text
+
+
+@pytest.mark.parametrize("value", [{"a": [1, {"b": 'x" <i>\n'}], "c": {}, "d": None}, [2**60, 1.5, True]])
+async def test_the_text_of_a_folded_value_is_its_json(operator: Operator, value: object) -> None:
+    """What is copied from it is the value."""
+    await operator.stage.submit("answers", data={"value": value})
+    markup = await operator.see("/console/jobs/job_1")
+    text = unescape(re.sub(r"<[^>]*>", "", markup.split('<div class="tree mono">')[1].split("</div>")[0]))
+    assert json.loads(text) == {"value": value}
+
+
+def test_what_is_too_much_is_not_folded() -> None:
+    """Too many parts, too deep, or none."""
+    deep: list[object] = []
+    for _ in range(60):
+        deep = [deep]
+    values: list[Any] = [list(range(6_000)), deep, "text", {}, [[]]]
+    assert [foldable(value) for value in values] == [False] * 4 + [True]
