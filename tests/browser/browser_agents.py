@@ -6,6 +6,7 @@ from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.models.model import Call, ModelAnswer, ModelRequest
 from baton.models.scripted import ScriptedModel
+from baton.planning.step import Step
 from baton.tools.context import ToolContext
 from baton.tools.tool import tool
 
@@ -56,6 +57,9 @@ harbour = Agent(
 answers = Agent(name="answers", model=ScriptedModel(["All is well at the lighthouse."]))
 
 
+planned = Agent(name="planned", plan=[Step("depth", measure), Step("width", measure, depends_on=["depth"])])
+
+
 class Seeing(ScriptedModel):
     """A model that takes images."""
 
@@ -63,4 +67,4 @@ class Seeing(ScriptedModel):
 
 
 sees = Agent(name="sees", model=Seeing(["It is a lighthouse."]))
-registry = Registry(agents=[harbour, answers, sees, keeper])
+registry = Registry(agents=[harbour, answers, sees, keeper, planned])

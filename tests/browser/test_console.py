@@ -1,5 +1,6 @@
 """The console in a real browser: what an operator does in a day."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,13 +8,18 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import PATIENCE_MS, BrowserStack, log_in, start_job
+from tests.npm_packages import npm_packages
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.node]
 PAGES = ("jobs", "approvals", "sessions", "tools", "messages", "dead-letters", "schedules", "worker", "audit")
 
 PAGE_FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8").partition("\n")[2]
 
 expect.set_options(timeout=PATIENCE_MS)
+
+SERIOUS = """async () => (await axe.run()).violations
+  .filter((one) => ["serious", "critical"].includes(one.impact))
+  .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`)"""
 
 
 def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page: Page) -> None:
@@ -98,6 +104,8 @@ def test_it_works_without_javascript(chromium: Browser, stack: BrowserStack) -> 
     log_in(page, stack)
     start_job(page, "answers", "Without a script?")
     expect(page.locator("#head .pill")).to_have_text("completed")
+    page.get_by_role("link", name="turn 1").click()
+    expect(page.locator("h1")).to_have_text("Turn 1 of answers")
     context.close()
 
 
@@ -133,3 +141,64 @@ def test_a_watched_job_survives_a_restart_of_the_app(page: Page, stack: BrowserS
     expect(page.locator("#timeline")).to_contain_text("2 pages to the keeper")
     ids = page.eval_on_selector_all("#timeline li", "lines => lines.map((line) => line.id)")
     assert len(ids) == len(set(ids)) > lines
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core."""
+    packages = npm_packages(Path(__file__).parent, "axe")
+    return (packages / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+def assert_fit(page: Page, axe: str) -> None:
+    """Light on a phone and dark on a screen, nothing is too wide, and axe finds no serious fault."""
+    for scheme, width in (("light", 390), ("dark", 1280)):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (page.url, width)
+        page.evaluate(axe)
+        assert page.evaluate(SERIOUS) == [], (page.url, scheme, width)
+
+
+def test_a_run_is_drawn_while_it_runs_and_opens_with_a_click(
+    page: Page, context: BrowserContext, stack: BrowserStack, axe: str
+) -> None:
+    """From its first bar to its last, without loading anew; keys zoom it, and lead from row to row."""
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    job = start_job(page, "harbour", "Draw it")
+    rows = page.locator("#waterfall li")
+    expect(rows.filter(has_text="send_letter").locator(".b-wait")).to_have_count(1)
+    assert_fit(page, axe)
+    page.locator("[data-zoom]").focus()
+    width = page.locator(".waterfall").bounding_box()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    zoomed = page.locator(".waterfall").bounding_box()
+    assert width is not None
+    assert zoomed is not None
+    assert zoomed["width"] == pytest.approx(2 * width["width"], abs=2)
+    expect(page.get_by_role("link", name="turn 1")).to_be_focused()
+    stack.approve_all(job.rpartition("/")[2])
+    expect(rows.filter(has_text="turn 3")).to_have_count(1)
+    expect(page.locator("#head .pill")).to_have_text("completed")
+    page.get_by_role("link", name="turn 2").click()
+    expect(page.locator("main")).to_contain_text("its digests are those of what was sent")
+    assert_fit(page, axe)
+    page.locator("#main .calls summary").first.click()
+    page.get_by_role("link", name="arguments and result").click()
+    expect(page.locator("h1")).to_contain_text("send_letter")
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert json.loads(page.evaluate("navigator.clipboard.readText()")) == {"to": "the keeper", "pages": 2}
+    assert_fit(page, axe)
+
+
+def test_a_plan_is_drawn_and_a_step_opens_its_call(page: Page, axe: str) -> None:
+    """By its state in colour and word; what is searched in a value is opened."""
+    start_job(page, "planned", "Draw the plan")
+    expect(page.locator("#head .pill")).to_have_text("completed")
+    expect(page.locator("#plan a.s-completed")).to_have_count(2)
+    assert_fit(page, axe)
+    page.get_by_role("link", name="width measure, completed").click()
+    expect(page.locator("h1")).to_contain_text("measure")
