@@ -84,7 +84,12 @@ def picture(visit: Visit, traced: Traced, below: dict[str, Traced], now_ms: int)
     made = Rows({job.id: traced, **below}, now_ms, turns, everything=bool(visit.query("all")))
     rows = list(made.of(job.id))
     folded = any(row.kind == "fold" and row.depth <= 1 for row in rows)
-    return {"rows": rows, "axis": Axis(rows, job.created_at_ms), "part": folded or turns is not None, "chosen": bool(turns)}
+    return {
+        "rows": rows,
+        "axis": Axis(rows, job.created_at_ms),
+        "part": folded or turns is not None,
+        "chosen": bool(turns),
+    }
 
 
 NEWEST_LINES, NEWEST_STEPS = 50, 200

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from baton.agents.agent import Agent
-from baton.agents.registry import UnknownAgentError
+from baton.agents.registry import Registry, UnknownAgentError
 from baton.agents.runner import run_messages
 from baton.api.problem import ApiError
 from baton.console.gate import Visit
@@ -19,8 +19,10 @@ from baton.console.job_page import JobPage
 from baton.console.plan_graph import plan_graph
 from baton.container import Container
 from baton.engine.commit.answers import History
+from baton.engine.fork import fork_of
 from baton.engine.state import Job
 from baton.engine.transcript import NewerEntryError, upcast_all
+from baton.executors.forked import registry_with_edits
 from baton.executors.model_turn import messages, request_again
 from baton.models.fingerprint import parts_of, request_digests
 from baton.models.model import Message, ModelMessage, ToolMessage
@@ -98,32 +100,23 @@ class TurnPage:
         """What was sent, part by part; `why`: why there is none, `changed`: the parts that were different then."""
         try:
             history = History(upcast_all(tuple(before)), results)
-            agent = self._registry.agent(job.agent)
+        except NewerEntryError as error:
+            return {"why": str(error)}
+        try:
+            fork = fork_of(before[0]) if before else None
+            registry = registry_with_edits(self._registry, job.agent, fork.edits) if fork else self._registry
+            agent = registry.agent(job.agent)
         except UnknownAgentError:
             shown = [_message(one) for one in messages(history)]
             return {"why": f"The agent {job.agent!r} is not registered any more.", "messages": shown}
-        except NewerEntryError as error:
-            return {"why": str(error)}
         if agent.plan:
             return {"why": "No model is asked: the plan of the agent is fixed."}
         if agent.runner is not None:
             return self._of_runner(agent, job, turn, before, answer, results)
-        return self._of_model(agent, job, history, answer)
-
-    def _of_model(self, agent: Agent, job: Job, history: History, answer: dict[str, Any] | None) -> dict[str, Any]:
-        request = request_again(self._registry, agent, job, history)
         recorded = (answer or {}).get("asked")
-        made = request_digests(request, reads_history=recorded is None or "messages" in recorded) or {}
-        changed = [name for name in {**made, **(recorded or {})} if made.get(name) != (recorded or {}).get(name)]
-        model = self._registry.model_of(agent)
-        return {
-            **parts_of(request),
-            "model": model.name,
-            "changed": changed if recorded else [],
-            "compared": recorded is not None,
-            "unread": not model.reads_history,
-            "messages": [_message(one) for one in request.messages],
-        }
+        if fork and answer and not recorded:
+            return {"why": f"No model was asked: the turn is taken over from job {fork.job_id}."}
+        return _of_model(registry, agent, job, history, recorded)
 
     def _of_runner(
         self, agent: Agent, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
@@ -137,6 +130,23 @@ class TurnPage:
         why = "The library of the agent makes the request of these messages; the last one is its answer."
         shown = [{"who": str(one.get("kind", "message")), "text": "", "value": one} for one in found or ()]
         return {"why": why, "messages": shown}
+
+
+def _of_model(
+    registry: Registry, agent: Agent, job: Job, history: History, recorded: dict[str, str] | None
+) -> dict[str, Any]:
+    request = request_again(registry, agent, job, history)
+    made = request_digests(request, reads_history=recorded is None or "messages" in recorded) or {}
+    changed = [name for name in {**made, **(recorded or {})} if made.get(name) != (recorded or {}).get(name)]
+    model = registry.model_of(agent)
+    return {
+        **parts_of(request),
+        "model": model.name,
+        "changed": changed if recorded else [],
+        "compared": recorded is not None,
+        "unread": not model.reads_history,
+        "messages": [_message(one) for one in request.messages],
+    }
 
 
 def _places(job: dict[str, Any], answer: dict[str, Any] | None) -> list[int]:

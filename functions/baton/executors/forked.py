@@ -86,13 +86,19 @@ class ForkedTurn:
         return with_entries(await asks(effect, prompt_history, claim), new)
 
     def _with_edits(self, name: str, edits: Edits) -> Executing:
-        agent = self._registry.agent(name)
-        # A runner is given the edits with what is recorded.
-        if agent.runner is not None or (edits.instructions is None and edits.model is None):
-            return self._turn
-        instructions = agent.instructions if edits.instructions is None else edits.instructions
-        edited = dataclasses.replace(agent, instructions=instructions, model=edits.model or agent.model)
-        return self._turn_with(registry_with(self._registry, edited))
+        registry = registry_with_edits(self._registry, name, edits)
+        return self._turn if registry is self._registry else self._turn_with(registry)
+
+
+def registry_with_edits(registry: Registry, name: str, edits: Edits) -> Registry:
+    """Give the registry in which the agent is as the edits of a fork say; the same one where they say nothing of it."""
+    agent = registry.agent(name)
+    # A runner is given the edits with what is recorded.
+    if agent.runner is not None or (edits.instructions is None and edits.model is None):
+        return registry
+    instructions = agent.instructions if edits.instructions is None else edits.instructions
+    edited = dataclasses.replace(agent, instructions=instructions, model=edits.model or agent.model)
+    return registry_with(registry, edited)
 
 
 class ForkedRun:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from html import unescape
 from typing import Any
 
@@ -9,11 +10,19 @@ import pytest
 
 from baton import Agent, Call, DropOldest, Registry, ScriptedModel, ToolContext, tool
 from baton.console.shown import foldable
+from baton.console.turn_page import before_turn
+from baton.engine.commit.answers import History
+from baton.engine.fork import Edits
+from baton.executors.model_turn import request_again
+from baton.models.fingerprint import request_digests
 from tests.unit.baton.api.client import with_keys
 from tests.unit.baton.console.operator import Operator, operator_of
+from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.kit.plan_kit import Kit, diamond
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.whole.test_forks import CASES, Case
 
+Begin = Callable[[Case], Awaitable[None]]
 SECRET = "s3cr3t-of-a-call"
 
 
@@ -65,6 +74,23 @@ async def test_a_turn_shows_what_its_model_was_sent_and_answered() -> None:
         assert "has no turn 4" in await operator.see("/console/jobs/job_1/turns/4", 404)
 
 
+@pytest.mark.parametrize("make", CASES.values(), ids=CASES)
+async def test_every_kind_of_request_is_made_again_as_it_was(make: Callable[[], tuple[Case, Begin]]) -> None:
+    """In chats, with memory, with messages in between, and of planners."""
+    case, begin = make()
+    await begin(case)
+    await case.stage.run()
+    snapshot, registry = await case.stage.snapshot(), case.stage.container.registry
+    entries = await case.stage.reader.transcript("job_1")
+    asked = [entry for entry in entries if "asked" in entry]
+    for entry in asked:
+        before, _ = before_turn(entries, snapshot.job, entry["turn"])
+        history = History(tuple(before), snapshot.results)
+        request = request_again(registry, registry.agent("agent"), snapshot.job, history)
+        assert request_digests(request) == entry["asked"]
+    assert len(asked) == snapshot.job.turn
+
+
 async def test_a_turn_says_what_a_deploy_has_changed_since() -> None:
     """Part by part; of an agent that is gone, only the messages are left."""
     async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
@@ -77,6 +103,18 @@ async def test_a_turn_says_what_a_deploy_has_changed_since() -> None:
             async with operator_of(operator.stage) as later:
                 assert text in (markup := await later.see("/console/jobs/job_1/turns/2"))
                 assert "Open &lt;both&gt;" in markup
+
+
+async def test_a_forks_turns_are_taken_over_or_asked_with_its_edits() -> None:
+    """The first ones from the job that it is of; the others as the edits say."""
+    async with operator_of(Stage(settings=with_keys(), registry=registry())) as operator:
+        await ended(operator)
+        forked = await fork(operator.stage, 2, Edits(instructions="Knock first."))
+        path = f"/console/jobs/{forked.job.id}/turns"
+        assert "taken over from job job_1" in await operator.see(f"{path}/1")
+        second = await operator.see(f"{path}/2")
+        assert "Knock first." in second
+        assert "its digests are those of what was sent" in second
 
 
 async def test_a_turn_of_a_fixed_plan_asks_no_model() -> None:
