@@ -30,12 +30,13 @@ MODEL_TIMEOUT_SECONDS = 8.0
 _TALKING_SECONDS = 19.0
 _MOST_ROUNDS = 100
 _NONE: Mapping[str, tuple[int, float] | None] = {}
+_BUGS = (ValueError,)
 
 
 def _tool(name: str) -> Tool:
     kind = {**TOOLS, **BACKGROUND_TOOLS}[name]
 
-    @tool(name=name, **asdict(kind), background=True if name in BACKGROUND_TOOLS else None)
+    @tool(name=name, **asdict(kind), retry_on=_BUGS, background=True if name in BACKGROUND_TOOLS else None)
     async def act(number: int, how: str, times: int, seconds: float, nonce: int, ctx: ToolContext) -> Any:
         """Act as the script says."""
         arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
@@ -47,7 +48,7 @@ def _tool(name: str) -> Tool:
 def _blocking_tool(name: str) -> Tool:
     kind = BLOCKING_TOOLS[name]
 
-    @tool(name=name, **asdict(kind))
+    @tool(name=name, **asdict(kind), retry_on=_BUGS)
     def act(number: int, how: str, times: int, seconds: float, nonce: int, stuck: float, ctx: ToolContext) -> Any:
         """Act as the script says, in a thread (blocking.py)."""
         arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce, "stuck": stuck}
@@ -62,6 +63,7 @@ def _waiting_tool(name: str) -> Tool:
     @tool(
         name=name,
         **asdict(kind),
+        retry_on=_BUGS,
         requires_approval=name in APPROVED_TOOLS,
         approval_seconds=APPROVAL_SECONDS,
     )

@@ -175,6 +175,7 @@ def on(  # noqa: PLR0913 - a decorator's settings, each given by its name
             retries=retries,
             retry_delay_seconds=retry_delay_seconds,
             timeout_seconds=timeout_seconds,
+            retry_on=(Exception,),
         )(_run_of(function, lambda: made))
         options: dict[str, Any] = {"key_order": key_order, "lanes": lanes, "debounce_seconds": debounce_seconds}
         made = Handler(name, _agent_of(function, step), schema=schema, function=function, batch=batch, **options)

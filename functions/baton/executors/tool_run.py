@@ -6,6 +6,7 @@ model.
 """
 
 import dataclasses
+import logging
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -30,7 +31,7 @@ from baton.sdk.records import Failure
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
 from baton.tools.arguments import InvalidArguments
-from baton.tools.contained import CutShortError, traceback_text
+from baton.tools.contained import CutShortError, traceback_of
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.return_type import InvalidResult
@@ -49,8 +50,10 @@ from baton_events.ids import (
     operation_id,
 )
 
-MESSAGE_LIMIT_CHARS = 2_000
+_log = logging.getLogger("baton.tools")
+MESSAGE_LIMIT_CHARS, TRACEBACK_LIMIT_CHARS = 2_000, 8_000
 _ANY_MEMORY = Memory()
+_EXPECTED = (ToolError, InvalidArguments, InvalidResult, StillRunsError)
 _MISFITS = {InvalidArguments: "invalid_arguments", InvalidResult: "invalid_result"}
 
 
@@ -112,7 +115,7 @@ class ToolRun:
             ),
         )
         context = self._reaching(context, effect, secrets)
-        result = await self._attempt(tool, arguments, context)
+        result = await self._attempt(tool, arguments, context, secrets)
         if isinstance(result, ToolFailed):
             return result
         if isinstance(result, Pending):
@@ -187,7 +190,9 @@ class ToolRun:
         except UnknownAgentError:
             return Memory(scope="session")
 
-    async def _attempt(self, tool: Runnable, arguments: dict[str, Any], context: ToolContext) -> Any:
+    async def _attempt(
+        self, tool: Runnable, arguments: dict[str, Any], context: ToolContext, secrets: KnownSecrets
+    ) -> Any:
         emitting = OF_CALL.set(context.emit)
         try:
             return await self._calls.result(tool, arguments, context)
@@ -197,7 +202,9 @@ class ToolRun:
             late = f"tool {tool.name!r} did not return within {self._calls.limit_seconds(tool):g} s"
             return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)
         except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a result
-            return _failure_of(error)
+            if not isinstance(error, _EXPECTED):
+                _log.warning("tool %r: %s", tool.name, secrets.hide(storable(traceback_of(error))))
+            return _failure_of(error, tool.retry_on if isinstance(tool, Tool) else ())
         finally:
             OF_CALL.reset(emitting)
 
@@ -267,19 +274,20 @@ def idempotency_key_of(call: CallRecord) -> str:
     return call_id(job_of_call(call.id), call.turn, call.position, call.tool, call.arguments)
 
 
-def _failure_of(error: Exception) -> ToolFailed:
+def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> ToolFailed:
     match error:
         case ToolError():
-            return _failed(error.type, error.message, retryable=error.retryable, traceback=traceback_text(error))
+            return _failed(error.type, error.message, retryable=error.retryable, traceback=traceback_of(error))
         case InvalidArguments() | InvalidResult():
             return _failed(_MISFITS[type(error)], str(error), retryable=False)
         case StillRunsError():
             return _failed("still_running", str(error))
         case _:
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-            return _failed(kind, str(error) or "no message", traceback=traceback_text(error))
+            message, retried = str(error) or "no message", isinstance(error, retry_on)
+            return _failed(kind, message, retryable=retried, traceback=traceback_of(error))
 
 
 def _failed(kind: str, message: str, *, retryable: bool = True, traceback: str = "") -> ToolFailed:
     message = storable(message)[:MESSAGE_LIMIT_CHARS]
-    return ToolFailed(Failure(storable(kind), message, retryable, storable(traceback)))
+    return ToolFailed(Failure(storable(kind), message, retryable, storable(traceback)[-TRACEBACK_LIMIT_CHARS:]))

@@ -4,15 +4,14 @@ Invariant: only who cancels the caller cancels the caller. Must not: limit the t
 """
 
 import asyncio
-import sysconfig
+import traceback
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from traceback import FrameSummary, extract_tb
 from typing import Any, TypeVar
 
 from msgspec import Struct
 
 _T = TypeVar("_T")
+_CALLERS = ("baton.", "asyncio.", "importlib")  # what stands above foreign code in a traceback
 
 
 class CutShortError(Exception):
@@ -79,29 +78,9 @@ async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
     return result
 
 
-_MOST_FRAMES, _MOST_CAUSES, _SHOWN_PARTS = 20, 5, 3
-_LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
-_OWN = str(Path(__file__).parents[1])
-
-
-def traceback_text(error: BaseException) -> str:
-    """Where an error was raised, the newest call first: the user's frames, then those of libraries; then its causes."""
-    lines: list[str] = []
-    cause: BaseException | None = error
-    for number in range(_MOST_CAUSES):
-        if cause is None:
-            break
-        if number:
-            lines.append(f"after {type(cause).__name__}: {cause}")
-        frames = extract_tb(cause.__traceback__)[::-1]
-        users = [frame for frame in frames if not frame.filename.startswith((_OWN, *_LIBRARIES))]
-        lines += map(_line, users[:_MOST_FRAMES])
-        if others := [frame for frame in frames if frame not in users]:
-            lines += ["in libraries:", *map(_line, others[:_MOST_FRAMES])]
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return "\n".join(lines)
-
-
-def _line(frame: FrameSummary) -> str:
-    place = "/".join(Path(frame.filename).parts[-_SHOWN_PARTS:])
-    return f"  {place}:{frame.lineno} in {frame.name}: {frame.line}"
+def traceback_of(error: BaseException) -> str:
+    """The error with its traceback, which begins where the foreign code does."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_CALLERS):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()

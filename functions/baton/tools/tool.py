@@ -73,6 +73,7 @@ class Tool(Generic[_P, _R_co]):
     approval_title: str
     isolated: bool
     background: bool | None
+    retry_on: tuple[type[Exception], ...]
     function: Callable[_P, _R_co] = field(repr=False)
     context_name: str | None = field(repr=False)
     schema: ArgumentSchema = field(repr=False)
@@ -145,6 +146,7 @@ def tool(
     approval_title: str = "",
     isolated: bool = False,
     background: bool | None = None,
+    retry_on: Collection[type[Exception]] = (),
 ) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
 
 
@@ -162,6 +164,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     approval_title: str = "",
     isolated: bool = False,
     background: bool | None = None,
+    retry_on: Collection[type[Exception]] = (),
 ) -> Any:
     """Make a tool of a function, as `@tool` or `@tool(retries=0)`; the model sees its docstring and annotations.
 
@@ -170,39 +173,56 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         name: what models call it; the function's name, unless given.
         capabilities: what an agent may ask for instead of naming the tool.
         timeout_seconds: limit of one attempt.
-        retries: attempts after the first, where one was too slow or raised a retryable `ToolError`.
+        retries: attempts after the first, where one was too slow, or raised what may be tried again.
         retry_delay_seconds: pause before the second attempt; it doubles with each further one.
         requires_approval: each call waits until a person has approved it.
         approval_seconds: how long it waits at most (a week); then it has failed as `expired`.
         approval_title: what that person reads above the arguments.
         isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
         background: the model is answered at once, and later by a turn of its own; None: in chats, where a call waits.
+        retry_on: exceptions that may be tried again, beside a retryable `ToolError`; the model gets others at once.
     """
-    names_in_scope = _names_in_scope_of_caller()
+    options: dict[str, Any] = {
+        "timeout_seconds": timeout_seconds,
+        "retries": retries,
+        "retry_delay_seconds": retry_delay_seconds,
+        "requires_approval": requires_approval,
+        "approval_seconds": approval_seconds,
+        "isolated": isolated,
+        "background": background,
+    }
+    named = (_names_in_scope_of_caller(), name, capabilities, approval_title, retry_on)
 
     def make(function: Callable[..., Any]) -> Tool:
-        tool_name = _name_of(function, name)
-        signature, docs = read_signature(function, names_in_scope), read_docstring(function.__doc__)
-        return Tool(
-            name=tool_name,
-            description=docs.description,
-            parameters=(schema := ArgumentSchema(tool_name, signature, docs.arguments)).json_schema,
-            capabilities=_read_capabilities(tool_name, capabilities),
-            timeout_seconds=timeout_seconds,
-            retries=retries,
-            retry_delay_seconds=retry_delay_seconds,
-            requires_approval=requires_approval,
-            approval_seconds=approval_seconds,
-            approval_title=approval_title or f"run tool {tool_name}",
-            isolated=isolated,
-            background=background,
-            function=function,
-            context_name=signature.context_name,
-            schema=schema,
-            results=ResultSchema(tool_name, function, names_in_scope),
-        )
+        return _made(function, *named, options)
 
     return make if function is None else make(function)
+
+
+def _made(
+    function: Callable[..., Any],
+    names_in_scope: Mapping[str, Any],
+    name: str | None,
+    capabilities: Collection[str],
+    approval_title: str,
+    retry_on: Collection[type[Exception]],
+    options: Mapping[str, Any],
+) -> Tool:
+    tool_name = _name_of(function, name)
+    signature, docs = read_signature(function, names_in_scope), read_docstring(function.__doc__)
+    return Tool(
+        name=tool_name,
+        description=docs.description,
+        parameters=(schema := ArgumentSchema(tool_name, signature, docs.arguments)).json_schema,
+        capabilities=_read_capabilities(tool_name, capabilities),
+        approval_title=approval_title or f"run tool {tool_name}",
+        retry_on=_read_exceptions(tool_name, retry_on),
+        function=function,
+        context_name=signature.context_name,
+        schema=schema,
+        results=ResultSchema(tool_name, function, names_in_scope),
+        **options,
+    )
 
 
 @lru_cache(1024)
@@ -234,6 +254,12 @@ def _read_capabilities(tool_name: str, capabilities: Collection[str]) -> frozens
             f"tool {tool_name!r}: capabilities must be a set of texts, got {capabilities!r}; write {{'files'}}"
         )
     return frozenset(capabilities)
+
+
+def _read_exceptions(tool_name: str, kinds: Collection[type[Exception]]) -> tuple[type[Exception], ...]:
+    if inspect.isclass(kinds) or not all(inspect.isclass(kind) and issubclass(kind, Exception) for kind in kinds):
+        raise TypeError(f"tool {tool_name!r}: retry_on must be a list of exceptions' classes, got {kinds!r}")
+    return tuple(kinds)
 
 
 def _is_number(value: object) -> bool:

@@ -10,8 +10,6 @@ import importlib
 import logging
 import os
 import sys
-import traceback
-from types import TracebackType
 
 import uvicorn
 
@@ -64,24 +62,18 @@ def _check_registry(reference: str) -> None:
     within a second.
     """
     from baton.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - after the import path
+    from baton.tools.contained import traceback_of  # noqa: PLC0415 - likewise
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         load_registry(reference)
     except RegistryNotLoadedError as error:
         if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__.with_traceback(_of_user(error.__cause__.__traceback__)))
+            print(traceback_of(error.__cause__), file=sys.stderr)
         print(f"{error}", file=sys.stderr)
         sys.exit(os.EX_CONFIG)
     finally:
         sys.dont_write_bytecode = before
-
-
-def _of_user(trace: TracebackType | None) -> TracebackType | None:
-    """Where the user's own code begins: without the frames of ours and of importlib that load it."""
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(("baton.", "importlib")):
-        trace = trace.tb_next
-    return trace
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from tests.fakes import FakeSessionMemory, FakeStore
 from tests.fakes.clock import FakeClock
 
 
-@tool(timeout_seconds=0.01)
+@tool(timeout_seconds=0.01, retry_on=(OSError,))
 async def odd(kind: str) -> Any:
     """Do as asked."""
     match kind:
@@ -83,9 +83,9 @@ async def test_numbers_that_json_does_not_have_are_null() -> None:
     ("kind", "type_name", "text", "retryable"),
     [
         ("hang", "timeout", "did not return within 0.01 s", True),
-        ("own timeout", "TimeoutError", "the database", True),
-        ("raise", "RuntimeError", "no ?", True),
-        ("exit", "SystemExit", "3", True),
+        ("own timeout", "TimeoutError", "the database", True),  # an OSError
+        ("raise", "RuntimeError", "no ?", False),
+        ("exit", "SystemExit", "3", False),
         ("say", "Closed", "not today", True),
         ("object", "result_not_serializable", "returned a object that is not JSON", False),
         ("large", "result_too_large", "202 bytes, over the limit of 100", False),
@@ -99,6 +99,20 @@ async def test_a_failure_says_what_and_whether_to_try_again(
     assert isinstance(step_result, ToolFailed)
     assert (step_result.failure.type, step_result.failure.retryable) == (type_name, retryable)
     assert text in step_result.failure.message
+
+
+async def test_the_log_has_the_traceback_of_what_nobody_expected(caplog: pytest.LogCaptureFixture) -> None:
+    """It begins in the tool's own code, and has no secret of the call."""
+
+    @tool
+    def connect(api_key: str) -> None:
+        """Connect."""
+        raise RuntimeError(f"no door opens for {api_key}")
+
+    await run_tool(connect, api_key="sk-0123456789abcdef")
+    first, *_, last = caplog.messages[0].partition("Traceback (most recent call last):\n")[2].splitlines()
+    assert first.endswith("in connect")
+    assert last == "RuntimeError: no door opens for [redacted]"
 
 
 async def test_an_outage_of_the_store_is_no_failure_of_the_tool() -> None:

@@ -251,6 +251,7 @@ def test_what_could_not_be_described_is_refused_when_it_is_made(function: Any, m
         ({"retry_delay_seconds": float("nan")}, "retry_delay_seconds must be 0 or more"),
         ({"capabilities": "files"}, "capabilities must be a set of texts, got 'files'"),
         ({"capabilities": {3}}, "capabilities must be a set of texts"),
+        ({"retry_on": [OSError, "x"]}, "retry_on must be a list of exceptions' classes"),
     ],
 )
 def test_settings_that_nothing_could_work_with_are_refused(settings: dict[str, Any], message: str) -> None:
