@@ -19,6 +19,7 @@ from baton.engine.step_results import (
     ToolReturned,
 )
 from baton.executors.executor import Executing
+from baton.observability.logs import name_job_in_logs
 from baton.observability.spans import OpenItem
 from baton.observability.tracing import open_item
 from baton.runtime.gen_ai import plan_attributes, tool_attributes
@@ -50,6 +51,7 @@ class PromptLimit:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work, or say why it cannot be done."""
         assert isinstance(effect, CallModel | RunTool), "others are given little"
+        name_job_in_logs(effect.job.id)
         failure = prompt_too_large(history.size_bytes, self._limit_bytes)
         if failure is None:
             return await self._executor(effect, history, claim)

@@ -37,6 +37,11 @@ def name_in_logs(message_id: str, event: Event | None = None) -> None:
     _ABOUT.set(fields)
 
 
+def name_job_in_logs(job_id: str) -> None:
+    """From now on, lines of this task are about this job: one below the event's may go on in its place."""
+    _ABOUT.set({**about(), "jobId": job_id})
+
+
 # Explicit, since a logger's filter does not apply to those below it; a test holds this to the source.
 LOGGERS = (
     "baton",

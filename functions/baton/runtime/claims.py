@@ -93,6 +93,11 @@ class Claims:
         """
         return self._held.pop(claim.item_key, None) is not None and await self._give_back(claim, begun=begun)
 
+    async def break_off(self, claim: Claim) -> None:
+        """Give back a claim whose work has begun; where the process stops, say so."""
+        if await self.give_back(claim, begun=True) and self._policy.stopping.begun:
+            _log.warning("%s is broken off, because the process stops. It runs again once one serves", claim.item_key)
+
     async def _give_back(self, claim: Claim, *, begun: bool) -> bool:
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(GIVE_BACK_SECONDS):
@@ -168,7 +173,7 @@ class Holding:
             return
         try:
             if kind is not None and issubclass(kind, Exception | asyncio.CancelledError):
-                await self._claims.give_back(self._claim, begun=True)
+                await self._claims.break_off(self._claim)
         finally:
             self._claims.let_go(self._claim)
 

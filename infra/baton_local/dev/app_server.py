@@ -6,12 +6,16 @@ environment.
 """
 
 import argparse
+import asyncio
 import importlib
 import logging
 import os
 import sys
+from pathlib import Path
 
 import uvicorn
+
+from baton_local.dev.app_lines import mark_own_lines
 
 OWN_PACKAGES = ("baton", "baton_events")
 GRACE_SECONDS = 2
@@ -37,10 +41,13 @@ def main(arguments: list[str]) -> None:
         for package in OWN_PACKAGES:
             importlib.import_module(package)
         sys.path.insert(0, options.app_dir)
+        mark_own_lines(Path(options.app_dir), LOG_FORMAT)
+    else:
+        logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    logging.getLogger("baton").setLevel(logging.INFO)
     if options.registry is not None:
         _check_registry(options.registry)
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
-    logging.getLogger("baton").setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     proof = os.environ.get(PROOF)  # noqa: TID251 - not a setting of the product
     uvicorn.run(
         options.target,
@@ -53,6 +60,11 @@ def main(arguments: list[str]) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether it is no traceback of a request that the server itself has broken off: its claims say what that was."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def _check_registry(reference: str) -> None:

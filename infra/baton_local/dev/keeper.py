@@ -19,7 +19,7 @@ from watchfiles import PythonFilter, awatch
 
 from baton_local.dev.data_folder import MIN_FREE_BYTES
 from baton_local.dev.part import POLL_SECONDS, Part, describe_exit, end_process, kill_group, start_process, until_dead
-from baton_local.dev.part_log import ErrorLines, PartLog, Screen
+from baton_local.dev.part_log import OF_TOOLS, PartLog, Screen, ShownLines
 from baton_local.dev.stack_error import StackError
 
 QUICK_DEATH_SECONDS = 1.0
@@ -154,6 +154,7 @@ class PartKeeper:
         self.let_none_follow()
         if self._process is not None:
             await end_process(self._process, self.part.stop_seconds)
+            self._show([line for line in self.log.new_lines() if OF_TOOLS.search(line)])
             self._process = None  # no reader must find it until its watcher has seen the end, too
 
     def kill(self) -> None:
@@ -174,7 +175,7 @@ class PartKeeper:
         if self._changes is not None:
             self._changes.changed.clear()
         async with asyncio.TaskGroup() as group:
-            watchers = [group.create_task(self._see_when_ready()), group.create_task(self._show_errors())]
+            watchers = [group.create_task(self._see_when_ready()), group.create_task(self._show_log())]
             if self._changes is not None:
                 watchers.append(group.create_task(self._replace_when_changed(self._changes, process)))
             code = await until_dead(process)
@@ -217,17 +218,17 @@ class PartKeeper:
             await self._pause(POLL_SECONDS)
         self._has_new_code = True
 
-    async def _show_errors(self) -> None:
-        """Pass on the error lines of the log, until cancelled."""
-        errors = ErrorLines()
+    async def _show_log(self) -> None:
+        """Pass on lines of the log, until cancelled."""
+        shown = ShownLines()
         try:
             while not self._stopping.is_set():
                 await asyncio.sleep(LOG_POLL_SECONDS)
-                self._show(errors.pick(self.log.new_lines()))
+                self._show(shown.pick(self.log.new_lines()))
         finally:
-            # What a part says while it is being stopped (broken connections, mostly) stays in its log.
+            # What a part says while it is being stopped (broken connections, mostly) stays in its log, but for `stop`.
             if not self._stopping.is_set():
-                self._show(errors.pick(self.log.new_lines()))
+                self._show(shown.pick(self.log.new_lines()))
 
     async def _until_free(self) -> None:
         """Say once that the disk is full, and wait: what died of it would only die again, which wears nothing out."""

@@ -1,4 +1,4 @@
-"""The log file of one part, and which of its lines belong on the screen: errors, with their tracebacks.
+"""The log file of one part, and which of its lines belong on the screen: errors, and what a person's code says.
 
 The part writes straight into the file, so a busy supervisor never slows a part down, and nothing is lost when the
 supervisor is killed. Invariant: a file older than the size limit is set aside (`NAME.log.1`) before a part starts on
@@ -27,19 +27,23 @@ class Screen(Protocol):
         """Show a line of a part's log."""
 
 
+OWN_LINE = "> "  # before what a person's own code prints or logs
 ERROR_LEVEL = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b")
+# What became of a person's tool, which is shown while its part is being stopped, too.
+OF_TOOLS = re.compile(r" WARNING baton\.(tools|claims): ")
 TRACEBACK = "Traceback (most recent call last):"
+_IDS = re.compile(r" \[messageId=.*? jobId=(\S+).*\]$")
 
 
-class ErrorLines:
-    """Picks the error lines out of a log that arrives bit by bit."""
+class ShownLines:
+    """Picks what a person should see out of a log that arrives bit by bit."""
 
     def __init__(self) -> None:
         self._in_traceback = False
 
     def pick(self, lines: Iterable[str]) -> list[str]:
-        """Return those of the lines that a person should see."""
-        return [line for line in lines if self._belongs(line)]
+        """Return those of the lines, without marks; of ids that of the job."""
+        return [_IDS.sub(r" [\1]", line.removeprefix(OWN_LINE)) for line in lines if self._belongs(line)]
 
     def _belongs(self, line: str) -> bool:
         if TRACEBACK in line:
@@ -49,7 +53,7 @@ class ErrorLines:
             # Its frames are indented; the first line that is not names the exception and ends it.
             self._in_traceback = line.startswith((" ", "\t")) or not line
             return True
-        return bool(ERROR_LEVEL.search(line))
+        return line.startswith(OWN_LINE) or bool(ERROR_LEVEL.search(line) or OF_TOOLS.search(line))
 
 
 LOG_LIMIT_BYTES = 5_000_000

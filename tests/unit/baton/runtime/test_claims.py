@@ -185,8 +185,10 @@ async def test_what_hangs_beyond_its_limit_is_prolonged_no_more(monkeypatch: pyt
     assert work.store.renewed == []
 
 
-async def test_a_process_that_stops_gives_back_what_it_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is delivered its event runs it at once, and no death is counted."""
+async def test_a_process_that_stops_gives_back_what_it_works_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever is delivered its event runs it at once, and no death is counted; the log says so."""
     work = Work(monkeypatch, 1_000)
     event = await work.stage.submit("slow")
     delivery = asyncio.create_task(work.stage.deliver(event))
@@ -197,6 +199,7 @@ async def test_a_process_that_stops_gives_back_what_it_works_on(monkeypatch: pyt
         await delivery
     item = await work.item()
     assert (work.store.given_back, item.owner, item.abandoned) == ([item.key], "", 0)
+    assert caplog.messages == [f"{item.key} is broken off, because the process stops. It runs again once one serves"]
     await work.stage.container.stopping.work_is_given_back()
     again = work.stage.events()[-1]
     assert item_key_of(again) == item.key
