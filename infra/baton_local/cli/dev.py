@@ -18,6 +18,7 @@ from baton_local.dev.stack import STACK_NAME, LocalStack, StackOptions
 
 DEFAULT_FOLDER = Path(".baton/dev")
 NAME_WIDTH = 10
+_PORT = click.IntRange(1, 65_535)
 TRY_QUESTION = "How did sailors tell one lighthouse from another?"
 
 
@@ -34,6 +35,9 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
 @click.option(
     "--port", type=click.IntRange(0, 65_535), metavar="N", help="The app's port; 0: any free ports.  [default: 8090]"
 )
+@click.option("--queue-port", type=_PORT, metavar="N", help="The queue's port.  [default: 8080]")
+@click.option("--redis-port", type=_PORT, metavar="N", help="The port of Redis's REST API.  [default: 8079]")
+@click.option("--vector-port", type=_PORT, metavar="N", help="The vector index's port.  [default: 8078]")
 @click.option(
     "--store",
     type=click.Choice(["rest", "resp"]),
@@ -47,7 +51,17 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
     default=True,
     help="Start your agents again when a Python file in the current folder changes.  [default: reload]",
 )
-def dev(*, data: Path, app: str | None, port: int | None, store: StoreKind, reloads: bool) -> None:
+def dev(
+    *,
+    data: Path,
+    app: str | None,
+    port: int | None,
+    queue_port: int | None,
+    redis_port: int | None,
+    vector_port: int | None,
+    store: StoreKind,
+    reloads: bool,
+) -> None:
     """Run the whole local stack in the foreground.
 
     Queue, Redis, vector index and the app, each a process of its own, supervised. Starting again on the same data
@@ -62,7 +76,9 @@ def dev(*, data: Path, app: str | None, port: int | None, store: StoreKind, relo
             f"resp needs {' and '.join(missing)}: install the extra `redis` (docs/redis.md), or leave it out",
             param_hint="--store",
         )
-    options = StackOptions(folder=data, app=app, port=port, store=store, reloads=reloads)
+    others = {"qstash": queue_port, "redis_rest": redis_port, "vector": vector_port}
+    ports = {part: number for part, number in others.items() if number}
+    options = StackOptions(folder=data, app=app, port=port, ports=ports, store=store, reloads=reloads)
 
     screen = PlainScreen()
 

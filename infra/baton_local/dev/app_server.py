@@ -16,9 +16,11 @@ from pathlib import Path
 import uvicorn
 
 from baton_local.dev.app_lines import mark_own_lines
+from baton_local.stand_in.http_server import given_socket
 
 OWN_PACKAGES = ("baton", "baton_events")
 GRACE_SECONDS = 2
+NOT_STARTED = 3  # as `uvicorn.run`
 PROOF = "LOCAL_PART_PROOF"  # answers show it, so that the supervisor knows its own app among others
 # With the level in each line: the supervisor shows errors by it.
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -49,7 +51,7 @@ def main(arguments: list[str]) -> None:
         _check_registry(options.registry)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     proof = os.environ.get(PROOF)  # noqa: TID251 - not a setting of the product
-    uvicorn.run(
+    config = uvicorn.Config(
         options.target,
         host=options.host,
         port=options.port,
@@ -60,11 +62,16 @@ def main(arguments: list[str]) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    server = uvicorn.Server(config)
+    server.run(sockets=[given] if (given := given_socket()) else None)
+    if not server.started:
+        sys.exit(NOT_STARTED)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether it is no traceback of a request that the server itself has broken off: its claims say what that was."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
+    """Whether it does not say that the server has broken off requests while it stops: the claims say what that was."""
+    broken_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not broken_off and not record.getMessage().startswith("Cancel ")
 
 
 def _check_registry(reference: str) -> None:

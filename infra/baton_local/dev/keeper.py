@@ -154,7 +154,7 @@ class PartKeeper:
         self.let_none_follow()
         if self._process is not None:
             await end_process(self._process, self.part.stop_seconds)
-            self._show([line for line in self.log.new_lines() if OF_TOOLS.search(line)])
+            self._show(ShownLines().pick(filter(OF_TOOLS.search, self.log.new_lines())))
             self._process = None  # no reader must find it until its watcher has seen the end, too
 
     def kill(self) -> None:

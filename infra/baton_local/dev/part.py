@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baton_local.dev.stack_error import StackError
+from baton_local.stand_in.http_server import GIVEN_SOCKET
 
 ReadyCheck = Callable[[], Awaitable[bool]]
 
@@ -29,8 +30,8 @@ ReadyCheck = Callable[[], Awaitable[bool]]
 class Part:
     """One process of the stack.
 
-    `log_path`: of one that keeps a log of its own. `code`: the folder of a person's code that it runs; it is started
-    again when a file of that changes.
+    `listener`: the socket that it takes its callers from. `log_path`: of one that keeps a log of its own. `code`: the
+    folder of a person's code that it runs; it is started again when a file of that changes.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Part:
     stop_seconds: float = 3.0
     log_path: Path | None = None
     code: Path | None = None
+    listener: int | None = None
 
 
 CHECK_TIMEOUT_SECONDS = 2.0
@@ -90,7 +92,8 @@ def start_process(part: Part, output: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             part.command,
-            env=dict(part.environment),
+            env={**part.environment, **({} if part.listener is None else {GIVEN_SOCKET: str(part.listener)})},
+            pass_fds=() if part.listener is None else (part.listener,),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -72,7 +72,7 @@ PYTHON = (sys.executable, "-P", "-u")
 
 @dataclass(frozen=True)
 class StackPlan:
-    """Everything that the parts of one stack are made from."""
+    """Everything that the parts of one stack are made from. `listeners`: the sockets on their ports."""
 
     folder: Path
     ports: Mapping[str, int]
@@ -81,6 +81,7 @@ class StackPlan:
     app: str | None = None
     store: StoreKind = "rest"
     reloads: bool = False
+    listeners: Mapping[str, int] = field(default_factory=dict[str, int])
     proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
 
     @property
@@ -143,6 +144,7 @@ def _redis_rest(plan: StackPlan) -> Part:
         ),
         environment=plan.environment(LOCAL_REDIS_TOKEN=plan.secrets.redis_token),
         is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
+        listener=plan.listeners.get("redis_rest"),
         needs=("redis",),
     )
 
@@ -160,6 +162,7 @@ def _vector(plan: StackPlan) -> Part:
         ),
         environment=plan.environment(LOCAL_VECTOR_TOKEN=plan.secrets.vector_token),
         is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
+        listener=plan.listeners.get("vector"),
     )
 
 
@@ -181,6 +184,7 @@ def _qstash(plan: StackPlan) -> Part:
             LOCAL_QSTASH_NEXT_SIGNING_KEY=plan.secrets.qstash_next_signing_key,
         ),
         is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
+        listener=plan.listeners.get("qstash"),
     )
 
 
@@ -194,6 +198,7 @@ def _app(plan: StackPlan) -> Part:
         command=(*PYTHON, "-m", "baton_local.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
         environment=app_environment(plan) | {"LOCAL_PART_PROOF": plan.proof},
         is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz", plan.proof),
+        listener=plan.listeners.get("app"),
         stop_seconds=4.0,
         code=folder if plan.app is not None and plan.reloads else None,
     )

@@ -1,24 +1,21 @@
-"""Which port each part of the stack listens on, and which ports other stacks of this person hold.
+"""Which port each part of the stack listens on; each is held from the moment it is chosen.
 
 The usual ports where they are free, else a free one; and the ports of the last run before either, because messages
 that wait in the queue carry the app's address. Invariants: the app never moves away silently from a port that waiting
-messages may carry. A held port is chosen by no other stack while its holder lives: two stacks that start in the same
-second both find a port free, because neither listens yet. The part that gets the port binds it, never this module.
+messages may carry. A port is held by a socket that listens, and its part takes callers from that socket: nobody else
+gets the port, and callers wait while the part starts again. The part never binds it.
 """
 
 import contextlib
 import errno
-import fcntl
 import json
-import os
 import secrets
 import socket
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from baton_local.dev.data_folder import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, write_private_file
+from baton_local.dev.data_folder import write_private_file
 from baton_local.dev.stack_error import StackError
 
 LOOPBACK = "127.0.0.1"
@@ -29,6 +26,7 @@ LAST_PORT = 65_535
 # there would now and then be somebody's client socket at the next start.
 FREE_RANGE = range(20_000, 32_000)
 FREE_TRIES = 200
+BACKLOG = 2_048
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,12 @@ def choose_ports(
     wanted_app_port: int | None,
     is_free: Callable[[int], bool],
     any_free: Callable[[frozenset[int]], int],
+    wanted: Mapping[str, int] | None = None,
 ) -> ChosenPorts:
-    """Choose a port for each part; `wanted_app_port` is `--port`: None = the usual ones, 0 = any free ones."""
+    """Choose a port for each part.
+
+    `wanted_app_port` is `--port`: None = the usual ones, 0 = any free ones. `wanted`: those of other parts.
+    """
     ports: dict[str, int] = {}
     remarks: list[str] = []
     for part, usual in USUAL_PORTS.items():
@@ -53,12 +55,25 @@ def choose_ports(
         if part == "app" and (wanted_app_port or part in remembered):
             ports[part] = _fixed_app_port(remembered.get(part), wanted_app_port or None, is_free, remarks)
             continue
+        if port := (wanted or {}).get(part):
+            ports[part] = _wanted(port, is_free)
+            continue
         candidates = [remembered.get(part), None if wanted_app_port == 0 else usual]
-        free = [port for port in candidates if port is not None and port not in used and is_free(port)]
-        ports[part] = free[0] if free else any_free(used)
+        free = next((port for port in candidates if port is not None and port not in used and is_free(port)), None)
+        ports[part] = free or any_free(used)
         if not free and wanted_app_port != 0:
             remarks.append(f"port {usual} is taken, so {part} uses {ports[part]}")
     return ChosenPorts(ports, tuple(remarks))
+
+
+def _wanted(port: int, is_free: Callable[[int], bool]) -> int:
+    if not is_free(port):
+        raise _taken(port)
+    return port
+
+
+def _taken(port: int) -> StackError:
+    return StackError(f"port {port} is taken: end what listens there, or give another one")
 
 
 def _fixed_app_port(
@@ -69,7 +84,7 @@ def _fixed_app_port(
     assert port is not None
     if not is_free(port):
         if wanted:
-            raise StackError(f"port {port} is taken: end what listens there, or give another one with --port N")
+            raise _taken(port)
         raise StackError(
             f"port {port} is taken, and jobs that wait in this data folder expect the app on it: end what listens "
             f"there and start again, or give another one with --port N (the next sweep then continues those jobs, "
@@ -100,18 +115,47 @@ def remember_ports(folder: Path, ports: Mapping[str, int]) -> None:
     write_private_file(folder / PORTS_FILE_NAME, json.dumps(dict(ports), indent=2) + "\n")
 
 
-def port_is_free(port: int) -> bool:
-    """Say whether a server could listen on this loopback port now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+class PortHolds:
+    """The ports of one stack, each held by a socket that listens."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[int, socket.socket] = {}
+
+    def take(self, port: int) -> bool:
+        """Hold the port; False: somebody listens there."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         # As servers do: connections of an ended server that are still winding down do not make its port taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            listener.bind((LOOPBACK, port))
+            listener.listen(BACKLOG)
         except OSError as error:
+            listener.close()
             if error.errno in {errno.EADDRINUSE, errno.EACCES}:
                 return False
             raise
-    return True
+        self._listeners[port] = listener
+        return True
+
+    def take_any(self, used: frozenset[int]) -> int:
+        """Hold a free port that is none of `used`, and return it."""
+        return any_free_port(used, self.take)
+
+    def listeners_of(self, ports: Mapping[str, int]) -> dict[str, int]:
+        """Return the numbers of the sockets that listen on these ports, by part."""
+        return {part: self._listeners[port].fileno() for part, port in ports.items()}
+
+    def close(self) -> None:
+        """Let others have the ports."""
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
+
+
+def port_is_free(port: int) -> bool:
+    """Say whether a server could listen on this loopback port now."""
+    with contextlib.closing(PortHolds()) as holds:
+        return holds.take(port)
 
 
 def any_free_port(used: frozenset[int], is_free: Callable[[int], bool] = port_is_free) -> int:
@@ -124,65 +168,3 @@ def any_free_port(used: frozenset[int], is_free: Callable[[int], bool] = port_is
         f"no free port found between {FREE_RANGE.start} and {FREE_RANGE.stop - 1} in {FREE_TRIES} tries: "
         "end some of the servers that run on this machine"
     )
-
-
-class PortHolds:
-    """The ports of one stack, in the folder that all of them share."""
-
-    def __init__(self, folder: Path, is_free: Callable[[int], bool] = port_is_free) -> None:
-        self._folder = folder
-        self._is_free = is_free
-        self._held: list[tuple[int, Path]] = []
-
-    def take(self, port: int) -> bool:
-        """Hold the port; False: another stack holds it, or a server listens there."""
-        path = self._folder / str(port)
-        try:
-            lock = self._locked(path)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return self._is_free(port)  # no room, or no right: as if nobody else were starting now
-        self._held.append((lock, path))
-        if self._is_free(port):
-            return True
-        self._release(*self._held.pop())
-        return False
-
-    def _locked(self, path: Path) -> int:
-        """Lock the file at `path`; its last holder may remove it in the meantime, then the new one counts."""
-        while True:
-            self._folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if path.stat().st_ino == os.fstat(lock).st_ino:
-                        return lock
-                except BlockingIOError:
-                    os.close(lock)
-                    raise
-                except FileNotFoundError:
-                    pass
-                os.close(lock)
-
-    def _release(self, lock: int, path: Path) -> None:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        os.close(lock)
-
-    def take_any(self, used: frozenset[int]) -> int:
-        """Hold a free port that is none of `used`, and return it."""
-        return any_free_port(used, self.take)
-
-    def close(self) -> None:
-        """Let others have the ports."""
-        while self._held:
-            self._release(*self._held.pop())
-        with contextlib.suppress(OSError):
-            self._folder.rmdir()  # unless others hold ports in it
-
-
-def shared_holds() -> PortHolds:
-    """Return holds in the folder that all stacks of this person on this machine share."""
-    return PortHolds(Path(tempfile.gettempdir()) / f"baton-ports-{os.getuid()}")

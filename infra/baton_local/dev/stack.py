@@ -36,7 +36,6 @@ from baton_local.dev.ports import (
     choose_ports,
     read_remembered_ports,
     remember_ports,
-    shared_holds,
 )
 from baton_local.dev.secrets_file import load_or_make_secrets
 from baton_local.dev.supervisor import Supervisor
@@ -50,6 +49,7 @@ T = TypeVar("T")
 class StackOptions:
     """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
 
+    `ports`: those of other parts than the app.
     `store`: how the app reaches its Redis. `registers`: topics and the sweep's schedule with the queue; what lives for
     one job needs neither. `reloads`: a change of the app's code starts the app again.
     """
@@ -57,6 +57,7 @@ class StackOptions:
     folder: Path
     app: str | None = None
     port: int | None = None
+    ports: Mapping[str, int] = field(default_factory=dict[str, int])
     registers: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     parts_of: PartsOf = stack_parts
@@ -78,7 +79,7 @@ class LocalStack:
     async def running(self) -> AsyncIterator[DevFile]:
         """Run all parts for the time of the block; only one stack runs on a folder."""
         folder = self._options.folder
-        with folder_lock(folder), contextlib.closing(shared_holds()) as holds:
+        with folder_lock(folder), contextlib.closing(PortHolds()) as holds:
             remove_dev_file(folder)
             reach_loopback_directly()
             self._plan = plan = self._make_plan(holds)
@@ -150,7 +151,7 @@ class LocalStack:
         folder = self._options.folder.resolve()
         stack_secrets = load_or_make_secrets(folder)
         chosen: ChosenPorts = choose_ports(
-            read_remembered_ports(folder), self._options.port, holds.take, holds.take_any
+            read_remembered_ports(folder), self._options.port, holds.take, holds.take_any, self._options.ports
         )
         for remark in chosen.remarks:
             self._screen.notice(STACK_NAME, remark)
@@ -158,7 +159,14 @@ class LocalStack:
         inherited = {**inherited_environment(), **self._options.settings}
         options = self._options
         return StackPlan(
-            folder, chosen.ports, stack_secrets, inherited, options.app, options.store, reloads=options.reloads
+            folder,
+            chosen.ports,
+            stack_secrets,
+            inherited,
+            options.app,
+            options.store,
+            reloads=options.reloads,
+            listeners=holds.listeners_of(chosen.ports),
         )
 
     async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:

@@ -18,6 +18,7 @@ from baton_local.redis.rest.replies import Answers
 from baton_local.redis.rest.runner import Faults, Runner
 from baton_local.redis.rest.service import Admin, Service
 from baton_local.redis.rest.streams import Streams
+from baton_local.stand_in.http_server import listen
 
 _STOP_TIMEOUT_SECONDS = 2.0
 _STOP_POLL_SECONDS = 0.01
@@ -81,16 +82,12 @@ class Bridge:
         """
         handle, connections, limit_bytes = self._service.handle, self._connections, self._settings.request_limit_bytes
         loop = asyncio.get_running_loop()
+        listener, url = listen(self._settings.host, self._settings.port)
         self._listener = await loop.create_server(
-            lambda: HttpConnection(handle, connections, limit_bytes),
-            self._settings.host,
-            self._settings.port,
-            backlog=1024,
+            lambda: HttpConnection(handle, connections, limit_bytes), sock=listener, backlog=1024
         )
-        port = self._listener.sockets[0].getsockname()[1]
         self._link.start()
-        host = self._settings.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return url
 
     async def ready(self) -> None:
         """Return once commands would succeed."""

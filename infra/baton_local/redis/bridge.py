@@ -79,9 +79,7 @@ async def _serve(settings: BridgeSettings, child: ServerChild | None) -> int:
     try:
         url = await bridge.start()
     except OSError as error:
-        print(
-            f"redis: cannot listen on {settings.host}:{settings.port}: {error}; choose another --port", file=sys.stderr
-        )
+        print(f"redis: {error}", file=sys.stderr)
         return 1
     server = loop.create_task(child.run() if child is not None else asyncio.Event().wait())
     announcing = loop.create_task(_announce(bridge, url, settings))

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import socket
 from collections import deque
@@ -163,15 +164,26 @@ _GRACE_SECONDS = 2.0
 _BACKLOG = 2_048
 
 
+# In a part's environment: the number of the socket that its supervisor listens on for it, so that a port is held, and
+# callers wait, while the part starts (again).
+GIVEN_SOCKET = "LOCAL_PART_SOCKET"
+
+
+def given_socket() -> socket.socket | None:
+    """Return the socket that this process was given; no process that it starts has it."""
+    number = os.environ.pop(GIVEN_SOCKET, "")  # noqa: TID251 - no setting of the product
+    return socket.socket(fileno=int(number)) if number else None
+
+
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
-    """Return a socket that takes callers there, and its URL.
+    """Return a socket that takes callers there (the one that was given, if there is one), and its URL.
 
     Raises:
         OSError: that is not possible; the text says what to do.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = given_socket() or socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OSError(f"cannot listen on {host}:{port} ({reason}); choose another port with --port") from error

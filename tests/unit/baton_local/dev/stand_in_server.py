@@ -5,6 +5,7 @@ Notes its pid when it starts and when SIGTERM ends it, so that tests can read th
 
 import os
 import signal
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -37,7 +38,10 @@ def main() -> None:
         note(f"end {port}")
         os._exit(0)
 
-    server = HTTPServer(("127.0.0.1", port), Answer)
+    given = os.environ.get("LOCAL_PART_SOCKET")  # noqa: TID251 - as a part does
+    server = HTTPServer(("127.0.0.1", port), Answer, bind_and_activate=given is None)
+    if given is not None:
+        server.socket = socket.socket(fileno=int(given))
     signal.signal(signal.SIGTERM, end)
     note(f"start {port}")
     server.serve_forever()

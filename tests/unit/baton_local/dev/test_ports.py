@@ -81,6 +81,14 @@ def test_a_requested_port_is_had_or_refused() -> None:
         choose({}, 9000, 9000)
 
 
+def test_other_parts_have_the_ports_that_are_asked_for() -> None:
+    """Or none."""
+    chosen = choose_ports({"vector": 25_003}, None, all_but(7000), lowest_from_30000, {"vector": 9001})
+    assert chosen.ports == {**USUAL, "vector": 9001}
+    with pytest.raises(StackError, match="port 7000 is taken"):
+        choose_ports({}, None, all_but(7000), lowest_from_30000, {"qstash": 7000})
+
+
 def test_moving_the_app_on_purpose_says_what_becomes_of_waiting_jobs() -> None:
     """They wait for the next sweep."""
     chosen = choose({"app": 25_000}, 9000)

@@ -30,6 +30,7 @@ def stand_ins(plan: StackPlan) -> tuple[Part, ...]:
             command=(sys.executable, "-S", str(STAND_IN), str(port)),
             environment=plan.inherited,
             is_ready=partial(http_is_ready, "127.0.0.1", port, "/"),
+            listener=plan.listeners[name],
         )
         for name, port in plan.ports.items()
     )
