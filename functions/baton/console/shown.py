@@ -30,7 +30,7 @@ SHOWN_CHARS = 2_000
 _DEEPEST, _MOST_PARTS = 40, 5_000
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
-_SMALL_USD = 0.01
+_SMALL_USD, _LEAST_USD = 0.01, 0.000001
 
 
 def ago(at_ms: int, now_ms: int) -> str:
@@ -78,6 +78,8 @@ def usd(value: float) -> str:
     """`$0.000123` or `$1.25`."""
     if not value:
         return "$0"
+    if value < _LEAST_USD:
+        return f"<${_LEAST_USD:.6f}"
     return f"${value:.6f}".rstrip("0") if value < _SMALL_USD else f"${value:.2f}"
 
 

@@ -48,7 +48,7 @@ def plan_faults(
     for step in steps:
         faults = (
             *_step_faults(step, names),
-            *(() if step.name in unread else _argument_faults(step, tools, task=task)),
+            *(() if step.name in unread else _argument_faults(step, names, tools, task=task)),
         )
         yield from (f"step {step.name!r}: {fault}" for fault in faults)
     cycle = cycle_of(steps)
@@ -66,7 +66,9 @@ def _step_faults(step: PlannedStep, names: Sequence[str]) -> Iterator[str]:
             yield f"depends_on names {other!r}, which is no step; there are: {_listed(names)}"
 
 
-def _argument_faults(step: PlannedStep, tools: Mapping[str, Tool], *, task: bool) -> Iterator[str]:
+def _argument_faults(
+    step: PlannedStep, names: Sequence[str], tools: Mapping[str, Tool], *, task: bool
+) -> Iterator[str]:
     try:
         size_bytes = len(canonical_json(step.arguments).encode())
         found = tuple(references(step.arguments))
@@ -79,7 +81,9 @@ def _argument_faults(step: PlannedStep, tools: Mapping[str, Tool], *, task: bool
     if size_bytes > ARGUMENTS_LIMIT_BYTES:
         yield f"its arguments have {size_bytes} bytes, over the limit of {ARGUMENTS_LIMIT_BYTES}"
     for _, reference in found:
-        if reference.step not in step.depends_on and not (task and reference.step == TASK):
+        if reference.step not in names and reference.step != TASK:
+            yield f"refers to {reference!r}, which is no step; there are: {_listed(names)}"
+        elif reference.step not in step.depends_on and not (task and reference.step == TASK):
             yield f"refers to {reference!r} and does not depend on it; add {reference.step!r} to depends_on"
     if step.tool not in tools:
         yield f"there is no tool {step.tool!r}; there are: {_listed(tools)}"

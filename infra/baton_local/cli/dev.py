@@ -117,6 +117,7 @@ def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
   client key  {stack.client_key}
   admin key   {stack.admin_key}
   everything  {folder / DEV_FILE_NAME}
+  at once     {stack.settings["MAX_CONCURRENT_JOBS"]} jobs (MAX_CONCURRENT_JOBS)
 
 Try:
   {_to_try(stack) if app is None else 'baton jobs submit AN_AGENT_OF_YOURS "a task for it" --watch'}

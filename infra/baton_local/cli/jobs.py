@@ -7,7 +7,6 @@ to the standard error.
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -236,12 +235,15 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], *, start: str, wante
 
 
 def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
-    console, lines, started = Console(), JobLines(), time.monotonic()
+    console, lines, began_ms, now_ms = Console(), JobLines(), 0, 0
     for part in parts_of(deployment, job_id):
         if shows_json:
             print(json.dumps(part, ensure_ascii=False), flush=True)
             continue
-        for line in lines.of(part, time.monotonic() - started):
+        if part["type"] == "data-event":  # when it happened, which may be long ago
+            now_ms = part["data"]["at"]
+            began_ms = began_ms or now_ms - part["data"]["durationMs"]
+        for line in lines.of(part, (now_ms - began_ms) / 1000):
             console.print(line, no_wrap=True, overflow="ellipsis", highlight=False)
     job = deployment.get(f"/api/agent-jobs/{job_id}")
     if not shows_json:

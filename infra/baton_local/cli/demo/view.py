@@ -134,8 +134,10 @@ class DemoView:
         table.add_column(style="bold")
         table.add_column(justify="right")
         table.add_column(style="dim")
-        table.add_row("Events handled", str(self.events), "each one signed webhook, no state in between")
-        table.add_row("Queue messages", str(cost.messages), f"{cost.deliveries} deliveries")
+        table.add_row("Events handled", str(self.events), "steps: a model turn, a tool call, a result taken in")
+        table.add_row(
+            "Queue messages", str(cost.messages), f"sent; {cost.deliveries} deliveries brought them, retries included"
+        )
         table.add_row(
             "Redis requests",
             str(cost.redis_requests),

@@ -22,7 +22,7 @@ def test_durations_have_two_counters(duration_ms: int, text: str) -> None:
     assert shown.lasted(duration_ms) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "$0"), (0.00012, "$0.00012"), (1.256, "$1.26")])
+@pytest.mark.parametrize(("value", "text"), [(0, "$0"), (0.00012, "$0.00012"), (1.256, "$1.26"), (1e-8, "<$0.000001")])
 def test_money_keeps_what_is_small(value: float, text: str) -> None:
     """A model call often costs less than a cent."""
     assert shown.usd(value) == text

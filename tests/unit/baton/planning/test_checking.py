@@ -52,15 +52,17 @@ def test_all_faults_are_reported_at_once() -> None:
         step("no name!"),
         step("b", number=result_of("a")),
         step("c", tool_name="used"),
+        step("f", number=result_of("gone")),
         step("d", text="x"),
         step("e", number=1, rows=[{"name": "x"}]),
     )
     assert found == [
         "2 steps are named 'a'; give each a name of its own",
-        "step 'a': depends_on names 'nowhere', which is no step; there are: a, b, c, d, e, no name!",
+        "step 'a': depends_on names 'nowhere', which is no step; there are: a, b, c, d, e, f, no name!",
         "step 'no name!': a name has 1 to 64 letters, digits, '_', '.' or '-', and first a letter or digit",
         "step 'b': refers to result_of('a') and does not depend on it; add 'a' to depends_on",
         "step 'c': there is no tool 'used'; there are: use",
+        "step 'f': refers to result_of('gone'), which is no step; there are: a, b, c, d, e, f, no name!",
         "step 'd': invalid arguments for tool 'use': number: is required",
         "step 'e': invalid arguments for tool 'use': rows[0].count: is required",
     ]

@@ -24,6 +24,7 @@ STACK = DevFile(
     qstash_current_signing_key="sig_1",
     qstash_next_signing_key="sig_2",
     processes={},
+    settings={"MAX_CONCURRENT_JOBS": "3"},
 )
 
 
@@ -31,7 +32,7 @@ def test_a_person_sees_addresses_keys_and_one_line_to_try() -> None:
     """All on one screen."""
     text = ready_text(STACK, Path(".baton/dev"), None)
     urls = (STACK.app_url, STACK.qstash_url, STACK.redis_url, STACK.vector_url)
-    for shown in (*urls, STACK.client_key, STACK.admin_key, "dev.json"):
+    for shown in (*urls, STACK.client_key, STACK.admin_key, "dev.json", "3 jobs"):
         assert shown in text
     assert sum(line.strip().startswith("curl ") for line in text.splitlines()) == 1
     assert '"jobType": "research"' in text

@@ -61,9 +61,10 @@ def test_a_list_goes_on_after_its_first_page(api: respx.MockRouter) -> None:
     assert dict(route.calls[1].request.url.params) == {"status": "completed", "limit": "4", "cursor": "c1"}
 
 
-def test_a_list_shows_whole_ids(api: respx.MockRouter) -> None:
-    """They are what the other commands ask for."""
-    api.get(JOBS).respond(json={"jobs": [{**JOB, "id": "job_56vpqvaq94efm0s6lso1tpcr"}]})
+def test_a_list_shows_whole_ids_and_statuses(api: respx.MockRouter) -> None:
+    """In 80 columns, too, whatever the task."""
+    long = {"id": "job_56vpqvaq94efm0s6lso1tpcr", "jobType": "invoices-of-the-north", "taskDescription": "Why? " * 40}
+    api.get(JOBS).respond(json={"jobs": [{**JOB, **long}]})
     shown = baton("jobs", "list").output
     assert "job_56vpqvaq94efm0s6lso1tpcr" in shown
     assert JOB["status"] in shown
@@ -131,6 +132,17 @@ def test_watching_goes_on_where_the_connection_ended(api: respx.MockRouter, monk
     assert [json.loads(line)["type"] for line in done.output.splitlines()] == ["start", "finish"]
     assert route.calls[-1].request.headers["last-event-id"] == "1-1"
     assert done.exit_code == 0
+
+
+def test_an_ended_job_is_watched_at_the_times_at_which_things_happened(api: respx.MockRouter) -> None:
+    """Not at those at which they arrive here."""
+    data = {"type": "agent.loop.init", "durationMs": 500, "attempt": 1, "turn": 1, "outcome": "answers"}
+    parts = [{"type": "data-event", "data": {**data, "at": at}} for at in (1_000_500, 1_004_000)]
+    stream = "".join(f"data: {json.dumps(part)}\n\n" for part in parts)
+    api.get(f"{JOBS}/job_1/stream").respond(text=f"{stream}data: [DONE]\n\n")
+    api.get(f"{JOBS}/job_1").respond(json=JOB)
+    shown = baton("jobs", "watch", "job_1").output.splitlines()
+    assert [line.split()[0] for line in shown[:2]] == ["0.50s", "4.00s"]
 
 
 def test_watching_a_job_that_fails_ends_with_1(api: respx.MockRouter) -> None:

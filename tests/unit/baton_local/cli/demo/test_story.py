@@ -66,7 +66,7 @@ async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> N
     assert code == 0
     assert "Forty-two." in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
-    assert "Queue messages 5 6 deliveries" in lines
+    assert "Queue messages 5 sent; 6 deliveries brought them, retries included" in lines
     assert "Redis requests 7 7.0 per event, reading this stream included" in lines
     assert "Redis commands 33 33.0 per event" in lines
     assert lines[-1].startswith("Next: `baton dev`")
