@@ -57,7 +57,7 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
                     else (stream_parts.tool_output(record.id, step_result.result_json),)
                 ),
                 *stream_parts.step_completed(record),
-                stream_parts.handled(item, now_ms, "returned"),
+                _handled(state, now_ms, "returned"),
             ),
             used=_used(item, now_ms),
         )
@@ -73,7 +73,7 @@ def failed(state: State, step_result: ToolFailed, now_ms: int) -> Decision:
         Changes(
             calls=(record,),
             items=(following(item, ItemKind.FAILED, now_ms),),
-            parts=(stream_parts.handled(item, now_ms, outcome, step_result.failure),),
+            parts=(_handled(state, now_ms, outcome, step_result.failure),),
             used=_used(item, now_ms, failed=True),
         )
     )
@@ -101,7 +101,7 @@ def waits(state: State, step_result: ToolWaits, now_ms: int) -> Decision:
             calls=(record,),
             items=(waiting,),
             child=child,
-            parts=(stream_parts.operation(record, waiting), stream_parts.handled(item, now_ms, "waits")),
+            parts=(stream_parts.operation(record, waiting), _handled(state, now_ms, "waits")),
             used=_used(item, now_ms),
         ),
         (Expect(step_result.operation_id, until_ms),) if step_result.operation_id else (),
@@ -126,7 +126,7 @@ def waited(state: State, now_ms: int) -> Decision:
             stream_parts.tool_output(record.id, canonical_json(outcome["ok"])),
             stream_parts.operation(done, item),
             *stream_parts.step_completed(done),
-            stream_parts.handled(item, now_ms, "waited"),
+            _handled(state, now_ms, "waited"),
         ),
     )
     return _over(state, changes, now_ms)
@@ -155,7 +155,7 @@ def _decided(state: State, now_ms: int) -> Decision:
 
 def taken_in(state: State, now_ms: int) -> Decision:
     """The result is recorded already; the last one of the turn starts the next turn."""
-    return _over(state, Changes(parts=(stream_parts.handled(state.item, now_ms, "taken in"),)), now_ms)
+    return _over(state, Changes(parts=(_handled(state, now_ms, "taken in"),)), now_ms)
 
 
 def retry_or_give_up(state: State, now_ms: int) -> Decision:
@@ -168,7 +168,7 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
         again_ms = min(now_ms + delay_ms, state.job.deadline_ms)
         again = following(item, ItemKind.CALL, now_ms, attempt=item.attempt + 1, not_before_ms=again_ms)
         outcome = f"attempt {made + 1} in {delay_ms / 1000:g} s"
-        return Decision(Changes(items=(again,), parts=(stream_parts.handled(item, now_ms, outcome),)))
+        return Decision(Changes(items=(again,), parts=(_handled(state, now_ms, outcome),)))
     return _given_up(state, failure, now_ms)
 
 
@@ -197,9 +197,15 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
         calls=(failed,),
         results={record.id: text},
         skips=skipping(failed, state.dependants, now_ms),
-        parts=(*parts, stream_parts.handled(item, now_ms, "the model is given the error")),
+        parts=(*parts, _handled(state, now_ms, "the model is given the error")),
     )
     return _over(state, changes, now_ms, failure)
+
+
+def _handled(state: State, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
+    """The entry of the timeline, in which an attempt that ended with a question to a person does not count."""
+    attempt = max(1, state.item.attempt - state.the_call.questions)
+    return stream_parts.handled(replace(state.item, attempt=attempt), now_ms, outcome, failure)
 
 
 def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import replace
 from pydantic_core import to_json
 
 from baton.engine.state import FORK, CallRecord
@@ -59,7 +60,9 @@ def job_view(
 def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """The job as a list shows it: without its tool calls, and what was retrieved for it."""
     job, usage = snapshot.job, snapshot.usage
-    status, waiting_for = status_and_wait(job, snapshot.items, snapshot.slot_state, now_ms, stopped=snapshot.stopped)
+    questions = {call.id: call.questions for call in snapshot.calls}
+    items = [replace(item, attempt=item.attempt - questions.get(item.call_id, 0)) for item in snapshot.items]
+    status, waiting_for = status_and_wait(job, items, snapshot.slot_state, now_ms, stopped=snapshot.stopped)
     return {
         "id": job.id,
         "jobType": job.agent,

@@ -1,5 +1,6 @@
 """A tool that needs approval runs once a person has said yes, with the arguments that they said yes to."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -70,6 +71,18 @@ async def test_arguments_that_do_not_fit_decide_nothing(api: Api, kit: Kit) -> N
     assert (await decide(api, checkpoint)).status_code == 200
     await api.stage.run()
     assert len(kit.ran) == 1
+
+
+async def test_the_run_that_was_approved_is_the_first_attempt(api: Api) -> None:
+    """The question to the person was no attempt."""
+    job_id, checkpoint = await requested(api, "pays")
+    await decide(api, checkpoint)
+    await api.stage.deliver(api.stage.events()[-1])
+    assert (await api.read(job_id))["waitingFor"] == "tool pay of turn 1"
+    await api.stage.run()
+    parts = map(json.loads, api.stage.store.tree(job_id).parts[job_id])
+    events = [part["data"] for part in parts if part["type"] == "data-event"]
+    assert {event["attempt"] for event in events if event.get("tool") == "pay"} == {1}
 
 
 async def test_a_rejection_needs_a_reason_which_reaches_the_model(api: Api, kit: Kit) -> None:
