@@ -4,6 +4,7 @@ Prints where everything is and what to try; the stack itself is `baton_local.dev
 SIGTERM, 1 when the stack could not start or a part was given up.
 """
 
+import asyncio
 import json
 import sys
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 
 from baton_local.cli.interruption import Interruption, run_until_interrupted
+from baton_local.cli.opening import open_console
 from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
 from baton_local.dev.parts import StoreKind
 from baton_local.dev.stack import STACK_NAME, LocalStack, StackOptions
@@ -51,7 +53,8 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
     default=True,
     help="Start your agents again when a Python file in the current folder changes.  [default: reload]",
 )
-def dev(
+@click.option("--open", "opens", is_flag=True, help="Open the console in your browser, logged in.")
+def dev(  # noqa: PLR0913 - one for each option
     *,
     data: Path,
     app: str | None,
@@ -61,6 +64,7 @@ def dev(
     vector_port: int | None,
     store: StoreKind,
     reloads: bool,
+    opens: bool,
 ) -> None:
     """Run the whole local stack in the foreground.
 
@@ -88,7 +92,9 @@ def dev(
         screen.notice(STACK_NAME, f"starting (data in {data}, logs in {data / 'logs'})")
         async with stack.running() as description:
             print(ready_text(description, data, app), flush=True)
+            opening = asyncio.create_task(open_console(description)) if opens else None
             await stack.until_broken()
+            del opening  # kept until here: a loop holds its tasks weakly
         return 0
 
     sys.exit(run_until_interrupted(run, lambda: screen.notice(STACK_NAME, "stopping; Ctrl-C again kills"), 0))
