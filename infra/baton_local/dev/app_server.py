@@ -7,11 +7,13 @@ environment.
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
 import sys
 from pathlib import Path
+from threading import Thread
 
 import uvicorn
 
@@ -20,6 +22,7 @@ from baton_local.stand_in.http_server import given_socket
 
 OWN_PACKAGES = ("baton", "baton_events")
 GRACE_SECONDS = 2
+PROVIDERS, LOADER = "baton.models.providers.client", "baton-load-providers"
 NOT_STARTED = 3  # as `uvicorn.run`
 PROOF = "LOCAL_PART_PROOF"  # answers show it, so that the supervisor knows its own app among others
 # With the level in each line: the supervisor shows errors by it.
@@ -48,7 +51,7 @@ def main(arguments: list[str]) -> None:
         logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     logging.getLogger("baton").setLevel(logging.INFO)
     if options.registry is not None:
-        _check_registry(options.registry)
+        check_registry(options.registry)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     proof = os.environ.get(PROOF)  # noqa: TID251 - not a setting of the product
     config = uvicorn.Config(
@@ -74,18 +77,21 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not broken_off and not record.getMessage().startswith("Cancel ")
 
 
-def _check_registry(reference: str) -> None:
+def check_registry(reference: str) -> None:
     """End with the exit code that is not tried again when the user's agents cannot be loaded.
 
     No bytecode of them is kept: Python takes what it kept for the present when a file of the same size is saved again
     within a second.
     """
-    from baton.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - after the import path
+    from baton.agents.agent import chosen_models  # noqa: PLC0415 - after the import path
+    from baton.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - likewise
     from baton.tools.contained import traceback_of  # noqa: PLC0415 - likewise
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        load_registry(reference)
+        agents = load_registry(reference).agents
+        if any(isinstance(model, str) and ":" in model for agent in agents for model in chosen_models(agent.model)):
+            Thread(target=_load_providers, name=LOADER, daemon=True).start()
     except RegistryNotLoadedError as error:
         if error.__cause__ is not None:
             print(traceback_of(error.__cause__), file=sys.stderr)
@@ -93,6 +99,12 @@ def _check_registry(reference: str) -> None:
         sys.exit(os.EX_CONFIG)
     finally:
         sys.dont_write_bytecode = before
+
+
+def _load_providers() -> None:
+    """Import what calls providers, which takes seconds, so that the first model call need not."""
+    with contextlib.suppress(ImportError):  # the call says what is missing
+        importlib.import_module(PROVIDERS)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from baton_local.dev import app_server
 from baton_local.dev.surroundings import inherited_environment
 
 
@@ -41,6 +43,24 @@ def test_a_fault_in_the_users_own_module_is_shown_where_it_is(tmp_path: Path) ->
     assert done.returncode == os.EX_CONFIG
     assert "mine.py" in done.stderr
     assert "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.parametrize(("model", "is_loaded"), [("openai:gpt-5-mini", True), ("demo", False)])
+def test_what_calls_providers_is_loaded_before_the_first_call(
+    model: str, is_loaded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a thread, and only for agents that need it: it takes seconds."""
+    name = f"agents_of_{model[:4]}"
+    (tmp_path / f"{name}.py").write_text(
+        f"from baton import Agent, Registry\nregistry = Registry([Agent('a', model={model!r})])\n"
+    )
+    (tmp_path / f"{name}_providers.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(app_server, "PROVIDERS", f"{name}_providers")
+    app_server.check_registry(f"{name}:registry")
+    for thread in [each for each in threading.enumerate() if each.name == app_server.LOADER]:
+        thread.join()
+    assert (f"{name}_providers" in sys.modules) is is_loaded
 
 
 def test_no_bytecode_of_the_users_code_is_kept(tmp_path: Path) -> None:
