@@ -4,7 +4,7 @@ import asyncio
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.models.model import Call, ModelAnswer, ModelRequest
+from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
 from baton.models.scripted import ScriptedModel
 from baton.planning.step import Step
 from baton.tools.context import ToolContext
@@ -54,6 +54,22 @@ harbour = Agent(
     ),
     tools=[measure, send_letter],
 )
+
+
+class Falling:
+    """A model that says much, calls a tool, says more, and then fails for good."""
+
+    name = "falling"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """By the turn."""
+        if request.turn == 1:
+            return ModelAnswer("First I measure. " * 400, (Call("measure"),))
+        raise ModelError("no words are left", retryable=False)
+
+
+falling = Agent(name="falling", model=Falling(), tools=[measure])
 answers = Agent(name="answers", model=ScriptedModel(["All is well at the lighthouse."]))
 
 
@@ -67,4 +83,4 @@ class Seeing(ScriptedModel):
 
 
 sees = Agent(name="sees", model=Seeing(["It is a lighthouse."]))
-registry = Registry(agents=[harbour, answers, sees, keeper, planned])
+registry = Registry(agents=[harbour, falling, answers, sees, keeper, planned])

@@ -49,6 +49,21 @@ def test_a_chat_shows_calls_survives_a_reload_and_goes_on_after_an_approval(
     expect(page.locator(".message")).to_have_count(2)
 
 
+def test_an_answer_is_shown_in_its_order_and_its_error_in_sight(context: BrowserContext, stack: BrowserStack) -> None:
+    """However long the text is, and beside the form that covers the bottom of the window."""
+    page = opened(context, stack.described["client_key"])
+    request(page, "How far is it?", "falling")
+    error = page.locator(".message.assistant .bad")
+    expect(error).to_contain_text("no words are left")
+    kinds = page.locator(".message.assistant > :is(.text, .call, .bad)")
+    assert kinds.evaluate_all("found => found.map(each => each.classList[0])") == ["text", "call", "state"]
+    seen = error.bounding_box()
+    form = page.locator("#ask").bounding_box()
+    assert seen is not None
+    assert form is not None
+    assert seen["y"] + seen["height"] <= form["y"]
+
+
 def test_an_image_is_sent_and_shown_also_after_a_reload(context: BrowserContext, stack: BrowserStack) -> None:
     """Loaded from the session then, with the key."""
     page = opened(context, stack.described["client_key"])

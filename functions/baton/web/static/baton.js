@@ -31,6 +31,7 @@ export class Answer {
     /** @type {Map<string, string>} */ this.texts = new Map();
     /** @type {Map<string, ToolCall>} */ this.calls = new Map();
     /** @type {Map<string, Checkpoint>} */ this.checkpoints = new Map();
+    /** The ids of texts and calls, as they came. @type {Set<string>} */ this.order = new Set();
     /** What the user said while it ran, by id. @type {Map<string, string>} */ this.messages = new Map();
     this.jobId = "";
     this.status = "processing";
@@ -50,6 +51,7 @@ export class Answer {
         break;
       case "text-start":
         this.texts.set(part.id, "");
+        this.order.add(part.id);
         break;
       case "text-delta":
         this.texts.set(part.id, (this.texts.get(part.id) ?? "") + part.delta);
@@ -64,6 +66,7 @@ export class Answer {
         break;
       case "tool-input-available":
         this.calls.set(part.toolCallId, { id: part.toolCallId, name: part.toolName, input: part.input });
+        this.order.add(part.toolCallId);
         break;
       case "tool-output-available":
         this.#called(part.toolCallId, { output: part.output });

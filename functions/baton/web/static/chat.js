@@ -73,13 +73,16 @@ function showAnswer(into, answer, live) {
   const reason = /** @type {HTMLInputElement|null} */ (into.querySelector("input"))?.value ?? "";
   const focused = document.activeElement?.getAttribute("data-focus");
   const parts = [element("span", "unseen", "Answer:")];
-  for (const call of answer.calls.values()) parts.push(callBox(call, open.has(call.id)));
+  for (const id of answer.order) {
+    const [call, text] = [answer.calls.get(id), answer.texts.get(id)];
+    if (call) parts.push(callBox(call, open.has(id)));
+    else if (text) parts.push(element("p", "text", text));
+  }
   for (const mark of answer.checkpoints.values()) {
     const over = !live && mark.status === "pending" ? { status: "cancelled" } : {};
     parts.push(markBox({ ...mark, ...over }, reason));
   }
   for (const text of answer.messages.values()) parts.push(element("p", "meanwhile", text));
-  if (answer.text) parts.push(element("p", "text", answer.text));
   if (answer.error) parts.push(element("p", "state bad", answer.error));
   if (!live && answer.status === "cancelled") parts.push(element("p", "state quiet", "Stopped."));
   if (live && !answer.text) parts.push(element("p", "state quiet", waits(answer) ? "Waits for a decision." : "Works …"));
@@ -141,6 +144,7 @@ async function reporting(work) {
     const refused = error instanceof BatonError && error.status === 401;
     by("problem").textContent = refused ? "This key is not known." : String(/** @type {any} */ (error).message);
     by("problem").hidden = false;
+    by("problem").scrollIntoView({ block: "end" });
     if (refused) askForKey();
     return undefined;
   }
@@ -160,6 +164,7 @@ async function follow(into, parts) {
     }
   } finally {
     showAnswer(into, answer, false);
+    into.scrollIntoView({ block: "end" });
     busy(false);
   }
 }
@@ -273,6 +278,7 @@ function stored(message) {
   const answer = new Answer();
   answer.status = message.metadata?.status ?? "completed";
   message.parts.forEach((/** @type {any} */ part, /** @type {number} */ at) => {
+    answer.order.add(part.toolCallId ?? `text-${at}`);
     if (part.type === "text") answer.texts.set(`text-${at}`, part.text);
     else if (part.type === "data-checkpoint" || part.type === "data-message") answer.add(part);
     else if (part.toolCallId) {

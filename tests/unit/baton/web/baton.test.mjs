@@ -120,6 +120,7 @@ test("what an attempt said in vain is no part of the answer; calls and checkpoin
     { type: "text-delta", id: "b", delta: "done" },
   ]) answer.add(one);
   assert.equal(answer.text, "done");
+  assert.deepEqual([...answer.order], ["a", "c", "b"]);
   assert.deepEqual([...answer.calls.values()], [{ id: "c", name: "write", input: { path: "x" }, output: 3 }]);
   assert.deepEqual([...answer.checkpoints.values()].map((mark) => mark.status), ["approved"]);
 });
