@@ -120,12 +120,12 @@ def _content(process: RedisProcess) -> dict[str, Any]:
 
 def _content_of(keys: Keys) -> dict[str, Any]:
     flat = {key: [each for pair in keys.hash(key).items() for each in pair] for key in _HASHES}
-    found = {
+    found: dict[str, Any] = {
         key: flat.get(key, list(value) if isinstance(value, tuple) else value) for key, value in keys.values.items()
     }
     if _STREAM in found:
         found[_STREAM] = [[entry_id, list(fields)] for entry_id, fields in found[_STREAM]]
-    return dict(found)
+    return found
 
 
 def _sorted(content: dict[str, Any]) -> dict[str, Any]:
