@@ -38,4 +38,10 @@ def pack(event: Event, ctx: HandlerContext) -> None:
         raise RuntimeError("there is no box")
 
 
-registry = Registry(handlers=[book, pack])
+@on("parcel.ready", batch=(3, 60))
+async def send(events: list[Event], ctx: HandlerContext) -> None:
+    """Send parcels together."""
+    note(f"send {'+'.join(event.data for event in events)} {ctx.idempotency_key}")
+
+
+registry = Registry(handlers=[book, pack, send])

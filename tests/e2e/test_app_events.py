@@ -108,6 +108,19 @@ def test_an_event_of_any_program_is_handled_and_what_fails_is_replayed(stack: De
     assert len(set(lines)) == 2
 
 
+def test_a_batch_outlives_the_process_that_has_taken_its_first_events(stack: DevStack, tmp_path: Path) -> None:
+    """Killed with -9: each event is in the one batch."""
+    notes, events = tmp_path / "notes", list[str]()
+    for number in (1, 2, 3):
+        events.append(call(stack, "POST", "/api/events", {"name": "parcel.ready", "data": f"P-{number}"})["id"])
+        if number == 2:
+            stack.wait_until_back("app", stack.kill("app"))
+    wait_for(lambda: {handler(stack, event_id)["status"] for event_id in events} == {"completed"}, "the batch", 60)
+    (line,) = set(notes.read_text().splitlines())
+    assert line.startswith("send P-")
+    assert sorted(line.split()[1].split("+")) == ["P-1", "P-2", "P-3"]
+
+
 def test_the_end_of_a_job_is_called_back(stack: DevStack, hook: str) -> None:
     """Again after an error, with the same id."""
     data = {
