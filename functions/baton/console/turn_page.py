@@ -20,7 +20,7 @@ from baton.console.plan_graph import plan_graph
 from baton.container import Container
 from baton.engine.commit.answers import History
 from baton.engine.fork import fork_of
-from baton.engine.state import Job
+from baton.engine.state import FORK, Job
 from baton.engine.transcript import NewerEntryError, upcast_all
 from baton.executors.forked import registry_with_edits
 from baton.executors.model_turn import messages, request_again
@@ -103,7 +103,7 @@ class TurnPage:
         except NewerEntryError as error:
             return {"why": str(error)}
         try:
-            fork = fork_of(before[0]) if before else None
+            fork = fork_of(before[0]) if before and FORK in before[0] else None
             registry = registry_with_edits(self._registry, job.agent, fork.edits) if fork else self._registry
             agent = registry.agent(job.agent)
         except UnknownAgentError:

@@ -32,7 +32,7 @@ class Reading(ScriptedModel):
     reads_history = True
 
 
-@tool(retries=1, retry_delay_seconds=1.0)
+@tool(retries=1, retry_delay_seconds=1.0, retry_on=[ValueError])
 async def open_door(number: int, password: str, ctx: ToolContext) -> dict[str, object]:
     """Open a door that is stuck at first."""
     if ctx.attempt == 1 or number == 2:
