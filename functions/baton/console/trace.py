@@ -98,6 +98,6 @@ class Traced:
 
     @property
     def first_ms(self) -> int:
-        """When its first step began, as far as one has ended."""
-        steps = [step for turn in self.trace.turns.values() for step in turn[:1]]
-        return min((step.start_ms for step in steps), default=0)
+        """When its first step began, as far as that is known."""
+        first = [step.start_ms for step in self.trace.turns.get(1, ())]
+        return min(first, default=self.snapshot.job.started_at_ms or 0)

@@ -101,7 +101,7 @@ class Rows:
 
     def _of_job(self, traced: Traced, depth: int) -> Row:
         job = traced.snapshot.job
-        first_ms, end_ms = traced.first_ms or job.started_at_ms or 0, job.finished_at_ms or self._now_ms
+        first_ms, end_ms = traced.first_ms, job.finished_at_ms or self._now_ms
         begin_ms = max(job.created_at_ms, first_ms) if first_ms else end_ms
         queued = Bar("queue", job.created_at_ms, begin_ms, "in the queue or in line")
         bars = (queued, Bar("span", begin_ms, max(begin_ms, end_ms), str(job.status)))
@@ -129,7 +129,9 @@ class Rows:
         snapshot = traced.snapshot
         items = [item for item in snapshot.items if call.id in (item.call_id, item.approval_of_call)]
         awaited = traced.trace.waits.get(call.id, _APPROVAL)
-        bars = self._bars(snapshot.job, traced.trace.calls.get(call.id, []), ends.ready(call), items, awaited)
+        bars = list(self._bars(snapshot.job, traced.trace.calls.get(call.id, []), ends.ready(call), items, awaited))
+        if not bars and call.started_at_ms and call.finished_at_ms:
+            bars = [Bar("span", call.started_at_ms, call.finished_at_ms, "its events are no longer stored")]
         label = f"{call.step}: {call.tool}" if call.step else call.tool
         is_open = not snapshot.job.ended and call.finished_at_ms is None
         href = f"/console/jobs/{snapshot.job.id}/calls/{call.id}"
@@ -138,7 +140,8 @@ class Rows:
     def _bars(
         self, job: Job, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str
     ) -> Iterator[Bar]:
-        at_ms, gap = ready_ms, "queue"
+        # What came before may be gone from the stream: then nobody knows how long a step was in the queue.
+        at_ms, gap = ready_ms or (steps[0].start_ms if steps else 0), "queue"
         for step in steps:
             if step.start_ms > at_ms:
                 yield _gap("lease" if step.abandoned else gap, at_ms, step.start_ms, awaited)
@@ -148,7 +151,7 @@ class Rows:
         if job.ended:
             return
         for item in items:
-            yield from self._open(item, at_ms, gap, awaited)
+            yield from self._open(item, at_ms or item.since_ms, gap, awaited)
 
     def _open(self, item: WorkItem, at_ms: int, gap: str, awaited: str) -> Iterator[Bar]:
         now_ms, is_held = self._now_ms, bool(item.owner)
@@ -169,12 +172,12 @@ class _Ends:
         self._created_ms = max(traced.snapshot.job.created_at_ms, traced.snapshot.job.start_at_ms)
 
     def before(self, turn: int) -> int:
-        """When everything of the turn before was over."""
+        """When everything of the turn before was over; 0: nobody knows."""
         made = [self._made(turn - 1), *(self._of_call(call.id) for call in self._calls.get(turn - 1, ()))]
-        return max(made) or self._created_ms
+        return max(made) or (self._created_ms if turn == 1 else 0)
 
     def ready(self, call: CallRecord) -> int:
-        """When what a call comes after was over."""
+        """When what a call comes after was over; 0: nobody knows."""
         return max([self._made(call.turn), *(self._of_call(before) for before in call.after.values())])
 
     def _made(self, turn: int) -> int:

@@ -120,6 +120,17 @@ async def test_a_claim_that_ended_with_its_process_is_a_bar_of_its_own() -> None
     assert shown(rows)[1] == ("turn 1", [("lease", 0, 800), ("work", 800, 900), ("queue", 900, 1000)])
 
 
+async def test_what_a_trimmed_stream_has_lost_is_no_time_in_the_queue() -> None:
+    """A call whose parts are gone is as long as its record says; the turn after it begins with its first attempt."""
+    stage = stage_of([[Call("flaky")], "done"])
+    await stage.submit("slow")
+    await stage.run()
+    found = Traced(await stage.snapshot())
+    found.trace.take(stage.store.tree("job_1").parts["job_1"][-3:])
+    rows = list(Rows({"job_1": found}, stage.clock.ms).of("job_1"))
+    assert shown(rows)[1:] == [("turn 1", []), ("flaky", [("span", 10, 1210)]), ("turn 2", [("work", 1210, 1220)])]
+
+
 async def test_old_turns_are_folded() -> None:
     """Into a row for each hundred; a range of turns is shown, and everything where it is asked for."""
     turns = [[Call("flaky")] for _ in range(150)]
