@@ -20,7 +20,8 @@ from baton.console.approvals_page import HOME as APPROVALS
 from baton.console.approvals_page import ApprovalsPage
 from baton.console.gate import LOGIN, Gate, Visit
 from baton.console.job_actions import JobActions
-from baton.console.job_page import JobPage, Live
+from baton.console.job_changes import Live
+from baton.console.job_page import JobPage
 from baton.console.jobs_page import BulkPage, JobsPage
 from baton.console.login import HOME, Login
 from baton.console.messages_page import DeadLettersPage, MessagesPage

@@ -200,9 +200,12 @@ def continues(data: dict[str, Any]) -> str:
     return canonical_json({"type": "data-operation", "data": data})
 
 
-def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
-    """One event of the job was handled: the entry that timelines are made of. `failure`: of a model or tool call."""
-    data: dict[str, Any] = {"at": now_ms, "attempt": item.attempt}
+def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None, *, questions: int = 0) -> str:
+    """One event of the job was handled: the entry that timelines are made of. `failure`: of a model or tool call.
+
+    `questions`: attempts before it that only asked a person, which do not count.
+    """
+    data: dict[str, Any] = {"at": now_ms, "attempt": item.attempt - questions}
     if item.abandoned:
         data["abandoned"] = item.abandoned
     if item.call_id:
@@ -214,6 +217,8 @@ def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None =
     data["outcome"] = outcome
     if item.call_id:
         data |= {"position": item.position, "tool": item.tool}
+    if questions:
+        data["questions"] = questions
     data |= {"turn": item.turn, "type": _TYPE_OF_KIND[item.kind]}
     return sorted_json({"data": data, "transient": True, "type": "data-event"})
 

@@ -204,8 +204,8 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
 
 def _handled(state: State, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
     """The entry of the timeline, in which an attempt that ended with a question to a person does not count."""
-    attempt = max(1, state.item.attempt - state.the_call.questions)
-    return stream_parts.handled(replace(state.item, attempt=attempt), now_ms, outcome, failure)
+    questions = min(state.the_call.questions, state.item.attempt - 1)
+    return stream_parts.handled(state.item, now_ms, outcome, failure, questions=questions)
 
 
 def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:

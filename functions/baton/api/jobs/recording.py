@@ -152,7 +152,7 @@ def _attempt(data: Mapping[str, Any]) -> dict[str, Any]:
     """One attempt of a model call or of a tool call."""
     view: dict[str, Any] = {
         "turn": data["turn"],
-        "attempt": data["attempt"],
+        "attempt": data["attempt"] + data.get("questions", 0),
         "startedAtMs": data["at"] - data["durationMs"],
         "finishedAtMs": data["at"],
         "outcome": data["outcome"],

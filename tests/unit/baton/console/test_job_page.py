@@ -9,7 +9,7 @@ from baton.api.auth import Keys, Principal
 from baton.api.cookie import Session
 from baton.api.jobs.job import JobsApi
 from baton.console.gate import Gate, Visit
-from baton.console.job_page import Live
+from baton.console.job_changes import Live
 from baton.models.model import Call
 from baton.models.scripted import ScriptedModel
 from baton.sdk.limits import Limits

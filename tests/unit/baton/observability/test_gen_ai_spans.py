@@ -86,7 +86,7 @@ async def later() -> int:
     return 1
 
 
-@tool(retries=1)
+@tool(retries=1, retry_on=(LookupError,))
 async def break_down() -> None:
     """Break."""
     raise LookupError("nothing there")

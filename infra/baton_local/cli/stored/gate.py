@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from baton_local.cli.deployment import DEFAULT_FOLDER, deployment
-from baton_local.cli.replay import registry_named
+from baton_local.cli.stored.replay import registry_named
 from baton_local.gate.gate_file import GateFileError, read_gate
 from baton_local.gate.running import scores
 from baton_local.gate.scoring import Score
