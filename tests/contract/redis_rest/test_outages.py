@@ -174,7 +174,7 @@ def test_a_taken_port_is_shown(own_redis: LocalRedis, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "baton_local.redis", "--port", port, "--data", str(tmp_path / "other")]
     second = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert second.returncode == 1
-    assert "choose another --port" in second.stderr
+    assert "choose another port with --port" in second.stderr
 
 
 def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
