@@ -1,4 +1,4 @@
-"""What an operator does to a job: start one, now or by a schedule, and cancel it.
+"""What an operator does to a job: start one, now or by a schedule, cancel it, ask it again and compare both.
 
 Each button is a form, and each answer confirms what was done.
 """
@@ -9,9 +9,12 @@ from typing import Any
 from starlette.responses import Response
 
 from baton.agents.registry import Registry
+from baton.api.auth import Keys
+from baton.api.jobs.diff import DiffApi
+from baton.api.jobs.fork import ForkApi, ForkBody
 from baton.api.jobs.job import ChangeBody, JobsApi
 from baton.api.jobs.submission import read_submit_body
-from baton.api.problem import ApiError
+from baton.api.problem import ApiError, parsed
 from baton.console.form import Form, field, read_object
 from baton.console.gate import Visit
 from baton.container import Container
@@ -49,6 +52,67 @@ def body_of(form: Form) -> dict[str, Any]:
 
 
 _BEGINS = {"failure": "what failed", "start": "its start"}
+
+
+_EDITS = ("taskDescription", "instructions", "model", "toolResults", "arguments")
+
+
+def fork_body(form: Form, task: str) -> ForkBody:
+    """The fork that the form means: what is empty, or as the job's task, is no edit.
+
+    Raises:
+        ApiError: 422, a field cannot be read as what it is.
+    """
+    edits: dict[str, Any] = {name: field(form, name) for name in ("taskDescription", "instructions", "model")}
+    if edits["taskDescription"] == task.strip():
+        edits["taskDescription"] = ""
+    edits |= {name: read_object(field(form, name), name) for name in ("toolResults", "arguments")}
+    turn, given = field(form, "turn"), {name: one for name, one in edits.items() if one}
+    number = int(turn) if turn.isascii() and turn.isdecimal() else turn
+    body = {"turn": number, "toolsRun": field(form, "toolsRun") or "recorded", "edits": given}
+    return parsed(ForkBody, json.dumps(body).encode())
+
+
+class ForkPages:
+    """Asks a job again, and shows two jobs side by side."""
+
+    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
+        self._randomness, self._jobs = container.ports.randomness, jobs
+        self._forks, self._diffs = ForkApi(container, keys, jobs), DiffApi(container, keys, jobs)
+
+    async def form(self, visit: Visit) -> Response:
+        """The form that asks a job again; the query says from which turn."""
+        snapshot = await self._jobs.snapshot(visit.principal, visit.request.path_params["job_id"])
+        given = dict.fromkeys((*_EDITS, "toolsRun"), "")
+        given |= {"turn": visit.query("turn") or "1", "once": self._randomness.token()}
+        given["taskDescription"] = snapshot.task.get("text", "")
+        return visit.page("fork.html", job={"id": snapshot.job.id}, given=given, faults={})
+
+    async def fork(self, visit: Visit) -> Response:
+        """Ask it again, once however often the form is sent; what is wrong is said at its field."""
+        job_id, form = visit.request.path_params["job_id"], visit.form
+        given = {name: field(form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
+        task = (await self._jobs.snapshot(visit.principal, job_id)).task.get("text", "")
+        try:
+            once = f"console {given['once']}" if given["once"] else ""
+            made = await self._forks.forked(visit.principal, job_id, fork_body(form, task), once)
+        except ApiError as error:
+            if not error.faults:
+                raise
+            faults = {_field_of(name): text for name, text in error.faults}
+            return visit.page("fork.html", error.status, job={"id": job_id}, given=given, faults=faults)
+        return visit.go(f"/console/jobs/{made['id']}", "The job is asked again, as this one.")
+
+    async def diff(self, visit: Visit) -> Response:
+        """Two jobs turn by turn."""
+        ids = visit.request.path_params["job_id"], visit.request.path_params["other_id"]
+        return visit.page("diff.html", diff=await self._diffs.of(visit.principal, *ids))
+
+
+def _field_of(name: str) -> str:
+    """The field of the form that a fault is about: one field has the edits of all calls."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "edits" and parts[1:2] and parts[1] in ("toolResults", "arguments") else name
 
 
 class JobActions:

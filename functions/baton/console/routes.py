@@ -19,7 +19,7 @@ from baton.console.admin_pages import AuditPage, ToolsPage, UsagePage, WorkerPag
 from baton.console.approvals_page import HOME as APPROVALS
 from baton.console.approvals_page import ApprovalsPage
 from baton.console.gate import LOGIN, Gate, Visit
-from baton.console.job_actions import JobActions
+from baton.console.job_actions import ForkPages, JobActions
 from baton.console.job_changes import Live
 from baton.console.job_page import JobPage
 from baton.console.jobs_page import BulkPage, JobsPage
@@ -58,7 +58,7 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
     sessions = SessionsPage(listing, Sessions(container))
     bulk = BulkPage(BulkChangeApi(keys, jobs, listing))
     actions, job, live = JobActions(container, jobs), JobPage(container, jobs), Live(container, jobs)
-    path = "/console/jobs/{job_id}"
+    forks, path = ForkPages(container, keys, jobs), "/console/jobs/{job_id}"
     return [
         gate.get("/console/jobs", JobsPage(container, listing).show),
         gate.get("/console/jobs/new", actions.form),
@@ -70,6 +70,9 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
         gate.get(f"{path}/calls/{{call_id}}", job.call),
         gate.get(f"{path}/turns/{{turn:int}}", TurnPage(container, job).show),
         gate.get(f"{path}/steps", job.steps),
+        gate.get(f"{path}/fork", forks.form),
+        gate.post(f"{path}/fork", forks.fork),
+        gate.get(f"{path}/diff/{{other_id}}", forks.diff),
         gate.post(f"{path}/cancel", actions.cancel),
         gate.post(f"{path}/retry", actions.retry),
         gate.post(f"{path}/delete", actions.delete),

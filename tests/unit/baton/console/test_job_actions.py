@@ -1,5 +1,9 @@
 """Starting and cancelling jobs by forms."""
 
+import json
+import re
+from html import unescape
+
 import pytest
 
 from tests.unit.baton.console.operator import Operator
@@ -118,3 +122,48 @@ async def test_what_runs_in_a_session_is_cancelled(operator: Operator) -> None:
     markup = await operator.done("/console/sessions/s 1/cancel", tenant="acme")
     assert "2 jobs are cancelled." in markup
     assert "Cancel running and queued jobs" not in markup
+
+
+async def test_a_job_is_asked_again_and_compared(operator: Operator) -> None:
+    """From a turn's page, by a form; the new job's page leads to both side by side."""
+    await operator.stage.submit("adds")
+    await operator.stage.run()
+    assert 'href="/console/jobs/job_1/fork?turn=2"' in await operator.see("/console/jobs/job_1/turns/2")
+    assert 'value="2"' in await operator.see("/console/jobs/job_1/fork?turn=2")
+    call_id = (await operator.stage.calls())[0].id
+    fields = {"turn": "2", "taskDescription": "do it", "toolResults": json.dumps({call_id: "<five>"}), "once": "n1"}
+    markup = await operator.done("/console/jobs/job_1/fork", **fields)
+    assert "at turn 2" in markup
+    (compare,) = re.findall(r'href="(/console/jobs/job_1/diff/[^"]+)"', markup)
+    again = await operator.do("/console/jobs/job_1/fork", **fields)
+    assert again.headers["location"].split("/")[-1] == compare.split("/")[-1]
+    await operator.stage.run()
+    markup = await operator.see(compare)
+    assert '<span class="pill s-changed">changed</span>' in markup
+    assert "&lt;five&gt;" in markup
+    assert (await operator.stage.snapshot(compare.split("/")[-1])).task["text"] == "do it"
+    assert len(operator.stage.step_result.runs) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("turn", "x", "valid integer"),
+        ("turn", "9", "from 1 to 2"),
+        ("model", "nope", "unknown model"),
+        ("toolResults", "{", "not JSON"),
+        ("arguments", '{"call": {}}', "no turn before turn 1"),
+    ],
+)
+async def test_what_is_wrong_with_a_fork_is_shown_at_its_field(
+    operator: Operator, field: str, value: str, shown: str
+) -> None:
+    """And what was typed is kept."""
+    await operator.stage.submit("adds")
+    await operator.stage.run()
+    fields = {"turn": "1", "instructions": "keep <this>", field: value}
+    response = await operator.do("/console/jobs/job_1/fork", **fields)
+    assert response.status_code == 422
+    assert 'aria-invalid="true"' in response.text
+    assert shown in unescape(response.text)
+    assert "keep &lt;this&gt;" in response.text
