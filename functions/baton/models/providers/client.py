@@ -21,6 +21,8 @@ from baton.models.model import ModelAnswer, ModelError, ModelRequest, Origin, To
 from baton.models.providers.errors import model_error
 from baton.models.providers.messages import calls_of, listen, provider_field, text_of, to_messages
 
+_RESPONSES, _OPENAI = frozenset({"openai", "openai-responses"}), "//api.openai.com/"
+
 
 def cost_usd(response: ModelResponse) -> float:
     """US dollars, from what the provider says it cost, else from the list."""
@@ -68,6 +70,7 @@ class ProviderClient:
     """
 
     def __init__(self, name: str) -> None:
+        self._name = name
         try:
             self._model = infer_model(name)
         except UserError as error:
@@ -78,8 +81,16 @@ class ProviderClient:
         try:
             response = await self._response(request)
         except Exception as error:
-            raise model_error(error) from error
+            raise self._hinting(model_error(error)) from error
         return _answer(response, streamed=request.listener is not None and streams(self._model))
+
+    def _hinting(self, failure: ModelError) -> ModelError:
+        """The failure, with the way out where a server other than OpenAI's does not know OpenAI's newer path."""
+        provider, _, model = self._name.partition(":")
+        if provider not in _RESPONSES or not failure.message.startswith("404 ") or _OPENAI in str(self._model.base_url):
+            return failure
+        hint = f"if the server at {self._model.base_url} has no /responses, write 'openai-chat:{model}'"
+        return ModelError(f"{failure.message}; {hint}", retryable=False)
 
     async def _response(self, request: ModelRequest) -> ModelResponse:
         prompt, settings, parameters = to_messages(request), _settings(request), _parameters(request)

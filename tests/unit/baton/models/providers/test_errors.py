@@ -1,5 +1,6 @@
 """What goes wrong at a provider: may it be tried again, when, and what is said of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -50,6 +51,17 @@ async def test_a_provider_that_is_in_trouble_may_be_tried_again(requested: Reque
         requested.fails(status, "Try later.")
         error = await failure_of(requested)
         assert (error.retryable, error.retry_after_seconds, requested.route.call_count) == (True, None, calls), status
+
+
+async def test_a_server_that_does_not_know_openais_newer_path_is_hinted_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name to write instead; OpenAI's own 404 is about the model."""
+    elsewhere = replace(OPENAI, url="http://127.0.0.1:1/v1/responses")
+    for case, is_hinted in ((elsewhere, True), (OPENAI, False)):
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", case.url.removesuffix("/responses"))
+        with requesting(case) as requested:
+            requested.fails(404, "Not Found")
+            assert ("write 'openai-chat:gpt-5-mini'" in (await failure_of(requested)).message) is is_hinted
 
 
 async def test_what_is_refused_stays_refused(requested: Requested) -> None:
