@@ -15,6 +15,7 @@ from baton.agents.output import OutputType
 from baton.agents.runner import Runner
 from baton.conversation.policy import HistoryPolicy, KeepAll
 from baton.memory.policy import Memory, memory_of
+from baton.models.catalog import LibraryModel, of_pydantic_ai
 from baton.models.model import Model
 from baton.models.model_settings import setting_faults
 from baton.planning.step import Step, checked_plan
@@ -22,7 +23,7 @@ from baton.sdk.limits import Limits
 from baton.tools.tool import Tool
 from baton_events.app_event import name_fault
 
-ModelChoice = Model | str | Sequence[Model | str] | None
+ModelChoice = Model | LibraryModel | str | Sequence[Model | LibraryModel | str] | None
 
 
 def chosen_models(model: ModelChoice) -> tuple[Model | str, ...]:
@@ -30,7 +31,7 @@ def chosen_models(model: ModelChoice) -> tuple[Model | str, ...]:
     if model is None:
         return ()
     # Asked at each turn: whether something is a model takes much longer to find out than whether it is several.
-    return tuple(model) if isinstance(model, list | tuple) else (cast("Model | str", model),)
+    return cast("tuple[Model | str, ...]", tuple(model) if isinstance(model, list | tuple) else (model,))
 
 
 def checked_choice(agent: str, model: ModelChoice) -> ModelChoice:
@@ -69,6 +70,8 @@ def _checked_model(agent: str, model: object) -> Model | str:
         raise TypeError(f"agent {agent!r}: model must be an object, got the class {model.__name__}; call it")
     if isinstance(model, str | Model):
         return model
+    if (found := of_pydantic_ai(model)) is not None:
+        return found
     raise TypeError(
         f"agent {agent!r}: model must be a name or have `answer`, `name` and `reads_history`, or be a list of those,"
         f" got {model!r}"

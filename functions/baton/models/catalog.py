@@ -8,8 +8,10 @@ retry, or import pydantic-ai, which costs a second that only the function that c
 
 import asyncio
 import importlib
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
+from typing import Any, Protocol, cast
 
 from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
 from baton.sdk.own_threads import in_own_thread
@@ -18,13 +20,13 @@ Answering = Callable[[ModelRequest], Awaitable[ModelAnswer]]
 
 
 class ProviderModel:
-    """The model of that name, with pydantic-ai's class for it."""
+    """The model of that name, with pydantic-ai's class for it; `made`: an object of such a class."""
 
     reads_history = True
     takes_files = ("*/*",)  # what a provider's model takes, the provider says
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, made: Any = None) -> None:
+        self.name, self._made = name, made
         self._answering: Answering | None = None
         self._loading = asyncio.Lock()
 
@@ -33,17 +35,40 @@ class ProviderModel:
         if self._answering is None:
             async with self._loading:
                 if self._answering is None:
-                    self._answering = await in_own_thread(_load, self.name)
+                    self._answering = await in_own_thread(_load, self.name, self._made)
         answering = self._answering
         assert answering is not None, "it has just been loaded"
         return await answering(request)
 
 
-def _load(name: str) -> Answering:
+class LibraryModel(Protocol):
+    """What a model object of pydantic-ai is known by."""
+
+    @property
+    def system(self) -> str:
+        """Its provider."""
+        ...
+
+    @property
+    def model_name(self) -> str:
+        """Its name there."""
+        ...
+
+
+def of_pydantic_ai(model: object) -> ProviderModel | None:
+    """The model that asks through an object of pydantic-ai; None: it is none. Where one is, its library is loaded."""
+    library = sys.modules.get("pydantic_ai.models")
+    if library is None or not isinstance(model, library.Model):
+        return None
+    made = cast("LibraryModel", model)
+    return ProviderModel(f"{made.system}:{made.model_name}", made)
+
+
+def _load(name: str, made: Any) -> Answering:
     """Load the provider's library, which takes a second, and make its client."""
     try:
         client = importlib.import_module("baton.models.providers.client")
-        answering: Answering = client.ProviderClient(name).answer
+        answering: Answering = client.ProviderClient(name, made).answer
     except ImportError as error:
         raise ModelError(
             f"the library of model {name!r} is not installed: {error}; install Baton's extra 'models', or the extra"

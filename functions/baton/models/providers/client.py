@@ -69,10 +69,10 @@ class ProviderClient:
         ImportError: the provider's library is not installed.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, made: Model | None = None) -> None:
         self._name = name
         try:
-            self._model = infer_model(name)
+            self._model = made or infer_model(name)
         except UserError as error:
             raise ModelError(f"model {name!r}: {error.message}", retryable=False) from error
 

@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from pydantic_ai.messages import ModelResponse, TextPart
+from pydantic_ai.models.function import FunctionModel
 
+from baton.agents.agent import Agent, chosen_models
 from baton.models.catalog import ProviderModel
-from baton.models.model import Call, ModelError, ToolSpec, UserMessage
-from tests.unit.baton.models.providers.requesting import Requested
+from baton.models.model import Call, ModelError, ModelRequest, ToolSpec, UserMessage
+from tests.unit.baton.models.providers.requesting import QUESTION, Requested
 
 
 async def test_a_text_is_the_answer(requested: Requested) -> None:
@@ -87,3 +90,14 @@ def _tool_names(sent: dict[str, Any]) -> set[str]:
     if "functionDeclarations" in tools[0]:
         tools = [declared for tool in tools for declared in tool["functionDeclarations"]]
     return {tool.get("function", tool)["name"] for tool in tools}
+
+
+async def test_an_object_of_pydantic_ai_is_an_agents_model() -> None:
+    """Asked as a named one is, and called by its provider and its name."""
+    agent = Agent("a", model=FunctionModel(lambda _messages, _info: ModelResponse([TextPart("It is 3.")])))
+    (model,) = chosen_models(agent.model)
+    assert isinstance(model, ProviderModel)
+    assert (model.name.partition(":")[0], (await model.answer(ModelRequest("", (QUESTION,), (), 1))).text) == (
+        "function",
+        "It is 3.",
+    )
