@@ -35,4 +35,5 @@ def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str,
     ids = {"job_id": job_id, "session_id": session_id, "tenant": ended.tenant}
     job = job_of(registry, ended.agent, **ids, now_ms=now_ms)
     model = replace(job.model, reads_history=True, calls_read_history=True)
-    return replace(job, priority=ended.priority, model=model)
+    # It is an experiment: what came of it is not remembered.
+    return replace(job, priority=ended.priority, model=model, remembers=False)

@@ -83,6 +83,7 @@ async def test_a_fork_asks_what_its_job_has_asked(
         assert (forked.status, forked.result, case.kit.ran) == (ended.status, ended.result, [])
         assert (await asked_in(case.stage, forked.id))[turn - 1 :] == asked[turn - 1 :]
         assert (forked.used.model_calls, forked.used.cached_calls) == (ended.turn - turn + 1, turn - 1)
+        assert not forked.remembers
 
 
 async def asked_in(stage: Stage, job_id: str) -> list[Any]:
