@@ -34,11 +34,12 @@ from baton.models.model import Listener, Message, ModelError, files_of
 from baton.runtime.gen_ai import chat_span
 from baton.sdk.own_threads import in_own_thread
 from baton.sdk.records import SESSION_ROLE, Failure, Wanted, messages_in, named_files, turns_of
-from baton.storage.ports.jobs import Snapshot
+from baton.storage.ports.jobs import Reader, Snapshot
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext, running
 from baton.tools.pending import Pending
 from baton.tools.tool import InThread
+from baton_events.ids import job_of_call, started_by
 
 # A failure of the tool is final: these are for attempts that died, or took too long.
 _RETRIES = 2
@@ -68,6 +69,19 @@ def _messages(sessions: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...
     from baton.conversation import exchanges  # noqa: PLC0415 - calls of most agents have no need of it
 
     return tuple([message for entry in sessions for message in exchanges.as_history(entry)])
+
+
+async def recorded_starter(reader: Reader, effect: RunTool) -> tuple[RunTool, Recorded] | None:
+    """Read the call of an operation as its job has made it, and that job's run; None: its data is gone."""
+    call_id, _ = started_by(effect.job.id)
+    snapshot = await reader.job(job_of_call(call_id))
+    made = next((call for call in snapshot.calls if call.id == call_id), None) if snapshot else None
+    if snapshot is None or made is None:
+        return None
+    transcript = await reader.transcript(snapshot.job.id)
+    history = History(uncompacted(transcript, snapshot.job.compacted), snapshot.results)
+    call = replace(effect.call, turn=made.turn, position=made.position)
+    return replace(effect, call=call), recorded(snapshot.job, history)
 
 
 async def runner_turn(

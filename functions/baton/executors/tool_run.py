@@ -22,12 +22,12 @@ from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval,
 from baton.engine.waits import tool_digest
 from baton.executors.child_jobs import NoChildError, child_job
 from baton.executors.executor import hidden, storable
-from baton.executors.runner_work import RunnerTool, recorded
+from baton.executors.runner_work import RunnerTool, recorded, recorded_starter
 from baton.executors.tool_context import CallMemory, CallOutlet, Outside, StoreChannel, TenantOperations
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.planning.reference import UnresolvedReference, resolved
-from baton.sdk.records import Failure
+from baton.sdk.records import Failure, named_files
 from baton.sdk.redaction import KnownSecrets
 from baton.storage.ports.jobs import Store
 from baton.tools.arguments import InvalidArguments
@@ -53,6 +53,7 @@ from baton_events.ids import (
 _log = logging.getLogger("baton.tools")
 MESSAGE_LIMIT_CHARS, TRACEBACK_LIMIT_CHARS = 2_000, 8_000
 _ANY_MEMORY = Memory()
+_Found = tuple[Runnable, dict[str, Any]]
 _EXPECTED = (ToolError, InvalidArguments, InvalidResult, StillRunsError)
 _MISFITS = {InvalidArguments: "invalid_arguments", InvalidResult: "invalid_result"}
 
@@ -83,7 +84,7 @@ class ToolRun:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Run the tool; a step of a plan is given what it refers to."""
         assert isinstance(effect, RunTool), "this executor is registered for RunTool"
-        found = self._runner_tool(effect, history) or self._tool(effect, history)
+        found = await self._runner_tool(effect, history) or self._tool(effect, history)
         if not isinstance(found, tuple):
             return found
         tool, arguments = found
@@ -93,7 +94,7 @@ class ToolRun:
             return result or await self._run(tool, arguments, effect, claim, effect.call.id)
         if result is None and not tool.background:
             result = await self._run(tool, arguments, effect, claim, call_of(effect.job, effect.call))
-        if result is None or (isinstance(result, ToolNeedsApproval | ToolWaits) and _goes_on(tool, result)):
+        if result is None or (isinstance(result, ToolNeedsApproval | ToolWaits) and _goes_on(tool, result, history)):
             return await outside.background.start(effect, arguments, result)
         return result
 
@@ -134,7 +135,7 @@ class ToolRun:
         outlet = CallOutlet(self._outside, self._registry, effect.job, effect.call.id, secrets)
         return dataclasses.replace(context, operations=operations, outlet=outlet)
 
-    def _tool(self, effect: RunTool, history: History) -> tuple[Runnable, dict[str, Any]] | StepResult:
+    def _tool(self, effect: RunTool, history: History) -> _Found | StepResult:
         """The tool and its arguments, or why it does not run."""
         try:
             tool = self._registry.tool(effect.call.tool)
@@ -147,7 +148,7 @@ class ToolRun:
             return _failed("unresolved_reference", str(error), retryable=False)
         return tool, arguments
 
-    def _runner_tool(self, effect: RunTool, history: History) -> tuple[Runnable, dict[str, Any]] | None:
+    async def _runner_tool(self, effect: RunTool, history: History) -> _Found | StepResult | None:
         """The same of an agent that has a runner; None: it has none."""
         try:
             runner = self._registry.agent(effect.job.agent).runner
@@ -155,8 +156,12 @@ class ToolRun:
             return None
         if runner is None or not history.transcript:  # the job began before its agent had a runner
             return None
-        call, seconds = effect.call, self._calls.work_limit_seconds
-        record = recorded(effect.job, history)
+        call, seconds, record = effect.call, self._calls.work_limit_seconds, recorded(effect.job, history)
+        if effect.job.is_operation and self._outside is not None:
+            started = await recorded_starter(self._outside.reader, effect)
+            if started is None:
+                return _failed("job_gone", "the data of the job that made the call is gone", retryable=False)
+            effect, record = started
         return RunnerTool(call.tool, seconds, runner, record, effect, _is_approved(call)), call.arguments
 
     async def _waits(self, tool: Runnable, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
@@ -262,9 +267,11 @@ def _not_run(tool: Runnable, arguments: dict[str, Any], call: CallRecord, now_ms
     return ToolNeedsApproval(requested, tool.approval_title, until_ms) if asks else None
 
 
-def _goes_on(tool: Runnable, waits: CallWaits) -> bool:
-    """Whether what the call has come to can go on in the background: what a runner asks for needs its whole run."""
-    return not waits.holds_job if isinstance(waits, ToolWaits) else isinstance(tool, Tool)
+def _goes_on(tool: Runnable, waits: CallWaits, history: History) -> bool:
+    """Whether what the call has come to can go on in the background: a runner's call needs its run, without files."""
+    if isinstance(waits, ToolWaits):
+        return not waits.holds_job
+    return isinstance(tool, Tool) or not named_files(history.transcript)
 
 
 def idempotency_key_of(call: CallRecord) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic_ai import Agent
+from pydantic_ai import Agent, RunContext
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, TextPart, ThinkingPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
@@ -10,8 +10,8 @@ from baton import Agent as BatonAgent
 from baton import Registry, ScriptedModel
 from baton.pydantic_ai import durable
 from baton.testing import Simulation
-from tests.unit.baton.api.client import OTHER, Api, api_of, assert_problem, with_keys
-from tests.unit.baton.api.sessions.chatting import job_of, send
+from tests.unit.baton.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.sessions.chatting import job_of, send, sending, text_of
 from tests.unit.baton.pydantic_ai.played import PlayedStage, call, comparable, scripted
 
 
@@ -105,3 +105,50 @@ async def test_a_simulated_run_has_the_messages() -> None:
     report.check()
     expected = (await thinking().run("look")).all_messages()
     assert comparable(ModelMessagesTypeAdapter.validate_python(run.model_messages)) == comparable(expected)
+
+
+async def test_an_approval_in_a_chat_is_asked_in_the_background() -> None:
+    """The turn ends, and the tool runs once it is approved, as the call of that turn; its outcome is told later."""
+    ran = list[tuple[str, int, str | None]]()
+
+    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        asked = sum(isinstance(message, ModelResponse) for message in messages)
+        calls = [call("look", "one"), call("pay", "two", euros=3), call("pay", "three", euros=4)]
+        return ModelResponse(calls) if asked == 0 else ModelResponse([TextPart(f"answer {asked}")])
+
+    agent = Agent(FunctionModel(answer), name="thinks", deps_type=str)
+    @agent.tool_plain
+    def look() -> str:
+        return "seen"
+
+    @agent.tool(requires_approval=True)
+    def pay(ctx: RunContext[str], euros: int) -> str:
+        ran.append((ctx.deps, euros, ctx.tool_call_id))
+        return f"paid {euros}"
+
+    stage = PlayedStage(registry=Registry([durable(agent, deps=lambda job: job.task)]), settings=with_keys())
+    async with api_of(stage) as api:
+        requesting = await sending(api, "c", "m1", "buy", agent="thinks")
+        await api.stage.run(within_seconds=60)
+        first = await requesting
+        assert text_of(first) == "answer 1"
+        pending = (await api.request("GET", "/api/admin/agent-checkpoints", ADMIN)).json()["checkpoints"]
+        assert sorted(one["arguments"]["euros"] for one in pending) == [3, 4]
+        assert not ran
+        four, three = sorted(pending, key=lambda one: -one["arguments"]["euros"])
+        approved = await api.request("POST", f"/api/admin/agent-checkpoints/{three['id']}", ADMIN)
+        assert approved.status_code == 200
+        await api.stage.run(within_seconds=60)
+        assert ran == [("buy", 3, "two")]
+        shown = (await api.request("GET", "/api/sessions/c")).json()
+        assert [one["tool"] for one in shown["activeOperations"]] == ["pay"]
+        continued = shown["messages"][-1]
+        assert continued["parts"][-1]["text"] == "answer 2"
+        told = [part for message in await messages(api, continued["id"]) for part in message.parts]
+        assert 'Its result: "paid 3"' in str(told[0])
+        assert (await api.request("DELETE", f"/api/agent-jobs/{job_of(first)}")).status_code == 204
+        await api.request("POST", f"/api/admin/agent-checkpoints/{four['id']}", ADMIN)
+        await api.stage.run(within_seconds=60)
+        last = (await api.request("GET", "/api/sessions/c")).json()["messages"][-1]["id"]
+        assert "job_gone: the data of the job that made the call is gone" in str((await messages(api, last))[0].parts)
+        assert len(ran) == 1
