@@ -89,8 +89,12 @@ def check_registry(reference: str) -> None:
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        agents = load_registry(reference).agents
-        if any(isinstance(model, str) and ":" in model for agent in agents for model in chosen_models(agent.model)):
+        registry = load_registry(reference)
+        for tool in registry.tools:
+            if not tool.description:
+                print(f"tool {tool.name!r} has no docstring: its model is sent the name and the arguments alone")
+        models = [model for agent in registry.agents for model in chosen_models(agent.model)]
+        if any(isinstance(model, str) and ":" in model for model in models):
             Thread(target=_load_providers, name=LOADER, daemon=True).start()
     except RegistryNotLoadedError as error:
         if error.__cause__ is not None:

@@ -117,6 +117,7 @@ async def test_an_approval_in_a_chat_is_asked_in_the_background() -> None:
         return ModelResponse(calls) if asked == 0 else ModelResponse([TextPart(f"answer {asked}")])
 
     agent = Agent(FunctionModel(answer), name="thinks", deps_type=str)
+
     @agent.tool_plain
     def look() -> str:
         return "seen"

@@ -63,6 +63,20 @@ def test_what_calls_providers_is_loaded_before_the_first_call(
     assert (f"{name}_providers" in sys.modules) is is_loaded
 
 
+def test_a_tool_without_a_docstring_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its model has to guess."""
+    told = "@tool\ndef told() -> None:\n    'Tell.'\n@tool\ndef bare() -> None:\n    pass\n"
+    made = "registry = Registry([Agent('a', 'demo', tools=[told, bare])])\n"
+    (tmp_path / "agents_without_words.py").write_text(f"from baton import Agent, Registry, tool\n{told}{made}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    app_server.check_registry("agents_without_words:registry")
+    assert capsys.readouterr().out == (
+        "tool 'bare' has no docstring: its model is sent the name and the arguments alone\n"
+    )
+
+
 def test_no_bytecode_of_the_users_code_is_kept(tmp_path: Path) -> None:
     """Else two saves within a second are one to Python, if the file's size is the same: an error would never heal."""
     (tmp_path / "mine.py").write_text("registry = 1 / 0\n")
