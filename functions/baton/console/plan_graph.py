@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from baton.console.shown import one_line
 from baton.engine.state import CallRecord
 
-MOST_STEPS = 150
+MOST_NODES = 150
 NODE_WIDTH, NODE_HEIGHT = 170, 44
 _COLUMN, _LINE, _MARGIN = 220, 60, 8
 _NAME_CHARS, _TOOL_CHARS = 22, 13
@@ -49,7 +49,7 @@ def plan_graph(job: Mapping[str, Any], calls: Sequence[CallRecord], turn: int = 
     planned = [call for call in calls if call.step]
     chosen = turn or max((call.turn for call in planned), default=0)
     steps = {call.step: call for call in planned if call.turn == chosen}
-    if not 0 < len(steps) <= MOST_STEPS:
+    if not 0 < len(steps) <= MOST_NODES:
         return None
     statuses = {view["id"]: str(view["status"]) for view in job["toolCalls"]}
     places = _places(steps)

@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,7 +32,8 @@ class Part:
     """One process of the stack.
 
     `listener`: the socket that it takes its callers from. `log_path`: of one that keeps a log of its own. `code`: the
-    folder of a person's code that it runs; it is started again when a file of that changes.
+    folder of a person's code that it runs; it is started again when a file of that changes. `keeps_callers`: who called
+    while it was away is served when it is back; else they are hung up on, and have not been heard.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Part:
     log_path: Path | None = None
     code: Path | None = None
     listener: int | None = None
+    keeps_callers: bool = False
 
 
 CHECK_TIMEOUT_SECONDS = 2.0
@@ -89,6 +92,8 @@ POLL_SECONDS = 0.05
 
 def start_process(part: Part, output: int) -> subprocess.Popen[bytes]:
     """Start the part with both its outputs into this file descriptor."""
+    if part.listener is not None and not part.keeps_callers:
+        _hang_up(part.listener)
     try:
         return subprocess.Popen(
             part.command,
@@ -102,6 +107,15 @@ def start_process(part: Part, output: int) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise StackError(f"{part.name} cannot be started: {part.command[0]}: {error.strerror}") from error
+
+
+def _hang_up(listener: int) -> None:
+    """Close the connections that wait there: a server that had died would have taken none of them."""
+    with socket.socket(fileno=os.dup(listener)) as taking:
+        taking.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                taking.accept()[0].close()
 
 
 async def until_dead(process: subprocess.Popen[bytes]) -> int:

@@ -199,6 +199,7 @@ def _app(plan: StackPlan) -> Part:
         environment=app_environment(plan) | {"LOCAL_PART_PROOF": plan.proof},
         is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz", plan.proof),
         listener=plan.listeners.get("app"),
+        keeps_callers=True,
         stop_seconds=4.0,
         code=folder if plan.app is not None and plan.reloads else None,
     )

@@ -3,7 +3,7 @@
 The usual ports where they are free, else a free one; and the ports of the last run before either, because messages
 that wait in the queue carry the app's address. Invariants: the app never moves away silently from a port that waiting
 messages may carry. A port is held by a socket that listens, and its part takes callers from that socket: nobody else
-gets the port, and callers wait while the part starts again. The part never binds it.
+gets the port, and the app's callers wait while it starts again. The part never binds it.
 """
 
 import contextlib
