@@ -46,6 +46,7 @@ async def test_a_recorded_job_is_played_back_as_often_as_one_likes() -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.long
 async def test_a_long_run_is_measured_as_a_job_and_by_agent_run() -> None:
     """Of a call with its turn in place: a request each."""
     found = await measured(1)

@@ -77,7 +77,7 @@ def test_a_long_chain_is_dispatched_before_the_functions_time_is_over(deploy: St
     assert sum(guarded.invocations(name) for name in work) > sum(free.invocations(name) for name in work)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_a_function_that_is_ended_at_work_loses_nothing(deploy: Start, how: signal.Signals) -> None:
     """Lambda ends a process when it likes: the message was not acknowledged, and the next process goes on."""
     stack = deploy(CONTINUATION="queue", WORK_TIMEOUT_SECONDS="8")  # so that the claim ends soon
