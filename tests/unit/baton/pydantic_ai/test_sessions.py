@@ -107,9 +107,8 @@ async def test_a_simulated_run_has_the_messages() -> None:
     assert comparable(ModelMessagesTypeAdapter.validate_python(run.model_messages)) == comparable(expected)
 
 
-async def test_an_approval_in_a_chat_is_asked_in_the_background() -> None:
-    """The turn ends, and the tool runs once it is approved, as the call of that turn; its outcome is told later."""
-    ran = list[tuple[str, int, str | None]]()
+def paying(ran: list[tuple[str, int, str | None]]) -> Agent[str, str]:
+    """An agent that looks and pays twice at once; `ran`: deps, euros and call of each payment."""
 
     def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
         asked = sum(isinstance(message, ModelResponse) for message in messages)
@@ -127,7 +126,14 @@ async def test_an_approval_in_a_chat_is_asked_in_the_background() -> None:
         ran.append((ctx.deps, euros, ctx.tool_call_id))
         return f"paid {euros}"
 
-    stage = PlayedStage(registry=Registry([durable(agent, deps=lambda job: job.task)]), settings=with_keys())
+    return agent
+
+
+async def test_an_approval_in_a_chat_is_asked_in_the_background() -> None:
+    """The turn ends, and the tool runs once it is approved, as the call of that turn; its outcome is told later."""
+    ran = list[tuple[str, int, str | None]]()
+    agents = [durable(paying(ran), deps=lambda job: job.task)]
+    stage = PlayedStage(registry=Registry(agents), settings=with_keys())
     async with api_of(stage) as api:
         requesting = await sending(api, "c", "m1", "buy", agent="thinks")
         await api.stage.run(within_seconds=60)
