@@ -25,7 +25,7 @@ from baton.agents.runner import (
 )
 from baton.engine.commit.answers import History
 from baton.engine.effects import RunTool
-from baton.engine.state import Job
+from baton.engine.state import FORK, Job
 from baton.engine.step_results import FollowedUp, ModelAnswered, ModelFailed, NotFollowedUp, StepResult
 from baton.engine.transcript import uncompacted
 from baton.executors.executor import storable
@@ -61,7 +61,7 @@ def recorded(job: Job, history: History) -> Recorded:
     sessions = [entry for entry in history.transcript if entry["role"] == SESSION_ROLE]
     earlier, turns = _messages(sessions) if sessions else (), turns_of(history.transcript)
     files = tuple([one["data"] for one in named_files(history.transcript) if "data" in one])
-    edits = {name: value for name, value in (task.get("fork") or {}).get("edits", {}).items() if name in _OVERRIDES}
+    edits = {name: value for name, value in task.get(FORK, {}).get("edits", {}).items() if name in _OVERRIDES}
     return Recorded(info, earlier, turns, history.results, messages_in(history.transcript), files, edits)
 
 

@@ -108,19 +108,30 @@ def _reason(response: httpx.Response) -> str:
         return response.text[:_SHOWN_CHARS]
 
 
+def naming_deployment(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that name a deployment; the command gets them as `url`, `key` and `data`."""
+    for option in (
+        click.option(
+            "--data",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=DEFAULT_FOLDER,
+            show_default=True,
+            metavar="DIR",
+            help="Without --url: the data folder of a running `baton dev`.",
+        ),
+        click.option("--key", metavar="KEY", envvar="BATON_API_KEY", help="An API key. [BATON_API_KEY]"),
+        click.option(
+            "--url", metavar="URL", envvar="BATON_URL", help="The API, such as https://x.example. [BATON_URL]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def with_deployment(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that name a deployment; the command's first argument is the `Deployment`."""
 
-    @click.option("--url", metavar="URL", envvar="BATON_URL", help="The API, such as https://x.example. [BATON_URL]")
-    @click.option("--key", metavar="KEY", envvar="BATON_API_KEY", help="An API key. [BATON_API_KEY]")
-    @click.option(
-        "--data",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=DEFAULT_FOLDER,
-        show_default=True,
-        metavar="DIR",
-        help="Without --url: the data folder of a running `baton dev`.",
-    )
+    @naming_deployment
     @wraps(command)
     def found(*arguments: Any, url: str | None, key: str | None, data: Path, **options: Any) -> None:
         command(deployment(url, key, data), *arguments, **options)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -57,9 +56,7 @@ def scores(gate: GateSpec, api: Callable[[], Api], registry: Callable[[], Regist
 
 def _offline(case: CaseSpec, api: Callable[[], Api], registry: Registry) -> CaseRun:
     stored = _recording(case, api).job
-    # In a thread: whoever calls may have an event loop.
-    with ThreadPoolExecutor(1) as thread:
-        now = thread.submit(asyncio.run, played(stored, registry)).result().job
+    now = asyncio.run(played(stored, registry)).job
     error = str(now.error or "")
     return CaseRun(
         stored.task_description,

@@ -1,6 +1,7 @@
 """`baton gate`: scores stored jobs that run again; exit code 1 where a score is too low, 2 for a wrong file."""
 
 import sys
+from functools import cache
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
@@ -8,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from baton_local.cli.deployment import DEFAULT_FOLDER, deployment
+from baton_local.cli.deployment import deployment, naming_deployment
 from baton_local.cli.stored.replay import registry_named
 from baton_local.gate.gate_file import GateFileError, read_gate
 from baton_local.gate.running import scores
@@ -17,16 +18,7 @@ from baton_local.gate.scoring import Score
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--url", metavar="URL", envvar="BATON_URL", help="The API that has the jobs. [BATON_URL]")
-@click.option("--key", metavar="KEY", envvar="BATON_API_KEY", help="An API key. [BATON_API_KEY]")
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_FOLDER,
-    show_default=True,
-    metavar="DIR",
-    help="Without --url: the data folder of a running `baton dev`.",
-)
+@naming_deployment
 @click.option("--app", metavar="MODULE:ATTR", help="Offline: your agents' registry, imported from the current folder.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML, too.")
 def gate(*, file: Path, url: str | None, key: str | None, data: Path, app: str | None, junit: Path | None) -> None:
@@ -36,7 +28,7 @@ def gate(*, file: Path, url: str | None, key: str | None, data: Path, app: str |
     except GateFileError as error:
         raise click.UsageError(str(error)) from error
     sys.path.insert(0, str(Path.cwd()))  # scorers are imported from here
-    found = list(scores(spec, lambda: deployment(url, key, data), lambda: registry_named(app)))
+    found = list(scores(spec, cache(lambda: deployment(url, key, data)), cache(lambda: registry_named(app))))
     _print(found)
     if junit is not None:
         junit_of(str(file), found).write(junit, encoding="utf-8", xml_declaration=True)

@@ -14,11 +14,9 @@ from baton.agents.loader import RegistryNotLoadedError, load_registry
 from baton.agents.registry import Registry
 from baton.settings.settings import Settings, settings_from_environment
 from baton_events.errors import SettingsError
-from baton_local.cli.deployment import Deployment, deployment
+from baton_local.cli.deployment import DEFAULT_FOLDER, Deployment, deployment
 from baton_local.replay.recorded import ReplayError, read_file, read_recording
 from baton_local.replay.replaying import replay_now
-
-_DEFAULT_FOLDER = Path(".baton/dev")
 
 
 @click.command()
@@ -29,7 +27,7 @@ _DEFAULT_FOLDER = Path(".baton/dev")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    default=_DEFAULT_FOLDER,
+    default=DEFAULT_FOLDER,
     show_default=True,
     metavar="DIR",
     help="Without --url: the data folder of the `baton dev` where the job ran.",
