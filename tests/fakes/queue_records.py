@@ -14,7 +14,7 @@ from tests.fakes.queue import FakeQueue
 class FakeQueueRecords:
     """`QueueRecords` in memory; messages are published to `queue`.
 
-    `failing`: raised by the next list of dead letters, once for each entry.
+    `failing`: raised by the next list of dead letters, or of the log, once for each entry.
     """
 
     queue: FakeQueue
@@ -23,10 +23,12 @@ class FakeQueueRecords:
     dead: dict[str, DeadLetter] = field(default_factory=dict[str, DeadLetter])
     failing: list[PublishError] = field(default_factory=list[PublishError])
 
-    def happen(self, message_id: str, state: str, *, status: int = 0, answer: str = "", error: str = "") -> None:
+    def happen(
+        self, message_id: str, state: str, *, status: int = 0, answer: str = "", error: str = "", next_ms: int = 0
+    ) -> None:
         """Something happened to a message."""
         message = self._published()[message_id]
-        self.happened.append(LogEntry(message, state, self.clock.now_ms(), status=status, answer=answer, error=error))
+        self.happened.append(LogEntry(message, state, self.clock.now_ms(), next_ms, status, answer, error))
 
     def die(self, message_id: str, status: int = 500, answer: str = "it broke") -> str:
         """The queue gives up on a message; returns the id of its dead letter."""
@@ -43,6 +45,8 @@ class FakeQueueRecords:
         self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
     ) -> LogPage:
         """Each message is created when it is published; the rest is what a test says."""
+        if self.failing:
+            raise self.failing.pop(0)
         created = [LogEntry(message, "CREATED", message.created_ms) for message in self._published().values()]
         found = [
             entry

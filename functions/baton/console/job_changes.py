@@ -21,6 +21,7 @@ from baton.console.plan_graph import plan_graph
 from baton.console.timeline import Timeline
 from baton.console.trace import Trace, Traced
 from baton.container import Container
+from baton.recovery.failing_delivery import with_failing_delivery
 from baton.settings.service_prices import Prices
 from baton.storage.ports.jobs import Snapshot
 from baton_events.errors import StoreError
@@ -46,7 +47,7 @@ class Live:
     async def stream(self, visit: Visit) -> Response:
         """What changes from what the page has, until the job has ended."""
         job_id = visit.request.path_params["job_id"]
-        snapshot = await self._jobs.snapshot(visit.principal, job_id)
+        snapshot = await self._jobs.snapshot(visit.principal, job_id, delivery=True)
         had = visit.request.headers.get("last-event-id") or visit.query("after") or "0"
         position = int(had) if had.isascii() and had.isdecimal() and len(had) <= _MOST_DIGITS else 0
         # Behind a gateway that waits for the whole answer, say what is there, and let the browser come back.
@@ -102,7 +103,8 @@ class Live:
             parts, ended = found.parts, found.job is None or found.job.ended
             is_new = bool(parts) or ended or since_read >= _POLL_SECONDS
             if is_new:
-                snapshot, since_read = await reader.job(job_id) or snapshot, 0.0
+                read, since_read = await reader.job(job_id) or snapshot, 0.0
+                snapshot = await with_failing_delivery(read, self._ports.queue_records, self._ports.clock.now_ms())
                 below = await jobs_below(reader, snapshot)
 
 

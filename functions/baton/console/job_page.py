@@ -34,6 +34,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
     return job_view(snapshot, now_ms, prices, _EVERY_RESULT) | {
         "tenant": snapshot.job.tenant,
         "ended": snapshot.job.ended,
+        "failing": snapshot.failing,
         "asks": [view for view in approvals_of(snapshot) if view["status"] == "pending"],
     }
 
@@ -163,7 +164,7 @@ class JobPage:
         """
         job_id = visit.request.path_params["job_id"]
         stored = await self._reader.parts(job_id, 0)  # before the job, whose usage ledger then has all of theirs
-        snapshot = await self._jobs.snapshot(visit.principal, job_id)
+        snapshot = await self._jobs.snapshot(visit.principal, job_id, delivery=True)
         timeline, traced = Timeline(stored.first - 1), Traced(snapshot)
         timeline.take(stored.parts)
         traced.trace.take(stored.parts)

@@ -21,6 +21,7 @@ from baton.engine.state import Job
 from baton.engine.step_results import Retried
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import loop_item
+from baton.recovery.failing_delivery import with_failing_delivery
 from baton.runtime.job_view import job_view
 from baton.runtime.usage_view import step_usage
 from baton.settings.settings import Settings
@@ -174,7 +175,7 @@ class JobsApi:
         query = read_job_query(request.query_params)
         # Before the job, whose usage ledger then has all of theirs.
         parts = (await self._container.ports.reader.parts(job_id, 0)).parts if query.steps else ()
-        snapshot = await self.snapshot(principal, job_id)
+        snapshot = await self.snapshot(principal, job_id, delivery=True)
         steps = step_usage(snapshot, parts, prices) if query.steps else {}
         return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms(), prices) | steps)
 
@@ -253,8 +254,8 @@ class JobsApi:
         if refused:
             raise ApiError(409, refused)
 
-    async def snapshot(self, principal: Principal, job_id: str) -> Snapshot:
-        """Everything about a job that is theirs to see.
+    async def snapshot(self, principal: Principal, job_id: str, *, delivery: bool = False) -> Snapshot:
+        """Everything about a job that is theirs to see; `delivery`: with the failing one of a job that is late.
 
         Raises:
             ApiError: 404 unknown, 403 another tenant's, 410 its data is gone.
@@ -264,7 +265,10 @@ class JobsApi:
             raise await no_job(self._container.ports.archive, principal, job_id)
         if not principal.may_see(snapshot.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
-        return snapshot
+        ports = self._container.ports
+        return (
+            await with_failing_delivery(snapshot, ports.queue_records, ports.clock.now_ms()) if delivery else snapshot
+        )
 
 
 def new_ids(container: Container, principal: Principal, idempotency_key: str) -> tuple[str, str, int]:

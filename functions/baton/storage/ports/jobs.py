@@ -146,11 +146,19 @@ class Archive(Protocol):
         ...
 
 
+class FailingDelivery(Record, frozen=True):
+    """A message of a job that does not arrive. `text`: what became of it so far."""
+
+    message_id: str
+    text: str
+
+
 class Snapshot(Record, frozen=True):
     """Everything about one job, for showing it.
 
     `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present. `messages`:
-    what its user sent while it ran, by id: the entry of its transcript; empty: it is there.
+    what its user sent while it ran, by id: the entry of its transcript; empty: it is there. `failing`: known where
+    somebody has asked the queue.
     """
 
     job: Job
@@ -163,6 +171,7 @@ class Snapshot(Record, frozen=True):
     memory: dict[str, Any] | None = None
     stopped: bool = False
     messages: dict[str, str] = field(default_factory=dict[str, str])
+    failing: FailingDelivery | None = None
 
 
 class StoredParts(Record, frozen=True):
