@@ -24,7 +24,7 @@ ON_WORKERS := -n $(WORKERS) --no-loadscope-reorder
 PARALLEL := $(MAKE) --no-print-directory -k -j2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-all test-long check static quick-tests package format-check lint types pyright imports docs docs-check soak bench clean
+.PHONY: help setup demo dev test test-all test-long check static quick-tests package format-check lint types pyright imports docs docs-check gallery soak bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -75,6 +75,9 @@ imports: $(READY)
 
 docs: $(READY) ## write the generated parts of the documentation anew
 	@$(BIN)/python -m baton_local.docs
+
+gallery: $(READY) ## take the pictures of the console in docs/gallery anew
+	@$(PYTEST) -q tests/browser/test_gallery.py --gallery
 
 docs-check: $(READY)
 	@$(BIN)/python -m baton_local.docs --check

@@ -1,4 +1,4 @@
-"""`baton dev` whose queue also takes fault plans: `python -m tests.browser.browser_dev DIR`."""
+"""`baton dev` whose queue also takes fault plans: `python -m tests.browser.browser_dev DIR AGENTS`."""
 
 import sys
 from dataclasses import replace
@@ -20,7 +20,5 @@ def parts(plan: StackPlan) -> tuple[Part, ...]:
 
 
 if __name__ == "__main__":
-    options = StackOptions(
-        folder=Path(sys.argv[1]), app="tests.browser.browser_agents:registry", port=0, parts_of=parts
-    )
+    options = StackOptions(folder=Path(sys.argv[1]), app=sys.argv[2], port=0, parts_of=parts)
     sys.exit(run_until_interrupted(running(options), lambda: None, 0))

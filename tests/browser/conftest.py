@@ -1,74 +1,40 @@
-"""A local stack and a real headless Chromium; neither survives the tests."""
+"""Local stacks and a real headless Chromium; neither survives the tests."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.e2e.dev_stack import DevStack, wait_for
+from tests.browser.browser_stack import PATIENCE_MS, BrowserStack
+from tests.browser.shop import Shop
 from tests.left_out import BROWSERS, find_browser
+from tests.npm_packages import npm_packages
 
-ROOT = Path(__file__).parents[2]
-PATIENCE_MS = 20_000
-# A message dies after its first retry, at once; what a fault plan strikes is not there for long.
-SETTINGS = {"MESSAGE_RETRIES": "1", "MESSAGE_RETRY_DELAY_MS": "100", "MAX_CONCURRENT_JOBS": "5"}
+_Stack = TypeVar("_Stack", bound=BrowserStack)
 
 
-class BrowserStack(DevStack):
-    """A stack whose queue takes fault plans."""
-
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start it without waiting."""
-        with self.output_path.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.browser.browser_dev", str(self.folder)],
-                stdout=output,
-                stderr=output,
-                cwd=ROOT,
-                env={**os.environ, **SETTINGS},  # noqa: TID251 - the stack inherits this process's
-            )
-        return self.process
-
-    def strike(self, *endpoints: str) -> None:
-        """From now on deliveries to these endpoints are answered with 503; none: no more."""
-        url, headers = f"{self.described['qstash_url']}/admin/faults", self._headers()
-        httpx.delete(url, headers=headers).raise_for_status()
-        rules = [
-            {"fault": "answer", "status": 503, "count": 1000, "url": f"{self.described['app_url']}{endpoint}"}
-            for endpoint in endpoints
-        ]
-        httpx.post(url, headers=headers, json={"rules": rules}).raise_for_status()
-
-    def approve_all(self, job_id: str) -> None:
-        """Approve what a job asks, once the app answers."""
-        url, headers = self.described["app_url"], {"authorization": f"Bearer {self.described['admin_key']}"}
-        wait_for(lambda: _is_up(url), "an answer of the app")
-        found = httpx.get(f"{url}/api/agent-jobs/{job_id}/checkpoints", headers=headers).raise_for_status().json()
-        for requested in found["checkpoints"]:
-            if requested["status"] == "pending":
-                path = f"{url}/api/admin/agent-checkpoints/{requested['id']}"
-                httpx.post(path, headers=headers).raise_for_status()
-
-    def _headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.described['qstash_token']}"}
-
-
-def _is_up(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz").is_success
-    except httpx.HTTPError:
-        return False
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make gallery` take the pictures in the docs."""
+    parser.addoption("--gallery", action="store_true", help="take the pictures of docs/gallery anew")
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserStack]:
     """The stack, one for all tests."""
-    made = BrowserStack(tmp_path_factory.mktemp("browser") / "data")
+    yield from _running(BrowserStack(tmp_path_factory.mktemp("browser") / "data"))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop at work."""
+    for made in _running(Shop(tmp_path_factory.mktemp("shop") / "data")):
+        made.open()
+        yield made
+
+
+def _running(made: _Stack) -> Iterator[_Stack]:
     try:
         made.start()
         yield made
@@ -88,6 +54,13 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core."""
+    packages = npm_packages(Path(__file__).parent, "axe")
+    return (packages / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture

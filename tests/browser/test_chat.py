@@ -5,7 +5,7 @@ import base64
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import BrowserStack
+from tests.browser.browser_stack import BrowserStack
 
 pytestmark = pytest.mark.browser
 DOT = base64.b64decode(

@@ -2,24 +2,17 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, BrowserStack, log_in, start_job
-from tests.npm_packages import npm_packages
+from tests.browser.browser_stack import PATIENCE_MS, BrowserStack
+from tests.browser.conftest import log_in, start_job
+from tests.browser.page_rules import PAGE_FAULTS, assert_fit
 
 pytestmark = [pytest.mark.browser, pytest.mark.node]
-PAGES = ("jobs", "approvals", "sessions", "tools", "messages", "dead-letters", "schedules", "worker", "audit")
-
-PAGE_FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8").partition("\n")[2]
 
 expect.set_options(timeout=PATIENCE_MS)
-
-SERIOUS = """async () => (await axe.run()).violations
-  .filter((one) => ["serious", "critical"].includes(one.impact))
-  .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`)"""
 
 
 def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page: Page) -> None:
@@ -72,31 +65,6 @@ def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: Brow
     expect(page.locator("main")).to_contain_text("Applied already.")
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
-def test_every_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserStack, scheme: str, width: int) -> None:
-    """Nothing is wider than the window or hard to read, all has a name, nothing is refused by the policy."""
-    context = chromium.new_context(
-        base_url=stack.described["app_url"],
-        color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": width, "height": 700},
-    )
-    page = context.new_page()
-    shown: list[str] = []
-    page.on("console", lambda message: shown.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: shown.append(str(error)))
-    log_in(page, stack)
-    job = start_job(page, "answers", "word" * 60)
-    for path in (*(f"/console/{name}" for name in PAGES), "/console/jobs/new", job):
-        response = page.goto(path)
-        assert response is not None
-        assert response.status == 200, path
-        assert len(response.body()) < 60_000, path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        assert page.evaluate(PAGE_FAULTS) == [], path
-    assert shown == []
-    context.close()
-
-
 def test_it_works_without_javascript(chromium: Browser, stack: BrowserStack) -> None:
     """A running job's page loads itself anew instead of changing in place."""
     context = chromium.new_context(base_url=stack.described["app_url"], java_script_enabled=False)
@@ -141,23 +109,6 @@ def test_a_watched_job_survives_a_restart_of_the_app(page: Page, stack: BrowserS
     expect(page.locator("#timeline")).to_contain_text("2 pages to the keeper")
     ids = page.eval_on_selector_all("#timeline li", "lines => lines.map((line) => line.id)")
     assert len(ids) == len(set(ids)) > lines
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The source of axe-core."""
-    packages = npm_packages(Path(__file__).parent, "axe")
-    return (packages / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def assert_fit(page: Page, axe: str) -> None:
-    """Light on a phone and dark on a screen, nothing is too wide, and axe finds no serious fault."""
-    for scheme, width in (("light", 390), ("dark", 1280)):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (page.url, width)
-        page.evaluate(axe)
-        assert page.evaluate(SERIOUS) == [], (page.url, scheme, width)
 
 
 def test_a_run_is_drawn_while_it_runs_and_opens_with_a_click(

@@ -1,0 +1,67 @@
+"""A shop at work: a local stack with the jobs that the pages `on-call.md` and `gallery` are about."""
+
+from typing import Any
+
+import httpx
+
+from tests.browser.browser_stack import BrowserStack
+from tests.e2e.dev_stack import wait_for
+
+TASKS = (
+    ("buyer", "Buy ten lamps", "customer-3", "completed"),
+    ("route", "Plan the tour to Ada", "customer-7", "completed"),
+    ("letters", "Is my lamp on its way?", "customer-7", "completed"),
+    ("letters", "Write to Ada: her lamp is late", "customer-7", "completed"),
+    ("stock", "Count shelf 0", "warehouse", "failed"),
+    ("research", "Read about the lamp supplier", "customer-3", "completed"),
+    ("refunds", "Refund order 1042", "customer-9", "waiting"),
+)
+LOST = "Write to the customer of order 7"
+
+
+class Shop(BrowserStack):
+    """The stack; `jobs`: task → id."""
+
+    agents = "tests.browser.shop_agents:registry"
+
+    def open(self) -> None:
+        """Have each job come to where it is looked at; then an outage loses one message."""
+        self.jobs: dict[str, str] = {}
+        for agent, task, session, status in TASKS:
+            self.submit(agent, task, session)
+            self._wait(task, status)
+        self.strike("/workers/agent-loop", "/workers/delivery-failed")
+        self.submit("letters", LOST, "customer-5")
+        wait_for(self._dead_letters, "a dead letter")
+        self.strike()
+
+    def submit(self, agent: str, task: str, session: str, **more: Any) -> str:
+        """Submit a job; its id."""
+        body = {"jobType": agent, "taskDescription": task, "sessionId": session, **more}
+        answer = httpx.post(f"{self.described['app_url']}/api/agent-jobs", json=body, headers=self.key)
+        self.jobs[task] = answer.raise_for_status().json()["id"]
+        return self.jobs[task]
+
+    def fork(self, task: str, name: str, edits: dict[str, Any]) -> None:
+        """Ask a job's first turn again; the fork is known as `name`."""
+        path = f"{self.described['app_url']}/api/agent-jobs/{self.jobs[task]}/fork"
+        answer = httpx.post(path, json={"turn": 1, "edits": edits}, headers=self.key)
+        self.jobs[name] = answer.raise_for_status().json()["id"]
+        self._wait(name, "completed")
+
+    def get(self, path: str) -> Any:
+        """What the API answers."""
+        return httpx.get(self.described["app_url"] + path, headers=self.key).raise_for_status().json()
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The header with the key of an admin."""
+        return {"authorization": f"Bearer {self.described['admin_key']}"}
+
+    def _dead_letters(self) -> Any:
+        answer = httpx.get(f"{self.described['qstash_url']}/v2/dlq", headers=self._headers())
+        return answer.raise_for_status().json()["messages"]
+
+    def _wait(self, task: str, status: str) -> None:
+        path = f"/api/agent-jobs/{self.jobs[task]}"
+        wait_for(lambda: self.get(path)["status"] == status, f"{task}: {status}")
