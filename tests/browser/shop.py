@@ -10,8 +10,8 @@ from tests.e2e.dev_stack import wait_for
 TASKS = (
     ("buyer", "Buy ten lamps", "customer-3", "completed"),
     ("route", "Plan the tour to Ada", "customer-7", "completed"),
-    ("letters", "Is my lamp on its way?", "customer-7", "completed"),
     ("letters", "Write to Ada: her lamp is late", "customer-7", "completed"),
+    ("letters", "Is my lamp on its way?", "customer-7", "completed"),
     ("stock", "Count shelf 0", "warehouse", "failed"),
     ("research", "Read about the lamp supplier", "customer-3", "completed"),
     ("refunds", "Refund order 1042", "customer-9", "waiting"),
