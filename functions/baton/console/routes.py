@@ -15,7 +15,7 @@ from baton.api.jobs.listing import JobListingApi
 from baton.api.route import Endpoint
 from baton.api.schedules import SchedulesApi
 from baton.api.session_line import Sessions
-from baton.console.admin_pages import AuditPage, ToolsPage, UsagePage, WorkerPage
+from baton.console.admin.pages import AuditPage, ToolsPage, UsagePage, WorkerPage
 from baton.console.approvals_page import HOME as APPROVALS
 from baton.console.approvals_page import ApprovalsPage
 from baton.console.gate import LOGIN, Gate, Visit

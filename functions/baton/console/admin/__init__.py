@@ -1,0 +1,1 @@
+"""Pages of the deployment: its admission, tools, usage, agents and audit log."""
