@@ -2,29 +2,19 @@
 
 from typing import Any
 
+from baton.api.admin.schemas import ADMIN_SCHEMAS
+from baton.api.json_schema import ANY as _ANY
+from baton.api.json_schema import FAULT as _FAULT
+from baton.api.json_schema import TEXT as _TEXT
+from baton.api.json_schema import TEXT_OR_NULL as _TEXT_OR_NULL
+from baton.api.json_schema import TIME as _TIME
+from baton.api.json_schema import TIME_OR_NULL as _TIME_OR_NULL
+from baton.api.json_schema import USD as _USD
+from baton.api.json_schema import WHOLE as _WHOLE
+from baton.api.json_schema import json_object as _object
+from baton.api.json_schema import ref as _ref
+from baton.api.json_schema import rows as _rows
 from baton.api.problem import Code
-
-_TEXT: dict[str, Any] = {"type": "string"}
-_TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
-_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
-_TIME_OR_NULL: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
-_WHOLE: dict[str, Any] = {"type": "integer", "minimum": 0}
-_USD: dict[str, Any] = {"type": "number", "minimum": 0}
-_ANY: dict[str, Any] = {}
-_FAULT: dict[str, Any] = {
-    "type": "object",
-    "properties": {"type": _TEXT, "message": _TEXT},
-    "required": ["type", "message"],
-}
-
-
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(fields: dict[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {"type": "object", "properties": fields, "required": [name for name in fields if name not in optional]}
-
 
 PROBLEM = _object(
     {
@@ -170,31 +160,6 @@ SCHEDULE = _object(
     }
 )
 
-AUDIT_ENTRY = _object(
-    {
-        "id": _TEXT,
-        "at": _TIME,
-        "key": _TEXT,
-        "label": _TEXT,
-        "tenant": _TEXT,
-        "action": _TEXT,
-        "target": _TEXT,
-        "status": _WHOLE,
-        "detail": {"type": "object"},
-    }
-)
-
-TOOL = _object(
-    {
-        "name": _TEXT,
-        "capabilities": {"type": "array", "items": _TEXT},
-        "calls": _WHOLE,
-        "failures": _WHOLE,
-        "p50Ms": {"type": ["integer", "null"]},
-        "p95Ms": {"type": ["integer", "null"]},
-    }
-)
-
 SESSION = _object(
     {
         "id": _TEXT,
@@ -206,17 +171,6 @@ SESSION = _object(
         "cursor": _TEXT,
     },
     optional=("cursor",),
-)
-
-WORKER = _object(
-    {
-        "running": {"type": "boolean"},
-        "stoppedAt": _TIME_OR_NULL,
-        "activeJobs": _WHOLE,
-        "pendingJobs": _WHOLE,
-        "maxConcurrentJobs": _WHOLE,
-        "lastSweepAt": _TIME_OR_NULL,
-    }
 )
 
 BULK = _object(
@@ -232,39 +186,14 @@ BULK = _object(
 COMPLETED = _object({"operationId": _TEXT, "applied": {"type": "boolean"}, "why": _TEXT})
 
 
-TENANT_USAGE = _object(
-    {
-        "tenants": {
-            "type": "array",
-            "items": _object(
-                {"tenant": _TEXT, "month": _TEXT, "usage": {"type": "object"}, "cost": _ref("Cost")},
-            ),
-        },
-        "overhead": _object({"usage": {"type": "object"}, "cost": _ref("Cost")}),
-        "prices": {
-            "type": "array",
-            "items": _object(
-                {"name": _TEXT, "usd": _USD, "per": _TEXT, "listUsd": _USD, "source": _TEXT, "asOf": _TEXT}
-            ),
-        },
-    }
-)
-
-
 # Parts and other fields are those of pydantic-ai's `ModelMessagesTypeAdapter`.
 MODEL_MESSAGE = _object(
     {"kind": {"enum": ["request", "response"]}, "parts": {"type": "array", "items": _object({"part_kind": _TEXT})}}
 )
 
 
-def _rows(name: str, of: str) -> dict[str, Any]:
-    """A page of a list."""
-    return _object({name: {"type": "array", "items": _ref(of)}, "cursor": _TEXT}, optional=("cursor",))
-
-
 SCHEMAS: dict[str, dict[str, Any]] = {
-    "AuditEntry": AUDIT_ENTRY,
-    "AuditLog": _rows("entries", "AuditEntry"),
+    **ADMIN_SCHEMAS,
     "Bulk": BULK,
     "Checkpoint": CHECKPOINT,
     "Checkpoints": _rows("checkpoints", "Checkpoint"),
@@ -283,11 +212,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "StreamToken": _object({"token": _TEXT, "expiresAt": _TIME}),
     "Submitted": {"anyOf": [_ref("Job"), _ref("Taken")]},
     "Taken": _object({"jobId": _TEXT}),
-    "TenantUsage": TENANT_USAGE,
-    "Tool": TOOL,
     "ToolCall": TOOL_CALL,
-    "Tools": _object({"tools": {"type": "array", "items": _ref("Tool")}}),
     "Usage": USAGE,
-    "Worker": WORKER,
     "Workflow": _object({"workflowId": _TEXT}),
 }
