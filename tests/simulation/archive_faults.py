@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from baton.engine.all_jobs.scores import Score
 from baton.engine.commit.answers import Recalled, Removed, Tombstone
 from baton_events.errors import StoreError
 from baton_events.ids import root_of
@@ -37,6 +38,10 @@ class SimArchive:
     async def tombstone(self, job_id: str) -> Tombstone | None:
         """What is left of a tree."""
         return await self._request("tombstone", job_id, lambda: self._fake.tombstone(job_id))
+
+    async def keep_score(self, job_id: str, score: Score) -> bool:
+        """Keep a score: nothing of a job follows from it."""
+        return await self._fake.keep_score(job_id, score)
 
     async def _request(self, op: Op, job_id: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """One script on a job's tag."""

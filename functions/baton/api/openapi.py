@@ -27,6 +27,7 @@ from baton.api.jobs.fork import ForkBody
 from baton.api.jobs.job import ChangeBody
 from baton.api.jobs.other_starts import StartBody
 from baton.api.jobs.query import JobQuery, PageQuery
+from baton.api.jobs.scores import ScoreBody
 from baton.api.jobs.signals import EventBody
 from baton.api.jobs.submission import SubmitBody
 from baton.api.route import ApiRoute
@@ -53,6 +54,7 @@ Answer = Literal[
     "Object",
     "Schedule",
     "Schedules",
+    "Score",
     "Session",
     "Submitted",
     "Stream",
@@ -96,6 +98,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"GET {_JOBS}/{{job_id}}/stream": Described(answer="Stream"),
     f"GET {_JOBS}/{{job_id}}/model-messages": Described(answer="ModelMessages"),
     f"GET {_JOBS}/{{job_id}}/checkpoints": Described(answer="Checkpoints"),
+    f"POST {_JOBS}/{{job_id}}/scores": Described(ScoreBody, "Score", (201,)),
     f"POST {_JOBS}/{{job_id}}/fork": Described(ForkBody, "Job", (202,)),
     f"GET {_JOBS}/{{job_id}}/diff/{{other_id}}": Described(answer="Diff"),
     "POST /api/events": Described(AppEventBody, statuses=(202,)),

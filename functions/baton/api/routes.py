@@ -21,6 +21,7 @@ from baton.api.jobs.job import JobResultsApi, JobsApi
 from baton.api.jobs.listing import JobListingApi
 from baton.api.jobs.other_starts import AgentStartApi, SimpleScenario
 from baton.api.jobs.recording import RecordingsApi
+from baton.api.jobs.scores import ScoresApi
 from baton.api.jobs.signals import JobEventsApi, OperationsApi
 from baton.api.openapi import OpenApi
 from baton.api.route import ApiRoute
@@ -110,7 +111,9 @@ def _of_forks(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
         " its model again from `turn` on; 202"
     )
     diffs = "two jobs turn by turn: `same`, `changed`, `added` or `removed`, with texts, calls, results, usage and cost"
+    scores = '`{"name", "value", "comment"}`: what you think of the job, at any time; 201; a name again replaces it'
     return [
+        ApiRoute("POST", f"{job_path}/scores", "client", ScoresApi(container, keys, jobs).post, scores),
         ApiRoute("POST", f"{job_path}/fork", "client", api.post, forks, SUBMIT_LIMIT_BYTES),
         ApiRoute("GET", f"{job_path}/diff/{{other_id}}", "client", DiffApi(container, keys, jobs).show, diffs),
     ]

@@ -74,6 +74,10 @@ STEP = _object(
     {"turn": _WHOLE, "callId": _TEXT_OR_NULL, "tool": _TEXT_OR_NULL, "usage": _ref("Usage"), "cost": _ref("Cost")}
 )
 
+SCORE = _object(
+    {"name": _TEXT, "value": {"type": ["number", "boolean"]}, "comment": _TEXT, "createdAt": _TIME, "by": _TEXT}
+)
+
 JOB = _object(
     {
         "id": _TEXT,
@@ -94,6 +98,7 @@ JOB = _object(
         "memory": {"type": ["object", "null"]},
         "turns": _WHOLE,
         "toolCalls": {"type": "array", "items": _ref("ToolCall")},
+        "scores": {"type": "array", "items": _ref("Score")},
         "usage": _ref("Usage"),
         "cost": _ref("Cost"),
         "steps": {"type": "array", "items": STEP},
@@ -208,6 +213,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Problem": PROBLEM,
     "Schedule": SCHEDULE,
     "Schedules": _object({"schedules": {"type": "array", "items": _ref("Schedule")}}),
+    "Score": SCORE,
     "Session": SESSION,
     "StreamToken": _object({"token": _TEXT, "expiresAt": _TIME}),
     "Submitted": {"anyOf": [_ref("Job"), _ref("Taken")]},

@@ -13,10 +13,12 @@ from baton.api.auth import Keys
 from baton.api.jobs.diff import DiffApi
 from baton.api.jobs.fork import ForkApi, ForkBody
 from baton.api.jobs.job import ChangeBody, JobsApi
+from baton.api.jobs.scores import ScoreBody, ScoresApi
 from baton.api.jobs.submission import read_submit_body
 from baton.api.problem import ApiError, parsed
 from baton.console.form import Form, field, read_object
 from baton.console.gate import Visit
+from baton.console.job_page import JobPage
 from baton.container import Container
 
 _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
@@ -115,12 +117,21 @@ def _field_of(name: str) -> str:
     return parts[1] if parts[0] == "edits" and parts[1:2] and parts[1] in ("toolResults", "arguments") else name
 
 
+def _number(text: str) -> Any:
+    """The JSON value of a field that has a number or a bool; another text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
 class JobActions:
     """The forms about jobs."""
 
-    def __init__(self, container: Container, jobs: JobsApi) -> None:
+    def __init__(self, container: Container, jobs: JobsApi, scores: ScoresApi, page: JobPage) -> None:
         self._container = container
-        self._jobs = jobs
+        self._jobs, self._scores, self._page = jobs, scores, page
 
     async def form(self, visit: Visit) -> Response:
         """The form that starts a job; the query may fill it in."""
@@ -153,6 +164,19 @@ class JobActions:
         begin = "start" if field(visit.form, "from") == "start" else "failure"
         await self._jobs.changed(visit.principal, job_id, ChangeBody.model_validate({"action": "retry", "from": begin}))
         return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {_BEGINS[begin]}.")
+
+    async def score(self, visit: Visit) -> Response:
+        """Score it; what is wrong is said at its field."""
+        job_id = visit.request.path_params["job_id"]
+        given = {name: field(visit.form, name) for name in ("name", "value", "comment")}
+        try:
+            body = parsed(ScoreBody, json.dumps({**given, "value": _number(given["value"])}).encode())
+            await self._scores.scored(visit.principal, job_id, body)
+        except ApiError as error:
+            if not error.faults:
+                raise
+            return await self._page.show(visit, given, dict(error.faults), error.status)
+        return visit.go(f"/console/jobs/{job_id}", f"The job has a score {given['name']}.")
 
     async def delete(self, visit: Visit) -> Response:
         """Delete an ended job's data."""

@@ -106,8 +106,10 @@ class JobPage:
         self._prices = container.settings.prices
         self._jobs = jobs
 
-    async def show(self, visit: Visit) -> Response:
-        """The whole page."""
+    async def show(
+        self, visit: Visit, given: dict[str, str] | None = None, faults: dict[str, str] | None = None, status: int = 200
+    ) -> Response:
+        """The whole page. `given`, `faults`: a score that was refused."""
         shown = await self.shown(visit)
         everything, engine = bool(visit.query("all")), bool(visit.query("engine"))
         every = [line for line in shown.lines if engine or not line.of_engine]
@@ -115,6 +117,9 @@ class JobPage:
         below = await jobs_below(self._reader, shown.traced.snapshot)
         return visit.page(
             "job.html",
+            status,
+            given=given or dict.fromkeys(("name", "value", "comment"), ""),
+            faults=faults or {},
             job=shown.job,
             lines=lines,
             left_out=len(every) - len(lines),

@@ -12,6 +12,7 @@ from baton.api.jobs.approvals import Approvals
 from baton.api.jobs.bulk_change import BulkChangeApi
 from baton.api.jobs.job import JobsApi
 from baton.api.jobs.listing import JobListingApi
+from baton.api.jobs.scores import ScoresApi
 from baton.api.route import Endpoint
 from baton.api.schedules import SchedulesApi
 from baton.api.session_line import Sessions
@@ -57,7 +58,8 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
     listing = JobListingApi(container, keys)
     sessions = SessionsPage(listing, Sessions(container))
     bulk = BulkPage(BulkChangeApi(keys, jobs, listing))
-    actions, job, live = JobActions(container, jobs), JobPage(container, jobs), Live(container, jobs)
+    job, live = JobPage(container, jobs), Live(container, jobs)
+    actions = JobActions(container, jobs, ScoresApi(container, keys, jobs), job)
     forks, path = ForkPages(container, keys, jobs), "/console/jobs/{job_id}"
     return [
         gate.get("/console/jobs", JobsPage(container, listing).show),
@@ -76,6 +78,7 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
         gate.post(f"{path}/cancel", actions.cancel),
         gate.post(f"{path}/retry", actions.retry),
         gate.post(f"{path}/delete", actions.delete),
+        gate.post(f"{path}/scores", actions.score),
         gate.get("/console/sessions", sessions.show),
         gate.get("/console/sessions/{session_id:path}", sessions.one),
         gate.post("/console/sessions/{session_id:path}/cancel", sessions.cancel),

@@ -162,6 +162,17 @@ def job_ended(job: Job, more: Attributes | None = None) -> None:
     )
 
 
+def job_scored(job: Job, score: Attributes) -> None:
+    """A job was scored: a span of its trace, below its run. `score`: what the span says of it."""
+    trace = _TRACE.get()
+    if trace is None:
+        return
+    now_ms = trace.clock.now_ms()
+    place = Place(submitted_at(job).trace_id, digest("evaluation", job.id, *map(str, score.values()), now_ms)[:16])
+    shown = {**_about(job), "gen_ai.conversation.id": job.session_id, "gen_ai.agent.name": job.agent, **score}
+    trace.spans.append(span_of("gen_ai.evaluation.result", place, agent_span_id(job), now_ms, now_ms, shown))
+
+
 def open_item() -> OpenItem | None:
     """The work item that is worked on in this task; None: nobody traces, or there is none."""
     return _ITEM.get()

@@ -13,6 +13,7 @@ from baton.agents.agent import chosen_models
 from baton.agents.output import OutputType
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.agents.runner import RunFailedError
+from baton.engine.all_jobs.scores import Score
 from baton.models.catalog import GATEWAY
 from baton.models.model import (
     Message,
@@ -81,6 +82,14 @@ def tool_attributes(name: str, call_id: str, description: str) -> Attributes:
     shown: Attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
     shown |= {"gen_ai.tool.call.id": call_id, "gen_ai.tool.type": "function"}
     return shown | ({"gen_ai.tool.description": description} if description else {})
+
+
+def score_attributes(score: Score, hide: Callable[[str], str]) -> Attributes:
+    """Of the span of a score."""
+    shown: Attributes = {"gen_ai.evaluation.name": score.name, "gen_ai.evaluation.score.value": float(score.value)}
+    if isinstance(score.value, bool):
+        shown["gen_ai.evaluation.score.label"] = "pass" if score.value else "fail"
+    return shown | ({"gen_ai.evaluation.explanation": hide(score.comment)} if score.comment else {})
 
 
 @contextmanager

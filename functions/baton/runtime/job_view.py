@@ -10,6 +10,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 from pydantic_core import to_json
 
+from baton.engine.all_jobs.scores import Score
 from baton.engine.state import FORK, CallRecord
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, status_and_wait
@@ -54,7 +55,19 @@ def job_view(
             del call["result"]
             call["resultRef"] = apart[call["id"]]
     cost = job_cost(snapshot.usage, snapshot.job.used, prices)
-    return job_row(snapshot, now_ms) | {"cost": cost, "memory": _memory_view(snapshot), "toolCalls": calls}
+    more = {"cost": cost, "memory": _memory_view(snapshot), "toolCalls": calls}
+    return job_row(snapshot, now_ms) | more | {"scores": [score_view(score) for score in snapshot.scores]}
+
+
+def score_view(score: Score) -> dict[str, Any]:
+    """A score as the API shows it."""
+    return {
+        "name": score.name,
+        "value": score.value,
+        "comment": score.comment,
+        "createdAt": rfc3339(score.created_ms),
+        "by": score.by,
+    }
 
 
 def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:

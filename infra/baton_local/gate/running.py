@@ -97,6 +97,7 @@ def _online(gate: GateSpec, case: CaseSpec, api: Api) -> CaseRun:
         answer_of(job["result"]),
         answer_of(stored["result"]),
         job["toolCalls"],
+        forked["id"],
     )
 
 

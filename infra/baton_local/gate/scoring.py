@@ -26,6 +26,7 @@ class CaseRun:
         answer: its structured output, or else its text.
         recorded_answer: that of the stored job.
         tool_calls: of the run, in order: `tool`, `arguments`, and `result` or `error`.
+        job_id: the job that ran; empty: the run was offline.
     """
 
     task: str
@@ -35,17 +36,19 @@ class CaseRun:
     answer: Any
     recorded_answer: Any
     tool_calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    job_id: str = ""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One score of a case; `why`: what is missing."""
+    """One score of a case; `why`: what is missing. `job_id`: as of its run."""
 
     case: str
     scorer: str
     value: float
     minimum: float
     why: str = ""
+    job_id: str = ""
 
     @property
     def passed(self) -> bool:
@@ -60,9 +63,10 @@ def score(case: str, spec: ScorerSpec, run: CaseRun) -> Score:
         StackError: the scorer is not there, or does not score.
     """
     if run.status != "completed":
-        return Score(case, spec.name, 0.0, spec.min, f"the run is {run.status}: {run.error}"[:_SHOWN_CHARS])
+        why = f"the run is {run.status}: {run.error}"[:_SHOWN_CHARS]
+        return Score(case, spec.name, 0.0, spec.min, why, run.job_id)
     value, why = _SCORERS[spec.type](spec, run)
-    return Score(case, spec.name, value, spec.min, "" if value >= spec.min else why[:_SHOWN_CHARS])
+    return Score(case, spec.name, value, spec.min, "" if value >= spec.min else why[:_SHOWN_CHARS], run.job_id)
 
 
 def answer_of(result: dict[str, Any] | None) -> Any:

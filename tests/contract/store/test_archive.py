@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from baton.engine.all_jobs.scores import Score
 from baton.engine.commit.answers import Recalled, Recorded, Removed, Signal, SignalResult, Tombstone, Verdict
 from baton.engine.effects import Changes
 from baton.engine.state import CallRecord, Job
@@ -172,3 +173,17 @@ async def test_an_expired_job_leaves_a_tombstone(real: Side, redis_process: Redi
     assert await real.archive.tombstone(JOB_ID) == Tombstone("tenant_a", deleted=False)
     with pytest.raises(JobGoneError):
         await real.store.create(creation(a_job()), "witness", NOW_MS)
+
+
+async def test_a_score_is_read_with_its_job_and_goes_with_its_data(side: Side) -> None:
+    """A later one of its name replaces it; a job that is not there gets none, and none of another job is shown."""
+    recalled = await ended(side)
+    for score in (Score("b", 1, "", NOW_MS, "me"), Score("a", True, "so", NOW_MS), Score("b", 0.5)):
+        assert await side.archive.keep_score(JOB_ID, score)
+    assert not await side.archive.keep_score(CHILD_ID, Score("a", 1))
+    read = await side.reader.job(JOB_ID)
+    assert read is not None
+    assert read.scores == (Score("a", True, "so", NOW_MS), Score("b", 0.5))
+    assert isinstance(read.scores[0].value, bool)
+    assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED
+    assert not await side.archive.keep_score(JOB_ID, Score("a", 1))

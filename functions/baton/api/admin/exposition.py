@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import (
 
 from baton.engine import effects
 from baton.engine.all_jobs.ends import DURATION_BOUNDS_SECONDS, AgentCounters
+from baton.engine.all_jobs.scores import SCORES, SCORES_MICRO
 from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.engine.transitions import END_STATUSES
 from baton.runtime.metering import OVERHEAD
@@ -67,6 +68,7 @@ class _Families:
         yield from _checkpoints(self.measured)
         yield from _worker(self.measured)
         yield from _models(self.measured)
+        yield _scores(self.measured.sums)
         yield from _tools(self.measured)
         yield from _operations(self.measured)
         yield from _overhead(self.measured)
@@ -124,6 +126,16 @@ def _worker(measured: Measured) -> Iterator[Metric]:
 
 def _models(measured: Measured) -> Iterator[Metric]:
     yield _counter("agent_model_failures", "Model calls that failed", ["job_type", "type"], measured)
+
+
+def _scores(sums: Mapping[str, int]) -> Metric:
+    family = SummaryMetricFamily("agent_scores", "Scores of jobs, by agent and name", labels=["job_type", "name"])
+    for counter, number in sorted(sums.items()):
+        kind, _, labels = counter.partition(":")
+        if kind == SCORES:
+            micro = sums.get(f"{SCORES_MICRO}:{labels}", 0)
+            family.add_metric(labels.split(":", 1), count_value=number, sum_value=micro / 1_000_000)
+    return family
 
 
 def _tools(measured: Measured) -> Iterator[Metric]:

@@ -14,6 +14,7 @@ from msgspec.json import Decoder, Encoder, decode
 from pydantic_core import to_jsonable_python
 
 from baton.engine.all_jobs.ends import AgentCounters, End
+from baton.engine.all_jobs.scores import Score
 from baton.engine.all_jobs.slots import QueueEntry, SlotState
 from baton.engine.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
@@ -32,6 +33,7 @@ _SPEND = Decoder(Spend, strict=False)
 _SLOT_STATE = Decoder(SlotState, strict=False)
 _QUEUE_ENTRY = Decoder(QueueEntry, strict=False)
 _COUNTERS = Decoder(AgentCounters, strict=False)
+_SCORE = Decoder(Score)
 # The last fields of a work item are left out while they hold nothing, as by versions that do not know them.
 _RARE = ',"abandoned":'
 _NOTHING_RARE = (f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0')
@@ -138,6 +140,16 @@ def dump_end(end: End) -> str:
 def load_counters(text: str) -> AgentCounters:
     """What the ended jobs of an agent add up to, from JSON text."""
     return _read(_COUNTERS, text)
+
+
+def dump_score(score: Score) -> str:
+    """A score as JSON text."""
+    return _encode(score).decode()
+
+
+def load_score(text: str) -> Score:
+    """A score from JSON text."""
+    return _read(_SCORE, text)
 
 
 def load_usage(text: str) -> Usage:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from baton.engine.all_jobs.scores import Score
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Loaded, Recalled, Removed, Tombstone
 from baton.engine.commit.codec import dump_job
@@ -39,12 +40,20 @@ class InMemoryArchive:
         verdict = operations.removal(self._store.tree(job.id), recalled)
         if verdict is Removed.REMOVED:
             self._store.write(job.id, Tree(tombstone=Tombstone(job.tenant, deleted=True)))
+            self._store.scores = {name: kept for name, kept in self._store.scores.items() if root_of(name) != job.id}
         return verdict
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
         """What is kept of a job whose data is gone."""
         tree = self._store.tree(job_id)
         return None if root_of(job_id) in tree.jobs else tree.tombstone
+
+    async def keep_score(self, job_id: str, score: Score) -> bool:
+        """Keep a score with its job."""
+        if job_id not in self._store.tree(job_id).jobs:
+            return False
+        self._store.scores.setdefault(job_id, {})[score.name] = score
+        return True
 
 
 class InMemoryReader:
@@ -116,4 +125,5 @@ class InMemoryReader:
             usage=tree.usage.get(job_id, NOTHING_USED),
             stopped=bool(self._admission and self._admission.stopped_ms),
             messages={at.partition(":")[2]: text for at, text in tree.messages.get(job_id, {}).items()},
+            scores=tuple(score for _, score in sorted(self._store.scores.get(job_id, {}).items())),
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from baton.engine.all_jobs.scores import Score
 from baton.engine.all_jobs.slots import SlotTable
 from baton.engine.commit import operations
 from baton.engine.commit.answers import (
@@ -97,6 +98,7 @@ class InMemoryStore:
         self.trees: dict[str, Tree] = {}
         self.tool_uses: Counter[str] = Counter()
         self.sums: Counter[str] = Counter()
+        self.scores: dict[str, dict[str, Score]] = {}
         self._retention_ms = retention_ms
 
     def tree(self, job_id: str) -> Tree:

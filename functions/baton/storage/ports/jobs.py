@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import field
 
+from baton.engine.all_jobs.scores import Score
 from baton.engine.all_jobs.slots import SlotState, SlotTable
 from baton.engine.commit.answers import (
     Claim,
@@ -128,7 +129,7 @@ class Store(Holding, Protocol):
 
 
 class Archive(Protocol):
-    """Ended jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
+    """Ended jobs, and scores. Each method is one atomic script on one hash tag, harmless when repeated."""
 
     async def recall(self, job_id: str) -> Recalled | None:
         """A job with what a retry or a removal is decided on; None when unknown. Never an old read."""
@@ -145,6 +146,13 @@ class Archive(Protocol):
         """What is kept of a job, or of the one above it, whose data is gone; None: nothing, or its data is there."""
         ...
 
+    async def keep_score(self, job_id: str, score: Score) -> bool:
+        """Keep a score with its job, whether it has ended or not, in place of one of that name.
+
+        Returns whether the job is there. The score goes with the job's data.
+        """
+        ...
+
 
 class FailingDelivery(Record, frozen=True):
     """A message of a job that does not arrive. `text`: what became of it so far."""
@@ -159,6 +167,7 @@ class Snapshot(Record, frozen=True):
     `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present. `messages`:
     what its user sent while it ran, by id: the entry of its transcript; empty: it is there. `failing`: known where
     somebody has asked the queue.
+    what its user sent while it ran, by id: the entry of its transcript; empty: it is there. `scores`: by name.
     """
 
     job: Job
@@ -172,6 +181,7 @@ class Snapshot(Record, frozen=True):
     stopped: bool = False
     messages: dict[str, str] = field(default_factory=dict[str, str])
     failing: FailingDelivery | None = None
+    scores: tuple[Score, ...] = ()
 
 
 class StoredParts(Record, frozen=True):

@@ -1,10 +1,14 @@
-"""Ended jobs on Upstash Redis: read, decided by the engine, and removed where they are as they were read."""
+"""Ended jobs on Upstash Redis: read, decided by the engine, and removed where they are as they were read; scores.
+
+A score is a field of its tree's state: readers of a job read it anyway, and it goes with the job's data.
+"""
 
 import json
 
+from baton.engine.all_jobs.scores import Score
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Loaded, Recalled, Removed, Tombstone
-from baton.engine.commit.codec import load_call, load_job
+from baton.engine.commit.codec import dump_score, load_call, load_job
 from baton.engine.commit.layout import tree_of
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.tree import Tree
@@ -79,3 +83,10 @@ class RedisArchive:
             return None
         kept = json.loads(text)
         return Tombstone(kept["tenant"], kept["deleted"])
+
+    async def keep_score(self, job_id: str, score: Score) -> bool:
+        """Keep a score with its job, where that is there."""
+        patch, key = Patch(0), keys.state_key(job_id)
+        patch.any(key, [f"job:{job_id}"])
+        patch.write("HSET", key, [f"{keys.score_prefix(job_id)}{score.name}", dump_score(score)])
+        return await self._redis.written(patch)

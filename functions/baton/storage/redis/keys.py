@@ -104,6 +104,11 @@ def part_count(job_id: str) -> str:
     return f"parts:{job_id}"
 
 
+def score_prefix(job_id: str) -> str:
+    """What the fields of the state begin with that have a job's scores; a score's name follows."""
+    return f"score:{job_id}:"
+
+
 def tombstone_key(job_id: str) -> str:
     """String: what is kept of a tree when its data is gone; it expires."""
     return f"baton:{{{root_of(job_id)}}}:tombstone"

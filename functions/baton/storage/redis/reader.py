@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from baton.engine.all_jobs.slots import SlotState
-from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_slot_state
+from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_score, load_slot_state
 from baton.engine.state import CallRecord, Job
 from baton.engine.transcript import recalled
 from baton.storage.ports.jobs import Snapshot, StoredParts
@@ -184,7 +184,7 @@ def _numbered(job: Job, page: Sequence[Any], after: int) -> StoredParts:
 def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
     from baton.engine.commit.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
 
-    sent = f"message:{job_id}:"
+    sent, scored = f"message:{job_id}:", keys.score_prefix(job_id)
     items = sorted((load_item(text) for field, text in state.items() if field.startswith("leg:") and text), key=_KEY)
     return Snapshot(
         job=load_job(state[f"job:{job_id}"]),
@@ -196,4 +196,5 @@ def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopp
         messages={
             name.removeprefix(sent).partition(":")[2]: text for name, text in state.items() if name.startswith(sent)
         },
+        scores=tuple(load_score(state[name]) for name in sorted(state) if name.startswith(scored)),
     )

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from baton_local.cli.deployment import deployment, naming_deployment
 from baton_local.cli.stored.replay import registry_named
+from baton_local.cli.stored.scores import score_comment, score_name, send_score
 from baton_local.gate.gate_file import GateFileError, read_gate
 from baton_local.gate.running import scores
 from baton_local.gate.scoring import Score
@@ -21,14 +22,22 @@ from baton_local.gate.scoring import Score
 @naming_deployment
 @click.option("--app", metavar="MODULE:ATTR", help="Offline: your agents' registry, imported from the current folder.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML, too.")
-def gate(*, file: Path, url: str | None, key: str | None, data: Path, app: str | None, junit: Path | None) -> None:
+@click.option("--record", is_flag=True, help="Online: keep each score with the job that ran.")
+def gate(
+    *, file: Path, url: str | None, key: str | None, data: Path, app: str | None, junit: Path | None, record: bool
+) -> None:
     """Run the stored jobs of a gate's FILE again, and score their answers."""
     try:
         spec = read_gate(file)
     except GateFileError as error:
         raise click.UsageError(str(error)) from error
+    if record and spec.mode != "online":
+        raise click.UsageError(f"--record needs `mode: online`: offline no job runs, and {file} says {spec.mode}")
     sys.path.insert(0, str(Path.cwd()))  # scorers are imported from here
-    found = list(scores(spec, cache(lambda: deployment(url, key, data)), cache(lambda: registry_named(app))))
+    api = cache(lambda: deployment(url, key, data))
+    found = list(scores(spec, api, cache(lambda: registry_named(app))))
+    for score in found if record else ():
+        send_score(api(), score.job_id, score_name(score.scorer), score.value, score_comment(score.why))
     _print(found)
     if junit is not None:
         junit_of(str(file), found).write(junit, encoding="utf-8", xml_declaration=True)

@@ -100,8 +100,22 @@ async def test_the_page_of_a_long_job_stays_light() -> None:
         path = f"/console/jobs/{(await operator.api.submitted(jobType='long'))['id']}"
         await operator.stage.run()
         markup = await operator.see(path)
-        assert len(markup) < 60_000
+        assert len(markup) < 65_000
         assert "130 older calls are left out" in markup
         assert len(await operator.see(f"{path}/live?after=0")) < 1_000_000
         everything = await operator.see(f"{path}?all=1")
         assert everything.count('data-into="calls"') == 150
+
+
+async def test_a_job_is_scored_on_its_page(operator: Operator) -> None:
+    """A value that is none is refused at its field, with what was typed."""
+    job = await operator.api.submitted()
+    path = f"/console/jobs/{job['id']}"
+    assert "Nobody has scored this job" in await operator.see(path)
+    refused = await operator.do(f"{path}/scores", name="helpful", value="very", comment="Nice.")
+    assert refused.status_code == 422
+    assert 'id="fault-value"' in refused.text
+    assert 'value="Nice."' in refused.text
+    markup = await operator.done(f"{path}/scores", name="helpful", value="0.5", comment="Nice.")
+    assert '<td data-name="value" class="num">0.5</td>' in markup
+    assert "admin of operators" in markup

@@ -237,6 +237,21 @@ async def test_a_call_in_the_background_is_below_the_one_that_started_it() -> No
         assert traced.parents()["execute_tool later"] == {"invoke_agent slow", "execute_tool later"}
 
 
+async def test_a_score_is_a_span_of_its_job() -> None:
+    """Below the run, in its trace; a comment is its explanation."""
+    async with tracing(REGISTRY) as traced:
+        job = await traced.api.submitted(jobType="full")
+        await traced.run()
+        body = {"name": "right", "value": True, "comment": "It adds."}
+        await traced.api.request("POST", f"/api/agent-jobs/{job['id']}/scores", json=body)
+        shown = named(traced.spans(), "gen_ai.evaluation.result")
+        evaluation = {name.removeprefix("gen_ai.evaluation."): value for name, value in shown.items()}
+        assert (evaluation["name"], evaluation["score.value"], evaluation["score.label"]) == ("right", 1.0, "pass")
+        assert evaluation["explanation"] == "It adds."
+        assert shown["gen_ai.conversation.id"] == job["sessionId"]
+        assert traced.parents()["gen_ai.evaluation.result"] == {"invoke_agent full"}
+
+
 async def test_a_cancelled_job_has_its_span() -> None:
     """Nobody commits for it but the one who cancels."""
     async with tracing(REGISTRY) as traced:

@@ -51,3 +51,13 @@ def test_what_is_the_same_is_shown_once(api: respx.MockRouter) -> None:
         *("turn 2: changed", '  - look {"at": 1} → x', '  + look {"at": 1} → gone'),
         *("turn 3: added", "  + done", "end: same", "    42"),
     ]
+
+
+@pytest.mark.parametrize(("text", "value"), [("-0.5", -0.5), ("true", True)])
+def test_a_score_is_sent(api: respx.MockRouter, text: str, value: float) -> None:
+    """A negative number is no option."""
+    route = api.post(f"{URL}/api/agent-jobs/job_1/scores").respond(201, json={})
+    done = baton("score", "job_1", "helpful", text, "--comment", "It guesses.")
+    assert done.exit_code == 0, done.output
+    assert sent(route.calls[0]) == {"name": "helpful", "value": value, "comment": "It guesses."}
+    assert baton("score", "job_1", "helpful", "very").exit_code == 2

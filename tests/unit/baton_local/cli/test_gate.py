@@ -85,7 +85,9 @@ def test_online_cases_are_forks_that_ask_again(tmp_path: Path, monkeypatch: pyte
     ended.side_effect = [respx.MockResponse(json={**job, "status": s}) for s in ("processing", "completed")]
     cases = [{"name": "again", "job": "job_1", "scorers": [scorer("exact", "42")]}]
     place = ("--url", URL, "--key", "k")
-    assert gate(tmp_path, cases, *place, mode="online").exit_code == 0
+    score = respx.post(f"{JOBS}/job_2/scores").respond(201, json={})
+    assert gate(tmp_path, cases, *place, "--record", mode="online").exit_code == 0
+    assert sent(score.calls[0]) == {"name": "exact", "value": 1, "comment": ""}
     assert sent(fork.calls[0]) == {"turn": 1, "toolsRun": "recorded"}
     ended.side_effect = None
     ended.respond(json={**job, "status": "waiting"})

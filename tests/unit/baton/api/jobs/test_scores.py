@@ -1,0 +1,75 @@
+"""`POST /api/agent-jobs/{id}/scores`: kept with the job, counted by agent and name."""
+
+from typing import Any
+
+import pytest
+
+from baton.engine.all_jobs.scores import MOST_COUNTED, MOST_OF_A_JOB, OTHERS, SCORES, SCORES_MICRO, Score, counts_of
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, assert_problem
+
+
+async def score(api: Api, job_id: str, key: str = ACME, **body: Any) -> Any:
+    """The answer to a score."""
+    return await api.request("POST", f"/api/agent-jobs/{job_id}/scores", key, json=body)
+
+
+async def test_a_score_is_kept_with_its_job_and_a_later_one_of_its_name_replaces_it(api: Api) -> None:
+    """Before the job's end and after it; the counters hold one score of the name."""
+    job_id = (await api.submitted())["id"]
+    answer = await score(api, job_id, name="helpful", value=0.25, comment="It guesses.")
+    assert answer.status_code == 201
+    assert answer.json()["by"] == "client of acme"
+    await api.stage.run()
+    assert (await score(api, job_id, ADMIN, name="helpful", value=-1)).status_code == 201
+    assert (await score(api, job_id, name="polite", value=True)).status_code == 201
+    kept = [(one["name"], one["value"], one["comment"]) for one in (await api.read(job_id))["scores"]]
+    assert kept == [("helpful", -1, ""), ("polite", True, "")]
+    text = (await api.request("GET", "/api/metrics", ADMIN)).text
+    assert 'agent_scores_count{job_type="answers",name="helpful"} 1.0' in text
+    assert 'agent_scores_sum{job_type="answers",name="helpful"} -1.0' in text
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "a b", "value": 1}, "name"),
+        ({"name": "x" * 65, "value": 1}, "name"),
+        ({"name": "x", "value": "good"}, "value"),
+        ({"name": "x", "value": 1_000_001}, "value"),
+        ({"name": "x", "value": None}, "value"),
+        ({"name": "x", "value": 1, "comment": "x" * 2001}, "comment"),
+    ],
+)
+async def test_what_is_no_score_is_refused_by_its_field(api: Api, body: dict[str, Any], field: str) -> None:
+    """Nothing is kept."""
+    job_id = (await api.submitted())["id"]
+    assert_problem(await score(api, job_id, **body), 422, field)
+    assert (await api.read(job_id))["scores"] == []
+
+
+async def test_a_job_of_somebody_else_or_nobody_is_not_scored(api: Api) -> None:
+    """Nor one whose data is deleted."""
+    job_id = (await api.submitted())["id"]
+    assert_problem(await score(api, job_id, OTHER, name="x", value=1), 403)
+    assert_problem(await score(api, "job_0", name="x", value=1), 404)
+    await api.stage.run()
+    await score(api, job_id, name="x", value=1)
+    await api.request("DELETE", f"/api/agent-jobs/{job_id}")
+    assert_problem(await score(api, job_id, name="x", value=1), 410)
+
+
+async def test_a_job_has_so_many_scores_at_most(api: Api) -> None:
+    """One of a name that is there is taken still."""
+    job_id = (await api.submitted())["id"]
+    for number in range(MOST_OF_A_JOB):
+        await score(api, job_id, name=f"s{number}", value=number)
+    assert "the most a job may have" in assert_problem(await score(api, job_id, name="more", value=1), 409)
+    assert (await score(api, job_id, name="s0", value=9)).status_code == 201
+
+
+def test_names_beyond_those_that_are_counted_are_counted_together() -> None:
+    """A name that is known goes on as it was; a replaced score changes the sum alone."""
+    sums = {f"{SCORES}:a:n{number}": 1 for number in range(MOST_COUNTED)}
+    assert counts_of("a", Score("n0", 0.5), None, sums) == {f"{SCORES_MICRO}:a:n0": 500_000, f"{SCORES}:a:n0": 1}
+    new = counts_of("a", Score("new", True), Score("new", 3), sums)
+    assert new == {f"{SCORES_MICRO}:a:{OTHERS}": -2_000_000}
