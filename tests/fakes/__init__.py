@@ -3,9 +3,9 @@
 from baton.engine.commit.tree import NO_SLOT_STATE, Tree
 from baton.storage.in_memory.admission import InMemoryAdmission as FakeAdmission
 from baton.storage.in_memory.admission import InMemoryAdmissionControl as FakeAdmissionControl
-from baton.storage.in_memory.admission import InMemoryListing as FakeListing
-from baton.storage.in_memory.admission import InMemoryStoredBytes as FakeStoredBytes
 from baton.storage.in_memory.app_events import InMemoryAppEvents as FakeAppEvents
+from baton.storage.in_memory.listing import InMemoryListing as FakeListing
+from baton.storage.in_memory.listing import InMemoryStoredBytes as FakeStoredBytes
 from baton.storage.in_memory.memory import InMemoryChats as FakeChats
 from baton.storage.in_memory.memory import InMemoryLongTermMemory as FakeLongTermMemory
 from baton.storage.in_memory.memory import InMemorySessionMemory as FakeSessionMemory

@@ -10,8 +10,9 @@ from msgspec import Struct, field
 from baton.container import Ports
 from baton.observability.alerts import Notice
 from baton.queue.ports import DeadLetters
-from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl, InMemoryListing, Kept
+from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl, Kept
 from baton.storage.in_memory.app_events import InMemoryAppEvents
+from baton.storage.in_memory.listing import InMemoryListing
 from baton.storage.in_memory.memory import InMemoryChats, InMemoryLongTermMemory, InMemorySessionMemory
 from baton.storage.in_memory.operation_stream import InMemoryOperationStream
 from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader

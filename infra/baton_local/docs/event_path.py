@@ -26,7 +26,8 @@ from baton.queue.ports import Verifier
 from baton.runtime.pipeline import Pipeline
 from baton.runtime.webhook import SignedEndpoint
 from baton.settings.settings import Settings
-from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl, InMemoryListing
+from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl
+from baton.storage.in_memory.listing import InMemoryListing
 from baton.storage.in_memory.reader import InMemoryArchive, InMemoryReader
 from baton.storage.in_memory.store import InMemoryStore
 from baton.storage.ports.jobs import Store

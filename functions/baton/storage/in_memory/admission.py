@@ -1,26 +1,12 @@
-"""The admission in memory: the rules of engine/all_jobs/slots.py over a dict, with the list of jobs and stored bytes.
+"""The admission in memory: the rules of engine/all_jobs/slots.py over a dict.
 
-Rows and sums lie with the slot table, so that a failover forgets all of them at once.
+Rows of the lists and sums lie with the slot table, so that a failover forgets all of them at once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end, with_used
-from baton.engine.all_jobs.job_list import (
-    Found,
-    Query,
-    Row,
-    all_members,
-    behind,
-    bounds,
-    found,
-    index_of,
-    matching,
-    ranges_below,
-)
-from baton.engine.all_jobs.job_list import members as members_of
 from baton.engine.all_jobs.slots import (
     BY_RECONCILER,
     PAGE,
@@ -36,7 +22,7 @@ from baton.engine.all_jobs.slots import (
     unacknowledged,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
-from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, Scanned, SlotAnswer, SlotGranted, Started
+from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnswer, SlotGranted, Started
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,66 +218,3 @@ class InMemoryAdmissionControl:
     async def used(self) -> tuple[MonthUsed, ...]:
         """What the jobs of each month and tenant have used."""
         return tuple(MonthUsed(*name, used) for name, used in sorted(self._admission.used.items()))
-
-
-# The same rows are written again and again.
-members = lru_cache(maxsize=1024)(members_of)
-
-
-class InMemoryListing:
-    """`Listing` over an InMemoryAdmission."""
-
-    def __init__(self, admission: InMemoryAdmission) -> None:
-        self._admission = admission
-
-    async def add(self, row: Row) -> None:
-        """Write a job's rows."""
-        rows = frozenset(members(row))
-        self._admission.rows = self._admission.rows if rows <= self._admission.rows else self._admission.rows | rows
-
-    async def scan(self, query: Query, before: str, limit: int) -> Scanned:
-        """Look at up to `limit` rows."""
-        highest, lowest = bounds(query, before)
-        inside = [member for member in self._admission.rows if lowest <= member < highest]
-        stored = sorted(inside, reverse=True)[:limit]
-        return Scanned(matching(query, stored), found(stored[-1]).position if len(stored) == limit else "")
-
-    async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
-        """Some of the jobs created before then."""
-        query = Query(before_ms=before_ms)
-        highest, lowest = bounds(query, "")
-        begin = behind(index_of(query), after) if after else lowest
-        stored = sorted(member for member in self._admission.rows if begin <= member < highest)[:limit]
-        return Scanned(tuple(map(found, stored)), found(stored[-1]).position if len(stored) == limit else "")
-
-    async def forget(self, found: Sequence[Found]) -> None:
-        """Remove all rows of these jobs."""
-        gone = {name for one in found for name in all_members(one.member)}
-        below = [ends for one in found for ends in ranges_below(one.job_id)]
-        self._admission.rows = frozenset(
-            member
-            for member in self._admission.rows
-            if member not in gone and not any(lowest <= member < highest for lowest, highest in below)
-        )
-
-
-class InMemoryStoredBytes:
-    """`StoredBytes` over an InMemoryAdmission."""
-
-    def __init__(self, admission: InMemoryAdmission) -> None:
-        self._admission = admission
-
-    async def sums(self, tenant: str) -> dict[int, int]:
-        """All of them."""
-        return dict(self._admission.stored.get(tenant, {}))
-
-    async def add(self, tenant: str, more: BytesAdded) -> None:
-        """Add to the sums."""
-        if more.adds:
-            self._admission.add_stored(tenant, more)
-
-    async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
-        """Take sums out."""
-        over, sums = frozenset(until_ms), self._admission.stored.get(tenant, {})
-        left = {each: size for each, size in sums.items() if each not in over}
-        self._admission.stored = {**self._admission.stored, tenant: left}
