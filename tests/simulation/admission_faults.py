@@ -3,7 +3,9 @@
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from baton.engine.all_jobs.days import DayUsed, VersionSeen
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
+from baton.engine.all_jobs.samples import Sample
 from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.work_items import slot_request_key
@@ -239,6 +241,18 @@ class SimAdmissionControl:
     async def used(self) -> tuple[MonthUsed, ...]:
         """What the jobs of each month and tenant have used."""
         return await self._request("used", self._fake.used)
+
+    async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
+        """What the jobs of these days have used."""
+        return await self._request("days", lambda: self._fake.days(names))
+
+    async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
+        """The versions of an agent."""
+        return await self._request("versions", lambda: self._fake.versions(agent))
+
+    async def samples(self, now_ms: int) -> tuple[Sample, ...]:
+        """How it stood in the last hours."""
+        return await self._request("samples", lambda: self._fake.samples(now_ms))
 
     async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         world, fake = self._world, self._admission

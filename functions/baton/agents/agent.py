@@ -109,6 +109,8 @@ class Agent:
         isolated: each turn and each tool call has an invocation of its own, instead of inline continuation.
         on: the name of an app event: each such event starts a job, whose data is the event's.
         task: what such a job is asked.
+        version: its name among versions, for comparing them; without one a digest of instructions, model, tools,
+            settings and output.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
@@ -134,12 +136,17 @@ class Agent:
     runner: Runner | None = None
     on: str = ""
     task: str = ""
+    version: str = ""
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise ValueError(
                 f"agent name {self.name!r} must be 1 to 64 letters, digits, '_', '.' or '-', first a letter or digit"
+            )
+        if self.version and not _NAME.fullmatch(self.version):
+            raise ValueError(
+                f"agent {self.name!r}: version {self.version!r} must be 1 to 64 letters, digits, '_', '.' or '-'"
             )
         object.__setattr__(self, "model", checked_choice(self.name, self.model))
         object.__setattr__(self, "model_settings", checked_settings(self.name, self.model_settings))

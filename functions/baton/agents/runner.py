@@ -117,6 +117,10 @@ class Runner(Protocol):
         """The library's objects that may have connections, which end with their process."""
         ...
 
+    def made_of(self) -> dict[str, Any]:
+        """Return what the agent is made of, as JSON, as far as it is known before a run."""
+        ...
+
     def takes_file(self, media_type: str) -> bool:
         """Return whether its model takes such a file, as far as that is known before it is asked."""
         ...

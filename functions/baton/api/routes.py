@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute
 
 from baton.api.admin.control import MessagesApi, ToolsApi, WorkerApi
 from baton.api.admin.health import Health, MetricsApi
-from baton.api.admin.usage import UsageApi
+from baton.api.admin.usage_by_day import UsageApi
 from baton.api.app_events import BODY_LIMIT_BYTES as EVENT_LIMIT_BYTES
 from baton.api.app_events import AppEventsApi
 from baton.api.audit import Audit
@@ -205,7 +205,10 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
     tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
     worker, worker_path = WorkerApi(container), "/api/admin/agent-worker"
     usage = UsageApi(container)
-    used = "usage of each tenant's jobs that ended in a month, overhead, prices; `tenant`, `month`"
+    used = (
+        "usage of each tenant's jobs that ended in a month, overhead, prices; `tenant`, `month`; with `by=day` or"
+        " `by=month` the last 92 days by agent, tenant and model; `agent`, `model`, `from`, `to`"
+    )
     messages, replays = (
         MessagesApi(container),
         "send a message of the queue again; the answer says if it was applied already",

@@ -82,6 +82,7 @@ JOB = _object(
     {
         "id": _TEXT,
         "jobType": _TEXT,
+        "agentVersion": _TEXT_OR_NULL,
         "taskDescription": _TEXT,
         "inputData": {"type": "object"},
         "priority": {"type": "integer", "minimum": 0, "maximum": 9},

@@ -6,7 +6,6 @@ from starlette.routing import Route
 
 from baton.admission.control import Worker
 from baton.api.admin.control import ToolsApi
-from baton.api.admin.usage import UsageApi
 from baton.api.auth import Keys
 from baton.api.jobs.approvals import Approvals
 from baton.api.jobs.bulk_change import BulkChangeApi
@@ -16,7 +15,8 @@ from baton.api.jobs.scores import ScoresApi
 from baton.api.route import Endpoint
 from baton.api.schedules import SchedulesApi
 from baton.api.session_line import Sessions
-from baton.console.admin.pages import AuditPage, ToolsPage, UsagePage, WorkerPage
+from baton.console.admin.pages import AuditPage, ToolsPage, WorkerPage
+from baton.console.admin.usage_page import UsagePage
 from baton.console.approvals_page import HOME as APPROVALS
 from baton.console.approvals_page import ApprovalsPage
 from baton.console.gate import LOGIN, Gate, Visit
@@ -48,7 +48,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         *_of_queue(gate, container, keys),
         *_of_worker(gate, container),
         gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
-        gate.get("/console/usage", UsagePage(UsageApi(container)).show),
+        gate.get("/console/usage", UsagePage(container).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
         gate.get("/console/{path:path}", _nothing),
     ]

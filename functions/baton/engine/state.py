@@ -35,6 +35,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     `notifies`: where its end is sent: a URL, `event:NAME:ID` of a handler's job, or `session:CALL` of an operation's,
     whose session goes on then; empty: nowhere.
     `background`: what its calls wait for goes on in jobs of their own (background.py): it is of a chat.
+    `agent_version`: of its agent, when it was submitted; empty: of none, as a fork. `model.name`: likewise.
     `traceparent`: of the request that submitted it, or of the tool call; its trace is that one. Empty: one of its own.
     `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
     `first_turn`: of the run that began from the start last; the turns before it are not told to the model.
@@ -76,6 +77,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     isolated: bool = False
     notifies: str = ""
     background: bool = False
+    agent_version: str = ""
     version: int = STATE_VERSION
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import pydantic_ai as ai
@@ -47,6 +48,11 @@ def _prompt_of(job: JobInfo) -> Any:
     return [*([job.task] if job.task else []), *contents_of(job.files)] if job.files else job.task
 
 
+def _named(instruction: object) -> str:
+    """An instruction's text, or the name of the function that makes it."""
+    return instruction if isinstance(instruction, str) else getattr(instruction, "__qualname__", "")
+
+
 # What a model's profile must have for a file; nothing says whether it takes a video.
 _NEEDED = {"image": "supports_image_input", "audio": "supports_audio_file_input", "video": ""}
 
@@ -80,6 +86,19 @@ class PydanticAIRunner:
     def toolsets(self) -> list[AbstractToolset[Any]]:
         """The toolsets that the agent's own are made of."""
         return leaf_toolsets(self._agent)
+
+    def made_of(self) -> dict[str, Any]:
+        """Instructions, tools, settings and output; a function among the instructions counts with its name."""
+        own = vars(self._agent)  # the library has no public name for either
+        given = [*own.get("_instructions", ()), *own.get("_system_prompts", ())]
+        settings = self._agent.model_settings
+        found = sorted(function_tools(self._agent), key=attrgetter("name"))
+        return {
+            "instructions": [_named(getattr(each, "instruction", each)) for each in given],
+            "tools": [(tool.name, tool.description, tool.function_schema.json_schema) for tool in found],
+            "settings": None if settings is None or callable(settings) else dict(settings),
+            "output": self._agent.output_json_schema(),
+        }
 
     def takes_file(self, media_type: str) -> bool:
         """Look into the model's profile; one that is only named takes all, and its provider may refuse."""

@@ -55,7 +55,8 @@ def job_view(
             del call["result"]
             call["resultRef"] = apart[call["id"]]
     cost = job_cost(snapshot.usage, snapshot.job.used, prices)
-    more = {"cost": cost, "memory": _memory_view(snapshot), "toolCalls": calls}
+    more: dict[str, Any] = {"agentVersion": snapshot.job.agent_version or None}
+    more |= {"cost": cost, "memory": _memory_view(snapshot), "toolCalls": calls}
     return job_row(snapshot, now_ms) | more | {"scores": [score_view(score) for score in snapshot.scores]}
 
 

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from baton.agents.registry import Registry, policy_of
+from baton.agents.version import model_names, version_of
 from baton.engine.state import Job
 
 
@@ -20,7 +21,8 @@ def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str,
         agent=agent.name,
         created_at_ms=now_ms,
         limits=agent.limits,
-        model=policy_of(registry, agent),
+        model=replace(policy_of(registry, agent), name=model_names(agent)),
+        agent_version=version_of(registry, agent),
         isolated=agent.isolated,
         remembers=agent.memory_policy is not None and agent.memory_policy.store,
     )
@@ -36,4 +38,4 @@ def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str,
     job = job_of(registry, ended.agent, **ids, now_ms=now_ms)
     model = replace(job.model, reads_history=True, calls_read_history=True)
     # It is an experiment: what came of it is not remembered.
-    return replace(job, priority=ended.priority, model=model, remembers=False)
+    return replace(job, priority=ended.priority, model=model, remembers=False, agent_version="")

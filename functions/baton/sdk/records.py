@@ -22,12 +22,16 @@ class Failure(Struct, frozen=True):
 
 
 class ModelPolicy(Struct, frozen=True, omit_defaults=True):
-    """How a failed model call is retried, and who reads what was said before: the model, and each tool call, too."""
+    """How a failed model call is retried, and who reads what was said before: the model, and each tool call, too.
+
+    `name`: of the model, or of several in their order; empty: there is none, or a version before wrote it.
+    """
 
     retries: int = 3
     retry_delay_seconds: float = 2.0
     reads_history: bool = True
     calls_read_history: bool = False
+    name: str = ""
 
 
 # What becomes of the steps that depend on one that failed: the job fails, they are skipped, they go on with the error,

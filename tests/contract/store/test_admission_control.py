@@ -4,7 +4,9 @@ from typing import cast
 
 from msgspec.structs import replace
 
+from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, VersionSeen, day_of
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end
+from baton.engine.all_jobs.samples import KEPT_MS, MINUTE_MS
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, Want
 from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started
 from tests.contract.store.sample import NOW_MS
@@ -32,6 +34,47 @@ async def test_what_jobs_used_adds_up_by_month_and_tenant(side: Side) -> None:
             await side.admission.slot_request(name, SlotState("gone", 1), place, NOW_MS, end=end)
     twice = {name: 2 * much for name, much in used.items()}
     assert await side.admission_control.used() == (MonthUsed("2026-10", "t u", used), MonthUsed("2026-11", "t", twice))
+
+
+async def test_what_jobs_used_adds_up_by_day_agent_tenant_and_model(side: Side) -> None:
+    """With the versions of their agents; an end that an older version wrote has no day."""
+    day_ms, used = 86_400_000, {"jobs": 1, "messages": 3}
+    ended = [("a", 0, "m", "v1"), ("b", 1, "m", "v2"), ("c", 2 * day_ms, "n", "v2"), ("d", 2 * day_ms, "n", "")]
+    for name, later_ms, model, version in ended:
+        end = replace(END, used=used, ended_ms=NOW_MS + later_ms, model=model, version=version)
+        await slot_request(side, name)
+        await slot_request(side, name, "gone", 1, end=end)
+    await slot_request(side, "e")
+    await slot_request(side, "e", "gone", 1, end=END)
+    first, last = day_of(NOW_MS), day_of(NOW_MS + 2 * day_ms)
+    twice = {"jobs": 2, "messages": 6, "completed": 2}
+    found = await side.admission_control.days([first, last, "2020-01-01"])
+    assert found == (DayUsed(first, "a", "t", "m", twice), DayUsed(last, "a", "t", "n", twice))
+    assert await side.admission_control.versions("a") == (
+        VersionSeen("v2", NOW_MS + 1, NOW_MS + 2 * day_ms, 2, "n"),
+        VersionSeen("v1", NOW_MS, NOW_MS, 1, "m"),
+    )
+    assert await side.admission_control.versions("b") == ()
+
+
+async def test_days_that_are_over_are_forgotten(side: Side) -> None:
+    """When the first job of a later day has ended."""
+    for name, days in (("a", 0), ("b", DAYS_KEPT - 1), ("c", DAYS_KEPT)):
+        await slot_request(side, name)
+        await slot_request(side, name, "gone", 1, end=replace(END, ended_ms=NOW_MS + days * 86_400_000))
+        kept = await side.admission_control.days([day_of(NOW_MS)])
+        assert bool(kept) == (name != "c")
+
+
+async def test_a_sweep_notes_how_the_admission_stands(side: Side) -> None:
+    """A later one in the same minute replaces it; what is older than the ring is none of the last hours."""
+    for name in "abcd":
+        await slot_request(side, name)
+    for later_ms in (0, 1, MINUTE_MS):
+        await side.admission.reconcile(0, NOW_MS - NOW_MS % MINUTE_MS + later_ms)
+    found = await side.admission_control.samples(NOW_MS + MINUTE_MS)
+    assert [(each.active, each.pending, each.slots) for each in found] == [(3, 1, 3)] * 2
+    assert await side.admission_control.samples(NOW_MS + KEPT_MS + MINUTE_MS) == ()
 
 
 async def test_nobody_is_admitted_while_it_is_stopped(side: Side) -> None:

@@ -15,6 +15,7 @@ from baton.admission.control import Worker
 from baton.api.problem import ApiError, Code, limited_body, parsed
 from baton.api.route import BODY_LIMIT_BYTES
 from baton.container import Container
+from baton.engine.all_jobs.samples import Sample
 from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
 from baton.recovery.replay_message import SENDABLE, Replaying
@@ -111,11 +112,13 @@ class WorkerApi:
 
     def __init__(self, container: Container) -> None:
         ports = container.ports
+        self._control, self._clock = ports.admission_control, ports.clock
         self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
 
     async def show(self, _request: Request) -> Response:
-        """200."""
-        return JSONResponse(worker_view(await self._worker.state()))
+        """200, with how it stood in the last hours."""
+        samples = await self._control.samples(self._clock.now_ms())
+        return JSONResponse(worker_view(await self._worker.state()) | {"history": [*map(_sample_view, samples)]})
 
     async def start(self, request: Request) -> Response:
         """200: jobs get slots from now on."""
@@ -126,6 +129,11 @@ class WorkerApi:
     async def stop(self, _request: Request) -> Response:
         """200: nobody gets a slot from now on; who holds one goes on."""
         return JSONResponse(worker_view(await self._worker.stop()))
+
+
+def _sample_view(sample: Sample) -> dict[str, Any]:
+    counts = {"activeJobs": sample.active, "pendingJobs": sample.pending, "maxConcurrentJobs": sample.slots}
+    return {"at": rfc3339(sample.at_ms), **counts}
 
 
 def worker_view(state: AdmissionState) -> dict[str, Any]:

@@ -37,9 +37,24 @@ WORKER = json_object(
         "pendingJobs": WHOLE,
         "maxConcurrentJobs": WHOLE,
         "lastSweepAt": TIME_OR_NULL,
-    }
+        "history": {
+            "type": "array",
+            "items": json_object(
+                {"at": TIME, "activeJobs": WHOLE, "pendingJobs": WHOLE, "maxConcurrentJobs": WHOLE},
+            ),
+        },
+    },
+    optional=("history",),
 )
 
+_SERIES = dict.fromkeys(("agent", "tenant", "model"), TEXT)
+_STATUSES = dict.fromkeys(("completed", "failed", "cancelled"), WHOLE)
+_DAY = json_object(
+    {"day": TEXT, "month": TEXT, **_SERIES, "usage": {"type": "object"}, "cost": ref("Cost"), **_STATUSES},
+    optional=("day", "month"),
+)
+
+# Months by tenant, or with `?by=` the last 92 days.
 TENANT_USAGE = json_object(
     {
         "tenants": {
@@ -53,7 +68,10 @@ TENANT_USAGE = json_object(
             "type": "array",
             "items": json_object({"name": TEXT, "usd": USD, "per": TEXT, "listUsd": USD, "source": TEXT, "asOf": TEXT}),
         },
-    }
+        "rows": {"type": "array", "items": _DAY},
+        "keptDays": WHOLE,
+    },
+    optional=("tenants", "overhead", "prices", "rows", "keptDays"),
 )
 
 ADMIN_SCHEMAS: dict[str, dict[str, Any]] = {

@@ -1,11 +1,11 @@
 """What tenants have used, month by month, and what belongs to no job (CONTRACT, "Operations, worker")."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from baton.api.problem import invalid
 from baton.container import Container
@@ -18,30 +18,48 @@ _MONTH = re.compile(r"\d{4}-\d{2}")
 
 
 class UsageQuery(BaseModel):
-    """What may be asked for."""
+    """What may be asked for: months by tenant, or with `by` the last days or months by agent, tenant and model."""
 
     model_config = ConfigDict(extra="forbid")
 
     tenant: str = ""
     month: Annotated[str, Field(pattern=rf"^({_MONTH.pattern})?$")] = ""
+    by: Literal["day", "month"] | None = None
+    agent: str = ""
+    model: str = ""
+    first: Annotated[date | None, Field(alias="from")] = None
+    last: Annotated[date | None, Field(alias="to")] = None
+
+    @model_validator(mode="after")
+    def _only_with_by(self) -> "UsageQuery":
+        given = {"agent": self.agent, "model": self.model, "from": self.first, "to": self.last}
+        if self.by is None and (lonely := [name for name, value in given.items() if value]):
+            raise ValueError(f"{lonely[0]} needs by=day or by=month")
+        if self.by and self.month:
+            raise ValueError("month belongs to the sums without by: give from and to instead")
+        return self
 
 
-class UsageApi:
-    """The one endpoint."""
+def read_usage_query(params: Mapping[str, str]) -> UsageQuery:
+    """The query.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return UsageQuery.model_validate(dict(params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
+class MonthlyUsage:
+    """Reads the sums of months."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
 
-    async def show(self, request: Request) -> Response:
-        """`GET /api/admin/usage?tenant=&month=` → 200: a row a month and tenant, the overhead, and the prices."""
-        try:
-            query = UsageQuery.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise invalid(error, "query") from error
-        return JSONResponse(await self.view(query))
-
     async def view(self, query: UsageQuery) -> dict[str, Any]:
-        """The same, for pages."""
+        """A row a month and tenant, the overhead, and the prices."""
         ports, prices = self._container.ports, self._container.settings.prices
         await self._container.metering.flush()  # what this process knows is in it
         months, sums = await ports.admission_control.used(), await ports.counters.sums()
@@ -65,7 +83,11 @@ class UsageApi:
 
 
 def _row(each: MonthUsed, prices: Prices) -> dict[str, Any]:
-    used = each.used
+    return {"tenant": each.tenant, "month": each.month, **usage_and_cost(each.used, prices)}
+
+
+def usage_and_cost(used: dict[str, int], prices: Prices) -> dict[str, Any]:
+    """What ended jobs have used, and what that costs, by the names of `End.used`."""
     usage = {
         "jobs": used.get("jobs", 0),
         "inputTokens": used.get("input_tokens", 0),
@@ -74,7 +96,7 @@ def _row(each: MonthUsed, prices: Prices) -> dict[str, Any]:
         "costUsd": used.get("micro_usd", 0) / 1_000_000,
     }
     paid = _paid(used, used.get("micro_usd", 0) / 1_000_000)
-    return {"tenant": each.tenant, "month": each.month, "usage": usage, "cost": cost_view(cost_of(paid, prices))}
+    return {"usage": usage, "cost": cost_view(cost_of(paid, prices))}
 
 
 def _overhead(overhead: dict[str, int], prices: Prices) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class ForkApi:
         task = forked_task(transcript[0], fork)
         job_id, session_id, now_ms = new_ids(self._container, principal, idempotency_key)
         made = fork_job_of(registry, job, job_id=job_id, session_id=session_id, now_ms=now_ms)
-        made = replace(made, request_digest=digest(task))
+        model = replace(made.model, name=body.edits.model or made.model.name)
+        made = replace(made, request_digest=digest(task), model=model)
         return await self._jobs.submitted(principal, made, task, idempotency_key)
 
 

@@ -1,17 +1,18 @@
-"""Pages of the deployment: the admission of jobs, its tools, usage and prices of tenants, and what operators did.
+"""Pages of the deployment: the admission of jobs, its tools, and what operators did.
 
 The page of the admission has who holds a slot and who is in line, and stops and starts it.
 """
 
 import re
 from collections import Counter
+from typing import Any
 
 from starlette.responses import Response
 
 from baton.admission.control import Worker
 from baton.api.admin.control import ToolsApi, worker_view
-from baton.api.admin.usage import UsageApi, UsageQuery
 from baton.api.problem import ApiError
+from baton.console.admin.chart import history_chart
 from baton.console.gate import Visit
 from baton.queue.ports import QueueRecords
 from baton.storage.ports.access import AuditLog
@@ -49,20 +50,6 @@ class ToolsPage:
         return visit.page("tools.html", tools=await self._tools.counters())
 
 
-class UsagePage:
-    """Shows what was used."""
-
-    def __init__(self, usage: UsageApi) -> None:
-        self._usage = usage
-
-    async def show(self, visit: Visit) -> Response:
-        """Every month and tenant, the newest month first."""
-        used = await self._usage.view(UsageQuery())
-        rows = sorted(used["tenants"], key=lambda row: row["tenant"])
-        rows.sort(key=lambda row: row["month"], reverse=True)
-        return visit.page("usage.html", rows=rows, overhead=used["overhead"], prices=used["prices"])
-
-
 HOME = "/console/worker"
 
 
@@ -81,7 +68,9 @@ class WorkerPage:
         line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
         idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)
         tenants = [(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})]
-        return visit.page("worker.html", state=worker_view(state), tenants=tenants, dead=await self._dead())
+        samples = await self._admission_control.samples(visit.now_ms)
+        shown: dict[str, Any] = {"state": worker_view(state), "tenants": tenants, "dead": await self._dead()}
+        return visit.page("worker.html", **shown, samples=samples, chart_of_hours=history_chart(samples, visit.now_ms))
 
     async def _dead(self) -> str:
         """How many dead letters there are; the admission is steered also while the queue does not answer."""

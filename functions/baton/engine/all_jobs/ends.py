@@ -37,6 +37,7 @@ class End(Struct, frozen=True):
 
     `duration_ms`: from its first turn, or its retry, to its end; 0 for one that never began.
     `bucket`: of the histogram, from 0 on. `month`: of its end. `used`: what its tenant has used with it, by name.
+    `model`, `version`: of its agent, when it was submitted. `ended_ms`: 0, where a version before wrote it.
     """
 
     status: str
@@ -48,6 +49,9 @@ class End(Struct, frozen=True):
     buckets: int = _BUCKETS
     month: str = ""
     used: dict[str, int] = field(default_factory=dict[str, int])
+    ended_ms: int = 0
+    model: str = ""
+    version: str = ""
 
 
 class AgentCounters(Struct, frozen=True):
@@ -91,6 +95,9 @@ def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
             "micro_usd": round(used.cost_usd * 1_000_000),
             **_counts_since_retry(job, usage),
         },
+        ended_ms=ended_ms,
+        model=job.model.name,
+        version=job.agent_version,
     )
 
 

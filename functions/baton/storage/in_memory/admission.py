@@ -6,7 +6,18 @@ Rows of the lists and sums lie with the slot table, so that a failover forgets a
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from baton.engine.all_jobs.days import (
+    DaySums,
+    DayUsed,
+    VersionSeen,
+    day_of,
+    newest_first,
+    over,
+    with_end_of_day,
+    with_version,
+)
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end, with_used
+from baton.engine.all_jobs.samples import Sample, place_of, recent
 from baton.engine.all_jobs.slots import (
     BY_RECONCILER,
     PAGE,
@@ -37,6 +48,8 @@ class Kept:
     ends: dict[str, AgentCounters] = field(default_factory=dict[str, AgentCounters])
     used: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict[tuple[str, str], dict[str, int]])
     stored: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
+    days: dict[str, DaySums] = field(default_factory=dict[str, DaySums])
+    versions: dict[str, dict[str, VersionSeen]] = field(default_factory=dict[str, dict[str, VersionSeen]])
 
 
 class InMemoryAdmission:
@@ -54,6 +67,9 @@ class InMemoryAdmission:
         self.ends: dict[str, AgentCounters] = {}
         self.used: dict[tuple[str, str], dict[str, int]] = {}
         self.stored: dict[str, dict[int, int]] = {}
+        self.days: dict[str, DaySums] = {}
+        self.versions: dict[str, dict[str, VersionSeen]] = {}
+        self.samples: dict[int, Sample] = {}
         self.slots = self._set_slots = slots
         self._interval_ms = reconcile_interval_ms
         self._clock_ms = clock_ms
@@ -63,13 +79,14 @@ class InMemoryAdmission:
     def kept(self) -> Kept:
         """What is kept now."""
         times = (self.reconcile_at_ms, self.stopped_ms, self.reconciled_ms)
-        return Kept(self.entries, *times, self.rows, self.ends, self.used, self.stored)
+        return Kept(self.entries, *times, self.rows, self.ends, self.used, self.stored, self.days, self.versions)
 
     def go_back(self, kept: Kept) -> None:
         """As a failover does: to what was kept then."""
         self.entries, self.reconcile_at_ms = kept.entries, kept.reconcile_at_ms
         self.stopped_ms, self.reconciled_ms, self.rows = kept.stopped_ms, kept.reconciled_ms, kept.rows
         self.ends, self.used, self.stored = kept.ends, kept.used, kept.stored
+        self.days, self.versions = kept.days, kept.versions
 
     async def slot_request(
         self,
@@ -100,6 +117,11 @@ class InMemoryAdmission:
         self.ends = {**self.ends, agent: with_end(self.ends.get(agent, AgentCounters()), end)}
         month = (end.month, tenant)
         self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
+        if end.ended_ms:
+            day = day_of(end.ended_ms)
+            days = {**self.days, day: with_end_of_day(self.days.get(day, {}), agent, tenant, end)}
+            self.days = {name: days[name] for name in sorted(set(days).difference(over(days, day)))}
+            self.versions = {**self.versions, agent: with_version(self.versions.get(agent, {}), end)}
 
     def add_stored(self, tenant: str, more: BytesAdded) -> None:
         """Add to the bytes that a tenant's jobs have stored."""
@@ -132,6 +154,8 @@ class InMemoryAdmission:
             entries = dict(self.entries)
             fill(entries, BY_RECONCILER, self._given_slots())
             self.entries, self.reconciled_ms = entries, now_ms
+            active, pending = counted(entries)
+            self.samples[place_of(now_ms)] = Sample(now_ms, active, pending, self.slots)
             taken = self._is_armed(clock_ms) and (not due_ms or self.reconcile_at_ms > due_ms)
             if self._active() and not taken:
                 next_ms = self.reconcile_at_ms = clock_ms + self._interval_ms
@@ -194,11 +218,12 @@ class InMemoryAdmissionControl:
 
     async def state(self) -> AdmissionState:
         """How it stands."""
-        admission, entries = self._admission, self._admission.entries.values()
+        admission = self._admission
+        active, pending = counted(admission.entries)
         return AdmissionState(
             admission.slots,
-            active=sum(entry.slot for entry in entries),
-            pending=sum(entry.want == "slot" and not entry.slot for entry in entries),
+            active=active,
+            pending=pending,
             stopped_ms=admission.stopped_ms,
             reconciled_ms=admission.reconciled_ms,
         )
@@ -218,3 +243,22 @@ class InMemoryAdmissionControl:
     async def used(self) -> tuple[MonthUsed, ...]:
         """What the jobs of each month and tenant have used."""
         return tuple(MonthUsed(*name, used) for name, used in sorted(self._admission.used.items()))
+
+    async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
+        """What the jobs of these days have used."""
+        kept = self._admission.days
+        return tuple(DayUsed(day, *series, used) for day in names for series, used in sorted(kept.get(day, {}).items()))
+
+    async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
+        """The versions of an agent."""
+        return newest_first(self._admission.versions.get(agent, {}))
+
+    async def samples(self, now_ms: int) -> tuple[Sample, ...]:
+        """How it stood in the last hours."""
+        return recent(self._admission.samples.values(), now_ms)
+
+
+def counted(entries: dict[str, QueueEntry]) -> tuple[int, int]:
+    """How many hold a slot, and how many are in line."""
+    held = [entry for entry in entries.values() if entry.slot]
+    return len(held), sum(entry.want == "slot" and not entry.slot for entry in entries.values())

@@ -8,8 +8,10 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
+from baton.engine.all_jobs.days import DayUsed, VersionSeen
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
 from baton.engine.all_jobs.job_list import Found, Query, Row
+from baton.engine.all_jobs.samples import Sample
 from baton.engine.all_jobs.slots import PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.sdk.record import Record
@@ -159,6 +161,18 @@ class AdmissionControl(Protocol):
 
     async def used(self) -> tuple[MonthUsed, ...]:
         """What the jobs of each month and tenant have used, oldest first."""
+        ...
+
+    async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
+        """What the jobs that ended on these days (`2026-11-25`) have used, in the order of the days."""
+        ...
+
+    async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
+        """The versions of an agent that ended jobs ran, the one that was seen last first."""
+        ...
+
+    async def samples(self, now_ms: int) -> tuple[Sample, ...]:
+        """How it stood in the last hours, oldest first: noted by sweeps, so never on a job's path."""
         ...
 
 

@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
+from msgspec.json import Decoder, Encoder
+
+from baton.engine.all_jobs.days import DayUsed, VersionSeen
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
+from baton.engine.all_jobs.samples import PLACES, Sample, place_of, recent
 from baton.engine.all_jobs.slots import (
     ALL,
     BY_RECONCILER,
@@ -70,6 +74,8 @@ def _trees(names: list[str], *, whole: bool) -> list[Command]:
     return [["ZRANGE", keys.SLOT_NAMES, f"[{first}", f"({last}/", "BYLEX"] for first, last in ranges]
 
 
+_SAMPLE = "sample:"
+_encode, _decode_sample = Encoder().encode, Decoder(Sample).decode
 _FIRST_OWN_KEY = len(keys.SLOT_INDEXES) + 2
 
 
@@ -121,13 +127,21 @@ class RedisAdmission:
         """A sweep begins, or goes on with a page."""
         next_ms, granted = 0, tuple[SlotGranted, ...]()
         if not after:
-            reconciled = ["HSET", keys.SLOTS, "swept", now_ms]
             more = {"fill": BY_RECONCILER, "everybody": True, "due": due_ms}
-            answer = await self._open.run(now_ms, {}, more, beside=[reconciled])
+            answer = await self._open.run(now_ms, {}, more)
             next_ms, granted = answer.alarm_ms, answer.untaken
+            await self._sample(now_ms)
             await self._sums.add_all()
         slot_table, following = await page_from(self._semaphore, page_mark(due_ms, after, again=again), now_ms, page)
         return ReconcileTurn(next_ms, slot_table, granted, following)
+
+    async def _sample(self, now_ms: int) -> None:
+        """Note that a sweep ran, and how the admission stands."""
+        counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "size")
+        active, pending, slots = (int(value or 0) for value in counted)
+        sample = Sample(now_ms, active, pending, slots or self._semaphore.slots)
+        place = f"{_SAMPLE}{place_of(now_ms)}"
+        await self._redis.execute("HSET", keys.SLOTS, "swept", now_ms, place, _encode(sample).decode())
 
     async def slot_table(self) -> dict[str, QueueEntry]:
         """All entries, by job id."""
@@ -226,3 +240,16 @@ class RedisAdmissionControl:
     async def used(self) -> tuple[MonthUsed, ...]:
         """What the jobs of each month and tenant have used."""
         return await self._sums.used()
+
+    async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
+        """What the jobs of these days have used."""
+        return await self._sums.days(names)
+
+    async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
+        """The versions of an agent."""
+        return await self._sums.versions(agent)
+
+    async def samples(self, now_ms: int) -> tuple[Sample, ...]:
+        """How it stood in the last hours."""
+        texts = await self._redis.execute("HMGET", keys.SLOTS, *(f"{_SAMPLE}{place}" for place in range(PLACES)))
+        return recent((_decode_sample(text) for text in texts if text), now_ms)

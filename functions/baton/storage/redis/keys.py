@@ -32,7 +32,9 @@ ADMISSION_LISTING = "baton:{admission}:listing"
 ADMISSION_ENDS = "baton:{admission}:ends"
 # Hash: month and tenant → what the jobs have used that ended in it (engine/all_jobs/ends.py).
 ADMISSION_USED = "baton:{admission}:used"
-# List: ends that are in neither yet.
+# Hash: day → what jobs have used that ended on it, and `agent:` with an agent → its versions (engine/all_jobs/days.py).
+ADMISSION_DAYS = "baton:{admission}:days"
+# List: ends that are in none of them yet.
 ADMISSION_UNCOUNTED = "baton:{admission}:uncounted"
 # Hash: what is counted → how often; a tag of its own.
 TOOL_USE = "baton:{tools}:use"

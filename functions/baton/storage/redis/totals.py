@@ -13,6 +13,17 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 
+from baton.engine.all_jobs.days import (
+    AGENT,
+    DayUsed,
+    VersionSeen,
+    day_of,
+    days_after,
+    load_day,
+    load_versions,
+    newest_first,
+    over,
+)
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end, with_used
 from baton.engine.all_jobs.tool_use import ToolCounters, counters
 from baton.engine.commit.answers import Committed
@@ -190,7 +201,7 @@ class EndedJob(Struct):
 
 _encode = Encoder().encode
 load_line = Decoder(EndedJob).decode
-_SUMS = (keys.ADMISSION_ENDS, keys.ADMISSION_USED)
+_SUMS = (keys.ADMISSION_ENDS, keys.ADMISSION_USED, keys.ADMISSION_DAYS)
 
 
 def line_of(agent: str, tenant: str, end: End) -> str:
@@ -217,6 +228,19 @@ class EndedSums:
         months = (MonthUsed(name[:7], name[8:], json.loads(text)) for name, text in stored.items())
         return tuple(sorted(months, key=lambda each: (each.month, each.tenant)))
 
+    async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
+        """What the jobs of these days have used."""
+        await self.add_all()
+        texts = await self._redis.execute("HMGET", keys.ADMISSION_DAYS, *names) if names else ()
+        found = ((day, load_day(text)) for day, text in zip(names, texts, strict=True) if text)
+        return tuple(DayUsed(day, *series, used) for day, sums in found for series, used in sums.items())
+
+    async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
+        """The versions of an agent."""
+        await self.add_all()
+        text = await self._redis.execute("HGET", keys.ADMISSION_DAYS, f"{AGENT}{agent}")
+        return newest_first(load_versions(text))
+
     async def add_all(self) -> None:
         """Add all lines that there are to the sums."""
         while lines := await self._redis.execute("LRANGE", keys.ADMISSION_UNCOUNTED, 0, _PIECE - 1):
@@ -225,7 +249,12 @@ class EndedSums:
     async def _add(self, lines: list[str]) -> None:
         """Add these, if nobody else does so now: their sums are then others."""
         jobs = [load_line(line) for line in lines]
-        fields = sorted({job.agent for job in jobs}), sorted({_month(job) for job in jobs})
+        agents, days = {job.agent for job in jobs}, {day_of(job.end.ended_ms) for job in jobs if job.end.ended_ms}
+        fields = (
+            sorted(agents),
+            sorted({_month(job) for job in jobs}),
+            sorted({AGENT + name for name in agents} | days),
+        )
         reads = (["HMGET", key, *names] for key, names in zip(_SUMS, fields, strict=True))
         first, *found = await self._redis.read(["LRANGE", keys.ADMISSION_UNCOUNTED, 0, len(lines) - 1], *reads)
         if first != lines:
@@ -239,13 +268,22 @@ class EndedSums:
         after = (
             {name: _encode(sums).decode() for name, sums in counters.items()},
             {name: canonical_json(sums) for name, sums in used.items()},
+            days_after(before[2], [(job.agent, job.tenant, job.end) for job in jobs]),
         )
         patch = Patch(0)
         for key, was, now in zip(_SUMS, before, after, strict=True):
             patch.equal(key, {name: text or None for name, text in was.items()})
-            patch.write("HSET", key, [text for pair in now.items() for text in pair])
+            if now:
+                patch.write("HSET", key, [text for pair in now.items() for text in pair])
         patch.write("LTRIM", keys.ADMISSION_UNCOUNTED, [str(len(lines)), "-1"])
+        if old := await self._old_days([day for day in days if not before[2][day]]):
+            patch.write("HDEL", keys.ADMISSION_DAYS, old)
         await self._redis.written(patch)
+
+    async def _old_days(self, new: Sequence[str]) -> list[str]:
+        """The days that are kept no longer, where there is a new one."""
+        names = await self._redis.execute("HKEYS", keys.ADMISSION_DAYS) if new else ()
+        return over((name for name in names if not name.startswith(AGENT)), max(new)) if new else []
 
 
 def _month(job: EndedJob) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from baton.console.admin.chart import REST, largest, stacked
 from baton.settings.service_prices import LIST, Prices
 from tests.unit.baton.api.client import with_keys
 from tests.unit.baton.console.operator import Operator, operator_of
@@ -17,6 +18,30 @@ async def test_a_month_of_a_tenant_is_a_row(operator: Operator) -> None:
     assert "No job has ended yet" not in markup
     assert '<a href="/console/jobs?tenant=acme">acme</a>' in markup
     assert 'href="/console/usage" aria-current="page"' in markup
+
+
+async def test_the_days_are_drawn_and_are_a_table(operator: Operator) -> None:
+    """By the chosen series; what is filtered out is neither."""
+    await operator.api.submitted(jobType="adds")
+    await operator.stage.run()
+    markup = await operator.see("/console/usage?split=agent")
+    assert markup.count('<figure class="chart">') == 4
+    assert "adds: 1</title>" in markup
+    assert '<td data-name="agent">adds</td>' in markup
+    assert '<td data-name="month">' in await operator.see("/console/usage?show=month&split=model")
+    assert "No job of these has ended" in await operator.see("/console/usage?agent=other")
+
+
+def test_what_there_is_too_much_of_to_draw_is_one_series() -> None:
+    """The largest ones stand for themselves."""
+    totals = {f"s{number}": float(number) for number in range(9)}
+    assert largest(totals) == ["s8", "s7", "s6", "s5", "s4", REST]
+    chart = stacked("Jobs", ["a", "b"], ["x", "y"], {("a", "x"): 3, ("b", "x"): 1, ("b", "y"): 1}, str)
+    assert [(bar.kind, bar.x, bar.y, bar.height) for bar in chart.bars] == [
+        (0, 0, 0, 96),
+        (0, 50, 64, 32),
+        (1, 50, 32, 32),
+    ]
 
 
 async def test_prices_are_reported_with_source_and_date() -> None:

@@ -1,6 +1,7 @@
 """The admission of jobs, and the log of what operators did."""
 
 from baton_events.errors import PublishError
+from tests.unit.baton.api.client import ADMIN
 from tests.unit.baton.console.operator import Operator
 
 
@@ -16,6 +17,19 @@ async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
     await operator.api.submitted()
     assert "Start admitting jobs" in await operator.see("/console/worker")
     assert "Jobs are admitted again." in await operator.done("/console/worker/start")
+
+
+async def test_the_last_hours_are_drawn_and_are_a_table(operator: Operator) -> None:
+    """As the sweeps have found them; the API has the same."""
+    assert "No sweep has run" in await operator.see("/console/worker")
+    for _ in range(4):
+        await operator.api.submitted()
+    await operator.stage.ports.admission.reconcile(0, operator.stage.clock.ms)
+    markup = await operator.see("/console/worker")
+    assert "3 at work</title>" in markup
+    assert '<td data-name="in line" class="num">1</td>' in markup
+    (sample,) = (await operator.api.request("GET", "/api/admin/agent-worker", ADMIN)).json()["history"]
+    assert (sample["activeJobs"], sample["pendingJobs"], sample["maxConcurrentJobs"]) == (3, 1, 3)
 
 
 async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None:

@@ -56,3 +56,24 @@ async def test_a_session_shows_what_its_jobs_have_used(api: Api) -> None:
     assert usage["jobs"] == 1
     assert usage["redisRequests"] == job["usage"]["redisRequests"]  # type: ignore[index]
     assert usage["cost"] == job["cost"]
+
+
+async def test_the_last_days_are_requested_by_agent_tenant_and_model(api: Api) -> None:
+    """Or the months of these days."""
+    job = await ended(api)
+    (row,) = (await api.request("GET", f"{PATH}?by=day", ADMIN)).json()["rows"]
+    assert row["day"] == rfc3339(api.stage.clock.ms)[:10]
+    assert (row["agent"], row["tenant"], row["completed"], row["failed"]) == ("adds", "acme", 1, 0)
+    assert row["usage"]["inputTokens"] == job["usage"]["inputTokens"]  # type: ignore[index]
+    (month,) = (await api.request("GET", f"{PATH}?by=month&agent=adds&model={row['model']}", ADMIN)).json()["rows"]
+    assert (month["month"], month["usage"]) == (row["day"][:7], row["usage"])
+    for query in ("agent=other", "tenant=other", "model=other", "to=2020-01-01"):
+        assert (await api.request("GET", f"{PATH}?by=day&{query}", ADMIN)).json()["rows"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["by=week", "agent=adds", "by=day&month=2026-11", "by=day&from=2026-02-01&to=2026-01-01"]
+)
+async def test_a_query_that_means_nothing_is_refused(api: Api, query: str) -> None:
+    """With what it should be."""
+    assert (await api.request("GET", f"{PATH}?{query}", ADMIN)).status_code == 422

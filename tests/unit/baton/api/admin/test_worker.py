@@ -23,6 +23,7 @@ async def test_at_first_it_runs_and_nobody_is_at_work(api: Api) -> None:
         "pendingJobs": 0,
         "maxConcurrentJobs": 3,
         "lastSweepAt": None,
+        "history": [],
     }
 
 

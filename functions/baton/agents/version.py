@@ -1,0 +1,52 @@
+"""The version of an agent: the name that it gives, or else a digest of what it is made of.
+
+Invariant: two processes that load the same code have the same version. What a function does is no part of the digest:
+a tool counts with its name, its description and its parameters. Whoever changes code names a version.
+"""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from baton.agents.agent import Agent, chosen_models
+from baton.agents.registry import Registry
+from baton.models.fingerprint import specs_value
+from baton_events.ids import digest
+
+_CHARS = 12
+_NAME_CHARS = 120
+
+
+def model_names(agent: Agent) -> str:
+    """The names of the agent's models, in their order; empty: it has none."""
+    if agent.runner is not None:
+        return agent.runner.name[:_NAME_CHARS]
+    models = chosen_models(agent.model)
+    return ", ".join(model if isinstance(model, str) else model.name for model in models)[:_NAME_CHARS]
+
+
+@lru_cache(256)
+def version_of(registry: Registry, agent: Agent) -> str:
+    """The version."""
+    if agent.version:
+        return agent.version
+    return digest(json.dumps(_made_of(registry, agent), sort_keys=True, default=_kind_of))[:_CHARS]
+
+
+def _kind_of(value: object) -> str:
+    return type(value).__name__  # its text may have the place of an object, which is another in each process
+
+
+def _made_of(registry: Registry, agent: Agent) -> dict[str, Any]:
+    if agent.runner is not None:
+        return {"model": model_names(agent), **agent.runner.made_of()}
+    steps = [[step.name, getattr(step.tool, "name", step.tool), dict(step.arguments)] for step in agent.plan]
+    return {
+        "model": model_names(agent),
+        "instructions": agent.instructions,
+        "tools": specs_value(registry.specs_of(agent)),
+        "settings": dict(agent.model_settings),
+        "output": specs_value([agent.output.spec]) if agent.output else None,
+        "mode": agent.mode,
+        "plan": steps,
+    }
