@@ -58,6 +58,10 @@ class SimReader(ReadsKnown):
             StoreError,
         )
 
+    async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
+        """The tool calls of many jobs."""
+        return await self._fake.calls(job_ids)
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """The job's transcript."""
         return await self._world.wire.request(

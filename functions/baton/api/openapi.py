@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.api.admin.control import WorkerBody
 from baton.api.admin.usage import UsageQuery
+from baton.api.admin.versions import VersionsQuery
 from baton.api.app_events import AppEventBody
 from baton.api.audit import AuditQuery
 from baton.api.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
@@ -130,6 +131,7 @@ DESCRIBED: Mapping[str, Described] = {
     "GET /api/admin/agent-worker": Described(answer="Worker"),
     "POST /api/admin/agent-worker": Described(WorkerBody, "Worker", body_needed=False),
     "DELETE /api/admin/agent-worker": Described(answer="Worker"),
+    "GET /api/admin/agents/{agent}/versions": Described(query=VersionsQuery),
     "GET /api/admin/usage": Described(answer="TenantUsage", query=UsageQuery),
     "GET /api/admin/tools": Described(answer="Tools"),
     "GET /api/metrics": Described(answer="Text"),

@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute
 from baton.api.admin.control import MessagesApi, ToolsApi, WorkerApi
 from baton.api.admin.health import Health, MetricsApi
 from baton.api.admin.usage_by_day import UsageApi
+from baton.api.admin.versions import VersionsApi
 from baton.api.app_events import BODY_LIMIT_BYTES as EVENT_LIMIT_BYTES
 from baton.api.app_events import AppEventsApi
 from baton.api.audit import Audit
@@ -209,6 +210,7 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
         "usage of each tenant's jobs that ended in a month, overhead, prices; `tenant`, `month`; with `by=day` or"
         " `by=month` the last 92 days by agent, tenant and model; `agent`, `model`, `from`, `to`"
     )
+    compares = "an agent's versions, and two of them over their newest runs: `left`, `right`, `limit`"
     messages, replays = (
         MessagesApi(container),
         "send a message of the queue again; the answer says if it was applied already",
@@ -220,6 +222,7 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
         ApiRoute(
             "GET", worker_path, "admin", worker.show, "whether jobs are admitted, how many are at work and in line"
         ),
+        ApiRoute("GET", "/api/admin/agents/{agent}/versions", "admin", VersionsApi(container).show, compares),
         ApiRoute("GET", "/api/admin/usage", "admin", usage.show, used),
         ApiRoute(
             "POST", worker_path, "admin", worker.start, "start, with so many slots: waiting jobs get them at once"

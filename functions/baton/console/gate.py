@@ -35,6 +35,7 @@ PLACES = (
     ("jobs", "Jobs"),
     ("approvals", "Approvals"),
     ("sessions", "Sessions"),
+    ("agents", "Agents"),
     ("tools", "Tools"),
     ("messages", "Messages"),
     ("dead-letters", "Dead letters"),

@@ -15,6 +15,7 @@ from baton.api.jobs.scores import ScoresApi
 from baton.api.route import Endpoint
 from baton.api.schedules import SchedulesApi
 from baton.api.session_line import Sessions
+from baton.console.admin.agents_page import AgentsPage
 from baton.console.admin.pages import AuditPage, ToolsPage, WorkerPage
 from baton.console.admin.usage_page import UsagePage
 from baton.console.approvals_page import HOME as APPROVALS
@@ -37,7 +38,7 @@ from baton.recovery.replay_message import Replaying
 def console_routes(container: Container, keys: Keys) -> list[Route]:
     """Every route of the console."""
     gate, jobs = Gate(container, keys), JobsApi(container, keys)
-    login = Login(container, keys, gate.signer)
+    login, agents = Login(container, keys, gate.signer), AgentsPage(container)
     return [
         Route("/console", _to(HOME), methods=["GET"]),
         Route(LOGIN, login.show, methods=["GET"]),
@@ -47,6 +48,8 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         *_of_approvals(gate, ApprovalsPage(Approvals(container, jobs))),
         *_of_queue(gate, container, keys),
         *_of_worker(gate, container),
+        gate.get("/console/agents", agents.show),
+        gate.get("/console/agents/{agent}/versions", agents.versions),
         gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
         gate.get("/console/usage", UsagePage(container).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),

@@ -175,6 +175,16 @@ async def test_an_expired_job_leaves_a_tombstone(real: Side, redis_process: Redi
         await real.store.create(creation(a_job()), "witness", NOW_MS)
 
 
+async def test_the_calls_of_many_jobs_are_read_without_their_results(side: Side) -> None:
+    """A job without any, or that is not there, is left out."""
+    recalled = await ended(side)
+    found = await side.reader.calls([JOB_ID, CHILD_ID])
+    assert {name: sorted(call.id for call in calls) for name, calls in found.items()} == {
+        JOB_ID: sorted(call.id for call in recalled.ended.calls)
+    }
+    assert await side.reader.calls([]) == {}
+
+
 async def test_a_score_is_read_with_its_job_and_goes_with_its_data(side: Side) -> None:
     """A later one of its name replaces it; a job that is not there gets none, and none of another job is shown."""
     recalled = await ended(side)

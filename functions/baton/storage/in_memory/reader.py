@@ -86,6 +86,11 @@ class InMemoryReader:
         """Which of these jobs have data."""
         return frozenset(name for name in job_ids if name in self._store.tree(name).jobs)
 
+    async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
+        """The tool calls of many jobs."""
+        found = {name: tuple(self._store.tree(name).calls.get(name, {}).values()) for name in job_ids}
+        return {name: calls for name, calls in found.items() if calls}
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
         return tuple(json.loads(entry) for entry in self._store.tree(job_id).transcript.get(job_id, ()))

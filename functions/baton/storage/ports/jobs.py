@@ -213,6 +213,10 @@ class Reader(Protocol):
         """Which of these jobs have data, in one request of one command each."""
         ...
 
+    async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
+        """The tool calls of many jobs, by job id, without their results; in two requests."""
+        ...
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order; none when unknown."""
         ...

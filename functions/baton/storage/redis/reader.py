@@ -110,6 +110,21 @@ class RedisReader:
         there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
         return frozenset(name for name, found in zip(job_ids, there, strict=True) if found)
 
+    async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
+        """The tool calls of many jobs: their names, then the records that are no results."""
+        if not job_ids:
+            return {}
+        found = await self._redis.pipeline(*(["HKEYS", keys.calls_key(name)] for name in job_ids))
+        names = {
+            job: [one for one in each if not one.startswith(keys.RESULT)]
+            for job, each in zip(job_ids, found, strict=True)
+        }
+        some = {job: each for job, each in names.items() if each}
+        if not some:
+            return {}
+        texts = await self._redis.pipeline(*(["HMGET", keys.calls_key(job), *each] for job, each in some.items()))
+        return {job: tuple(map(load_call, filter(None, each))) for job, each in zip(some, texts, strict=True)}
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
         entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)

@@ -1,0 +1,74 @@
+"""`GET /api/admin/agents/{agent}/versions`, and its page."""
+
+from typing import Any
+
+import pytest
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from tests.unit.baton.api.client import ACME, ADMIN, Api, assert_problem, with_keys
+from tests.unit.baton.console.operator import operator_of
+from tests.unit.baton.kit.stage import Stage
+
+PATH = "/api/admin/agents/looks/versions"
+
+
+places: list[str] = []
+
+
+@tool
+def look() -> str:
+    """Look at the last place."""
+    return places[-1]
+
+
+def registry(version: str) -> Registry:
+    """The agent in a version."""
+    model = ScriptedModel([[Call("look")], "seen"])
+    return Registry([Agent(name="looks", model=model, tools=[look], version=version)])
+
+
+async def ran(api: Api, **fields: Any) -> dict[str, Any]:
+    """A job that has ended."""
+    job_id = (await api.submitted(jobType="looks", **fields))["id"]
+    await api.stage.run(within_seconds=100)
+    return await api.read(job_id)
+
+
+async def test_two_versions_are_compared_over_their_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default the newest with the one before; a fork is no run of a version."""
+    stage = Stage(settings=with_keys(), registry=registry("v1"))
+    async with operator_of(stage) as operator:
+        api = operator.api
+        assert "No job of this agent has ended" in await operator.see("/console/agents/looks/versions")
+        first = await ran(api)
+        assert first["agentVersion"] == "v1"
+        await api.request("POST", f"/api/agent-jobs/{first['id']}/scores", json={"name": "right", "value": 0.5})
+        await api.request("POST", f"/api/agent-jobs/{first['id']}/fork", json={"turn": 2})
+        await stage.run(within_seconds=100)
+        assert "Only one version has run" in await operator.see("/console/agents/looks/versions")
+        vars(stage.container)["_registry"] = registry("v2")
+        vars(stage.container).pop("registry", None)
+        monkeypatch.setattr(f"{__name__}.places", ["there"])
+        new = [await ran(api) for _ in range(3)]
+        found = (await api.request("GET", f"{PATH}?limit=2", ADMIN)).json()
+        assert [(each["version"], each["runs"]) for each in found["versions"]] == [("v2", 3), ("v1", 1)]
+        left, right = found["left"], found["right"]
+        assert (left["version"], left["runs"], left["jobs"]) == ("v1", 1, [first["id"]])
+        assert left["scores"] == {"right": {"mean": 0.5, "runs": 1}}
+        assert (right["version"], right["jobs"]) == ("v2", [job["id"] for job in reversed(new)][:2])
+        assert [(side["toolCalls"], side["toolFailures"]) for side in (left, right)] == [(1, 1), (2, 0)]
+        markup = await operator.see("/console/agents/looks/versions?left=v1&right=v2")
+        assert "a difference may be chance" in markup
+        assert '-100 % <span class="good">better</span>' in markup
+        assert f'href="/console/jobs/{first["id"]}"' in markup
+        assert 'href="/console/agents/looks/versions">v2</a>' in await operator.see("/console/agents")
+
+
+async def test_what_is_no_agent_or_version_is_refused(api: Api) -> None:
+    """An agent that has not run yet has none."""
+    assert_problem(await api.request("GET", PATH, ADMIN), 404)
+    path = "/api/admin/agents/answers/versions"
+    assert (await api.request("GET", path, ADMIN)).json()["versions"] == []
+    assert_problem(await api.request("GET", f"{path}?left=v9", ADMIN), 422, "left")
+    assert_problem(await api.request("GET", f"{path}?limit=0", ADMIN), 422, "limit")
+    assert_problem(await api.request("GET", path, ACME), 403)
