@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from baton.engine.all_jobs.job_list import SHELF_MS, Query, Row, members
+from baton.engine.all_jobs.job_list import Query, Row, members
+from baton.engine.all_jobs.shelves import SHELF_MS
 from baton.recovery.maintenance import Pruning
 from baton.storage.redis import keys, listing
 from tests.contract.store.redis_process import RedisProcess

@@ -2,7 +2,8 @@
 
 import pytest
 
-from baton.engine.all_jobs.job_list import Query, Row, members, place_of
+from baton.engine.all_jobs.job_list import Query, Row, members
+from baton.engine.all_jobs.shelves import place_of
 from baton.engine.effects import LIST_GAPS
 from baton.engine.transitions import JobStatus
 from baton.storage.redis import keys

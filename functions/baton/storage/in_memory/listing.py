@@ -1,6 +1,6 @@
-"""The list of jobs and the stored bytes in memory: both lie with the admission, which a failover forgets with them."""
+"""The list of jobs in memory: the rules of engine/all_jobs/job_list.py over the rows that lie with the slot table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from baton.engine.all_jobs.job_list import (
@@ -8,7 +8,6 @@ from baton.engine.all_jobs.job_list import (
     Query,
     Row,
     all_members,
-    behind,
     bounds,
     found,
     index_of,
@@ -16,7 +15,7 @@ from baton.engine.all_jobs.job_list import (
     ranges_below,
 )
 from baton.engine.all_jobs.job_list import members as members_of
-from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.all_jobs.shelves import behind
 from baton.storage.in_memory.admission import InMemoryAdmission
 from baton.storage.ports.all_jobs import Scanned
 
@@ -59,25 +58,3 @@ class InMemoryListing:
             for member in self._admission.rows
             if member not in gone and not any(lowest <= member < highest for lowest, highest in below)
         )
-
-
-class InMemoryStoredBytes:
-    """`StoredBytes` over an InMemoryAdmission."""
-
-    def __init__(self, admission: InMemoryAdmission) -> None:
-        self._admission = admission
-
-    async def sums(self, tenant: str) -> dict[int, int]:
-        """All of them."""
-        return dict(self._admission.stored.get(tenant, {}))
-
-    async def add(self, tenant: str, more: BytesAdded) -> None:
-        """Add to the sums."""
-        if more.adds:
-            self._admission.add_stored(tenant, more)
-
-    async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
-        """Take sums out."""
-        over, sums = frozenset(until_ms), self._admission.stored.get(tenant, {})
-        left = {each: size for each, size in sums.items() if each not in over}
-        self._admission.stored = {**self._admission.stored, tenant: left}

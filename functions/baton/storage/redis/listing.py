@@ -5,24 +5,17 @@ Rows of versions before are in one sorted set, which is read beside the others, 
 
 from collections.abc import Iterable, Sequence
 
-from baton.engine.all_jobs.job_list import (
+from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching, members, ranges_below
+from baton.engine.all_jobs.shelves import (
     SESSION_ROWS,
-    Found,
     Place,
-    Query,
-    Row,
     Shelf,
     Span,
-    all_members,
     behind,
     entries_of,
-    found,
     is_trimmed_by,
-    matching,
-    members,
     place_of,
     position_before,
-    ranges_below,
     shelf_of,
     span_of,
 )

@@ -1,0 +1,121 @@
+"""Where the rows of the list are kept, pure.
+
+A shelf has the rows of ten minutes: one for the deployment, one for each tenant; a catalogue names the shelves. A
+session has one key with its newest jobs, and so has a job with all that are below it.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from baton.engine.all_jobs.job_list import Query, bounds, index_of
+from baton_events.ids import digest, root_of
+
+SHELF_MS = 600_000
+# A session shows so many of its jobs, the newest. They are counted again for one job of so many.
+SESSION_ROWS, _TRIMMED_EVERY = 10_000, 64
+_CATALOGUED = "aetf"
+_BEFORE_ANY_ID, _AFTER_ANY_MARK = "-:", "~"
+
+
+class Place(Struct, frozen=True):
+    """Where a row is kept; `entry`: what the catalogue says of it. Sessions and families have no catalogue."""
+
+    key: str
+    catalogue: str = ""
+    entry: str = ""
+
+
+class Shelf(Struct, frozen=True):
+    """One entry of a catalogue: the rows of an index in ten minutes."""
+
+    key: str
+    begins_ms: int
+
+    @property
+    def ends_ms(self) -> int:
+        """When the next one begins."""
+        return self.begins_ms + SHELF_MS
+
+
+class Span(Struct, frozen=True):
+    """What a query looks at: rows of one index, from the highest (left out) down to the lowest.
+
+    `key`: the one that has all of them; empty: they are on shelves, which `catalogue` has between these two entries.
+    """
+
+    index: str
+    highest: str
+    lowest: str
+    key: str = ""
+    catalogue: str = ""
+    first_entry: str = ""
+    last_entry: str = ""
+
+
+def place_of(member: str) -> Place:
+    """Where a row is kept."""
+    index, created, _, _ = member.rsplit(":", 3)
+    if index[0] not in _CATALOGUED:
+        return Place(_one_key(index))
+    scope, entry = _scope(index), _entry(index, int(created))
+    return Place(f"{scope}:{entry.rpartition(':')[2]}", scope, entry)
+
+
+def span_of(query: Query, before: str) -> Span:
+    """What a query looks at."""
+    index, (highest, lowest) = index_of(query), bounds(query, before)
+    if index[0] not in _CATALOGUED:
+        return Span(index, highest, lowest, key=_one_key(index))
+    first, last = (_entry(index, _created_ms(index, end)) for end in (highest, lowest))
+    return Span(index, highest, lowest, "", _scope(index), first, last)
+
+
+def shelf_of(entry: str) -> Shelf:
+    """The shelf that an entry of a catalogue means."""
+    index, _, number = entry.rpartition(":")
+    return Shelf(f"{_scope(index)}:{number}", int(number) * SHELF_MS)
+
+
+def position_before(at_ms: int) -> str:
+    """Where a look that goes to older rows goes on after everything that was created from then on."""
+    return f"{at_ms:013d}:{_BEFORE_ANY_ID}"
+
+
+def behind(index: str, position: str) -> str:
+    """The end of a range that begins behind a row, upwards."""
+    return f"{index}:{position}{_AFTER_ANY_MARK}"
+
+
+def is_trimmed_by(job_id: str) -> bool:
+    """Whether this job's first row has its session's rows counted: the same for each repetition."""
+    return int(digest(job_id)[:4], 16) % _TRIMMED_EVERY == 0
+
+
+def entries_of(places: Iterable[Place]) -> dict[str, list[str]]:
+    """What catalogues say of these rows, by catalogue."""
+    found: dict[str, list[str]] = {}
+    for place in places:
+        if place.catalogue and place.entry not in found.setdefault(place.catalogue, []):
+            found[place.catalogue].append(place.entry)
+    return found
+
+
+def _one_key(index: str) -> str:
+    kind, _, of = index.partition(":")
+    return index if kind == "s" else f"c:{root_of(of)}"
+
+
+def _scope(index: str) -> str:
+    """Of the deployment or of a tenant: an index ends with the tenant's mark, if it has one."""
+    return f"t:{index.rpartition(':')[2]}" if index[0] in "tf" else "all"
+
+
+def _entry(index: str, created_ms: int) -> str:
+    """Most jobs complete, so they are looked for wherever there are jobs: their ends cost no catalogue a command."""
+    index = "a" if index == "e:completed" else index.replace("f:completed:", "t:")
+    return f"{index}:{created_ms // SHELF_MS:08d}"
+
+
+def _created_ms(index: str, end: str) -> int:
+    return int(end.removeprefix(f"{index}:").partition(":")[0])
