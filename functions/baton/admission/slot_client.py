@@ -98,7 +98,7 @@ class SlotClient:
         queued_job = QueuedJob(job.tenant, job.line, job.priority, job.created_at_ms, job.agent)
         end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
         stored = self.quota.ended(job, usage) if end else stored
-        row = row_of(job.id, replace(queued_job, session_id=job.session_id), end)
+        row = replace(row_of(job.id, replace(queued_job, session_id=job.session_id), end), tags=job.tags)
         if alone:
             slot_answer = await self._admission.slot_request(
                 job.id, slot_state, queued_job, now_ms, alone=True, end=end, stored=stored

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys, Principal
-from baton.api.jobs.submission import JobBody, SubmitBody, new_job
+from baton.api.jobs.submission import JobBody, SubmitBody, new_job, without_unknown
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.commands.schedule import put_schedule
 from baton.container import Container
@@ -72,6 +72,7 @@ def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any
         "inputData": command.task.get("data") or {},
         "priority": command.job["priority"],
         "sessionId": command.job["session_id"] or None,
+        "tags": command.job.get("tags", []),
         "createdAt": rfc3339(command.job["created_at_ms"]),
         "nextRunAt": rfc3339(schedule.next_ms) if schedule.next_ms and not schedule.paused else None,
         "lastRunAt": rfc3339(schedule.last_ms) if schedule.last_ms else None,
@@ -106,7 +107,8 @@ class SchedulesApi:
             ApiError: 422, no such agent, or no cron expression.
         """
         ports = self._container.ports
-        known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, body.model_dump_json())
+        alike = body.model_dump_json(exclude=without_unknown(body))
+        known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, alike)
         schedule_id = f"{PREFIX}{digest(*known_by)[:24]}"
         job = new_job(
             SubmitBody.model_validate(body.model_dump(by_alias=True, exclude={"cron", "time_zone"})),

@@ -86,6 +86,7 @@ JOB = _object(
         "taskDescription": _TEXT,
         "inputData": {"type": "object"},
         "priority": {"type": "integer", "minimum": 0, "maximum": 9},
+        "tags": {"type": "array", "items": _TEXT},
         "sessionId": _TEXT,
         "parentJobId": _TEXT_OR_NULL,
         "status": {"enum": ["pending", "processing", "waiting", "completed", "failed", "cancelled"]},

@@ -27,12 +27,12 @@ _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
 def job_form(
     visit: Visit, registry: Registry, given: dict[str, str], faults: dict[str, str], status: int = 200
 ) -> Response:
-    """The form with what was typed; with `cron` in it, a schedule's."""
+    """The form with what was typed; with `cron` in it, a schedule's. One field has all tags."""
     return visit.page(
         "start.html",
         status,
         given=given,
-        faults=faults,
+        faults={"tags" if name.startswith("tags.") else name: text for name, text in faults.items()},
         agents=[agent.name for agent in registry.agents],
         priorities=range(_FIRST_PRIORITY, _LAST_PRIORITY - 1, -1),
     )
@@ -50,6 +50,8 @@ def body_of(form: Form) -> dict[str, Any]:
     body["priority"] = int(priority) if priority.isascii() and priority.isdecimal() else priority
     if field(form, "sessionId"):
         body["sessionId"] = field(form, "sessionId")
+    if tags := [tag.strip() for tag in field(form, "tags").split(",") if tag.strip()]:
+        body["tags"] = tags
     return body
 
 
@@ -136,12 +138,13 @@ class JobActions:
     async def form(self, visit: Visit) -> Response:
         """The form that starts a job; the query may fill it in."""
         token = self._container.ports.randomness.token()
-        given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId")}
+        given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId", "tags")}
         return job_form(visit, self._container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})
 
     async def start(self, visit: Visit) -> Response:
         """Start it, once however often the form is sent; what is wrong is said at its field, and the input kept."""
-        given = {name: field(visit.form, name) for name in ("jobType", "taskDescription", "inputData", "sessionId")}
+        names = ("jobType", "taskDescription", "inputData", "sessionId", "tags")
+        given = {name: field(visit.form, name) for name in names}
         given |= {"priority": field(visit.form, "priority") or "5", "once": field(visit.form, "once")}
         try:
             body = read_submit_body(json.dumps(body_of(visit.form)).encode())

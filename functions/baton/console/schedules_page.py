@@ -14,7 +14,7 @@ from baton.container import Container
 from baton_events.errors import MessageNotFoundError
 
 HOME = "/console/schedules"
-_FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "cron", "timeZone", "once")
+_FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "cron", "timeZone", "once")
 
 
 class SchedulesPage:

@@ -36,6 +36,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     whose session goes on then; empty: nowhere.
     `background`: what its calls wait for goes on in jobs of their own (background.py): it is of a chat.
     `agent_version`: of its agent, when it was submitted; empty: of none, as a fork. `model.name`: likewise.
+    `tags`: words that its submission gave it, to find it by.
     `traceparent`: of the request that submitted it, or of the tool call; its trace is that one. Empty: one of its own.
     `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
     `first_turn`: of the run that began from the start last; the turns before it are not told to the model.
@@ -78,6 +79,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     notifies: str = ""
     background: bool = False
     agent_version: str = ""
+    tags: tuple[str, ...] = ()
     version: int = STATE_VERSION
 
     @property

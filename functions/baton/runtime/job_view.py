@@ -85,6 +85,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "taskDescription": snapshot.task.get("text", ""),
         "inputData": redacted(snapshot.task.get("data") or {}),
         "priority": job.priority,
+        "tags": list(job.tags),
         "sessionId": job.session_id,
         "parentJobId": job_of_call(job.parent_call) if job.parent_call else None,
         "status": status,

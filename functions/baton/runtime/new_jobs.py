@@ -38,4 +38,5 @@ def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str,
     job = job_of(registry, ended.agent, **ids, now_ms=now_ms)
     model = replace(job.model, reads_history=True, calls_read_history=True)
     # It is an experiment: what came of it is not remembered.
-    return replace(job, priority=ended.priority, model=model, remembers=False, agent_version="")
+    kept = {"priority": ended.priority, "tags": ended.tags}
+    return replace(job, **kept, model=model, remembers=False, agent_version="")

@@ -40,6 +40,7 @@ def print_job(console: Console, job: dict[str, Any]) -> None:
         ("Agent", job["jobType"]),
         ("Task", job["taskDescription"]),
         ("Session", job["sessionId"]),
+        ("Tags", ", ".join(job.get("tags", []))),
         ("Created", job["createdAt"]),
         ("Finished", job["finishedAt"] or ""),
         ("Turns", str(job["turns"])),

@@ -28,26 +28,42 @@ STATUSES = ("pending", "processing", "waiting", "completed", "failed", "cancelle
 class Wanted:
     """Which jobs a filter means; `dry_run`: they are only counted."""
 
-    filter: dict[str, str]
+    filter: dict[str, Any]
     dry_run: bool = False
 
 
-def meant(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a filter; the command gets them as `wanted`."""
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a filter; the command gets what was given as `given`, by the API's names."""
 
-    @click.option("--status", type=click.Choice(STATUSES), help="All jobs of this status; needs an admin key.")
-    @click.option("--type", "job_type", metavar="AGENT", help="All jobs of this agent.")
-    @click.option("--session", metavar="ID", help="All jobs of this session.")
+    @click.option("--status", type=click.Choice(STATUSES), help="Jobs of this status.")
+    @click.option("--type", "job_type", metavar="AGENT", help="Jobs of this agent.")
+    @click.option("--session", metavar="ID", help="Jobs of this session.")
+    @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Jobs with this tag; repeated: with all of them.")
+    @wraps(command)
+    def collecting(
+        *arguments: Any,
+        status: str | None,
+        job_type: str | None,
+        session: str | None,
+        tags: tuple[str, ...],
+        **options: Any,
+    ) -> None:
+        given = {"status": status, "jobType": job_type, "sessionId": session, "tag": tags}
+        command(*arguments, given={name: value for name, value in given.items() if value}, **options)
+
+    return collecting
+
+
+def meant(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a filter by which jobs are changed; the command gets them as `wanted`."""
+
+    @filtered
     @click.option("--dry-run", is_flag=True, help="Print how many jobs a filter selects, and change none.")
     @wraps(command)
-    def filtered(
-        *arguments: Any, status: str | None, job_type: str | None, session: str | None, dry_run: bool, **options: Any
-    ) -> None:
-        given = {"status": status, "jobType": job_type, "sessionId": session}
-        wanted = Wanted({name: value for name, value in given.items() if value}, dry_run)
-        command(*arguments, wanted=wanted, **options)
+    def selecting(*arguments: Any, given: dict[str, Any], dry_run: bool, **options: Any) -> None:
+        command(*arguments, wanted=Wanted(given, dry_run), **options)
 
-    return filtered
+    return selecting
 
 
 def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str], wanted: Wanted) -> None:
@@ -58,7 +74,9 @@ def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str
         StackError: the API refuses; what was changed before is printed.
     """
     if bool(job_ids) == bool(wanted.filter):
-        raise click.UsageError("name jobs by their ids, or all that a filter means (--status, --type, --session)")
+        raise click.UsageError(
+            "name jobs by their ids, or all that a filter means (--status, --type, --session, --tag)"
+        )
     if wanted.filter:
         _in_bulk(deployment, body, wanted)
         return
@@ -104,6 +122,7 @@ def jobs() -> None:
 @click.option("--input", "input_json", metavar="JSON|@FILE", help="inputData: a JSON object, or a file that holds one.")
 @click.option("--session", metavar="ID", help="The job's conversation; default: one of its own.")
 @click.option("--priority", type=click.IntRange(0, 9), help="9 is first; default 5.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="A word to find the job by; may be repeated.")
 @click.option("--delay", "delay_seconds", type=click.IntRange(0), metavar="SECONDS", help="Start so much later.")
 @click.option("--start-at", metavar="TIME", help="Start then: RFC 3339, such as 2026-05-01T08:00:00Z.")
 @click.option("--when-busy", type=click.Choice(["queue", "reject", "interrupt"]), help="While its session is busy.")
@@ -118,6 +137,7 @@ def submit(  # noqa: PLR0913 - one for each option
     input_json: str | None,
     session: str | None,
     priority: int | None,
+    tags: tuple[str, ...],
     delay_seconds: int | None,
     start_at: str | None,
     when_busy: str | None,
@@ -132,6 +152,7 @@ def submit(  # noqa: PLR0913 - one for each option
         "inputData": object_in(input_json, "--input") if input_json else None,
         "sessionId": session,
         "priority": priority,
+        "tags": tags or None,
         "delaySeconds": delay_seconds,
         "startAt": start_at,
         "whenBusy": when_busy,
@@ -148,9 +169,7 @@ def submit(  # noqa: PLR0913 - one for each option
 
 @jobs.command("list")
 @with_deployment
-@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
-@click.option("--type", "job_type", metavar="AGENT", help="Only jobs of this agent.")
-@click.option("--session", metavar="ID", help="Only jobs of this session.")
+@filtered
 @click.option("--after", metavar="TIME", help="Created after: RFC 3339.")
 @click.option("--before", metavar="TIME", help="Created before: RFC 3339.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
@@ -158,22 +177,14 @@ def submit(  # noqa: PLR0913 - one for each option
 def list_jobs(
     deployment: Deployment,
     *,
-    status: str | None,
-    job_type: str | None,
-    session: str | None,
+    given: dict[str, Any],
     after: str | None,
     before: str | None,
     limit: int,
     shows_json: bool,
 ) -> None:
     """List jobs, the newest first."""
-    query = {
-        "status": status,
-        "jobType": job_type,
-        "sessionId": session,
-        "createdAfter": after,
-        "createdBefore": before,
-    }
+    query = {**given, "createdAfter": after, "createdBefore": before}
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while len(found) < limit:

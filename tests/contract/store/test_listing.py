@@ -19,12 +19,13 @@ LIMIT = 100
 DONE = End("completed", 1_000, 0, 10, 5, 100)
 
 
-async def listed(side: Side, job_id: str, *, end: str = "", **place: str) -> None:
+async def listed(side: Side, job_id: str, *, end: str = "", tags: str = "", **place: str) -> None:
     """A job says something; its number is when it was created."""
     number = int("".join(letter for letter in job_id if letter.isdigit()) or 0)
     tenant, session, agent = (place.get(name, default) for name, default in DEFAULTS.items())
     where = QueuedJob(tenant, session, 5, NOW_MS + number, agent)
-    await side.listing.add(row_of(job_id, where, replace(DONE, status=end) if end else None))
+    row = row_of(job_id, where, replace(DONE, status=end) if end else None)
+    await side.listing.add(replace(row, tags=tuple(tags.split())))
 
 
 DEFAULTS = {"tenant": "t", "session": "s", "agent": "a"}
@@ -79,6 +80,10 @@ async def test_pages_go_on_where_the_one_before_ended_while_jobs_are_added(side:
         (Query(tenant="t", statuses=frozenset({"failed"})), "j6"),
         (Query(tenant="t", statuses=frozenset({"completed"})), "j2"),
         (Query(after_ms=NOW_MS + 2, before_ms=NOW_MS + 4), "j3 j2"),
+        (Query(tags=("x",)), "j6 j5"),
+        (Query(tags=("x", "y")), "j5"),
+        (Query(tenant="t", tags=("x",)), "j6"),
+        (Query(tags=("x",), agent="b"), ""),
         (Query(parent_id="j1"), "j1.c8 j1.c7"),
         (Query(parent_id="j1.c7"), "j1.c7.d9"),
         (Query(parent_id="j"), ""),
@@ -91,8 +96,8 @@ async def test_each_filter_finds_its_jobs(side: Side, query: Query, expected: st
     await listed(side, "j2", end="completed")
     await listed(side, "j3", session="other")
     await listed(side, "j4", agent="b")
-    await listed(side, "j5", tenant="u", end="failed")
-    await listed(side, "j6", end="failed")
+    await listed(side, "j5", tenant="u", end="failed", tags="y x")
+    await listed(side, "j6", end="failed", tags="x")
     for child in ("j1.c7", "j1.c8", "j1.c7.d9"):
         await listed(side, child)
     assert await names(side, query) == expected.split()
@@ -113,10 +118,17 @@ async def test_a_rare_job_is_found_by_going_on(side: Side) -> None:
 
 async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -> None:
     """All its rows go, whichever told of it; the others stay."""
-    await listed(side, "j1", end="failed")
-    await listed(side, "j2", end="failed")
+    await listed(side, "j1", end="failed", tags="x y")
+    await listed(side, "j2", end="failed", tags="x y")
     await listed(side, "j1.c3")
-    queries = [Query(), Query(tenant="t"), Query(tenant="t", session_id="s"), Query(statuses=frozenset({"failed"}))]
+    queries = [
+        Query(),
+        Query(tags=("y",)),
+        Query(tenant="t", tags=("x",)),
+        Query(tenant="t"),
+        Query(tenant="t", session_id="s"),
+        Query(statuses=frozenset({"failed"})),
+    ]
     queries.append(Query(tenant="t", statuses=frozenset({"failed"})))
     gone = [one for one in (await side.listing.scan(queries[0], "", LIMIT)).found if one.job_id == "j1"]
     children = (await side.listing.scan(Query(parent_id="j1"), "", LIMIT)).found
@@ -125,7 +137,7 @@ async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -
     await side.listing.forget([])
     assert [await names(side, query) for query in queries] == [["j2"]] * len(queries)
     assert await names(side, Query(parent_id="j1")) == []
-    await listed(side, "j1", end="failed")
+    await listed(side, "j1", end="failed", tags="x y")
     assert [await names(side, query) for query in queries] == [["j2", "j1"]] * len(queries)
 
 

@@ -65,7 +65,7 @@ class JobList:
                 read += len(chunk)
                 for one in chunk:
                     snapshot = known.get(one.job_id)
-                    if snapshot is not None and matches(query, snapshot, now_ms):
+                    if snapshot is not None and one.position != position and matches(query, snapshot, now_ms):
                         if len(jobs) == limit:
                             return JobPage(tuple(jobs), cursor_of(position))
                         jobs.append(snapshot)
@@ -92,8 +92,9 @@ class _Listed:
 
     async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
         """Rows that may be meant, and the position behind all that were looked at."""
-        narrow = not self._query.agent and not self._query.session_id
-        limit = count if narrow else _SCANNED_ROWS
+        query = self._query
+        by_tag = query.statuses if query.tags else frozenset[str]()
+        limit = _SCANNED_ROWS if query.agent or query.session_id or by_tag or len(query.tags) > 1 else count
         scans = await asyncio.gather(*(self._listing.scan(query, position, limit) for query in self._parts()))
         # Several lists go on where the first of them that has more ends: what lies behind is looked at again.
         after = max((scanned.next for scanned in scans), default="")
@@ -103,7 +104,7 @@ class _Listed:
     def _parts(self) -> list[Query]:
         """One list for each end status that is asked for; else the one that has all."""
         statuses = self._query.statuses
-        if not statuses or not statuses <= END_STATUSES or self._query.parent_id:
+        if not statuses or not statuses <= END_STATUSES or self._query.parent_id or self._query.tags:
             return [self._query]
         return [replace(self._query, statuses=frozenset({status})) for status in sorted(statuses)]
 
@@ -146,6 +147,7 @@ def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
         (not query.tenant or job.tenant == query.tenant)
         and (not query.session_id or job.session_id == query.session_id)
         and (not query.agent or job.agent == query.agent)
+        and all(tag in job.tags for tag in query.tags)
         and query.after_ms <= job.created_at_ms < query.before_ms
     )
 

@@ -1,13 +1,14 @@
 """Which jobs are asked for, in a list or for a bulk change, and what of one of them (CONTRACT, Jobs)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.datastructures import QueryParams
 
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.api.auth import Principal
+from baton.api.jobs.submission import MOST_TAGS, Tag
 from baton.api.problem import ApiError, invalid
 from baton.engine.all_jobs.job_list import Query, position_from
 from baton.engine.transitions import JobStatus
@@ -22,6 +23,10 @@ def _statuses(text: str) -> str:
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no status: one or more of {', '.join(JobStatus)}, with commas between")
     return text
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
 
 
 def checked_cursor(text: str) -> str:
@@ -58,7 +63,8 @@ class JobFilter(BaseModel):
     """The jobs that match; a missing field matches all.
 
     `status`: one, or several with commas between them. `created_after`: then or later; `created_before`: before then.
-    `parent_job_id`: the jobs that this one started, which no other list has. `tenant`: for admin keys.
+    `parent_job_id`: the jobs that this one started, which no other list has. `tenant`: for admin keys. `tag`: one or
+    several, all of which a job must have.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
@@ -70,6 +76,7 @@ class JobFilter(BaseModel):
     created_before: AwareDatetime | None = None
     parent_job_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,400}$")] | None = None
     tenant: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    tag: Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS), BeforeValidator(_several)] = ()
 
     def query(self, principal: Principal, registry: Registry) -> Query:
         """What to look for, on behalf of somebody.
@@ -89,6 +96,7 @@ class JobFilter(BaseModel):
             parent_id=self.parent_job_id or "",
             after_ms=_ms(self.created_after),
             before_ms=_LATEST_MS if self.created_before is None else _ms(self.created_before),
+            tags=self.tag,
         )
 
 
@@ -105,12 +113,12 @@ def read_page_query(params: QueryParams) -> PageQuery:
     Raises:
         ApiError: 422, with every fault.
     """
-    twice = sorted({name for name in params if len(params.getlist(name)) > 1})
+    twice = sorted({name for name in params if name != "tag" and len(params.getlist(name)) > 1})
     if twice:
         detail = f"{twice[0]} is given more than once"
         raise ApiError(422, f"the query is not valid: {detail}", [(twice[0], detail)])
     try:
-        return PageQuery.model_validate(dict(params))
+        return PageQuery.model_validate({**params, **({"tag": params.getlist("tag")} if "tag" in params else {})})
     except ValidationError as error:
         raise invalid(error, "query") from error
 

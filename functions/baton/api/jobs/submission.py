@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from msgspec.structs import replace
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from baton.agents.registry import Registry, UnknownAgentError
@@ -17,10 +17,28 @@ from baton_events.ids import digest
 from baton_events.timestamps import milliseconds
 
 LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
+MOST_TAGS, LONGEST_TAG_CHARS = 10, 64
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError(f"{text!r} is no tag: a tag has 1 to {LONGEST_TAG_CHARS} printable characters")
+    return text
+
+
+def _distinct(tags: tuple[str, ...]) -> tuple[str, ...]:
+    twice = [tag for tag in tags if tags.count(tag) > 1]
+    if twice:
+        raise ValueError(f"tag {twice[0]!r} is given twice")
+    return tags
+
+
+Tag = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG_CHARS), AfterValidator(_printable)]
+Tags = Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS), AfterValidator(_distinct)]
 
 
 class JobBody(BaseModel):
-    """What a client says of a job, whenever it is to run."""
+    """What a client says of a job, whenever it is to run. `tags`: words to find it by, in this order."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
@@ -29,6 +47,7 @@ class JobBody(BaseModel):
     input_data: JsonObject = Field(default_factory=dict)
     priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
     session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    tags: Tags = ()
 
     @property
     def task(self) -> dict[str, Any]:
@@ -75,9 +94,9 @@ def read_submit_body(body: bytes) -> SubmitBody:
     return parsed(SubmitBody, body, explains=True)
 
 
-def _not_asked(body: SubmitBody) -> set[str]:
-    """What does not tell one submission from another; versions before knew no callback."""
-    return {"when_busy"} if body.callback_url else {"when_busy", "callback_url"}
+def without_unknown(body: JobBody) -> set[str]:
+    """Which empty fields do not tell one body from another: versions before did not know them."""
+    return {name for name in ("tags", "callback_url") if not getattr(body, name, None)}
 
 
 def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
@@ -100,7 +119,8 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
     return replace(
         job,
         priority=body.priority,
+        tags=body.tags,
         start_at_ms=body.start_at_ms(now_ms),
         notifies=body.callback_url or "",
-        request_digest=digest(body.model_dump(mode="json", exclude=_not_asked(body))),
+        request_digest=digest(body.model_dump(mode="json", exclude={"when_busy", *without_unknown(body)})),
     )

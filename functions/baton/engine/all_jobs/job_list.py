@@ -32,12 +32,14 @@ class Row(Record, frozen=True):
     session_id: str
     agent: str
     status: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class Query(Struct, frozen=True):
     """Which jobs are asked for; empty: whatever it is. Jobs below others come with `parent_id` only.
 
     `after_ms`: created then or later; `before_ms`: created before then. `statuses`: any of these; none: whatever it is.
+    `tags`: all of these.
     """
 
     tenant: str = ""
@@ -47,6 +49,7 @@ class Query(Struct, frozen=True):
     parent_id: str = ""
     after_ms: int = 0
     before_ms: int = _LATEST_MS
+    tags: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -76,13 +79,14 @@ def position_of(created_ms: int, job_id: str) -> str:
 
 def members(row: Row) -> tuple[str, ...]:
     """A job's rows."""
-    marks = "".join(mark(text) for text in (row.agent, row.session_id, row.tenant))
-    tail = f":{position_of(row.created_ms, row.job_id)}{marks}{mark(row.tenant, row.session_id)}"
+    tenant, tags = mark(row.tenant), [mark(tag) for tag in row.tags]
+    marks = (mark(row.agent), mark(row.session_id), tenant, mark(row.tenant, row.session_id), *tags)
+    tail = f":{position_of(row.created_ms, row.job_id)}{''.join(marks)}"
     if is_child(row.job_id):
         return (f"c:{row.job_id.rpartition('.')[0]}{tail}",)
-    indexes = [_ALL, f"t:{mark(row.tenant)}", f"s:{mark(row.tenant, row.session_id)}"]
+    indexes = [_ALL, f"t:{tenant}", f"s:{mark(row.tenant, row.session_id)}", *_of_tags(tags, tenant)]
     if row.status:
-        indexes += [f"e:{row.status}", f"f:{row.status}:{mark(row.tenant)}"]
+        indexes += [f"e:{row.status}", f"f:{row.status}:{tenant}"]
     return tuple(index + tail for index in indexes)
 
 
@@ -92,9 +96,17 @@ def all_members(member: str) -> tuple[str, ...]:
     tail = f":{created}:{job_id}:{marks}"
     if is_child(job_id):
         return (index + tail,)
-    tenant, place = marks[2 * _MARK_CHARS : 3 * _MARK_CHARS], marks[3 * _MARK_CHARS :]
+    _, _, tenant, place, *tags = _each(marks)
     ends = [index for status in sorted(END_STATUSES) for index in (f"e:{status}", f"f:{status}:{tenant}")]
-    return tuple(index + tail for index in (_ALL, f"t:{tenant}", f"s:{place}", *ends))
+    return tuple(index + tail for index in (_ALL, f"t:{tenant}", f"s:{place}", *_of_tags(tags, tenant), *ends))
+
+
+def _of_tags(tags: Iterable[str], tenant: str) -> tuple[str, ...]:
+    return tuple(index for tag in tags for index in (f"g:{tag}", f"h:{tag}:{tenant}"))
+
+
+def _each(marks: str) -> list[str]:
+    return [marks[at : at + _MARK_CHARS] for at in range(0, len(marks), _MARK_CHARS)]
 
 
 def ranges_below(job_id: str) -> tuple[tuple[str, str], ...]:
@@ -119,6 +131,9 @@ def index_of(query: Query) -> str:
         return f"c:{query.parent_id}"
     if query.tenant and query.session_id:
         return f"s:{mark(query.tenant, query.session_id)}"
+    if query.tags:
+        tag = mark(query.tags[0])
+        return f"h:{tag}:{mark(query.tenant)}" if query.tenant else f"g:{tag}"
     if len(query.statuses) == 1 and query.statuses <= END_STATUSES:
         (status,) = query.statuses
         return f"f:{status}:{mark(query.tenant)}" if query.tenant else f"e:{status}"
@@ -134,10 +149,11 @@ def bounds(query: Query, before: str) -> tuple[str, str]:
 
 def may_match(query: Query, member: str) -> bool:
     """Whether a row's job may be meant, as far as the row tells."""
-    marks = _parts(member)[3]
-    agent, session = marks[:_MARK_CHARS], marks[_MARK_CHARS : 2 * _MARK_CHARS]
-    return (not query.agent or agent == mark(query.agent)) and (
-        not query.session_id or session == mark(query.session_id)
+    agent, session, _, _, *tags = _each(_parts(member)[3])
+    return (
+        (not query.agent or agent == mark(query.agent))
+        and (not query.session_id or session == mark(query.session_id))
+        and all(mark(tag) in tags for tag in query.tags)
     )
 
 

@@ -14,7 +14,7 @@ from baton_events.ids import digest, root_of
 SHELF_MS = 600_000
 # A session shows so many of its jobs, the newest. They are counted again for one job of so many.
 SESSION_ROWS, _TRIMMED_EVERY = 10_000, 64
-_CATALOGUED = "aetf"
+_CATALOGUED = "aetfgh"
 _BEFORE_ANY_ID, _AFTER_ANY_MARK = "-:", "~"
 
 
@@ -108,7 +108,7 @@ def _one_key(index: str) -> str:
 
 def _scope(index: str) -> str:
     """Of the deployment or of a tenant: an index ends with the tenant's mark, if it has one."""
-    return f"t:{index.rpartition(':')[2]}" if index[0] in "tf" else "all"
+    return f"t:{index.rpartition(':')[2]}" if index[0] in "tfh" else "all"
 
 
 def _entry(index: str, created_ms: int) -> str:

@@ -28,6 +28,7 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
         "taskDescription": "do it",
         "inputData": {"a": None},
         "priority": 9,
+        "tags": [],
         "sessionId": "a session",
         "parentJobId": None,
         "status": "pending",

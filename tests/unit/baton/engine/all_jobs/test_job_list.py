@@ -35,7 +35,7 @@ def test_a_row_reports_what_it_is_about() -> None:
 @pytest.mark.parametrize("status", ["", "completed", "failed", "cancelled"])
 def test_from_any_row_of_a_job_all_of_its_rows_follow(status: str) -> None:
     """So that one that is gone can be removed whole."""
-    rows = members(replace(ROW, status=status))
+    rows = members(replace(ROW, status=status, tags=("prod", "night")))
     assert all(set(rows) <= set(all_members(member)) for member in rows)
     child = members(replace(ROW, job_id="job_a.1.2", status=status))
     assert [all_members(member) for member in child] == [child]
@@ -55,6 +55,8 @@ def test_a_job_below_another_is_listed_with_its_parent_only() -> None:
         (Query(tenant="acme", session_id="s", statuses=FAILED), "s:"),
         (Query(statuses=FAILED), "e:failed"),
         (Query(tenant="acme", statuses=FAILED), "f:failed:"),
+        (Query(tags=("prod", "night"), statuses=FAILED), "g:"),
+        (Query(tenant="acme", tags=("prod",)), "h:"),
         (Query(statuses=frozenset({"failed", "cancelled"})), "a"),
         (Query(statuses=frozenset({"pending"})), "a"),
         (Query(tenant="acme", parent_id="job_a"), "c:job_a"),
@@ -63,7 +65,7 @@ def test_a_job_below_another_is_listed_with_its_parent_only() -> None:
 def test_the_index_with_the_fewest_rows_is_looked_at(query: Query, expected: str) -> None:
     """It has all that the query may mean."""
     assert index_of(query).startswith(expected)
-    row = replace(ROW, status="failed", job_id="job_a.1" if query.parent_id else "job_a")
+    row = replace(ROW, status="failed", tags=("prod", "night"), job_id="job_a.1" if query.parent_id else "job_a")
     if not query.statuses - {"failed"}:
         assert any(member.startswith(f"{index_of(query)}:") for member in members(row))
 
