@@ -7,15 +7,16 @@ gap is logged and counted, and the next admission update writes the row again.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from baton.admission.stored_quota import StoredQuota
 from baton.clock import Clock
-from baton.engine.all_jobs.ends import end_of, row_of
-from baton.engine.all_jobs.job_list import Row
+from baton.engine.all_jobs.ends import End, end_of, row_of
+from baton.engine.all_jobs.job_list import Row, found, members
+from baton.engine.all_jobs.job_texts import outcome_text
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.answers import Claim, History, UnsentRequest
 from baton.engine.commit.stored_bytes import BytesAdded
@@ -34,6 +35,18 @@ from baton_events.schema import SWEEP_ENDPOINT
 _list_log = logging.getLogger("baton.listing")
 
 
+class Rows(Protocol):
+    """Keeps jobs in the lists."""
+
+    async def __call__(self, row: Row) -> None:
+        """Write a job's rows and its text; never fails."""
+        ...
+
+    async def forget(self, row: Row) -> None:
+        """Remove a job's rows and texts, and those of the jobs below it."""
+        ...
+
+
 class JobRows:
     """Writes rows."""
 
@@ -42,30 +55,30 @@ class JobRows:
         self._counters = counters
 
     async def __call__(self, row: Row) -> None:
-        """Write a job's rows, as far as the lists take them."""
+        """Write a job's rows and its text, as far as the lists take them."""
         try:
             await self._listing.add(row)
         except StoreError as error:
             _list_log.error("job %s is missing from a list of jobs until it is written again: %s", row.job_id, error)
             await count(self._counters, {LIST_GAPS: 1})
 
+    async def forget(self, row: Row) -> None:
+        """Remove them."""
+        await self._listing.forget([found(members(row)[0])])
+
 
 _log = logging.getLogger("baton.admission")
 
 NOT_AT_HAND = Usage()
-# Keeps a job in the lists; never fails.
-WriteRows = Callable[[Row], Coroutine[Any, Any, None]]
 
 
 class SlotClient:
     """Performs AskAdmission."""
 
-    def __init__(
-        self, admission: Admission, write_rows: WriteRows, emitter: Emitter, clock: Clock, quota: StoredQuota
-    ) -> None:
+    def __init__(self, admission: Admission, rows: Rows, emitter: Emitter, clock: Clock, quota: StoredQuota) -> None:
         self.quota = quota
         self._admission = admission
-        self._write_rows = write_rows
+        self._rows = rows
         self._emitter = emitter
         self._clock = clock
 
@@ -88,26 +101,28 @@ class SlotClient:
         alone: bool = False,
         usage: Usage = NOT_AT_HAND,
         stored: BytesAdded | None = None,
+        text: str = "",
     ) -> SlotAnswer:
         """Send it to the admission, and notify jobs that got a slot; returns what it answers.
 
         `drive`: which invocation reports. `alone`: a new job is not entered while another one of its session is live.
-        `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes.
+        `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes. `text`: of a new one's
+        task, by which a search finds it.
         """
         now_ms = self._clock.now_ms()
         queued_job = QueuedJob(job.tenant, job.line, job.priority, job.created_at_ms, job.agent)
         end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
         stored = self.quota.ended(job, usage) if end else stored
-        row = replace(row_of(job.id, replace(queued_job, session_id=job.session_id), end), tags=job.tags)
+        row = replace(_row(job, end), text=outcome_text(job) if end else text)
         if alone:
             slot_answer = await self._admission.slot_request(
                 job.id, slot_state, queued_job, now_ms, alone=True, end=end, stored=stored
             )
             if not slot_answer.busy:
-                await self._write_rows(row)
+                await self._rows(row)
         else:
             # Begun first, and awaited last: both are ready at the same time, so one request carries them.
-            writing = asyncio.create_task(self._write_rows(row))
+            writing = asyncio.create_task(self._rows(row))
             try:
                 slot_answer = await self._admission.slot_request(
                     job.id, slot_state, queued_job, now_ms, end=end, stored=stored
@@ -121,6 +136,10 @@ class SlotClient:
         await notify_granted(self._emitter, slot_answer.granted, now_ms, redrive)
         return slot_answer
 
+    async def forget(self, job: Job) -> None:
+        """Take a job off the lists, with its texts, before its data is removed."""
+        await self._rows.forget(_row(job))
+
     async def release(self, request: UnsentRequest, redrive: str) -> bool:
         """Send the admission at once a request that nobody would send any more; returns whether it took it.
 
@@ -129,6 +148,11 @@ class SlotClient:
         """
         slot_state = SlotState("gone", request.slot_request.attempt)
         return not (await self.request(request.job, slot_state, redrive, usage=request.usage)).later_epoch
+
+
+def _row(job: Job, end: End | None = None) -> Row:
+    queued_job = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+    return replace(row_of(job.id, queued_job, end), tags=job.tags, run=job.run)
 
 
 async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, redrive: str) -> None:

@@ -74,8 +74,8 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     recordings, result_limit_bytes = RecordingsApi(container, keys, jobs), container.settings.result_limit_bytes
     submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
     lists = (
-        "jobs, newest first: `status`, `jobType`, `sessionId`, `tag`, `createdAfter`, `createdBefore`, `parentJobId`,"
-        " `cursor`"
+        "jobs, newest first: `q`, `status`, `jobType`, `sessionId`, `tag`, `createdAfter`, `createdBefore`,"
+        " `parentJobId`, `cursor`"
     )
     reads = "the job: status, current wait, tool calls, result, usage; `steps=true`: usage of each step, too"
     changes = (

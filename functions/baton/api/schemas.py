@@ -120,8 +120,9 @@ _TURNS = {"type": "array", "items": _object({"turn": _WHOLE, "change": _CHANGE, 
 DIFF = _object({"left": {"type": "object"}, "right": {"type": "object"}, "turns": _TURNS})
 
 JOBS = _object(
-    {"jobs": {"type": "array", "items": {"type": "object"}}, "cursor": _TEXT},
-    optional=("cursor",),
+    {"jobs": {"type": "array", "items": {"type": "object"}}, "cursor": _TEXT, "lookedBackTo": _TIME},
+    # With older jobs; of a page that has fewer than were asked for.
+    optional=("cursor", "lookedBackTo"),
 )
 
 CHECKPOINT = _object(

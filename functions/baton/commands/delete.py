@@ -1,7 +1,8 @@
 """Deletes the data of an ended job, and of the jobs below it; a tombstone stays, so that nothing brings it back.
 
-The call publishes its backup message, has the admission release the job's slot, and removes all keys at once. The
-backup message removes what a failover brought back. Must not: touch a job that runs, or ran again since.
+The call publishes its backup message, has the admission release the job's slot, takes the job off the lists, and
+removes all keys at once. The backup message removes what a failover brought back. Must not: touch a job that runs, or
+ran again since.
 """
 
 from baton.admission.slot_client import SlotClient
@@ -57,6 +58,7 @@ class DeleteJob:
                 return CommandResult(job, changed=False, refused=refused, early=is_early(job, command))
             if not all([await self._slot_client.release(request, relay_id) for request in recalled.slot_requests]):
                 raise changing(job_id)
+            await self._slot_client.forget(job)  # first: else its texts would be found no more, and yet be kept
             if await self._archive.remove(recalled, self._clock.now_ms()) is Removed.REMOVED:
                 await self._slot_client.quota.removed(recalled)
                 return CommandResult(job, changed=True)

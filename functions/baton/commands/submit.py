@@ -21,6 +21,7 @@ from baton.clock import Clock
 from baton.commands.after_failover import AfterFailover
 from baton.commands.backup import BACKED_UP_MS, YOUNG_MS, Backups
 from baton.commands.command_result import missing
+from baton.engine.all_jobs.job_texts import task_text
 from baton.engine.all_jobs.slots import STALLED_AFTER_MS, QueueEntry, SlotState
 from baton.engine.commit.answers import Created
 from baton.engine.commit.codec import job_from, job_values
@@ -142,7 +143,9 @@ class SubmitJob:
         # Begun first, and awaited last: both are ready at the same time, so one request carries them.
         creating = asyncio.create_task(create(self._store, changes, relay_id, now_ms, _counted(stored)))
         try:
-            slot_answer = await self._slot_client.request(job, slot_state, relay_id, stored=stored)
+            slot_answer = await self._slot_client.request(
+                job, slot_state, relay_id, stored=stored, text=task_text(task)
+            )
         except BaseException:
             creating.cancel()
             await asyncio.gather(creating, return_exceptions=True)
@@ -184,7 +187,11 @@ class SubmitJob:
         slot_state = first_slot_state(job, now_ms)
         stored = self._slot_client.quota.submitted(job, _changes(job, task, now_ms, slot=False))
         slot_answer = (
-            None if known else await self._slot_client.request(job, slot_state, relay_id, alone=alone, stored=stored)
+            None
+            if known
+            else await self._slot_client.request(
+                job, slot_state, relay_id, alone=alone, stored=stored, text=task_text(task)
+            )
         )
         if slot_answer is not None and slot_answer.busy:
             raise SessionBusyError(f"session {job.session_id!r} is busy: another of its jobs is running or queued")

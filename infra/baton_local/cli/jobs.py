@@ -39,6 +39,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--type", "job_type", metavar="AGENT", help="Jobs of this agent.")
     @click.option("--session", metavar="ID", help="Jobs of this session.")
     @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Jobs with this tag; repeated: with all of them.")
+    @click.option("--search", "words", metavar="TEXT", help="Jobs whose task, answer or error has all these words.")
     @wraps(command)
     def collecting(
         *arguments: Any,
@@ -46,9 +47,10 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
         job_type: str | None,
         session: str | None,
         tags: tuple[str, ...],
+        words: str | None,
         **options: Any,
     ) -> None:
-        given = {"status": status, "jobType": job_type, "sessionId": session, "tag": tags}
+        given = {"status": status, "jobType": job_type, "sessionId": session, "tag": tags, "q": words}
         command(*arguments, given={name: value for name, value in given.items() if value}, **options)
 
     return collecting
@@ -75,7 +77,7 @@ def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str
     """
     if bool(job_ids) == bool(wanted.filter):
         raise click.UsageError(
-            "name jobs by their ids, or all that a filter means (--status, --type, --session, --tag)"
+            "name jobs by their ids, or all that a filter means (--status, --type, --session, --tag, --search)"
         )
     if wanted.filter:
         _in_bulk(deployment, body, wanted)

@@ -69,7 +69,7 @@ class Stage:
         self.reader = InMemoryReader(self.store)
         self.emitter = Emitter(SETTINGS, self.queue)
         admission, quota = InMemoryAdmission(_SLOTS), StoredQuota(None, play.clock, SETTINGS)
-        slot_client = SlotClient(admission, nothing_is_listed, self.emitter, play.clock, quota)
+        slot_client = SlotClient(admission, NothingListed(), self.emitter, play.clock, quota)
         randomness, stores = CountingTokens(), (self.store, InMemoryArchive(self.store), admission, slot_client)
         self.commands = Commands(*stores, self.emitter, play.clock, randomness, JobNotices())
         self.pipeline = Pipeline(
@@ -87,8 +87,14 @@ class Stage:
         )
 
 
-async def nothing_is_listed(_row: Row) -> None:
+class NothingListed:
     """One job needs no list."""
+
+    async def __call__(self, row: Row) -> None:
+        """Nothing is written."""
+
+    async def forget(self, row: Row) -> None:
+        """Nothing is there."""
 
 
 async def nothing_follows(_effects: Sequence[Effect]) -> None:

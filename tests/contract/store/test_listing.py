@@ -1,6 +1,7 @@
 """The list of jobs: what is written of a job, and how it is looked at."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import End, row_of
-from baton.engine.all_jobs.job_list import Query
+from baton.engine.all_jobs.job_list import Query, Row
+from baton.engine.all_jobs.job_texts import words_of
 from baton.engine.all_jobs.slots import QueuedJob
 from baton.storage.ports.all_jobs import Scanned
 from tests.contract.store.redis_process import RedisProcess
@@ -139,6 +141,43 @@ async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -
     assert await names(side, Query(parent_id="j1")) == []
     await listed(side, "j1", end="failed", tags="x y")
     assert [await names(side, query) for query in queries] == [["j2", "j1"]] * len(queries)
+
+
+async def searched(side: Side, text: str, **query: Any) -> list[str]:
+    """Which jobs a search finds, page by page."""
+    wanted, position, found = Query(words=words_of(text), **query), "", list[str]()
+    while True:
+        scanned = await side.listing.search(wanted, position, 2)
+        found += [one.job_id for one in scanned.found]
+        position = scanned.next
+        if not position:
+            return found
+
+
+async def test_a_search_finds_texts_of_tasks_and_ends(side: Side) -> None:
+    """By any part of a word, in whatever case; signs of patterns mean themselves; an end replaces the run's before."""
+    shelves_ms = (0, 1, 2 * 600_000, 40 * 600_000)
+    for number, at_ms in enumerate(shelves_ms):
+        row = Row(f"j{number}", NOW_MS + at_ms, "tu"[number % 2], "s", "a", text=f"task {number} is 100%*[done]")
+        await side.listing.add(row)
+        text = "timeout of the élan" if number else "no route: x:1:2"
+        await side.listing.add(replace(row, status="failed", text=text))
+    assert await searched(side, "TASK") == ["j3", "j2", "j1", "j0"]
+    assert await searched(side, "ÉLAN") == ["j3", "j2", "j1"]
+    assert await searched(side, "0%*[d") == ["j3", "j2", "j1", "j0"]
+    assert await searched(side, "tas?") == []
+    assert await searched(side, "x:1:2") == ["j0"]
+    assert await searched(side, "task", tenant="t") == ["j2", "j0"]
+    assert await searched(side, "task", statuses=frozenset({"failed"}), before_ms=NOW_MS + 1) == ["j0"]
+    assert await searched(side, "task", after_ms=NOW_MS + 1, agent="b") == []
+    newest = Row("j3", NOW_MS + shelves_ms[3], "u", "s", "a", "failed", text="of another run", run=2)
+    await side.listing.add(newest)
+    assert (await searched(side, "élan"), await searched(side, "another")) == (["j2", "j1"], ["j3"])
+    assert await names(side, Query()) == ["j3", "j2", "j1", "j0"]
+    await side.listing.forget(
+        [one for one in (await side.listing.scan(Query(), "", LIMIT)).found if one.job_id != "j0"]
+    )
+    assert await searched(side, "task") == ["j0"]
 
 
 async def test_the_rows_of_jobs_below_go_with_their_parents(side: Side) -> None:

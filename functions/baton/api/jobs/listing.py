@@ -18,6 +18,7 @@ from baton.api.jobs.query import PageQuery, read_page_query
 from baton.api.problem import ApiError, Code
 from baton.container import Container
 from baton.engine.all_jobs.job_list import Found, Query, cursor_of, position_from, position_of
+from baton.engine.all_jobs.job_texts import says
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.engine.waits import status_and_wait
@@ -25,6 +26,7 @@ from baton.runtime.job_view import job_row
 from baton.storage.ports.all_jobs import AdmissionControl, Listing
 from baton.storage.ports.jobs import Reader, Snapshot
 from baton_events.ids import is_child
+from baton_events.timestamps import rfc3339
 
 # Rows that one request looks at where a filter may leave out many; requests of one page; jobs read for one page.
 _SCANNED_ROWS, _ROUNDS, _READ_JOBS = 1_000, 4, 300
@@ -38,6 +40,11 @@ class JobPage:
 
     jobs: tuple[Snapshot, ...]
     cursor: str = ""
+
+    @property
+    def looked_back_to_ms(self) -> int:
+        """Down to when jobs were looked for; 0: to the first one."""
+        return int(position_from(self.cursor).partition(":")[0]) if self.cursor else 0
 
 
 class JobList:
@@ -55,7 +62,7 @@ class JobList:
             ValueError: the cursor is none.
         """
         position = position_from(cursor) if cursor else ""
-        source = _Live(await self._admission_control.live(), query) if query.live else _Listed(self._listing, query)
+        source = await self._source(query)
         jobs: list[Snapshot] = []
         read = 0
         for _ in range(_ROUNDS):
@@ -78,6 +85,13 @@ class JobList:
                 return JobPage(tuple(jobs))
         return JobPage(tuple(jobs), cursor_of(position))
 
+    async def _source(self, query: Query) -> "_Live | _Searched | _Listed":
+        if query.live:
+            return _Live(await self._admission_control.live(), query)
+        # A session and what a job has started are small: each job is read, and the text in it is looked at.
+        narrow = query.session_id or query.parent_id
+        return _Searched(self._listing, query) if query.words and not narrow else _Listed(self._listing, query)
+
     async def _forget_gone(self, found: Sequence[Found], known: dict[str, Snapshot], now_ms: int) -> None:
         gone = [one for one in found if one.job_id not in known and now_ms - one.created_ms > YOUNG_MS]
         await self._listing.forget([one for one in gone if one.member])
@@ -94,7 +108,8 @@ class _Listed:
         """Rows that may be meant, and the position behind all that were looked at."""
         query = self._query
         by_tag = query.statuses if query.tags else frozenset[str]()
-        limit = _SCANNED_ROWS if query.agent or query.session_id or by_tag or len(query.tags) > 1 else count
+        rare = query.agent or query.session_id or query.words or by_tag or len(query.tags) > 1
+        limit = _SCANNED_ROWS if rare else count
         scans = await asyncio.gather(*(self._listing.scan(query, position, limit) for query in self._parts()))
         # Several lists go on where the first of them that has more ends: what lies behind is looked at again.
         after = max((scanned.next for scanned in scans), default="")
@@ -107,6 +122,19 @@ class _Listed:
         if not statuses or not statuses <= END_STATUSES or self._query.parent_id or self._query.tags:
             return [self._query]
         return [replace(self._query, statuses=frozenset({status})) for status in sorted(statuses)]
+
+
+class _Searched:
+    """Texts of the list."""
+
+    def __init__(self, listing: Listing, query: Query) -> None:
+        self._listing = listing
+        self._query = query
+
+    async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
+        """Jobs whose texts have a word of the query's, and the position down to which that is all of them."""
+        scanned = await self._listing.search(self._query, position, count)
+        return scanned.found, scanned.next
 
 
 class _Live:
@@ -149,6 +177,7 @@ def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
         and (not query.agent or job.agent == query.agent)
         and all(tag in job.tags for tag in query.tags)
         and query.after_ms <= job.created_at_ms < query.before_ms
+        and (not query.words or says(query.words, job, snapshot.task))
     )
 
 
@@ -168,10 +197,15 @@ class JobListingApi:
     async def show(self, request: Request) -> Response:
         """200 and `{"jobs", "cursor"}`."""
         principal = await self._keys.authenticate(request)
-        page = await self.page(principal, read_page_query(request.query_params))
+        query = read_page_query(request.query_params)
+        page = await self.page(principal, query)
         now_ms = self._container.ports.clock.now_ms()
         view: dict[str, Any] = {"jobs": [job_row(job, now_ms) | {"tenant": job.job.tenant} for job in page.jobs]}
-        return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
+        if page.cursor:
+            view["cursor"] = page.cursor
+            if len(page.jobs) < query.limit:
+                view["lookedBackTo"] = rfc3339(page.looked_back_to_ms)
+        return JSONResponse(view)
 
     async def page(self, principal: Principal, wanted: PageQuery) -> JobPage:
         """A page of the jobs that are theirs to see.

@@ -11,10 +11,12 @@ from baton.api.auth import Principal
 from baton.api.jobs.submission import MOST_TAGS, Tag
 from baton.api.problem import ApiError, invalid
 from baton.engine.all_jobs.job_list import Query, position_from
+from baton.engine.all_jobs.job_texts import words_of
 from baton.engine.transitions import JobStatus
 from baton_events.timestamps import milliseconds
 
 MOST_ROWS, USUAL_ROWS = 100, 20
+LONGEST_SEARCH_CHARS = 200
 _LATEST_MS = 9_999_999_999_999
 
 
@@ -27,6 +29,12 @@ def _statuses(text: str) -> str:
 
 def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
+
+
+def _searchable(text: str) -> str:
+    if not words_of(text):
+        raise ValueError("give at least one word to look for; a phrase stands in double quotes")
+    return text
 
 
 def checked_cursor(text: str) -> str:
@@ -64,7 +72,7 @@ class JobFilter(BaseModel):
 
     `status`: one, or several with commas between them. `created_after`: then or later; `created_before`: before then.
     `parent_job_id`: the jobs that this one started, which no other list has. `tenant`: for admin keys. `tag`: one or
-    several, all of which a job must have.
+    several, all of which a job must have. `q`: words, and phrases in quotes, that task, answer and error must have.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
@@ -77,6 +85,7 @@ class JobFilter(BaseModel):
     parent_job_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,400}$")] | None = None
     tenant: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     tag: Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS), BeforeValidator(_several)] = ()
+    q: Annotated[str, Field(min_length=1, max_length=LONGEST_SEARCH_CHARS), AfterValidator(_searchable)] | None = None
 
     def query(self, principal: Principal, registry: Registry) -> Query:
         """What to look for, on behalf of somebody.
@@ -97,6 +106,7 @@ class JobFilter(BaseModel):
             after_ms=_ms(self.created_after),
             before_ms=_LATEST_MS if self.created_before is None else _ms(self.created_before),
             tags=self.tag,
+            words=words_of(self.q or ""),
         )
 
 

@@ -103,8 +103,9 @@ def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
 
 def _counts_since_retry(job: Job, usage: Usage) -> dict[str, int]:
     counts = {name: getattr(usage, name) + LAST_UPDATE.get(name, 0) for name in COUNTED}
-    # Rows in the lists: three commands, one for a job below another, five for one that did not complete.
-    counts["redis_commands"] += -2 if is_child(job.id) else 0 if job.status is JobStatus.COMPLETED else 2
+    # Rows in the lists: three commands, one for a job below another, five for one that did not complete; one more where
+    # the text of an earlier run is replaced.
+    counts["redis_commands"] += -2 if is_child(job.id) else (job.status is not JobStatus.COMPLETED) * 2 + (job.run > 1)
     return {name: much - usage.before.get(name, 0) for name, much in counts.items()}
 
 

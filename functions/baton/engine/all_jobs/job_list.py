@@ -24,7 +24,10 @@ _ALL = "a"
 
 
 class Row(Record, frozen=True):
-    """A job as the list knows it; `status`: its end, if it has ended."""
+    """A job as the list knows it; `status`: its end, if it has ended.
+
+    `text`: of its task, at its end of its answer, by which a search finds it; empty: not at hand. `run`: as the job's.
+    """
 
     job_id: str
     created_ms: int
@@ -33,13 +36,15 @@ class Row(Record, frozen=True):
     agent: str
     status: str = ""
     tags: tuple[str, ...] = ()
+    text: str = ""
+    run: int = 1
 
 
 class Query(Struct, frozen=True):
     """Which jobs are asked for; empty: whatever it is. Jobs below others come with `parent_id` only.
 
     `after_ms`: created then or later; `before_ms`: created before then. `statuses`: any of these; none: whatever it is.
-    `tags`: all of these.
+    `tags`: all of these. `words`: all of these occur in task, answer or error (job_texts.py).
     """
 
     tenant: str = ""
@@ -50,6 +55,7 @@ class Query(Struct, frozen=True):
     after_ms: int = 0
     before_ms: int = _LATEST_MS
     tags: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -149,9 +155,10 @@ def bounds(query: Query, before: str) -> tuple[str, str]:
 
 def may_match(query: Query, member: str) -> bool:
     """Whether a row's job may be meant, as far as the row tells."""
-    agent, session, _, _, *tags = _each(_parts(member)[3])
+    agent, session, tenant, _, *tags = _each(_parts(member)[3])
     return (
-        (not query.agent or agent == mark(query.agent))
+        (not query.tenant or tenant == mark(query.tenant))
+        and (not query.agent or agent == mark(query.agent))
         and (not query.session_id or session == mark(query.session_id))
         and all(mark(tag) in tags for tag in query.tags)
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from baton.engine.all_jobs.job_list import Query, bounds, index_of
+from baton.engine.all_jobs.job_texts import is_text, row_of_text
 from baton_events.ids import digest, root_of
 
 SHELF_MS = 600_000
@@ -54,8 +55,8 @@ class Span(Struct, frozen=True):
 
 
 def place_of(member: str) -> Place:
-    """Where a row is kept."""
-    index, created, _, _ = member.rsplit(":", 3)
+    """Where a row is kept, or a text."""
+    index, created, _, _ = (row_of_text(member) if is_text(member) else member).rsplit(":", 3)
     if index[0] not in _CATALOGUED:
         return Place(_one_key(index))
     scope, entry = _scope(index), _entry(index, int(created))

@@ -187,11 +187,18 @@ class Listing(Protocol):
     """Rows of jobs. A row is a hint: its job may have ended otherwise by now, or be gone."""
 
     async def add(self, row: Row) -> None:
-        """Write a job's rows, unless they are there. Shares the HTTP request of a script that is sent now."""
+        """Write a job's rows and its text, unless they are there. Shares the HTTP request of a script sent now."""
         ...
 
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
         """Look at up to `limit` rows before that position (empty: from the newest one); in one request."""
+        ...
+
+    async def search(self, query: Query, before: str, limit: int) -> Scanned:
+        """Look for at least `limit` jobs before that position whose texts have the longest of the query's words.
+
+        It looks at whole shelves, so it may find more; in a few requests, so it may find fewer.
+        """
         ...
 
     async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
@@ -199,7 +206,7 @@ class Listing(Protocol):
         ...
 
     async def forget(self, found: Sequence[Found]) -> None:
-        """Remove all rows of jobs that are gone, and of the jobs below them. Harmless when repeated."""
+        """Remove all rows and texts of jobs that are gone, and of the jobs below them. Harmless when repeated."""
         ...
 
 

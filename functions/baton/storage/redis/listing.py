@@ -1,13 +1,19 @@
 """The list of jobs on Upstash Redis: sorted sets in the order of their members' bytes (engine/all_jobs/job_list.py).
 
+A search has the store match texts (ZSCAN), some shelves in a request, so many members at once that others hardly wait.
+
 Rows of versions before are in one sorted set, which is read beside the others, and only ever gets smaller.
 """
 
 from collections.abc import Iterable, Sequence
 
-from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching, members, ranges_below
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching, ranges_below
+from baton.engine.all_jobs.job_texts import hits, outcomes_before, pattern, texts_of, with_texts
 from baton.engine.all_jobs.shelves import (
     SESSION_ROWS,
+    SHELF_MS,
     Place,
     Shelf,
     Span,
@@ -26,6 +32,10 @@ from baton_events.ids import is_child
 
 # Shelves of one look, and of its first request: a busy list has a page on few of them.
 _MOST_SHELVES, _FIRST_SHELVES = 64, 4
+# A search looks at more and more shelves in a request while they are nearly empty, at about so many members in each.
+_SEARCHED_SHELVES, _MEMBERS, _MOST_MEMBERS, _LEAST_MEMBERS = (1, 8, 64, 512), 50_000, 5_000, 128
+# Of one search, as far as whole shelves take no more.
+_SEARCH_REQUESTS, _MOST_SEARCHED = 12, 5_000
 _Command = list[str | int]
 
 
@@ -36,11 +46,17 @@ class RedisListing:
         self._redis = connection
 
     async def add(self, row: Row) -> None:
-        """Write a job's rows: five commands, three for one that has completed, one for a job below another."""
-        by_key = _by_key(members(row))
+        """Write a job's rows and its text: five commands, three for one that has completed.
+
+        One for a job below another; one more where the text of an earlier run is replaced.
+        """
+        written = with_texts(row)
+        by_key = _by_key(written)
         commands: list[_Command] = [["ZADD", key, *_scored(rows)] for key, rows in by_key.items()]
+        if before := outcomes_before(row):
+            commands.insert(0, _without(written[0], *before))
         if row.status != "completed":  # its first row has said so already
-            catalogued = entries_of(place_of(member) for member in members(row))
+            catalogued = entries_of(place_of(member) for member in written)
             commands += [["ZADD", keys.list_key(name), *_scored(entries)] for name, entries in catalogued.items()]
         if not row.status and is_trimmed_by(row.job_id):
             sessions = [key for key in by_key if key.startswith(keys.list_key("s:"))]
@@ -65,10 +81,9 @@ class RedisListing:
 
     async def _on_shelves(self, span: Span, limit: int) -> tuple[set[str], int]:
         """Rows, and down to when they are all that there is: 0 means no older ones are left to look for."""
-        first, last = f"[{span.first_entry}", f"[{span.last_entry}"
         of_before, entries = await self._redis.pipeline(
             _down(keys.ADMISSION_LISTING, span, limit),
-            ["ZRANGE", keys.list_key(span.catalogue), first, last, "BYLEX", "REV", "LIMIT", 0, _MOST_SHELVES],
+            _entries_down(span, _MOST_SHELVES),
         )
         rows, shelves = set[str](of_before), [shelf_of(entry) for entry in entries]
         read, count = 0, 0
@@ -79,6 +94,36 @@ class RedisListing:
             rows.update(*answers)
         more = read < len(shelves) or read == _MOST_SHELVES
         return rows, shelves[read - 1].begins_ms if more else 0
+
+    async def search(self, query: Query, before: str, limit: int) -> Scanned:
+        """Look for `limit` jobs, shelf by shelf, the newest first."""
+        by_shelf = replace(query, session_id="", parent_id="")
+        span, found, requests, sizes = span_of(by_shelf, before), list[Found](), 1, iter(_SEARCHED_SHELVES)
+        (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SEARCHED))
+        shelves, read, size = [shelf_of(entry) for entry in entries], 0, next(sizes)
+        while read < len(shelves) and len(found) < limit and requests < _SEARCH_REQUESTS:
+            chunk = shelves[read : read + size]
+            texts, count = await self._matched(chunk, pattern(query))
+            found += hits(by_shelf, before, texts)
+            read, requests = read + len(chunk), requests + count
+            size = next(sizes, size) if count == 1 else size
+        more = read < len(shelves) or read == _MOST_SEARCHED
+        return Scanned(tuple(found), position_before(shelves[read - 1].begins_ms) if more else "")
+
+    async def _matched(self, shelves: Sequence[Shelf], wanted: str) -> tuple[set[str], int]:
+        """All texts on these shelves that match, and how many requests that took."""
+        open_shelves, found, requests = {shelf.begins_ms: "0" for shelf in shelves}, set[str](), 0
+        while open_shelves:
+            count = min(_MOST_MEMBERS, max(_LEAST_MEMBERS, _MEMBERS // len(open_shelves)))
+            keys_of = [keys.list_key(f"all:{begins_ms // SHELF_MS:08d}") for begins_ms in open_shelves]
+            scans = zip(keys_of, open_shelves.values(), strict=True)
+            commands: list[_Command] = [["ZSCAN", key, at, "MATCH", wanted, "COUNT", count] for key, at in scans]
+            answers = await self._redis.pipeline(*commands)
+            requests += 1
+            cursors = dict(zip(open_shelves, (str(cursor) for cursor, _ in answers), strict=True))
+            found.update(member for _, members in answers for member, _ in members)
+            open_shelves = {begins_ms: cursor for begins_ms, cursor in cursors.items() if cursor != "0"}
+        return found, requests
 
     async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
         """Some of the jobs created before then, the oldest first: two requests."""
@@ -115,7 +160,7 @@ class RedisListing:
         return await self._redis.pipeline(*(_up(keys.list_key(shelf.key), begin, span, limit) for shelf in shelves))
 
     async def forget(self, found: Sequence[Found]) -> None:
-        """Remove all rows of these jobs, and the shelves that are empty then: two requests."""
+        """Remove all rows and texts of these jobs, and the shelves that are empty then: two requests."""
         if not found:
             return
         gone = sorted({name for one in found for name in all_members(one.member)})
@@ -133,6 +178,7 @@ class RedisListing:
             ["ZREM", keys.ADMISSION_LISTING, *gone],
             *below,
             *(["ZREM", key, *rows] for key, rows in _by_key(gone).items()),
+            *(_without(one.member, *texts_of(one)) for one in found if not is_child(one.job_id)),
             *families,
             *(["EXISTS", key] for key in emptied),
         )
@@ -152,6 +198,18 @@ def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
     for member in rows:
         kept.setdefault(keys.list_key(place_of(member).key), []).append(member)
     return kept
+
+
+def _without(member: str, lowest: str, highest: str) -> _Command:
+    """Remove texts of the job that has this row."""
+    _, created, _, _ = member.rsplit(":", 3)
+    key = keys.list_key(f"all:{int(created) // SHELF_MS:08d}")
+    return ["ZREMRANGEBYLEX", key, f"[{lowest}", f"({highest}"]
+
+
+def _entries_down(span: Span, limit: int) -> _Command:
+    first, last = f"[{span.first_entry}", f"[{span.last_entry}"
+    return ["ZRANGE", keys.list_key(span.catalogue), first, last, "BYLEX", "REV", "LIMIT", 0, limit]
 
 
 def _scored(texts: Iterable[str]) -> list[str | int]:

@@ -1,0 +1,105 @@
+"""What a search finds jobs by, pure: their texts, how these are stored, and which of them a query means.
+
+A text is `x:TIME:JOB:MARKS:PART:TEXT`, a member beside the job's row on the deployment's shelf: PART `q` is its task,
+written as it is submitted, and `r` its answer and error, written at its end, in place of an earlier run's. So a text
+leaves with its row. It is a hint, as a row is: what a job says by now is read from the job.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from baton.engine.all_jobs.job_list import Found, Query, Row, bounds, index_of, matching, members
+from baton.engine.state import Job
+from baton.sdk.redaction import redacted
+
+# Of a task, of an answer and of an error: so much is found.
+SEARCHED_CHARS = 1_000
+_TEXT, _TASK, _OUTCOME = "x", "q", "r"
+_PHRASE = re.compile(r'"([^"]*)"|([^\s"]+)')
+_SPECIAL, _ESCAPED = re.compile(r"([\\*?\[\]])"), r"\\\1"
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a search, and in quotes phrases: each must occur, in whatever case."""
+    parts = (_plain(phrase or word) for phrase, word in _PHRASE.findall(text))
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def task_text(task: Mapping[str, Any]) -> str:
+    """What of a task is found."""
+    return _searched(str(task.get("text") or ""))
+
+
+def outcome_text(job: Job) -> str:
+    """What of an ended job's answer and error is found."""
+    answer = (job.result or {}).get("answer", job.result)
+    error = f"{job.error.type}: {job.error.message}" if job.error else ""
+    return " ".join(part for part in (_searched(answer), _searched(error)) if part)
+
+
+def says(words: Iterable[str], job: Job, task: Mapping[str, Any]) -> bool:
+    """Whether a job says all of these, as it is now."""
+    text = f"{task_text(task)}\n{outcome_text(job) if job.ended else ''}"
+    return all(word in text for word in words)
+
+
+def _searched(value: Any) -> str:
+    shown = redacted(value)
+    text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False) if shown else ""
+    return _plain(text[: 2 * SEARCHED_CHARS])[:SEARCHED_CHARS]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def with_texts(row: Row) -> tuple[str, ...]:
+    """A job's rows, and what they are written with of its texts."""
+    rows = members(row)
+    if not row.text or not rows[0].startswith("a:"):
+        return rows
+    return (*rows, f"{_TEXT}{rows[0][1:]}:{_OUTCOME if row.status else _TASK}:{row.text}")
+
+
+def outcomes_before(row: Row) -> tuple[str, str] | None:
+    """Where an end finds the text of an earlier run's, to replace it; None: there was no such run."""
+    first = members(row)[0]
+    begin = f"{_TEXT}{first[1:]}:{_OUTCOME}"
+    return (f"{begin}:", f"{begin};") if row.status and row.run > 1 and first.startswith("a:") else None
+
+
+def texts_of(one: Found) -> tuple[str, str]:
+    """Where all texts of a job are: to remove them."""
+    begin = f"{_TEXT}:{one.position.removesuffix(':')}"
+    return f"{begin}:", f"{begin};"
+
+
+def is_text(member: str) -> bool:
+    """Whether a member is no row, but a text."""
+    return member.startswith(f"{_TEXT}:")
+
+
+def row_of_text(text: str) -> str:
+    """The row beside which a text lies."""
+    return f"a:{':'.join(text.split(':', 4)[1:4])}"
+
+
+def longest_word(query: Query) -> str:
+    """The word that the store looks for; the others are looked for in the jobs that it finds."""
+    return max(query.words, key=len)
+
+
+def pattern(query: Query) -> str:
+    """What the store finds a text with this word by; it finds some whose marks have the word, too."""
+    return f"{_TEXT}:*{_SPECIAL.sub(_ESCAPED, longest_word(query))}*"
+
+
+def hits(query: Query, before: str, texts: Iterable[str]) -> list[Found]:
+    """The jobs whose texts these are, newest first, as far as a query may mean them."""
+    highest, lowest = (end.removeprefix(f"{index_of(query)}:") for end in bounds(query, before))
+    word = longest_word(query)
+    found = matching(query, {row_of_text(text) for text in texts if word in text.split(":", 5)[5]})
+    inside = [one for one in found if lowest <= one.position < highest]
+    return sorted(inside, key=lambda one: one.position, reverse=True)
