@@ -42,6 +42,13 @@ class BrowserStack(DevStack):
         ]
         httpx.post(url, headers=headers, json={"rules": rules}).raise_for_status()
 
+    def submit(self, agent: str, task: str, **fields: object) -> str:
+        """Submit a job by the API; its id."""
+        headers = {"authorization": f"Bearer {self.described['client_key']}"}
+        body = {"jobType": agent, "taskDescription": task, **fields}
+        answer = httpx.post(f"{self.described['app_url']}/api/agent-jobs", headers=headers, json=body)
+        return str(answer.raise_for_status().json()["id"])
+
     def approve_all(self, job_id: str) -> None:
         """Approve what a job asks, once the app answers."""
         url, headers = self.described["app_url"], {"authorization": f"Bearer {self.described['admin_key']}"}

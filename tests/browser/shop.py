@@ -28,19 +28,12 @@ class Shop(BrowserStack):
         """Have each job come to where it is looked at; then an outage loses one message."""
         self.jobs: dict[str, str] = {}
         for agent, task, session, status in TASKS:
-            self.submit(agent, task, session)
+            self.jobs[task] = self.submit(agent, task, sessionId=session)
             self._wait(task, status)
         self.strike("/workers/agent-loop", "/workers/delivery-failed")
-        self.submit("letters", LOST, "customer-5")
+        self.jobs[LOST] = self.submit("letters", LOST, sessionId="customer-5")
         wait_for(self._dead_letters, "a dead letter")
         self.strike()
-
-    def submit(self, agent: str, task: str, session: str, **more: Any) -> str:
-        """Submit a job; its id."""
-        body = {"jobType": agent, "taskDescription": task, "sessionId": session, **more}
-        answer = httpx.post(f"{self.described['app_url']}/api/agent-jobs", json=body, headers=self.key)
-        self.jobs[task] = answer.raise_for_status().json()["id"]
-        return self.jobs[task]
 
     def fork(self, task: str, name: str, edits: dict[str, Any]) -> None:
         """Ask a job's first turn again; the fork is known as `name`."""

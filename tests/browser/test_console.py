@@ -153,3 +153,26 @@ def test_a_plan_is_drawn_and_a_step_opens_its_call(page: Page, axe: str) -> None
     assert_fit(page, axe)
     page.get_by_role("link", name="width measure, completed").click()
     expect(page.locator("h1")).to_contain_text("measure")
+
+
+def test_the_list_keeps_up_and_a_filter_is_kept(page: Page, stack: BrowserStack) -> None:
+    """A job appears and ends while the list is open, and whoever types is left alone; a kept filter leads back."""
+    page.goto("/console/jobs?q=lantern")
+    expect(page.locator("main")).to_contain_text("No job matches")
+    stack.submit("answers", "Trim the first lantern")
+    page.reload()
+    first = page.get_by_role("row").filter(has_text="first lantern")
+    expect(first.locator(".pill")).to_have_text("completed")
+    page.get_by_label("Tags").focus()
+    stack.submit("answers", "Trim the second lantern")
+    second = page.get_by_role("row").filter(has_text="second lantern")
+    expect(second.locator(".pill")).to_have_text("completed")
+    expect(page.locator("#news")).to_contain_text("new")
+    expect(page.get_by_label("Tags")).to_be_focused()
+    page.get_by_label("Name of this filter").fill("lanterns")
+    page.get_by_role("button", name="Save this filter").click()
+    page.goto("/console/jobs")
+    page.get_by_role("link", name="lanterns").click()
+    expect(page.get_by_role("row").filter(has_text="lantern")).to_have_count(2)
+    page.get_by_role("button", name="Forget filter lanterns").click()
+    expect(page.get_by_role("link", name="lanterns")).to_have_count(0)

@@ -1,8 +1,13 @@
-"""Jobs, the newest first, by status, agent, tenant and session, and one change of all jobs that a filter means.
+"""Jobs, the newest first, by what a filter means, with those below them, and one change of all that it means.
 
+The address is the filter, so a bookmark keeps it. A plain date means that day in UTC: from its begin, or to its end.
 A bulk change first shows how many jobs there are, and is made with a second form. A job's id leads to its page.
 """
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,18 +15,67 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from baton.api.jobs.bulk_change import BulkBody, BulkChangeApi
-from baton.api.jobs.listing import JobListingApi
-from baton.api.jobs.query import read_page_query
+from baton.api.jobs.listing import JobListingApi, JobPage
+from baton.api.jobs.query import PageQuery, read_page_query
 from baton.api.problem import ApiError, invalid
 from baton.console.form import field
 from baton.console.gate import Visit
+from baton.console.shown import exact
 from baton.container import Container
 from baton.engine.transitions import JobStatus
 from baton.runtime.job_view import job_row
+from baton.runtime.usage_view import job_cost
+from baton.storage.ports.jobs import Snapshot
 
 # Of a hundred jobs each: more at once would outlast a request.
 _ROUNDS = 10
-FILTERS = ("status", "jobType", "tenant", "sessionId", "createdAfter", "createdBefore", "parentJobId")
+
+
+FILTERS = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def given_in(params: QueryParams) -> dict[str, str]:
+    """What an address gives of a filter; several tags as one text with commas."""
+    given = {name: params.get(name, "").strip() for name in FILTERS}
+    return given | {"tag": ", ".join(tag.strip() for tag in params.getlist("tag") if tag.strip())}
+
+
+def wanted(given: dict[str, str]) -> dict[str, Any]:
+    """The filter as the API takes it."""
+    found: dict[str, Any] = {name: text for name, text in given.items() if text}
+    if "tag" in found:
+        found["tag"] = [tag.strip() for tag in given["tag"].split(",") if tag.strip()]
+    for name, days in (("createdAfter", 0), ("createdBefore", 1)):
+        if name in found:
+            found[name] = _moment(found[name], days)
+    return found
+
+
+def _moment(text: str, days: int) -> str:
+    """A plain date as a time; anything else is left to the API."""
+    try:
+        day = date.fromisoformat(text) + timedelta(days) if _DATE.fullmatch(text) else None
+    except (ValueError, OverflowError):
+        return text
+    return f"{day}T00:00:00Z" if day else text
+
+
+def query_of(given: dict[str, str], **more: str) -> QueryParams:
+    """The query of a list."""
+    pairs = [(name, one) for name, text in wanted(given).items() for one in (text if name == "tag" else [text])]
+    return QueryParams([*pairs, *((name, text) for name, text in more.items() if text)])
+
+
+def common(today: str) -> tuple[tuple[str, str], ...]:
+    """Filters that operators often want, as parts of addresses."""
+    return (
+        ("All", ""),
+        ("Running", "status=processing"),
+        ("Waiting", "status=waiting"),
+        ("Failed today", f"status=failed&createdAfter={today}"),
+        ("Completed today", f"status=completed&createdAfter={today}"),
+    )
 
 
 class BulkPage:
@@ -33,7 +87,7 @@ class BulkPage:
     async def form(self, visit: Visit) -> Response:
         """How many are meant, and whether that is meant."""
         action = visit.query("action")
-        given = {name: text for name in FILTERS if (text := visit.query(name))}
+        given = {name: text for name, text in given_in(visit.request.query_params).items() if text}
         matched, _, more = await self._all(visit, action, given, dry_run=True)
         return visit.page("bulk.html", action=action, given=given, matched=matched, more=more)
 
@@ -62,15 +116,27 @@ class BulkPage:
 
 
 def _body(action: str, given: dict[str, str], cursor: str, *, dry_run: bool) -> BulkBody:
-    query: dict[str, Any] = {"action": action, "filter": given, "dryRun": dry_run}
+    query: dict[str, Any] = {"action": action, "filter": wanted(given), "dryRun": dry_run}
     try:
         return BulkBody.model_validate(query | ({"cursor": cursor} if cursor else {}))
     except ValidationError as error:
         raise invalid(error, "form") from error
 
 
-ROWS = "50"
-_FILTERS = ("status", "jobType", "tenant", "sessionId", "createdAfter", "createdBefore", "parentJobId")
+ROWS, _MOST_BELOW, _DEEPEST = "50", 100, 4
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: a job, or one below it, so many levels down.
+
+    `opened`: those below it are shown; `toggled`: which rows are opened where that changes.
+    """
+
+    job: dict[str, Any]
+    depth: int
+    opened: bool
+    toggled: str
 
 
 class JobsPage:
@@ -82,30 +148,51 @@ class JobsPage:
 
     async def show(self, visit: Visit) -> Response:
         """A page of the list, or the page of the job whose id was asked for."""
-        wanted = visit.query("id")
-        if wanted:
-            return visit.go(f"/console/jobs/{wanted}")
-        given = {name: visit.query(name) for name in _FILTERS}
-        query = {name: text for name, text in {**given, "cursor": visit.query("cursor")}.items() if text}
-        rows: list[dict[str, Any]] = []
-        cursor, faults, status = "", dict[str, str](), 200
+        asked = visit.query("id")
+        if asked:
+            return visit.go(f"/console/jobs/{asked}")
+        given, cursor = given_in(visit.request.query_params), visit.query("cursor")
+        lines, page, faults, status = list[Line](), JobPage(()), dict[str, str](), 200
         try:
-            page = await self._listing.page(visit.principal, read_page_query(QueryParams({**query, "limit": ROWS})))
+            page = await self._listing.page(
+                visit.principal, read_page_query(query_of(given, limit=ROWS, cursor=cursor))
+            )
         except ApiError as error:
             if not error.faults:
                 raise
-            faults, status = dict(error.faults), error.status
+            faults, status = {name.partition(".")[0]: text for name, text in error.faults}, error.status
         else:
-            rows = [job_row(job, visit.now_ms) | {"tenant": job.job.tenant} for job in page.jobs]
-            cursor = page.cursor
+            opened = frozenset(visit.query("open").split(",")) - {""}
+            lines = await self._lines(visit, page.jobs, opened, 0)
         return visit.page(
             "jobs.html",
             status,
-            rows=rows,
-            cursor=cursor,
+            lines=lines,
+            cursor=page.cursor,
+            looked_back_to_ms=page.looked_back_to_ms if len(page.jobs) < int(ROWS) else 0,
             given=given,
+            address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
             faults=faults,
-            filtered=bool(query),
+            common=common(exact(visit.now_ms)[:10]),
             statuses=list(JobStatus),
             agents=[agent.name for agent in self._container.registry.agents],
         )
+
+    async def _lines(self, visit: Visit, jobs: Sequence[Snapshot], opened: frozenset[str], depth: int) -> list[Line]:
+        lines = list[Line]()
+        for snapshot in jobs:
+            is_open = snapshot.job.id in opened and snapshot.below > 0 and depth < _DEEPEST
+            toggled = ",".join(sorted(opened ^ {snapshot.job.id}))
+            lines.append(Line(self._shown(snapshot, visit.now_ms), depth, is_open, toggled))
+            if is_open:
+                query = PageQuery.model_validate({"parentJobId": snapshot.job.id, "limit": _MOST_BELOW})
+                below = await self._listing.page(visit.principal, query)
+                lines += await self._lines(visit, below.jobs, opened, depth + 1)
+        return lines
+
+    def _shown(self, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+        job, prices = snapshot.job, self._container.settings.prices
+        took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
+        cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]
+        more = {"tenant": job.tenant, "below": snapshot.below, "took_ms": took_ms, "cost_usd": cost_usd}
+        return job_row(snapshot, now_ms) | more

@@ -125,3 +125,102 @@ document.querySelectorAll("input[data-all]").forEach((all) => {
     all.form.querySelectorAll("input[type=checkbox][name]").forEach((box) => (box.checked = all.checked));
   });
 });
+
+// A list of rows that keeps up with the server: rows change in place, new ones come first. It looks less and less often
+// while nothing changes, and not at all while nobody sees the page.
+function refreshed(list) {
+  const [FIRST, LONGEST] = [3000, 60000];
+  const news = document.getElementById(list.dataset.refresh);
+  let pause = FIRST, timer;
+  async function look() {
+    const response = await fetch(location.href, { redirect: "error" });
+    if (!response.ok) throw new Error(response.status);
+    const made = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-refresh]");
+    const rows = [...(made?.children ?? [])];
+    const kept = [...list.children].find((row) => row.getBoundingClientRect().bottom > 0 && rows.some((one) => one.id === row.id));
+    const top = kept?.getBoundingClientRect().top;
+    let [came, changed] = [0, 0];
+    rows.forEach((row, index) => {
+      const old = document.getElementById(row.id);
+      const place = list.children[index] ?? null;
+      if (!old) {
+        came += 1;
+        row.classList.add("fresh");
+        list.insertBefore(row, place);
+        return;
+      }
+      if (old.dataset.stamp !== row.dataset.stamp) {
+        changed += 1;
+        put(row.outerHTML);
+      }
+      const now = document.getElementById(row.id);
+      if (now !== list.children[index] && !now.contains(document.activeElement)) list.insertBefore(now, list.children[index]);
+    });
+    const ids = new Set(rows.map((row) => row.id));
+    for (const row of [...list.children]) if (!ids.has(row.id) && !row.contains(document.activeElement)) row.remove();
+    const shown = kept && document.getElementById(kept.id);
+    if (shown && scrollY > 0) scrollBy(0, shown.getBoundingClientRect().top - top);
+    if (came + changed) news.textContent = [came && `${came} new`, changed && `${changed} changed`].filter(Boolean).join(", ");
+    return came + changed;
+  }
+  const later = () => {
+    clearTimeout(timer);
+    if (document.hidden) return;
+    timer = setTimeout(async () => {
+      try {
+        pause = (await look()) ? FIRST : Math.min(LONGEST, pause * 1.5);
+      } catch {
+        pause = LONGEST;
+      }
+      later();
+    }, pause);
+  };
+  document.addEventListener("visibilitychange", () => {
+    pause = FIRST / 10;
+    later();
+  });
+  later();
+}
+document.querySelectorAll("[data-refresh]").forEach(refreshed);
+
+// Filters that somebody keeps: addresses in this browser, beside the common ones.
+function filters(bar) {
+  const KEY = "baton.filters";
+  const kept = () => JSON.parse(localStorage.getItem(KEY) ?? "[]");
+  const keep = (all) => localStorage.setItem(KEY, JSON.stringify(all));
+  const own = document.createElement("span");
+  const button = (text, act) => {
+    const made = document.createElement("button");
+    made.className = "quiet";
+    made.textContent = text;
+    made.addEventListener("click", act);
+    return made;
+  };
+  const name = document.createElement("input");
+  name.placeholder = name.ariaLabel = "Name of this filter";
+  name.maxLength = 40;
+  const show = () => {
+    const links = kept().flatMap(([title, query]) => {
+      const link = document.createElement("a");
+      link.href = `/console/jobs${query}`;
+      link.textContent = title;
+      if (query === location.search) link.setAttribute("aria-current", "page");
+      const drop = button("×", () => (keep(kept().filter(([other]) => other !== title)), show()));
+      drop.ariaLabel = `Forget filter ${title}`;
+      return [link, drop];
+    });
+    own.replaceChildren(...links, ...(location.search ? [name, save] : []));
+  };
+  const save = button("Save this filter", () => {
+    const title = name.value.trim();
+    if (!title) return name.focus();
+    keep([...kept().filter(([other]) => other !== title), [title, location.search]]);
+    name.value = "";
+    show();
+  });
+  for (const link of bar.querySelectorAll("a")) if (link.pathname === location.pathname && link.search === location.search) link.setAttribute("aria-current", "page");
+  own.className = "own";
+  bar.append(own);
+  show();
+}
+document.querySelectorAll("[data-filters]").forEach(filters);

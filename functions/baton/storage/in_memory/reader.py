@@ -131,4 +131,5 @@ class InMemoryReader:
             stopped=bool(self._admission and self._admission.stopped_ms),
             messages={at.partition(":")[2]: text for at, text in tree.messages.get(job_id, {}).items()},
             scores=tuple(score for _, score in sorted(self._store.scores.get(job_id, {}).items())),
+            below=sum(name.startswith(f"{job_id}.") for name in tree.jobs),
         )

@@ -166,8 +166,7 @@ class Snapshot(Record, frozen=True):
 
     `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present. `messages`:
     what its user sent while it ran, by id: the entry of its transcript; empty: it is there. `failing`: known where
-    somebody has asked the queue.
-    what its user sent while it ran, by id: the entry of its transcript; empty: it is there. `scores`: by name.
+    somebody has asked the queue. `scores`: by name. `below`: how many jobs are below it.
     """
 
     job: Job
@@ -182,6 +181,7 @@ class Snapshot(Record, frozen=True):
     messages: dict[str, str] = field(default_factory=dict[str, str])
     failing: FailingDelivery | None = None
     scores: tuple[Score, ...] = ()
+    below: int = 0
 
 
 class StoredParts(Record, frozen=True):

@@ -212,4 +212,5 @@ def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopp
             name.removeprefix(sent).partition(":")[2]: text for name, text in state.items() if name.startswith(sent)
         },
         scores=tuple(load_score(state[name]) for name in sorted(state) if name.startswith(scored)),
+        below=sum(name.startswith(f"job:{job_id}.") for name in state),
     )

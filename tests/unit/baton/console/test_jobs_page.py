@@ -1,7 +1,10 @@
 """The list of jobs."""
 
-from tests.unit.baton.api.client import OTHER
-from tests.unit.baton.console.operator import Operator
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool
+from baton.console.shown import exact
+from tests.unit.baton.api.client import OTHER, with_keys
+from tests.unit.baton.console.operator import Operator, operator_of
+from tests.unit.baton.kit.stage import Stage
 
 
 async def test_jobs_of_every_tenant_are_listed(operator: Operator) -> None:
@@ -66,3 +69,37 @@ async def test_sessions_show_what_was_recorded(operator: Operator) -> None:
     assert markup.index("one?") < markup.index("two?")
     assert markup.count("done") >= 2
     assert "This session has no jobs" in await operator.see("/console/sessions/s/1?tenant=other")
+
+
+async def test_a_filter_takes_text_tags_and_plain_dates(operator: Operator) -> None:
+    """A date means that day; what was given stays in the form, and a bulk change means the same jobs."""
+    day = exact(operator.stage.clock.ms)[:10]
+    await operator.api.submitted(taskDescription="find the lamp", tags=["night", "shop"])
+    markup = await operator.see(f"/console/jobs?q=LAMP&tag=night,shop&createdAfter={day}&createdBefore={day}")
+    assert "find the lamp" in markup
+    assert 'value="night,shop"' in markup
+    assert 'href="/console/jobs?tag=shop"' in markup
+    bulk = await operator.see(f"/console/jobs/bulk?action=cancel&q=lamp&tag=night&createdBefore={day}")
+    assert "Cancel 1 job" in bulk
+    assert "No job matches" in await operator.see("/console/jobs?createdAfter=2999-01-01")
+    assert 'id="fault-createdAfter"' in await operator.see("/console/jobs?createdAfter=2026-99-99", 422)
+
+
+@tool
+async def delegate(ctx: ToolContext) -> Pending:
+    """Have another job do it."""
+    return ctx.start("answers", "the child")
+
+
+async def test_jobs_below_open_under_their_parent() -> None:
+    """By a link, so it works without the script; the row says how many there are."""
+    parent = Agent(name="starts", model=ScriptedModel([[Call("delegate")], "done"]), tools=[delegate])
+    answers = Agent(name="answers", model=ScriptedModel(["done"]))
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([parent, answers]))) as operator:
+        job = await operator.api.submitted(jobType="starts", taskDescription="the parent")
+        await operator.stage.run()
+        markup = await operator.see("/console/jobs")
+        assert "1 job below" in markup
+        assert "the child" not in markup
+        opened = await operator.see(f"/console/jobs?open={job['id']}")
+        assert opened.index("the parent") < opened.index('class="d1"') < opened.index("the child")
