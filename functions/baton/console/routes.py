@@ -18,8 +18,8 @@ from baton.api.session_line import Sessions
 from baton.console.admin.agents_page import AgentsPage
 from baton.console.admin.pages import AuditPage, ToolsPage, WorkerPage
 from baton.console.admin.usage_page import UsagePage
-from baton.console.approvals_page import HOME as APPROVALS
-from baton.console.approvals_page import ApprovalsPage
+from baton.console.approvals.page import HOME as APPROVALS
+from baton.console.approvals.page import ApprovalsPage
 from baton.console.gate import LOGIN, Gate, Visit
 from baton.console.job_actions import ForkPages, JobActions
 from baton.console.job_changes import Live

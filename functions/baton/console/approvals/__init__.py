@@ -1,0 +1,1 @@
+"""Approvals on pages: what a person is shown before they decide, and how they decide."""
