@@ -1,6 +1,11 @@
 """The agents that the console is tried with: one asks before it sends a letter, one only answers."""
 
 import asyncio
+from dataclasses import replace
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
@@ -24,6 +29,37 @@ async def measure(ctx: ToolContext) -> str:
 async def send_letter(to: str, pages: int) -> str:
     """Send a letter."""
     return f"{pages} pages to {to}"
+
+
+class Parcel(BaseModel):
+    """What is sent."""
+
+    weight_kg: Annotated[float, Field(gt=0, le=30)]
+    fragile: bool = False
+
+
+@tool(requires_approval=True, approval_title="Ship to a customer")
+async def ship(
+    to: Annotated[str, Field(min_length=2, max_length=80, description="who gets it")],
+    parcel: Parcel,
+    day: date,
+    speed: Literal["slow", "fast"] = "slow",
+    tags: list[str] | None = None,
+    note: str | None = None,
+    access_token: str = "",
+) -> str:
+    """Send a parcel from the island to the mainland, by the next boat that has room."""
+    return f"{parcel.weight_kg} kg to {to} on {day}, {speed}, {tags}, {note}, {bool(access_token)}"
+
+
+PARCEL: dict[str, Any] = {
+    "to": "Ann MacLeod",
+    "parcel": {"weight_kg": 2.5, "fragile": True},
+    "day": "2027-03-01",
+    "speed": "fast",
+    "tags": ["lens", "by hand"],
+    "access_token": "only for the boat",
+}
 
 
 @tool(requires_approval=True)
@@ -73,6 +109,19 @@ falling = Agent(name="falling", model=Falling(), tools=[measure])
 answers = Agent(name="answers", model=ScriptedModel(["All is well at the lighthouse."]))
 
 
+class Clerk(ScriptedModel):
+    """A model that says why it calls a tool."""
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Follow the script."""
+        found = await super().answer(request)
+        why = (
+            "The lens was ordered on Monday, and Ann has paid. I will send it with the fast boat, so that it is there."
+        )
+        return replace(found, text=why) if found.calls else found
+
+
+clerk = Agent(name="clerk", model=Clerk([[Call("ship", PARCEL)], "It is under way."]), tools=[ship])
 planned = Agent(name="planned", plan=[Step("depth", measure), Step("width", measure, depends_on=["depth"])])
 
 
@@ -83,4 +132,4 @@ class Seeing(ScriptedModel):
 
 
 sees = Agent(name="sees", model=Seeing(["It is a lighthouse."]))
-registry = Registry(agents=[harbour, falling, answers, sees, keeper, planned])
+registry = Registry(agents=[harbour, falling, answers, sees, keeper, planned, clerk])

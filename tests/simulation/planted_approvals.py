@@ -87,7 +87,7 @@ def _counting_questions(started: Callable[[State, int], Decision]) -> Callable[[
 
 
 def _whatever_it_is_about(undecided: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, principal, checkpoint_id, _digest: undecided(self, principal, checkpoint_id, "")
+    return lambda self, checkpoint_id, _digest: undecided(self, checkpoint_id, "")
 
 
 def _requested(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -45,7 +45,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         Route(LOGIN, login.enter, methods=["POST"]),
         gate.post("/console/logout", login.leave),
         *_of_jobs(gate, container, keys, jobs),
-        *_of_approvals(gate, ApprovalsPage(Approvals(container, jobs))),
+        *_of_approvals(gate, ApprovalsPage(container, Approvals(container, jobs))),
         *_of_queue(gate, container, keys),
         *_of_worker(gate, container),
         gate.get("/console/agents", agents.show),

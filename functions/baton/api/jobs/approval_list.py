@@ -8,7 +8,7 @@ anything.
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from baton.engine.all_jobs.job_list import Query, cursor_of, position_from, position_of
@@ -41,10 +41,14 @@ _PLACE_DASHES = 3  # of an id: job, turn, position, digest
 
 @dataclass(frozen=True, slots=True)
 class ApprovalPage:
-    """Approvals: those of newer jobs first. `cursor`: where the next page begins; empty: there is none."""
+    """Approvals: those of newer jobs first. `cursor`: where the next page begins; empty: there is none.
+
+    `agents`: whose they are, by the job's id.
+    """
 
     checkpoints: tuple[dict[str, Any], ...]
     cursor: str = ""
+    agents: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +89,22 @@ class ApprovalList:
         """
         begin = _Begin.at(cursor) if cursor else _Begin()
         jobs = self._waiting(begin.position) if status == "pending" else self._all(begin.position)
-        page: list[dict[str, Any]] = []
+        page, agents = list[dict[str, Any]](), dict[str, str]()
         read = 0
         async for position, families in jobs:
+            agents |= {one.job.id: one.job.agent for one in families}
             found = [view for one in families for view in approvals_of(one) if view["status"] == status]
             for view in sorted(found, key=_place, reverse=True):
                 if begin.shown and _place(view) >= _place({"id": begin.shown}):
                     continue
                 if len(page) == limit:
-                    return ApprovalPage(tuple(page), begin.cursor)
+                    return ApprovalPage(tuple(page), begin.cursor, agents)
                 page.append(view)
                 begin = _Begin(begin.position, str(view["id"]))
             begin, read = _Begin(position), read + 1
             if read >= _MOST_READ:
-                return ApprovalPage(tuple(page), begin.cursor)
-        return ApprovalPage(tuple(page))
+                return ApprovalPage(tuple(page), begin.cursor, agents)
+        return ApprovalPage(tuple(page), agents=agents)
 
     async def _waiting(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
         """The live jobs that ask for a decision, newer ones first."""

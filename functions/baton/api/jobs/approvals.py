@@ -110,10 +110,19 @@ class Approvals:
             ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
                 not fit.
         """
-        snapshot, approval = await self._undecided(principal, checkpoint_id, body.digest)
+        _operator(principal)
+        return await self.approve_by(_name(principal), checkpoint_id, body)
+
+    async def approve_by(self, by: str, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
+        """The same, by somebody who may decide this.
+
+        Raises:
+            ApiError: as above.
+        """
+        snapshot, approval = await self._undecided(checkpoint_id, body.digest)
         arguments = None if body.arguments is None else self._edited(snapshot.job.agent, approval, body.arguments)
         decision = {"approved": True, "arguments": arguments, "comment": self._container.secrets.hide(body.comment)}
-        return await self._decide(principal, snapshot, approval, "ok", decision)
+        return await self._decide(by, snapshot, approval, "ok", decision)
 
     async def reject(self, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
         """The call fails with the reason.
@@ -121,17 +130,43 @@ class Approvals:
         Raises:
             ApiError: as for an approval.
         """
-        snapshot, approval = await self._undecided(principal, checkpoint_id, body.digest)
-        decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip())}
-        return await self._decide(principal, snapshot, approval, "error", decision)
-
-    async def _undecided(self, principal: Principal, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
         _operator(principal)
+        return await self.reject_by(_name(principal), checkpoint_id, body)
+
+    async def reject_by(self, by: str, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
+        """The same, by somebody who may decide this.
+
+        Raises:
+            ApiError: as for an approval.
+        """
+        snapshot, approval = await self._undecided(checkpoint_id, body.digest)
+        decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip())}
+        return await self._decide(by, snapshot, approval, "error", decision)
+
+    async def check(self, checkpoint_id: str, digest: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Edited arguments as they would be recorded; nothing is decided.
+
+        Raises:
+            ApiError: as for an approval.
+        """
+        snapshot, approval = await self._undecided(checkpoint_id, digest)
+        return self._edited(snapshot.job.agent, approval, arguments)
+
+    async def question(self, checkpoint_id: str) -> tuple[Snapshot, CallRecord]:
+        """The job of an approval, and the question.
+
+        Raises:
+            ApiError: 404.
+        """
         call_id = call_of_operation(checkpoint_id)
         snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
         approval = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
         if snapshot is None or approval is None:
             raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
+        return snapshot, approval
+
+    async def _undecided(self, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
+        snapshot, approval = await self.question(checkpoint_id)
         view = view_of(approval, snapshot)
         if view["status"] != "pending":
             raise _too_late(checkpoint_id, f"it is {view['status']}")
@@ -156,19 +191,23 @@ class Approvals:
 
     async def _decide(
         self,
-        principal: Principal,
+        by: str,
         snapshot: Snapshot,
         approval: CallRecord,
         verdict: Literal["ok", "error"],
         decision: dict[str, Any],
     ) -> Checkpoint:
-        checkpoint_id, by = operation_id(approval.id), principal.label or principal.tenant
+        checkpoint_id = operation_id(approval.id)
         try:
             return await self._container.commands.decide(snapshot.job, approval, by, verdict, decision)
         except UnknownJobError as error:
             raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
         except DecidedError as error:
             raise _too_late(checkpoint_id, str(error)) from error
+
+
+def _name(principal: Principal) -> str:
+    return principal.label or principal.tenant
 
 
 def _operator(principal: Principal) -> None:

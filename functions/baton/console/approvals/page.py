@@ -1,18 +1,17 @@
 """Approvals: what jobs wait for from people, and deciding on it."""
 
-import json
 from typing import Any
 
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from baton.api.jobs.approvals import ApprovalBody, Approvals, ListQuery, RejectionBody
-from baton.api.problem import ApiError, invalid
-from baton.console.form import Form, field, read_object
+from baton.api.jobs.approvals import Approvals, ListQuery
+from baton.api.problem import invalid
+from baton.console.approvals.about import About, AboutApprovals, sentence_of
+from baton.console.approvals.deciding import Deciding, Draft, draft_of
+from baton.console.approvals.difference import changes
 from baton.console.gate import Visit
-from baton.console.shown import pretty
-from baton.engine.waits import LIMIT_APPROVAL
-from baton_events.ids import call_of_operation, job_of_call
+from baton.container import Container
 
 HOME = "/console/approvals"
 STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")
@@ -21,8 +20,10 @@ STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")
 class ApprovalsPage:
     """Shows approvals, and decides."""
 
-    def __init__(self, approvals: Approvals) -> None:
+    def __init__(self, container: Container, approvals: Approvals) -> None:
         self._approvals = approvals
+        self._about = AboutApprovals(container, approvals)
+        self._deciding = Deciding(approvals)
 
     async def show(self, visit: Visit) -> Response:
         """Those that wait, unless others are asked for."""
@@ -32,78 +33,43 @@ class ApprovalsPage:
         except ValidationError as error:
             raise invalid(error, "query") from error
         page = await self._approvals.listed(visit.principal, query)
-        return visit.page(
-            "approvals.html", approvals=page.checkpoints, cursor=page.cursor, chosen=status, statuses=STATUSES
-        )
+        rows = [(view, page.agents[view["jobId"]]) for view in page.checkpoints]
+        approvals = [{**view, "agent": agent, "sentence": sentence_of(view, agent)} for view, agent in rows]
+        shown: dict[str, Any] = {"approvals": approvals, "cursor": page.cursor}
+        shown |= {"chosen": status, "statuses": STATUSES}
+        return visit.page("approvals.html", **shown)
 
     async def one(self, visit: Visit) -> Response:
         """One approval, with the forms while it waits."""
-        return await self._one(visit, {}, {})
+        about = await self._find(visit)
+        return await self._one(visit, about, draft_of(about))
 
     async def approve(self, visit: Visit) -> Response:
-        """Approve, with other arguments where they were edited."""
-        approval = await self._find(visit)
-        given = {name: field(visit.form, name) for name in ("arguments", "comment")}
-        try:
-            body = ApprovalBody(
-                arguments=_edited(visit.form, approval),
-                comment=given["comment"],
-                digest=field(visit.form, "digest"),
-            )
-            await self._approvals.approve(visit.principal, approval["id"], body)
-        except (ApiError, ValidationError) as error:
-            return await self._refused(visit, error, given)
-        return visit.go(f"{HOME}/{approval['id']}", "Approved.")
+        """Approve, with other arguments where they were edited and confirmed."""
+        about = await self._find(visit)
+        draft = await self._deciding.approve(
+            about, visit.form, lambda name, body: self._approvals.approve(visit.principal, name, body)
+        )
+        return await self._one(visit, about, draft) if draft else visit.go(_path(about), "Approved.")
 
     async def reject(self, visit: Visit) -> Response:
         """Reject, with a reason."""
-        approval = await self._find(visit)
-        given = {"reason": field(visit.form, "reason")}
-        try:
-            body = RejectionBody(reason=given["reason"], digest=field(visit.form, "digest"))
-            await self._approvals.reject(visit.principal, approval["id"], body)
-        except (ApiError, ValidationError) as error:
-            return await self._refused(visit, error, given)
-        return visit.go(f"{HOME}/{approval['id']}", "Rejected.")
+        about = await self._find(visit)
+        draft = await self._deciding.reject(
+            about, visit.form, lambda name, body: self._approvals.reject(visit.principal, name, body)
+        )
+        return await self._one(visit, about, draft) if draft else visit.go(_path(about), "Rejected.")
 
-    async def _refused(self, visit: Visit, error: ApiError | ValidationError, given: dict[str, str]) -> Response:
-        """What is wrong is said at its field, and the input kept; where it is about no field, as a page."""
-        refused = error if isinstance(error, ApiError) else invalid(error, "form")
-        if not refused.faults:
-            raise refused
-        faults: dict[str, str] = {}
-        for place, message in refused.faults:
-            name, _, inner = place.partition(".")
-            text = f"{inner}: {message}" if inner else message
-            faults[name] = f"{faults[name]}; {text}" if name in faults else text
-        return await self._one(visit, given, faults, refused.status)
+    async def _one(self, visit: Visit, about: About, draft: Draft) -> Response:
+        edited = about.approval["editedArguments"]
+        edits = list(changes(about.asked, edited)) if edited is not None else []
+        earlier = await self._about.earlier(about)
+        shown = {"about": about, "approval": about.approval, "draft": draft, "edits": edits, "earlier": earlier}
+        return visit.page("approval.html", draft.status, now_ms=visit.now_ms, base=_path(about), **shown)
 
-    async def _one(self, visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
-        approval = await self._find(visit)
-        shown = {"arguments": pretty(approval["arguments"]), "comment": "", "reason": ""} | given
-        limit = approval["tool"] in (None, LIMIT_APPROVAL)
-        return visit.page("approval.html", status, approval=approval, given=shown, faults=faults, limit=limit)
-
-    async def _find(self, visit: Visit) -> dict[str, Any]:
-        wanted = visit.request.path_params["checkpoint_id"]
-        call_id = call_of_operation(wanted)
-        if call_id:
-            for approval in await self._approvals.of_job(visit.principal, job_of_call(call_id)):
-                if approval["id"] == wanted:
-                    return approval
-        raise ApiError(404, f"there is no approval {wanted!r}")
+    async def _find(self, visit: Visit) -> About:
+        return await self._about.read(visit.request.path_params["checkpoint_id"])
 
 
-def _edited(form: Form, approval: dict[str, Any]) -> dict[str, Any] | None:
-    """The arguments of the form where they are others than those that were asked for.
-
-    Raises:
-        ApiError: 422, no JSON object.
-    """
-    if "arguments" not in form:
-        return None
-    text = field(form, "arguments")
-    if not text:
-        raise ApiError(422, "arguments: empty", [("arguments", "it is empty: write a JSON object, {} for none")])
-    given = read_object(text, "arguments")
-    return None if given == json.loads(json.dumps(approval["arguments"])) else given
+def _path(about: About) -> str:
+    return f"{HOME}/{about.approval['id']}"

@@ -1,17 +1,31 @@
 """Deciding on what jobs wait for."""
 
+import html
+import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.models.model import Call
+from baton.models.model import Call, ModelAnswer, ModelRequest
 from baton.models.scripted import ScriptedModel
 from baton.tools.tool import tool
 from tests.unit.baton.api.client import with_keys
 from tests.unit.baton.console.operator import Operator, operator_of
 from tests.unit.baton.kit.stage import Stage
+
+
+class Saying(ScriptedModel):
+    """A scripted model that says something with its calls."""
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Follow the script."""
+        found = await super().answer(request)
+        return replace(found, text="I will write it.") if found.calls else found
 
 
 @pytest.fixture
@@ -20,12 +34,12 @@ async def requested() -> AsyncIterator[Operator]:
     runs: list[str] = []
 
     @tool(requires_approval=True)
-    async def write(path: str, lines: int) -> str:
+    async def write(path: str, lines: Annotated[int, Field(le=100)]) -> str:
         """Write it."""
         runs.append(f"{path} {lines}")
         return path
 
-    model = ScriptedModel([[Call("write", {"path": "<a>.txt", "lines": 3})], "done"])
+    model = Saying([[Call("write", {"path": "<a>.txt", "lines": 3})], "done"])
     registry = Registry([Agent(name="writes", model=model, tools=[write])])
     async with operator_of(Stage(settings=with_keys(), registry=registry)) as operator:
         operator.stage.step_result.runs = runs
@@ -54,15 +68,60 @@ async def test_an_approval_waits_and_is_approved(requested: Operator) -> None:
     assert "by operators" in await requested.see("/console/approvals?status=approved")
 
 
-async def test_it_is_approved_with_an_edit(requested: Operator) -> None:
-    """The tool runs with what the person wrote, which stands beside what was asked for."""
+EDITED = {"arguments.path": "b.txt", "arguments.lines": "3"}
+
+
+async def test_an_edit_is_shown_before_it_counts(requested: Operator) -> None:
+    """The tool runs with what the person wrote and confirmed; the decided page has what changed."""
     path = await _page(requested)
-    await requested.done(f"{path}/approve", arguments='{"path": "b.txt", "lines": 4}', comment="better there")
+    review = (await requested.do(f"{path}/approve", **EDITED, comment="better there")).text
+    assert "<del>&lt;a&gt;.txt</del>" in review
+    assert "<ins>b.txt</ins>" in review
+    assert "<b>lines</b>" not in review
+    assert await _page(requested) == path
+    confirmed = html.unescape(re.findall(r'<textarea name="arguments"[^>]*>\n(.*?)</textarea>', review, re.DOTALL)[0])
+    again = await requested.do(f"{path}/approve", arguments=confirmed, comment="better there", step="form")
+    assert 'name="arguments.path" value="b.txt"' in again.text
+    await requested.done(f"{path}/approve", arguments=confirmed, comment="better there", step="confirm")
     await requested.stage.run(within_seconds=600)
-    assert requested.stage.step_result.runs == ["b.txt 4"]
+    assert requested.stage.step_result.runs == ["b.txt 3"]
     markup = await requested.see(path)
-    assert "as edited" in markup
+    assert "<ins>b.txt</ins>" in markup
     assert "better there" in markup
+
+
+async def test_a_person_reads_the_task_the_words_and_earlier_decisions(requested: Operator) -> None:
+    """And what the call wants to do, in a sentence; the list has it, too."""
+    path = await _page(requested)
+    markup = await requested.see(path)
+    for text in ("writes wants to run write: path &lt;a&gt;.txt, lines 3", "I will write it.", "do it"):
+        assert text in markup
+    assert "writes wants to run write: path" in await requested.see("/console/approvals")
+    await requested.done(f"{path}/reject", reason="no")
+    await requested.stage.submit("writes", job_id="job_2")
+    await requested.stage.run(within_seconds=600)
+    assert f'href="{path}">rejected' in await requested.see(await _page(requested))
+
+
+async def test_json_and_fields_are_two_views_of_one_draft(requested: Operator) -> None:
+    """What was typed in one is in the other; nothing is decided."""
+    path = await _page(requested)
+    raw = (await requested.do(f"{path}/approve", **EDITED, step="raw")).text
+    assert "&#34;path&#34;: &#34;b.txt&#34;" in raw
+    fields = await requested.do(f"{path}/approve", arguments='{"path": "c.txt", "lines": 3}', step="form")
+    assert 'name="arguments.path" value="c.txt"' in fields.text
+    assert await _page(requested) == path
+
+
+async def test_a_wrong_field_is_shown_beside_it(requested: Operator) -> None:
+    """With all that was typed, whether the form or the tool finds it wrong."""
+    path = await _page(requested)
+    response = await requested.do(f"{path}/approve", **{**EDITED, "arguments.lines": "many"}, comment="kept")
+    assert response.status_code == 422
+    for text in ('id="fault-arguments.lines">write a whole number', 'value="many"', 'value="b.txt"', 'value="kept"'):
+        assert text in response.text
+    refused = (await requested.do(f"{path}/approve", **{**EDITED, "arguments.lines": "101"})).text
+    assert 'id="fault-arguments.lines"' in refused
 
 
 @pytest.mark.parametrize(

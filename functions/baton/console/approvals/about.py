@@ -1,0 +1,128 @@
+"""What a person is shown before they decide: the task, the model's words, the call as a sentence, and its form.
+
+Invariant: nothing is written, no model is asked, and secrets stay hidden.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from baton.agents.registry import UnknownToolError
+from baton.api.jobs.approval_list import questions_of, view_of
+from baton.api.jobs.approvals import Approvals, Checkpoint
+from baton.container import Container
+from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import OF_SESSION, CallRecord
+from baton.engine.waits import LIMIT_APPROVAL
+from baton.sdk.records import MODEL_ROLE
+from baton.storage.ports.jobs import Snapshot
+from baton.tools.sentence import limit_sentence, sentence
+from baton_events.ids import job_of_call
+
+# So many jobs are looked at for so many earlier approvals.
+_JOBS_READ, _MOST_EARLIER = 20, 5
+
+
+@dataclass(frozen=True)
+class About:
+    """One approval.
+
+    Attributes:
+        approval: as the API shows it.
+        asked: the arguments that can be edited. `schema`: theirs; None: it is not known.
+        words: what the model said with the call.
+        job_id: the job that the call is a part of, and the turn.
+    """
+
+    approval: Checkpoint
+    sentence: str
+    agent: str
+    tenant: str
+    task: str
+    words: str
+    job_id: str
+    turn: int
+    description: str
+    asked: dict[str, Any]
+    schema: dict[str, Any] | None
+    is_limit: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for a decision."""
+        return bool(self.approval["status"] == "pending")
+
+
+def sentence_of(view: Checkpoint, agent: str) -> str:
+    """What an approval is about, in one sentence."""
+    if view["tool"] is None:
+        return limit_sentence(agent, view["arguments"]["limit"], view["arguments"]["value"])
+    return sentence(agent, view["tool"], view["arguments"])
+
+
+class AboutApprovals:
+    """Reads approvals for people."""
+
+    def __init__(self, container: Container, approvals: Approvals) -> None:
+        self._reader, self._listing = container.ports.reader, container.ports.listing
+        self._registry, self._secrets = container.registry, container.secrets
+        self._approvals = approvals
+
+    async def read(self, checkpoint_id: str) -> About:
+        """One approval.
+
+        Raises:
+            ApiError: 404.
+        """
+        snapshot, question = await self._approvals.question(checkpoint_id)
+        view, job = view_of(question, snapshot), snapshot.job
+        asked_by, turn = await self._asked_by(snapshot, question)
+        schema, description = self._about_tool(view, question)
+        is_limit = question.tool == LIMIT_APPROVAL
+        return About(
+            approval=view,
+            sentence=sentence_of(view, job.agent),
+            agent=job.agent,
+            tenant=job.tenant,
+            task=self._secrets.hide(str(asked_by.task.get("text", ""))),
+            words=await self._words(asked_by.job.id, turn),
+            job_id=asked_by.job.id,
+            turn=turn,
+            description=description,
+            asked={"value": view["arguments"]["value"]} if is_limit else view["arguments"],
+            schema=schema,
+            is_limit=is_limit,
+        )
+
+    async def earlier(self, about: About) -> list[Checkpoint]:
+        """The last decisions on the same tool, among the newest jobs of the agent."""
+        scanned = await self._listing.scan(Query(agent=about.agent), "", _JOBS_READ)
+        read = await asyncio.gather(*(self._reader.job(one.job_id) for one in scanned.found))
+        views = [view_of(question, one) for one in read if one for question in questions_of(one)]
+        decided = [view for view in views if view["decidedAt"] and view["tool"] == about.approval["tool"]]
+        others = [view for view in decided if view["id"] != about.approval["id"]]
+        return sorted(others, key=lambda view: str(view["decidedAt"]), reverse=True)[:_MOST_EARLIER]
+
+    async def _asked_by(self, snapshot: Snapshot, question: CallRecord) -> tuple[Snapshot, int]:
+        """The job whose model made the call, and in which turn; an operation is one call of another job."""
+        if not snapshot.job.is_operation:
+            return snapshot, question.turn
+        call_id = snapshot.job.notifies.removeprefix(OF_SESSION)
+        started = await self._reader.job(job_of_call(call_id))
+        call = next((call for call in started.calls if call.id == call_id), None) if started else None
+        return (started, call.turn) if started and call else (snapshot, question.turn)
+
+    async def _words(self, job_id: str, turn: int) -> str:
+        entries = await self._reader.transcript(job_id)
+        texts = (entry.get("text") for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] == turn)
+        return self._secrets.hide(next((text for text in texts if isinstance(text, str)), ""))
+
+    def _about_tool(self, view: Checkpoint, question: CallRecord) -> tuple[dict[str, Any] | None, str]:
+        if question.tool == LIMIT_APPROVAL:
+            number = {"type": "number", "description": "the new limit; unchanged, the limit is doubled"}
+            return {"properties": {"value": number}, "required": ["value"]}, ""
+        try:
+            tool = self._registry.tool(view["tool"])
+        except UnknownToolError:
+            return None, ""
+        return tool.parameters, tool.description
