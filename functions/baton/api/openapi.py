@@ -22,6 +22,7 @@ from baton.api.admin.versions import VersionsQuery
 from baton.api.app_events import AppEventBody
 from baton.api.audit import AuditQuery
 from baton.api.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
+from baton.api.jobs.approval_links import LinkBody
 from baton.api.jobs.approvals import ApprovalBody, RejectionBody
 from baton.api.jobs.bulk_change import BulkBody
 from baton.api.jobs.fork import ForkBody
@@ -51,6 +52,7 @@ Answer = Literal[
     "File",
     "Job",
     "Jobs",
+    "Link",
     "ModelMessages",
     "Object",
     "Schedule",
@@ -110,6 +112,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"DELETE {_SCHEDULES}/{{schedule_id}}": Described(statuses=(204,)),
     f"POST {_CHECKPOINT}": Described(ApprovalBody, "Checkpoint", body_needed=False),
     f"DELETE {_CHECKPOINT}": Described(RejectionBody, "Checkpoint"),
+    f"POST {_CHECKPOINT}/links": Described(LinkBody, "Link", (201,), body_needed=False),
     "GET /api/admin/agent-checkpoints": Described(answer="Checkpoints"),
     "POST /api/operations/{operation_id}/complete": Described(CompletionBody, "Completed"),
     "POST /api/chat": Described(ChatBody, "Stream", (200, 202)),

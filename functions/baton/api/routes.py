@@ -12,6 +12,7 @@ from baton.api.audit import Audit
 from baton.api.auth import Keys
 from baton.api.chat_aliases.routes import chat_alias_routes
 from baton.api.guard import Guard
+from baton.api.jobs.approval_links import ApprovalLinks, ApprovalLinksApi
 from baton.api.jobs.approvals import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
 from baton.api.jobs.approvals import Approvals, CheckpointsApi
 from baton.api.jobs.bulk_change import BulkChangeApi
@@ -145,15 +146,20 @@ def _of_app_events(container: Container, keys: Keys) -> list[ApiRoute]:
 
 
 def _of_checkpoints(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
-    checkpoints, every = CheckpointsApi(keys, Approvals(container, jobs)), "/api/admin/agent-checkpoints"
+    approvals, every = Approvals(container, jobs), "/api/admin/agent-checkpoints"
+    checkpoints, links = CheckpointsApi(keys, approvals), ApprovalLinksApi(keys, ApprovalLinks(container, approvals))
     path, pending = f"{every}/{{checkpoint_id}}", "approvals of all jobs: those that wait, or `?status=`; `cursor`"
     lists = "marks that tools set, and decisions that it waits for"
+    makes = (
+        '`{"expiresInSeconds", "name", "may", "edit"}`, all optional: a link by which a person without a key decides'
+    )
     approves = '`{"arguments", "comment", "digest"}`, all optional: approves; 409 where it was decided before'
     return [
         ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", checkpoints.of_job, lists),
         ApiRoute("GET", every, "admin", checkpoints.listed, pending),
         ApiRoute("POST", path, "admin", checkpoints.approve, approves, DECISION_LIMIT_BYTES),
         ApiRoute("DELETE", path, "admin", checkpoints.reject, '`{"reason"}`: rejects; 409 likewise'),
+        ApiRoute("POST", f"{path}/links", "client", links.make, makes),
     ]
 
 

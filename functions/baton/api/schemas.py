@@ -204,6 +204,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     **ADMIN_SCHEMAS,
     "Bulk": BULK,
     "Checkpoint": CHECKPOINT,
+    "Link": _object({"url": _TEXT, "expiresAt": _TIME}),
     "Checkpoints": _rows("checkpoints", "Checkpoint"),
     "Completed": COMPLETED,
     "Diff": DIFF,

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from baton.admission.control import Worker
 from baton.api.admin.control import ToolsApi
 from baton.api.auth import Keys
+from baton.api.jobs.approval_links import ApprovalLinks
 from baton.api.jobs.approvals import Approvals
 from baton.api.jobs.bulk_change import BulkChangeApi
 from baton.api.jobs.job import JobsApi
@@ -18,6 +19,7 @@ from baton.api.session_line import Sessions
 from baton.console.admin.agents_page import AgentsPage
 from baton.console.admin.pages import AuditPage, ToolsPage, WorkerPage
 from baton.console.admin.usage_page import UsagePage
+from baton.console.approvals.link_page import LinkPage
 from baton.console.approvals.page import HOME as APPROVALS
 from baton.console.approvals.page import ApprovalsPage
 from baton.console.gate import LOGIN, Gate, Visit
@@ -45,7 +47,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         Route(LOGIN, login.enter, methods=["POST"]),
         gate.post("/console/logout", login.leave),
         *_of_jobs(gate, container, keys, jobs),
-        *_of_approvals(gate, ApprovalsPage(container, Approvals(container, jobs))),
+        *_of_approvals(gate, container, Approvals(container, jobs)),
         *_of_queue(gate, container, keys),
         *_of_worker(gate, container),
         gate.get("/console/agents", agents.show),
@@ -88,13 +90,16 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
     ]
 
 
-def _of_approvals(gate: Gate, approvals: ApprovalsPage) -> list[Route]:
-    path = f"{APPROVALS}/{{checkpoint_id}}"
+def _of_approvals(gate: Gate, container: Container, checkpoints: Approvals) -> list[Route]:
+    path, links = f"{APPROVALS}/{{checkpoint_id}}", ApprovalLinks(container, checkpoints)
+    approvals, linked = ApprovalsPage(container, checkpoints, links), LinkPage(container, checkpoints, links)
     return [
         gate.get(APPROVALS, approvals.show),
         gate.get(path, approvals.one),
         gate.post(f"{path}/approve", approvals.approve),
         gate.post(f"{path}/reject", approvals.reject),
+        gate.post(f"{path}/link", approvals.link),
+        *linked.routes(),
         Route("/admin/agent-checkpoints", _to(APPROVALS), methods=["GET"]),
     ]
 

@@ -61,6 +61,24 @@ def reject(deployment: Deployment, checkpoint_id: str, *, reason: str) -> None:
     _decide(deployment, "DELETE", checkpoint_id, {"reason": reason})
 
 
+@checkpoints.command()
+@with_deployment
+@click.argument("checkpoint_id", metavar="CHECKPOINT")
+@click.option("--name", default="", help="Who gets it; the decision names them.")
+@click.option("--hours", type=click.IntRange(1, 720), default=168, show_default=True, help="How long it is good.")
+@click.option(
+    "--may", type=click.Choice(("approve", "reject")), multiple=True, help="What it allows; both, by default."
+)
+@click.option("--edit", is_flag=True, help="The arguments may be edited.")
+def link(
+    deployment: Deployment, checkpoint_id: str, *, name: str, hours: int, may: tuple[str, ...], edit: bool
+) -> None:
+    """Make a link by which a person without a key decides, once."""
+    body: dict[str, Any] = {"name": name, "expiresInSeconds": hours * 3600, "edit": edit}
+    body |= {"may": list(may)} if may else {}
+    print(deployment.request("POST", f"/api/admin/agent-checkpoints/{checkpoint_id}/links", body)["url"])
+
+
 def _decide(deployment: Deployment, method: str, checkpoint_id: str, body: dict[str, Any]) -> None:
     decided = deployment.request(method, f"/api/admin/agent-checkpoints/{checkpoint_id}", body)
     print(f"{decided['id']}  {decided['status']}")

@@ -146,7 +146,8 @@ def _scalar(kind: str, text: str) -> Any:
         number = json.loads(text, parse_constant=lambda _: None)
     except ValueError:
         number = None
-    if not isinstance(number, int if kind == "integer" else int | float) or isinstance(number, bool):
+    fits = isinstance(number, int if kind == "integer" else int | float) and not isinstance(number, bool)
+    if not fits:
         what = "a whole number" if kind == "integer" else "a number"
         raise ValueError(f"write {what}, got {text.strip()[:80]!r}")
     return number

@@ -1,27 +1,31 @@
 """Approvals: what jobs wait for from people, and deciding on it."""
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from baton.api.jobs.approval_links import ApprovalLinks, LinkBody
 from baton.api.jobs.approvals import Approvals, ListQuery
-from baton.api.problem import invalid
+from baton.api.problem import ApiError, invalid
 from baton.console.approvals.about import About, AboutApprovals, sentence_of
 from baton.console.approvals.deciding import Deciding, Draft, draft_of
 from baton.console.approvals.difference import changes
+from baton.console.form import field
 from baton.console.gate import Visit
 from baton.container import Container
 
 HOME = "/console/approvals"
+_HOURS, _MOST_HOURS = 24, 720
 STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")
 
 
 class ApprovalsPage:
     """Shows approvals, and decides."""
 
-    def __init__(self, container: Container, approvals: Approvals) -> None:
-        self._approvals = approvals
+    def __init__(self, container: Container, approvals: Approvals, links: ApprovalLinks) -> None:
+        self._approvals, self._links = approvals, links
         self._about = AboutApprovals(container, approvals)
         self._deciding = Deciding(approvals)
 
@@ -60,15 +64,52 @@ class ApprovalsPage:
         )
         return await self._one(visit, about, draft) if draft else visit.go(_path(about), "Rejected.")
 
-    async def _one(self, visit: Visit, about: About, draft: Draft) -> Response:
+    async def link(self, visit: Visit) -> Response:
+        """Make a link for a person without an account; it is shown once."""
+        about = await self._find(visit)
+        given: dict[str, Any] = {"name": field(visit.form, "name"), "hours": field(visit.form, "hours")}
+        given |= {"edit": "edit" in visit.form, "faults": {}, "url": ""}
+        status = 200
+        try:
+            seconds = _seconds(given["hours"])
+            body = LinkBody(name=given["name"], expiresInSeconds=seconds, edit=given["edit"])
+            given["url"], _ = await self._links.make(visit.principal, about.approval["id"], body)
+        except (ApiError, ValidationError) as error:
+            refused = error if isinstance(error, ApiError) else invalid(error, "form")
+            if not refused.faults:
+                raise refused from error
+            given["faults"] = {name.replace("expiresInSeconds", "hours"): text for name, text in refused.faults}
+            status = refused.status
+        return await self._one(visit, about, replace(draft_of(about), status=status), given)
+
+    async def _one(self, visit: Visit, about: About, draft: Draft, link: dict[str, Any] | None = None) -> Response:
         edited = about.approval["editedArguments"]
         edits = list(changes(about.asked, edited)) if edited is not None else []
         earlier = await self._about.earlier(about)
-        shown = {"about": about, "approval": about.approval, "draft": draft, "edits": edits, "earlier": earlier}
+        shown: dict[str, Any] = {
+            "about": about,
+            "approval": about.approval,
+            "draft": draft,
+            "edits": edits,
+            "earlier": earlier,
+        }
+        shown |= {"link": link or {"name": "", "hours": _HOURS, "edit": False, "faults": {}, "url": ""}}
         return visit.page("approval.html", draft.status, now_ms=visit.now_ms, base=_path(about), **shown)
 
     async def _find(self, visit: Visit) -> About:
         return await self._about.read(visit.request.path_params["checkpoint_id"])
+
+
+def _seconds(hours: str) -> int:
+    """The seconds of a form's hours.
+
+    Raises:
+        ApiError: 422.
+    """
+    if not hours.isdecimal() or not 1 <= int(hours) <= _MOST_HOURS:
+        fault = f"write a whole number from 1 to {_MOST_HOURS}, got {hours[:20]!r}"
+        raise ApiError(422, fault, [("hours", fault)])
+    return int(hours) * 3600
 
 
 def _path(about: About) -> str:

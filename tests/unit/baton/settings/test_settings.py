@@ -21,6 +21,8 @@ SECRETS = {
     "SENTRY_DSN": "https://secret@sentry.example.com/1",
     "METRICS_TOKEN": "secret-metrics",
     "ALERT_WEBHOOK_URL": "https://hooks.example.com/secret",
+    "APPROVAL_WEBHOOK_URL": "https://hooks.example.com/secret-approvals",
+    "APPROVAL_ESCALATION_URL": "https://hooks.example.com/secret-escalations",
     "CALLBACK_SECRET": "secret-callbacks",
 }
 

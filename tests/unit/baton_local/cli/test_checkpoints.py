@@ -58,3 +58,11 @@ def test_a_rejection_needs_a_reason(api: respx.MockRouter) -> None:
     assert baton("checkpoints", "reject", "op_1").exit_code == 2
     assert baton("checkpoints", "reject", "op_1", "--reason", "not there").output == "op_1  rejected\n"
     assert sent(route.calls[0]) == {"reason": "not there"}
+
+
+def test_a_link_is_printed_alone(api: respx.MockRouter) -> None:
+    """For who is named, as long and as much as they are allowed."""
+    route = api.post(f"{ALL}/op_1/links").respond(201, json={"url": "https://a/approve/x", "expiresAt": "soon"})
+    given = ("--name", "Ann", "--hours", "2", "--may", "reject")
+    assert baton("checkpoints", "link", "op_1", *given).output == "https://a/approve/x\n"
+    assert sent(route.calls[0]) == {"name": "Ann", "expiresInSeconds": 7200, "edit": False, "may": ["reject"]}

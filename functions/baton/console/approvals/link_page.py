@@ -1,0 +1,133 @@
+"""The page of a link: one approval, for a person without a login.
+
+Invariant: only a form decides, never the loading of a page, which programs that preview links do, too. What the link
+does not allow is neither shown nor done. No other page is linked, and none learns this one's address.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from baton.api.audit import Audit
+from baton.api.auth import Principal, source_of, too_many
+from baton.api.jobs.approval_links import LINK_PATH, ApprovalLinks, Link
+from baton.api.jobs.approvals import Approvals
+from baton.api.problem import ApiError
+from baton.api.route import without_body
+from baton.console.approvals.about import About, AboutApprovals
+from baton.console.approvals.deciding import Deciding, Draft, draft_of
+from baton.console.approvals.fields import ROOT
+from baton.console.form import Form, read_form
+from baton.console.gate import refused
+from baton.console.pages import page
+from baton.container import Container
+from baton.runtime.webhook import SourceBudget
+
+_PER_MINUTE = 60
+_CONFLICT = 409
+_HEADERS = {"referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
+
+
+class LinkPage:
+    """Shows the approval of a link, and decides."""
+
+    def __init__(self, container: Container, approvals: Approvals, links: ApprovalLinks) -> None:
+        self._approvals, self._links = approvals, links
+        self._about = AboutApprovals(container, approvals)
+        self._deciding = Deciding(approvals)
+        self._clock = container.ports.clock
+        self._audit = Audit(container)
+        self._sources = SourceBudget(container.ports.clock, _PER_MINUTE)
+
+    def routes(self) -> list[Route]:
+        """The page, and what its forms do."""
+        path = f"{LINK_PATH}{{token}}"
+        return [
+            Route(path, self._answering(self._show), methods=["GET"]),
+            Route(f"{path}/approve", self._answering(self._approve), methods=["POST"]),
+            Route(f"{path}/reject", self._answering(self._reject), methods=["POST"]),
+        ]
+
+    def _answering(
+        self, shows: Callable[[Request, Link], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                self._admit(request)
+                response = await shows(request, self._links.read(request.path_params["token"]))
+            except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
+                response = refused(None, error)
+            response.headers.update(_HEADERS)
+            return without_body(response) if request.method == "HEAD" else response
+
+        return answer
+
+    def _admit(self, request: Request) -> None:
+        """Count a request.
+
+        Raises:
+            ApiError: 429.
+        """
+        if seconds := self._sources.wait_seconds(source_of(request)):
+            raise too_many("too many requests from here", seconds)
+        self._sources.spend(source_of(request))
+
+    async def _show(self, request: Request, link: Link) -> Response:
+        about = await self._about.read(link.checkpoint)
+        return self._page(request, link, about, draft_of(about))
+
+    async def _approve(self, request: Request, link: Link) -> Response:
+        form = _allowed(link, "approve", await read_form(request))
+        about = await self._about.read(link.checkpoint)
+        deciding = self._deciding.approve(
+            about, form, lambda name, body: self._approvals.approve_by(link.by, name, body)
+        )
+        return await self._decided(request, link, about, deciding)
+
+    async def _reject(self, request: Request, link: Link) -> Response:
+        form = _allowed(link, "reject", await read_form(request))
+        about = await self._about.read(link.checkpoint)
+        deciding = self._deciding.reject(about, form, lambda name, body: self._approvals.reject_by(link.by, name, body))
+        return await self._decided(request, link, about, deciding)
+
+    async def _decided(self, request: Request, link: Link, about: About, deciding: Awaitable[Draft | None]) -> Response:
+        """The page after a form: with the outcome, also where somebody else was first."""
+        status = 200
+        try:
+            draft = await deciding
+        except ApiError as error:
+            if error.status != _CONFLICT:
+                raise
+            draft, status = None, error.status
+        if draft is not None:
+            return self._page(request, link, about, draft)
+        about = await self._about.read(link.checkpoint)
+        who = Principal("client", about.tenant, "link", link.by)
+        verb = request.url.path.rpartition("/")[2]
+        await self._audit.record(who, f"POST {LINK_PATH}{{token}}/{verb}", about.approval["id"], status)
+        return self._page(request, link, about, draft_of(about), status)
+
+    def _page(self, request: Request, link: Link, about: About, draft: Draft, status: int = 200) -> Response:
+        return page(
+            "link.html",
+            draft.status if status == 200 else status,  # noqa: PLR2004 - nothing was wrong before
+            about=about,
+            approval=about.approval,
+            draft=draft,
+            base=f"{LINK_PATH}{request.path_params['token']}",
+            now_ms=self._clock.now_ms(),
+            link=link,
+        )
+
+
+def _allowed(link: Link, verb: str, form: Form) -> Form:
+    """The form, as far as the link allows it.
+
+    Raises:
+        ApiError: 403.
+    """
+    if verb not in link.may:
+        raise ApiError(403, f"this link does not allow to {verb}")
+    return form if link.edit else {name: values for name, values in form.items() if name.partition(".")[0] != ROOT}
