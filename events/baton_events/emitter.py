@@ -27,10 +27,10 @@ class Delivery:
 
 
 class Emitter:
-    """Publishes events with the settings' addresses and options."""
+    """Publishes events with the settings' addresses and options. `announces`: approvals that are asked for, too."""
 
-    def __init__(self, settings: QueueSettings, queue: Queue) -> None:
-        self._settings = settings
+    def __init__(self, settings: QueueSettings, queue: Queue, *, announces: bool = False) -> None:
+        self._settings, self.announces = settings, announces
         self._queue = queue
 
     @classmethod

@@ -138,8 +138,17 @@ class Recurrence(WireModel):
     schedule: dict[str, Any]
 
 
+class Announcement(WireModel):
+    """People are to be told that a call waits for their approval. `escalated`: nobody has decided for too long."""
+
+    kind: Literal["announce"] = "announce"
+    call_id: Identifier
+    escalated: bool = False
+    attempt: int = 1
+
+
 Command = Annotated[
-    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Steering | Recurrence,
+    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Steering | Recurrence | Announcement,
     Field(discriminator="kind"),
 ]
 

@@ -26,6 +26,7 @@ from baton.recovery.outage import ReconcileRequests, StoreAway
 from baton.recovery.reconciler import Reconciler
 from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
 from baton.runtime.app_events import HandleAppEvent
+from baton.runtime.approval_notices import ApprovalNotices
 from baton.runtime.callbacks import Callbacks
 from baton.runtime.gen_ai import agent_attributes
 from baton.runtime.metering import Metering
@@ -125,14 +126,17 @@ class Container:
     @cached_property
     def emitter(self) -> Emitter:
         """Publishes events."""
-        return Emitter(self.settings, self.ports.queue)
+        return Emitter(self.settings, self.ports.queue, announces=self.settings.announces)
 
     @cached_property
     def commands(self) -> Commands:
         """Changes jobs, for API calls and for their backup messages."""
         ports = self.ports
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
-        return Commands(*stores, self.emitter, ports.clock, ports.randomness, self.notices)
+        made = Commands(*stores, self.emitter, ports.clock, ports.randomness, self.notices)
+        telling = (ports.reader, self.emitter, ports.clock, ports.callbacks, self.settings, self.secrets)
+        made.announce = ApprovalNotices(*telling)
+        return made
 
     @cached_property
     def memory(self) -> MemoryKeeper:

@@ -1,5 +1,7 @@
 """The commands about jobs, one object each, and which of them a backup message repeats."""
 
+from collections.abc import Awaitable, Callable
+
 from baton.admission.slot_client import SlotClient
 from baton.clock import Clock, Randomness
 from baton.commands.after_failover import AfterFailover
@@ -19,6 +21,7 @@ from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, UnknownJobError
 from baton_events.schema import (
     AgentLoopInit,
+    Announcement,
     Cancellation,
     Command,
     Completion,
@@ -30,6 +33,9 @@ from baton_events.schema import (
     Steering,
     Submission,
 )
+
+# Tells people of an approval, or publishes that it is to be tried again.
+Announce = Callable[[Event, Announcement], Awaitable[None]]
 
 
 class Commands:
@@ -46,6 +52,7 @@ class Commands:
         randomness: Randomness,
         notices: JobNotices,
     ) -> None:
+        self.announce: Announce | None = None
         backups = Backups(emitter, clock, randomness, notices)
         self.after_failover = after_failover = AfterFailover(store, admission, slot_client, emitter, clock)
         self.submit = SubmitJob(store, archive, slot_client, backups, after_failover, clock)
@@ -75,7 +82,7 @@ class Commands:
             await self.after_failover.bring_on(event, relay_id)
             raise
 
-    async def _again(self, event: Event, command: Command, relay_id: str, token: str) -> tuple[WorkItem, ...]:
+    async def _again(self, event: Event, command: Command, relay_id: str, token: str) -> tuple[WorkItem, ...]:  # noqa: PLR0911 - one each
         match command:
             case Submission():
                 return await self.submit.again(event, command, relay_id)
@@ -87,5 +94,9 @@ class Commands:
                 return await self.delete.again(event, command, relay_id)
             case Completion() | Occurrence() | Steering():
                 return await self.signal.again(event, command, relay_id)
+            case Announcement():
+                if self.announce is not None:
+                    await self.announce(event, command)
+                return ()
             case Recurrence():
                 return await self.fire(event, command, relay_id, token)

@@ -35,7 +35,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
         "tenant": snapshot.job.tenant,
         "ended": snapshot.job.ended,
         "failing": snapshot.failing,
-        "asks": [view for view in approvals_of(snapshot) if view["status"] == "pending"],
+        "asks": [view for view in approvals_of(snapshot, now_ms) if view["status"] == "pending"],
     }
 
 

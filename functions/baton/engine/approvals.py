@@ -130,6 +130,7 @@ def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int)
             "title": step_result.title,
             "digest": tool_digest(record.tool, step_result.arguments),
             "untilMs": until_ms,
+            **({"escalateMs": step_result.escalates_ms} if 0 < step_result.escalates_ms < until_ms else {}),
         },
         status=CallStatus.WAITING,
         # Who takes the decision in is told of these: the call itself, then the steps that come after it.

@@ -50,6 +50,7 @@ def operation_of(
             task |= {"arguments": redacted(arguments), "untilMs": waits.until_ms, "wait": wait}
         case ToolNeedsApproval():
             task |= {"arguments": waits.arguments, "untilMs": waits.until_ms, "title": waits.title}
+            task |= {"escalateMs": waits.escalates_ms} if waits.escalates_ms else {}
         case None:
             pass
     operation = Job(
@@ -106,6 +107,6 @@ def _waits(state: State, task: dict[str, Any], now_ms: int) -> Changes | None:
         waits = ToolWaits(task["untilMs"], wait["otherwise"], wait["event"], wait["operationId"])
         return tool_call.waits(state, waits, now_ms).changes
     if "title" in task:
-        asks = ToolNeedsApproval(task["arguments"], task["title"], task["untilMs"])
+        asks = ToolNeedsApproval(task["arguments"], task["title"], task["untilMs"], task.get("escalateMs", 0))
         return approvals.wait_for_approval(state, asks, now_ms).changes
     return None

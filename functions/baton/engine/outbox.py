@@ -11,11 +11,13 @@ from typing import Any
 from msgspec import Struct
 
 from baton.engine.state import Job
+from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind, WorkItem
 from baton_events.ids import event_id
 from baton_events.schema import (
     AgentLoopInit,
     AgentToolCall,
+    Announcement,
     Command,
     Event,
     LoopPayload,
@@ -43,6 +45,22 @@ def command_event(name: str, job_id: str, session_id: str, created_at: datetime,
     """The event that carries a command about a job; `name`: its id."""
     payload = LoopPayload(turn=1, command=command)
     return AgentLoopInit(id=name, session_id=session_id, job_id=job_id, created_at=created_at, payload=payload)
+
+
+def announcement_event(job_id: str, session_id: str, created_at: datetime, announcement: Announcement) -> AgentLoopInit:
+    """The event by which people are told of an approval; the same one however often it is published."""
+    what = "escalated" if announcement.escalated else "asked"
+    name = event_id(f"announce:{announcement.call_id}:{what}:{announcement.attempt}")
+    return command_event(name, job_id, session_id, created_at, announcement)
+
+
+def announcements(session_id: str, items: Iterable[WorkItem]) -> Iterable[AgentLoopInit]:
+    """The events of those items that have just begun to wait for a person: what is decided does not wait any more."""
+    for item in items:
+        asks = item.approval_of_call or item.tool == LIMIT_APPROVAL
+        if item.kind is ItemKind.WAIT and asks and item.not_before_ms:
+            announcement = Announcement(call_id=item.call_id)
+            yield announcement_event(item.job_id, session_id, moment(item.since_ms), announcement)
 
 
 def event_of(session_id: str, item: WorkItem) -> Event:

@@ -156,11 +156,15 @@ class ToolWaits(Struct, frozen=True):
 
 
 class ToolNeedsApproval(Struct, frozen=True):
-    """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits."""
+    """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits.
+
+    `escalates_ms`: when more people are told, where nobody has decided; 0: never.
+    """
 
     arguments: dict[str, Any]
     title: str
     until_ms: int
+    escalates_ms: int = 0
 
 
 class FollowedUp(Struct, frozen=True):

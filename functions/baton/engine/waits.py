@@ -43,9 +43,9 @@ def info_part(job_id: str, call_id: str, number: str, title: str, data: Any, at_
 
 
 def approval_view(
-    approval: CallRecord, job_id: str, decision: Mapping[str, Any], *, ended: bool = False
+    approval: CallRecord, job_id: str, decision: Mapping[str, Any], *, ended: bool = False, now_ms: int = 0
 ) -> dict[str, Any]:
-    """An approval; `decision`: as it is recorded (empty: none yet). `ended`: its job has."""
+    """An approval; `decision`: as it is recorded (empty: none yet). `ended`: its job has. `now_ms`: 0: unknown."""
     verdict: dict[str, Any] = decision.get("ok") or decision.get("error") or {}
     # A question that a retry has withdrawn is asked anew, under an id of its own.
     status = _status(decision, ended=ended or approval.status is CallStatus.CANCELLED)
@@ -63,7 +63,14 @@ def approval_view(
         "decidedBy": verdict.get("by"),
         "reason": verdict.get("message") or verdict.get("comment") or None,
         "editedArguments": redacted(edited) if edited is not None else None,
+        **_escalation(approval, decided_ms or (approval.finished_at_ms if ended else now_ms) or 0),
     }
+
+
+def _escalation(approval: CallRecord, until_ms: int) -> dict[str, Any]:
+    """When more people are told, or were: where nobody has decided by then. It follows from the question alone."""
+    at_ms = approval.arguments.get("escalateMs")
+    return {"escalatedAt" if at_ms <= until_ms else "escalatesAt": rfc3339(at_ms)} if at_ms else {}
 
 
 def approval_part(approval: CallRecord, job_id: str, outcome: str = "") -> str:

@@ -41,14 +41,7 @@ from baton.tools.tool_error import ToolError
 from baton_events.app_event import occurrence_name
 from baton_events.emitting import OF_CALL
 from baton_events.errors import StoreError
-from baton_events.ids import (
-    awaited_name,
-    call_id,
-    call_of_operation,
-    is_child,
-    job_of_call,
-    operation_id,
-)
+from baton_events.ids import awaited_name, call_id, call_of_operation, is_child, job_of_call, operation_id
 
 _log = logging.getLogger("baton.tools")
 MESSAGE_LIMIT_CHARS, TRACEBACK_LIMIT_CHARS = 2_000, 8_000
@@ -263,8 +256,13 @@ def _not_run(tool: Runnable, arguments: dict[str, Any], call: CallRecord, now_ms
         requested = tool.check(arguments)
     except InvalidArguments as error:
         return _failed("invalid_arguments", str(error), retryable=False)
-    until_ms = now_ms + round(tool.approval_seconds * 1000)
-    return ToolNeedsApproval(requested, tool.approval_title, until_ms) if asks else None
+    return _question(tool, requested, now_ms) if asks else None
+
+
+def _question(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsApproval:
+    until_ms, escalates = now_ms + round(tool.approval_seconds * 1000), tool.escalate_after_seconds
+    escalates_ms = now_ms + round(escalates * 1000) if escalates else 0
+    return ToolNeedsApproval(arguments, tool.approval_title, until_ms, escalates_ms)
 
 
 def _goes_on(tool: Runnable, waits: CallWaits, history: History) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from baton.engine.outbox import event_of
+from baton.engine.outbox import announcements, event_of
 from baton.engine.work_items import WorkItem
 from baton.observability.tracing import with_trace
 from baton_events.emitter import Delivery, Emitter
@@ -38,7 +38,7 @@ class Outcome(Struct, frozen=True):
 async def dispatch(
     emitter: Emitter, session_id: str, items: Sequence[WorkItem], redrive: str, spent: Spending | None = None
 ) -> int:
-    """Publish the events of these work items in one request; returns how many.
+    """Publish the events of these work items in one request, and announce what they ask; returns how many.
 
     Args:
         emitter: where to.
@@ -56,6 +56,8 @@ async def dispatch(
         delivery(event, item.free_at_ms(), f"{item.since_ms}.{redrive}")
         for event, item in zip(events, items, strict=True)
     ]
+    if emitter.announces:
+        deliveries += [Delivery(event, 0, event.id) for event in announcements(session_id, items)]
     if deliveries:
         await emitter.emit_many(deliveries)
     return len(deliveries)

@@ -131,6 +131,11 @@ class Settings(QueueSettings, Record, frozen=True):
         return shown_address(self.resp_url) if self.resp_url else self.redis_url
 
     @property
+    def announces(self) -> bool:
+        """Whether anybody is told of approvals that are asked for."""
+        return bool(self.approval_webhook_url or self.approval_escalation_url)
+
+    @property
     def base_path(self) -> str:
         """The path of our public URL, before those of its endpoints: `/api/v2`; empty for none."""
         return urlsplit(self.worker_base_url).path

@@ -35,7 +35,7 @@ class People:
             await self._complete(snapshot, self._outcomes)
 
     async def _decide_on(self, snapshot: Snapshot, decide: Decide) -> None:
-        for view in approvals_of(snapshot):
+        for view in approvals_of(snapshot, 0):
             if view["status"] != "pending" or not self._is_new(view["id"]):
                 continue
             shown = (view["title"] or "", view["tool"] or "", view["arguments"] or {})

@@ -71,6 +71,7 @@ class Tool(Generic[_P, _R_co]):
     requires_approval: bool
     approval_seconds: float
     approval_title: str
+    escalate_after_seconds: float | None
     isolated: bool
     background: bool | None
     retry_on: tuple[type[Exception], ...]
@@ -97,6 +98,12 @@ class Tool(Generic[_P, _R_co]):
             raise TypeError(
                 f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"
                 f" ({_LONGEST_APPROVAL_SECONDS}), got {self.approval_seconds!r}"
+            )
+        after = self.escalate_after_seconds
+        if after is not None and (not _is_number(after) or not 0 < after < self.approval_seconds):
+            raise TypeError(
+                f"tool {self.name!r}: escalate_after_seconds must be more than 0 and less than approval_seconds"
+                f" ({self.approval_seconds:g}), got {after!r}"
             )
         if not isinstance(self.approval_title, str):
             raise TypeError(f"tool {self.name!r}: approval_title must be a text, got {self.approval_title!r}")
@@ -144,6 +151,7 @@ def tool(
     requires_approval: bool = False,
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
+    escalate_after_seconds: float | None = None,
     isolated: bool = False,
     background: bool | None = None,
     retry_on: Collection[type[Exception]] = (),
@@ -162,6 +170,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     requires_approval: bool = False,
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
+    escalate_after_seconds: float | None = None,
     isolated: bool = False,
     background: bool | None = None,
     retry_on: Collection[type[Exception]] = (),
@@ -178,6 +187,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         requires_approval: each call waits until a person has approved it.
         approval_seconds: how long it waits at most (a week); then it has failed as `expired`.
         approval_title: what that person reads above the arguments.
+        escalate_after_seconds: when more people are told, where nobody has decided (APPROVAL_ESCALATION_URL).
         isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
         background: the model is answered at once, and later by a turn of its own; None: in chats, where a call waits.
         retry_on: exceptions that may be tried again, beside a retryable `ToolError`; the model gets others at once.
@@ -188,6 +198,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         "retry_delay_seconds": retry_delay_seconds,
         "requires_approval": requires_approval,
         "approval_seconds": approval_seconds,
+        "escalate_after_seconds": escalate_after_seconds,
         "isolated": isolated,
         "background": background,
     }

@@ -5,7 +5,6 @@ process of the deployment reads it. Invariant: a link opens one approval and not
 whoever decides; it ends with its time, with the approval, and when a key or token of the settings is changed.
 """
 
-from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,19 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.api.auth import Keys, Principal
-from baton.api.cookie import Signer
 from baton.api.jobs.approval_list import view_of
 from baton.api.jobs.approvals import Approvals
 from baton.api.problem import ApiError, limited_body, parsed
 from baton.api.route import BODY_LIMIT_BYTES
 from baton.container import Container
+from baton.runtime.approval_link import Link, SignedLinks
 from baton_events.timestamps import rfc3339
 
 May = Literal["approve", "reject"]
-LINK_PATH = "/approve/"
-_PURPOSE = "approval link"
 _MONTH_SECONDS, _WEEK_SECONDS = 30 * 86_400, 7 * 86_400
-_LIMIT_CHARS = 2_000
 
 
 class LinkBody(BaseModel):
@@ -39,31 +35,13 @@ class LinkBody(BaseModel):
     edit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What a link allows."""
-
-    checkpoint: str
-    name: str
-    may: tuple[str, ...]
-    edit: bool
-    until_ms: int
-
-    @property
-    def by(self) -> str:
-        """Who decides with it, as the decision names them."""
-        return f"link:{self.name}" if self.name else "link"
-
-
 class ApprovalLinks:
     """Makes links, and reads them."""
 
     def __init__(self, container: Container, approvals: Approvals) -> None:
         settings = container.settings
         self._approvals, self._clock = approvals, container.ports.clock
-        self._signer, self._base_url = Signer(settings), settings.worker_base_url
-        self._for_clients = settings.approval_links
-        self._has_secret = bool(settings.redis_token or settings.qstash_token or settings.api_keys)
+        self._signing, self._for_clients = SignedLinks(settings), settings.approval_links
 
     async def make(self, principal: Principal, checkpoint_id: str, body: LinkBody) -> tuple[str, int]:
         """A link, and when it ends: with the approval at the latest.
@@ -78,23 +56,15 @@ class ApprovalLinks:
         snapshot, question = await self._approvals.question(checkpoint_id)
         if not principal.may_see(snapshot.job.tenant):
             raise ApiError(403, f"checkpoint {checkpoint_id!r} is another tenant's")
-        view = view_of(question, snapshot)
+        view = view_of(question, snapshot, self._clock.now_ms())
         if view["status"] != "pending":
             raise ApiError(409, f"checkpoint {checkpoint_id!r} needs no link any more: it is {view['status']}")
         until_ms = min(self._clock.now_ms() + body.expiresInSeconds * 1000, question.arguments["untilMs"])
-        return self.url(Link(checkpoint_id, body.name.strip(), body.may, body.edit, until_ms)), until_ms
-
-    def url(self, link: Link) -> str:
-        """The address of a link.
-
-        Raises:
-            ApiError: 503.
-        """
-        if not (self._has_secret and self._base_url):
-            raise ApiError(
-                503, "links need WORKER_BASE_URL and QSTASH_TOKEN, or a token of the store, which are not set"
-            )
-        return f"{self._base_url}{LINK_PATH}{self._signer.signed(_PURPOSE, asdict(link))}"
+        url = self._signing.url(Link(checkpoint_id, body.name.strip(), body.may, body.edit, until_ms))
+        if not url:
+            what = "WORKER_BASE_URL and QSTASH_TOKEN, or a token of the store"
+            raise ApiError(503, f"links need {what}, which are not set")
+        return url, until_ms
 
     def read(self, token: str) -> Link:
         """What a link allows.
@@ -102,10 +72,9 @@ class ApprovalLinks:
         Raises:
             ApiError: 404, it is none; 410, its time is up.
         """
-        found = self._signer.read(_PURPOSE, token) if len(token) <= _LIMIT_CHARS and self._has_secret else None
-        if found is None:
+        link = self._signing.read(token)
+        if link is None:
             raise ApiError(404, "this link is not valid: check that it is complete, or ask for another one")
-        link = Link(**{**found, "may": tuple(found["may"])})
         if link.until_ms <= self._clock.now_ms():
             raise ApiError(410, "the time of this link is up: ask for another one")
         return link

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from baton.clock import Clock
 from baton.engine.all_jobs.job_list import Query, cursor_of, position_from, position_of
 from baton.engine.state import CallRecord
 from baton.engine.waits import APPROVALS, LIMIT_APPROVAL, approval_view
@@ -23,14 +24,15 @@ def questions_of(snapshot: Snapshot) -> list[CallRecord]:
     return [call for call in snapshot.calls if call.tool in APPROVALS]
 
 
-def view_of(approval: CallRecord, snapshot: Snapshot) -> dict[str, Any]:
+def view_of(approval: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """One of its questions, with what became of it."""
-    return approval_view(approval, snapshot.job.id, snapshot.results.get(approval.id, {}), ended=snapshot.job.ended)
+    decision, ended = snapshot.results.get(approval.id, {}), snapshot.job.ended
+    return approval_view(approval, snapshot.job.id, decision, ended=ended, now_ms=now_ms)
 
 
-def approvals_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+def approvals_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:
     """All of them, in order."""
-    return [view_of(approval, snapshot) for approval in questions_of(snapshot)]
+    return [view_of(approval, snapshot, now_ms) for approval in questions_of(snapshot)]
 
 
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
@@ -76,10 +78,10 @@ class _Begin:
 class ApprovalList:
     """Looks for approvals."""
 
-    def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader) -> None:
+    def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader, clock: Clock) -> None:
         self._listing = listing
         self._admission_control = admission_control
-        self._reader = reader
+        self._reader, self._clock = reader, clock
 
     async def page(self, status: ApprovalStatus, limit: int, cursor: str) -> ApprovalPage:
         """A page of the approvals with this status.
@@ -93,7 +95,8 @@ class ApprovalList:
         read = 0
         async for position, families in jobs:
             agents |= {one.job.id: one.job.agent for one in families}
-            found = [view for one in families for view in approvals_of(one) if view["status"] == status]
+            views = [view for one in families for view in approvals_of(one, self._clock.now_ms())]
+            found = [view for view in views if view["status"] == status]
             for view in sorted(found, key=_place, reverse=True):
                 if begin.shown and _place(view) >= _place({"id": begin.shown}):
                     continue

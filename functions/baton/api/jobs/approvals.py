@@ -71,7 +71,7 @@ class Approvals:
         self._container = container
         self._jobs = jobs
         ports = container.ports
-        self._list = ApprovalList(ports.listing, ports.admission_control, ports.reader)
+        self._list = ApprovalList(ports.listing, ports.admission_control, ports.reader, ports.clock)
 
     async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
         """All checkpoints of a job, and of its calls that go on in the background, in order.
@@ -86,7 +86,8 @@ class Approvals:
         infos = {mark["id"]: mark for mark in marks if mark["type"] == "info"}
         reader = self._container.ports.reader
         started = await asyncio.gather(*map(reader.job, started_in(snapshot.calls)))
-        asked = [view for one in (snapshot, *started) if one for view in approvals_of(one)]
+        now_ms = self._container.ports.clock.now_ms()
+        asked = [view for one in (snapshot, *started) if one for view in approvals_of(one, now_ms)]
         found = [*infos.values(), *asked]
         return sorted(found, key=lambda view: str(view["createdAt"]))
 
@@ -167,7 +168,7 @@ class Approvals:
 
     async def _undecided(self, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
         snapshot, approval = await self.question(checkpoint_id)
-        view = view_of(approval, snapshot)
+        view = view_of(approval, snapshot, self._container.ports.clock.now_ms())
         if view["status"] != "pending":
             raise _too_late(checkpoint_id, f"it is {view['status']}")
         if digest and digest != view["digest"]:

@@ -66,7 +66,7 @@ class AboutApprovals:
     def __init__(self, container: Container, approvals: Approvals) -> None:
         self._reader, self._listing = container.ports.reader, container.ports.listing
         self._registry, self._secrets = container.registry, container.secrets
-        self._approvals = approvals
+        self._approvals, self._clock = approvals, container.ports.clock
 
     async def read(self, checkpoint_id: str) -> About:
         """One approval.
@@ -75,7 +75,7 @@ class AboutApprovals:
             ApiError: 404.
         """
         snapshot, question = await self._approvals.question(checkpoint_id)
-        view, job = view_of(question, snapshot), snapshot.job
+        view, job = view_of(question, snapshot, self._clock.now_ms()), snapshot.job
         asked_by, turn = await self._asked_by(snapshot, question)
         schema, description = self._about_tool(view, question)
         is_limit = question.tool == LIMIT_APPROVAL
@@ -98,7 +98,7 @@ class AboutApprovals:
         """The last decisions on the same tool, among the newest jobs of the agent."""
         scanned = await self._listing.scan(Query(agent=about.agent), "", _JOBS_READ)
         read = await asyncio.gather(*(self._reader.job(one.job_id) for one in scanned.found))
-        views = [view_of(question, one) for one in read if one for question in questions_of(one)]
+        views = [view_of(question, one, self._clock.now_ms()) for one in read if one for question in questions_of(one)]
         decided = [view for view in views if view["decidedAt"] and view["tool"] == about.approval["tool"]]
         others = [view for view in decided if view["id"] != about.approval["id"]]
         return sorted(others, key=lambda view: str(view["decidedAt"]), reverse=True)[:_MOST_EARLIER]

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from baton.api.audit import Audit
 from baton.api.auth import Principal, source_of, too_many
-from baton.api.jobs.approval_links import LINK_PATH, ApprovalLinks, Link
+from baton.api.jobs.approval_links import ApprovalLinks
 from baton.api.jobs.approvals import Approvals
 from baton.api.problem import ApiError
 from baton.api.route import without_body
@@ -23,6 +23,7 @@ from baton.console.form import Form, read_form
 from baton.console.gate import refused
 from baton.console.pages import page
 from baton.container import Container
+from baton.runtime.approval_link import LINK_PATH, Link
 from baton.runtime.webhook import SourceBudget
 
 _PER_MINUTE = 60
