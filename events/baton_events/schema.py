@@ -138,17 +138,8 @@ class Recurrence(WireModel):
     schedule: dict[str, Any]
 
 
-class Announcement(WireModel):
-    """People are to be told that a call waits for their approval. `escalated`: nobody has decided for too long."""
-
-    kind: Literal["announce"] = "announce"
-    call_id: Identifier
-    escalated: bool = False
-    attempt: int = 1
-
-
 Command = Annotated[
-    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Steering | Recurrence | Announcement,
+    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Steering | Recurrence,
     Field(discriminator="kind"),
 ]
 
@@ -166,6 +157,7 @@ class LoopPayload(WireModel):
 
     `wish`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the job
     has ended, and is to be remembered. `notify`: its end is to be sent out; `turn` is the run that ended.
+    `announces`: the call that waits for a person, of which people get a notice; `escalated`: nobody decides.
     `fact`: an API call's command, where the event is its backup message.
     `spent`: what the call that sent it has used of Redis since its last write.
     """
@@ -175,6 +167,8 @@ class LoopPayload(WireModel):
     slot_request: Annotated[int | None, Field(alias="wish")] = None
     remember: bool | None = None
     notify: bool | None = None
+    announces: str | None = None
+    escalated: bool | None = None
     command: Annotated[Command | None, Field(alias="fact")] = None
     spent: Spending | None = None
 
@@ -273,21 +267,15 @@ def refuse_newer(body: bytes, error: ValidationError) -> None:
     Raises:
         NewerVersionError: one has.
     """
-    if (newer := _newer_version(body)) is not None:
-        raise NewerVersionError(
-            f"an event has schemaVersion {newer}, this code reads {SCHEMA_VERSION}: it comes again,"
-            " until an instance of the newer version takes it"
-        ) from error
-
-
-def _newer_version(body: bytes) -> int | None:
-    """The version of an event that this code does not know yet; None: that is not what is wrong with it."""
     try:
         version = json.loads(body).get("schemaVersion")
     except (ValueError, AttributeError, RecursionError):
-        return None
-    newer = isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION
-    return version if newer else None
+        return
+    if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION:
+        raise NewerVersionError(
+            f"an event has schemaVersion {version}, this code reads {SCHEMA_VERSION}: it comes again,"
+            " until an instance of the newer version takes it"
+        ) from error
 
 
 def _what_is_wrong(body: bytes, error: ValidationError) -> str:

@@ -26,7 +26,6 @@ from baton.recovery.outage import ReconcileRequests, StoreAway
 from baton.recovery.reconciler import Reconciler
 from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
 from baton.runtime.app_events import HandleAppEvent
-from baton.runtime.approval_notices import ApprovalNotices
 from baton.runtime.callbacks import Callbacks
 from baton.runtime.gen_ai import agent_attributes
 from baton.runtime.metering import Metering
@@ -131,11 +130,14 @@ class Container:
     @cached_property
     def commands(self) -> Commands:
         """Changes jobs, for API calls and for their backup messages."""
-        ports = self.ports
+        ports, emitter = self.ports, self.emitter
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
-        made = Commands(*stores, self.emitter, ports.clock, ports.randomness, self.notices)
-        telling = (ports.reader, self.emitter, ports.clock, ports.callbacks, self.settings, self.secrets)
-        made.announce = ApprovalNotices(*telling)
+        made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
+        if self.settings.announces:  # few have them
+            from baton.runtime.approval_notices import ApprovalNotices  # noqa: PLC0415
+
+            reading = (ports.reader, emitter, ports.clock, ports.callbacks)
+            made.announce = ApprovalNotices(*reading, self.settings, self.secrets)
         return made
 
     @cached_property
@@ -257,8 +259,7 @@ class Container:
 
     def _delivery_failed(self) -> Handler:
         """Handles the queue's failure callbacks."""
-        ports = self.ports
-        outside = (ports.store, self.commands, self._reconciler, self.emitter, ports.clock)
+        outside = (self.ports.store, self.commands, self._reconciler, self.emitter, self.ports.clock)
         redelivery = Redelivery(*outside, self._post_commit, self.app_events.handle)
 
         async def handle(signed: Signed) -> Outcome:

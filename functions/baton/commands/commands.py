@@ -21,7 +21,6 @@ from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, UnknownJobError
 from baton_events.schema import (
     AgentLoopInit,
-    Announcement,
     Cancellation,
     Command,
     Completion,
@@ -34,8 +33,8 @@ from baton_events.schema import (
     Submission,
 )
 
-# Tells people of an approval, or publishes that it is to be tried again.
-Announce = Callable[[Event, Announcement], Awaitable[None]]
+# Sends the notice of an approval, or publishes that it is to be tried again.
+Announce = Callable[[AgentLoopInit], Awaitable[None]]
 
 
 class Commands:
@@ -71,7 +70,13 @@ class Commands:
         Raises:
             UnknownJobError: its job is not known (yet), or the tool call that it is about.
         """
-        command = event.payload.command if isinstance(event, AgentLoopInit) else None
+        if not isinstance(event, AgentLoopInit):
+            return None
+        if event.payload.announces:
+            if self.announce is not None:
+                await self.announce(event)
+            return ()
+        command = event.payload.command
         if command is None:
             return None
         try:
@@ -82,7 +87,7 @@ class Commands:
             await self.after_failover.bring_on(event, relay_id)
             raise
 
-    async def _again(self, event: Event, command: Command, relay_id: str, token: str) -> tuple[WorkItem, ...]:  # noqa: PLR0911 - one each
+    async def _again(self, event: Event, command: Command, relay_id: str, token: str) -> tuple[WorkItem, ...]:
         match command:
             case Submission():
                 return await self.submit.again(event, command, relay_id)
@@ -94,9 +99,5 @@ class Commands:
                 return await self.delete.again(event, command, relay_id)
             case Completion() | Occurrence() | Steering():
                 return await self.signal.again(event, command, relay_id)
-            case Announcement():
-                if self.announce is not None:
-                    await self.announce(event, command)
-                return ()
             case Recurrence():
                 return await self.fire(event, command, relay_id, token)

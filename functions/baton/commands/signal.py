@@ -126,7 +126,7 @@ def operations_of(snapshot: Snapshot) -> tuple[CallRecord, ...]:
 class CompletionBody(BaseModel):
     """The outcome of an operation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # most functions only import it
 
     success: Annotated[bool, Field(strict=True)]
     result: AnyJson = None

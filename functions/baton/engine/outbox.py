@@ -17,7 +17,6 @@ from baton_events.ids import event_id
 from baton_events.schema import (
     AgentLoopInit,
     AgentToolCall,
-    Announcement,
     Command,
     Event,
     LoopPayload,
@@ -47,20 +46,21 @@ def command_event(name: str, job_id: str, session_id: str, created_at: datetime,
     return AgentLoopInit(id=name, session_id=session_id, job_id=job_id, created_at=created_at, payload=payload)
 
 
-def announcement_event(job_id: str, session_id: str, created_at: datetime, announcement: Announcement) -> AgentLoopInit:
-    """The event by which people are told of an approval; the same one however often it is published."""
-    what = "escalated" if announcement.escalated else "asked"
-    name = event_id(f"announce:{announcement.call_id}:{what}:{announcement.attempt}")
-    return command_event(name, job_id, session_id, created_at, announcement)
+def announcement(
+    job_id: str, session_id: str, created_at: datetime, call_id: str, attempt: int = 1, *, escalated: bool = False
+) -> AgentLoopInit:
+    """The event by which people get a notice of an approval; the same one however often it is published."""
+    name = event_id(f"announce:{call_id}:{'escalated' if escalated else 'asked'}:{attempt}")
+    payload = LoopPayload(turn=1, attempt=attempt, announces=call_id, escalated=escalated or None)
+    return AgentLoopInit(id=name, session_id=session_id, job_id=job_id, created_at=created_at, payload=payload)
 
 
 def announcements(session_id: str, items: Iterable[WorkItem]) -> Iterable[AgentLoopInit]:
-    """The events of those items that have just begun to wait for a person: what is decided does not wait any more."""
+    """Those of the items that have just begun to wait for a person: what is decided does not wait any more."""
     for item in items:
         asks = item.approval_of_call or item.tool == LIMIT_APPROVAL
         if item.kind is ItemKind.WAIT and asks and item.not_before_ms:
-            announcement = Announcement(call_id=item.call_id)
-            yield announcement_event(item.job_id, session_id, moment(item.since_ms), announcement)
+            yield announcement(item.job_id, session_id, moment(item.since_ms), item.call_id)
 
 
 def event_of(session_id: str, item: WorkItem) -> Event:

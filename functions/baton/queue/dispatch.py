@@ -38,7 +38,7 @@ class Outcome(Struct, frozen=True):
 async def dispatch(
     emitter: Emitter, session_id: str, items: Sequence[WorkItem], redrive: str, spent: Spending | None = None
 ) -> int:
-    """Publish the events of these work items in one request, and announce what they ask; returns how many.
+    """Publish the events of these work items in one request; returns how many.
 
     Args:
         emitter: where to.

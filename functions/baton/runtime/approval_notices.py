@@ -1,4 +1,4 @@
-"""Tells people that a call waits for their approval: one message to a webhook, as Slack, Teams or a program reads it.
+"""Sends a notice that a call waits for approval: one message to a webhook, as Slack, Teams or a program reads it.
 
 It is asked for by a message of the queue, which was published with the wait's own. Invariant: what is decided is not
 announced any more; what the webhook does not take is tried again for some hours, and then logged. It never harms the
@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from baton.clock import Clock
 from baton.engine.attempts import backoff_ms
-from baton.engine.outbox import announcement_event
+from baton.engine.outbox import announcement
 from baton.engine.state import CallRecord
 from baton.engine.waits import approval_view
 from baton.runtime.approval_link import Link, SignedLinks
@@ -23,7 +23,7 @@ from baton.settings.settings import Settings
 from baton.storage.ports.jobs import Reader, Snapshot
 from baton.tools.sentence import limit_sentence, sentence
 from baton_events.emitter import Emitter
-from baton_events.schema import Announcement, Event
+from baton_events.schema import AgentLoopInit
 from baton_events.timestamps import moment
 
 _log = logging.getLogger("baton.approvals")
@@ -47,29 +47,30 @@ class ApprovalNotices:
         self._reader, self._emitter, self._clock, self._callbacks = reader, emitter, clock, callbacks
         self._settings, self._secrets, self._links = settings, secrets, SignedLinks(settings)
 
-    async def __call__(self, event: Event, announcement: Announcement) -> None:
+    async def __call__(self, event: AgentLoopInit) -> None:
         """Send one, unless it is decided.
 
         Raises:
             StoreError, PublishError: it is to be tried again at once, by its own message.
         """
         snapshot, now_ms = await self._reader.job(event.job_id), self._clock.now_ms()
-        question = _question(snapshot, announcement.call_id) if snapshot else None
+        question = _question(snapshot, event.payload.announces) if snapshot else None
         if snapshot is None or question is None:
-            return await self._again(event, announcement, "it is not there (yet)")
+            return await self._again(event, "it is not there (yet)")
         decision, ended = snapshot.results.get(question.id, {}), snapshot.job.ended
         view = approval_view(question, snapshot.job.id, decision, ended=ended, now_ms=now_ms)
         if view["status"] != "pending" or question.arguments["untilMs"] <= now_ms:
             return None
         escalates_ms = question.arguments.get("escalateMs")
-        if escalates_ms and not announcement.escalated and announcement.attempt == 1:
-            await self._publish(event, Announcement(call_id=question.id, escalated=True), escalates_ms)
+        escalated = bool(event.payload.escalated)
+        if escalates_ms and not escalated and event.payload.attempt == 1:
+            await self._publish(event, question.id, 1, escalates_ms, escalated=True)
         normal, escalation = self._settings.approval_webhook_url, self._settings.approval_escalation_url
-        url = (escalation or normal) if announcement.escalated else normal
+        url = (escalation or normal) if escalated else normal
         if not url:
             return None
-        why = await self._send(url, snapshot, question, view, escalated=announcement.escalated)
-        return await self._again(event, announcement, why) if why else None
+        why = await self._send(url, snapshot, question, view, escalated=escalated)
+        return await self._again(event, why) if why else None
 
     async def _send(
         self, url: str, snapshot: Snapshot, question: CallRecord, view: dict[str, Any], *, escalated: bool
@@ -91,7 +92,7 @@ class ApprovalNotices:
     ) -> dict[str, Any]:
         """What a notice says; a program gets it as it is."""
         base, agent, about = self._settings.worker_base_url, snapshot.job.agent, view["arguments"]
-        says = (
+        text = (
             limit_sentence(agent, about["limit"], about["value"])
             if view["tool"] is None
             else sentence(agent, view["tool"], about)
@@ -99,7 +100,7 @@ class ApprovalNotices:
         link = Link(view["id"], "", ("approve", "reject"), edit=False, until_ms=question.arguments["untilMs"])
         return {
             "type": "approval.escalated" if escalated else "approval.asked",
-            "sentence": self._secrets.hide(says),
+            "sentence": self._secrets.hide(text),
             "agent": agent,
             "jobId": snapshot.job.id,
             "checkpoint": self._secrets.hide_in(view),
@@ -113,21 +114,23 @@ class ApprovalNotices:
         host = f".{urlsplit(url).hostname or ''}"
         return next((form for form, ends in _HOSTS.items() if host.endswith(ends)), "json")
 
-    async def _again(self, event: Event, announcement: Announcement, why: str) -> None:
-        attempt = announcement.attempt
+    async def _again(self, event: AgentLoopInit, why: str) -> None:
+        call_id, attempt = event.payload.announces or "", event.payload.attempt
         if attempt >= ATTEMPTS:
-            _log.warning("the approval of %s is not announced (APPROVAL_WEBHOOK_URL): %s", announcement.call_id, why)
+            _log.warning("the approval of %s is not announced (APPROVAL_WEBHOOK_URL): %s", call_id, why)
             return
         later_ms = self._clock.now_ms() + backoff_ms(_DELAY_SECONDS, attempt)
-        await self._publish(event, announcement.model_copy(update={"attempt": attempt + 1}), later_ms)
+        await self._publish(event, call_id, attempt + 1, later_ms, escalated=bool(event.payload.escalated))
 
-    async def _publish(self, event: Event, announcement: Announcement, not_before_ms: int) -> None:
-        created_at = moment(self._clock.now_ms())
-        made = announcement_event(event.job_id, event.session_id, created_at, announcement)
+    async def _publish(
+        self, event: AgentLoopInit, call_id: str, attempt: int, not_before_ms: int, *, escalated: bool
+    ) -> None:
+        head = (event.job_id, event.session_id, moment(self._clock.now_ms()))
+        made = announcement(*head, call_id, attempt, escalated=escalated)
         await self._emitter.emit(made, not_before_ms=not_before_ms, deduplication_id=made.id)
 
 
-def _question(snapshot: Snapshot, call_id: str) -> CallRecord | None:
+def _question(snapshot: Snapshot, call_id: str | None) -> CallRecord | None:
     return next((call for call in snapshot.calls if call.id == call_id), None)
 
 

@@ -1,4 +1,4 @@
-"""Settings of what is reported: logs, errors, alerts, traces, metrics. Must not: read the environment."""
+"""Settings of what is reported: logs, errors, alerts, approvals, traces, metrics. Must not: read the environment."""
 
 from baton.settings.readers import dsn, flag, share
 from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole
@@ -34,6 +34,40 @@ REPORT_SETTINGS = (
             "0 to 1",
             "which part of the deliveries is sent to Sentry as transactions",
             share,
+        ),
+        Setting(
+            "APPROVAL_WEBHOOK_URL",
+            "approval_webhook_url",
+            "",
+            "URL",
+            "receives a notice of each approval that is asked for; unset: no notices",
+            url,
+            secret=True,
+        ),
+        Setting(
+            "APPROVAL_ESCALATION_URL",
+            "approval_escalation_url",
+            "",
+            "URL",
+            "receives a notice where nobody decides by `escalate_after_seconds`; unset: APPROVAL_WEBHOOK_URL does",
+            url,
+            secret=True,
+        ),
+        Setting(
+            "APPROVAL_WEBHOOK_FORMAT",
+            "approval_webhook_format",
+            "auto",
+            "auto, slack, teams or json",
+            "how these notices are written; auto: by the host",
+            one_of("auto", "slack", "teams", "json"),
+        ),
+        Setting(
+            "APPROVAL_LINKS",
+            "approval_links",
+            "false",
+            "flag",
+            "notices have a link that decides without a login; client keys may make links for their tenant's jobs",
+            flag,
         ),
     ),
     *read_by(

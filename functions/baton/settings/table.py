@@ -5,7 +5,6 @@ the environment.
 """
 
 from baton.settings.api_table import API_SETTINGS
-from baton.settings.approvals import APPROVAL_SETTINGS
 from baton.settings.readers import reference
 from baton.settings.reports import REPORT_SETTINGS, WEBHOOKS
 from baton.settings.store import STORE_SETTINGS
@@ -16,7 +15,6 @@ SETTINGS = (
     *QUEUE_SETTINGS,
     *STORE_SETTINGS,
     *REPORT_SETTINGS,
-    *APPROVAL_SETTINGS,
     *read_by(
         EVERYWHERE,
         Setting(

@@ -187,7 +187,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         requires_approval: each call waits until a person has approved it.
         approval_seconds: how long it waits at most (a week); then it has failed as `expired`.
         approval_title: what that person reads above the arguments.
-        escalate_after_seconds: when more people are told, where nobody has decided (APPROVAL_ESCALATION_URL).
+        escalate_after_seconds: when another notice is sent, where nobody has decided (APPROVAL_ESCALATION_URL).
         isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
         background: the model is answered at once, and later by a turn of its own; None: in chats, where a call waits.
         retry_on: exceptions that may be tried again, beside a retryable `ToolError`; the model gets others at once.

@@ -64,10 +64,13 @@ def reject(deployment: Deployment, checkpoint_id: str, *, reason: str) -> None:
 @checkpoints.command()
 @with_deployment
 @click.argument("checkpoint_id", metavar="CHECKPOINT")
-@click.option("--name", default="", help="Who gets it; the decision names them.")
-@click.option("--hours", type=click.IntRange(1, 720), default=168, show_default=True, help="How long it is good.")
+@click.option("--name", default="", help="A person's name, for the decision.")
+@click.option("--hours", type=click.IntRange(1, 720), default=168, show_default=True, help="For how long it is good.")
 @click.option(
-    "--may", type=click.Choice(("approve", "reject")), multiple=True, help="What it allows; both, by default."
+    "--may",
+    type=click.Choice(("approve", "reject")),
+    multiple=True,
+    help="The one decision that it allows; otherwise both.",
 )
 @click.option("--edit", is_flag=True, help="The arguments may be edited.")
 def link(

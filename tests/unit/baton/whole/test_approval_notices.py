@@ -91,7 +91,7 @@ async def test_nothing_is_published_where_nobody_is_to_be_told() -> None:
     for settings, messages in (({}, 0), ({"approval_webhook_url": PLAIN}, 2)):
         async with _asked(**settings) as (api, _):
             bodies = [message.body for _, message in api.stage.queue.published]
-            assert sum('"announce"' in body for body in bodies) == messages  # the notice, and the later one
+            assert sum('"announces"' in body for body in bodies) == messages  # the notice, and the later one
 
 
 async def test_a_question_about_a_limit_is_announced_too() -> None:
