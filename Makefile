@@ -5,7 +5,9 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
+# Two marks of one environment: what the demo and the local stack need, and all of it, with tests and linters.
 READY := $(VENV)/.ready
+LIGHT := $(VENV)/.ready-demo
 SYNC := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
 ARGS ?=
 
@@ -29,12 +31,12 @@ PARALLEL := $(MAKE) --no-print-directory -k -j2
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
-setup: $(READY) ## make .venv with the baton command (done by the others, too)
+setup: $(READY) ## make .venv with all that tests and checks need (done by the others, too)
 
-demo: $(READY) ## watch one real job, live; needs no account
+demo: $(if $(filter pydantic,$(ARGS)),$(READY),$(LIGHT)) ## watch one real job, live; needs no account
 	@$(BIN)/baton demo $(ARGS)
 
-dev: $(READY) ## run the whole local stack until Ctrl-C
+dev: $(LIGHT) ## run the whole local stack until Ctrl-C
 	@$(BIN)/baton dev $(ARGS)
 
 test: $(READY) ## test every part, whole stacks included, in at most five minutes
@@ -95,14 +97,24 @@ clean: ## remove .venv, caches and build products; your jobs in .baton stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .serverless build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp for the whole environment: nothing is done while it is newer than what it was made from.
+# One stamp for each environment: nothing is done while it is newer than what it was made from. Nothing is taken away
+# either (--inexact), so the light one never undoes the other.
 $(READY): pyproject.toml uv.lock Makefile
+	$(call install,all of it,)
+	@touch $(LIGHT) $@
+
+$(LIGHT): pyproject.toml uv.lock Makefile
+	$(call install,for demo and dev,--no-default-groups --extra local)
+	@touch $@
+
+# install: what of it, and how uv is told. The second try is for machines behind a proxy that has a certificate
+# authority of its own.
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Baton needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Setting up $(VENV) ..."
+	@echo "Setting up $(VENV), $(1) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv==$(UV_VERSION)
-	@# The second try is for machines behind a proxy that has a certificate authority of its own.
-	@$(SYNC) 2>/dev/null || $(SYNC) --system-certs
-	@touch $@
+	@$(SYNC) $(2) 2>/dev/null || $(SYNC) $(2) --system-certs
 	@echo "Ready: $(BIN)/baton"
+endef

@@ -1,0 +1,27 @@
+"""Which libraries each target installs: the demo's are few, the tests' are all."""
+
+import subprocess
+
+import pytest
+
+from tests.architecture.source_files import ROOT
+
+
+def _installs(target: str, *variables: str) -> list[str]:
+    """Return the groups of libraries that a target installs in a fresh clone."""
+    command = ["env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "make", "--dry-run", "--always-make", target, *variables]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    commands = [line for line in printed.splitlines() if "uv sync" in line]
+    return [line.partition("--inexact")[2].partition("2>")[0].strip() for line in commands]
+
+
+@pytest.mark.parametrize("target", ["demo", "dev"])
+def test_the_demo_installs_nothing_of_tests_models_or_linters(target: str) -> None:
+    """They are most of a gigabyte."""
+    assert _installs(target) == ["--no-default-groups --extra local"]
+
+
+@pytest.mark.parametrize(("target", "variables"), [("test", ()), ("setup", ()), ("demo", ("ARGS=pydantic",))])
+def test_others_install_all(target: str, variables: tuple[str, ...]) -> None:
+    """The demo of pydantic-ai needs the providers' libraries."""
+    assert _installs(target, *variables) == [""]
