@@ -48,6 +48,7 @@ LOGGERS = (
     "baton.admission",
     "baton.alerts",
     "baton.api",
+    "baton.approvals",
     "baton.audit",
     "baton.claims",
     "baton.commands",

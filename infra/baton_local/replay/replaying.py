@@ -75,7 +75,9 @@ class Comparison:
             yield Difference(f"{where}: its agent", then.job_type, now.job_type)
             return
         yield from _settings(where, "limit", then.limits, now.limits)
-        yield from _settings(where, "model policy", then.model, now.model)
+        # Which model it is makes no difference by itself: the recorded answers are given.
+        named = {"name": now.model.get("name", "")}
+        yield from _settings(where, "model policy", {**then.model, **named}, {**now.model, **named})
         unasked = {turn for job_id, turn, position in self._play.unrecorded if job_id == now.id and position is None}
         for turn in sorted({*then.turns(), *now.turns(), *unasked}):
             yield from self._turn(f"{where}, turn {turn}", turn, then, now)

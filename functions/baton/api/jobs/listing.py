@@ -18,7 +18,7 @@ from baton.api.jobs.query import PageQuery, read_page_query
 from baton.api.problem import ApiError, Code
 from baton.container import Container
 from baton.engine.all_jobs.job_list import Found, Query, cursor_of, position_from, position_of
-from baton.engine.all_jobs.job_texts import says
+from baton.engine.all_jobs.job_texts import mentions
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.engine.waits import status_and_wait
@@ -177,7 +177,7 @@ def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
         and (not query.agent or job.agent == query.agent)
         and all(tag in job.tags for tag in query.tags)
         and query.after_ms <= job.created_at_ms < query.before_ms
-        and (not query.words or says(query.words, job, snapshot.task))
+        and (not query.words or mentions(query.words, job, snapshot.task))
     )
 
 

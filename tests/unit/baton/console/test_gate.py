@@ -15,6 +15,8 @@ from tests.unit.baton.console.operator import Operator
 from tests.unit.baton.kit.stage import Stage
 
 OPEN = {"/console", "/admin/agent-checkpoints", "/console/login", "/console/static/{version}/{name}"}
+# Pages of signed links are for people without a login (test_link_page.py).
+OPEN |= {f"/approve/{{token}}{action}" for action in ("", "/approve", "/reject")}
 
 
 def _guarded(method: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the adapter uses of pydantic-ai is public, but for one name; a release that takes it away is noticed here."""
+"""What the adapter uses of pydantic-ai is public, but for three names; a release that takes one away is noticed here."""
 
 import ast
 from collections.abc import Iterator
@@ -26,14 +26,19 @@ def private_names() -> Iterator[str]:
                     pass
 
 
-def test_one_private_name_is_used() -> None:
-    """Of whatever is enqueued: the call whose result it goes next to."""
+# What the version of an agent is made of, besides.
+GIVEN = {"_instructions", "_system_prompts"}
+
+
+def test_three_private_names_are_used() -> None:
+    """Of whatever is enqueued: the call whose result it goes next to; of an agent: what it was made with."""
     others = {name for name in private_names() if not name.endswith("__")}
-    assert others == {NEXT_TO, "run_state.py: state._read"}
+    assert others == {NEXT_TO, *GIVEN, "run_state.py: state._read"}
 
 
-async def test_the_private_name_is_there() -> None:
-    """Without it `ctx.enqueue` of a tool adds a request of its own, instead of a part beside the tool's result."""
+async def test_the_private_names_are_there() -> None:
+    """Without the first `ctx.enqueue` of a tool adds a request of its own, instead of a part beside the tool's result."""
     async with Agent(TestModel()).iter("hello") as run:
         run.enqueue("by the way")
         assert hasattr(run.ctx.state.pending_messages[-1], NEXT_TO)
+    assert GIVEN <= set(vars(Agent(TestModel())))

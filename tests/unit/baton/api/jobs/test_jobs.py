@@ -22,6 +22,7 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
     response = await api.submit(taskDescription="do it", inputData={"a": None}, priority=9, sessionId="a session")
     assert response.status_code == 202
     job = response.json()
+    assert len(job.pop("agentVersion")) == 12
     assert job == {
         "id": job["id"],
         "jobType": "answers",
@@ -41,6 +42,7 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
         "finishedAt": None,
         "memory": None,
         "turns": 0,
+        "scores": [],
         "toolCalls": [],
         "usage": dict.fromkeys(USED, 0),
         "cost": dict.fromkeys(("queueUsd", "redisUsd", "functionsUsd", "modelUsd", "totalUsd"), 0),
