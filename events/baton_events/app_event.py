@@ -31,7 +31,7 @@ class AppEventError(BatonError, ValueError):
         self.field = field
 
 
-class DeadLetter(WireModel):
+class DeadLetter(WireModel, defer_build=True):
     """A handler's job that has failed: which agent's, in which of its runs, and why."""
 
     handler: str
@@ -39,11 +39,11 @@ class DeadLetter(WireModel):
     error: str
 
 
-class AppEvent(WireModel):
+class AppEvent(WireModel, defer_build=True):
     """One app event.
 
     `dead_letter`: the message only keeps the failure of one of its handlers, for people. `closes`: it is a late copy,
-    which closes the batch that the event has joined for this handler.
+    which closes the batch that the event has joined for this handler. Built with the first one: few need it.
     """
 
     id: Identifier

@@ -106,8 +106,8 @@ async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
     async with api_of(Stage(settings=with_keys())) as api:
         job_id = (await api.submitted())["id"]
         before = await api.read(job_id)
-        needed = {"fork": {"turn": 1}, "scores": {"name": "tone", "value": 1}}
-        posted: dict[str, Any] = needed.get(route.path.rpartition("/")[2], {"name": "arrived"})
+        needed: dict[str, dict[str, Any]] = {"fork": {"turn": 1}, "scores": {"name": "tone", "value": 1}}
+        posted = needed.get(route.path.rpartition("/")[2], {"name": "arrived"})
         bodies = {"PATCH": {"action": "cancel"}, "POST": posted}
         options = {"json": bodies[route.method]} if route.method in bodies else {}
         assert_problem(await api.request(route.method, path_of(route, job_id), OTHER, **options), 403)
