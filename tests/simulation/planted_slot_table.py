@@ -9,7 +9,7 @@ from baton.engine.all_jobs.slots import Taken
 from baton.queue.dispatch import Outcome
 from baton.runtime import pipeline
 from baton.storage.in_memory import admission as fake_admission
-from baton.storage.in_memory import admission as fake_listing
+from baton.storage.in_memory import listing as fake_listing
 from baton_events.errors import UnknownJobError
 from tests.simulation.planting import Defect, Patch, constant
 
@@ -77,7 +77,7 @@ DEFECTS = (
         "each_end_is_counted_once",
         (Patch(fake_admission, "with_end", _counting_each_update),),
     ),
-    Defect("jobs are not listed", "every_job_is_listed", (constant(fake_listing, "members", ()),)),
+    Defect("jobs are not listed", "every_job_is_listed", (constant(fake_listing, "_written", ()),)),
     Defect("a sweep gives no free slot", "no_slot_stays_free", (constant(fake_admission, "fill", None),)),
     Defect(
         "an event of an unknown job is acknowledged",

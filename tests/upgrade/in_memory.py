@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from baton.engine.all_jobs.days import AGENT, load_day, load_versions
 from baton.engine.commit.answers import Tombstone
 from baton.engine.commit.codec import (
     load_call,
@@ -81,12 +82,21 @@ class Loading:
                 pass  # it follows from the slots
             case "listing":
                 admission.rows = frozenset(value)
-            case "ends":
-                admission.ends = {agent: load_counters(written(sums)) for agent, sums in value.items()}
-            case "used":
-                admission.used = {(name[:7], name[8:]): json.loads(written(used)) for name, used in value.items()}
+            case "ends" | "used" | "days" as what:
+                self._sums(what, {name: written(text) for name, text in value.items()})
             case other:
                 raise AssertionError(f"the admission keeps {other!r}, which has no place in the store in memory")
+
+    def _sums(self, what: str, texts: dict[str, str]) -> None:
+        admission = self.stage.admission
+        if what == "ends":
+            admission.ends = {agent: load_counters(sums) for agent, sums in texts.items()}
+        elif what == "used":
+            admission.used = {(name[:7], name[8:]): json.loads(used) for name, used in texts.items()}
+        else:
+            agents = {name for name in texts if name.startswith(AGENT)}
+            admission.days = {day: load_day(texts[day]) for day in texts if day not in agents}
+            admission.versions = {name.removeprefix(AGENT): load_versions(texts[name]) for name in agents}
 
     def _slots(self, value: dict[str, Any]) -> None:
         admission, start = self.stage.admission, member_field("")
