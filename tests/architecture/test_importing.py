@@ -220,6 +220,13 @@ def test_importing_opens_nothing_and_reads_no_environment() -> None:
     assert (report["audits"], report["readers"]) == ([], [])
 
 
+def test_the_client_loads_nothing_of_what_it_talks_to() -> None:
+    """It is for any program: its own folder, httpx and msgspec."""
+    report = _probe(["baton.client"], not_in_production())
+    assert [name for name in report["ours"] if name != "baton" and not name.startswith("baton.client")] == []
+    assert not {"pydantic", "qstash", "starlette", "upstash_redis"} & set(report["loaded"])
+
+
 def test_the_pytest_plugin_loads_nothing_of_ours() -> None:
     """It is loaded in every project that has Baton installed."""
     plugin = _probe(["baton_local.pytest_plugin"])

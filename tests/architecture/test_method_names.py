@@ -19,10 +19,11 @@ MOST = 3
 ALLOWED = {
     **dict.fromkeys(("call", "close"), "Python"),
     **dict.fromkeys(("read", "run", "start", "stop", "take", "write"), "Python"),
-    **dict.fromkeys(("delete", "request", "submit"), "REST"),
+    **dict.fromkeys(("delete", "get", "request", "submit"), "REST"),
     **dict.fromkeys(("connection_lost", "connection_made", "data_received"), "asyncio.Protocol"),
     **dict.fromkeys(("on_body", "on_header", "on_headers_complete", "on_message_complete"), "httptools"),
     "check": "raises or reports what is wrong",
+    "emit": "publishes an app event, whoever does it",
     "of": "the constructor of a record from another one",
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ from baton.api.app_events import AppEventBody
 from baton.api.audit import AuditQuery
 from baton.api.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
 from baton.api.jobs.approval_links import LinkBody
-from baton.api.jobs.approvals import ApprovalBody, RejectionBody
+from baton.api.jobs.approvals import ApprovalBody, ListQuery, RejectionBody
 from baton.api.jobs.bulk_change import BulkBody
 from baton.api.jobs.fork import ForkBody
 from baton.api.jobs.job import ChangeBody
@@ -113,7 +113,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"POST {_CHECKPOINT}": Described(ApprovalBody, "Checkpoint", body_needed=False),
     f"DELETE {_CHECKPOINT}": Described(RejectionBody, "Checkpoint"),
     f"POST {_CHECKPOINT}/links": Described(LinkBody, "Link", (201,), body_needed=False),
-    "GET /api/admin/agent-checkpoints": Described(answer="Checkpoints"),
+    "GET /api/admin/agent-checkpoints": Described(answer="Checkpoints", query=ListQuery),
     "POST /api/operations/{operation_id}/complete": Described(CompletionBody, "Completed"),
     "POST /api/chat": Described(ChatBody, "Stream", (200, 202)),
     "GET /api/chat/{session_id:path}/stream": Described(answer="Stream", statuses=(200, 204)),

@@ -23,7 +23,13 @@ from baton_local.docs.event_tables import (
 )
 from baton_local.docs.glossary import glossary
 from baton_local.docs.house import house
-from baton_local.docs.python_reference import baton_names, baton_testing_names, baton_tools_names, fixture_table
+from baton_local.docs.python_reference import (
+    baton_names,
+    baton_testing_names,
+    baton_tools_names,
+    client_calls,
+    fixture_table,
+)
 from baton_local.docs.reference_tables import (
     command_reference,
     differences_table,
@@ -58,6 +64,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "baton-testing": baton_testing_names,
         "fixtures": fixture_table,
     },
+    "docs/clients.md": {"client-calls": client_calls},
     "docs/reference/http.md": {"endpoints": endpoint_table, "problems": problem_table, "bodies": body_tables},
     "docs/reference/events.md": {
         "events": event_table,

@@ -8,12 +8,13 @@ entries are indented below it.
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from msgspec import Struct
 
+from baton.client import BatonClient
 from baton.planning.reference import ResultOf
 from baton.testing.report import Report
 from baton.testing.simulation import Simulation
@@ -75,6 +76,11 @@ def baton_tools_names() -> str:
 def baton_testing_names() -> str:
     """What `from baton.testing import …` gives."""
     return _entries("baton.testing")
+
+
+def client_calls() -> str:
+    """The calls of `BatonClient`; those of `AsyncBatonClient` are the same."""
+    return _methods(BatonClient, but=("close", "request"))
 
 
 def fixture_table() -> str:
@@ -145,11 +151,11 @@ def _shortened(text: str) -> str:
     return _MODULE.sub("", text).replace("'", '"').replace("<factory>", "…")
 
 
-def _methods(value: type) -> str:
+def _methods(value: type, but: Collection[str] = ()) -> str:
     rows = [
         [f"`{_call(name, method)}`", _first_paragraph(method)]
         for name, method in vars(value).items()
-        if not name.startswith("_") and isinstance(method, Callable | classmethod)  # type: ignore[arg-type]  # a protocol that isinstance knows
+        if not name.startswith("_") and name not in but and isinstance(method, Callable | classmethod)  # type: ignore[arg-type]  # a protocol that isinstance knows
     ]
     return markdown_table(["method", "what"], rows)
 

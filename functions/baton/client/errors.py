@@ -1,0 +1,69 @@
+"""What goes wrong with a request, as exceptions: one class, and others only where a caller acts differently."""
+
+from typing import Any
+
+import httpx
+
+from baton.client.results import Json
+
+_SHOWN_CHARS = 300
+
+
+class ApiError(Exception):
+    """The API has refused a request, or nothing answers.
+
+    Attributes:
+        status: of the answer; 0 without one.
+        title, detail: in the API's words.
+        code: its name of the problem, such as SESSION_BUSY.
+        errors: the fields at fault, each with `field` and `message`.
+        retry_after_seconds: when the API wants to be asked again; None: it does not say.
+    """
+
+    def __init__(self, request: str, status: int, problem: Json, retry_after_seconds: float | None = None) -> None:
+        self.status = status
+        self.title = str(problem.get("title") or "")
+        self.detail = str(problem.get("detail") or "")
+        self.code = str(problem.get("code") or "")
+        self.errors: list[dict[str, str]] = problem.get("errors") or []
+        self.retry_after_seconds = retry_after_seconds
+        faults = "; ".join(f"{fault.get('field')}: {fault.get('message')}" for fault in self.errors)
+        super().__init__(f"{request} answered {status}: {faults or self.detail}")
+
+
+class NotFoundError(ApiError):
+    """It never was there (404), or its data is gone (410)."""
+
+
+class ConflictError(ApiError):
+    """The state does not allow it, as when a checkpoint has been decided before (409)."""
+
+
+class UnreachableError(ApiError):
+    """Nothing answers at this address, or something that is not Baton. A job goes on meanwhile."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("", 0, {"detail": message})
+        self.args = (message,)
+
+
+_BY_STATUS = {404: NotFoundError, 410: NotFoundError, 409: ConflictError}
+
+
+def refusal(response: httpx.Response) -> ApiError:
+    """Return the error for an answer that is no success; its body is read already."""
+    problem = _problem(response)
+    request = f"{response.request.method} {response.request.url}"
+    wait = response.headers.get("retry-after", "")
+    seconds = float(wait) if wait.isascii() and wait.isdecimal() else None
+    return _BY_STATUS.get(response.status_code, ApiError)(request, response.status_code, problem, seconds)
+
+
+def _problem(response: httpx.Response) -> Json:
+    try:
+        found: Any = response.json()
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and "detail" in found:
+        return found
+    return {"title": response.reason_phrase, "detail": response.text[:_SHOWN_CHARS]}

@@ -1,0 +1,156 @@
+"""Calls about events, operations, schedules, sessions and chats. Written once for both clients."""
+
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import msgspec
+
+from baton.client.job_calls import Calls, WhenBusy, id_of, job_path
+from baton.client.requests import Call, once
+from baton.client.results import Completed, Job, Json, Part, Schedule, Session, StreamToken
+
+_SCHEDULES, _OPERATIONS = "/api/agent-schedules", "/api/operations"
+
+
+class EventCalls(Calls):
+    """What reaches agents from outside."""
+
+    async def send_event(self, job: Job | str, name: str, data: Any = None) -> None:
+        """Send an event to one job, which may wait for it now or later."""
+        await self._requests.response(Call("POST", job_path(job, "/events"), {"name": name, "data": data}))
+
+    async def emit(self, name: str, data: Any = None, *, key: str = "", idempotency_key: str = "") -> str:
+        """Publish an app event for all who take it; return its id."""
+        body = {"name": name, "data": data, "key": key}
+        call = Call("POST", "/api/events", body, headers=once(idempotency_key), repeatable=True)
+        return str((await self._requests.fetch_record(call, Json))["id"])
+
+    async def event(self, event_id: str) -> Json:
+        """Return an app event, with what became of it in each handler."""
+        return await self._get(f"/api/events/{id_of(event_id)}", Json)
+
+    async def operation(self, operation_id: str) -> Json:
+        """Return the tool call that waits for an operation; needs the operations key."""
+        return await self._get(f"{_OPERATIONS}/{id_of(operation_id)}", Json)
+
+    async def complete_operation(self, operation_id: str, result: Any = None, *, error: str | None = None) -> Completed:
+        """Finish a waiting tool call, with its result or with an error; needs the operations key.
+
+        The first outcome counts, so this may be repeated.
+        """
+        body = {"success": error is None, "result": result, "error": error}
+        call = Call("POST", f"{_OPERATIONS}/{id_of(operation_id)}/complete", body, repeatable=True)
+        return await self._requests.fetch_record(call, Completed)
+
+    async def create_schedule(  # noqa: PLR0913 - one for each field of a schedule
+        self,
+        agent: str,
+        task: str = "",
+        *,
+        cron: str,
+        time_zone: str = "UTC",
+        input_data: Json | None = None,
+        session: str | None = None,
+        priority: int | None = None,
+        tags: Sequence[str] = (),
+        idempotency_key: str = "",
+    ) -> Schedule:
+        """Make a job that recurs; with the same idempotency key it is the same schedule."""
+        body = {
+            "jobType": agent,
+            "taskDescription": task,
+            "cron": cron,
+            "timeZone": time_zone,
+            "inputData": input_data,
+            "sessionId": session,
+            "priority": priority,
+            "tags": tags or None,
+        }
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}  # without one its body is its key
+        return await self._requests.fetch_record(
+            Call("POST", _SCHEDULES, body, headers=headers, repeatable=True), Schedule
+        )
+
+    async def schedules(self) -> list[Schedule]:
+        """Return all schedules."""
+        return msgspec.convert((await self._get(_SCHEDULES, Json))["schedules"], list[Schedule])
+
+    async def schedule(self, schedule_id: str) -> Schedule:
+        """Return a schedule, with its next run and its last jobs."""
+        return await self._get(f"{_SCHEDULES}/{id_of(schedule_id)}", Schedule)
+
+    async def pause_schedule(self, schedule: Schedule | str, *, paused: bool = True) -> Schedule:
+        """Pause a schedule, or with `paused=False` let it go on."""
+        call = Call("PATCH", f"{_SCHEDULES}/{id_of(schedule)}", {"paused": paused}, repeatable=True)
+        return await self._requests.fetch_record(call, Schedule)
+
+    async def delete_schedule(self, schedule: Schedule | str) -> None:
+        """Delete a schedule; jobs that it has started continue."""
+        await self._requests.response(Call("DELETE", f"{_SCHEDULES}/{id_of(schedule)}"))
+
+
+class SessionCalls(Calls):
+    """Conversations. An admin key names the tenant of a session."""
+
+    async def chat(
+        self,
+        session: str,
+        text: str,
+        *,
+        agent: str | None = None,
+        message_id: str = "",
+        when_busy: WhenBusy | None = None,
+    ) -> AsyncGenerator[Part, None]:
+        """Say something in a session, and give the parts of the answer as `stream` does.
+
+        With the same `message_id` it is the same message, and is answered once.
+        """
+        message = {
+            "id": message_id or secrets.token_urlsafe(16),
+            "role": "user",
+            "parts": [{"type": "text", "text": text}],
+        }
+        body = {"id": session, "messages": [message], "agent": agent, "whenBusy": when_busy}
+        async for part in self._requests.parts(Call("POST", "/api/chat", body, repeatable=True)):
+            yield part
+
+    async def resume_chat(self, session: str, *, tenant: str | None = None) -> AsyncGenerator[Part, None]:
+        """Give the parts of the answer that is being made, from its start; nothing if none is."""
+        path = f"/api/chat/{id_of(session)}/stream"
+        async for part in self._requests.parts(Call("GET", path, query={"tenant": tenant}, repeatable=True)):
+            yield part
+
+    async def session(
+        self, session: str, *, limit: int | None = None, cursor: str | None = None, tenant: str | None = None
+    ) -> Session:
+        """Return a session: its newest messages, or those before a cursor, and what it is doing."""
+        return await self._get(_session_path(session), Session, limit=limit, cursor=cursor, tenant=tenant)
+
+    async def cancel_session(self, session: str) -> Json:
+        """Stop the running job of a session and those in line; return `cancelled`, `jobId` and `reason`."""
+        return await self._requests.fetch_record(Call("POST", _session_path(session, "/cancel"), repeatable=True), Json)
+
+    async def delete_session(self, session: str) -> None:
+        """Delete the data and the memory of a session in which nothing runs."""
+        await self._requests.response(Call("DELETE", _session_path(session)))
+
+    async def forget_session(self, session: str) -> Json:
+        """Let agents forget what they remember of a session; return how many entries."""
+        return await self._requests.fetch_record(
+            Call("DELETE", _session_path(session, "/memory"), repeatable=True), Json
+        )
+
+    async def session_file(self, session: str, name: str) -> bytes:
+        """Return a file of one of a session's messages."""
+        call = Call("GET", _session_path(session, f"/files/{id_of(name)}"), repeatable=True)
+        return (await self._requests.response(call)).content
+
+    async def stream_token(self, *, job: Job | str | None = None, session: str | None = None) -> StreamToken:
+        """Make a token that opens the stream of a job or of a session for five minutes, in a page for example."""
+        body = {"jobId": job.id if isinstance(job, Job) else job, "sessionId": session}
+        return await self._requests.fetch_record(Call("POST", "/api/stream-tokens", body, repeatable=True), StreamToken)
+
+
+def _session_path(session: str, rest: str = "") -> str:
+    return f"/api/sessions/{id_of(session)}{rest}"

@@ -1,0 +1,222 @@
+"""Requests to the API: sent, repeated where a repeat does no harm, and their answers read.
+
+A request that is repeatable is sent again after a lost connection, a 429 and a 5xx, with growing pauses, and not before
+the `Retry-After` of an answer. A stream continues after its last part by itself. Invariants: no other request is sent
+twice; every part is given once and in order; an error names no key.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from baton.client.errors import ApiError, UnreachableError, refusal
+from baton.client.exchange import Exchange
+from baton.client.results import Json, Part, Taken
+
+Answer = TypeVar("Answer")
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
+_COME_BACK_SECONDS = 0.5  # where a stream has ended before its job, and says nothing else
+_RETRY_DIGITS = 5  # of milliseconds: a hundred seconds at most
+_TOO_MANY, _SERVER_ERROR = 429, 500
+STREAM_END = "[DONE]"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `query` and `body` leave out what is None; `repeatable`: it may arrive twice."""
+
+    method: str
+    path: str
+    body: Json | None = None
+    query: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    repeatable: bool = False
+
+
+def once(key: str = "") -> dict[str, str]:
+    """Return the header by which a request that is repeated has one effect: the caller's key, or a new one."""
+    return {"Idempotency-Key": key or secrets.token_urlsafe(16)}
+
+
+class Pauses:
+    """The pauses before a request is sent again: longer each time, and `left_seconds` of them in all."""
+
+    def __init__(self, most_seconds: float) -> None:
+        self._most_seconds = most_seconds
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the failures before."""
+        self._left_seconds, self._next_seconds = self._most_seconds, _FIRST_PAUSE_SECONDS
+
+    def next(self, error: ApiError) -> float:
+        """Return the seconds before the next try.
+
+        Raises:
+            ApiError: the time is up, or the API wants to be left alone for longer.
+        """
+        # Clients that were refused together come back one by one.
+        spread_seconds = self._next_seconds * (0.5 + secrets.randbelow(500) / 1000)
+        seconds = max(spread_seconds, error.retry_after_seconds or 0)
+        if seconds > self._left_seconds:
+            raise error
+        self._left_seconds -= seconds
+        self._next_seconds = min(_LONGEST_PAUSE_SECONDS, self._next_seconds * 2)
+        return seconds
+
+
+@dataclass(slots=True)
+class Events:
+    """Server-sent events of a text that comes in pieces; comments are dropped.
+
+    `retry_seconds`: after which the server wants its reader back. `_rest`: a line that has not ended.
+    """
+
+    retry_seconds: float = 0.0
+    _rest: str = ""
+    _data: list[str] = field(default_factory=list[str])
+    _id: str = ""
+
+    def take(self, text: str) -> list[tuple[str, str]]:
+        """Return (id, data) of the events that end in this piece."""
+        # Not `splitlines`: a text may have other line separators, which JSON leaves as they are.
+        *lines, self._rest = (self._rest + text).split("\n")
+        return [event for line in lines if (event := self._line(line.removesuffix("\r")))]
+
+    def _line(self, line: str) -> tuple[str, str] | None:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "id":
+            self._id = value
+        elif name == "retry" and value.isascii() and value.isdecimal():
+            self.retry_seconds = int(value[:_RETRY_DIGITS]) / 1000
+        if line:
+            return None
+        event = (self._id, "\n".join(self._data)) if self._data else None
+        self._data, self._id = [], ""
+        return event
+
+
+class Requests:
+    """A deployment's address and keys, and the way there; keys are not shown."""
+
+    def __init__(self, exchange: Exchange, url: str, headers: Mapping[str, str], retry_seconds: float) -> None:
+        self.exchange = exchange
+        self.url = url
+        self._headers = headers
+        self._retry_seconds = retry_seconds
+
+    async def fetch_record(self, call: Call, kind: type[Answer]) -> Answer:
+        """Send a request; return its JSON as such a record.
+
+        Raises:
+            ApiError: it was refused, or nothing answers.
+        """
+        return self._decoded(call, await self.response(call), kind)
+
+    async def response(self, call: Call, *, stream: bool = False) -> httpx.Response:
+        """Send a request; return the answer to it, which is a success.
+
+        Raises:
+            ApiError: it was refused, or nothing answers.
+        """
+        pauses = Pauses(self._retry_seconds if call.repeatable else 0)
+        while True:
+            try:
+                return await self._once(call, stream=stream)
+            except ApiError as error:
+                if error.status and error.status != _TOO_MANY and error.status < _SERVER_ERROR:
+                    raise
+                seconds = pauses.next(error)
+            await self.exchange.sleep(seconds)
+
+    async def parts(self, call: Call, after: str | None = None) -> AsyncGenerator[Part, None]:
+        """Give the parts of a stream to its end, after the one at this position.
+
+        A chat's stream has its job's parts, so after a lost connection the job's own stream is read, which can be
+        continued. A chat whose message goes to a running job gives that job's parts.
+
+        Raises:
+            ApiError: it was refused, or nothing has answered for too long.
+        """
+        position, pauses = after or "", Pauses(self._retry_seconds)
+        while True:
+            response, events = await self.response(_continued(call, position), stream=True), Events()
+            try:
+                if not _is_stream(response):
+                    await self.exchange.read(response)
+                    if not response.content:  # nothing runs in this session
+                        return
+                    call = job_stream(self._decoded(call, response, Taken).job_id)
+                    continue
+                async for text in self.exchange.texts(response):
+                    for at, data in events.take(text):
+                        if data == STREAM_END:
+                            return
+                        pauses.reset()
+                        position, part = at, part_of(at, data)
+                        if part.type == "start" and part.message_id:
+                            call = job_stream(part.message_id)
+                        yield part
+                seconds = max(events.retry_seconds, _COME_BACK_SECONDS)
+            except httpx.TransportError as error:
+                seconds = pauses.next(self._unreachable(call, error))
+            finally:
+                await self.exchange.hang_up(response)
+            await self.exchange.sleep(seconds)
+
+    async def _once(self, call: Call, *, stream: bool) -> httpx.Response:
+        options: dict[str, Any] = {"headers": {**self._headers, **call.headers}}
+        if call.query:
+            options["params"] = {name: value for name, value in call.query.items() if value is not None}
+        if call.body is not None:
+            options["content"] = msgspec.json.encode({k: v for k, v in call.body.items() if v is not None})
+            options["headers"]["Content-Type"] = "application/json"
+        try:
+            request = self.exchange.build(call.method, self.url + call.path, **options)
+            response = await self.exchange.send(request, stream=stream)
+            if not response.is_success:
+                await self.exchange.read(response)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._unreachable(call, error) from error
+        if response.is_success:
+            return response
+        raise refusal(response)
+
+    def _unreachable(self, call: Call, error: Exception) -> ApiError:
+        return UnreachableError(f"no answer from {self.url}{call.path}: {str(error) or type(error).__name__}")
+
+    def _decoded(self, call: Call, response: httpx.Response, kind: type[Answer]) -> Answer:
+        try:
+            return msgspec.json.decode(response.content or b"null", type=kind)
+        except msgspec.DecodeError as error:
+            place = f"{self.url}{call.path}"
+            raise UnreachableError(f"{place} did not answer as Baton does: is this its address? ({error})") from error
+
+
+def job_stream(job_id: str) -> Call:
+    """Return the request for a job's stream."""
+    return Call("GET", f"/api/agent-jobs/{quote(job_id, safe='')}/stream", repeatable=True)
+
+
+def part_of(position: str, data: str) -> Part:
+    """Return the part in an event."""
+    raw: Json = json.loads(data)
+    return msgspec.convert({**raw, "position": position, "raw": raw}, Part)
+
+
+def _continued(call: Call, position: str) -> Call:
+    return replace(call, headers={**call.headers, "Last-Event-ID": position}) if position else call
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    return str(response.headers.get("content-type")).startswith("text/event-stream")

@@ -1,0 +1,279 @@
+"""What the API answers, as records: the schemas of `/openapi.json` with names in Python's style.
+
+Invariant: each record has exactly its schema's fields; a test holds that. A field that an answer does not have is None,
+or empty. Fields that a later version of the API adds are left out, so that an older client reads its answers.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+Json = dict[str, Any]
+
+
+class _Record(Struct, rename="camel", kw_only=True):
+    """An answer, or a part of one."""
+
+
+class Fault(_Record):
+    """Why a job or a tool call failed."""
+
+    type: str
+    message: str
+
+
+class Usage(_Record):
+    """What a job or a step has used."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    model_calls: int = 0
+    cached_calls: int = 0
+    messages: int = 0
+    deliveries: int = 0
+    redis_requests: int = 0
+    redis_commands: int = 0
+    redis_bytes: int = 0
+    stream_appends: int = 0
+    function_ms: int = 0
+    gb_seconds: float = 0.0
+    cost_usd: float = 0.0
+
+
+class Cost(_Record):
+    """What that cost, in US dollars."""
+
+    queue_usd: float = 0.0
+    redis_usd: float = 0.0
+    functions_usd: float = 0.0
+    model_usd: float = 0.0
+    total_usd: float = 0.0
+
+
+class ResultRef(_Record):
+    """Where a result is read that is too large for its job (`result` of the client)."""
+
+    url: str
+    size_bytes: int
+
+
+class ToolCall(_Record):
+    """A tool call of a job."""
+
+    id: str
+    tool: str
+    status: str
+    arguments: Json = field(default_factory=dict)
+    attempts: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    result: Any = None
+    result_ref: ResultRef | None = None
+    error: Fault | None = None
+    operation_id: str | None = None
+    child_job_id: str | None = None
+    step: str | None = None
+    depends_on: list[str] = field(default_factory=list)
+
+
+class StepUsage(_Record):
+    """What a turn has used, or with `call_id` and `tool` one of its calls."""
+
+    turn: int
+    usage: Usage
+    cost: Cost
+    call_id: str | None = None
+    tool: str | None = None
+
+
+class BesideSteps(_Record):
+    """What a job has used besides its steps."""
+
+    usage: Usage
+    cost: Cost
+
+
+class Continues(_Record):
+    """The operation whose outcome a job continues its session with."""
+
+    job_id: str
+    operation_id: str
+
+
+class ForkedFrom(_Record):
+    """The job that a fork comes from, and the first turn that is asked anew."""
+
+    job_id: str
+    turn: int
+
+
+class Score(_Record):
+    """What somebody thinks of a job."""
+
+    name: str
+    value: bool | int | float
+    comment: str
+    created_at: datetime
+    by: str
+
+
+class Job(_Record):
+    """A job. Lists leave out its tool calls, memory and cost."""
+
+    id: str
+    job_type: str
+    status: str
+    agent_version: str | None = None
+    task_description: str = ""
+    input_data: Json = field(default_factory=dict)
+    priority: int = 5
+    tags: list[str] = field(default_factory=list)
+    session_id: str = ""
+    parent_job_id: str | None = None
+    waiting_for: str | None = None
+    result: Any = None
+    error: Fault | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    memory: Json | None = None
+    turns: int = 0
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    cost: Cost | None = None
+    steps: list[StepUsage] | None = None
+    beside_steps: BesideSteps | None = None
+    continues: Continues | None = None
+    forked_from: ForkedFrom | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.status in ("completed", "failed", "cancelled")
+
+    @property
+    def answer_text(self) -> str:
+        """What its agent answered; empty before its end, and where the result is no text."""
+        return str(self.result.get("answer") or "") if isinstance(self.result, dict) else ""
+
+
+class DiffTurn(_Record):
+    """A turn of two jobs, side by side; each has `turn`, `text`, `calls`, `usage`, `cost`."""
+
+    turn: int
+    change: Literal["same", "changed", "added", "removed"]
+    left: Json | None = None
+    right: Json | None = None
+
+
+class Diff(_Record):
+    """Two jobs, turn by turn."""
+
+    left: Json
+    right: Json
+    turns: list[DiffTurn]
+
+
+class Checkpoint(_Record):
+    """A mark that a tool has set, or a decision that a job waits for."""
+
+    job_id: str
+    type: Literal["info", "approval"]
+    status: str
+    title: str
+    id: str = ""
+    data: Any = None
+    tool: str | None = None
+    arguments: Json | None = None
+    digest: str | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    reason: str | None = None
+    edited_arguments: Json | None = None
+
+
+class Link(_Record):
+    """A link by which a person without a key decides an approval."""
+
+    url: str
+    expires_at: datetime
+
+
+class Schedule(_Record):
+    """A job that recurs."""
+
+    id: str
+    cron: str
+    time_zone: str
+    paused: bool
+    job_type: str
+    task_description: str
+    input_data: Json
+    priority: int
+    session_id: str | None
+    created_at: datetime
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    last_jobs: list[str]
+
+
+class Session(_Record):
+    """A conversation: its messages as AI SDK has them, and what it is doing."""
+
+    id: str
+    messages: list[Json]
+    active_stream: Json | None
+    usage: Json
+    queued: list[Json]
+    active_operations: list[Json]
+    cursor: str | None = None
+
+
+class StreamToken(_Record):
+    """A token that opens one job's or session's stream for five minutes, in a page for example."""
+
+    token: str
+    expires_at: datetime
+
+
+class Completed(_Record):
+    """Whether this outcome of an operation is the one that counts, and why."""
+
+    operation_id: str
+    applied: bool
+    why: str
+
+
+class Taken(_Record):
+    """The running job that gets a message."""
+
+    job_id: str
+
+
+class Part(_Record):
+    """A part of a job's stream; which fields it has depends on `type` (docs/streams.md).
+
+    `position`: its place in the stream, where another process can continue. `raw`: all of its JSON.
+    """
+
+    type: str
+    id: str | None = None
+    message_id: str | None = None
+    delta: str | None = None
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    input: Any = None
+    output: Any = None
+    error_text: str | None = None
+    reason: str | None = None
+    message_metadata: Json | None = None
+    data: Any = None
+    transient: bool = False
+    position: str = ""
+    raw: Json = field(default_factory=dict)
