@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import httpx
 
+from baton.client import ApiError, BatonClient, UnreachableError
 from baton_local.dev.data_folder import DEV_FILE_NAME
 from baton_local.dev.stack_error import StackError
 
 DEFAULT_FOLDER = Path(".baton/dev")
-_TIMEOUT_SECONDS = 60.0
-_SHOWN_CHARS = 300
+# So long a stream may stay away in all, without a part in between: then the deployment is gone.
+_FOLLOWED_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,70 +42,37 @@ class Deployment:
         Raises:
             StackError: no answer, or a refusal.
         """
-        values = {name: value for name, value in (query or {}).items() if value is not None}
-        headers = {"Idempotency-Key": key} if key else {}
-        with self._reached(path) as client:
-            response = client.request(method, path, json=body, params=values, headers=headers)
-            _raise_refused(response)
-            found: dict[str, Any] = response.json() if response.content else {}
-            return found
+        with self._client() as client:
+            return client.request(method, path, body=body, query=query, idempotency_key=key) or {}
 
-    def text(self, path: str) -> str:
-        """What answers a GET, as it is.
+    def recording(self, job_id: str) -> str:
+        """A job with all answers of its models and tools, as it is.
 
         Raises:
             StackError: no answer, or a refusal.
         """
-        with self._reached(path) as client:
-            response = client.get(path)
-            _raise_refused(response)
-            return response.text
+        with self._client() as client:
+            return client.recording(job_id)
 
-    @contextmanager
-    def lines(self, path: str, last_id: str) -> Iterator[Iterator[str]]:
-        """The lines of an event stream, after the event with this id.
+    def parts(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """The job's parts as they come, from the first to the end of the stream, across lost connections.
 
         Raises:
-            StackError: a refusal.
-            httpx.TransportError: the connection ended: come again.
+            StackError: there is no such job, or its API has gone away.
         """
-        headers = {"Last-Event-ID": last_id} if last_id else {}
-        with self._client() as client, client.stream("GET", path, headers=headers) as response:
-            if not response.is_success:
-                response.read()
-            _raise_refused(response)
-            yield response.iter_lines()
-
-    def _client(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS)
+        way_out = f"; the job continues. Watch it again: baton jobs watch {job_id}"
+        with self._client(_FOLLOWED_SECONDS, way_out) as client:
+            yield from (part.raw for part in client.stream(job_id))
 
     @contextmanager
-    def _reached(self, path: str) -> Iterator[httpx.Client]:
+    def _client(self, retry_seconds: float = 0, way_out: str = "") -> Iterator[BatonClient]:
         try:
-            with self._client() as client:
+            with BatonClient(self.url, self.key, retry_seconds=retry_seconds) as client:
                 yield client
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise StackError(f"no answer from {self.url}{path}: {str(error) or type(error).__name__}") from error
-        except ValueError as error:
-            raise StackError(f"{self.url}{path} did not answer with JSON: is this the address of Baton?") from error
-
-
-def _raise_refused(response: httpx.Response) -> None:
-    """Raise StackError unless the request was accepted; it says why, as the API does."""
-    if response.is_success:
-        return
-    request = response.request
-    raise StackError(f"{request.method} {request.url} answered {response.status_code}: {_reason(response)}")
-
-
-def _reason(response: httpx.Response) -> str:
-    try:
-        problem = response.json()
-        faults = [f"{fault['field']}: {fault['message']}" for fault in problem.get("errors") or ()]
-        return "; ".join(faults) or str(problem["detail"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return response.text[:_SHOWN_CHARS]
+        except UnreachableError as error:
+            raise StackError(f"{error}{way_out}") from error
+        except (ApiError, ValueError) as error:
+            raise StackError(str(error)) from error
 
 
 def naming_deployment(command: Callable[..., None]) -> Callable[..., None]:

@@ -19,7 +19,6 @@ from rich.console import Console
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.job_lines import JobLines
 from baton_local.cli.job_screen import print_answer, print_job, print_jobs
-from baton_local.cli.job_stream import parts_of
 
 STATUSES = ("pending", "processing", "waiting", "completed", "failed", "cancelled")
 
@@ -249,7 +248,7 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], *, start: str, wante
 
 def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
     console, lines, began_ms, now_ms = Console(), JobLines(), 0, 0
-    for part in parts_of(deployment, job_id):
+    for part in deployment.parts(job_id):
         if shows_json:
             print(json.dumps(part, ensure_ascii=False), flush=True)
             continue

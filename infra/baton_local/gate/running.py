@@ -29,8 +29,8 @@ class Api(Protocol):
         """Send a request."""
         ...
 
-    def text(self, path: str) -> str:
-        """GET a text."""
+    def recording(self, job_id: str) -> str:
+        """GET a job's recording."""
         ...
 
 
@@ -73,7 +73,7 @@ def _recording(case: CaseSpec, api: Callable[[], Api]) -> Recording:
     path = Path(case.job)
     if path.is_file():
         return read_file(path)
-    return read_recording(api().text(f"/api/agent-jobs/{quote(case.job, safe='')}/recording"), f"job {case.job}")
+    return read_recording(api().recording(case.job), f"job {case.job}")
 
 
 def _calls(job: RecordedJob) -> list[dict[str, Any]]:

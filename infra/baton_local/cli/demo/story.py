@@ -6,12 +6,14 @@ read them. Returns the exit code: 0 when the job completed.
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from baton_local.cli.demo.client import JobClient, Member, Part, follow
+from baton.client import ApiError, AsyncBatonClient, ConflictError, Job
+from baton_local.cli.demo.family import Member, Part, follow
 from baton_local.cli.demo.scenario import KillApp, Scenario, Task
 from baton_local.cli.demo.view import DemoView, read_cost
 from baton_local.dev.data_folder import DevFile
@@ -36,31 +38,34 @@ class Story:
         async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=JOB_LIMIT_SECONDS), trust_env=False) as http:
             try:
                 return await self._play(http)
+            except ApiError as error:
+                raise StackError(str(error)) from error
             except httpx.HTTPError as error:
                 raise StackError(
                     f"{error.request.url} does not answer as it should: {error or type(error).__name__}"
                 ) from error
 
     async def _play(self, http: httpx.AsyncClient) -> int:
-        client = JobClient(http, self.stack.app_url, self.stack.client_key, self.stack.admin_key)
+        client = _client(self.stack.app_url, self.stack.client_key)
         before = await read_cost(http, self.stack)
         started = time.monotonic()
         for task in self.scenario.tasks:
             job = await self._run(client, task, started)
-            if job["status"] != "completed":
-                self.view.show(f"The job ended as {job['status']}: {_reason(job)}", "bold red")
+            if job.status != "completed":
+                self.view.show(f"The job ended as {job.status}: {_reason(job)}", "bold red")
                 return 1
-            self.view.memory(job.get("memory"))
-            self.view.show_answer(str(job["result"]["answer"]))
+            self.view.memory(job.memory)
+            self.view.show_answer(job.answer_text)
             self.view.show("")
         wall_seconds = time.monotonic() - started
         self.view.bill(await read_cost(http, self.stack) - before, wall_seconds)
         self.view.show(NEXT_STEP)
         return 0
 
-    async def _run(self, client: JobClient, task: Task, started: float) -> dict[str, Any]:
+    async def _run(self, client: AsyncBatonClient, task: Task, started: float) -> Job:
         """Show one job to its end; return it as it is then."""
-        job_id = await client.submit(self.scenario.job_type, task.task, task.session, task.data)
+        session, data = task.session or None, task.data or None
+        job_id = (await client.submit(self.scenario.job_type, task.task, session=session, input_data=data)).id
         self.view.show_task(self.scenario.job_type, task.task, job_id, task.session)
 
         approvals: list[asyncio.Task[None]] = []
@@ -68,7 +73,7 @@ class Story:
         def show(member: Member, part: Part) -> None:
             self.view.part(part, time.monotonic() - started, member)
             if _is_question(part):
-                approvals.append(asyncio.create_task(self._approve(client, part["data"]["id"])))
+                approvals.append(asyncio.create_task(self._approve(part["data"]["id"])))
             self._bring_fault()
 
         try:
@@ -80,13 +85,15 @@ class Story:
         finally:
             for approval in approvals:
                 approval.cancel()
-        return await client.job(job_id)
+        return await client.get(job_id)
 
-    async def _approve(self, client: JobClient, checkpoint_id: str) -> None:
-        """What a person would decide, who had a look first."""
+    async def _approve(self, checkpoint_id: str) -> None:
+        """What a person would decide, who had a look first; what was decided meanwhile is left as it is."""
         self.view.show("      nothing runs until a person has decided; here the demo approves", "dim")
         await asyncio.sleep(POLL_SECONDS)
-        await client.approve(checkpoint_id)
+        async with _client(self.stack.app_url, self.stack.admin_key) as operator:
+            with suppress(ConflictError):
+                await operator.approve(checkpoint_id, comment="by the demo")
 
     def _bring_fault(self) -> None:
         """When its time has come."""
@@ -102,6 +109,10 @@ def _is_question(part: Part) -> bool:
     return about == ("data-checkpoint", "approval", "pending")
 
 
-def _reason(job: dict[str, Any]) -> str:
-    error = job.get("error")
-    return str(error["message"]) if error else str(job.get("waitingFor") or "no reason was recorded")
+def _reason(job: Job) -> str:
+    return job.error.message if job.error else job.waiting_for or "no reason was recorded"
+
+
+def _client(url: str, key: str) -> AsyncBatonClient:
+    # A transport of its own, so that no proxy of the environment is asked for what is on this machine.
+    return AsyncBatonClient(url, key, transport=httpx.AsyncHTTPTransport())

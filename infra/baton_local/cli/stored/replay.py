@@ -52,7 +52,7 @@ def replay(
         text = path.read_text(encoding="utf-8")
     else:
         _refuse_missing_file(target)
-        text = deployment(url, key, data).text(f"/api/agent-jobs/{quote(target, safe='')}/recording")
+        text = deployment(url, key, data).recording(target)
         recording = read_recording(text, f"job {target}")
     if save is not None:
         _save(save, text)

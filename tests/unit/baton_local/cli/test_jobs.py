@@ -11,10 +11,12 @@ import pytest
 import respx
 from rich.console import Console
 
-from baton_local.cli import job_stream, jobs
+from baton.client import requests
+from baton_local.cli import jobs
 from tests.unit.baton_local.cli.api import JOB, URL, baton, problem, sent
 
 JOBS = f"{URL}/api/agent-jobs"
+STREAM = {"content-type": "text/event-stream"}
 
 
 @pytest.fixture(autouse=True)
@@ -118,13 +120,13 @@ def test_what_is_shown_is_written_in_one_piece(
 
 def test_watching_goes_on_where_the_connection_ended(api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each part is shown once; the exit code says whether the job completed."""
-    monkeypatch.setattr(job_stream, "_RECONNECT_SECONDS", 0.0)
+    monkeypatch.setattr(requests, "_COME_BACK_SECONDS", 0.0)
     first = 'id: 1-1\ndata: {"type":"start"}\n\n'
     second = 'id: 1-2\ndata: {"type":"finish"}\n\ndata: [DONE]\n\n'
     answers: list[httpx.Response | Exception] = [
-        httpx.Response(200, text=first),
+        httpx.Response(200, text=first, headers=STREAM),
         httpx.ConnectError("gone"),
-        httpx.Response(200, text=second),
+        httpx.Response(200, text=second, headers=STREAM),
     ]
     route = api.get(f"{JOBS}/job_1/stream").mock(side_effect=answers)
     api.get(f"{JOBS}/job_1").respond(json=JOB)
@@ -139,7 +141,7 @@ def test_an_ended_job_is_watched_at_the_times_at_which_things_happened(api: resp
     data = {"type": "agent.loop.init", "durationMs": 500, "attempt": 1, "turn": 1, "outcome": "answers"}
     parts = [{"type": "data-event", "data": {**data, "at": at}} for at in (1_000_500, 1_004_000)]
     stream = "".join(f"data: {json.dumps(part)}\n\n" for part in parts)
-    api.get(f"{JOBS}/job_1/stream").respond(text=f"{stream}data: [DONE]\n\n")
+    api.get(f"{JOBS}/job_1/stream").respond(text=f"{stream}data: [DONE]\n\n", headers=STREAM)
     api.get(f"{JOBS}/job_1").respond(json=JOB)
     shown = baton("jobs", "watch", "job_1").output.splitlines()
     assert [line.split()[0] for line in shown[:2]] == ["0.50s", "4.00s"]
@@ -147,7 +149,7 @@ def test_an_ended_job_is_watched_at_the_times_at_which_things_happened(api: resp
 
 def test_watching_a_job_that_fails_ends_with_1(api: respx.MockRouter) -> None:
     """And says why."""
-    api.get(f"{JOBS}/job_1/stream").respond(text="data: [DONE]\n\n")
+    api.get(f"{JOBS}/job_1/stream").respond(text="data: [DONE]\n\n", headers=STREAM)
     failed = {**JOB, "status": "failed", "result": None, "error": {"type": "x", "message": "no way on"}}
     api.get(f"{JOBS}/job_1").respond(json=failed)
     done = baton("jobs", "watch", "job_1")
@@ -176,5 +178,5 @@ def test_a_refused_field_is_named_and_the_key_is_not(api: respx.MockRouter) -> N
 def test_an_address_that_is_no_api_is_reported(api: respx.MockRouter) -> None:
     """HTML with 200, and no answer at all."""
     api.get(JOBS).mock(side_effect=[httpx.Response(200, text="<html>"), httpx.ConnectError("refused")])
-    assert "did not answer with JSON" in baton("jobs", "list").output
+    assert "is this its address?" in baton("jobs", "list").output
     assert "no answer from https://fn.example.com/api/agent-jobs: refused" in baton("jobs", "list").output

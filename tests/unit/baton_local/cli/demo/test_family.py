@@ -4,13 +4,12 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
 import pytest
 import respx
 
-from baton_local.cli.demo.client import JobClient, Member, Part, follow
-from baton_local.dev.stack_error import StackError
-from tests.unit.baton_local.cli.demo.test_story import APP, JOBS, sse
+from baton.client import AsyncBatonClient, NotFoundError
+from baton_local.cli.demo.family import Member, Part, follow
+from tests.unit.baton_local.cli.demo.test_story import APP, JOBS, STREAM, sse
 
 
 def child(job_id: str, status: str = "waiting") -> Part:
@@ -28,11 +27,9 @@ async def followed(streams: dict[str, tuple[Any, ...]]) -> list[tuple[Member, Pa
     seen: list[tuple[Member, Part]] = []
     with respx.mock() as router:
         for job_id, parts in streams.items():
-            router.get(f"{JOBS}/{job_id}/stream").respond(text=sse(*parts, "[DONE]"))
-        async with httpx.AsyncClient() as http:
-            await follow(
-                JobClient(http, APP, "ck"), Member(next(iter(streams))), lambda who, part: seen.append((who, part))
-            )
+            router.get(f"{JOBS}/{job_id}/stream").respond(text=sse(*parts, "[DONE]"), headers=STREAM)
+        async with AsyncBatonClient(APP, "ck") as client:
+            await follow(client, Member(next(iter(streams))), lambda who, part: seen.append((who, part)))
     return seen
 
 
@@ -63,9 +60,9 @@ async def test_a_wait_for_something_else_has_nothing_to_follow() -> None:
 async def test_a_refused_stream_below_ends_it_with_its_error() -> None:
     """And nothing goes on in the background."""
     with respx.mock() as router:
-        router.get(f"{JOBS}/a/stream").respond(text=sse(child("a.b"), "[DONE]"))
+        router.get(f"{JOBS}/a/stream").respond(text=sse(child("a.b"), "[DONE]"), headers=STREAM)
         router.get(f"{JOBS}/a.b/stream").respond(404, text=json.dumps("unknown"))
-        async with httpx.AsyncClient() as http:
-            with pytest.raises(StackError, match="answered with 404"):
-                await follow(JobClient(http, APP, "ck"), Member("a"), lambda _who, _part: None)
+        async with AsyncBatonClient(APP, "ck") as client:
+            with pytest.raises(NotFoundError):
+                await follow(client, Member("a"), lambda _who, _part: None)
     assert asyncio.all_tasks() == {asyncio.current_task()}

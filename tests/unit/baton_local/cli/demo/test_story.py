@@ -19,6 +19,8 @@ from baton_local.dev.stack_error import StackError
 APP, QUEUE, REDIS = "http://app", "http://queue", "http://redis"
 JOBS = f"{APP}/api/agent-jobs"
 STACK = DevFile(APP, QUEUE, REDIS, "http://vector", "qt", "rt", "vt", "ck", "ak", "ok", "s1", "s2", {"app": 1})
+STREAM = {"content-type": "text/event-stream"}
+JOB = {"id": "job_1", "jobType": "research"}
 EVENT = {"eventId": "e", "type": "agent.loop.init", "turn": 1, "attempt": 1, "durationMs": 3, "outcome": "finished"}
 
 
@@ -44,8 +46,8 @@ def web() -> Iterator[respx.MockRouter]:
                 httpx.Response(200, json={"http_requests": 107, "commands_executed": 1033}),
             ]
         )
-        router.post(JOBS).respond(202, json={"id": "job_1"})
-        router.get(f"{JOBS}/job_1").respond(json={"status": "completed", "result": {"answer": "Forty-two."}})
+        router.post(JOBS).respond(202, json={**JOB, "status": "pending"})
+        router.get(f"{JOBS}/job_1").respond(json={**JOB, "status": "completed", "result": {"answer": "Forty-two."}})
         yield router
 
 
@@ -61,7 +63,7 @@ async def tell(fault: KillApp | None = None, tasks: tuple[Task, ...] = ONE) -> t
 
 async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> None:
     """Exit code 0."""
-    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"))
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"), headers=STREAM)
     code, shown = await tell()
     assert code == 0
     assert "Forty-two." in shown
@@ -77,8 +79,8 @@ async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> N
 
 async def test_a_failed_job_is_exit_code_1_with_its_reason(web: respx.MockRouter) -> None:
     """One line."""
-    web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"))
-    web.get(f"{JOBS}/job_1").respond(json={"status": "failed", "error": {"type": "X", "message": "no model"}})
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"), headers=STREAM)
+    web.get(f"{JOBS}/job_1").respond(json={**JOB, "status": "failed", "error": {"type": "X", "message": "no model"}})
     code, shown = await tell()
     assert code == 1
     assert "failed: no model" in shown
@@ -86,11 +88,11 @@ async def test_a_failed_job_is_exit_code_1_with_its_reason(web: respx.MockRouter
 
 async def test_several_jobs_are_shown_one_after_another(web: respx.MockRouter) -> None:
     """With their sessions, what each retrieved of memory, and one bill for all."""
-    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"))
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"), headers=STREAM)
     entry = {"kind": "note", "text": "It rains.", "sessionId": "s", "score": 0.75}
-    web.get(f"{JOBS}/job_1").respond(
-        json={"status": "completed", "result": {"answer": "Rain."}, "memory": {"entries": [entry], "warnings": []}}
-    )
+    memory = {"entries": [entry], "warnings": []}
+    done = {**JOB, "status": "completed", "result": {"answer": "Rain."}, "memory": memory}
+    web.get(f"{JOBS}/job_1").respond(json=done)
     code, shown = await tell(tasks=(Task("Remember.", "s"), Task("Why?", "t")))
     assert code == 0
     assert shown.count("Rain.") == 2
@@ -103,8 +105,8 @@ async def test_several_jobs_are_shown_one_after_another(web: respx.MockRouter) -
 
 async def test_a_job_that_fails_ends_the_demo(web: respx.MockRouter) -> None:
     """What would come after it is not submitted."""
-    web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"))
-    web.get(f"{JOBS}/job_1").respond(json={"status": "failed", "error": {"type": "X", "message": "no model"}})
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"), headers=STREAM)
+    web.get(f"{JOBS}/job_1").respond(json={**JOB, "status": "failed", "error": {"type": "X", "message": "no model"}})
     code, _ = await tell(tasks=(Task("One."), Task("Two.")))
     assert code == 1
     assert len([call for call in web.calls if call.request.method == "POST"]) == 1
@@ -114,10 +116,10 @@ async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRou
     """Whether the app is gone or not yet well again."""
     stream = web.get(f"{JOBS}/job_1/stream").mock(
         side_effect=[
-            httpx.Response(200, text=sse({"type": "data-event", "data": EVENT})),
+            httpx.Response(200, text=sse({"type": "data-event", "data": EVENT}), headers=STREAM),
             httpx.ConnectError("refused"),
             httpx.Response(503),
-            httpx.Response(200, text=sse({"type": "data-event", "data": EVENT}, "[DONE]", first=2)),
+            httpx.Response(200, text=sse({"type": "data-event", "data": EVENT}, "[DONE]", first=2), headers=STREAM),
         ]
     )
     code, shown = await tell()
@@ -129,14 +131,14 @@ async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRou
 async def test_a_refused_submission_is_one_clear_error(web: respx.MockRouter) -> None:
     """With status and body."""
     web.post(JOBS).respond(422, json={"detail": "no agent 'research'"})
-    with pytest.raises(StackError, match=r"answered with 422: .*no agent"):
+    with pytest.raises(StackError, match=r"answered 422: .*no agent"):
         await tell()
 
 
 async def test_a_refused_stream_is_one_clear_error(web: respx.MockRouter) -> None:
     """It is not tried for ever."""
     web.get(f"{JOBS}/job_1/stream").respond(404, text="unknown")
-    with pytest.raises(StackError, match="answered with 404: unknown"):
+    with pytest.raises(StackError, match="answered 404: unknown"):
         await tell()
 
 
@@ -151,7 +153,7 @@ async def test_what_a_job_asks_is_approved_as_an_operator(web: respx.MockRouter)
     """The demo says so; a question that somebody else has decided meanwhile is left as it is."""
     tasks = {"id": "op_1", "type": "approval", "status": "pending", "title": "write files"}
     part = {"type": "data-checkpoint", "id": "op_1", "data": tasks}
-    web.get(f"{JOBS}/job_1/stream").respond(text=sse(part, "[DONE]"))
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse(part, "[DONE]"), headers=STREAM)
     decided = web.post(f"{APP}/api/admin/agent-checkpoints/op_1").respond(409, text="decided")
     code, shown = await tell()
     assert (code, decided.call_count) == (0, 1)
