@@ -1,5 +1,6 @@
 /**
- * A client of Baton's API, for browsers and Node 20. One ES module without dependencies.
+ * A client of Baton's API, for browsers and Node 20. One ES module without dependencies: what a page needs. The npm
+ * package `durable-baton` adds a method for every other call.
  *
  * A key in a browser is its user's: give it a client key of that user's tenant, or go through a server of your own.
  * Nothing here ever stops a job because a connection ended; only `cancel` and `stop` do.
@@ -14,14 +15,20 @@
 
 const END = ["completed", "failed", "cancelled"];
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [500, 8000];
+const [FIRST_TRY_MS, LONGEST_TRY_MS] = [200, 5000];
 
-/** A refusal of the API: its status, and its own words. */
+/** A refusal of the API: its status, and its own words. `errors`: the fields at fault. */
 export class BatonError extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status @param {string} message @param {any} [problem] @param {number} [retryAfterSeconds] */
+  constructor(status, message, problem = {}, retryAfterSeconds = 0) {
     super(message);
     this.name = "BatonError";
     this.status = status;
+    /** @type {string} */ this.title = problem.title ?? "";
+    /** @type {string} */ this.detail = problem.detail ?? message;
+    /** @type {string} */ this.code = problem.code ?? "";
+    /** @type {{field: string, message: string}[]} */ this.errors = problem.errors ?? [];
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -104,12 +111,15 @@ export class Answer {
 
 export class BatonClient {
   /**
-   * @param {{url?: string, key: string, fetch?: typeof fetch}} options `url`: where the API is; empty: where the page is.
+   * @param {{url?: string, key: string, fetch?: typeof fetch, headers?: Record<string, string>, retrySeconds?: number}} options
+   *   `url`: where the API is; empty: where the page is. `retrySeconds`: how long a request pauses in all before it fails.
    */
-  constructor({ url = "", key, fetch: request = globalThis.fetch }) {
+  constructor({ url = "", key, fetch: request = globalThis.fetch, headers = {}, retrySeconds = 30 }) {
     this.url = url.replace(/\/$/, "");
     this.key = key;
     this.fetch = request.bind(globalThis);
+    this.headers = headers;
+    this.retrySeconds = retrySeconds;
   }
 
   /**
@@ -120,17 +130,15 @@ export class BatonClient {
    *          signal?: AbortSignal, idempotencyKey?: string}} [options]
    * @returns {Promise<Task>} the task at its end; rejects where it is refused or fails
    */
-  async submit(body, options = {}) {
-    /** @type {Record<string, string>} */
-    const headers = options.idempotencyKey ? { "Idempotency-Key": options.idempotencyKey } : {};
+  async submitTask(body, options = {}) {
     return this.#reporting(options, async () => {
-      const job = await this.json("POST", "/api/agent-jobs", body, headers);
+      const job = await this.json("POST", "/api/agent-jobs", body, once(options.idempotencyKey));
       return this.#followed(job.id, "", options);
     });
   }
 
   /** Follow a job again, after a reload for example, from its start. @param {string} jobId @param {any} [options] */
-  async resume(jobId, options = {}) {
+  async resumeTask(jobId, options = {}) {
     return this.#reporting(options, () => this.#followed(jobId, "", options));
   }
 
@@ -139,8 +147,12 @@ export class BatonClient {
     return this.json("PATCH", `/api/agent-jobs/${encodeURIComponent(jobId)}`, { action: "cancel" });
   }
 
-  /** Stop whatever runs in a session. @param {string} sessionId */
-  stop(sessionId) {
+  /**
+   * Stop whatever runs in a session, and what is in line.
+   *
+   * @param {string} sessionId @returns {Promise<{cancelled: boolean, jobId: string|null, reason: string|null}>}
+   */
+  cancelSession(sessionId) {
     return this.json("POST", `/api/sessions/${encodeURIComponent(sessionId)}/cancel`);
   }
 
@@ -150,24 +162,46 @@ export class BatonClient {
    * @param {string} jobId
    * @param {{lastId?: string, signal?: AbortSignal}} [options] `lastId`: of the last part that is known
    */
-  async *parts(jobId, { lastId = "", signal } = {}) {
-    const path = `/api/agent-jobs/${encodeURIComponent(jobId)}/stream`;
+  parts(jobId, options = {}) {
+    return this.follow(streamOf(jobId), options);
+  }
+
+  /**
+   * The parts of any stream. A chat's stream has its job's parts, so after a lost connection the job's own stream is
+   * read, which can be continued. A message that goes to a running job gives that job's parts.
+   *
+   * @param {{method: string, path: string, body?: any, query?: Record<string, any>}} call
+   * @param {{lastId?: string, signal?: AbortSignal}} [options]
+   * @returns {AsyncGenerator<{id: string, part: any}, void, void>}
+   */
+  async *follow(call, { lastId = "", signal } = {}) {
     let pauseMs = FIRST_PAUSE_MS;
     for (;;) {
+      let wantedMs = 0;
       try {
-        const response = await this.#open(path, lastId, signal);
-        for await (const event of serverSentEvents(response)) {
+        const { method, path, ...rest } = call;
+        /** @type {Record<string, string>} */ const headers = lastId ? { "Last-Event-ID": lastId } : {};
+        const read = (/** @type {Response} */ response) => response; // as it comes
+        const response = await this.request(method, path, { ...rest, headers, signal, read });
+        if (response.status === 204) return; // nothing runs in this session
+        if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
+          call = streamOf((await jsonOf(response)).jobId);
+          continue;
+        }
+        for await (const event of serverSentEvents(response, (retryMs) => (wantedMs = retryMs))) {
           if (event.data === "[DONE]") return;
           lastId = event.id || lastId;
           pauseMs = FIRST_PAUSE_MS;
-          yield { id: lastId, part: JSON.parse(event.data) };
+          const part = JSON.parse(event.data);
+          if (part.type === "start" && part.messageId) call = streamOf(part.messageId);
+          yield { id: lastId, part };
         }
       } catch (error) {
-        if (signal?.aborted || (error instanceof BatonError && !comesAgain(error.status))) throw error;
+        if (signal?.aborted || !passes(error)) throw error;
         pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
+        wantedMs = retryAfterMs(error);
       }
-      await new Promise((done) => setTimeout(done, pauseMs));
-      signal?.throwIfAborted();
+      await pause(Math.max(pauseMs, wantedMs), signal);
     }
   }
 
@@ -177,30 +211,46 @@ export class BatonClient {
    * @param {string} method @param {string} path @param {any} [body] @param {Record<string, string>} [headers]
    */
   async json(method, path, body, headers = {}) {
-    const response = await this.fetch(this.url + path, {
-      method,
-      headers: { ...this.#headers(), ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-    await refuse(response);
-    return response.status === 204 ? null : response.json();
+    const repeatable = method === "GET" || "Idempotency-Key" in headers;
+    return this.request(method, path, { body, headers, repeatable });
   }
 
   /** A file of a message, by the `url` of its part. @param {string} path @returns {Promise<Blob>} */
   async file(path) {
-    return (await this.#open(path, "")).blob();
+    return this.request("GET", path, { repeatable: true, read: (response) => response.blob() });
   }
 
-  /** @param {string} path @param {string} lastId @param {AbortSignal} [signal] */
-  async #open(path, lastId, signal) {
-    const headers = { ...this.#headers(), ...(lastId ? { "Last-Event-ID": lastId } : {}) };
-    const response = await this.fetch(this.url + path, { headers, signal });
-    await refuse(response);
-    return response;
-  }
-
-  #headers() {
-    return { Authorization: `Bearer ${this.key}` };
+  /**
+   * One request; what `read` makes of the answer, which is its JSON. A request that may arrive twice (`repeatable`) is
+   * sent again after a lost connection, a 429 and a 5xx, with growing pauses and not before `Retry-After`.
+   *
+   * @param {string} method @param {string} path
+   * @param {{body?: any, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal,
+   *          repeatable?: boolean, read?: (response: Response) => any}} [options]
+   * @returns {Promise<any>}
+   */
+  async request(method, path, { body, query = {}, headers = {}, signal, repeatable = false, read = jsonOf } = {}) {
+    /** @type {Record<string, string>} */ const type = body === undefined ? {} : { "Content-Type": "application/json" };
+    const sent = {
+      method,
+      headers: { Authorization: `Bearer ${this.key}`, ...this.headers, ...type, ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
+    };
+    let [leftMs, nextMs] = [repeatable ? this.retrySeconds * 1000 : 0, FIRST_TRY_MS];
+    for (;;) {
+      try {
+        const response = await this.fetch(this.url + path + searchOf(query), sent);
+        await refuse(response);
+        return await read(response);
+      } catch (error) {
+        // Clients that were refused together come back one by one.
+        const pauseMs = Math.max(nextMs * (0.5 + Math.random() / 2), retryAfterMs(error));
+        if (signal?.aborted || !passes(error) || pauseMs > leftMs) throw error;
+        [leftMs, nextMs] = [leftMs - pauseMs, Math.min(LONGEST_TRY_MS, nextMs * 2)];
+        await pause(pauseMs, signal);
+      }
+    }
   }
 
   /** @param {string} jobId @param {string} lastId @param {any} options @returns {Promise<Task>} */
@@ -262,13 +312,17 @@ export function agentTask(client, callbacks = {}) {
   };
   return {
     state,
-    submitTask: (/** @type {any} */ body) => follow((options) => client.submit(body, options)),
-    resumeTask: (/** @type {string} */ jobId) => follow((options) => client.resume(jobId, options)),
+    submitTask: (/** @type {any} */ body) => follow((options) => client.submitTask(body, options)),
+    resumeTask: (/** @type {string} */ jobId) => follow((options) => client.resumeTask(jobId, options)),
   };
 }
 
-/** The events of a stream, as they come. @param {Response} response */
-export async function* serverSentEvents(response) {
+/**
+ * The events of a stream, as they come.
+ *
+ * @param {Response} response @param {(retryMs: number) => void} [onRetry] told when the server wants its reader back
+ */
+export async function* serverSentEvents(response, onRetry = () => {}) {
   const reader = /** @type {any} */ (response.body).pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   try {
@@ -279,6 +333,7 @@ export async function* serverSentEvents(response) {
       rest = blocks.pop() ?? "";
       for (const block of blocks) {
         const event = eventOf(block);
+        if (event.retryMs) onRetry(event.retryMs);
         if (event.data) yield event;
       }
     }
@@ -289,14 +344,51 @@ export async function* serverSentEvents(response) {
 
 /** @param {string} block */
 function eventOf(block) {
-  const event = { id: "", data: "" };
+  const event = { id: "", data: "", retryMs: 0 };
   for (const line of block.split("\n")) {
     const at = line.indexOf(":");
     const [name, value] = [line.slice(0, at), line.slice(at + 1).replace(/^ /, "")];
     if (name === "id") event.id = value;
+    if (name === "retry" && /^\d{1,5}$/.test(value)) event.retryMs = Number(value);
     if (name === "data") event.data += (event.data ? "\n" : "") + value;
   }
   return event;
+}
+
+/** The header by which a request that is repeated has one effect: the caller's key, or a new one. @param {string} [key] */
+export function once(key = "") {
+  // Not `randomUUID`, which pages without https lack.
+  const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0"));
+  return { "Idempotency-Key": key || random().join("") };
+}
+
+/** Wait; an abort of the signal rejects. @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
+export const pause = (ms, signal) =>
+  new Promise((done, failed) => {
+    signal?.throwIfAborted();
+    const end = () => (clearTimeout(timer), failed(signal?.reason));
+    const timer = setTimeout(() => (signal?.removeEventListener("abort", end), done()), ms);
+    signal?.addEventListener("abort", end, { once: true });
+  });
+
+/** What an answer holds; null where it is empty. @param {Response} response @returns {Promise<any>} */
+export async function jsonOf(response) {
+  const text = await response.text();
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    throw new BatonError(0, `${response.url} did not answer as Baton does: is this its address?`);
+  }
+}
+
+/** @param {string} jobId */
+export const streamOf = (jobId) => ({ method: "GET", path: `/api/agent-jobs/${encodeURIComponent(jobId)}/stream` });
+
+/** @param {Record<string, any>} query */
+function searchOf(query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  const pairs = given.flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]));
+  return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
 }
 
 /** @param {Response} response */
@@ -304,11 +396,15 @@ async function refuse(response) {
   if (response.ok) return;
   const problem = await response.json().catch(() => ({}));
   const faults = (problem.errors ?? []).map((/** @type {any} */ fault) => `${fault.field}: ${fault.message}`).join("; ");
-  throw new BatonError(response.status, faults || problem.detail || `the API answered ${response.status}`);
+  const said = faults || problem.detail || `the API answered ${response.status}`;
+  throw new BatonError(response.status, said, problem, Number(response.headers.get("retry-after")) || 0);
 }
 
-/** @param {number} status */
-const comesAgain = (status) => status === 429 || status >= 500;
+/** Whether it may be over soon: a lost connection, too many requests, a server in trouble. @param {any} error */
+const passes = (error) => !(error instanceof BatonError) || error.status === 429 || error.status >= 500;
+
+/** @param {any} error */
+const retryAfterMs = (error) => (error instanceof BatonError ? error.retryAfterSeconds * 1000 : 0);
 
 /** @param {Answer} answer @param {string} lastId @returns {Task} */
 function taskOf(answer, lastId) {

@@ -357,7 +357,7 @@ by("text").onkeydown = (/** @type {KeyboardEvent} */ event) => {
   event.preventDefault();
   send();
 };
-by("stop").onclick = () => reporting(() => client.stop(session));
+by("stop").onclick = () => reporting(() => client.cancelSession(session));
 by("new").onclick = () => {
   location.hash = "";
   begin();

@@ -49,6 +49,7 @@ BY_ADMINS = {
     "POST /api/admin/agent-checkpoints/{checkpoint_id}",
     "DELETE /api/admin/agent-checkpoints/{checkpoint_id}",
 }
+NOT_SENT = {"trigger", "messageId"}  # what `useChat` sends to have a message answered anew
 EXPECTED = {operation for operation in ACCESS if operation not in LEFT_OUT} | BY_ADMINS
 
 

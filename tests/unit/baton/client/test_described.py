@@ -12,7 +12,16 @@ from msgspec.inspect import ListType, StructType, Type, UnionType, type_info
 
 from baton.client import AsyncBatonClient, BatonClient, results
 from baton.client.results import Checkpoint
-from tests.unit.baton.client.described import EXPECTED, SCHEMAS, body_fields, of, operation_at, query_fields, resolved
+from tests.unit.baton.client.described import (
+    EXPECTED,
+    NOT_SENT,
+    SCHEMAS,
+    body_fields,
+    of,
+    operation_at,
+    query_fields,
+    resolved,
+)
 from tests.unit.baton.client.described import sample as sample_of
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -73,7 +82,6 @@ CALLS: dict[str, Callable[[BatonClient], Any]] = {
     "session_file": lambda c: c.session_file("s", "f"),
     "stream_token": lambda c: c.stream_token(job="j", session="s"),
 }
-NOT_SENT = {"trigger", "messageId"}  # what `useChat` sends to have a message answered anew
 UNDESCRIBED = {"id": "evt_1", "result": 1, "status": "completed", "jobId": "job_1"}
 
 

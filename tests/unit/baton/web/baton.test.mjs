@@ -45,7 +45,7 @@ test("a job is submitted, followed over a lost connection, and reported at its e
   ];
   await against(answers, async (client, asked) => {
     const [updates, ended] = [[], []];
-    const task = await client.submit(
+    const task = await client.submitTask(
       { jobType: "research" },
       { onUpdate: (one) => updates.push(one.text), onComplete: (one) => ended.push(one), idempotencyKey: "k" },
     );
@@ -65,16 +65,16 @@ test("a part that is cut in two is read as one, also within a letter", async () 
   const whole = new TextEncoder().encode(part(2, { type: "text-start", id: "t" }) + part(3, { type: "text-delta", id: "t", delta: "ä€" }) + FINISH + DONE);
   const bytes = (start) => new ReadableStream({ start });
   const ask = async () =>
-    new Response(bytes((out) => { for (const one of whole) out.enqueue(Uint8Array.of(one)); out.close(); }));
+    new Response(bytes((out) => { for (const one of whole) out.enqueue(Uint8Array.of(one)); out.close(); }), { headers: STREAM });
   const client = new BatonClient({ url: "http://x", key: "k", fetch: ask });
-  assert.equal((await client.resume("job_1")).text, "ä€");
+  assert.equal((await client.resumeTask("job_1")).text, "ä€");
 });
 
 test("a job that fails rejects with what it said, and onError is called", async () => {
   const body = START + part(2, { type: "error", errorText: "no way on" }) + part(3, { type: "finish", messageMetadata: { status: "failed" } }) + DONE;
   await against([{ body }], async (client) => {
     const errors = [];
-    await assert.rejects(client.resume("job_1", { onError: (error) => errors.push(error.message) }), /no way on/);
+    await assert.rejects(client.resumeTask("job_1", { onError: (error) => errors.push(error.message) }), /no way on/);
     assert.deepEqual(errors, ["no way on"]);
   });
 });
@@ -82,22 +82,22 @@ test("a job that fails rejects with what it said, and onError is called", async 
 test("a refusal is reported in the API's words, and is not tried again", async () => {
   const refusal = { status: 422, headers: {}, body: JSON.stringify({ errors: [{ field: "jobType", message: "unknown agent" }] }) };
   await against([refusal], async (client, asked) => {
-    await assert.rejects(client.submit({ jobType: "x" }), { name: "BatonError", status: 422, message: "jobType: unknown agent" });
+    await assert.rejects(client.submitTask({ jobType: "x" }), { name: "BatonError", status: 422, message: "jobType: unknown agent" });
     assert.equal(asked.length, 1);
   });
   await against([{ status: 404, headers: {}, body: "{}" }], async (client, asked) => {
-    await assert.rejects(client.resume("job_0"), { status: 404 });
+    await assert.rejects(client.resumeTask("job_0"), { status: 404 });
     assert.equal(asked.length, 1);
   });
 });
 
-test("cancel and stop say so to the API; to stop following does not", async () => {
+test("cancel and cancelSession say so to the API; to stop following does not", async () => {
   await against([{ body: START, cut: true }, job, { body: '{"cancelled": true}' }], async (client, asked) => {
     const end = new AbortController();
     setTimeout(() => end.abort(), 200);
-    await assert.rejects(client.resume("job_1", { signal: end.signal }));
+    await assert.rejects(client.resumeTask("job_1", { signal: end.signal }));
     await client.cancel("job_1");
-    assert.deepEqual(await client.stop("a/b"), { cancelled: true });
+    assert.deepEqual(await client.cancelSession("a/b"), { cancelled: true });
     assert.deepEqual(asked.filter((one) => one.method !== "GET").map((one) => [one.method, one.url, one.body]), [
       ["PATCH", "/api/agent-jobs/job_1", '{"action":"cancel"}'],
       ["POST", "/api/sessions/a%2Fb/cancel", ""],
@@ -145,5 +145,53 @@ test("seed 002: an error ends the task and is in the state", async () => {
     const hook = agentTask(client, { onError: (error) => errors.push(error.status) });
     assert.equal(await hook.submitTask({}), null);
     assert.deepEqual([errors, hook.state.error.message, hook.state.isSubmitting], [[401], "no valid key", false]);
+  });
+});
+
+test("a request that may arrive twice is sent again, with one key and not before the API wants it", async () => {
+  const busy = { status: 429, headers: { "Retry-After": "1" }, body: "{}" };
+  await against([busy, { status: 503, body: "{}" }, job], async (client, asked) => {
+    const began = Date.now();
+    assert.equal((await client.json("POST", "/x", {}, { "Idempotency-Key": "k" })).id, "job_1");
+    assert.ok(Date.now() - began >= 1000);
+    assert.deepEqual(asked.map((one) => one.headers["idempotency-key"]), ["k", "k", "k"]);
+  });
+  await against([{ ...busy, headers: { "Retry-After": "90" } }], async (client) => {
+    await assert.rejects(client.json("GET", "/x"), { status: 429, retryAfterSeconds: 90 });
+  });
+  await against([{ status: 503, body: "{}" }], async (client, asked) => {
+    await assert.rejects(client.json("POST", "/x", {}), { status: 503 });
+    assert.equal(asked.length, 1);
+  });
+});
+
+const followed = async (client, call) => {
+  const found = [];
+  for await (const { part } of client.follow(call)) found.push(part.type);
+  return found;
+};
+const CHAT = { method: "POST", path: "/api/chat", body: { id: "s" } };
+
+test("a chat goes on in its job's stream; where the server says when, it comes back then", async () => {
+  const answers = [{ body: START + "retry: 700\n\n" }, { body: FINISH + DONE }];
+  await against(answers, async (client, asked) => {
+    const began = Date.now();
+    assert.deepEqual(await followed(client, CHAT), ["start", "finish"]);
+    assert.ok(Date.now() - began >= 700);
+    assert.deepEqual(asked.map((one) => [one.method, one.url]), [["POST", "/api/chat"], ["GET", "/api/agent-jobs/job_1/stream"]]);
+    assert.equal(asked[1].headers["last-event-id"], "1-1");
+  });
+});
+
+test("a chat without an answer of its own; what is not Baton is named", async () => {
+  const [json, page] = ["application/json", "text/html"].map((type) => ({ "Content-Type": type }));
+  const steered = { status: 202, headers: json, body: '{"jobId": "job_2"}' };
+  await against([steered, { body: START + DONE }], async (client, asked) => {
+    assert.deepEqual(await followed(client, CHAT), ["start"]);
+    assert.equal(asked[1].url, "/api/agent-jobs/job_2/stream");
+  });
+  await against([{ status: 204, body: "" }, { headers: page, body: "<p>" }], async (client) => {
+    assert.deepEqual(await followed(client, CHAT), []);
+    await assert.rejects(followed(client, CHAT), /is this its address/);
   });
 });

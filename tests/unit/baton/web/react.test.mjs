@@ -33,7 +33,7 @@ test("a task is submitted, seen at work, and ends with its answer", async () => 
   assert.equal(last().isSubmitting, true);
   await act(async () => {});
   assert.deepEqual([last().isSubmitting, last().isProcessing, last().currentTask.jobId], [false, true, "job_1"]);
-  open.resolve(new Response(ANSWER));
+  open.resolve(new Response(ANSWER, { headers: { "Content-Type": "text/event-stream" } }));
   await act(async () => assert.equal((await following).text, "hello"));
   assert.deepEqual([last().isProcessing, last().currentTask.status, ended], [false, "completed", ["hello"]]);
   assert.equal(last().submitTask, submitTask);

@@ -7,23 +7,16 @@ import pytest
 
 from baton_local.dev.surroundings import inherited_environment
 from tests.contract.js.node_program import NodeProgram
-from tests.npm_packages import find_node, npm_packages
+from tests.npm_client import source_copy
+from tests.npm_packages import find_node
 
 pytestmark = pytest.mark.node
 HERE = Path(__file__).parent
-FUNCTIONS = HERE.parents[3] / "functions"
 
 
 def test_the_hook_does_what_its_tests_say(tmp_path: Path) -> None:
     """Each has a name of its own in react.test.mjs; what is imported is what the package exports."""
-    packages = npm_packages(FUNCTIONS / "web", "web")
-    client = Path("baton/web/static/baton.js")
-    (tmp_path / client).parent.mkdir(parents=True)
-    shutil.copy(FUNCTIONS / client, tmp_path / client)
-    built = Path(
-        shutil.copytree(FUNCTIONS / "web", tmp_path / "web", ignore=shutil.ignore_patterns("dist", "node_modules"))
-    )
-    (built / "node_modules").symlink_to(packages / "node_modules")
+    built = source_copy(tmp_path)
     shutil.copy(HERE / "react.test.mjs", built)
     node = NodeProgram(find_node()[0], built)
     compiled = node.run(built, "node_modules/typescript/bin/tsc", **inherited_environment())
