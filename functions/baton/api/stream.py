@@ -24,9 +24,11 @@ from baton.api.auth import Keys, Principal
 from baton.api.jobs.job import JobsApi, no_job
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS
+from baton.api.stream_form import UI_MESSAGES, Form
 from baton.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_capacity, must_cover
 from baton.commands.follow import SOON_MS, ReadPace, come_back_ms, noticed_within, status_of, waits_for_long
 from baton.container import Container
+from baton.engine.state import Job
 from baton.entry import UNTIL_MS
 from baton.storage.ports.jobs import StoredParts
 from baton_events.errors import StoreError
@@ -40,7 +42,6 @@ HEARTBEAT_SECONDS = 10.0
 _ANSWER_BYTES = 2_000_000
 # So often it is seen whether the process stops, or who follows may not any more; no store is asked for that.
 _STEP_SECONDS = 1.0
-HEADERS = {"cache-control": "no-cache, no-transform", "x-vercel-ai-ui-message-stream": "v1", "x-accel-buffering": "no"}
 
 
 class StreamApi:
@@ -70,8 +71,12 @@ class Streams:
         self._container = container
         self._keys = keys
 
-    def respond(self, request: Request, principal: Principal, first: StoredParts, after: int = 0) -> Response:
+    def respond(
+        self, request: Request, principal: Principal, first: StoredParts, after: int = 0, form: Form = UI_MESSAGES
+    ) -> Response:
         """A job's parts after the first `after` ones, of which `first` are read already; the job is known.
+
+        `form`: how they are written.
 
         Raises:
             ApiError: 429, the key follows as many as it may.
@@ -80,7 +85,8 @@ class Streams:
             raise ValueError("only a known job's parts can be streamed")
         check_capacity(self._container, principal)
         permit = Permit(self._container, self._keys, request, principal)
-        return _PartsResponse(StreamReader(self._container, permit, first.job.id, after), first)
+        reader = StreamReader(self._container, permit, first.job.id, after, form)
+        return _PartsResponse(reader, first)
 
 
 class _PartsResponse(StreamingResponse):
@@ -90,7 +96,7 @@ class _PartsResponse(StreamingResponse):
         self._reader = reader
         if not first.parts:
             reader.expects_silence()
-        super().__init__(reader.events(first), headers=HEADERS, media_type="text/event-stream")
+        super().__init__(reader.events(first), headers=reader.form.headers, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
@@ -106,12 +112,13 @@ class StreamReader:
     `until_ms`: or until then, when the host ends the answer.
     """
 
-    def __init__(self, container: Container, permit: Permit, job_id: str, after: int) -> None:
+    def __init__(self, container: Container, permit: Permit, job_id: str, after: int, form: Form = UI_MESSAGES) -> None:
         self._reader, self._clock = container.ports.reader, container.ports.clock
         self._stopping, self._notices = container.stopping, container.notices
         self._followers, self._permit = container.followers, permit
-        self._job_id = job_id
-        self.after = after
+        self._job_id, self.form = job_id, form
+        self.after = self._first = after
+        self._left_bytes, self._complete = _ANSWER_BYTES, False
         self.live, self.until_ms = True, math.inf
         self._longest_silence_seconds = container.settings.stream_silence_seconds or math.inf
         self._pace, self._noticed, self._silent_seconds = ReadPace(), asyncio.Event(), 0.0
@@ -133,20 +140,15 @@ class StreamReader:
 
     async def events(self, stored: StoredParts) -> AsyncIterator[str]:
         """The events of these parts and of those that come."""
-        first = self.after
         if not self.live:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
-        capacity_bytes = _ANSWER_BYTES
         while stored.job is not None:
-            for number, part in enumerate(stored.parts, stored.first):
-                capacity_bytes -= len(part)
-                if not self.live and capacity_bytes < 0 and self.after > first:
-                    return  # the client comes back for the next page
-                gone = f": the parts before {number} are gone\n" if number > self.after + 1 else ""
-                self.after = number
-                yield f"{gone}id: {stored.job.created_at_ms}-{number}\ndata: {part}\n\n"
+            for text in self._written(stored.job, stored):
+                yield text
+            if self._complete:
+                return
             if stored.job.ended:
-                yield "data: [DONE]\n\n"
+                yield self.form.end(stored.job)
                 return
             if self.stopped or not self.live:  # the client comes back for more, to a process that stays
                 break
@@ -161,6 +163,22 @@ class StreamReader:
                 return
         if self._let_go:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
+
+    def _written(self, job: Job, stored: StoredParts) -> Iterator[str]:
+        """The events of these parts: those of the stream, or as many as an answer that is handed over whole has."""
+        for number, part in enumerate(stored.parts, stored.first):
+            text = self.form.part(job, number, part)
+            self._left_bytes -= len(text)
+            if not self.live and self._left_bytes < 0 and self.after > self._first:
+                self._complete = True  # the client comes back for the next page
+                return
+            gone = f": the parts before {number} are gone\n" if number > self.after + 1 else ""
+            self.after = number
+            if text or gone:
+                yield gone + (text or "\n")
+            if self.form.over:
+                self._complete = True
+                return
 
     @property
     def stopped(self) -> bool:

@@ -150,16 +150,21 @@ def _is_repeat(known: Snapshot, body: ChatBody, files: Sequence[Named]) -> bool:
     return body.message_id is None and bool(known.task["chat"].get("replaces")) and not known.job.ended
 
 
-async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot | None:
-    """The job whose answer is asked for once more: by its id, or the newest of the message."""
+async def newest_messages(container: Container, tenant: str, session_id: str) -> list[Snapshot]:
+    """The newest jobs of a session that answer a message, in any order."""
     ports = container.ports
-    scanned = await ports.listing.scan(Query(tenant=tenant, session_id=body.id), "", _ROWS)
+    scanned = await ports.listing.scan(Query(tenant=tenant, session_id=session_id), "", _ROWS)
     found = await ports.reader.jobs([row.job_id for row in scanned.found])
-    mine = [
+    return [
         job
         for job in found.values()
-        if (job.job.tenant, job.job.session_id) == (tenant, body.id) and isinstance(job.task.get("chat"), dict)
+        if (job.job.tenant, job.job.session_id) == (tenant, session_id) and isinstance(job.task.get("chat"), dict)
     ]
+
+
+async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot | None:
+    """The job whose answer is asked for once more: by its id, or the newest of the message."""
+    mine = await newest_messages(container, tenant, body.id)
     wanted = body.message_id if body.message_id in {job.job.id for job in mine} else None
     mine = [
         job
