@@ -53,6 +53,11 @@ def chat_job_id(tenant: str, session_id: str, message_id: str, replaces: str) ->
     return f"job_{digest('chat', tenant, session_id, message_id, replaces)[:24]}"
 
 
+def run_job_id(tenant: str, session_id: str, run_id: str) -> str:
+    """The id of the job that a front end's run starts in a session."""
+    return f"job_{digest('run', tenant, session_id, run_id)[:24]}"
+
+
 def scheduled_job_id(schedule_id: str, message_id: str) -> str:
     """The id of the job that a schedule's message starts, however often it is delivered."""
     return f"job_{digest('schedule', schedule_id, message_id)[:24]}"

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from baton.api.admin.control import WorkerBody
 from baton.api.admin.usage import UsageQuery
 from baton.api.admin.versions import VersionsQuery
+from baton.api.ag_ui.body import RunAgentInput
 from baton.api.app_events import AppEventBody
 from baton.api.audit import AuditQuery
 from baton.api.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
@@ -124,6 +125,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"DELETE {_CHAT_SESSION}": Described(statuses=(204,)),
     "GET /api/chat/tasks/{job_id}/stream": Described(answer="Stream"),
     "POST /api/chat/operations/{operation_id}/complete": Described(OperationCompleteBody),
+    "POST /api/ag-ui/{agent}": Described(RunAgentInput, "Stream"),
     "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
     "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
     "GET /api/sessions/{session_id:path}": Described(answer="Session", query=SessionQuery),

@@ -6,6 +6,7 @@ from baton.api.admin.control import MessagesApi, ToolsApi, WorkerApi
 from baton.api.admin.health import Health, MetricsApi
 from baton.api.admin.usage_by_day import UsageApi
 from baton.api.admin.versions import VersionsApi
+from baton.api.ag_ui.runs import AgUiApi
 from baton.api.app_events import BODY_LIMIT_BYTES as EVENT_LIMIT_BYTES
 from baton.api.app_events import AppEventsApi
 from baton.api.audit import Audit
@@ -175,7 +176,8 @@ def _of_operations(container: Container) -> list[ApiRoute]:
 
 def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     chats, starting = ChatApi(container, keys), AgentStartApi(container, keys, jobs)
-    tokens = StreamTokensApi(container, keys, jobs)
+    tokens, runs = StreamTokensApi(container, keys, jobs), AgUiApi(container, keys, jobs)
+    run = "a run of AG-UI, by its `RunAgentInput`: a message to answer, or answers to interrupts; 200 and its events"
     makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, valid for 5 minutes, for clients without headers'
     starts = '`{"request", "conversationId", "agent"}`, the last two optional: 202 `{"workflowId"}`, a job\'s id'
     updates = "`?workflowId=`: the job's parts over a WebSocket, under uvicorn only; to a plain request 426"
@@ -186,6 +188,7 @@ def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
     return [
         ApiRoute("POST", "/api/chat", "client", chats.send, sends, chats.body_limit_bytes),
         ApiRoute("GET", "/api/chat/{session_id:path}/stream", "stream", chats.resume, resumes),
+        ApiRoute("POST", "/api/ag-ui/{agent}", "client", runs.run, run, runs.body_limit_bytes),
         ApiRoute("POST", "/api/stream-tokens", "client", tokens.make, makes),
         ApiRoute("POST", "/api/agent/start", "client", starting.start, starts, SUBMIT_LIMIT_BYTES),
         ApiRoute("GET", UPDATES_PATH, "open", updates_over_http, updates),

@@ -148,7 +148,7 @@ class StreamReader:
             if self._complete:
                 return
             if stored.job.ended:
-                yield self.form.end(stored.job)
+                yield self.form.ending(stored.job)
                 return
             if self.stopped or not self.live:  # the client comes back for more, to a process that stays
                 break

@@ -22,7 +22,7 @@ class Form(Protocol):
         """The events of one part, each with its blank line; empty: it has none for this reader."""
         ...
 
-    def end(self, job: Job) -> str:
+    def ending(self, job: Job) -> str:
         """What stands behind the last part of a job that has ended."""
         ...
 
@@ -37,7 +37,7 @@ class UiMessageForm:
         """The part as it is."""
         return f"id: {job.created_at_ms}-{number}\ndata: {part}\n\n"
 
-    def end(self, job: Job) -> str:  # noqa: ARG002 - as Form has it
+    def ending(self, job: Job) -> str:  # noqa: ARG002 - as Form has it
         """The end of every such stream, without an id."""
         return "data: [DONE]\n\n"
 

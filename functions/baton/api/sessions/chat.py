@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.agents.agent import Agent
 from baton.agents.registry import UnknownAgentError, agent_takes
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.submission import SubmitBody, new_job
@@ -174,6 +175,19 @@ async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot |
     return max(mine, key=lambda job: (job.job.created_at_ms, job.job.id), default=None)
 
 
+def must_take(container: Container, agent: Agent, files: Sequence[Named]) -> None:
+    """Hold a message's files to what the agent's model takes.
+
+    Raises:
+        ApiError: 422.
+    """
+    for file in files:
+        if not agent_takes(container.registry, agent, file["mediaType"]):
+            name = container.registry.model_name_of(agent)
+            detail = f"model {name!r} of agent {agent.name!r} takes no files of type {file['mediaType']!r}"
+            raise ApiError(422, detail, [("messages", detail)])
+
+
 def _chat_job(
     container: Container, tenant: str, body: ChatBody, replaces: str, text: str, files: Sequence[Named]
 ) -> ChatJob:
@@ -182,11 +196,7 @@ def _chat_job(
         agent = container.registry.agent(name)
     except UnknownAgentError as error:
         raise ApiError(422, str(error), [("agent", str(error))]) from error
-    for file in files:
-        if not agent_takes(container.registry, agent, file["mediaType"]):
-            name = container.registry.model_name_of(agent)
-            detail = f"model {name!r} of agent {agent.name!r} takes no files of type {file['mediaType']!r}"
-            raise ApiError(422, detail, [("messages", detail)])
+    must_take(container, agent, files)
     job = new_job(
         SubmitBody.model_validate({"jobType": agent.name, "taskDescription": text, "sessionId": body.id}),
         container.registry,

@@ -153,8 +153,8 @@ def test_every_kind_of_id_that_a_tenant_may_request_is_tried() -> None:
     """A new one needs a test of its own here."""
     ids = {name for route in _of("client", "stream") for name in re.findall(r"{(\w+)", route.path)}
     # A call's stands behind its job's, a file's name behind its session's; seed 003's tests try a task's, and those of
-    # links a checkpoint's.
-    elsewhere = {"call_id", "name", "task_id", "checkpoint_id"}
+    # links a checkpoint's. An agent is everybody's.
+    elsewhere = {"call_id", "name", "task_id", "checkpoint_id", "agent"}
     assert ids == {"job_id", "other_id", "schedule_id", "session_id", "event_id", *elsewhere}
 
 

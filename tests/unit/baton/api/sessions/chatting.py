@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Coroutine
 from typing import Any
@@ -27,11 +28,13 @@ async def send(api: Api, chat: str, message_id: str, text: str, key: str = ACME,
     return await delivering(api, api.request("POST", "/api/chat", key, json=body))
 
 
-async def delivering(api: Api, request: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+async def delivering(
+    api: Api, request: Coroutine[Any, Any, httpx.Response], within_seconds: float = math.inf
+) -> httpx.Response:
     """Read an answer to its end, while the messages that follow from its request are delivered."""
     requesting = asyncio.create_task(request)
     while not requesting.done():
-        await api.stage.run()
+        await api.stage.run(within_seconds=within_seconds)
         await asyncio.sleep(0.005)
     return await requesting
 

@@ -1,0 +1,1 @@
+"""AG-UI: runs of agents as events that front ends of this protocol read."""

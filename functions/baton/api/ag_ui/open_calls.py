@@ -1,0 +1,68 @@
+"""What a job's calls wait for, read from its parts: by it a run ends with interrupts, and the next one begins.
+
+A run ends when people are asked, and no call does anything but wait: for them, for an outcome from outside, for a step
+before it. Invariant: it follows from the parts alone, so every reader sees a run end at the same part. Pure.
+"""
+
+from typing import Any
+
+Part = dict[str, Any]
+
+
+class OpenCalls:
+    """The calls without a result, and the questions without a decision, after the parts so far."""
+
+    def __init__(self) -> None:
+        self.questions: dict[str, Part] = {}
+        self._waiting: dict[str, bool] = {}
+        self._before: dict[str, list[str]] = {}
+        self._steps: dict[str, str] = {}
+
+    def take(self, part: Part) -> None:
+        """One more part."""
+        data = part.get("data") or {}
+        match part["type"]:
+            case "tool-input-available":
+                self._waiting[part["toolCallId"]] = False
+            case "tool-output-available" | "tool-output-error":
+                self._waiting.pop(part["toolCallId"], None)
+            case "data-plan-created":
+                self._steps = {step["step"]: step["callId"] for step in data["steps"]}
+                self._before |= {step["callId"]: step["dependsOn"] for step in data["steps"]}
+            case "data-operation":
+                self._call(data.get("callId", ""), waits=data["status"] == "waiting")
+            case "data-checkpoint" if data["type"] == "approval":
+                self._question(data)
+            case "finish" | "data-job-retried":
+                self.questions, self._waiting = {}, {}
+            case _:
+                pass
+
+    @property
+    def only_people_are_awaited(self) -> bool:
+        """Whether nothing happens until somebody decides, or something comes from outside."""
+        return bool(self.questions) and all(
+            waiting or self._is_blocked(call_id) for call_id, waiting in self._waiting.items()
+        )
+
+    def decided(self, question_ids: frozenset[str]) -> None:
+        """Take questions for decided whose decisions are recorded, and have no part yet."""
+        for question_id in question_ids:
+            if question := self.questions.pop(question_id, None):
+                self._call(question["callId"], waits=False)
+
+    def _question(self, view: Part) -> None:
+        pending = view["status"] == "pending"
+        if pending:
+            self.questions[view["id"]] = view
+        else:
+            self.questions.pop(view["id"], None)
+        self._call(view["callId"], waits=pending)
+
+    def _call(self, call_id: str, *, waits: bool) -> None:
+        if call_id in self._waiting:
+            self._waiting[call_id] = waits
+
+    def _is_blocked(self, call_id: str) -> bool:
+        """Whether a step has to come before it that has no result yet."""
+        return any(self._steps.get(step) in self._waiting for step in self._before.get(call_id, ()))

@@ -1,0 +1,159 @@
+"""A run of AG-UI as a stream of its job: where it begins and ends, and the ids by which a reader comes back.
+
+A job is one run, or several: each of its interrupts ends one, and the run that answers them is the next. An event's id
+is `<ms>-<n>.<k>`: the job's creation time, the part's number, and which of its events. Invariant: the same parts give
+the same events under the same ids, so what a reader has got is left out, and nothing else.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from starlette.requests import Request
+
+from baton.api.ag_ui.open_calls import OpenCalls
+from baton.api.ag_ui.translation import Event, Part, Translation
+from baton.api.problem import ApiError
+from baton.api.stream_form import HEADERS
+from baton.engine.state import Job
+from baton_events.ids import canonical_json
+
+PROTOCOL_VERSION = "1.0"
+_ID = re.compile(r"\d{1,15}-(\d{1,15})\.(\d{1,6})")
+_LIMIT_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run.
+
+    Attributes:
+        messages: the conversation before it, as its front end has it.
+        has_more: the front end has messages behind those: of this run, or of an answer that it replaces.
+        answers: the questions whose decisions it came with.
+    """
+
+    thread_id: str
+    run_id: str
+    messages: list[Part] = field(default_factory=list[Part])
+    has_more: bool = False
+    answers: frozenset[str] = frozenset()
+
+
+def position_in(request: Request) -> tuple[int, int]:
+    """Which event a reader has got last: the number of its part, and which of it.
+
+    Raises:
+        ApiError: 400, what it says is no position.
+    """
+    text = request.headers.get("last-event-id") or "0-0.0"
+    match = _ID.fullmatch(text)
+    if match is None:
+        raise ApiError(400, f"Last-Event-ID {text[:80]!r} is not of the form <ms>-<n>.<k>; 0-0.0 is the beginning")
+    return int(match[1]), int(match[2])
+
+
+class RunForm:
+    """`Form` of a run. `seen`: the last event that its reader has got."""
+
+    headers: ClassVar[Mapping[str, str]] = HEADERS
+    over = False
+
+    def __init__(self, run: Run, job_id: str, seen: tuple[int, int] = (0, 0)) -> None:
+        self._run, self._seen = run, seen
+        self._calls, self._translation = OpenCalls(), Translation(job_id, run.messages)
+        self._begun = not run.answers
+        self._started = self._finished = False
+
+    def part(self, job: Job, number: int, part: str) -> str:
+        """The run's events of one part."""
+        read: Part = json.loads(part)
+        self._calls.take(read)
+        if not self._begun:
+            self._look_for_the_beginning()
+            return ""
+        events = self._events(job, number, read)
+        if self._calls.only_people_are_awaited and not self._finished:
+            events += [*self._translation.closed(), self._finish(outcome=self._interrupts)]
+            self.over = True
+        return "".join(
+            f"id: {job.created_at_ms}-{number}.{place}\ndata: {canonical_json(event)}\n\n"
+            for place, event in enumerate(events, 1)
+            if (number, place) > self._seen
+        )
+
+    def ending(self, job: Job) -> str:
+        """Nothing: the run has its own end; but for one whose beginning is no longer kept."""
+        if self._finished:
+            return ": end\n\n"
+        message = f"job {job.id} has ended, and this run of it is no longer kept"
+        lost = [self._start, {"type": "RUN_ERROR", "message": message, "code": "gone"}]
+        return "".join(f"data: {canonical_json(event)}\n\n" for event in lost[self._started :])
+
+    def _look_for_the_beginning(self) -> None:
+        """It is behind the part at which the run before it ended, to ask what this one answers."""
+        if self._calls.only_people_are_awaited and self._run.answers.issuperset(self._calls.questions):
+            self._begun = True
+            self._calls.decided(self._run.answers)
+
+    def _events(self, job: Job, number: int, part: Part) -> list[Event]:
+        events = list[Event]()
+        if self._finished and part["type"] == "data-job-retried":
+            self._started = self._finished = False
+            self._translation.begin_again()
+        if self._finished:
+            return events  # what is done after a job's end is none of its run's
+        if not self._started:
+            events += [self._start, *([self._translation.snapshot()] if self._run.has_more else [])]
+            self._started = True
+        events += self._translation.events(number, part)
+        if part["type"] == "finish":
+            events += self._end_of(job, part["messageMetadata"]["status"])
+        return events
+
+    def _end_of(self, job: Job, status: str) -> list[Event]:
+        translation = self._translation
+        if status == "failed":
+            self._finished = True
+            code = {"code": job.error.type} if job.error else {}
+            error = {"type": "RUN_ERROR", "message": translation.error_text or "the job failed", **code}
+            return [error | translation.usage]
+        result = {} if job.result is None else {"result": job.result}
+        outcome = {"type": "cancelled"} if status == "cancelled" else {"type": "success"}
+        return [*translation.closed(), self._finish(**result, outcome=outcome)]
+
+    @property
+    def _start(self) -> Event:
+        names = {"threadId": self._run.thread_id, "runId": self._run.run_id}
+        return {"type": "RUN_STARTED", **names, "protocolVersion": PROTOCOL_VERSION}
+
+    def _finish(self, **fields: Any) -> Event:
+        self._finished = True
+        names = {"threadId": self._run.thread_id, "runId": self._run.run_id}
+        return {"type": "RUN_FINISHED", **names, **fields, **self._translation.usage}
+
+    @property
+    def _interrupts(self) -> dict[str, Any]:
+        return {"type": "interrupt", "interrupts": [_interrupt(view) for view in self._calls.questions.values()]}
+
+
+def _interrupt(view: Part) -> dict[str, Any]:
+    """A question as AG-UI has it: about a tool call, or about a limit."""
+    properties = {
+        "approved": {"type": "boolean"},
+        "editedArgs": {"type": "object", "description": "replaces all arguments"},
+        "reason": {"type": "string", "description": "why it is rejected, or a comment"},
+    }
+    about = {name: view[name] for name in ("tool", "arguments", "digest")}
+    expires = {"expiresAt": view["expiresAt"]} if view["expiresAt"] else {}
+    call = {"reason": "tool_call", "toolCallId": view["callId"]} if view["tool"] else {"reason": "confirmation"}
+    return {
+        "id": view["id"],
+        **call,
+        "message": view["title"][:_LIMIT_CHARS],
+        "responseSchema": {"type": "object", "properties": properties, "required": ["approved"]},
+        **expires,
+        "metadata": {"baton": about},
+    }

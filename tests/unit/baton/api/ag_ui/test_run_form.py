@@ -1,0 +1,123 @@
+"""How parts of a job become events of a run: what is abandoned, cut off, failed, cancelled or run again."""
+
+import json
+from typing import Any
+
+import pytest
+from ag_ui.core import Event
+from pydantic import TypeAdapter
+
+from baton.api.ag_ui.run_form import Run, RunForm
+from baton.engine.state import Job
+
+JOB = Job("job_1", "thread-1", "acme", "agent", created_at_ms=7)
+Part = dict[str, Any]
+
+
+def events(*parts: Part, run: Run | None = None, first: int = 1) -> list[dict[str, Any]]:
+    """The events of these parts."""
+    form = RunForm(run or Run("thread-1", "r1"), JOB.id)
+    text = "".join(form.part(JOB, number, json.dumps(part)) for number, part in enumerate(parts, first))
+    found = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
+    for event in found:
+        TypeAdapter[Any](Event).validate_python(event)
+    return found
+
+
+def kinds(*parts: Part, **options: Any) -> list[str]:
+    """Their types, without the run's start."""
+    return [event["type"] for event in events(*parts, **options)][1:]
+
+
+def text(text_id: str, *what: str) -> list[Part]:
+    """Parts of a text."""
+    return [{"type": f"text-{one}", "id": text_id} | ({"delta": "hi"} if one == "delta" else {}) for one in what]
+
+
+def data(kind: str, **fields: Any) -> Part:
+    """A data part."""
+    return {"type": f"data-{kind}", "data": fields}
+
+
+def finish(status: str) -> Part:
+    """The last part."""
+    return {"type": "finish", "messageMetadata": {"status": status}}
+
+
+STEP = {"type": "start-step"}
+
+
+def test_an_abandoned_text_is_taken_back() -> None:
+    """The front end gets the conversation without it, and what came before."""
+    question = {"id": "m1", "role": "user", "content": "hello"}
+    parts = [STEP, *text("a", "start", "delta", "end"), data("retry", textId="a"), {"type": "finish-step"}]
+    run = Run("thread-1", "r1", [question])
+    snapshot = next(event for event in events(*parts, run=run) if event["type"] == "MESSAGES_SNAPSHOT")
+    assert snapshot["messages"] == [question]
+
+
+def test_what_is_open_at_the_end_is_closed() -> None:
+    """A job that is cancelled in mid-text; a second end of a step is none."""
+    parts = [STEP, *text("a", "start"), {"type": "abort", "reason": "x"}, finish("cancelled")]
+    assert kinds(*parts) == [
+        *("STEP_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_END", "STEP_FINISHED", "RUN_FINISHED")
+    ]
+    assert events(*parts)[-1]["outcome"] == {"type": "cancelled"}
+    assert kinds(STEP, {"type": "finish-step"}, {"type": "finish-step"}) == ["STEP_STARTED", "STEP_FINISHED"]
+
+
+def test_a_stream_whose_beginning_is_gone_begins_all_the_same() -> None:
+    """With the run's start; the rest of a text without a beginning is left out."""
+    found = events(*text("a", "delta", "end"), STEP, first=400)
+    assert [event["type"] for event in found] == ["RUN_STARTED", "STEP_STARTED"]
+
+
+def test_a_failure_is_the_runs_error_and_a_retry_is_another_run() -> None:
+    """Nothing stands between them; usage is the whole run's."""
+    usage = data("usage", turn=1, inputTokens=3, outputTokens=4, costUsd=0, cached=False)
+    failed = [STEP, usage, {"type": "error", "errorText": "broken"}, finish("failed"), data("memory", entries=1)]
+    error = events(*failed)[-1]
+    tokens = {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7}
+    assert error == {"type": "RUN_ERROR", "message": "broken", "usage": [tokens]}
+    again = [*failed, data("job-retried", run=2), STEP, finish("completed")]
+    assert kinds(*again)[2:] == ["RUN_STARTED", "CUSTOM", "STEP_STARTED", "STEP_FINISHED", "RUN_FINISHED"]
+
+
+@pytest.mark.parametrize(
+    ("part", "wanted"),
+    [
+        (data("reflection", turn=1, text="good"), {"type": "REASONING_MESSAGE_CONTENT", "delta": "good"}),
+        (
+            data("progress", callId="c", fraction=0.5, text="half"),
+            {"type": "ACTIVITY_SNAPSHOT", "activityType": "progress"},
+        ),
+        (
+            data("checkpoint", type="info", title="state", data={"city": "Oslo"}),
+            {"type": "STATE_SNAPSHOT", "snapshot": {"city": "Oslo"}},
+        ),
+        (data("operation", callId="c", status="waiting"), {"type": "CUSTOM", "name": "data-operation"}),
+        (data("message", text="and?") | {"id": "m2"}, {"type": "TEXT_MESSAGE_START", "role": "user"}),
+        (
+            {"type": "tool-output-error", "toolCallId": "c", "errorText": "no"},
+            {"type": "TOOL_CALL_RESULT", "content": "no", "metadata": {"error": True}},
+        ),
+    ],
+)
+def test_each_part_has_its_event(part: Part, wanted: dict[str, Any]) -> None:
+    """Among others, where it has several."""
+    assert any(wanted.items() <= event.items() for event in events(part))
+
+
+def test_an_operators_timeline_is_not_shown() -> None:
+    """Nor are parts of kinds that nobody knows."""
+    assert kinds(data("event", type="agent.loop.init"), {"type": "new"}) == []
+
+
+def test_the_end_of_a_run_whose_beginning_is_gone_says_so() -> None:
+    """The question that it answers is no longer kept, so nobody knows where it began."""
+    form = RunForm(Run("thread-1", "r2", answers=frozenset({"op_x"})), JOB.id)
+    assert form.part(JOB, 400, json.dumps(STEP)) == ""
+    assert [json.loads(line[6:])["type"] for line in form.ending(JOB).split("\n\n")[:-1]] == [
+        "RUN_STARTED",
+        "RUN_ERROR",
+    ]
