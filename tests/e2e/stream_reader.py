@@ -22,7 +22,7 @@ class StreamReader(threading.Thread):
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.breaks = 0
         self.done = False
-        self._stack = stack
+        self.stack = stack
         self.job_id = job_id
         self._seed = seed
 
@@ -45,22 +45,30 @@ class StreamReader(threading.Thread):
         """Read on one connection, in this thread."""
         self._read(1_000_000)
 
+    def request(self, headers: dict[str, str]) -> urllib.request.Request:
+        """What is asked for."""
+        url = f"{self.stack.described['app_url']}/api/agent-jobs/{self.job_id}/stream"
+        return urllib.request.Request(url, headers=headers)
+
+    def is_last(self, data: str) -> bool:
+        """Whether it is the stream's end."""
+        self.done = data == "data: [DONE]"
+        return self.done
+
     def _read(self, most: int) -> None:
         """One connection, for so many events."""
-        headers = {"Authorization": f"Bearer {self._stack.described['client_key']}"}
+        headers = {"Authorization": f"Bearer {self.stack.described['client_key']}"}
         if self.events:
             headers["Last-Event-ID"] = self.events[-1][0]
-        url = f"{self._stack.described['app_url']}/api/agent-jobs/{self.job_id}/stream"
         number = ""
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+        with urllib.request.urlopen(self.request(headers), timeout=60) as answer:
             for line in answer:
                 text = line.decode().rstrip("\n")
                 if text.startswith("id: "):
                     number = text.removeprefix("id: ")
-                elif text == "data: [DONE]":
-                    self.done = True
-                    return
                 elif text.startswith("data: "):
+                    if self.is_last(text):
+                        return
                     self.events.append((number, json.loads(text.removeprefix("data: "))))
                     most -= 1
                     if most == 0:

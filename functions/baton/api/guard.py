@@ -73,6 +73,10 @@ class Guard:
         match route.access:
             case "client":
                 await self._throttle(await self._keys.authenticate(request))
+            case "run":
+                principal = await self._keys.authenticate(request)
+                comes_back = "last-event-id" in request.headers
+                await (self._throttle_follower if comes_back else self._throttle)(principal)
             case "admin":
                 await self._admin(request)
             case "stream":

@@ -152,6 +152,7 @@ _BEARER, _OPERATIONS, _TOKEN = "bearer", "operations", "token"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "open": [],
     "client": [{_BEARER: []}],
+    "run": [{_BEARER: []}],
     "stream": [{_BEARER: []}, {_TOKEN: []}],
     "admin": [{_BEARER: []}],
     "metrics": [{_BEARER: []}, {}],

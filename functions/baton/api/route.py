@@ -21,9 +21,10 @@ def without_body(answer: Response) -> Response:
 
 # open: nobody is asked. client: a key of a tenant, or an admin's. admin: an admin's key. operations: `x-api-key`.
 # metrics: an admin's key or METRICS_TOKEN, or nobody is asked where METRICS_PUBLIC=true.
+# run: as client; one that comes back for the rest of a run (`Last-Event-ID`) counts as one that opens a stream.
 # stream: as client, or a short-lived token in the query, which the endpoint holds to what it opens.
 # self: the endpoint asks by itself, since what it takes is no bearer key (a cookie, a short-lived token).
-Access = Literal["open", "client", "stream", "admin", "operations", "metrics", "self"]
+Access = Literal["open", "client", "run", "stream", "admin", "operations", "metrics", "self"]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 BODY_LIMIT_BYTES = 64_000

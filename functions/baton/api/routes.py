@@ -188,7 +188,7 @@ def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
     return [
         ApiRoute("POST", "/api/chat", "client", chats.send, sends, chats.body_limit_bytes),
         ApiRoute("GET", "/api/chat/{session_id:path}/stream", "stream", chats.resume, resumes),
-        ApiRoute("POST", "/api/ag-ui/{agent}", "client", runs.run, run, runs.body_limit_bytes),
+        ApiRoute("POST", "/api/ag-ui/{agent}", "run", runs.run, run, runs.body_limit_bytes),
         ApiRoute("POST", "/api/stream-tokens", "client", tokens.make, makes),
         ApiRoute("POST", "/api/agent/start", "client", starting.start, starts, SUBMIT_LIMIT_BYTES),
         ApiRoute("GET", UPDATES_PATH, "open", updates_over_http, updates),

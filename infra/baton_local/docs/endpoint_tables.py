@@ -37,6 +37,7 @@ def api_document() -> dict[str, Any]:
 KEY_OF = {
     "open": "none",
     "client": "client or admin",
+    "run": "client or admin",
     "stream": "client or admin, or `?token=`",
     "admin": "admin",
     "operations": "`x-api-key`",

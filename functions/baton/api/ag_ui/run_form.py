@@ -42,13 +42,15 @@ class Run:
     answers: frozenset[str] = frozenset()
 
 
-def position_in(request: Request) -> tuple[int, int]:
-    """Which event a reader has got last: the number of its part, and which of it.
+def position_in(request: Request) -> tuple[int, int] | None:
+    """Which event a reader has got last: the number of its part, and which of it; None: it has not read yet.
 
     Raises:
         ApiError: 400, what it says is no position.
     """
-    text = request.headers.get("last-event-id") or "0-0.0"
+    text = request.headers.get("last-event-id")
+    if text is None:
+        return None
     match = _ID.fullmatch(text)
     if match is None:
         raise ApiError(400, f"Last-Event-ID {text[:80]!r} is not of the form <ms>-<n>.<k>; 0-0.0 is the beginning")
@@ -61,8 +63,8 @@ class RunForm:
     headers: ClassVar[Mapping[str, str]] = HEADERS
     over = False
 
-    def __init__(self, run: Run, job_id: str, seen: tuple[int, int] = (0, 0)) -> None:
-        self._run, self._seen = run, seen
+    def __init__(self, run: Run, job_id: str, seen: tuple[int, int] | None = None) -> None:
+        self._run, self._seen = run, seen or (0, 0)
         self._calls, self._translation = OpenCalls(), Translation(job_id, run.messages)
         self._begun = not run.answers
         self._started = self._finished = False

@@ -5,6 +5,7 @@ run began with is what its first request said. A closed connection changes nothi
 decision counts, whoever makes it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from msgspec import structs
@@ -18,7 +19,7 @@ from baton.api.ag_ui.run_form import Run, RunForm, position_in
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.approval_list import approvals_of
 from baton.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
-from baton.api.jobs.job import JobsApi
+from baton.api.jobs.job import JobsApi, no_job
 from baton.api.jobs.submission import SubmitBody, new_job
 from baton.api.problem import ApiError, limited_body
 from baton.api.session_line import Sessions
@@ -57,10 +58,27 @@ class AgUiApi:
         agent = self._agent(request.path_params["agent"])
         self._check_tools(agent, body)
         check_capacity(self._container, principal)  # before there is a job
-        job = await (self._resumed if body.resume else self._begun)(principal, agent, body)
-        stored = await self._container.ports.reader.parts(job.id, 0)
-        first = stored if stored.job is not None else StoredParts(job)
-        return self._streams.respond(request, principal, first, form=RunForm(_run_of(body), job.id, seen))
+        if seen is None:
+            job = await (self._resumed if body.resume else self._begun)(principal, agent, body)
+            stored = await self._container.ports.reader.parts(job.id, 0)
+            first = replace(stored, job=stored.job or job)  # a read may be older than what was accepted just now
+        else:
+            first = await self._read(principal, agent, body)
+        assert first.job is not None, "it is accepted, or was found"
+        form = RunForm(_run_of(body), first.job.id, seen)
+        return self._streams.respond(request, principal, first, form=form)
+
+    async def _read(self, principal: Principal, agent: Agent, body: RunAgentInput) -> StoredParts:
+        """The job of a run that was begun before: who comes back for the rest starts and decides nothing."""
+        asked = [job_of_call(call_of_operation(entry.interrupt_id)) for entry in body.resume]
+        job_id = asked[0] if asked else run_job_id(principal.tenant, body.thread_id, body.run_id)
+        stored = await self._container.ports.reader.parts(job_id, 0)
+        if stored.job is None:
+            raise await no_job(self._container.ports.archive, principal, job_id)
+        of_run = (stored.job.session_id, stored.job.agent) == (body.thread_id, agent.name)
+        if not principal.may_see(stored.job.tenant) or not of_run:
+            raise ApiError(403, f"run {body.run_id!r} of thread {body.thread_id!r} is not yours, or another agent's")
+        return stored
 
     def _agent(self, name: str) -> Agent:
         try:

@@ -44,10 +44,12 @@ def _of(*access: str) -> list[ApiRoute]:
 
 
 def _with_id(name: str) -> list[ApiRoute]:
-    return [route for route in _of("client", "stream") if f"{{{name}" in route.path]
+    return [route for route in _of("client", "run", "stream") if f"{{{name}" in route.path]
 
 
-every = pytest.mark.parametrize("route", _of("client", "stream", "admin", "operations", "metrics"), ids=route_name)
+every = pytest.mark.parametrize(
+    "route", _of("client", "run", "stream", "admin", "operations", "metrics"), ids=route_name
+)
 
 
 NO_KEYS: list[dict[str, str]] = [
@@ -151,7 +153,7 @@ async def test_another_tenants_app_event_is_refused(route: ApiRoute) -> None:
 
 def test_every_kind_of_id_that_a_tenant_may_request_is_tried() -> None:
     """A new one needs a test of its own here."""
-    ids = {name for route in _of("client", "stream") for name in re.findall(r"{(\w+)", route.path)}
+    ids = {name for route in _of("client", "run", "stream") for name in re.findall(r"{(\w+)", route.path)}
     # A call's stands behind its job's, a file's name behind its session's; seed 003's tests try a task's, and those of
     # links a checkpoint's. An agent is everybody's.
     elsewhere = {"call_id", "name", "task_id", "checkpoint_id", "agent"}

@@ -56,6 +56,28 @@ def test_an_abandoned_text_is_taken_back() -> None:
     assert snapshot["messages"] == [question]
 
 
+def test_a_thousand_readers_that_drop_and_return_get_each_event_once() -> None:
+    """Each goes away after some events, also in the middle of a part's, and comes back with its last id."""
+    abandoned = [STEP, *text("a", "start", "delta", "end"), data("retry", textId="a"), {"type": "finish-step"}]
+    call = {"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"at": 1}}
+    parts = [*abandoned, STEP, *text("b", *["start", *["delta"] * 20, "end"]), call, finish("completed")]
+    whole = written(parts, None)
+    for reader in range(1_000):
+        got, visits = list[str](), 0
+        while len(got) < len(whole):
+            seen = tuple(map(int, got[-1].split("\n")[0].rpartition("-")[2].split("."))) if got else None
+            visits += 1
+            got += written(parts, seen)[: (reader + visits * (3 + reader % 7)) % 10]
+        assert got == whole
+
+
+def written(parts: list[Part], seen: Any) -> list[str]:
+    """The events, each with its id, that a reader gets who has got those up to `seen`."""
+    form = RunForm(Run("thread-1", "r1", [{"id": "m1", "role": "user", "content": "hello"}]), JOB.id, seen)
+    text = "".join(form.part(JOB, number, json.dumps(part)) for number, part in enumerate(parts, 1))
+    return text.split("\n\n")[:-1]
+
+
 def test_what_is_open_at_the_end_is_closed() -> None:
     """A job that is cancelled in mid-text; a second end of a step is none."""
     parts = [STEP, *text("a", "start"), {"type": "abort", "reason": "x"}, finish("cancelled")]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.rate_limit import FakeRateLimit
 from tests.unit.baton.api.ag_ui.running import events_of, ids_of, kinds_of, outcome_of, run_input, send, user
 from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.approval_kit import Kit
@@ -75,7 +76,21 @@ async def test_a_reader_that_comes_back_gets_the_rest(api: Api) -> None:
     for place, event_id in enumerate(ids, 1):
         rest = await send(api, "adds", run_input("r1", HELLO), last_id=event_id)
         assert (ids_of(rest), events_of(rest)) == (ids[place:], events[place:])
+    published = len(api.stage.queue.published)
+    assert_problem(await send(api, "adds", run_input("r2", HELLO), last_id=ids[0]), 404)
+    assert_problem(await send(api, "answers", run_input("r1", HELLO), last_id=ids[0]), 403)
+    assert len(api.stage.queue.published) == published, "who comes back starts nothing"
     assert_problem(await send(api, "adds", run_input("r1", HELLO), last_id="7-1"), 400)
+
+
+async def test_who_comes_back_is_limited_as_a_reader() -> None:
+    """A run counts as what its key asks; reading it again where no stream is held open does not."""
+    asking, following = FakeRateLimit(1), FakeRateLimit(9)
+    async with api_of(Stage(settings=with_keys(), rate_limit=asking, follow_limit=following)) as api:
+        last = ids_of(await send(api, "adds", run_input("r1", HELLO)))[3]
+        assert kinds_of(await send(api, "adds", run_input("r1", HELLO), last_id=last))[-1] == "RUN_FINISHED"
+        assert (sum(asking.taken.values()), sum(following.taken.values())) == (1, 1)
+        assert_problem(await send(api, "adds", run_input("r2", HELLO)), 429)
 
 
 async def test_messages_behind_the_users_newest_are_taken_back(api: Api) -> None:
