@@ -53,9 +53,9 @@ def chat_job_id(tenant: str, session_id: str, message_id: str, replaces: str) ->
     return f"job_{digest('chat', tenant, session_id, message_id, replaces)[:24]}"
 
 
-def run_job_id(tenant: str, session_id: str, run_id: str) -> str:
-    """The id of the job that a front end's run starts in a session."""
-    return f"job_{digest('run', tenant, session_id, run_id)[:24]}"
+def named_job_id(kind: str, tenant: str, session_id: str, name: str) -> str:
+    """The id of the job that a client of another protocol has named: by a run, or by a message."""
+    return f"job_{digest(kind, tenant, session_id, name)[:24]}"
 
 
 def scheduled_job_id(schedule_id: str, message_id: str) -> str:

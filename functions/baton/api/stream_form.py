@@ -4,10 +4,15 @@ Invariant: what a form writes follows from the parts alone, so a reader that com
 events. Must not: read the store, or know how often it is read.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar, Protocol
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
+from starlette.requests import Request
+
+from baton.api.problem import ApiError
 from baton.engine.state import Job
+from baton_events.ids import canonical_json
 
 HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 
@@ -43,3 +48,32 @@ class UiMessageForm:
 
 
 UI_MESSAGES = UiMessageForm()
+
+
+_POSITION = re.compile(r"\d{1,15}-(\d{1,15})\.(\d{1,6})")
+
+
+def position_in(request: Request) -> tuple[int, int] | None:
+    """The last event that a reader has got of a stream whose parts have several: its part's number, and which of it.
+
+    None: it has not read yet.
+
+    Raises:
+        ApiError: 400, what it says is no position.
+    """
+    text = request.headers.get("last-event-id")
+    if text is None:
+        return None
+    match = _POSITION.fullmatch(text)
+    if match is None:
+        raise ApiError(400, f"Last-Event-ID {text[:80]!r} is not of the form <ms>-<n>.<k>; 0-0.0 is the beginning")
+    return int(match[1]), int(match[2])
+
+
+def numbered(job: Job, number: int, events: Sequence[Any], seen: tuple[int, int]) -> str:
+    """The events of one part, each with an id of its own, but for those up to `seen`."""
+    return "".join(
+        f"id: {job.created_at_ms}-{number}.{place}\ndata: {canonical_json(event)}\n\n"
+        for place, event in enumerate(events, 1)
+        if (number, place) > seen
+    )

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from baton.api.jobs.approval_answers import ApprovalAnswer
 from baton.api.problem import ApiError, parsed
 from baton.api.session_line import SESSION_LIMIT_CHARS
-from baton.sdk.any_json import AnyJson, JsonObject
+from baton.sdk.any_json import AnyJson
 
 _ID_LIMIT_CHARS = 200
 _ReadAsSent = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
@@ -28,16 +29,6 @@ class RunMessage(BaseModel):
     id: Annotated[str, Field(max_length=_ID_LIMIT_CHARS)] = ""
     role: str
     content: AnyJson = None
-
-
-class ResumeAnswer(BaseModel):
-    """What AG-UI recommends as the answer to an interrupt about a tool call; `edited_args` replaces its arguments."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
-
-    approved: Annotated[bool, Field(strict=True)]
-    edited_args: JsonObject | None = None
-    reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
 class ResumeEntry(BaseModel):
@@ -125,11 +116,11 @@ def read_run_input(body: bytes) -> RunAgentInput:
     return read
 
 
-def answer_of(entry: ResumeEntry) -> ResumeAnswer:
+def answer_of(entry: ResumeEntry) -> ApprovalAnswer:
     """An answer as a decision. One that is cancelled is a rejection, since the job waits for nothing else."""
     if entry.status == "cancelled":
-        return ResumeAnswer.model_validate({"approved": False, "reason": "cancelled without an answer"})
-    return ResumeAnswer.model_validate(entry.payload)
+        return ApprovalAnswer.model_validate({"approved": False, "reason": "cancelled without an answer"})
+    return ApprovalAnswer.model_validate(entry.payload)
 
 
 def _resume_faults(read: RunAgentInput) -> list[tuple[str, str]]:

@@ -6,22 +6,18 @@ the same events under the same ids, so what a reader has got is left out, and no
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from starlette.requests import Request
-
-from baton.api.ag_ui.open_calls import OpenCalls
 from baton.api.ag_ui.translation import Event, Part, Translation
-from baton.api.problem import ApiError
-from baton.api.stream_form import HEADERS
+from baton.api.jobs.approval_answers import ANSWER_SCHEMA
+from baton.api.jobs.open_calls import OpenCalls
+from baton.api.stream_form import HEADERS, numbered
 from baton.engine.state import Job
 from baton_events.ids import canonical_json
 
 PROTOCOL_VERSION = "1.0"
-_ID = re.compile(r"\d{1,15}-(\d{1,15})\.(\d{1,6})")
 _LIMIT_CHARS = 300
 
 
@@ -40,21 +36,6 @@ class Run:
     messages: list[Part] = field(default_factory=list[Part])
     has_more: bool = False
     answers: frozenset[str] = frozenset()
-
-
-def position_in(request: Request) -> tuple[int, int] | None:
-    """Which event a reader has got last: the number of its part, and which of it; None: it has not read yet.
-
-    Raises:
-        ApiError: 400, what it says is no position.
-    """
-    text = request.headers.get("last-event-id")
-    if text is None:
-        return None
-    match = _ID.fullmatch(text)
-    if match is None:
-        raise ApiError(400, f"Last-Event-ID {text[:80]!r} is not of the form <ms>-<n>.<k>; 0-0.0 is the beginning")
-    return int(match[1]), int(match[2])
 
 
 class RunForm:
@@ -80,11 +61,7 @@ class RunForm:
         if self._calls.only_people_are_awaited and not self._finished:
             events += [*self._translation.closed(), self._finish(outcome=self._interrupts)]
             self.over = True
-        return "".join(
-            f"id: {job.created_at_ms}-{number}.{place}\ndata: {canonical_json(event)}\n\n"
-            for place, event in enumerate(events, 1)
-            if (number, place) > self._seen
-        )
+        return numbered(job, number, events, self._seen)
 
     def ending(self, job: Job) -> str:
         """Nothing: the run has its own end; but for one whose beginning is no longer kept."""
@@ -143,11 +120,6 @@ class RunForm:
 
 def _interrupt(view: Part) -> dict[str, Any]:
     """A question as AG-UI has it: about a tool call, or about a limit."""
-    properties = {
-        "approved": {"type": "boolean"},
-        "editedArgs": {"type": "object", "description": "replaces all arguments"},
-        "reason": {"type": "string", "description": "why it is rejected, or a comment"},
-    }
     about = {name: view[name] for name in ("tool", "arguments", "digest")}
     expires = {"expiresAt": view["expiresAt"]} if view["expiresAt"] else {}
     call = {"reason": "tool_call", "toolCallId": view["callId"]} if view["tool"] else {"reason": "confirmation"}
@@ -155,7 +127,7 @@ def _interrupt(view: Part) -> dict[str, Any]:
         "id": view["id"],
         **call,
         "message": view["title"][:_LIMIT_CHARS],
-        "responseSchema": {"type": "object", "properties": properties, "required": ["approved"]},
+        "responseSchema": ANSWER_SCHEMA,
         **expires,
         "metadata": {"baton": about},
     }

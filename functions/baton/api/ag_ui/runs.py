@@ -14,11 +14,12 @@ from starlette.responses import Response
 
 from baton.agents.agent import Agent
 from baton.agents.registry import UnknownAgentError
-from baton.api.ag_ui.body import ResumeAnswer, RunAgentInput, answer_of, read_run_input
-from baton.api.ag_ui.run_form import Run, RunForm, position_in
+from baton.api.ag_ui.body import RunAgentInput, answer_of, read_run_input
+from baton.api.ag_ui.run_form import Run, RunForm
 from baton.api.auth import Keys, Principal
+from baton.api.jobs.approval_answers import decide
 from baton.api.jobs.approval_list import approvals_of
-from baton.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
+from baton.api.jobs.approvals import Approvals
 from baton.api.jobs.job import JobsApi, no_job
 from baton.api.jobs.submission import SubmitBody, new_job
 from baton.api.problem import ApiError, limited_body
@@ -26,13 +27,14 @@ from baton.api.session_line import Sessions
 from baton.api.sessions.chat import must_take, newest_messages
 from baton.api.sessions.files import ChatFiles, Named
 from baton.api.stream import Streams
+from baton.api.stream_form import position_in
 from baton.api.stream_token import check_capacity
 from baton.container import Container
 from baton.conversation.exchanges import replaced_by
 from baton.engine.state import Job
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.storage.ports.jobs import Snapshot, StoredParts
-from baton_events.ids import call_of_operation, digest, job_of_call, operation_id, run_job_id
+from baton_events.ids import call_of_operation, digest, job_of_call, named_job_id, operation_id
 
 _BODY_LIMIT_BYTES = 4_000_000  # a front end sends the whole conversation each time
 
@@ -71,7 +73,7 @@ class AgUiApi:
     async def _read(self, principal: Principal, agent: Agent, body: RunAgentInput) -> StoredParts:
         """The job of a run that was begun before: who comes back for the rest starts and decides nothing."""
         asked = [job_of_call(call_of_operation(entry.interrupt_id)) for entry in body.resume]
-        job_id = asked[0] if asked else run_job_id(principal.tenant, body.thread_id, body.run_id)
+        job_id = asked[0] if asked else named_job_id("run", principal.tenant, body.thread_id, body.run_id)
         stored = await self._container.ports.reader.parts(job_id, 0)
         if stored.job is None:
             raise await no_job(self._container.ports.archive, principal, job_id)
@@ -99,7 +101,7 @@ class AgUiApi:
     async def _begun(self, principal: Principal, agent: Agent, body: RunAgentInput) -> Job:
         """The job that answers the last message; the one that there is, for a request that is repeated."""
         tenant, thread = principal.tenant, body.thread_id
-        job_id = run_job_id(tenant, thread, body.run_id)
+        job_id = named_job_id("run", tenant, thread, body.run_id)
         earlier = await newest_messages(self._container, tenant, thread)
         known = next((one for one in earlier if one.job.id == job_id), None)
         if known is None:
@@ -153,26 +155,10 @@ class AgUiApi:
             if at == "pending" and asked_id not in answers:
                 detail = f"`resume` must answer all open interrupts, and has no answer to {asked_id!r}"
                 raise ApiError(422, detail, [("resume", detail)])
-        await self._decide(principal, {one: answer for one, answer in answers.items() if status[one] == "pending"})
+        pending = {one: answer for one, answer in answers.items() if status[one] == "pending"}
+        await decide(self._container, self._approvals, principal, pending)
         assert snapshot is not None, "an interrupt is one of a job"
         return snapshot.job
-
-    async def _decide(self, principal: Principal, answers: dict[str, ResumeAnswer]) -> None:
-        """Decide what nobody has decided yet."""
-        if answers and principal.role != "admin" and not self._container.settings.approval_links:
-            raise ApiError(
-                403,
-                "an answer decides an approval, which needs an admin key;"
-                " APPROVAL_LINKS=true lets client keys decide those of their tenant",
-            )
-        by = principal.label or principal.tenant
-        for asked_id, answer in answers.items():
-            if answer.approved:
-                approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
-                await self._approvals.approve_by(by, asked_id, approval)
-            else:
-                reason = answer.reason if answer.reason.strip() else "rejected without a reason"
-                await self._approvals.reject_by(by, asked_id, RejectionBody(reason=reason))
 
 
 def _run_of(body: RunAgentInput) -> Run:

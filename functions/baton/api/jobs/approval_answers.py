@@ -1,0 +1,60 @@
+"""Answers to approvals as other protocols bring them: an interrupt's of AG-UI, a message to a task of A2A.
+
+Invariant: the first decision counts, whoever makes it. A client key decides only where APPROVAL_LINKS lets it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from baton.api.auth import Principal
+from baton.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
+from baton.api.problem import ApiError
+from baton.container import Container
+from baton.sdk.any_json import JsonObject
+
+ANSWER_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "approved": {"type": "boolean"},
+        "editedArgs": {"type": "object", "description": "replaces all arguments"},
+        "reason": {"type": "string", "description": "why it is rejected, or a comment"},
+    },
+    "required": ["approved"],
+}
+
+
+class ApprovalAnswer(BaseModel):
+    """An answer, in the form that AG-UI recommends for tool calls; `edited_args` replaces all arguments."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+    approved: Annotated[bool, Field(strict=True)]
+    edited_args: JsonObject | None = None
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
+async def decide(
+    container: Container, approvals: Approvals, principal: Principal, answers: Mapping[str, ApprovalAnswer]
+) -> None:
+    """Decide checkpoints that are pending, by id.
+
+    Raises:
+        ApiError: 403 not theirs to decide, 409 decided meanwhile, 422 arguments that do not fit.
+    """
+    if answers and principal.role != "admin" and not container.settings.approval_links:
+        raise ApiError(
+            403,
+            "an answer decides an approval, which needs an admin key;"
+            " APPROVAL_LINKS=true lets client keys decide those of their tenant",
+        )
+    by = principal.label or principal.tenant
+    for checkpoint_id, answer in answers.items():
+        if answer.approved:
+            approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
+            await approvals.approve_by(by, checkpoint_id, approval)
+        else:
+            reason = answer.reason if answer.reason.strip() else "rejected without a reason"
+            await approvals.reject_by(by, checkpoint_id, RejectionBody(reason=reason))
