@@ -78,6 +78,16 @@ def _checked_model(agent: str, model: object) -> Model | str:
     )
 
 
+_PROTOCOLS = frozenset({"a2a"})
+
+
+def _checked_exposure(agent: str, expose: object) -> frozenset[str]:
+    named = {expose} if isinstance(expose, str) and expose else expose or ()
+    if not isinstance(named, Collection) or not _PROTOCOLS.issuperset(named):
+        raise ValueError(f"agent {agent!r}: expose must be of {', '.join(sorted(_PROTOCOLS))}, got {expose!r}")
+    return frozenset(named)
+
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
 _MODES = ("loop", "plan")
 
@@ -111,6 +121,7 @@ class Agent:
         task: what such a job is asked.
         version: its name among versions, for comparing them; without one a digest of instructions, model, tools,
             settings and output.
+        expose: protocols by which other programs find and run the agent: "a2a", or a set of names; by default none.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
@@ -137,6 +148,7 @@ class Agent:
     on: str = ""
     task: str = ""
     version: str = ""
+    expose: Collection[str] = ()
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -154,6 +166,7 @@ class Agent:
             object.__setattr__(self, "output", OutputType(self.name, self.output_type))
         if self.on and (fault := name_fault(self.on)):
             raise ValueError(f"agent {self.name!r}: on={fault}")
+        object.__setattr__(self, "expose", _checked_exposure(self.name, self.expose))
         self._check_parts()
         self._check_numbers()
         object.__setattr__(self, "plan", checked_plan(self.name, self.plan))

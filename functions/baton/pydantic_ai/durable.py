@@ -4,7 +4,7 @@ Invariant: what cannot be kept between two pieces of a run is refused here, by n
 can be seen before a run. Must not: change the agent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pydantic_ai import Agent as PydanticAIAgent
@@ -27,6 +27,7 @@ def durable(
     limits: Limits | None = None,
     usage_limits: UsageLimits | None = None,
     description: str = "",
+    expose: Collection[str] = (),
 ) -> Agent:
     """Make an agent of pydantic-ai durable: each model request and each tool call is a step of a job.
 
@@ -38,6 +39,7 @@ def durable(
         limits: of a job, together with the jobs below it.
         usage_limits: as `agent.run` takes them.
         description: its purpose in a line, for agents that have it among their tools.
+        expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
 
     Raises:
         TypeError: something is not what it must be.
@@ -55,7 +57,7 @@ def durable(
     if faults:
         raise ValueError("\n".join([f"agent {named!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
     runner = PydanticAIRunner(agent, deps, prompt, usage_limits)
-    return Agent(name=named, runner=runner, limits=limits or Limits(), description=description)
+    return Agent(name=named, runner=runner, limits=limits or Limits(), description=description, expose=expose)
 
 
 def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
