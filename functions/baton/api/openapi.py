@@ -46,6 +46,7 @@ from baton.distribution import DISTRIBUTION
 Answer = Literal[
     "AuditLog",
     "Bulk",
+    "Call",
     "Checkpoint",
     "Checkpoints",
     "Completed",
@@ -126,6 +127,7 @@ DESCRIBED: Mapping[str, Described] = {
     "GET /api/chat/tasks/{job_id}/stream": Described(answer="Stream"),
     "POST /api/chat/operations/{operation_id}/complete": Described(OperationCompleteBody),
     "POST /api/ag-ui/{agent}": Described(RunAgentInput, "Stream"),
+    "POST /a2a/{agent}": Described(answer="Call"),
     "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
     "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
     "GET /api/sessions/{session_id:path}": Described(answer="Session", query=SessionQuery),
@@ -147,7 +149,7 @@ DESCRIBED: Mapping[str, Described] = {
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
-_MEDIA = {"File": "*/*", "Stream": "text/event-stream", "Text": "text/plain"}
+_MEDIA = {"Call": "text/event-stream", "File": "*/*", "Stream": "text/event-stream", "Text": "text/plain"}
 _BEARER, _OPERATIONS, _TOKEN = "bearer", "operations", "token"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "open": [],
@@ -269,7 +271,8 @@ def _success(described_route: Described, status: int) -> dict[str, Any]:
     # A message that a running job gets is answered without a stream.
     answer = "Taken" if status == 202 and described_route.answer == "Stream" else described_route.answer  # noqa: PLR2004
     if answer in _MEDIA:
-        return {"description": "done", "content": {_MEDIA[answer]: {"schema": {"type": "string"}}}}
+        also = {"application/json": {"schema": {"$ref": _REF.format(model="Object")}}} if answer == "Call" else {}
+        return {"description": "done", "content": {_MEDIA[answer]: {"schema": {"type": "string"}}, **also}}
     return {"description": "done", "content": {"application/json": {"schema": {"$ref": _REF.format(model=answer)}}}}
 
 

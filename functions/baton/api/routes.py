@@ -2,6 +2,8 @@
 
 from starlette.routing import BaseRoute
 
+from baton.api.a2a.card import CARD_PATH, CardsApi
+from baton.api.a2a.rpc import A2aApi
 from baton.api.admin.control import MessagesApi, ToolsApi, WorkerApi
 from baton.api.admin.health import Health, MetricsApi
 from baton.api.admin.usage_by_day import UsageApi
@@ -59,6 +61,7 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
         *chat_alias_routes(container, keys, jobs, sessions),
         *_of_chats(container, keys, jobs),
         *_of_sessions(container, keys, sessions),
+        *_of_a2a(container, keys, jobs),
         *_of_operators(container, audit),
         *_open(container, jobs),
     ]
@@ -209,6 +212,16 @@ def _of_sessions(container: Container, keys: Keys, sessions: SessionsApi) -> lis
         ApiRoute("POST", f"{path}/cancel", "client", sessions.cancel, cancels),
         ApiRoute("GET", path, "client", sessions.show, shows),
         ApiRoute("DELETE", path, "client", sessions.delete, deletes),
+    ]
+
+
+def _of_a2a(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    cards, tasks, path = CardsApi(container), A2aApi(container, keys, jobs), "/a2a/{agent}"
+    calls = "a method of A2A 1.0 by JSON-RPC, for an agent with `expose='a2a'`: 200 and its result, stream or error"
+    return [
+        ApiRoute("POST", path, "client", tasks.call, calls, tasks.body_limit_bytes),
+        ApiRoute("GET", f"{path}{CARD_PATH}", "open", cards.show, "the card of an exposed agent"),
+        ApiRoute("GET", CARD_PATH, "open", cards.default, "the card of the first exposed agent, or of `DEFAULT_AGENT`"),
     ]
 
 

@@ -20,6 +20,8 @@ STATE_VERSION = 4
 OF_SESSION = "session:"
 # In a task: what the job is a fork of. No client writes it.
 FORK = "fork"
+# In a task: it came by A2A, so it is sent out as a task of A2A. No other client writes it.
+A2A = "a2a"
 
 
 class Job(Struct, frozen=True, rename=JOB_STATE):

@@ -5,6 +5,8 @@ Invariant: each run's end is one message, with one id,
 however often it is sent. Must not: change the job.
 """
 
+from typing import Any
+
 from pydantic_core import to_json
 
 from baton.clock import Clock
@@ -12,7 +14,7 @@ from baton.commands.taking_back import TakeBack
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import Notify, Work
 from baton.engine.lifecycle import is_abandoned, is_rolled_back, is_sent_out
-from baton.engine.state import Job
+from baton.engine.state import A2A, Job
 from baton.engine.step_results import FollowedUp, NotFollowedUp, StepResult
 from baton.executors.continuing import ContinueSession
 from baton.executors.runner_work import StopProvider
@@ -79,12 +81,21 @@ class NotifyOfEnd:
 
     async def _call_back(self, job: Job, snapshot: Snapshot) -> StepResult:
         now_ms = self._clock.now_ms()
-        body = to_json(job_view(snapshot, now_ms))
+        body = to_json(_shown(snapshot, now_ms))
         headers = signed_headers(self._secret, f"msg_{job.id}.{job.run}", now_ms, body)
         why = "nobody sends callbacks here"
         if self._callbacks is not None:
             why = await self._callbacks.send(job.notifies, headers, body)
         return NotFollowedUp(Failure("callback_failed", why, retryable=True)) if why else FollowedUp()
+
+
+def _shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """The job as its client knows it."""
+    if A2A not in snapshot.task:
+        return job_view(snapshot, now_ms)
+    from baton.runtime.a2a_task import task_of  # noqa: PLC0415 - few jobs come by A2A
+
+    return {"task": task_of(snapshot, now_ms)}
 
 
 def dead_letter_of(job: Job, data: object) -> AppEvent:

@@ -87,7 +87,7 @@ class JobResultsApi:
         return JSONResponse({"jobId": job_id, "callId": call_id, "result": stored["ok"]})
 
 
-def _callback_fault(url: str, settings: Settings) -> str:
+def callback_fault(url: str, settings: Settings) -> str:
     """Why no callback can be sent there; empty: it can, or none is wanted."""
     if url and not settings.callback_key:
         return "no callback can be signed here: set CALLBACK_SECRET, or leave callbackUrl out"
@@ -125,7 +125,7 @@ class JobsApi:
             ApiError: 422, another body was sent under this Idempotency-Key before.
             SessionBusyError: it was to be refused while its session is busy.
         """
-        if fault := _callback_fault(body.callback_url or "", self._container.settings):
+        if fault := callback_fault(body.callback_url or "", self._container.settings):
             raise ApiError(422, fault, [("callbackUrl", fault)])
         job_id, session_id, now_ms = new_ids(self._container, principal, idempotency_key)
         ids = {"job_id": job_id, "session_id": session_id, "tenant": principal.tenant}
