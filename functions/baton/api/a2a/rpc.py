@@ -70,11 +70,11 @@ class A2aApi:
     async def call(self, request: Request) -> Response:
         """200 and the method's result, as JSON or as a stream of events; or its error."""
         principal, request_id = await self._keys.authenticate(request), None
+        agent = exposed_agent(self._container, request.path_params["agent"])
         try:
             call = read_call(request, await limited_body(request, self.body_limit_bytes))
             request_id = call.id
             method = self._method(call.method)
-            agent = exposed_agent(self._container, request.path_params["agent"])
             return await method(request, principal, agent, call)
         except RpcError as error:
             return _failed(request_id, error)
@@ -93,7 +93,7 @@ class A2aApi:
         found = await self._tasks.send(principal, agent, params)
         if not params.configuration.return_immediately and not found.snapshot.job.ended and not found.asked:
             await self._settled(request, principal, found)
-            found = await self._tasks.find(principal, agent, found.snapshot.job.id)
+            found = await self._tasks.look_up(principal, agent, found.snapshot.job.id)
         return _done(call, {"task": found.view(params.configuration.history_length)})
 
     async def _settled(self, request: Request, principal: Principal, found: Found) -> None:
@@ -113,7 +113,7 @@ class A2aApi:
         return await self._follow(request, principal, call, found)
 
     async def _subscribe(self, request: Request, principal: Principal, agent: Agent, call: RpcRequest) -> Response:
-        found = await self._tasks.find(principal, agent, params_as(TaskParams, call.params).id)
+        found = await self._tasks.look_up(principal, agent, params_as(TaskParams, call.params).id)
         if found.snapshot.job.ended:
             job = found.snapshot.job
             raise RpcError("UNSUPPORTED_OPERATION", f"task {job.id!r} has ended: it is {job.status}; use GetTask")
@@ -129,7 +129,7 @@ class A2aApi:
 
     async def _get(self, _request: Request, principal: Principal, agent: Agent, call: RpcRequest) -> Response:
         params = params_as(TaskParams, call.params)
-        return _done(call, (await self._tasks.find(principal, agent, params.id)).view(params.history_length))
+        return _done(call, (await self._tasks.look_up(principal, agent, params.id)).view(params.history_length))
 
     async def _cancel(self, _request: Request, principal: Principal, agent: Agent, call: RpcRequest) -> Response:
         found = await self._tasks.cancel(principal, agent, params_as(TaskParams, call.params).id)
@@ -145,7 +145,7 @@ class A2aApi:
         return _done(call, configs[0])
 
     async def _configs(self, principal: Principal, agent: Agent, call: RpcRequest) -> list[dict[str, Any]]:
-        found = await self._tasks.find(principal, agent, params_as(PushParams, call.params).task_id)
+        found = await self._tasks.look_up(principal, agent, params_as(PushParams, call.params).task_id)
         job = found.snapshot.job
         return [{"id": job.id, "taskId": job.id, "url": job.notifies}] if job.notifies else []
 

@@ -56,7 +56,7 @@ class Tasks:
         self._approvals = Approvals(container, jobs)
         self._files, self._sessions = ChatFiles(container), Sessions(container)
 
-    async def find(self, principal: Principal, agent: Agent, task_id: str) -> Found:
+    async def look_up(self, principal: Principal, agent: Agent, task_id: str) -> Found:
         """A task of the agent.
 
         Raises:
@@ -92,18 +92,18 @@ class Tasks:
 
     async def cancel(self, principal: Principal, agent: Agent, task_id: str) -> Found:
         """Cancel a task; one that is cancelled stays so."""
-        await self.find(principal, agent, task_id)
+        await self.look_up(principal, agent, task_id)
         try:
             await self._jobs.changed(principal, task_id, ChangeBody(action="cancel"))
         except ApiError as error:
             if error.status != 409:  # noqa: PLR2004 - it has ended
                 raise
             raise RpcError("TASK_NOT_CANCELABLE", str(error)) from error
-        return await self.find(principal, agent, task_id)
+        return await self.look_up(principal, agent, task_id)
 
     async def _submitted(self, principal: Principal, agent: Agent, job: Job) -> Found:
         try:
-            return await self.find(principal, agent, job.id)
+            return await self.look_up(principal, agent, job.id)
         except ApiError as error:
             if error.status != 404:  # noqa: PLR2004 - a read may be older than what was accepted just now
                 raise
@@ -142,7 +142,7 @@ class Tasks:
 
     async def _answer(self, principal: Principal, agent: Agent, message: TaskMessage) -> Found:
         """Decide what the task asks."""
-        found = await self.find(principal, agent, message.task_id)
+        found = await self.look_up(principal, agent, message.task_id)
         job = found.snapshot.job
         if message.context_id and message.context_id != job.session_id:
             raise RpcError(INVALID_PARAMS, f"message.contextId: task {job.id!r} is of context {job.session_id!r}")
@@ -156,7 +156,7 @@ class Tasks:
             if error.status != 403:  # noqa: PLR2004 - not theirs to decide
                 raise
             raise RpcError("UNSUPPORTED_OPERATION", str(error)) from error
-        return await self.find(principal, agent, message.task_id)
+        return await self.look_up(principal, agent, message.task_id)
 
 
 def _answers(message: TaskMessage, found: Found) -> dict[str, ApprovalAnswer]:

@@ -25,6 +25,8 @@ OPERATIONS_KEY = "key-of-operations"
 WITH_OPERATIONS = replace(with_keys(), operations_api_key=OPERATIONS_KEY, redis_token="token-of-the-store")
 # Open on purpose, each weighed: they tell whether the process is up, or run only where a setting says so.
 OPEN = {"GET /healthz", "GET /readyz", "GET /openapi.json", "POST /test/simple", "GET /api/agent/updates"}
+# Cards of agents that say so themselves.
+OPEN |= {"GET /.well-known/agent-card.json", "GET /a2a/{agent}/.well-known/agent-card.json"}
 # They ask by themselves; a test of their own tries each.
 SELF: set[str] = set()
 

@@ -128,7 +128,6 @@ async def test_the_end_is_pushed_as_a_task() -> None:
         ("talks", "GetTask", {"id": "job_x"}, ACME, (-32001, "TASK_NOT_FOUND")),
         ("talks", "GetTask", {}, ACME, (-32602, "")),
         ("talks", "Sing", {}, ACME, (-32601, "")),
-        ("hidden", "SendMessage", HELLO, ACME, (-32001, "TASK_NOT_FOUND")),
         ("talks", "SendMessage", message("m1", " "), ACME, (-32602, "")),
         ("talks", "GetExtendedAgentCard", {}, ACME, (-32007, "EXTENDED_AGENT_CARD_NOT_CONFIGURED")),
     ],
@@ -149,6 +148,7 @@ async def test_requests_that_are_none_are_refused() -> None:
             found = await error(api, "talks", "GetTask", {"id": "x"}, **{"a2a-version": version})
             assert found == (-32009, "VERSION_NOT_SUPPORTED")
         assert_problem(await api.request("POST", "/a2a/talks", "", json={}), 401)
+        assert_problem(await called(api, "hidden", "SendMessage", HELLO), 404)
         mine = await task(api, "talks", HELLO)
         assert (await error(api, "talks", "GetTask", {"id": mine["id"]}, OTHER))[0] == -32001
         assert (await error(api, "pays", "GetTask", {"id": mine["id"]}))[0] == -32001
