@@ -33,6 +33,7 @@ PLACES = [
 
 # What a client has no method for, and why.
 ALIAS = "a name that earlier systems have for what there is already"
+PROTOCOL = "for the clients of another protocol"
 OPERATOR = "for operators: command line and console have it"
 LEFT_OUT = {
     "POST /api/agent/start": ALIAS,
@@ -41,6 +42,8 @@ LEFT_OUT = {
     "GET /api/chat/tasks/{job_id}/stream": ALIAS,
     "POST /api/chat/operations/{operation_id}/complete": ALIAS,
     "GET /api/chat/schema/tool-responses": ALIAS,
+    "POST /api/ag-ui/{agent}": PROTOCOL,
+    "POST /a2a/{agent}": PROTOCOL,
     **{operation: OPERATOR for operation, access in ACCESS.items() if access in ("admin", "metrics")},
     **{operation: "needs no key" for operation, access in ACCESS.items() if access == "open"},
 }
