@@ -20,11 +20,9 @@ from baton.api.jobs.query import PageQuery, read_page_query
 from baton.api.problem import ApiError, invalid
 from baton.console.form import field
 from baton.console.gate import Visit
-from baton.console.shown import exact
+from baton.console.shown import exact, job_shown
 from baton.container import Container
 from baton.engine.transitions import JobStatus
-from baton.runtime.job_view import job_row
-from baton.runtime.usage_view import job_cost
 from baton.storage.ports.jobs import Snapshot
 
 # Of a hundred jobs each: more at once would outlast a request.
@@ -182,17 +180,11 @@ class JobsPage:
         lines = list[Line]()
         for snapshot in jobs:
             is_open = snapshot.job.id in opened and snapshot.below > 0 and depth < _DEEPEST
+            shown = job_shown(snapshot, self._container.settings.prices, visit.now_ms)
             toggled = ",".join(sorted(opened ^ {snapshot.job.id}))
-            lines.append(Line(self._shown(snapshot, visit.now_ms), depth, is_open, toggled))
+            lines.append(Line(shown | {"below": snapshot.below}, depth, is_open, toggled))
             if is_open:
                 query = PageQuery.model_validate({"parentJobId": snapshot.job.id, "limit": _MOST_BELOW})
                 below = await self._listing.page(visit.principal, query)
                 lines += await self._lines(visit, below.jobs, opened, depth + 1)
         return lines
-
-    def _shown(self, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
-        job, prices = snapshot.job, self._container.settings.prices
-        took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
-        cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]
-        more = {"tenant": job.tenant, "below": snapshot.below, "took_ms": took_ms, "cost_usd": cost_usd}
-        return job_row(snapshot, now_ms) | more

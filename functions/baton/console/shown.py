@@ -1,4 +1,4 @@
-"""How values look on a page: times, numbers, money, JSON. Pure; the templates' filters.
+"""How values look on a page: times, numbers, money, JSON, jobs. Pure; most are the templates' filters.
 
 Invariant: what comes in may be anything a tool or a stranger wrote; what goes out is text, escaped by the template.
 """
@@ -7,6 +7,10 @@ import json
 from datetime import datetime
 from typing import Any
 
+from baton.runtime.job_view import job_row
+from baton.runtime.usage_view import job_cost
+from baton.settings.service_prices import Prices
+from baton.storage.ports.jobs import Snapshot
 from baton_events.timestamps import milliseconds, rfc3339
 
 __all__ = [
@@ -130,3 +134,11 @@ def one_line(value: Any, chars: int = 120) -> str:
     """A value in one line, for a list."""
     text = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).split())
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
+
+
+def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]:
+    """A job's row with its tenant, its cost, and how long it took."""
+    job = snapshot.job
+    took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
+    cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]
+    return job_row(snapshot, now_ms) | {"tenant": job.tenant, "took_ms": took_ms, "cost_usd": cost_usd}
