@@ -13,6 +13,7 @@ _SERIOUS = """async () => (await axe.run()).violations
 def assert_fit(page: Page, axe: str) -> None:
     """Check the page as it is now; `axe`: the library's source."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
-    assert page.evaluate(PAGE_FAULTS) == [], page.url
+    faults = page.evaluate(PAGE_FAULTS)
     page.evaluate(axe)
-    assert page.evaluate(_SERIOUS) == [], page.url
+    faults += page.evaluate(_SERIOUS)
+    assert faults == [], f"{page.url}: {faults}"
