@@ -183,3 +183,20 @@ def test_the_list_keeps_up_and_a_filter_is_kept(page: Page, stack: BrowserStack)
     expect(page.get_by_role("row").filter(has_text="lantern")).to_have_count(2)
     page.get_by_role("button", name="Forget filter lanterns").click()
     expect(page.get_by_role("link", name="lanterns")).to_have_count(0)
+
+
+def test_a_conversation_goes_on_while_it_is_read(page: Page, stack: BrowserStack, axe: str) -> None:
+    """Its messages come by themselves, with the approval that one waits for, and each leads to its job."""
+    stack.submit("answers", "Is the lamp lit?", sessionId="talk")
+    page.goto("/console/sessions")
+    page.get_by_role("link", name="Is the lamp lit?").click()
+    stack.submit("harbour", "Write to the keeper", sessionId="talk")
+    said = page.locator(".chat > li")
+    expect(said.first).to_contain_text("All is well at the lighthouse.")
+    expect(page.locator("#news")).to_contain_text("new")
+    expect(said.nth(1).get_by_role("link", name="approval, pending")).to_be_visible()
+    assert_fit(page, axe)
+    said.nth(1).get_by_role("link", name="harbour", exact=True).click()
+    expect(page.locator("h1")).to_contain_text("harbour")
+    page.get_by_role("link", name="talk").click()
+    expect(said).to_have_count(2)

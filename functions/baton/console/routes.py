@@ -61,7 +61,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
 
 def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> list[Route]:
     listing = JobListingApi(container, keys)
-    sessions = SessionsPage(listing, Sessions(container))
+    sessions = SessionsPage(container, listing, Sessions(container))
     bulk = BulkPage(BulkChangeApi(keys, jobs, listing))
     job, live = JobPage(container, jobs), Live(container, jobs)
     actions = JobActions(container, jobs, ScoresApi(container, keys, jobs), job)

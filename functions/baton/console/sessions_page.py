@@ -1,58 +1,117 @@
-"""Sessions: the conversations of the newest jobs, and what was said in one of them."""
+"""Sessions: the conversations of the newest jobs, and one of them as its messages.
 
+A list looks at a hundred jobs: what a session has beside those is counted by its rows, and not read. The newest page of
+a conversation changes while it is open (static/console.js); older ones stay as they are.
+"""
+
+import asyncio
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urlencode
 
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from baton.api.jobs.listing import JobListingApi
-from baton.api.jobs.query import MOST_ROWS, PageQuery
+from baton.api.jobs.listing import JobListingApi, JobPage
+from baton.api.jobs.query import MOST_ROWS, read_page_query
 from baton.api.session_line import Sessions
+from baton.console.conversation import answer_of, conversation
 from baton.console.form import field
 from baton.console.gate import Visit
+from baton.container import Container
+from baton.engine.all_jobs.job_list import Query
 from baton.engine.transitions import JobStatus
+from baton.memory.entries import question_of
 from baton.runtime.job_view import job_row
+from baton.runtime.usage_view import job_cost
+from baton.storage.ports.all_jobs import Scanned
 from baton.storage.ports.jobs import Snapshot
+
+# Exchanges of one page; rows that are counted of one session.
+EXCHANGES, _COUNTED_ROWS = 20, 200
 
 
 @dataclass(frozen=True)
 class Row:
-    """A session with its newest job, and how many of its jobs are among those looked at."""
+    """A session: what was asked first, and what was said last.
 
+    Attributes:
+        jobs: how many it has; `more`: there are older ones.
+        cost_usd: of the jobs that were looked at; `whole`: these are all of them.
+    """
+
+    id: str
     tenant: str
-    last: dict[str, Any]
+    agent: str
+    first: str
+    last: str
+    status: str
+    used_ms: int
     jobs: int
+    more: bool
+    cost_usd: float
+    whole: bool
 
 
 class SessionsPage:
     """Shows sessions."""
 
-    def __init__(self, listing: JobListingApi, sessions: Sessions) -> None:
+    def __init__(self, container: Container, listing: JobListingApi, sessions: Sessions) -> None:
+        self._ports, self._prices = container.ports, container.settings.prices
         self._listing = listing
         self._sessions = sessions
 
     async def show(self, visit: Visit) -> Response:
-        """Of the newest jobs."""
-        page = await self._listing.page(visit.principal, PageQuery(limit=MOST_ROWS))
-        rows: dict[tuple[str, str], Row] = {}
+        """Those whose newest job is on this page of jobs, the one that was used last first."""
+        page = await self._page(visit, {}, MOST_ROWS)
+        groups: dict[tuple[str, str], list[Snapshot]] = {}
         for found in page.jobs:
-            key = (found.job.tenant, found.job.session_id)
-            known = rows.get(key)
-            last = known.last if known else job_row(found, visit.now_ms)
-            rows[key] = Row(found.job.tenant, last, known.jobs + 1 if known else 1)
-        return visit.page("sessions.html", rows=list(rows.values()), more=bool(page.cursor))
+            groups.setdefault((found.job.tenant, found.job.session_id), []).append(found)
+        rows = await self._rows(list(groups.values()), visit.now_ms)
+        return visit.page("sessions.html", rows=rows, cursor=page.cursor)
+
+    async def _rows(self, groups: list[list[Snapshot]], now_ms: int) -> list[Row]:
+        """A group is a session's jobs on the page, the newest first; one whose newest job is on no page before."""
+        queries = [Query(jobs[0].job.tenant, jobs[0].job.session_id) for jobs in groups]
+        scans = await asyncio.gather(*(self._ports.listing.scan(one, "", _COUNTED_ROWS) for one in queries))
+        oldest = await self._ports.reader.jobs([scan.found[-1].job_id for scan in scans if scan.found])
+        pairs = [(jobs, scan) for jobs, scan in zip(groups, scans, strict=True) if _is_here(jobs, scan)]
+        return [self._row(jobs, scan, oldest, now_ms) for jobs, scan in pairs]
+
+    def _row(self, jobs: list[Snapshot], scan: Scanned, oldest: dict[str, Snapshot], now_ms: int) -> Row:
+        exchanges = [one for one in jobs if not one.job.is_operation] or jobs
+        first = oldest.get(scan.found[-1].job_id, exchanges[-1]) if scan.found else exchanges[-1]
+        live = [job_row(one, now_ms)["status"] for one in jobs if not one.job.ended]
+        count = max(len(scan.found), len(jobs))
+        return Row(
+            id=exchanges[0].job.session_id,
+            tenant=exchanges[0].job.tenant,
+            agent=exchanges[0].job.agent,
+            first=question_of(first.task),
+            last=_last_text(exchanges[0]),
+            status=live[0] if live else exchanges[0].job.status,
+            used_ms=jobs[0].job.created_at_ms,
+            jobs=count,
+            more=bool(scan.next),
+            cost_usd=sum(job_cost(one.usage, one.job.used, self._prices)["totalUsd"] for one in jobs),
+            whole=len(jobs) == count and not scan.next,
+        )
 
     async def one(self, visit: Visit) -> Response:
         """What was said, the oldest first."""
-        session_id = visit.request.path_params["session_id"]
-        tenant = visit.query("tenant")
-        given = {"sessionId": session_id, "limit": MOST_ROWS} | ({"tenant": tenant} if tenant else {})
-        page = await self._listing.page(visit.principal, PageQuery.model_validate(given))
-        jobs = [_row(found, visit.now_ms) for found in reversed(page.jobs)]
-        live = bool(tenant) and any(not found.job.ended for found in page.jobs)
+        session_id, tenant = visit.request.path_params["session_id"], visit.query("tenant")
+        page = await self._page(visit, {"sessionId": session_id} | ({"tenant": tenant} if tenant else {}), EXCHANGES)
+        jobs = page.jobs[::-1]
+        parts = await asyncio.gather(*(self._ports.reader.parts(one.job.id, 0, one.job) for one in jobs))
+        exchanges = conversation(jobs, parts, self._prices, visit.now_ms)
         return visit.page(
-            "session.html", session_id=session_id, tenant=tenant, jobs=jobs, more=bool(page.cursor), live=live
+            "session.html",
+            session_id=session_id,
+            tenant=tenant,
+            exchanges=exchanges,
+            cost_usd=sum(one.job["cost_usd"] for one in exchanges),
+            before=visit.query("cursor"),
+            cursor=page.cursor,
+            live=any(not one.job.ended for one in jobs),
         )
 
     async def cancel(self, visit: Visit) -> Response:
@@ -64,6 +123,17 @@ class SessionsPage:
         query = urlencode({"tenant": tenant})
         return visit.go(f"/console/sessions/{quote(session_id)}?{query}", f"{cancelled} jobs are cancelled.")
 
+    async def _page(self, visit: Visit, given: dict[str, str], limit: int) -> JobPage:
+        cursor = {"cursor": visit.query("cursor")} if visit.query("cursor") else {}
+        query = read_page_query(QueryParams({**given, **cursor, "limit": str(limit)}))
+        return await self._listing.page(visit.principal, query)
 
-def _row(found: Snapshot, now_ms: int) -> dict[str, Any]:
-    return job_row(found, now_ms) | {"tenant": found.job.tenant}
+
+def _last_text(snapshot: Snapshot) -> str:
+    error = snapshot.job.error
+    return answer_of(snapshot) or (f"{error.type}: {error.message}" if error else question_of(snapshot.task))
+
+
+def _is_here(jobs: list[Snapshot], scan: Scanned) -> bool:
+    """Whether no job of the session is newer than those on this page."""
+    return not scan.found or scan.found[0].created_ms <= jobs[0].job.created_at_ms

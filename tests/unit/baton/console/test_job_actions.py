@@ -114,16 +114,6 @@ async def test_many_jobs_are_cancelled_after_being_counted(operator: Operator) -
     await operator.see("/console/jobs/bulk?action=explode", 422)
 
 
-async def test_what_runs_in_a_session_is_cancelled(operator: Operator) -> None:
-    """And what is in line behind it."""
-    for _ in range(2):
-        await operator.api.submitted(sessionId="s 1")
-    assert "Cancel running and queued jobs" in await operator.see("/console/sessions/s 1?tenant=acme")
-    markup = await operator.done("/console/sessions/s 1/cancel", tenant="acme")
-    assert "2 jobs are cancelled." in markup
-    assert "Cancel running and queued jobs" not in markup
-
-
 async def test_a_job_is_asked_again_and_compared(operator: Operator) -> None:
     """From a turn's page, by a form; the new job's page leads to both side by side."""
     await operator.stage.submit("adds")

@@ -57,20 +57,6 @@ async def test_a_job_is_opened_by_its_id(operator: Operator) -> None:
     assert (await operator.http.get("/console/jobs?id=job_1&status=")).headers["location"] == "/console/jobs/job_1"
 
 
-async def test_sessions_show_what_was_recorded(operator: Operator) -> None:
-    """The oldest first, of one tenant."""
-    assert "There are no sessions yet" in await operator.see("/console/sessions")
-    for text in ("one?", "two?"):
-        await operator.api.submitted(sessionId="s/1", taskDescription=text)
-        operator.stage.clock.ms += 1
-        await operator.stage.run()
-    assert "two?" in await operator.see("/console/sessions")
-    markup = await operator.see("/console/sessions/s/1?tenant=acme")
-    assert markup.index("one?") < markup.index("two?")
-    assert markup.count("done") >= 2
-    assert "This session has no jobs" in await operator.see("/console/sessions/s/1?tenant=other")
-
-
 async def test_a_filter_takes_text_tags_and_plain_dates(operator: Operator) -> None:
     """A date means that day; what was given stays in the form, and a bulk change means the same jobs."""
     day = exact(operator.stage.clock.ms)[:10]
