@@ -36,6 +36,7 @@ class Pictured:
 RESEARCH, STOCK, REFUND = "{Read about the lamp supplier}", "{Count shelf 0}", "{Refund order 1042}"
 PICTURED = (
     Pictured("jobs", "Jobs", "/console/jobs"),
+    Pictured("jobs-below", "Jobs found by their words", "/console/jobs?q=supplier&open={Buy ten lamps}"),
     Pictured("job", "A job and its run", f"/console/jobs/{RESEARCH}"),
     Pictured("waiting", "A job that waits for a person", f"/console/jobs/{REFUND}"),
     Pictured("children", "A job with a job below it", "/console/jobs/{Buy ten lamps}"),
@@ -51,6 +52,8 @@ PICTURED = (
     Pictured("approval", "An approval", "/console/approvals", "refund"),
     Pictured("sessions", "Sessions", "/console/sessions"),
     Pictured("session", "A conversation", "/console/sessions/customer-7?tenant=dev"),
+    Pictured("agents", "Agents", "/console/agents"),
+    Pictured("versions", "Versions of an agent", "/console/agents/letters/versions"),
     Pictured("tools", "Tools", "/console/tools"),
     Pictured("messages", "Messages", "/console/messages"),
     Pictured("message", "A message", f"/console/messages?job={RESEARCH}", r"agent\.loop\.init"),

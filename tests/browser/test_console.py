@@ -200,3 +200,23 @@ def test_a_conversation_goes_on_while_it_is_read(page: Page, stack: BrowserStack
     expect(page.locator("h1")).to_contain_text("harbour")
     page.get_by_role("link", name="talk").click()
     expect(said).to_have_count(2)
+
+
+def test_an_ended_job_is_scored_and_counted(page: Page) -> None:
+    """From its page to the version of its agent, and to what was used on its day."""
+    start_job(page, "answers", "Is all well?")
+    expect(page.locator("#head .pill")).to_have_text("completed")
+    page.get_by_label("Score", exact=True).fill("calm")
+    page.get_by_label("Value").fill("0.5")
+    page.get_by_role("button", name="Score").click()
+    expect(page.locator("main")).to_contain_text("The job has a score calm.")
+    page.locator("#head .facts a.id").first.click()
+    expect(page.locator("h1")).to_have_text("Versions of answers")
+    page.get_by_role("link", name="All agents").click()
+    expect(page.get_by_role("cell", name="harbour")).to_be_visible()
+    page.goto("/console/usage")
+    page.get_by_label("Stacked by").select_option("model")
+    page.get_by_label("Agent", exact=True).select_option("answers")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".chart")).to_have_count(4)
+    assert page.locator(".chart rect").count() > 0
