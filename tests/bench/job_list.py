@@ -1,0 +1,197 @@
+"""How long the list of jobs takes with very many jobs in it: pages, filters and searches, of the API and the console.
+
+    python -m tests.bench.job_list [--jobs 100000] [--days 7] [--rounds 9]
+
+The same ended jobs are in memory and in the local Redis, over REST: spread evenly over so many days, with their rows,
+texts and states, written past the product. One process asks the app in this very process; nothing goes over a network
+but from the app to the store. A row shows the median time, and what one such request asks of the store.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from baton.engine.all_jobs.job_list import Row
+from baton.engine.all_jobs.job_texts import outcome_text, task_text, with_texts
+from baton.engine.all_jobs.shelves import entries_of, place_of
+from baton.engine.commit.codec import dump_job
+from baton.engine.lifecycle import submitted
+from baton.engine.state import Job
+from baton.engine.step_results import Submitted
+from baton.engine.transcript import task_entry
+from baton.engine.transitions import JobStatus
+from baton.storage.redis import keys
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.side import connection_to, side_over
+from tests.contract.store_cluster.raw_client import RawClient
+from tests.unit.baton.api.client import ADMIN, with_keys
+from tests.unit.baton.console.operator import Operator, operator_of
+from tests.unit.baton.kit.stage import Stage
+
+DAY_MS, BATCH = 86_400_000, 1_000
+ITEMS = ("lamp", "lens", "rope", "chart", "bell")
+API, CONSOLE = "/api/agent-jobs?tenant=acme", "/console/jobs?tenant=acme"
+ASKED = {
+    "API: newest 20": API,
+    "API: newest 100": f"{API}&limit=100",
+    "API: page of the middle": f"{API}&createdBefore={{middle}}",
+    "API: status=failed (1 of 100)": f"{API}&status=failed",
+    "API: tag (1 of 1,000)": f"{API}&tag=rare",
+    "API: session of 20 jobs": f"{API}&sessionId=session_7",
+    "API: search, in every fifth job": f"{API}&q=lens",
+    "API: search, in 1 of 1,000": f"{API}&q=broken",
+    "API: search, in 10 jobs": f"{API}&q=kraken",
+    "API: search, in no job": f"{API}&q=unicorn",
+    "API: search and failed": f"{API}&q=lens&status=failed",
+    "console: jobs": CONSOLE,
+    "console: search, in 10 jobs": f"{CONSOLE}&q=kraken",
+    "console: sessions": "/console/sessions",
+    "console: a conversation": "/console/sessions/session_7?tenant=acme",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A job that has ended."""
+
+    job: Job
+    task: dict[str, Any]
+
+    @property
+    def members(self) -> set[str]:
+        """All that the list has of it."""
+        job = self.job
+        begun = Row(
+            job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, tags=job.tags, text=task_text(self.task)
+        )
+        ended = structs.replace(begun, status=str(job.status), text=outcome_text(job))
+        return {*with_texts(begun), *with_texts(ended)}
+
+
+def jobs(count: int, days: float, now_ms: int) -> Iterator[Made]:
+    """So many jobs, the newest last."""
+    for number in range(count):
+        created_ms = now_ms - int((count - number) * days * DAY_MS / count)
+        rare = " It is broken." if number % 1_000 == 0 else " The kraken has it." if number % (count // 10) == 7 else ""
+        task = {"text": f"Customer {number} asks where the {ITEMS[number % 5]} of order {number * 7} is.{rare}"}
+        job = Job(
+            f"job_{number:024x}",
+            f"session_{number // 20}",
+            "acme",
+            "answers",
+            created_ms,
+            status=JobStatus.FAILED if number % 100 == 1 else JobStatus.COMPLETED,
+            result={"answer": f"Order {number * 7} is on its way, and comes tomorrow before noon."},
+            started_at_ms=created_ms + 5,
+            finished_at_ms=created_ms + 900,
+            tags=("rare",) if number % 1_000 == 3 else (),
+        )
+        yield Made(job, task)
+
+
+def write_to(socket_path: Path, made: list[Made]) -> None:
+    """Write jobs into the local Redis, past its bridge."""
+    with closing(RawClient(socket_path)) as client:
+        for start in range(0, len(made), BATCH):
+            commands = list[tuple[str | int, ...]]()
+            for one in made[start : start + BATCH]:
+                job, places = one.job, [(member, place_of(member)) for member in one.members]
+                commands += [("ZADD", keys.list_key(place.key), 0, member) for member, place in places]
+                catalogued = entries_of(place for _, place in places)
+                commands += [
+                    ("ZADD", keys.list_key(name), 0, each) for name, one_of in catalogued.items() for each in one_of
+                ]
+                commands.append(("HSET", keys.state_key(job.id), f"job:{job.id}", dump_job(job)))
+                commands.append(("RPUSH", keys.transcript_key(job.id), task_entry(one.task)))
+            client.write(commands)
+
+
+@asynccontextmanager
+async def in_memory(made: list[Made]) -> AsyncIterator[tuple[Operator, None]]:
+    """A console over these jobs in memory."""
+    stage = Stage(settings=with_keys())
+    for one in made:
+        changes = submitted(Submitted(one.job, one.task), one.job.created_at_ms).changes
+        assert changes is not None
+        await stage.store.create(
+            structs.replace(changes, job=one.job, items=()), f"msg_{one.job.id}", one.job.created_at_ms
+        )
+    stage.admission.rows = frozenset(member for one in made for member in one.members)
+    async with operator_of(stage) as operator:
+        yield operator, None
+
+
+@asynccontextmanager
+async def on_redis(made: list[Made]) -> AsyncIterator[tuple[Operator, RedisProcess]]:
+    """The same over the local Redis."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        process = RedisProcess(Path(folder) / "data")
+        connection = connection_to(process)
+        try:
+            write_to(process.socket_path, made)
+            side, stage = side_over(connection), Stage(settings=with_keys())
+            stage.ports = replace(
+                stage.ports, listing=side.listing, reader=side.reader, admission_control=side.admission_control
+            )
+            stage.restart()
+            async with operator_of(stage) as operator:
+                yield operator, process
+        finally:
+            await connection.close()
+            process.stop()
+
+
+async def measured(operator: Operator, process: RedisProcess | None, path: str, rounds: int) -> dict[str, Any]:
+    """One question, asked so often."""
+    headers = {"authorization": f"Bearer {ADMIN}"} if path.startswith("/api") else {}
+
+    async def answer() -> tuple[float, str]:
+        began = time.perf_counter()
+        response = await operator.http.get(path, headers=headers)
+        assert response.status_code == 200, (path, response.text)
+        return (time.perf_counter() - began) * 1_000, response.text
+
+    before = process.counted() if process else None
+    _, text = await answer()
+    found: dict[str, Any] = {}
+    if process and before:
+        counted = process.counted().since(before)
+        found = {"requests": counted.requests, "commands": counted.commands}
+    took_ms = [(await answer())[0] for _ in range(rounds)]
+    found |= {"ms": round(statistics.median(took_ms), 1), "slowest_ms": round(max(took_ms), 1)}
+    if path.startswith("/api"):
+        read = json.loads(text)
+        found |= {"rows": len(read["jobs"]), "more": "cursor" in read}
+    return found
+
+
+async def main(chosen: argparse.Namespace) -> None:
+    """Print a line for each question and store."""
+    now_ms = Stage().clock.now_ms()
+    made = list(jobs(chosen.jobs, chosen.days, now_ms))
+    middle = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((now_ms - chosen.days * DAY_MS / 2) / 1_000))
+    for name, stored in (("Redis", on_redis), ("memory", in_memory)):
+        async with stored(made) as (operator, process):
+            for asked, path in ASKED.items():
+                found = await measured(operator, process, path.format(middle=middle), chosen.rounds)
+                sys.stdout.write(json.dumps({"store": name, "asked": asked, **found}) + "\n")
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="the list of jobs with very many jobs in it")
+    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--days", type=float, default=7.0)
+    parser.add_argument("--rounds", type=int, default=9)
+    asyncio.run(main(parser.parse_args()))
