@@ -88,7 +88,7 @@ class SessionsPage:
             agent=exchanges[0].job.agent,
             first=question_of(first.task),
             last=_last_text(exchanges[0]),
-            status=live[0] if live else exchanges[0].job.status,
+            status=live[-1] if live else exchanges[0].job.status,
             used_ms=jobs[0].job.created_at_ms,
             jobs=count,
             more=bool(scan.next),

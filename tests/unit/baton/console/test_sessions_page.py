@@ -57,6 +57,15 @@ async def test_a_list_shows_the_first_task_and_what_was_said_last(desk: Operator
     assert "one?" not in await desk.see(f"/console/sessions{cursor}")
 
 
+async def test_the_state_of_a_session_is_that_of_the_job_whose_turn_it_is(desk: Operator) -> None:
+    """Those in line behind it only wait for it."""
+    for task in ("call pay 5", "two?"):
+        await desk.api.submitted(sessionId="line", jobType="says", taskDescription=task)
+        await soon(desk.api)
+        desk.stage.clock.ms += 1_000
+    assert re.search(r"waiting call pay 5 line two\? says acme", texts(await desk.see("/console/sessions")))
+
+
 async def test_a_conversation_tells_what_was_asked_done_and_answered(desk: Operator) -> None:
     """Calls, approvals and operations lead to their pages; an outcome is answered by nobody's question."""
     await say(desk, "m1", "call pay 5")
