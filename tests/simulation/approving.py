@@ -16,16 +16,19 @@ from baton.testing.asgi import Answer
 from baton_events.ids import canonical_json, job_of_call
 from tests.fakes import Tree
 from tests.simulation.ended import Ended
-from tests.simulation.scripts import APPROVED_TOOLS
+from tests.simulation.operators import ADMIN_KEY, OTHER_ADMIN_KEY
+from tests.simulation.scripts import APPROVED_TOOLS, COUNTERSIGNED
 from tests.simulation.starting import Start, forgotten, overtaken
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_TENANT_OF_KEY = {ADMIN_KEY: "operators", OTHER_ADMIN_KEY: "others"}
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Somebody decided, and was answered; `young`: a read may not show the question yet."""
+    """Somebody decided, and was answered; `young`: a read may not show the question yet. `who`: their key."""
 
     world: "World"
     kind: str
@@ -34,6 +37,13 @@ class Decision:
     answer: Answer
     faulty: bool
     young: bool
+    who: str = ADMIN_KEY
+
+    @property
+    def repeats(self) -> bool:
+        """Whether they say yes to what they have said yes to before, and somebody else must."""
+        before = [one["by"] for one in self.question.arguments.get("approvals", ())]
+        return self.kind in ("approve", "edit") and _TENANT_OF_KEY[self.who] in before
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -57,6 +67,11 @@ def _questions_about(tree: Tree, call: CallRecord) -> list[CallRecord]:
     return [other for other in calls if other.tool == TOOL_APPROVAL and other.arguments["callId"] == call.id]
 
 
+def _people(tool: str) -> int:
+    """How many people must approve a call of this tool."""
+    return 2 if tool == COUNTERSIGNED else 1
+
+
 def _says(recorded: dict[str, Any], kind: str) -> bool:
     """Whether this is recorded."""
     if kind == "reject":
@@ -70,6 +85,7 @@ def _says(recorded: dict[str, Any], kind: str) -> bool:
 def a_decision_is_answered_as_it_should_be(found: Decision) -> str | None:
     """It counts, or comes too late, or cannot be taken now; what is wrong of itself never counts."""
     known = {"other": (409, 503), "wrong": (409, 422, 503)}.get(found.kind, (200, 409, 503))
+    known = (409, 503) if found.repeats else known
     unseen = found.answer.status == 404 and (
         found.young or found.world.memory.lost_writes(job_of_call(found.question.id))
     )
@@ -85,7 +101,7 @@ def a_decision_that_counts_is_recorded(found: Decision) -> str | None:
 
 def a_decision_that_is_refused_came_too_late(found: Decision) -> str | None:
     """Something else was decided before, or nothing in time, or the job has ended."""
-    if found.answer.status != 409 or found.kind == "other" or found.forgotten or found.recorded:
+    if found.answer.status != 409 or found.kind == "other" or found.forgotten or found.recorded or found.repeats:
         return None
     job = found.world.tree(job_of_call(found.question.id)).jobs.get(job_of_call(found.question.id))
     return None if job is None or job.ended else f"{found.kind} of {found.question.id} was refused; nothing is recorded"
@@ -113,10 +129,20 @@ def what_runs_was_approved(start: Start) -> str | None:
     tree = start.world.tree(start.context.job_id)
     questions = _questions_about(tree, tree.calls[start.context.job_id][call_id])
     decided = [_decision(tree, question) for question in questions]
-    return None if any("ok" in one for one in decided) else f"{call_id} runs; decided is {decided}"
+    return (
+        None if sum("ok" in one for one in decided) >= _people(start.tool) else f"{call_id} runs; decided is {decided}"
+    )
 
 
-ON_APPROVED_START = (what_runs_was_approved,)
+def what_runs_was_approved_by_enough_people(start: Start) -> str | None:
+    """As many different people as must said yes to exactly these arguments."""
+    if start.tool not in APPROVED_TOOLS:
+        return None
+    who = start.world.deciders.approvers.get((start.context.call_id, canonical_json(start.arguments)), set())
+    return None if len(who) >= _people(start.tool) else f"{start.context.call_id} runs; {len(who)} said yes"
+
+
+ON_APPROVED_START = (what_runs_was_approved, what_runs_was_approved_by_enough_people)
 
 
 # At the end of the world.
@@ -129,22 +155,28 @@ def what_was_refused_never_ran(end: Ended) -> str | None:
     for call in end.tree.calls.get(end.job.id, {}).values():
         if call.tool in APPROVED_TOOLS and call.id in end.world.actors.runs:
             decided = [_decision(end.tree, question) for question in _questions_about(end.tree, call)]
-            if not any("ok" in one for one in decided):
+            if sum("ok" in one for one in decided) < _people(call.tool):
                 return f"{call.id} ran; decided was {decided}"
     return None
 
 
 def a_call_has_one_question(end: Ended) -> str | None:
-    """Each call that needs approval has one question, and what became of it is what was decided."""
+    """Each call that needs approval has one question, and what became of it is what was decided.
+
+    Where two people must approve, each question but the last one was approved.
+    """
     for call in end.tree.calls.get(end.job.id, {}).values():
         if call.tool not in APPROVED_TOOLS:
             continue
         questions = _questions_about(end.tree, call)
-        if len(questions) > 1:
+        questions.sort(key=lambda one: one.position)
+        if len(questions) > 1 and _people(call.tool) == 1:
             return f"{call.id} was asked about {len(questions)} times"
         error = call.error.type if call.error else ""
         refused = [_decision(end.tree, one).get("error", {}).get("type", "") for one in questions]
-        if end.job.status == "completed" and any(refused) and refused != [error]:
+        if any(refused[:-1]):
+            return f"{call.id} was asked about after it was {refused}"
+        if end.job.status == "completed" and any(refused) and refused[-1:] != [error]:
             return f"{call.id} was {refused}, and ended with {error!r}"
     return None
 

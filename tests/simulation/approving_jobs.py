@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from baton.testing.dice import Dice
 from tests.simulation.jobs import JobPlan
 from tests.simulation.planned_jobs import make_planned_jobs
-from tests.simulation.scripts import APPROVAL_SECONDS, CallPlan, Message, Script, WaitPlan
+from tests.simulation.scripts import APPROVAL_SECONDS, COUNTERSIGNED, CallPlan, Message, Script, WaitPlan
 
-_QUESTION, _WORD = 131, 132
+_QUESTION, _WORD, _PEOPLE = 131, 132, 133
 _MOST_TIMES = 2
 
 
@@ -68,3 +68,29 @@ class _Maker:
 
     def _roll(self, *question: int) -> float:
         return self.dice.roll(self.index, self.number, *question)
+
+
+def with_two_people(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
+    """The same jobs; two people must approve half of the calls that need approval, and more of them say yes."""
+
+    def call(plan: CallPlan, *where: int) -> CallPlan:
+        if plan.tool != "sign" or plan.wait is None or dice.roll(_PEOPLE, *where) < 0.5:
+            return plan
+        words = tuple(replace(word, value=word.value % 2 * 3, at=word.at / 2) for word in plan.wait.words)
+        return replace(plan, tool=COUNTERSIGNED, wait=replace(plan.wait, words=(*words, *plan.wait.words)))
+
+    def script(plain: Script, *where: int) -> Script:
+        turns = tuple(
+            replace(turn, calls=tuple(call(one, *where, at, place) for place, one in enumerate(turn.calls)))
+            for at, turn in enumerate(plain.turns)
+        )
+        return replace(plain, turns=turns)
+
+    return tuple(
+        replace(
+            job,
+            script=script(job.script, job.index, 0),
+            helpers=tuple((name, script(one, job.index, at)) for at, (name, one) in enumerate(job.helpers, 1)),
+        )
+        for job in jobs
+    )

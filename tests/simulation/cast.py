@@ -20,6 +20,7 @@ from tests.simulation.scripts import (
     APPROVED_TOOLS,
     BACKGROUND_TOOLS,
     BLOCKING_TOOLS,
+    COUNTERSIGNED,
     TOOLS,
     WAITING_TOOLS,
     Script,
@@ -66,6 +67,7 @@ def _waiting_tool(name: str) -> Tool:
         retry_on=_BUGS,
         requires_approval=name in APPROVED_TOOLS,
         approval_seconds=APPROVAL_SECONDS,
+        approval_people=2 if name == COUNTERSIGNED else 1,
     )
     async def wait(
         number: int, how: str, times: int, seconds: float, nonce: int, limit: float, name: str, ctx: ToolContext

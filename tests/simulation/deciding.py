@@ -16,7 +16,7 @@ from tests.fakes import Tree
 from tests.simulation.approving import ON_DECISION, Decision
 from tests.simulation.calling import Caller
 from tests.simulation.memory import STALE_SECONDS
-from tests.simulation.operators import ADMIN_KEY
+from tests.simulation.operators import ADMIN_KEY, OTHER_ADMIN_KEY
 from tests.simulation.scripts import Message
 
 if TYPE_CHECKING:
@@ -29,12 +29,16 @@ _KINDS = ("approve", "approve", "reject", "edit", "other", "wrong")
 
 
 class Deciders:
-    """The people of one world. `approved_it`: call id → arguments with which somebody let it run, as JSON texts."""
+    """The people of one world. `approved_it`: call id → arguments with which somebody let it run, as JSON texts.
+
+    `approvers`: who did, by call id and arguments.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self._received: set[str] = set()
         self.approved_it: dict[str, set[str]] = {}
+        self.approvers: dict[tuple[str, str], set[str]] = {}
 
     def written(self, before: Tree, after: Tree) -> None:
         """A commit was written: whoever will decide about a new question hears of it."""
@@ -62,16 +66,19 @@ class Deciders:
         caller = Caller(world, label, job_of_call(question.id))
         for time in range(1 + message.repeats + message.twice):
             requested_at = world.loop.seconds
-            answer = await self._decide(caller, kind, question)
+            who = OTHER_ADMIN_KEY if "people" in question.arguments and number_of(label) % 2 else ADMIN_KEY
+            answer = await self._decide(caller, kind, question, who)
             if answer is not None:
                 young = requested_at < young_until
-                decision = Decision(world, kind, question, requested_at, answer, faulty=caller.faulty, young=young)
+                decision = Decision(
+                    world, kind, question, requested_at, answer, faulty=caller.faulty, young=young, who=who
+                )
                 world.check(ON_DECISION, decision)
                 if answer.status not in (404, 503) and not message.twice:
                     return
             await asyncio.sleep(0.1 + 40 * world.dice.roll(_AGAIN, number_of(label), time) ** 2)
 
-    async def _decide(self, caller: Caller, kind: str, question: CallRecord) -> Any:
+    async def _decide(self, caller: Caller, kind: str, question: CallRecord, who: str) -> Any:
         about = question.arguments
         edited = {**about["arguments"], "nonce": EDITED_NONCE}
         body: dict[str, Any] = {"digest": "0" * 64 if kind == "other" else about["digest"]}
@@ -81,8 +88,9 @@ class Deciders:
             body["arguments"] = edited if kind == "edit" else {**edited, "number": "many"}
         if kind in ("approve", "edit"):
             arguments = edited if kind == "edit" else about["arguments"]
-            self.approved_it.setdefault(about["callId"], set()).add(canonical_json(arguments))
+            self.approved_it.setdefault(about["callId"], set()).add(text := canonical_json(arguments))
+            self.approvers.setdefault((about["callId"], text), set()).add(who)
         url = f"{self._world.base_url}{CHECKPOINTS_PATH}/op_{question.id}"
-        headers = {"authorization": f"Bearer {ADMIN_KEY}"}
+        headers = {"authorization": f"Bearer {who}"}
         method = "DELETE" if kind == "reject" else "POST"
         return await caller.request("decide", url, json.dumps(body).encode(), headers, method)

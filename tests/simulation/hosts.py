@@ -21,7 +21,7 @@ from tests.simulation.cast import make_registry
 from tests.simulation.constants import USUAL_MOST_HUNG
 from tests.simulation.instances import SimSuspects
 from tests.simulation.jobs import TENANTS
-from tests.simulation.operators import ADMIN_KEY
+from tests.simulation.operators import ADMIN_KEY, OTHER_ADMIN_KEY
 from tests.simulation.outside import OPERATIONS_KEY
 from tests.simulation.plan import Plan
 from tests.simulation.routes import routes_made_quickly
@@ -39,7 +39,11 @@ def _digest(key: str) -> str:
 
 
 _API_KEYS = ", ".join(
-    [*(f"client:{tenant}:{_digest(key_of(tenant))}" for tenant in TENANTS), f"admin:operators:{_digest(ADMIN_KEY)}"]
+    [
+        *(f"client:{tenant}:{_digest(key_of(tenant))}" for tenant in TENANTS),
+        f"admin:operators:{_digest(ADMIN_KEY)}",
+        f"admin:others:{_digest(OTHER_ADMIN_KEY)}",
+    ]
 )
 
 

@@ -23,6 +23,7 @@ from tests.simulation.plan import (
     FULL_SEEDS,
     KILLING_SEEDS,
     LIMITED_SEEDS,
+    PEOPLE_SEEDS,
     PLANNING_SEEDS,
     RETURNING_SEEDS,
     SESSION_SEEDS,
@@ -109,6 +110,7 @@ def _kind(defect: Defect) -> int:
         (STEERING_SEEDS, defect.steers),
         (EVENT_SEEDS, defect.events),
         (BACKGROUND_SEEDS + WAITING_SEEDS, defect.background),
+        (PEOPLE_SEEDS + APPROVING_SEEDS, defect.people),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

@@ -17,7 +17,7 @@ from tests.simulation.plan import PLANNING_SEEDS, WAITING_SEEDS, Plan, make_plan
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-ADMIN_KEY = "key of an operator"
+ADMIN_KEY, OTHER_ADMIN_KEY = "key of an operator", "key of another operator"
 WORKER_PATH = "/api/admin/agent-worker"
 _FIRST_SEED, _SCHEDULES = 600_000, 25
 _STOP, _START = 61, 62

@@ -7,7 +7,7 @@ frequent ones. They stop at `calm_at`, since what is promised is promised for wh
 from dataclasses import dataclass, field
 
 from baton.testing.dice import Dice
-from tests.simulation.approving_jobs import make_approving_jobs
+from tests.simulation.approving_jobs import make_approving_jobs, with_two_people
 from tests.simulation.background import with_background
 from tests.simulation.blocking_jobs import with_blocking_tools
 from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
@@ -65,6 +65,8 @@ STEERING_SEEDS = 1 << 52
 SMALL_SEEDS = 1 << 53
 # Of each family, the seeds with this bit: calls of most jobs go on in the background.
 BACKGROUND_SEEDS = 1 << 54
+# Of the family that asks people, the seeds with this bit: two people must approve half of what is asked.
+PEOPLE_SEEDS = 1 << 55
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -240,6 +242,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_steering(dice, jobs) if seed & STEERING_SEEDS else jobs
     jobs = with_app_events(dice, jobs) if seed & EVENT_SEEDS else jobs
     jobs = with_background(dice, jobs) if seed & BACKGROUND_SEEDS else jobs
+    jobs = with_two_people(dice, jobs) if seed & PEOPLE_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
     return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
 

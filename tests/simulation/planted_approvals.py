@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from baton.api.jobs import approvals
+from baton.commands.approve import DecideApproval
 from baton.engine import approvals as engine_approvals
 from baton.engine import tool_call
 from baton.engine.commit import tree as rule_of_trees
@@ -94,6 +95,30 @@ def _requested(name: str, invariant: str, *patches: Patch) -> Defect:
     return Defect(name, invariant, patches, approvals=True)
 
 
+def _one_is_enough(_after: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda question, _decision: [{"by": str(n), "at": 0} for n in range(question.arguments.get("people", 1))]
+
+
+def _edits_keep_who_approved(after: Callable[..., Any]) -> Callable[..., Any]:
+    def keeping(question: Any, decision: Any) -> Any:
+        found = after(question, decision)
+        return [*question.arguments.get("approvals", []), *found[-1:]] if "ok" in decision else found
+
+    return keeping
+
+
+def _by_anybody(decide: Callable[..., Any]) -> Callable[..., Any]:
+    async def deciding(self: Any, job: Any, question: Any, *rest: Any) -> Any:
+        arguments = {name: value for name, value in question.arguments.items() if name != "approvals"}
+        return await decide(self, job, structs.replace(question, arguments=arguments), *rest)
+
+    return deciding
+
+
+def _of_two(name: str, invariant: str, *patches: Patch) -> Defect:
+    return Defect(name, invariant, patches, people=True)
+
+
 DEFECTS = (
     _requested(
         "a tool that needs approval runs without",
@@ -139,5 +164,20 @@ DEFECTS = (
         "asking a person is an attempt of the tool",
         "an_attempt_is_the_next_one",
         Patch(tool_call, "started", _counting_questions),
+    ),
+    _of_two(
+        "one person is enough where two must approve",
+        "what_runs_was_approved",
+        Patch(engine_approvals, "approvals_after", _one_is_enough),
+    ),
+    _of_two(
+        "an edit keeps the approvals of what was asked before",
+        "what_runs_was_approved_by_enough_people",
+        Patch(engine_approvals, "approvals_after", _edits_keep_who_approved),
+    ),
+    _of_two(
+        "one person may approve twice",
+        "a_decision_is_answered_as_it_should_be",
+        Patch(DecideApproval, "__call__", _by_anybody),
     ),
 )

@@ -43,7 +43,8 @@ WAITING_TOOLS = {
 BLOCKING_TOOLS = {"press": ToolKind(2, 1.0, 20), "grind": ToolKind(1, 0.0, 5), "stamp": ToolKind(0, 1.0, 10)}
 STUCK = "stuck"
 # Tools that need a person's approval, who has so long to decide.
-APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
+COUNTERSIGNED = "countersign"  # by two people
+APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30), COUNTERSIGNED: ToolKind(1, 1.0, 30)}
 BACKGROUND_TOOLS = {"post": ToolKind(1, 1.0, 30)}
 ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS | BACKGROUND_TOOLS
 LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in ALL_KINDS.values())

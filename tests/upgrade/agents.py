@@ -106,6 +106,12 @@ class Kit:
             self.ran.append(("pay", {"to": to, "amount": amount}, ctx.idempotency_key))
             return {"paid": amount}
 
+        @tool(requires_approval=True, approval_people=2, approval_seconds=DAY_SECONDS, retries=0)
+        async def lend(amount: int, ctx: ToolContext) -> dict[str, Any]:
+            """Lend, which two people must approve."""
+            self.ran.append(("lend", {"amount": amount}, ctx.idempotency_key))
+            return {"lent": amount}
+
         @tool(retries=0)
         async def mark(title: str, ctx: ToolContext) -> str:
             """Set a mark, and say how far it is."""
@@ -114,7 +120,7 @@ class Kit:
             await ctx.info(title, {"of": title})
             return title
 
-        self.order, self.delegate, self.pay, self.mark = order, delegate, pay, mark
+        self.order, self.delegate, self.pay, self.lend, self.mark = order, delegate, pay, lend, mark
 
     def registry(self) -> Registry:
         """All agents."""
@@ -158,6 +164,7 @@ class Kit:
             ),
             Agent("supervises", ScriptedModel([child, "helped"]), tools=[self.delegate, self.add], limits=_PATIENT),
             Agent("pays", ScriptedModel([pays, "paid"]), tools=[self.pay], limits=_PATIENT),
+            Agent("lends", ScriptedModel([[Call("lend", {"amount": 5})], "lent"]), tools=[self.lend], limits=_PATIENT),
             Agent(
                 "asks", ScriptedModel([[Call("add", {"a": 1, "b": 1})], "went on"]), tools=[self.add], limits=requests
             ),

@@ -20,7 +20,7 @@ from tests.fakes.schedules import FakeSchedules
 from tests.upgrade.agents import Kit
 from tests.upgrade.in_flight import BASE, InFlight, Message
 
-KEYS = {"client": "key-of-acme", "admin": "key-of-admin", "operations": "key-of-operations"}
+KEYS = {"client": "key-of-acme", "admin": "key-of-admin", "second": "key-of-second", "operations": "key-of-operations"}
 MOST_DELIVERIES = 2_000
 _YEAR_SECONDS = 365 * 86_400
 
@@ -61,7 +61,7 @@ class AnySignature:
 
 def settings_of(continuation: str, slots: int) -> Settings:
     """The settings of an installation."""
-    client, admin = (hashlib.sha256(KEYS[who].encode()).hexdigest() for who in ("client", "admin"))
+    client, admin, second = (hashlib.sha256(KEYS[who].encode()).hexdigest() for who in ("client", "admin", "second"))
     assert continuation in ("queue", "inline")
     return Settings(
         worker_base_url=BASE,
@@ -71,7 +71,7 @@ def settings_of(continuation: str, slots: int) -> Settings:
         stream_batch_ms=0,
         stream_batch_bytes=1,
         operations_stream_seconds=1_800,
-        api_keys=f"client:acme:{client}, admin:operators:{admin}",
+        api_keys=f"client:acme:{client}, admin:operators:{admin}, admin:second:{second}",
         operations_api_key=KEYS["operations"],
     )
 

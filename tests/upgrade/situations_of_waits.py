@@ -135,6 +135,17 @@ async def approved_call_claimed(m: Maker) -> None:
     await m.die("before commit")
 
 
+async def one_of_two_approved(m: Maker) -> None:
+    """Two people must approve; one has, and another will."""
+    job_id = await m.submit("lends")
+    await m.run()
+    (first,) = await m.checkpoints(job_id)
+    await m.request("POST", f"/api/admin/agent-checkpoints/{first['id']}", {}, key="admin")
+    await m.run()
+    (second,) = await m.checkpoints(job_id)
+    m.later("POST", f"/api/admin/agent-checkpoints/{second['id']}", {}, key="second")
+
+
 async def limit_asked_about(m: Maker) -> None:
     """A limit is reached, and a person will raise it."""
     job_id = await m.submit("asks")
@@ -200,6 +211,7 @@ WAITS = (
     approvals_wait,
     approval_not_taken_in,
     approved_call_claimed,
+    one_of_two_approved,
     limit_asked_about,
     answer_withheld,
     child_started,

@@ -48,6 +48,11 @@ class Principal:
     key_id: str = field(default="", compare=False)
     label: str = field(default="", compare=False)
 
+    @property
+    def name(self) -> str:
+        """Who they are, to people: decisions name them."""
+        return self.label or self.tenant
+
     def may_see(self, tenant: str) -> bool:
         """Whether a tenant's jobs are theirs to see and change."""
         return self.role == "admin" or self.tenant == tenant

@@ -142,11 +142,16 @@ CHECKPOINT = _object(
         "decidedBy": _TEXT_OR_NULL,
         "reason": _TEXT_OR_NULL,
         "editedArguments": {"type": ["object", "null"]},
+        "escalatesAt": _TIME,
+        "escalatedAt": _TIME,
+        "people": {"type": "integer"},
+        "approvals": {"type": "array", "items": _object({"by": _TEXT, "at": _TIME})},
     },
     # Those of an approval; `data` is an info one's.
     optional=(
         *("id", "data", "tool", "arguments", "digest", "createdAt", "expiresAt"),
         *("decidedAt", "decidedBy", "reason", "editedArguments"),
+        *("escalatesAt", "escalatedAt", "people", "approvals"),
     ),
 )
 

@@ -30,6 +30,10 @@ class DecidedError(BatonError):
     """A question was decided before, has expired, or its job has ended."""
 
 
+class SamePersonError(BatonError):
+    """Somebody approves a second time what another person must approve."""
+
+
 class DecideApproval:
     """Decides approvals."""
 
@@ -45,8 +49,11 @@ class DecideApproval:
 
         Raises:
             UnknownJobError: there is no such question of the job. DecidedError: this decision does not count.
+            SamePersonError: they have approved it already.
             PublishError, StoreError: as for a submission.
         """
+        if verdict == "ok" and by in (one["by"] for one in question.arguments.get("approvals", ())):
+            raise SamePersonError(f"{by!r} has approved it already: another person must approve it, too")
         # The token tells this decision from an equal one: of two at once, one counts.
         signed = {"by": by, "at": self._clock.now_ms(), "decision": self._randomness.token()}
         outcome: dict[str, Any] = {verdict: decision | signed}

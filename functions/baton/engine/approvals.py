@@ -3,7 +3,8 @@
 Only a decision ends such a wait, or its time. Invariant: the first decision stays, as the outcome of any wait does. An
 approval raises the limit of this job alone; a rejection, or none in time, ends it as if the limit said `stop`. A tool
 call's question holds a digest of tool and arguments: a decision about other arguments finds no question. Once approved,
-the call runs as the next attempt with those arguments.
+the call runs as the next attempt with those arguments. Where several people must approve, each is asked by a question
+of their own, which names those before; an edit begins anew with who made it.
 """
 
 import json
@@ -19,7 +20,15 @@ from baton.engine.lifecycle import end_stopped
 from baton.engine.state import CallRecord, Job, State
 from baton.engine.step_results import ToolNeedsApproval
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
-from baton.engine.waits import EXPIRED, LIMIT_APPROVAL, TOOL_APPROVAL, approval_part, restored, tool_digest
+from baton.engine.waits import (
+    EXPIRED,
+    LIMIT_APPROVAL,
+    TOOL_APPROVAL,
+    approval_part,
+    approvals_after,
+    restored,
+    tool_digest,
+)
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
 from baton.sdk.records import Failure
 from baton.sdk.redaction import redacted
@@ -118,42 +127,53 @@ def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int)
     """The call waits for a decision; nothing runs meanwhile."""
     item, record = state.item, state.the_call
     until_ms = min(step_result.until_ms, state.job.deadline_ms)
-    exact = {"callId": record.id, "tool": record.tool, "arguments": step_result.arguments}
-    position = _POSITION + _ATTEMPTS * record.position + item.attempt
-    approval = CallRecord(
-        id=call_id(state.job.id, record.turn, position, TOOL_APPROVAL, exact),
-        turn=record.turn,
-        position=position,
-        tool=TOOL_APPROVAL,
-        arguments={
-            **exact,
-            "title": step_result.title,
-            "digest": tool_digest(record.tool, step_result.arguments),
-            "untilMs": until_ms,
-            **({"escalateMs": step_result.escalates_ms} if 0 < step_result.escalates_ms < until_ms else {}),
-        },
-        status=CallStatus.WAITING,
-        # Who takes the decision in is told of these: the call itself, then the steps that come after it.
-        dependants=(record.id, *record.dependants),
-        started_at_ms=now_ms,
-    )
+    about: dict[str, Any] = {"title": step_result.title, "untilMs": until_ms}
+    about |= {"escalateMs": step_result.escalates_ms} if 0 < step_result.escalates_ms < until_ms else {}
+    about |= {"people": step_result.people, "approvals": []} if step_result.people > 1 else {}
+    approval = _question(state.job, record, item.attempt, step_result.arguments, about, now_ms)
     waiting = replace(
         record,
         status=next_call_status(record.status, Step.REQUEST_APPROVAL),
         questions=record.questions + 1,
         error=None,
     )
-    question = replace(
-        following(item, ItemKind.WAIT, now_ms, not_before_ms=until_ms),
-        key=tool_key(ItemKind.WAIT, approval.id, item.attempt),
-        call_id=approval.id,
+    question = _wait(item, approval, record, item.attempt, now_ms)
+    parts = (approval_part(approval, state.job.id), stream_parts.handled(item, now_ms, NEEDS_APPROVAL))
+    return Decision(Changes(calls=(waiting, approval), items=(question,), parts=parts))
+
+
+def _question(
+    job: Job, record: CallRecord, attempt: int, arguments: dict[str, Any], about: dict[str, Any], now_ms: int
+) -> CallRecord:
+    """The question about a call with these arguments, in this attempt."""
+    exact = {"callId": record.id, "tool": record.tool, "arguments": arguments}
+    position = _POSITION + _ATTEMPTS * record.position + attempt
+    # A decision that a failover has outlived never meets a question that others have approved before.
+    before = {"by": [one["by"] for one in approvals]} if (approvals := about.get("approvals")) else {}
+    return CallRecord(
+        id=call_id(job.id, record.turn, position, TOOL_APPROVAL, {**exact, **before}),
+        turn=record.turn,
         position=position,
+        tool=TOOL_APPROVAL,
+        arguments={**exact, "digest": tool_digest(record.tool, arguments), **about},
+        status=CallStatus.WAITING,
+        # Who takes the decision in is told of these: the call itself, then the steps that come after it.
+        dependants=(record.id, *record.dependants),
+        started_at_ms=now_ms,
+    )
+
+
+def _wait(item: WorkItem, question: CallRecord, record: CallRecord, attempt: int, now_ms: int) -> WorkItem:
+    """The wait for its decision."""
+    return replace(
+        following(item, ItemKind.WAIT, now_ms, attempt=attempt, not_before_ms=question.arguments["untilMs"]),
+        key=tool_key(ItemKind.WAIT, question.id, attempt),
+        call_id=question.id,
+        position=question.position,
         approval_of_call=record.id,
         timeout_result=EXPIRED,
         after="",
     )
-    parts = (approval_part(approval, state.job.id), stream_parts.handled(item, now_ms, NEEDS_APPROVAL))
-    return Decision(Changes(calls=(waiting, approval), items=(question,), parts=parts))
 
 
 def attempt_of_question(question: CallRecord, record: CallRecord) -> int:
@@ -178,6 +198,9 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
         return Refused(replace(closed, error=failure), record, state.dependants[1:], failure)
     original, edited = approval.arguments["arguments"], outcome["ok"].get("arguments")
     arguments = original if edited is None else restored(edited, original)
+    approvals = approvals_after(approval, outcome)
+    if len(approvals) < approval.arguments.get("people", 1):
+        return _next_question(state, closed, arguments, approvals, now_ms)
     runs = replace(
         record,
         status=next_call_status(record.status, Step.APPROVE),
@@ -194,6 +217,32 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
             items=(_runs(item, record, now_ms),),
             # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
             results={approval.id: state.outcome},
+            parts=parts,
+        )
+    )
+
+
+def _next_question(
+    state: State, closed: CallRecord, arguments: dict[str, Any], approvals: list[dict[str, Any]], now_ms: int
+) -> Decision:
+    """More people must approve: the call goes on waiting, for somebody else."""
+    item, before, record = state.item, state.the_call.arguments, _the_subject(state)
+    about: dict[str, Any] = {
+        name: before[name] for name in ("title", "untilMs", "escalateMs", "people") if name in before
+    }
+    attempt = item.attempt + 1
+    question = _question(state.job, record, attempt, arguments, {**about, "approvals": approvals}, now_ms)
+    waiting = replace(record, questions=record.questions + 1)
+    parts = (
+        approval_part(closed, state.job.id, state.outcome),
+        approval_part(question, state.job.id),
+        stream_parts.handled(item, now_ms, "approved, and asks another person"),
+    )
+    return Decision(
+        Changes(
+            calls=(closed, waiting, question),
+            items=(_wait(item, question, record, attempt, now_ms),),
+            results={closed.id: state.outcome},
             parts=parts,
         )
     )

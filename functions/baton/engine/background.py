@@ -51,6 +51,7 @@ def operation_of(
         case ToolNeedsApproval():
             task |= {"arguments": waits.arguments, "untilMs": waits.until_ms, "title": waits.title}
             task |= {"escalateMs": waits.escalates_ms} if waits.escalates_ms else {}
+            task |= {"people": waits.people} if waits.people > 1 else {}
         case None:
             pass
     operation = Job(
@@ -107,6 +108,7 @@ def _waits(state: State, task: dict[str, Any], now_ms: int) -> Changes | None:
         waits = ToolWaits(task["untilMs"], wait["otherwise"], wait["event"], wait["operationId"])
         return tool_call.waits(state, waits, now_ms).changes
     if "title" in task:
-        asks = ToolNeedsApproval(task["arguments"], task["title"], task["untilMs"], task.get("escalateMs", 0))
+        more = (task.get("escalateMs", 0), task.get("people", 1))
+        asks = ToolNeedsApproval(task["arguments"], task["title"], task["untilMs"], *more)
         return approvals.wait_for_approval(state, asks, now_ms).changes
     return None

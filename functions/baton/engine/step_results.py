@@ -158,13 +158,14 @@ class ToolWaits(Struct, frozen=True):
 class ToolNeedsApproval(Struct, frozen=True):
     """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits.
 
-    `escalates_ms`: when more people are told, where nobody has decided; 0: never.
+    `escalates_ms`: when another notice is sent, where nobody has decided; 0: never. `people`: so many must approve.
     """
 
     arguments: dict[str, Any]
     title: str
     until_ms: int
     escalates_ms: int = 0
+    people: int = 1
 
 
 class FollowedUp(Struct, frozen=True):

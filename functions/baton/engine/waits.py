@@ -63,8 +63,28 @@ def approval_view(
         "decidedBy": verdict.get("by"),
         "reason": verdict.get("message") or verdict.get("comment") or None,
         "editedArguments": redacted(edited) if edited is not None else None,
+        **_people(approval, decision),
         **_escalation(approval, decided_ms or (approval.finished_at_ms if ended else now_ms) or 0),
     }
+
+
+def approvals_after(question: CallRecord, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who has approved what is asked, in order; an edit is approved by who made it alone."""
+    before: list[dict[str, Any]] = question.arguments.get("approvals", [])
+    verdict = decision.get("ok")
+    if verdict is None:
+        return before
+    edited, asked = verdict.get("arguments"), question.arguments["arguments"]
+    edits = edited is not None and restored(edited, asked) != asked
+    return [*([] if edits else before), {"by": verdict.get("by"), "at": verdict.get("at")}]
+
+
+def _people(question: CallRecord, decision: Mapping[str, Any]) -> dict[str, Any]:
+    """How many people must approve, and who has; nothing where one is enough."""
+    if "people" not in question.arguments:
+        return {}
+    approvals = [{"by": one["by"], "at": rfc3339(one["at"])} for one in approvals_after(question, decision)]
+    return {"people": question.arguments["people"], "approvals": approvals}
 
 
 def _escalation(approval: CallRecord, until_ms: int) -> dict[str, Any]:

@@ -262,7 +262,7 @@ def _not_run(tool: Runnable, arguments: dict[str, Any], call: CallRecord, now_ms
 def _question(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsApproval:
     until_ms, escalates = now_ms + round(tool.approval_seconds * 1000), tool.escalate_after_seconds
     escalates_ms = now_ms + round(escalates * 1000) if escalates else 0
-    return ToolNeedsApproval(arguments, tool.approval_title, until_ms, escalates_ms)
+    return ToolNeedsApproval(arguments, tool.approval_title, until_ms, escalates_ms, tool.approval_people)
 
 
 def _goes_on(tool: Runnable, waits: CallWaits, history: History) -> bool:

@@ -61,9 +61,11 @@ class ApprovalNotices:
         view = approval_view(question, snapshot.job.id, decision, ended=ended, now_ms=now_ms)
         if view["status"] != "pending" or question.arguments["untilMs"] <= now_ms:
             return None
-        escalates_ms = question.arguments.get("escalateMs")
+        escalates_ms = question.arguments.get("escalateMs") or 0
         escalated = bool(event.payload.escalated)
-        if escalates_ms and not escalated and event.payload.attempt == 1:
+        # Where several people must approve, a later question may come after that moment: it was told then.
+        is_ahead = escalates_ms > (question.started_at_ms or 0)
+        if is_ahead and not escalated and event.payload.attempt == 1:
             await self._publish(event, question.id, 1, escalates_ms, escalated=True)
         normal, escalation = self._settings.approval_webhook_url, self._settings.approval_escalation_url
         url = (escalation or normal) if escalated else normal

@@ -41,7 +41,9 @@ class People:
             shown = (view["title"] or "", view["tool"] or "", view["arguments"] or {})
             decision = decide(Checkpoint(view["id"], snapshot.job.id, *shown))
             if isinstance(decision, Approve):
-                await self._approvals.approve(_OPERATOR, view["id"], ApprovalBody(arguments=decision.arguments))
+                # Where several must approve, each is another person.
+                by = f"{_OPERATOR.tenant} {len(view.get('approvals', ())) + 1}"
+                await self._approvals.approve_by(by, view["id"], ApprovalBody(arguments=decision.arguments))
             else:
                 await self._approvals.reject(_OPERATOR, view["id"], RejectionBody(reason=decision.reason))
 

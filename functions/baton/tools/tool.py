@@ -22,6 +22,7 @@ from baton.tools.signature import read_docstring, read_signature
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
 WEEK_SECONDS = 604_800
 _LONGEST_APPROVAL_SECONDS = 366 * 86_400
+_PEOPLE = range(1, 10)
 _P = ParamSpec("_P", default=...)
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
 
@@ -72,6 +73,7 @@ class Tool(Generic[_P, _R_co]):
     approval_seconds: float
     approval_title: str
     escalate_after_seconds: float | None
+    approval_people: int
     isolated: bool
     background: bool | None
     retry_on: tuple[type[Exception], ...]
@@ -94,6 +96,13 @@ class Tool(Generic[_P, _R_co]):
             raise TypeError(
                 f"tool {self.name!r}: retry_delay_seconds must be 0 or more, got {self.retry_delay_seconds!r}"
             )
+        self._check_approval()
+        if not isinstance(self.isolated, bool):
+            raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
+        if self.background not in (True, False, None):
+            raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
+
+    def _check_approval(self) -> None:
         if not _is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
             raise TypeError(
                 f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"
@@ -107,10 +116,8 @@ class Tool(Generic[_P, _R_co]):
             )
         if not isinstance(self.approval_title, str):
             raise TypeError(f"tool {self.name!r}: approval_title must be a text, got {self.approval_title!r}")
-        if not isinstance(self.isolated, bool):
-            raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
-        if self.background not in (True, False, None):
-            raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
+        if self.approval_people not in _PEOPLE or isinstance(self.approval_people, bool):
+            raise TypeError(f"tool {self.name!r}: approval_people must be 1 to 9, got {self.approval_people!r}")
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
         """Call the original function."""
@@ -152,6 +159,7 @@ def tool(
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
     escalate_after_seconds: float | None = None,
+    approval_people: int = 1,
     isolated: bool = False,
     background: bool | None = None,
     retry_on: Collection[type[Exception]] = (),
@@ -171,6 +179,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
     escalate_after_seconds: float | None = None,
+    approval_people: int = 1,
     isolated: bool = False,
     background: bool | None = None,
     retry_on: Collection[type[Exception]] = (),
@@ -188,6 +197,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         approval_seconds: how long it waits at most (a week); then it has failed as `expired`.
         approval_title: what that person reads above the arguments.
         escalate_after_seconds: when another notice is sent, where nobody has decided (APPROVAL_ESCALATION_URL).
+        approval_people: so many different people must approve the same arguments.
         isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
         background: the model is answered at once, and later by a turn of its own; None: in chats, where a call waits.
         retry_on: exceptions that may be tried again, beside a retryable `ToolError`; the model gets others at once.
@@ -199,6 +209,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         "requires_approval": requires_approval,
         "approval_seconds": approval_seconds,
         "escalate_after_seconds": escalate_after_seconds,
+        "approval_people": approval_people,
         "isolated": isolated,
         "background": background,
     }

@@ -18,7 +18,7 @@ from baton.api.auth import Keys, Principal
 from baton.api.jobs.approval_list import ApprovalList, ApprovalPage, ApprovalStatus, approvals_of, questions_of, view_of
 from baton.api.jobs.job import JobsApi
 from baton.api.problem import ApiError, invalid, limited_body, parsed
-from baton.commands.approve import DecidedError, EditError, edited
+from baton.commands.approve import DecidedError, EditError, SamePersonError, edited
 from baton.container import Container
 from baton.engine.background import started_in
 from baton.engine.state import CallRecord
@@ -112,7 +112,7 @@ class Approvals:
                 not fit.
         """
         _operator(principal)
-        return await self.approve_by(_name(principal), checkpoint_id, body)
+        return await self.approve_by(principal.name, checkpoint_id, body)
 
     async def approve_by(self, by: str, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
         """The same, by somebody who may decide this.
@@ -132,7 +132,7 @@ class Approvals:
             ApiError: as for an approval.
         """
         _operator(principal)
-        return await self.reject_by(_name(principal), checkpoint_id, body)
+        return await self.reject_by(principal.name, checkpoint_id, body)
 
     async def reject_by(self, by: str, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
         """The same, by somebody who may decide this.
@@ -203,12 +203,10 @@ class Approvals:
             return await self._container.commands.decide(snapshot.job, approval, by, verdict, decision)
         except UnknownJobError as error:
             raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
+        except SamePersonError as error:
+            raise ApiError(409, str(error)) from error
         except DecidedError as error:
             raise _too_late(checkpoint_id, str(error)) from error
-
-
-def _name(principal: Principal) -> str:
-    return principal.label or principal.tenant
 
 
 def _operator(principal: Principal) -> None:

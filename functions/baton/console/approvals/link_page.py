@@ -120,6 +120,7 @@ class LinkPage:
             base=f"{LINK_PATH}{request.path_params['token']}",
             now_ms=self._clock.now_ms(),
             link=link,
+            who=link.by,
         )
 
 

@@ -94,7 +94,9 @@ class ApprovalsPage:
             "earlier": earlier,
         }
         shown |= {"link": link or {"name": "", "hours": _HOURS, "edit": False, "faults": {}, "url": ""}}
-        return visit.page("approval.html", draft.status, now_ms=visit.now_ms, base=_path(about), **shown)
+        return visit.page(
+            "approval.html", draft.status, now_ms=visit.now_ms, who=visit.principal.name, base=_path(about), **shown
+        )
 
     async def _find(self, visit: Visit) -> About:
         return await self._about.read(visit.request.path_params["checkpoint_id"])

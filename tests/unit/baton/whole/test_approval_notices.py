@@ -27,6 +27,12 @@ async def refund(order_id: int, password: str = "") -> int:
     return order_id if password else 0
 
 
+@tool(requires_approval=True, approval_people=2, escalate_after_seconds=_HOUR)
+async def lend(amount: int) -> int:
+    """Lend."""
+    return amount
+
+
 @asynccontextmanager
 async def _asked(agent: str = "support", **settings: Any) -> AsyncIterator[tuple[Api, str]]:
     """A job that waits for a person, with these settings; its id."""
@@ -35,6 +41,9 @@ async def _asked(agent: str = "support", **settings: Any) -> AsyncIterator[tuple
     registry = Registry(
         [
             Agent(name="support", model=ScriptedModel([calls, "done"]), tools=[refund], limits=patient),
+            Agent(
+                name="lends", model=ScriptedModel([[Call("lend", {"amount": 5})], "done"]), tools=[lend], limits=patient
+            ),
             Agent(
                 name="limited",
                 model=ScriptedModel([calls, "done"]),
@@ -137,3 +146,15 @@ async def test_what_nobody_decides_in_time_is_escalated_once() -> None:
         listed = (await api.request("GET", "/api/admin/agent-checkpoints", ADMIN)).json()["checkpoints"]
         assert [one["escalatedAt"] for one in listed] == [asked["escalatesAt"]]
         assert "escalatedAt" not in (await checkpoints(api, other))[0]
+
+
+async def test_a_second_person_is_told_and_the_escalation_stays_one() -> None:
+    """Whoever approves first after it: the other question says when it was."""
+    async with _asked("lends", approval_webhook_url=PLAIN, approval_escalation_url=SLACK) as (api, job_id):
+        await api.stage.run(within_seconds=2 * _HOUR)
+        (first,) = await pending(api, job_id)
+        await decide(api, first)
+        await api.stage.run(within_seconds=2 * _HOUR)
+        assert [url for url, _ in _sent(api)] == [PLAIN, SLACK, PLAIN]
+        (second,) = await pending(api, job_id)
+        assert second["escalatedAt"] == first["escalatedAt"]
