@@ -1,5 +1,6 @@
 """A project that `baton init` has made, packaged without a clone of Baton: its libraries, its bundles, a job of it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -67,6 +68,26 @@ def test_its_libraries_are_found_however_it_requires_baton(
     locked = libraries_of(project, tmp_path, "models")  # for other platforms, too
     assert with_models.keys() <= locked.keys()
     assert not {DISTRIBUTION, "tiktoken", "click", "pytest"} & locked.keys()
+
+
+@pytest.mark.long
+def test_an_installed_wheel_packages_a_project_without_this_repository(tmp_path: Path, wheel: Path) -> None:
+    """As a person does it who has installed Baton, and nothing else."""
+    uv, scripts = LOCK[0], tmp_path / "venv" / "bin"
+    inherited = os.environ  # noqa: TID251 - the index of packages, and how it is reached
+    environment = {**inherited, "PATH": f"{Path(uv).parent}:{inherited['PATH']}", "PYTHONPATH": ""}
+
+    def run(*command: str | Path, folder: Path = tmp_path) -> None:
+        done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run(uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    required = f"{DISTRIBUTION}[local] @ {wheel.as_uri()}"
+    run(uv, "pip", "install", "--quiet", "--python", scripts / "python", required)
+    run(scripts / "baton", "init", "shop")
+    run(scripts / "baton", "package", folder=tmp_path / "shop")
+    made = sorted(path.name for path in (tmp_path / "shop" / "dist").iterdir())
+    assert made == ["baton-arm64.zip", "baton-models-arm64.zip"]
 
 
 @pytest.mark.long
