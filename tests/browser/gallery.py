@@ -50,6 +50,7 @@ PICTURED = (
     Pictured("bulk", "Change many jobs", "/console/jobs/bulk?action=cancel&status=waiting"),
     Pictured("approvals", "Approvals", "/console/approvals"),
     Pictured("approval", "An approval", "/console/approvals", "refund"),
+    Pictured("link", "An approval behind a link", "{link}"),
     Pictured("sessions", "Sessions", "/console/sessions"),
     Pictured("session", "A conversation", "/console/sessions/customer-7?tenant=dev"),
     Pictured("agents", "Agents", "/console/agents"),

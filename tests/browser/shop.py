@@ -1,6 +1,7 @@
 """A shop at work: a local stack with the jobs that the pages `on-call.md` and `gallery` are about."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,7 +21,7 @@ LOST = "Write to the customer of order 7"
 
 
 class Shop(BrowserStack):
-    """The stack; `jobs`: task → id."""
+    """The stack; `jobs`: task → id, and `link`: the address of a link to the approval that waits."""
 
     agents = "tests.browser.shop_agents:registry"
 
@@ -30,10 +31,18 @@ class Shop(BrowserStack):
         for agent, task, session, status in TASKS:
             self.jobs[task] = self.submit(agent, task, sessionId=session)
             self._wait(task, status)
+        self.jobs["link"] = self._link()
         self.strike("/workers/agent-loop", "/workers/delivery-failed")
         self.jobs[LOST] = self.submit("letters", LOST, sessionId="customer-5")
         wait_for(self._dead_letters, "a dead letter")
         self.strike()
+
+    def _link(self) -> str:
+        """A link by which a person without an account may decide."""
+        (waiting,) = self.get("/api/admin/agent-checkpoints")["checkpoints"]
+        path = f"{self.described['app_url']}/api/admin/agent-checkpoints/{waiting['id']}/links"
+        answer = httpx.post(path, json={"name": "Ann", "edit": True}, headers=self.key)
+        return urlsplit(str(answer.raise_for_status().json()["url"])).path
 
     def fork(self, task: str, name: str, edits: dict[str, Any]) -> None:
         """Ask a job's first turn again; the fork is known as `name`."""
