@@ -72,22 +72,22 @@ def test_its_libraries_are_found_however_it_requires_baton(
 
 @pytest.mark.long
 def test_an_installed_wheel_packages_a_project_without_this_repository(tmp_path: Path, wheel: Path) -> None:
-    """As a person does it who has installed Baton, and nothing else."""
-    uv, scripts = LOCK[0], tmp_path / "venv" / "bin"
+    """As a person does it who has installed Baton and nothing else: uv is not there, either."""
+    scripts = tmp_path / "venv" / "bin"
     inherited = os.environ  # noqa: TID251 - the index of packages, and how it is reached
-    environment = {**inherited, "PATH": f"{Path(uv).parent}:{inherited['PATH']}", "PYTHONPATH": ""}
+    environment = {**inherited, "PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
 
     def run(*command: str | Path, folder: Path = tmp_path) -> None:
         done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    run(uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
-    required = f"{DISTRIBUTION}[local] @ {wheel.as_uri()}"
-    run(uv, "pip", "install", "--quiet", "--python", scripts / "python", required)
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    run(scripts / "python", "-m", "pip", "install", "-qq", f"{DISTRIBUTION}[local] @ {wheel.as_uri()}")
     run(scripts / "baton", "init", "shop")
     run(scripts / "baton", "package", folder=tmp_path / "shop")
     made = sorted(path.name for path in (tmp_path / "shop" / "dist").iterdir())
     assert made == ["baton-arm64.zip", "baton-models-arm64.zip"]
+    assert (tmp_path / "shop" / ".baton" / "uv" / "bin" / "uv").exists()
 
 
 @pytest.mark.long

@@ -36,14 +36,17 @@ _LAST_LINES = 8
 
 
 class Uv:
-    """The uv of this environment, or the one on PATH."""
+    """The uv of this environment, the one on PATH, or one that pip puts into the project's `.baton`.
+
+    Raises:
+        StackError: there is none.
+    """
 
     def __init__(self, project: Path) -> None:
-        beside = Path(sys.executable).with_name("uv")
-        found = str(beside) if beside.exists() else shutil.which("uv")
-        if found is None:
-            raise StackError("uv is needed for packaging, and neither beside this Python nor on PATH: pip install uv")
-        self._program = found
+        beside, brought = Path(sys.executable).with_name("uv"), project / ".baton" / "uv"
+        programs = (beside, shutil.which("uv"), brought / "bin" / "uv")
+        found = next((program for program in programs if program and Path(program).exists()), None)
+        self._program = str(found or _bring(brought))
         self._project = project
 
     def run(self, *command: str) -> str:
@@ -69,9 +72,25 @@ class Uv:
             check=False,
         )
         if done.returncode:
-            output = "\n".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
-            raise StackError(f"uv {command[0]} failed:\n{output}")
+            raise StackError(f"uv {command[0]} failed:\n{_last_lines(done.stderr)}")
         return done.stdout
+
+
+def _bring(folder: Path) -> Path:
+    """Install uv into this folder, so that a project with Baton alone can be packaged; the program."""
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    command = (*pip, "--target", str(folder), "uv")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+    if done.returncode:
+        raise StackError(
+            "uv is needed for packaging. It is neither beside this Python nor on PATH, and pip could not install it:\n"
+            f"{_last_lines(done.stderr)}\nInstall it: https://docs.astral.sh/uv/getting-started/installation"
+        )
+    return folder / "bin" / "uv"
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-_LAST_LINES:])
 
 
 # Of no use here: pydantic-ai's embeddings and realtime speech import tiktoken, and Baton uses neither. Its wheels need

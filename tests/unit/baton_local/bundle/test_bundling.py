@@ -41,10 +41,13 @@ def test_another_baton_than_the_locked_one_is_not_packaged(tmp_path: Path) -> No
 
 
 def test_without_uv_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither beside this Python nor on PATH."""
+    """Neither beside this Python nor on PATH, and this Python has no pip."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho No module named pip >&2\nexit 1\n", encoding="utf-8")
+    python.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(StackError, match=r"uv is needed for packaging.*: pip install uv"):
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(StackError, match=r"(?s)uv is needed for packaging.*No module named pip\nInstall it: https://"):
         Bundling(project(tmp_path))
 
 
