@@ -178,6 +178,13 @@ class Diff(_Record):
     turns: list[DiffTurn]
 
 
+class Approval(_Record):
+    """One person's approval, where several have to give theirs."""
+
+    by: str
+    at: datetime
+
+
 class Checkpoint(_Record):
     """A mark that a tool has set, or a decision that a job waits for."""
 
@@ -192,6 +199,10 @@ class Checkpoint(_Record):
     digest: str | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
+    escalates_at: datetime | None = None
+    escalated_at: datetime | None = None
+    people: int = 1
+    approvals: tuple[Approval, ...] = ()
     decided_at: datetime | None = None
     decided_by: str | None = None
     reason: str | None = None

@@ -28,6 +28,16 @@ export interface components {
             decidedBy?: string | null;
             reason?: string | null;
             editedArguments?: Record<string, unknown> | null;
+            /** Format: date-time */
+            escalatesAt?: string;
+            /** Format: date-time */
+            escalatedAt?: string;
+            people?: number;
+            approvals?: {
+                by: string;
+                /** Format: date-time */
+                at: string;
+            }[];
         };
         Link: {
             url: string;
