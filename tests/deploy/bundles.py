@@ -1,11 +1,11 @@
-"""The bundles, made once for this machine's processor and unpacked, with somebody's agents in them."""
+"""A bundle, made for this machine's processor and unpacked, with somebody's agents in them."""
 
 import platform
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from baton_local.bundle.bundling import BUNDLES, Archive, Bundling, Ingredients
+from baton_local.bundle.bundling import Archive, Bundling, Ingredients
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).with_name("app")
@@ -18,11 +18,6 @@ class Bundle:
 
     archive: Archive
     folder: Path
-
-
-def made_bundles(work: Path) -> dict[str, Bundle]:
-    """Both, by name."""
-    return {name: made_bundle(work, name) for name in BUNDLES}
 
 
 def made_bundle(work: Path, name: str, project: Path = ROOT, app: Path | None = APP) -> Bundle:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.bundles import Bundle, made_bundles
+from tests.deploy.bundles import Bundle, made_bundle
 from tests.deploy.cloud_template import CloudTemplate, cloud_template
 from tests.deploy.lambda_function import runtime_client
 
@@ -19,11 +19,28 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> CloudTemplate:
 
 
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Bundle]]:
-    """Both bundles for this machine, unpacked; taken away afterwards, since pytest would keep them of three runs."""
-    work = tmp_path_factory.mktemp("bundles")
-    yield made_bundles(work)
-    shutil.rmtree(work)
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+    """The bundle without model libraries, for this machine and unpacked."""
+    yield from _bundle(tmp_path_factory, "baton")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+    """The one with them: 20,000 files, so only long tests ask for it."""
+    yield from _bundle(tmp_path_factory, "baton-models")
+
+
+@pytest.fixture
+def bundles(request: pytest.FixtureRequest, small: Bundle) -> dict[str, Bundle]:
+    """Both, by name. A quick test has the small one twice: its agents call no provider."""
+    long = request.node.get_closest_marker("long") is not None
+    return {"baton": small, "baton-models": request.getfixturevalue("models") if long else small}
+
+
+def _bundle(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Bundle]:
+    work = tmp_path_factory.mktemp(name)
+    yield made_bundle(work, name)
+    shutil.rmtree(work)  # pytest would keep those of three runs
 
 
 @pytest.fixture(scope="session")

@@ -23,13 +23,16 @@ BUDGETS_MB = {"baton": (10.25, 26.5), "baton-models": (52, 150)}
 NOT_WANTED = {"baton_local", "tests", "bin", "pytest", "mypy", "uvicorn", "click", "tiktoken", "boto3"}
 
 
+EACH = pytest.mark.parametrize("name", ["baton", pytest.param("baton-models", marks=pytest.mark.long)])
+
+
 def names_of(bundle: Bundle) -> list[str]:
     """Every file in a bundle."""
     with zipfile.ZipFile(bundle.archive.path) as archive:
         return archive.namelist()
 
 
-@pytest.mark.parametrize("name", BUDGETS_MB)
+@EACH
 def test_it_keeps_its_size(bundles: Mapping[str, Bundle], name: str) -> None:
     """And is far from what Lambda takes."""
     archive, (packed_mb, unpacked_mb) = bundles[name].archive, BUDGETS_MB[name]
@@ -37,7 +40,7 @@ def test_it_keeps_its_size(bundles: Mapping[str, Bundle], name: str) -> None:
     assert archive.unpacked_bytes <= unpacked_mb * MB < UNPACKED_LIMIT_BYTES
 
 
-@pytest.mark.parametrize("name", BUDGETS_MB)
+@EACH
 def test_it_has_only_what_production_needs(bundles: Mapping[str, Bundle], name: str) -> None:
     """Our code and its libraries; model libraries in one bundle only; nothing that an installer notes of itself."""
     names = names_of(bundles[name])
@@ -49,7 +52,7 @@ def test_it_has_only_what_production_needs(bundles: Mapping[str, Bundle], name: 
     assert "acme_agents/greeting.txt" in names
 
 
-@pytest.mark.parametrize("name", BUDGETS_MB)
+@EACH
 def test_every_module_has_its_bytecode_for_lambdas_python_alone(bundles: Mapping[str, Bundle], name: str) -> None:
     """A cold start compiles nothing; our own modules and somebody's agents without exception."""
     names = set(names_of(bundles[name]))
@@ -61,7 +64,7 @@ def test_every_module_has_its_bytecode_for_lambdas_python_alone(bundles: Mapping
             assert f"{folder}/__pycache__/{file.removesuffix('.py')}.cpython-311.pyc" in compiled
 
 
-@pytest.mark.parametrize("name", BUDGETS_MB)
+@EACH
 def test_nothing_of_this_machine_is_in_it(bundles: Mapping[str, Bundle], name: str) -> None:
     """Neither its paths in the bytecode, nor its builder's folder."""
     folder = bundles[name].folder
@@ -98,7 +101,8 @@ def test_a_bundle_with_an_extra_has_its_library(tmp_path: Path) -> None:
     assert len([name for name in tops if name.startswith("httpx-")]) == 1
 
 
-def test_models_of_all_providers_load_from_the_bundle(bundles: Mapping[str, Bundle]) -> None:
+@pytest.mark.long
+def test_models_of_all_providers_load_from_the_bundle(models: Bundle) -> None:
     """Although a library that only other parts of theirs import was left out."""
     script = (
         "import json, sys\n"
@@ -107,16 +111,16 @@ def test_models_of_all_providers_load_from_the_bundle(bundles: Mapping[str, Bund
         "    ProviderClient(name)\n"
         "print(sorted(name for name in ('tiktoken', 'regex') if name in sys.modules))\n"
     )
-    models = ["openai:gpt-5-mini", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-flash", "groq:x", "mistral:x"]
+    names = ["openai:gpt-5-mini", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-flash", "groq:x", "mistral:x"]
     keys = {f"{name}_API_KEY": "k" for name in ("OPENAI", "ANTHROPIC", "GOOGLE", "GROQ", "MISTRAL")}
     done = subprocess.run(
-        [sys.executable, "-S", "-c", script, json.dumps(models)],
-        cwd=bundles["baton-models"].folder,
-        env={"PYTHONPATH": str(bundles["baton-models"].folder), "PYTHONDONTWRITEBYTECODE": "1", **keys},
+        [sys.executable, "-S", "-c", script, json.dumps(names)],
+        cwd=models.folder,
+        env={"PYTHONPATH": str(models.folder), "PYTHONDONTWRITEBYTECODE": "1", **keys},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[]\n"
-    assert {name.partition(":")[0] for name in models} <= PROVIDER_NAMES
+    assert {name.partition(":")[0] for name in names} <= PROVIDER_NAMES

@@ -201,12 +201,14 @@ def test_the_outputs_are_what_setup_needs(template: CloudTemplate) -> None:
     assert outputs["BaseUrl"]["Value"]["Fn::If"][2] == {"Fn::GetAtt": ["HttpApi", "ApiEndpoint"]}
 
 
+@pytest.mark.long
 def test_cloudformation_would_take_it(template: CloudTemplate) -> None:
     """cfn-lint finds nothing."""
     done = lint(template.path)
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.long
 def test_a_function_that_gets_its_own_url_would_be_found(template: CloudTemplate, tmp_path: Path) -> None:
     """The lint can fail; and this is why functions find each other by topic."""
     content = template.content
@@ -220,6 +222,7 @@ def test_a_function_that_gets_its_own_url_would_be_found(template: CloudTemplate
     assert "E3004" in done.stdout  # circular dependencies
 
 
+@pytest.mark.long
 def test_functions_publish_to_urls_that_a_second_deploy_sets(tmp_path: Path) -> None:
     """As on a plan that has room for one topic: both come from .env, where the first deploy's output is."""
     urls = '{"/workers/agent-loop": "https://loop.example.com", "/workers/sweep": "https://sweep.example.com"}'
@@ -230,6 +233,7 @@ def test_functions_publish_to_urls_that_a_second_deploy_sets(tmp_path: Path) -> 
         assert settings.endpoint_url("/workers/agent-loop") == "https://loop.example.com/workers/agent-loop"
 
 
+@pytest.mark.long
 def test_another_stage_shares_nothing(template: CloudTemplate, tmp_path: Path) -> None:
     """Names, secrets and prefix of topics are its own; a domain and x86-64 are a parameter each."""
     options = ("--stage", "prod", "--param", "domain=https://baton.example.com", "--param", "platform=x86_64")
