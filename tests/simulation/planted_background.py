@@ -6,8 +6,8 @@ from baton.commands.taking_back import TakeBack
 from baton.engine import lifecycle
 from baton.engine.effects import RunTool
 from baton.engine.step_results import FollowedUp, ToolReturned
-from baton.executors.background_calls import BackgroundCalls
 from baton.executors.continuing import ContinueSession
+from baton.executors.started_jobs import BackgroundCalls
 from tests.simulation.planting import Defect, Patch, idle, replaced
 
 _ONCE = "a_session_goes_on_once_with_each_operation"

@@ -12,7 +12,7 @@ from baton.engine.commit import operations, writing
 from baton.engine.commit.answers import Claim
 from baton.engine.effects import Changes, Decision
 from baton.engine.work_items import ItemKind
-from baton.executors import child_jobs
+from baton.executors import started_jobs
 from baton.recovery import reconciler
 from baton_events.ids import job_of_call
 from tests.fakes import Tree
@@ -118,6 +118,6 @@ DEFECTS = (
     in_waiting_worlds(
         "a child has another id than its call says",
         "who_waits_without_end_has_a_child",
-        Patch(child_jobs, "child_of", _another_name),
+        Patch(started_jobs, "child_of", _another_name),
     ),
 )

@@ -24,8 +24,8 @@ from baton.engine.commit.stored_bytes import bytes_of
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, info_part
-from baton.executors.background_calls import BackgroundCalls
 from baton.executors.memory_entries import note_of
+from baton.executors.started_jobs import BackgroundCalls
 from baton.memory.keeper import NO_INDEX, MemoryKeeper
 from baton.memory.policy import Memory
 from baton.runtime.new_jobs import job_of

@@ -20,9 +20,9 @@ from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned, ToolWaits
 from baton.engine.waits import tool_digest
-from baton.executors.child_jobs import NoChildError, child_job
 from baton.executors.executor import hidden, storable
 from baton.executors.runner_work import RunnerTool, recorded, recorded_starter
+from baton.executors.started_jobs import NoChildError, child_job
 from baton.executors.tool_context import CallMemory, CallOutlet, Outside, StoreChannel, TenantOperations
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory

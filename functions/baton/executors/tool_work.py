@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.engine.effects import Effect, RunTool
-from baton.executors.background_calls import BackgroundCalls
 from baton.executors.bounded import bounded
 from baton.executors.executor import Executing, Hiding, UnlessForked
+from baton.executors.started_jobs import BackgroundCalls
 from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun
 from baton.runtime.pipeline import Executor
