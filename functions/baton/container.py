@@ -7,7 +7,7 @@ from functools import cached_property
 from baton.admission.slot_client import JobRows, SlotClient
 from baton.admission.stored_quota import StoredQuota
 from baton.agents.loader import load_registry
-from baton.agents.registry import Registry
+from baton.agents.registry import Registry, has_servers
 from baton.clock import Clock, Randomness
 from baton.commands.commands import Commands
 from baton.commands.follow import Followers, JobNotices
@@ -193,7 +193,7 @@ class Container:
     def pipeline(self, spec: Spec) -> Pipeline:
         """The shell of one function."""
         ports, settings = self.ports, self.settings
-        runners = any(agent.runner is not None for agent in self.registry.agents)
+        runners = has_servers(self.registry) or any(agent.runner is not None for agent in self.registry.agents)
         policy = Policy(
             work_limits_ms(settings.work_timeout_seconds, self.registry.tools, runners=runners),
             inline=settings.continuation == "inline",

@@ -14,6 +14,7 @@ from typing import Any, cast
 from baton.agents.output import OutputType
 from baton.agents.runner import Runner
 from baton.conversation.policy import HistoryPolicy, KeepAll
+from baton.mcp.mcp_server import McpServer
 from baton.memory.policy import Memory, memory_of
 from baton.models.catalog import LibraryModel, of_pydantic_ai
 from baton.models.model import Model
@@ -105,7 +106,7 @@ class Agent:
         model_settings: how the model is to answer: `{"temperature": 0.2, "max_tokens": 2000, …}`.
         output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
         description: its purpose in a line, for agents that have it among their tools.
-        tools: tools made with `@tool`, and other agents.
+        tools: tools made with `@tool`, other agents, and MCP servers.
         capabilities: adds every tool of the registry that declares one of them.
         mode: "loop": the model asks for tools until it answers; "plan": it makes a plan, its steps run, and it reflects
             on their results: it answers, or makes another plan.
@@ -128,7 +129,7 @@ class Agent:
     name: str
     model: ModelChoice = None
     instructions: str = ""
-    tools: "Sequence[Tool | Agent]" = ()
+    tools: "Sequence[Tool | Agent | McpServer]" = ()
     capabilities: Collection[str] = frozenset()
     mode: str = "loop"
     limits: Limits = field(default_factory=Limits)
@@ -178,6 +179,11 @@ class Agent:
         """What `memory` means; None: the agent remembers nothing."""
         return memory_of(self.memory)
 
+    @property
+    def servers(self) -> tuple[McpServer, ...]:
+        """The MCP servers among its tools."""
+        return tuple(item for item in self.tools if isinstance(item, McpServer))
+
     def _tools_of_plan(self) -> "Iterator[Tool | Agent]":
         for step in self.plan:
             if isinstance(step.tool, Tool | Agent):
@@ -194,7 +200,7 @@ class Agent:
         if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
             raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
         for item in self.tools:
-            if not isinstance(item, Tool | Agent):
+            if not isinstance(item, Tool | Agent | McpServer):
                 raise TypeError(f"agent {self.name!r}: {item!r} is not a tool; decorate the function with @tool")
         if isinstance(self.capabilities, str):
             example = {self.capabilities}

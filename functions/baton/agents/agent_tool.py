@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from baton.agents.agent import Agent
+from baton.mcp.mcp_server import McpServer
 from baton.tools.context import ToolContext, tool_context
 from baton.tools.pending import Pending
 from baton.tools.tool import TOOL_NAME, Tool, tool
@@ -60,7 +61,11 @@ def own_tools(agents: Sequence[Agent]) -> Mapping[Agent, tuple[Tool, ...]]:
     used = dict.fromkeys(item for agent in agents for item in agent.tools if isinstance(item, Agent))
     made = {item: agent_tool(item) for item in used if TOOL_NAME.fullmatch(item.name)}
     return {
-        agent: tuple(made[item] if isinstance(item, Agent) else item for item in agent.tools if _is_tool(item, made))
+        agent: tuple(
+            made[item] if isinstance(item, Agent) else item
+            for item in agent.tools
+            if not isinstance(item, McpServer) and (not isinstance(item, Agent) or item in made)
+        )
         for agent in agents
     }
 
@@ -82,10 +87,6 @@ def _agents_in(agent: Agent) -> Iterator[Agent]:
     functions = agent.runner.functions if agent.runner else ()
     yield from (item for item in agent.tools if isinstance(item, Agent))
     yield from (found for found in (getattr(one, _GIVES_TO, None) for one in functions) if found)
-
-
-def _is_tool(item: Tool | Agent, made: Mapping[Agent, Tool]) -> bool:
-    return not isinstance(item, Agent) or item in made
 
 
 def _description(agent: Agent) -> str:

@@ -32,7 +32,7 @@ def agent_plan_faults(agent: Agent, tools: Mapping[str, Tool]) -> Iterator[str]:
     if agent.plan:
         yield from (f"plan: {fault}" for fault in _static_faults(agent, tools))
     elif agent.mode == "plan":
-        if not tools:
+        if not tools and not agent.servers:
             yield "mode='plan' needs tools for the steps of its plans; add some"
         if PLAN_TOOL in tools:
             yield f"in mode='plan' no tool may be named {PLAN_TOOL!r}; rename it"
@@ -136,7 +136,10 @@ class Registry:
         Raises:
             InvalidArguments: they do not fit. UnknownToolError: no tool has that name.
         """
-        runner = self._agents[agent].runner if agent in self._agents else None
+        known = self._agents.get(agent)
+        runner = known.runner if known else None
+        if known and known.servers and tool not in self._tools:
+            return arguments  # the call checks them, with the server's schema
         return self.tool(tool).check(arguments) if runner is None else runner.checked(tool, arguments)
 
     def model_of(self, agent: Agent | str) -> Model:
@@ -184,6 +187,11 @@ def registry_with(registry: Registry, agent: Agent) -> Registry:
     other = copy(registry)
     vars(other).update(_agents={**vars(registry)["_agents"], agent.name: agent}, _model_of={})
     return other
+
+
+def has_servers(registry: Registry) -> bool:
+    """Whether some agent has tools of MCP servers."""
+    return any(agent.servers for agent in registry.agents)
 
 
 def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool], handlers: Sequence[Handler]) -> None:

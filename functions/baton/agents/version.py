@@ -49,4 +49,5 @@ def _made_of(registry: Registry, agent: Agent) -> dict[str, Any]:
         "output": specs_value([agent.output.spec]) if agent.output else None,
         "mode": agent.mode,
         "plan": steps,
+        **({"servers": [server.name for server in agent.servers]} if agent.servers else {}),
     }

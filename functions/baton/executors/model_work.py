@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from baton.agents.registry import Registry
+from baton.agents.registry import Registry, has_servers
 from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.conversation.exchanges import EarlierJobs
@@ -28,9 +28,16 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     files = ChatFiles(ports.chats, settings.files_limit_bytes)
     earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
 
-    def turn_with(registry: Registry) -> Recalling:
+    def asked_of(registry: Registry) -> Executing:
         model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files)
         return Recalling(Conversing(model_turn, registry, earlier), registry, memory)
+
+    def turn_with(registry: Registry) -> Executing:
+        if not has_servers(registry):
+            return asked_of(registry)
+        from baton.executors.server_agents import WithServers  # noqa: PLC0415 - few applications have such agents
+
+        return WithServers(registry, asked_of, ports.model_cache)
 
     def forked(turn: Executing) -> Executing:
         from baton.executors.forked import ForkedTurn, ForkSources  # noqa: PLC0415 - most jobs are none

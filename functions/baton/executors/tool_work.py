@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from baton.agents.registry import Registry, has_servers
 from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.engine.effects import Effect, RunTool
@@ -20,7 +21,15 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     commands = container.commands
     background = BackgroundCalls(commands, container.operations.outcomes, ports.clock, TakeBack(commands))
     outside = Outside(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background)
-    tool_run = ToolRun(container.registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
+
+    def run_with(registry: Registry) -> Executing:
+        return ToolRun(registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
+
+    tool_run = run_with(container.registry)
+    if has_servers(container.registry):
+        from baton.executors.server_agents import WithServers  # noqa: PLC0415 - few applications have such agents
+
+        tool_run = WithServers(container.registry, run_with, ports.model_cache)
 
     def forked(run: Executing) -> Executing:
         from baton.executors.forked import ForkedRun, ForkSources  # noqa: PLC0415 - most jobs are none

@@ -38,7 +38,7 @@ class AgentsPage:
             {
                 "name": agent.name,
                 "model": model_names(agent),
-                "tools": [*registry.tools_of(agent)],
+                "tools": [*registry.tools_of(agent), *(server.name for server in agent.servers)],
                 "limits": agent.limits,
                 "version": version_of(registry, agent),
                 "ends": ends.get(agent.name),

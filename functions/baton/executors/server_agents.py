@@ -1,0 +1,74 @@
+"""Turns and tool calls of agents with MCP servers: done with a registry that has the tools of these servers.
+
+Invariant: of a server that gives no list, the piece of work fails before anything is asked or run. Must not: keep a
+list; the cache does.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from copy import copy
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry, UnknownAgentError
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.step_results import ModelFailed, StepResult, ToolFailed
+from baton.executors.executor import Executing, storable
+from baton.mcp.client import McpError, listed
+from baton.mcp.server_tools import server_tools
+from baton.models.model import ToolSpec
+from baton.sdk.memory import ModelCache
+from baton.sdk.records import Failure
+from baton.tools.tool import Tool
+
+
+class WithServers:
+    """Performs `CallModel` or `RunTool` by what `work_with` makes for the agent's tools at the moment."""
+
+    def __init__(
+        self, registry: Registry, work_with: Callable[[Registry], Executing], cache: ModelCache | None
+    ) -> None:
+        self._registry, self._work_with, self._cache = registry, work_with, cache
+        self._work = work_with(registry)
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """List the agent's servers, and do the work."""
+        assert isinstance(effect, CallModel | RunTool), "this executor is registered for these"
+        try:
+            agent = self._registry.agent(effect.job.agent)
+        except UnknownAgentError:
+            return await self._work(effect, history, claim)  # it says so
+        if not agent.servers:
+            return await self._work(effect, history, claim)
+        tenant = effect.job.tenant
+        try:
+            lists = await asyncio.gather(*(listed(server, tenant, self._cache) for server in agent.servers))
+            pairs = zip(agent.servers, lists, strict=True)
+            tools = [each for server, listing in pairs for each in server_tools(server, tenant, listing)]
+            registry = registry_with_tools(self._registry, agent, tools)
+        except (McpError, ValueError) as error:
+            retryable = isinstance(error, McpError) and error.retryable
+            failure = Failure("mcp_server", storable(str(error)), retryable)
+            return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
+        return await self._work_with(registry)(effect, history, claim)
+
+
+def registry_with_tools(registry: Registry, agent: Agent, tools: Sequence[Tool]) -> Registry:
+    """Give a registry in which the agent has these tools, too.
+
+    Raises:
+        ValueError: two of its tools have one name.
+    """
+    other, all_of = copy(registry), dict(registry.tools_of(agent))
+    for each in tools:
+        if each.name in all_of:
+            raise ValueError(f"agent {agent.name!r} has two tools named {each.name!r}; give its MCP server a prefix")
+        all_of[each.name] = each
+    specs = tuple(ToolSpec(each.name, each.description, each.parameters) for each in all_of.values())
+    known = vars(registry)
+    vars(other).update(
+        _tools=known["_tools"] | all_of,
+        _tools_of={**known["_tools_of"], agent.name: all_of},
+        _specs_of={**known["_specs_of"], agent.name: specs},
+    )
+    return other

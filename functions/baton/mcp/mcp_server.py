@@ -1,0 +1,91 @@
+"""An MCP server among an agent's tools: where it is, who we are to it, and which of its tools count. Data only.
+
+Invariant: it is checked when it is made and never changes. Must not: import the SDK, or connect; `client` does so.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
+_LONGEST_LIST_SECONDS = 86_400
+Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]] | None
+
+
+@dataclass(frozen=True)
+class ClientCredentials:
+    """How a server's tokens are got: OAuth client credentials.
+
+    Attributes:
+        client_id: who we are to the authorization server.
+        client_secret: how we prove it.
+        issuer: the authorization server that gave them; tokens are asked of no other.
+        scope: what the token is for, separated by spaces; empty: what the server asks for.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    issuer: str
+    scope: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class McpServer:
+    """The tools of an MCP server, for `Agent(tools=[…])`.
+
+    Attributes:
+        url: of the server, which speaks streamable HTTP.
+        headers: sent with each request; or a function that gives them for a tenant.
+        prefix: stands before the names of its tools.
+        allow: the server's names of the tools that count; None: all.
+        requires_approval: each call waits until a person has approved it.
+        auth: OAuth client credentials.
+        command: instead of `url`, the program to start and its arguments, for local development.
+        timeout_seconds: limit of one attempt of a call.
+        retries: attempts after the first, for tools that are read-only or idempotent by their annotations.
+        list_seconds: so long a list of tools is kept, unless the server says for how long.
+    """
+
+    url: str = ""
+    headers: Headers = field(default=None, repr=False)
+    prefix: str = ""
+    allow: Collection[str] | None = None
+    requires_approval: bool = False
+    auth: ClientCredentials | None = None
+    command: Sequence[str] = ()
+    timeout_seconds: float = 30
+    retries: int = 2
+    list_seconds: int = 60
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if bool(self.url) == bool(self.command):
+            raise ValueError("McpServer needs a url, or else a command: McpServer('https://example.com/mcp')")
+        if self.url and not self.url.startswith(("https://", "http://")):
+            raise ValueError(f"McpServer: url must begin with https:// or http://, got {self.url!r}")
+        if isinstance(self.command, str) or isinstance(self.allow, str):
+            raise TypeError(f"McpServer({self.name!r}): command and allow must be lists of texts")
+        if self.command and (self.headers or self.auth):
+            raise ValueError(f"McpServer({self.name!r}): a command takes no headers and no auth; leave them out")
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ValueError(
+                f"McpServer({self.name!r}): prefix {self.prefix!r} must be up to 32 letters, digits, '_' or '-'"
+            )
+        if self.timeout_seconds <= 0:
+            raise ValueError(
+                f"McpServer({self.name!r}): timeout_seconds must be more than 0, got {self.timeout_seconds!r}"
+            )
+        if not 0 <= self.list_seconds <= _LONGEST_LIST_SECONDS:
+            raise ValueError(
+                f"McpServer({self.name!r}): list_seconds must be from 0 to {_LONGEST_LIST_SECONDS},"
+                f" got {self.list_seconds!r}"
+            )
+
+    @property
+    def name(self) -> str:
+        """What people read where it is meant."""
+        return self.url.partition("?")[0] or " ".join(self.command)
+
+    def headers_for(self, tenant: str) -> dict[str, str]:
+        """Give the headers of requests for a tenant."""
+        return dict((self.headers(tenant) if callable(self.headers) else self.headers) or {})

@@ -1,0 +1,185 @@
+"""Agents use the tools of MCP servers as any other."""
+
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+
+from baton import Agent, Registry, ScriptedModel, tool
+from baton.engine.state import CallRecord
+from baton.mcp import McpServer
+from baton.mcp.client import listed as tools_listed
+from baton.mcp.server_tools import server_tools
+from baton.models.model import Call
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.mcp.served import Served, serving, shop
+
+
+@pytest.fixture
+def runs() -> list[str]:
+    """What the server ran."""
+    return []
+
+
+@pytest.fixture
+async def served(runs: list[str]) -> AsyncIterator[Served]:
+    """The server."""
+    async with serving(shop(runs)) as made:
+        yield made
+
+
+def stage_of(server: McpServer, *calls: Call, **agent: Any) -> Stage:
+    """A stage whose agent makes these calls, and ends."""
+    model = ScriptedModel([*([call] for call in calls), "done"])
+    return Stage(registry=Registry([Agent("shopper", model=model, tools=[server], **agent)]))
+
+
+async def ran(stage: Stage) -> tuple[CallRecord, ...]:
+    """The calls of a job that runs to its end."""
+    await stage.submit("shopper")
+    await stage.run()
+    return await stage.calls()
+
+
+async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) -> None:
+    """Prefix and name that models take, structured results, text, resources by link, data by size."""
+    server = McpServer(served.url, prefix="shop_", headers=lambda tenant: {"Authorization": f"Bearer {tenant}"})
+    made = [
+        Call("shop_price", {"item": "tea"}),
+        Call("shop_order_item", {"item": "tea", "count": 2}),
+        Call("shop_show"),
+    ]
+    stage = stage_of(server, *made)
+    await ran(stage)
+    results = [result["ok"] for result in (await stage.snapshot()).results.values()]
+    assert results[:2] == [{"euros": 3}, {"result": "2 tea ordered"}]
+    link = {"type": "resource_link", "name": "manual", "uri": "https://shop.example/manual"}
+    assert [block.get("data") for block in results[2]] == [None, "[6 bytes, left out]", None]
+    assert results[2][2] == link
+    assert (runs, served.tokens) == (["price tea", "order 2 tea"], {"Bearer acme"})
+    assert "put" not in stage.cache.requests  # the server says that its list is stale at once
+
+
+async def test_the_models_tools_are_those_that_the_server_lists(served: Served) -> None:
+    """Description and schema are the server's; `allow` says which count."""
+    kept = McpServer(served.url, allow=["price"])
+    [listed] = server_tools(kept, "acme", await tools_listed(kept, "acme", None))
+    assert (listed.name, listed.description, listed.retries) == ("price", "Say what an item costs.", 2)
+    assert listed.parameters["required"] == ["item"]
+
+
+async def test_a_refusal_is_the_calls_error_and_is_not_retried(served: Served, runs: list[str]) -> None:
+    """The model is told the server's words."""
+    [call] = await ran(stage_of(McpServer(served.url), Call("refuse")))
+    assert call.error is not None
+    assert (call.error.type, "refuse" in call.error.message) == ("mcp_tool_error", True)
+    assert runs == ["refuse"]
+
+
+async def test_arguments_are_checked_before_the_server_is_asked(served: Served, runs: list[str]) -> None:
+    """Each fault names its place, without the value, which may be secret."""
+    arguments = {"item": "tea", "count": "s3cret"}
+    [call] = await ran(stage_of(McpServer(served.url), Call("order_item", arguments)))
+    assert call.error is not None
+    assert "count: does not fit type: integer" in call.error.message
+    assert "s3cret" not in call.error.message
+    assert not runs
+
+
+@pytest.mark.parametrize(("made", "attempts"), [(Call("price", {"item": "tea"}), 2), (Call("refuse"), 1)])
+async def test_a_lost_connection_is_retried_where_that_is_safe(served: Served, made: Call, attempts: int) -> None:
+    """Tools that are read-only or idempotent by their annotations are; others may have done their work already."""
+    served.down = 1
+    [call] = await ran(stage_of(McpServer(served.url), made))
+    assert served.heard.count("tools/call") == attempts
+    assert (call.error is None) == (attempts > 1)
+
+
+async def test_approval_comes_before_the_call(served: Served, runs: list[str]) -> None:
+    """As for a tool with `requires_approval`."""
+    stage = stage_of(McpServer(served.url, requires_approval=True), Call("price", {"item": "tea"}))
+    await stage.submit("shopper")
+    await stage.run(within_seconds=3_600)
+    calls = await stage.calls()
+    assert ({call.status for call in calls}, runs) == ({"waiting"}, [])
+
+
+async def test_a_list_that_changes_in_mid_run_reaches_the_model_as_such(runs: list[str]) -> None:
+    """The next turn has the new tool; a call of one that is gone ends with an error that names those that are there."""
+    mcp = MCPServer("changing")
+
+    @mcp.tool()
+    def swap() -> str:
+        """Put another tool in place of this one."""
+        mcp.remove_tool("swap")
+        mcp.add_tool(later)
+        return "swapped"
+
+    def later() -> str:
+        """Come later."""
+        runs.append("later")
+        return "now"
+
+    async with serving(mcp) as served:
+        server = McpServer(served.url, list_seconds=0)
+        calls = await ran(stage_of(server, Call("swap"), Call("later"), Call("swap")))
+    assert [call.error and call.error.type for call in calls] == [None, None, "unknown_tool"]
+    assert runs == ["later"]
+
+
+async def test_a_server_that_is_away_is_a_failure_that_passes(served: Served) -> None:
+    """The turn is tried again, as with a model's failure; the words name the server."""
+    stage = stage_of(McpServer("http://127.0.0.1:9/mcp"))
+    await stage.submit("shopper")
+    await stage.run()
+    failure = (await stage.snapshot()).job.error
+    assert failure is not None
+    assert "MCP server http://127.0.0.1:9/mcp: its tools cannot be listed" in failure.message
+
+
+async def test_a_name_twice_is_refused_with_the_way_out(served: Served) -> None:
+    """The agent's own tool, and the server's."""
+
+    @tool
+    async def price(item: str) -> str:
+        """Guess."""
+        return item
+
+    stage = stage_of(McpServer(served.url), Call("price", {"item": "tea"}))
+    agent = Agent("shopper", model=ScriptedModel(["done"]), tools=[McpServer(served.url), price])
+    stage.restart(Registry([agent]))
+    await stage.submit("shopper")
+    await stage.run()
+    failure = (await stage.snapshot()).job.error
+    assert failure is not None
+    assert "has two tools named 'price'; give its MCP server a prefix" in failure.message
+
+
+async def test_a_program_of_this_machine_is_a_server(runs: list[str]) -> None:
+    """For local development: over its standard input and output."""
+    code = "from tests.unit.baton.mcp.served import shop; shop([]).run()"
+    stage = stage_of(McpServer(command=[sys.executable, "-c", code]), Call("price", {"item": "tea"}))
+    await ran(stage)
+    [result] = (await stage.snapshot()).results.values()
+    assert result == {"ok": {"euros": 3}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "needs a url"),
+        ({"url": "https://a.example/mcp", "command": ["x"]}, "needs a url"),
+        ({"url": "a.example"}, "must begin with https://"),
+        ({"url": "https://a.example", "prefix": "a b"}, "prefix 'a b'"),
+        ({"url": "https://a.example", "allow": "price"}, "must be lists"),
+        ({"url": "https://a.example", "timeout_seconds": 0}, "timeout_seconds"),
+        ({"url": "https://a.example", "list_seconds": -1}, "list_seconds"),
+        ({"command": ["x"], "headers": {"a": "b"}}, "takes no headers"),
+    ],
+)
+def test_what_cannot_work_is_refused(fields: dict[str, Any], words: str) -> None:
+    """When the server is described, with the value."""
+    with pytest.raises((ValueError, TypeError), match=words):
+        McpServer(**fields)
