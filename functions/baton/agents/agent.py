@@ -14,7 +14,6 @@ from typing import Any, cast
 from baton.agents.output import OutputType
 from baton.agents.runner import Runner
 from baton.conversation.policy import HistoryPolicy, KeepAll
-from baton.mcp.mcp_server import McpServer
 from baton.memory.policy import Memory, memory_of
 from baton.models.catalog import LibraryModel, of_pydantic_ai
 from baton.models.model import Model
@@ -22,6 +21,7 @@ from baton.models.model_settings import setting_faults
 from baton.planning.step import Step, checked_plan
 from baton.sdk.limits import Limits
 from baton.tools.tool import Tool
+from baton.tools.tool_source import ToolSource
 from baton_events.app_event import name_fault
 
 ModelChoice = Model | LibraryModel | str | Sequence[Model | LibraryModel | str] | None
@@ -129,7 +129,7 @@ class Agent:
     name: str
     model: ModelChoice = None
     instructions: str = ""
-    tools: "Sequence[Tool | Agent | McpServer]" = ()
+    tools: "Sequence[Tool | Agent | ToolSource]" = ()
     capabilities: Collection[str] = frozenset()
     mode: str = "loop"
     limits: Limits = field(default_factory=Limits)
@@ -180,9 +180,9 @@ class Agent:
         return memory_of(self.memory)
 
     @property
-    def servers(self) -> tuple[McpServer, ...]:
+    def servers(self) -> tuple[ToolSource, ...]:
         """The MCP servers among its tools."""
-        return tuple(item for item in self.tools if isinstance(item, McpServer))
+        return tuple(item for item in self.tools if isinstance(item, ToolSource))
 
     def _tools_of_plan(self) -> "Iterator[Tool | Agent]":
         for step in self.plan:
@@ -200,7 +200,7 @@ class Agent:
         if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
             raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
         for item in self.tools:
-            if not isinstance(item, Tool | Agent | McpServer):
+            if not isinstance(item, Tool | Agent | ToolSource):
                 raise TypeError(f"agent {self.name!r}: {item!r} is not a tool; decorate the function with @tool")
         if isinstance(self.capabilities, str):
             example = {self.capabilities}

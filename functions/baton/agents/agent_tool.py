@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from baton.agents.agent import Agent
-from baton.mcp.mcp_server import McpServer
 from baton.tools.context import ToolContext, tool_context
 from baton.tools.pending import Pending
 from baton.tools.tool import TOOL_NAME, Tool, tool
+from baton.tools.tool_source import ToolSource
 
 Task = Annotated[str, Field(min_length=1, max_length=20_000)]
 _NO_TOOL_NAME = "its name must be 1 to 64 letters, digits, '_' or '-'"
@@ -64,7 +64,7 @@ def own_tools(agents: Sequence[Agent]) -> Mapping[Agent, tuple[Tool, ...]]:
         agent: tuple(
             made[item] if isinstance(item, Agent) else item
             for item in agent.tools
-            if not isinstance(item, McpServer) and (not isinstance(item, Agent) or item in made)
+            if not isinstance(item, ToolSource) and (not isinstance(item, Agent) or item in made)
         )
         for agent in agents
     }

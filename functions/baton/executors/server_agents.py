@@ -15,6 +15,7 @@ from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed
 from baton.executors.executor import Executing, storable
 from baton.mcp.client import McpError, listed
+from baton.mcp.mcp_server import McpServer
 from baton.mcp.server_tools import server_tools
 from baton.models.model import ToolSpec
 from baton.sdk.memory import ModelCache
@@ -38,12 +39,13 @@ class WithServers:
             agent = self._registry.agent(effect.job.agent)
         except UnknownAgentError:
             return await self._work(effect, history, claim)  # it says so
-        if not agent.servers:
+        servers = [source for source in agent.servers if isinstance(source, McpServer)]
+        if not servers:
             return await self._work(effect, history, claim)
         tenant = effect.job.tenant
         try:
-            lists = await asyncio.gather(*(listed(server, tenant, self._cache) for server in agent.servers))
-            pairs = zip(agent.servers, lists, strict=True)
+            lists = await asyncio.gather(*(listed(server, tenant, self._cache) for server in servers))
+            pairs = zip(servers, lists, strict=True)
             tools = [each for server, listing in pairs for each in server_tools(server, tenant, listing)]
             registry = registry_with_tools(self._registry, agent, tools)
         except (McpError, ValueError) as error:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from baton.tools.tool_source import ToolSource
+
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _LONGEST_LIST_SECONDS = 86_400
 Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]] | None
@@ -30,7 +32,7 @@ class ClientCredentials:
 
 
 @dataclass(frozen=True, eq=False)
-class McpServer:
+class McpServer(ToolSource):
     """The tools of an MCP server, for `Agent(tools=[…])`.
 
     Attributes:
