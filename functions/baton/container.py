@@ -30,12 +30,12 @@ from baton.runtime.callbacks import Callbacks
 from baton.runtime.gen_ai import agent_attributes
 from baton.runtime.metering import Metering
 from baton.runtime.observing import Observing
-from baton.runtime.pipeline import Executor, Pipeline
+from baton.runtime.pipeline import Pipeline
 from baton.runtime.policy import Policy, Stopping, Suspects
 from baton.runtime.post_commit import HungCalls, PostCommit
-from baton.runtime.spec import Spec, guard_ms, work_limits_ms
+from baton.runtime.spec import Executor, Spec, guard_ms, work_limits_ms
 from baton.runtime.throttling import admit_delivery
-from baton.runtime.webhook import Handler, Signed, SignedEndpoint, SourceBudget
+from baton.runtime.webhook import FORGED_PER_MINUTE, Handler, Signed, SignedEndpoint, SourceBudget
 from baton.sdk.memory import LongTermMemory, ModelCache, SessionMemory
 from baton.sdk.own_threads import in_own_thread
 from baton.sdk.record import Record
@@ -47,14 +47,12 @@ from baton.storage.ports.app_events import AppEvents
 from baton.storage.ports.chats import Chats
 from baton.storage.ports.jobs import Archive, Reader, Store
 from baton.storage.ports.operation_stream import OperationStream
+from baton.tools.runnable import InThread
 from baton.tools.running_calls import RunningCalls
-from baton.tools.tool import InThread
 from baton_events.emitter import Emitter, waits_at
 from baton_events.errors import MalformedEventError
 from baton_events.messages import Queue
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, event_type, parse_event
-
-FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
 
 class Ports(Record, frozen=True):

@@ -23,7 +23,7 @@ from baton.observability.logs import name_job_in_logs
 from baton.observability.spans import OpenItem
 from baton.observability.tracing import open_item
 from baton.runtime.gen_ai import plan_attributes, tool_attributes
-from baton.runtime.pipeline import Executor
+from baton.runtime.spec import Executor
 from baton.sdk.records import Failure
 
 PROMPT_TOO_LARGE = "too_much_told"

@@ -16,7 +16,7 @@ from baton.executors.notifying import NotifyOfEnd
 from baton.executors.remembering import Conversing, Recalling, RememberJob
 from baton.executors.runner_work import StopProvider
 from baton.executors.text_stream import Batching, TextStreams
-from baton.runtime.pipeline import Executor
+from baton.runtime.spec import Executor
 
 
 def model_work(container: Container) -> Mapping[type[Effect], Executor]:

@@ -38,7 +38,7 @@ from baton.storage.ports.jobs import Reader, Snapshot
 from baton.tools.contained import CutShortError, contained
 from baton.tools.context import ToolContext, running
 from baton.tools.pending import Pending
-from baton.tools.tool import InThread
+from baton.tools.runnable import InThread
 from baton_events.ids import job_of_call, started_by
 
 # A failure of the tool is final: these are for attempts that died, or took too long.

@@ -35,8 +35,9 @@ from baton.tools.contained import CutShortError, traceback_of
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.return_type import InvalidResult
+from baton.tools.runnable import Runnable
 from baton.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
-from baton.tools.tool import WEEK_SECONDS, Runnable, Tool
+from baton.tools.tool import WEEK_SECONDS, Tool
 from baton.tools.tool_error import ToolError
 from baton_events.app_event import occurrence_name
 from baton_events.emitting import OF_CALL

@@ -11,7 +11,7 @@ from baton.executors.executor import Executing, Hiding, UnlessForked
 from baton.executors.started_jobs import BackgroundCalls
 from baton.executors.tool_context import Outside
 from baton.executors.tool_run import ToolRun
-from baton.runtime.pipeline import Executor
+from baton.runtime.spec import Executor
 
 
 def tool_work(container: Container) -> Mapping[type[Effect], Executor]:

@@ -8,7 +8,6 @@ leaves it un-acknowledged, and its redelivery does the same. No branch here depe
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -17,7 +16,7 @@ from baton.commands.commands import Commands
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
 from baton.engine.commit.stored_bytes import written_bytes
 from baton.engine.decide import decide
-from baton.engine.effects import Alert, Changes, Decision, Effect, Expect, Work
+from baton.engine.effects import Alert, Changes, Decision, Effect, Expect
 from baton.engine.outbox import Continuation, event_of
 from baton.engine.state import State
 from baton.engine.step_results import Started, StepResult
@@ -27,6 +26,7 @@ from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.runtime.claims import Claims
 from baton.runtime.invocation import Invocation, InvocationItem
 from baton.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
+from baton.runtime.spec import Executor
 from baton.storage.ports.jobs import Store
 from baton.storage.usage import Keeping
 from baton.tools.running_calls import NoTimeLeftError
@@ -44,14 +44,6 @@ _STARTED = Started()
 
 # Performs what follows a COMMIT besides its work items; never raises.
 PostCommitEffects = Callable[[Sequence[Effect]], Awaitable[None]]
-
-
-class Executor(Protocol):
-    """Does one kind of work; whatever goes wrong in foreign code is a step result, never raised."""
-
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work. None: nothing happened yet, and the work item stays until it is dispatched again."""
-        ...
 
 
 class Pipeline:

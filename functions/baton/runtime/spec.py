@@ -5,11 +5,13 @@ A record each, in handlers. A tool may have a limit of its own, below the one of
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from baton.engine.effects import Effect
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import Effect, Work
+from baton.engine.step_results import StepResult
 from baton.engine.work_items import WORK_KINDS, ItemKind
 from baton.runtime.policy import LEASE_MARGIN_MS
 from baton.settings.settings import Settings
@@ -18,6 +20,14 @@ from baton_events.messages import delivery_seconds, function_seconds
 from baton_events.schema import ENDPOINTS, EventType
 
 TAKES_IN = frozenset({ItemKind.COMPLETE, ItemKind.FAILED, ItemKind.WAIT})
+
+
+class Executor(Protocol):
+    """Does one kind of work; whatever goes wrong in foreign code is a step result, never raised."""
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work. None: nothing happened yet, and the work item stays until it is dispatched again."""
+        ...
 
 
 # From the container, which stands above this module: what does a piece of work, by the effect that asks for it.

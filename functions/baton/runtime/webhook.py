@@ -29,6 +29,8 @@ from baton_events.messages import RetryWaits
 from baton_events.schema import SCHEMA_VERSION
 
 _MOST_SOURCES = 10_000
+# Forged requests of one source: then they are refused without a word in the log.
+FORGED_PER_MINUTE = 60
 _MINUTE_MS = 60_000
 
 

@@ -14,16 +14,15 @@ from baton.engine.effects import CallModel, Effect, RequestSlot, RunTool, Work
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned
 from baton.executors.tool_run import arguments_of, idempotency_key_of
 from baton.planning.reference import UnresolvedReference
-from baton.runtime.pipeline import Executor
-from baton.runtime.spec import Spec
+from baton.runtime.spec import Executor, Spec
 from baton.sdk.records import Failure
 from baton.settings.settings import Settings
 from baton.testing.dice import Dice
 from baton.testing.records import Attempt, ToolStart
 from baton.tools.contained import Outcome
 from baton.tools.context import ToolContext
+from baton.tools.runnable import Runnable
 from baton.tools.running_calls import RunningCalls
-from baton.tools.tool import Runnable
 
 _SLOW, _SLOWEST_SECONDS = 11, 20.0
 

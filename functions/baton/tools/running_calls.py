@@ -15,7 +15,7 @@ from msgspec import Struct
 from baton.sdk.own_threads import in_own_thread
 from baton.tools.contained import CutShortError, Outcome, outcome_of
 from baton.tools.context import ToolContext
-from baton.tools.tool import InThread, Runnable
+from baton.tools.runnable import InThread, Runnable
 
 
 class OverLimitError(Exception):

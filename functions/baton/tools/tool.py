@@ -6,10 +6,10 @@ when it is made. Must not: enforce its own time limit or retries; the executor r
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Generic, Protocol, overload
+from typing import Any, Generic, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -17,6 +17,7 @@ from baton.sdk.own_threads import in_own_thread
 from baton.tools.arguments import ArgumentSchema
 from baton.tools.context import ToolContext
 from baton.tools.return_type import ResultSchema
+from baton.tools.runnable import InThread
 from baton.tools.signature import read_docstring, read_signature
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
@@ -25,37 +26,6 @@ _LONGEST_APPROVAL_SECONDS = 366 * 86_400
 _PEOPLE = range(1, 10)
 _P = ParamSpec("_P", default=...)
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
-
-
-class InThread(Protocol):
-    """Runs a blocking function where it holds up nothing else."""
-
-    def __call__(self, function: Callable[..., Any], /, *arguments: Any) -> Awaitable[Any]:
-        """The function's result, or what it raised."""
-        ...
-
-
-class Runnable(Protocol):
-    """What a call runs: a tool, or what an agent's runner makes of the call."""
-
-    @property
-    def name(self) -> str:
-        """What is called."""
-        ...
-
-    @property
-    def timeout_seconds(self) -> float:
-        """For how long one attempt may run."""
-        ...
-
-    @property
-    def background(self) -> bool | None:
-        """Whether its calls go on in the background; None: in chats, where they wait."""
-        ...
-
-    async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
-        """Run one attempt; a blocking function runs `in_thread`."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

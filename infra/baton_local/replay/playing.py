@@ -29,9 +29,9 @@ from baton.executors.model_turn import ModelTurn
 from baton.executors.remembering import Conversing, Recalling
 from baton.executors.tool_run import ToolRun
 from baton.queue.dispatch import Delivered, dispatch
-from baton.runtime.pipeline import Executor, Pipeline
+from baton.runtime.pipeline import Pipeline
 from baton.runtime.policy import Policy
-from baton.runtime.spec import work_limits_ms
+from baton.runtime.spec import Executor, work_limits_ms
 from baton.sdk.records import FOREVER_MS
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings

@@ -15,7 +15,8 @@ from baton.planning.plan import PLAN_TOOL
 from baton.sdk.own_threads import in_own_thread
 from baton.tools.context import ToolContext
 from baton.tools.pending import LONGEST_SECONDS, ChildTask, Pending
-from baton.tools.tool import InThread, Tool
+from baton.tools.runnable import InThread
+from baton.tools.tool import Tool
 from baton.tools.tool_error import ToolError
 from baton_local.replay.play import Play
 from baton_local.replay.recorded import RecordedCall, RecordedJob

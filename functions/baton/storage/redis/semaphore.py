@@ -132,13 +132,21 @@ def _plain(text: str) -> str:
 class Semaphore:
     """The script over one connection, with so many slots.
 
-    `store_clock`: sweeps are armed by the store's clock, since a caller's may be wrong; else by the caller's.
+    `named`: its keys, in the order in which the script has them. `store_clock`: sweeps are armed by the store's clock,
+    since a caller's may be wrong; else by the caller's.
     """
 
     def __init__(
-        self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
+        self,
+        connection: RedisConnection,
+        slots: int,
+        reconcile_interval_ms: int,
+        *,
+        store_clock: bool = True,
+        named: Sequence[str] = (keys.SLOTS, *keys.SLOT_INDEXES),
     ) -> None:
         self.redis = connection
+        self._named = named
         self.slots = slots
         self._interval_ms = reconcile_interval_ms
         self._store_clock = store_clock
@@ -157,7 +165,7 @@ class Semaphore:
         plan = {"now": now_ms, "size": self.slots, "interval": self._interval_ms, "members": members, **more}
         if self._store_clock:
             plan["own_clock"] = True
-        named = [keys.SLOTS, *keys.SLOT_INDEXES, *more_keys, *before]
+        named = [*self._named, *more_keys, *before]
         if before:
             plan["former"] = len(named) - len(before) + 1
         answer = await self.redis.run(_text(), named, [_encode(plan).decode()], beside)
@@ -169,14 +177,14 @@ class Semaphore:
         found: dict[str, QueueEntry] = {}
         for first in range(0, len(names), PIECE):
             some = names[first : first + PIECE]
-            texts = await self.redis.execute("HMGET", keys.SLOTS, *map(member_field, some))
+            texts = await self.redis.execute("HMGET", self._named[0], *map(member_field, some))
             found.update((name, entry_from(text)) for name, text in zip(some, texts, strict=True) if text)
         return found
 
     async def entries(self) -> dict[str, QueueEntry]:
         """All entries, by job id."""
         found: dict[str, QueueEntry] = {}
-        async for texts in pieces(self.redis, keys.SLOTS, member_field("*")):
+        async for texts in pieces(self.redis, self._named[0], member_field("*")):
             found.update((name.removeprefix(_MEMBER_FIELD), entry_from(text)) for name, text in texts.items())
         return found
 

@@ -8,11 +8,10 @@ import httpx
 import pytest
 
 from baton.app import SPECS, build_app
-from baton.container import FORGED_PER_MINUTE
 from baton.engine.commit.answers import Claim, ClaimResult
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.runtime import claims
-from baton.runtime.webhook import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
+from baton.runtime.webhook import BODY_LIMIT_BYTES, FORGED_PER_MINUTE, NON_RETRYABLE_HEADER
 from baton_events.errors import StoreError
 from baton_events.schema import encode_event
 from tests.fakes import FakeStore
