@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from baton.models.scripted import ScriptedModel
     from baton.planning.reference import result_of, task_data, task_text
     from baton.planning.step import Step
+    from baton.sdk.call_limit import CallLimit, LimitedCall
     from baton.sdk.limits import Limits
     from baton.tools.builtin.job_tools import (
         check_operation_status,
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "Call",
+    "CallLimit",
     "DropOldest",
     "Emitter",
     "Event",
     "HandlerContext",
     "JobInfo",
     "KeepAll",
+    "LimitedCall",
     "Limits",
     "Memory",
     "Pending",
@@ -69,12 +72,14 @@ __all__ = [
 _WHERE = {
     "Agent": "baton.agents.agent",
     "Call": "baton.models.model",
+    "CallLimit": "baton.sdk.call_limit",
     "DropOldest": "baton.conversation.policy",
     "Emitter": "baton_events.emitter",
     "Event": "baton.agents.event",
     "HandlerContext": "baton.agents.event",
     "JobInfo": "baton.agents.runner",
     "KeepAll": "baton.conversation.policy",
+    "LimitedCall": "baton.sdk.call_limit",
     "Limits": "baton.sdk.limits",
     "Memory": "baton.memory.policy",
     "Pending": "baton.tools.pending",

@@ -41,7 +41,7 @@ from baton.sdk.own_threads import in_own_thread
 from baton.sdk.record import Record
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
-from baton.storage.ports.access import ApiKeyStore, AuditLog, RateLimit
+from baton.storage.ports.access import ApiKeyStore, AuditLog, CallLimits, RateLimit
 from baton.storage.ports.all_jobs import Admission, AdmissionControl, KeptEvents, Listing, StoredBytes
 from baton.storage.ports.app_events import AppEvents
 from baton.storage.ports.chats import Chats
@@ -60,7 +60,7 @@ class Ports(Record, frozen=True):
 
     Attributes:
         long_term_memory: None where no vector index is configured. tracer: None traces nothing.
-        rate_limit, follow_limit, delivery_limit: None lets everybody ask as often as they like.
+        rate_limit, follow_limit, delivery_limit: None lets everybody ask as often as they like. call_limits: likewise.
         kept_events: None counts no events that no job waits for, and so refuses none; `stored_bytes`: likewise, bytes.
         callbacks: None sends none: who submitted a job is not called back. alerts: None leaves them to the log.
         model_cache: None keeps no answers, whatever agents say. in_thread: runs tools that are not async.
@@ -90,6 +90,7 @@ class Ports(Record, frozen=True):
     follow_limit: RateLimit | None = None
     delivery_limit: RateLimit | None = None
     kept_events: KeptEvents | None = None
+    call_limits: CallLimits | None = None
     stored_bytes: StoredBytes | None = None
     alerts: Alerts | None = None
     tracer: Tracer | None = None

@@ -15,7 +15,7 @@ from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.qstash.verifier import QueueVerifier
 from baton.runtime.callbacks import HttpCallbacks
 from baton.settings.settings import Settings, settings_from_environment
-from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
+from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisCallLimits, RedisRateLimit
 from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
 from baton.storage.redis.agent_memory import RedisChats, RedisModelCache, RedisSessionMemory
 from baton.storage.redis.app_events import RedisAppEvents
@@ -55,6 +55,7 @@ def real_ports(settings: Settings) -> Ports:
         rate_limit=_rate_limit(connection, clock, settings.rate_limit_per_minute),
         follow_limit=_rate_limit(connection, clock, 60 * settings.followers_per_key),
         delivery_limit=_rate_limit(connection, clock, settings.worker_rate_limit_per_minute),
+        call_limits=RedisCallLimits(connection),
         kept_events=RedisKeptEvents(connection, retention_ms),
         stored_bytes=RedisStoredBytes(connection),
         callbacks=HttpCallbacks(settings.worker_base_url),

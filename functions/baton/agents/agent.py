@@ -19,6 +19,7 @@ from baton.models.catalog import LibraryModel, of_pydantic_ai
 from baton.models.model import Model
 from baton.models.model_settings import setting_faults
 from baton.planning.step import Step, checked_plan
+from baton.sdk.call_limit import CallLimit, checked_limits
 from baton.sdk.limits import Limits
 from baton.tools.tool import Tool
 from baton.tools.tool_source import ToolSource
@@ -123,6 +124,7 @@ class Agent:
         version: its name among versions, for comparing them; without one a digest of instructions, model, tools,
             settings and output.
         expose: protocols by which other programs find and run the agent: "a2a", or a set of names; by default none.
+        call_limits: of its model's calls, shared by all calls with the same key.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
@@ -150,6 +152,7 @@ class Agent:
     task: str = ""
     version: str = ""
     expose: Collection[str] = ()
+    call_limits: Sequence[CallLimit] = ()
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -168,6 +171,7 @@ class Agent:
         if self.on and (fault := name_fault(self.on)):
             raise ValueError(f"agent {self.name!r}: on={fault}")
         object.__setattr__(self, "expose", _checked_exposure(self.name, self.expose))
+        object.__setattr__(self, "call_limits", checked_limits(f"agent {self.name!r}", self.call_limits))
         self._check_parts()
         self._check_numbers()
         object.__setattr__(self, "plan", checked_plan(self.name, self.plan))

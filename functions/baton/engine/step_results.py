@@ -130,9 +130,10 @@ class ToolReturned(Struct, frozen=True):
 
 
 class ToolFailed(Struct, frozen=True):
-    """The attempt failed."""
+    """The attempt failed; `retry_after_seconds` is what the other side asked for."""
 
     failure: Failure
+    retry_after_seconds: float | None = None
 
 
 class ToolWaits(Struct, frozen=True):

@@ -202,8 +202,9 @@ def status_and_wait(
         return JobStatus.PROCESSING, _names(claimed)
     if due and not slot_state.slot and all(item.kind in WORK_KINDS for item in due):
         return idle, STOPPED if stopped else A_SLOT
+    limited = [item for item in due if item.limited_by]
     if due:
-        return job.status, _names(due)
+        return idle if limited == due else job.status, _names(limited or due)
     if not steps:
         return job.status, "nothing that is recorded; the next sweep checks it"
     return idle, _wait(min(steps, key=lambda item: item.not_before_ms), job.run)
@@ -229,4 +230,5 @@ def _names(items: Sequence[WorkItem]) -> str:
 
 def _name(item: WorkItem) -> str:
     attempt = f" (attempt {item.attempt})" if item.attempt > 1 else ""
-    return _WHAT[item.kind].format(turn=item.turn, tool=item.tool) + attempt
+    limit = f"the limit {item.limited_by!r} for " if item.limited_by else ""
+    return limit + _WHAT[item.kind].format(turn=item.turn, tool=item.tool) + attempt

@@ -84,6 +84,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
         lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
         abandoned: claims of it that ended with their process, so that somebody else took over (attempts.py).
         died: such claims of the attempts of its call before this one.
+        limited_by: the key of the limit that its call waits for; empty: none, or it has begun.
         isolated: of a call: it runs in an invocation of its own.
         dispatched: its message has come again while somebody works on it, or is about to, and dispatches it: that
             message may be acknowledged before the work item is done, so what follows is published, to get relay
@@ -121,6 +122,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
     died: int = 0
     redelivered: bool = False
     redriven: int = 0
+    limited_by: str = ""
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
@@ -224,6 +226,7 @@ def following(
         died=item.deaths if item.kind is ItemKind.CALL else item.died,
         redelivered=False,
         redriven=0,
+        limited_by="",
     )
 
 

@@ -5,6 +5,7 @@ tried, so such work is not begun, and its job or step fails with the reason. Mus
 """
 
 import json
+from collections.abc import Callable, Sequence
 
 from baton.agents.registry import Registry, UnknownToolError
 from baton.container import Container
@@ -23,7 +24,9 @@ from baton.observability.logs import name_job_in_logs
 from baton.observability.spans import OpenItem
 from baton.observability.tracing import open_item
 from baton.runtime.gen_ai import plan_attributes, tool_attributes
+from baton.runtime.policy import LEASE_MARGIN_MS
 from baton.runtime.spec import Executor
+from baton.sdk.call_limit import CallLimit
 from baton.sdk.records import Failure
 
 PROMPT_TOO_LARGE = "too_much_told"
@@ -96,7 +99,28 @@ class Traced:
 
 def bounded(container: Container, work: Executor) -> Executor:
     """Do a piece of work so."""
-    limited = PromptLimit(work, container.settings.prompt_limit_bytes)
-    if container.ports.tracer is None:
-        return limited
-    return Traced(limited, container.registry)
+    bound: Executor = PromptLimit(work, container.settings.prompt_limit_bytes)
+    if container.ports.tracer is not None:
+        bound = Traced(bound, container.registry)
+    limits, agents, tools = container.ports.call_limits, container.registry.agents, container.registry.tools
+    if limits is None or not (any(one.call_limits for one in agents) or any(one.call_limits for one in tools)):
+        return bound
+    from baton.admission.limited_calls import Limited  # noqa: PLC0415 - few have any
+
+    lease_ms = 1000 * container.settings.work_timeout_seconds + LEASE_MARGIN_MS
+    return Limited(bound, limits_by(container.registry), limits, container.emitter, lease_ms)
+
+
+def limits_by(registry: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:
+    """Make what gives the limits of a piece of work. To ask a person about a call is not yet the call."""
+
+    def declared(effect: CallModel | RunTool) -> Sequence[CallLimit]:
+        if isinstance(effect, CallModel):
+            return registry.agent(effect.job.agent).call_limits
+        try:
+            tool = registry.tool(effect.call.tool)
+        except UnknownToolError:  # an agent's runner knows it
+            return ()
+        return () if tool.requires_approval and not effect.call.approved else tool.call_limits
+
+    return declared

@@ -92,7 +92,7 @@ def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
             child = step_result.child and replace(step_result.child, task=secrets.hide_in(step_result.child.task))
             return replace(step_result, timeout_result=_json(step_result.timeout_result, secrets), child=child)
         case ToolFailed():
-            return ToolFailed(_failure(step_result.failure, secrets))
+            return replace(step_result, failure=_failure(step_result.failure, secrets))
         case ModelFailed():
             failure = _failure(step_result.failure, secrets)
             return replace(step_result, failure=failure, extra_usage=_extra_usage(step_result.extra_usage, secrets))

@@ -283,7 +283,8 @@ def idempotency_key_of(call: CallRecord) -> str:
 def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> ToolFailed:
     match error:
         case ToolError():
-            return _failed(error.type, error.message, retryable=error.retryable, traceback=traceback_of(error))
+            failed = _failed(error.type, error.message, retryable=error.retryable, traceback=traceback_of(error))
+            return ToolFailed(failed.failure, error.retry_after_seconds)
         case InvalidArguments() | InvalidResult():
             return _failed(_MISFITS[type(error)], str(error), retryable=False)
         case StillRunsError():

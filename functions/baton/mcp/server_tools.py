@@ -97,6 +97,7 @@ def _tool(server: McpServer, tenant: str, listed: Mapping[str, Any]) -> Tool:
         isolated=False,
         background=None,
         retry_on=(),
+        call_limits=(),
         function=call,
         context_name="context",
         schema=schema,

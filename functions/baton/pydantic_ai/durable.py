@@ -4,7 +4,7 @@ Invariant: what cannot be kept between two pieces of a run is refused here, by n
 can be seen before a run. Must not: change the agent.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from pydantic_ai import Agent as PydanticAIAgent
@@ -15,10 +15,11 @@ from pydantic_ai.usage import UsageLimits
 from baton.agents.agent import Agent
 from baton.pydantic_ai.runner import OfJob, PydanticAIRunner
 from baton.pydantic_ai.stopping import leaf_toolsets
+from baton.sdk.call_limit import CallLimit
 from baton.sdk.limits import Limits
 
 
-def durable(
+def durable(  # noqa: PLR0913 - settings, each given by its name
     agent: PydanticAIAgent[Any, Any],
     *,
     name: str | None = None,
@@ -28,6 +29,7 @@ def durable(
     usage_limits: UsageLimits | None = None,
     description: str = "",
     expose: Collection[str] = (),
+    call_limits: Sequence[CallLimit] = (),
 ) -> Agent:
     """Make an agent of pydantic-ai durable: each model request and each tool call is a step of a job.
 
@@ -40,6 +42,7 @@ def durable(
         usage_limits: as `agent.run` takes them.
         description: its purpose in a line, for agents that have it among their tools.
         expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
+        call_limits: of its model requests, shared by all calls with the same key.
 
     Raises:
         TypeError: something is not what it must be.
@@ -57,7 +60,14 @@ def durable(
     if faults:
         raise ValueError("\n".join([f"agent {named!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
     runner = PydanticAIRunner(agent, deps, prompt, usage_limits)
-    return Agent(name=named, runner=runner, limits=limits or Limits(), description=description, expose=expose)
+    return Agent(
+        name=named,
+        runner=runner,
+        limits=limits or Limits(),
+        description=description,
+        expose=expose,
+        call_limits=call_limits,
+    )
 
 
 def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:

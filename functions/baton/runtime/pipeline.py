@@ -29,7 +29,7 @@ from baton.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS,
 from baton.runtime.spec import Executor
 from baton.storage.ports.jobs import Store
 from baton.storage.usage import Keeping
-from baton.tools.running_calls import NoTimeLeftError
+from baton.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.transport.meter import charge
 from baton_events.emitter import Emitter
 from baton_events.errors import StoreError, UnknownJobError
@@ -40,6 +40,8 @@ _log = logging.getLogger("baton.pipeline")
 IN_LINE = "waits for a slot"
 # What became of a step of which a process has died, while another one of those is worked on here.
 SUSPECT = "waits for its turn alone"
+# What became of a call over a limit that it shares with others.
+LIMITED = "waits for a limit of calls"
 _STARTED = Started()
 
 # Performs what follows a COMMIT besides its work items; never raises.
@@ -160,20 +162,25 @@ class Pipeline:
         try:
             async with invocation.claims.holding(claim):
                 with self._policy.suspects.turn_of(state.item) as wait_ms:
-                    if not wait_ms:
-                        return await self._do(invocation, step, claim, claim_result, state)
-                    is_free = await invocation.claims.give_back(claim, begun=False)
+                    waits = NotYetError(wait_ms)
+                    try:
+                        if not wait_ms:
+                            return await self._do(invocation, step, claim, claim_result, state)
+                    except NotYetError as error:
+                        waits = error
+                        item_ended(LIMITED, claim_result.pending)
+                    is_free = await invocation.claims.give_back(replace(claim, limited_by=waits.limit), begun=False)
         except NoTimeLeftError:  # given back; its event comes again, and with it the whole time
-            is_free, wait_ms = True, 0
+            is_free, waits = True, NotYetError(0)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
                 await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.redrive_id)
             raise
         if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to dispatch
             return invocation.begin(replace(step, claim_result=None))
-        event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + wait_ms
+        event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + waits.wait_ms
         await postpone(self._emitter, event, at_ms, invocation.redrive_id)
-        invocation.outcomes.append(SUSPECT)
+        invocation.outcomes.append(LIMITED if waits.limit else SUSPECT)
         invocation.leaves(step)
         return await self._dispatch(invocation, claim_result.pending, via_admission=False)
 

@@ -7,6 +7,7 @@ faults that a run asks for.
 import asyncio
 from typing import Any, Protocol
 
+from baton.admission.limited_calls import Executing, Limited
 from baton.agents.registry import Registry
 from baton.container import Container, Ports
 from baton.engine.commit.answers import Claim, History
@@ -78,15 +79,23 @@ class SimulatedContainer(Container):
 
     def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
         return {
-            kind: executor if kind is RequestSlot else Watched(executor, self._world)
+            kind: executor if kind is RequestSlot else _watched(executor, self._world)
             for kind, executor in super()._executors(spec).items()
         }
+
+
+def _watched(executor: Executor, world: Watching) -> Executor:
+    """Watch the work alone: a call that waits for its limit has not begun."""
+    if not isinstance(executor, Limited):
+        return Watched(executor, world)
+    executor.executor = Watched(executor.executor, world)
+    return executor
 
 
 class Watched:
     """Does one kind of work, and notifies the world."""
 
-    def __init__(self, executor: Executor, world: Watching) -> None:
+    def __init__(self, executor: Executing, world: Watching) -> None:
         self._executor, self._world = executor, world
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:

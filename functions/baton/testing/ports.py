@@ -12,6 +12,7 @@ from baton.observability.alerts import Notice
 from baton.queue.ports import DeadLetters
 from baton.storage.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl, Kept
 from baton.storage.in_memory.app_events import InMemoryAppEvents
+from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.in_memory.listing import InMemoryListing
 from baton.storage.in_memory.memory import InMemoryChats, InMemoryLongTermMemory, InMemorySessionMemory
 from baton.storage.in_memory.operation_stream import InMemoryOperationStream
@@ -88,6 +89,7 @@ class Backend:
             operation_stream=InMemoryOperationStream(),
             app_events=InMemoryAppEvents(),
             chats=InMemoryChats(),
+            call_limits=InMemoryCallLimits(clock.now_ms),
             api_key_store=unused,
             audit_log=unused,
             alerts=_NoAlerts(),

@@ -34,6 +34,14 @@ class NoTimeLeftError(Exception):
     """An earlier attempt of the call has failed, and what is left of the piece's time is less than the tool's limit."""
 
 
+class NotYetError(Exception):
+    """The step has to wait for so long, and has not begun. `limit`: the key of the limit that it waits for, if any."""
+
+    def __init__(self, wait_ms: int, limit: str = "") -> None:
+        super().__init__(f"waits {wait_ms} ms for the limit {limit!r}" if limit else f"waits {wait_ms} ms")
+        self.wait_ms, self.limit = wait_ms, limit
+
+
 class HungCall(Struct, frozen=True):
     """A call that was written off. `hung`: how many hang in this process now; `most`: so many may."""
 

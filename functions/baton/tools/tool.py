@@ -6,13 +6,14 @@ when it is made. Must not: enforce its own time limit or retries; the executor r
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Generic, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
+from baton.sdk.call_limit import CallLimit, checked_limits
 from baton.sdk.own_threads import in_own_thread
 from baton.tools.arguments import ArgumentSchema
 from baton.tools.context import ToolContext
@@ -47,6 +48,7 @@ class Tool(Generic[_P, _R_co]):
     isolated: bool
     background: bool | None
     retry_on: tuple[type[Exception], ...]
+    call_limits: tuple[CallLimit, ...]
     function: Callable[_P, _R_co] = field(repr=False)
     context_name: str | None = field(repr=False)
     schema: ArgumentSchema = field(repr=False)
@@ -133,6 +135,7 @@ def tool(
     isolated: bool = False,
     background: bool | None = None,
     retry_on: Collection[type[Exception]] = (),
+    call_limits: Sequence[CallLimit] = (),
 ) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
 
 
@@ -153,6 +156,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     isolated: bool = False,
     background: bool | None = None,
     retry_on: Collection[type[Exception]] = (),
+    call_limits: Sequence[CallLimit] = (),
 ) -> Any:
     """Make a tool of a function, as `@tool` or `@tool(retries=0)`; the model sees its docstring and annotations.
 
@@ -171,6 +175,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
         background: the model is answered at once, and later by a turn of its own; None: in chats, where a call waits.
         retry_on: exceptions that may be tried again, beside a retryable `ToolError`; the model gets others at once.
+        call_limits: of its calls, shared by all calls with the same key.
     """
     options: dict[str, Any] = {
         "timeout_seconds": timeout_seconds,
@@ -183,7 +188,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         "isolated": isolated,
         "background": background,
     }
-    named = (_names_in_scope_of_caller(), name, capabilities, approval_title, retry_on)
+    named = (_names_in_scope_of_caller(), name, capabilities, approval_title, retry_on, call_limits)
 
     def make(function: Callable[..., Any]) -> Tool:
         return _made(function, *named, options)
@@ -198,6 +203,7 @@ def _made(
     capabilities: Collection[str],
     approval_title: str,
     retry_on: Collection[type[Exception]],
+    call_limits: Sequence[CallLimit],
     options: Mapping[str, Any],
 ) -> Tool:
     tool_name = _name_of(function, name)
@@ -209,6 +215,7 @@ def _made(
         capabilities=_read_capabilities(tool_name, capabilities),
         approval_title=approval_title or f"run tool {tool_name}",
         retry_on=_read_exceptions(tool_name, retry_on),
+        call_limits=checked_limits(f"tool {tool_name!r}", call_limits),
         function=function,
         context_name=signature.context_name,
         schema=schema,

@@ -11,10 +11,18 @@ class ToolError(Exception):
         message: for the model, the job and its stream.
         retryable: whether the call may be tried again, up to the tool's `retries`.
         type: shown beside the message (`error.type`).
+        retry_after_seconds: the other side asked for it: so long no call with the key of its `call_limits` begins.
     """
 
-    def __init__(self, message: str, retryable: bool = False, type: str = "ToolError") -> None:  # noqa: A002, FBT001, FBT002 - public signature
+    def __init__(
+        self,
+        message: str,
+        retryable: bool = False,  # noqa: FBT001, FBT002 - public signature
+        type: str = "ToolError",  # noqa: A002
+        retry_after_seconds: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.retryable = retryable
         self.type = type
+        self.retry_after_seconds = retry_after_seconds

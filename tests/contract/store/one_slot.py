@@ -18,10 +18,11 @@ SPLIT = {
     frozenset({"job", "tools"}),  # likewise
     frozenset({"job"}),  # several jobs are looked at
     frozenset({"list"}),  # rows of jobs, and where there are such
+    frozenset({"call-limit"}),  # moments of several limits of a call
     frozenset({"admission", "list"}),  # rows of versions before, too
 }
 # The tags of keys that are no job's (keys.py).
-_TAGS = frozenset({"admission", "audit", "figures", "keys", "memory", "operations", "tools"})
+_TAGS = frozenset({"admission", "audit", "call-limit", "figures", "keys", "memory", "operations", "tools"})
 _FAMILY = re.compile(r"baton:(?:\{([^:}]*)[^}]*\}|([a-z-]+))")
 
 

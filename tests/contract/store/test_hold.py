@@ -71,6 +71,20 @@ async def test_what_is_given_back_is_free_at_once_and_no_death(side: Side) -> No
     assert found == [(0, 0), (1, 0), (1, 0)]
 
 
+async def test_a_claim_that_is_given_back_says_what_its_call_waits_for(side: Side) -> None:
+    """Until it is claimed again."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    claim = claim_of(first_item(), "m1", "o1")
+    await side.store.claim(claim)
+    await side.store.give_back(replace(claim, limited_by="crm"), NOW_MS, begun=False)
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert [item.limited_by for item in snapshot.items if item.key == claim.item_key] == ["crm"]
+    granted = await side.store.claim(claim_of(first_item(), "m2", "o2"))
+    assert granted.state is not None
+    assert granted.state.item.limited_by == ""
+
+
 async def test_only_its_owner_gives_a_claim_back(side: Side) -> None:
     """What comes late changes nothing."""
     await fan_out(side, 1)

@@ -41,6 +41,7 @@ def claimed(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
         claimed_ms=claim.now_ms,
         appended=0,
         text_id="",
+        limited_by="",
         redelivered=taken or (item.redelivered and item.relay_id == claim.message_id),
         lost=item.lost + (1 if item.owner and item.kind is ItemKind.LOOP else 0),
         abandoned=item.abandoned + (1 if over and not taken else 0),
@@ -254,5 +255,6 @@ def given_back(tree: Tree, claim: Claim, now_ms: int, *, begun: bool) -> Tree:
     if item is None or item.owner != claim.owner:
         return tree
     lost = item.lost + (1 if begun and item.kind is ItemKind.LOOP else 0)
-    free = replace(item, owner="", lease_until_ms=given_back_at_ms(now_ms), lost=lost)
+    until_ms = given_back_at_ms(now_ms)
+    free = replace(item, owner="", lease_until_ms=until_ms, lost=lost, limited_by=claim.limited_by)
     return replace(tree, items={**tree.items, item.key: free})

@@ -1,9 +1,14 @@
-"""Who may call, how often, and what operators did: API keys, rate limits, the audit log."""
+"""Who may call, how often, and what operators did: API keys, rate limits, limits of calls, the audit log.
 
+A job's call over a limit gets a moment of its own, so that it asks once more and not again and again.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.sdk.record import Record
 
 
@@ -100,3 +105,86 @@ class RateLimit(Protocol):
             StoreError: no answer; a token may have been taken.
         """
         ...
+
+
+class KeyLimit(Struct, frozen=True):
+    """One limit of a call, by its key. None: no limit of that kind."""
+
+    key: str
+    per_minute: float | None = None
+    in_flight: int | None = None
+
+
+class NamedCall(Struct, frozen=True):
+    """A call that is to begin.
+
+    Attributes:
+        name: a call that waits asks again under this name, and finds its moment and its place in line.
+        flow: free places go to each flow in turn.
+        event: published once a place is free for the call.
+    """
+
+    name: str
+    flow: str
+    event: str
+
+
+class CallAnswer(Struct, frozen=True):
+    """Whether a call may begin.
+
+    Attributes:
+        wait_ms: 0: it may begin; else it waits for so long.
+        limit: the key of the limit that it waits for.
+        woken: events of other calls that have a place now.
+        since_ms: since when it has its places.
+    """
+
+    wait_ms: int = 0
+    limit: str = ""
+    woken: tuple[str, ...] = ()
+    since_ms: int = 0
+
+
+# A call that waits for a place asks again after this time, where nobody has woken it. One that does not is gone.
+PLACE_MS, _GONE_MS = 60_000, 120_000
+
+
+class CallLimits(Protocol):
+    """Counts calls that share a key: which may begin when, which run, and which wait.
+
+    No more calls of one key run than its limit says, while each is over before its lease. A moment is given to one
+    call, and used up when that begins. Each method raises StoreError when the store does not answer; a repeated
+    `begin_call` may use up a further moment.
+    """
+
+    async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
+        """Let a call begin, or say how long it waits.
+
+        Args:
+            limits: of the call, in the order of their keys; no key twice.
+            call: the call.
+            lease_ms: after this time its place is free in any case.
+        """
+        ...
+
+    async def end_call(self, limits: Sequence[KeyLimit], name: str, since_ms: int) -> tuple[str, ...]:
+        """Free the places of a call that is over; returns the events of calls that have one now."""
+        ...
+
+    async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
+        """Let no call of these keys begin for so long: the other side has asked for it."""
+        ...
+
+
+def abandoned(holders: Mapping[str, QueueEntry], now_ms: int, lease_ms: int) -> dict[str, QueueEntry]:
+    """The holders whose lease is over, or that have not come for the place that they were given."""
+    return {
+        name: entry
+        for name, entry in holders.items()
+        if now_ms - entry.since_ms > (_GONE_MS if entry.granted_by else lease_ms)
+    }
+
+
+def gone(granted: Mapping[str, QueueEntry], now_ms: int) -> dict[str, QueueEntry]:
+    """Those that were just given a place and have stopped asking for one, as calls of a cancelled job do."""
+    return {name: entry for name, entry in granted.items() if now_ms - entry.since_ms > _GONE_MS}

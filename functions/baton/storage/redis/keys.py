@@ -175,3 +175,14 @@ def app_event_list_key(name: str) -> str:
 def app_event_newest_key(name: str) -> str:
     """Sorted set of one: the number of the newest app event known as `name`, where only that counts; it expires."""
     return f"baton:{{app-event:{name}}}:newest"
+
+
+def call_moments_key(key: str) -> str:
+    """Sorted set: calls that have a limit in common, by when they may begin, and `next` and `paused`; it expires."""
+    return f"baton:call-limit:{digest(key)}:moments"
+
+
+def call_places_keys(key: str) -> tuple[str, ...]:
+    """The semaphore of calls that may not run at once, in the order in which the script has its keys."""
+    start = f"baton:{{call-limit:{digest(key)}}}:places"
+    return (start, *(name.replace(SLOTS, start) for name in SLOT_INDEXES))

@@ -181,6 +181,10 @@ class Semaphore:
             found.update((name, entry_from(text)) for name, text in zip(some, texts, strict=True) if text)
         return found
 
+    async def holders(self) -> dict[str, QueueEntry]:
+        """The entries of those that hold it."""
+        return await self.entries_of(await self.redis.execute("ZRANGE", self._named[2], 0, -1))
+
     async def entries(self) -> dict[str, QueueEntry]:
         """All entries, by job id."""
         found: dict[str, QueueEntry] = {}

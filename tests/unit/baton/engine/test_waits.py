@@ -95,6 +95,14 @@ def test_a_result_is_taken_in_without_a_slot() -> None:
     assert found == (JobStatus.PROCESSING, "the result of tool read_file of turn 2 to be processed and 1 more")
 
 
+def test_a_call_over_a_limit_names_it() -> None:
+    """A job of which nothing else is due waits for it."""
+    limited = replace(free(ItemKind.CALL), limited_by="crm")
+    line = "the limit 'crm' for tool read_file of turn 2"
+    assert status_and_wait(JOB, [limited], HELD, NOW_MS) == (JobStatus.WAITING, line)
+    assert status_and_wait(JOB, [free(ItemKind.CALL, 1), limited], HELD, NOW_MS) == (JobStatus.PROCESSING, line)
+
+
 def test_every_job_that_has_not_ended_says_something() -> None:
     """Even one whose work items were lost."""
     assert status_and_wait(JOB, [], HELD, NOW_MS)[1]

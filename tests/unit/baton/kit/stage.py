@@ -27,6 +27,7 @@ from baton.recovery.reconciler import Reconciler
 from baton.recovery.redelivery import MALFORMED_STATUS
 from baton.runtime.pipeline import Pipeline
 from baton.settings.settings import Settings
+from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.access import RateLimit
 from baton.storage.ports.jobs import Snapshot
 from baton.testing import asgi
@@ -165,6 +166,7 @@ class Stage:
             api_key_store=self.api_key_store,
             audit_log=self.audit_log,
             rate_limit=rate_limit,
+            call_limits=InMemoryCallLimits(self.clock.now_ms),
             follow_limit=follow_limit,
             kept_events=FakeKeptEvents(self.store),
             stored_bytes=FakeStoredBytes(self.admission),

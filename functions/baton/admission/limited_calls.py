@@ -1,0 +1,124 @@
+"""Calls that share limits with others: a call over one waits without a process, for a moment or a place of its own.
+
+Invariant: a call that waits has not begun: its work item is given back, and its event comes again when it may begin.
+Must not: count a wait as an attempt.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import CallModel, RunTool, Work
+from baton.engine.outbox import event_of
+from baton.engine.step_results import ModelFailed, StepResult, ToolFailed
+from baton.engine.work_items import WorkItem, kind_of
+from baton.queue.dispatch import postpone
+from baton.sdk.call_limit import CallLimit, LimitedCall
+from baton.sdk.records import Failure
+from baton.storage.ports.access import CallLimits, KeyLimit, NamedCall
+from baton.tools.contained import traceback_of
+from baton.tools.running_calls import NotYetError
+from baton_events.emitter import Emitter
+from baton_events.errors import BatonError
+from baton_events.schema import parse_event
+
+_log = logging.getLogger("baton.limits")
+
+# A call waits for so long in its process: a message is delivered no more exactly than that.
+_WAIT_HERE_MS = 1_000
+KEY_FAILED = "limit_key_failed"
+
+Executing = Callable[[Work, History, Claim], Coroutine[Any, Any, StepResult | None]]
+
+
+class Limited:
+    """Performs what `executor` does, within the limits that are `declared` for it; it is over after `lease_ms`."""
+
+    def __init__(
+        self,
+        executor: Executing,
+        declared: Callable[[CallModel | RunTool], Sequence[CallLimit]],
+        call_limits: CallLimits,
+        emitter: Emitter,
+        lease_ms: int,
+    ) -> None:
+        self.executor = executor
+        self._declared = declared
+        self._limits = call_limits
+        self._emitter = emitter
+        self._lease_ms = lease_ms
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work.
+
+        Raises:
+            NotYetError: it has to wait, and has not begun.
+        """
+        assert isinstance(effect, CallModel | RunTool), "no other calls have limits"
+        declared = self._declared(effect)
+        if not declared:
+            return await self.executor(effect, history, claim)
+        try:
+            limits = _limits_of(declared, effect, history)
+        except Exception as error:  # noqa: BLE001 - a user's own function
+            failure = Failure(KEY_FAILED, f"the key of a CallLimit failed: {error!r}", traceback=traceback_of(error))
+            return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
+        since_ms = await self._begin(limits, effect, claim)
+        try:
+            step_result = await self.executor(effect, history, claim)
+        finally:
+            await self._after(claim, self._end(limits, claim, since_ms))
+        pause_seconds = step_result.retry_after_seconds if isinstance(step_result, ModelFailed | ToolFailed) else None
+        if pause_seconds:
+            await self._after(claim, self._limits.pause_calls(limits, int(1000 * pause_seconds)))
+        return step_result
+
+    async def _begin(self, limits: Sequence[KeyLimit], effect: CallModel | RunTool, claim: Claim) -> int:
+        """Wait until it may begin; returns since when it has its places."""
+        event = event_of(effect.job.session_id, _item(effect, claim)).model_dump_json(by_alias=True, exclude_none=True)
+        call = NamedCall(claim.item_key, effect.job.tenant, event)
+        while True:
+            answer = await self._limits.begin_call(limits, call, self._lease_ms)
+            await self._wake(answer.woken, claim)
+            if not answer.wait_ms:
+                return answer.since_ms
+            if answer.wait_ms > _WAIT_HERE_MS:
+                raise NotYetError(answer.wait_ms - _WAIT_HERE_MS, answer.limit)
+            await asyncio.sleep(answer.wait_ms / 1000)
+
+    async def _end(self, limits: Sequence[KeyLimit], claim: Claim, since_ms: int) -> None:
+        if any(one.in_flight is not None for one in limits):
+            await self._wake(await self._limits.end_call(limits, claim.item_key, since_ms), claim)
+
+    async def _after(self, claim: Claim, news: Awaitable[None]) -> None:
+        """Tell the limits what came of a call; where that fails, the call is over all the same, and others wait."""
+        try:
+            await news
+        except BatonError as error:
+            _log.warning("the limits of %s do not know yet that it is over: %s", claim.item_key, error)
+
+    async def _wake(self, events: Sequence[str], claim: Claim) -> None:
+        for event in events:
+            await postpone(self._emitter, parse_event(event.encode()), 0, f"place.{claim.owner}")
+
+
+def _limits_of(declared: Sequence[CallLimit], effect: CallModel | RunTool, history: History) -> tuple[KeyLimit, ...]:
+    job, task = effect.job, history.transcript[0] if history.transcript else {}
+    tool, arguments = (effect.call.tool, effect.call.arguments) if isinstance(effect, RunTool) else ("", {})
+    call = LimitedCall(job.tenant, job.session_id, job.agent, tool, arguments, task.get("data") or {})
+    found = {one.key_of(call): one for one in declared}
+    return tuple([KeyLimit(key, one.per_minute, one.in_flight) for key, one in sorted(found.items())])
+
+
+def _item(effect: CallModel | RunTool, claim: Claim) -> WorkItem:
+    """The claimed work item, with what its event is made of."""
+    item = WorkItem(claim.item_key, kind_of(claim.item_key), effect.job.id, 0, effect.attempt, since_ms=claim.now_ms)
+    if isinstance(effect, CallModel):
+        return replace(item, turn=int(claim.item_key.split(":")[2]))
+    call = effect.call
+    named = {"position": call.position, "call_id": call.id, "tool": call.tool, "step": call.step}
+    return replace(item, turn=call.turn, **named)

@@ -1,0 +1,89 @@
+"""Limits of calls in memory: moments as in Redis (storage/redis/access.py), and places by the rule of the admission."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, fill, take
+from baton.storage.ports.access import PLACE_MS, CallAnswer, KeyLimit, NamedCall, abandoned, gone
+
+_MINUTE_MS = 60_000
+
+
+class InMemoryCallLimits:
+    """`CallLimits` by this clock."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._next_ms: dict[str, float] = {}
+        self._paused_ms: dict[str, float] = {}
+        self._moments: dict[tuple[str, str], float] = {}
+        self._places: dict[str, dict[str, QueueEntry]] = {}
+
+    async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
+        """Let it begin, or say how long it waits."""
+        now_ms, woken = self._now_ms(), list[str]()
+        moments = {one.key: self._moment(one, call.name, now_ms) for one in limits}
+        latest = max(moments, key=moments.__getitem__)
+        if (wait_ms := math.ceil(moments[latest] - now_ms)) > 0:
+            return CallAnswer(wait_ms, latest)
+        for one in limits:
+            if one.in_flight is not None:
+                held, events = self._place(one.key, one.in_flight, call, (now_ms, lease_ms))
+                woken += events
+                if not held:
+                    return CallAnswer(PLACE_MS, one.key, tuple(woken), now_ms)
+        for one in limits:
+            self._moments.pop((one.key, call.name), None)
+        return CallAnswer(woken=tuple(woken), since_ms=now_ms)
+
+    def _moment(self, limit: KeyLimit, name: str, now_ms: int) -> float:
+        key, paused_ms = limit.key, self._paused_ms.get(limit.key, 0.0)
+        at_ms = self._moments.get((key, name), 0.0)
+        if limit.per_minute is None or (at_ms and at_ms >= paused_ms):
+            return max(at_ms, paused_ms)
+        at_ms = max(self._next_ms.get(key, 0.0), now_ms, paused_ms)
+        self._next_ms[key] = at_ms + _MINUTE_MS / limit.per_minute
+        self._moments[key, name] = at_ms
+        return at_ms
+
+    def _place(self, key: str, in_flight: int, call: NamedCall, times_ms: tuple[int, int]) -> tuple[bool, list[str]]:
+        now_ms, lease_ms = times_ms
+        asks = QueuedJob(call.flow, call.name, 50, now_ms, call.event)
+        entries = take(self._places.get(key, {}), call.name, SlotState("slot", 1), asks, now_ms, in_flight).slot_table
+        self._places[key] = entries
+        events = _filled(entries, call.name, in_flight, now_ms)
+        old = abandoned({name: one for name, one in entries.items() if one.slot}, now_ms, lease_ms)
+        if not entries[call.name].slot and old:
+            for name in old:
+                del entries[name]
+            events += _filled(entries, call.name, in_flight, now_ms)
+        return entries[call.name].slot, events
+
+    async def end_call(self, limits: Sequence[KeyLimit], name: str, since_ms: int) -> tuple[str, ...]:
+        """Free its places."""
+        woken: list[str] = []
+        for one in limits:
+            if one.in_flight is not None:
+                entries = self._places.setdefault(one.key, {})
+                if name in entries and entries[name].since_ms == since_ms:
+                    del entries[name]
+                woken += _filled(entries, name, one.in_flight, since_ms)
+        return tuple(woken)
+
+    async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
+        """Let none begin."""
+        until_ms = self._now_ms() + pause_ms
+        for one in limits:
+            self._paused_ms[one.key] = max(self._paused_ms.get(one.key, 0), until_ms)
+            self._next_ms[one.key] = max(self._next_ms.get(one.key, 0), until_ms)
+
+
+def _filled(entries: dict[str, QueueEntry], by: str, in_flight: int, now_ms: int) -> list[str]:
+    """Give free places; the events of calls that have one by this."""
+    while True:
+        fill(entries, by, in_flight)
+        granted = {name: one for name, one in sorted(entries.items()) if one.slot and one.granted_by == by}
+        if not (lost := gone(granted, now_ms)):
+            return [one.agent for one in granted.values()]
+        for name in lost:
+            del entries[name]

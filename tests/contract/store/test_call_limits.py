@@ -1,0 +1,142 @@
+"""Limits of calls: both stores give the same moments and places, whatever calls begin, end and pause."""
+
+from collections.abc import AsyncIterator, Sequence
+from random import Random  # noqa: TID251 - the one place here that draws, from seeds that are fixed
+
+import pytest
+
+from baton.storage.in_memory.call_limits import InMemoryCallLimits
+from baton.storage.ports.access import PLACE_MS, CallAnswer, CallLimits, KeyLimit, NamedCall
+from baton.storage.redis.access import RedisCallLimits
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import NOW_MS
+from tests.contract.store.side import connection_to
+
+LEASE_MS = 300_000
+TEN_A_SECOND, TWO_AT_ONCE = KeyLimit("provider", per_minute=600), KeyLimit("crm", in_flight=2)
+
+
+class Both:
+    """A clock, and a store by it."""
+
+    def __init__(self) -> None:
+        self.now_ms = NOW_MS
+        self.limits: CallLimits = InMemoryCallLimits(lambda: self.now_ms)
+
+    async def begin(self, name: str, *limits: KeyLimit, flow: str = "acme") -> CallAnswer:
+        """A call asks; what it leaves is its name."""
+        return await self.limits.begin_call(limits, NamedCall(name, flow, f"event of {name}"), LEASE_MS)
+
+    async def end(self, name: str, since_ms: int, *limits: KeyLimit) -> Sequence[str]:
+        """Who is woken by its end."""
+        return await self.limits.end_call(limits, name, since_ms)
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def world(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[Both]:
+    """Nothing is counted yet."""
+    both = Both()
+    if request.param == "redis":
+        redis_process.request("FLUSHALL")
+        connection = connection_to(redis_process)
+        both.limits = RedisCallLimits(connection, lambda: both.now_ms)
+        yield both
+        await connection.close()
+    else:
+        yield both
+
+
+async def test_calls_get_moments_evenly(world: Both) -> None:
+    """One at once, the others a tenth of a second apart; who comes again comes for the same moment."""
+    waits = [(await world.begin(f"c{n}", TEN_A_SECOND)).wait_ms for n in range(5)]
+    assert waits == [0, 100, 200, 300, 400]
+    world.now_ms += 250
+    assert [(await world.begin(f"c{n}", TEN_A_SECOND)).wait_ms for n in (1, 2, 3, 4)] == [0, 0, 50, 150]
+    world.now_ms += 10_000
+    assert [(await world.begin(f"d{n}", TEN_A_SECOND)).wait_ms for n in range(2)] == [0, 100]
+
+
+async def test_a_pause_moves_everybody(world: Both) -> None:
+    """Nobody begins before it is over; then they come one after the other."""
+    await world.begin("c0", TEN_A_SECOND)
+    assert (await world.begin("c1", TEN_A_SECOND)).wait_ms == 100
+    await world.limits.pause_calls([TEN_A_SECOND], 5_000)
+    await world.limits.pause_calls([TEN_A_SECOND], 1_000)
+    assert (await world.begin("c1", TEN_A_SECOND)).wait_ms == 5_000
+    assert (await world.begin("c2", TEN_A_SECOND)).wait_ms == 5_100
+
+
+async def test_a_place_goes_to_who_waits_longest(world: Both) -> None:
+    """And is kept for them until they come; a call that asks again has its place still."""
+    begun = [await world.begin(f"c{n}", TWO_AT_ONCE) for n in range(4)]
+    assert [answer.wait_ms for answer in begun] == [0, 0, PLACE_MS, PLACE_MS]
+    assert (await world.begin("c1", TWO_AT_ONCE)).wait_ms == 0
+    world.now_ms += 1
+    assert await world.end("c0", begun[0].since_ms, TWO_AT_ONCE) == ("event of c2",)
+    assert (await world.begin("c4", TWO_AT_ONCE)).wait_ms == PLACE_MS
+    assert (await world.begin("c2", TWO_AT_ONCE)).wait_ms == 0
+    assert await world.end("c0", begun[0].since_ms, TWO_AT_ONCE) == ()
+
+
+async def test_a_moment_is_used_up_when_its_call_begins(world: Both) -> None:
+    """A call that begins again, since its process died, needs another one; one that waits keeps its own."""
+    assert [(await world.begin(name, TEN_A_SECOND)).wait_ms for name in ("c0", "c0", "c1", "c1")] == [0, 100, 200, 200]
+
+
+async def test_a_place_passes_over_calls_that_have_stopped_asking(world: Both) -> None:
+    """As those of a cancelled job have."""
+    begun = [await world.begin(f"c{n}", TWO_AT_ONCE) for n in range(4)]
+    world.now_ms += 2 * PLACE_MS + 1
+    assert (await world.begin("c3", TWO_AT_ONCE)).wait_ms == PLACE_MS
+    since_ms = (await world.begin("c0", TWO_AT_ONCE)).since_ms
+    assert begun[0].since_ms < since_ms
+    assert await world.end("c0", since_ms, TWO_AT_ONCE) == ("event of c3",)
+
+
+async def test_tenants_get_places_in_turn(world: Both) -> None:
+    """Not in the order in which they came."""
+    first = await world.begin("a0", TWO_AT_ONCE)
+    for n in (1, 2, 3):
+        await world.begin(f"a{n}", TWO_AT_ONCE)
+    await world.begin("b0", TWO_AT_ONCE, flow="other")
+    assert await world.end("a0", first.since_ms, TWO_AT_ONCE) == ("event of b0",)
+
+
+async def test_the_place_of_a_call_that_is_gone_is_free_in_the_end(world: Both) -> None:
+    """After its lease; one that was given a place and does not come loses it sooner."""
+    first = await world.begin("c0", TWO_AT_ONCE)
+    await world.begin("c1", TWO_AT_ONCE)
+    assert (await world.begin("c2", TWO_AT_ONCE)).wait_ms == PLACE_MS
+    assert await world.end("c0", first.since_ms, TWO_AT_ONCE) == ("event of c2",)
+    world.now_ms += 2 * PLACE_MS + 1
+    assert (await world.begin("c3", TWO_AT_ONCE)).wait_ms == 0
+    world.now_ms += LEASE_MS
+    assert (await world.begin("c4", TWO_AT_ONCE)).wait_ms == 0
+
+
+async def test_both_stores_agree(redis_process: RedisProcess) -> None:
+    """About anything that may happen, in any order."""
+    redis_process.request("FLUSHALL")
+    connection = connection_to(redis_process)
+    for seed in range(20):
+        random, worlds = Random(seed), (Both(), Both())
+        worlds[1].limits = RedisCallLimits(connection, lambda: worlds[1].now_ms)  # noqa: B023 - used in this turn only
+        limits = (KeyLimit(f"a{seed}", 700, 2), KeyLimit(f"b{seed}", None, 1), KeyLimit(f"c{seed}", 333))
+        since: dict[str, int] = {}
+        for step in range(40):
+            now_ms, what, name = NOW_MS + 70 * step, random.choice("bbbbeep"), f"c{random.randrange(8)}"
+            chosen = random.sample(limits, random.randint(1, 3))
+            chosen.sort(key=lambda one: one.key)
+            answers: list[CallAnswer | Sequence[str]] = []
+            for world in worlds:
+                world.now_ms = now_ms
+                if what == "b":
+                    answers.append(await world.begin(name, *chosen, flow=name[-1]))
+                elif what == "e":
+                    answers.append(await world.end(name, since.get(name, 0), *limits))
+                else:
+                    await world.limits.pause_calls(chosen, 150)
+            assert answers[1:] == answers[:1] or what == "p", (seed, step, what, name)
+            if answers and isinstance(answers[0], CallAnswer) and not answers[0].wait_ms:
+                since[name] = answers[0].since_ms
+    await connection.close()
