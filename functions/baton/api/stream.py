@@ -73,7 +73,7 @@ class Streams:
 
     def respond(
         self, request: Request, principal: Principal, first: StoredParts, after: int = 0, form: Form = UI_MESSAGES
-    ) -> Response:
+    ) -> StreamingResponse:
         """A job's parts after the first `after` ones, of which `first` are read already; the job is known.
 
         `form`: how they are written.
@@ -89,8 +89,13 @@ class Streams:
         return _PartsResponse(reader, first)
 
 
+def is_live(scope: Scope) -> bool:
+    """Whether the host passes an answer on while it is made: Mangum, which says so in the scope, does not."""
+    return UNTIL_MS in scope or "aws.event" not in scope
+
+
 class _PartsResponse(StreamingResponse):
-    """Live, but where the host keeps an answer back until it is whole: Mangum, which says so in the scope."""
+    """Live where the host is; otherwise handed over whole."""
 
     def __init__(self, reader: "StreamReader", first: StoredParts) -> None:
         self._reader = reader
@@ -100,7 +105,7 @@ class _PartsResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        self._reader.live = UNTIL_MS in scope or "aws.event" not in scope
+        self._reader.live = is_live(scope)
         self._reader.until_ms = scope.get(UNTIL_MS, math.inf)
         with self._reader.open(), contextlib.suppress(ClientDisconnect):  # who goes away comes back, or not
             await super().__call__(scope, receive, send)
