@@ -80,7 +80,7 @@ def _checked_model(agent: str, model: object) -> Model | str:
     )
 
 
-_PROTOCOLS = frozenset({"a2a"})
+_PROTOCOLS = frozenset({"a2a", "mcp"})
 
 
 def _checked_exposure(agent: str, expose: object) -> frozenset[str]:
@@ -123,7 +123,8 @@ class Agent:
         task: what such a job is asked.
         version: its name among versions, for comparing them; without one a digest of instructions, model, tools,
             settings and output.
-        expose: protocols by which other programs find and run the agent: "a2a", or a set of names; by default none.
+        expose: protocols by which other programs find and run the agent: "a2a", "mcp", or a set of these; by default
+            none.
         call_limits: of its model's calls, shared by all calls with the same key.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """

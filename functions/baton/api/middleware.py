@@ -42,7 +42,8 @@ HEADERS = {
 }
 STRICT_TRANSPORT = "max-age=31536000"
 # With a key in a header rather than a cookie, no request of another origin carries one by itself.
-_REQUESTED = ("authorization", "content-type", "idempotency-key", "last-event-id")
+_OF_MCP = ("mcp-method", "mcp-name", "mcp-protocol-version")
+_REQUESTED = ("authorization", "content-type", "idempotency-key", "last-event-id", *_OF_MCP)
 _EXPOSED = ("retry-after", "x-vercel-ai-ui-message-stream", "content-disposition")
 
 

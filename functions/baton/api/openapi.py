@@ -33,6 +33,7 @@ from baton.api.jobs.query import JobQuery, PageQuery
 from baton.api.jobs.scores import ScoreBody
 from baton.api.jobs.signals import EventBody
 from baton.api.jobs.submission import SubmitBody
+from baton.api.mcp.body import RpcMessage
 from baton.api.route import ApiRoute
 from baton.api.schedules import PauseBody, ScheduleBody
 from baton.api.schemas import SCHEMAS
@@ -128,6 +129,7 @@ DESCRIBED: Mapping[str, Described] = {
     "POST /api/chat/operations/{operation_id}/complete": Described(OperationCompleteBody),
     "POST /api/ag-ui/{agent}": Described(RunAgentInput, "Stream"),
     "POST /a2a/{agent}": Described(answer="Call"),
+    "POST /mcp": Described(RpcMessage, "Call", statuses=(200, 202, 400, 404)),
     "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
     "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
     "GET /api/sessions/{session_id:path}": Described(answer="Session", query=SessionQuery),
@@ -266,7 +268,7 @@ def _query_parameters(described_route: Described) -> list[dict[str, Any]]:
 
 
 def _success(described_route: Described, status: int) -> dict[str, Any]:
-    if status == 204:  # noqa: PLR2004 - No Content
+    if status == 204 or (status, described_route.answer) == (202, "Call"):  # noqa: PLR2004 - No Content
         return {"description": "nothing there"}
     # A message that a running job gets is answered without a stream.
     answer = "Taken" if status == 202 and described_route.answer == "Stream" else described_route.answer  # noqa: PLR2004

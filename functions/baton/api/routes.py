@@ -28,6 +28,8 @@ from baton.api.jobs.other_starts import AgentStartApi, SimpleScenario
 from baton.api.jobs.recording import RecordingsApi
 from baton.api.jobs.scores import ScoresApi
 from baton.api.jobs.signals import JobEventsApi, OperationsApi
+from baton.api.mcp.rpc import BODY_LIMIT_BYTES as MCP_LIMIT_BYTES
+from baton.api.mcp.rpc import McpApi
 from baton.api.openapi import OpenApi
 from baton.api.route import ApiRoute
 from baton.api.schedules import BODY_LIMIT_BYTES as SCHEDULE_LIMIT_BYTES
@@ -62,6 +64,7 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
         *_of_chats(container, keys, jobs),
         *_of_sessions(container, keys, sessions),
         *_of_a2a(container, keys, jobs),
+        *_of_mcp(container, keys, jobs),
         *_of_operators(container, audit),
         *_open(container, jobs),
     ]
@@ -223,6 +226,11 @@ def _of_a2a(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("GET", f"{path}{CARD_PATH}", "open", cards.show, "the card of an exposed agent"),
         ApiRoute("GET", CARD_PATH, "open", cards.default, "the card of the first exposed agent, or of `DEFAULT_AGENT`"),
     ]
+
+
+def _of_mcp(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    calls = "a method of MCP by JSON-RPC: agents with `expose='mcp'` are tools; 200 and its result, stream or error"
+    return [ApiRoute("POST", "/mcp", "client", McpApi(container, keys, jobs).call, calls, MCP_LIMIT_BYTES)]
 
 
 def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:

@@ -59,8 +59,8 @@ def test_usual_names_are_taken(name: str) -> None:
     ("fields", "message"),
     [
         ({"mode": "dream"}, "agent 'a': unknown mode 'dream'; there are: loop, plan"),
-        ({"expose": "smtp"}, "agent 'a': expose must be of a2a, got 'smtp'"),
-        ({"expose": 3}, "agent 'a': expose must be of a2a, got 3"),
+        ({"expose": "smtp"}, "agent 'a': expose must be of a2a, mcp, got 'smtp'"),
+        ({"expose": 3}, "agent 'a': expose must be of a2a, mcp, got 3"),
         ({"plan": Step("a", ping)}, "agent 'a': plan must be a list of steps"),
         ({"plan": [ping]}, "in its plan is no step; write Step('name', tool, {...})"),
         ({"plan": [Step("a", ScriptedModel(["done"]))]}, "agent 'a', step 'a': "),

@@ -44,6 +44,7 @@ LEFT_OUT = {
     "GET /api/chat/schema/tool-responses": ALIAS,
     "POST /api/ag-ui/{agent}": PROTOCOL,
     "POST /a2a/{agent}": PROTOCOL,
+    "POST /mcp": PROTOCOL,
     **{operation: OPERATOR for operation, access in ACCESS.items() if access in ("admin", "metrics")},
     **{operation: "needs no key" for operation, access in ACCESS.items() if access == "open"},
 }

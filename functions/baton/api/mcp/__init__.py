@@ -1,0 +1,1 @@
+"""MCP: agents as tools of a server, for hosts and agents elsewhere."""

@@ -1,0 +1,127 @@
+"""A job as MCP shows it: the result of a tool, a task in both revisions, and questions to people.
+
+Invariant: pure, and of a job's inside it says no more than that it works: an agent is opaque to its callers. A job that
+failed is a result with `isError`, as the protocol has it; only where the server is at fault is it an error.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baton.api.mcp.body import INTERNAL, RpcError
+from baton.commands.follow import come_back_ms
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton.storage.ports.jobs import Snapshot
+from baton_events.ids import canonical_json
+from baton_events.timestamps import rfc3339
+
+Part = dict[str, Any]
+# Of an agent that could not even do its work: no answer of a tool.
+_OF_SERVER = {"delivery_failed", "newer_transcript", "process_died", "storage_full", "unknown", "unknown_agent"}
+QUESTION_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "approved": {"type": "boolean", "title": "Approve", "description": "false rejects it", "default": True},
+        "reason": {"type": "string", "title": "Reason", "description": "why it is rejected, or a comment"},
+        "editedArgs": {"type": "string", "title": "Edited arguments", "description": "JSON that replaces all of them"},
+    },
+}
+
+
+def text_result(text: str, *, is_error: bool = False) -> Part:
+    """A result of a tool that says something."""
+    return {"content": [{"type": "text", "text": text}], "isError": is_error}
+
+
+def tool_result(job: Job) -> Part:
+    """The result of an ended job.
+
+    Raises:
+        RpcError: the server is at fault.
+    """
+    if job.status is JobStatus.COMPLETED:
+        result = job.result or {}
+        value = result.get("output", result.get("answer"))
+        shown = text_result(value if isinstance(value, str) else canonical_json(value))
+        return shown | {"structuredContent": value} if isinstance(value, dict) else shown
+    if job.error is not None and job.error.type in _OF_SERVER:
+        raise RpcError(INTERNAL, job.error.message)
+    return text_result(job.error.message if job.error else f"job {job.id} is {job.status}", is_error=True)
+
+
+def related(result: Part, job: Job) -> Part:
+    """A result that names its task, as revision 2025-11-25 has it."""
+    return result | {"_meta": {"io.modelcontextprotocol/related-task": {"taskId": job.id}}}
+
+
+def question_of(view: Mapping[str, Any]) -> Part:
+    """An approval as a form for people."""
+    asked = f"{view['tool']} {canonical_json(view['arguments'])}" if view["tool"] else canonical_json(view["arguments"])
+    return {"mode": "form", "message": f"{view['title']}\n{asked}", "requestedSchema": QUESTION_SCHEMA}
+
+
+def requests_of(asked: Sequence[Mapping[str, Any]]) -> Part:
+    """Pending approvals as requests to the client, by id."""
+    return {view["id"]: {"method": "elicitation/create", "params": question_of(view)} for view in asked}
+
+
+def answer_fields(result: Any) -> Part | None:
+    """The approval's answer in a filled form; None: the person has put it off.
+
+    Raises:
+        ValueError: it is none.
+    """
+    action = result.get("action") if isinstance(result, dict) else None
+    if action == "cancel":
+        return None
+    if action not in ("accept", "decline"):
+        raise ValueError(f"action must be accept, decline or cancel, got {str(action)[:80]!r}")
+    content = found if isinstance(found := result.get("content"), dict) else {}
+    edited = content.get("editedArgs") or None
+    return {
+        "approved": action == "accept" and content.get("approved", True),
+        "reason": content.get("reason") or "",
+        "editedArgs": json.loads(edited) if isinstance(edited, str) else edited,
+    }
+
+
+def created_task(task: Part, *, modern: bool) -> Part:
+    """What a call of a tool answers at once."""
+    if not modern:
+        return {"task": task}
+    bare = {name: value for name, value in task.items() if name not in ("result", "error", "inputRequests")}
+    return bare | {"resultType": "task"}
+
+
+def task_of(snapshot: Snapshot, now_ms: int, asked: Sequence[Part], retention_ms: int, *, modern: bool) -> Part:
+    """The job as a task. `asked`: its approvals that are pending, where its client can show them."""
+    job = snapshot.job
+    updated_ms = job.finished_at_ms or snapshot.usage.updated_ms or job.created_at_ms
+    ttl_ms = updated_ms - job.created_at_ms + retention_ms if job.ended else None
+    task: Part = {
+        "taskId": job.id,
+        "createdAt": rfc3339(job.created_at_ms),
+        "lastUpdatedAt": rfc3339(updated_ms),
+        "ttlMs" if modern else "ttl": ttl_ms,
+        "pollIntervalMs" if modern else "pollInterval": come_back_ms(snapshot, now_ms),
+    }
+    return task | (_modern_state if modern else _legacy_state)(job, asked)
+
+
+def _modern_state(job: Job, asked: Sequence[Part]) -> Part:
+    if not job.ended:
+        return {"status": "input_required", "inputRequests": requests_of(asked)} if asked else {"status": "working"}
+    if job.status is JobStatus.CANCELLED:
+        return {"status": "cancelled"}
+    try:
+        return {"status": "completed", "result": {"resultType": "complete"} | tool_result(job)}
+    except RpcError as error:
+        return {"status": "failed", "statusMessage": str(error), "error": error.value}
+
+
+def _legacy_state(job: Job, asked: Sequence[Part]) -> Part:
+    if not job.ended:
+        return {"status": "input_required" if asked else "working"}
+    ended = {JobStatus.COMPLETED: "completed", JobStatus.CANCELLED: "cancelled"}.get(job.status, "failed")
+    return {"status": ended} | ({"statusMessage": job.error.message} if job.error else {})

@@ -1,0 +1,103 @@
+"""Exposed agents as tools of MCP: what is listed of them, and what a call of one asks for.
+
+Invariant: a tool says no more of its agent than its purpose, and what it takes and gives. An argument that is not named
+here is data of the job. Must not: run anything.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.api.jobs.submission import SubmitBody
+from baton.api.mcp.body import INVALID_PARAMS, RpcError
+from baton.api.problem import invalid
+from baton.planning.reference import TASK, InvalidReference, recorded, references
+
+PROTOCOL = "mcp"
+# So long a client keeps the list: a deploy may change it.
+LIST_TTL_MS = 300_000
+_TASK, _SESSION = "task", "sessionId"
+_PROPERTIES = {
+    _TASK: {"type": "string", "description": "what it is to do, in words that make sense by themselves"},
+    _SESSION: {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 200,
+        "description": "a name of your own for a conversation: calls with the same one know what was said before",
+    },
+}
+
+
+def exposed_agents(registry: Registry) -> dict[str, Agent]:
+    """The agents that are tools here, by name."""
+    return {agent.name: agent for agent in registry.agents if PROTOCOL in agent.expose}
+
+
+def tool_named(registry: Registry, name: str) -> Agent:
+    """The agent behind a tool.
+
+    Raises:
+        RpcError: there is none of that name; one that is not exposed is no secret that is given away.
+    """
+    exposed = exposed_agents(registry)
+    if name not in exposed:
+        listed = ", ".join(exposed) or "none: write Agent(expose='mcp')"
+        raise RpcError(INVALID_PARAMS, f"unknown tool {name[:80]!r}; there are: {listed}")
+    return exposed[name]
+
+
+def tool_of(agent: Agent, *, modern: bool) -> dict[str, Any]:
+    """What `tools/list` says of an agent."""
+    tool = {
+        "name": agent.name,
+        "description": agent.description.strip() or f"Give a task to the agent {agent.name}.",
+        "inputSchema": _schema_of(agent),
+    }
+    if agent.output is not None and (modern or agent.output.spec.parameters.get("type") == "object"):
+        tool["outputSchema"] = dict(agent.output.spec.parameters)
+    return tool if modern else tool | {"execution": {"taskSupport": "optional"}}
+
+
+def _schema_of(agent: Agent) -> dict[str, Any]:
+    """A fixed plan says what it takes of its job's data; others take a text, and any data beside it."""
+    taken = set(_taken_by_plan(agent))
+    fields = sorted({str(path[1]) for path in taken if path[0] == "data" and len(path) > 1} - _PROPERTIES.keys())
+    schema = {"type": "object", "properties": _PROPERTIES | {name: {} for name in fields}}
+    required = ([_TASK] if ("text",) in taken else []) + fields
+    return schema | ({"required": required} if required else {} if agent.plan else {"minProperties": 1})
+
+
+def _taken_by_plan(agent: Agent) -> Iterator[tuple[str | int, ...]]:
+    for step in agent.plan:
+        try:
+            yield from (found.path for _, found in references(recorded(step.arguments)) if found.step == TASK)
+        except InvalidReference as error:  # the registry refuses such a plan
+            raise AssertionError(error) from error
+
+
+class ArgumentsError(ValueError):
+    """The arguments of a call do not fit; a model reads why, and calls again."""
+
+
+def submission_of(agent: Agent, arguments: Any) -> SubmitBody:
+    """The job that a call asks for.
+
+    Raises:
+        ArgumentsError: the arguments do not fit.
+    """
+    given: Mapping[str, Any] = arguments if isinstance(arguments, dict) else {}
+    if not isinstance(arguments, dict | None):
+        raise ArgumentsError(f"arguments must be an object, got {str(arguments)[:80]!r}")
+    data = {name: value for name, value in given.items() if name not in _PROPERTIES}
+    missing = [name for name in _schema_of(agent).get("required", ()) if given.get(name) is None]
+    text = given.get(_TASK)
+    if missing or not (text or data or agent.plan):
+        raise ArgumentsError(f"the arguments lack {', '.join(missing) or _TASK}")
+    fields = {"jobType": agent.name, "taskDescription": text or "", "inputData": data}
+    try:
+        return SubmitBody.model_validate(fields | {name: given[name] for name in (_SESSION,) if name in given})
+    except ValidationError as error:
+        raise ArgumentsError(str(invalid(error, "arguments")).replace("taskDescription", _TASK)) from error
