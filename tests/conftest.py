@@ -56,9 +56,13 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Nothing is left out silently."""
+    """Nothing is left out silently; and what tests have counted stands at the end (`record_property`)."""
     for line in config.stash.get(LEFT_OUT, []):
         terminalreporter.write_line(line)
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "counted":
+                terminalreporter.write_line(str(value))
 
 
 @pytest.fixture(autouse=True)

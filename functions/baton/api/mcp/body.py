@@ -218,9 +218,9 @@ def _check_headers(headers: Headers, call: Call) -> None:
 
 def _plain(value: str) -> str | None:
     """A header's value; None: it is encoded, and not well."""
-    found = _ENCODED.fullmatch(value)
+    found = _ENCODED.fullmatch(value.strip(" \t"))
     if found is None:
-        return value
+        return value.strip(" \t")
     try:
         return base64.b64decode(found[1], validate=True).decode()
     except (binascii.Error, ValueError):

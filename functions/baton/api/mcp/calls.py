@@ -142,7 +142,7 @@ class Calls:
             titles = "; ".join(str(view["title"]) for view in asked)
             detail = f"{_goes_on(job)} once people have decided: {titles}. A client that declares elicitation is asked"
             raise missing_capability({"elicitation": {"form": {}}}, detail)
-        state = self.tasks.state_of(job.id, wait.agent, wait.arguments)
+        state = self.tasks.state_of(job.id, wait.agent, wait.arguments, asked)
         return {"resultType": "input_required", "requestState": state} | (
             {"inputRequests": requests_of(asked)} if asked else {}
         )

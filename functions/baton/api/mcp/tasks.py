@@ -76,9 +76,10 @@ class Tasks:
                 raise
             raise StoreError(f"task {view['id']!r} is accepted, and reads do not show it yet") from error
 
-    def state_of(self, job_id: str, agent: Agent, arguments: Any) -> str:
-        """What a call comes again with, to go on with its job."""
-        return self._signed.signed(_STATE, {"job": job_id, "call": digest(agent.name, arguments)})
+    def state_of(self, job_id: str, agent: Agent, arguments: Any, asked: Sequence[Part]) -> str:
+        """What a call comes again with, to go on with its job; each round of questions has its own."""
+        names = [view["id"] for view in asked]
+        return self._signed.signed(_STATE, {"job": job_id, "call": digest(agent.name, arguments), "asked": names})
 
     async def resumed(self, principal: Principal, agent: Agent, arguments: Any, state: Any) -> Found:
         """The job of a call that comes again.
