@@ -50,6 +50,7 @@ SUBCOMMANDS = {
     "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Find faults of a deployment, and their remedies."),
     "init": Subcommand("baton_local.cli.project", "init", "Make a project with an agent, a tool and tests."),
     "keys": Subcommand("baton_local.cli.keys", "keys", "Make, list and revoke API keys."),
+    "mcp": Subcommand("baton_local.cli.mcp", "mcp", "Serve MCP over stdio: tools for operators."),
     "package": Subcommand("baton_local.cli.project", "package", "Make the archives that AWS Lambda runs."),
     "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("baton_local.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),

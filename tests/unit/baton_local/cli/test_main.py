@@ -34,7 +34,7 @@ def test_an_unknown_command_is_wrong_use_and_names_the_others() -> None:
     result = CliRunner().invoke(main, ["nope"])
     assert result.exit_code == 2
     assert "'nope'" in result.output
-    assert "dev, diff, doctor, fork, gate, init, jobs, keys, package, qstash, redis" in result.output
+    assert "dev, diff, doctor, fork, gate, init, jobs, keys, mcp, package, qstash, redis" in result.output
 
 
 def test_the_version_is_reported() -> None:
