@@ -111,8 +111,8 @@ class Container:
         self.metering = Metering(ports.clock, ports.counters, settings.function_memory_mb)  # what invocations spend
         self.reconcile_requests = ReconcileRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.reconcile_requests)
-        parts = ports.reader.parts if settings.sentry_dsn else None
-        self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url, parts)
+        alerting = (ports.alerts, self.secrets, settings.worker_base_url)
+        self._alerting = Alerting(*alerting, ports.reader.parts if settings.sentry_dsn else None)
         report, longest_seconds = HungCalls(ports.counters, self._alerting), settings.work_timeout_seconds
         self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
 
@@ -192,9 +192,9 @@ class Container:
     def pipeline(self, spec: Spec) -> Pipeline:
         """The shell of one function."""
         ports, settings = self.ports, self.settings
-        runners = has_servers(self.registry) or any(agent.runner is not None for agent in self.registry.agents)
+        longest = any(agent.runner is not None or agent.servers for agent in self.registry.agents)
         policy = Policy(
-            work_limits_ms(settings.work_timeout_seconds, self.registry.tools, runners=runners),
+            work_limits_ms(settings.work_timeout_seconds, self.registry.tools, runners=longest),
             inline=settings.continuation == "inline",
             continues=spec.continues,
             guard_ms=guard_ms(spec, settings),
@@ -205,10 +205,8 @@ class Container:
         return Pipeline(*outside, self._executors(spec), self.commands, self._post_commit, policy)
 
     def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
-        found: dict[type[Effect], Executor] = {RequestSlot: self._slot_client}
-        for executors in spec.executors:
-            found.update(executors(self))
-        return found
+        own: dict[type[Effect], Executor] = {RequestSlot: self._slot_client}
+        return own | {kind: executor for make in spec.executors for kind, executor in make(self).items()}
 
     def endpoint(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of one function."""
@@ -225,19 +223,22 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed, events=True):
-                event = parse_event(signed.body)
+                event, head = parse_event(signed.body), (signed.message_id, signed.retried)
                 if event_type(event) is not spec.event_type:
                     wanted = f"{spec.path}, which takes {spec.event_type}"
                     raise MalformedEventError(f"{event.type} does not belong to {wanted}")
                 if limit := self.ports.delivery_limit:
                     await admit_delivery(limit, signed.source, event.session_id)
                 with self.notices.around(event.job_id):
-                    async with self.observing.delivery(signed.message_id, signed.retried, event) as seen:
-                        delivered = Delivered(signed.message_id, signed.retried, event, signed.token)
-                        seen.outcome = await pipeline.handle(delivered)
+                    async with self.observing.delivery(*head, event) as seen:
+                        seen.outcome = await pipeline.handle(Delivered(*head, event, signed.token))
                 return seen.outcome
 
-        return handle
+        if not has_servers(self.registry):
+            return handle
+        from baton.mcp.connections import sharing  # noqa: PLC0415 - few have them
+
+        return sharing(handle)
 
     @cached_property
     def app_events(self) -> HandleAppEvent:
@@ -280,10 +281,9 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed):
-                head, again = (signed.message_id, signed.retried), signed.retried > 0
+                head, again, body = (signed.message_id, signed.retried), signed.retried > 0, signed.body
                 async with self.observing.delivery(*head) as seen:
-                    redrive = redrive_of(*head)
-                    seen.outcome = await maintenance.handle(signed.body, signed.message_id, redrive, again=again)
+                    seen.outcome = await maintenance.handle(body, signed.message_id, redrive_of(*head), again=again)
                 return seen.outcome
 
         return handle

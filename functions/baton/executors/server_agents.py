@@ -15,7 +15,7 @@ from baton.engine.effects import CallModel, RunTool, Work
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed
 from baton.executors.executor import Executing, storable
 from baton.mcp.client import McpError, listed
-from baton.mcp.mcp_server import McpServer
+from baton.mcp.mcp_server import McpContext, McpServer
 from baton.mcp.server_tools import server_tools
 from baton.models.model import ToolSpec
 from baton.sdk.memory import ModelCache
@@ -42,11 +42,11 @@ class WithServers:
         servers = [source for source in agent.servers if isinstance(source, McpServer)]
         if not servers:
             return await self._work(effect, history, claim)
-        tenant = effect.job.tenant
+        context = McpContext(effect.job.tenant, effect.job.session_id, effect.job.id)
         try:
-            lists = await asyncio.gather(*(listed(server, tenant, self._cache) for server in servers))
+            lists = await asyncio.gather(*(listed(server, context, self._cache) for server in servers))
             pairs = zip(servers, lists, strict=True)
-            tools = [each for server, listing in pairs for each in server_tools(server, tenant, listing)]
+            tools = [each for server, listing in pairs for each in server_tools(server, context, listing)]
             registry = registry_with_tools(self._registry, agent, tools)
         except (McpError, ValueError) as error:
             retryable = isinstance(error, McpError) and error.retryable

@@ -1,16 +1,18 @@
 """Talks to MCP servers by the official SDK, in both revisions: lists a server's tools, and calls one.
 
-Invariant: a connection lives as long as one list or one call. Must not: retry, or import the SDK before it is needed.
+Invariant: a failure is one of two errors, with the server's own words. Must not: retry, or import the SDK before it is
+needed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import json
+from pydantic import ValidationError
 
-from baton.mcp.mcp_server import McpServer
+from baton.mcp.connections import connection
+from baton.mcp.mcp_server import McpContext, McpServer
 from baton.sdk.memory import ModelCache
 from baton.tools.tool_error import ToolError
 from baton_events.errors import StoreError
@@ -18,7 +20,6 @@ from baton_events.ids import digest
 
 if TYPE_CHECKING:
     from mcp import Client
-    from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 KEY_VERSION = 1
 _MOST_PAGES = 50
@@ -42,37 +43,32 @@ class McpError(Exception):
         self.retryable = retryable
 
 
-async def listed(server: McpServer, tenant: str, cache: ModelCache | None) -> Listing:
+async def listed(server: McpServer, context: McpContext, cache: ModelCache | None) -> Listing:
     """Give the server's tools, as the protocol has them; a list that is still fresh is not asked for again.
 
     Raises:
         McpError: the server did not give them.
     """
-    key = digest("mcp-tools", KEY_VERSION, server.url or list(server.command), _identity(server, tenant))
+    key = digest("mcp-tools", KEY_VERSION, server.identity(context))
     try:
-        kept = await cache.get(tenant, key) if cache else None
+        kept = await cache.get(context.tenant, key) if cache else None
     except StoreError:
         kept = None
     if kept is not None:
         return json.decode(kept, type=Listing)
     try:
-        async with asyncio.timeout(_LIST_TIMEOUT_SECONDS), connected(server, tenant) as client:
+        async with asyncio.timeout(_LIST_TIMEOUT_SECONDS), connection(server, context) as client:
             tools, seconds = await _all_pages(client, server.list_seconds)
     except Exception as error:  # the SDK's tasks raise groups of whatever went wrong
         raise McpError(f"MCP server {server.name}: its tools cannot be listed: {_words(error)}") from error
     if cache and seconds > 0:
         with suppress(StoreError):  # without it, the list is asked for again
-            await cache.put(tenant, key, json.encode(tools).decode(), seconds)
+            await cache.put(context.tenant, key, json.encode(tools).decode(), seconds)
     return tools
 
 
-def _identity(server: McpServer, tenant: str) -> list[Any]:
-    """Who we are to the server: its list may depend on that. Only a digest of it is kept."""
-    return [server.headers_for(tenant), server.auth.client_id if server.auth else ""]
-
-
 async def called(
-    server: McpServer, tenant: str, name: str, arguments: dict[str, Any], progress: Progress, *, again: bool
+    server: McpServer, context: McpContext, name: str, arguments: dict[str, Any], progress: Progress, *, again: bool
 ) -> Any:
     """Call a tool, and give its result as JSON. `again`: it may be called again after a lost connection.
 
@@ -80,7 +76,7 @@ async def called(
         ToolError: the tool or the server refused, or the connection was lost.
     """
     try:
-        async with connected(server, tenant) as client:
+        async with connection(server, context) as client:
             result = await client.call_tool(name, arguments, progress_callback=progress)
     except Exception as error:
         raise _failure(server, error, again=again) from error
@@ -107,57 +103,6 @@ def _text_of(blocks: Listing) -> str:
     return "\n".join(block["text"] for block in blocks if block["type"] == "text")
 
 
-@asynccontextmanager
-async def connected(server: McpServer, tenant: str) -> "AsyncIterator[Client]":
-    """Connect in the newest revision that the server speaks."""
-    from mcp import Client, StdioServerParameters  # noqa: PLC0415 - only agents with MCP servers load the SDK
-    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
-    from mcp.shared._httpx_utils import create_mcp_http_client  # noqa: PLC0415
-
-    if server.command:
-        program, *arguments = server.command
-        async with Client(StdioServerParameters(command=program, args=arguments), cache=None) as client:
-            yield client
-        return
-    http = create_mcp_http_client(server.headers_for(tenant), auth=_auth(server))
-    async with http, Client(streamable_http_client(server.url, http_client=http), cache=None) as client:
-        yield client
-
-
-def _auth(server: McpServer) -> Any:
-    if server.auth is None:
-        return None
-    from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider  # noqa: PLC0415
-
-    asked, tokens = server.auth, _TOKENS.setdefault(server, _Tokens())
-    return ClientCredentialsOAuthProvider(
-        server.url, tokens, asked.client_id, asked.client_secret, scope=asked.scope or None, issuer=asked.issuer
-    )
-
-
-class _Tokens:
-    """Keeps a server's token while this process lives."""
-
-    def __init__(self) -> None:
-        self._tokens: OAuthToken | None = None
-        self._client: OAuthClientInformationFull | None = None
-
-    async def get_tokens(self) -> "OAuthToken | None":
-        return self._tokens
-
-    async def set_tokens(self, tokens: "OAuthToken") -> None:
-        self._tokens = tokens
-
-    async def get_client_info(self) -> "OAuthClientInformationFull | None":
-        return self._client
-
-    async def set_client_info(self, client_info: "OAuthClientInformationFull") -> None:
-        self._client = client_info
-
-
-_TOKENS: dict[McpServer, _Tokens] = {}
-
-
 async def _all_pages(client: "Client", list_seconds: int) -> tuple[Listing, int]:
     """Read the list, and for how many seconds it is fresh."""
     found, cursor, seconds = Listing(), None, list_seconds
@@ -177,6 +122,8 @@ def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:
     from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT  # noqa: PLC0415
 
     cause = _first(error)
+    if isinstance(cause, RuntimeError | ValidationError):  # so the SDK says that a result does not fit the protocol
+        return ToolError(f"MCP server {server.name}: {_words(error)}", type="mcp_invalid_result")
     if isinstance(cause, MCPError) and cause.error.code not in (CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT):
         return ToolError(f"MCP server {server.name} refused the call: {_words(error)}", type="mcp_refused")
     return ToolError(

@@ -6,16 +6,28 @@ Invariant: it is checked when it is made and never changes. Must not: import the
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
 
 from baton.tools.tool_source import ToolSource
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _LONGEST_LIST_SECONDS = 86_400
-Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]] | None
 
 
-@dataclass(frozen=True)
-class ClientCredentials:
+class McpContext(Struct, frozen=True):
+    """For whom a server is asked: the job's tenant, its session, and the job itself."""
+
+    tenant: str
+    session_id: str = ""
+    job_id: str = ""
+
+
+Headers = Mapping[str, str] | Callable[[McpContext], Mapping[str, str]] | None
+
+
+class ClientCredentials(Struct, frozen=True):
     """How a server's tokens are got: OAuth client credentials.
 
     Attributes:
@@ -26,9 +38,13 @@ class ClientCredentials:
     """
 
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: str
     issuer: str
     scope: str = ""
+
+    def __repr__(self) -> str:
+        """Leave out the secret."""
+        return f"ClientCredentials({self.client_id!r})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +53,7 @@ class McpServer(ToolSource):
 
     Attributes:
         url: of the server, which speaks streamable HTTP.
-        headers: sent with each request; or a function that gives them for a tenant.
+        headers: sent with each request; or a function of an `McpContext` that gives them, by the job's tenant say.
         prefix: stands before the names of its tools.
         allow: the server's names of the tools that count; None: all.
         requires_approval: each call waits until a person has approved it.
@@ -88,6 +104,11 @@ class McpServer(ToolSource):
         """What people read where it is meant."""
         return self.url.partition("?")[0] or " ".join(self.command)
 
-    def headers_for(self, tenant: str) -> dict[str, str]:
-        """Give the headers of requests for a tenant."""
-        return dict((self.headers(tenant) if callable(self.headers) else self.headers) or {})
+    def headers_for(self, context: McpContext) -> dict[str, str]:
+        """Give the headers of requests for a job."""
+        return dict((self.headers(context) if callable(self.headers) else self.headers) or {})
+
+    def identity(self, context: McpContext) -> tuple[Any, ...]:
+        """Who we are to the server: what it lists may depend on that. Holds secrets: keep a digest only."""
+        client = self.auth.client_id if self.auth else ""
+        return self.url, *self.command, client, *sorted(self.headers_for(context).items())

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from baton.mcp.client import McpError, called
-from baton.mcp.mcp_server import McpServer
+from baton.mcp.mcp_server import McpContext, McpServer
 from baton.tools.arguments import InvalidArguments
 from baton.tools.context import ToolContext
 from baton.tools.return_type import ResultSchema
@@ -54,7 +54,7 @@ def _fault_text(fault: Any) -> str:
     return f"does not fit {fault.validator}: {fault.validator_value}"
 
 
-def server_tools(server: McpServer, tenant: str, listing: list[dict[str, Any]]) -> Iterator[Tool]:
+def server_tools(server: McpServer, context: McpContext, listing: list[dict[str, Any]]) -> Iterator[Tool]:
     """Make a tool of each that counts.
 
     Raises:
@@ -62,24 +62,23 @@ def server_tools(server: McpServer, tenant: str, listing: list[dict[str, Any]]) 
     """
     names = {each["name"] for each in listing}
     if missing := sorted(set(server.allow or ()) - names):
-        raise McpError(
-            f"MCP server {server.name} has no tool {', '.join(missing)}; it has: {', '.join(sorted(names)) or 'none'}"
-        )
+        fault = f"MCP server {server.name} has no tool {', '.join(missing)}, which `allow` names"
+        raise McpError(f"{fault}; it has: {', '.join(sorted(names)) or 'none'}", retryable=False)
     for each in listing:
         if server.allow is None or each["name"] in server.allow:
-            yield _tool(server, tenant, each)
+            yield _tool(server, context, each)
 
 
-def _tool(server: McpServer, tenant: str, listed: Mapping[str, Any]) -> Tool:
+def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any]) -> Tool:
     name, hints = _OTHER_CHARS.sub("_", f"{server.prefix}{listed['name']}")[:_NAME_CHARS], listed.get("annotations", {})
     again = bool(hints.get("readOnlyHint") or hints.get("idempotentHint"))
     schema: Any = ServerSchema(name, listed.get("inputSchema", _ANYTHING))
 
-    async def call(arguments: dict[str, Any], context: ToolContext) -> Any:
+    async def call(arguments: dict[str, Any], run: ToolContext) -> Any:
         async def report(progress: float, total: float | None, message: str | None) -> None:
-            await context.progress(min(1.0, max(0.0, progress / total)) if total else 0.0, message or "")
+            await run.progress(min(1.0, max(0.0, progress / total)) if total else 0.0, message or "")
 
-        return await called(server, tenant, listed["name"], arguments, report, again=again)
+        return await called(server, context, listed["name"], arguments, report, again=again)
 
     return Tool(
         name=name,
@@ -99,7 +98,7 @@ def _tool(server: McpServer, tenant: str, listed: Mapping[str, Any]) -> Tool:
         retry_on=(),
         call_limits=(),
         function=call,
-        context_name="context",
+        context_name="run",
         schema=schema,
         results=ResultSchema(name, call, {}),
     )

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import socket
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from json import dumps
 
 import uvicorn
 from mcp.server.mcpserver import Context, Image, MCPServer
@@ -15,30 +17,67 @@ from starlette.types import Receive, Scope, Send
 
 @dataclass
 class Served:
-    """A server that runs. `down`: so many requests of tool calls are answered by an error of HTTP."""
+    """A server that runs.
+
+    `down`: so many requests of tool calls are answered by an error of HTTP. `legacy`: it is of revision 2025-11-25.
+    `secret`: of the client whose token it takes alone; empty: it takes all requests. `asked`: for a token, how often.
+    """
 
     mcp: MCPServer
     url: str = ""
     heard: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     down: int = 0
+    legacy: bool = False
+    secret: str = ""
+    asked: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Note the headers, and serve."""
         if scope["type"] == "http":
             headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+            if self.legacy and headers.get("mcp-protocol-version", "") >= "2026":
+                return await _answer(send, 400, b"")
+            if self.secret and await self._guards(scope["path"], headers, send):
+                return None
             self.heard.append(headers.get("mcp-method", ""))
             self.tokens.add(headers.get("authorization", ""))
             if self.down and self.heard[-1] == "tools/call":
                 self.down -= 1
-                await send({"type": "http.response.start", "status": 503, "headers": []})
-                await send({"type": "http.response.body", "body": b""})
-                return
+                return await _answer(send, 503, b"")
         await self.app(scope, receive, send)
+        return None
+
+    async def _guards(self, path: str, headers: dict[str, str], send: Send) -> bool:
+        """Do as an authorization server does, and refuse who has no token of it."""
+        base = self.url.removesuffix("/mcp")
+        if path.startswith("/.well-known/oauth-protected-resource"):
+            await _answer(send, 200, {"resource": self.url, "authorization_servers": [base]})
+        elif path.startswith("/.well-known/oauth-authorization-server"):
+            known = {"issuer": base, "token_endpoint": f"{base}/token", "authorization_endpoint": f"{base}/authorize"}
+            await _answer(send, 200, known | {"response_types_supported": ["code"]})
+        elif path == "/token":
+            self.asked += 1
+            basic = b64encode(f"baton:{self.secret}".encode()).decode()
+            right = headers.get("authorization") == f"Basic {basic}"
+            token = {"access_token": "t0ken", "token_type": "Bearer", "expires_in": 3600}
+            await _answer(send, 200 if right else 401, token if right else {"error": "invalid_client"})
+        elif headers.get("authorization") != "Bearer t0ken":
+            await _answer(send, 401, b"")
+        else:
+            return False
+        return True
 
     def __post_init__(self) -> None:
         """Make the application."""
         self.app = self.mcp.streamable_http_app(stateless_http=True)
+
+
+async def _answer(send: Send, status: int, body: object) -> None:
+    content = body if isinstance(body, bytes) else dumps(body).encode()
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
 
 
 def shop(runs: list[str]) -> MCPServer:

@@ -1,20 +1,29 @@
 """Agents use the tools of MCP servers as any other."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from mcp.server.mcpserver import MCPServer
+from mcp_types import CallToolResult
+from mcp_types import Tool as Listed
 
 from baton import Agent, Registry, ScriptedModel, tool
 from baton.engine.state import CallRecord
-from baton.mcp import McpServer
+from baton.mcp import ClientCredentials, McpContext, McpServer
+from baton.mcp.client import McpError
 from baton.mcp.client import listed as tools_listed
+from baton.mcp.connections import sharing
 from baton.mcp.server_tools import server_tools
 from baton.models.model import Call
+from baton.tools.context import ToolContext
+from baton.tools.tool_error import ToolError
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.mcp.served import Served, serving, shop
+
+ACME = McpContext("acme")
 
 
 @pytest.fixture
@@ -45,7 +54,9 @@ async def ran(stage: Stage) -> tuple[CallRecord, ...]:
 
 async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) -> None:
     """Prefix and name that models take, structured results, text, resources by link, data by size."""
-    server = McpServer(served.url, prefix="shop_", headers=lambda tenant: {"Authorization": f"Bearer {tenant}"})
+    server = McpServer(
+        served.url, prefix="shop_", headers=lambda context: {"Authorization": f"Bearer {context.tenant}"}
+    )
     made = [
         Call("shop_price", {"item": "tea"}),
         Call("shop_order_item", {"item": "tea", "count": 2}),
@@ -65,9 +76,76 @@ async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) ->
 async def test_the_models_tools_are_those_that_the_server_lists(served: Served) -> None:
     """Description and schema are the server's; `allow` says which count."""
     kept = McpServer(served.url, allow=["price"])
-    [listed] = server_tools(kept, "acme", await tools_listed(kept, "acme", None))
+    [listed] = server_tools(kept, ACME, await tools_listed(kept, ACME, None))
     assert (listed.name, listed.description, listed.retries) == ("price", "Say what an item costs.", 2)
     assert listed.parameters["required"] == ["item"]
+
+
+async def test_an_older_server_is_used_as_well(served: Served, runs: list[str]) -> None:
+    """One of revision 2025-11-25, which has no `server/discover`."""
+    served.legacy = True
+    [call] = await ran(stage_of(McpServer(served.url), Call("price", {"item": "tea"})))
+    assert (call.status, runs) == ("completed", ["price tea"])
+    assert "server/discover" not in served.heard
+
+
+async def test_an_invocation_has_one_connection_to_a_server(served: Served, runs: list[str]) -> None:
+    """Its list and its calls, at once or one after the other, share it; after an error there is another one."""
+
+    @sharing
+    async def invocation(server: McpServer) -> None:
+        tools = {each.name: each for each in server_tools(server, ACME, await tools_listed(server, ACME, None))}
+        run = ToolContext.for_test()
+        await asyncio.gather(*(tools["price"].run({"item": item}, run) for item in ("tea", "milk")))
+        assert served.heard.count("server/discover") == 1
+        served.down = 1
+        with pytest.raises(ToolError):
+            await tools["price"].run({"item": "tea"}, run)
+        await tools["price"].run({"item": "tea"}, run)
+
+    await invocation(McpServer(served.url))
+    assert (served.heard.count("server/discover"), len(runs)) == (2, 3)
+
+
+async def test_tokens_are_got_with_the_clients_credentials(served: Served) -> None:
+    """By OAuth, of the issuer that was named; the process keeps one for its next connections."""
+    served.secret = "s3cret"
+    issuer = served.url.removesuffix("/mcp")
+    auth = ClientCredentials("baton", "s3cret", issuer)
+    server = McpServer(served.url, auth=auth)
+    [call] = await ran(stage_of(server, Call("price", {"item": "tea"})))
+    assert (call.status, served.asked) == ("completed", 1)
+    refused = McpServer(served.url, auth=ClientCredentials("baton", "wr0ng", issuer))
+    with pytest.raises(McpError) as caught:
+        await tools_listed(refused, ACME, None)
+    assert "wr0ng" not in str(caught.value)
+
+
+async def test_a_name_that_the_server_does_not_have_is_said_at_once(served: Served) -> None:
+    """The turn fails without another attempt, and names those that there are."""
+    stage = stage_of(McpServer(served.url, allow=["prize"]))
+    await stage.submit("shopper")
+    await stage.run()
+    job = (await stage.snapshot()).job
+    assert job.error is not None
+    assert "has no tool prize, which `allow` names; it has: order.item, price, refuse, show" in job.error.message
+    assert job.attempts == 1
+
+
+async def test_a_result_unlike_its_schema_is_a_fault_of_the_server() -> None:
+    """It is not taken for a lost connection."""
+
+    class Lying(MCPServer):
+        async def list_tools(self) -> list[Listed]:
+            promised = {"type": "object", "required": ["euros"]}
+            return [Listed(name="lies", input_schema={"type": "object"}, output_schema=promised)]
+
+    mcp = Lying("lying")
+    mcp.add_tool(lambda: CallToolResult(content=[], structured_content={}), name="lies", structured_output=False)
+    async with serving(mcp) as served:
+        [call] = await ran(stage_of(McpServer(served.url), Call("lies")))
+    assert call.error is not None
+    assert call.error.type == "mcp_invalid_result"
 
 
 async def test_a_refusal_is_the_calls_error_and_is_not_retried(served: Served, runs: list[str]) -> None:
