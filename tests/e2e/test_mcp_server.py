@@ -3,8 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any, Literal
 
+import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitResult
 
 from tests.e2e.conftest import stacks
 from tests.e2e.dev_stack import DevStack
@@ -43,3 +48,21 @@ def test_a_task_outlives_the_process_that_serves_it(stack: DevStack, tool: str, 
         out, errors = client.communicate(timeout=LIMIT_SECONDS)
     assert client.returncode == 0, errors
     assert out.strip() == answer
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_call_asks_a_person_and_goes_on(stack: DevStack, mode: Literal["legacy", "auto"]) -> None:
+    """On its stream in revision 2025-11-25, by another call in 2026-07-28: the SDK does both by itself."""
+    messages = list[str]()
+
+    async def ask(context: Any, params: Any) -> ElicitResult:
+        messages.append(params.message)
+        return ElicitResult(action="accept", content={"approved": True})
+
+    headers = {"Authorization": f"Bearer {stack.described['client_key']}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=LIMIT_SECONDS) as http:
+        transport = streamable_http_client(f"{stack.described['app_url']}/mcp", http_client=http)
+        async with Client(transport, mode=mode, elicitation_callback=ask) as client:
+            result = await client.call_tool("payer", {"task": "hello"})
+    assert [part.text for part in result.content if part.type == "text"] == ["done"]
+    assert messages == ['run tool pay\npay {"euros":400}']

@@ -208,6 +208,18 @@ async def test_a_call_that_takes_long_comes_again(monkeypatch: pytest.MonkeyPatc
         assert len((await api.request("GET", "/api/agent-jobs")).json()["jobs"]) == 1
 
 
+async def test_an_older_client_waits_on_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it has waited long; a stream that the host ends before the job has an answer, too."""
+    monkeypatch.setattr(calls, "ANSWER_SECONDS", 0)
+    async with exposed() as api:
+        (last,) = await Client(api, LEGACY).streamed("tools/call", name="talks", arguments=HELLO)
+        assert text_of(last["result"]) == "good day"
+    job = Job("job_1", "s", "acme", "talks", 1)
+    form = CallForm(Call("tools/call", 1), job, lambda of, asked: {"of": of.id, "asked": list(asked)}, frozenset())
+    assert form.closing() == 'event: message\ndata: {"asked":[],"of":"job_1"}\n\n'
+    assert form.closing() == ""
+
+
 @pytest.mark.parametrize("revision", [MODERN, LEGACY])
 async def test_progress_is_streamed(revision: str) -> None:
     """Under the client's token, rising, before the answer."""
