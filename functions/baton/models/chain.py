@@ -16,19 +16,19 @@ class ModelChain:
     """`Agent(model=["openai:gpt-5-mini", "anthropic:claude-haiku-4-5"])`."""
 
     def __init__(self, models: Sequence[Model]) -> None:
-        self._models = tuple(models)
-        self.name = ", ".join(model.name for model in self._models)
-        self.reads_history = any(model.reads_history for model in self._models)
-        types = {one for model in self._models for one in getattr(model, "takes_files", ())}
-        self.takes_files = tuple(one for one in sorted(types) if all(takes_file(model, one) for model in self._models))
+        self.models = tuple(models)
+        self.name = ", ".join(model.name for model in self.models)
+        self.reads_history = any(model.reads_history for model in self.models)
+        types = {one for model in self.models for one in getattr(model, "takes_files", ())}
+        self.takes_files = tuple(one for one in sorted(types) if all(takes_file(model, one) for model in self.models))
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Ask one after the other; each has an equal share of the time that is left."""
         clock = asyncio.get_running_loop().time
         ends_at = None if request.time_limit_seconds is None else clock() + request.time_limit_seconds
         failures: list[tuple[str, ModelError]] = []
-        for position, model in enumerate(self._models):
-            waiting = len(self._models) - position
+        for position, model in enumerate(self.models):
+            waiting = len(self.models) - position
             share_seconds = None if ends_at is None else max(0.0, ends_at - clock()) / waiting
             try:
                 answer = await _request(model, replace(request, time_limit_seconds=share_seconds))
@@ -40,6 +40,11 @@ class ModelChain:
                 if not error.retryable:
                     break
         raise _all_failed(failures)
+
+
+def models_of(model: Model) -> tuple[Model, ...]:
+    """The models of a chain, or the only one."""
+    return model.models if isinstance(model, ModelChain) else (model,)
 
 
 async def _request(model: Model, request: ModelRequest) -> ModelAnswer:
