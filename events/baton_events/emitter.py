@@ -73,6 +73,44 @@ class Emitter:
         message = message_to(self._settings, endpoint, body, deduplication_id)
         return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
 
+    async def forward_request(
+        self,
+        url: str,
+        headers: dict[str, str],
+        body: str,
+        *,
+        answer_to: str,
+        label: str,
+        timeout_seconds: int,
+        deduplication_id: str,
+    ) -> str:
+        """Have the queue send somebody a request, once, and bring the answer; returns its message id. Raises as `emit`.
+
+        Args:
+            url: whose it is.
+            headers: of the request; the queue shows them to nobody.
+            body: of the request.
+            answer_to: our endpoint that the answer is brought to.
+            label: the job.
+            timeout_seconds: so long the queue waits for the answer.
+            deduplication_id: a second request with it is not sent.
+        """
+        brought = message_to(self._settings, answer_to, "", deduplication_id)
+        message = replace(
+            brought,
+            body=body,
+            url=url,
+            headers=headers,
+            callback=brought.url,
+            callback_flow=brought.flow,
+            flow=Flow(),
+            failure_callback="",
+            retries=0,
+            label=label,
+            timeout_seconds=timeout_seconds,
+        )
+        return (await self._queue.publish([message]))[0]
+
     async def send(self, event: AppEvent, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
         """Publish an app event; returns its message id. Raises as `emit`."""
         message = self.message_of_app_event(event, deduplication_id)

@@ -44,6 +44,13 @@ class UnknownJobError(BatonError):
     retryable = True
 
 
+class AnswerEarlyError(BatonError):
+    """A model's answer came while its turn is worked on: the queue brings it again."""
+
+    status = 503
+    retryable = True
+
+
 class JobGoneError(BatonError):
     """The job's data was deleted, or has expired: nothing brings it back."""
 

@@ -31,6 +31,9 @@ _MARGIN_SECONDS = 10
 # How long the queue waits for the answer to a failure callback.
 CALLBACK_SECONDS = _WITHOUT_WORK[DELIVERY_FAILED_ENDPOINT] + _MARGIN_SECONDS
 
+# How often the queue brings a model's answer again that was not taken in.
+ANSWER_RETRIES = 5
+
 
 @dataclass(frozen=True)
 class RetryWaits:
@@ -87,7 +90,8 @@ class Outgoing:
     `not_before_ms`: earliest delivery, 0: at once; one later than the queue's longest delay comes early.
     `deduplication_id`: a second message with it, within ten minutes, is accepted and never delivered; empty: none.
     `waits`: before its retries. `flow`: how many like it are delivered at once; `callback_flow`: the same of its
-    failure callback.
+    failure callback. `callback`: where the queue brings the answer of each attempt; such a message is somebody else's
+    request, whose headers and body the queue is to show nobody.
     """
 
     body: str
@@ -98,6 +102,7 @@ class Outgoing:
     deduplication_id: str = ""
     label: str = ""
     failure_callback: str = ""
+    callback: str = ""
     retries: int = 3
     waits: RetryWaits = _DEFAULT_WAITS
     timeout_seconds: int = 300

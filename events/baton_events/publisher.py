@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx
 from qstash import AsyncQStash
 from qstash.errors import QStashError
-from qstash.message import BatchRequest, FlowControl, prepare_batch_message_body
+from qstash.message import BatchRequest, FlowControl, Redact, prepare_batch_message_body
 
 from baton_events.errors import (
     MessageNotFoundError,
@@ -25,7 +25,14 @@ from baton_events.errors import (
     QueueUnreachableError,
     TopicNotFoundError,
 )
-from baton_events.messages import CALLBACK_SECONDS, CALLBACK_WAITS, Flow, Outgoing
+from baton_events.messages import (
+    ANSWER_RETRIES,
+    CALLBACK_SECONDS,
+    CALLBACK_WAITS,
+    FUNCTION_TIMEOUT_SECONDS,
+    Flow,
+    Outgoing,
+)
 from baton_events.settings import QueueSettings
 
 _Answer = TypeVar("_Answer")
@@ -184,10 +191,45 @@ def batch_request(message: Outgoing, wait_seconds: int = 0) -> BatchRequest:
         request["flow_control"] = flow
     if message.label:
         request["label"] = message.label
-    if message.failure_callback:
+    if message.callback:
+        request |= answered_at(message)
+    elif message.failure_callback:
         request["failure_callback"] = message.failure_callback
         request["failure_callback_headers"] = failure_callback_headers(message.callback_flow)
     return request
+
+
+# What a callback may hold of somebody else's answer is no more for the queue's log than their request is.
+_HIDDEN: Redact = {"body": True, "header": True}
+
+
+def answered_at(message: Outgoing) -> BatchRequest:
+    """Return what has the queue bring the answer of a request to us, and show nobody its keys and texts.
+
+    Both callbacks go there: the queue makes the failure callback alone where it could not send the request.
+    """
+    return {
+        "redact": _HIDDEN,
+        "callback": message.callback,
+        "callback_headers": _answer_headers("Upstash-Callback", message),
+        "failure_callback": message.callback,
+        "failure_callback_headers": _answer_headers("Upstash-Failure-Callback", message),
+    }
+
+
+def _answer_headers(prefix: str, message: Outgoing) -> dict[str, str]:
+    flow, seconds = message.callback_flow, FUNCTION_TIMEOUT_SECONDS
+    headers = {
+        f"{prefix}-Retries": str(ANSWER_RETRIES),  # else those of the request, which has none
+        f"{prefix}-Retry-Delay": message.waits.expression,
+        f"{prefix}-Timeout": f"{seconds}s",
+        f"{prefix}-Label": message.label,
+        f"{prefix}-Redact-Fields": "body",
+    }
+    if flow.key:
+        headers[f"{prefix}-Flow-Control-Key"] = flow.key
+        headers[f"{prefix}-Flow-Control-Value"] = f"parallelism={flow.parallelism}"
+    return headers
 
 
 def flow_control(flow: Flow) -> FlowControl | None:

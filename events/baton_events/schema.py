@@ -36,6 +36,8 @@ ENDPOINTS = {
 }
 DELIVERY_FAILED_ENDPOINT = "/workers/delivery-failed"
 SWEEP_ENDPOINT = "/workers/sweep"
+# Below it the queue brings the answers of requests that it sent for models.
+ANSWERS_ENDPOINT = f"{ENDPOINTS[EventType.LOOP_INIT]}/answers"
 # Of app events: each name has an endpoint below it (app_event.py).
 EVENTS_ENDPOINT = "/workers/events"
 WEBHOOK_ENDPOINTS = (*ENDPOINTS.values(), EVENTS_ENDPOINT, DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT)
@@ -50,7 +52,9 @@ TOPIC_SUFFIXES = {
 
 
 def function_of(endpoint: str) -> str:
-    """Return the endpoint that a function is known by: all app events have one function."""
+    """Return the endpoint that a function is known by: all app events have one, and the one of turns takes answers."""
+    if endpoint.startswith(f"{ANSWERS_ENDPOINT}/"):
+        return ENDPOINTS[EventType.LOOP_INIT]
     return EVENTS_ENDPOINT if endpoint.startswith(f"{EVENTS_ENDPOINT}/") else endpoint
 
 

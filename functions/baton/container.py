@@ -35,7 +35,7 @@ from baton.runtime.policy import Policy, Stopping, Suspects
 from baton.runtime.post_commit import HungCalls, PostCommit
 from baton.runtime.spec import Executor, Spec, guard_ms, work_limits_ms
 from baton.runtime.throttling import admit_delivery
-from baton.runtime.webhook import FORGED_PER_MINUTE, Handler, Signed, SignedEndpoint, SourceBudget
+from baton.runtime.webhook import FORGED_PER_MINUTE, Handler, Signed, SignedEndpoint, SourceBudget, brought
 from baton.sdk.memory import LongTermMemory, ModelCache, SessionMemory
 from baton.sdk.own_threads import in_own_thread
 from baton.sdk.record import Record
@@ -50,9 +50,8 @@ from baton.storage.ports.operation_stream import OperationStream
 from baton.tools.runnable import InThread
 from baton.tools.running_calls import RunningCalls
 from baton_events.emitter import Emitter, waits_at
-from baton_events.errors import MalformedEventError
 from baton_events.messages import Queue
-from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, event_type, parse_event
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT
 
 
 class Ports(Record, frozen=True):
@@ -223,15 +222,12 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             async with self._delivery(signed, events=True):
-                event, head = parse_event(signed.body), (signed.message_id, signed.retried)
-                if event_type(event) is not spec.event_type:
-                    wanted = f"{spec.path}, which takes {spec.event_type}"
-                    raise MalformedEventError(f"{event.type} does not belong to {wanted}")
+                head, (event, answer) = (signed.message_id, signed.retried), brought(spec.path, spec.event_type, signed)
                 if limit := self.ports.delivery_limit:
                     await admit_delivery(limit, signed.source, event.session_id)
                 with self.notices.around(event.job_id):
                     async with self.observing.delivery(*head, event) as seen:
-                        seen.outcome = await pipeline.handle(Delivered(*head, event, signed.token))
+                        seen.outcome = await pipeline.handle(Delivered(*head, event, signed.token, answer))
                 return seen.outcome
 
         if not has_servers(self.registry):

@@ -90,8 +90,14 @@ def _checked_exposure(agent: str, expose: object) -> frozenset[str]:
     return frozenset(named)
 
 
+def _check_choice(agent: str, what: str, chosen: str, known: Sequence[str]) -> None:
+    if chosen not in known:
+        raise ValueError(f"agent {agent!r}: unknown {what} {chosen!r}; there are: {', '.join(filter(None, known))}")
+
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
 _MODES = ("loop", "plan")
+_OFFLOADS = ("", "queue")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +132,8 @@ class Agent:
         expose: protocols by which other programs find and run the agent: "a2a", "mcp", or a set of these; by default
             none.
         call_limits: of its model's calls, shared by all calls with the same key.
+        offload: who asks the model while the job waits without compute: "queue": the queue sends the request, and
+            brings the answer; its text is not streamed then. By default the function that has the turn asks.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
@@ -154,6 +162,7 @@ class Agent:
     version: str = ""
     expose: Collection[str] = ()
     call_limits: Sequence[CallLimit] = ()
+    offload: str = ""
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -173,6 +182,8 @@ class Agent:
             raise ValueError(f"agent {self.name!r}: on={fault}")
         object.__setattr__(self, "expose", _checked_exposure(self.name, self.expose))
         object.__setattr__(self, "call_limits", checked_limits(f"agent {self.name!r}", self.call_limits))
+        _check_choice(self.name, "mode", self.mode, _MODES)
+        _check_choice(self.name, "offload", self.offload, _OFFLOADS)
         self._check_parts()
         self._check_numbers()
         object.__setattr__(self, "plan", checked_plan(self.name, self.plan))
@@ -200,8 +211,6 @@ class Agent:
                 )
 
     def _check_parts(self) -> None:
-        if self.mode not in _MODES:
-            raise ValueError(f"agent {self.name!r}: unknown mode {self.mode!r}; there are: {', '.join(_MODES)}")
         if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
             raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
         for item in self.tools:

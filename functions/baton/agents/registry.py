@@ -15,7 +15,7 @@ from baton.agents.handler import Handler, Handlers, handler_of, topic_faults
 from baton.agents.output import FINAL_TOOL
 from baton.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial_agent
 from baton.conversation.policy import Summarize
-from baton.models.catalog import available_models, model_fault, model_named
+from baton.models.catalog import available_models, model_fault, model_named, offload_fault
 from baton.models.chain import ModelChain
 from baton.models.model import Model, ToolSpec, takes_file
 from baton.planning.plan import PLAN_TOOL
@@ -246,6 +246,9 @@ def _model_faults(agent: Agent) -> Iterator[str]:
     models = chosen_models(agent.model)
     if not models and not agent.plan and agent.runner is None:
         yield f" has no model; {available_models()}"
+    if agent.offload:
+        asked = models or ("no model of its own",)
+        yield from (f": offload={agent.offload!r}: {fault}" for fault in map(offload_fault, asked) if fault)
     for model in models:
         fault = model_fault(model) if isinstance(model, str) else None
         if fault is not None:

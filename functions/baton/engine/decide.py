@@ -23,6 +23,7 @@ from baton.engine.step_results import (
     FollowedUp,
     ModelAnswered,
     ModelFailed,
+    ModelWaits,
     NotFollowedUp,
     Retried,
     Started,
@@ -119,6 +120,8 @@ def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  #
             return turn.answered(state, step_result, now_ms)
         case ModelFailed():
             return turn.model_failed(state, step_result, now_ms)
+        case ModelWaits():
+            return turn.waits(state, step_result, now_ms)
         case ToolReturned():
             return tool_call.returned(state, step_result, now_ms)
         case ToolFailed():

@@ -21,11 +21,15 @@ from baton.sdk.limits import Spend
 
 
 class CallModel(Struct, frozen=True):
-    """Ask the model of this job for its next turn. `turn` counts from where the job began (again) from the start."""
+    """Ask the model of this job for its next turn. `turn` counts from where the job began (again) from the start.
+
+    `offloaded`: so many requests were sent for this attempt, and the last one's answer is awaited.
+    """
 
     job: Job
     turn: int
     attempt: int
+    offloaded: int = 0
 
 
 class RunTool(Struct, frozen=True):

@@ -117,6 +117,17 @@ class ModelFailed(Struct, frozen=True):
     extra_usage: ExtraUsage = NO_EXTRA_USAGE
 
 
+class ModelWaits(Struct, frozen=True):
+    """Somebody else sends the model's request, which is the so-manieth of this attempt; the answer comes by itself.
+
+    `until_ms`: when the attempt has failed without one.
+    """
+
+    until_ms: int
+    number: int
+    extra_usage: ExtraUsage = NO_EXTRA_USAGE
+
+
 class ToolReturned(Struct, frozen=True):
     """The tool's result as JSON text, already checked for size.
 
@@ -192,6 +203,7 @@ StepResult = (
     | Superseded
     | ModelAnswered
     | ModelFailed
+    | ModelWaits
     | ToolReturned
     | ToolFailed
     | ToolWaits

@@ -13,7 +13,7 @@ from baton.engine.effects import CallModel, Changes, Decision, GoingOn, RequestS
 from baton.engine.lifecycle import end_by_limit, end_completed, end_failed
 from baton.engine.plan import in_order
 from baton.engine.state import CallRecord, Job, State, call_item
-from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed
+from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed, ModelWaits
 from baton.engine.transcript import model_entry, withheld_entry
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
 from baton.engine.work_items import WorkItem, loop_item
@@ -34,11 +34,31 @@ def started(state: State, now_ms: int) -> Decision:
     job, item = state.job, state.item
     if no_start_left(item, item.attempt - job.earlier - 1, job.model.retries):
         return end_failed(with_abandoned(job, item), item, process_died(item, f"turn {item.turn}"), now_ms)
-    reached = exhausted_limit(state, now_ms)
+    # What was sent is paid for, so its answer counts; the next attempt, or turn, is held to the limits again.
+    reached = None if item.offloaded else exhausted_limit(state, now_ms)
     if reached:
         limit, holder = reached
         return _at_limit(with_abandoned(job, item), item, limit, now_ms, holder=holder)
-    return Decision(effects=(CallModel(job, item.turn - job.first_turn + 1, item.attempt),))
+    return Decision(effects=(CallModel(job, item.turn - job.first_turn + 1, item.attempt, item.offloaded),))
+
+
+def waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
+    """The model's request is under way: the same attempt waits for the answer, at the latest for the job's time."""
+    return _with_extra_usage(_waits(state, step_result, now_ms), step_result.extra_usage)
+
+
+def _waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
+    item = state.item
+    job = _extra_usage_of(with_abandoned(state.job, item), step_result.extra_usage)
+    until_ms = min(step_result.until_ms, job.deadline_ms)
+    waiting = loop_item(job.id, item.turn, item.attempt, now_ms, until_ms)
+    return Decision(
+        Changes(
+            job=replace(job, **_under_way(job, item)),
+            items=(replace(waiting, abandoned=item.abandoned, offloaded=step_result.number),),
+            parts=(stream_parts.handled(item, now_ms, "waits for the model's answer"),),
+        )
+    )
 
 
 def answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision:

@@ -86,6 +86,8 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
         died: such claims of the attempts of its call before this one.
         limited_by: the key of the limit that its call waits for; empty: none, or it has begun.
         isolated: of a call: it runs in an invocation of its own.
+        offloaded: of a turn: how many requests were sent for its attempt by somebody else; 0: its model is asked here.
+            Until `not_before_ms` it waits for the answer.
         dispatched: its message has come again while somebody works on it, or is about to, and dispatches it: that
             message may be acknowledged before the work item is done, so what follows is published, to get relay
             messages of its own.
@@ -123,6 +125,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
     redelivered: bool = False
     redriven: int = 0
     limited_by: str = ""
+    offloaded: int = 0
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""

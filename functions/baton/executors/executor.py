@@ -19,6 +19,7 @@ from baton.engine.step_results import (
     ExtraUsage,
     ModelAnswered,
     ModelFailed,
+    ModelWaits,
     StepResult,
     ToolFailed,
     ToolReturned,
@@ -46,7 +47,7 @@ def storable(text: str) -> str:
 def with_entries(step_result: StepResult | None, entries: tuple[dict[str, Any], ...]) -> StepResult | None:
     """What came of a turn, with entries for the transcript before what it has."""
     match step_result:
-        case ModelAnswered() | ModelFailed():
+        case ModelAnswered() | ModelFailed() | ModelWaits():
             extra_usage: ExtraUsage = step_result.extra_usage
             return replace(step_result, extra_usage=replace(extra_usage, entries=(*entries, *extra_usage.entries)))
         case _:
@@ -82,7 +83,7 @@ class Hiding:
         return hidden(step_result, secrets) if step_result is not None else None
 
 
-def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
+def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:  # noqa: PLR0911 - one each
     """What happened, without secrets."""
     match step_result:
         case ToolReturned():
@@ -96,6 +97,8 @@ def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
         case ModelFailed():
             failure = _failure(step_result.failure, secrets)
             return replace(step_result, failure=failure, extra_usage=_extra_usage(step_result.extra_usage, secrets))
+        case ModelWaits():
+            return replace(step_result, extra_usage=_extra_usage(step_result.extra_usage, secrets))
         case ModelAnswered():
             return _answered(step_result, secrets)
         case _:

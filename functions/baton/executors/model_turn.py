@@ -7,9 +7,9 @@ Invariant: whatever goes wrong is a step result, never raised: a provider's 429 
 Must not: run tools; it only checks whether those asked for exist and fit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
@@ -19,7 +19,7 @@ from baton.conversation import exchanges
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
 from baton.engine.state import Job
-from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
+from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult
 from baton.engine.transcript import NewerEntryError, upcast_all
 from baton.executors.chat_files import ChatFiles, FileGoneError
 from baton.executors.executor import storable
@@ -32,6 +32,8 @@ from baton.memory import entries as recollection
 from baton.models.fingerprint import request_digests
 from baton.models.model import (
     Message,
+    Model,
+    ModelAnswer,
     ModelError,
     ModelMessage,
     ModelRequest,
@@ -44,6 +46,12 @@ from baton.planning.plan import is_plan, plan_prompt
 from baton.sdk.memory import ModelCache
 from baton.sdk.records import Failure
 from baton.tools.contained import CutShortError
+from baton_events.errors import PublishError
+
+if TYPE_CHECKING:
+    from baton.executors.offloading.calls import OffloadedCalls
+
+Asking = Callable[[Model, ModelRequest], Awaitable[ModelAnswer | ModelWaits]]
 
 
 class ModelTurn:
@@ -56,12 +64,14 @@ class ModelTurn:
         cache: ModelCache | None = None,
         text_streams: TextStreams | None = None,
         files: ChatFiles | None = None,
+        offloaded: "Callable[[], OffloadedCalls] | None" = None,
     ) -> None:
         self._registry = registry
         self._work_limit_seconds = work_limit_seconds
         self._cache = cache
         self._text_streams = text_streams
         self._files = files
+        self._offloaded = offloaded
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Ask the model of the job's agent."""
@@ -90,12 +100,12 @@ class ModelTurn:
             text_stream = self._text_streams.of(effect, claim) if self._text_streams else None
             limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
             return await runner_turn(agent.runner, recorded(effect.job, history), text_stream, limit_seconds)
-        streams = agent.mode != "plan" and agent.output is None
+        streams = agent.mode != "plan" and agent.output is None and not agent.offload
         text_stream = self._text_streams.of(effect, claim) if self._text_streams and streams else None
-        return await self._answer_of(agent, effect, history, text_stream)
+        return await self._answer_of(agent, effect, history, text_stream, claim)
 
     async def _answer_of(
-        self, agent: Agent, effect: CallModel, history: History, text_stream: TextStream | None
+        self, agent: Agent, effect: CallModel, history: History, text_stream: TextStream | None, claim: Claim
     ) -> StepResult:
         calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
         specs = self._registry.specs_of(agent)
@@ -106,8 +116,13 @@ class ModelTurn:
         prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
         prompt_history = await self._with_files(effect, prompt.history)
         request = _request(self._registry, agent, prompt_history, effect.turn, text_stream)
-        step_result, digests = await self._answer(agent, request, calls, planner, effect.job.id)
-        if isinstance(step_result, ModelFailed):
+        asking = (
+            _offloaded(self._offloaded(), agent, effect, claim, calls)
+            if self._offloaded and (agent.offload or effect.offloaded or claim.answer)
+            else calls.call
+        )
+        step_result, digests = await self._answer(agent, request, asking, calls.limit_seconds, planner, effect.job.id)
+        if not isinstance(step_result, ModelAnswered):
             return structs.replace(step_result, extra_usage=prompt.extra_usage)
         streamed_text = await text_stream.streamed_text() if text_stream else None
         estimated = prompt.estimated_tokens
@@ -123,28 +138,42 @@ class ModelTurn:
         return await self._files.filled(effect.job, history, needed=True) if self._files else history
 
     async def _answer(
-        self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None, job_id: str
-    ) -> tuple[ModelAnswered | ModelFailed, dict[str, str] | None]:
+        self,
+        agent: Agent,
+        request: ModelRequest,
+        asking: Asking,
+        limit_seconds: float,
+        planner: PlannerTurn | None,
+        job_id: str,
+    ) -> tuple[ModelAnswered | ModelFailed | ModelWaits, dict[str, str] | None]:
         """What came of asking, and the digests of what was asked."""
         model = self._registry.model_of(agent)
         try:
             question = planner.request(request) if planner else request
-            answer = await calls.call(model, question)
+            answer = await asking(model, question)
         except TimeoutError:
-            late = Failure("model_timeout", f"no answer within {calls.limit_seconds:g} s", retryable=True)
+            late = Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True)
             return ModelFailed(late), None
         except ModelError as error:
             failure = Failure("model_error", storable(error.message), retryable=error.retryable)
             return ModelFailed(failure, error.retry_after_seconds), None
+        except PublishError:
+            raise  # the queue's to repeat, not a failure of the model
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a result
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
             failure = Failure("model_error", storable(f"{kind}: {error}"), retryable=True)
             return ModelFailed(failure), None
+        if isinstance(answer, ModelWaits):
+            return answer, None
         tools = self._registry.tools_of(agent)
         step_result = planner.answered(answer) if planner else answered(answer, tools, agent.output)
         if not isinstance(step_result, ModelAnswered):
             return step_result, None
         return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
+
+
+def _offloaded(offloaded: "OffloadedCalls", agent: Agent, effect: CallModel, claim: Claim, calls: ModelCalls) -> Asking:
+    return lambda model, question: offloaded.call(agent, effect, claim, calls, model, question)
 
 
 def _request(

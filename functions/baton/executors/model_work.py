@@ -1,6 +1,7 @@
 """Executors of the agent loop alone: ask a job's model, remember a job that has ended, send out its end."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from baton.agents.registry import Registry, has_servers
 from baton.commands.taking_back import TakeBack
@@ -18,6 +19,9 @@ from baton.executors.runner_work import StopProvider
 from baton.executors.text_stream import Batching, TextStreams
 from baton.runtime.spec import Executor
 
+if TYPE_CHECKING:
+    from baton.executors.offloading.calls import OffloadedCalls
+
 
 def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make them from the process's container."""
@@ -28,8 +32,13 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     files = ChatFiles(ports.chats, settings.files_limit_bytes)
     earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
 
+    def offloaded() -> "OffloadedCalls":
+        from baton.executors.offloading.calls import OffloadedCalls  # noqa: PLC0415 - few agents have it
+
+        return OffloadedCalls(container.emitter, ports.clock)
+
     def asked_of(registry: Registry) -> Executing:
-        model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files)
+        model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded)
         return Recalling(Conversing(model_turn, registry, earlier), registry, memory)
 
     def turn_with(registry: Registry) -> Executing:

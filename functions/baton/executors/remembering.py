@@ -75,7 +75,8 @@ class Conversing:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Find what was said before, if that is still to be done, and ask the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
-        if effect.turn > 1 or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
+        looked = effect.turn > 1 or effect.offloaded > 0
+        if looked or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
             return await self._turn(effect, history, claim)
         try:
             agent = self._registry.agent(effect.job.agent)

@@ -9,14 +9,28 @@ retry, or import pydantic-ai, which costs a second that only the function that c
 import asyncio
 import importlib
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
 from baton.sdk.own_threads import in_own_thread
+from baton.sdk.records import HttpRequest, HttpResponse
 
 Answering = Callable[[ModelRequest], Awaitable[ModelAnswer]]
+
+
+class Offloaded(Protocol):
+    """Makes a model's request, and reads its answer, while somebody else speaks to the provider."""
+
+    async def request_for(self, request: ModelRequest) -> HttpRequest:
+        """Make the request, or raise `ModelError`."""
+        ...
+
+    async def answer_of(self, request: ModelRequest, response: HttpResponse) -> ModelAnswer:
+        """Read the answer to the same request, or raise `ModelError`."""
+        ...
 
 
 class ProviderModel:
@@ -28,6 +42,7 @@ class ProviderModel:
     def __init__(self, name: str, made: Any = None) -> None:
         self.name, self._made = name, made
         self._answering: Answering | None = None
+        self._offloaded: Offloaded | None = None
         self._loading = asyncio.Lock()
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
@@ -39,6 +54,17 @@ class ProviderModel:
         answering = self._answering
         assert answering is not None, "it has just been loaded"
         return await answering(request)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it was chosen by its name alone."""
+        return self._made is None
+
+    async def offloaded(self) -> "Offloaded":
+        """Load what makes requests for somebody else to send. Only a model by name has it."""
+        made = self._offloaded or await in_own_thread(_load_offloaded, self.name)
+        self._offloaded = made
+        return made
 
 
 class LibraryModel(Protocol):
@@ -66,16 +92,29 @@ def of_pydantic_ai(model: object) -> ProviderModel | None:
 
 def _load(name: str, made: Any) -> Answering:
     """Load the provider's library, which takes a second, and make its client."""
-    try:
+    with _installed(name):
         client = importlib.import_module("baton.models.providers.client")
         answering: Answering = client.ProviderClient(name, made).answer
+    return answering
+
+
+def _load_offloaded(name: str) -> Offloaded:
+    with _installed(name):
+        client = importlib.import_module("baton.models.providers.offloaded")
+        offloaded: Offloaded = client.OffloadedClient(name)
+    return offloaded
+
+
+@contextmanager
+def _installed(name: str) -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         raise ModelError(
             f"the library of model {name!r} is not installed: {error}; install Baton's extra 'models', or the extra"
             " of pydantic-ai-slim for this provider",
             retryable=False,
         ) from error
-    return answering
 
 
 GATEWAY = "gateway/"  # Pydantic's gateway in front of a provider: gateway/openai:gpt-5
@@ -128,6 +167,15 @@ PROVIDER_NAMES = frozenset(
 )
 
 
+# Those whose requests the queue can send: plain HTTP, with a key that does not change.
+OFFLOADED_TO_QUEUE = frozenset(
+    {
+        *("anthropic", "cerebras", "deepseek", "fireworks", "google", "groq", "mistral", "moonshotai", "openai"),
+        *("openai-chat", "openai-responses", "openrouter", "together"),
+    }
+)
+
+
 def name_fault(name: str) -> str | None:
     """What is wrong with a name of the form `provider:model`; None: nothing that can be known here."""
     provider, _, model = name.partition(":")
@@ -140,6 +188,18 @@ def name_fault(name: str) -> str | None:
     if not model.strip():
         return f"the model's name is missing; write '{provider}:' and the name under which the provider knows it"
     return None
+
+
+def offload_fault(model: object) -> str | None:
+    """Why the queue cannot send the requests of this model; None: it can."""
+    provider = model.partition(":")[0] if isinstance(model, str) else ""
+    if provider in OFFLOADED_TO_QUEUE:
+        return None
+    shown = model if isinstance(model, str) else getattr(model, "name", type(model).__name__)
+    return (
+        f"the queue cannot send the request of {shown!r}: name models as 'provider:model', of the providers"
+        f" {', '.join(sorted(OFFLOADED_TO_QUEUE))}; or leave offload out"
+    )
 
 
 def _demo() -> Model:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from baton.engine.outbox import announcements, event_of
 from baton.engine.work_items import WorkItem
 from baton.observability.tracing import with_trace
+from baton.sdk.records import HttpResponse
 from baton_events.emitter import Delivery, Emitter
 from baton_events.schema import AgentLoopInit, Event, Spending
 
@@ -20,12 +21,14 @@ class Delivered(Struct, frozen=True):
     """An event as the queue delivered it; `retried` counts earlier attempts of the same message.
 
     `token`: what the queue signed for this attempt; empty: nothing that could have been captured.
+    `answer`: the model's, where the message brings one to the turn of its event.
     """
 
     message_id: str
     retried: int
     event: Event
     token: str = ""
+    answer: HttpResponse | None = None
 
 
 class Outcome(Struct, frozen=True):

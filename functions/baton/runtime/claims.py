@@ -11,11 +11,14 @@ import contextlib
 import logging
 import math
 
+from msgspec.structs import replace
+
 from baton.clock import Clock
-from baton.engine.commit.answers import Claim, ClaimResult
+from baton.engine.commit.answers import Claim, ClaimResult, Verdict
 from baton.engine.work_items import ItemKind, kind_of
 from baton.runtime.policy import (
     AGAIN_SECONDS,
+    ANSWER_PAUSES_SECONDS,
     BEGIN_PAUSES_SECONDS,
     GIVE_BACK_SECONDS,
     LEASE_MARGIN_MS,
@@ -25,7 +28,7 @@ from baton.runtime.policy import (
     Policy,
 )
 from baton.storage.ports.jobs import Store
-from baton_events.errors import NewerVersionError, StoreError
+from baton_events.errors import AnswerEarlyError, NewerVersionError, StoreError
 
 _log = logging.getLogger("baton.claims")
 
@@ -51,13 +54,26 @@ class Claims:
         pauses_seconds = iter(BEGIN_PAUSES_SECONDS)
         while True:
             try:
-                return await self._store.claim(claim)
+                claim_result = await self._store.claim(claim)
+                return claim_result if claim.answer is None else await self._for_answer(claim, claim_result)
             except (NewerVersionError, StoreError) as error:
                 pause_seconds = next(pauses_seconds, None) if isinstance(error, StoreError) else None
                 if pause_seconds is None or self._is_late(claim, pause_seconds):
                     await self._give_back(claim, begun=False)
                     raise
             await asyncio.sleep(pause_seconds)
+
+    async def _for_answer(self, claim: Claim, claim_result: ClaimResult) -> ClaimResult:
+        """CLAIM once more where the turn is worked on: its event alone, for later, would not have the answer."""
+        for pause_seconds in ANSWER_PAUSES_SECONDS:
+            if claim_result.verdict is not Verdict.BUSY:
+                return claim_result
+            await asyncio.sleep(pause_seconds)
+            now_ms = self._clock.now_ms()
+            claim_result = await self._store.claim(replace(claim, now_ms=now_ms, lease_until_ms=now_ms + LEASE_MS))
+        if claim_result.verdict is Verdict.BUSY:
+            raise AnswerEarlyError(f"{claim.item_key} is worked on: its model's answer comes again")
+        return claim_result
 
     def _is_late(self, claim: Claim, pause_seconds: float) -> bool:
         return self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS

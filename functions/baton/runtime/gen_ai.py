@@ -102,7 +102,9 @@ def chat_span(name: str, request: ModelRequest | None = None) -> Iterator[Callab
     if item is None:
         yield lambda _: None
         return
-    start_ms, answers, item.first_chunk_ms = item.clock.now_ms(), list[ModelAnswer](), 0
+    # A request that somebody else sent has been under way since its turn waits.
+    start_ms = item.item.since_ms if item.item.offloaded else item.clock.now_ms()
+    answers, item.first_chunk_ms = list[ModelAnswer](), 0
     try:
         yield answers.append
     except RunFailedError:  # whatever it was about; a request to a model fails with another error

@@ -13,6 +13,7 @@ from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem, item_key
 from baton.queue.dispatch import Delivered, redrive_of
 from baton.runtime.claims import Claims
 from baton.runtime.policy import LEASE_MS
+from baton.sdk.records import HttpResponse
 from baton_events.schema import AgentLoopInit, Event, ToolPayload
 
 
@@ -62,7 +63,7 @@ class InvocationItem(Struct, frozen=True):
     """A work item to handle now, claimed under the name `owner`.
 
     `claim_result`: what the COMMIT that claimed it returned; None: it is still to be claimed. `event`: then, it comes
-    again where that is not possible.
+    again where that is not possible. `answer`: the model's, that it is claimed for.
     """
 
     item_key: str
@@ -72,6 +73,7 @@ class InvocationItem(Struct, frozen=True):
     owner: str
     event: Event | None = None
     claim_result: ClaimResult | None = None
+    answer: HttpResponse | None = None
 
 
 class Invocation:
@@ -91,7 +93,8 @@ class Invocation:
         self.guard_until_ms = guard_until_ms
         self.claims = claims
         self.session_id = event.session_id
-        self.first = InvocationItem(key, event.job_id, call_id, kind_of(key) is ItemKind.SLOT_REQUEST, owner, event)
+        asks = kind_of(key) is ItemKind.SLOT_REQUEST
+        self.first = InvocationItem(key, event.job_id, call_id, asks, owner, event, answer=delivered.answer)
         self.todo: deque[InvocationItem] = deque()
         self.in_progress: set[str] = set()
         self.failure: Exception | None = None
@@ -143,6 +146,7 @@ class Invocation:
             now_ms=now_ms,
             lease_until_ms=now_ms + LEASE_MS,
             call_id=step.call_id,
+            answer=step.answer,
         )
 
     def name_of_claims(self) -> str:

@@ -32,7 +32,7 @@ from baton.storage.usage import Keeping
 from baton.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.transport.meter import charge
 from baton_events.emitter import Emitter
-from baton_events.errors import StoreError, UnknownJobError
+from baton_events.errors import AnswerEarlyError, StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.pipeline")
 
@@ -157,8 +157,7 @@ class Pipeline:
     ) -> None:
         """Do what was claimed; where the process stops in the middle, its event comes again at once."""
         state = claim_result.state
-        if state is None:
-            raise ValueError("a granted CLAIM comes with a state")
+        assert state is not None, "a granted CLAIM comes with a state"
         try:
             async with invocation.claims.holding(claim):
                 with self._policy.suspects.turn_of(state.item) as wait_ms:
@@ -178,6 +177,8 @@ class Pipeline:
             raise
         if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to dispatch
             return invocation.begin(replace(step, claim_result=None))
+        if step.answer:
+            raise AnswerEarlyError(f"{step.item_key} waits for its turn alone: its model's answer comes again")
         event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + waits.wait_ms
         await postpone(self._emitter, event, at_ms, invocation.redrive_id)
         invocation.outcomes.append(LIMITED if waits.limit else SUSPECT)

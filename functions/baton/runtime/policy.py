@@ -113,6 +113,8 @@ GIVE_BACK_SECONDS = 2.0
 PAUSES_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 # The same for a CLAIM: where only its answer was lost, nobody else gets the work item before the lease is over.
 BEGIN_PAUSES_SECONDS = PAUSES_SECONDS[:4]
+# A model's answer that is faster than the COMMIT of its turn's wait, or comes twice at once, waits here for so long.
+ANSWER_PAUSES_SECONDS = (0.1, 0.4, 1.5)
 # Several calls of a turn run at once in one invocation; what is over is published, so that others take part.
 AT_ONCE = 16
 

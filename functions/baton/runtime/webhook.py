@@ -23,10 +23,11 @@ from baton.clock import Clock
 from baton.distribution import DISTRIBUTION
 from baton.queue.dispatch import Outcome
 from baton.queue.ports import Verifier
+from baton.sdk.records import HttpResponse
 from baton.settings.settings import MESSAGE_LIMIT_BYTES
 from baton_events.errors import BatonError, HungUpError, MalformedEventError, SignatureError, TooLargeError
 from baton_events.messages import RetryWaits
-from baton_events.schema import SCHEMA_VERSION
+from baton_events.schema import SCHEMA_VERSION, Event, EventType, parse_event
 
 _MOST_SOURCES = 10_000
 # Forged requests of one source: then they are refused without a word in the log.
@@ -109,6 +110,7 @@ NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 class Signed(Struct, frozen=True):
     """A verified request of the queue, from an address. `token`: what was signed, anew at each attempt (qstash.md 9).
 
+    `below`: what follows the endpoint's path in the one that it came to, and was signed for.
     The signature does not cover `message_id` and `retried`: who has captured a request may send others with it.
     """
 
@@ -117,6 +119,23 @@ class Signed(Struct, frozen=True):
     retried: int
     token: str = ""
     source: str = ""
+    below: str = ""
+
+
+def brought(path: str, event_type: EventType | None, signed: Signed) -> tuple[Event, HttpResponse | None]:
+    """Read the event that a request brings to the function of this type, or the turn's that it brings an answer to.
+
+    Raises:
+        MalformedEventError: it is none, or another function's.
+    """
+    if signed.below and event_type is EventType.LOOP_INIT:
+        from baton.queue.brought_answers import read_answer  # noqa: PLC0415 - few agents have answers brought
+
+        return read_answer(signed.below, signed.body)
+    event = parse_event(signed.body)
+    if event.type != event_type:
+        raise MalformedEventError(f"{event.type} does not belong to {path}, which takes {event_type}")
+    return event, None
 
 
 Handler = Callable[[Signed], Awaitable[Outcome]]
@@ -150,7 +169,8 @@ class SignedEndpoint:
             elif is_probe(body := await self._verified(scope, headers, receive)):
                 response = _json(probe_answer())
             else:
-                outcome = await self._handler(_signed(headers, body, source_of(scope)))
+                below = _below(self._path, scope.get("path", ""))
+                outcome = await self._handler(_signed(headers, body, source_of(scope), below))
                 response = _json({"outcome": outcome.label, "handedOn": outcome.dispatched})
         except Exception as error:  # noqa: BLE001 - the last line: what goes wrong is answered
             response = self._failed(scope, headers, error)
@@ -234,13 +254,13 @@ def _headers_of(scope: Scope) -> dict[str, str]:
     }
 
 
-def _signed(headers: Mapping[str, str], body: bytes, source: str) -> Signed:
+def _signed(headers: Mapping[str, str], body: bytes, source: str, below: str) -> Signed:
     message_id, retried = headers.get("upstash-message-id", ""), _retried(headers)
     if not message_id or retried < 0:
         shown = headers.get("upstash-retried")
         raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {shown!r}: not a delivery")
     # Without the signature itself, which can be spelled in several ways.
-    return Signed(body, message_id, retried, headers["upstash-signature"].rpartition(".")[0], source)
+    return Signed(body, message_id, retried, headers["upstash-signature"].rpartition(".")[0], source, below)
 
 
 def _retried(headers: Mapping[str, str]) -> int:

@@ -57,6 +57,27 @@ class Wanted(Struct, frozen=True):
     isolated: bool = False
 
 
+class HttpRequest(Struct, frozen=True):
+    """A POST that somebody else sends for a model. Its headers hold the provider's key: it is stored nowhere."""
+
+    url: str
+    headers: dict[str, str]
+    body: str
+
+
+class HttpResponse(Struct, frozen=True):
+    """What a provider answered a request that somebody else sent.
+
+    `status`: 0: there was no answer, and `body` says why.
+    `number`: which request of the turn's attempt it answers, from 1. `headers`: their names in lower case.
+    """
+
+    number: int
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 ENTRY_VERSION = 1
 MEMORY_ROLE = "memory"
 MODEL_ROLE = "model"

@@ -13,6 +13,7 @@ from baton.engine.job_retry import EndedJob
 from baton.engine.state import NOTHING_USED, Job, State, Usage
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.record import Record
+from baton.sdk.records import HttpResponse
 
 
 class Verdict(StrEnum):
@@ -35,7 +36,8 @@ class Claim(Struct, frozen=True):
 
     `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `since_ms`: of a
     turn's work item, as it was granted: one that a failover made to be added anew is asked of other results; 0: no
-    turn's. `limited_by`: of one that is given back: the key of the limit that its call waits for.
+    turn's. `limited_by`: of one that is given back: the key of the limit that its call waits for. `answer`: the
+    model's, which the message brings to a turn that waits for it; None: it brings none.
     """
 
     job_id: str
@@ -48,6 +50,7 @@ class Claim(Struct, frozen=True):
     run: int = 1
     since_ms: int = 0
     limited_by: str = ""
+    answer: HttpResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def claimed(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
     if item.owner == claim.owner:
         return tree, item
     tree = let_go(tree, item)
-    if item.kind is ItemKind.LOOP:
+    if item.kind is ItemKind.LOOP and not item.offloaded and not claim.answer:  # else its model was asked before
         tree = _with_messages(tree, item.job_id)
     if item.kind is ItemKind.CALL and item.step and item.attempt == 1 and not item.claimed_ms:
         tree = _longer(tree, item.job_id, (stream_parts.step_started(item.step, item.call_id, item.tool),))

@@ -95,13 +95,15 @@ def _others(tree: Tree, claim: Claim, but: str = "", *, free: bool = False) -> t
 
 
 def _refusal(tree: Tree, claim: Claim, item: WorkItem) -> Verdict | None:
-    if tree.held(item):
+    # An answer may come before the turn is recorded as waiting; one to a request before the last counts no more.
+    if tree.held(item) or (claim.answer and claim.answer.number < item.offloaded):
         return Verdict.APPLIED
-    if item.not_before_ms > claim.now_ms:
+    if not claim.answer and item.not_before_ms > claim.now_ms:
         return Verdict.EARLY
     if item.owner != claim.owner and item.lease_until_ms > claim.now_ms:
         return Verdict.BUSY
-    return Verdict.GATED if tree.gated(item, claim.now_ms) else None
+    # Reading an answer is no work that needs a slot.
+    return Verdict.GATED if not claim.answer and tree.gated(item, claim.now_ms) else None
 
 
 def _refused(tree: Tree, claim: Claim, item: WorkItem, verdict: Verdict) -> tuple[Tree, ClaimResult]:

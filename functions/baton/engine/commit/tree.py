@@ -94,8 +94,9 @@ class Tree(Struct, frozen=True):
         turns = (
             item for item in self.items.values() if item.kind is ItemKind.LOOP and item.job_id.startswith(f"{name}.")
         )
-        live = (item for item in turns if item.owner and item.lease_until_ms > now_ms and item.key != but.key)
-        return sum(self.jobs[item.job_id].reserve_tokens for item in live)
+        # A model is asked here, or somebody else asks it.
+        live = (item for item in turns if (item.owner and item.lease_until_ms > now_ms) or item.offloaded)
+        return sum(self.jobs[item.job_id].reserve_tokens for item in live if item.key != but.key)
 
     def with_spend(self, job_id: str, spends: Spend) -> "Tree":
         """With what a child used noted at the jobs above it."""

@@ -76,6 +76,21 @@ async def test_one_message_is_published_with_the_options_of_the_design(queue: QS
 
 
 @respx.mock
+async def test_a_request_for_somebody_else_is_hidden_and_answered_here(queue: QStashQueue) -> None:
+    """Its key and texts are in no log of the queue, nor are the answer's. It is sent once."""
+    asked = Outgoing("{}", "https://api.example.com/v1", headers={"x-api-key": "k"}, callback=URL, label="j", retries=0)
+    route = respx.post(f"{QUEUE_URL}/v2/publish/{asked.url}").mock(return_value=accepted())
+    await queue.publish([asked])
+    sent = route.calls.last.request.headers
+    assert (sent["upstash-forward-x-api-key"], sent["upstash-redact-fields"]) == ("k", "body,header")
+    assert sent["upstash-retries"] == "0"
+    for kind in ("upstash-callback", "upstash-failure-callback"):
+        assert sent[kind] == URL
+        options = {name: sent[f"{kind}-{name}"] for name in ("retries", "timeout", "label", "redact-fields")}
+        assert options == {"retries": "5", "timeout": "240s", "label": "j", "redact-fields": "body"}
+
+
+@respx.mock
 async def test_a_later_delivery_is_a_delay_in_whole_seconds_never_too_early(queue: QStashQueue) -> None:
     """And what tells a message apart goes along. What is due by now has no delay."""
     route = respx.post(f"{QUEUE_URL}/v2/publish/{URL}").mock(return_value=accepted())

@@ -1,0 +1,1 @@
+"""Model calls that somebody else makes while the job waits."""

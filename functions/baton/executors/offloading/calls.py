@@ -1,0 +1,147 @@
+"""A model's call without compute: the queue sends the request, the job waits, and the answer is read as a direct one.
+
+Of several models the next one's request is sent where the answer of the one before is a failure that may pass.
+Invariant: each request of an attempt has a number, and the queue sends one of that number once. A request that the
+queue refuses, and an answer that it does not bring whole, are the only reasons to ask directly. Must not: store a
+request, whose headers hold the provider's key, or log one.
+"""
+
+import json
+import logging
+import math
+from dataclasses import replace
+
+from msgspec import structs
+
+from baton.agents.agent import Agent
+from baton.clock import Clock
+from baton.engine.commit.answers import Claim
+from baton.engine.effects import CallModel
+from baton.engine.step_results import ModelWaits
+from baton.executors.model_call import ModelCalls
+from baton.models.catalog import ProviderModel
+from baton.models.chain import models_of
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin
+from baton.queue.brought_answers import answer_endpoint
+from baton.sdk.records import HttpResponse
+from baton.transport.meter import charge
+from baton_events.emitter import Emitter
+from baton_events.errors import QueueRefusedError
+
+_log = logging.getLogger("baton.models")
+
+# An answer that was given in time is brought by then, also where our endpoint refuses it at first.
+MARGIN_SECONDS = 60
+_SUCCESS, _LAST_SUCCESS = 200, 299
+
+
+class OffloadedCalls:
+    """Asks the models of agents with `offload`."""
+
+    def __init__(self, emitter: Emitter, clock: Clock) -> None:
+        self._emitter = emitter
+        self._clock = clock
+
+    async def call(
+        self, agent: Agent, effect: CallModel, claim: Claim, calls: ModelCalls, model: Model, question: ModelRequest
+    ) -> ModelAnswer | ModelWaits:
+        """Send the request, or read the answer that the claim was made for.
+
+        Raises:
+            ModelError, TimeoutError, Exception: as of a direct call.
+            PublishError: the queue does not answer.
+        """
+        models = models_of(model)
+        if claim.answer is not None:
+            return await self._answered(agent, effect, claim.answer, calls, model, question)
+        if effect.offloaded:
+            seconds = math.ceil(agent.model_timeout_seconds / len(models))
+            raise ModelError(f"the queue brought no answer within {seconds + MARGIN_SECONDS} s", retryable=True)
+        found = await calls.cache.lookup(model, question) if calls.cache else None
+        return found or await self._sent(agent, effect, calls, model, question, 1)
+
+    async def _sent(
+        self, agent: Agent, effect: CallModel, calls: ModelCalls, model: Model, question: ModelRequest, number: int
+    ) -> ModelAnswer | ModelWaits:
+        models, job = models_of(model), effect.job
+        asked = models[number - 1]
+        if not isinstance(asked, ProviderModel) or not asked.is_named:  # of a fork that is to try another one
+            return await calls.call(model, question)
+        request = await (await asked.offloaded()).request_for(question)
+        seconds = math.ceil(agent.model_timeout_seconds / len(models))
+        turn = job.first_turn + effect.turn - 1
+        try:
+            await self._emitter.forward_request(
+                request.url,
+                request.headers,
+                request.body,
+                answer_to=answer_endpoint(job.id, job.session_id, turn, effect.attempt, number),
+                label=job.id,
+                timeout_seconds=seconds,
+                deduplication_id=f"{job.id}.{turn}.{effect.attempt}.{number}",
+            )
+        except QueueRefusedError as error:
+            _log.warning(
+                "the queue does not send the request of agent %r, so it is asked directly: %s", agent.name, error
+            )
+            return await calls.call(model, question)
+        charge(messages=1)
+        return ModelWaits(self._clock.now_ms() + (seconds + MARGIN_SECONDS) * 1000, number)
+
+    async def _answered(
+        self,
+        agent: Agent,
+        effect: CallModel,
+        response: HttpResponse,
+        calls: ModelCalls,
+        model: Model,
+        question: ModelRequest,
+    ) -> ModelAnswer | ModelWaits:
+        models = models_of(model)
+        asked = models[min(response.number, len(models)) - 1]
+        if not isinstance(asked, ProviderModel) or is_cut_short(response):
+            _log.warning("the queue brought the answer to agent %r cut short, so it is asked directly", agent.name)
+            return await calls.call(model, question)
+        try:
+            answer = await structs.replace(calls, cache=None).call(_Brought(asked, response), question)
+        except ModelError as error:
+            if not error.retryable or response.number >= len(models):
+                raise
+            _log.info("agent %r: the next model is asked: %s", agent.name, error.message)
+            return await self._sent(agent, effect, calls, model, question, response.number + 1)
+        if len(models) > 1:
+            answer = replace(answer, origin=replace(answer.origin or Origin(), name=asked.name))
+        if calls.cache:
+            await calls.cache.keep(model, question, answer)
+        return answer
+
+
+class _Brought:
+    """The model, whose answer is here."""
+
+    reads_history = True
+
+    def __init__(self, model: ProviderModel, response: HttpResponse) -> None:
+        self.name = model.name
+        self._model = model
+        self._response = response
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Read it."""
+        return await (await self._model.offloaded()).answer_of(request, self._response)
+
+
+def is_cut_short(response: HttpResponse) -> bool:
+    """Whether the callback has not all of a successful answer: the queue keeps so much of one, and no more."""
+    if not _SUCCESS <= response.status <= _LAST_SUCCESS:
+        return False
+    length = response.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > len(response.body):
+        return True
+    if "json" not in response.headers.get("content-type", ""):
+        return False
+    try:
+        json.loads(response.body)
+    except ValueError:
+        return True
+    return False

@@ -1,0 +1,228 @@
+"""Model calls that the queue makes: the job waits without compute, and the answer counts as a direct one does."""
+
+import json
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry, RegistryError
+from baton.engine.commit.codec import dump_item, dump_job
+from baton.engine.transitions import JobStatus
+from baton.engine.waits import status_and_wait
+from baton.models.scripted import ScriptedModel
+from baton.runtime.job_view import job_view
+from baton.tools.tool import tool
+from baton_events.errors import QueueRefusedError
+from baton_events.schema import Steering
+from tests.unit.baton.models.providers import openai_bodies as openai
+from tests.unit.baton.models.providers.provider_cases import ANTHROPIC, KEY, OPENAI
+from tests.unit.baton.models.providers.requesting import requesting
+from tests.unit.baton.whole.offloaded_stage import OffloadedStage
+
+CALL = openai.response(openai.call_item(0, "add", '{"a": 1, "b": 2}'))
+DONE = openai.response_text("It is 3.")
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def agent(**more: object) -> Agent:
+    """An agent whose model the queue asks."""
+    return Agent(**{"name": "a", "model": OPENAI.model, "tools": [add], "offload": "queue", **more})  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for case in (OPENAI, ANTHROPIC):
+        monkeypatch.setenv(case.key_variable, KEY)
+
+
+async def test_a_job_is_answered_by_what_the_queue_brings() -> None:
+    """Turns, a tool, usage and cost, as of direct calls."""
+    stage = OffloadedStage(agent())
+    first = await stage.asks()
+    assert (first.url, first.retries, first.timeout_seconds) == (OPENAI.url, 0, 120)
+    assert first.headers["authorization"] == f"Bearer {KEY}"
+    await stage.bring(first, CALL)
+    second = await stage.goes_on()
+    assert [item.get("type") for item in json.loads(second.body)["input"]][1:] == [
+        "function_call",
+        "function_call_output",
+    ]
+    await stage.bring(second, DONE)
+    shown = job_view(await stage.snapshot(), stage.clock.now_ms())
+    assert (shown["status"], shown["result"]) == ("completed", {"answer": "It is 3."})
+    usage = shown["usage"]
+    assert (usage["inputTokens"], usage["outputTokens"], usage["modelCalls"]) == (200, 20, 2)
+    assert usage["costUsd"] > 0
+
+
+async def test_a_job_that_waits_holds_no_slot_and_says_so() -> None:
+    """And nothing that is stored or published besides has the key."""
+    stage = OffloadedStage(agent())
+    request = await stage.asks()
+    snapshot = await stage.snapshot()
+    status, line = status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, stage.clock.ms)
+    assert (status, line) == (JobStatus.WAITING, "the model's answer in turn 1, until 2027-01-15T08:03:00.000Z")
+    assert not stage.entry().slot
+    stored = [dump_job(snapshot.job), *map(dump_item, snapshot.items), repr(stage.store.trees)]
+    stored += [message.body for message in stage.outgoing()]
+    assert not any(KEY in text for text in stored)
+    assert KEY not in request.callback
+
+
+async def test_an_answer_that_comes_again_or_to_an_attempt_that_was_given_up_changes_nothing() -> None:
+    """It is acknowledged."""
+    stage = OffloadedStage(agent())
+    first = await stage.asks()
+    await stage.run(within_seconds=200)
+    second = stage.requests()[-1]
+    assert second is not first
+    assert (await stage.bring(first, DONE)).status == 200
+    assert (await stage.snapshot()).job.status is JobStatus.PROCESSING
+    await stage.bring(second, DONE)
+    ended = await stage.snapshot()
+    assert (await stage.bring(second, CALL)).status == 200
+    assert (await stage.snapshot()).job == ended.job
+
+
+async def test_a_lost_answer_is_a_failure_that_may_pass() -> None:
+    """Retries are counted."""
+    stage = OffloadedStage(agent())
+    await stage.asks()
+    await stage.run()
+    error = (await stage.snapshot()).job.error
+    assert error is not None
+    assert (error.type, error.message) == ("model_error", "the queue brought no answer within 180 s")
+    assert len(stage.requests()) == 1 + 3
+
+
+async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> None:
+    """By the delayed event of the next attempt; the queue's own retries are off."""
+    stage = OffloadedStage(agent())
+    request = await stage.asks()
+    await stage.bring(request, openai.refusal(429, "Slow down."), 429, {"Retry-After": "60"})
+    assert stage.requests() == [request]
+    await stage.run(within_seconds=61)
+    await stage.bring(stage.requests()[-1], DONE)
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_the_next_model_of_a_list_is_asked_in_the_same_turn() -> None:
+    """What the first one says after that counts no more."""
+    stage = OffloadedStage(agent(model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
+    first = await stage.asks()
+    await stage.bring(first, openai.refusal(503, "Overloaded."), 503)
+    second = stage.requests()[-1]
+    assert (second.url, second.timeout_seconds) == (ANTHROPIC.url, 60)
+    await stage.bring(first, DONE)
+    assert (await stage.snapshot()).job.status is not JobStatus.COMPLETED
+    await stage.bring(second, ANTHROPIC.plain("From Claude."))
+    job = (await stage.snapshot()).job
+    assert (job.result, job.used.turns) == ({"answer": "From Claude."}, 1)
+
+
+async def test_an_answer_that_is_brought_in_part_is_asked_for_directly() -> None:
+    """The job goes on, and one call counts."""
+    stage = OffloadedStage(agent())
+    request = await stage.asks()
+    with requesting(OPENAI) as requested:
+        requested.answers(DONE)
+        await stage.bring(request, DONE, cut=True)
+        assert requested.route.call_count == 1
+    job = (await stage.snapshot()).job
+    assert (job.result, job.used.model_calls) == ({"answer": "It is 3."}, 1)
+
+
+async def test_a_request_that_the_queue_refuses_is_made_directly() -> None:
+    """As one that is larger than its messages may be."""
+    stage = OffloadedStage(agent())
+    event = await stage.submit("a")
+    stage.queue.failing.append(QueueRefusedError("too large"))
+    with requesting(OPENAI) as requested:
+        requested.answers(DONE)
+        await stage.deliver(event)
+    assert (await stage.snapshot()).job.result == {"answer": "It is 3."}
+
+
+async def test_an_answer_may_be_faster_than_the_record_of_its_wait() -> None:
+    """Its process died after it had published the request: the redelivery finds the turn done."""
+    stage = OffloadedStage(agent())
+    event = await stage.submit("a")
+    waiting = stage.store.tree("job_1")
+    await stage.deliver(event)
+    stage.store.trees["job_1"] = waiting
+    await stage.bring(stage.requests()[-1], DONE)
+    assert (await stage.snapshot()).job.result == {"answer": "It is 3."}
+    await stage.deliver(event)
+    assert len(stage.requests()) == 1
+
+
+async def test_an_answer_that_finds_its_turn_at_work_comes_again() -> None:
+    """With itself, so not as the turn's event."""
+    stage = OffloadedStage(agent())
+    request = await stage.asks()
+    tree = stage.store.tree("job_1")
+    (item,) = (item for item in tree.items.values() if item.offloaded)
+    held = replace(item, owner="another", lease_until_ms=stage.clock.ms + 12_000)
+    stage.store.trees["job_1"] = replace(tree, items={**tree.items, item.key: held})
+    answered = await stage.bring(request, DONE)
+    assert (answered.status, int(answered.headers["retry-after"]) >= 10) == (503, True)
+
+
+async def test_what_its_user_sends_meanwhile_comes_after_the_answer() -> None:
+    """The model had not got it, so the job does not end without it."""
+    stage = OffloadedStage(agent())
+    request = await stage.asks()
+    job = (await stage.snapshot()).job
+    await stage.container.commands.signal(job, Steering(id="s1", text="And in Roman?"))
+    await stage.bring(request, DONE)
+    again = await stage.goes_on()
+    assert "And in Roman?" in again.body
+    await stage.bring(again, openai.response_text("III"))
+    assert (await stage.snapshot()).job.result == {"answer": "III"}
+
+
+async def test_what_was_answered_before_is_not_asked_again() -> None:
+    """The cache of answers is asked first, and keeps what the queue brings."""
+    stage = OffloadedStage(agent(cache_seconds=600))
+    await stage.bring(await stage.asks(), DONE)
+    await stage.submit("a", "job_2")
+    await stage.run(within_seconds=1)
+    job = (await stage.snapshot("job_2")).job
+    assert (job.result, job.used.cached_calls, len(stage.requests())) == ({"answer": "It is 3."}, 1, 1)
+
+
+async def test_a_body_that_is_no_callback_is_refused_for_good() -> None:
+    """So is a path that names no turn."""
+    stage = OffloadedStage(agent())
+    request = await stage.asks()
+    assert (await stage.bring(request, status=None)).status == 489  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", ["demo", "bedrock:some", ScriptedModel(["x"])])
+def test_a_model_whose_requests_the_queue_cannot_send_is_refused(model: object) -> None:
+    """When the registry is made."""
+    with pytest.raises(RegistryError, match=r"offload='queue': the queue cannot send the request of .*name models as"):
+        Registry([agent(model=model)])
+
+
+def test_an_unknown_offload_is_refused() -> None:
+    """With what there is."""
+    with pytest.raises(ValueError, match="unknown offload 'cloud'; there are: queue"):
+        agent(offload="cloud")
+
+
+async def test_another_agent_asks_directly() -> None:
+    """Nothing of it is loaded or published."""
+    stage = OffloadedStage(agent(offload=""))
+    with requesting(OPENAI) as requested:
+        requested.route.mock(return_value=httpx.Response(200, json=DONE))
+        await stage.submit("a")
+        await stage.run()
+    assert stage.requests() == []
