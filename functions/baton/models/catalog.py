@@ -100,6 +100,8 @@ def _load(name: str, made: Any) -> Answering:
 
 def _load_offloaded(name: str) -> Offloaded:
     with _installed(name):
+        # First as everybody loads the library: threads that begin at different modules of it see some half loaded.
+        importlib.import_module("baton.models.providers.client")
         client = importlib.import_module("baton.models.providers.offloaded")
         offloaded: Offloaded = client.OffloadedClient(name)
     return offloaded

@@ -1,0 +1,17 @@
+"""Agents whose model the queue asks: `--app tests.e2e.offloaded_agents:registry`; `OPENAI_BASE_URL` leads to a test."""
+
+from baton import Agent, Registry, tool
+
+
+@tool
+async def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+registry = Registry(
+    agents=[
+        Agent(name="thinks", model="openai-chat:thinker", offload="queue"),
+        Agent(name="adds", model="openai-chat:adder", tools=[add], offload="queue"),
+    ]
+)

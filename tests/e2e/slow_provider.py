@@ -1,0 +1,78 @@
+"""A provider with OpenAI's protocol that thinks for a while: its answer adds two numbers first, where it has a tool."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+_CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'}}
+
+
+class SlowProvider:
+    """`asked`: the bodies of its requests. `seconds`: how long it thinks. `refusals`: so often it answers 429 first."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self.seconds = 0.0
+        self.refusals = 0
+        self.url = ""
+
+    def answer(self, headers: Any, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Think, and answer."""
+        self.asked.append(asked)
+        self.keys.add(headers["authorization"])
+        if self.refusals:
+            self.refusals -= 1
+            return 429, {"error": {"message": "Slow down.", "type": "rate_limit"}}
+        time.sleep(self.seconds)
+        first = bool(asked.get("tools")) and asked["messages"][-1]["role"] != "tool"
+        message = {"role": "assistant", "content": None if first else "Thought."} | (
+            {"tool_calls": [_CALL]} if first else {}
+        )
+        choice = {"index": 0, "finish_reason": "tool_calls" if first else "stop", "message": message}
+        usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+        return 200, {
+            "id": "chatcmpl_1",
+            "object": "chat.completion",
+            "created": 1_800_000_000,
+            "model": asked["model"],
+            "choices": [choice],
+            "usage": usage,
+        }
+
+
+@contextmanager
+def slow_provider() -> Iterator[SlowProvider]:
+    """Serve it for the time of the block."""
+    provider = SlowProvider()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            status, answer = provider.answer(self.headers, asked)
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            if status == 429:
+                self.send_header("retry-after", "1")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    provider.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield provider
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

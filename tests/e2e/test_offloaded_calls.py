@@ -1,0 +1,98 @@
+"""Model calls that the queue makes, on the real local stack: what they bill, and that they outlive a kill."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import stacks
+from tests.e2e.dev_stack import QUICK_RECOVERY, DevStack, wait_for
+from tests.e2e.slow_provider import SlowProvider, slow_provider
+
+pytestmark = pytest.mark.e2e
+
+KEY = "sk-offloaded-0123456789abcdef"
+_BILLED_MS = 2_000  # ten calls, whatever they take
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[SlowProvider]:
+    """The provider."""
+    with slow_provider() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, provider: SlowProvider) -> Iterator[DevStack]:
+    """A stack whose process has loaded the model's library."""
+    with stacks(tmp_path_factory.mktemp("offloaded")) as make:
+        made = make(None, ("--port", "0", "--app", "tests.e2e.offloaded_agents:registry"))
+        made.working_folder = Path(__file__).parents[2]
+        made.environment = {
+            **QUICK_RECOVERY,
+            "WORK_TIMEOUT_SECONDS": "20",
+            "OPENAI_API_KEY": KEY,
+            "OPENAI_BASE_URL": provider.url,
+        }
+        made.start()
+        ended(made, submitted(made, "thinks"))
+        yield made
+
+
+def api(stack: DevStack, path: str, **more: Any) -> Any:
+    """What the API answers."""
+    headers = {"Authorization": f"Bearer {stack.described['client_key']}"}
+    answer = httpx.request("POST" if more else "GET", f"{stack.described['app_url']}{path}", headers=headers, **more)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def submitted(stack: DevStack, agent: str) -> str:
+    """A new job's id."""
+    return str(api(stack, "/api/agent-jobs", json={"jobType": agent, "taskDescription": "think"})["id"])
+
+
+def ended(stack: DevStack, job_id: str) -> dict[str, Any]:
+    """The job once it has ended."""
+    found: dict[str, Any] = {}
+
+    def is_over() -> bool:
+        found.update(api(stack, f"/api/agent-jobs/{job_id}"))
+        return found["status"] in ("completed", "failed")
+
+    wait_for(is_over, f"the end of {job_id}")
+    assert found["status"] == "completed", found["error"]
+    return found
+
+
+@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.long)])
+def test_ten_calls_bill_next_to_nothing_however_long_they_take(
+    stack: DevStack, provider: SlowProvider, seconds: int
+) -> None:
+    """By the jobs' own ledgers: the function works while it publishes the request, and while it reads the answer."""
+    provider.seconds = seconds
+    names = [submitted(stack, "thinks") for _ in range(10)]
+    jobs = [ended(stack, name) for name in names]
+    provider.seconds = 0
+    assert [job["usage"]["modelCalls"] for job in jobs] == [1] * 10
+    assert sum(job["usage"]["functionMs"] for job in jobs) <= _BILLED_MS
+
+
+def test_a_call_outlives_the_process_that_asked_and_its_key_is_kept_nowhere(
+    stack: DevStack, provider: SlowProvider
+) -> None:
+    """Kill -9 while the model thinks; the provider is asked once a turn, and the first time it has too much to do."""
+    provider.seconds, provider.refusals, asked = 3, 1, len(provider.asked)
+    job_id = submitted(stack, "adds")
+    wait_for(lambda: len(provider.asked) == asked + 2, "the second attempt")
+    old_pid = stack.kill("app")
+    stack.wait_until_back("app", old_pid)
+    job = ended(stack, job_id)
+    assert (job["result"], [call["result"] for call in job["toolCalls"]]) == ({"answer": "Thought."}, [3])
+    assert len(provider.asked) == asked + 3
+    assert provider.keys == {f"Bearer {KEY}"}
+    stored = [path for path in stack.folder.rglob("*") if path.is_file() and path.name != "dev.json"]
+    assert stored
+    assert KEY not in stack.output_path.read_text()
