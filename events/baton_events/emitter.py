@@ -104,7 +104,6 @@ class Emitter:
             callback=brought.url,
             callback_flow=brought.flow,
             flow=Flow(),
-            failure_callback="",
             retries=0,
             label=label,
             timeout_seconds=timeout_seconds,

@@ -91,7 +91,7 @@ class Outgoing:
     `deduplication_id`: a second message with it, within ten minutes, is accepted and never delivered; empty: none.
     `waits`: before its retries. `flow`: how many like it are delivered at once; `callback_flow`: the same of its
     failure callback. `callback`: where the queue brings the answer of each attempt; such a message is somebody else's
-    request, whose headers and body the queue is to show nobody.
+    request, whose headers and body the queue is to show nobody, and its failure callback is the answer's.
     """
 
     body: str

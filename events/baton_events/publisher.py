@@ -229,6 +229,9 @@ def _answer_headers(prefix: str, message: Outgoing) -> dict[str, str]:
     if flow.key:
         headers[f"{prefix}-Flow-Control-Key"] = flow.key
         headers[f"{prefix}-Flow-Control-Value"] = f"parallelism={flow.parallelism}"
+    if message.failure_callback:  # what the answer's message carries is dispatched also where it dies
+        failed = {"Upstash-Failure-Callback": message.failure_callback, **failure_callback_headers()}
+        headers |= {f"{prefix}-{name.removeprefix('Upstash-')}": text for name, text in failed.items()}
     return headers
 
 

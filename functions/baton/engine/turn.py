@@ -51,7 +51,8 @@ def _waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
     item = state.item
     job = _extra_usage_of(with_abandoned(state.job, item), step_result.extra_usage)
     until_ms = min(step_result.until_ms, job.deadline_ms)
-    waiting = loop_item(job.id, item.turn, item.attempt, now_ms, until_ms)
+    # Another `since_ms` than before, whatever the clocks say: whoever still holds the turn as it was is too late.
+    waiting = loop_item(job.id, item.turn, item.attempt, max(now_ms, item.since_ms + 1), until_ms)
     return Decision(
         Changes(
             job=replace(job, **_under_way(job, item)),

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeGuard, cast
 
 from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
 from baton.sdk.own_threads import in_own_thread
@@ -65,6 +65,21 @@ class ProviderModel:
         made = self._offloaded or await in_own_thread(_load_offloaded, self.name)
         self._offloaded = made
         return made
+
+
+def can_offload(model: object) -> TypeGuard["OffloadedModel"]:
+    """Whether somebody else can send the requests of this model."""
+    return model.is_named if isinstance(model, ProviderModel) else callable(getattr(model, "offloaded", None))
+
+
+class OffloadedModel(Protocol):
+    """A model whose requests somebody else can send; one of your own may be one."""
+
+    name: str
+
+    async def offloaded(self) -> Offloaded:
+        """Load what makes requests, and reads their answers."""
+        ...
 
 
 class LibraryModel(Protocol):
@@ -195,7 +210,7 @@ def name_fault(name: str) -> str | None:
 def offload_fault(model: object) -> str | None:
     """Why the queue cannot send the requests of this model; None: it can."""
     provider = model.partition(":")[0] if isinstance(model, str) else ""
-    if provider in OFFLOADED_TO_QUEUE:
+    if provider in OFFLOADED_TO_QUEUE or (not provider and can_offload(model)):
         return None
     shown = model if isinstance(model, str) else getattr(model, "name", type(model).__name__)
     return (

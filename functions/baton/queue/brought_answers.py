@@ -23,19 +23,36 @@ def answer_endpoint(job_id: str, session_id: str, turn: int, attempt: int, numbe
     return f"{ANSWERS_ENDPOINT}/{job_id}/{turn}/{attempt}/{number}/{session}"
 
 
+def event_at(below: str) -> Event:
+    """Return the event of the turn to which answers are brought there; `below`: what follows ANSWERS_ENDPOINT.
+
+    Raises:
+        MalformedEventError: the path names no turn.
+    """
+    return _read(below)[0]
+
+
+def _read(below: str) -> tuple[Event, int]:
+    try:
+        job_id, turn, attempt, number, session = below.removeprefix("/").split("/")
+        item = loop_item(job_id, int(turn), int(attempt), 0)
+        session_id = urlsafe_b64decode(session + "=" * (-len(session) % 4)).decode()
+        return event_of(session_id, item), int(number)
+    except ValueError as error:
+        raise MalformedEventError(f"no model's answer is brought to {below[:200]!r}: {error}") from error
+
+
 def read_answer(below: str, body: bytes) -> tuple[Event, HttpResponse]:
     """Read the event of the turn that waits, and the answer.
 
     Raises:
         MalformedEventError: the path names no turn, or the body is no callback's.
     """
+    event, number = _read(below.removeprefix(_BELOW))
     try:
-        job_id, turn, attempt, number, session = below.removeprefix(f"{_BELOW}/").split("/")
-        item = loop_item(job_id, int(turn), int(attempt), 0)
-        event = event_of(urlsafe_b64decode(session + "=" * (-len(session) % 4)).decode(), item)
         callback: Any = json.loads(body)
         headers = {name.lower(): ", ".join(texts) for name, texts in callback.get("header", {}).items()}
-        answer = HttpResponse(int(number), int(callback["status"]), headers, b64decode(callback.get("body") or ""))
+        answer = HttpResponse(number, int(callback["status"]), headers, b64decode(callback.get("body") or ""))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise MalformedEventError(f"no model's answer is brought to {below[:200]!r} with this body: {error}") from error
+        raise MalformedEventError(f"what is brought to {below[:200]!r} is no callback's body: {error}") from error
     return event, answer

@@ -29,7 +29,7 @@ from baton.storage.ports.jobs import Store
 from baton.storage.usage import commit
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, UnknownJobError
-from baton_events.schema import EVENTS_ENDPOINT, SWEEP_ENDPOINT, Event, ToolPayload, parse_event
+from baton_events.schema import ANSWERS_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, Event, ToolPayload, parse_event
 
 MALFORMED_STATUS = MalformedEventError.status
 
@@ -84,6 +84,11 @@ def read_callback(body: bytes) -> Callback:
         return ReconcileFailed(source_id, source)
     if f"{EVENTS_ENDPOINT}/" in str(document.get("url", "")):
         return AppEventFailed(source_id, source, status)
+    if answer_below := str(document.get("url", "")).partition(ANSWERS_ENDPOINT)[2]:
+        from baton.queue.brought_answers import event_at  # noqa: PLC0415 - few agents have answers brought
+
+        # It fails no job: the turn asks again when its time is up.
+        return Failed(source_id, event_at(answer_below), 0, "")
     try:
         event = parse_event(source)
     except MalformedEventError as error:

@@ -19,7 +19,7 @@ from baton.engine.commit.answers import Claim
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelWaits
 from baton.executors.model_call import ModelCalls
-from baton.models.catalog import ProviderModel
+from baton.models.catalog import OffloadedModel, can_offload
 from baton.models.chain import models_of
 from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin
 from baton.queue.brought_answers import answer_endpoint
@@ -65,7 +65,7 @@ class OffloadedCalls:
     ) -> ModelAnswer | ModelWaits:
         models, job = models_of(model), effect.job
         asked = models[number - 1]
-        if not isinstance(asked, ProviderModel) or not asked.is_named:  # of a fork that is to try another one
+        if not can_offload(asked):  # of a fork that is to try another one
             return await calls.call(model, question)
         request = await (await asked.offloaded()).request_for(question)
         seconds = math.ceil(agent.model_timeout_seconds / len(models))
@@ -99,7 +99,7 @@ class OffloadedCalls:
     ) -> ModelAnswer | ModelWaits:
         models = models_of(model)
         asked = models[min(response.number, len(models)) - 1]
-        if not isinstance(asked, ProviderModel) or is_cut_short(response):
+        if not can_offload(asked) or is_cut_short(response):
             _log.warning("the queue brought the answer to agent %r cut short, so it is asked directly", agent.name)
             return await calls.call(model, question)
         try:
@@ -121,7 +121,7 @@ class _Brought:
 
     reads_history = True
 
-    def __init__(self, model: ProviderModel, response: HttpResponse) -> None:
+    def __init__(self, model: OffloadedModel, response: HttpResponse) -> None:
         self.name = model.name
         self._model = model
         self._response = response
