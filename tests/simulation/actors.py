@@ -18,6 +18,7 @@ from tests.simulation.blocking import ON_BLOCKING_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_run_for_ever
 from tests.simulation.history_sizes import ON_HISTORY
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.offloading import Offloaded
 from tests.simulation.planning import content_of, number_in, planned, seen_of_plan
 from tests.simulation.scripts import (
     BLOCKING_TOOLS,
@@ -56,7 +57,8 @@ class SimModel:
 
     name = "sim"
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, agent: str = "") -> None:
+        self.agent = agent
         self._script = script
         self._requested: Counter[int] = Counter()
         self._killing: Counter[str] = Counter()  # by job: a client whose request failed has several
@@ -90,9 +92,20 @@ class SimModel:
                     f"attempt {requested} of turn {request.turn} comes to nothing{more_words(requested)}",
                 )
             return await _fail(plan)
-        text = plan.pieces if plan.calls else final_text(self._script, _seen(request))
+        answer = self.answer_to(request, requested)
         if self._script.words:
-            await say(STAGE.world, request, text)
+            await say(STAGE.world, request, answer.text)
+        return answer
+
+    async def offloaded(self) -> Offloaded:
+        """Have somebody else ask it."""
+        return Offloaded(self)
+
+    def answer_to(self, request: ModelRequest, requested: int) -> ModelAnswer:
+        """Say what the script says for this turn; `requested`: the so-manieth time."""
+        turns = self._script.turns
+        plan = turns[request.turn - 1] if request.turn <= len(turns) else replace(turns[-1], fails=0)
+        text = plan.pieces if plan.calls else final_text(self._script, _seen(request))
         calls = tuple(_call(call, requested if self._script.fickle else 0) for call in plan.calls)
         if calls and self._script.plans:
             calls = (planned(plan, calls, request.turn),)

@@ -93,7 +93,8 @@ def make_registry(scripts: dict[str, Script], emitted: Mapping[str, tuple[int, f
         Agent(
             name=name,
             on=event_of(name) if name in emitted and not emitted[name] else "",
-            model=SimModel(script),
+            model=SimModel(script, name),
+            offload="queue" if script.offloads else "",
             tools=ALL_TOOLS,
             limits=Limits(**script.limits),
             model_retries=script.model_retries,

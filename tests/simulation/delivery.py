@@ -105,6 +105,9 @@ class Deliveries:
             return
         if not self._flows.admit(message.outgoing.flow, lambda: self._begin(attempt)):
             return
+        if message.kind == "request":
+            self._world.start(self._world.provider.answer, message)
+            return
         refusal = self.places.refusal(attempt)
         if refusal is not None:
             self._answered(attempt, refusal)

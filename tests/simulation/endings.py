@@ -173,6 +173,7 @@ def messages_are_few(end: Ended) -> str | None:
     published = world.queue.accepted[end.job.id]
     calls = world.api_calls[end.job.id] + (0 if end.job.parent_call else world.api_calls[end.plan.agent])
     most = 1 + items + 2 * calls + (6 if end.plan.delay_seconds else 0) + messages_of_waits(end)
+    most += 4 * world.provider.requests_of(end.plan)  # with a timer, the answer, and a failure callback
     # What a cancellation drops was dispatched before: each call's work item, and the slot request that was told of its
     # slot meanwhile. So was what a step drops that fails its job.
     drops = ("cancelled", "failed") if end.plan.scripts()[end.job.agent].plans else ("cancelled",)
@@ -230,7 +231,7 @@ def check_endings(world: "World") -> None:
     committed = defaultdict[str, list[str]](list)
     for key in world.committed:
         name = key.split(":")[1]
-        committed[job_of_call(name) if call_of_operation(operation_id(name)) else name].append(key)
+        committed[job_of_call(name) if call_of_operation(operation_id(name)) else name].append(key.partition("/")[0])
     for tree in world.trees.values():
         for job in tree.jobs.values():
             plan = world.outside.plan_of(job.agent)

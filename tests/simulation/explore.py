@@ -35,6 +35,7 @@ from tests.simulation.plan import (
     KILLING_SEEDS,
     LIMITED_SEEDS,
     NO_FAULTS,
+    OFFLOADING_SEEDS,
     OTHER_FAMILIES,
     PEOPLE_SEEDS,
     PLANNING_SEEDS,
@@ -59,7 +60,10 @@ _CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
 # The families of which in some worlds the store or the queue is away for long, in some work kills its process, in some
 # a host has few places, and in some tools block.
 _FAMILIES = (0, *OTHER_FAMILIES)
-_KINDS = (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS, EVENT_SEEDS, STEERING_SEEDS, BACKGROUND_SEEDS)
+_KINDS = (
+    *(KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS, EVENT_SEEDS, STEERING_SEEDS, BACKGROUND_SEEDS),
+    OFFLOADING_SEEDS,
+)
 # What may go wrong together, in plain worlds and in those whose jobs wait.
 _TOGETHER = tuple(
     first + one + other
@@ -88,6 +92,7 @@ _ONLY = {
     "crons": (CRON_SEEDS, "whose jobs a schedule starts"),
     "background": (BACKGROUND_SEEDS, "whose calls go on in the background"),
     "people": (PEOPLE_SEEDS + APPROVING_SEEDS, "in which two people must approve"),
+    "offloads": (OFFLOADING_SEEDS, "whose models the queue asks"),
     "steering": (STEERING_SEEDS, "in which more is said to running jobs"),
     "small": (SMALL_SEEDS, "with one job or two"),
     "events": (EVENT_SEEDS, "whose jobs app events start"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from baton.app import SPECS
 from baton.testing.asgi import Answer
+from baton_events.schema import function_of
 from tests.simulation.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Hosting:
         """An invocation has begun: it is ended at its function's time limit, and then nobody hears of it."""
         world = self._world
         if world.plan.limited:
-            seconds = FUNCTION_SECONDS.get(url.removeprefix(world.base_url), SITE_SECONDS)
+            seconds = FUNCTION_SECONDS.get(function_of(url.removeprefix(world.base_url)), SITE_SECONDS)
             world.loop.call_later(seconds, self._end, who, seconds, ended)
 
     def _end(self, who: Invocation, seconds: float, ended: "Callable[[], None]") -> None:

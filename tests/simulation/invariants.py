@@ -19,6 +19,7 @@ from baton.sdk.limits import since
 from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
 from tests.simulation.inline_continuation import is_only_marked
+from tests.simulation.offloading import an_answer_is_of_its_attempt
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
 from tests.simulation.watching import Op, at, of
 
@@ -64,9 +65,6 @@ def requested_by_model(tree: Tree, job_id: str) -> list[CallRecord]:
 _counts = attrgetter(*COUNTED)
 
 
-# At each write.
-
-
 def an_end_is_final(write: Write) -> str | None:
     """One end state in each run, and it never changes; what a retry or a deletion may do, retried.py says."""
     for job_id, job in write.before.jobs.items():
@@ -94,10 +92,11 @@ def _begins_again(write: Write, job_id: str) -> bool:
 
 
 def an_item_is_committed_once(write: Write) -> str | None:
-    """The first COMMIT of an item wins; there is no second. It may mark what another one holds, and it dispatches."""
+    """The first COMMIT of an item wins. A turn's attempt has one for each request that is sent for it, and then one."""
     if not isinstance(write.answer, Committed) or write.claim is None:
         return None
-    world, key = write.world, write.claim.item_key
+    world, item = write.world, write.before.items.get(write.claim.item_key)
+    key = f"{write.claim.item_key}/{item.offloaded}" if item and item.offloaded else write.claim.item_key
     if not write.answer.applied:
         return None if is_only_marked(write.before, write.after) else f"{key}: it changed the state and says it did not"
     world.committed[key] += 1
@@ -203,7 +202,7 @@ def work_begins_with_a_slot(write: Write) -> str | None:
 
     Where a failover made it forget so, it does not know better until the sweep has compared.
     """
-    if write.claim is None or write.answer.verdict is not Verdict.GRANTED:
+    if write.claim is None or write.answer.verdict is not Verdict.GRANTED or write.claim.answer:
         return None
     item, entry = write.after.items[write.claim.item_key], write.world.admission.entries.get(write.claim.job_id)
     unbooked_until = write.world.memory.unbooked.get(write.claim.job_id, 0.0)
@@ -214,7 +213,7 @@ def work_begins_with_a_slot(write: Write) -> str | None:
 
 def no_item_begins_early(write: Write) -> str | None:
     """A timer is not claimed before its time, by a clock that may be wrong."""
-    if write.claim is None or write.answer.verdict is not Verdict.GRANTED:
+    if write.claim is None or write.answer.verdict is not Verdict.GRANTED or write.claim.answer:
         return None
     item, now_ms = write.before.items[write.claim.item_key], write.world.now_ms() + write.world.plan.skew_ms
     return f"{item.key} begins at {now_ms}, before {item.not_before_ms}" if item.not_before_ms > now_ms else None
@@ -249,6 +248,7 @@ ON_WRITE = (
     of("usage", the_ledger_only_grows),
     of("results", a_result_stays),
     at("commit", an_item_is_committed_once),
+    at("commit", an_answer_is_of_its_attempt),
     of("calls", a_call_keeps_its_arguments),
     of("parts transcript", parts_are_only_appended),
     at("append", parts_come_from_live_attempts),

@@ -23,6 +23,7 @@ from tests.simulation.plan import (
     FULL_SEEDS,
     KILLING_SEEDS,
     LIMITED_SEEDS,
+    OFFLOADING_SEEDS,
     PEOPLE_SEEDS,
     PLANNING_SEEDS,
     RETURNING_SEEDS,
@@ -111,6 +112,7 @@ def _kind(defect: Defect) -> int:
         (EVENT_SEEDS, defect.events),
         (BACKGROUND_SEEDS + WAITING_SEEDS, defect.background),
         (PEOPLE_SEEDS + APPROVING_SEEDS, defect.people),
+        (OFFLOADING_SEEDS, defect.offloads),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

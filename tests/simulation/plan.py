@@ -14,6 +14,7 @@ from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
 from tests.simulation.emitting import with_app_events
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
 from tests.simulation.killing import with_a_killer
+from tests.simulation.offloading import with_offloaded_calls
 from tests.simulation.outages import Outage, long_outages, usual_outages
 from tests.simulation.planned_jobs import make_planned_jobs
 from tests.simulation.returning import with_returns
@@ -25,6 +26,7 @@ from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _STORIES = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
+_OFFLOAD = 13
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -67,6 +69,8 @@ SMALL_SEEDS = 1 << 53
 BACKGROUND_SEEDS = 1 << 54
 # Of the family that asks people, the seeds with this bit: two people must approve half of what is asked.
 PEOPLE_SEEDS = 1 << 55
+# Of each family, the seeds with this bit: the queue asks the models of most jobs.
+OFFLOADING_SEEDS = 1 << 57
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -105,7 +109,7 @@ FAULTS_BEFORE_OUTAGES = frozenset({"repeat", "duplicate", "lag", "skew"})
 # What worlds have besides in which work kills its process: nothing else of which a process dies.
 FAULTS_BESIDE_KILLERS = frozenset({"repeat", "duplicate", "lag", "skew", "lost-ack"})
 NO_FAULTS = frozenset[str]()
-ALL_FAULTS = frozenset({*FAULTS, "cut", "throttle"})
+ALL_FAULTS = frozenset({*FAULTS, "cut", "throttle", "offload"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +248,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_background(dice, jobs) if seed & BACKGROUND_SEEDS else jobs
     jobs = with_two_people(dice, jobs) if seed & PEOPLE_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
+    jobs = with_offloaded_calls(dice, jobs) if seed & OFFLOADING_SEEDS else jobs
     return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
 
 
@@ -261,5 +266,6 @@ def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
 def _rates_of_family(dice: Dice, seed: int, faults: frozenset[str]) -> dict[str, float]:
     rates = {"mixed": 1.0} if seed & DEPLOYING_SEEDS else {}
     rates |= {"cut": dice.one_of((0.1, 0.4), _CUT)} if seed & CUTTING_SEEDS else {}
+    rates |= {"offload": dice.one_of((0.05, 0.1, 0.2), _OFFLOAD)} if seed & OFFLOADING_SEEDS else {}
     rates |= {"throttle": dice.one_of((0.02, 0.1, 0.3), _THROTTLE)} if seed & LIMITED_SEEDS else {}
     return {kind: rate for kind, rate in rates.items() if kind in faults}

@@ -33,7 +33,7 @@ class Defect:
     `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes;
     `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start;
     `steers`: in such in which more is said to running jobs; `background`: in such whose calls go on in the background.
-    `people`: in such in which two people must approve.
+    `people`: in such in which two people must approve; `offloads`: in such whose models the queue asks.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Defect:
     events: bool = False
     background: bool = False
     people: bool = False
+    offloads: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -17,6 +17,7 @@ from baton_events.messages import Outgoing
 from baton_events.schema import EVENTS_ENDPOINT, SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
 from tests.simulation.constants import DEDUPLICATION_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.invocation import CURRENT
+from tests.simulation.offloading import is_request, job_of_answer
 from tests.simulation.versions import event_of_another_version, is_newer_version, is_other_version
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Message:
     Attributes:
         name: what it is about and the how-manieth of its kind; stable when faults elsewhere are switched off.
         kind: `loop`, `wish`, `call`, `wait`, `complete`, `failed`, `witness`, `sweep`, `look` (whether the
-            store is back), `event`, `letter` (a dead one) or `callback`.
+            store is back), `event`, `letter` (a dead one), `callback`, `request` (to a provider) or `answer` (its).
         source: the message that a failure callback is about. copies: deliveries that are not settled yet.
         job_id: the job that it is about; empty for a sweep, and for an event of a batch. event_id: what it brings, or
             whose failure it tells.
@@ -170,9 +171,9 @@ class SimQueue:
 
     def _new(self, outgoing: Outgoing, due_at: float, source: Message | None) -> Message:
         url = outgoing.url or self._world.topics[outgoing.topic]
-        kind, job_id = _kind_and_job(url, outgoing.body)
+        kind, job_id = _kind_and_job(url, outgoing)
         kind = "callback" if source else kind or _kind(outgoing)
-        about = source.name if source else outgoing.headers.get("x-event-id", "all")
+        about = source.name if source else outgoing.headers.get("x-event-id", outgoing.label or "all")
         about = f"{kind}:{about}"
         how_manieth = self._names[about] = self._names.get(about, 0) + 1
         name = f"{about}#{how_manieth}"
@@ -195,11 +196,15 @@ class SimQueue:
         )
 
 
-def _kind_and_job(url: str, body: str) -> tuple[str, str]:
-    """What a message to the endpoint of app events is, and the job that it is about; empty: it is another message."""
+def _kind_and_job(url: str, outgoing: Outgoing) -> tuple[str, str]:
+    """What a message is that brings no event of a job, and the job that it is about; empty: it is another message."""
+    if is_request(outgoing):
+        return "request", outgoing.label
+    if job_id := job_of_answer(url):
+        return "answer", job_id
     if EVENTS_ENDPOINT not in url:
         return "", ""
-    event = json.loads(body)
+    event = json.loads(outgoing.body)
     kind = "letter" if "deadLetter" in event else "event"
     about_batches, _, agent = event["name"].partition(".")
     if kind == "event" and about_batches == "batch":

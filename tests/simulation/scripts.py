@@ -71,9 +71,8 @@ class Message:
 class WaitPlan:
     """What a call waits for.
 
-    Attributes:
-        seconds: its time-out, or how long it sleeps; a job below has none. name: the event's, or the agent's.
-        words: what is said to it. cancel_at: the job below is cancelled then; 0: never.
+    `seconds`: its time-out, or how long it sleeps; a job below has none. `name`: the event's, or the agent's.
+    `words`: what is said to it. `cancel_at`: the job below is cancelled then; 0: never.
     """
 
     seconds: float = 0.0
@@ -117,7 +116,7 @@ class TurnPlan:
 class Script:
     """What a job's model does. `fickle`: asked again, it asks for other arguments. `plans`: it asks for plans.
 
-    `words`: how many its texts have besides, and that it says them piece by piece; 0: they come whole.
+    `words`: how many its texts have besides, and that it says them piece by piece. `offloads`: the queue asks it.
     """
 
     turns: tuple[TurnPlan, ...]
@@ -127,6 +126,7 @@ class Script:
     limits: dict[str, Any] = field(default_factory=dict[str, Any])
     plans: bool = False
     words: int = 0
+    offloads: bool = False
 
 
 @dataclass(frozen=True, slots=True)

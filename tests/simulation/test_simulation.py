@@ -20,6 +20,7 @@ from tests.simulation.plan import (
     APPROVING_SEEDS,
     LIMITED_SEEDS,
     NO_FAULTS,
+    OFFLOADING_SEEDS,
     OTHER_FAMILIES,
     PEOPLE_SEEDS,
     PLANNING_SEEDS,
@@ -201,6 +202,7 @@ def test_without_faults_a_job_takes_no_message_too_many() -> None:
     summary.add(play_many(range(APPROVING_SEEDS, APPROVING_SEEDS + 30), NO_FAULTS))
     people = PEOPLE_SEEDS + APPROVING_SEEDS
     summary.add(play_many(range(people, people + 30), NO_FAULTS))
+    summary.add(play_many(range(OFFLOADING_SEEDS, OFFLOADING_SEEDS + 30), NO_FAULTS))
     summary.add(play_many(range(RETURNING_SEEDS, RETURNING_SEEDS + 40), NO_FAULTS))
     assert not summary.failures, summary_of(summary, 0)
 

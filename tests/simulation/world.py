@@ -49,6 +49,7 @@ from tests.simulation.killing import Processes
 from tests.simulation.list_faults import SimListing
 from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
+from tests.simulation.offloading import Provider
 from tests.simulation.operators import Operator
 from tests.simulation.outside import Outside
 from tests.simulation.plan import Plan
@@ -91,14 +92,12 @@ class World:
         self.plan, self.loop, self.story = plan, loop, Story(kept=keeps_story)
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
-        self.fake, self.admission = (
-            StoredTrees(),
-            FakeAdmission(1 if plan.one_slot_until else plan.slots, RECONCILE_INTERVAL_MS, lambda _: self.now_ms()),
-        )
+        slots, self.fake = 1 if plan.one_slot_until else plan.slots, StoredTrees()
+        self.admission = FakeAdmission(slots, RECONCILE_INTERVAL_MS, lambda _: self.now_ms())
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.hosting, self.processes, self.threads = Hosting(self), Processes(self), Threads(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
-        self.operator, self.deciders = Operator(self), Deciders(self)
+        self.operator, self.deciders, self.provider = Operator(self), Deciders(self), Provider(self)
         self.violation: Broken | None = None
         self.committed: Counter[str] = Counter()
         self.committed_at: dict[str, float] = {}
@@ -230,8 +229,8 @@ class World:
         return gone and who.kind != "callback" and not self.memory.lost_writes(who.job_id, who.began_at)
 
     def _stays(self, who: Invocation) -> bool:
-        """Whether its job was there all the time: one that is created meanwhile may be found missing by a message."""
-        there = self.ends.created.get(who.job_id, math.inf) <= who.began_at
+        """Whether its job was there all the time, and not at work on what is brought; else it is refused for that."""
+        there = who.kind != "answer" and self.ends.created.get(who.job_id, math.inf) <= who.began_at
         return there and bool(self.tree(who.job_id).jobs) and not self.memory.lost_writes(who.job_id)
 
     def accepted(self, message: Message) -> None:
