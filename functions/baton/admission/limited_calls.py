@@ -67,11 +67,14 @@ class Limited:
         except Exception as error:  # noqa: BLE001 - a user's own function
             failure = Failure(KEY_FAILED, f"the key of a CallLimit failed: {error!r}", traceback=traceback_of(error))
             return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
-        since_ms = await self._begin(limits, effect, claim)
+        # A call that somebody else makes has begun when its request was sent; what is due now is its answer.
+        has_begun = claim.answer is not None or (isinstance(effect, CallModel) and effect.offloaded > 0)
+        since_ms = 0 if has_begun else await self._begin(limits, effect, claim)
         try:
             step_result = await self.executor(effect, history, claim)
         finally:
-            await self._after(claim, self._end(limits, claim, since_ms))
+            if not has_begun:
+                await self._after(claim, self._end(limits, claim, since_ms))
         pause_seconds = step_result.retry_after_seconds if isinstance(step_result, ModelFailed | ToolFailed) else None
         if pause_seconds:
             await self._after(claim, self._limits.pause_calls(limits, int(1000 * pause_seconds)))

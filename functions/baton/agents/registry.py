@@ -249,6 +249,8 @@ def _model_faults(agent: Agent) -> Iterator[str]:
     if agent.offload:
         asked = models or ("no model of its own",)
         yield from (f": offload={agent.offload!r}: {fault}" for fault in map(offload_fault, asked) if fault)
+        if any(one.in_flight is not None for one in agent.call_limits):
+            yield f": offload={agent.offload!r}: CallLimit(in_flight=...) counts calls of functions: limit per_minute"
     for model in models:
         fault = model_fault(model) if isinstance(model, str) else None
         if fault is not None:

@@ -25,6 +25,10 @@ LONGEST_DELAY_SECONDS = 7 * 86_400.0
 _HOP_SECONDS, _LATEST_SECONDS, _AGAIN_SECONDS = 0.01, 5.0, 30.0
 _REORDER, _DUPLICATE, _LAG = 1, 2, 3
 _FINAL = 489
+_NO_PROVIDER = (
+    "an agent with offload has its model asked over the network, which a simulation has not: play one with a model for"
+    " tests, as in dataclasses.replace(agent, model=…, offload='')"
+)
 
 
 class Surroundings(Protocol):
@@ -88,6 +92,8 @@ class SimulatedQueue:
 
     def accept(self, outgoing: Outgoing) -> str:
         """Take a message in, or answer a repeat with the id of the first."""
+        if outgoing.callback:  # a request to a provider
+            self._world.loop.refused = _NO_PROVIDER
         now, key = self._world.loop.seconds, outgoing.deduplication_id
         until, known = self._seen.get(key, (0.0, ""))
         if key and now < until:

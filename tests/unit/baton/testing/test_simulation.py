@@ -143,6 +143,13 @@ async def test_an_unknown_fault_is_refused() -> None:
         await simulation().run("agent", "go", faults=["fire"])
 
 
+async def test_a_model_that_the_queue_is_to_ask_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    agent = Agent(name="agent", model="openai:gpt-5-mini", offload="queue")
+    with pytest.raises(RuntimeError, match="play one with a model for tests"):
+        await Simulation(Registry([agent])).run("agent", "go")
+
+
 async def test_the_same_seed_gives_the_same_run() -> None:
     turns = [[Call("note", {"text": str(number)})] for number in range(4)]
     first, second = [

@@ -13,6 +13,7 @@ from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
 from baton.models.scripted import ScriptedModel
 from baton.runtime.job_view import job_view
+from baton.sdk.call_limit import CallLimit
 from baton.tools.tool import tool
 from baton_events.errors import QueueRefusedError
 from baton_events.schema import Steering
@@ -210,6 +211,16 @@ def test_a_model_whose_requests_the_queue_cannot_send_is_refused(model: object) 
     """When the registry is made."""
     with pytest.raises(RegistryError, match=r"offload='queue': the queue cannot send the request of .*name models as"):
         Registry([agent(model=model)])
+
+
+async def test_a_limit_counts_a_call_once_and_obeys_what_its_answer_asks_for() -> None:
+    """As the request is sent; a place in flight is none, and is refused."""
+    limited = agent(call_limits=[CallLimit("openai", per_minute=1)])
+    stage = OffloadedStage(limited)
+    await stage.bring(await stage.asks(), DONE)
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    with pytest.raises(RegistryError, match="limit per_minute"):
+        Registry([agent(call_limits=[CallLimit("openai", in_flight=1)])])
 
 
 def test_an_unknown_offload_is_refused() -> None:
