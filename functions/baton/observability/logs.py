@@ -56,6 +56,7 @@ LOGGERS = (
     "baton.delivery",
     "baton.edge",
     "baton.lambda",
+    "baton.limits",
     "baton.listing",
     "baton.memory",
     "baton.models",

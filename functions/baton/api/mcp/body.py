@@ -8,12 +8,12 @@ Source: https://modelcontextprotocol.io/specification/2026-07-28/basic, and …/
 
 import base64
 import binascii
-import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic_core import from_json
 from starlette.datastructures import Headers
 
 from baton.api.problem import ApiError, invalid
@@ -26,6 +26,8 @@ _OLDER = ("2025-06-18", "2025-03-26")
 SUPPORTED = (MODERN, LEGACY, *_OLDER)
 TASKS = "io.modelcontextprotocol/tasks"
 _VERSION, _CAPABILITIES = "io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"
+# Each answer repeats the id of its request.
+ID_LIMIT_CHARS = 400
 VERSION_HEADER = "mcp-protocol-version"
 _METHOD_HEADER, _NAME_HEADER = "mcp-method", "mcp-name"
 # The parameter that the header `Mcp-Name` repeats; without the header where the SDKs leave it out.
@@ -36,7 +38,7 @@ _ENCODED = re.compile(r"=\?base64\?(.*)\?=")
 NOT_JSON, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
 HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION = -32020, -32021, -32022
 _BAD_REQUEST, _NOT_FOUND = 400, 404
-_INVALID_STATUSES = (400, 403, 404, 409, 410, 413, 415, 422)
+_INVALID_STATUSES = (400, 403, 404, 409, 410, 415, 422)
 
 
 class RpcError(BatonError):
@@ -63,7 +65,7 @@ def rpc_error(error: ApiError) -> RpcError:
     """An error of our API as one of the protocol.
 
     Raises:
-        ApiError: it is about the request as such: keys, rates, the store.
+        ApiError: it is about the request as such: its size, keys, rates, the store.
     """
     if error.status not in _INVALID_STATUSES:
         raise error
@@ -81,7 +83,7 @@ class RpcMessage(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     jsonrpc: Literal["2.0"]
-    id: StrictStr | StrictInt | None = None
+    id: Annotated[StrictStr, Field(max_length=ID_LIMIT_CHARS)] | StrictInt | None = None
     method: StrictStr = ""
     params: JsonObject = Field(default_factory=dict[str, Any])
     result: AnyJson = None
@@ -155,8 +157,8 @@ def decoded(body: bytes) -> Any:
         RpcError: it is no JSON.
     """
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return from_json(body)  # which refuses half a surrogate: no answer could repeat it
+    except ValueError as error:
         raise RpcError(NOT_JSON, "the body is not JSON") from error
 
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from baton.api.auth import Keys, Principal
 from baton.api.jobs.job import JobsApi
 from baton.api.mcp.body import (
+    ID_LIMIT_CHARS,
     INVALID_PARAMS,
     LEGACY,
     METHOD_NOT_FOUND,
@@ -152,7 +153,8 @@ class McpApi:
 def _id_of(message: Any) -> str | int | None:
     """The id of a request, as far as it has one: its error names it."""
     found = message.get("id") if isinstance(message, dict) else None
-    return found if isinstance(found, str | int) and not isinstance(found, bool) else None
+    is_id = (isinstance(found, str) and len(found) <= ID_LIMIT_CHARS) or type(found) is int
+    return found if is_id else None
 
 
 def _refused(request: Request, message: Any, request_id: str | int | None, error: RpcError) -> Response:
