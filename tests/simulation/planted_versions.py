@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton import container
 from baton.engine.state import CallRecord
+from baton.runtime import webhook
 from baton_events.errors import MalformedEventError, NewerVersionError
 from baton_events.schema import Event
 from tests.simulation import store_faults
@@ -63,19 +63,19 @@ DEFECTS = (
     Defect(
         "an event without a version is refused",
         "undeliverable_only_with_the_budget_spent",
-        (Patch(container, "parse_event", _wanting_a_version),),
+        (Patch(webhook, "parse_event", _wanting_a_version),),
         deploys=True,
     ),
     Defect(
         "an event with a field of another version is refused",
         "undeliverable_only_with_the_budget_spent",
-        (Patch(container, "parse_event", _wanting_known_fields),),
+        (Patch(webhook, "parse_event", _wanting_known_fields),),
         deploys=True,
     ),
     Defect(
         "an event of a newer version is refused for good",
         "undeliverable_only_with_the_budget_spent",
-        (Patch(container, "parse_event", _refusing_newer_ones),),
+        (Patch(webhook, "parse_event", _refusing_newer_ones),),
         deploys=True,
     ),
     Defect(
