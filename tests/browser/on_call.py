@@ -30,9 +30,7 @@ class Step:
         elif self.choice:
             page.get_by_label(self.name).first.select_option(self.choice)
         else:
-            what = named(page, self.name)
-            what.scroll_into_view_if_needed()
-            what.click()
+            named(page, self.name).click()
 
 
 def named(page: Page, name: str) -> Locator:
