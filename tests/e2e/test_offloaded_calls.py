@@ -71,9 +71,15 @@ def ended(stack: DevStack, job_id: str) -> dict[str, Any]:
 def test_ten_calls_bill_next_to_nothing_however_long_they_take(
     stack: DevStack, provider: SlowProvider, seconds: int
 ) -> None:
-    """By the jobs' own ledgers: the function works while it publishes the request, and while it reads the answer."""
-    provider.seconds = seconds
-    names = [submitted(stack, "thinks") for _ in range(10)]
+    """By the jobs' own ledgers: the function works while it publishes the request, and while it reads the answer.
+
+    One job after another begins, since a process that works for several at a time bills each for the others' work.
+    """
+    provider.seconds, names = seconds, []
+    for _ in range(10):
+        asked = len(provider.asked)
+        names.append(submitted(stack, "thinks"))
+        wait_for(lambda asked=asked: len(provider.asked) > asked, "the request")
     jobs = [ended(stack, name) for name in names]
     provider.seconds = 0
     assert [job["usage"]["modelCalls"] for job in jobs] == [1] * 10
