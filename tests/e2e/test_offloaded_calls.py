@@ -75,11 +75,11 @@ def test_ten_calls_bill_next_to_nothing_however_long_they_take(
 
     One job after another begins, since a process that works for several at a time bills each for the others' work.
     """
-    provider.seconds, names = seconds, []
+    provider.seconds, names = seconds, list[str]()
+    asked = len(provider.asked)
     for _ in range(10):
-        asked = len(provider.asked)
         names.append(submitted(stack, "thinks"))
-        wait_for(lambda asked=asked: len(provider.asked) > asked, "the request")
+        wait_for(lambda: len(provider.asked) == asked + len(names), "the request")
     jobs = [ended(stack, name) for name in names]
     provider.seconds = 0
     assert [job["usage"]["modelCalls"] for job in jobs] == [1] * 10
