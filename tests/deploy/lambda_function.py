@@ -50,6 +50,7 @@ class LambdaFunction:
         self._process: subprocess.Popen[bytes] | None = None
         self._api: RuntimeApi | None = None
         self._one_at_a_time = threading.Lock()
+        self._closed = False
         self._ids = count(1)
 
     def invoke(self, event: dict[str, Any], limit_seconds: float = 60.0) -> Any:
@@ -103,7 +104,13 @@ class LambdaFunction:
         return process.wait(10)
 
     def close(self) -> None:
-        """Leave no process behind."""
+        """Leave no process behind, not even of an event that has waited for the one before it."""
+        self._closed = True
+        self._stop()  # so that an event at work ends
+        with self._one_at_a_time:
+            self._stop()
+
+    def _stop(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
@@ -114,7 +121,9 @@ class LambdaFunction:
     def _running(self) -> tuple[subprocess.Popen[bytes], RuntimeApi]:
         if self._process is not None and self._api is not None and self._process.poll() is None:
             return self._process, self._api
-        self.close()
+        if self._closed:
+            raise FunctionError(f"{self.handler} is closed")
+        self._stop()
         self._api = RuntimeApi()
         self._process = self._start(self._api.address)
         self.cold_starts += 1

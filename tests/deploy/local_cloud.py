@@ -61,6 +61,7 @@ class LocalCloud:
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._made = bundles, runtime, {**self.found, **settings}
         self.functions = functions_of(*self._made)
+        self._closed = False
         self._free_sites, self._more_sites = [self.functions["site"]], list[LambdaFunction]()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
@@ -110,6 +111,8 @@ class LocalCloud:
         except IndexError:
             site = functions_of(*self._made)["site"]
             self._more_sites.append(site)
+            if self._closed:
+                site.close()
         try:
             yield site
         finally:
@@ -126,6 +129,7 @@ class LocalCloud:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self._closed = True
         for function in (*self.functions.values(), *self._more_sites):
             function.close()
 
