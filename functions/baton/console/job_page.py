@@ -18,7 +18,6 @@ from baton.console.timeline import Line, Timeline
 from baton.console.trace import Traced
 from baton.console.waterfall import Axis, Rows
 from baton.container import Container
-from baton.executors.tool_run import idempotency_key_of
 from baton.runtime.job_view import job_view
 from baton.runtime.usage_view import step_usage
 from baton.sdk.redaction import REDACTED
@@ -148,9 +147,7 @@ class JobPage:
                     call_turn=record.turn,
                     traceback=record.error.traceback if record.error else "",
                     # Made of approved arguments, which are no longer known where they had a secret.
-                    key=""
-                    if record.approved and REDACTED in json_text(record.arguments)
-                    else idempotency_key_of(record),
+                    key="" if record.approved and REDACTED in json_text(record.arguments) else record.idempotency_key,
                 )
         raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
 

@@ -19,7 +19,14 @@ from baton.engine.step_results import Submitted, ToolNeedsApproval, ToolWaits
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus
 from baton.sdk.redaction import redacted
-from baton_events.ids import call_of_operation, call_of_operation_job, job_of_call, operation_id, operation_job_id
+from baton_events.ids import (
+    call_of_operation,
+    call_of_operation_job,
+    is_child,
+    job_of_call,
+    operation_id,
+    operation_job_id,
+)
 
 # In a task: the call that the job is. No client writes it.
 OPERATION = "operation"
@@ -29,6 +36,16 @@ CallWaits = ToolWaits | ToolNeedsApproval
 def call_of(job: Job, call: CallRecord) -> str:
     """The id that a job's call has in the background."""
     return call_of_operation_job(operation_job_id(call.id, job.run))
+
+
+def may_go_on(job: Job, call: CallRecord, wanted: bool | None) -> bool:  # noqa: FBT001 - a tool's setting
+    """Whether the call goes on in the background where it waits: steps of a plan and jobs below others never do.
+
+    `wanted`: as its tool says; None: in chats.
+    """
+    if call.step or is_child(job.id) or job.is_operation:
+        return False
+    return job.background if wanted is None else wanted
 
 
 def started_in(calls: Iterable[CallRecord]) -> list[str]:

@@ -12,6 +12,7 @@ from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import CALL_RECORD, JOB_STATE, ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
+from baton_events.ids import call_id, job_of_call
 
 # 2: see `Job.is_compact`; 3: an operation's job, which a version before would take for one that has turns; 4: see
 # `Job.is_streamed`.
@@ -154,6 +155,13 @@ class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
     isolated: bool = False
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key of all its attempts: its id; where a person approved arguments, one with their digest."""
+        if not self.approved:
+            return self.id
+        return call_id(job_of_call(self.id), self.turn, self.position, self.tool, self.arguments)
 
 
 class Usage(Struct, frozen=True):

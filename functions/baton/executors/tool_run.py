@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.agents.runner import CallReturned, NeedsApproval
 from baton.clock import Clock
-from baton.engine.background import CallWaits, call_of
+from baton.engine.background import CallWaits, call_of, may_go_on
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job
@@ -42,7 +42,7 @@ from baton.tools.tool_error import ToolError
 from baton_events.app_event import occurrence_name
 from baton_events.emitting import OF_CALL
 from baton_events.errors import StoreError
-from baton_events.ids import awaited_name, call_id, call_of_operation, is_child, job_of_call, operation_id
+from baton_events.ids import awaited_name, call_of_operation, operation_id
 
 _log = logging.getLogger("baton.tools")
 MESSAGE_LIMIT_CHARS, TRACEBACK_LIMIT_CHARS = 2_000, 8_000
@@ -82,7 +82,7 @@ class ToolRun:
         if not isinstance(found, tuple):
             return found
         tool, arguments = found
-        outside = self._outside if may_go_on(effect, tool) else None
+        outside = self._outside if may_go_on(effect.job, effect.call, tool.background) else None
         result = _not_run(tool, arguments, effect.call, claim.now_ms)
         if outside is None:
             return result or await self._run(tool, arguments, effect, claim, effect.call.id)
@@ -102,7 +102,7 @@ class ToolRun:
             call_id=effect.call.id,
             operation_id=operation_id(operation),
             attempt=effect.attempt,
-            idempotency_key=idempotency_key_of(effect.call),
+            idempotency_key=effect.call.idempotency_key,
             started_at_ms=claim.now_ms,
             channel=StoreChannel(self._store, self._clock, claim, effect.call.id, secrets),
             memory=CallMemory(
@@ -240,14 +240,6 @@ def _is_approved(call: CallRecord) -> bool:
     return call.approved == tool_digest(call.tool, call.arguments)
 
 
-def may_go_on(effect: RunTool, tool: Runnable) -> bool:
-    """Whether the call goes on in the background where it waits: steps of a plan and jobs below others never do."""
-    job = effect.job
-    if effect.call.step or is_child(job.id) or job.is_operation:
-        return False
-    return job.background if tool.background is None else tool.background
-
-
 def _not_run(tool: Runnable, arguments: dict[str, Any], call: CallRecord, now_ms: int) -> StepResult | None:
     """Why the tool is not run: it cannot, or a person is to be asked; None: it can. Nobody is asked for nothing."""
     asks = isinstance(tool, Tool) and tool.requires_approval and not _is_approved(call)
@@ -271,13 +263,6 @@ def _goes_on(tool: Runnable, waits: CallWaits, history: History) -> bool:
     if isinstance(waits, ToolWaits):
         return not waits.holds_job
     return isinstance(tool, Tool) or not named_files(history.transcript)
-
-
-def idempotency_key_of(call: CallRecord) -> str:
-    """Make the key of all attempts of a call: its id; where a person approved arguments, one with their digest."""
-    if not call.approved:
-        return call.id
-    return call_id(job_of_call(call.id), call.turn, call.position, call.tool, call.arguments)
 
 
 def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> ToolFailed:

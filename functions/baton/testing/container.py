@@ -13,7 +13,7 @@ from baton.container import Container, Ports
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Effect, RequestSlot, RunTool, Work
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned
-from baton.executors.tool_run import arguments_of, idempotency_key_of
+from baton.executors.tool_run import arguments_of
 from baton.planning.reference import UnresolvedReference
 from baton.runtime.spec import Executor, Spec
 from baton.sdk.records import Failure
@@ -125,7 +125,7 @@ class Watched:
             arguments = arguments_of(effect.call, history)
         except UnresolvedReference:
             arguments = effect.call.arguments
-        start = ToolStart(tool, arguments, idempotency_key_of(effect.call), effect.attempt)
+        start = ToolStart(tool, arguments, effect.call.idempotency_key, effect.attempt)
         attempt = Attempt(effect.call.id, start)
         await world.point(f"before {tool} starts")
         world.began(attempt)
