@@ -90,7 +90,8 @@ _WRITES: st.SearchStrategy[_Step] = st.one_of(
     st.builds(lambda text: _write("SET", _TEXTS[0], [text, "PX", _RETENTION_MS]), _VALUES),
     st.sampled_from(_EVERY).map(lambda key: _write("PEXPIRE", key, [_RETENTION_MS])),
     st.sampled_from(_EVERY).map(lambda key: _write("PERSIST", key, [])),
-    st.sampled_from(_EVERY).map(lambda key: _write("DEL", key, [])),
+    # Without the hash that numbers the entries of the stream: it goes with the stream, or numbers would begin anew.
+    st.sampled_from(_EVERY[1:]).map(lambda key: _write("DEL", key, [])),
 )
 _ADDS = st.builds(_add, st.integers(1, 9), st.lists(_NAMES, max_size=2), st.lists(_VALUES, min_size=1, max_size=3))
 _READS: st.SearchStrategy[list[Any]] = st.one_of(
