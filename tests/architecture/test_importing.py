@@ -15,6 +15,7 @@ from tests.architecture.source_files import PACKAGES, ROOT, module_of, source_fi
 
 MODELS_EXTRA = ("baton.models.providers", "baton.pydantic_ai")  # all of these need it, nothing else does
 REDIS_EXTRA = ("baton.transport.redis_resp", "baton.transport.redis_node")  # likewise
+MCP_EXTRA = ("baton.mcp.tasks",)  # likewise
 PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
 
@@ -166,10 +167,10 @@ def test_a_webhook_function_imports_nothing_of_what_others_do(function: str) -> 
 def test_production_works_without_the_local_stack() -> None:
     """Every module of baton and baton_events imports with baton_local and the local extra not installed.
 
-    So does what asks a provider, once the models extra is, and what speaks RESP, once the redis extra is.
+    So does what asks a provider, speaks RESP or looks at tasks of MCP, once the extra of each is.
     """
     ours = _modules_of("baton", "baton_events")
-    modules = [name for name in ours if not name.startswith((*MODELS_EXTRA, *REDIS_EXTRA))]
+    modules = [name for name in ours if not name.startswith((*MODELS_EXTRA, *REDIS_EXTRA, *MCP_EXTRA))]
     report = _probe(modules, [*not_in_production(), "baton_local"])
     assert not {"baton_local", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
 

@@ -130,12 +130,14 @@ def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int)
     about: dict[str, Any] = {"title": step_result.title, "untilMs": until_ms}
     about |= {"escalateMs": step_result.escalates_ms} if 0 < step_result.escalates_ms < until_ms else {}
     about |= {"people": step_result.people, "approvals": []} if step_result.people > 1 else {}
+    about |= {"form": step_result.form} if step_result.form is not None else {}
     approval = _question(state.job, record, item.attempt, step_result.arguments, about, now_ms)
     waiting = replace(
         record,
         status=next_call_status(record.status, Step.REQUEST_APPROVAL),
         questions=record.questions + 1,
         error=None,
+        memo=step_result.memo if step_result.form is not None else record.memo,
     )
     question = _wait(item, approval, record, item.attempt, now_ms)
     parts = (approval_part(approval, state.job.id), stream_parts.handled(item, now_ms, NEEDS_APPROVAL))
@@ -193,6 +195,8 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
         arguments=redacted(approval.arguments),
         finished_at_ms=now_ms,
     )
+    if "form" in approval.arguments:
+        return _answered(state, closed, record, outcome, now_ms)
     if "ok" not in outcome:
         failure = Failure(outcome["error"]["type"], outcome["error"]["message"])
         return Refused(replace(closed, error=failure), record, state.dependants[1:], failure)
@@ -217,6 +221,29 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
             items=(_runs(item, record, now_ms),),
             # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
             results={approval.id: state.outcome},
+            parts=parts,
+        )
+    )
+
+
+def _answered(state: State, closed: CallRecord, record: CallRecord, outcome: dict[str, Any], now_ms: int) -> Decision:
+    """The attempt goes on with what a person has answered, or with why nobody has."""
+    begins_with = state.the_call.arguments["arguments"]
+    if "ok" in outcome:
+        edited = outcome["ok"].get("arguments")
+        answer = {"answer": begins_with if edited is None else restored(edited, begins_with)}
+    else:
+        answer = {"refused": outcome["error"]["type"]}
+    runs = replace(record, status=next_call_status(record.status, Step.APPROVE), memo={**record.memo, **answer})
+    parts = (
+        approval_part(closed, state.job.id, state.outcome),
+        stream_parts.handled(state.item, now_ms, next(iter(answer))),
+    )
+    return Decision(
+        Changes(
+            calls=(closed, runs),
+            items=(replace(_runs(state.item, record, now_ms), died=0),),
+            results={closed.id: state.outcome},
             parts=parts,
         )
     )

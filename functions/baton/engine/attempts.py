@@ -37,6 +37,8 @@ def with_deaths(following: WorkItem, done: WorkItem) -> WorkItem:
         following: a work item that is new.
         done: the work item that is done, as it stands.
     """
+    if done.kind is following.kind is ItemKind.CALL and done.attempt == following.attempt:
+        return following  # it has run without a death, and runs again
     if done.kind is ItemKind.CALL and done.call_id in (following.call_id, following.approval_of_call):
         return replace(following, died=max(following.died, done.deaths))
     same_turn = (following.job_id, following.turn) == (done.job_id, done.turn)

@@ -11,18 +11,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.engine import approvals, stream_parts, tool_call
+from baton.engine import stream_parts, tool_call
 from baton.engine.effects import Changes, Decision
 from baton.engine.lifecycle import submitted
 from baton.engine.state import OF_SESSION, CallRecord, Job, State, call_item
-from baton.engine.step_results import Submitted, ToolNeedsApproval, ToolWaits
+from baton.engine.step_results import Submitted, ToolNeedsApproval, ToolRunsAgain, ToolWaits
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus
 from baton.sdk.redaction import redacted
 from baton_events.ids import (
     call_of_operation,
     call_of_operation_job,
-    is_child,
     job_of_call,
     operation_id,
     operation_job_id,
@@ -30,22 +29,12 @@ from baton_events.ids import (
 
 # In a task: the call that the job is. No client writes it.
 OPERATION = "operation"
-CallWaits = ToolWaits | ToolNeedsApproval
+CallWaits = ToolWaits | ToolRunsAgain | ToolNeedsApproval
 
 
 def call_of(job: Job, call: CallRecord) -> str:
     """The id that a job's call has in the background."""
     return call_of_operation_job(operation_job_id(call.id, job.run))
-
-
-def may_go_on(job: Job, call: CallRecord, wanted: bool | None) -> bool:  # noqa: FBT001 - a tool's setting
-    """Whether the call goes on in the background where it waits: steps of a plan and jobs below others never do.
-
-    `wanted`: as its tool says; None: in chats.
-    """
-    if call.step or is_child(job.id) or job.is_operation:
-        return False
-    return job.background if wanted is None else wanted
 
 
 def started_in(calls: Iterable[CallRecord]) -> list[str]:
@@ -69,6 +58,10 @@ def operation_of(
             task |= {"arguments": waits.arguments, "untilMs": waits.until_ms, "title": waits.title}
             task |= {"escalateMs": waits.escalates_ms} if waits.escalates_ms else {}
             task |= {"people": waits.people} if waits.people > 1 else {}
+            if waits.form is not None:
+                task |= {"arguments": arguments, "beginsWith": waits.arguments, "form": waits.form, "memo": waits.memo}
+        case ToolRunsAgain():
+            task |= {"atMs": waits.at_ms, "memo": waits.memo}
         case None:
             pass
     operation = Job(
@@ -79,7 +72,7 @@ def operation_of(
         created_at_ms=now_ms,
         priority=job.priority,
         status=JobStatus.PROCESSING if waits else JobStatus.PENDING,
-        start_at_ms=waits.until_ms if waits else 0,
+        start_at_ms=waits.until_ms if isinstance(waits, ToolWaits | ToolNeedsApproval) else 0,
         limits=replace(job.limits, on_limit="ask"),  # it lasts for as long as what it waits for
         model=job.model,
         notifies=f"{OF_SESSION}{call.id}",
@@ -125,7 +118,10 @@ def _waits(state: State, task: dict[str, Any], now_ms: int) -> Changes | None:
         waits = ToolWaits(task["untilMs"], wait["otherwise"], wait["event"], wait["operationId"])
         return tool_call.waits(state, waits, now_ms).changes
     if "title" in task:
-        more = (task.get("escalateMs", 0), task.get("people", 1))
-        asks = ToolNeedsApproval(task["arguments"], task["title"], task["untilMs"], *more)
-        return approvals.wait_for_approval(state, asks, now_ms).changes
+        more = (task.get("escalateMs", 0), task.get("people", 1), task.get("form"), task.get("memo", {}))
+        asked = task.get("beginsWith", task["arguments"])
+        asks = ToolNeedsApproval(asked, task["title"], task["untilMs"], *more)
+        return tool_call.wait_for_approval(state, asks, now_ms).changes
+    if "memo" in task:
+        return tool_call.runs_again(state, ToolRunsAgain(task["atMs"], task["memo"]), now_ms).changes
     return None

@@ -33,6 +33,7 @@ from baton.engine.step_results import (
     ToolFailed,
     ToolNeedsApproval,
     ToolReturned,
+    ToolRunsAgain,
     ToolWaits,
     Undeliverable,
 )
@@ -128,6 +129,8 @@ def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  #
             return tool_call.failed(state, step_result, now_ms)
         case ToolWaits():
             return tool_call.waits(state, step_result, now_ms)
+        case ToolRunsAgain():
+            return tool_call.runs_again(state, step_result, now_ms)
         case ToolNeedsApproval():
             return tool_call.wait_for_approval(state, step_result, now_ms)
         case FollowedUp():

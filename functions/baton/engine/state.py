@@ -12,7 +12,7 @@ from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import CALL_RECORD, JOB_STATE, ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
-from baton_events.ids import call_id, job_of_call
+from baton_events.ids import call_id, is_child, job_of_call
 
 # 2: see `Job.is_compact`; 3: an operation's job, which a version before would take for one that has turns; 4: see
 # `Job.is_streamed`.
@@ -100,6 +100,15 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
         """Whether it is one call that goes on in the background: it has no turns, and ends with the call."""
         return self.notifies.startswith(OF_SESSION)
 
+    def lets_go_of(self, call: "CallRecord", background: bool | None) -> bool:  # noqa: FBT001 - a tool's setting
+        """Whether the call goes on in the background where it waits: steps of a plan and jobs below others never do.
+
+        `background`: as its tool says; None: in chats.
+        """
+        if call.step or is_child(self.id) or self.is_operation:
+            return False
+        return self.background if background is None else background
+
     @property
     def line(self) -> str:
         """In whose line it waits for its turn: its session's; an operation holds up nobody."""
@@ -130,7 +139,7 @@ class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
     steps that come after it, directly or not. `approved`: digest of tool and arguments that a person has approved;
     empty: nobody has, or need. `questions`: how many attempts ended with a question to a person, which are no runs.
     `earlier`: attempts before the job was retried, which leave its retries as they are.
-    `isolated`: each attempt has an invocation of its own.
+    `isolated`: each attempt has an invocation of its own. `memo`: what its runs so far want the next one to know.
     """
 
     id: str
@@ -155,6 +164,7 @@ class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
     isolated: bool = False
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
+    memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def idempotency_key(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from baton.engine.state import Job
 from baton.sdk.records import Failure, Wanted
@@ -167,10 +167,19 @@ class ToolWaits(Struct, frozen=True):
     holds_job: bool = False
 
 
+class ToolRunsAgain(Struct, frozen=True):
+    """The attempt goes on at `at_ms`, with what it has to know then; nothing runs meanwhile."""
+
+    at_ms: int
+    memo: dict[str, Any]
+
+
 class ToolNeedsApproval(Struct, frozen=True):
     """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits.
 
     `escalates_ms`: when another notice is sent, where nobody has decided; 0: never. `people`: so many must approve.
+    `form`: JSON schema of what a person is asked, in the midst of the attempt, which goes on with their answer and
+    `memo`; `arguments` are what the form begins with. None: they are asked whether the call may run.
     """
 
     arguments: dict[str, Any]
@@ -178,6 +187,8 @@ class ToolNeedsApproval(Struct, frozen=True):
     until_ms: int
     escalates_ms: int = 0
     people: int = 1
+    form: dict[str, Any] | None = None
+    memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class FollowedUp(Struct, frozen=True):
@@ -207,6 +218,7 @@ StepResult = (
     | ToolReturned
     | ToolFailed
     | ToolWaits
+    | ToolRunsAgain
     | ToolNeedsApproval
     | FollowedUp
     | NotFollowedUp

@@ -13,7 +13,7 @@ from baton.engine.effects import Changes, Decision, Expect, Join, RunTool
 from baton.engine.lifecycle import end_failed, end_operation, submitted
 from baton.engine.plan import skipping
 from baton.engine.state import CallRecord, State
-from baton.engine.step_results import ToolFailed, ToolNeedsApproval, ToolReturned, ToolWaits
+from baton.engine.step_results import ToolFailed, ToolNeedsApproval, ToolReturned, ToolRunsAgain, ToolWaits
 from baton.engine.transitions import Step, next_call_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
@@ -34,7 +34,9 @@ def started(state: State, now_ms: int) -> Decision:
 
 
 def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:
-    """It may not run before a person has approved it."""
+    """It may not run, or not go on, before a person has approved it, or answered."""
+    if step_result.form is not None:
+        state = replace(state, call=replace(state.the_call, **_run(state.the_call, state.item)))
     return approvals.wait_for_approval(state, step_result, now_ms)
 
 
@@ -106,6 +108,17 @@ def waits(state: State, step_result: ToolWaits, now_ms: int) -> Decision:
         ),
         (Expect(step_result.operation_id, until_ms),) if step_result.operation_id else (),
     )
+
+
+def runs_again(state: State, step_result: ToolRunsAgain, now_ms: int) -> Decision:
+    """The same attempt goes on later, at the latest when the job's time is over."""
+    item, at_ms = state.item, min(step_result.at_ms, state.job.deadline_ms)
+    record = replace(state.the_call, **_begun(state.the_call, item, Step.WAIT), error=None, memo=step_result.memo)
+    # Another `since_ms` than before, whatever the clocks say: whoever still holds the call as it was is too late.
+    again = following(item, ItemKind.CALL, max(now_ms, item.since_ms + 1), not_before_ms=at_ms)
+    again = replace(again, died=0)  # a task of days is looked at often: only a row of deaths says something of it
+    outcome = f"runs again in {max(0, at_ms - now_ms) / 1000:g} s"
+    return Decision(Changes(calls=(record,), items=(again,), parts=(_handled(state, now_ms, outcome),)))
 
 
 def waited(state: State, now_ms: int) -> Decision:
@@ -213,15 +226,21 @@ def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:
 
 
 def _closed(record: CallRecord, **changes: Any) -> CallRecord:
-    """The tool does not run again: secrets in its arguments are no longer needed."""
-    return replace(record, **changes, arguments=redacted(record.arguments))
+    """The tool does not run again: secrets in its arguments are no longer needed, nor what it wanted to know."""
+    return replace(record, **changes, arguments=redacted(record.arguments), memo={})
+
+
+def _run(record: CallRecord, item: WorkItem) -> dict[str, Any]:
+    """What an attempt changes when it runs."""
+    started_at_ms = record.started_at_ms if record.started_at_ms is not None else item.claimed_ms
+    status = next_call_status(record.status, Step.RUN)
+    return {"status": status, "attempts": item.attempt - record.questions, "started_at_ms": started_at_ms}
 
 
 def _begun(record: CallRecord, item: WorkItem, step: Step) -> dict[str, Any]:
     """What an attempt changes: it ran, and then took this step."""
-    started_at_ms = record.started_at_ms if record.started_at_ms is not None else item.claimed_ms
-    status = next_call_status(next_call_status(record.status, Step.RUN), step)
-    return {"status": status, "attempts": item.attempt - record.questions, "started_at_ms": started_at_ms}
+    run = _run(record, item)
+    return run | {"status": next_call_status(run["status"], step)}
 
 
 def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None = None) -> Decision:

@@ -167,6 +167,7 @@ def _subject(approval: CallRecord) -> dict[str, Any]:
         "tool": about["tool"],
         "arguments": redacted(about["arguments"]),
         "digest": about["digest"],
+        **({"form": about["form"]} if "form" in about else {}),
     }
 
 

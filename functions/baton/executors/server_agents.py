@@ -12,7 +12,7 @@ from baton.agents.agent import Agent
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, RunTool, Work
-from baton.engine.step_results import ModelFailed, StepResult, ToolFailed
+from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolRunsAgain
 from baton.executors.executor import Executing, storable
 from baton.mcp.client import McpError, listed
 from baton.mcp.mcp_server import McpContext, McpServer
@@ -50,9 +50,19 @@ class WithServers:
             registry = registry_with_tools(self._registry, agent, tools)
         except (McpError, ValueError) as error:
             retryable = isinstance(error, McpError) and error.retryable
+            if retryable and isinstance(effect, RunTool) and (later := _looked_at_later(effect, claim.now_ms)):
+                return later
             failure = Failure("mcp_server", storable(str(error)), retryable)
             return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
         return await self._work_with(registry)(effect, history, claim)
+
+
+def _looked_at_later(effect: RunTool, now_ms: int) -> ToolRunsAgain | None:
+    """What a call does whose task goes on while its server is away."""
+    from baton.mcp.tasks import lost  # noqa: PLC0415 - it imports the SDK
+
+    later = lost(effect.call.memo, now_ms)
+    return ToolRunsAgain(now_ms + round(later.after_seconds * 1000), later.memo) if later else None
 
 
 def registry_with_tools(registry: Registry, agent: Agent, tools: Sequence[Tool]) -> Registry:

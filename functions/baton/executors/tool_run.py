@@ -14,11 +14,18 @@ from pydantic_core import PydanticSerializationError, to_json
 from baton.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.agents.runner import CallReturned, NeedsApproval
 from baton.clock import Clock
-from baton.engine.background import CallWaits, call_of, may_go_on
+from baton.engine.background import CallWaits, call_of
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned, ToolWaits
+from baton.engine.step_results import (
+    StepResult,
+    ToolFailed,
+    ToolNeedsApproval,
+    ToolReturned,
+    ToolRunsAgain,
+    ToolWaits,
+)
 from baton.engine.waits import tool_digest
 from baton.executors.executor import hidden, storable
 from baton.executors.runner_work import RunnerTool, recorded, recorded_starter
@@ -33,7 +40,7 @@ from baton.storage.ports.jobs import Store
 from baton.tools.arguments import InvalidArguments
 from baton.tools.contained import CutShortError, traceback_of
 from baton.tools.context import ToolContext
-from baton.tools.pending import Pending
+from baton.tools.pending import Pending, RunAgain
 from baton.tools.return_type import InvalidResult
 from baton.tools.runnable import Runnable
 from baton.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
@@ -82,13 +89,13 @@ class ToolRun:
         if not isinstance(found, tuple):
             return found
         tool, arguments = found
-        outside = self._outside if may_go_on(effect.job, effect.call, tool.background) else None
+        outside = self._outside if effect.job.lets_go_of(effect.call, tool.background) else None
         result = _not_run(tool, arguments, effect.call, claim.now_ms)
         if outside is None:
             return result or await self._run(tool, arguments, effect, claim, effect.call.id)
         if result is None and not tool.background:
             result = await self._run(tool, arguments, effect, claim, call_of(effect.job, effect.call))
-        if result is None or (isinstance(result, ToolNeedsApproval | ToolWaits) and _goes_on(tool, result, history)):
+        if result is None or (isinstance(result, CallWaits) and _goes_on(tool, result, history)):
             return await outside.background.start(effect, arguments, result)
         return result
 
@@ -104,6 +111,7 @@ class ToolRun:
             attempt=effect.attempt,
             idempotency_key=effect.call.idempotency_key,
             started_at_ms=claim.now_ms,
+            memo=effect.call.memo,
             channel=StoreChannel(self._store, self._clock, claim, effect.call.id, secrets),
             memory=CallMemory(
                 self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
@@ -115,8 +123,8 @@ class ToolRun:
             return result
         if isinstance(result, Pending):
             return hidden(await self._waits(tool, result, context, effect.job, claim.now_ms), secrets)
-        if isinstance(result, NeedsApproval):
-            return ToolNeedsApproval(arguments, result.title, claim.now_ms + WEEK_SECONDS * 1000)
+        if isinstance(result, NeedsApproval | RunAgain):
+            return _later(result, arguments, claim.now_ms)
         if isinstance(result, CallReturned):
             return self._returned(tool, result.value, result.kept)
         return self._returned(tool, result)
@@ -132,15 +140,12 @@ class ToolRun:
     def _tool(self, effect: RunTool, history: History) -> _Found | StepResult:
         """The tool and its arguments, or why it does not run."""
         try:
-            tool = self._registry.tool(effect.call.tool)
+            return self._registry.tool(effect.call.tool), arguments_of(effect.call, history)
         except UnknownToolError as error:
             # Old code in the middle of a deploy may not know it yet.
             return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
-        try:
-            arguments = arguments_of(effect.call, history)
         except UnresolvedReference as error:
             return _failed("unresolved_reference", str(error), retryable=False)
-        return tool, arguments
 
     async def _runner_tool(self, effect: RunTool, history: History) -> _Found | StepResult | None:
         """The same of an agent that has a runner; None: it has none."""
@@ -256,6 +261,16 @@ def _question(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsAp
     until_ms, escalates = now_ms + round(tool.approval_seconds * 1000), tool.escalate_after_seconds
     escalates_ms = now_ms + round(escalates * 1000) if escalates else 0
     return ToolNeedsApproval(arguments, tool.approval_title, until_ms, escalates_ms, tool.approval_people)
+
+
+def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: int) -> StepResult:
+    """The call runs later: once a person has approved or answered, or some time is over."""
+    until_ms = now_ms + WEEK_SECONDS * 1000
+    if isinstance(result, NeedsApproval):
+        return ToolNeedsApproval(arguments, result.title, until_ms)
+    if result.form is None:
+        return ToolRunsAgain(now_ms + round(result.after_seconds * 1000), result.memo)
+    return ToolNeedsApproval(result.begins_with, result.title, until_ms, form=result.form, memo=result.memo)
 
 
 def _goes_on(tool: Runnable, waits: CallWaits, history: History) -> bool:

@@ -1,19 +1,24 @@
 """Talks to MCP servers by the official SDK, in both revisions: lists a server's tools, and calls one.
 
+A call may become a task, or ask people: then it runs again later (tasks.py, elicitation.py).
+
 Invariant: a failure is one of two errors, with the server's own words. Must not: retry, or import the SDK before it is
 needed.
 """
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from msgspec import json
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from baton.mcp.connections import connection
+from baton.mcp.elicitation import ASKED, asked_of_people, question, taken_in
 from baton.mcp.mcp_server import McpContext, McpServer
 from baton.sdk.memory import ModelCache
+from baton.tools.context import ToolContext
+from baton.tools.pending import RunAgain
 from baton.tools.tool_error import ToolError
 from baton_events.errors import StoreError
 from baton_events.ids import digest
@@ -22,17 +27,12 @@ if TYPE_CHECKING:
     from mcp import Client
 
 KEY_VERSION = 1
+_LOST = "mcp_connection_lost"
+# A server that only wants to see its state again is busy.
+_BUSY_SECONDS = 1.0
 _MOST_PAGES = 50
 _LIST_TIMEOUT_SECONDS = 20.0
 Listing = list[dict[str, Any]]
-
-
-class Progress(Protocol):
-    """Is told how far a call has come."""
-
-    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
-        """Take it in."""
-        ...
 
 
 class McpError(Exception):
@@ -68,18 +68,81 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
 
 
 async def called(
-    server: McpServer, context: McpContext, name: str, arguments: dict[str, Any], progress: Progress, *, again: bool
+    server: McpServer, context: McpContext, name: str, arguments: dict[str, Any], run: ToolContext, *, again: bool
 ) -> Any:
-    """Call a tool, and give its result as JSON. `again`: it may be called again after a lost connection.
+    """Call a tool, or look at the task that it became: its result as JSON, or what the call waits for.
+
+    `again`: it may be called again after a lost connection.
 
     Raises:
         ToolError: the tool or the server refused, or the connection was lost.
     """
+    from baton.mcp import tasks  # noqa: PLC0415 - it imports the SDK
+
+    memo = taken_in(run.memo or {})
+    if asked := question(server.name, memo):
+        return asked
     try:
         async with connection(server, context) as client:
-            result = await client.call_tool(name, arguments, progress_callback=progress)
+            if tasks.TASK in memo:
+                result: Any = await tasks.looked_at(client.session, memo)
+            else:
+                result = await _sent(client, name, arguments, memo.get(ASKED, {}), run)
     except Exception as error:
-        raise _failure(server, error, again=again) from error
+        failure = _failure(server, error, again=again)
+        later = tasks.lost(memo, run.started_at_ms) if failure.type == _LOST else None
+        if later is None:
+            raise failure from error
+        return later
+    if isinstance(result, tasks.TaskHandle):
+        return tasks.begun(result, run.started_at_ms)
+    if isinstance(result, tasks.TaskState):
+        result = tasks.outcome(result, memo, run.started_at_ms)
+    if isinstance(result, RunAgain):
+        return question(server.name, result.memo) or result
+    return _outcome(server, result)
+
+
+async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: dict[str, Any], run: ToolContext) -> Any:
+    """Call it, with what people have answered; with its list anew where the server wants headers of it."""
+    from mcp.shared.exceptions import MCPError  # noqa: PLC0415
+    from mcp_types import HEADER_MISMATCH, InputResponse  # noqa: PLC0415
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        await run.progress(min(1.0, max(0.0, progress / total)) if total else 0.0, message or "")
+
+    adapter: TypeAdapter[dict[str, InputResponse]] = TypeAdapter(dict[str, InputResponse])
+    answers = adapter.validate_python(asked["answers"]) if asked.get("answers") else None
+
+    async def send() -> Any:
+        return await client.session.call_tool(
+            name,
+            arguments,
+            progress_callback=report,
+            input_responses=answers,
+            request_state=asked.get("state"),
+            allow_input_required=True,
+            allow_claimed=True,
+        )
+
+    try:
+        return await send()
+    except MCPError as error:
+        if error.error.code != HEADER_MISMATCH:
+            raise
+    await client.session.list_tools()
+    return await send()
+
+
+def _outcome(server: McpServer, result: Any) -> Any:
+    """Give a result as JSON, or the next question to a person."""
+    if result.result_type == "input_required":
+        requests = {
+            key: each.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for key, each in (result.input_requests or {}).items()
+        }
+        memo = {ASKED: asked_of_people(requests, result.request_state)}
+        return question(server.name, memo) or RunAgain(after_seconds=_BUSY_SECONDS, memo=memo)
     blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
     if result.is_error:
         raise ToolError(_text_of(blocks) or "the tool failed and said nothing", type="mcp_tool_error")
@@ -126,9 +189,7 @@ def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:
         return ToolError(f"MCP server {server.name}: {_words(error)}", type="mcp_invalid_result")
     if isinstance(cause, MCPError) and cause.error.code not in (CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT):
         return ToolError(f"MCP server {server.name} refused the call: {_words(error)}", type="mcp_refused")
-    return ToolError(
-        f"MCP server {server.name}: the connection was lost: {_words(error)}", again, type="mcp_connection_lost"
-    )
+    return ToolError(f"MCP server {server.name}: the connection was lost: {_words(error)}", again, type=_LOST)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -121,14 +121,22 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     from mcp import Client, StdioServerParameters  # noqa: PLC0415 - only agents with MCP servers load the SDK
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
     from mcp.shared._httpx_utils import create_mcp_http_client  # noqa: PLC0415
+    from mcp_types import ElicitRequestParams, ElicitResult  # noqa: PLC0415
 
+    from baton.mcp.tasks import TasksExtension  # noqa: PLC0415
+
+    async def nobody_waits(_context: Any, _params: ElicitRequestParams) -> ElicitResult:
+        """Answer a server that holds its request open for the answer, as in revision 2025-11-25: people take days."""
+        return ElicitResult(action="cancel")
+
+    declared: dict[str, Any] = {"elicitation_callback": nobody_waits, "extensions": [TasksExtension()], "cache": None}
     if server.command:
         program, *arguments = server.command
-        async with Client(StdioServerParameters(command=program, args=arguments), cache=None) as client:
+        async with Client(StdioServerParameters(command=program, args=arguments), **declared) as client:
             yield client
         return
     http = create_mcp_http_client(server.headers_for(context), auth=_auth(server))
-    async with http, Client(streamable_http_client(server.url, http_client=http), cache=None) as client:
+    async with http, Client(streamable_http_client(server.url, http_client=http), **declared) as client:
         yield client
 
 

@@ -9,49 +9,13 @@ from typing import Any
 
 from baton.mcp.client import McpError, called
 from baton.mcp.mcp_server import McpContext, McpServer
-from baton.tools.arguments import InvalidArguments
 from baton.tools.context import ToolContext
+from baton.tools.json_schema import JsonSchema
 from baton.tools.return_type import ResultSchema
 from baton.tools.tool import WEEK_SECONDS, Tool
 
 _OTHER_CHARS, _NAME_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64
 _ANYTHING: dict[str, Any] = {"type": "object"}
-
-
-class ServerSchema:
-    """The arguments of one tool, as the server's JSON schema has them."""
-
-    def __init__(self, tool: str, json_schema: Mapping[str, Any]) -> None:
-        self._tool = tool
-        self.json_schema = {"properties": {}, **json_schema}
-
-    def to_json(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments; they stay as they are."""
-        from jsonschema import SchemaError  # noqa: PLC0415 - it comes with the SDK, which other agents do not need
-        from jsonschema.validators import validator_for  # noqa: PLC0415
-
-        try:
-            kind = validator_for(self.json_schema)
-            kind.check_schema(self.json_schema)
-        except SchemaError as error:
-            fault = f"the server's schema is no JSON schema: {error.message}"
-            raise InvalidArguments(self._tool, [fault], []) from error
-        faults = sorted(kind(self.json_schema).iter_errors(arguments), key=lambda fault: list(map(str, fault.path)))
-        if faults:
-            lines = [f"{fault.json_path.removeprefix('$.')}: {_fault_text(fault)}" for fault in faults]
-            raise InvalidArguments(self._tool, lines, [tuple(fault.absolute_path) for fault in faults])
-        return dict(arguments)
-
-    def to_keywords(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments and give them as one value."""
-        return {"arguments": self.to_json(arguments)}
-
-
-def _fault_text(fault: Any) -> str:
-    """Say what is wrong without the value, which may be secret."""
-    if fault.validator == "required":
-        return str(fault.message)
-    return f"does not fit {fault.validator}: {fault.validator_value}"
 
 
 def server_tools(server: McpServer, context: McpContext, listing: list[dict[str, Any]]) -> Iterator[Tool]:
@@ -72,13 +36,10 @@ def server_tools(server: McpServer, context: McpContext, listing: list[dict[str,
 def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any]) -> Tool:
     name, hints = _OTHER_CHARS.sub("_", f"{server.prefix}{listed['name']}")[:_NAME_CHARS], listed.get("annotations", {})
     again = bool(hints.get("readOnlyHint") or hints.get("idempotentHint"))
-    schema: Any = ServerSchema(name, listed.get("inputSchema", _ANYTHING))
+    schema: Any = JsonSchema(name, listed.get("inputSchema", _ANYTHING))
 
     async def call(arguments: dict[str, Any], run: ToolContext) -> Any:
-        async def report(progress: float, total: float | None, message: str | None) -> None:
-            await run.progress(min(1.0, max(0.0, progress / total)) if total else 0.0, message or "")
-
-        return await called(server, context, listed["name"], arguments, report, again=again)
+        return await called(server, context, listed["name"], arguments, run, again=again)
 
     return Tool(
         name=name,

@@ -157,6 +157,7 @@ class ToolContext:
         attempt: counts 1, 2, …
         idempotency_key: the same for every attempt of one call, also after a crash.
         started_at_ms: when this attempt began, in milliseconds since 1970.
+        memo: of a call that runs again (`RunAgain`): what it wanted to know, and what a person has answered.
     """
 
     job_id: str
@@ -167,6 +168,7 @@ class ToolContext:
     idempotency_key: str
     started_at_ms: int
     channel: ToolChannel = field(repr=False)
+    memo: dict[str, Any] | None = field(default=None, repr=False)
     memory: ToolMemory = field(default_factory=NoMemory, repr=False)
     operations: ToolOperations = field(default_factory=NoOperations, repr=False)
     outlet: Outlet = field(default_factory=RecordedOutlet, repr=False)
@@ -232,18 +234,17 @@ class ToolContext:
         )
 
 
-@dataclass
-class ToolRecorder:
+class ToolRecorder(Struct):
     """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text).
 
     `memory` is the context's: what it is asked to remember; `outlet`: what the tool publishes.
     """
 
     is_cancelled: bool = False
-    infos: list[tuple[str, Any]] = field(default_factory=list)
-    progress_reports: list[tuple[float, str]] = field(default_factory=list)
-    memory: RecordedMemory = field(default_factory=RecordedMemory)
-    outlet: RecordedOutlet = field(default_factory=RecordedOutlet)
+    infos: list[tuple[str, Any]] = struct_field(default_factory=list)
+    progress_reports: list[tuple[float, str]] = struct_field(default_factory=list)
+    memory: RecordedMemory = struct_field(default_factory=RecordedMemory)
+    outlet: RecordedOutlet = struct_field(default_factory=RecordedOutlet)
 
     async def info(self, title: str, data: Any) -> None:
         """Keep an info checkpoint."""

@@ -25,6 +25,24 @@ class ChildTask(Record, frozen=True, kw_only=True):
     data: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+class RunAgain(Record, frozen=True, kw_only=True):
+    """The call runs again, as the same attempt: after some seconds, or once a person has answered.
+
+    Attributes:
+        memo: `ToolContext.memo` of the next run; after a question it has the `answer`, too, or why it is `refused`.
+        after_seconds: for how long it waits, where nobody is asked.
+        form: a JSON schema of the answer, an object; None: nobody is asked.
+        title: the question.
+        begins_with: what the form holds at first.
+    """
+
+    memo: dict[str, Any]
+    after_seconds: float = 0
+    form: dict[str, Any] | None = None
+    title: str = ""
+    begins_with: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
 class Pending(Record, frozen=True, kw_only=True):
     """The call ends later: by its operation's completion, an event, its time, or a job's end.
 

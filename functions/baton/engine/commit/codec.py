@@ -36,6 +36,7 @@ _COUNTERS = Decoder(AgentCounters, strict=False)
 _SCORE = Decoder(Score)
 # The last fields of a work item are left out while they hold nothing, as by versions that do not know them.
 _RARE = ',"abandoned":'
+_NO_MEMO = ',"memo":{}}'  # likewise, of a call
 _NOTHING_RARE = (f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0', ',"limited_by":""', ',"offloaded":0')
 
 
@@ -109,7 +110,8 @@ def load_item(text: str) -> WorkItem:
 
 def dump_call(record: CallRecord) -> str:
     """A tool call as JSON text."""
-    return _encode(record).decode()
+    text = _encode(record).decode()
+    return text if record.memo else text.removesuffix(_NO_MEMO) + "}"
 
 
 def load_call(text: str) -> CallRecord:

@@ -19,8 +19,9 @@ from starlette.types import Receive, Scope, Send
 class Served:
     """A server that runs.
 
-    `down`: so many requests of tool calls are answered by an error of HTTP. `legacy`: it is of revision 2025-11-25.
-    `secret`: of the client whose token it takes alone; empty: it takes all requests. `asked`: for a token, how often.
+    `down`: so many requests of tool calls are answered by an error of HTTP; `away`: of all. `legacy`: it is of revision
+    2025-11-25. `secret`: of the client whose token it takes alone; empty: it takes all requests. `asked`: for a token,
+    how often.
     """
 
     mcp: MCPServer
@@ -28,6 +29,7 @@ class Served:
     heard: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     down: int = 0
+    away: int = 0
     legacy: bool = False
     secret: str = ""
     asked: int = 0
@@ -42,6 +44,9 @@ class Served:
                 return None
             self.heard.append(headers.get("mcp-method", ""))
             self.tokens.add(headers.get("authorization", ""))
+            if self.away:
+                self.away -= 1
+                return await _answer(send, 503, b"")
             if self.down and self.heard[-1] == "tools/call":
                 self.down -= 1
                 return await _answer(send, 503, b"")
@@ -70,7 +75,7 @@ class Served:
 
     def __post_init__(self) -> None:
         """Make the application."""
-        self.app = self.mcp.streamable_http_app(stateless_http=True)
+        self.app = self.mcp.streamable_http_app(stateless_http=not self.legacy)
 
 
 async def _answer(send: Send, status: int, body: object) -> None:
@@ -113,9 +118,9 @@ def shop(runs: list[str]) -> MCPServer:
 
 
 @asynccontextmanager
-async def serving(mcp: MCPServer) -> AsyncIterator[Served]:
+async def serving(mcp: MCPServer, *, legacy: bool = False) -> AsyncIterator[Served]:
     """Serve until the end of the block."""
-    served = Served(mcp)
+    served = Served(mcp, legacy=legacy)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         served.url = f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
         server = uvicorn.Server(uvicorn.Config(served, log_level="critical", lifespan="on"))
