@@ -13,6 +13,7 @@ from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest
 from baton.models.scripted import ScriptedModel
 from baton.planning.step import Step
 from baton.tools.context import ToolContext
+from baton.tools.pending import RunAgain
 from baton.tools.tool import tool
 
 
@@ -68,8 +69,28 @@ async def light_the_lamp() -> str:
     return "it burns"
 
 
+SHIRT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "size": {"type": "string", "enum": ["S", "L"], "title": "Size"},
+        "count": {"type": "integer", "title": "How many", "description": "of the same", "minimum": 1},
+        "gift": {"type": "boolean", "title": "As a gift"},
+        "words": {"type": "string", "title": "Words on it"},
+    },
+    "required": ["size", "count", "gift"],
+}
+
+
+@tool
+async def sew(ctx: ToolContext) -> Any:
+    """Sew a shirt, as a person wants it."""
+    if not ctx.memo:
+        return RunAgain(memo={}, form=SHIRT, title="Which shirt?", begins_with={"count": 2})
+    return f"sewn: {ctx.memo.get('answer') or ctx.memo['refused']}"
+
+
 class Keeper:
-    """Lights the lamp when it is asked to, and says again what it gets."""
+    """Lights the lamp and sews when it is asked to, and says again what it gets."""
 
     name = "keeper"
     reads_history = True
@@ -79,10 +100,12 @@ class Keeper:
         text = getattr(request.messages[-1], "text", "")
         if text.startswith("Light"):
             return ModelAnswer("", (Call("light_the_lamp"),))
+        if text.startswith("Sew"):
+            return ModelAnswer("", (Call("sew"),))
         return ModelAnswer(text or "Somebody has to allow it.")
 
 
-keeper = Agent(name="keeper", model=Keeper(), tools=[light_the_lamp])
+keeper = Agent(name="keeper", model=Keeper(), tools=[light_the_lamp, sew])
 harbour = Agent(
     name="harbour",
     model=ScriptedModel(

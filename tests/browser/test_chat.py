@@ -110,6 +110,28 @@ def test_a_chat_goes_on_while_a_call_waits_and_shows_what_comes_of_it(
     expect(page.locator(".operation")).to_have_count(0)
 
 
+def test_a_tool_asks_a_person_by_a_form(context: BrowserContext, stack: BrowserStack) -> None:
+    """Each field by its kind; what a browser finds missing is not sent, and what is typed outlives a message."""
+    page = opened(context, stack.described["admin_key"])
+    request(page, "Sew a shirt", "keeper")
+    form = page.locator(".operation .question")
+    expect(form.get_by_label("How many")).to_have_value("2")
+    form.get_by_label("Words on it").fill("Ahoy")
+    form.get_by_role("button", name="Send the answer").click()
+    expect(page.locator(".operation .checkpoint.pending")).to_have_count(1)
+    request(page, "Is all well?", "keeper")
+    expect(page.locator(".message.assistant .text").last).to_have_text("Is all well?")
+    expect(form.get_by_label("Words on it")).to_have_value("Ahoy")
+    form.get_by_label("Size").select_option("L")
+    form.get_by_label("As a gift").select_option("false")
+    form.get_by_role("button", name="Send the answer").click()
+    answered = "{'count': 2, 'gift': False, 'size': 'L', 'words': 'Ahoy'}"
+    expect(page.locator(".message.assistant .text").last).to_contain_text(answered)
+    request(page, "Sew another one", "keeper")
+    page.locator(".operation").get_by_role("button", name="Decline").click()
+    expect(page.locator(".message.assistant .text").last).to_contain_text("sewn: rejected")
+
+
 def test_more_can_be_said_while_an_answer_is_made(context: BrowserContext, stack: BrowserStack) -> None:
     """The running answer goes on with it, or another one takes its place in the conversation."""
     page = opened(context, stack.described["admin_key"])

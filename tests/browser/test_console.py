@@ -44,6 +44,24 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
     assert page.evaluate(PAGE_FAULTS) == []
 
 
+def test_a_tools_question_is_answered_by_its_form(page: Page, axe: str) -> None:
+    """What is missing is named; what is typed is the answer, without another step."""
+    job = start_job(page, "keeper", "Sew a shirt")
+    page.get_by_role("link", name="Decide").click()
+    expect(page.locator("main")).to_contain_text("keeper called sew, which asks for an answer")
+    assert_fit(page, axe)
+    page.get_by_role("button", name="Send the answer").click()
+    expect(page.locator(".fault")).to_contain_text("'size' is a required property")
+    page.get_by_label("size").select_option("L")
+    page.get_by_label("count").fill("3")
+    page.get_by_label("gift").select_option("true")
+    page.get_by_role("button", name="Send the answer").click()
+    expect(page.get_by_role("status")).to_have_text("Answered.")
+    page.goto(job)
+    expect(page.locator("#timeline")).to_contain_text("'size': 'L'")
+    expect(page.locator("#head .pill")).to_have_text("completed")
+
+
 def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: BrowserStack) -> None:
     """Found among the dead letters; a second replay says that it was applied already."""
     stack.strike("/workers/agent-loop", "/workers/delivery-failed")

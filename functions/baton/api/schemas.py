@@ -146,12 +146,13 @@ CHECKPOINT = _object(
         "escalatedAt": _TIME,
         "people": {"type": "integer"},
         "approvals": {"type": "array", "items": _object({"by": _TEXT, "at": _TIME})},
+        "form": {"type": "object"},
     },
     # Those of an approval; `data` is an info one's.
     optional=(
         *("id", "data", "tool", "arguments", "digest", "createdAt", "expiresAt"),
         *("decidedAt", "decidedBy", "reason", "editedArguments"),
-        *("escalatesAt", "escalatedAt", "people", "approvals"),
+        *("escalatesAt", "escalatedAt", "people", "approvals", "form"),
     ),
 )
 

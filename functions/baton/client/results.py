@@ -207,6 +207,7 @@ class Checkpoint(_Record):
     decided_by: str | None = None
     reason: str | None = None
     edited_arguments: Json | None = None
+    form: Json | None = None
 
 
 class Link(_Record):

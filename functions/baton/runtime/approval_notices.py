@@ -21,7 +21,7 @@ from baton.runtime.callbacks import Callbacks, signed_headers
 from baton.sdk.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton.storage.ports.jobs import Reader, Snapshot
-from baton.tools.sentence import limit_sentence, sentence
+from baton.tools.sentence import approval_sentence
 from baton_events.emitter import Emitter
 from baton_events.schema import AgentLoopInit
 from baton_events.timestamps import moment
@@ -93,16 +93,11 @@ class ApprovalNotices:
         self, snapshot: Snapshot, question: CallRecord, view: dict[str, Any], *, escalated: bool
     ) -> dict[str, Any]:
         """What a notice says; a program gets it as it is."""
-        base, agent, about = self._settings.worker_base_url, snapshot.job.agent, view["arguments"]
-        text = (
-            limit_sentence(agent, about["limit"], about["value"])
-            if view["tool"] is None
-            else sentence(agent, view["tool"], about)
-        )
+        base, agent = self._settings.worker_base_url, snapshot.job.agent
         link = Link(view["id"], "", ("approve", "reject"), edit=False, until_ms=question.arguments["untilMs"])
         return {
             "type": "approval.escalated" if escalated else "approval.asked",
-            "sentence": self._secrets.hide(text),
+            "sentence": self._secrets.hide(approval_sentence(agent, view)),
             "agent": agent,
             "jobId": snapshot.job.id,
             "checkpoint": self._secrets.hide_in(view),

@@ -21,9 +21,14 @@ def sentence(agent: str, tool: str, arguments: Mapping[str, Any]) -> str:
     return _clipped(text, _LONGEST_CHARS)
 
 
-def limit_sentence(agent: str, limit: str, value: float) -> str:
-    """Say that an agent wants to go on beyond a limit of its job."""
-    return f"{agent} wants to continue beyond its limit of {value:g} {_words(limit)}"
+def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:
+    """Say what an approval is about, as the API shows it: a call, a call's question, or a limit of its job."""
+    about = view["arguments"]
+    if "form" in view:
+        return f"{agent} called {view['tool']}, which asks for an answer"
+    if view["tool"] is None:
+        return f"{agent} wants to continue beyond its limit of {about['value']:g} {_words(about['limit'])}"
+    return sentence(agent, view["tool"], about)
 
 
 def _words(name: str) -> str:

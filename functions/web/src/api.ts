@@ -38,6 +38,7 @@ export interface components {
                 /** Format: date-time */
                 at: string;
             }[];
+            form?: Record<string, unknown>;
         };
         Link: {
             url: string;

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from baton.api.ag_ui.translation import Event, Part, Translation
-from baton.api.jobs.approval_answers import ANSWER_SCHEMA
+from baton.api.jobs.approval_answers import answer_schema
 from baton.api.jobs.open_calls import OpenCalls
 from baton.api.stream_form import HEADERS, numbered
 from baton.engine.state import Job
@@ -127,7 +127,7 @@ def _interrupt(view: Part) -> dict[str, Any]:
         "id": view["id"],
         **call,
         "message": view["title"][:_LIMIT_CHARS],
-        "responseSchema": ANSWER_SCHEMA,
+        "responseSchema": answer_schema(view),
         **expires,
         "metadata": {"baton": about},
     }

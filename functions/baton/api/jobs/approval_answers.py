@@ -4,7 +4,7 @@ Invariant: the first decision counts, whoever makes it. A client key decides onl
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -15,7 +15,7 @@ from baton.api.problem import ApiError
 from baton.container import Container
 from baton.sdk.any_json import JsonObject
 
-ANSWER_SCHEMA = {
+ANSWER_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "approved": {"type": "boolean"},
@@ -24,6 +24,13 @@ ANSWER_SCHEMA = {
     },
     "required": ["approved"],
 }
+
+
+def answer_schema(view: Mapping[str, Any]) -> dict[str, Any]:
+    """The form of an answer to an approval; what a tool asks is answered by the arguments."""
+    if "form" not in view:
+        return ANSWER_SCHEMA
+    return ANSWER_SCHEMA | {"properties": {**ANSWER_SCHEMA["properties"], "editedArgs": view["form"]}}
 
 
 class ApprovalAnswer(BaseModel):

@@ -121,7 +121,10 @@ class Approvals:
             ApiError: as above.
         """
         snapshot, approval = await self._undecided(checkpoint_id, body.digest)
-        arguments = None if body.arguments is None else self._edited(snapshot.job.agent, approval, body.arguments)
+        given = body.arguments
+        if given is None and "form" in approval.arguments:
+            given = approval.arguments["arguments"]  # a form as it began, which may lack an answer
+        arguments = None if given is None else self._edited(snapshot.job.agent, approval, given)
         decision = {"approved": True, "arguments": arguments, "comment": self._container.secrets.hide(body.comment)}
         return await self._decide(by, snapshot, approval, "ok", decision)
 
@@ -176,8 +179,10 @@ class Approvals:
         return snapshot, approval
 
     def _edited(self, agent: str, approval: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+        form = approval.arguments.get("form")
+        check = partial(self._checked, agent) if form is None else partial(_answer, form)
         try:
-            return edited(approval, arguments, self._container.secrets, partial(self._checked, agent))
+            return edited(approval, arguments, self._container.secrets, check)
         except EditError as error:
             raise ApiError(422, str(error), [(error.field, str(error))]) from error
 
@@ -187,8 +192,7 @@ class Approvals:
         except UnknownToolError as error:
             raise ApiError(409, f"{error}: arguments cannot be edited; approve them as they are, or reject") from error
         except InvalidArguments as error:
-            places = [".".join(["arguments", *map(str, place)]) for place in error.places]
-            raise ApiError(422, str(error), list(zip(places, error.faults, strict=True))) from error
+            raise _misfit(error) from error
 
     async def _decide(
         self,
@@ -207,6 +211,21 @@ class Approvals:
             raise ApiError(409, str(error)) from error
         except DecidedError as error:
             raise _too_late(checkpoint_id, str(error)) from error
+
+
+def _answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """A person's answer to a question of the tool."""
+    from baton.tools.json_schema import JsonSchema  # noqa: PLC0415 - few tools ask
+
+    try:
+        return JsonSchema(tool, form).to_json(answer)
+    except InvalidArguments as error:
+        raise _misfit(error) from error
+
+
+def _misfit(error: InvalidArguments) -> ApiError:
+    places = [".".join(["arguments", *map(str, place)]) for place in error.places]
+    return ApiError(422, str(error), list(zip(places, error.faults, strict=True)))
 
 
 def _operator(principal: Principal) -> None:

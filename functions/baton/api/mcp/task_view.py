@@ -56,7 +56,9 @@ def related(result: Part, job: Job) -> Part:
 
 
 def question_of(view: Mapping[str, Any]) -> Part:
-    """An approval as a form for people."""
+    """An approval as a form for people; what a tool asks them has a form of its own."""
+    if "form" in view:
+        return {"mode": "form", "message": view["title"], "requestedSchema": view["form"]}
     asked = f"{view['tool']} {canonical_json(view['arguments'])}" if view["tool"] else canonical_json(view["arguments"])
     return {"mode": "form", "message": f"{view['title']}\n{asked}", "requestedSchema": QUESTION_SCHEMA}
 
@@ -66,8 +68,8 @@ def requests_of(asked: Sequence[Mapping[str, Any]]) -> Part:
     return {view["id"]: {"method": "elicitation/create", "params": question_of(view)} for view in asked}
 
 
-def answer_fields(result: Any) -> Part | None:
-    """The approval's answer in a filled form; None: the person has put it off.
+def answer_fields(result: Any, view: Mapping[str, Any]) -> Part | None:
+    """The approval's answer in a filled form of it; None: the person has put it off.
 
     Raises:
         ValueError: it is none.
@@ -78,6 +80,8 @@ def answer_fields(result: Any) -> Part | None:
     if action not in ("accept", "decline"):
         raise ValueError(f"action must be accept, decline or cancel, got {str(action)[:80]!r}")
     content = found if isinstance(found := result.get("content"), dict) else {}
+    if "form" in view:
+        return {"approved": action == "accept", "editedArgs": content}
     edited = content.get("editedArgs") or None
     return {
         "approved": action == "accept" and content.get("approved", True),

@@ -102,8 +102,8 @@ class Tasks:
         """
         if not isinstance(responses, Mapping):
             raise RpcError(INVALID_PARAMS, f"inputResponses must be an object, got {str(responses)[:80]!r}")
-        pending = {str(view["id"]) for view in found.asked}
-        given = {name: _answer(name, value) for name, value in responses.items() if name in pending}
+        pending = {str(view["id"]): view for view in found.asked}
+        given = {name: _answer(pending[name], value) for name, value in responses.items() if name in pending}
         answers = {name: answer for name, answer in given.items() if answer is not None}
         try:
             await decide(self._container, self._approvals, principal, answers)
@@ -134,9 +134,10 @@ class Tasks:
         return await self.look_up(principal, task_id)
 
 
-def _answer(name: str, value: Any) -> ApprovalAnswer | None:
+def _answer(view: Part, value: Any) -> ApprovalAnswer | None:
+    name = view["id"]
     try:
-        fields = answer_fields(value)
+        fields = answer_fields(value, view)
         return None if fields is None else ApprovalAnswer.model_validate(fields)
     except ValidationError as error:
         fault = error.errors()[0]

@@ -16,7 +16,7 @@ from baton.engine.state import OF_SESSION, CallRecord
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.sdk.records import MODEL_ROLE
 from baton.storage.ports.jobs import Snapshot
-from baton.tools.sentence import limit_sentence, sentence
+from baton.tools.sentence import approval_sentence
 from baton_events.ids import job_of_call
 
 # So many jobs are looked at for so many earlier approvals.
@@ -52,12 +52,10 @@ class About:
         """Whether it waits for a decision."""
         return bool(self.approval["status"] == "pending")
 
-
-def sentence_of(view: Checkpoint, agent: str) -> str:
-    """What an approval is about, in one sentence."""
-    if view["tool"] is None:
-        return limit_sentence(agent, view["arguments"]["limit"], view["arguments"]["value"])
-    return sentence(agent, view["tool"], view["arguments"])
+    @property
+    def is_question(self) -> bool:
+        """Whether a tool asks for an answer, not whether it may run."""
+        return "form" in self.approval
 
 
 class AboutApprovals:
@@ -79,9 +77,10 @@ class AboutApprovals:
         asked_by, turn = await self._asked_by(snapshot, question)
         schema, description = self._about_tool(view, question)
         is_limit = question.tool == LIMIT_APPROVAL
+        schema = view.get("form", schema)
         return About(
             approval=view,
-            sentence=sentence_of(view, job.agent),
+            sentence=approval_sentence(job.agent, view),
             agent=job.agent,
             tenant=job.tenant,
             task=self._secrets.hide(str(asked_by.task.get("text", ""))),

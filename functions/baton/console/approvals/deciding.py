@@ -89,7 +89,7 @@ class Deciding:
                 return _with(about, arguments, "raw" if step == "raw" else "form", comment=comment)
             edited = None if _same(arguments, about.asked) else arguments
             body = ApprovalBody(arguments=edited, comment=comment, digest=text_of(form, "digest"))
-            if edited is not None and step != "confirm":
+            if edited is not None and step != "confirm" and not about.is_question:
                 kept = await self._approvals.check(about.approval["id"], body.digest, edited)
                 return _with(about, kept, "confirm", comment=comment)
             await approve(about.approval["id"], body)

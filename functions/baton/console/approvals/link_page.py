@@ -80,8 +80,8 @@ class LinkPage:
         return self._page(request, link, about, draft_of(about))
 
     async def _approve(self, request: Request, link: Link) -> Response:
-        form = _allowed(link, "approve", await read_form(request))
         about = await self._about.read(link.checkpoint)
+        form = _allowed(link, "approve", await read_form(request), edits=about.is_question)
         deciding = self._deciding.approve(
             about, form, lambda name, body: self._approvals.approve_by(link.by, name, body)
         )
@@ -124,12 +124,16 @@ class LinkPage:
         )
 
 
-def _allowed(link: Link, verb: str, form: Form) -> Form:
-    """The form, as far as the link allows it.
+def _allowed(link: Link, verb: str, form: Form, *, edits: bool = False) -> Form:
+    """The form, as far as the link allows it; `edits`: whether to approve is to fill it in.
 
     Raises:
         ApiError: 403.
     """
     if verb not in link.may:
         raise ApiError(403, f"this link does not allow to {verb}")
-    return form if link.edit else {name: values for name, values in form.items() if name.partition(".")[0] != ROOT}
+    return (
+        form
+        if link.edit or edits
+        else {name: values for name, values in form.items() if name.partition(".")[0] != ROOT}
+    )

@@ -9,12 +9,13 @@ from starlette.responses import Response
 from baton.api.jobs.approval_links import ApprovalLinks, LinkBody
 from baton.api.jobs.approvals import Approvals, ListQuery
 from baton.api.problem import ApiError, invalid
-from baton.console.approvals.about import About, AboutApprovals, sentence_of
+from baton.console.approvals.about import About, AboutApprovals
 from baton.console.approvals.deciding import Deciding, Draft, draft_of
 from baton.console.approvals.difference import changes
 from baton.console.form import field
 from baton.console.gate import Visit
 from baton.container import Container
+from baton.tools.sentence import approval_sentence
 
 HOME = "/console/approvals"
 _HOURS, _MOST_HOURS = 24, 720
@@ -38,7 +39,7 @@ class ApprovalsPage:
             raise invalid(error, "query") from error
         page = await self._approvals.listed(visit.principal, query)
         rows = [(view, page.agents[view["jobId"]]) for view in page.checkpoints]
-        approvals = [{**view, "agent": agent, "sentence": sentence_of(view, agent)} for view, agent in rows]
+        approvals = [{**view, "agent": agent, "sentence": approval_sentence(agent, view)} for view, agent in rows]
         shown: dict[str, Any] = {"approvals": approvals, "cursor": page.cursor}
         shown |= {"chosen": status, "statuses": STATUSES}
         return visit.page("approvals.html", **shown)
@@ -54,7 +55,11 @@ class ApprovalsPage:
         draft = await self._deciding.approve(
             about, visit.form, lambda name, body: self._approvals.approve(visit.principal, name, body)
         )
-        return await self._one(visit, about, draft) if draft else visit.go(_path(about), "Approved.")
+        return (
+            await self._one(visit, about, draft)
+            if draft
+            else visit.go(_path(about), "Answered." if about.is_question else "Approved.")
+        )
 
     async def reject(self, visit: Visit) -> Response:
         """Reject, with a reason."""
@@ -62,7 +67,11 @@ class ApprovalsPage:
         draft = await self._deciding.reject(
             about, visit.form, lambda name, body: self._approvals.reject(visit.principal, name, body)
         )
-        return await self._one(visit, about, draft) if draft else visit.go(_path(about), "Rejected.")
+        return (
+            await self._one(visit, about, draft)
+            if draft
+            else visit.go(_path(about), "Declined." if about.is_question else "Rejected.")
+        )
 
     async def link(self, visit: Visit) -> Response:
         """Make a link for a person without an account; it is shown once."""

@@ -70,7 +70,7 @@ const typed = (url, file) => (file.type ? url : url.replace(/^data:[^;,]*/, "dat
 /** Show an answer as far as it has come. @param {HTMLElement} into @param {Answer} answer @param {boolean} live */
 function showAnswer(into, answer, live) {
   const open = new Set([...into.querySelectorAll("details[open]")].map((each) => each.getAttribute("data-id")));
-  const reason = /** @type {HTMLInputElement|null} */ (into.querySelector("input"))?.value ?? "";
+  const reason = /** @type {HTMLInputElement|null} */ (into.querySelector("[data-focus^=why]"))?.value ?? "";
   const focused = document.activeElement?.getAttribute("data-focus");
   const parts = [element("span", "unseen", "Answer:")];
   for (const id of answer.order) {
@@ -110,10 +110,73 @@ function callBox(call, open) {
 function markBox(mark, reason) {
   const box = element("div", `checkpoint ${mark.status}`);
   box.append(element("p", "", mark.status === "recorded" ? mark.title : `${mark.title}: ${mark.status}`));
-  if (mark.arguments) box.append(element("pre", "", shown(mark.editedArguments ?? mark.arguments)));
+  const asks = mark.form && mark.status === "pending";
+  if (mark.arguments && !asks) box.append(element("pre", "", shown(mark.editedArguments ?? mark.arguments)));
   if (mark.reason) box.append(element("p", "quiet", mark.reason));
-  if (mark.type === "approval" && mark.status === "pending") box.append(choices(mark.id, reason));
+  if (asks) box.append(question(mark));
+  else if (mark.type === "approval" && mark.status === "pending") box.append(choices(mark.id, reason));
   return box;
+}
+
+/** @param {string} id @param {"POST"|"DELETE"} method @param {any} body */
+const decide = (id, method, body) =>
+  reporting(() => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body));
+
+/** The forms of questions, which keep what is typed. @type {Map<string, HTMLElement>} */
+const questions = new Map();
+
+/** The form of a tool's question. @param {any} mark */
+function question(mark) {
+  const known = questions.get(mark.id);
+  if (known) return known;
+  const form = /** @type {HTMLFormElement} */ (element("form", "question"));
+  const needed = new Set(mark.form.required);
+  const named = Object.entries(mark.form.properties ?? {});
+  const fields = named.map(([name, schema]) => field(name, schema, mark.arguments?.[name], needed.has(name)));
+  const decline = /** @type {HTMLButtonElement} */ (element("button", "quiet-button", "Decline"));
+  decline.type = "button";
+  decline.onclick = () => decide(mark.id, "DELETE", { reason: "declined" });
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    const answers = fields.map(({ name, read }) => [name, read()]).filter(([, value]) => value !== undefined);
+    decide(mark.id, "POST", { arguments: Object.fromEntries(answers) });
+  };
+  const row = element("div", "choices");
+  row.append(element("button", "", "Send the answer"), decline);
+  form.append(...fields.map(({ label }) => label), row);
+  questions.set(mark.id, form);
+  return form;
+}
+
+/** A field, and how its value is read. @param {string} name @param {any} schema @param {any} value @param {boolean} needed */
+function field(name, schema, value, needed) {
+  const label = element("label", "", schema.title ?? name);
+  if (schema.description) label.append(element("span", "quiet", ` ${schema.description}`));
+  const [several, of] = [schema.type === "array", schema.type === "array" ? (schema.items ?? {}) : schema];
+  const titled = (of.oneOf ?? of.anyOf ?? []).map((/** @type {any} */ each) => [each.const, each.title]);
+  const plain = (of.enum ?? (of.type === "boolean" ? [true, false] : [])).map((/** @type {any} */ one) => [one, one]);
+  const options = titled.length ? titled : plain;
+  if (options.length) {
+    const select = /** @type {HTMLSelectElement} */ (element("select"));
+    Object.assign(select, { multiple: several, required: needed });
+    const none = several || value !== undefined ? [] : [["", "–"]];
+    const chosen = several ? (value ?? []) : [value];
+    for (const [each, text] of [...none, ...options]) {
+      const option = new Option(String(text), each === "" ? "" : JSON.stringify(each), false, chosen.includes(each));
+      select.append(option);
+    }
+    label.append(select);
+    const picked = () => [...select.selectedOptions].filter((each) => each.value).map((each) => JSON.parse(each.value));
+    return { name, label, read: () => (several ? picked() : picked()[0]) };
+  }
+  const input = /** @type {HTMLInputElement} */ (element("input"));
+  const number = schema.type === "integer" || schema.type === "number";
+  const types = /** @type {Record<string, string>} */ ({ email: "email", date: "date", uri: "url" });
+  Object.assign(input, { type: number ? "number" : (types[schema.format] ?? "text"), required: needed });
+  if (number) input.step = schema.type === "integer" ? "1" : "any";
+  input.value = value ?? "";
+  label.append(input);
+  return { name, label, read: () => (input.value === "" && !needed ? undefined : number ? Number(input.value) : input.value) };
 }
 
 /** @param {string} id @param {string} reason */
@@ -125,11 +188,8 @@ function choices(id, reason) {
   approve.dataset.focus = `approve-${id}`;
   reject.dataset.focus = `reject-${id}`;
   why.dataset.focus = `why-${id}`;
-  const decide = async (/** @type {string} */ method, /** @type {any} */ body) => {
-    await reporting(() => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body));
-  };
-  approve.onclick = () => decide("POST", {});
-  reject.onclick = () => (why.value.trim() ? decide("DELETE", { reason: why.value.trim() }) : why.focus());
+  approve.onclick = () => decide(id, "POST", {});
+  reject.onclick = () => (why.value.trim() ? decide(id, "DELETE", { reason: why.value.trim() }) : why.focus());
   row.append(approve, why, reject);
   return row;
 }
@@ -197,7 +257,7 @@ async function watch(id, jobId) {
 
 /** @param {HTMLElement} box @param {Answer} answer @param {string} jobId */
 function showOperation(box, answer, jobId) {
-  const reason = /** @type {HTMLInputElement|null} */ (box.querySelector("input"))?.value ?? "";
+  const reason = /** @type {HTMLInputElement|null} */ (box.querySelector("[data-focus^=why]"))?.value ?? "";
   const names = [...answer.calls.values()].map((call) => call.name).join(", ");
   const cancel = /** @type {HTMLButtonElement} */ (element("button", "quiet-button", "Cancel"));
   cancel.onclick = () => reporting(() => client.cancel(jobId));

@@ -1,6 +1,6 @@
 """What a call wants to do, in a sentence."""
 
-from baton.tools.sentence import limit_sentence, sentence
+from baton.tools.sentence import approval_sentence, sentence
 
 
 def test_names_are_words_and_values_are_short() -> None:
@@ -20,4 +20,5 @@ def test_names_are_words_and_values_are_short() -> None:
     assert sentence("a", "b", {}) == "a wants to run b"
     assert sentence("a", "b", {str(n): n for n in range(8)}).endswith("5 5, and 2 more")
     assert len(sentence("a", "b", {"x" * 500: 1})) == 300
-    assert limit_sentence("a", "cost_usd", 0.5) == "a wants to continue beyond its limit of 0.5 cost usd"
+    view = {"tool": None, "arguments": {"limit": "cost_usd", "value": 0.5}}
+    assert approval_sentence("a", view) == "a wants to continue beyond its limit of 0.5 cost usd"
