@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from baton.engine.all_jobs.slots import BY_RECONCILER
-from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem, slot_request_key
+from baton.engine.work_items import ItemKind, WorkItem, slot_request_key
 from baton.sdk.records import FOREVER_MS
 from baton_events.ids import child_of, event_id
 from tests.fakes import Tree
@@ -82,7 +82,7 @@ def is_guaranteed(world: "World", tree: Tree, item: WorkItem, *, may_have_begun:
     slot_state = tree.slot_state(item.job_id)
     if item.kind is not ItemKind.SLOT_REQUEST:
         slot_request = tree.items.get(slot_request_key(item.job_id, slot_state.epoch))
-        return item.kind in WORK_KINDS and not slot_state.slot and slot_request is not None
+        return item.needs_slot and not slot_state.slot and slot_request is not None
     entry = world.admission.entries.get(item.job_id)
     if entry is None or (entry.epoch, entry.want) != (item.attempt, "slot"):
         return False

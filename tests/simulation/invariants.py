@@ -14,7 +14,7 @@ from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.commit.answers import Claim, Committed, Verdict
 from baton.engine.state import CallRecord
 from baton.engine.waits import APPROVALS
-from baton.engine.work_items import FOLLOW_UPS, WORK_KINDS, ItemKind
+from baton.engine.work_items import FOLLOW_UPS, ItemKind
 from baton.sdk.limits import since
 from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
@@ -206,7 +206,7 @@ def work_begins_with_a_slot(write: Write) -> str | None:
         return None
     item, entry = write.after.items[write.claim.item_key], write.world.admission.entries.get(write.claim.job_id)
     unbooked_until = write.world.memory.unbooked.get(write.claim.job_id, 0.0)
-    if item.kind in WORK_KINDS and (entry is None or not entry.slot) and write.world.loop.seconds > unbooked_until:
+    if item.needs_slot and (entry is None or not entry.slot) and write.world.loop.seconds > unbooked_until:
         return f"{item.key} begins, and its job holds no slot: {entry}"
     return None
 

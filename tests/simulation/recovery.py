@@ -6,7 +6,7 @@ sooner is held by the invariants that are checked at each moment: they need no s
 
 from typing import TYPE_CHECKING
 
-from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
+from baton.engine.work_items import ItemKind, WorkItem
 from tests.fakes import Tree
 from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.guarantee import is_guaranteed
@@ -51,7 +51,7 @@ def may_continue(tree: Tree, item: WorkItem) -> bool:
     """Whether nothing but time is needed: work needs a slot, a step those before it, and a slot somebody who ends."""
     if item.kind is ItemKind.SLOT_REQUEST:
         return item.want != "slot"
-    return not item.after and (item.kind not in WORK_KINDS or tree.slot_state(item.job_id).slot)
+    return not item.after and (not item.needs_slot or tree.slot_state(item.job_id).slot)
 
 
 ON_CALM = (nothing_is_left_to_a_sweep, every_step_goes_on)

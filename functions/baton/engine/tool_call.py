@@ -116,7 +116,8 @@ def runs_again(state: State, step_result: ToolRunsAgain, now_ms: int) -> Decisio
     record = replace(state.the_call, **_begun(state.the_call, item, Step.WAIT), error=None, memo=step_result.memo)
     # Another `since_ms` than before, whatever the clocks say: whoever still holds the call as it was is too late.
     again = following(item, ItemKind.CALL, max(now_ms, item.since_ms + 1), not_before_ms=at_ms)
-    again = replace(again, died=0)  # a task of days is looked at often: only a row of deaths says something of it
+    # A task of days is looked at often: only a row of deaths says something of it.
+    again = replace(again, died=0, offloaded=1)
     outcome = f"runs again in {max(0, at_ms - now_ms) / 1000:g} s"
     return Decision(Changes(calls=(record,), items=(again,), parts=(_handled(state, now_ms, outcome),)))
 

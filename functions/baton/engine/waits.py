@@ -11,7 +11,7 @@ from typing import Any
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import CallStatus, JobStatus
-from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
+from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records import FOREVER_MS
 from baton.sdk.redaction import REDACTED, redacted
 from baton_events.ids import canonical_json, child_of, digest, operation_id
@@ -201,7 +201,7 @@ def status_and_wait(
     due = [item for item in steps if item.not_before_ms <= now_ms]
     if claimed:
         return JobStatus.PROCESSING, _names(claimed)
-    if due and not slot_state.slot and all(item.kind in WORK_KINDS for item in due):
+    if due and not slot_state.slot and all(item.needs_slot for item in due):
         return idle, STOPPED if stopped else A_SLOT
     limited = [item for item in due if item.limited_by]
     if due:
@@ -212,7 +212,7 @@ def status_and_wait(
 
 
 def _wait(first: WorkItem, run: int) -> str:
-    if first.offloaded:
+    if first.offloaded and first.kind is ItemKind.LOOP:
         return f"the model's answer in turn {first.turn}, until {rfc3339(first.not_before_ms)}"
     if first.kind is not ItemKind.WAIT:
         return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"

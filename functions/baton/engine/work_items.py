@@ -87,7 +87,8 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
         limited_by: the key of the limit that its call waits for; empty: none, or it has begun.
         isolated: of a call: it runs in an invocation of its own.
         offloaded: of a turn: how many requests were sent for its attempt by somebody else; 0: its model is asked here.
-            Until `not_before_ms` it waits for the answer.
+            Until `not_before_ms` it waits for the answer. Of a call: 1, where somebody else does its tool's work, and
+            it is looked at again at `not_before_ms`.
         dispatched: its message has come again while somebody works on it, or is about to, and dispatches it: that
             message may be acknowledged before the work item is done, so what follows is published, to get relay
             messages of its own.
@@ -131,6 +132,11 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
         lease = 0 if owner and owner == self.owner else self.lease_until_ms
         return max(lease, self.not_before_ms)
+
+    @property
+    def needs_slot(self) -> bool:
+        """Whether it is work that begins with a slot; what somebody else does is only looked at."""
+        return self.kind in WORK_KINDS and not self.offloaded
 
     @property
     def deaths(self) -> int:
@@ -230,6 +236,7 @@ def following(
         redelivered=False,
         redriven=0,
         limited_by="",
+        offloaded=0,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.work_items import SLOT_STATE, WORK_KINDS, ItemKind, WorkItem, blocked
+from baton.engine.work_items import SLOT_STATE, ItemKind, WorkItem, blocked
 from baton_events.ids import is_child, root_of
 
 Want = Literal["slot", "none", "gone"]
@@ -99,8 +99,8 @@ def wanted(slot_state: SlotState, items: Iterable[WorkItem], *, ended: bool, now
     mine = tuple(items)
     for item in mine:
         soon = item.owner or item.not_before_ms <= max(now_ms, item.since_ms) + KEEP_SLOT_MS
-        counts = item.kind in WORK_KINDS or (slot_state.want == "slot" and item.kind is not ItemKind.SLOT_REQUEST)
-        if soon and counts and not blocked(item, mine):
+        keeps = slot_state.want == "slot" and item.kind is not ItemKind.SLOT_REQUEST and not item.offloaded
+        if soon and (item.needs_slot or keeps) and not blocked(item, mine):
             return "slot"
     return "none"
 

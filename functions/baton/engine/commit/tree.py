@@ -113,7 +113,7 @@ class Tree(Struct, frozen=True):
 
     def gated(self, item: WorkItem, now_ms: int) -> bool:
         """Whether a work item is work of a job without a slot, and due, or waiting for the job's request one."""
-        if item.kind not in WORK_KINDS:
+        if not item.needs_slot:
             return False
         slot_state = self.slot_state(item.job_id)
         return not slot_state.slot and (item.not_before_ms <= now_ms or slot_state.want == "slot")

@@ -31,7 +31,7 @@ async def working() -> AsyncIterator[tuple[Served, Bakery, Stage]]:
 async def test_a_task_is_looked_at_now_and_then(working: tuple[Served, Bakery, Stage]) -> None:
     """At the server's interval, without a slot in between; its result is the call's."""
     _, tasks, stage = working
-    tasks.interval_ms = 100_000
+    tasks.interval_ms = 4_000
     await stage.submit("baker")
     begun_ms, looks_ms = stage.clock.ms, list[int]()
 
@@ -39,9 +39,9 @@ async def test_a_task_is_looked_at_now_and_then(working: tuple[Served, Bakery, S
         if len(looks_ms) < tasks.looks:
             looks_ms.append(stage.clock.ms - begun_ms)
 
-    await stage.run(look, within_seconds=350)
+    await stage.run(look, within_seconds=14)
     [call] = await stage.calls()
-    assert (call.status, call.attempts, looks_ms) == ("waiting", 1, [100_000, 200_000, 300_000])
+    assert (call.status, call.attempts, looks_ms) == ("waiting", 1, [4_000, 8_000, 12_000])
     assert not any(entry.slot for entry in stage.admission.entries.values())
     tasks.ends_with("a loaf")
     await stage.run()
