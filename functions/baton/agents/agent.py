@@ -97,7 +97,7 @@ def _check_choice(agent: str, what: str, chosen: str, known: Sequence[str]) -> N
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
 _MODES = ("loop", "plan")
-_OFFLOADS = ("", "queue")
+_OFFLOADS = ("", "queue", "provider")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +132,9 @@ class Agent:
         expose: protocols by which other programs find and run the agent: "a2a", "mcp", or a set of these; by default
             none.
         call_limits: of its model's calls, shared by all calls with the same key.
-        offload: who asks the model while the job waits without compute: "queue": the queue sends the request, and
-            brings the answer; its text is not streamed then. By default the function that has the turn asks.
+        offload: who works on a model's answer while the job waits without compute: "queue": the queue sends the
+            request, and brings the answer; "provider": the provider answers in the background, and is asked now and
+            then. The text is not streamed then. By default the function that has the turn asks.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 

@@ -248,7 +248,11 @@ def _model_faults(agent: Agent) -> Iterator[str]:
         yield f" has no model; {available_models()}"
     if agent.offload:
         asked = models or ("no model of its own",)
-        yield from (f": offload={agent.offload!r}: {fault}" for fault in map(offload_fault, asked) if fault)
+        yield from (
+            f": offload={agent.offload!r}: {fault}"
+            for fault in (offload_fault(one, agent.offload) for one in asked)
+            if fault
+        )
         if any(one.in_flight is not None for one in agent.call_limits):
             yield f": offload={agent.offload!r}: CallLimit(in_flight=...) counts calls of functions: limit per_minute"
     for model in models:

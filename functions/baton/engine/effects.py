@@ -8,6 +8,7 @@ apart in a bounded number of names (a job, a session, a tenant).
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -24,12 +25,14 @@ class CallModel(Struct, frozen=True):
     """Ask the model of this job for its next turn. `turn` counts from where the job began (again) from the start.
 
     `offloaded`: so many requests were sent for this attempt, and the last one's answer is awaited.
+    `memo`: what is known of a response that the provider makes in the background.
     """
 
     job: Job
     turn: int
     attempt: int
     offloaded: int = 0
+    memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class RunTool(Struct, frozen=True):

@@ -120,12 +120,14 @@ class ModelFailed(Struct, frozen=True):
 class ModelWaits(Struct, frozen=True):
     """Somebody else sends the model's request, which is the so-manieth of this attempt; the answer comes by itself.
 
-    `until_ms`: when the attempt has failed without one.
+    `until_ms`: when the attempt has failed without one. `memo`: where the provider keeps the answer instead, until it
+    is asked for; then that is the time of the next look.
     """
 
     until_ms: int
     number: int
     extra_usage: ExtraUsage = NO_EXTRA_USAGE
+    memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class ToolReturned(Struct, frozen=True):

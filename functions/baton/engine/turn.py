@@ -39,7 +39,7 @@ def started(state: State, now_ms: int) -> Decision:
     if reached:
         limit, holder = reached
         return _at_limit(with_abandoned(job, item), item, limit, now_ms, holder=holder)
-    return Decision(effects=(CallModel(job, item.turn - job.first_turn + 1, item.attempt, item.offloaded),))
+    return Decision(effects=(CallModel(job, item.turn - job.first_turn + 1, item.attempt, item.offloaded, item.memo),))
 
 
 def waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
@@ -56,7 +56,7 @@ def _waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
     return Decision(
         Changes(
             job=replace(job, **_under_way(job, item)),
-            items=(replace(waiting, abandoned=item.abandoned, offloaded=step_result.number),),
+            items=(replace(waiting, abandoned=item.abandoned, offloaded=step_result.number, memo=step_result.memo),),
             parts=(stream_parts.handled(item, now_ms, "waits for the model's answer"),),
         )
     )

@@ -213,7 +213,8 @@ def status_and_wait(
 
 def _wait(first: WorkItem, run: int) -> str:
     if first.offloaded and first.kind is ItemKind.LOOP:
-        return f"the model's answer in turn {first.turn}, until {rfc3339(first.not_before_ms)}"
+        what = "until" if not first.memo else "which its provider works on; it is looked at again at"
+        return f"the model's answer in turn {first.turn}, {what} {rfc3339(first.not_before_ms)}"
     if first.kind is not ItemKind.WAIT:
         return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
     if first.not_before_ms >= FOREVER_MS:

@@ -6,8 +6,9 @@ and messages keep the names that versions before wrote: a table maps a field's n
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from baton_events.schema import Event, EventType, ToolPayload, event_type
@@ -89,6 +90,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
         offloaded: of a turn: how many requests were sent for its attempt by somebody else; 0: its model is asked here.
             Until `not_before_ms` it waits for the answer. Of a call: 1, where somebody else does its tool's work, and
             it is looked at again at `not_before_ms`.
+        memo: of a turn whose model's provider works in the background: the response that it is to be asked for.
         dispatched: its message has come again while somebody works on it, or is about to, and dispatches it: that
             message may be acknowledged before the work item is done, so what follows is published, to get relay
             messages of its own.
@@ -127,6 +129,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
     redriven: int = 0
     limited_by: str = ""
     offloaded: int = 0
+    memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""

@@ -33,6 +33,22 @@ class Offloaded(Protocol):
         ...
 
 
+class BackgroundProvider(Protocol):
+    """A provider that takes a request at once, and has the answer for whoever asks again; `number`: of the request."""
+
+    async def begun(self, request: HttpRequest, number: int) -> HttpResponse:
+        """Have it begin."""
+        ...
+
+    async def looked_at(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
+        """Ask how far it is."""
+        ...
+
+    async def stopped(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
+        """Have it stop."""
+        ...
+
+
 class ProviderModel:
     """The model of that name, with pydantic-ai's class for it; `made`: an object of such a class."""
 
@@ -185,6 +201,7 @@ PROVIDER_NAMES = frozenset(
 
 
 # Those whose requests the queue can send: plain HTTP, with a key that does not change.
+OFFLOADED_TO_PROVIDER = frozenset({"openai", "openai-responses"})
 OFFLOADED_TO_QUEUE = frozenset(
     {
         *("anthropic", "cerebras", "deepseek", "fireworks", "google", "groq", "mistral", "moonshotai", "openai"),
@@ -207,16 +224,32 @@ def name_fault(name: str) -> str | None:
     return None
 
 
-def offload_fault(model: object) -> str | None:
-    """Why the queue cannot send the requests of this model; None: it can."""
+def background_provider() -> BackgroundProvider:
+    """Load what speaks to providers that answer in the background."""
+    made: BackgroundProvider = importlib.import_module("baton.models.providers.background").RESPONSES
+    return made
+
+
+def works_in_background(model: object) -> bool:
+    """Whether the model's provider answers in the background."""
+    name = model.name if isinstance(model, ProviderModel) and model.is_named else model
+    return isinstance(name, str) and name.partition(":")[0] in OFFLOADED_TO_PROVIDER
+
+
+def offload_fault(model: object, offload: str) -> str | None:
+    """Why the requests of this model cannot be offloaded so; None: they can."""
     provider = model.partition(":")[0] if isinstance(model, str) else ""
-    if provider in OFFLOADED_TO_QUEUE or (not provider and can_offload(model)):
-        return None
     shown = model if isinstance(model, str) else getattr(model, "name", type(model).__name__)
-    return (
-        f"the queue cannot send the request of {shown!r}: name models as 'provider:model', of the providers"
-        f" {', '.join(sorted(OFFLOADED_TO_QUEUE))}; or leave offload out"
-    )
+    if offload == "provider":
+        fault, providers = f"{shown!r} has no background mode", OFFLOADED_TO_PROVIDER
+        fits = provider in providers
+    else:
+        fault, providers = f"the queue cannot send the request of {shown!r}", OFFLOADED_TO_QUEUE
+        fits = provider in providers or (not provider and can_offload(model))
+    if fits:
+        return None
+    listed = ", ".join(sorted(providers))
+    return f"{fault}: name models as 'provider:model', of the providers {listed}; or leave offload out"
 
 
 def _demo() -> Model:

@@ -103,7 +103,8 @@ def chat_span(name: str, request: ModelRequest | None = None) -> Iterator[Callab
         yield lambda _: None
         return
     # A request that somebody else sent has been under way since its turn waits.
-    start_ms = item.item.since_ms if item.item.offloaded else item.clock.now_ms()
+    since_ms = item.item.memo.get("sinceMs", item.item.since_ms)
+    start_ms = since_ms if item.item.offloaded else item.clock.now_ms()
     answers, item.first_chunk_ms = list[ModelAnswer](), 0
     try:
         yield answers.append

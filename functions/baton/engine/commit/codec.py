@@ -37,7 +37,10 @@ _SCORE = Decoder(Score)
 # The last fields of a work item are left out while they hold nothing, as by versions that do not know them.
 _RARE = ',"abandoned":'
 _NO_MEMO = ',"memo":{}}'  # likewise, of a call
-_NOTHING_RARE = (f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0', ',"limited_by":""', ',"offloaded":0')
+_NOTHING_RARE = (
+    *(f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0'),
+    *(',"limited_by":""', ',"offloaded":0', ',"memo":{}'),
+)
 
 
 def _read(decoder: Decoder[_T], text: str) -> _T:

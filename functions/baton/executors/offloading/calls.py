@@ -1,4 +1,6 @@
-"""A model's call without compute: the queue sends the request, the job waits, and the answer is read as a direct one.
+"""A model's call without compute: the job waits, and the answer is read as a direct one.
+
+The queue sends the request, or the provider works in the background and is looked at now and then.
 
 Of several models the next one's request is sent where the answer of the one before is a failure that may pass.
 Invariant: each request of an attempt has a number, and the queue sends one of that number once. A request that the
@@ -19,7 +21,8 @@ from baton.engine.commit.answers import Claim
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelWaits
 from baton.executors.model_call import ModelCalls
-from baton.models.catalog import OffloadedModel, can_offload
+from baton.executors.offloading import provider_state
+from baton.models.catalog import OffloadedModel, background_provider, can_offload, works_in_background
 from baton.models.chain import models_of
 from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin
 from baton.queue.brought_answers import answer_endpoint
@@ -54,6 +57,8 @@ class OffloadedCalls:
         models = models_of(model)
         if claim.answer is not None:
             return await self._answered(agent, effect, claim.answer, calls, model, question)
+        if effect.memo:
+            return await self._looked_at(agent, effect, calls, model, question)
         if effect.offloaded:
             seconds = math.ceil(agent.model_timeout_seconds / len(models))
             raise ModelError(f"the queue brought no answer within {seconds + MARGIN_SECONDS} s", retryable=True)
@@ -65,10 +70,15 @@ class OffloadedCalls:
     ) -> ModelAnswer | ModelWaits:
         models, job = models_of(model), effect.job
         asked = models[number - 1]
-        if not can_offload(asked):  # of a fork that is to try another one
+        fits = works_in_background(asked) if agent.offload == "provider" else can_offload(asked)
+        if not fits or not can_offload(asked):  # of a fork that is to try another one
             return await calls.call(model, question)
         request = await (await asked.offloaded()).request_for(question)
         seconds = math.ceil(agent.model_timeout_seconds / len(models))
+        if agent.offload == "provider":
+            begun = await background_provider().begun(request, number)
+            found = provider_state.after_begin(begun, self._clock.now_ms(), seconds)
+            return await self._found(agent, effect, found, calls, model, question)
         turn = job.first_turn + effect.turn - 1
         try:
             await self._emitter.forward_request(
@@ -87,6 +97,33 @@ class OffloadedCalls:
             return await calls.call(model, question)
         charge(messages=1)
         return ModelWaits(self._clock.now_ms() + (seconds + MARGIN_SECONDS) * 1000, number)
+
+    async def _looked_at(
+        self, agent: Agent, effect: CallModel, calls: ModelCalls, model: Model, question: ModelRequest
+    ) -> ModelAnswer | ModelWaits:
+        models, memo, now_ms = models_of(model), effect.memo, self._clock.now_ms()
+        asked = models[min(memo["number"], len(models)) - 1]
+        if not can_offload(asked):  # the agent was changed meanwhile
+            return await calls.call(model, question)
+        request, place = await (await asked.offloaded()).request_for(question), (memo["id"], memo["number"])
+        response = await background_provider().looked_at(request, *place)
+        found = provider_state.after_look(response, memo, now_ms)
+        if not isinstance(found, ModelWaits) and found.status == provider_state.LATE:
+            await background_provider().stopped(request, *place)
+        return await self._found(agent, effect, found, calls, model, question)
+
+    async def _found(
+        self,
+        agent: Agent,
+        effect: CallModel,
+        found: HttpResponse | ModelWaits,
+        calls: ModelCalls,
+        model: Model,
+        question: ModelRequest,
+    ) -> ModelAnswer | ModelWaits:
+        if isinstance(found, ModelWaits):
+            return found
+        return await self._answered(agent, effect, found, calls, model, question)
 
     async def _answered(
         self,

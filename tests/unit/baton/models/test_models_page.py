@@ -15,5 +15,5 @@ def test_the_examples_make_a_registry() -> None:
     names: dict[str, Any] = {}
     exec(compile(code, str(PAGE), "exec"), names)
     assert isinstance(names["registry"], Registry)
-    assert names["thinker"].offload == "queue"
+    assert names["thinker"].offload == "provider"
     assert names["census"].output.spec.parameters["required"] == ["name", "people"]
