@@ -1,4 +1,7 @@
-"""Agents whose model the queue asks: `--app tests.e2e.offloaded_agents:registry`; `OPENAI_BASE_URL` leads to a test."""
+"""Agents whose model the queue asks, or its provider in the background: `--app tests.e2e.offloaded_agents:registry`.
+
+`OPENAI_BASE_URL` leads to a test.
+"""
 
 from baton import Agent, Registry, tool
 
@@ -13,5 +16,7 @@ registry = Registry(
     agents=[
         Agent(name="thinks", model="openai-chat:thinker", offload="queue"),
         Agent(name="adds", model="openai-chat:adder", tools=[add], offload="queue"),
+        Agent(name="thinks-there", model="openai-responses:thinker", offload="provider"),
+        Agent(name="adds-there", model="openai-responses:adder", tools=[add], offload="provider"),
     ]
 )

@@ -1,4 +1,7 @@
-"""A provider with OpenAI's protocol that thinks for a while: its answer adds two numbers first, where it has a tool."""
+"""A provider with OpenAI's protocols that thinks for a while: its answer adds two numbers first, where it has a tool.
+
+Whoever asks for a response in the background gets its id at once.
+"""
 
 import json
 import threading
@@ -8,18 +11,27 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'}}
+_CALL: dict[str, Any] = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'},
+}
 
 
 class SlowProvider:
-    """`asked`: the bodies of its requests. `seconds`: how long it thinks. `refusals`: so often it answers 429 first."""
+    """`asked`: the bodies of its requests. `seconds`: how long it thinks. `refusals`: so often it answers 429 first.
+
+    `looks`: how often it was asked for a response that it makes in the background.
+    """
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.keys: set[str] = set()
         self.seconds = 0.0
         self.refusals = 0
+        self.looks = 0
         self.url = ""
+        self._ready: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def answer(self, headers: Any, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Think, and answer."""
@@ -44,6 +56,30 @@ class SlowProvider:
             "usage": usage,
         }
 
+    def begin(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Take a request for the background."""
+        self.asked.append(asked)
+        response_id = f"resp_{len(self.asked)}"
+        first = bool(asked.get("tools")) and asked["input"][-1].get("type") != "function_call_output"
+        text = {"type": "output_text", "text": "Thought.", "annotations": []}
+        said = {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": [text]}
+        called = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "status": "completed"}
+        output = called | _CALL["function"] if first else said
+        made = {"id": response_id, "object": "response", "created_at": 1_800_000_000, "model": asked["model"]}
+        made |= {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "background": True}
+        self._ready[response_id] = time.monotonic() + self.seconds, made | {"output": [output]}
+        return made | {"status": "queued", "output": []}
+
+    def look(self, response_id: str) -> dict[str, Any]:
+        """The response as far as it is."""
+        self.looks += 1
+        ready_at, made = self._ready[response_id]
+        if time.monotonic() < ready_at:
+            return made | {"status": "in_progress", "output": []}
+        details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+        usage = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110} | details
+        return made | {"status": "completed", "usage": usage}
+
 
 @contextmanager
 def slow_provider() -> Iterator[SlowProvider]:
@@ -53,7 +89,15 @@ def slow_provider() -> Iterator[SlowProvider]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            status, answer = provider.answer(self.headers, asked)
+            if asked.get("background"):
+                self._answer(200, provider.begin(asked))
+            else:
+                self._answer(*provider.answer(self.headers, asked))
+
+        def do_GET(self) -> None:
+            self._answer(200, provider.look(self.path.rpartition("/")[2]))
+
+        def _answer(self, status: int, answer: dict[str, Any]) -> None:
             body = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")

@@ -1,4 +1,4 @@
-"""Model calls that the queue makes, on the real local stack: what they bill, and that they outlive a kill."""
+"""Model calls that the queue or the provider makes, on the real local stack: what they bill, and what a kill does."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,9 +67,10 @@ def ended(stack: DevStack, job_id: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("agent", ["thinks", "thinks-there"])
 @pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.long)])
 def test_ten_calls_bill_next_to_nothing_however_long_they_take(
-    stack: DevStack, provider: SlowProvider, seconds: int
+    stack: DevStack, provider: SlowProvider, seconds: int, agent: str
 ) -> None:
     """By the jobs' own ledgers: the function works while it publishes the request, and while it reads the answer.
 
@@ -78,7 +79,7 @@ def test_ten_calls_bill_next_to_nothing_however_long_they_take(
     provider.seconds, names = seconds, list[str]()
     asked = len(provider.asked)
     for _ in range(10):
-        names.append(submitted(stack, "thinks"))
+        names.append(submitted(stack, agent))
         wait_for(lambda: len(provider.asked) == asked + len(names), "the request")
     jobs = [ended(stack, name) for name in names]
     provider.seconds = 0
@@ -102,3 +103,14 @@ def test_a_call_outlives_the_process_that_asked_and_its_key_is_kept_nowhere(
     stored = [path for path in stack.folder.rglob("*") if path.is_file() and path.name != "dev.json"]
     assert stored
     assert KEY not in stack.output_path.read_text()
+
+
+def test_a_response_in_the_background_outlives_the_process_that_asked(stack: DevStack, provider: SlowProvider) -> None:
+    """Kill -9 between two looks; the provider is asked once a turn."""
+    provider.seconds, asked, looks = 4, len(provider.asked), provider.looks
+    job_id = submitted(stack, "adds-there")
+    wait_for(lambda: provider.looks > looks, "the first look")
+    stack.wait_until_back("app", stack.kill("app"))
+    job = ended(stack, job_id)
+    assert (job["result"], [call["result"] for call in job["toolCalls"]]) == ({"answer": "Thought."}, [3])
+    assert len(provider.asked) == asked + 2
