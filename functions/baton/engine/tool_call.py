@@ -114,10 +114,9 @@ def runs_again(state: State, step_result: ToolRunsAgain, now_ms: int) -> Decisio
     """The same attempt goes on later, at the latest when the job's time is over."""
     item, at_ms = state.item, min(step_result.at_ms, state.job.deadline_ms)
     record = replace(state.the_call, **_begun(state.the_call, item, Step.WAIT), error=None, memo=step_result.memo)
-    # Another `since_ms` than before, whatever the clocks say: whoever still holds the call as it was is too late.
     again = following(item, ItemKind.CALL, max(now_ms, item.since_ms + 1), not_before_ms=at_ms)
     # A task of days is looked at often: only a row of deaths says something of it.
-    again = replace(again, died=0, offloaded=1)
+    again = replace(again, died=0, offloaded=item.offloaded + 1)
     outcome = f"runs again in {max(0, at_ms - now_ms) / 1000:g} s"
     return Decision(Changes(calls=(record,), items=(again,), parts=(_handled(state, now_ms, outcome),)))
 

@@ -88,8 +88,8 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
         limited_by: the key of the limit that its call waits for; empty: none, or it has begun.
         isolated: of a call: it runs in an invocation of its own.
         offloaded: of a turn: how many requests were sent for its attempt by somebody else; 0: its model is asked here.
-            Until `not_before_ms` it waits for the answer. Of a call: 1, where somebody else does its tool's work, and
-            it is looked at again at `not_before_ms`.
+            Until `not_before_ms` it waits for the answer. Of a call: how often
+            it has run and runs again, since somebody else does its tool's work; the next look is at `not_before_ms`.
         memo: of a turn whose model's provider works in the background: the response that it is to be asked for.
         dispatched: its message has come again while somebody works on it, or is about to, and dispatches it: that
             message may be acknowledged before the work item is done, so what follows is published, to get relay

@@ -201,8 +201,8 @@ class Pipeline:
             at_once = self._policy.inline and invocation.delivered.retried == 0
             now_ms = self._clock.now_ms()
             decision = decide(state, step_result, now_ms, at_once=at_once)
-        since_ms = state.item.since_ms if state.item.kind is ItemKind.LOOP else 0
-        claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms)
+        since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)
+        claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks)
         committed = await self._commit(invocation, step, claim, decision.changes or Changes())
         invocation.claims.done(claim)
         label = DONE if committed.applied else "overtaken"

@@ -116,3 +116,17 @@ async def test_a_turn_that_a_sweep_has_redriven_since_it_was_claimed_counts_whil
     await side.store.claim(claim_of(first_item(), "m1", "o1"))
     redriven = replace(claim_of(first_item(), "m1", "o1"), since_ms=first_item().since_ms - 1)
     assert (await side.store.commit(redriven, REQUESTED, SPENT)).applied is True
+
+
+async def test_a_call_that_runs_again_is_another_one_for_whoever_held_it(side: Side) -> None:
+    """The first COMMIT of a run counts, though the work item has the same key afterwards."""
+    await fan_out(side, 1)
+    for owner, after_ms in (("o1", 0), ("o2", LEASE_MS)):
+        answer = await side.store.claim(claim_of(CALL, owner, owner, after_ms=after_ms))
+        assert answer.verdict is Verdict.GRANTED
+    again = Changes(items=(replace(CALL, offloaded=1),))
+    first, late = (claim_of(CALL, owner, owner, after_ms=LEASE_MS + 1) for owner in ("o2", "o1"))
+    assert (await side.store.commit(first, again, SPENT)).applied
+    assert not (await side.store.commit(late, again, SPENT)).applied
+    assert (await side.store.claim(claim_of(CALL, "m3", "o3", after_ms=LEASE_MS + 2))).verdict is Verdict.GRANTED
+    assert (await side.store.commit(replace(claim_of(CALL, "m3", "o3"), looks=1), Changes(), SPENT)).applied

@@ -36,8 +36,9 @@ class Claim(Struct, frozen=True):
 
     `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `since_ms`: of a
     turn's work item, as it was granted: one that a failover made to be added anew is asked of other results; 0: no
-    turn's. `limited_by`: of one that is given back: the key of the limit that its call waits for. `answer`: the
-    model's, which the message brings to a turn that waits for it; None: it brings none.
+    turn's. `looks`: of a call that runs again: how often it had. `limited_by`: of one that is given back: the key of
+    the limit that its call waits for. `answer`: the model's, which the message brings to a turn that waits for it;
+    None: it brings none.
     """
 
     job_id: str
@@ -49,6 +50,7 @@ class Claim(Struct, frozen=True):
     call_id: str = ""
     run: int = 1
     since_ms: int = 0
+    looks: int = 0
     limited_by: str = ""
     answer: HttpResponse | None = None
 

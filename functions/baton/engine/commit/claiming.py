@@ -174,7 +174,12 @@ def let_go(tree: Tree, item: WorkItem, rest: tuple[str, ...] | None = None) -> T
 
 
 def is_anew(item: WorkItem, claim: Claim) -> bool:
-    """Whether a turn was added anew since it was claimed: a failover forgot the results that it was told."""
+    """Whether a turn was added anew since it was claimed: a failover forgot the results that it was told.
+
+    So is a call that runs again, for whoever held it before.
+    """
+    if item.kind is ItemKind.CALL and item.offloaded != claim.looks:
+        return True
     return claim.since_ms not in (0, item.since_ms) and item.owner != claim.owner
 
 
