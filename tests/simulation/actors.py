@@ -10,7 +10,7 @@ from baton.executors.tool_context import StoreChannel
 from baton.models.model import Call, ModelAnswer, ModelError, ModelRequest, ToolMessage
 from baton.testing.virtual_loop import Crashed
 from baton.tools.context import ToolContext
-from baton.tools.pending import Pending
+from baton.tools.pending import Pending, RunAgain
 from baton.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.background import TOLD, continues
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _ENDLESS_SECONDS = 10_000.0
 _TEXT_STREAM = 81
+# Between the runs of a call, by its number.
+_PAUSES_SECONDS: tuple[tuple[float, ...], ...] = ((0.5, 3.0, 30.0), (), (0.0,), (100.0, 400.0))
 
 
 class Stage:
@@ -155,6 +157,7 @@ class Actors:
         self.keys, self.deaths, self.kills = dict[str, str](), Counter[str](), Counter[str]()
         self.at_work, self.died_at_work = set[tuple[Invocation, str]](), Counter[tuple[str, str]]()
         self.shown: Counter[tuple[str, str]] = Counter()
+        self.again: Counter[str] = Counter()
 
     def claim_result(self, claim: Claim, answer: ClaimResult) -> None:
         """An invocation is granted a work item, at this moment; a repeat of the command changes nothing."""
@@ -229,6 +232,7 @@ class Actors:
             started_at=world.loop.seconds,
             key=context.idempotency_key,
             of=job.run if job else 0,
+            look=(context.memo or {}).get("ran", 0),
             limit_seconds=min(limit_seconds, world.plan.work_timeout_seconds),
         )
 
@@ -268,7 +272,21 @@ async def _end(name: str, arguments: dict[str, Any], context: ToolContext) -> An
             return "x" * (RESULT_LIMIT_BYTES + 1)
         case "strange":
             return object()
-    return _waiting(name, arguments, context) if name in WAITING_TOOLS else {"number": arguments["number"]}
+    if name in WAITING_TOOLS:
+        return _waiting(name, arguments, context)
+    return (_again(name, arguments["number"], context) if STAGE.world.plan.again else None) or {
+        "number": arguments["number"]
+    }
+
+
+def _again(name: str, number: int, context: ToolContext) -> RunAgain | None:
+    """When the call runs again; None: it is over. It knows how often it has run by its memo alone."""
+    ran = (context.memo or {}).get("ran", 0)
+    pauses = _PAUSES_SECONDS[number % len(_PAUSES_SECONDS)]
+    if name in BLOCKING_TOOLS or ran == len(pauses):
+        return None
+    STAGE.world.actors.again[context.job_id] += 1
+    return RunAgain(after_seconds=pauses[ran], memo={"ran": ran + 1})
 
 
 def _waiting(name: str, arguments: dict[str, Any], context: ToolContext) -> Pending:

@@ -104,11 +104,12 @@ def only_its_owner_gives_a_claim_back(write: Write) -> str | None:
 def a_call_that_kills_is_not_started_for_ever(start: Start) -> str | None:
     """A call is started once more than it may be tried, if each of its starts ends with its process.
 
+    A run after which it runs again shows that it does not kill.
     One that was broken off because the store failed is no death, though its process may die after it has said so.
     """
     world, call_id = start.world, start.context.call_id
     runs = [run for run in world.actors.runs.get(call_id, ()) if run.of == start.run.of]
-    deaths = sum(run.who.dead and not run.given_back for run in runs)
+    deaths = sum(run.who.dead and not run.given_back for run in runs if run.look == start.run.look)
     most = ALL_KINDS[start.tool].retries + 2
     if deaths < most or world.memory.struck(start.context.job_id):
         return None

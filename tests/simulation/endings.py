@@ -173,6 +173,7 @@ def messages_are_few(end: Ended) -> str | None:
     published = world.queue.accepted[end.job.id]
     calls = world.api_calls[end.job.id] + (0 if end.job.parent_call else world.api_calls[end.plan.agent])
     most = 1 + items + 2 * calls + (6 if end.plan.delay_seconds else 0) + messages_of_waits(end)
+    most += 4 * world.actors.again[end.job.id]  # the slot may be given back and requested in between
     most += 4 * world.provider.requests_of(end.plan)  # with a timer, the answer, and a failure callback
     # What a cancellation drops was dispatched before: each call's work item, and the slot request that was told of its
     # slot meanwhile. So was what a step drops that fails its job.

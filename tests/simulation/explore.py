@@ -21,6 +21,7 @@ from itertools import chain, combinations, zip_longest
 
 from tests.simulation.crash_points import table
 from tests.simulation.plan import (
+    AGAIN_SEEDS,
     ALL_FAULTS,
     APPROVING_SEEDS,
     AWAY_SEEDS,
@@ -63,6 +64,7 @@ _FAMILIES = (0, *OTHER_FAMILIES)
 _KINDS = (
     *(KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS, EVENT_SEEDS, STEERING_SEEDS, BACKGROUND_SEEDS),
     OFFLOADING_SEEDS,
+    AGAIN_SEEDS,
 )
 # What may go wrong together, in plain worlds and in those whose jobs wait.
 _TOGETHER = tuple(
@@ -93,6 +95,7 @@ _ONLY = {
     "background": (BACKGROUND_SEEDS, "whose calls go on in the background"),
     "people": (PEOPLE_SEEDS + APPROVING_SEEDS, "in which two people must approve"),
     "offloads": (OFFLOADING_SEEDS, "whose models the queue asks"),
+    "again": (AGAIN_SEEDS, "whose calls run several times"),
     "steering": (STEERING_SEEDS, "in which more is said to running jobs"),
     "small": (SMALL_SEEDS, "with one job or two"),
     "events": (EVENT_SEEDS, "whose jobs app events start"),

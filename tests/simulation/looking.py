@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tests.simulation.directed import directed
 from tests.simulation.plan import (
+    AGAIN_SEEDS,
     APPROVING_SEEDS,
     AWAY_SEEDS,
     BACKGROUND_SEEDS,
@@ -113,6 +114,7 @@ def _kind(defect: Defect) -> int:
         (BACKGROUND_SEEDS + WAITING_SEEDS, defect.background),
         (PEOPLE_SEEDS + APPROVING_SEEDS, defect.people),
         (OFFLOADING_SEEDS, defect.offloads),
+        (AGAIN_SEEDS, defect.again),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

@@ -71,6 +71,8 @@ BACKGROUND_SEEDS = 1 << 54
 PEOPLE_SEEDS = 1 << 55
 # Of each family, the seeds with this bit: the queue asks the models of most jobs.
 OFFLOADING_SEEDS = 1 << 57
+# Of each family, the seeds with this bit: most calls run several times before they are over, as those of tasks do.
+AGAIN_SEEDS = 1 << 58
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -127,6 +129,7 @@ class Plan:
     `processes`: so many, and work kills them with all that is in them; 0: nothing does.
     `most_hung`: so many calls may hang in a process, before it is replaced; 0: none of its tools blocks. `probed`: by
     who asks for its health; else it ends after an answer.
+    `again`: most of its plain calls run again before they are over.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -153,6 +156,7 @@ class Plan:
     skew_ms: int = 0
     stops: tuple[tuple[float, float], ...] = ()
     waits: bool = False
+    again: bool = False
     streams: bool = False
     waits_seconds: float = 0.0
 
@@ -226,6 +230,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         outages=outages,
         skew_ms=dice.one_of((100, 900, 2500), _WORLD, 6) if "skew" in rates else 0,
         waits=waits,
+        again=bool(seed & AGAIN_SEEDS),
         streams=family_of(seed) == STREAMING_SEEDS,
         waits_seconds=waits_seconds,
     )

@@ -1,10 +1,10 @@
-"""Defects of model calls that the queue makes."""
+"""Defects of model calls that the queue makes, and of calls that run again."""
 
 from typing import Any
 
 from msgspec.structs import replace
 
-from baton.engine import turn
+from baton.engine import tool_call, turn
 from baton.engine.commit import operations
 from baton.queue import brought_answers
 from baton.sdk.records import FOREVER_MS
@@ -55,6 +55,16 @@ def _of_the_next(read: Any) -> Any:
     return changed
 
 
+def _held_before(is_anew: Any) -> Any:
+    """Take a COMMIT of a call that runs again from whoever held it."""
+    return lambda item, claim: is_anew(item, replace(claim, looks=item.offloaded))
+
+
+def _forgetful(runs_again: Any) -> Any:
+    """Keep nothing for the next run."""
+    return lambda state, result, now_ms: runs_again(state, replace(result, memo={}), now_ms)
+
+
 def _offloaded(name: str, invariant: str, *patches: Patch) -> Defect:
     return Defect(name, invariant, patches, offloads=True)
 
@@ -78,5 +88,17 @@ DEFECTS = (
         "an answer is for the next attempt",
         "a_job_ends_as_its_script_says",
         Patch(brought_answers, "_read", _of_the_next),
+    ),
+    Defect(
+        "a call that runs again is the one that was held",
+        "an_item_is_committed_once",
+        (Patch(operations, "is_anew", _held_before),),
+        again=True,
+    ),
+    Defect(
+        "a call that runs again knows nothing of the runs before",
+        "an_attempt_is_the_next_one",
+        (Patch(tool_call, "runs_again", _forgetful),),
+        again=True,
     ),
 )

@@ -33,7 +33,8 @@ class Defect:
     `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes;
     `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start;
     `steers`: in such in which more is said to running jobs; `background`: in such whose calls go on in the background.
-    `people`: in such in which two people must approve; `offloads`: in such whose models the queue asks.
+    `people`: in such in which two people must approve; `offloads`: in such whose models the queue asks;
+    `again`: in such whose calls run several times.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Defect:
     background: bool = False
     people: bool = False
     offloads: bool = False
+    again: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -33,6 +33,7 @@ class Run:
     limit_seconds: float = 0.0
     goes_on: bool = True
     ended_at: float = 0.0
+    look: int = 0
     given_back: bool = False
 
 
@@ -123,11 +124,12 @@ def a_finished_call_does_not_run_again(start: Start) -> str | None:
 
 
 def an_attempt_is_the_next_one(start: Start) -> str | None:
-    """Attempts count 1, 2, …: an attempt starts when the one before it is recorded."""
+    """Attempts count 1, 2, …: an attempt starts when the one before it is recorded, and goes on as itself."""
     if forgotten(start):
         return None
     record = start.world.tree(start.context.job_id).calls[start.context.job_id][start.context.call_id]
-    if start.context.attempt != record.attempts + 1 and not overtaken(start):
+    new = 0 if start.context.memo else 1  # it goes on, or it begins
+    if start.context.attempt != record.attempts + new and not overtaken(start):
         return (
             f"attempt {start.context.attempt} of {start.context.call_id} starts after {record.attempts} recorded ones"
         )
@@ -140,7 +142,7 @@ def one_run_under_a_live_lease(start: Start) -> str | None:
         if (
             not run.goes_on
             or run.item_key != start.run.item_key
-            or run.of != start.run.of
+            or (run.of, run.look) != (start.run.of, start.run.look)
             or run.given_back  # a thread goes on without it
             or _slept(start, run)
             or _slept(start, start.run)
