@@ -156,8 +156,7 @@ class Actors:
         self.runs: dict[str, list[Run]] = {}
         self.keys, self.deaths, self.kills = dict[str, str](), Counter[str](), Counter[str]()
         self.at_work, self.died_at_work = set[tuple[Invocation, str]](), Counter[tuple[str, str]]()
-        self.shown: Counter[tuple[str, str]] = Counter()
-        self.again: Counter[str] = Counter()
+        self.shown, self.again = Counter[tuple[str, str]](), Counter[str]()
 
     def claim_result(self, claim: Claim, answer: ClaimResult) -> None:
         """An invocation is granted a work item, at this moment; a repeat of the command changes nothing."""
@@ -274,9 +273,8 @@ async def _end(name: str, arguments: dict[str, Any], context: ToolContext) -> An
             return object()
     if name in WAITING_TOOLS:
         return _waiting(name, arguments, context)
-    return (_again(name, arguments["number"], context) if STAGE.world.plan.again else None) or {
-        "number": arguments["number"]
-    }
+    done = {"number": arguments["number"]}
+    return (_again(name, arguments["number"], context) or done) if STAGE.world.plan.again else done
 
 
 def _again(name: str, number: int, context: ToolContext) -> RunAgain | None:

@@ -92,20 +92,14 @@ def _begins_again(write: Write, job_id: str) -> bool:
 
 
 def an_item_is_committed_once(write: Write) -> str | None:
-    """The first COMMIT of an item wins.
-
-    A turn's attempt has one for each request that is sent for it, a call's one for each run that is not its last.
-    """
+    """The first COMMIT of an item wins. A turn's attempt has one a request that is sent for it, a call's one a run."""
     if not isinstance(write.answer, Committed) or write.claim is None:
         return None
     world, item = write.world, write.before.items.get(write.claim.item_key)
-    key = write.claim.item_key
-    if item and item.offloaded:
-        key = f"{key}/{item.offloaded}"
+    key = f"{write.claim.item_key}/{item.offloaded}" if item and item.offloaded else write.claim.item_key
     if not write.answer.applied:
         return None if is_only_marked(write.before, write.after) else f"{key}: it changed the state and says it did not"
-    world.committed[key] += 1
-    world.committed_at[write.claim.item_key] = world.loop.seconds
+    world.committed[key], world.committed_at[write.claim.item_key] = world.committed[key] + 1, world.loop.seconds
     world.memory.undone_by_a_failover(root_of(write.claim.job_id), lambda: _uncommitted(world, key))
     return f"{key} was committed a second time" if world.committed[key] > 1 else None
 

@@ -129,7 +129,6 @@ class Plan:
     `processes`: so many, and work kills them with all that is in them; 0: nothing does.
     `most_hung`: so many calls may hang in a process, before it is replaced; 0: none of its tools blocks. `probed`: by
     who asks for its health; else it ends after an answer.
-    `again`: most of its plain calls run again before they are over.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -156,9 +155,13 @@ class Plan:
     skew_ms: int = 0
     stops: tuple[tuple[float, float], ...] = ()
     waits: bool = False
-    again: bool = False
     streams: bool = False
     waits_seconds: float = 0.0
+
+    @property
+    def again(self) -> bool:
+        """Whether most of its plain calls run again before they are over."""
+        return bool(self.seed & AGAIN_SEEDS)
 
     @property
     def bytes_kept(self) -> int:
@@ -230,7 +233,6 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         outages=outages,
         skew_ms=dice.one_of((100, 900, 2500), _WORLD, 6) if "skew" in rates else 0,
         waits=waits,
-        again=bool(seed & AGAIN_SEEDS),
         streams=family_of(seed) == STREAMING_SEEDS,
         waits_seconds=waits_seconds,
     )
