@@ -57,7 +57,7 @@ async def test_a_task_and_its_question_outlive_kills(tmp_path: Path) -> None:
             answer = {"json": {"arguments": {"crisp": True}}}
             path = f"/api/admin/agent-checkpoints/{question['id']}"
             await asyncio.to_thread(request, stack, "POST", path, "admin_key", **answer)
-            await until(lambda: tasks.told, "the answer")
+            await until(lambda: tasks.answered, "the answer")
             await killed(stack)
             tasks.ends_with("a loaf")
             await until(lambda: request(stack, "GET", job)["status"] == "completed", "the end")
@@ -65,4 +65,4 @@ async def test_a_task_and_its_question_outlive_kills(tmp_path: Path) -> None:
             listed = (await asyncio.to_thread(request, stack, "GET", f"{job}/checkpoints"))["checkpoints"]
     assert "result" in call, call["error"]
     assert (call["result"], call["attempts"], len(listed), tasks.baked) == ("a loaf", 1, 1, 1)
-    assert {tuple(answers) for answers in tasks.told} == {("q1",)}
+    assert {tuple(answers) for answers in tasks.answered} == {("q1",)}

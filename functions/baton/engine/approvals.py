@@ -200,8 +200,7 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
     if "ok" not in outcome:
         failure = Failure(outcome["error"]["type"], outcome["error"]["message"])
         return Refused(replace(closed, error=failure), record, state.dependants[1:], failure)
-    original, edited = approval.arguments["arguments"], outcome["ok"].get("arguments")
-    arguments = original if edited is None else restored(edited, original)
+    arguments = _decided_arguments(approval, outcome)
     approvals = approvals_after(approval, outcome)
     if len(approvals) < approval.arguments.get("people", 1):
         return _next_question(state, closed, arguments, approvals, now_ms)
@@ -211,40 +210,40 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
         arguments=arguments,
         approved=tool_digest(record.tool, arguments),
     )
-    parts = (
-        approval_part(closed, state.job.id, state.outcome),
-        stream_parts.handled(item, now_ms, "approved" if edited is None else "approved with edited arguments"),
-    )
-    return Decision(
-        Changes(
-            calls=(closed, runs),
-            items=(_runs(item, record, now_ms),),
-            # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
-            results={approval.id: state.outcome},
-            parts=parts,
-        )
-    )
+    edited = outcome["ok"].get("arguments") is not None
+    words = "approved with edited arguments" if edited else "approved"
+    return _goes_on(state, closed, runs, _runs(item, record, now_ms), words, now_ms)
 
 
 def _answered(state: State, closed: CallRecord, record: CallRecord, outcome: dict[str, Any], now_ms: int) -> Decision:
     """The attempt goes on with what a person has answered, or with why nobody has."""
-    begins_with = state.the_call.arguments["arguments"]
     if "ok" in outcome:
-        edited = outcome["ok"].get("arguments")
-        answer = {"answer": begins_with if edited is None else restored(edited, begins_with)}
+        words, answer = "answer", _decided_arguments(state.the_call, outcome)
     else:
-        answer = {"refused": outcome["error"]["type"]}
-    runs = replace(record, status=next_call_status(record.status, Step.APPROVE), memo={**record.memo, **answer})
-    parts = (
-        approval_part(closed, state.job.id, state.outcome),
-        stream_parts.handled(state.item, now_ms, next(iter(answer))),
-    )
+        words, answer = "refused", outcome["error"]["type"]
+    runs = replace(record, status=next_call_status(record.status, Step.APPROVE), memo={**record.memo, words: answer})
+    return _goes_on(state, closed, runs, replace(_runs(state.item, record, now_ms), died=0), words, now_ms)
+
+
+def _decided_arguments(question: CallRecord, outcome: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a decision: those of the question, or as a person has edited them."""
+    original, edited = question.arguments["arguments"], outcome["ok"].get("arguments")
+    arguments: dict[str, Any] = original if edited is None else restored(edited, original)
+    return arguments
+
+
+def _goes_on(state: State, closed: CallRecord, runs: CallRecord, item: WorkItem, words: str, now_ms: int) -> Decision:
+    """The question is over, and its call runs as this item."""
     return Decision(
         Changes(
             calls=(closed, runs),
-            items=(replace(_runs(state.item, record, now_ms), died=0),),
+            items=(item,),
+            # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
             results={closed.id: state.outcome},
-            parts=parts,
+            parts=(
+                approval_part(closed, state.job.id, state.outcome),
+                stream_parts.handled(state.item, now_ms, words),
+            ),
         )
     )
 

@@ -19,13 +19,7 @@ from baton.engine.step_results import Submitted, ToolNeedsApproval, ToolRunsAgai
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus
 from baton.sdk.redaction import redacted
-from baton_events.ids import (
-    call_of_operation,
-    call_of_operation_job,
-    job_of_call,
-    operation_id,
-    operation_job_id,
-)
+from baton_events.ids import call_of_operation, call_of_operation_job, job_of_call, operation_id, operation_job_id
 
 # In a task: the call that the job is. No client writes it.
 OPERATION = "operation"

@@ -62,7 +62,7 @@ def _looked_at_later(effect: RunTool, now_ms: int) -> ToolRunsAgain | None:
     from baton.mcp.tasks import lost  # noqa: PLC0415 - it imports the SDK
 
     later = lost(effect.call.memo, now_ms)
-    return ToolRunsAgain(now_ms + round(later.after_seconds * 1000), later.memo) if later else None
+    return ToolRunsAgain(later.at_ms(now_ms), later.memo) if later else None
 
 
 def registry_with_tools(registry: Registry, agent: Agent, tools: Sequence[Tool]) -> Registry:

@@ -269,7 +269,7 @@ def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: 
     if isinstance(result, NeedsApproval):
         return ToolNeedsApproval(arguments, result.title, until_ms)
     if result.form is None:
-        return ToolRunsAgain(now_ms + round(result.after_seconds * 1000), result.memo)
+        return ToolRunsAgain(result.at_ms(now_ms), result.memo)
     return ToolNeedsApproval(result.begins_with, result.title, until_ms, form=result.form, memo=result.memo)
 
 

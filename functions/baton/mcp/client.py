@@ -111,8 +111,9 @@ async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: d
     async def report(progress: float, total: float | None, message: str | None) -> None:
         await run.progress(min(1.0, max(0.0, progress / total)) if total else 0.0, message or "")
 
-    adapter: TypeAdapter[dict[str, InputResponse]] = TypeAdapter(dict[str, InputResponse])
-    answers = adapter.validate_python(asked["answers"]) if asked.get("answers") else None
+    answers: dict[str, InputResponse] | None = None
+    if asked.get("answers"):
+        answers = TypeAdapter[dict[str, InputResponse]](dict[str, InputResponse]).validate_python(asked["answers"])
 
     async def send() -> Any:
         return await client.session.call_tool(

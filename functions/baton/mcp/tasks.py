@@ -84,7 +84,7 @@ def lost(memo: Mapping[str, Any], now_ms: int) -> RunAgain | None:
 
 
 async def looked_at(session: ClientSession, memo: dict[str, Any]) -> TaskState:
-    """Tell the task what people have answered, and look how far it is."""
+    """Send the task what people have answered, and look how far it is."""
     task_id, asked = memo[TASK]["id"], memo.get(ASKED)
     if asked is not None:
         answered = _OfTask(task_id=task_id, input_responses=asked["answers"])
@@ -108,13 +108,9 @@ def outcome(found: TaskState, memo: dict[str, Any], now_ms: int) -> CallToolResu
     before, asked = memo[TASK], memo.get(ASKED, {"answers": {}})
     task = {**before, "lost": 0, "intervalMs": found.poll_interval_ms or before["intervalMs"]}
     # What was answered may be asked still when the task is looked at right after.
-    task["told"] = [*before.get("told", []), *asked["answers"]]
-    new = {key: one for key, one in (found.input_requests or {}).items() if key not in task["told"]}
-    return (
-        RunAgain(after_seconds=0, memo={TASK: task, ASKED: asked_of_people(new)})
-        if new
-        else _later({TASK: task}, now_ms)
-    )
+    task["answered"] = [*before.get("answered", []), *asked["answers"]]
+    new = {key: one for key, one in (found.input_requests or {}).items() if key not in task["answered"]}
+    return RunAgain(memo={TASK: task, ASKED: asked_of_people(new)}) if new else _later({TASK: task}, now_ms)
 
 
 def _later(memo: dict[str, Any], now_ms: int) -> RunAgain:

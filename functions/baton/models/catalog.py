@@ -34,7 +34,7 @@ class Offloaded(Protocol):
 
 
 class BackgroundProvider(Protocol):
-    """A provider that takes a request at once, and has the answer for whoever asks again; `number`: of the request."""
+    """A provider that takes a request at once, and has the answer when it is asked again; `number`: of the request."""
 
     async def begun(self, request: HttpRequest, number: int) -> HttpResponse:
         """Have it begin."""

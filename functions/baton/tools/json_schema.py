@@ -1,6 +1,6 @@
 """Values that are checked by a JSON schema which somebody else has written: an MCP server.
 
-Invariant: a fault is told without the value, which may be secret.
+Invariant: a fault does not name the value, which may be secret.
 """
 
 from collections.abc import Mapping

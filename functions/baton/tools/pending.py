@@ -42,6 +42,10 @@ class RunAgain(Record, frozen=True, kw_only=True):
     title: str = ""
     begins_with: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def at_ms(self, now_ms: int) -> int:
+        """When it runs again, in milliseconds since 1970."""
+        return now_ms + round(self.after_seconds * 1000)
+
 
 class Pending(Record, frozen=True, kw_only=True):
     """The call ends later: by its operation's completion, an event, its time, or a job's end.

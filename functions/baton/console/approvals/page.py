@@ -55,11 +55,8 @@ class ApprovalsPage:
         draft = await self._deciding.approve(
             about, visit.form, lambda name, body: self._approvals.approve(visit.principal, name, body)
         )
-        return (
-            await self._one(visit, about, draft)
-            if draft
-            else visit.go(_path(about), "Answered." if about.is_question else "Approved.")
-        )
+        done = "Answered." if about.is_question else "Approved."
+        return await self._one(visit, about, draft) if draft else visit.go(_path(about), done)
 
     async def reject(self, visit: Visit) -> Response:
         """Reject, with a reason."""
@@ -67,11 +64,8 @@ class ApprovalsPage:
         draft = await self._deciding.reject(
             about, visit.form, lambda name, body: self._approvals.reject(visit.principal, name, body)
         )
-        return (
-            await self._one(visit, about, draft)
-            if draft
-            else visit.go(_path(about), "Declined." if about.is_question else "Rejected.")
-        )
+        done = "Declined." if about.is_question else "Rejected."
+        return await self._one(visit, about, draft) if draft else visit.go(_path(about), done)
 
     async def link(self, visit: Visit) -> Response:
         """Make a link for a person without an account; it is shown once."""

@@ -176,7 +176,7 @@ def let_go(tree: Tree, item: WorkItem, rest: tuple[str, ...] | None = None) -> T
 def is_anew(item: WorkItem, claim: Claim) -> bool:
     """Whether a turn was added anew since it was claimed: a failover forgot the results that it was told.
 
-    So is a call that runs again, for whoever held it before.
+    So is a call that runs again, for an owner of an earlier run.
     """
     if item.kind is ItemKind.CALL and item.offloaded != claim.looks:
         return True

@@ -70,15 +70,17 @@ class OffloadedCalls:
     ) -> ModelAnswer | ModelWaits:
         models, job = models_of(model), effect.job
         asked = models[number - 1]
-        fits = works_in_background(asked) if agent.offload == "provider" else can_offload(asked)
-        if not fits or not can_offload(asked):  # of a fork that is to try another one
-            return await calls.call(model, question)
+        in_background = agent.offload == "provider"
+        if not can_offload(asked) or (in_background and not works_in_background(asked)):
+            return await calls.call(model, question)  # of a fork that is to try another one
         request = await (await asked.offloaded()).request_for(question)
         seconds = math.ceil(agent.model_timeout_seconds / len(models))
-        if agent.offload == "provider":
+        if in_background:
             begun = await background_provider().begun(request, number)
             found = provider_state.after_begin(begun, self._clock.now_ms(), seconds)
-            return await self._found(agent, effect, found, calls, model, question)
+            if isinstance(found, ModelWaits):
+                return found
+            return await self._answered(agent, effect, found, calls, model, question)
         turn = job.first_turn + effect.turn - 1
         try:
             await self._emitter.forward_request(
@@ -108,21 +110,10 @@ class OffloadedCalls:
         request, place = await (await asked.offloaded()).request_for(question), (memo["id"], memo["number"])
         response = await background_provider().looked_at(request, *place)
         found = provider_state.after_look(response, memo, now_ms)
-        if not isinstance(found, ModelWaits) and found.status == provider_state.LATE:
-            await background_provider().stopped(request, *place)
-        return await self._found(agent, effect, found, calls, model, question)
-
-    async def _found(
-        self,
-        agent: Agent,
-        effect: CallModel,
-        found: HttpResponse | ModelWaits,
-        calls: ModelCalls,
-        model: Model,
-        question: ModelRequest,
-    ) -> ModelAnswer | ModelWaits:
         if isinstance(found, ModelWaits):
             return found
+        if found.status == provider_state.LATE:
+            await background_provider().stopped(request, *place)
         return await self._answered(agent, effect, found, calls, model, question)
 
     async def _answered(

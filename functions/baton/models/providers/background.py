@@ -1,4 +1,4 @@
-"""Background mode of a provider: it takes a request at once, and has the answer for whoever asks again.
+"""Background mode of a provider: it takes a request at once, and has the answer when it is asked again.
 
 So does the Responses API of OpenAI. Invariant: each request here is short, whatever the model thinks. A connection that
 is lost is a response without a status. Must not: read an answer, which pydantic-ai's class does.

@@ -128,9 +128,7 @@ async def test_an_answer_that_does_not_fit_the_form_decides_nothing(served: Serv
 
 
 @pytest.mark.parametrize(("decline", "said"), [(True, "decline"), (False, "cancel")])
-async def test_the_server_is_told_that_nobody_answers(
-    served: Served, runs: list[str], decline: bool, said: str
-) -> None:
+async def test_the_server_hears_that_nobody_answers(served: Served, runs: list[str], decline: bool, said: str) -> None:
     """A person declines, or a week goes by: the call goes on with that."""
     async with asking(served, "sew", cloth="linen") as api:
         job_id, first = await requested(api, "asks")
@@ -152,7 +150,7 @@ async def test_an_older_server_hears_at_once_that_nobody_is_there(runs: list[str
 
 
 async def test_a_task_asks_while_it_goes_on() -> None:
-    """It is told the answer, asks nothing twice, and goes on."""
+    """It gets the answer, asks nothing twice, and goes on."""
     mcp, tasks = bakery()
     tasks.asks = {"q1": asked("Crisp?", {"crisp": {"type": "boolean"}})}
     async with serving(mcp) as served, asking(served, "bake", bread="rye") as api:
@@ -164,7 +162,7 @@ async def test_a_task_asks_while_it_goes_on() -> None:
         await decide(api, question, arguments={"crisp": True})
         tasks.ends_with("a loaf")
         await api.stage.run()
-        assert (tasks.told, tasks.baked) == ([{"q1": {"action": "accept", "content": {"crisp": True}}}], 1)
+        assert (tasks.answered, tasks.baked) == ([{"q1": {"action": "accept", "content": {"crisp": True}}}], 1)
         assert await result_of(api, job_id) == "a loaf"
 
 

@@ -120,7 +120,7 @@ async def test_a_cancelled_job_looks_no_more(working: tuple[Served, Bakery, Stag
 
 
 class Talks:
-    """A model that bakes when it is told to, and else says what it was told."""
+    """A model that bakes when it is asked to, and else says again what it gets."""
 
     name, reads_history = "talks", True
 

@@ -43,7 +43,7 @@ class Bakery(Extension):
     """Tasks of the tool `bake`.
 
     `looks`: how often the tasks were looked at. `ends`: the fields of a task that is over, once it is. `asks`: what it
-    asks people, by keys. `told`: what they answered.
+    asks people, by keys. `answered`: what they answered.
     """
 
     identifier = TASKS
@@ -54,7 +54,7 @@ class Bakery(Extension):
         self.interval_ms = 4_000
         self.ends: dict[str, Any] = {}
         self.asks: dict[str, Any] = {}
-        self.told: list[dict[str, Any]] = []
+        self.answered: list[dict[str, Any]] = []
 
     def ends_with(self, text: str) -> None:
         """End tasks with this result."""
@@ -80,8 +80,8 @@ class Bakery(Extension):
         return Task(**named | state)
 
     async def _update(self, _context: Any, params: OfTask) -> Result:
-        self.told.append(params.input_responses or {})
-        self.asks = {key: one for key, one in self.asks.items() if key not in self.told[-1]}
+        self.answered.append(params.input_responses or {})
+        self.asks = {key: one for key, one in self.asks.items() if key not in self.answered[-1]}
         return Result()
 
 
