@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 PATIENCE_SECONDS = 180.0
 POLL_SECONDS = 0.05
 # A killed process leaves its claim behind for its work's time limit, and the queue waits before it tries again: short
@@ -88,6 +90,13 @@ class DevStack:
         """Read dev.json again."""
         self.described = json.loads((self.folder / "dev.json").read_text())
         return self.described
+
+    def request(self, method: str, path: str, key: str = "client_key", **options: Any) -> Any:
+        """What the API answers to who has this key."""
+        headers = {"Authorization": f"Bearer {self.described[key]}"}
+        answer = httpx.request(method, f"{self.described['app_url']}{path}", headers=headers, **options)
+        answer.raise_for_status()
+        return answer.json()
 
     def kill(self, name: str) -> int:
         """Kill a part with -9; return the process id it had."""

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import stacks
-from tests.e2e.dev_stack import QUICK_RECOVERY, DevStack, wait_for
+from tests.e2e.dev_stack import QUICK_RECOVERY, wait_for
 
 pytestmark = pytest.mark.e2e
 JOBS, CALLS, IN_FLIGHT = 3, 3, 2  # as tests.e2e.limited_agents has them
@@ -43,14 +42,6 @@ def in_flight(notes: list[Note], killed_pid: int) -> int:
     return most
 
 
-def request(stack: DevStack, method: str, path: str, **options: Any) -> Any:
-    """What the API answers."""
-    headers = {"Authorization": f"Bearer {stack.described['client_key']}"}
-    answer = httpx.request(method, f"{stack.described['app_url']}{path}", headers=headers, **options)
-    answer.raise_for_status()
-    return answer.json()
-
-
 def test_limits_hold_over_a_kill(tmp_path: Path) -> None:
     """Kill -9 while both places are taken: never more run at once, each call is made, and none counts an attempt more.
 
@@ -63,7 +54,7 @@ def test_limits_hold_over_a_kill(tmp_path: Path) -> None:
         stack.environment = {**QUICK_RECOVERY, "WORK_TIMEOUT_SECONDS": "5", "NOTES": str(notes)}
         stack.start()
         body = {"jobType": "clerk", "taskDescription": "Sign."}
-        jobs = [f"/api/agent-jobs/{request(stack, 'POST', '/api/agent-jobs', json=body)['id']}" for _ in range(JOBS)]
+        jobs = [f"/api/agent-jobs/{stack.request('POST', '/api/agent-jobs', json=body)['id']}" for _ in range(JOBS)]
 
         def both_run() -> bool:
             words = Counter(note.word for note in noted(notes))
@@ -73,8 +64,8 @@ def test_limits_hold_over_a_kill(tmp_path: Path) -> None:
         killed_pid = stack.kill("app")
         died = len(noted(notes))
         stack.wait_until_back("app", killed_pid)
-        wait_for(lambda: all(request(stack, "GET", job)["status"] == "completed" for job in jobs), "the end of all")
-        calls = [call for job in jobs for call in request(stack, "GET", job)["toolCalls"]]
+        wait_for(lambda: all(stack.request("GET", job)["status"] == "completed" for job in jobs), "the end of all")
+        calls = [call for job in jobs for call in stack.request("GET", job)["toolCalls"]]
     found = noted(notes)
     assert in_flight(found, killed_pid) == IN_FLIGHT
     assert Counter(call["status"] for call in calls) == {"completed": JOBS * CALLS}

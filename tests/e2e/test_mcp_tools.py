@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import stacks
@@ -15,14 +13,6 @@ from tests.unit.baton.mcp.working import asked, bakery
 
 pytestmark = pytest.mark.e2e
 CRISP = asked("Crisp?", {"crisp": {"type": "boolean"}})
-
-
-def request(stack: DevStack, method: str, path: str, key: str = "client_key", **options: Any) -> Any:
-    """What the API answers."""
-    headers = {"Authorization": f"Bearer {stack.described[key]}"}
-    answer = httpx.request(method, f"{stack.described['app_url']}{path}", headers=headers, **options)
-    answer.raise_for_status()
-    return answer.json()
 
 
 async def until(holds: Callable[[], object], what: str) -> None:
@@ -46,23 +36,23 @@ async def test_a_task_and_its_question_outlive_kills(tmp_path: Path) -> None:
             stack.environment = {**QUICK_RECOVERY, "WORK_TIMEOUT_SECONDS": "5", "BAKERY_URL": served.url}
             await asyncio.to_thread(stack.start)
             body = {"jobType": "baker", "taskDescription": "Bake."}
-            job_id = (await asyncio.to_thread(request, stack, "POST", "/api/agent-jobs", json=body))["id"]
+            job_id = (await asyncio.to_thread(stack.request, "POST", "/api/agent-jobs", json=body))["id"]
             job = f"/api/agent-jobs/{job_id}"
             await until(lambda: tasks.looks > 1, "the second look")
             await killed(stack)
             tasks.asks = {"q1": CRISP}
-            await until(lambda: request(stack, "GET", f"{job}/checkpoints")["checkpoints"], "the question")
-            [question] = (await asyncio.to_thread(request, stack, "GET", f"{job}/checkpoints"))["checkpoints"]
+            await until(lambda: stack.request("GET", f"{job}/checkpoints")["checkpoints"], "the question")
+            [question] = (await asyncio.to_thread(stack.request, "GET", f"{job}/checkpoints"))["checkpoints"]
             await killed(stack)
             answer = {"json": {"arguments": {"crisp": True}}}
             path = f"/api/admin/agent-checkpoints/{question['id']}"
-            await asyncio.to_thread(request, stack, "POST", path, "admin_key", **answer)
+            await asyncio.to_thread(stack.request, "POST", path, "admin_key", **answer)
             await until(lambda: tasks.answered, "the answer")
             await killed(stack)
             tasks.ends_with("a loaf")
-            await until(lambda: request(stack, "GET", job)["status"] == "completed", "the end")
-            [call] = (await asyncio.to_thread(request, stack, "GET", job))["toolCalls"]
-            listed = (await asyncio.to_thread(request, stack, "GET", f"{job}/checkpoints"))["checkpoints"]
+            await until(lambda: stack.request("GET", job)["status"] == "completed", "the end")
+            [call] = (await asyncio.to_thread(stack.request, "GET", job))["toolCalls"]
+            listed = (await asyncio.to_thread(stack.request, "GET", f"{job}/checkpoints"))["checkpoints"]
     assert "result" in call, call["error"]
     assert (call["result"], call["attempts"], len(listed), tasks.baked) == ("a loaf", 1, 1, 1)
     assert {tuple(answers) for answers in tasks.answered} == {("q1",)}

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import stacks
@@ -42,17 +41,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, provider: SlowProvider) -> I
         yield made
 
 
-def api(stack: DevStack, path: str, **more: Any) -> Any:
-    """What the API answers."""
-    headers = {"Authorization": f"Bearer {stack.described['client_key']}"}
-    answer = httpx.request("POST" if more else "GET", f"{stack.described['app_url']}{path}", headers=headers, **more)
-    answer.raise_for_status()
-    return answer.json()
-
-
 def submitted(stack: DevStack, agent: str) -> str:
     """A new job's id."""
-    return str(api(stack, "/api/agent-jobs", json={"jobType": agent, "taskDescription": "think"})["id"])
+    return str(stack.request("POST", "/api/agent-jobs", json={"jobType": agent, "taskDescription": "think"})["id"])
 
 
 def ended(stack: DevStack, job_id: str) -> dict[str, Any]:
@@ -60,7 +51,7 @@ def ended(stack: DevStack, job_id: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def is_over() -> bool:
-        found.update(api(stack, f"/api/agent-jobs/{job_id}"))
+        found.update(stack.request("GET", f"/api/agent-jobs/{job_id}"))
         return found["status"] in ("completed", "failed")
 
     wait_for(is_over, f"the end of {job_id}")
