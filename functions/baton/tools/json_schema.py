@@ -26,7 +26,7 @@ class JsonSchema:
             kind.check_schema(self.json_schema)
         except SchemaError as error:
             fault = f"its schema is no JSON schema: {error.message}"
-            raise InvalidArguments(self._tool, [fault], []) from error
+            raise InvalidArguments(self._tool, [fault], [()]) from error
         faults = sorted(kind(self.json_schema).iter_errors(arguments), key=lambda fault: list(map(str, fault.path)))
         if faults:
             lines = [f"{fault.json_path.removeprefix('$.')}: {_fault_text(fault)}" for fault in faults]

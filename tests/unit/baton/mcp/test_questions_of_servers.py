@@ -127,6 +127,20 @@ async def test_an_answer_that_does_not_fit_the_form_decides_nothing(served: Serv
         assert (await pending(api, job_id))[0]["id"] == first["id"]
 
 
+async def test_a_form_that_is_no_schema_can_be_declined() -> None:
+    """An answer is refused with the reason, and the call goes on with the refusal."""
+    mcp, tasks = bakery()
+    tasks.asks = {"q1": asked("Crisp?", {"crisp": {"type": "no such type"}})}
+    async with serving(mcp) as served, asking(served, "bake", bread="rye") as api:
+        _, question = await requested(api, "asks")
+        answer = await decide(api, question, arguments={"crisp": True})
+        assert "is no JSON schema" in assert_problem(answer, 422, "arguments")
+        await decide(api, question, "DELETE", reason="broken")
+        tasks.ends_with("a loaf")
+        await api.stage.run()
+        assert tasks.answered == [{"q1": {"action": "decline"}}]
+
+
 @pytest.mark.parametrize(("decline", "said"), [(True, "decline"), (False, "cancel")])
 async def test_the_server_hears_that_nobody_answers(served: Served, runs: list[str], decline: bool, said: str) -> None:
     """A person declines, or a week goes by: the call goes on with that."""
