@@ -87,7 +87,7 @@ class Memory:
             self.unbooked[job_id] = self.failovers[-1].at + HEALED_SECONDS
 
     def answer_of_long_ago(self, job_id: str) -> None:
-        """Somebody acts late on an answer to a slot request that was told again since, which a failover restored."""
+        """Somebody acts late on an answer to a slot request, which a failover restored or made the admission forget."""
         if self.struck(job_id):
             self.unbooked[job_id] = self._world.loop.seconds + HEALED_SECONDS
 

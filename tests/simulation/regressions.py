@@ -279,6 +279,10 @@ REGRESSIONS = (
         18015498028409900,
         "the simulation's own: a failover forgot a call, and the operation that it starts was to be known still",
     ),
+    Regression(
+        8808509403299,
+        "the simulation's own: copies of a submission and of a claim came after the failover that forgot their slot",
+    ),
 )
 
 

@@ -100,6 +100,8 @@ def _show(world: "World", made: Made, before: Tree, after: Tree, pays: str) -> N
     if not given_up or requested.op == "append":  # what was said is said, whoever waits for the answer
         received(world, requested, made.answer, before, after)
     if after is not before:
+        if given_up and requested.claim:
+            world.memory.answer_of_long_ago(requested.claim.job_id)
         write = Write(world, requested.op, requested.claim, before, after, made.answer, pays)
         check(world, write)
         excuse(world, requested.who, write, late=given_up)
