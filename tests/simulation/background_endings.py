@@ -42,7 +42,7 @@ def an_operation_ends_as_its_call_does(end: Ended) -> str | None:
 
 
 def a_session_goes_on_once_with_each_operation(end: Ended) -> str | None:
-    """By one job, which is told its outcome and answers; by none with one that was cancelled."""
+    """By one job, which is told its outcome and answers; by none with one that was cancelled or rolled back."""
     world, job = end.world, end.job
     if not job.is_operation or not job.ended:
         return None
@@ -55,11 +55,18 @@ def a_session_goes_on_once_with_each_operation(end: Ended) -> str | None:
     if job.status is JobStatus.CANCELLED:
         return f"{told_in} goes on with {job.id}, which is cancelled" if told else None
     if told is None:
-        return f"nobody is told that {job.id} is {job.status}"
+        return None if _is_rolled_back(end) else f"nobody is told that {job.id} is {job.status}"
     text = json.loads(tree.transcript[told_in][0])["text"]
     if ("has failed" in text) != (job.status is JobStatus.FAILED) and not world.memory.ever_struck(job.id):
         return f"{told_in} is told {text!r}, and {job.id} is {job.status}"
     return None
+
+
+def _is_rolled_back(end: Ended) -> bool:
+    """Whether the job that made the call is: what its operation comes to is told to nobody."""
+    owner_id = job_of_call(started_by(end.job.id)[0])
+    owner = end.world.tree(owner_id).jobs.get(owner_id)
+    return owner is not None and is_rolled_back(owner)
 
 
 def who_goes_on_answers(end: Ended) -> str | None:

@@ -52,7 +52,7 @@ DEFECTS = (
     ),
     _background("a session goes on with what was cancelled", _ONCE, Patch(lifecycle, "_SENT_TO_NOBODY", lambda _: {})),
     _background("a rollback takes no operation back", _TAKEN_BACK, idle(TakeBack, "operations_of")),
-    _background("a session goes on with what was rolled back", _TAKEN_BACK, idle(TakeBack, "if_rolled_back")),
+    _background("a session goes on with what was rolled back", _TAKEN_BACK, idle(TakeBack, "rolled_back_owner")),
     _background(
         "a call goes on by no job",
         "each_call_that_goes_on_has_its_operation",

@@ -280,6 +280,10 @@ REGRESSIONS = (
         "the simulation's own: a failover forgot a call, and the operation that it starts was to be known still",
     ),
     Regression(
+        18018796556880089,
+        "a continuation was over before the look whether its message was rolled back, which its end had overlooked",
+    ),
+    Regression(
         8808509403299,
         "the simulation's own: copies of a submission and of a claim came after the failover that forgot their slot",
     ),

@@ -1,7 +1,8 @@
 """Takes back what a job has started in its session, where the job is rolled back: operations, and what they continue.
 
 Invariant: a rolled-back job's end takes back what is there. Each start ends with a look whether the job was rolled back
-meanwhile. So one of the two finds it, and both may be repeated.
+meanwhile. So one of the two finds it, and both may be repeated. A continuation, which may be over at once, also begins
+with that look.
 
 Source: decisions/0023-background-calls.
 """
@@ -31,11 +32,15 @@ class TakeBack:
         """Take back the operations of a job's calls, and the jobs that continue with them."""
         await asyncio.gather(*(self._operation(job, call_of(job, call)) for call in calls))
 
-    async def if_rolled_back(self, operation: Job, started: str) -> None:
-        """Take back a job that was just started, the operation or its continuation, where the operation's job is."""
+    async def rolled_back_owner(self, operation: Job) -> Job | None:
+        """The job that started an operation, if it is rolled back."""
         call_id, run = started_by(operation.id)
         owner = await self._commands.submit.find(job_of_call(call_id))
-        if owner is not None and owner.run == run and is_rolled_back(owner):
+        return owner if owner is not None and owner.run == run and is_rolled_back(owner) else None
+
+    async def if_rolled_back(self, operation: Job, started: str) -> None:
+        """Take back a job that was just started, the operation or its continuation, where the operation's job is."""
+        if owner := await self.rolled_back_owner(operation):
             await self._cancel(started, owner)
 
     async def _operation(self, job: Job, call_id: str) -> None:

@@ -41,6 +41,8 @@ class ContinueSession:
         """Continue the session of an operation that has ended, which is read as `snapshot`."""
         call = snapshot.calls[0]
         name = operation_id(call.id)
+        if await self._take_back.rolled_back_owner(operation):
+            return FollowedUp()
         try:
             job = job_of(
                 self._registry,

@@ -41,6 +41,23 @@ async def test_a_rollback_takes_the_operations_back(when_busy: str) -> None:
         assert ("is done" in (await last_answer(api))[0]) != rolled_back
 
 
+async def test_nobody_continues_with_an_operation_whose_message_was_rolled_back_before_its_end_was_followed_up() -> (
+    None
+):
+    """A continuation would be cancelled at once, and yet could end before that."""
+    async with chats_with(order, wait) as api:
+        first = await sending(api, "chat-1", "m1", "call order,wait")
+        await soon(api)
+        (operation,) = (await session(api))["activeOperations"]
+        path = f"/api/operations/{operation['operationId']}/complete"
+        assert (await api.request("POST", path, "", json={"success": True}, headers=KEY)).json()["applied"]
+        second = await sending(api, "chat-1", "m2", "hello", whenBusy="rollback")
+        await soon(api)
+        await asyncio.gather(first, second)
+        jobs = (await api.request("GET", "/api/agent-jobs")).json()["jobs"]
+        assert sorted(job["status"] for job in jobs) == ["cancelled", "completed", "completed"]
+
+
 async def test_an_operation_that_begins_when_its_job_is_rolled_back_already_takes_itself_back() -> None:
     """The end of the job has looked for it, and has not found it."""
     found = list[tuple[Stage, str]]()
