@@ -5,7 +5,6 @@ is a step result with a clear message, never raised. Each attempt of a call star
 model.
 """
 
-import dataclasses
 import logging
 from typing import Any
 
@@ -116,8 +115,8 @@ class ToolRun:
             memory=CallMemory(
                 self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
             ),
+            **self._reach(effect, secrets),
         )
-        context = self._reaching(context, effect, secrets)
         result = await self._attempt(tool, arguments, context, secrets)
         if isinstance(result, ToolFailed):
             return result
@@ -129,13 +128,14 @@ class ToolRun:
             return self._returned(tool, result.value, result.kept)
         return self._returned(tool, result)
 
-    def _reaching(self, context: ToolContext, effect: RunTool, secrets: KnownSecrets) -> ToolContext:
-        """The context, with what the call reaches beyond its job."""
+    def _reach(self, effect: RunTool, secrets: KnownSecrets) -> dict[str, Any]:
+        """What of its context the call reaches beyond its job."""
         if self._outside is None:
-            return context
-        operations = TenantOperations(self._outside.reader, effect.job.tenant)
-        outlet = CallOutlet(self._outside, self._registry, effect.job, effect.call.id, secrets)
-        return dataclasses.replace(context, operations=operations, outlet=outlet)
+            return {}
+        return {
+            "operations": TenantOperations(self._outside.reader, effect.job.tenant),
+            "outlet": CallOutlet(self._outside, self._registry, effect.job, effect.call.id, secrets),
+        }
 
     def _tool(self, effect: RunTool, history: History) -> _Found | StepResult:
         """The tool and its arguments, or why it does not run."""

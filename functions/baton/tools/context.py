@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-from msgspec import Struct
-from msgspec import field as struct_field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from baton.tools.pending import ChildTask, Pending
 from baton.tools.tool_error import ToolError
+
+if TYPE_CHECKING:
+    from baton.tools.recorded import ToolRecorder
 
 
 class ToolMemory(Protocol):
@@ -40,28 +40,6 @@ class NoMemory:
     async def recall(self, query: str, limit: int) -> dict[str, Any]:  # noqa: ARG002 - signature of the protocol
         """Refuse."""
         raise ToolError(f"there is no memory here to look for {query[:40]!r} in", type="no_memory")
-
-
-class RecordedMemory(Struct):
-    """`ToolMemory` for unit tests of tools: `notes` has what the tool stored, `queries` what it looked for.
-
-    A recall gives the notes that contain a word of the query.
-    """
-
-    notes: list[str] = struct_field(default_factory=list)
-    queries: list[str] = struct_field(default_factory=list)
-
-    async def remember(self, text: str) -> dict[str, Any]:
-        """Keep a note."""
-        self.notes.append(text)
-        return {"remembered": True}
-
-    async def recall(self, query: str, limit: int) -> dict[str, Any]:
-        """The notes that contain a word of the query."""
-        self.queries.append(query)
-        words = query.casefold().split()
-        found = [note for note in self.notes if any(word in note.casefold() for word in words)]
-        return {"entries": [{"text": note} for note in found[:limit]]}
 
 
 class ToolOperations(Protocol):
@@ -99,29 +77,10 @@ class Outlet(Protocol):
         ...
 
 
-class RecordedOutlet(Struct):
-    """`Outlet` for unit tests, and of a context that was given none: `emitted` has (name, data, key, delay).
+def _recorded_outlet() -> Outlet:
+    from baton.tools.recorded import RecordedOutlet  # noqa: PLC0415 - only unit tests of tools need it
 
-    `started` has (agent, task, input data, session).
-    """
-
-    emitted: list[tuple[str, Any, str, float]] = struct_field(default_factory=list)
-    started: list[tuple[str, str, dict[str, Any], str]] = struct_field(default_factory=list)
-
-    async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
-        """Keep it."""
-        self.emitted.append((name, data, key, delay_seconds))
-        return f"evt_{len(self.emitted)}"
-
-    async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
-        """Keep it."""
-        self.started.append((agent, task, input_data, session_id))
-        return f"job_{len(self.started)}"
-
-    async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
-        """It is."""
-        del handler, event
-        return True
+    return RecordedOutlet()
 
 
 _ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author
@@ -171,7 +130,7 @@ class ToolContext:
     memo: dict[str, Any] | None = field(default=None, repr=False)
     memory: ToolMemory = field(default_factory=NoMemory, repr=False)
     operations: ToolOperations = field(default_factory=NoOperations, repr=False)
-    outlet: Outlet = field(default_factory=RecordedOutlet, repr=False)
+    outlet: Outlet = field(default_factory=_recorded_outlet, repr=False)
 
     async def info(self, title: str, data: Any = None) -> None:
         """Record an info checkpoint: shown with the job, blocks nothing. `data` is any JSON value."""
@@ -218,6 +177,8 @@ class ToolContext:
         cancelled: bool = False,
     ) -> "RecordedToolContext":
         """Make a context for unit tests of tools; it keeps the tool's reports in lists."""
+        from baton.tools.recorded import ToolRecorder  # noqa: PLC0415 - as above
+
         recorder = ToolRecorder(is_cancelled=cancelled)
         return RecordedToolContext(
             job_id=job_id,
@@ -234,36 +195,11 @@ class ToolContext:
         )
 
 
-class ToolRecorder(Struct):
-    """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text).
-
-    `memory` is the context's: what it is asked to remember; `outlet`: what the tool publishes.
-    """
-
-    is_cancelled: bool = False
-    infos: list[tuple[str, Any]] = struct_field(default_factory=list)
-    progress_reports: list[tuple[float, str]] = struct_field(default_factory=list)
-    memory: RecordedMemory = struct_field(default_factory=RecordedMemory)
-    outlet: RecordedOutlet = struct_field(default_factory=RecordedOutlet)
-
-    async def info(self, title: str, data: Any) -> None:
-        """Keep an info checkpoint."""
-        self.infos.append((title, data))
-
-    async def progress(self, fraction: float, text: str) -> None:
-        """Keep a progress report."""
-        self.progress_reports.append((fraction, text))
-
-    async def cancelled(self) -> bool:
-        """Tell what the test set."""
-        return self.is_cancelled
-
-
 @dataclass(frozen=True, kw_only=True)
 class RecordedToolContext(ToolContext):
     """The context of `ToolContext.for_test`; `recorder` has what the tool said."""
 
-    recorder: ToolRecorder
+    recorder: "ToolRecorder"
 
 
 _RUNNING: ContextVar[ToolContext] = ContextVar("baton_tool_context")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from baton.tools.context import ToolContext, ToolRecorder
+from baton.tools.context import ToolContext
+from baton.tools.recorded import ToolRecorder
 
 
 def test_the_attributes_are_plain_and_fixed() -> None:

@@ -1,0 +1,78 @@
+"""What the context for unit tests of tools (`ToolContext.for_test`) keeps of what a tool does with it."""
+
+from typing import Any
+
+from msgspec import Struct
+from msgspec import field as struct_field
+
+
+class RecordedMemory(Struct):
+    """`ToolMemory` for unit tests of tools: `notes` has what the tool stored, `queries` what it looked for.
+
+    A recall gives the notes that contain a word of the query.
+    """
+
+    notes: list[str] = struct_field(default_factory=list)
+    queries: list[str] = struct_field(default_factory=list)
+
+    async def remember(self, text: str) -> dict[str, Any]:
+        """Keep a note."""
+        self.notes.append(text)
+        return {"remembered": True}
+
+    async def recall(self, query: str, limit: int) -> dict[str, Any]:
+        """The notes that contain a word of the query."""
+        self.queries.append(query)
+        words = query.casefold().split()
+        found = [note for note in self.notes if any(word in note.casefold() for word in words)]
+        return {"entries": [{"text": note} for note in found[:limit]]}
+
+
+class RecordedOutlet(Struct):
+    """`Outlet` for unit tests, and of a context that was given none: `emitted` has (name, data, key, delay).
+
+    `started` has (agent, task, input data, session).
+    """
+
+    emitted: list[tuple[str, Any, str, float]] = struct_field(default_factory=list)
+    started: list[tuple[str, str, dict[str, Any], str]] = struct_field(default_factory=list)
+
+    async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
+        """Keep it."""
+        self.emitted.append((name, data, key, delay_seconds))
+        return f"evt_{len(self.emitted)}"
+
+    async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
+        """Keep it."""
+        self.started.append((agent, task, input_data, session_id))
+        return f"job_{len(self.started)}"
+
+    async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
+        """It is."""
+        del handler, event
+        return True
+
+
+class ToolRecorder(Struct):
+    """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text).
+
+    `memory` is the context's: what it is asked to remember; `outlet`: what the tool publishes.
+    """
+
+    is_cancelled: bool = False
+    infos: list[tuple[str, Any]] = struct_field(default_factory=list)
+    progress_reports: list[tuple[float, str]] = struct_field(default_factory=list)
+    memory: RecordedMemory = struct_field(default_factory=RecordedMemory)
+    outlet: RecordedOutlet = struct_field(default_factory=RecordedOutlet)
+
+    async def info(self, title: str, data: Any) -> None:
+        """Keep an info checkpoint."""
+        self.infos.append((title, data))
+
+    async def progress(self, fraction: float, text: str) -> None:
+        """Keep a progress report."""
+        self.progress_reports.append((fraction, text))
+
+    async def cancelled(self) -> bool:
+        """Tell what the test set."""
+        return self.is_cancelled
