@@ -1,10 +1,10 @@
-"""Files of chats: a task and the session's exchanges name them, and their contents are read for each piece of work.
+"""Files of chats: tasks, results and the session's exchanges name them, and each piece of work reads their contents.
 
-Invariant: what is recorded names files, and never has a content. A job's own file that is not kept any more fails its
-turn; an earlier one is left out, as are those that are too large together. Must not: know what a model makes of them.
+Invariant: what is recorded names files, and never has a content. A task's own file that is not kept any more fails its
+turn; another one is left out, as are those that are too large together. Must not: know what a model makes of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,29 +28,55 @@ class ChatFiles:
         self._chats = chats
         self._limit_bytes = limit_bytes
 
-    async def filled(self, job: Job, history: History, *, needed: bool = False) -> History:
+    async def filled(
+        self, job: Job, history: History, takes: Callable[[str], bool] | None = None, *, needed: bool = False
+    ) -> History:
         """Give the history with the contents of its files, as `data` beside their names.
 
+        Results have theirs where the model `takes` their media types; those of the newest calls come first.
+
         Raises:
-            FileGoneError: one of the job's own is `needed`, and gone. StoreError.
+            FileGoneError: one of the task's own is `needed`, and gone. StoreError.
         """
-        named = named_files(history.transcript)
+        returned = _returned(history, takes) if takes else {}
+        named = [*named_files(history.transcript), *(file for files in returned.values() for file in files)]
         if not named:
             return history
-        fork = history.transcript[0].get(FORK, {})
+        read = await self._read(job, history.transcript[0].get(FORK, {}), named)
+        own = history.transcript[0].get("files", ())
+        gone = [file for file in own if needed and file.get("name", "") not in ("", *read)]
+        if gone:
+            raise FileGoneError(f"file {gone[0].get('filename', '')!r} is not kept any more: send the message again")
+        results = {
+            call_id: _filled({**history.results[call_id], "files": files}, read) for call_id, files in returned.items()
+        }
+        transcript = tuple([_filled(entry, read) for entry in history.transcript])
+        return replace(history, transcript=transcript, results={**history.results, **results})
+
+    async def _read(self, job: Job, fork: Mapping[str, Any], named: list[dict[str, Any]]) -> dict[str, str]:
+        """Their contents by name; a fork's may be in the session that it comes from."""
         read, left_bytes = dict[str, str](), self._limit_bytes
         for file in named:
             name, left_bytes = file.get("name", ""), left_bytes - file.get("bytes", 0)
             if not name or name in read or left_bytes < 0:
                 continue
-            content = await self._chats.read_file(job.tenant, fork.get("sessionId", job.session_id), name)
-            if content is not None:
-                read[name] = content.partition(",")[2]
-        own = history.transcript[0].get("files", ())
-        gone = [file for file in own if needed and file.get("name", "") not in ("", *read)]
-        if gone:
-            raise FileGoneError(f"file {gone[0].get('filename', '')!r} is not kept any more: send the message again")
-        return replace(history, transcript=tuple([_filled(entry, read) for entry in history.transcript]))
+            for session_id in dict.fromkeys((fork.get("sessionId", job.session_id), job.session_id)):
+                content = await self._chats.read_file(job.tenant, session_id, name)
+                if content is not None:
+                    read[name] = content.partition(",")[2]
+                    break
+        return read
+
+
+def _returned(history: History, takes: Callable[[str], bool]) -> dict[str, list[dict[str, Any]]]:
+    """The files that calls have returned, by the calls' ids, the newest first."""
+    from baton.sdk.result_files import files_in_result  # noqa: PLC0415 - few models take files
+
+    found = {
+        call_id: [file for file in files_in_result(result.get("ok")) if takes(file["mediaType"])]
+        for call_id, result in reversed(history.results.items())
+    }
+    return {call_id: files for call_id, files in found.items() if files}
 
 
 def _filled(entry: Mapping[str, Any], read: Mapping[str, str]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ Must not: run tools; it only checks whether those asked for exist and fit.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from baton.agents.agent import Agent
-from baton.agents.registry import Registry, UnknownAgentError
+from baton.agents.registry import Registry, UnknownAgentError, agent_takes
 from baton.conversation import exchanges
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
@@ -114,7 +115,7 @@ class ModelTurn:
             planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
         prompt_specs = planner.prompt_specs if planner else specs
         prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
-        prompt_history = await self._with_files(effect, prompt.history)
+        prompt_history = await self._with_files(effect, prompt.history, agent)
         request = _request(self._registry, agent, prompt_history, effect.turn, text_stream)
         asking = (
             _offloaded(self._offloaded(), agent, effect, claim, calls)
@@ -134,8 +135,10 @@ class ModelTurn:
             extra_usage=prompt.extra_usage,
         )
 
-    async def _with_files(self, effect: CallModel, history: History) -> History:
-        return await self._files.filled(effect.job, history, needed=True) if self._files else history
+    async def _with_files(self, effect: CallModel, history: History, agent: Agent | None = None) -> History:
+        """`agent`: whose model is also given the files of results, as far as it takes them."""
+        takes = partial(agent_takes, self._registry, agent) if agent else None
+        return await self._files.filled(effect.job, history, takes, needed=True) if self._files else history
 
     async def _answer(
         self,
@@ -230,7 +233,8 @@ def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
     for wanted_call in wanted_calls:
         stored = results.get(wanted_call["id"]) or wanted_call
         if "ok" in stored:
-            prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], stored["ok"]))
+            files = files_of(stored) if "files" in stored else ()
+            prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], stored["ok"], files=files))
         else:
             error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
             prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], error, is_error=True))

@@ -32,6 +32,7 @@ from baton.runtime.new_jobs import job_of
 from baton.sdk.memory import MemoryEntry
 from baton.sdk.redaction import KnownSecrets, redacted
 from baton.storage.ports.app_events import AppEvents
+from baton.storage.ports.chats import Chats
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton.tools.context import NoOperations
 from baton.tools.tool_error import ToolError
@@ -206,6 +207,8 @@ class Outside(Struct, frozen=True):
     emitter: Emitter
     clock: Clock
     background: BackgroundCalls
+    chats: Chats
+    files_limit_bytes: int
 
 
 class CallOutlet:
@@ -216,6 +219,24 @@ class CallOutlet:
         self._job, self._call_id, self._secrets = job, call_id, secrets
         self._sent: Counter[tuple[str, ...]] = Counter()
         self._loop = asyncio.get_running_loop()
+
+    async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
+        """Keep a file with the job's session.
+
+        Raises:
+            ValueError: it is no file. ToolError: it is too large. StoreError.
+        """
+        from baton.sdk.result_files import named_file  # noqa: PLC0415 - few calls have files
+
+        named, content = named_file(data, media_type, filename)
+        if len(data) > (most_bytes := self._outside.files_limit_bytes):
+            raise ToolError(
+                f"the file has {len(data)} bytes, over the limit of {most_bytes} (FILES_LIMIT_BYTES)",
+                type="file_too_large",
+            )
+        kept = f"{named['mediaType']},{content}"
+        await self._here(self._outside.chats.keep_file(self._job.tenant, self._job.session_id, named["name"], kept))
+        return named
 
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
         """Publish an app event of the job's tenant."""

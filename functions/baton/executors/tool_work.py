@@ -20,7 +20,10 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     runs = (container.running_calls, container.settings.result_limit_bytes)
     commands = container.commands
     background = BackgroundCalls(commands, container.operations.outcomes, ports.clock, TakeBack(commands))
-    outside = Outside(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background)
+    outside = Outside(
+        *(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background),
+        *(ports.chats, container.settings.files_limit_bytes),
+    )
 
     def run_with(registry: Registry) -> Executing:
         return ToolRun(registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)

@@ -7,6 +7,7 @@ needed.
 """
 
 import asyncio
+from base64 import b64decode
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ async def called(
         result = tasks.outcome(result, memo, run.started_at_ms)
     if isinstance(result, RunAgain):
         return question(server.name, result.memo) or result
-    return _outcome(server, result)
+    return await _outcome(server, result, run)
 
 
 async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: dict[str, Any], run: ToolContext) -> Any:
@@ -135,7 +136,7 @@ async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: d
     return await send()
 
 
-def _outcome(server: McpServer, result: Any) -> Any:
+async def _outcome(server: McpServer, result: Any, run: ToolContext) -> Any:
     """Give a result as JSON, or the next question to a person."""
     if result.result_type == "input_required":
         requests = {
@@ -147,20 +148,33 @@ def _outcome(server: McpServer, result: Any) -> Any:
     blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
     if result.is_error:
         raise ToolError(_text_of(blocks) or "the tool failed and said nothing", type="mcp_tool_error")
-    return blocks_value(blocks) if result.structured_content is None else result.structured_content
+    return await _value(blocks, result.structured_content, run)
 
 
-def blocks_value(blocks: Listing) -> Any:
-    """Give content as a model is told it: text as such, resources by their links, other data by its kind and size."""
+async def _value(blocks: Listing, structured: Any, run: ToolContext) -> Any:
+    """Give content as a result: text as such, resources by their links, pictures and other data as files."""
+    if structured is not None:  # its texts say the same once more
+        files = [await _kept(block, run) for block in blocks if _data_of(block)]
+        return [structured, *files] if files else structured
     if all(block["type"] == "text" for block in blocks):
         return _text_of(blocks)
-    return [_shown(block) for block in blocks]
+    return [await _kept(block, run) if _data_of(block) else block for block in blocks]
 
 
-def _shown(block: dict[str, Any]) -> dict[str, Any]:
-    if "data" not in block:
-        return block
-    return {**block, "data": f"[{len(block['data']) * 3 // 4} bytes, left out]"}
+def _data_of(block: dict[str, Any]) -> dict[str, Any] | None:
+    """What has its data: the block, or the resource in it; None: it has none."""
+    holder = block.get("resource", block)
+    return holder if "data" in holder or "blob" in holder else None
+
+
+async def _kept(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
+    """Keep a block's data as a file; what is none, or too large, is said by its size."""
+    holder = _data_of(block) or {}
+    data, name = holder.get("data", holder.get("blob", "")), holder.get("uri", "").rpartition("/")[2]
+    try:
+        return await run.keep_file(b64decode(data), holder.get("mimeType", "application/octet-stream"), name[:255])
+    except (ToolError, ValueError):
+        return {"type": block["type"], "data": f"[{len(data) * 3 // 4} bytes, left out]"}
 
 
 def _text_of(blocks: Listing) -> str:

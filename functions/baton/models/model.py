@@ -42,7 +42,7 @@ class ToolSpec(Record, frozen=True):
 
 
 class File(Record, frozen=True):
-    """A file that a user has sent: at a public `url`, or its content, `data` as URL-safe Base64.
+    """A file that a user or a tool has sent: at a public `url`, or its content, `data` as URL-safe Base64.
 
     Neither of both: it is left out here, since it is no longer kept or there are too many. `name`: of its content.
     """
@@ -100,12 +100,13 @@ class ModelMessage(Record, frozen=True):
 
 
 class ToolMessage(Record, frozen=True):
-    """What a tool call gave: any JSON value, or its error."""
+    """What a tool call gave: any JSON value, or its error. `files`: those that it names, as far as they are known."""
 
     call_id: str
     tool: str
     content: Any
     is_error: bool = False
+    files: tuple[File, ...] = ()
 
 
 Message = UserMessage | ModelMessage | ToolMessage

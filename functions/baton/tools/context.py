@@ -64,6 +64,10 @@ class NoOperations:
 class Outlet(Protocol):
     """What a running call may send out: the same in every attempt."""
 
+    async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
+        """Keep a file with the session; returns what names it in a result."""
+        ...
+
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
         """Publish an app event; returns its id."""
         ...
@@ -147,6 +151,17 @@ class ToolContext:
     async def cancelled(self) -> bool:
         """Return whether the job was cancelled meanwhile; a long tool checks now and then and returns early."""
         return await self.channel.cancelled()
+
+    async def keep_file(self, data: bytes, media_type: str, filename: str = "") -> dict[str, Any]:
+        """Keep a picture, a sound or a document with the session: `return await ctx.keep_file(png, "image/png")`.
+
+        Returns what names it: a tool's result, or an item of the list or object that the tool returns. A model that
+        takes such files is sent the file.
+
+        Raises:
+            ValueError: it is empty, or not of that media type. ToolError: it is larger than FILES_LIMIT_BYTES.
+        """
+        return await self.outlet.keep_file(data, media_type, filename)
 
     async def emit(self, name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
         """Publish an app event of the job's tenant; returns its id, which is the same in every attempt of the call.

@@ -5,6 +5,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec import field as struct_field
 
+from baton.sdk.result_files import named_file
+
 
 class RecordedMemory(Struct):
     """`ToolMemory` for unit tests of tools: `notes` has what the tool stored, `queries` what it looked for.
@@ -31,11 +33,18 @@ class RecordedMemory(Struct):
 class RecordedOutlet(Struct):
     """`Outlet` for unit tests, and of a context that was given none: `emitted` has (name, data, key, delay).
 
-    `started` has (agent, task, input data, session).
+    `started` has (agent, task, input data, session), `files` the contents by their names.
     """
 
     emitted: list[tuple[str, Any, str, float]] = struct_field(default_factory=list)
     started: list[tuple[str, str, dict[str, Any], str]] = struct_field(default_factory=list)
+    files: dict[str, bytes] = struct_field(default_factory=dict)
+
+    async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
+        """Keep it."""
+        named, _ = named_file(data, media_type, filename)
+        self.files[named["name"]] = data
+        return named
 
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
         """Keep it."""

@@ -24,21 +24,13 @@ from baton.api.sessions.sessions import session_of
 from baton.api.stream_token import must_cover
 from baton.container import Container
 from baton.runtime.callbacks import address_fault
+from baton.sdk.result_files import BEGINNINGS
 from baton_events.ids import digest
 from baton_events.setting import is_loopback
 
 _OURS = re.compile(r"/api/sessions/(.+)/files/([0-9a-f]{64})")
 # A job names its files in a message of the queue, which must stay small.
 _MOST_FILES = 20
-# How contents of these types begin: one that begins as another of them is none of its own.
-_BEGINNINGS = {
-    "image/png": b"\x89PNG\r\n\x1a\n",
-    "image/jpeg": b"\xff\xd8\xff",
-    "image/gif": b"GIF8",
-    "application/pdf": b"%PDF-",
-}
-
-
 # What a task says of a file: `mediaType`, `filename`?, and `url`, or `name` (of its content) and `bytes`.
 Named = dict[str, Any]
 
@@ -122,7 +114,7 @@ def _data_of(url: str, media_type: str, field: str) -> bytes:
         raise _refused(field, "the data URL is broken: its content is not Base64") from error
     if not data:
         raise _refused(field, "the file is empty")
-    begins_as = next((kind for kind, beginning in _BEGINNINGS.items() if data.startswith(beginning)), media_type)
+    begins_as = next((kind for kind, beginning in BEGINNINGS.items() if data.startswith(beginning)), media_type)
     for other in (declared or media_type, begins_as):
         if other != media_type:
             raise ApiError(415, f"{field}: mediaType is {media_type!r}, and the data is {other!r}")

@@ -17,7 +17,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
-from baton.models.model import ModelAnswer, ModelError, ModelRequest, Origin, ToolSpec
+from baton.models.model import ModelAnswer, ModelError, ModelRequest, Origin, ToolMessage, ToolSpec
 from baton.models.providers.errors import model_error
 from baton.models.providers.messages import calls_of, listen, provider_field, text_of, to_messages
 
@@ -94,6 +94,8 @@ class ProviderClient:
 
     async def _response(self, request: ModelRequest) -> ModelResponse:
         prompt, settings, parameters = to_messages(request), _settings(request), _parameters(request)
+        if any(isinstance(message, ToolMessage) and message.files for message in request.messages):
+            prompt = self._model.prepare_messages(prompt, parameters)  # names those that the model does not take
         if request.listener is not None and streams(self._model):
             async with model_request_stream(
                 self._model, prompt, model_settings=settings, model_request_parameters=parameters

@@ -9,13 +9,17 @@ calls.
 import base64
 import json
 from collections.abc import AsyncIterable, Mapping, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_ai.messages import (
+    AudioMediaType,
     AudioUrl,
     BinaryContent,
+    DocumentMediaType,
     DocumentUrl,
+    ImageMediaType,
     ImageUrl,
     ModelResponse,
     ModelResponsePart,
@@ -28,6 +32,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserContent,
     UserPromptPart,
+    VideoMediaType,
     VideoUrl,
 )
 from pydantic_ai.messages import ModelMessage as PromptMessage
@@ -80,6 +85,10 @@ def _is_plain(part: ModelResponsePart) -> bool:
 _CALL_ID_CHARS = 9
 
 Part = UserPromptPart | ToolReturnPart
+# A user's file of another type is the provider's to refuse; a tool's must not end its job.
+_SENT_OF_TOOLS = frozenset(
+    map(str, chain(*map(get_args, (AudioMediaType, DocumentMediaType, ImageMediaType, VideoMediaType))))
+)
 
 
 def to_messages(request: ModelRequest) -> list[PromptMessage]:
@@ -150,9 +159,12 @@ def _call(call: PastCall, sent_id: str) -> ToolCallPart:
 
 def _result(message: ToolMessage, sent_id: str | None) -> Part:
     content = _error(message) if message.is_error else message.content
+    files = contents_of([file for file in message.files if file.data and file.media_type in _SENT_OF_TOOLS])
     if sent_id is None:
-        return UserPromptPart(content if isinstance(content, str) else canonical_json(content))
-    return ToolReturnPart(message.tool, content, sent_id, outcome="failed" if message.is_error else "success")
+        text = content if isinstance(content, str) else canonical_json(content)
+        return UserPromptPart([text, *files] if files else text)
+    outcome: Literal["failed", "success"] = "failed" if message.is_error else "success"
+    return ToolReturnPart(message.tool, [content, *files] if files else content, sent_id, outcome=outcome)
 
 
 def _error(message: ToolMessage) -> str:

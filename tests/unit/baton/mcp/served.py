@@ -14,6 +14,8 @@ from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp_types import ResourceLink, ToolAnnotations
 from starlette.types import Receive, Scope, Send
 
+PNG = b"\x89PNG\r\n\x1a\n a picture"
+
 
 @dataclass
 class Served:
@@ -112,7 +114,7 @@ def shop(runs: list[str]) -> MCPServer:
     def show() -> list[object]:
         """Show a picture."""
         link = ResourceLink(type="resource_link", name="manual", uri="https://shop.example/manual")
-        return ["a picture", Image(data=b"123456", format="png"), link]
+        return ["a picture", Image(data=PNG, format="png"), link, Image(data=PNG, format="gif")]
 
     return mcp
 

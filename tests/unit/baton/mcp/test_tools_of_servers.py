@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from baton.models.model import Call
 from baton.tools.context import ToolContext
 from baton.tools.tool_error import ToolError
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.mcp.served import Served, serving, shop
+from tests.unit.baton.mcp.served import PNG, Served, serving, shop
 
 ACME = McpContext("acme")
 
@@ -53,7 +54,7 @@ async def ran(stage: Stage) -> tuple[CallRecord, ...]:
 
 
 async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) -> None:
-    """Prefix and name that models take, structured results, text, resources by link, data by size."""
+    """Prefix and name that models take, structured results, text, resources by link, pictures as files."""
     server = McpServer(
         served.url, prefix="shop_", headers=lambda context: {"Authorization": f"Bearer {context.tenant}"}
     )
@@ -67,8 +68,12 @@ async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) ->
     results = [result["ok"] for result in (await stage.snapshot()).results.values()]
     assert results[:2] == [{"euros": 3}, {"result": "2 tea ordered"}]
     link = {"type": "resource_link", "name": "manual", "uri": "https://shop.example/manual"}
-    assert [block.get("data") for block in results[2]] == [None, "[6 bytes, left out]", None]
+    assert results[2][0] == {"type": "text", "text": "a picture"}
+    session_id = (await stage.snapshot()).job.session_id
+    picture = await stage.ports.chats.read_file("acme", session_id, results[2][1]["name"])
+    assert picture == f"image/png,{urlsafe_b64encode(PNG).decode()}"
     assert results[2][2] == link
+    assert results[2][3] == {"type": "image", "data": f"[{len(PNG)} bytes, left out]"}  # it is no GIF
     assert (runs, served.tokens) == (["price tea", "order 2 tea"], {"Bearer acme"})
     assert "put" not in stage.cache.requests  # the server says that its list is stale at once
 

@@ -57,6 +57,27 @@ async def test_files_are_sent_with_their_question(case: ProviderCase) -> None:
         assert "'gone.png' (image/png) is left out" in json.dumps(requested.sent())
 
 
+@pytest.mark.parametrize("case", [OPENAI, OPENAI_CHAT, ANTHROPIC, GOOGLE], ids=lambda case: case.model)
+async def test_files_of_results_are_sent_to_models_that_take_them(case: ProviderCase) -> None:
+    """A picture goes to all of them; a sound to a model that takes none is named, and so is what no model takes."""
+    picture, sound = b"\xfb\xff picture", b"\xfb\xff sound"
+    files = [File("image/png", data=urlsafe_b64encode(picture).decode())]
+    files += [File("audio/wav", data=urlsafe_b64encode(sound).decode())]
+    files += [File(other, data=urlsafe_b64encode(b"other").decode()) for other in ("image/svg+xml", "a/b")]
+    with requesting(case) as requested:
+        requested.answers(case.calls("I add.", CALLS), case.plain("I see."))
+        answer = await requested.answer()
+        result = ToolMessage(IDS[0], "add", [{"type": "file"}, {"sum": "three"}], files=tuple(files))
+        await requested.answer(QUESTION, shown(answer), result, RESULTS[1])
+        sent = json.dumps(requested.sent())
+    assert b64encode(picture).decode() in sent or files[0].data in sent
+    assert "three" in sent
+    assert files[2].data not in sent
+    hears = b64encode(sound).decode() in sent or files[1].data in sent
+    assert hears == (case is GOOGLE)
+    assert hears or "audio/wav, 8 bytes) was not sent" in sent
+
+
 async def test_results_and_errors_follow_their_calls(requested: Requested) -> None:
     """Each under the id of its call, whatever our own ids look like."""
     _, sent = await second_turn(requested, requested.case.calls("I add.", CALLS))

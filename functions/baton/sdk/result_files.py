@@ -1,0 +1,55 @@
+"""Files that tools return: kept with the session, and named in the call's result, which has no contents.
+
+Invariant: a name follows from the content. What a result names may be anybody's words: its fields are checked. Must
+not: know where contents are kept.
+"""
+
+import re
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from baton_events.ids import digest
+
+# Not compiled here: most processes see no file.
+_MEDIA_TYPE, _NAME = r"[\w.+-]{1,63}/[\w.+-]{1,63}", r"[0-9a-f]{64}"
+
+# How contents of these types begin: one that begins as another of them is none of its own.
+BEGINNINGS = {
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/gif": b"GIF8",
+    "application/pdf": b"%PDF-",
+}
+
+
+def named_file(data: bytes, media_type: str, filename: str) -> tuple[dict[str, Any], str]:
+    """Give what names a file in a result, and its content as URL-safe Base64.
+
+    Raises:
+        ValueError: it is empty, of no media type, or of another one.
+    """
+    if not data:
+        raise ValueError(f"keep_file() needs the bytes of a file, got {data!r}")
+    if not re.fullmatch(_MEDIA_TYPE, media_type):
+        raise ValueError(f"keep_file() needs a media type such as 'image/png', got {media_type!r}")
+    media_type, content = media_type.lower(), urlsafe_b64encode(data).decode()
+    if not data.startswith(BEGINNINGS.get(media_type, b"")):
+        raise ValueError(f"keep_file() was given bytes that are no {media_type}: they begin with {data[:8]!r}")
+    named = {"type": "file", "mediaType": media_type, "name": digest(content), "bytes": len(data)}
+    return named | ({"filename": filename} if filename else {}), content
+
+
+def files_in_result(result: Any) -> list[dict[str, Any]]:
+    """Find the files that a result names: it is one, or they are items of the list or the object that it is."""
+    items = [result, *result.values()] if isinstance(result, dict) else result
+    return [item for item in items if _is_file(item)] if isinstance(items, list) else []
+
+
+def _is_file(item: Any) -> bool:
+    if not isinstance(item, dict) or item.get("type") != "file":
+        return False
+    media_type, name, size = (item.get(key) for key in ("mediaType", "name", "bytes"))
+    texts = (media_type, name, item.get("filename", ""))
+    if not all(isinstance(text, str) for text in texts) or not isinstance(size, int) or size < 0:
+        return False
+    return bool(re.fullmatch(_MEDIA_TYPE, str(media_type)) and re.fullmatch(_NAME, str(name)))

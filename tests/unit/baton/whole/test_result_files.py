@@ -1,0 +1,120 @@
+"""Files that tools return: kept with the session, named in the result, and sent to models that take them."""
+
+from base64 import urlsafe_b64decode
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton import Agent, Registry, ToolContext, tool
+from baton.models.model import Call, File, ModelAnswer, ModelRequest, ToolMessage
+from baton.sdk.result_files import files_in_result
+from tests.unit.baton.kit.stage import SETTINGS, Stage
+
+PICTURE = b"\x89PNG\r\n\x1a\n"
+LIMIT_BYTES = 1_000
+
+
+class Looking:
+    """A model that makes these calls, one a turn, and keeps what it is sent of their results."""
+
+    name, reads_history = "looking", True
+
+    def __init__(self, *calls: Call, takes_files: Sequence[str] = ("image/*",)) -> None:
+        self.takes_files, self._calls, self.found = tuple(takes_files), calls, list[ToolMessage]()
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Call the next one."""
+        self.found = [message for message in request.messages if isinstance(message, ToolMessage)]
+        left = self._calls[request.turn - 1 :]
+        return ModelAnswer(calls=(left[0],)) if left else ModelAnswer("seen")
+
+
+@tool
+async def draw(kind: str, ctx: ToolContext, size: int = len(PICTURE)) -> dict[str, Any]:
+    """Draw a picture."""
+    data = (PICTURE + bytes([size % 256]) * size)[:size]
+    return {"picture": await ctx.keep_file(data, kind, "a.png"), "lines": 3}
+
+
+async def played(model: Looking, *tools: Any) -> Stage:
+    """A stage whose job has run to its end."""
+    registry = Registry([Agent("looks", model=model, tools=tools or [draw])])
+    stage = Stage(settings=replace(SETTINGS, files_limit_bytes=LIMIT_BYTES), registry=registry)
+    await stage.submit("looks")
+    await stage.run()
+    return stage
+
+
+async def test_a_model_is_sent_the_pictures_that_a_tool_returns() -> None:
+    """Its result has their names; other files, and files that a model does not take, are only named."""
+    model = Looking(Call("draw", {"kind": "image/png"}), Call("draw", {"kind": "audio/wav"}))
+    stage = await played(model)
+    first, second = model.found
+    named = first.content["picture"]
+    assert (named["type"], named["mediaType"], named["filename"]) == ("file", "image/png", "a.png")
+    assert named["bytes"] == len(PICTURE)
+    [file] = first.files
+    assert (file.media_type, file.name, urlsafe_b64decode(file.data)) == ("image/png", named["name"], PICTURE)
+    assert second.files == ()
+    assert second.content["picture"]["mediaType"] == "audio/wav"
+    assert all("files" not in result for result in (await stage.snapshot()).results.values())
+
+
+async def test_a_file_that_is_not_kept_any_more_is_only_named() -> None:
+    """Of one that is too large together with newer ones, the same is true."""
+    model = Looking(*(Call("draw", {"kind": "image/png", "size": size}) for size in (600, 601, 100)))
+    await played(model)
+    assert [bool(file.data) for message in model.found for file in message.files] == [False, True, True]
+
+    @tool
+    async def lose(ctx: ToolContext) -> dict[str, Any]:
+        """Name a file that nobody has."""
+        return await ctx.keep_file(PICTURE, "image/png") | {"name": "0" * 64}
+
+    lost = Looking(Call("lose"))
+    await played(lost, lose)
+    assert lost.found[0].files == (File("image/png", name="0" * 64),)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"kind": "image/png", "size": 1_001}, "over the limit of 1000 (FILES_LIMIT_BYTES)"),
+        ({"kind": "image/png", "size": 0}, "needs the bytes of a file"),
+        ({"kind": "image/gif"}, "bytes that are no image/gif: they begin with b'\\x89PNG"),
+        ({"kind": "png"}, "needs a media type such as 'image/png', got 'png'"),
+    ],
+)
+async def test_what_is_no_file_or_too_large_is_refused(arguments: dict[str, Any], error: str) -> None:
+    """The call fails, and says why."""
+    model = Looking(Call("draw", arguments))
+    await played(model)
+    assert error in model.found[0].content["message"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "../secrets"},
+        {"name": 3},
+        {"mediaType": "image"},
+        {"bytes": "many"},
+        {"bytes": -1},
+        {"filename": None},
+        {"type": "image"},
+    ],
+)
+def test_what_only_looks_like_a_file_is_none(wrong: dict[str, Any]) -> None:
+    """Anybody may have written a result."""
+    right = {"type": "file", "mediaType": "image/png", "name": "0" * 64, "bytes": 3}
+    assert files_in_result([right | wrong]) == []
+    assert files_in_result(right) == files_in_result([1, right]) == files_in_result({"one": right}) == [right]
+
+
+async def test_a_unit_test_of_a_tool_finds_what_it_kept() -> None:
+    """By the name that it returned."""
+    ctx = ToolContext.for_test()
+    named = (await draw.run({"kind": "image/png"}, ctx))["picture"]
+    assert ctx.recorder.outlet.files == {named["name"]: PICTURE}
