@@ -8,15 +8,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from baton.testing.asgi import OK, scope_of
 
 
-async def follow(app: ASGIApp, path: str, headers: Mapping[str, str], received: Callable[[str], bool]) -> int:
+async def follow(
+    app: ASGIApp, path: str, headers: Mapping[str, str], received: Callable[[str], bool], body: bytes = b""
+) -> int:
     """Read an answer piece by piece, as long as `received` wants more; its status, 0 where it was broken off.
 
-    What escapes from the app after it has begun to answer is the connection that breaks.
+    `body`: of a POST; empty: it is a GET. What escapes from the app after it has begun to answer is the connection that
+    breaks.
     """
     status = 0
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: MutableMapping[str, Any]) -> None:
         nonlocal status
@@ -26,7 +29,7 @@ async def follow(app: ASGIApp, path: str, headers: Mapping[str, str], received: 
             raise OSError("the reader has gone")
 
     try:
-        await app(scope_of(path, headers, "GET"), receive, send)
+        await app(scope_of(path, headers, "POST" if body else "GET"), receive, send)
     except Exception:
         if not status:
             raise

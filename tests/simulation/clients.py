@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from baton.testing.asgi import Answer
 from tests.simulation.busy_sessions import live_of, who_interrupts_is_next
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
+from tests.simulation.front_ends import FrontEnd
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
 from tests.simulation.stream_readers import StreamReader
@@ -41,7 +42,9 @@ class Client:
             self._world.outside.accepted(plan, self._job_id)
             self._world.returns.accepted(plan, self._job_id)
         for number in range(plan.readers if self._job_id else 0):
-            reader = StreamReader(self._world, plan, self._job_id, number)
+            reader = (FrontEnd if self._world.plan.front_ends else StreamReader)(
+                self._world, plan, self._job_id, number
+            )
             self._world.readers.append(reader)
             self._world.start(reader.run)
         if plan.cancel_at and self._job_id:

@@ -215,7 +215,7 @@ def check_readers(world: "World") -> None:
         if not world.memory.ever_lost_writes(reader.job_id):
             tree = world.tree(reader.job_id)
             ended = reader.job_id in tree.jobs and tree.jobs[reader.job_id].ended
-            text = a_reader_has_the_stream(reader, tree.parts.get(reader.job_id, ()), ended=ended)
+            text = a_reader_has_the_stream(reader, reader.all_of(tree), ended=ended)
             if text:
                 world.broken("a_reader_has_the_stream", text)
 

@@ -32,6 +32,7 @@ from tests.simulation.plan import (
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     EVENT_SEEDS,
+    FRONT_END_SEEDS,
     FULL_SEEDS,
     KILLING_SEEDS,
     LIMITED_SEEDS,
@@ -96,6 +97,7 @@ _ONLY = {
     "people": (PEOPLE_SEEDS + APPROVING_SEEDS, "in which two people must approve"),
     "offloads": (OFFLOADING_SEEDS, "whose models the queue asks"),
     "again": (AGAIN_SEEDS, "whose calls run several times"),
+    "front-ends": (FRONT_END_SEEDS + STREAMING_SEEDS, "whose streams AG-UI's front ends read"),
     "steering": (STEERING_SEEDS, "in which more is said to running jobs"),
     "small": (SMALL_SEEDS, "with one job or two"),
     "events": (EVENT_SEEDS, "whose jobs app events start"),
@@ -146,6 +148,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *((killing, kind + first) for kind in _KINDS for first in _FAMILIES),
         *((killing, FULL_SEEDS + first) for first in (*_FAMILIES, RETURNING_SEEDS)),
         *((killing, first) for first in _TOGETHER),
+        (deploying, FRONT_END_SEEDS + STREAMING_SEEDS),
         *((each, first) for first in OTHER_FAMILIES),
         *((returning, RETURNING_SEEDS + first) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
     )
@@ -192,7 +195,7 @@ def main() -> int:
     for name, (_, which) in _ONLY.items():
         parser.add_argument(f"--{name}", action="store_true", help=f"only worlds {which}")
     options = parser.parse_args()
-    requested = [bit for name, (bit, _) in _ONLY.items() if getattr(options, name)]
+    requested = [bit for name, (bit, _) in _ONLY.items() if getattr(options, name.replace("-", "_"))]
     family = max((bit for bit in requested if bit in OTHER_FAMILIES), default=0)
     seed = options.seed + family + sum(bit for bit in requested if bit not in OTHER_FAMILIES)
     if seed & ~SMALL_SEEDS >= LIMITED_SEEDS:

@@ -21,6 +21,7 @@ from tests.simulation.plan import (
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     EVENT_SEEDS,
+    FRONT_END_SEEDS,
     FULL_SEEDS,
     KILLING_SEEDS,
     LIMITED_SEEDS,
@@ -115,6 +116,7 @@ def _kind(defect: Defect) -> int:
         (PEOPLE_SEEDS + APPROVING_SEEDS, defect.people),
         (OFFLOADING_SEEDS, defect.offloads),
         (AGAIN_SEEDS, defect.again),
+        (FRONT_END_SEEDS + STREAMING_SEEDS, defect.front_ends),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

@@ -71,6 +71,8 @@ BACKGROUND_SEEDS = 1 << 54
 PEOPLE_SEEDS = 1 << 55
 # Of each family, the seeds with this bit: the queue asks the models of most jobs.
 OFFLOADING_SEEDS = 1 << 57
+# Of worlds with streams, the seeds with this bit: front ends of AG-UI read them.
+FRONT_END_SEEDS = 1 << 56
 # Of each family, the seeds with this bit: most calls run several times before they are over, as those of tasks do.
 AGAIN_SEEDS = 1 << 58
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
@@ -162,6 +164,11 @@ class Plan:
     def again(self) -> bool:
         """Whether most of its plain calls run again before they are over."""
         return bool(self.seed & AGAIN_SEEDS)
+
+    @property
+    def front_ends(self) -> bool:
+        """Whether streams are read as runs of AG-UI."""
+        return bool(self.seed & FRONT_END_SEEDS)
 
     @property
     def bytes_kept(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.api import stream
+from baton.api.ag_ui import runs
 from baton.engine import stream_parts
 from baton.engine.commit import claiming, operations
 from baton.engine.commit.answers import Claim
@@ -91,6 +92,14 @@ def _in_streams(name: str, invariant: str, *patches: Patch) -> Defect:
     return Defect(name, invariant, patches, streams=True)
 
 
+def _behind_the_part(position_in: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda request: (found := position_in(request)) and (found[0], 1_000)
+
+
+def _before_the_part(position_in: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda request: (found := position_in(request)) and (found[0], 0)
+
+
 DEFECTS = (
     _in_streams(
         "an abandoned text stays open",
@@ -136,5 +145,17 @@ DEFECTS = (
         "a reader that comes back gets one part again",
         "a_reader_gets_each_part_once_and_in_order",
         Patch(stream, "position_of", _one_late),
+    ),
+    Defect(
+        "a front end that comes back in the middle of a part misses its rest",
+        "a_reader_gets_each_part_once_and_in_order",
+        (Patch(runs, "position_in", _behind_the_part),),
+        front_ends=True,
+    ),
+    Defect(
+        "a front end that comes back gets the whole part again",
+        "a_reader_gets_each_part_once_and_in_order",
+        (Patch(runs, "position_in", _before_the_part),),
+        front_ends=True,
     ),
 )

@@ -34,7 +34,7 @@ class Defect:
     `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start;
     `steers`: in such in which more is said to running jobs; `background`: in such whose calls go on in the background.
     `people`: in such in which two people must approve; `offloads`: in such whose models the queue asks;
-    `again`: in such whose calls run several times.
+    `again`: in such whose calls run several times; `front_ends`: in such whose streams AG-UI's front ends read.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Defect:
     people: bool = False
     offloads: bool = False
     again: bool = False
+    front_ends: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from baton.testing.asgi import OK
 from baton.testing.dice import number_of
 from baton.testing.virtual_loop import Crashed
+from tests.fakes import Tree
 from tests.simulation import asgi
 from tests.simulation.calling import SUBMIT_PATH, key_of
 from tests.simulation.invocation import Invocation
@@ -50,16 +52,24 @@ class StreamReader:
         self._until = world.loop.seconds + 1 + 20 * self._roll(time, 3) ** 2
         who = Invocation(name, number_of(name), "stream", job_id=self.job_id)
         world.enroll(who)
-        headers = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
-        if self.parts:
-            headers["last-event-id"] = f"{world.epoch_ms}-{len(self.parts)}"
+        path, body, headers = self._request()
+        headers["authorization"] = f"Bearer {key_of(self._plan.tenant)}"
         try:
             app = asgi.behind_lambda(world.app()) if self._roll(4) < _BEHIND_LAMBDA else world.app()
-            status = await asgi.follow(app, f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._received)
+            status = await asgi.follow(app, path, headers, self._received, body)
         except Crashed:
             return
         if status != OK and status not in _REFUSALS:
             world.broken("an_api_answer_is_a_known_one", f"{name} is answered {status}")
+
+    def _request(self) -> tuple[str, bytes, dict[str, str]]:
+        """Path, body and headers."""
+        headers = {"last-event-id": f"{self._world.epoch_ms}-{len(self.parts)}"} if self.parts else {}
+        return f"{SUBMIT_PATH}/{self.job_id}/stream", b"", headers
+
+    def all_of(self, tree: Tree) -> Sequence[str]:
+        """What there is to read."""
+        return tree.parts.get(self.job_id, ())
 
     def _received(self, text: str) -> bool:
         """One event; whether it wants more."""
