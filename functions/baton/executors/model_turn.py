@@ -101,6 +101,14 @@ class ModelTurn:
             text_stream = self._text_streams.of(effect, claim) if self._text_streams else None
             limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
             return await runner_turn(agent.runner, recorded(effect.job, history), text_stream, limit_seconds)
+        if effect.memo and self._offloaded:
+            try:
+                found = await self._offloaded().look(effect.memo, self._registry.model_of(agent))
+            except ModelError as error:
+                return _failed(error)
+            if isinstance(found, ModelWaits):
+                return found
+            claim = structs.replace(claim, answer=found)
         streams = agent.mode != "plan" and agent.output is None and not agent.offload
         text_stream = self._text_streams.of(effect, claim) if self._text_streams and streams else None
         return await self._answer_of(agent, effect, history, text_stream, claim)
@@ -158,8 +166,7 @@ class ModelTurn:
             late = Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True)
             return ModelFailed(late), None
         except ModelError as error:
-            failure = Failure("model_error", storable(error.message), retryable=error.retryable)
-            return ModelFailed(failure, error.retry_after_seconds), None
+            return _failed(error), None
         except PublishError:
             raise  # the queue's to repeat, not a failure of the model
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a result
@@ -173,6 +180,11 @@ class ModelTurn:
         if not isinstance(step_result, ModelAnswered):
             return step_result, None
         return step_result, request_digests(question, reads_history=model.reads_history, job_id=job_id)
+
+
+def _failed(error: ModelError) -> ModelFailed:
+    failure = Failure("model_error", storable(error.message), retryable=error.retryable)
+    return ModelFailed(failure, error.retry_after_seconds)
 
 
 def _offloaded(offloaded: "OffloadedCalls", agent: Agent, effect: CallModel, claim: Claim, calls: ModelCalls) -> Asking:

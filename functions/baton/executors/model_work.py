@@ -1,6 +1,7 @@
 """Executors of the agent loop alone: ask a job's model, remember a job that has ended, send out its end."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from baton.agents.registry import Registry, has_servers
@@ -32,6 +33,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     files = ChatFiles(ports.chats, settings.files_limit_bytes)
     earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
 
+    @cache
     def offloaded() -> "OffloadedCalls":
         from baton.executors.offloading.calls import OffloadedCalls  # noqa: PLC0415 - few agents have it
 

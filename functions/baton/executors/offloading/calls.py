@@ -12,6 +12,7 @@ import json
 import logging
 import math
 from dataclasses import replace
+from typing import Any
 
 from msgspec import structs
 
@@ -24,9 +25,9 @@ from baton.executors.model_call import ModelCalls
 from baton.executors.offloading import provider_state
 from baton.models.catalog import OffloadedModel, background_provider, can_offload, works_in_background
 from baton.models.chain import models_of
-from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin, UserMessage
 from baton.queue.brought_answers import answer_endpoint
-from baton.sdk.records import HttpResponse
+from baton.sdk.records import HttpRequest, HttpResponse
 from baton.transport.meter import charge
 from baton_events.emitter import Emitter
 from baton_events.errors import QueueRefusedError
@@ -36,6 +37,7 @@ _log = logging.getLogger("baton.models")
 # An answer that was given in time is brought by then, also where our endpoint refuses it at first.
 MARGIN_SECONDS = 60
 _SUCCESS, _LAST_SUCCESS = 200, 299
+_ANY_QUESTION = ModelRequest("", (UserMessage("?"),), (), 1)
 
 
 class OffloadedCalls:
@@ -44,6 +46,7 @@ class OffloadedCalls:
     def __init__(self, emitter: Emitter, clock: Clock) -> None:
         self._emitter = emitter
         self._clock = clock
+        self._addresses: dict[str, HttpRequest] = {}
 
     async def call(
         self, agent: Agent, effect: CallModel, claim: Claim, calls: ModelCalls, model: Model, question: ModelRequest
@@ -58,12 +61,30 @@ class OffloadedCalls:
         if claim.answer is not None:
             return await self._answered(agent, effect, claim.answer, calls, model, question)
         if effect.memo:
-            return await self._looked_at(agent, effect, calls, model, question)
+            return await calls.call(model, question)  # nobody can look any more: the agent was changed meanwhile
         if effect.offloaded:
             seconds = math.ceil(agent.model_timeout_seconds / len(models))
             raise ModelError(f"the queue brought no answer within {seconds + MARGIN_SECONDS} s", retryable=True)
         found = await calls.cache.lookup(model, question) if calls.cache else None
         return found or await self._sent(agent, effect, calls, model, question, 1)
+
+    async def look(self, memo: dict[str, Any], model: Model) -> HttpResponse | ModelWaits | None:
+        """Look how far a provider is: the response to read, or when to look again; None: the model has no provider.
+
+        Raises:
+            ModelError: a setting of the provider, such as its key, is missing.
+        """
+        models, now_ms = models_of(model), self._clock.now_ms()
+        asked, place = models[min(memo["number"], len(models)) - 1], (memo["id"], memo["number"])
+        if not can_offload(asked):
+            return None
+        address = self._addresses.get(asked.name)
+        if address is None:  # of any question, since the history is of no use to a look
+            address = self._addresses[asked.name] = await (await asked.offloaded()).request_for(_ANY_QUESTION)
+        found = provider_state.after_look(await background_provider().looked_at(address, *place), memo, now_ms)
+        if isinstance(found, HttpResponse) and found.status == provider_state.LATE:
+            await background_provider().stopped(address, *place)
+        return found
 
     async def _sent(
         self, agent: Agent, effect: CallModel, calls: ModelCalls, model: Model, question: ModelRequest, number: int
@@ -99,22 +120,6 @@ class OffloadedCalls:
             return await calls.call(model, question)
         charge(messages=1)
         return ModelWaits(self._clock.now_ms() + (seconds + MARGIN_SECONDS) * 1000, number)
-
-    async def _looked_at(
-        self, agent: Agent, effect: CallModel, calls: ModelCalls, model: Model, question: ModelRequest
-    ) -> ModelAnswer | ModelWaits:
-        models, memo, now_ms = models_of(model), effect.memo, self._clock.now_ms()
-        asked = models[min(memo["number"], len(models)) - 1]
-        if not can_offload(asked):  # the agent was changed meanwhile
-            return await calls.call(model, question)
-        request, place = await (await asked.offloaded()).request_for(question), (memo["id"], memo["number"])
-        response = await background_provider().looked_at(request, *place)
-        found = provider_state.after_look(response, memo, now_ms)
-        if isinstance(found, ModelWaits):
-            return found
-        if found.status == provider_state.LATE:
-            await background_provider().stopped(request, *place)
-        return await self._answered(agent, effect, found, calls, model, question)
 
     async def _answered(
         self,
