@@ -15,6 +15,7 @@ from baton.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.background import TOLD, continues
 from tests.simulation.blocking import ON_BLOCKING_START
+from tests.simulation.call_limits import ON_LIMITED_START, patience_of
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_run_for_ever
 from tests.simulation.history_sizes import ON_HISTORY
 from tests.simulation.invocation import CURRENT, Invocation
@@ -39,8 +40,7 @@ from tests.simulation.starting import ON_START, Run, Start
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_ENDLESS_SECONDS = 10_000.0
-_TEXT_STREAM = 81
+_ENDLESS_SECONDS, _TEXT_STREAM = 10_000.0, 81
 # Between the runs of a call, by its number.
 _PAUSES_SECONDS: tuple[tuple[float, ...], ...] = ((0.5, 3.0, 30.0), (), (0.0,), (100.0, 400.0))
 
@@ -88,11 +88,8 @@ class SimModel:
         await STAGE.world.actors.work("work.model", plan.seconds)
         if plan.forever or requested <= plan.fails:
             if self._script.words:
-                await say(
-                    STAGE.world,
-                    request,
-                    f"attempt {requested} of turn {request.turn} comes to nothing{more_words(requested)}",
-                )
+                text = f"attempt {requested} of turn {request.turn} comes to nothing{more_words(requested)}"
+                await say(STAGE.world, request, text)
             return await _fail(plan)
         answer = self.answer_to(request, requested)
         if self._script.words:
@@ -200,7 +197,7 @@ class Actors:
         claim = _claim_of(context)
         run = self._run(name, claim, context)
         start = Start(world, name, arguments, context, run)
-        world.check((*ON_START, *ON_APPROVED_START, *ON_DYING_START, *ON_BLOCKING_START), start)
+        world.check((*ON_START, *ON_APPROVED_START, *ON_DYING_START, *ON_BLOCKING_START, *ON_LIMITED_START), start)
         runs, loop = self.runs.setdefault(call_id, []), world.loop
         runs.append(run)
         world.record(who, f"{name} starts, attempt {context.attempt} of {call_id}")
@@ -215,6 +212,9 @@ class Actors:
             if arguments["how"] == "kill" and sum(one.of == run.of for one in runs) <= arguments["times"]:
                 raise self.killed()
             return await _end(name, arguments, context)
+        except ToolError as error:
+            error.retry_after_seconds = patience_of(world, arguments["number"])
+            raise
         finally:
             run.goes_on, run.ended_at = False, loop.seconds
 

@@ -4,12 +4,14 @@ The tools are made once for a process, since a schedule is cheap and making a to
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 from baton.agents.agent import Agent
 from baton.agents.handler import Handler
 from baton.agents.registry import Registry
+from baton.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.sdk.limits import Limits
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
@@ -25,6 +27,7 @@ from tests.simulation.scripts import (
     WAITING_TOOLS,
     Script,
 )
+from tests.simulation.shared_keys import limits_of_model, limits_of_tools
 
 MODEL_TIMEOUT_SECONDS = 8.0
 # One that says its text also waits for the store, which may not answer.
@@ -87,20 +90,46 @@ ALL_TOOLS = (
 )
 
 
-def make_registry(scripts: dict[str, Script], emitted: Mapping[str, tuple[int, float] | None] = _NONE) -> Registry:
-    """The agents of a world, by name; app events start those that are `emitted`, some of them in batches."""
+class LimitedModel(SimModel):
+    """A model whose calls share limits."""
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Do what the script says for this turn, counted; who is told to come later says so."""
+        calls = STAGE.world.call_limits
+        with calls.model_at_work(self.agent):
+            try:
+                return await super().answer(request)
+            except ModelError as error:
+                calls.wants_patience(error.retry_after_seconds or 0.0)
+                raise
+
+
+@cache
+def _tools_within(mixture: int) -> tuple[Tool, ...]:
+    return tuple(replace(one, call_limits=limits_of_tools(mixture)) for one in ALL_TOOLS) if mixture else ALL_TOOLS
+
+
+def make_registry(
+    scripts: dict[str, Script], emitted: Mapping[str, tuple[int, float] | None] = _NONE, mixture: int = 0
+) -> Registry:
+    """The agents of a world, by name; app events start those that are `emitted`, some of them in batches.
+
+    `mixture`: which limits their calls share.
+    """
+    model = LimitedModel if mixture else SimModel
     agents = [
         Agent(
             name=name,
             on=event_of(name) if name in emitted and not emitted[name] else "",
-            model=SimModel(script, name),
+            model=model(script, name),
             offload="queue" if script.offloads else "",
-            tools=ALL_TOOLS,
+            tools=_tools_within(mixture),
             limits=Limits(**script.limits),
             model_retries=script.model_retries,
             model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
             mode="plan" if script.plans else "loop",
             max_rounds=_MOST_ROUNDS,
+            call_limits=limits_of_model(mixture, offloads=script.offloads),
         )
         for name, script in scripts.items()
     ]

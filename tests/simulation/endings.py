@@ -11,6 +11,7 @@ from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.background import is_in_background
 from tests.simulation.background_endings import ON_ALL_IN_BACKGROUND, ON_BACKGROUND_AT_END
 from tests.simulation.busy_sessions import ON_ALL_ENDED
+from tests.simulation.call_limits import ON_ALL_LIMITED
 from tests.simulation.constants import DELIVERY_BUDGET
 from tests.simulation.dying import died_in
 from tests.simulation.emitting import ON_ALL_EMITTED
@@ -183,6 +184,7 @@ def messages_are_few(end: Ended) -> str | None:
     others = (plan for plan in world.plan.jobs if plan.interrupts or plan.when_busy == "steer")
     most += 2 * sum(world.api_calls[plan.agent] for plan in others)
     most += world.notified_by_sweeps[end.job.id]  # of the slot that it has, which whoever gave it tells it, too
+    most += world.call_limits.messages[end.job.id]  # a call that waits comes again, or is woken
     most += 3 if end.plan.emitted else 0  # the event, a copy of the submission, and a dead letter
     if not world.plan.faultless:
         most += 2 * items + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
@@ -247,7 +249,7 @@ def check_endings(world: "World") -> None:
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
     check_readers(world)
     of_kinds = (*ON_ALL_STORED, *ON_ALL_SCHEDULED, *ON_ALL_STEERED, *ON_ALL_EMITTED, *ON_ALL_IN_BACKGROUND)
-    world.check((*ON_ALL_ENDED, *of_kinds), world)
+    world.check((*ON_ALL_ENDED, *ON_ALL_LIMITED, *of_kinds), world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
     if left := _left_in_the_slot_table(world):

@@ -83,7 +83,7 @@ class Hosts:
     def __init__(self, world: "World", settings: Settings, ports: Ports) -> None:
         self._world, self._ports = world, ports
         emitted = {plan.agent: plan.batch for plan in world.plan.jobs if plan.emitted}
-        self._registry = make_registry(_scripts(world.plan), emitted)
+        self._registry = make_registry(_scripts(world.plan), emitted, world.plan.call_limits)
         modes = (world.plan.inline, not world.plan.inline) if world.plan.deploying else (world.plan.inline,)
         self._versions = [replace(settings, continuation="inline" if inline else "queue") for inline in modes]
         self._of: dict[int, Host] = {}

@@ -21,13 +21,14 @@ from tests.simulation.invocation import CURRENT
 from tests.simulation.stored import Version
 
 if TYPE_CHECKING:
+    from tests.simulation.call_limit_faults import Counted, CountedCalls
     from tests.simulation.world import World
 
 LOSS_SECONDS, APART_SECONDS, STALE_SECONDS = 20.0, 300.0, 2.0
 # By then the hourly backstop has compared what jobs request with what the admission knows.
 HEALED_SECONDS = BACKSTOP_SECONDS + 900.0
 _WHAT, _BACK, _STALE = 91, 92, 93
-ADMISSION = "admission"
+ADMISSION, CALL_LIMITS = "admission", "call limits"
 _BEFORE = float("-inf")
 
 
@@ -49,6 +50,8 @@ class Memory:
         self._fails, self._stale = rates.get("failover", 0.0) > 0, rates.get("stale", 0.0) > 0
         self._trees: dict[str, list[tuple[float, Version | None]]] = {}
         self._slot_tables: list[tuple[float, Kept]] = [(_BEFORE, Kept())]
+        self._limits: list[tuple[float, Counted]] = [(_BEFORE, {})]
+        self._counted: CountedCalls | None = None
         self._undo: list[tuple[float, str, Callable[[], None]]] = []
         self.failovers: list[Failover] = []
         self.reopened: set[str] = set()
@@ -70,6 +73,12 @@ class Memory:
                 name for name in self.unbooked if name in slot_table.entries and slot_table.entries[name].slot
             ]:
                 del self.unbooked[name]
+
+    def counted(self, calls: "CountedCalls") -> None:
+        """The tag of the limits of calls has a new version."""
+        if self._fails:
+            self._counted = calls
+            self._limits.append((self._world.loop.seconds, calls.kept()))
 
     def update_of_a_forgotten_state(self, job_id: str) -> None:
         """A job gave its slot back, and then a failover forgot that it had done so: it goes on as if it had one.
@@ -117,7 +126,7 @@ class Memory:
         if not world.faults.strikes("failover", who.name, who.calls):
             return
         everything = world.dice.chance(0.5, _WHAT, who.number, who.calls)
-        tags = frozenset({ADMISSION, *world.trees} if everything else {root})
+        tags = frozenset({ADMISSION, CALL_LIMITS, *world.trees} if everything else {root})
         failover = Failover(tags, now - LOSS_SECONDS * world.dice.roll(_BACK, who.number, who.calls) ** 1.5, now)
         world.record(who, f"{'everything' if everything else root} forgets what was written since {failover.cut:.3f}")
         self._forget(failover)
@@ -176,7 +185,10 @@ class Memory:
         self.failovers.append(failover)
         if ADMISSION in failover.tags:
             self._forget_slot_table(failover.cut)
-        for root in sorted(failover.tags - {ADMISSION}):
+        if CALL_LIMITS in failover.tags and self._counted is not None:
+            self._limits = [version for version in self._limits if version[0] <= failover.cut]
+            self._counted.go_back(self._limits[-1][1])
+        for root in sorted(failover.tags - {ADMISSION, CALL_LIMITS}):
             self._forget_tree(root, failover.cut)
         for at, root, undo in self._undo:
             if at > failover.cut and root in failover.tags:

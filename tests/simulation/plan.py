@@ -21,12 +21,13 @@ from tests.simulation.returning import with_returns
 from tests.simulation.scheduling import with_schedules
 from tests.simulation.scripts import RESULT_LIMIT_BYTES
 from tests.simulation.session_jobs import make_session_jobs
+from tests.simulation.shared_keys import MIXTURES
 from tests.simulation.steering import with_steering
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _STORIES = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
-_OFFLOAD = 13
+_OFFLOAD, _CALL_LIMITS = 13, 14
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -75,6 +76,8 @@ OFFLOADING_SEEDS = 1 << 57
 FRONT_END_SEEDS = 1 << 56
 # Of each family, the seeds with this bit: most calls run several times before they are over, as those of tasks do.
 AGAIN_SEEDS = 1 << 58
+# Of each family, the seeds with this bit: models and tools have limits that their calls share.
+CALL_LIMIT_SEEDS = 1 << 59
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -169,6 +172,11 @@ class Plan:
     def front_ends(self) -> bool:
         """Whether streams are read as runs of AG-UI."""
         return bool(self.seed & FRONT_END_SEEDS)
+
+    @property
+    def call_limits(self) -> int:
+        """Which mixture of limits its calls share; 0: that of no limits."""
+        return Dice(self.seed).whole(1, len(MIXTURES) - 1, _CALL_LIMITS) if self.seed & CALL_LIMIT_SEEDS else 0
 
     @property
     def bytes_kept(self) -> int:

@@ -32,6 +32,8 @@ from tests.simulation.admission_faults import SimAdmission, SimAdmissionControl,
 from tests.simulation.after_outages import Back
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.blocking import Threads
+from tests.simulation.call_limit_faults import CountedCalls, SimCallLimits
+from tests.simulation.call_limits import SharedCalls
 from tests.simulation.clients import Client
 from tests.simulation.constants import BACKSTOP_SECONDS, RECONCILE_INTERVAL_MS
 from tests.simulation.dead_letters import SimQueueRecords
@@ -99,11 +101,9 @@ class World:
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
         self.operator, self.deciders, self.provider = Operator(self), Deciders(self), Provider(self)
         self.violation: Broken | None = None
-        self.committed: Counter[str] = Counter()
-        self.committed_at: dict[str, float] = {}
-        self.appended: Counter[tuple[str, str]] = Counter()
-        self.received: set[tuple[str, str, int]] = set()
-        self.excused = Excuses(self)
+        self.committed, self.committed_at = Counter[str](), dict[str, float]()
+        self.appended, self.received = Counter[tuple[str, str]](), set[tuple[str, str, int]]()
+        self.excused, self.call_limits = Excuses(self), SharedCalls(self)
         self.came_back, self.list_gaps = set[str](), set[str]()
         self.notified_by_sweeps: Counter[str] = Counter()
         self.ends = Ends(lambda: self.loop.seconds, self.memory.undone_by_a_failover)
@@ -133,6 +133,7 @@ class World:
             archive=SimArchive(self, FakeArchive(self.fake)),
             admission=SimAdmission(self, self.admission),
             admission_control=SimAdmissionControl(self, self.admission),
+            call_limits=SimCallLimits(self, CountedCalls(self)),
             stored_bytes=SimStoredBytes(self, self.admission),
             listing=SimListing(self, self.admission),
             queue=self.queue,

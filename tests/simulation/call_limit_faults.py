@@ -1,0 +1,140 @@
+"""The limits of calls, as functions see them: the product's own twin behind a wire that fails, by the true time."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from baton.engine.work_items import ItemKind, kind_of
+from baton.storage.in_memory.call_limits import InMemoryCallLimits
+from baton.storage.ports.access import CallAnswer, KeyLimit, NamedCall
+from baton.testing.virtual_loop import Crashed
+from baton_events.errors import StoreError
+from baton_events.ids import job_of_call
+from baton_events.schema import parse_event
+from tests.simulation.call_limits import BEGUN, ON_PLACE, Begun, Moment, Waiting
+from tests.simulation.invocation import CURRENT
+from tests.simulation.memory import CALL_LIMITS
+from tests.simulation.wire import at_once
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_T = TypeVar("_T")
+# What a failover forgets.
+Counted = dict[str, Any]
+_STATE = ("_next_ms", "_paused_ms", "_moments", "_places")
+
+
+class CountedCalls(InMemoryCallLimits):
+    """The twin, which also notes the moments that it gives: by key and call."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.now_ms)
+        self._world = world
+        self.given = dict[tuple[str, str], Moment]()
+
+    def _moment(self, limit: KeyLimit, name: str, now_ms: int) -> float:
+        at_ms = super()._moment(limit, name, now_ms)
+        at, before = (at_ms - self._world.epoch_ms) / 1000, self.given.get((limit.key, name))
+        if limit.per_minute is not None and (before is None or before.at != at):
+            self.given[limit.key, name] = Moment(at, self._world.loop.seconds)
+        return at_ms
+
+    def entries(self, key: str) -> dict[str, Any]:
+        """Who holds, and who waits for, places of this key."""
+        return self._places.get(key, {})
+
+    def kept(self) -> Counted:
+        """What there is now."""
+        return {name: deepcopy(getattr(self, name)) for name in _STATE}
+
+    def go_back(self, counted: Counted) -> None:
+        """Forget what was written since."""
+        for name in _STATE:
+            setattr(self, name, deepcopy(counted.get(name, {})))
+
+
+class SimCallLimits:
+    """`CallLimits` behind a wire."""
+
+    def __init__(self, world: "World", counted: CountedCalls) -> None:
+        self._world, self._counted = world, counted
+
+    async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
+        """Let a call begin, or say how long it waits."""
+        world, counted = self._world, self._counted
+
+        async def begin() -> tuple[CallAnswer, Begun]:
+            answer = await counted.begin_call(limits, call, lease_ms)
+            keys = [one.key for one in limits if one.per_minute is not None]
+            moments = {key: counted.given[key, call.name] for key in keys}
+            if not answer.wait_ms:
+                for key in keys:
+                    del counted.given[key, call.name]
+            elif answer.since_ms:
+                limit = next(one for one in limits if one.key == answer.limit)
+                world.check(ON_PLACE, Waiting(world, call.name, limit, counted.entries(limit.key)))
+            return answer, Begun(CURRENT.get(), call.name, limits, world.loop.seconds, moments)
+
+        answer, begun = await self._request("begin", begin)
+        world.call_limits.messages[_job_of(call.name)] += bool(answer.wait_ms)
+        self._woken(answer.woken)
+        if not answer.wait_ms:
+            world.call_limits.began(begun)
+        return answer
+
+    async def end_call(self, limits: Sequence[KeyLimit], name: str, since_ms: int) -> tuple[str, ...]:
+        """Free the places of a call. A process that is dead comes by here, too, which no real one does."""
+        self._lives()
+        world, begun = self._world, BEGUN.get()
+        if begun is not None and begun.name == name:
+            begun.over = True
+
+        async def end() -> tuple[str, ...]:
+            for one in limits:
+                world.call_limits.given_back[one.key, name, since_ms] = world.loop.seconds
+            return await self._counted.end_call(limits, name, since_ms)
+
+        woken = await self._request("end", end)
+        self._woken(woken)
+        return woken
+
+    async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
+        """Let no call of these keys begin."""
+        self._lives()
+        world, begun = self._world, BEGUN.get()
+        if begun is not None:
+            begun.paused = True
+
+        async def pause() -> None:
+            now = world.loop.seconds
+            for one in limits:
+                world.call_limits.pauses[one.key].append(Moment(now + pause_ms / 1000, now))
+            await self._counted.pause_calls(limits, pause_ms)
+
+        await self._request("pause", pause)
+
+    def _lives(self) -> None:
+        who = CURRENT.get()
+        if who.dead:
+            raise Crashed(who.name)
+
+    def _woken(self, events: Sequence[str]) -> None:
+        for event in events:
+            self._world.call_limits.messages[parse_event(event.encode()).job_id] += 1
+
+    async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        world = self._world
+
+        def apply() -> _T:
+            answer = at_once(make())
+            world.memory.counted(self._counted)
+            world.memory.strike(CALL_LIMITS)
+            return answer
+
+        return await world.wire.request(f"call_limits.{op}", "admission", "store", apply, StoreError, rare=True)
+
+
+def _job_of(name: str) -> str:
+    about = name.split(":")[1]
+    return about if kind_of(name) is ItemKind.LOOP else job_of_call(about)
