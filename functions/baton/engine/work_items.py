@@ -76,7 +76,8 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
         approval_of_call: of a wait for a person's decision: the call that it is about, which is not over meanwhile.
         relay_id: id of the message whose missing acknowledgement guarantees this work item.
         owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
-        claimed_ms: when it was claimed. since_ms: when it was added or last redriven by a sweep.
+        claimed_ms: when it was claimed. since_ms: when it was added or last redriven by a sweep;
+            of a call that waits for a limit, when its message comes.
         not_before_ms: earliest time; 0: at once.
         undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
         redriven: how often it was redriven since its endpoint had no place for its message.

@@ -168,7 +168,8 @@ class Pipeline:
                     except NotYetError as error:
                         waits = error
                         item_ended(LIMITED, claim_result.pending)
-                    is_free = await invocation.claims.give_back(replace(claim, limited_by=waits.limit), begun=False)
+                        claim = replace(claim, limited_by=waits.limit, comes_ms=self._clock.now_ms() + waits.wait_ms)
+                    is_free = await invocation.claims.give_back(claim, begun=False)
         except NoTimeLeftError:  # given back; its event comes again, and with it the whole time
             is_free, waits = True, NotYetError(0)
         except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from baton.engine.all_jobs.slots import STALLED_AFTER_MS
 from baton.engine.commit.answers import ClaimResult, Verdict
 from baton.engine.work_items import CLOCK_ERROR_MS
 from tests.contract.store.sample import (
@@ -14,6 +15,7 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_item,
+    table_of,
 )
 from tests.contract.store.side import Side
 
@@ -83,6 +85,18 @@ async def test_a_claim_that_is_given_back_says_what_its_call_waits_for(side: Sid
     granted = await side.store.claim(claim_of(first_item(), "m2", "o2"))
     assert granted.state is not None
     assert granted.state.item.limited_by == ""
+
+
+async def test_a_call_that_comes_by_itself_is_not_redriven(side: Side) -> None:
+    """Each sweep would bring one message more; the call is left to one once its own message has not come."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    claim = claim_of(first_item(), "m1", "o1")
+    await side.store.claim(claim)
+    comes_ms = NOW_MS + 10 * STALLED_AFTER_MS
+    await side.store.give_back(replace(claim, limited_by="crm", comes_ms=comes_ms), NOW_MS, begun=False)
+    for now_ms, redriven in ((comes_ms - 1, []), (comes_ms + STALLED_AFTER_MS + 1, [claim.item_key])):
+        found = await side.store.reconcile(JOB_ID, f"sweep at {now_ms}", now_ms, STALLED_AFTER_MS, table_of(JOB_ID))
+        assert [item.key for item in found.stalled] == redriven
 
 
 async def test_only_its_owner_gives_a_claim_back(side: Side) -> None:

@@ -37,8 +37,8 @@ class Claim(Struct, frozen=True):
     `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `since_ms`: of a
     turn's work item, as it was granted: one that a failover made to be added anew is asked of other results; 0: no
     turn's. `looks`: of a call that runs again: how often it had. `limited_by`: of one that is given back: the key of
-    the limit that its call waits for. `answer`: the model's, which the message brings to a turn that waits for it;
-    None: it brings none.
+    the limit that its call waits for; `comes_ms`: when that comes once more. `answer`: the model's, which the message
+    brings to a turn that waits for it; None: it brings none.
     """
 
     job_id: str
@@ -52,6 +52,7 @@ class Claim(Struct, frozen=True):
     since_ms: int = 0
     looks: int = 0
     limited_by: str = ""
+    comes_ms: int = 0
     answer: HttpResponse | None = None
 
 

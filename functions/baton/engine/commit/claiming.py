@@ -261,5 +261,7 @@ def given_back(tree: Tree, claim: Claim, now_ms: int, *, begun: bool) -> Tree:
         return tree
     lost = item.lost + (1 if begun and item.kind is ItemKind.LOOP else 0)
     until_ms = given_back_at_ms(now_ms)
-    free = replace(item, owner="", lease_until_ms=until_ms, lost=lost, limited_by=claim.limited_by)
+    # A sweep that took it for one without progress would bring one message more each time.
+    since_ms = max(item.since_ms, claim.comes_ms)
+    free = replace(item, owner="", lease_until_ms=until_ms, lost=lost, since_ms=since_ms, limited_by=claim.limited_by)
     return replace(tree, items={**tree.items, item.key: free})

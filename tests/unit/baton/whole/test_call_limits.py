@@ -1,11 +1,13 @@
 """Calls that share a limit: they wait without a process, begin in time, and are begun no more often for it."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from baton import Agent, Call, CallLimit, Limits, Registry, ScriptedModel, ToolError, tool
+from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.testing import Run, Simulation
 
 RUNNING: list[int] = []
@@ -24,6 +26,13 @@ async def sign(page: int) -> int:
     MOST.append(len(RUNNING))
     await asyncio.sleep(3)
     RUNNING.remove(page)
+    return page
+
+
+@tool(call_limits=[CallLimit("stamps", in_flight=1)])
+async def stamp(page: int) -> int:
+    """Stamp a page, slowly."""
+    await asyncio.sleep(25)
     return page
 
 
@@ -51,7 +60,7 @@ async def lost(page: int) -> int:
 
 def _agent(*calls: Call, **options: Any) -> Agent:
     model = ScriptedModel([list(calls), "done"])
-    return Agent(name="clerk", model=model, tools=[sign, deliver, pay, lost], limits=Limits(turns=9), **options)
+    return Agent(name="clerk", model=model, tools=[sign, stamp, deliver, pay, lost], limits=Limits(turns=9), **options)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +82,21 @@ async def test_calls_take_turns_at_a_place() -> None:
     assert MOST == [1, 1, 1, 1]
     assert [start.attempt for start in run.tool_starts] == [1, 1, 1, 1]
     assert run.virtual_seconds < 60  # woken, not asking each minute
+
+
+async def test_a_call_that_waits_for_long_comes_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many sweeps there are meanwhile, which look for what makes no progress."""
+    requested: Counter[str] = Counter()
+    begin_call = InMemoryCallLimits.begin_call
+
+    async def counted(*arguments: Any) -> Any:
+        requested[arguments[2].name] += 1
+        return await begin_call(*arguments)
+
+    monkeypatch.setattr(InMemoryCallLimits, "begin_call", counted)
+    run = await _run(*(Call("stamp", {"page": page}) for page in range(30)))
+    assert run.virtual_seconds > 600
+    assert max(requested.values()) <= run.virtual_seconds / 60 + 6  # five more are of the minute in which all came
 
 
 async def test_calls_begin_as_often_as_their_key_lets_them() -> None:
