@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # What a failover forgets.
 Counted = dict[str, Any]
+# The rest it waits in its process.
+_HERE_SECONDS = 1.0
 _STATE = ("_next_ms", "_paused_ms", "_moments", "_places")
 
 
@@ -77,7 +79,9 @@ class SimCallLimits:
             return answer, Begun(CURRENT.get(), call.name, limits, world.loop.seconds, moments)
 
         answer, begun = await self._request("begin", begin)
-        world.call_limits.messages[_job_of(call.name)] += bool(answer.wait_ms)
+        if answer.wait_ms:
+            world.call_limits.messages[_job_of(call.name)] += 1
+            world.call_limits.comes_at[call.name] = begun.at + answer.wait_ms / 1000 - _HERE_SECONDS
         self._woken(answer.woken)
         if not answer.wait_ms:
             world.call_limits.began(begun)

@@ -16,9 +16,11 @@ from baton.engine.work_items import ItemKind, kind_of
 from baton.sdk.call_limit import LimitedCall
 from baton.storage.ports.access import PLACE_MS, KeyLimit
 from tests.simulation.constants import LEASE_MARGIN_SECONDS
+from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.memory import CALL_LIMITS
 from tests.simulation.shared_keys import MIXTURES, keys_of
+from tests.simulation.watching import at
 
 if TYPE_CHECKING:
     from tests.simulation.starting import Run, Start
@@ -93,7 +95,8 @@ class SharedCalls:
     """Who uses the keys of one world.
 
     `pauses`: by key, until when, and since when. `given_back`: by key, call and time of its beginning, when.
-    `messages`: by job, those of calls that wait, and of calls that are woken.
+    `messages`: by job, those of calls that wait, and of calls that are woken. `comes_at`: by call that waits, when it comes
+    once more.
     """
 
     def __init__(self, world: "World") -> None:
@@ -104,6 +107,7 @@ class SharedCalls:
         self.pauses: defaultdict[str, list[Moment]] = defaultdict(list)
         self.given_back = dict[tuple[str, str, int], float]()
         self.messages: Counter[str] = Counter()
+        self.comes_at = dict[str, float]()
 
     def began(self, begun: Begun) -> None:
         """The limits let a call begin, and it knows."""
@@ -245,6 +249,19 @@ def nobody_waits_for_a_free_place(waiting: Waiting) -> str | None:
     return None
 
 
+def a_sweep_leaves_a_call_that_comes_by_itself(write: Write) -> str | None:
+    """A call that waits for a limit has a message that comes in time: a sweep that brings one more each time makes many."""
+    world = write.world
+    for key, item in write.after.items.items():
+        old, comes_at = write.before.items.get(key), world.call_limits.comes_at.get(key, 0.0)
+        if old is None or item.relay_id == old.relay_id or not old.limited_by:
+            continue
+        early = world.loop.seconds < comes_at - 2 * world.plan.skew_ms / 1000
+        if early and not world.memory.lost_writes(item.job_id):
+            return f"{key} is redriven at {world.loop.seconds:.3f}, and comes at {comes_at:.3f}: {old}"
+    return None
+
+
 def every_place_is_given_back(world: "World") -> str | None:
     """Whoever lives gives its place back, once what it was for is over."""
     for begun in world.call_limits.begun:
@@ -266,4 +283,5 @@ ON_BEGUN = (moments_are_apart, no_call_begins_early)
 ON_LIMITED_START = (a_tool_acts_within_its_limits,)
 ON_WORK = (what_acts_has_begun, no_more_are_in_flight)
 ON_PLACE = (nobody_waits_for_a_free_place,)
+ON_LIMITED_WRITE = (at("reconcile", a_sweep_leaves_a_call_that_comes_by_itself),)
 ON_ALL_LIMITED = (every_place_is_given_back, who_wants_patience_gets_it)

@@ -10,6 +10,7 @@ from baton.engine.commit.answers import Claim, ClaimResult, Committed, Created, 
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
 from tests.simulation.blocking import ON_TIME_OUT
+from tests.simulation.call_limits import ON_LIMITED_WRITE
 from tests.simulation.dying import ON_DEATHS
 from tests.simulation.inline_continuation import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_STREAMING, ON_WRITE, Sent, Write
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 # What a world's writes are held to, before and after those who decide about questions hear of them.
-_ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES, *ON_TIME_OUT)
+_ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES, *ON_TIME_OUT, *ON_LIMITED_WRITE)
 _PLAIN, _STREAMED = Watched(_ALWAYS), Watched((*_ALWAYS, *ON_STREAMS))
 _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 
