@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from baton.engine.work_items import ItemKind, kind_of
+from baton.engine.work_items import ItemKind, item_key_of, kind_of
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.access import CallAnswer, KeyLimit, NamedCall
 from baton.testing.virtual_loop import Crashed
@@ -65,6 +65,7 @@ class SimCallLimits:
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
         """Let a call begin, or say how long it waits."""
         world, counted = self._world, self._counted
+        world.call_limits.comes(call.name)
 
         async def begin() -> tuple[CallAnswer, Begun]:
             answer = await counted.begin_call(limits, call, lease_ms)
@@ -124,8 +125,10 @@ class SimCallLimits:
             raise Crashed(who.name)
 
     def _woken(self, events: Sequence[str]) -> None:
-        for event in events:
-            self._world.call_limits.messages[parse_event(event.encode()).job_id] += 1
+        calls = self._world.call_limits
+        for event in map(parse_event, map(str.encode, events)):
+            calls.messages[event.job_id] += 1
+            calls.woken.setdefault(item_key_of(event), self._world.loop.seconds)
 
     async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         world = self._world

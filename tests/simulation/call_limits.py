@@ -1,7 +1,7 @@
 """What must hold of calls that share limits; by name, like invariants.py. Which limits, `shared_keys.py` says.
 
-A `Begun` is a call that its limits let begin, as the store wrote it. A `Work` is a model or a tool that acts: what is in
-flight is counted where it happens, and not where it is allowed.
+A `Begun` is a call that its limits let begin, as the store wrote it. A `Work` is a model or a tool that acts: what is
+in flight is counted where it happens, and not where it is allowed.
 """
 
 from collections import Counter, defaultdict
@@ -31,6 +31,8 @@ _ROUNDED_SECONDS = 0.003
 _MINUTE_SECONDS = 60.0
 # A call that was given a place comes for it within this time, or loses it.
 _GIVEN_SECONDS = 2 * PLACE_MS / 1000
+# The queue delivers a message that wakes a call within this time.
+_WOKEN_SECONDS = 5.0
 # How long a tool that fails wants nobody to come, by its number.
 _PATIENCE_SECONDS = (0.0, 4.0, 40.0)
 
@@ -95,8 +97,8 @@ class SharedCalls:
     """Who uses the keys of one world.
 
     `pauses`: by key, until when, and since when. `given_back`: by key, call and time of its beginning, when.
-    `messages`: by job, those of calls that wait, and of calls that are woken. `comes_at`: by call that waits, when it comes
-    once more.
+    `messages`: by job, those of calls that wait, and of calls that are woken. `comes_at`: by call that waits, when its
+    message comes. `woken`: by call, when it got a place, until it has come.
     """
 
     def __init__(self, world: "World") -> None:
@@ -107,7 +109,13 @@ class SharedCalls:
         self.pauses: defaultdict[str, list[Moment]] = defaultdict(list)
         self.given_back = dict[tuple[str, str, int], float]()
         self.messages: Counter[str] = Counter()
-        self.comes_at = dict[str, float]()
+        self.comes_at, self.woken = dict[str, float](), dict[str, float]()
+
+    def comes(self, name: str) -> None:
+        """A call comes to its limits."""
+        since = self.woken.pop(name, None)
+        if since is not None:
+            self._world.check(ON_COMING, (self._world, name, since))
 
     def began(self, begun: Begun) -> None:
         """The limits let a call begin, and it knows."""
@@ -250,7 +258,7 @@ def nobody_waits_for_a_free_place(waiting: Waiting) -> str | None:
 
 
 def a_sweep_leaves_a_call_that_comes_by_itself(write: Write) -> str | None:
-    """A call that waits for a limit has a message that comes in time: a sweep that brings one more each time makes many."""
+    """A call that waits for a limit has a message that comes in time; a sweep would bring one more each time."""
     world = write.world
     for key, item in write.after.items.items():
         old, comes_at = write.before.items.get(key), world.call_limits.comes_at.get(key, 0.0)
@@ -259,6 +267,14 @@ def a_sweep_leaves_a_call_that_comes_by_itself(write: Write) -> str | None:
         early = world.loop.seconds < comes_at - 2 * world.plan.skew_ms / 1000
         if early and not world.memory.lost_writes(item.job_id):
             return f"{key} is redriven at {world.loop.seconds:.3f}, and comes at {comes_at:.3f}: {old}"
+    return None
+
+
+def who_gets_a_place_comes_at_once(found: tuple["World", str, float]) -> str | None:
+    """Where nothing goes wrong a call that was given a place is woken, and does not come by its own message."""
+    world, name, since = found
+    if world.plan.faultless and world.loop.seconds - since > _WOKEN_SECONDS:
+        return f"{name} comes at {world.loop.seconds:.3f}, and has had a place since {since:.3f}"
     return None
 
 
@@ -282,6 +298,7 @@ def who_wants_patience_gets_it(world: "World") -> str | None:
 ON_BEGUN = (moments_are_apart, no_call_begins_early)
 ON_LIMITED_START = (a_tool_acts_within_its_limits,)
 ON_WORK = (what_acts_has_begun, no_more_are_in_flight)
+ON_COMING = (who_gets_a_place_comes_at_once,)
 ON_PLACE = (nobody_waits_for_a_free_place,)
 ON_LIMITED_WRITE = (at("reconcile", a_sweep_leaves_a_call_that_comes_by_itself),)
 ON_ALL_LIMITED = (every_place_is_given_back, who_wants_patience_gets_it)

@@ -5,11 +5,11 @@ Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAI
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
 jobs, or two versions run side by side, or the queue loses connections, or parts are away for long, or work
 kills its process, or hosts have few places, or tools block, or tenants may store few bytes, or schedules start jobs,
-or app events do, or more is said to running ones, or their calls go on in the background:
+or app events do, or more is said to running ones, or their calls go on in the background or share limits:
 `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`,
-`--outages`, `--kills`, `--crowds`, `--blocking`, `--full`, `--crons`, `--events`, `--steering`, `--background`: all of
-them; those of `--returns` and after it also together. `--small`: with one job or two in each. The first that breaks an
-invariant is shrunk and told as a story; `shrink.py` does that for any seed.
+`--outages`, `--kills`, `--crowds`, `--blocking`, `--full`, `--crons`, `--events`, `--steering`, `--background`,
+`--call-limits`: all of them; those of `--returns` and after it also together. `--small`: with one job or two in each.
+The first that breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
@@ -67,6 +67,7 @@ _KINDS = (
     *(KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS, EVENT_SEEDS, STEERING_SEEDS, BACKGROUND_SEEDS),
     OFFLOADING_SEEDS,
     AGAIN_SEEDS,
+    CALL_LIMIT_SEEDS,
 )
 # What may go wrong together, in plain worlds and in those whose jobs wait.
 _TOGETHER = tuple(

@@ -16,6 +16,7 @@ from tests.simulation.plan import (
     AWAY_SEEDS,
     BACKGROUND_SEEDS,
     BLOCKING_SEEDS,
+    CALL_LIMIT_SEEDS,
     CRON_SEEDS,
     CROWDED_SEEDS,
     CUTTING_SEEDS,
@@ -117,6 +118,7 @@ def _kind(defect: Defect) -> int:
         (OFFLOADING_SEEDS, defect.offloads),
         (AGAIN_SEEDS, defect.again),
         (FRONT_END_SEEDS + STREAMING_SEEDS, defect.front_ends),
+        (CALL_LIMIT_SEEDS, defect.shares),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

@@ -34,7 +34,8 @@ class Defect:
     `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start;
     `steers`: in such in which more is said to running jobs; `background`: in such whose calls go on in the background.
     `people`: in such in which two people must approve; `offloads`: in such whose models the queue asks;
-    `again`: in such whose calls run several times; `front_ends`: in such whose streams AG-UI's front ends read.
+    `again`: in such whose calls run several times; `front_ends`: in such whose streams AG-UI's front ends read;
+    `shares`: in such whose calls share limits.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Defect:
     offloads: bool = False
     again: bool = False
     front_ends: bool = False
+    shares: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:
