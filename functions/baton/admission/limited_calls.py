@@ -105,8 +105,12 @@ class Limited:
             _log.warning("the limits of %s do not know yet that it is over: %s", claim.item_key, error)
 
     async def _wake(self, events: Sequence[str], claim: Claim) -> None:
-        for event in events:
-            await postpone(self._emitter, parse_event(event.encode()), 0, f"place.{claim.owner}")
+        """Wake calls that have a place now; where that fails, they come for it within a minute. This one goes on."""
+        try:
+            for event in events:
+                await postpone(self._emitter, parse_event(event.encode()), 0, f"place.{claim.owner}")
+        except BatonError as error:
+            _log.warning("%s woke nobody who waits for its limits: %s", claim.item_key, error)
 
 
 def _limits_of(declared: Sequence[CallLimit], effect: CallModel | RunTool, history: History) -> tuple[KeyLimit, ...]:

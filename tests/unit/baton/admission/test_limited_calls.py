@@ -8,19 +8,24 @@ from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
+from baton.engine.outbox import event_of
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
+from baton.engine.work_items import loop_item
 from baton.executors.bounded import limits_by
 from baton.models.scripted import ScriptedModel
 from baton.sdk.call_limit import CallLimit
 from baton.sdk.records import Failure
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
+from baton.storage.ports.access import PLACE_MS, KeyLimit, NamedCall
 from baton.testing.dice import Dice
 from baton.tools.running_calls import NotYetError
+from baton_events.errors import PublishError
 from tests.unit.baton.api.following import in_virtual_time
 from tests.unit.baton.kit.stage import Stage
 
 JOBS, A_SECOND = 1_000, 10
+LEASE_MS = 100_000
 _NOTHING = History((), {})
 
 
@@ -63,6 +68,29 @@ async def _job(limited: Limited, number: int, dice: Dice) -> float:
             return loop.time()
         attempt += 1
         await asyncio.sleep(1)
+
+
+async def test_a_call_that_can_wake_nobody_runs_and_gives_its_place_back() -> None:
+    """Where the queue is away, others come by themselves; a place that is not given back would keep them waiting."""
+    stage, now_ms, desk = Stage(), 0, KeyLimit("desk", in_flight=2)
+
+    async def run(_effect: Work, _history: History, _claim: Claim) -> StepResult | None:
+        return ModelAnswered("done")
+
+    limits = InMemoryCallLimits(lambda: now_ms)
+    agent = Agent(name="asks", model=ScriptedModel(["done"]), call_limits=[CallLimit("desk", in_flight=2)])
+    limited = Limited(run, limits_by(Registry([agent])), limits, stage.container.emitter, LEASE_MS)
+    event = event_of("session", loop_item("job_2", 1, 1, 0)).model_dump_json(by_alias=True, exclude_none=True)
+    for name in ("died", "died too", "waits"):
+        await limits.begin_call([desk], NamedCall(name, "acme", event), LEASE_MS)
+    now_ms = LEASE_MS + 1
+    stage.queue.failing.append(PublishError("full"))
+    job = Job("job_1", "session", "acme", "asks", 0)
+    claim = Claim(job.id, "loop:job_1:1:1", "msg", "owner", 0, 0)
+    assert await limited(CallModel(job, 1, 1), _NOTHING, claim) == ModelAnswered("done")
+    assert not stage.queue.failing
+    last = [await limits.begin_call([desk], NamedCall(name, "acme", event), LEASE_MS) for name in ("next", "later")]
+    assert [answer.wait_ms for answer in last] == [0, PLACE_MS]  # the other place is of the call that waited
 
 
 def test_a_thousand_jobs_keep_within_what_a_provider_allows() -> None:
