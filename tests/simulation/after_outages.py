@@ -48,7 +48,7 @@ class Back:
     def _bound(self, over: float) -> float:
         """Within how long jobs go on after this end; 0: nobody comes for what is left to the hourly sweep."""
         world = self._world
-        usual = LEFT_SECONDS if world.plan.places else BACK_SECONDS
+        usual = LEFT_SECONDS if world.plan.places or world.plan.call_limits else BACK_SECONDS
         refused = [outage.ends for outage in world.faults.outages if outage.refuses and outage.ends <= over]
         if not world.plan.backstop:
             return 0.0 if refused else usual

@@ -131,7 +131,7 @@ class SimCallLimits:
             calls.woken.setdefault(item_key_of(event), self._world.loop.seconds)
 
     async def _request(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        world = self._world
+        world, rare = self._world, op == "pause"
 
         def apply() -> _T:
             answer = at_once(make())
@@ -139,7 +139,7 @@ class SimCallLimits:
             world.memory.strike(CALL_LIMITS)
             return answer
 
-        return await world.wire.request(f"call_limits.{op}", "admission", "store", apply, StoreError, rare=True)
+        return await world.wire.request(f"call_limits.{op}", "admission", "store", apply, StoreError, rare=rare)
 
 
 def _job_of(name: str) -> str:

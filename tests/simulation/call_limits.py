@@ -15,7 +15,7 @@ from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.work_items import ItemKind, kind_of
 from baton.sdk.call_limit import LimitedCall
 from baton.storage.ports.access import PLACE_MS, KeyLimit
-from tests.simulation.constants import LEASE_MARGIN_SECONDS
+from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.memory import CALL_LIMITS
@@ -31,8 +31,8 @@ _ROUNDED_SECONDS = 0.003
 _MINUTE_SECONDS = 60.0
 # A call that was given a place comes for it within this time, or loses it.
 _GIVEN_SECONDS = 2 * PLACE_MS / 1000
-# The queue delivers a message that wakes a call within this time.
-_WOKEN_SECONDS = 5.0
+# A message that wakes a call may come before its claim is given back, and comes again once that is over.
+_WOKEN_SECONDS = LEASE_SECONDS + 5.0
 # How long a tool that fails wants nobody to come, by its number.
 _PATIENCE_SECONDS = (0.0, 4.0, 40.0)
 

@@ -94,7 +94,12 @@ class LimitedModel(SimModel):
     """A model whose calls share limits."""
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Do what the script says for this turn, counted; who is told to come later says so."""
+        """Do what the script says for this turn, and count it.
+
+        A model that the queue asks is asked directly only where its answer was cut short; that is not counted.
+        """
+        if self._script.offloads:
+            return await super().answer(request)
         calls = STAGE.world.call_limits
         with calls.model_at_work(self.agent):
             try:

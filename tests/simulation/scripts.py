@@ -264,7 +264,7 @@ def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> 
         if error in may_be and done.error not in _REFUSED.values():
             done = replace(done, attempts=attempts, error=error, came="" if error else done.came)
         taken = value_from(turn, plan, call)
-        if taken is not None and outcomes[taken].error:  # a process died, which no script says
+        if taken is not None and outcomes[taken].error and error != "process_died":  # its step's did, and not its own
             done = Outcome(turn, position, call.tool, call.number, 1, "unresolved_reference")
         if any(_left_out(outcomes[before], plan.calls[before]) for before in call.after):
             done = Outcome(turn, position, call.tool, call.number, 0, "skipped")
