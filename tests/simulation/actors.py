@@ -15,7 +15,7 @@ from baton.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.background import TOLD, continues
 from tests.simulation.blocking import ON_BLOCKING_START
-from tests.simulation.call_limits import ON_LIMITED_START, patience_of
+from tests.simulation.call_limits import ON_LIMITED_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_run_for_ever
 from tests.simulation.history_sizes import ON_HISTORY
 from tests.simulation.invocation import CURRENT, Invocation
@@ -34,6 +34,7 @@ from tests.simulation.scripts import (
     final_text,
     more_words,
 )
+from tests.simulation.shared_keys import patience_of
 from tests.simulation.speaking import say
 from tests.simulation.starting import ON_START, Run, Start
 

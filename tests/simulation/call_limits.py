@@ -33,8 +33,6 @@ _MINUTE_SECONDS = 60.0
 _GIVEN_SECONDS = 2 * PLACE_MS / 1000
 # A message that wakes a call may come before its claim is given back, and comes again once that is over.
 _WOKEN_SECONDS = LEASE_SECONDS + 5.0
-# How long a tool that fails wants nobody to come, by its number.
-_PATIENCE_SECONDS = (0.0, 4.0, 40.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +166,6 @@ class SharedCalls:
 def lease_seconds(world: "World") -> float:
     """After so long a place is free in any case."""
     return world.plan.work_timeout_seconds + LEASE_MARGIN_SECONDS
-
-
-def patience_of(world: "World", number: int) -> float | None:
-    """For how long a tool that fails wants nobody to come."""
-    seconds = _PATIENCE_SECONDS[number % len(_PATIENCE_SECONDS)] if world.plan.call_limits else 0.0
-    if seconds:
-        world.call_limits.wants_patience(seconds)
-    return seconds or None
 
 
 def a_tool_acts_within_its_limits(start: "Start") -> None:

@@ -30,8 +30,9 @@ def _unpaused(after: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[
 
     async def told(self: Limited, claim: Any, news: Any) -> None:
         if news.__qualname__.endswith("pause_calls"):
-            return news.close()
-        return await after(self, claim, news)
+            news.close()
+        else:
+            await after(self, claim, news)
 
     return told
 

@@ -1,6 +1,7 @@
 """Schedules with a call that a thousand others may not make often enough to meet a crash at it: tests play them."""
 
 from tests.simulation.plan import (
+    CALL_LIMIT_SEEDS,
     EVENT_SEEDS,
     FULL_SEEDS,
     RETURNING_SEEDS,
@@ -25,5 +26,6 @@ SELDOM = (
     Regression(EVENT_SEEDS + 973, "an app event crashes before its handlers are noted"),
     Regression(STREAMING_SEEDS + 20_005, "a reader's connection breaks when it has looked for more parts"),
     Regression(STREAMING_SEEDS + 20_020, "a reader's connection breaks before it looks for more parts"),
+    Regression(CALL_LIMIT_SEEDS + 34, "calls crash before and after they begin, end and pause by their limits"),
     Regression(STEERING_SEEDS + 55, "messages crash before and after it is recorded who gets them"),
 )

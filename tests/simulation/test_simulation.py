@@ -18,6 +18,7 @@ from tests.simulation.explore import explore, summary_of
 from tests.simulation.findings import Findings
 from tests.simulation.plan import (
     APPROVING_SEEDS,
+    CALL_LIMIT_SEEDS,
     LIMITED_SEEDS,
     NO_FAULTS,
     OFFLOADING_SEEDS,
@@ -203,6 +204,7 @@ def test_without_faults_a_job_takes_no_message_too_many() -> None:
     people = PEOPLE_SEEDS + APPROVING_SEEDS
     summary.add(play_many(range(people, people + 30), NO_FAULTS))
     summary.add(play_many(range(OFFLOADING_SEEDS, OFFLOADING_SEEDS + 30), NO_FAULTS))
+    summary.add(play_many(range(CALL_LIMIT_SEEDS, CALL_LIMIT_SEEDS + 30), NO_FAULTS))
     summary.add(play_many(range(RETURNING_SEEDS, RETURNING_SEEDS + 40), NO_FAULTS))
     assert not summary.failures, summary_of(summary, 0)
 
