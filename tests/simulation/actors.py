@@ -34,7 +34,6 @@ from tests.simulation.scripts import (
     final_text,
     more_words,
 )
-from tests.simulation.shared_keys import patience_of
 from tests.simulation.speaking import say
 from tests.simulation.starting import ON_START, Run, Start
 
@@ -214,7 +213,7 @@ class Actors:
                 raise self.killed()
             return await _end(name, arguments, context)
         except ToolError as error:
-            error.retry_after_seconds = patience_of(world, arguments["number"])
+            error.retry_after_seconds = world.call_limits.patience_of(arguments["number"])
             raise
         finally:
             run.goes_on, run.ended_at = False, loop.seconds

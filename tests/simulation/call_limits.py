@@ -19,7 +19,7 @@ from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.memory import CALL_LIMITS
-from tests.simulation.shared_keys import MIXTURES, keys_of
+from tests.simulation.shared_keys import MIXTURES, PATIENCE_SECONDS, keys_of
 from tests.simulation.watching import at
 
 if TYPE_CHECKING:
@@ -149,6 +149,12 @@ class SharedCalls:
         """What acts now fails, and wants nobody to come for so long."""
         if (begun := BEGUN.get()) is not None and not begun.over:
             begun.patience = seconds
+
+    def patience_of(self, number: int) -> float | None:
+        """For how long a tool that fails wants nobody to come, by its number."""
+        seconds = PATIENCE_SECONDS[number % len(PATIENCE_SECONDS)] if self._world.plan.call_limits else 0.0
+        self.wants_patience(seconds)
+        return seconds or None
 
     @contextmanager
     def model_at_work(self, agent: str) -> Iterator[None]:

@@ -5,15 +5,11 @@ Invariant: a key has the same numbers everywhere, and a call has one limit a min
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from baton.sdk.call_limit import CallLimit, LimitedCall
 
-if TYPE_CHECKING:
-    from tests.simulation.world import World
-
 # How long a tool that fails wants nobody to come, by its number.
-_PATIENCE_SECONDS = (0.0, 4.0, 40.0)
+PATIENCE_SECONDS = (0.0, 4.0, 40.0)
 
 
 def _by_tenant(call: LimitedCall) -> str:
@@ -59,14 +55,6 @@ def limits_of_model(mixture: int, *, offloads: bool) -> tuple[CallLimit, ...]:
 def limits_of_tools(mixture: int) -> tuple[CallLimit, ...]:
     """The limits of each tool."""
     return MIXTURES[mixture].tools
-
-
-def patience_of(world: "World", number: int) -> float | None:
-    """For how long a tool that fails wants nobody to come."""
-    seconds = _PATIENCE_SECONDS[number % len(_PATIENCE_SECONDS)] if world.plan.call_limits else 0.0
-    if seconds:
-        world.call_limits.wants_patience(seconds)
-    return seconds or None
 
 
 def keys_of(limits: Iterable[CallLimit], call: LimitedCall) -> frozenset[str]:
