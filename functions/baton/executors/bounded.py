@@ -102,13 +102,33 @@ def bounded(container: Container, work: Executor) -> Executor:
     bound: Executor = PromptLimit(work, container.settings.prompt_limit_bytes)
     if container.ports.tracer is not None:
         bound = Traced(bound, container.registry)
-    limits, agents, tools = container.ports.call_limits, container.registry.agents, container.registry.tools
-    if limits is None or not (any(one.call_limits for one in agents) or any(one.call_limits for one in tools)):
-        return bound
+    agents, tools = container.registry.agents, container.registry.tools
+    has_limits = any(one.call_limits for one in agents) or any(one.call_limits for one in tools)
+    return limited(container, bound, limits_by(container.registry)) if has_limits else bound
+
+
+def limited(
+    container: Container, work: Executor, declared: Callable[[CallModel | RunTool], Sequence[CallLimit]]
+) -> Executor:
+    """Do a piece of work within the limits that are `declared` for it."""
+    limits = container.ports.call_limits
+    if limits is None:
+        return work
     from baton.admission.limited_calls import Limited  # noqa: PLC0415 - few have any
 
     lease_ms = 1000 * container.settings.work_timeout_seconds + LEASE_MARGIN_MS
-    return Limited(bound, limits_by(container.registry), limits, container.emitter, lease_ms)
+    return Limited(work, declared, limits, container.emitter, lease_ms)
+
+
+def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:
+    """Likewise for tools of MCP servers, which `known` has not. To look at a server's task is no other call."""
+    of_all = limits_by(registry)
+
+    def declared(effect: CallModel | RunTool) -> Sequence[CallLimit]:
+        is_look = isinstance(effect, RunTool) and effect.call.memo
+        return () if is_look or limits_by(known)(effect) else of_all(effect)
+
+    return declared
 
 
 def limits_by(registry: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:

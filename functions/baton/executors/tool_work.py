@@ -6,7 +6,7 @@ from baton.agents.registry import Registry, has_servers
 from baton.commands.taking_back import TakeBack
 from baton.container import Container
 from baton.engine.effects import Effect, RunTool
-from baton.executors.bounded import bounded
+from baton.executors.bounded import bounded, limited, limits_of_servers
 from baton.executors.executor import Executing, Hiding, UnlessForked
 from baton.executors.started_jobs import BackgroundCalls
 from baton.executors.tool_context import Outside
@@ -26,7 +26,10 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     )
 
     def run_with(registry: Registry) -> Executing:
-        return ToolRun(registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
+        tool_run = ToolRun(registry, ports.store, container.memory, ports.clock, *runs, secrets, outside)
+        if registry is container.registry:
+            return tool_run
+        return limited(container, tool_run, limits_of_servers(registry, container.registry))
 
     tool_run = run_with(container.registry)
     if has_servers(container.registry):

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from baton.sdk.call_limit import CallLimit, checked_limits
 from baton.tools.tool_source import ToolSource
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
@@ -62,6 +63,7 @@ class McpServer(ToolSource):
         timeout_seconds: limit of one attempt of a call.
         retries: attempts after the first, for tools that are read-only or idempotent by their annotations.
         list_seconds: so long a list of tools is kept, unless the server says for how long.
+        call_limits: of the calls of its tools, shared by all calls with the same key.
     """
 
     url: str = ""
@@ -74,6 +76,7 @@ class McpServer(ToolSource):
     timeout_seconds: float = 30
     retries: int = 2
     list_seconds: int = 60
+    call_limits: Sequence[CallLimit] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -98,6 +101,7 @@ class McpServer(ToolSource):
                 f"McpServer({self.name!r}): list_seconds must be from 0 to {_LONGEST_LIST_SECONDS},"
                 f" got {self.list_seconds!r}"
             )
+        object.__setattr__(self, "call_limits", checked_limits(f"McpServer({self.name!r})", self.call_limits))
 
     @property
     def name(self) -> str:

@@ -57,7 +57,7 @@ def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any]) -> 
         isolated=False,
         background=None,
         retry_on=(),
-        call_limits=(),
+        call_limits=tuple(server.call_limits),
         function=call,
         context_name="run",
         schema=schema,

@@ -11,7 +11,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import CallToolResult
 from mcp_types import Tool as Listed
 
-from baton import Agent, Registry, ScriptedModel, tool
+from baton import Agent, CallLimit, Registry, ScriptedModel, tool
+from baton.admission import limited_calls
 from baton.engine.state import CallRecord
 from baton.mcp import ClientCredentials, McpContext, McpServer
 from baton.mcp.client import McpError
@@ -19,6 +20,7 @@ from baton.mcp.client import listed as tools_listed
 from baton.mcp.connections import sharing
 from baton.mcp.server_tools import server_tools
 from baton.models.model import Call
+from baton.runtime.job_view import job_view
 from baton.tools.context import ToolContext
 from baton.tools.tool_error import ToolError
 from tests.unit.baton.kit.stage import Stage
@@ -76,6 +78,24 @@ async def test_a_call_is_a_call_as_any_other(served: Served, runs: list[str]) ->
     assert results[2][3] == {"type": "image", "data": f"[{len(PNG)} bytes, left out]"}  # it is no GIF
     assert (runs, served.tokens) == (["price tea", "order 2 tea"], {"Bearer acme"})
     assert "put" not in stage.cache.requests  # the server says that its list is stale at once
+
+
+async def test_calls_of_a_server_share_its_limits(
+    served: Served, runs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also several in one turn; those over the limit wait, and have not begun."""
+    monkeypatch.setattr(limited_calls, "_WAIT_HERE_MS", 0)  # the stage's time stands still meanwhile
+    limits = [CallLimit(lambda call: f"shop:{call.tool}", per_minute=1)]
+    stage = stage_of(McpServer(served.url, call_limits=limits), *[Call("price", {"item": "tea"})] * 2)
+    await stage.submit("shopper")
+    await stage.run(within_seconds=30)
+    assert runs == ["price tea"]
+    waiting = str(job_view(await stage.snapshot(), stage.clock.now_ms())["waitingFor"])
+    assert waiting.startswith("the limit 'shop:price'")
+    await stage.run()
+    assert [call.attempts for call in await stage.calls()] == [1, 1]
+    with pytest.raises(TypeError, match="call_limits must be a list of CallLimit, got 3"):
+        McpServer(served.url, call_limits=3)  # type: ignore[arg-type]
 
 
 async def test_the_models_tools_are_those_that_the_server_lists(served: Served) -> None:
