@@ -69,7 +69,9 @@ def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, spent: Sp
         raise JobGoneError(job.id)
     tree = created(tree, job, changes, message_id)
     tree = replace(tree, usage={**tree.usage, job.id: more(NOTHING_USED, spent, now_ms)})
-    return tree, Created(new=True, job=job, pending=tree.pending(message_id, now_ms))
+    # What is written has nothing to do with other jobs' work items, and so a process may know older ones.
+    mine = tuple([item for item in tree.pending(message_id, now_ms) if item.job_id == job.id])
+    return tree, Created(new=True, job=job, pending=mine)
 
 
 def claim(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
