@@ -11,9 +11,10 @@ from baton.testing.virtual_loop import Crashed
 from baton_events.errors import StoreError
 from baton_events.ids import job_of_call
 from baton_events.schema import parse_event
-from tests.simulation.call_limits import BEGUN, ON_PLACE, Begun, Moment, Waiting
+from tests.simulation.call_limits import BEGUN, ON_PLACE, Begun, Waiting
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import CALL_LIMITS
+from tests.simulation.shared_keys import Moment
 from tests.simulation.wire import at_once
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _T = TypeVar("_T")
 Counted = dict[str, Any]
 # The rest it waits in its process.
 _HERE_SECONDS = 1.0
-_STATE = ("_next_ms", "_paused_ms", "_moments", "_places")
+_STATE = ("_next_ms", "_missed_ms", "_paused_ms", "_moments", "_places")
 
 
 class CountedCalls(InMemoryCallLimits):
@@ -41,6 +42,13 @@ class CountedCalls(InMemoryCallLimits):
         if limit.per_minute is not None and (before is None or before.at != at):
             self.given[limit.key, name] = Moment(at, self._world.loop.seconds)
         return at_ms
+
+    def _replaced(self, limit: KeyLimit, name: str, at_ms: float, now_ms: int) -> float:
+        new_ms = super()._replaced(limit, name, at_ms, now_ms)
+        if new_ms != at_ms:
+            at = (new_ms - self._world.epoch_ms) / 1000
+            self.given[limit.key, name] = Moment(at, self._world.loop.seconds, replaces=True)
+        return new_ms
 
     def entries(self, key: str) -> dict[str, Any]:
         """Who holds, and who waits for, places of this key."""

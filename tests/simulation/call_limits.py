@@ -19,7 +19,7 @@ from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.memory import CALL_LIMITS
-from tests.simulation.shared_keys import MIXTURES, PATIENCE_SECONDS, keys_of
+from tests.simulation.shared_keys import MIXTURES, PATIENCE_SECONDS, Moment, keys_of
 from tests.simulation.watching import at
 
 if TYPE_CHECKING:
@@ -29,18 +29,11 @@ if TYPE_CHECKING:
 # The store counts whole milliseconds.
 _ROUNDED_SECONDS = 0.003
 _MINUTE_SECONDS = 60.0
+_LATE_SECONDS = 5.0
 # A call that was given a place comes for it within this time, or loses it.
 _GIVEN_SECONDS = 2 * PLACE_MS / 1000
 # A message that wakes a call may come before its claim is given back, and comes again once that is over.
 _WOKEN_SECONDS = LEASE_SECONDS + 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When a call may begin by a limit a minute, and when the store has given it that moment."""
-
-    at: float
-    given_at: float
 
 
 @dataclass(slots=True, eq=False)
@@ -209,7 +202,10 @@ def no_more_are_in_flight(work: Work) -> str | None:
 
 
 def moments_are_apart(found: tuple[SharedCalls, Begun]) -> str | None:
-    """Each call of a key begins by a moment of its own, and moments lie evenly over the minute."""
+    """Each call of a key begins by a moment of its own, and moments lie evenly over the minute.
+
+    So do those that replace missed ones, among themselves.
+    """
     calls, begun = found
     for limit in begun.limits:
         if limit.per_minute is None or calls.forgot(begun.moments[limit.key].given_at):
@@ -219,17 +215,19 @@ def moments_are_apart(found: tuple[SharedCalls, Begun]) -> str | None:
             moment = other.moments.get(limit.key)
             if moment is None or calls.forgot(moment.given_at) or calls.forgot(other.at):
                 continue
-            if abs(moment.at - mine) < apart_seconds:
+            if moment.replaces is begun.moments[limit.key].replaces and abs(moment.at - mine) < apart_seconds:
                 return f"{begun.name} begins by moment {mine:.3f}, and {other.name} by {moment.at:.3f} of {limit.key!r}"
     return None
 
 
-def no_call_begins_early(found: tuple[SharedCalls, Begun]) -> str | None:
-    """None begins before its moment, or in a pause of its key."""
+def a_call_begins_at_its_moment(found: tuple[SharedCalls, Begun]) -> str | None:
+    """None begins before its moment, by one that it has missed, or in a pause of its key."""
     calls, begun = found
-    early = {key: moment.at for key, moment in begun.moments.items() if begun.at < moment.at - _ROUNDED_SECONDS}
-    if early:
-        return f"{begun.name} begins at {begun.at:.3f}, and its moments are {early}"
+    for limit in begun.limits:
+        moment = begun.moments.get(limit.key)
+        most_late = max(_LATE_SECONDS, _MINUTE_SECONDS / (limit.per_minute or 1)) + _ROUNDED_SECONDS
+        if moment and not -_ROUNDED_SECONDS <= begun.at - moment.at <= most_late:
+            return f"{begun.name} begins at {begun.at:.3f}, and its moment by {limit.key!r} is {moment.at:.3f}"
     for limit in begun.limits:
         for pause in calls.pauses[limit.key]:
             if pause.given_at < begun.at < pause.at - _ROUNDED_SECONDS and not calls.forgot(pause.given_at):
@@ -291,7 +289,7 @@ def who_wants_patience_gets_it(world: "World") -> str | None:
     return None
 
 
-ON_BEGUN = (moments_are_apart, no_call_begins_early)
+ON_BEGUN = (moments_are_apart, a_call_begins_at_its_moment)
 ON_LIMITED_START = (a_tool_acts_within_its_limits,)
 ON_WORK = (what_acts_has_begun, no_more_are_in_flight)
 ON_COMING = (who_gets_a_place_comes_at_once,)

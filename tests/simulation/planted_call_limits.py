@@ -68,7 +68,12 @@ DEFECTS = (
     _sharing("a call over its limit begins", "what_acts_has_begun", Patch(Limited, "_begin", _impatient)),
     _sharing("a call without a place runs", "no_more_are_in_flight", Patch(InMemoryCallLimits, "_place", _anyhow)),
     _sharing("two calls get one moment", "moments_are_apart", Patch(InMemoryCallLimits, "_moment", _same_again)),
-    _sharing("a pause of a key is forgotten", "no_call_begins_early", idle(InMemoryCallLimits, "pause_calls")),
+    _sharing("a pause of a key is forgotten", "a_call_begins_at_its_moment", idle(InMemoryCallLimits, "pause_calls")),
+    _sharing(
+        "all calls that are late begin at once",
+        "a_call_begins_at_its_moment",
+        Patch(InMemoryCallLimits, "_replaced", lambda _: lambda self, limit, name, at_ms, now_ms: at_ms),
+    ),
     _sharing("nobody pauses a key", "who_wants_patience_gets_it", Patch(Limited, "_after", _unpaused)),
     _sharing("a call that has a place is not woken", "who_gets_a_place_comes_at_once", idle(Limited, "_wake")),
     _sharing(

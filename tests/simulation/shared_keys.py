@@ -25,6 +25,18 @@ def _by_argument(call: LimitedCall) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When a call may begin by a limit a minute, and when the store has given it that moment.
+
+    `replaces`: one that was missed.
+    """
+
+    at: float
+    given_at: float
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Mixture:
     """The limits of all models of a world, and those of all its tools."""
 

@@ -56,6 +56,25 @@ async def test_calls_get_moments_evenly(world: Both) -> None:
     assert [(await world.begin(f"d{n}", TEN_A_SECOND)).wait_ms for n in range(2)] == [0, 100]
 
 
+async def test_calls_that_missed_their_moments_begin_evenly_all_the_same(world: Both) -> None:
+    """As those do that wait for a place, or for a message that comes late; later calls make room for them."""
+    one_at_once = KeyLimit("crm", per_minute=30, in_flight=1)
+    first, *others = [await world.begin(f"c{n}", one_at_once) for n in range(4)]
+    assert [answer.wait_ms for answer in others] == [2_000, 4_000, 6_000]
+    world.now_ms += 60_000
+    assert (await world.begin("c2", one_at_once)).wait_ms == PLACE_MS
+    assert await world.end("c0", first.since_ms, one_at_once) == ("event of c2",)
+    second = await world.begin("c2", one_at_once)
+    assert second.wait_ms == 0
+    assert await world.end("c2", second.since_ms, one_at_once) == ()
+    assert (await world.begin("c1", one_at_once)).wait_ms == 2_000
+    world.now_ms += 2_000
+    third = await world.begin("c1", one_at_once)
+    assert (third.wait_ms, await world.end("c1", third.since_ms, one_at_once)) == (0, ())
+    assert (await world.begin("c3", one_at_once)).wait_ms == 2_000
+    assert (await world.begin("c4", one_at_once)).wait_ms == 4_000
+
+
 async def test_a_pause_moves_everybody(world: Both) -> None:
     """Nobody begins before it is over; then they come one after the other."""
     await world.begin("c0", TEN_A_SECOND)
@@ -124,7 +143,8 @@ async def test_both_stores_agree(redis_process: RedisProcess) -> None:
         limits = (KeyLimit(f"a{seed}", 700, 2), KeyLimit(f"b{seed}", None, 1), KeyLimit(f"c{seed}", 333))
         since: dict[str, int] = {}
         for step in range(40):
-            now_ms, what, name = NOW_MS + 70 * step, random.choice("bbbbeep"), f"c{random.randrange(8)}"
+            now_ms = NOW_MS + (70 + 900 * (seed % 2)) * step  # in every other one moments are missed
+            what, name = random.choice("bbbbeep"), f"c{random.randrange(8)}"
             chosen = random.sample(limits, random.randint(1, 3))
             chosen.sort(key=lambda one: one.key)
             answers: list[CallAnswer | Sequence[str]] = []

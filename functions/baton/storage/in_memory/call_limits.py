@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, fill, take
-from baton.storage.ports.access import PLACE_MS, CallAnswer, KeyLimit, NamedCall, abandoned, gone
+from baton.storage.ports.access import PLACE_MS, CallAnswer, KeyLimit, NamedCall, abandoned, gone, is_missed
 
 _MINUTE_MS = 60_000
 
@@ -15,6 +15,7 @@ class InMemoryCallLimits:
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._next_ms: dict[str, float] = {}
+        self._missed_ms: dict[str, float] = {}
         self._paused_ms: dict[str, float] = {}
         self._moments: dict[tuple[str, str], float] = {}
         self._places: dict[str, dict[str, QueueEntry]] = {}
@@ -32,9 +33,24 @@ class InMemoryCallLimits:
                 woken += events
                 if not held:
                     return CallAnswer(PLACE_MS, one.key, tuple(woken), now_ms)
+        replaced = {one.key: self._replaced(one, call.name, moments[one.key], now_ms) for one in limits}
+        latest = max(replaced, key=replaced.__getitem__)
+        if (wait_ms := math.ceil(replaced[latest] - now_ms)) > 0:
+            return CallAnswer(wait_ms, latest, tuple(woken))
         for one in limits:
             self._moments.pop((one.key, call.name), None)
         return CallAnswer(woken=tuple(woken), since_ms=now_ms)
+
+    def _replaced(self, limit: KeyLimit, name: str, at_ms: float, now_ms: int) -> float:
+        """The moment, or another one where it is missed."""
+        step_ms, key = _MINUTE_MS / limit.per_minute if limit.per_minute else math.inf, limit.key
+        if not is_missed(at_ms, step_ms, now_ms):
+            return at_ms
+        at_ms = max(self._missed_ms.get(key, 0.0), now_ms)
+        self._missed_ms[key] = at_ms + step_ms
+        self._next_ms[key] = max(self._next_ms.get(key, 0.0), now_ms) + step_ms
+        self._moments[key, name] = at_ms
+        return at_ms
 
     def _moment(self, limit: KeyLimit, name: str, now_ms: int) -> float:
         key, paused_ms = limit.key, self._paused_ms.get(limit.key, 0.0)

@@ -145,6 +145,15 @@ class CallAnswer(Struct, frozen=True):
     since_ms: int = 0
 
 
+# A moment that is missed by more than this, and by more than the time between two, is replaced by another one.
+_MISSED_MS = 5_000
+
+
+def is_missed(at_ms: float, step_ms: float, now_ms: int) -> bool:
+    """Whether a moment is missed: if all calls that are late began at once, they would be too many in a minute."""
+    return now_ms - at_ms > max(_MISSED_MS, step_ms)
+
+
 # A call that waits for a place asks again after this time, where nobody has woken it. One that does not is gone.
 PLACE_MS, _GONE_MS = 60_000, 120_000
 
@@ -153,8 +162,9 @@ class CallLimits(Protocol):
     """Counts calls that share a key: which may begin when, which run, and which wait.
 
     No more calls of one key run than its limit says, while each is over before its lease. A moment is given to one
-    call, and used up when that begins. Each method raises StoreError when the store does not answer; a repeated
-    `begin_call` may use up a further moment.
+    call, and used up when that begins. One that is missed is replaced once the call has its places: by the next moment
+    of those that were missed, for which later calls make room. Each method raises StoreError when the store does not
+    answer; a repeated `begin_call` may use up a further moment.
     """
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:

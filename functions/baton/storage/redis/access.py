@@ -17,16 +17,8 @@ from msgspec.structs import asdict, fields
 
 from baton.clock import Clock
 from baton.engine.all_jobs.slots import QueueEntry
-from baton.storage.ports.access import (
-    PLACE_MS,
-    AuditEntry,
-    CallAnswer,
-    KeyLimit,
-    NamedCall,
-    StoredKey,
-    abandoned,
-    gone,
-)
+from baton.storage.ports import access
+from baton.storage.ports.access import PLACE_MS, AuditEntry, CallAnswer, KeyLimit, NamedCall, StoredKey
 from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection, counted
 from baton.storage.redis.semaphore import Dropped, Member, Semaphore
@@ -156,7 +148,7 @@ class _Scripts:
         return await self._connection.run(counted(text), keys_, args)
 
 
-_NEXT, _PAUSED, _OF_CALL = "next", "paused", "call:"
+_NEXT, _MISSED, _PAUSED, _OF_CALL = "next", "missed", "paused", "call:"
 _KEPT_MS, _HOUR_MS = 86_400_000, 3_600_000
 
 
@@ -172,7 +164,7 @@ class RedisCallLimits:
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
         """Let it begin, or say how long it waits."""
-        names = [_PAUSED, f"{_OF_CALL}{call.name}"]
+        names, woken = [_PAUSED, f"{_OF_CALL}{call.name}"], list[str]()
         time, *found = await self._redis.pipeline(
             ["TIME"], *(["ZMSCORE", keys.call_moments_key(one.key), *names] for one in limits)
         )
@@ -185,7 +177,6 @@ class RedisCallLimits:
         if (wait_ms := math.ceil(latest.at_ms - now_ms)) > 0:
             await self._keep(moments, call.name, now_ms)
             return CallAnswer(wait_ms, latest.key)
-        woken: list[str] = []
         for one in limits:
             if one.in_flight is not None:
                 held, events = await self._place(one, one.in_flight, call, (now_ms, lease_ms))
@@ -193,6 +184,11 @@ class RedisCallLimits:
                 if not held:
                     await self._keep(moments, call.name, now_ms)
                     return CallAnswer(PLACE_MS, one.key, tuple(woken), now_ms)
+        replaced = [await self._replaced(limit, one, now_ms) for limit, one in zip(limits, moments, strict=True)]
+        latest = max(replaced, key=lambda one: one.at_ms)
+        if (wait_ms := math.ceil(latest.at_ms - now_ms)) > 0:
+            await self._keep(replaced, call.name, now_ms)
+            return CallAnswer(wait_ms, latest.key, tuple(woken))
         used = [["ZREM", keys.call_moments_key(one.key), names[1]] for one in moments if one.is_kept]
         if used:
             await self._redis.pipeline(*used)
@@ -204,8 +200,7 @@ class RedisCallLimits:
         for one in limits:
             if one.in_flight is not None:
                 places = _Places(self._redis, one.key, one.in_flight)
-                _, events = await places.write(since_ms, {name: Dropped(since_ms)}, name)
-                woken += events
+                woken += (await places.write(since_ms, {name: Dropped(since_ms)}, name))[1]
         return tuple(woken)
 
     async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
@@ -225,13 +220,24 @@ class RedisCallLimits:
         (paused_ms, at_ms), key = scores, keys.call_moments_key(limit.key)
         if limit.per_minute is None or (at_ms and at_ms >= paused_ms):
             return _Moment(limit.key, max(paused_ms, at_ms), is_kept=at_ms > 0)
-        step_ms = _MINUTE_MS / limit.per_minute
-        _, next_ms, _ = await self._redis.pipeline(
-            ["ZADD", key, "GT", max(now_ms, int(paused_ms)), _NEXT],
-            ["ZINCRBY", key, str(step_ms), _NEXT],
-            ["PEXPIRE", key, _KEPT_MS],
-        )
-        return _Moment(limit.key, float(next_ms) - step_ms, is_new=True, is_kept=at_ms > 0)
+        at_ms = await self._taken(key, _MINUTE_MS / limit.per_minute, max(now_ms, int(paused_ms)), _NEXT)
+        return _Moment(limit.key, at_ms, is_new=True, is_kept=bool(scores[1]))
+
+    async def _replaced(self, limit: KeyLimit, moment: "_Moment", now_ms: int) -> "_Moment":
+        """The moment, or another one where it is missed."""
+        step_ms = _MINUTE_MS / limit.per_minute if limit.per_minute else math.inf
+        if not access.is_missed(moment.at_ms, step_ms, now_ms):
+            return moment
+        at_ms = await self._taken(keys.call_moments_key(limit.key), step_ms, now_ms, _MISSED, _NEXT)
+        return _Moment(limit.key, at_ms, is_new=True, is_kept=True)
+
+    async def _taken(self, key: str, step_ms: float, from_ms: int, *lines: str) -> float:
+        """The next moment of the first line; all of them go on by one."""
+        commands: list[Command] = []
+        for line in lines:
+            commands += [["ZADD", key, "GT", from_ms, line], ["ZINCRBY", key, str(step_ms), line]]
+        _, next_ms, *_ = await self._redis.pipeline(*commands, ["PEXPIRE", key, _KEPT_MS])
+        return float(next_ms) - step_ms
 
     async def _keep(self, moments: Sequence["_Moment"], name: str, now_ms: int) -> None:
         """Keep new moments for a call that waits."""
@@ -254,7 +260,7 @@ class RedisCallLimits:
         (now_ms, lease_ms), places = times_ms, _Places(self._redis, limit.key, in_flight)
         member = Member(call.flow, "", "50", f"{now_ms:015d}\0{call.name}", 1, "asks", now_ms, call.event, free=True)
         held, events = await places.write(now_ms, {call.name: member}, call.name)
-        if not held and (old := abandoned(await places.holders(), now_ms, lease_ms)):
+        if not held and (old := access.abandoned(await places.holders(), now_ms, lease_ms)):
             held, more = await places.write(now_ms, _dropped(old), call.name)
             events += more
         return held, events
@@ -285,7 +291,7 @@ class _Places(Semaphore):
         while True:
             answer = await self.run(now_ms, members, {"fill": name}, beside=expiry)
             granted = await self.entries_of([one.job_id for one in answer.untaken]) if answer.untaken else {}
-            if not (lost := gone(granted, now_ms)):
+            if not (lost := access.gone(granted, now_ms)):
                 return answer.held, [entry.agent for entry in granted.values()]
             members = _dropped(lost)
 

@@ -43,6 +43,14 @@ async def deliver(street: str) -> str:
     return street
 
 
+@tool(call_limits=[CallLimit("seal", per_minute=30, in_flight=1)])
+async def seal(page: int, seconds: float) -> int:
+    """Seal a page with the only seal."""
+    STARTS.append(_now())
+    await asyncio.sleep(seconds)
+    return page
+
+
 @tool(retries=2, call_limits=[CallLimit("bank", per_minute=6_000)])
 async def pay(euros: int) -> int:
     """Pay, once the bank has asked for patience."""
@@ -60,7 +68,9 @@ async def lost(page: int) -> int:
 
 def _agent(*calls: Call, **options: Any) -> Agent:
     model = ScriptedModel([list(calls), "done"])
-    return Agent(name="clerk", model=model, tools=[sign, stamp, deliver, pay, lost], limits=Limits(turns=9), **options)
+    return Agent(
+        name="clerk", model=model, tools=[sign, stamp, seal, deliver, pay, lost], limits=Limits(turns=9), **options
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +114,15 @@ async def test_calls_begin_as_often_as_their_key_lets_them() -> None:
     await _run(*(Call("deliver", {"street": street}) for street in ("Elm", "Elm", "Elm", "Oak")))
     seconds = [round(start - STARTS[0]) for start in sorted(STARTS)]
     assert seconds == [0, 0, 2, 4]
+
+
+async def test_calls_that_waited_for_a_place_begin_evenly_too() -> None:
+    """Their moments are over by then."""
+    slow = [Call("seal", {"page": page, "seconds": 28}) for page in range(8)]
+    quick = [Call("seal", {"page": page, "seconds": 0}) for page in range(40)]
+    run = await Simulation(Registry([_agent(*slow, *quick)])).run("clerk", "Seal them.")
+    assert run.status == "completed"
+    assert max(sum(at <= other < at + 60 for other in STARTS) for at in STARTS) <= 31
 
 
 async def test_what_the_other_side_asks_for_holds_for_everybody() -> None:
