@@ -13,8 +13,9 @@ from tests.e2e.slow_provider import SlowProvider, slow_provider
 pytestmark = pytest.mark.e2e
 
 KEY = "sk-offloaded-0123456789abcdef"
-# Ten calls, whatever they take; each look at a provider is billed, and there are seven in a minute.
-_BILLED_MS = 2_000
+# Ten calls, whatever they take. Each look at a provider is billed, seven in a minute: 700 ms where nothing else runs.
+# An invocation is billed by the clock, so all tests at once make that several times as much.
+_BILLED_MS = {"thinks": 2_000, "thinks-there": 6_000}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_ten_calls_bill_next_to_nothing_however_long_they_take(
     jobs = [ended(stack, name) for name in names]
     provider.seconds = 0
     assert [job["usage"]["modelCalls"] for job in jobs] == [1] * 10
-    assert sum(job["usage"]["functionMs"] for job in jobs) <= _BILLED_MS
+    assert sum(job["usage"]["functionMs"] for job in jobs) <= _BILLED_MS[agent]
 
 
 def test_a_call_outlives_the_process_that_asked_and_its_key_is_kept_nowhere(
