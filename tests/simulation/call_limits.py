@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.work_items import ItemKind, kind_of
 from baton.sdk.call_limit import LimitedCall
-from baton.storage.ports.access import PLACE_MS, KeyLimit
+from baton.storage.ports.access import MISSED_MS, PLACE_MS, KeyLimit
 from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT, Invocation
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # The store counts whole milliseconds.
 _ROUNDED_SECONDS = 0.003
 _MINUTE_SECONDS = 60.0
-_LATE_SECONDS = 5.0
 # A call that was given a place comes for it within this time, or loses it.
 _GIVEN_SECONDS = 2 * PLACE_MS / 1000
 # A message that wakes a call may come before its claim is given back, and comes again once that is over.
@@ -225,7 +224,7 @@ def a_call_begins_at_its_moment(found: tuple[SharedCalls, Begun]) -> str | None:
     calls, begun = found
     for limit in begun.limits:
         moment = begun.moments.get(limit.key)
-        most_late = max(_LATE_SECONDS, _MINUTE_SECONDS / (limit.per_minute or 1)) + _ROUNDED_SECONDS
+        most_late = max(MISSED_MS / 1000, _MINUTE_SECONDS / (limit.per_minute or 1)) + _ROUNDED_SECONDS
         if moment and not -_ROUNDED_SECONDS <= begun.at - moment.at <= most_late:
             return f"{begun.name} begins at {begun.at:.3f}, and its moment by {limit.key!r} is {moment.at:.3f}"
     for limit in begun.limits:
@@ -273,7 +272,7 @@ def who_gets_a_place_comes_at_once(found: tuple["World", str, float]) -> str | N
 
 
 def every_place_is_given_back(world: "World") -> str | None:
-    """Whoever lives gives its place back, once what it was for is over."""
+    """Who lives gives its place back, once what it was for is over."""
     for begun in world.call_limits.begun:
         has_place = any(one.in_flight is not None for one in begun.limits)
         if has_place and begun.who.over and not begun.over and not begun.who.dead:

@@ -28,13 +28,13 @@ def _impatient(begin: Callable[..., Awaitable[int]]) -> Callable[..., Awaitable[
 def _unpaused(after: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     """Keep to oneself that the other side wants patience."""
 
-    async def told(self: Limited, claim: Any, news: Any) -> None:
+    async def impatient(self: Limited, claim: Any, news: Any) -> None:
         if news.__qualname__.endswith("pause_calls"):
             news.close()
         else:
             await after(self, claim, news)
 
-    return told
+    return impatient
 
 
 def _anyhow(place: Callable[..., tuple[bool, list[str]]]) -> Callable[..., tuple[bool, list[str]]]:

@@ -122,11 +122,11 @@ def limited(
 
 def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:
     """Likewise for tools of MCP servers, which `known` has not. To look at a server's task is no other call."""
-    of_all = limits_by(registry)
+    of_all, of_known = limits_by(registry), limits_by(known)
 
     def declared(effect: CallModel | RunTool) -> Sequence[CallLimit]:
         is_look = isinstance(effect, RunTool) and effect.call.memo
-        return () if is_look or limits_by(known)(effect) else of_all(effect)
+        return () if is_look or of_known(effect) else of_all(effect)
 
     return declared
 

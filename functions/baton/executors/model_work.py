@@ -1,6 +1,6 @@
 """Executors of the agent loop alone: ask a job's model, remember a job that has ended, send out its end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -30,14 +30,8 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     registry, memory, seconds = container.registry, container.memory, settings.work_timeout_seconds
     take_back = TakeBack(container.commands)
     text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
-    files = ChatFiles(ports.chats, settings.files_limit_bytes)
+    files, offloaded = ChatFiles(ports.chats, settings.files_limit_bytes), _offloaded_calls(container)
     earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
-
-    @cache
-    def offloaded() -> "OffloadedCalls":
-        from baton.executors.offloading.calls import OffloadedCalls  # noqa: PLC0415 - few agents have it
-
-        return OffloadedCalls(container.emitter, ports.clock)
 
     def asked_of(registry: Registry) -> Executing:
         model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded)
@@ -65,3 +59,15 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
             take_back,
         ),
     }
+
+
+def _offloaded_calls(container: Container) -> "Callable[[], OffloadedCalls]":
+    """Load them with the first call that needs them: few agents have it. A process has one, which keeps addresses."""
+
+    @cache
+    def offloaded() -> "OffloadedCalls":
+        from baton.executors.offloading.calls import OffloadedCalls  # noqa: PLC0415
+
+        return OffloadedCalls(container.emitter, container.ports.clock)
+
+    return offloaded

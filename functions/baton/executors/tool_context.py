@@ -228,12 +228,12 @@ class CallOutlet:
         """
         from baton.sdk.result_files import named_file  # noqa: PLC0415 - few calls have files
 
-        named, content = named_file(data, media_type, filename)
         if len(data) > (most_bytes := self._outside.files_limit_bytes):
             raise ToolError(
                 f"the file has {len(data)} bytes, over the limit of {most_bytes} (FILES_LIMIT_BYTES)",
                 type="file_too_large",
             )
+        named, content = named_file(data, media_type, filename)
         kept = f"{named['mediaType']},{content}"
         await self._here(self._outside.chats.keep_file(self._job.tenant, self._job.session_id, named["name"], kept))
         return named

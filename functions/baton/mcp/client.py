@@ -153,24 +153,19 @@ async def _outcome(server: McpServer, result: Any, run: ToolContext) -> Any:
 
 async def _value(blocks: Listing, structured: Any, run: ToolContext) -> Any:
     """Give content as a result: text as such, resources by their links, pictures and other data as files."""
+    shown = [await _shown(block, run) for block in blocks]
     if structured is not None:  # its texts say the same once more
-        files = [await _kept(block, run) for block in blocks if _data_of(block)]
+        files = [one for one, block in zip(shown, blocks, strict=True) if one is not block]
         return [structured, *files] if files else structured
-    if all(block["type"] == "text" for block in blocks):
-        return _text_of(blocks)
-    return [await _kept(block, run) if _data_of(block) else block for block in blocks]
+    return _text_of(blocks) if all(block["type"] == "text" for block in blocks) else shown
 
 
-def _data_of(block: dict[str, Any]) -> dict[str, Any] | None:
-    """What has its data: the block, or the resource in it; None: it has none."""
+async def _shown(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
+    """Keep the data of a block, or of its resource, as a file; what is none, or too large, is said by its size."""
     holder = block.get("resource", block)
-    return holder if "data" in holder or "blob" in holder else None
-
-
-async def _kept(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
-    """Keep a block's data as a file; what is none, or too large, is said by its size."""
-    holder = _data_of(block) or {}
-    data, name = holder.get("data", holder.get("blob", "")), holder.get("uri", "").rpartition("/")[2]
+    data, name = holder.get("data", holder.get("blob")), holder.get("uri", "").rpartition("/")[2]
+    if data is None:
+        return block
     try:
         return await run.keep_file(b64decode(data), holder.get("mimeType", "application/octet-stream"), name[:255])
     except (ToolError, ValueError):

@@ -22,6 +22,12 @@ BEGINNINGS = {
 }
 
 
+def named_content(data: bytes) -> tuple[dict[str, Any], str]:
+    """Give the name and the size of a content, as they are recorded, and the content as URL-safe Base64."""
+    content = urlsafe_b64encode(data).decode()
+    return {"name": digest(content), "bytes": len(data)}, content
+
+
 def named_file(data: bytes, media_type: str, filename: str) -> tuple[dict[str, Any], str]:
     """Give what names a file in a result, and its content as URL-safe Base64.
 
@@ -32,11 +38,11 @@ def named_file(data: bytes, media_type: str, filename: str) -> tuple[dict[str, A
         raise ValueError(f"keep_file() needs the bytes of a file, got {data!r}")
     if not re.fullmatch(_MEDIA_TYPE, media_type):
         raise ValueError(f"keep_file() needs a media type such as 'image/png', got {media_type!r}")
-    media_type, content = media_type.lower(), urlsafe_b64encode(data).decode()
+    media_type = media_type.lower()
     if not data.startswith(BEGINNINGS.get(media_type, b"")):
         raise ValueError(f"keep_file() was given bytes that are no {media_type}: they begin with {data[:8]!r}")
-    named = {"type": "file", "mediaType": media_type, "name": digest(content), "bytes": len(data)}
-    return named | ({"filename": filename} if filename else {}), content
+    named, content = named_content(data)
+    return {"type": "file", "mediaType": media_type} | named | ({"filename": filename} if filename else {}), content
 
 
 def files_in_result(result: Any) -> list[dict[str, Any]]:

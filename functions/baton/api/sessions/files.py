@@ -24,8 +24,7 @@ from baton.api.sessions.sessions import session_of
 from baton.api.stream_token import must_cover
 from baton.container import Container
 from baton.runtime.callbacks import address_fault
-from baton.sdk.result_files import BEGINNINGS
-from baton_events.ids import digest
+from baton.sdk.result_files import BEGINNINGS, named_content
 from baton_events.setting import is_loopback
 
 _OURS = re.compile(r"/api/sessions/(.+)/files/([0-9a-f]{64})")
@@ -88,8 +87,8 @@ class ChatFiles:
         file: Named = {"mediaType": media_type} | ({"filename": read.filename} if read.filename else {})
         if read.url[:5].lower() == "data:":
             data = _data_of(read.url, media_type, field)
-            content = base64.urlsafe_b64encode(data).decode()
-            return file | {"name": digest(content), "bytes": len(data)}, content
+            named, content = named_content(data)
+            return file | named, content
         if ours := _OURS.fullmatch(urlsplit(read.url).path):
             kept = await self._chats.read_file(tenant, session_id, ours[2]) if unquote(ours[1]) == session_id else None
             if kept is None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, fill, take
-from baton.storage.ports.access import PLACE_MS, CallAnswer, KeyLimit, NamedCall, abandoned, gone, is_missed
+from baton.storage.ports.access import PLACE_MS, CallAnswer, KeyLimit, NamedCall, abandoned, gone, is_missed, latest
 
 _MINUTE_MS = 60_000
 
@@ -24,9 +24,9 @@ class InMemoryCallLimits:
         """Let it begin, or say how long it waits."""
         now_ms, woken = self._now_ms(), list[str]()
         moments = {one.key: self._moment(one, call.name, now_ms) for one in limits}
-        latest = max(moments, key=moments.__getitem__)
-        if (wait_ms := math.ceil(moments[latest] - now_ms)) > 0:
-            return CallAnswer(wait_ms, latest)
+        wait_ms, key = latest(moments, now_ms)
+        if wait_ms > 0:
+            return CallAnswer(wait_ms, key)
         for one in limits:
             if one.in_flight is not None:
                 held, events = self._place(one.key, one.in_flight, call, (now_ms, lease_ms))
@@ -34,9 +34,9 @@ class InMemoryCallLimits:
                 if not held:
                     return CallAnswer(PLACE_MS, one.key, tuple(woken), now_ms)
         replaced = {one.key: self._replaced(one, call.name, moments[one.key], now_ms) for one in limits}
-        latest = max(replaced, key=replaced.__getitem__)
-        if (wait_ms := math.ceil(replaced[latest] - now_ms)) > 0:
-            return CallAnswer(wait_ms, latest, tuple(woken))
+        wait_ms, key = latest(replaced, now_ms)
+        if wait_ms > 0:
+            return CallAnswer(wait_ms, key, tuple(woken))
         for one in limits:
             self._moments.pop((one.key, call.name), None)
         return CallAnswer(woken=tuple(woken), since_ms=now_ms)

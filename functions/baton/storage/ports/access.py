@@ -3,6 +3,7 @@
 A job's call over a limit gets a moment of its own, so that it asks once more and not again and again.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -146,12 +147,18 @@ class CallAnswer(Struct, frozen=True):
 
 
 # A moment that is missed by more than this, and by more than the time between two, is replaced by another one.
-_MISSED_MS = 5_000
+MISSED_MS = 5_000
 
 
 def is_missed(at_ms: float, step_ms: float, now_ms: int) -> bool:
     """Whether a moment is missed: if all calls that are late began at once, they would be too many in a minute."""
-    return now_ms - at_ms > max(_MISSED_MS, step_ms)
+    return now_ms - at_ms > max(MISSED_MS, step_ms)
+
+
+def latest(moments: Mapping[str, float], now_ms: int) -> tuple[int, str]:
+    """For how long a call waits that has these moments by key, 0 or less: not at all; and for which of the keys."""
+    key = max(moments, key=moments.__getitem__)
+    return math.ceil(moments[key] - now_ms), key
 
 
 # A call that waits for a place asks again after this time, where nobody has woken it. One that does not is gone.

@@ -173,10 +173,10 @@ class RedisCallLimits:
             await self._moment(one, [float(score or 0) for score in scores], now_ms)
             for one, scores in zip(limits, found, strict=True)
         ]
-        latest = max(moments, key=lambda one: one.at_ms)
-        if (wait_ms := math.ceil(latest.at_ms - now_ms)) > 0:
+        wait_ms, key = access.latest({one.key: one.at_ms for one in moments}, now_ms)
+        if wait_ms > 0:
             await self._keep(moments, call.name, now_ms)
-            return CallAnswer(wait_ms, latest.key)
+            return CallAnswer(wait_ms, key)
         for one in limits:
             if one.in_flight is not None:
                 held, events = await self._place(one, one.in_flight, call, (now_ms, lease_ms))
@@ -185,10 +185,10 @@ class RedisCallLimits:
                     await self._keep(moments, call.name, now_ms)
                     return CallAnswer(PLACE_MS, one.key, tuple(woken), now_ms)
         replaced = [await self._replaced(limit, one, now_ms) for limit, one in zip(limits, moments, strict=True)]
-        latest = max(replaced, key=lambda one: one.at_ms)
-        if (wait_ms := math.ceil(latest.at_ms - now_ms)) > 0:
+        wait_ms, key = access.latest({one.key: one.at_ms for one in replaced}, now_ms)
+        if wait_ms > 0:
             await self._keep(replaced, call.name, now_ms)
-            return CallAnswer(wait_ms, latest.key, tuple(woken))
+            return CallAnswer(wait_ms, key, tuple(woken))
         used = [["ZREM", keys.call_moments_key(one.key), names[1]] for one in moments if one.is_kept]
         if used:
             await self._redis.pipeline(*used)
