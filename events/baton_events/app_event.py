@@ -74,12 +74,12 @@ def name_fault(name: object) -> str:
 
 
 def topic_suffix(name: str) -> str:
-    """What follows the prefix and a dot in the topic of an app event: `order-created`."""
+    """Return what follows the prefix and a dot in the topic of an app event: `order-created`."""
     return name.replace(".", "-")
 
 
 def endpoint_of(name: str) -> str:
-    """Where app events of this name are delivered."""
+    """Return where app events of this name are delivered."""
     return f"{EVENTS_ENDPOINT}/{name}"
 
 

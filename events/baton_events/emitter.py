@@ -180,7 +180,7 @@ def waits_at(settings: QueueSettings, endpoint: str) -> RetryWaits:
 
 
 def _flow(settings: QueueSettings, endpoint: str) -> Flow:
-    """The key is the endpoint's, however a message is addressed, and the deployment's (QSTASH_TOPIC_PREFIX)."""
+    """Return the flow key: the endpoint's, however addressed, and the deployment's (QSTASH_TOPIC_PREFIX)."""
     at_once = settings.at_once(endpoint)
     name = function_of(endpoint).rpartition("/")[2]
     return Flow(f"{settings.topic_prefix}.{name}", at_once) if at_once else Flow()

@@ -187,5 +187,5 @@ class PartialPublishError(PublishError):
 
 
 def join_problems(title: str, problems: Sequence[str]) -> str:
-    """One message that lists every problem, a line each."""
+    """Return one message that lists every problem, a line each."""
     return "\n".join([title, *(f"  - {problem}" for problem in problems)])

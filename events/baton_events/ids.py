@@ -20,7 +20,7 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, UTF-8 kept.
+    """Return the one JSON text of a value: sorted keys, no spaces, UTF-8 kept.
 
     Raises:
         ValueError: a number that JSON does not have (NaN, Infinity).
@@ -29,7 +29,7 @@ def canonical_json(value: Any) -> str:
 
 
 def sorted_json(value: Any) -> str:
-    """`canonical_json` of a value whose keys are in order already, and whose numbers are whole: some times as fast."""
+    """Return `canonical_json` of a value with sorted keys and whole numbers: some times as fast."""
     try:
         return to_json(value).decode()
     except ValueError:  # half a character, which the writer of the text refuses
@@ -44,93 +44,93 @@ def digest(*parts: Any) -> str:
 
 
 def job_id_from_key(tenant: str, idempotency_key: str) -> str:
-    """The id of the job that this tenant submits under this Idempotency-Key."""
+    """Return the id of the job that this tenant submits under this Idempotency-Key."""
     return f"job_{digest('job', tenant, idempotency_key)[:24]}"
 
 
 def chat_job_id(tenant: str, session_id: str, message_id: str, replaces: str) -> str:
-    """The id of the job that answers a message of a chat; `replaces`: the job whose answer it is to replace, if any."""
+    """Return the id of the job that answers a chat message; `replaces`: the job whose answer it replaces, if any."""
     return f"job_{digest('chat', tenant, session_id, message_id, replaces)[:24]}"
 
 
 def named_job_id(kind: str, tenant: str, session_id: str, name: str) -> str:
-    """The id of the job that a client of another protocol has named: by a run, or by a message."""
+    """Return the id of the job that a client of another protocol has named: by a run, or by a message."""
     return f"job_{digest(kind, tenant, session_id, name)[:24]}"
 
 
 def scheduled_job_id(schedule_id: str, message_id: str) -> str:
-    """The id of the job that a schedule's message starts, however often it is delivered."""
+    """Return the id of the job that a schedule's message starts, however often it is delivered."""
     return f"job_{digest('schedule', schedule_id, message_id)[:24]}"
 
 
 def app_event_id(tenant: str, idempotency_key: str) -> str:
-    """The id of the app event that this tenant sends under this Idempotency-Key."""
+    """Return the id of the app event that this tenant sends under this Idempotency-Key."""
     return f"evt_{digest('app-event', tenant, idempotency_key)[:24]}"
 
 
 def awaited_name(tenant: str, name: str, key: str) -> str:
-    """What the app events of this name and key are known as to those who wait for them."""
+    """Return the id under which waiters know the app events of this name and key."""
     return digest("await", tenant, name, key)[:24]
 
 
 def event_number(event_id: str, created_ms: int) -> int:
-    """A number of an app event: the later one has the higher one, and no two of a millisecond have the same, nearly."""
+    """Return an app event's number: later events have higher ones; two of one millisecond differ, nearly always."""
     return created_ms * 1_000 + int(digest(event_id)[:8], 16) % 1_000
 
 
 def event_job_id(event_id: str, handler: str) -> str:
-    """The id of the job by which a handler takes an app event, however often it is delivered."""
+    """Return the id of the job by which a handler takes an app event, however often it is delivered."""
     return f"job_{digest('event', event_id, handler)[:24]}"
 
 
 def batch_lane(tenant: str, handler: str) -> str:
-    """What the batches of a tenant's events for this handler are known as."""
+    """Return the id of the lane of a tenant's event batches for this handler."""
     return digest("batch-lane", tenant, handler)[:24]
 
 
 def batch_id(handler: str, event_ids: Sequence[str]) -> str:
-    """The id of a batch, as an app event: other events are another batch."""
+    """Return the id of a batch, as an app event: other events are another batch."""
     return f"{BATCH_PREFIX}{digest('batch', handler, *event_ids)[:24]}"
 
 
 def started_job_id(call_id: str, agent: str, nth: int) -> str:
-    """The id of the nth job of an agent that a tool call starts and does not wait for, in whichever attempt."""
+    """Return the id of the nth job of an agent that a tool call starts and does not wait for, in whichever attempt."""
     return f"job_{digest('start', call_id, agent, nth)[:24]}"
 
 
 def operation_job_id(call_id: str, run: int) -> str:
-    """The id of the job by which a call goes on in the background; `run`: of the job that makes the call."""
+    """Return the id of the job by which a call goes on in the background; `run`: of the job that makes the call."""
     return f"{call_id}_{run}"
 
 
 def call_of_operation_job(operation_job_id: str) -> str:
-    """The call that an operation's job is: with the digest of the call that it was started by."""
+    """Return the call that an operation's job is: with the digest of the call that it was started by."""
     return f"{operation_job_id}-1-0-{started_by(operation_job_id)[0].rpartition('-')[2]}"
 
 
 def started_by(operation_job_id: str) -> tuple[str, int]:
-    """The call that goes on by this job, and the run that it was made in; ("", 0): the job is none of an operation."""
+    """Return the call that goes on by this job, and its run; ("", 0): the job belongs to no operation."""
     call, _, run = operation_job_id.rpartition("_")
     return (call, int(run)) if call.count("-") >= _CALL_DASHES and run.isdecimal() else ("", 0)
 
 
 def random_job_id(token: str) -> str:
-    """The id of a job that was submitted without an Idempotency-Key; `token` is random."""
+    """Return the id of a job that was submitted without an Idempotency-Key; `token` is random."""
     return f"job_{token}"
 
 
 def root_of(job_id: str) -> str:
-    """The id of the root job: a child's id is its parent's plus `.` and a digest of the call that started it."""
+    """Return the root job's id: a child's is its parent's plus `.` and a digest of the call that started it."""
     return job_id.split(CHILD_SEPARATOR, 1)[0] if CHILD_SEPARATOR in job_id else job_id
 
 
 def is_child(job_id: str) -> bool:
-    """Whether another job started this one."""
+    """Return whether another job started this one."""
     return CHILD_SEPARATOR in job_id
 
 
 def child_of(call_id: str, run: int = 1) -> str:
-    """The id of the job that a tool call starts: one for all attempts of the call, and another for another call.
+    """Return the id of the job that a tool call starts: one for all attempts of the call, and another for another call.
 
     `run`: of the job that makes the call: what it started before it was retried has ended with it.
     """
@@ -139,7 +139,7 @@ def child_of(call_id: str, run: int = 1) -> str:
 
 
 def call_id(job_id: str, turn: int, position: int, tool: str, arguments: Any) -> str:
-    """A tool call's id, also its idempotency key towards the outside, the same for all its attempts.
+    """Return a tool call's id, also its idempotency key towards the outside, the same for all its attempts.
 
     It holds a digest of tool and arguments: a model that answers differently the second time never meets an old result.
     """
@@ -152,16 +152,16 @@ def operation_id(call_id: str) -> str:
 
 
 def call_of_operation(operation_id: str) -> str:
-    """The tool call of an operation; empty: no operation has such an id."""
+    """Return the tool call of an operation; empty: no operation has such an id."""
     call_id = operation_id.removeprefix("op_")
     return call_id if call_id != operation_id and call_id.count("-") >= _CALL_DASHES else ""
 
 
 def job_of_call(call_id: str) -> str:
-    """The job of a tool call."""
+    """Return the job of a tool call."""
     return call_id.rsplit("-", _CALL_DASHES)[0]
 
 
 def event_id(item_key: str) -> str:
-    """An event's id: the work item key holds job, cause, position, digest and attempt."""
+    """Return an event's id: the work item key holds job, cause, position, digest and attempt."""
     return f"evt_{hashlib.sha256(item_key.encode()).hexdigest()[:24]}"

@@ -242,12 +242,12 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="t
 
 
 def event_type(event: Event) -> EventType:
-    """The event's type as the enum that routes it."""
+    """Return the event's type as the enum that routes it."""
     return EventType(event.type)
 
 
 def encode_event(event: Event) -> str:
-    """The event as the JSON text that goes on the wire."""
+    """Return the event as the JSON text that goes on the wire."""
     return event.model_dump_json(by_alias=True, exclude_none=True)
 
 

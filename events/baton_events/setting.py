@@ -19,7 +19,7 @@ _TOPIC_PREFIX = re.compile(r"^[A-Za-z0-9_.-]+$")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL leads to the machine that asks."""
+    """Return whether a URL leads to the machine that asks."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -31,12 +31,12 @@ def is_loopback(url: str) -> bool:
 
 
 def text(given: str) -> str:
-    """As it is."""
+    """Return the text as it is."""
     return given
 
 
 def whole(minimum: int, maximum: int) -> Callable[[str], int]:
-    """A number without a fraction, within limits."""
+    """Return a reader of whole numbers within limits."""
 
     def read(given: str) -> int:
         if not re.fullmatch(r"\d+", given) or not minimum <= int(given) <= maximum:
@@ -47,7 +47,7 @@ def whole(minimum: int, maximum: int) -> Callable[[str], int]:
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
-    """One of a few words."""
+    """Return a reader that takes one of a few words."""
 
     def read(given: str) -> str:
         if given not in allowed:
@@ -58,7 +58,7 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 
 
 def url(given: str) -> str:
-    """An address without a query and without its last slash."""
+    """Read an address without a query; drop its last slash."""
     if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", given):
         raise ValueError("a URL such as https://example.com/base, without query")
     require_https(given)
@@ -110,7 +110,7 @@ def _at_once(given: str) -> int:
 
 
 def topic_prefix(given: str) -> str:
-    """What the queue takes at the beginning of a topic's name."""
+    """Check the beginning of a topic's name by the queue's rules."""
     if not _TOPIC_PREFIX.match(given) or given.startswith("http") or given == "api":
         raise ValueError("letters, digits, '_', '-' and '.', not beginning with http")  # qstash.md 23
     return given

@@ -131,26 +131,26 @@ class QueueSettings:
     tenant: str
 
     def endpoint_url(self, endpoint: str) -> str:
-        """The public URL of an endpoint: what the queue delivers to and what signatures are checked against."""
+        """Return the public URL of an endpoint: what the queue delivers to and what signatures are checked against."""
         return dict(self.worker_urls).get(function_of(endpoint), self.worker_base_url) + endpoint
 
     def endpoint_of(self, url: str) -> str:
-        """The endpoint of ours that has this public URL; empty where none has."""
+        """Return the endpoint of ours that has this public URL; empty where none has."""
         events_url = self.endpoint_url(EVENTS_ENDPOINT)
         if url.startswith(f"{events_url}/"):
             return EVENTS_ENDPOINT + url.removeprefix(events_url)
         return next((endpoint for endpoint in WEBHOOK_ENDPOINTS if url == self.endpoint_url(endpoint)), "")
 
     def event_url(self, event_type: EventType) -> str:
-        """The public URL of the function that handles this event type."""
+        """Return the public URL of the function that handles this event type."""
         return self.endpoint_url(ENDPOINTS[event_type])
 
     def topic(self, event_type: EventType) -> str:
-        """The topic of this event type: `agent.agent-loop-init`."""
+        """Return the topic of this event type: `agent.agent-loop-init`."""
         return f"{self.topic_prefix}.{TOPIC_SUFFIXES[event_type]}"
 
     def at_once(self, endpoint: str) -> int:
-        """How many deliveries to an endpoint the queue may have under way at once; 0: as many as it likes."""
+        """Return how many deliveries to an endpoint the queue may have under way at once; 0: as many as it likes."""
         return dict(self.deliveries_at_once).get(function_of(endpoint), 0)
 
     @property

@@ -6,16 +6,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(at_ms: int) -> datetime:
-    """The aware UTC datetime of a time."""
+    """Return the aware UTC datetime of a time."""
     return _EPOCH + timedelta(milliseconds=at_ms)
 
 
 def rfc3339(at_ms: int) -> str:
-    """`2026-11-20T09:03:25.120Z` for 1795165405120."""
+    """Format a time: `2026-11-20T09:03:25.120Z` for 1795165405120."""
     at = moment(at_ms)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def milliseconds(at: datetime) -> int:
-    """Milliseconds since 1970 of an aware datetime."""
+    """Return milliseconds since 1970 of an aware datetime."""
     return (at - _EPOCH) // timedelta(milliseconds=1)

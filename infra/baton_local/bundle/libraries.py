@@ -132,7 +132,7 @@ class Libraries:
         self._uv = Uv(project)
 
     def requirements(self, work: Path, platform: str, extras: Sequence[str]) -> str:
-        """What the project needs with these extras, each library with its version and hashes; without Baton itself."""
+        """Return the project's requirements with these extras, versions and hashes; without Baton itself."""
         options = [option for name in extras for option in ("--extra", name)]
         return self._locked(options) if self.are_locked else self._resolved(work, platform, options)
 
@@ -170,7 +170,7 @@ class Libraries:
 
 
 def _wheels(platform: str) -> tuple[str, ...]:
-    """For Lambda's platform alone. Nothing is built: what has no wheel is an error."""
+    """Download wheels for Lambda's platform alone. Nothing is built: a library without a wheel is an error."""
     return ("--python-platform", PLATFORMS[platform], "--python-version", PYTHON_VERSION, "--only-binary", ":all:")
 
 

@@ -68,7 +68,7 @@ def copy_handlers(folder: Path) -> None:
 
 
 def added_libraries(app: Path) -> Path | None:
-    """The file with the libraries that the agents of another folder need, if there is one.
+    """Return the file with the libraries that the agents of another folder need, if there is one.
 
     Raises:
         StackError: they are named in the wrong place.
@@ -114,7 +114,7 @@ def compile_modules(folder: Path, python: str) -> None:
 
 
 def lambda_python(own: tuple[int, int] = sys.version_info[:2]) -> str:
-    """A Python of the version that Lambda runs: the one that runs this, which is of version `own`, or one on PATH.
+    """Return a Python of Lambda's version: the one that runs this, of version `own`, or one on PATH.
 
     Raises:
         StackError: there is none, and bytecode of another version would be ignored.
@@ -132,6 +132,6 @@ def lambda_python(own: tuple[int, int] = sys.version_info[:2]) -> str:
 
 
 def _runs(program: str) -> bool:
-    """Whether it is a Python, and not a version manager's notice that there is none."""
+    """Return whether it is a Python, and not a version manager's notice that there is none."""
     done = subprocess.run([program, "-c", ""], check=False, capture_output=True, timeout=_TIMEOUT_SECONDS)
     return done.returncode == 0

@@ -37,7 +37,7 @@ class Deployment:
     def request(
         self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None, key: str = ""
     ) -> dict[str, Any]:
-        """One request; the JSON object that answers it. `key`: an Idempotency-Key.
+        """Return one request; the JSON object that answers it. `key`: an Idempotency-Key.
 
         Raises:
             StackError: no answer, or a refusal.
@@ -46,7 +46,7 @@ class Deployment:
             return client.request(method, path, body=body, query=query, idempotency_key=key) or {}
 
     def recording(self, job_id: str) -> str:
-        """A job with all answers of its models and tools, as it is.
+        """Return a job with all answers of its models and tools, as it is.
 
         Raises:
             StackError: no answer, or a refusal.
@@ -55,7 +55,7 @@ class Deployment:
             return client.recording(job_id)
 
     def parts(self, job_id: str) -> Iterator[dict[str, Any]]:
-        """The job's parts as they come, from the first to the end of the stream, across lost connections.
+        """Yield the job's parts as they come, from the first to the end of the stream, across lost connections.
 
         Raises:
             StackError: there is no such job, or its API has gone away.
@@ -107,7 +107,7 @@ def with_deployment(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def deployment(url: str | None, key: str | None, data: Path) -> Deployment:
-    """The named deployment, or the local stack of this data folder.
+    """Return the named deployment, or the local stack of this data folder.
 
     Raises:
         StackError: there is none.

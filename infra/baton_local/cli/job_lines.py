@@ -35,7 +35,7 @@ class JobLines:
         self._details: list[Text] = []
 
     def of(self, part: dict[str, Any], elapsed_seconds: float) -> list[Text]:
-        """The lines to show now; none, while the event that the part belongs to is still to come."""
+        """Return the lines to show now; none, while the event that the part belongs to is still to come."""
         data, call_id = part.get("data") or {}, part.get("toolCallId", "")
         match part.get("type"):
             case "data-event":
@@ -63,7 +63,7 @@ class JobLines:
         return []
 
     def _at_once(self, kind: str, data: dict[str, Any]) -> list[Text]:
-        """What happens while an event is being handled, whose own line comes at its end."""
+        """Return lines for parts of an event being handled, whose own line comes at its end."""
         match kind:
             case "data-step-started":
                 return [self._line(f"step {data['step']} begins", "magenta")]
@@ -131,12 +131,12 @@ class JobLines:
 
 
 def plain(text: str) -> str:
-    """The text as one line of printable characters."""
+    """Return the text as one line of printable characters."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def compact(value: Any) -> str:
-    """A text as it is, any other value as JSON; a reference to a step's result as `<step.path>`."""
+    """Return a text as it is, any other value as JSON; a reference to a step's result as `<step.path>`."""
     shown = _readable(value)
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, separators=(", ", ": "))
 

@@ -13,7 +13,7 @@ _SHOWN_CHARS, _SHOWN_STEPS = 400, 40
 
 
 def print_jobs(console: Console, jobs: list[dict[str, Any]]) -> None:
-    """A row for each job, its whole id first: it is what the other commands ask for."""
+    """Print a row for each job, its whole id first: the other commands ask for it."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
     table.add_column("id", no_wrap=True, min_width=28)
     table.add_column("status", no_wrap=True, min_width=10)
@@ -27,12 +27,12 @@ def print_jobs(console: Console, jobs: list[dict[str, Any]]) -> None:
 
 
 def status_of(job: dict[str, Any]) -> Text:
-    """The job's status in its colour."""
+    """Return the job's status in its colour."""
     return Text(job["status"], style=_STATUS_STYLES.get(job["status"], ""))
 
 
 def print_job(console: Console, job: dict[str, Any]) -> None:
-    """Everything about a job that a person asks for first."""
+    """Print everything about a job that a person asks for first."""
     rows: list[tuple[str, str | Text]] = [
         ("Job", job["id"]),
         ("Status", status_of(job)),
@@ -61,7 +61,7 @@ def print_job(console: Console, job: dict[str, Any]) -> None:
 
 
 def print_answer(console: Console, job: dict[str, Any]) -> None:
-    """The job's answer, if it has one."""
+    """Print the job's answer, if it has one."""
     answer = (job["result"] or {}).get("answer")
     if answer:
         console.print(Text("\nAnswer", style="bold"))
@@ -69,7 +69,7 @@ def print_answer(console: Console, job: dict[str, Any]) -> None:
 
 
 def _print_steps(console: Console, job: dict[str, Any]) -> None:
-    """What each step has used, and what came beside them."""
+    """Print the usage of each step, and what came beside them."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=12)
     for name in ("messages", "requests", "commands", "bytes", "ms", "tokens", "cost"):

@@ -265,7 +265,7 @@ def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
 
 
 def object_in(text: str, option: str) -> dict[str, Any]:
-    """The JSON object in an option's value, or in the file that it names.
+    """Return the JSON object in an option's value, or in the file that it names.
 
     Raises:
         BadParameter: there is none.

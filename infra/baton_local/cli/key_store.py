@@ -68,7 +68,7 @@ class KeyStore:
         self._run(work)
 
     def all(self) -> tuple[StoredKey, ...]:
-        """Every key, the oldest first."""
+        """Return every key, the oldest first."""
         return self._run(lambda ports: ports.api_key_store.all())
 
     def revoke(self, key: StoredKey) -> bool:

@@ -31,7 +31,7 @@ def mcp(deployment: Deployment) -> None:
 
 
 def server_of(client: AsyncBatonClient) -> "MCPServer[Any]":
-    """The server.
+    """Return the server.
 
     Raises:
         StackError: the SDK is not installed.

@@ -45,7 +45,7 @@ async def open_console(stack: DevFile, show: Callable[[str], object] = webbrowse
 
 
 async def _logged_in(stack: DevFile) -> str:
-    """The answer that takes the browser to the console, with the cookie of a session of its own."""
+    """Return the answer that takes the browser to the console, with the cookie of a session of its own."""
     async with httpx.AsyncClient(trust_env=False) as http:
         login = await http.post(f"{stack.app_url}/console/login", data={"key": stack.admin_key})
     head = ("HTTP/1.1 303 See Other", f"Location: {stack.app_url}/console", "Referrer-Policy: no-referrer")

@@ -48,7 +48,7 @@ class Place:
     origin: str
 
     def settings(self) -> Settings:
-        """The settings, checked.
+        """Return the settings, checked.
 
         Raises:
             StackError: some are wrong; all are listed.
@@ -60,7 +60,7 @@ class Place:
 
 
 def place_of(env_file: Path | None, data: Path | None) -> Place:
-    """The deployment that is meant.
+    """Return the deployment that is meant.
 
     Raises:
         StackError: the file or the stack is not there.

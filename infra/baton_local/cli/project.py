@@ -45,7 +45,7 @@ def init(folder: Path) -> None:
 
 
 def _requirement(extra: str = "") -> str:
-    """What installs the same Baton again: from where this one was installed, or by its version."""
+    """Return what installs the same Baton again: from where this one was installed, or by its version."""
     installed, extras = distribution(DISTRIBUTION), f"[{extra}]" if extra else ""
     url = json.loads(installed.read_text("direct_url.json") or "{}").get("url")
     return f"{DISTRIBUTION}{extras} @ {url}" if url else f"{DISTRIBUTION}{extras}>={installed.version}"

@@ -91,7 +91,7 @@ def _failed(findings: Sequence[Finding], *, runs_already: bool, address: str) ->
 
 
 def _settings(place: Place, address: str) -> Settings:
-    """The deployment's, at this address.
+    """Return the deployment's, at this address.
 
     Raises:
         StackError: some are wrong or missing.

@@ -51,7 +51,7 @@ class OwnRecords(logging.Formatter):
         self._folder = folder
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's lines."""
+        """Return the record's lines."""
         text = super().format(record)
         return "\n".join(map(_marked, text.split("\n"))) if _is_below(self._folder, record.pathname) else text
 

@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether it does not say that the server has broken off requests while it stops: the claims say what that was."""
+    """Drop the server's note on requests broken off by its stop: the claims say what those were."""
     broken_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
     return not broken_off and not record.getMessage().startswith("Cancel ")
 

@@ -126,7 +126,7 @@ class DevFile:
 
 
 def shown_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Of the app's environment, what `baton setup` and `baton doctor` have to know."""
+    """Return what `baton setup` and `baton doctor` need of the app's environment."""
     return {name: environment[name] for name in SHOWN_SETTINGS if environment.get(name)}
 
 

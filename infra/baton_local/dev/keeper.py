@@ -121,7 +121,7 @@ class PartKeeper:
                 watching.cancel()
 
     async def _live_on(self) -> None:
-        """One life after the other."""
+        """Start the part again whenever it ends."""
         policy = RestartPolicy()
         while not self._stopping.is_set():
             code = await self._one_life()
@@ -164,7 +164,7 @@ class PartKeeper:
             kill_group(self._process)
 
     def _served_seconds(self) -> float | None:
-        """How long the part has been ready; None if it never was."""
+        """Return how long the part has been ready; None if it never was."""
         return None if self._served_since is None else time.monotonic() - self._served_since
 
     async def _one_life(self) -> int:

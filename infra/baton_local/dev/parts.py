@@ -90,7 +90,7 @@ class StackPlan:
         return f"unix://{quote(str(_redis_data(self).socket_path))}" if self.store == "resp" else ""
 
     def environment(self, **secret_values: str) -> dict[str, str]:
-        """The environment of a part: what must not stand in a process list, and what it proves itself by."""
+        """Return a part's environment: secrets, which no process list may show, and what proves its identity."""
         return {**self.inherited, **secret_values, "LOCAL_PART_PROOF": self.proof}
 
 
@@ -189,7 +189,7 @@ def _qstash(plan: StackPlan) -> Part:
 
 
 def _app(plan: StackPlan) -> Part:
-    """The app is asked whether it serves, not whether all it needs is there: that is the other parts' business."""
+    """Return the app's part. Its probe asks only whether it serves: what it needs is checked by the other parts."""
     port = plan.ports["app"]
     folder = Path.cwd()
     own = ("--app-dir", str(folder), "--registry", plan.app) if plan.app is not None else ()

@@ -33,7 +33,7 @@ _WHOLE_FROM, _CENTS_FROM = 10.0, 0.05
 
 
 def job_table() -> str:
-    """What one typical job uses, and what that costs."""
+    """Return what one typical job uses, and what that costs."""
     rows = (
         [
             f"`{mode}`",
@@ -48,7 +48,7 @@ def job_table() -> str:
 
 
 def month_table() -> str:
-    """What a month costs, with jobs that continue in place."""
+    """Return what a month costs, with jobs that continue in place."""
     return markdown_table(
         ["jobs a month", "queue $", "Redis $", "functions $", "together $"],
         ([f"{jobs:,}" if jobs else "none", *_dollars(cost_of(_month(jobs), LIST_PRICES))] for jobs in MONTHLY),
@@ -56,7 +56,7 @@ def month_table() -> str:
 
 
 def price_table() -> str:
-    """Each price, with where it was read."""
+    """Return each price, with where it was read."""
     rows = (
         [f"`{price.field}`", price.per, f"{price.usd:.10f}".rstrip("0"), price.source, price.as_of] for price in LIST
     )

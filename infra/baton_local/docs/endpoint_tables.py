@@ -22,7 +22,7 @@ from baton_local.docs.markdown_table import markdown_table
 
 @cache
 def api_routes() -> tuple[ApiRoute, ...]:
-    """Every route of the API."""
+    """Return every route of the API."""
     settings = Settings()
     container = Container(settings, real_ports(settings))
     return tuple(api_table(container, Keys(container), Audit(container)))
@@ -30,7 +30,7 @@ def api_routes() -> tuple[ApiRoute, ...]:
 
 @cache
 def api_document() -> dict[str, Any]:
-    """What `GET /openapi.json` answers."""
+    """Return what `GET /openapi.json` answers."""
     return OpenApi(api_routes(), "").document
 
 
@@ -70,7 +70,7 @@ def body_tables() -> str:
 
 
 def _bodies(method: str, path: str) -> tuple[str, str]:
-    """Which schemas an endpoint takes and answers, as links."""
+    """Return which schemas an endpoint takes and answers, as links."""
     operation = api_document()["paths"][re.sub(r":path}", "}", path)][method.lower()]
     taken = operation.get("requestBody", {}).get("content", {})
     answered = [answer.get("content", {}) for status, answer in operation["responses"].items() if status != "default"]

@@ -43,12 +43,12 @@ _COMMANDS = (Submission, Cancellation, Completion, Occurrence, Steering, Retrial
 
 
 def event_fields() -> str:
-    """What every event has."""
+    """Return what every event has."""
     return _fields(BaseEvent)
 
 
 def payload_fields() -> str:
-    """What a turn's event and a tool call's event say."""
+    """Return what a turn's event and a tool call's event say."""
     return "\n\n".join(
         f"{title}\n\n{_text(model)}\n\n{_fields(model)}"
         for title, model in (
@@ -88,7 +88,7 @@ def _default(schema: dict[str, Any], *, needed: bool) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A JSON type in a word; a union's without `null`, which is its default."""
+    """Return a JSON type in a word; a union's without `null`, which is its default."""
     if "discriminator" in schema:
         return "command"
     if "anyOf" in schema or "oneOf" in schema:

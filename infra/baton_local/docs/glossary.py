@@ -86,6 +86,6 @@ RETIRED_IN_PROSE = RETIRED | {
 
 
 def glossary() -> str:
-    """A row for each word, by the alphabet."""
+    """Return a row for each word, by the alphabet."""
     rows = [[f"**{term.word}**", term.meaning, term.elsewhere] for term in TERMS]
     return markdown_table(["word", "what it means here", "what others call it"], rows)

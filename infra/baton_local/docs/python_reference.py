@@ -64,27 +64,27 @@ _METHODS_OF = (Report, Simulation, ToolContext)
 
 
 def baton_names() -> str:
-    """What `from baton import …` gives."""
+    """List what `from baton import …` gives."""
     return _entries("baton")
 
 
 def baton_tools_names() -> str:
-    """What `from baton.tools import …` gives."""
+    """List what `from baton.tools import …` gives."""
     return _entries("baton.tools")
 
 
 def baton_testing_names() -> str:
-    """What `from baton.testing import …` gives."""
+    """List what `from baton.testing import …` gives."""
     return _entries("baton.testing")
 
 
 def client_calls() -> str:
-    """The calls of `BatonClient`; those of `AsyncBatonClient` are the same."""
+    """Return the calls of `BatonClient`; those of `AsyncBatonClient` are the same."""
     return _methods(BatonClient, but=("close", "request"))
 
 
 def fixture_table() -> str:
-    """The fixtures and functions of the pytest plugin."""
+    """Return the fixtures and functions of the pytest plugin."""
     plugin = importlib.import_module("baton_local.pytest_plugin")
     found = ((name, value) for name, value in vars(plugin).items() if not name.startswith("_"))
     rows = [[f"`{name}`", _first_paragraph(value)] for name, value in found if _is_fixture(value)]

@@ -81,7 +81,7 @@ _REGISTRY = {True: "npm", False: "PyPI"}
 
 
 def emulated_table() -> str:
-    """One row a class of an SDK, with every method that has a passing test."""
+    """Return one row a class of an SDK, with every method that has a passing test."""
     methods = python_methods(synchronous()) | javascript_methods()
     owners: dict[str, list[str]] = {}
     for method in sorted(methods - left_out(methods, NOT_EMULATED), key=_order):
@@ -91,13 +91,13 @@ def emulated_table() -> str:
 
 
 def not_emulated_table() -> str:
-    """One row a reason."""
+    """Return one row a reason."""
     rows = ([row.what, row.why, row.answer] for row in NOT_EMULATED)
     return markdown_table(["what", "why", "what is answered"], rows)
 
 
 def differences_table() -> str:
-    """One row a difference, in the order of the services."""
+    """Return one row a difference, in the order of the services."""
     rows = ([each.service, each.hosted, each.here, f"`{each.test.rpartition('::')[2]}`"] for each in DIFFERENCES)
     return markdown_table(["service", "hosted", "here", "held by"], rows)
 

@@ -43,7 +43,7 @@ class Services:
 
     @classmethod
     def of(cls, settings: Settings) -> "Services":
-        """The services that the settings name."""
+        """Return the services that the settings name."""
         return cls(
             store=RedisCheck(settings),
             setup=QStashSetup(settings),
@@ -66,7 +66,7 @@ class Services:
 async def examine(
     environment: Mapping[str, str], outside_of: Callable[[Settings], Services], probe_seconds: int
 ) -> list[Finding]:
-    """The findings about a deployment; `probe_seconds` 0 sends no probes."""
+    """Examine a deployment and return the findings; `probe_seconds` 0 sends no probes."""
     settings, found = read(environment)
     if settings is None:
         return [*found, skipped(SETTINGS, "nothing else is checked before they are right"), versions()]
@@ -102,6 +102,6 @@ async def _around(settings: Settings, outside: Services, probe_seconds: int) -> 
 
 
 async def probe(settings: Settings, outside: Services, seconds: int) -> list[Finding]:
-    """What becomes of a signed message to each endpoint, and what the clocks say."""
+    """Send a signed message to each endpoint; return what becomes of it, and how the clocks differ."""
     name = outside.randomness.token()
     return await Probes(outside.queue, outside.records, outside.clock, name).send(settings, seconds)

@@ -30,7 +30,7 @@ _WAY_OUT = "let the clock be set by NTP; if the functions run on other machines,
 
 
 def judge_clock(queue_ms: int, before_ms: int, after_ms: int) -> Finding:
-    """What a message's time by the queue says, which was published between two times by this machine's clock."""
+    """Compare the queue's time of a message with this machine's clock just before and after it was published."""
     late_ms, early_ms = queue_ms - after_ms, before_ms - queue_ms
     if late_ms > _LATE_MS:
         text = f"this machine's clock is {late_ms / 1000:.1f} s behind the queue's: signatures seem not yet valid"
@@ -71,7 +71,7 @@ _BY_STATUS = {
 
 
 def verdict(entry: LogEntry, version: str) -> Finding:
-    """What the last thing that happened to a probe says; `version`: of this code."""
+    """Return the finding of a probe's last log entry; `version`: of this code."""
     if entry.status == 0:
         reason = entry.error or f"it is {entry.state}"
         return failed(ENDPOINTS, f"the queue cannot reach it: {reason[:200]}", _REACHABLE)
@@ -136,7 +136,7 @@ class Probes:
         self._label = f"{_LABEL}-{name}"
 
     async def send(self, settings: Settings, timeout_seconds: int) -> list[Finding]:
-        """The findings about all endpoints."""
+        """Send a probe to each endpoint; return the findings."""
         urls = {settings.endpoint_url(endpoint): endpoint for endpoint in WEBHOOK_ENDPOINTS}
         before_ms = self._clock.now_ms()
         results = await asyncio.gather(*(self._publish(settings, endpoint) for endpoint in urls.values()))
@@ -162,7 +162,7 @@ class Probes:
             return error
 
     async def _outcomes(self, wanted: frozenset[str], timeout_seconds: int) -> dict[str, list[LogEntry]]:
-        """What happened to each, the newest first, once all is over or nothing more is waited for."""
+        """Return each probe's log, newest first, once all are over or the wait is."""
         until_ms = self._clock.now_ms() + timeout_seconds * 1000
         while True:
             entries_of: dict[str, list[LogEntry]] = {}
@@ -185,7 +185,7 @@ def _not_taken(error: PublishError) -> Finding:
 
 
 def _found(entries_of: Sequence[LogEntry], timeout_seconds: int) -> Finding:
-    """The attempt's own entry says more than the one that ends the message."""
+    """Return the finding of a probe. The attempt's own entry says more than the one that ends the message."""
     answered = [entry for entry in entries_of if entry.status or entry.error]
     over = [entry for entry in entries_of if entry.state in OVER]
     if answered or over:

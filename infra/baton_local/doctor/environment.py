@@ -21,7 +21,7 @@ _PACKAGES = (DISTRIBUTION, "qstash", "upstash-redis", "upstash-vector", "upstash
 
 
 def versions() -> Finding:
-    """Of this machine; their answer to a probe reports what the functions run."""
+    """Return this machine's versions; a probe's answer reports those of the functions."""
     packages = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     schemas = f"events of version {SCHEMA_VERSION}, stored state of version {STATE_VERSION}"
     return ok(VERSIONS, f"{packages}; {schemas}; Python {platform.python_version()}")
@@ -53,7 +53,7 @@ _FROM = {
 
 
 def read(environment: Mapping[str, str]) -> tuple[Settings | None, list[Finding]]:
-    """The settings, if they can be read at all, and the findings about them."""
+    """Return the settings, if they can be read at all, and the findings about them."""
     try:
         settings = read_settings(environment)
     except SettingsError as error:

@@ -31,7 +31,7 @@ class Finding:
 
 
 def ok(check: str, text: str) -> Finding:
-    """All is well."""
+    """Return a finding that all is well."""
     return Finding(check, Level.OK, text)
 
 
@@ -51,7 +51,7 @@ def failed(check: str, text: str, way_out: str) -> Finding:
 
 
 def skipped(check: str, text: str) -> Finding:
-    """Not looked at."""
+    """Return a finding that this was not looked at."""
     return Finding(check, Level.SKIPPED, text)
 
 
@@ -60,7 +60,7 @@ _INDENT = " " * (_CHECK_WIDTH + _LEVEL_WIDTH)
 
 
 def screen(findings: Sequence[Finding], origin: str) -> str:
-    """What people read."""
+    """Format the findings for people."""
     counted = {level: sum(finding.level is level for finding in findings) for level in Level}
     last = (
         "All is well."
@@ -71,7 +71,7 @@ def screen(findings: Sequence[Finding], origin: str) -> str:
 
 
 def lines_of(finding: Finding) -> str:
-    """One finding, and below it what to do."""
+    """Return one finding, and below it what to do."""
     level = finding.level.upper() if finding.level is Level.FAILED else finding.level.value
     head = f"{finding.check:<{_CHECK_WIDTH}}{level:<{_LEVEL_WIDTH}}"
     lines = textwrap.wrap(finding.text, _WIDTH - len(head), break_long_words=False, break_on_hyphens=False)
@@ -82,7 +82,7 @@ def lines_of(finding: Finding) -> str:
 
 
 def document(findings: Sequence[Finding], origin: str) -> str:
-    """What programs read."""
+    """Format the findings for programs."""
     rows = [
         {"check": each.check, "level": each.level.value, "text": each.text, "wayOut": each.way_out or None}
         for each in findings

@@ -22,7 +22,7 @@ _VALID_SECONDS = 60
 
 
 def signed(url: str, body: bytes, key: str, now_seconds: int) -> str:
-    """A signature as the queue's."""
+    """Return a signature like the queue's."""
     claims: dict[str, str | int] = {
         "iss": "Upstash",
         "sub": url,
@@ -45,7 +45,7 @@ def _text(data: bytes) -> str:
 
 
 async def refusals(settings: Settings, now_seconds: int) -> list[str]:
-    """Which endpoints do not take what the next key signs, and what they say; none: all take it."""
+    """Return which endpoints refuse the next key's signatures, with their answers; none: all accept."""
     async with httpx.AsyncClient(timeout=_LIMIT_SECONDS) as client:
         urls = [settings.endpoint_url(endpoint) for endpoint in WEBHOOK_ENDPOINTS]
         requests = (_refusal(client, url, settings.next_signing_key, now_seconds) for url in urls)

@@ -14,7 +14,7 @@ _BOTH = "set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY to those of 
 
 
 async def check_queue(queue: QueueSetup, settings: Settings) -> list[Finding]:
-    """The findings about the account; the last finding is about the keys, if the account reports them."""
+    """Check the account and return the findings; the last is about the keys, if the account reports them."""
     try:
         keys = await queue.signing_keys()
     except QueueUnauthorizedError as error:
@@ -29,7 +29,7 @@ async def check_queue(queue: QueueSetup, settings: Settings) -> list[Finding]:
 
 
 def judge_keys(settings: Settings, account: SigningKeys) -> Finding:
-    """Whether the functions believe what the account signs, now and after the keys are rolled."""
+    """Judge whether the functions accept the account's signatures, now and after the keys are rolled."""
     ours = (settings.current_signing_key, settings.next_signing_key)
     if ours == (account.current, account.following):
         return ok(KEYS, "the signing keys are the account's")
@@ -48,7 +48,7 @@ _SETUP = "run `baton setup`"
 
 
 async def check_account(account: Account, settings: Settings) -> list[Finding]:
-    """The findings about it."""
+    """Check it and return the findings."""
     try:
         found = difference(wanted_of(settings, events_of(settings)), await account.read())
     except RegistryNotLoadedError as error:

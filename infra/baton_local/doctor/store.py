@@ -19,7 +19,7 @@ _LEAST_MAJOR = 7  # older servers do not take the first line of our scripts
 
 
 async def check_store(store: StoreCheck, clock: Clock, name: str, settings: Settings) -> list[Finding]:
-    """The findings about the store; `name` makes the key of the trial our own."""
+    """Return the findings about the store; `name` makes the key of the trial our own."""
     times_ms = list[int]()
     try:
         for _ in range(_PINGS):
@@ -80,7 +80,7 @@ _TENANT = "baton-doctor"  # of nobody: nothing is ever added to it
 
 
 async def check_memory(memory: LongTermMemory | None) -> list[Finding]:
-    """The findings about it."""
+    """Check it and return the findings."""
     if memory is None:
         return []
     try:

@@ -70,7 +70,7 @@ def score(case: str, spec: ScorerSpec, run: CaseRun) -> Score:
 
 
 def answer_of(result: dict[str, Any] | None) -> Any:
-    """What a job answers: its structured output, or else its text."""
+    """Return what a job answers: its structured output, or else its text."""
     if result is None:
         return None
     return result["output"] if "output" in result else result.get("answer", result)

@@ -27,7 +27,7 @@ class Clock(Protocol):
     """Time in Unix milliseconds, and wake-ups in it."""
 
     def now_ms(self) -> int:
-        """The time now."""
+        """Return the time now."""
         ...
 
     def call_at(self, at_ms: int, callback: Callable[[], None]) -> Cancellable:
@@ -39,7 +39,7 @@ class SystemClock:
     """The machine's clock and the running event loop."""
 
     def now_ms(self) -> int:
-        """The time now."""
+        """Return the time now."""
         return int(time.time() * 1_000)  # noqa: TID251 - this file is the adapter
 
     def call_at(self, at_ms: int, callback: Callable[[], None]) -> Cancellable:
@@ -61,7 +61,7 @@ class RunIds:
         self._count = 0
 
     def next(self, prefix: str) -> str:
-        """A new id such as `msg_<run><number>`."""
+        """Return a new id such as `msg_<run><number>`."""
         self._count += 1
         return f"{prefix}_{self._run_name}{self._count:08x}"
 
@@ -86,7 +86,7 @@ class VirtualClock:
         self._wake_ups: list[tuple[int, int, _WakeUp]] = []
 
     def now_ms(self) -> int:
-        """The time now."""
+        """Return the time now."""
         return self._now_ms
 
     def call_at(self, at_ms: int, callback: Callable[[], None]) -> _WakeUp:

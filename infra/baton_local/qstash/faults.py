@@ -45,7 +45,7 @@ class FaultPlan:
     clock_skew_seconds: int = 0
 
     def strike(self, url: str) -> FaultRule | None:
-        """The rule for a delivery to this URL, if there is one."""
+        """Return the rule for a delivery to this URL, if there is one."""
         rule = next((each for each in self.rules if url.startswith(each.url)), None)
         if rule is not None:
             rule.count -= 1
@@ -54,17 +54,17 @@ class FaultPlan:
         return rule
 
     def drop(self, rule: FaultRule) -> None:
-        """The rule strikes no more."""
+        """Remove the rule."""
         if rule in self.rules:
             self.rules.remove(rule)
 
     def clear(self) -> None:
-        """Nothing is to happen."""
+        """Remove all rules."""
         self.rules.clear()
         self.clock_skew_seconds = 0
 
     def view(self) -> dict[str, Any]:
-        """What is left, as answered."""
+        """Return what is left, as answered."""
         return asdict(self)
 
 
@@ -156,7 +156,7 @@ class SkewedClock:
         self._plan = plan
 
     def now_ms(self) -> int:
-        """The wrong time."""
+        """Return the wrong time."""
         return self._clock.now_ms() + self._plan.clock_skew_seconds * 1_000
 
     def call_at(self, at_ms: int, callback: Callable[[], None]) -> Cancellable:

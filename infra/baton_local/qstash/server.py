@@ -28,7 +28,7 @@ _RUN_NAME_LENGTH = 12
 async def running_engine(
     settings: Settings, *, clock: Clock | None = None, send: Send | None = None, run_name: str | None = None
 ) -> AsyncIterator[Engine]:
-    """An engine over the data folder; clock, delivery function and run name may be given for tests."""
+    """Yield an engine over the data folder; clock, delivery function and run name may be given for tests."""
     clock = clock or SystemClock()
     database = Database(
         settings.data,
@@ -97,7 +97,7 @@ class App:
 
 
 def create_app(settings: Settings, *, clock: Clock | None = None, send: Send | None = None) -> App:
-    """The server as an ASGI application; nothing is opened before it runs."""
+    """Return the server as an ASGI application; nothing is opened before it runs."""
     return App(settings, clock=clock, send=send)
 
 

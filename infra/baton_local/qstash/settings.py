@@ -51,7 +51,7 @@ class Caller:
 
 
 def user_id_of(token: str) -> str:
-    """The `UserID` inside a token of the vendor's form, else the name of the one user with a token of another form."""
+    """Return the `UserID` inside a token of the vendor's form, else the name of the one other user."""
     try:
         content = json.loads(b64decode(token, validate=True))
     except ValueError:
@@ -61,12 +61,12 @@ def user_id_of(token: str) -> str:
 
 
 def is_published(token: str) -> bool:
-    """Whether everybody knows the token, so that a page of any site could send it."""
+    """Return whether everybody knows the token, so that a page of any site could send it."""
     return any(user.token == token for user in DEVELOPMENT_USERS)
 
 
 def users_with(primary: User) -> tuple[User, ...]:
-    """The development users where the first has one of their tokens; a token of one's own is the only one."""
+    """Return the development users if the first has one of their tokens; else that user alone."""
     if not is_published(primary.token):
         return (primary,)
     return (primary, *(user for user in DEVELOPMENT_USERS if primary.token != user.token))
@@ -84,7 +84,7 @@ class Callers:
                 self._known.append((user.read_only_token.encode(), Caller(user.id, may_write=False)))
 
     def identify(self, token: str) -> Caller | None:
-        """The caller with this token; None if there is none."""
+        """Return the caller with this token; None if there is none."""
         given = token.encode()
         return next((caller for known, caller in self._known if hmac.compare_digest(known, given)), None)
 

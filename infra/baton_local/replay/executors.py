@@ -84,7 +84,7 @@ class RecordedMemory(MemoryKeeper):
         return False
 
     async def retrieve(self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str) -> Recollection:
-        """What the job's recording has; nothing where it has nothing."""
+        """Return what the job's recording has; nothing where it has nothing."""
         del policy, tenant, text
         job = self._play.jobs.get(job_id)
         entry = (job.memory() if job else None) or {"entries": [], "warnings": []}
@@ -101,7 +101,7 @@ class RecordedEarlier:
     async def before(
         self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
     ) -> tuple[Exchange, ...]:
-        """What the job's recording has; nothing where it has nothing."""
+        """Return what the job's recording has; nothing where it has nothing."""
         del task, messages_of
         recorded = self._play.jobs.get(job.id)
         entry = (recorded.recorded_before() if recorded else None) or {"exchanges": []}
@@ -149,15 +149,15 @@ class ReplayQueue:
         return ids
 
     def take(self) -> list[tuple[str, Outgoing]]:
-        """Everything that was published since the last time; ids and messages."""
+        """Return everything that was published since the last time; ids and messages."""
         taken, self._published = self._published, []
         return taken
 
     async def cancel(self, message_id: str) -> None:
-        """Nothing that is played is taken back."""
+        """Do nothing: played messages are not taken back."""
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 class CountingTokens:
@@ -167,6 +167,6 @@ class CountingTokens:
         self._count = 0
 
     def token(self) -> str:
-        """The next one."""
+        """Return the next one."""
         self._count += 1
         return f"replay{self._count:018d}"

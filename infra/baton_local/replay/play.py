@@ -29,11 +29,11 @@ class ReplayClock:
         self._now_ms = now_ms
 
     def now_ms(self) -> int:
-        """The time that was reached."""
+        """Return the time that was reached."""
         return self._now_ms
 
     def reach(self, at_ms: int) -> None:
-        """It is at least this time."""
+        """Move the time to at least this one."""
         self._now_ms = max(self._now_ms, at_ms)
 
 
@@ -55,7 +55,7 @@ class Play:
     summaries_given: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
     def call(self, call_id: str) -> RecordedCall | None:
-        """The recorded call at the place of this one."""
+        """Return the recorded call at the place of this one."""
         job = self.jobs.get(job_of_call(call_id))
         if job is None:
             return None
@@ -63,11 +63,11 @@ class Play:
         return job.call(int(turn), int(position))
 
     def starts(self, call_id: str, child: RecordedJob) -> None:
-        """A call starts a job: from now on it is found by its id."""
+        """Note that a call starts a job: from now on it is found by its id."""
         self.jobs[child_of(call_id)] = child
 
     def recorded_ms(self, event: Event) -> int | None:
-        """When the work of an event began in the recording, or its end where no work was done; None: no such work."""
+        """Return when an event's work began in the recording, or its end without work; None: no such work."""
         payload, kind = event.payload, kind_of(item_key_of(event))
         if isinstance(payload, ToolPayload):
             call = self.call(payload.call_id)

@@ -91,14 +91,14 @@ class NothingListed:
     """One job needs no list."""
 
     async def __call__(self, row: Row) -> None:
-        """Nothing is written."""
+        """Do nothing: nothing is written."""
 
     async def forget(self, row: Row) -> None:
-        """Nothing is there."""
+        """Do nothing: nothing is there."""
 
 
 async def nothing_follows(_effects: Sequence[Effect]) -> None:
-    """A replay sends no alert."""
+    """Do nothing: a replay sends no alert."""
 
 
 def _executors(
@@ -225,7 +225,7 @@ class _Player:
             heapq.heappush(self._waiting, (order_ms, self._count, _Message(message_id, event, at_ms)))
 
     async def _signal_outcomes(self, job_id: str) -> None:
-        """Whatever calls wait for has happened: by hand of a person, by an event, or by the time."""
+        """Signal what calls wait for: a person's decision, an event, or a time."""
         tree = self.stage.store.tree(job_id)
         for item in tuple(tree.items.values()):
             if item.kind is not ItemKind.WAIT or item.call_id in self._signalled:
@@ -241,7 +241,7 @@ class _Player:
 
 
 def _is_work(event: Event) -> bool:
-    """Whether a model or a tool may be asked for it."""
+    """Return whether a model or a tool may be asked for it."""
     payload = event.payload
     if isinstance(payload, ToolPayload):
         return event_type(event) is EventType.TOOL_CALL

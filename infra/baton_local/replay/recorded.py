@@ -46,7 +46,7 @@ class RecordedFailure(_Record):
     retryable: bool = False
 
     def __str__(self) -> str:
-        """As people read it."""
+        """Return the place as people read it."""
         return f"{self.type}: {self.message}"
 
 
@@ -94,12 +94,12 @@ class RecordedCall(_Record):
         return {"error": {"type": self.error.type, "message": self.error.message}} if self.error else None
 
     def run(self, number: int) -> Attempt | None:
-        """What became of the tool's run of this number: an attempt that only asked a person is none."""
+        """Return the outcome of the tool's run of this number: an attempt that only asked a person is none."""
         runs = [attempt for attempt in self.attempts if attempt.outcome != NEEDS_APPROVAL]
         return runs[number - 1] if number <= len(runs) else None
 
     def attempt(self, number: int) -> Attempt | None:
-        """What became of an attempt."""
+        """Return what became of an attempt."""
         return next((attempt for attempt in self.attempts if attempt.attempt == number), None)
 
 
@@ -141,12 +141,12 @@ class RecordedJob(_Record):
         return transcript
 
     def model_answer(self, turn: int) -> dict[str, Any] | None:
-        """What the model said in a turn: its entry of the transcript."""
+        """Return what the model said in a turn: its entry of the transcript."""
         model_entry = (entry for entry in self.transcript if entry.get("role") == "model" and entry["turn"] == turn)
         return next(model_entry, None)
 
     def model_entry(self, turn: int, number: int) -> dict[str, Any] | None:
-        """What it said in this attempt: an earlier one than the last has failed, or a limit made nothing of it."""
+        """Return the model's entry of this attempt: those before the last failed, or a limit dropped them."""
         for entry in self.transcript:
             if entry.get("role") == WITHHELD_ROLE and (entry["turn"], entry["attempt"]) == (turn, number):
                 return entry
@@ -154,37 +154,37 @@ class RecordedJob(_Record):
         return self.model_answer(turn) if number == last else None
 
     def attempts(self, turn: int) -> list[Attempt]:
-        """The attempts of a turn in which its model was asked."""
+        """Return the attempts of a turn in which its model was asked."""
         return [attempt for attempt in self.model_calls if attempt.turn == turn and self._was_called(attempt)]
 
     def attempt(self, turn: int, number: int) -> Attempt | None:
-        """One of them, or the end of the job in place of it."""
+        """Return one attempt, or the end of the job in place of it."""
         of_turn = (attempt for attempt in self.model_calls if attempt.turn == turn)
         return next((attempt for attempt in of_turn if attempt.attempt == number), None)
 
     def was_called(self, turn: int, number: int) -> bool:
-        """Whether the model was asked in this attempt."""
+        """Return whether the model was called in this attempt."""
         found = self.attempt(turn, number)
         return found is not None and self._was_called(found)
 
     def turns(self) -> list[int]:
-        """The turns in which the model was asked."""
+        """Return the turns in which the model was asked."""
         return sorted({attempt.turn for attempt in self.model_calls if self._was_called(attempt)})
 
     def call(self, turn: int, position: int) -> RecordedCall | None:
-        """A tool call by its place."""
+        """Return a tool call by its place."""
         return next((call for call in self.tool_calls if (call.turn, call.position) == (turn, position)), None)
 
     def memory(self) -> dict[str, Any] | None:
-        """What was retrieved of memory."""
+        """Return what was retrieved of memory."""
         return next((entry for entry in self.transcript if entry.get("role") == MEMORY_ROLE), None)
 
     def recorded_before(self) -> dict[str, Any] | None:
-        """What was said before in its session."""
+        """Return what was said before in its session."""
         return next((entry for entry in self.transcript if entry.get("role") == SESSION_ROLE), None)
 
     def summaries(self, turn: int) -> list[dict[str, Any]]:
-        """The summaries that were written for a turn, in order."""
+        """Return the summaries that were written for a turn, in order."""
         found: list[dict[str, Any]] = []
         for entry in self.transcript:
             if entry.get("role") == "model":
@@ -202,7 +202,7 @@ class RecordedJob(_Record):
 
 
 def job_of_agent(root: RecordedJob, agent: str) -> RecordedJob:
-    """The first of a job and those below it that is this agent's; without a name the job itself.
+    """Return the first of a job and those below it that is this agent's; without a name the job itself.
 
     Raises:
         ReplayError: there is none.
@@ -224,7 +224,7 @@ class Recording(_Record):
 
 
 def read_recording(text: str, where: str) -> Recording:
-    """The recording in a JSON text; `where` it is from, for people.
+    """Return the recording in a JSON text; `where` it is from, for people.
 
     Raises:
         ReplayError: it is no recording, it is damaged, or a newer version of this code wrote it.
@@ -250,7 +250,7 @@ def read_recording(text: str, where: str) -> Recording:
 
 
 def read_file(path: Path) -> Recording:
-    """The recording in a file.
+    """Return the recording in a file.
 
     Raises:
         ReplayError: as above, or the file cannot be read.

@@ -31,7 +31,7 @@ class RecordedModel:
         self._play = play
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """The recorded answer of the attempt that is under way.
+        """Return the recorded answer of the attempt that is under way.
 
         Raises:
             ModelError, TimeoutError: as it failed then.
@@ -59,7 +59,7 @@ class RecordedSummarizer:
         self._play = play
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """The next recorded summary.
+        """Return the next recorded summary.
 
         Raises:
             ModelError: none was written, or no other: the turn goes on without, as it did then.
@@ -85,7 +85,7 @@ class RecordedTurns:
         self._job = job
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """What was answered in this turn.
+        """Return what was answered in this turn.
 
         Raises:
             ModelError: nothing.
@@ -111,7 +111,7 @@ def _answer(entry: dict[str, Any], calls: tuple[Call, ...]) -> ModelAnswer:
 
 
 def _calls(job: RecordedJob, turn: int, entry: dict[str, Any]) -> tuple[Call, ...]:
-    """The calls as the model asked for them: a plan is one, and so is an answer that has a type."""
+    """Return the calls as the model made them: a plan is one, and so is a typed answer."""
     calls = entry["calls"]
     if any(call.get("step") for call in calls):
         return (Call(PLAN_TOOL, {"steps": [_step(job, turn, place, call) for place, call in enumerate(calls)]}),)
@@ -140,7 +140,7 @@ class RecordedTool(Tool):
     play: Play
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
-        """What this attempt returned.
+        """Return what this attempt returned.
 
         Raises:
             ToolError: as it failed then.
@@ -161,7 +161,7 @@ class RecordedTool(Tool):
 
 
 def recorded_tool(real: Tool, play: Play) -> RecordedTool:
-    """The stand-in of a tool."""
+    """Return the stand-in of a tool."""
     return RecordedTool(**{field.name: getattr(real, field.name) for field in fields(Tool) if field.init}, play=play)
 
 
@@ -188,19 +188,19 @@ class RecordedRegistry(Registry):
         self._play = play
 
     def __getattr__(self, name: str) -> Any:
-        """What the real one has: it has been checked already, and may load its agents when it is first asked."""
+        """Return the real one's attribute: it is checked already, and may load its agents at the first use."""
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(vars(self)["_real"], name)
 
     def tool(self, name: str) -> Tool:
-        """The tool, as it was."""
+        """Return the tool, as it was."""
         return recorded_tool(self._real.tool(name), self._play)
 
     def model_of(self, agent: Agent | str) -> Model:
-        """The agent's model, as it answered."""
+        """Return the agent's model, as it answered."""
         return RecordedModel(self._real.model_of(agent), self._play)
 
     def summarizer_of(self, agent: Agent | str) -> Model:
-        """The model that wrote the agent's summaries."""
+        """Return the model that wrote the agent's summaries."""
         return RecordedSummarizer(self._real.summarizer_of(agent), self._play)

@@ -36,7 +36,7 @@ class Difference:
     now: Any
 
     def __str__(self) -> str:
-        """Both sides: in a line each, or as a comparison of their lines where they are long."""
+        """Return both sides: in a line each, or as a comparison of their lines where they are long."""
         recorded, now = _text(self.recorded), _text(self.now)
         head = f"The first difference: {self.where}"
         if max(len(recorded), len(now)) <= _SHORT_CHARS and "\n" not in recorded + now:
@@ -69,7 +69,7 @@ class Comparison:
         self._play = play
 
     def differences(self, then: RecordedJob, now: RecordedJob) -> Iterator[Difference]:
-        """All that follow one another in this job; those after the first may follow from it."""
+        """Yield all differences of this job in order; those after the first may follow from it."""
         where = f"job {then.id} (agent {then.job_type})"
         if then.job_type != now.job_type:
             yield Difference(f"{where}: its agent", then.job_type, now.job_type)
@@ -147,7 +147,7 @@ class Comparison:
 
 
 def _settings(where: str, what: str, then: dict[str, Any], now: dict[str, Any]) -> Iterator[Difference]:
-    """Those that both versions of the code know."""
+    """Yield those that both versions of the code know."""
     for name in then.keys() & now.keys():
         if then[name] != now[name]:
             yield Difference(f"{where}: {what} {name}", then[name], now[name])
@@ -187,7 +187,7 @@ def _tools(where: str, then: list[dict[str, Any]], now: list[dict[str, Any]]) ->
 
 
 def _value_then(job: RecordedJob, turn: int, digest: str) -> list[Any] | None:
-    """The conversation up to a turn; None where its model was sent something else, by an agent's policy."""
+    """Return the conversation up to a turn; None where a policy sent the model something else."""
     before = [entry for entry in job.transcript if entry.get("role") != "model" or entry["turn"] < turn]
     results = {call.id: call.outcome for call in job.tool_calls if call.outcome is not None and call.turn < turn}
     value = prompt_value(messages(History(tuple(before), results)))
@@ -233,7 +233,7 @@ def _how_it_ended(job: RecordedJob) -> str:
 
 
 def _ended_from_outside(job: RecordedJob) -> bool:
-    """Somebody cancelled it, or its events could not be delivered: what it was about to do is not recorded."""
+    """Return whether it was cancelled or undeliverable: what it was about to do is not recorded."""
     return job.status == JobStatus.CANCELLED or (job.error is not None and job.error.type == "delivery_failed")
 
 
@@ -257,7 +257,7 @@ async def replay(recording: Recording, registry: Registry) -> Replayed:
 
 
 def replay_now(recording: Recording, registry: Registry) -> Replayed:
-    """The same, for callers that may or may not be in an event loop: it plays in one of its own.
+    """Replay for callers that may or may not be in an event loop: it plays in one of its own.
 
     Raises:
         ReplayError: it cannot be played with these agents.

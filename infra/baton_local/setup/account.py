@@ -41,12 +41,12 @@ class Account:
 
     @classmethod
     def of(cls, settings: Settings) -> "Account":
-        """The account that the settings name; nothing is opened before it is used."""
+        """Return the account that the settings name; nothing is opened before it is used."""
         needs_topics = settings.publish_by == "topic"
         return cls(QStashSetup(settings), QStashSchedules(settings), needs_topics=needs_topics)
 
     async def read(self) -> Found:
-        """What it has."""
+        """Return what it has."""
         return Found(await self._setup.topics(), await self._schedules.all())
 
     async def apply(self, change: Change) -> str:

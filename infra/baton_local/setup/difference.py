@@ -62,7 +62,7 @@ Change = PutEndpoint | PutDefaults | RemoveEndpoint | DeleteTopic | PutSchedule 
 
 
 def described(change: Change) -> str:
-    """One line for people: `+` is added, `~` changed, `-` taken away."""
+    """Return one line for people: `+` is added, `~` changed, `-` taken away."""
     match change:
         case PutEndpoint(topic, endpoint, before):
             return f"~ topic {topic}: {before} → {endpoint.url}" if before else f"+ topic {topic} → {endpoint.url}"
@@ -97,7 +97,7 @@ class Difference:
 
 
 def difference(wanted: Wanted, found: Found) -> Difference:
-    """What makes the account as it should be."""
+    """Return what makes the account as it should be."""
     topics = {topic.name: topic for topic in found.topics}
     schedules = {schedule.id: schedule for schedule in found.schedules}
     changes = [change for topic in wanted.topics for change in _of_topic(topic, topics.get(topic.name))]

@@ -18,7 +18,7 @@ from baton_events.setting import is_loopback
 
 
 def unreachable_base(settings: Settings) -> str:
-    """Why the queue cannot reach the functions, with the way out; empty: nothing speaks against it."""
+    """Return why the queue cannot reach the functions, with the way out; empty: nothing speaks against it."""
     here = [url for url in map(settings.endpoint_url, WEBHOOK_ENDPOINTS) if is_loopback(url)]
     if is_loopback(settings.qstash_url) or not here:
         return ""
@@ -52,7 +52,7 @@ class Wanted:
 
 
 def wanted_of(settings: Settings, events: Iterable[str] = ()) -> Wanted:
-    """What the deployment with these settings needs; `events`: the names of its app events."""
+    """Return what the deployment with these settings needs; `events`: the names of its app events."""
     prefix = f"{settings.topic_prefix}."
     sweep = WantedSchedule(f"{prefix}sweep", EVERY_HOUR, _sweep(settings))
     core = (_topic(settings, settings.topic(kind), ENDPOINTS[kind]) for kind in EventType)
@@ -66,7 +66,7 @@ def _topic(settings: Settings, name: str, endpoint: str) -> Topic:
 
 
 def _defaults(settings: Settings, endpoint: str) -> dict[str, str]:
-    """For messages of others, such as a test from the queue's console: ours say all of this themselves."""
+    """Return defaults for messages of others, such as a test from the queue's console: ours carry their own."""
     return {
         "Upstash-Retries": str(settings.message_retries),
         "Upstash-Retry-Delay": RetryWaits(settings.message_retry_delay_ms).expression,

@@ -96,19 +96,19 @@ class Exchange:
         return app(self._scope, self._receive, self._send)
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body; nobody wants it after the answer."""
+        """Pass on a piece of the body; drop it after the answer."""
         if not self.answered:
             self._parts.append(data)
             self.buffered_bytes += len(data)
             self._notify()
 
     def end(self) -> None:
-        """The body is complete."""
+        """End the body."""
         self.complete = True
         self._notify()
 
     def lost(self) -> None:
-        """The caller has gone."""
+        """Note that the caller has gone."""
         self._lost = True
         self._notify()
 
@@ -169,15 +169,15 @@ class Requests(Protocol):
     """Who receives what was read."""
 
     def begin(self, scope: Event, *, keep_alive: bool) -> None:
-        """A request, whose body may follow."""
+        """Begin a request, whose body may follow."""
         ...
 
     def body(self, data: bytes) -> None:
-        """A piece of its body."""
+        """Take a piece of the body."""
         ...
 
     def end(self) -> None:
-        """It is complete."""
+        """End the request."""
         ...
 
 
@@ -208,20 +208,20 @@ class RequestReader:
             raise BadRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
 
     def on_message_begin(self) -> None:
-        """A request."""
+        """Begin a request."""
         self._in_head, self._head_bytes, self._target, self._headers = True, 0, b"", []
 
     def on_url(self, url: bytes) -> None:
-        """A piece of its target."""
+        """Keep a piece of the target."""
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or one after the body, which is not taken for one of the head (RFC 9110 6.5.1)."""
+        """Keep a header; drop one after the body, which is none of the head (RFC 9110 6.5.1)."""
         if self._in_head:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The end of its head."""
+        """End the head."""
         self._in_head = False
         path, _, query = self._target.partition(b"?")
         if not path.startswith(b"/"):  # the form for proxies (RFC 9112 3.2.2)
@@ -241,9 +241,9 @@ class RequestReader:
         self._requests.begin(scope, keep_alive=self._parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:
-        """A piece of its body."""
+        """Take a piece of the body."""
         self._requests.body(body)
 
     def on_message_complete(self) -> None:
-        """Its end."""
+        """End the request."""
         self._requests.end()

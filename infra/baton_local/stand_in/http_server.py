@@ -51,13 +51,13 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A caller has connected."""
+        """Take a caller's connection."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting
         self._client = transport.get_extra_info("peername")
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """A part of a request, or several."""
+        """Feed the parser with a part of a request, or several."""
         if self._closing:
             return
         self._active_at = self._loop.time()
@@ -67,7 +67,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The caller has gone; what was asked for completely is done all the same."""
+        """Note that the caller has gone; complete requests are still handled."""
         del exc
         self._closing = True
         self._connections.discard(self)
@@ -77,16 +77,16 @@ class HttpConnection(asyncio.Protocol):
             exchange.lost()
 
     def pause_writing(self) -> None:
-        """The caller does not take the answers."""
+        """Pause while the caller does not take the answers."""
         self._choked = True
 
     def resume_writing(self) -> None:
-        """The caller takes them again."""
+        """Resume once the caller takes them again."""
         self._choked = False
         self._go_on()
 
     def begin(self, scope: Event, *, keep_alive: bool) -> None:
-        """A request was read, up to its body."""
+        """Begin a request that was read up to its body."""
         scope["client"] = self._client
         self._incoming = Exchange(scope, self._transport.write, self._regulate, keep_alive=keep_alive)
         self._exchanges.append(self._incoming)
@@ -94,14 +94,14 @@ class HttpConnection(asyncio.Protocol):
             self._go_on()
 
     def body(self, data: bytes) -> None:
-        """A piece of the body; what is large is passed on before it is complete."""
+        """Keep a piece of the body; pass a large one on before it is complete."""
         if self._incoming is not None:
             self._incoming.feed(data)
             if self._incoming.buffered_bytes > _MAX_BUFFERED_BYTES:
                 self._go_on()
 
     def end(self) -> None:
-        """The request is complete."""
+        """Complete the request."""
         if self._incoming is not None:
             self._incoming.end()
             self._incoming = None
@@ -137,7 +137,7 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def _refuse(self, error: BadRequestError) -> None:
-        """What was asked before is still answered."""
+        """Refuse what follows; answer earlier requests first."""
         self._closing = True
         if self._exchanges:
             self._exchanges[-1].keep_alive = False
@@ -148,7 +148,7 @@ class HttpConnection(asyncio.Protocol):
         self._end(at_once=False)
 
     def _end(self, *, at_once: bool) -> None:
-        """To close on a caller who still sends could destroy the answer: say that no more comes, and read on."""
+        """End the answers, and read on: a close on a caller who still sends could destroy the answer."""
         self._closing = True
         if at_once:
             self._transport.close()

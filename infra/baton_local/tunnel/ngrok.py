@@ -37,7 +37,7 @@ class Agent:
             raise StackError(f"{self._url} does not answer as ngrok does: name its API with --ngrok-api URL") from error
 
     async def address_of(self, port: int) -> str | None:
-        """The public address that leads to this port; None: no agent runs, or it has not connected yet.
+        """Return the public address that leads to this port; None: no agent runs, or it has not connected yet.
 
         Raises:
             StackError: there are tunnels, and none leads there.
@@ -56,7 +56,7 @@ class Agent:
 
 
 def command_of(port: int, search_path: str | None = None) -> tuple[str, ...]:
-    """What starts ngrok.
+    """Return what starts ngrok.
 
     Raises:
         StackError: it is not installed.
@@ -71,7 +71,7 @@ def command_of(port: int, search_path: str | None = None) -> tuple[str, ...]:
 
 
 def _tunnels(found: Any) -> dict[str, str]:
-    """Those that a queue can use: https, but for an address of this machine."""
+    """Return those that a queue can use: https, but for an address of this machine."""
     addresses: Mapping[str, str] = {each["public_url"]: str(each["config"]["addr"]) for each in found}
     return {public.rstrip("/"): local for public, local in addresses.items() if _usable(public)}
 
@@ -81,6 +81,6 @@ def _usable(public: str) -> bool:
 
 
 def _leads_to(local: str, port: int) -> bool:
-    """`http://localhost:8090`, `localhost:8090`, `8090`."""
+    """Return whether it leads to the port: `http://localhost:8090`, `localhost:8090`, `8090`."""
     found = _PORT.search(local)
     return found is not None and int(found[1]) == port

@@ -58,7 +58,7 @@ class Tunnelling:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        """The public address, for the time of the block."""
+        """Yield the public address, for the time of the block."""
         try:
             yield await self._address()
         finally:
@@ -91,7 +91,7 @@ class Tunnelling:
         return True
 
     def environment(self, address: str) -> dict[str, str]:
-        """The app's, at this address: every function is there."""
+        """Return the app's, at this address: every function is there."""
         own = {"WORKER_BASE_URL": address, "WORKER_URLS": ""}
         return {"LOG_FORMAT": "text", **self._options.environment, **own}
 
@@ -108,7 +108,7 @@ class Tunnelling:
             await account.close()
 
     async def check(self, settings: Settings, seconds: int) -> list[Finding]:
-        """What becomes of a signed probe to each endpoint."""
+        """Return what becomes of a signed probe to each endpoint."""
         outside = Services.of(settings)
         try:
             return await probe(settings, outside, seconds)
@@ -129,7 +129,7 @@ class Tunnelling:
             await asyncio.gather(*watching, return_exceptions=True)
 
     async def _until_moved(self, address: str) -> None:
-        """A tunnel that was opened anew has another address, unless it was reserved."""
+        """Wait until the address changes: a tunnel opened anew has another one, unless it was reserved."""
         while (await self._options.agent.address_of(self._options.port) or address) == address:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
         raise StackError(f"the tunnel is not at {address} any more: run `baton tunnel` again")

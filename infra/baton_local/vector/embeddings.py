@@ -36,7 +36,7 @@ class EmbeddingModel:
     embed: Embed
 
     def vectors_of(self, texts: list[str]) -> list[Vector]:
-        """One vector for each text.
+        """Return one vector for each text.
 
         Raises:
             EmbedderError: the model failed, or returned something else.
@@ -49,7 +49,7 @@ class EmbeddingModel:
 
 
 def embedded(name: str, embed: Embed, texts: list[str]) -> list[list[float]]:
-    """What the function returns for these texts, as plain numbers (arrays of numeric libraries are taken, too)."""
+    """Return the function's vectors for these texts as plain numbers (arrays of numeric libraries are taken, too)."""
     try:
         rows = [[float(number) for number in row] for row in embed(texts)]
     except Exception as error:
@@ -70,14 +70,14 @@ _Feature = tuple[str, str, float]
 
 
 def hashing_model(dimension: int = DEFAULT_DIMENSION) -> EmbeddingModel:
-    """The model for an index of this dimension."""
+    """Return the model for an index of this dimension."""
     return EmbeddingModel(
         f"BATON_HASH_{dimension}", dimension, lambda texts: [hashed_text(text, dimension) for text in texts]
     )
 
 
 def hashed_text(text: str, dimension: int) -> list[float]:
-    """The vector of a text, of length 1."""
+    """Return the vector of a text, of length 1."""
     words = _WORD.findall(unicodedata.normalize("NFKC", text.lower()))
     numbers = _sum_of(_features(words), dimension)
     if not any(numbers):  # no words, or their features cancel out: never the zero vector
@@ -87,7 +87,7 @@ def hashed_text(text: str, dimension: int) -> list[float]:
 
 
 def _features(words: list[str]) -> Iterator[_Feature]:
-    """What a text consists of: kind, content, weight."""
+    """Yield what a text consists of: kind, content, weight."""
     for word in words:
         yield "word", word, _WORD_WEIGHT
     for one, next_one in pairwise(words):

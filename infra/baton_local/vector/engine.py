@@ -31,15 +31,15 @@ class Surroundings(Protocol):
     """What the server cannot compute."""
 
     def now_ms(self) -> int:
-        """Milliseconds that only grow, from any beginning."""
+        """Return milliseconds that only grow, from any beginning."""
         ...
 
     def new_uuid(self) -> str:
-        """An id that nobody can guess."""
+        """Return an id that nobody can guess."""
         ...
 
     def chance(self) -> float:
-        """A number from 0 to below 1."""
+        """Return a number from 0 to below 1."""
         ...
 
 
@@ -47,15 +47,15 @@ class System:
     """The machine's."""
 
     def now_ms(self) -> int:
-        """Milliseconds since some moment of this machine."""
+        """Return milliseconds since some moment of this machine."""
         return int(time.monotonic() * 1_000)
 
     def new_uuid(self) -> str:
-        """A random UUID."""
+        """Return a random UUID."""
         return str(uuid.uuid4())  # noqa: TID251 - as above
 
     def chance(self) -> float:
-        """A pseudo-random number, good enough to pick a record."""
+        """Return a pseudo-random number, good enough to pick a record."""
         return random.random()  # noqa: S311 - picks a record, protects nothing
 
 
@@ -96,7 +96,7 @@ class Engine:
         return await asyncio.shield(task)
 
     async def search(self, namespace: str, query: Query) -> list[Hit]:
-        """All records that match, best first."""
+        """Return all records that match, best first."""
         space = self.index.namespaces.get(namespace)
         if space is None:
             return []
@@ -104,7 +104,7 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._searching, ranked, records, query)
 
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
-        """The vectors of these texts."""
+        """Return the vectors of these texts."""
         if self._model is None:
             raise unacceptable(
                 "Embedding data for this index is not allowed. "

@@ -56,7 +56,7 @@ class Running:
 
 @asynccontextmanager
 async def running(settings: Settings, surroundings: Surroundings | None = None) -> AsyncIterator[Running]:
-    """A server over the data folder for the time of the block.
+    """Yield a server over the data folder for the time of the block.
 
     Raises:
         EmbedderError: the model cannot be used.

@@ -39,7 +39,7 @@ INSERT OR IGNORE INTO namespaces VALUES(1, '');
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """A connection that may be handed between threads (one at a time), with the tables in place."""
+    """Open a connection that may be handed between threads (one at a time), with the tables in place."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -112,7 +112,7 @@ class Store:
             raise
 
     def load(self) -> Iterator[Change]:
-        """The changes that lead from an empty index to the stored one."""
+        """Yield the changes that lead from an empty index to the stored one."""
         for (name,) in self._connection.execute("SELECT name FROM namespaces ORDER BY id"):
             yield NamespaceMade(name)
         for namespace, seq, record_id, vector, metadata, data in self._connection.execute(_LOAD):
@@ -146,7 +146,7 @@ class Store:
 
 
 def _packed(vector: Vector) -> bytes:
-    """The numbers as little-endian doubles, on any machine."""
+    """Return the numbers as little-endian doubles, on any machine."""
     values = vector.values
     if sys.byteorder == "big":
         values = array("d", values)

@@ -88,7 +88,7 @@ class Story:
         return await client.get(job_id)
 
     async def _approve(self, checkpoint_id: str) -> None:
-        """What a person would decide, who had a look first; what was decided meanwhile is left as it is."""
+        """Approve as a person would after a look; leave a call that was decided meanwhile as it is."""
         self.view.show("      nothing runs until a person has decided; here the demo approves", "dim")
         await asyncio.sleep(POLL_SECONDS)
         async with _client(self.stack.app_url, self.stack.admin_key) as operator:
@@ -96,7 +96,7 @@ class Story:
                 await operator.approve(checkpoint_id, comment="by the demo")
 
     def _bring_fault(self) -> None:
-        """When its time has come."""
+        """Bring the fault once its time has come."""
         killed = self.fault.after_event(self.view.events) if self.fault is not None else None
         if killed is not None:
             self.view.show(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")

@@ -71,7 +71,7 @@ def diff(deployment: Deployment, job_id: str, other_id: str, *, shows_json: bool
 
 
 def diff_lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The comparison as lines, each with its style."""
+    """Yield the comparison as lines, each with its style."""
     for mark, job in (("-", found["left"]), ("+", found["right"])):
         cost = f"${job['cost']['totalUsd']:.6f}"
         yield f"{mark} {job['id']}  {job['status']}, {job['turns']} turns, {cost}", "bold"

@@ -61,7 +61,7 @@ def _print(found: list[Score]) -> None:
 
 
 def junit_of(name: str, found: list[Score]) -> "ElementTree[Element]":
-    """The scores as JUnit XML: a test case each."""
+    """Return the scores as JUnit XML: a test case each."""
     failures = sum(not score.passed for score in found)
     suite = Element("testsuite", name=name, tests=str(len(found)), failures=str(failures), errors="0")
     for score in found:

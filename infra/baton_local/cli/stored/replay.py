@@ -92,7 +92,7 @@ def _refuse_missing_file(target: str) -> None:
 
 
 def registry_named(app: str | None) -> Registry:
-    """The application that runs now.
+    """Return the application that runs now.
 
     Raises:
         ReplayError: it cannot be loaded.

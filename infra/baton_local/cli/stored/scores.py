@@ -53,10 +53,10 @@ def send_score(deployment: Deployment, job_id: str, name: str, value: float, com
 
 
 def score_name(text: str) -> str:
-    """A text as the name of a score."""
+    """Return a text as the name of a score."""
     return _NOT_IN_NAMES.sub("-", text)[:_NAME_CHARS] or "-"
 
 
 def score_comment(text: str) -> str:
-    """A text as the comment of a score."""
+    """Return a text as the comment of a score."""
     return text[:_COMMENT_CHARS]

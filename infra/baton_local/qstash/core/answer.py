@@ -17,20 +17,20 @@ class Answer:
 
 
 def bad_request(message: str) -> ApiError:
-    """The caller sent something wrong (400)."""
+    """Make the error for a malformed request (400)."""
     return ApiError(HTTPStatus.BAD_REQUEST, message)
 
 
 def not_found(message: str) -> ApiError:
-    """The id or name is unknown (404)."""
+    """Make the error for an unknown id or name (404)."""
     return ApiError(HTTPStatus.NOT_FOUND, message)
 
 
 def over_quota(message: str) -> ApiError:
-    """A limit of the plan is reached (412, qstash.md 20)."""
+    """Make the error for a limit of the plan that is reached (412, qstash.md 20)."""
     return ApiError(HTTPStatus.PRECONDITION_FAILED, message)
 
 
 def not_served(message: str) -> ApiError:
-    """The hosted service has it, this server does not (501)."""
+    """Make the error for a feature that only the hosted service has (501)."""
     return ApiError(HTTPStatus.NOT_IMPLEMENTED, message)

@@ -41,7 +41,7 @@ Destination = UrlDestination | GroupDestination
 
 
 def parse_destination(text: str, query: str = "") -> Destination:
-    """The destination named by the rest of a path, with the query string that belongs to it."""
+    """Return the destination named by the rest of a path, with the query string that belongs to it."""
     if _ENCODED_SCHEME.match(text):
         text = unquote(text)
     text = _COLLAPSED.sub(r"\1://", text)  # proxies collapse slashes (qstash.md 1)
@@ -56,12 +56,12 @@ def parse_destination(text: str, query: str = "") -> Destination:
 
 
 def destination_text(destination: Destination) -> str:
-    """The destination as text: the URL or the group's name."""
+    """Return the destination as text: the URL or the group's name."""
     return destination.url if isinstance(destination, UrlDestination) else destination.name
 
 
 def check_url(url: str, field: str) -> str:
-    """The URL itself if a message can be sent there; 400 naming the field otherwise."""
+    """Check that a message can be sent to the URL, and return it; 400 naming the field otherwise."""
     reason = _why_bad(url)
     if reason:
         raise bad_request(f"{field}: {url[:120]!r} {reason}; give a full URL such as https://example.com/path")
@@ -87,7 +87,7 @@ def _why_bad(url: str) -> str:
 
 
 def check_name(name: str, field: str) -> str:
-    """The name itself if it is allowed for queues, groups and schedules; 400 naming the field otherwise."""
+    """Check a name of a queue, group or schedule, and return it; 400 naming the field otherwise."""
     if not _NAME.fullmatch(name):
         raise bad_request(f"{field}: {name[:80]!r} is not a valid name; use only letters, digits, '_', '-' and '.'")
     return name
@@ -125,7 +125,7 @@ class Topic:
 
 
 def parse_endpoints(body: Any, *, need_url: bool) -> list[Endpoint]:
-    """The `endpoints` of a request body; 400 naming what is wrong."""
+    """Return the `endpoints` of a request body; 400 naming what is wrong."""
     items = body.get("endpoints") if isinstance(body, dict) else None
     if not isinstance(items, list) or not items:
         raise bad_request('endpoints: must be a list with at least one endpoint, like [{"url": "https://..."}]')
@@ -148,7 +148,7 @@ def _endpoint(item: Any, *, need_url: bool) -> Endpoint:
 
 
 def with_endpoints(topic: Topic | None, name: str, endpoints: Sequence[Endpoint], now_ms: int) -> Topic:
-    """The group after an upsert; an endpoint of the same key keeps its place."""
+    """Return the group after an upsert; an endpoint of the same key keeps its place."""
     merged = {endpoint.key: endpoint for endpoint in (topic.endpoints if topic else ())}
     merged.update((endpoint.key, endpoint) for endpoint in endpoints)
     if topic is None:
@@ -157,7 +157,7 @@ def with_endpoints(topic: Topic | None, name: str, endpoints: Sequence[Endpoint]
 
 
 def without_endpoints(topic: Topic, endpoints: Sequence[Endpoint], now_ms: int) -> Topic | None:
-    """The group after a removal by URL or name; None when no endpoint is left."""
+    """Return the group after a removal by URL or name; None when no endpoint is left."""
     urls = {endpoint.url for endpoint in endpoints if endpoint.name is None}
     names = {endpoint.name for endpoint in endpoints if endpoint.name is not None}
     left = tuple(each for each in topic.endpoints if each.url not in urls and (not each.name or each.name not in names))
@@ -165,7 +165,7 @@ def without_endpoints(topic: Topic, endpoints: Sequence[Endpoint], now_ms: int) 
 
 
 def parse_default_headers(body: Any) -> HeaderMap:
-    """`{"headers": {"Upstash-Retries": "3", "X": ["a"]}}` as a lower-case map."""
+    """Convert `{"headers": {"Upstash-Retries": "3", "X": ["a"]}}` to a lower-case map."""
     headers = body.get("headers") if isinstance(body, dict) else None
     if not isinstance(headers, dict):
         raise bad_request('headers: must be an object like {"Upstash-Retries": "3"}')
@@ -179,5 +179,5 @@ def parse_default_headers(body: Any) -> HeaderMap:
 
 
 def merged_headers(defaults: Mapping[str, list[str]], own: HeaderMap) -> HeaderMap:
-    """The publish's own headers over the group's defaults."""
+    """Return the publish's own headers over the group's defaults."""
     return {**defaults, **own} if defaults else own

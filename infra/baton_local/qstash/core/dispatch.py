@@ -19,7 +19,7 @@ MESSAGE_DUE, FLOW_WINDOW, FLOW_IDLE = "message", "flow", "flow-idle"
 
 
 def enter(step: Transition, tenant: Tenant, live: Live) -> None:
-    """A new (or recovered) message begins its way."""
+    """Begin the way of a new (or recovered) message."""
     queue = _queue_of(tenant, live)
     if queue is None:
         wait_until_due(step, tenant, live)
@@ -39,7 +39,7 @@ def wait_until_due(step: Transition, tenant: Tenant, live: Live) -> None:
 
 
 def ready(step: Transition, tenant: Tenant, live: Live) -> None:
-    """The message is due: start it, or put it in the line of what it has to wait for."""
+    """Start a message that is due, or put it in the line of what it has to wait for."""
     live.phase = Phase.PARKED
     live.turn = step.state.next_turn()
     _go_on(step, tenant, live)
@@ -52,7 +52,7 @@ def pump_queue(step: Transition, tenant: Tenant, queue: Queue) -> None:
 
 
 def resume_queue(step: Transition, tenant: Tenant, queue: Queue) -> None:
-    """A pause has ended: what was due meanwhile goes on, then new turns are given."""
+    """Resume after a pause: messages due meanwhile go on, then new turns are given."""
     while queue.held and not queue.paused:
         _go_on(step, tenant, tenant.live[queue.held.pop()])
     pump_queue(step, tenant, queue)
@@ -88,7 +88,7 @@ def pump_capacity(step: Transition) -> None:
 
 
 def forget_timer(step: Transition) -> None:
-    """A message that waited for a time was cancelled; its timer stays until it rings, or until most are such."""
+    """Forget the timer of a cancelled message; it stays until it rings, or until most timers are such."""
     state = step.state
     state.stale_timers += 1
     if state.stale_timers > max(_STALE_TIMERS_KEPT, len(state.timers) // 2):
@@ -105,7 +105,7 @@ def _still_applies(step: Transition, timer: Timer) -> bool:
 
 
 def leave_waiting_places(step: Transition, tenant: Tenant, live: Live) -> None:
-    """A message is finished: take it off whatever list it is on (timers ignore it by themselves)."""
+    """Take a finished message off whatever list it is on (timers ignore it by themselves)."""
     flow = _flow_of(tenant, live)
     if flow is not None:
         flow.waiters.leave(live.message.id)
@@ -114,7 +114,7 @@ def leave_waiting_places(step: Transition, tenant: Tenant, live: Live) -> None:
 
 
 def release_slots(step: Transition, tenant: Tenant, live: Live) -> None:
-    """A delivery has ended: free what it held."""
+    """Free the slots that a finished delivery held."""
     step.state.capacity.give_back(origin_of(live.message.url))
     tenant.in_flight -= 1
     flow = _flow_of(tenant, live)
@@ -131,7 +131,7 @@ def use_free_slots(step: Transition, tenant: Tenant, live: Live) -> None:
 
 
 def use_flow(step: Transition, tenant: Tenant, live: Live) -> None:
-    """The message's limits become those of its key (the latest message wins, unless pinned)."""
+    """Make the message's limits those of its key (the latest message wins, unless pinned)."""
     flow = count_flow(step, tenant, live)
     if flow is not None and live.message.flow is not None and flow.configure(live.message.flow):
         step.changes.append(ThingStored("flow", tenant.user, flow.key, flow))
@@ -139,7 +139,7 @@ def use_flow(step: Transition, tenant: Tenant, live: Live) -> None:
 
 
 def count_flow(step: Transition, tenant: Tenant, live: Live) -> FlowKey | None:
-    """One more unfinished message of its key, if it has one."""
+    """Count one more unfinished message of its key, if it has one."""
     if live.message.flow is None:
         return None
     flow = flow_key(step, tenant, live.message.flow.key)
@@ -149,7 +149,7 @@ def count_flow(step: Transition, tenant: Tenant, live: Live) -> FlowKey | None:
 
 
 def flow_key(step: Transition, tenant: Tenant, key: str) -> FlowKey:
-    """The key, made when it is first seen."""
+    """Return the key, made when it is first seen."""
     flow = tenant.flows.get(key)
     if flow is None:
         flow = tenant.flows[key] = FlowKey(key, last_used_ms=step.now_ms)
@@ -185,7 +185,7 @@ def _go_on(step: Transition, tenant: Tenant, live: Live) -> None:
 
 
 def _hold_if_paused(tenant: Tenant, live: Live) -> bool:
-    """Whether the message's queue was paused; asked again at each step, since a pause may come meanwhile."""
+    """Return whether the message's queue was paused; checked at each step, since a pause may come meanwhile."""
     queue = _queue_of(tenant, live)
     if queue is None or not queue.paused:
         return False

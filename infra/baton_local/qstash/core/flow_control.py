@@ -25,7 +25,7 @@ class FlowSpec:
 
 
 def parse_flow(key: str | None, value: str | None) -> FlowSpec | None:
-    """The pair of headers as a record, None if neither is there; 400 if only one is."""
+    """Return the pair of headers as a record, None if neither is there; 400 if only one is."""
     if key is None and value is None:
         return None
     if not key:
@@ -44,7 +44,7 @@ def parse_flow(key: str | None, value: str | None) -> FlowSpec | None:
 
 
 def parse_period(text: str) -> int:
-    """Seconds of a period: a duration, or a plain number of seconds; at most a week."""
+    """Return seconds of a period: a duration, or a plain number of seconds; at most a week."""
     field = "flow control period"
     seconds = int(text) if is_number(text) else parse_duration_ms(text, field) // 1_000
     if not 1 <= seconds <= MAX_PERIOD_SECONDS:
@@ -53,14 +53,14 @@ def parse_period(text: str) -> int:
 
 
 def parse_positive(text: str, name: str) -> int:
-    """A whole number of at least 1."""
+    """Return a whole number of at least 1."""
     if not is_number(text) or int(text) < 1:
         raise bad_request(f"flow control {name}: {text[:80]!r} is not a whole number of at least 1")
     return int(text)
 
 
 def is_number(text: str) -> bool:
-    """Whether the text is a short run of ASCII digits."""
+    """Return whether the text is a short run of ASCII digits."""
     return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
 
 
@@ -93,13 +93,13 @@ class FlowKey:
         return before != (self.parallelism, self.rate, self.period_seconds)
 
     def has_capacity(self, now_ms: int, period_ms: int) -> bool:
-        """Whether one more delivery may start now."""
+        """Return whether one more delivery may start now."""
         if self.paused or (self.parallelism and self.in_flight >= self.parallelism):
             return False
         return not self.rate or self.started < self.rate or now_ms >= self.window_start_ms + period_ms
 
     def start(self, now_ms: int, period_ms: int) -> None:
-        """One delivery starts; a window begins with the first start in it."""
+        """Count the start of a delivery; a window begins with the first start in it."""
         if now_ms >= self.window_start_ms + period_ms:
             self.window_start_ms, self.started = now_ms, 0
         self.started += 1
@@ -107,7 +107,7 @@ class FlowKey:
         self.last_used_ms = now_ms
 
     def end(self, now_ms: int) -> None:
-        """One delivery has ended."""
+        """Count the end of a delivery."""
         self.in_flight = max(0, self.in_flight - 1)
         self.last_used_ms = now_ms
 

@@ -39,12 +39,12 @@ _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 @lru_cache(maxsize=4_096)
 def canonical_name(name: str) -> str:
-    """`content-type` → `Content-Type`: each dash part capitalised."""
+    """Convert `content-type` to `Content-Type`: each dash part capitalised."""
     return "-".join(part.capitalize() for part in name.split("-"))
 
 
 def canonical_map(pairs: Iterable[tuple[str, str]]) -> HeaderMap:
-    """A header map in canonical names, values of one name in order of arrival."""
+    """Return a header map in canonical names, values of one name in order of arrival."""
     result: HeaderMap = {}
     for name, value in pairs:
         result.setdefault(canonical_name(name), []).append(value)
@@ -52,7 +52,7 @@ def canonical_map(pairs: Iterable[tuple[str, str]]) -> HeaderMap:
 
 
 def lower_map(pairs: Iterable[tuple[str, str]]) -> HeaderMap:
-    """A header map in lower-case names, as options are looked up."""
+    """Return a header map in lower-case names, as options are looked up."""
     result: HeaderMap = {}
     for name, value in pairs:
         result.setdefault(name.lower(), []).append(value)
@@ -60,7 +60,7 @@ def lower_map(pairs: Iterable[tuple[str, str]]) -> HeaderMap:
 
 
 def kept_headers(incoming: Mapping[str, Sequence[str]], *, forward_all: bool) -> HeaderMap:
-    """What a message keeps of the incoming (lower-case) headers: Content-Type and the forwarded ones."""
+    """Return the incoming (lower-case) headers that a message keeps: Content-Type and the forwarded ones."""
     kept: HeaderMap = {}
     if "content-type" in incoming:
         kept["Content-Type"] = list(incoming["content-type"][:1])
@@ -98,7 +98,7 @@ class Redaction:
     header_names: tuple[str, ...] = ()
 
     def shown_headers(self, headers: HeaderMap) -> HeaderMap:
-        """The header map as the API shows it."""
+        """Return the header map as the API shows it."""
         return {
             name: [digest(value.encode()) for value in values]
             if self.all_headers or name in self.header_names
@@ -111,12 +111,12 @@ NOTHING_REDACTED = Redaction()
 
 
 def digest(value: bytes) -> str:
-    """What stands in place of a hidden value."""
+    """Return the text in place of a hidden value."""
     return f"REDACTED:{sha256(value).hexdigest()}"
 
 
 def parse_redaction(text: str, field: str) -> Redaction:
-    """`body, header[Authorization]` as a Redaction; 400 on anything else."""
+    """Parse `body, header[Authorization]`; 400 on anything else."""
     body, all_headers, names = False, False, []
     for part in filter(None, (part.strip() for part in text.split(","))):
         named = _NAMED.fullmatch(part)

@@ -27,7 +27,7 @@ from baton_local.qstash.core.tenant import Tenant
 
 
 def callback_options(spec: CallbackSpec, source: Live, limits: Limits) -> Options:
-    """The options of the callback message: its own headers over the source's retries and JSON content."""
+    """Return the options of the callback message: its own headers over the source's retries and JSON content."""
     headers = {
         "content-type": ["application/json"],
         "upstash-retries": [str(source.message.max_retries)],
@@ -37,7 +37,7 @@ def callback_options(spec: CallbackSpec, source: Live, limits: Limits) -> Option
 
 
 def callback_body(source: Live, result: AttemptResult, dlq_id: str | None) -> bytes:
-    """The JSON that a callback (with `dlq_id`: a failure callback) carries."""
+    """Return the JSON that a callback (with `dlq_id`: a failure callback) carries."""
     message = source.message
     answer = result.body if result.error is None else result.error.encode()
     body: dict[str, Any] = {
@@ -63,7 +63,7 @@ def callback_body(source: Live, result: AttemptResult, dlq_id: str | None) -> by
 
 
 def _source_body(source: Live) -> bytes:
-    """The body as it may be shown: a callback is logged like any message, so what is redacted stays so."""
+    """Return the body as it may be shown: a callback is logged like any message, so what is redacted stays so."""
     body = source.message.body or b""
     return digest(body).encode() if source.message.redaction.body else body
 
@@ -107,7 +107,7 @@ def _hold_turn(tenant: Tenant, message: Message) -> None:
 
 
 def end_attempt(step: Transition, tenant: Tenant, live: Live, result: AttemptResult) -> None:
-    """An attempt came to an end; exactly one of delivered, retried, failed, cancelled follows."""
+    """End an attempt; exactly one of delivered, retried, failed, cancelled follows."""
     live.phase = Phase.TIMED
     live.response_bytes += len(result.body)
     dispatch.release_slots(step, tenant, live)
@@ -201,7 +201,7 @@ class Origin(TypedDict, total=False):
 def make_message(
     step: Transition, tenant: Tenant, url: str, options: Options, body: bytes | None, **origin: Unpack[Origin]
 ) -> Message:
-    """A new message with these options; nothing is admitted yet."""
+    """Make a message with these options; it is not admitted yet."""
     not_before_ms = step.now_ms + options.delay_ms if options.not_before_ms is None else options.not_before_ms
     return Message(
         seq=step.state.next_seq(),

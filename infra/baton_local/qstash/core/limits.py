@@ -19,14 +19,14 @@ _FINE_WHOLE = re.compile(rf"(?:{_FINE_PART.pattern}){{1,16}}")
 
 
 def parse_duration_ms(text: str, field: str) -> int:
-    """Milliseconds of a caller's duration such as `50s` or `1h30m3s`; 400 naming the field otherwise."""
+    """Return milliseconds of a caller's duration such as `50s` or `1h30m3s`; 400 naming the field otherwise."""
     if not _WHOLE.fullmatch(text):
         raise bad_request(f"{field}: {text[:80]!r} is not a duration; write it like 50s, 10m or 1d10h30m")
     return sum(int(number) * _UNIT_MS[unit] for number, unit in _PART.findall(text))
 
 
 def parse_fine_duration_ms(text: str) -> float | None:
-    """Milliseconds of a destination's duration (`6m5s`, `1.5s`, `20ms`), or None if it is none."""
+    """Return milliseconds of a destination's duration (`6m5s`, `1.5s`, `20ms`), or None if it is none."""
     if not _FINE_WHOLE.fullmatch(text):
         return None
     return sum(float(number) * _FINE_UNIT_MS[unit] for number, unit in _FINE_PART.findall(text))
@@ -57,5 +57,5 @@ class Limits:
     time_scale: float = 1.0
 
     def scaled_ms(self, duration_ms: int) -> int:
-        """How long a wait really takes: delays, backoff, dedup window and rate periods shrink by `time_scale`."""
+        """Return a wait's real length: delays, backoff, dedup window and rate periods shrink by `time_scale`."""
         return duration_ms if self.time_scale == 1 else int(duration_ms / self.time_scale)

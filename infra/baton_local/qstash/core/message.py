@@ -84,7 +84,7 @@ _HEADER = _base64url(b'{"alg":"HS256","typ":"JWT"}')
 
 
 def sign(key: str, url: str, body: bytes, *, now_seconds: int, jwt_id: str) -> str:
-    """A token for exactly this URL and body, valid for five minutes from now."""
+    """Return a token for exactly this URL and body, valid for five minutes from now."""
     claims = {
         "iss": "Upstash",
         "sub": url,
@@ -138,7 +138,7 @@ class AttemptResult:
 def build_request(
     message: Message, retried: int, signing_key: str, *, now_seconds: int, jwt_id: str, default_timeout_ms: int
 ) -> OutgoingRequest:
-    """The request of one attempt; a new signature each time."""
+    """Return the request of one attempt; a new signature each time."""
     body = message.body or b""
     own = {
         "Upstash-Message-Id": message.id,

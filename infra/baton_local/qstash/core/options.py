@@ -84,7 +84,7 @@ def parse_options(headers: Mapping[str, Sequence[str]], limits: Limits) -> Optio
 
 
 def _one(headers: Mapping[str, Sequence[str]], name: str) -> str | None:
-    """The header's first value, None when absent or blank."""
+    """Return the header's first value, None when absent or blank."""
     values = headers.get(name)
     return values[0].strip() or None if values else None
 

@@ -30,7 +30,7 @@ class Line(Generic[Waiting]):
         heapq.heappush(self._heap, (number, waiting))
 
     def pop(self) -> Waiting:
-        """The next one, who waits no more; IndexError if nobody waits."""
+        """Remove and return the next one in line; IndexError if the line is empty."""
         while True:
             number, waiting = heapq.heappop(self._heap)
             if self._numbers.get(waiting) == number:
@@ -83,18 +83,18 @@ class Queue:
         return message_id
 
     def leave(self, message_id: str) -> None:
-        """The message is finished (or cancelled); its turn ends when nothing else holds it."""
+        """Let go of the turn of a finished or cancelled message; it ends when nothing else holds it."""
         self.members.discard(message_id)
         self.waiting.pop(message_id, None)
         self.held.leave(message_id)
         self.release(message_id)
 
     def hold(self, message_id: str) -> None:
-        """One more holder of this turn: the message itself, or a callback of it that was made."""
+        """Add a holder of this turn: the message itself, or a callback that was made for it."""
         self.turns[message_id] = self.turns.get(message_id, 0) + 1
 
     def release(self, message_id: str) -> None:
-        """One holder of the turn is done."""
+        """Remove a holder of the turn."""
         left = self.turns.get(message_id, 0) - 1
         if left > 0:
             self.turns[message_id] = left
@@ -121,17 +121,17 @@ class Capacity:
         self._with_parked: OrderedDict[str, None] = OrderedDict()
 
     def has_capacity(self, origin: str) -> bool:
-        """Whether this destination may start one more delivery."""
+        """Return whether this destination may start one more delivery."""
         known = self._origins.get(origin)
         return (known.in_flight if known else 0) < self.slots - self.in_flight
 
     def take(self, origin: str) -> None:
-        """A delivery starts."""
+        """Count the start of a delivery."""
         self.in_flight += 1
         self._origins.setdefault(origin, _Origin()).in_flight += 1
 
     def give_back(self, origin: str) -> None:
-        """A delivery has ended."""
+        """Count the end of a delivery."""
         self.in_flight -= 1
         known = self._origins[origin]
         known.in_flight -= 1
@@ -144,14 +144,14 @@ class Capacity:
         self._with_parked[origin] = None
 
     def unpark(self, origin: str, waiting: WaitingMessage) -> None:
-        """A parked message was cancelled."""
+        """Remove a parked message that was cancelled."""
         known = self._origins.get(origin)
         if known is not None and waiting in known.parked:
             known.parked.leave(waiting)
             self._tidy(origin, known)
 
     def next_parked(self) -> WaitingMessage | None:
-        """The next message that may start now, destinations in turn; None if none may."""
+        """Return the next message that may start now, destinations in turn; None if none may."""
         for origin in self._with_parked:
             if self.has_capacity(origin):
                 known = self._origins[origin]

@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"\s*(?:([0-9]+(?:\.[0-9]*)?|\.[0-9]+)|([A-Za-z]+)|([-+*/%^(
 
 
 def _guarded(function: Callable[..., float]) -> Callable[..., float]:
-    """Floating point as in the machine: overflow is infinite, undefined is NaN; nothing raises."""
+    """Wrap a function in machine arithmetic: overflow is infinite, undefined is NaN; nothing raises."""
 
     def call(*values: float) -> float:
         try:
@@ -172,7 +172,7 @@ def _compiled(text: str) -> Expression:
 
 
 def check_retry_delay(text: str, field: str) -> str:
-    """The text itself if it is a valid expression; 400 naming the field otherwise."""
+    """Check that the text is a valid expression, and return it; 400 naming the field otherwise."""
     try:
         _compiled(text)
     except ValueError as error:
@@ -184,7 +184,7 @@ def check_retry_delay(text: str, field: str) -> str:
 
 
 def retry_delay_ms(text: str, retried: int) -> int:
-    """Milliseconds to wait before the retry after `retried` retries; negative or undefined is 0, at most a day."""
+    """Return the milliseconds before the next retry, after `retried` ones: negative or NaN is 0, at most a day."""
     value = _compiled(text)(float(retried))
     if math.isnan(value) or value <= 0:
         return 0
@@ -199,7 +199,7 @@ _DEFAULT_CAPPED_FROM = 5  # e^12.5 seconds is already more than the cap
 
 
 def next_delay_ms(expression: str | None, retried: int, headers: Mapping[str, Sequence[str]], now_ms: int) -> int:
-    """Milliseconds to the next attempt; `retried` counts the retries already made (0 after the first attempt)."""
+    """Return the milliseconds to the next attempt; `retried` counts retries made (0 after the first attempt)."""
     wanted = _wanted_by_destination(headers, now_ms)
     if wanted is not None:
         return wanted
@@ -209,7 +209,7 @@ def next_delay_ms(expression: str | None, retried: int, headers: Mapping[str, Se
 
 
 def default_delay_ms(retry: int) -> int:
-    """The default backoff before retry 1, 2, 3 …: min(86400, e^(2.5 n)) whole seconds."""
+    """Return the default backoff before retry 1, 2, 3 …: min(86400, e^(2.5 n)) whole seconds."""
     if retry >= _DEFAULT_CAPPED_FROM:
         return _DEFAULT_CAP_SECONDS * 1_000
     return math.floor(math.exp(2.5 * retry)) * 1_000

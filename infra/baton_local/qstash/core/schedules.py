@@ -48,7 +48,7 @@ class Cron:
     either_day: bool
 
     def next_after_ms(self, after_ms: int) -> int | None:
-        """The first run after this time in Unix milliseconds; None if there is none within nine years."""
+        """Return the first run after this time in Unix milliseconds; None if there is none within nine years."""
         start = datetime.fromtimestamp(after_ms / 1_000, self.zone).replace(tzinfo=None)
         for offset in range(_LOOK_AHEAD_DAYS):
             day = start.date() + timedelta(days=offset)
@@ -74,7 +74,7 @@ class Cron:
                 yield datetime.combine(day, time(hour, minute))
 
     def _unix_ms(self, local: datetime) -> int | None:
-        """The moment of a local time (the first, if it is repeated); None if the clock skips it."""
+        """Return the moment of a local time (the first, if it is repeated); None if the clock skips it."""
         moment = local.replace(tzinfo=self.zone).astimezone(UTC)
         if moment.astimezone(self.zone).replace(tzinfo=None) != local:
             return None
@@ -83,7 +83,7 @@ class Cron:
 
 @lru_cache(maxsize=1_024)
 def parse_cron(text: str) -> Cron:
-    """The expression as a record; 400 naming what is wrong."""
+    """Return the expression as a record; 400 naming what is wrong."""
     try:
         return _parse(text)
     except ValueError as error:
@@ -175,7 +175,7 @@ class Schedule:
 
 
 def next_run_ms(schedule: Schedule, now_ms: int, time_scale: float) -> int | None:
-    """When the schedule runs next.
+    """Return when the schedule runs next.
 
     With a time scale the schedule lives on a clock of its own that starts at its creation and runs faster; counting
     from there, and not from the last run, keeps ticks from being computed twice.

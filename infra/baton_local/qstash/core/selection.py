@@ -46,7 +46,7 @@ class Selection:
     cursor: int | None = None
 
     def takes(self, message: Message, at_ms: int) -> bool:
-        """Whether the message fits; `at_ms` is the time that the dates are about."""
+        """Return whether the message fits; `at_ms` is the time that the dates are about."""
         if (self.from_ms is not None and at_ms < self.from_ms) or (self.to_ms is not None and at_ms > self.to_ms):
             return False
         for name, wanted in self.values.items():
@@ -56,16 +56,16 @@ class Selection:
         return True
 
     def takes_value(self, name: str, value: str) -> bool:
-        """Whether a filter that is not about the message itself lets the value through."""
+        """Return whether a filter that is not about the message itself lets the value through."""
         return name not in self.values or value in self.values[name]
 
     def limit(self, default: int) -> int:
-        """How many at most."""
+        """Return how many at most."""
         return default if self.count is None else self.count
 
 
 def values_of(message: Message, name: str) -> Iterable[str | None]:
-    """What a message has where a filter of that name looks."""
+    """Return what a message has where a filter of that name looks."""
     return _MESSAGE_FILTERS[name](message)
 
 

@@ -19,7 +19,7 @@ class Ids(Protocol):
     """Source of ids: unique across restarts, increasing within one run."""
 
     def next(self, prefix: str) -> str:
-        """A new id such as `msg_...`."""
+        """Return a new id such as `msg_...`."""
         ...
 
 
@@ -57,18 +57,18 @@ class State:
     stale_timers: int = 0
 
     def tenant(self, user: str) -> Tenant:
-        """The user's own world."""
+        """Return the user's own world."""
         if user not in self.tenants:
             raise not_found(f"user {user!r} is unknown to this server")
         return self.tenants[user]
 
     def next_seq(self) -> int:
-        """The next number in the order of all messages and dead letters."""
+        """Return the next number in the order of all messages and dead letters."""
         self.last_seq += 1
         return self.last_seq
 
     def next_turn(self) -> int:
-        """The next number in the order in which messages became due."""
+        """Return the next number in the order in which messages became due."""
         self.last_turn += 1
         return self.last_turn
 
@@ -78,7 +78,7 @@ class State:
         heapq.heappush(self.timers, Timer(at_ms, self.last_timer, kind, user, key))
 
     def next_wakeup_ms(self) -> int | None:
-        """When `tick` has to be called next."""
+        """Return when `tick` has to be called next."""
         return self.timers[0].at_ms if self.timers else None
 
 

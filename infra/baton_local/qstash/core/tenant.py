@@ -22,7 +22,7 @@ class DedupWindow:
         self._entries: dict[str, tuple[str, int]] = {}
 
     def lookup(self, key: str, now_ms: int) -> str | None:
-        """The id of the message accepted under this key, if its window is still open."""
+        """Return the id of the message accepted under this key, if its window is still open."""
         entry = self._entries.get(key)
         return entry[0] if entry is not None and entry[1] > now_ms else None
 
@@ -44,7 +44,7 @@ class DedupWindow:
 
 
 def dedup_key(options: Options, destination: str, body: bytes | None, endpoint_url: str | None) -> str | None:
-    """The key of a publish, or None if it asked for none; an explicit id wins over the content."""
+    """Return the key of a publish, or None if it asked for none; an explicit id wins over the content."""
     if options.dedup_id is not None:
         key = f"id:{options.dedup_id}"
     elif options.dedup_by_content:
@@ -88,7 +88,7 @@ class Counters:
     cancelled: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """The figures by name."""
+        """Return the figures by name."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 

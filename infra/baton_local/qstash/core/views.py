@@ -14,7 +14,7 @@ View = dict[str, Any]
 
 
 def without_unset(fields: View) -> View:
-    """The fields that have a value."""
+    """Return the fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None and value not in ({}, [])}
 
 
@@ -29,12 +29,12 @@ def body_fields(body: bytes | None, name: str) -> View:
 
 
 def shown_body(body: bytes | None, redaction: Redaction) -> bytes | None:
-    """The body as the API may show it."""
+    """Return the body as the API may show it."""
     return digest(body).encode() if redaction.body and body else body
 
 
 def flow_fields(flow: FlowSpec | None) -> View:
-    """The flow-control fields; the period (in seconds) always comes with a key."""
+    """Return the flow-control fields; the period (in seconds) always comes with a key."""
     if flow is None:
         return {}
     fields = {"flowControlKey": flow.key, "period": flow.period_seconds}
@@ -42,12 +42,12 @@ def flow_fields(flow: FlowSpec | None) -> View:
 
 
 def label_fields(labels: tuple[str, ...]) -> View:
-    """`label` is the first, `labels` are all."""
+    """Return `label`, the first one, and `labels`, all of them."""
     return {"label": labels[0], "labels": list(labels)} if labels else {}
 
 
 def message_view(message: Message) -> View:
-    """A message as `GET /v2/messages/{id}` shows it."""
+    """Return a message as `GET /v2/messages/{id}` shows it."""
     always = {
         "messageId": message.id,
         "url": message.url,
@@ -80,7 +80,7 @@ def message_view(message: Message) -> View:
 
 
 def dlq_view(entry: DlqEntry) -> View:
-    """A dead letter: the message, and what was answered last."""
+    """Return a dead letter: the message, and what was answered last."""
     result = entry.result
     answer = result.error.encode() if result.error is not None else result.body
     return (
@@ -93,7 +93,7 @@ def dlq_view(entry: DlqEntry) -> View:
 
 
 def event_view(event: Event) -> View:
-    """One event; every event of a message carries the message's own data (qstash.md 22)."""
+    """Return one event; every event of a message carries the message's own data (qstash.md 22)."""
     message, result = event.message, event.result
     callback, failure_callback = message.callback, message.failure_callback
     body = shown_body(message.body, message.redaction)

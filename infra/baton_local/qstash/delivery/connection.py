@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         notice_death(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
-        """A part of the answer; what was not requested ends the connection."""
+        """Take a part of the answer; bytes that were not requested end the connection."""
         if self._answer is None:
             self.close()
             return
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
             self._fail(ValueError(f"the head of the answer does not end within {_MAX_HEAD_BYTES} bytes"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The other side has closed, which may be how a body ends (RFC 9112 6.3)."""
+        """End the exchange: a close by the other side may be how a body ends (RFC 9112 6.3)."""
         self.closed = True
         if self._head_complete and exc is None and not self._declares_length():
             self._finish(keep=False)
@@ -99,29 +99,29 @@ class Connection(asyncio.Protocol):
             self._fail(ConnectionError(str(exc) if exc else "the connection was closed before the answer was complete"))
 
     def on_message_begin(self) -> None:
-        """An answer, or the announcement of one; after an answer nothing was requested."""
+        """Begin an answer, or the announcement of one; refuse a second answer."""
         if self._answer is None:
             self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header of the answer, or one after its body, which is not kept."""
+        """Keep a header of the answer; drop one that comes after its body."""
         if not self._head_complete:
             self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        """The head of the answer, unless it is only word of one to come (1xx)."""
+        """Take the head of the answer, unless it only announces one (1xx)."""
         self._status = self._parser.get_status_code()
         self._head_complete = self._status >= _FIRST_FINAL_STATUS or self._status == _SWITCHING_PROTOCOLS
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body; at the limit the rest is given up."""
+        """Keep a piece of the body; give up the rest at the limit."""
         self._body.append(body)
         self._body_bytes += len(body)
         if self._body_bytes >= self._max_body_bytes:
             self._finish(keep=False)
 
     def on_message_complete(self) -> None:
-        """The end of the answer, or of word of one to come."""
+        """End the answer, or its announcement."""
         if self._head_complete:
             self._finish(keep=self._status != _SWITCHING_PROTOCOLS and self._parser.should_keep_alive())
         else:

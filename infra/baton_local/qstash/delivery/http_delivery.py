@@ -61,7 +61,7 @@ def _ascii(host: str) -> str:
 
 
 def _authorization(parts: SplitResult) -> str | None:
-    """What `user:password@` in a URL asks for (RFC 7617)."""
+    """Return the header that `user:password@` in a URL asks for (RFC 7617)."""
     if parts.username is None:
         return None
     credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -165,7 +165,7 @@ class HttpDelivery:
 
 
 def encode(request: OutgoingRequest, target: Target) -> bytes:
-    """The request as bytes; ValueError if a header would break it apart."""
+    """Return the request as bytes; ValueError if a header would break it apart."""
     lines = [f"{request.method} {target.request_target} HTTP/1.1", f"Host: {target.host_header}"]
     lines += [f"{name}: {value}" for name, value in request.headers]
     if target.authorization and not any(name.lower() == "authorization" for name, _ in request.headers):

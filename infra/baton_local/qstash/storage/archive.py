@@ -36,7 +36,7 @@ class Condition(NamedTuple):
 
 
 def condition_of(user: str, selection: Selection) -> Condition:
-    """The condition of events that may be selected."""
+    """Return the condition of events that may be selected."""
     parts = ["m.user=?"]
     values: list[Any] = [user]
     for bound, comparison in ((selection.from_ms, "e.time_ms>=?"), (selection.to_ms, "e.time_ms<=?")):
@@ -61,7 +61,7 @@ def condition_of(user: str, selection: Selection) -> Condition:
 
 
 def _is_trouble(selection: Selection) -> bool:
-    """Whether only events are wanted that an ordinary delivery does not have."""
+    """Return whether only events are wanted that an ordinary delivery does not have."""
     states = selection.values.get("state", frozenset())
     statuses = selection.values.get("responseStatus", frozenset())
     succeeded = any(status.isdecimal() and AttemptResult(int(status)).succeeded for status in statuses)
@@ -94,7 +94,7 @@ class Archive:
         self._one_at_a_time = threading.Lock()
 
     def message(self, user: str, message_id: str) -> Message | None:
-        """A message that was accepted and not yet pruned, finished or not."""
+        """Return a message that was accepted and not yet pruned, finished or not."""
         with self._one_at_a_time:
             row = self._connection.execute(
                 "SELECT seq, id, user, content, body FROM messages WHERE id=? AND user=?", (message_id, user)
@@ -102,7 +102,7 @@ class Archive:
         return None if row is None else codec.decode_message(*row)
 
     def piece(self, user: str, selection: Selection, before: int | None, wanted: int) -> Piece:
-        """What the selection takes of the next events before this one, newest first, `wanted` at most."""
+        """Return what the selection takes of the events before this one, newest first, `wanted` at most."""
         with self._one_at_a_time, self._snapshot():
             log = log_index.part_of(self._connection, selection)
             log = range(log.start, log.stop if before is None else min(log.stop, before))
@@ -120,7 +120,7 @@ class Archive:
 
     @contextmanager
     def _snapshot(self) -> Generator[None]:
-        """All that is read in the block is of one moment."""
+        """Make all reads in the block see one moment."""
         self._connection.execute("BEGIN")
         try:
             yield

@@ -44,7 +44,7 @@ _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def encode_message(message: Message) -> str:
-    """The constant part of a message, without seq, id, user and body (columns of their own)."""
+    """Return the constant part of a message, without seq, id, user and body (columns of their own)."""
     content: dict[str, Any] = {}
     for attribute, (name, default) in _PLAIN.items():
         value = getattr(message, attribute)
@@ -62,7 +62,7 @@ def encode_message(message: Message) -> str:
 
 
 def decode_message(seq: int, message_id: str, user: str, content: str, body: bytes | None) -> Message:
-    """The message of a row."""
+    """Return the message of a row."""
     fields: dict[str, Any] = {}
     for name, value in json.loads(content).items():
         if name == "labels":
@@ -112,7 +112,7 @@ _NO_LIMITS = Limits(max_delay_ms=10**15, max_retries=10**9, max_timeout_ms=10**1
 
 
 def encode_thing(kind: ThingKind, value: Any) -> str:
-    """The thing as text, as it is now."""
+    """Return the thing as text, as it is now."""
     if kind in {"queue", "flow"}:
         return json.dumps({name: getattr(value, name) for name in (_QUEUE if kind == "queue" else _FLOW)})
     if kind == "schedule":
@@ -122,34 +122,34 @@ def encode_thing(kind: ThingKind, value: Any) -> str:
 
 
 def decode_keys(text: str) -> SigningKeys:
-    """A pair of signing keys."""
+    """Return a pair of signing keys."""
     fields = json.loads(text)
     return SigningKeys(**fields | {"configured": tuple(fields["configured"])})
 
 
 def decode_counters(text: str) -> Counters:
-    """The counters of a user."""
+    """Return the counters of a user."""
     return Counters(**json.loads(text))
 
 
 def decode_topic(text: str) -> Topic:
-    """A URL group."""
+    """Return a URL group."""
     fields = json.loads(text)
     return Topic(**fields | {"endpoints": tuple(Endpoint(**each) for each in fields["endpoints"])})
 
 
 def decode_queue(text: str) -> Queue:
-    """A queue, still without its messages."""
+    """Return a queue, still without its messages."""
     return Queue(**json.loads(text))
 
 
 def decode_flow(text: str) -> FlowKey:
-    """A flow-control key, still without its messages."""
+    """Return a flow-control key, still without its messages."""
     return FlowKey(**json.loads(text))
 
 
 def decode_schedule(text: str) -> Schedule:
-    """A schedule."""
+    """Return a schedule."""
     fields = json.loads(text)
     body = None if fields["body"] is None else b64decode(fields["body"])
     options = parse_options(fields["headers"], _NO_LIMITS)

@@ -66,7 +66,7 @@ _PRUNE_EVERY_MS = 1_000
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Everything that is loaded stays; looking through it again and again would double the time to start."""
+    """Load without garbage collection: everything stays, and looking through it again would double the start."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -123,7 +123,7 @@ class Database:
             os.close(self._lock)
 
     def load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
-        """The state of the last run, and what follows from taking it up again."""
+        """Return the state of the last run, and what follows from taking it up again."""
         with _no_garbage_collection():
             return self._load(users, limits, ids, now_ms)
 
@@ -148,7 +148,7 @@ class Database:
         return state, Outcome(Answer(200), step.changes, step.effects)
 
     def _keys(self, user: User) -> SigningKeys:
-        """The keys after rotation, unless other ones are configured since."""
+        """Return the keys after rotation, unless other ones are configured since."""
         configured = (user.current_signing_key, user.next_signing_key)
         stored = schema.stored_keys(self._connection, user.id)
         if stored is not None and stored.configured == configured:

@@ -71,7 +71,7 @@ class GroupCommit:
         return waiter
 
     def settled(self) -> bool:
-        """Whether all that was added is on disk."""
+        """Return whether all that was added is on disk."""
         return not (self._busy or self._batch.changes or self._batch.effects)
 
     async def drained(self) -> None:

@@ -50,13 +50,13 @@ def measure(connection: sqlite3.Connection) -> None:
 
 
 def part_of(connection: sqlite3.Connection, selection: Selection) -> range:
-    """The numbers of the log's events, without most of those that are too early or too late for a selection."""
+    """Return the numbers of the log's events, without most that are too early or too late for a selection."""
     oldest, newest = connection.execute(_ENDS).fetchone()
     log = range(oldest or 0, (newest or -1) + 1)
     back_ms = _noted(connection)
 
     def time_ms(n: int) -> int:
-        """When that happened, or what came next, if it is forgotten."""
+        """Return the time of that event, or of the next if it is forgotten."""
         found: int = connection.execute("SELECT time_ms FROM events WHERE n>=? ORDER BY n LIMIT 1", (n,)).fetchone()[0]
         return found
 
@@ -81,7 +81,7 @@ Numbers = tuple[str, list[int] | list[str]]
 
 
 def rows_of(message: Message) -> _Rows:
-    """The rows of a message."""
+    """Return the rows of a message."""
     return [
         (message.seq, _trait(name, value))
         for name in INDEXED
@@ -97,7 +97,7 @@ def fill(connection: sqlite3.Connection) -> None:
 
 
 def few_messages(connection: sqlite3.Connection, selection: Selection) -> Numbers | None:
-    """A query for the numbers of all messages that may be selected, if it is known that they are few."""
+    """Return a query for the numbers of all messages that may be selected, if they are known to be few."""
     if ids := sorted(selection.values.get("messageId", ())):
         return f"SELECT seq FROM messages WHERE id IN ({','.join('?' * len(ids))})", ids  # noqa: S608 - only marks
     for name in INDEXED:

@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS things(
 
 
 def open_database(path: Path, *, synced: bool) -> sqlite3.Connection:
-    """A connection that may be handed between threads (one at a time), with the tables in place."""
+    """Open a connection that may be handed between threads (one at a time), with the tables in place."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
@@ -106,7 +106,7 @@ def _load_thing(tenant: Tenant, kind: str, key: str, value: str) -> None:
 
 
 def stored_keys(connection: sqlite3.Connection, user: str) -> SigningKeys | None:
-    """The signing keys of a user after rotation; None if they were never rotated."""
+    """Return the signing keys of a user after rotation; None if they were never rotated."""
     row = connection.execute("SELECT value FROM things WHERE kind='keys' AND user=?", (user,)).fetchone()
     return None if row is None else codec.decode_keys(row[0])
 
@@ -119,7 +119,7 @@ def _dead_letters(connection: sqlite3.Connection, user: str) -> Iterator[DlqEntr
 
 
 def unfinished(connection: sqlite3.Connection) -> Iterator[Live]:
-    """All unfinished messages, in order of acceptance."""
+    """Yield all unfinished messages, in order of acceptance."""
     rows = connection.execute(
         "SELECT m.seq, m.id, m.user, m.content, m.body, p.retried, p.due_ms, p.cancel_requested"
         " FROM progress p CROSS JOIN messages m ON m.seq = p.seq WHERE p.finished_ms IS NULL ORDER BY p.seq"
@@ -130,6 +130,6 @@ def unfinished(connection: sqlite3.Connection) -> Iterator[Live]:
 
 
 def last_seq(connection: sqlite3.Connection) -> int:
-    """The highest number given so far to a message or a dead letter."""
+    """Return the highest number given so far to a message or a dead letter."""
     rows = connection.execute("SELECT max(seq) FROM messages UNION ALL SELECT max(seq) FROM dlq")
     return max((seq or 0 for (seq,) in rows), default=0)

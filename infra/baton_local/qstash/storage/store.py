@@ -112,7 +112,7 @@ class Store:
 
 
 def size_bytes(change: changes.MessageFinished) -> int:
-    """The room that a finished message takes."""
+    """Return the room that a finished message takes."""
     return len(change.message.body or b"") + change.response_bytes + _OVERHEAD_BYTES
 
 

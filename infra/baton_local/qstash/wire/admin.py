@@ -16,7 +16,7 @@ from baton_local.qstash.wire.call import Call
 
 
 async def counters(call: Call) -> Answer:
-    """The caller's own counters, since the data folder was made."""
+    """Return the caller's own counters, since the data folder was made."""
     tenant = call.tenant
     return Answer(HTTPStatus.OK, {"users": {tenant.user: tenant.counters.as_dict() | {"unfinished": len(tenant.live)}}})
 
@@ -28,7 +28,7 @@ _STATUSES = range(100, 600)
 
 
 async def show(call: Call) -> Answer:
-    """What has not struck yet."""
+    """Return what has not struck yet."""
     return Answer(HTTPStatus.OK, _plan(call).view())
 
 

@@ -111,7 +111,7 @@ def _headers(raw: Iterable[tuple[bytes, bytes]]) -> HeaderMap:
 
 
 def _text(value: bytes) -> str:
-    """Most clients mean UTF-8; what is not, is taken byte by byte."""
+    """Decode as UTF-8, as most clients mean it; other bytes one by one."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -33,7 +33,7 @@ class Call:
         return self.engine.state.tenant(self.user)
 
     def query_pairs(self) -> list[tuple[str, str]]:
-        """The query, without control keys."""
+        """Return the query, without control keys."""
         try:
             pairs = parse_qsl(self.query, keep_blank_values=True, max_num_fields=10_000)
         except ValueError as error:
@@ -41,7 +41,7 @@ class Call:
         return [(name, value) for name, value in pairs if not is_control_key(name)]
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the body as JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
@@ -49,5 +49,5 @@ class Call:
 
 
 def is_control_key(name: str) -> bool:
-    """Whether a query key is meant for this server and not for the destination."""
+    """Return whether a query key is meant for this server and not for the destination."""
     return name == _TOKEN_KEY or name.lower().startswith(_CONTROL_PREFIX)

@@ -18,7 +18,7 @@ _DEFAULT_LOGS = 100
 
 
 async def get_message(call: Call) -> Answer:
-    """One message, finished or not."""
+    """Return one message, finished or not."""
     return Answer(HTTPStatus.OK, message_view(await _message(call)))
 
 
@@ -35,13 +35,13 @@ async def cancel_messages(call: Call) -> Answer:
 
 
 async def list_dlq(call: Call) -> Answer:
-    """One page of dead letters."""
+    """Return one page of dead letters."""
     selection = parse_selection(call.query_pairs(), FOR_DLQ, max_count=messages.MAX_COUNT, strict=False)
     return messages.list_dead_letters(call.tenant, selection)
 
 
 async def get_dlq(call: Call) -> Answer:
-    """One dead letter."""
+    """Return one dead letter."""
     return messages.get_dead_letter(call.tenant, unquote(call.params["id"]))
 
 
@@ -68,12 +68,12 @@ async def retry_dlq_many(call: Call) -> Answer:
 
 
 async def list_events(call: Call) -> Answer:
-    """One page of events under the key that the SDKs read."""
+    """Return one page of events under the key that the SDKs read."""
     return await _events(call, "events", _MAX_EVENTS)
 
 
 async def list_logs(call: Call) -> Answer:
-    """The same under the documented key."""
+    """Return the same under the documented key."""
     return await _events(call, "logs", _DEFAULT_LOGS)
 
 
@@ -103,7 +103,7 @@ async def _message(call: Call) -> Message:
 
 
 def _strict(call: Call, known: frozenset[str], max_count: int) -> Selection:
-    """A selection from the query (JS) or a JSON body of ids (Python); what is unknown is refused."""
+    """Return a selection from the query (JS) or a JSON body of ids (Python); what is unknown is refused."""
     return parse_selection([*call.query_pairs(), *_ids_in_body(call)], known, max_count=max_count, strict=True)
 
 

@@ -35,14 +35,14 @@ async def batch(call: Call) -> Answer:
 
 
 def read_publish(call: Call, queue: str | None) -> Publish:
-    """What a request publishes: destination, options, body."""
+    """Return what a request publishes: destination, options, body."""
     destination_query, options = split_query(call.query)
     destination = parse_destination(call.params["destination"], destination_query)
     return Publish(call.user, destination, {**options, **call.headers}, call.body or None, call.client_ip, queue)
 
 
 def split_query(query: str) -> tuple[str, HeaderMap]:
-    """What belongs to the destination, untouched, and the options given by query (a real header wins)."""
+    """Return what belongs to the destination, untouched, and the options given by query (a real header wins)."""
     if not query:
         return "", {}
     kept, options = [], []
@@ -108,12 +108,12 @@ async def create_schedule(call: Call) -> Answer:
 
 
 async def list_schedules(call: Call) -> Answer:
-    """All schedules."""
+    """Return all schedules."""
     return schedules.list_schedules(call.tenant)
 
 
 async def get_schedule(call: Call) -> Answer:
-    """One schedule."""
+    """Return one schedule."""
     return schedules.get_schedule(call.tenant, unquote(call.params["id"]))
 
 

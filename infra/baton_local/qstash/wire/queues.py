@@ -10,12 +10,12 @@ from baton_local.qstash.wire.call import Call
 
 
 async def list_queues(call: Call) -> Answer:
-    """All queues."""
+    """Return all queues."""
     return queues.list_queues(call.tenant)
 
 
 async def get_queue(call: Call) -> Answer:
-    """One queue."""
+    """Return one queue."""
     return queues.get_queue(call.tenant, unquote(call.params["name"]))
 
 
@@ -54,13 +54,13 @@ async def _set_paused(call: Call, *, paused: bool) -> Answer:
 
 
 async def list_flows(call: Call) -> Answer:
-    """All keys, or those whose name contains `search`."""
+    """Return all keys, or those whose name contains `search`."""
     search = dict(call.query_pairs()).get("search", "")
     return flow_control.list_flows(call.engine.state, call.tenant, search, call.engine.clock.now_ms())
 
 
 async def get_flow(call: Call) -> Answer:
-    """One key."""
+    """Return one key."""
     return flow_control.get_flow(call.engine.state, call.tenant, _key(call), call.engine.clock.now_ms())
 
 

@@ -23,7 +23,7 @@ class Route:
     publishes: bool
 
     def match(self, path: list[str]) -> Mapping[str, str] | None:
-        """The variable parts if the path fits."""
+        """Return the variable parts if the path fits."""
         rest = self.segments[-1].endswith("...}")
         if len(path) < len(self.segments) or (not rest and len(path) > len(self.segments)):
             return None
@@ -122,7 +122,7 @@ class Router:
             self._by_head.setdefault((route.segments[0], route.segments[1]), []).append(route)
 
     def match(self, method: str, raw_path: str) -> tuple[Route, Mapping[str, str]]:
-        """The route and the variable parts; 404 or 405 if there is none."""
+        """Return the route and the variable parts; 404 or 405 if there is none."""
         path = raw_path.removeprefix("/").split("/")
         found = False
         for route in self._by_head.get((path[0], path[1] if len(path) > 1 else ""), ()):

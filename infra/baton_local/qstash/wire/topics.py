@@ -12,12 +12,12 @@ _KEY_LENGTH = 28
 
 
 async def list_topics(call: Call) -> Answer:
-    """All groups."""
+    """Return all groups."""
     return topics.list_topics(call.tenant)
 
 
 async def get_topic(call: Call) -> Answer:
-    """One group."""
+    """Return one group."""
     return topics.get_topic(call.tenant, _name(call))
 
 
@@ -45,7 +45,7 @@ async def delete_topic(call: Call) -> Answer:
 
 
 async def get_keys(call: Call) -> Answer:
-    """The signing keys."""
+    """Return the signing keys."""
     return tenants.get_keys(call.tenant)
 
 

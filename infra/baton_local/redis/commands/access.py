@@ -29,7 +29,7 @@ class Tokens:
     read_only_token: bytes | None = None
 
     def access(self, authorization: bytes | None, query_token: bytes | None) -> Access:
-        """What a request may do; the header wins over the query parameter (redis-rest.md 2)."""
+        """Return what a request may do; the header wins over the query parameter (redis-rest.md 2)."""
         given = query_token
         if authorization is not None:
             scheme, _, credentials = authorization.partition(b" ")
@@ -70,7 +70,7 @@ _CONCERNED = frozenset({*_REASON_BY_NAME, *_SUBCOMMANDS_REFUSED, b"CLIENT", b"XR
 
 
 def why_refused(name: bytes, arguments: list[bytes]) -> str | None:
-    """The reason for which the upper-case command `name` is refused, or None.
+    """Return the reason for which the upper-case command `name` is refused, or None.
 
     `arguments` is the whole command, its name included.
     """
@@ -90,7 +90,7 @@ def why_refused(name: bytes, arguments: list[bytes]) -> str | None:
 
 
 def _has_block(arguments: list[bytes]) -> bool:
-    """Whether BLOCK is among the options, which end where STREAMS begins."""
+    """Return whether BLOCK is among the options, which end where STREAMS begins."""
     for argument in arguments[1:]:
         option = argument.upper()
         if option == b"STREAMS":

@@ -30,20 +30,20 @@ class Pipeline:
         return any(type(command) is Apart for command in self.commands)
 
     def arguments(self) -> list[list[bytes]]:
-        """The commands that go to the server."""
+        """Return the commands that go to the server."""
         return [command.arguments for command in self.commands if not isinstance(command, Answer)]
 
     def frames(self) -> bytes:
-        """What goes to the server, in one go."""
+        """Return the bytes for the server, in one go."""
         return b"".join(map(encode_command, self.arguments()))
 
     def short_pages(self, merged: list[Reply]) -> dict[int, ScanPage]:
-        """The SCANs among the commands whose pages the server has not filled, by their position."""
+        """Return the SCANs among the commands whose pages the server has not filled, by their position."""
         pages = {position: getattr(command, "page", None) for position, command in enumerate(self.commands)}
         return {position: page for position, page in pages.items() if page is not None and page.take(merged[position])}
 
     def merge(self, replies: list[Reply]) -> list[Reply]:
-        """The client's replies, from the server's."""
+        """Return the client's replies, from the server's."""
         served = iter(replies)
         merged: list[Reply] = []
         for command in self.commands:
@@ -68,18 +68,18 @@ class Transaction:
         return self.pipeline.reply_count + 2
 
     def frames(self) -> bytes:
-        """What goes to the server, in one go, so that nothing can come between."""
+        """Return the bytes for the server, in one go, so that nothing can come between."""
         return _MULTI + self.pipeline.frames() + _EXEC
 
     def refused(self) -> ServerError | None:
-        """The first refusal by the bridge, for which nothing is to be sent."""
+        """Return the bridge's first refusal, which keeps everything from being sent."""
         for command in self.pipeline.commands:
             if isinstance(command, Answer) and isinstance(command.reply, ServerError):
                 return command.reply
         return None
 
     def merge(self, replies: list[Reply]) -> list[Reply] | ServerError:
-        """The client's replies, or the one error for which the server ran nothing."""
+        """Return the client's replies, or the one error for which the server ran nothing."""
         for reply in replies[:-1]:
             if isinstance(reply, ServerError):
                 return reply

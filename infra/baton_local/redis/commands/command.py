@@ -29,7 +29,7 @@ class ScanPage:
 
     @classmethod
     def of_command(cls, arguments: list[bytes]) -> Self | None:
-        """The page that a SCAN command asks for; None where nothing is filtered, so that the server fills it."""
+        """Return the page that a SCAN command asks for; None where nothing is filtered, so that the server fills it."""
         options, wanted, filtered = arguments[2:], _DEFAULT_COUNT, False
         kept: list[bytes] = []
         for name, value in zip(options[::2], options[1::2], strict=False):
@@ -52,12 +52,12 @@ class ScanPage:
                 return False
 
     def next_call(self) -> list[bytes]:
-        """The command that goes on from here, looking further at each step."""
+        """Return the command that goes on from here, with a larger COUNT at each step."""
         count = min(_LARGEST_COUNT, max(self.wanted, _DEFAULT_COUNT) << min(self.calls, 10))
         return [b"SCAN", self.cursor, *self.options, b"COUNT", b"%d" % count]
 
     def reply(self) -> Reply:
-        """The page for the client."""
+        """Return the page for the client."""
         return [self.cursor, self.keys]
 
 
@@ -91,5 +91,5 @@ Command: TypeAlias = Forward | Answer | Apart
 
 
 def refusal(text: str) -> Answer:
-    """An `ERR` answer."""
+    """Return an `ERR` answer."""
     return Answer(ServerError(b"ERR " + text.encode()))

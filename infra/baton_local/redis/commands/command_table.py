@@ -50,7 +50,7 @@ class KeySpec:
         )
 
     def keys(self, arguments: Sequence[bytes]) -> Sequence[bytes]:
-        """The keys among the arguments of one command."""
+        """Return the keys among the arguments of one command."""
         begin = self._begin(arguments)
         if begin is None or begin >= len(arguments):
             return ()
@@ -95,14 +95,14 @@ class CommandTable:
             self._entries = dict(_entries(reply))
 
     def is_harmless_read(self, name: bytes, arguments: Sequence[bytes]) -> bool:
-        """Whether a read-only token may run the command."""
+        """Return whether a read-only token may run the command."""
         if name in _ALSO_ALLOWED:
             return True
         entry = self._entry(name, arguments)
         return entry is not None and entry.readonly and name not in _NEVER_ALLOWED
 
     def keys(self, name: bytes, arguments: Sequence[bytes]) -> Iterator[bytes]:
-        """The keys that a command names, as far as the server can tell."""
+        """Yield the keys that a command names, as far as the server can tell."""
         entry = self._entry(name, arguments)
         if entry is not None:
             for spec in entry.specs:
@@ -131,7 +131,7 @@ def _entries(reply: list[Reply]) -> Iterator[tuple[bytes, _Entry]]:
 
 
 def _as_map(reply: Reply) -> dict[bytes, Reply]:
-    """A flat array of names and values, as RESP2 sends maps."""
+    """Return a flat array of names and values, as RESP2 sends maps."""
     if not isinstance(reply, list):
         return {}
     pairs = zip(reply[::2], reply[1::2], strict=False)

@@ -21,7 +21,7 @@ _FLAGS = re.compile(rb"[ \t]+flags=([^ \t\r\n]*)")
 
 
 def without_key_locking(script: bytes) -> bytes:
-    """The script with the flag taken out of its shebang; any other script as it is."""
+    """Return the script with the flag taken out of its shebang; any other script as it is."""
     if not script.startswith(b"#!") or _FLAG not in script:
         return script
     line, newline, rest = script.partition(b"\n")
@@ -34,7 +34,7 @@ def without_key_locking(script: bytes) -> bytes:
 
 
 def sha1_hex(script: bytes) -> bytes:
-    """The name by which EVALSHA knows a script."""
+    """Return the name by which EVALSHA knows a script."""
     return hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()
 
 
@@ -50,7 +50,7 @@ class ScriptMap:
         self._stripped_by_text: OrderedDict[bytes, bytes] = OrderedDict()
 
     def translate(self, script: bytes) -> bytes:
-        """The text to load for `script`; remembers the pair when they differ."""
+        """Return the text to load for `script`; remember the pair when they differ."""
         known = self._stripped_by_text.get(script)
         if known is not None:
             return known
@@ -61,7 +61,7 @@ class ScriptMap:
         return stripped
 
     def loaded_sha(self, sha: bytes) -> bytes:
-        """The SHA1 under which the server knows the client's script."""
+        """Return the SHA1 under which the server knows the client's script."""
         return self._loaded_by_client_sha.get(sha.lower(), sha)
 
     def _remember(self, table: OrderedDict[bytes, bytes], key: bytes, value: bytes) -> None:
@@ -96,7 +96,7 @@ class Preparer:
         }
 
     def prepare(self, arguments: list[bytes], *, read_only: bool = False) -> Command:
-        """What is to be done with one command."""
+        """Return what is to be done with one command."""
         name = arguments[0].upper()
         if read_only and not self._table.is_harmless_read(name, arguments):
             return _noperm(name)
@@ -144,7 +144,7 @@ class Preparer:
 
 
 def _named(sha: bytes) -> Callable[[Reply], Reply]:
-    """The reply of SCRIPT LOAD, under the name that the client can compute."""
+    """Return the reply of SCRIPT LOAD, under the name that the client can compute."""
     return lambda reply: reply if isinstance(reply, ServerError) else sha
 
 
@@ -166,7 +166,7 @@ def _bitop(arguments: list[bytes]) -> Command:
 
 
 def _newer(operation: bytes) -> Callable[[Reply], Reply]:
-    """The reply; an error says that the server may be too old, which its own words do not."""
+    """Return the reply; let an error add that the server may be too old."""
     shown = b"ERR BITOP %b is of Redis 8.2, and this server refuses it: " % operation
     return lambda reply: ServerError(shown + reply.text) if isinstance(reply, ServerError) else reply
 

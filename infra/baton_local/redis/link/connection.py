@@ -41,7 +41,7 @@ class ServerConnection(asyncio.Protocol):
         self.commands_in_flight = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is open."""
+        """Take the open socket."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting
 
     def send(self, frames: bytes, count: int, done: Done, lost: Lost) -> None:
@@ -74,7 +74,7 @@ class ServerConnection(asyncio.Protocol):
                 batch.done(batch.replies)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Everything in flight is lost: applied or not, nobody can tell."""
+        """Give up everything in flight: applied or not, it cannot be known."""
         self._transport = None
         reason = "the connection to the Redis server was lost; the command may or may not have been applied"
         self._on_closed()
@@ -90,7 +90,7 @@ class ServerConnection(asyncio.Protocol):
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def oldest_wait_seconds(self) -> float:
-        """How long the batch at the head has been waiting for its replies."""
+        """Return how long the batch at the head has been waiting for its replies."""
         return self._loop.time() - self._batches[0].sent_at_seconds if self._batches else 0.0
 
     def abort(self) -> None:

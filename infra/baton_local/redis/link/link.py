@@ -85,7 +85,7 @@ class RedisLink:
             connection.send(frames, count, done, lost)
 
     async def call(self, frames: bytes, count: int) -> list[Reply]:
-        """As `send`, for coroutines.
+        """Return as `send`, for coroutines.
 
         Raises:
             RedisUnavailableError: the batch was refused or lost.
@@ -141,7 +141,7 @@ class RedisLink:
 
 
 def callbacks(outcome: asyncio.Future[list[Reply]]) -> tuple[Done, Lost]:
-    """The two callbacks of a batch, as a future for coroutines."""
+    """Return the two callbacks of a batch, as a future for coroutines."""
 
     def done(replies: list[Reply]) -> None:
         if not outcome.done():
@@ -199,7 +199,7 @@ class SideConnections:
 
 
 def _write_before(commands: list[list[bytes]]) -> list[list[bytes]]:
-    """What makes WAIT and WAITAOF mean something on a fresh connection.
+    """Return the commands that make WAIT and WAITAOF mean something on a fresh connection.
 
     They wait for the connection's own last write, and a fresh one has none. A write that undoes itself within one
     transaction is seen by nobody and comes after every write that the client has had an answer to.

@@ -41,14 +41,14 @@ class ResponseSyntaxError(Exception):
 
 
 def encode_command(arguments: Sequence[bytes]) -> bytes:
-    """One command as an array of bulk strings."""
+    """Return one command as an array of bulk strings."""
     parts = [b"*%d\r\n" % len(arguments)]
     parts += [b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in arguments]
     return b"".join(parts)
 
 
 def encode_reply(reply: Reply) -> bytes:
-    """A reply as the server would have sent it (for `Upstash-Response-Format: resp2`)."""
+    """Return a reply as the server would have sent it (for `Upstash-Response-Format: resp2`)."""
     if reply is None:
         return b"$-1\r\n"
     if isinstance(reply, Status):
@@ -73,7 +73,7 @@ class ReplyParser:
         self._open: list[tuple[list[Reply], int]] = []
 
     def feed(self, received: bytes) -> list[Reply]:
-        """The replies that `received` completes, in order.
+        """Return the replies that `received` completes, in order.
 
         Raises:
             ResponseSyntaxError: the bytes are not RESP2.

@@ -24,7 +24,7 @@ _decode: Callable[[str], Any] = json.JSONDecoder(parse_int=str, parse_float=str,
 
 
 def parse_json(body: bytes) -> Any:
-    """A request body, numbers as text.
+    """Return a request body, numbers as text.
 
     Raises:
         MalformedRequestError: the body is not JSON in UTF-8.
@@ -36,7 +36,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def command_from_json(value: Any) -> list[bytes]:
-    """One command from its JSON array.
+    """Return one command from its JSON array.
 
     Raises:
         MalformedRequestError: it is not a non-empty array of a name and of strings, numbers and booleans.
@@ -82,7 +82,7 @@ def _encoded(text: str) -> bytes:
 
 
 def split_target(target: bytes) -> tuple[bytes, list[tuple[bytes, bytes | None]]]:
-    """The raw path without its leading slashes, and the decoded query parameters in order.
+    """Return the raw path without its leading slashes, and the decoded query parameters in order.
 
     A name without `=` has the value None. `+` in a query means a space, as in forms.
     """
@@ -98,7 +98,7 @@ def split_target(target: bytes) -> tuple[bytes, list[tuple[bytes, bytes | None]]
 
 
 def command_from_path(path: bytes, parameters: list[tuple[bytes, bytes | None]], body: bytes) -> list[bytes]:
-    """A path-style command: segments, then the body, then the query (redis-rest.md 1)."""
+    """Return a path-style command: segments, then the body, then the query (redis-rest.md 1)."""
     arguments = [unquote_to_bytes(segment) for segment in path.split(b"/")]
     if body:
         arguments.append(body)

@@ -33,18 +33,18 @@ class Counters:
     run_id: str = ""
 
     def received(self, arguments: list[bytes]) -> None:
-        """A command has come."""
+        """Count a command that has come."""
         self.commands_received += 1
         # EVAL, its script, and how many of the others are keys.
         first = 3 if arguments[0].upper() in _SCRIPTS else 1
         self.bytes_received += sum(map(len, arguments[first:]))
 
     def sent(self, reply: Reply) -> None:
-        """A command was answered."""
+        """Count a command that was answered."""
         self.bytes_sent += _text_bytes(reply)
 
     def connected(self, info: Reply) -> None:
-        """A connection has been made; `info` is the server's answer to `INFO server`."""
+        """Count a connection; `info` is the server's answer to `INFO server`."""
         run_id = next((line[7:] for line in _lines(info) if line.startswith("run_id:")), "")
         if run_id != self.run_id:  # a server that was started again counts from zero
             self.run_id = run_id
@@ -52,7 +52,7 @@ class Counters:
         self.own.update(_GREETING)
 
     def report(self, info: Reply) -> bytes | ServerError:
-        """The JSON body, from the server's answer to `READ_STATS`."""
+        """Return the JSON body, from the server's answer to `READ_STATS`."""
         if isinstance(info, ServerError):
             return info
         calls: dict[str, int] = {}

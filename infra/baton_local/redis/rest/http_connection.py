@@ -59,7 +59,7 @@ class Exchange:
         self.finish()
 
     def finish(self) -> None:
-        """The answer is out: the connection goes on to its next request, or ends."""
+        """Go on to the next request once the answer is out, or end."""
         self.answered = True
         self._connection.finished(keep_alive=self.request.keep_alive)
 
@@ -93,13 +93,13 @@ class HttpConnection(asyncio.Protocol):
         self.writable = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected."""
+        """Take a client's connection."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting
         self._connections.add(self)
         self.writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """What is not HTTP is answered in JSON, too, and ends the connection (redis-rest.md 3)."""
+        """Feed the parser. What is not HTTP is answered in JSON, too, and ends the connection (redis-rest.md 3)."""
         try:
             self._reader.feed(data)
         except httptools.HttpParserError:
@@ -113,7 +113,7 @@ class HttpConnection(asyncio.Protocol):
             self.finished(keep_alive=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone; what works for it is notified at once."""
+        """Notify what works for a client that has gone at once."""
         del exc
         self._transport = None
         self._connections.discard(self)
@@ -126,11 +126,11 @@ class HttpConnection(asyncio.Protocol):
                 exchange.on_gone()
 
     def pause_writing(self) -> None:
-        """The client reads too slowly."""
+        """Pause while the client reads too slowly."""
         self.writable.clear()
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """Resume once the client has caught up."""
         self.writable.set()
         self._next()
 
@@ -140,7 +140,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def finished(self, *, keep_alive: bool) -> None:
-        """The current exchange has been answered."""
+        """End the current exchange."""
         self.current = None
         if not keep_alive:
             if self._transport is not None:

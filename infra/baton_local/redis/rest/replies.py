@@ -18,17 +18,17 @@ from baton_local.redis.rest.http_connection import Exchange
 
 
 def text_json(text: bytes) -> bytes:
-    """A JSON string; what is not UTF-8 becomes U+FFFD."""
+    """Return a JSON string; what is not UTF-8 becomes U+FFFD."""
     return encode_basestring(text.decode("utf-8", "replace")).encode()
 
 
 def error_body(text: str) -> bytes:
-    """The body of a failure that the bridge itself reports."""
+    """Return the body of a failure that the bridge itself reports."""
     return b'{"error":' + text_json(text.encode()) + b"}"
 
 
 def member(reply: Reply, *, base64: bool) -> bytes:
-    """`{"result": …}` or `{"error": …}` for one reply."""
+    """Return `{"result": …}` or `{"error": …}` for one reply."""
     if isinstance(reply, bytes):
         if not base64:
             return b'{"result":' + text_json(reply) + b"}"
@@ -64,11 +64,11 @@ class Wire:
         return b"application/octet-stream" if self.resp2 else b"application/json"
 
     def single(self, reply: Reply) -> bytes:
-        """The body for one command."""
+        """Return the body for one command."""
         return encode_reply(reply) if self.resp2 else member(reply, base64=self.base64)
 
     def batch(self, replies: list[Reply]) -> bytes:
-        """The body for a pipeline or a transaction."""
+        """Return the body for a pipeline or a transaction."""
         if self.resp2:
             return b"".join(map(encode_reply, replies))
         return b"[" + b",".join([member(reply, base64=self.base64) for reply in replies]) + b"]"
@@ -80,7 +80,7 @@ RESP2 = Wire(resp2=True)
 
 
 def wire_of(headers: Mapping[bytes, bytes]) -> Wire:
-    """The form that the request's headers ask for (redis-rest.md 4 and 5).
+    """Return the form that the request's headers ask for (redis-rest.md 4 and 5).
 
     Raises:
         MalformedRequestError: an unknown format, or base64 together with resp2.

@@ -67,21 +67,21 @@ class RequestReader:
         self._head_complete = False
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the target."""
+        """Keep a piece of the target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; of a repeated one the last counts."""
+        """Keep a header; of a repeated one the last counts."""
         self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
-        """The body comes next, if there is one."""
+        """Prepare for the body, if there is one."""
         self._head_complete = True
         if b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue":
             self._on_expect_continue()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body; over the limit it is counted, not kept."""
+        """Keep a piece of the body; over the limit count it only."""
         self._body_bytes += len(body)
         if self._body_bytes <= self._limit_bytes:
             self._body.append(body)
@@ -89,7 +89,7 @@ class RequestReader:
             self._body.clear()
 
     def on_message_complete(self) -> None:
-        """The request is complete."""
+        """Complete the request."""
         body = self._body
         request = Request(
             self._parser.get_method(), self._url, self._headers, body[0] if len(body) == 1 else b"".join(body)

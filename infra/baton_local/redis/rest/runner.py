@@ -71,7 +71,7 @@ class Runner:
         self._side = SideConnections(link.address)
 
     def single(self, exchange: Exchange, wire: Wire, arguments: list[bytes], *, read_only: bool) -> None:
-        """One command."""
+        """Run one command."""
         self._counters.received(arguments)
         if self._faults is not None and self._struck(exchange, [arguments]):
             return
@@ -129,7 +129,7 @@ class Runner:
         return [self._preparer.prepare(arguments, read_only=read_only) for arguments in batch]
 
     def _struck(self, exchange: Exchange, batch: list[list[bytes]]) -> bool:
-        """Whether a planned fault has refused the request."""
+        """Return whether a planned fault has refused the request."""
         if self._faults is None or not self._faults.strike(exchange, batch):
             return False
         self._answers.fail(

@@ -43,7 +43,7 @@ class Admin:
         self._is_ready = json.dumps({"status": "ready"} | ({"proof": proof} if proof else {})).encode()
 
     def ready(self, exchange: Exchange) -> None:
-        """`/readyz`, without a token: 200 when the server answers PING."""
+        """Answer `/readyz`, without a token: 200 when the server answers PING."""
 
         def done(replies: list[Reply]) -> None:
             self._counters.own["ping"] += 1
@@ -58,7 +58,7 @@ class Admin:
         self._link.send(_PING, 1, done, lost)
 
     def counters(self, exchange: Exchange) -> None:
-        """`/admin/counters`."""
+        """Answer `/admin/counters`."""
 
         def done(replies: list[Reply]) -> None:
             report = self._counters.report(replies[0])
@@ -73,7 +73,7 @@ class Admin:
         self._link.send(READ_STATS, 1, done, lost)
 
     def faults(self, exchange: Exchange) -> None:
-        """`/admin/faults`: POST sets the plan, anything else shows what is left of it."""
+        """Answer `/admin/faults`: POST sets the plan, anything else shows what is left of it."""
         if self._faults is None:
             self._answers.fail(exchange, 404, "ERR faults are off; start the bridge with --faults")
             return

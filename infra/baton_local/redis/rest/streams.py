@@ -26,7 +26,7 @@ _CHUNK_BYTES = 65_536
 
 
 def event(reply: Reply) -> bytes:
-    r"""One event. Line ends inside it become `\n` and `\r` in two characters, as JSON writes them."""
+    r"""Return one event. Line ends inside it become `\n` and `\r` in two characters, as JSON writes them."""
     items = reply if isinstance(reply, list) else [reply]
     payload = b",".join([item if isinstance(item, bytes) else str(item).encode() for item in items])
     if payload == b"OK":
@@ -89,7 +89,7 @@ class Streams:
 
 
 async def _replies(reader: asyncio.StreamReader) -> AsyncIterator[list[Reply]]:
-    """What the server sends, as it comes; an empty list when it has been silent for a while."""
+    """Yield what the server sends, as it comes; an empty list when it has been silent for a while."""
     parser = ReplyParser()
     while True:
         try:

@@ -6,15 +6,15 @@ from baton_local.stand_in.api_error import ApiError
 
 
 def malformed(message: str) -> ApiError:
-    """The body or the filter is not of the expected form (400)."""
+    """Make the error for a body or filter of the wrong form (400)."""
     return ApiError(HTTPStatus.BAD_REQUEST, message)
 
 
 def unknown(message: str) -> ApiError:
-    """What is named does not exist (404)."""
+    """Make the error for a name that does not exist (404)."""
     return ApiError(HTTPStatus.NOT_FOUND, message)
 
 
 def unacceptable(message: str) -> ApiError:
-    """The form is right, but this index cannot take it (422)."""
+    """Make the error for a well-formed request that this index cannot take (422)."""
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, message)

@@ -54,7 +54,7 @@ class Namespace:
         self._pending.clear()
 
     def queryable(self, now_ms: int) -> list[Record]:
-        """What a query sees, in order of insertion."""
+        """Return what a query sees, in order of insertion."""
         self._settle(now_ms)
         if not self._pending:
             return list(self.records.values())
@@ -62,7 +62,7 @@ class Namespace:
         return [record for record in shown if record is not None]
 
     def counts(self, now_ms: int) -> tuple[int, int]:
-        """How many records queries see, and how many wait for that."""
+        """Return how many records queries see, and how many wait for that."""
         self._settle(now_ms)
         unseen = sum(pending.shown is None for pending in self._pending.values())
         return len(self.records) - unseen, len(self._pending)
@@ -112,7 +112,7 @@ class Index:
                 assert_never(change)
 
     def info(self, now_ms: int) -> dict[str, Any]:
-        """What `/info` answers (vector-rest.md 4)."""
+        """Return what `/info` answers (vector-rest.md 4)."""
         counts = {name: namespace.counts(now_ms) for name, namespace in self.namespaces.items()}
         stored = sum(len(namespace.records) for namespace in self.namespaces.values())
         dense = {

@@ -24,7 +24,7 @@ _SCORE_OF_ZERO_VECTOR = 0.5  # its cosine counts as 0
 
 
 def scorer(wanted: Vector) -> Callable[[Vector], float]:
-    """How similar any other is to this one, rounded: exactly 1 for the same direction, below 1 for all others."""
+    """Return a function for the similarity to this vector, rounded: exactly 1 for the same direction, else below."""
     if wanted.unit is None:
         return lambda _other: _SCORE_OF_ZERO_VECTOR
     direction = tuple(wanted.unit)  # an array would be unpacked again for each comparison
@@ -58,7 +58,7 @@ class Hit(NamedTuple):
 
 
 def ranked(records: Sequence[Record], query: Query) -> list[Hit]:
-    """All matching records, best first; `records` are in order of insertion."""
+    """Return all matching records, best first; `records` are in order of insertion."""
     score = scorer(query.vector)
     hits = [
         Hit(score(record.vector), record)
@@ -70,7 +70,7 @@ def ranked(records: Sequence[Record], query: Query) -> list[Hit]:
 
 
 def hits_as_json(hits: Sequence[Hit], include: Include) -> list[dict[str, Any]]:
-    """The hits as answered."""
+    """Return the hits as answered."""
     shown = []
     for hit in hits:
         entry = as_json(hit.record, include)
@@ -95,7 +95,7 @@ class ResumableQueries:
         self._open: dict[str, _Open] = {}
 
     def count(self, now_ms: int) -> int:
-        """How many are open."""
+        """Return how many are open."""
         self._expire(now_ms)
         return len(self._open)
 
@@ -114,7 +114,7 @@ class ResumableQueries:
         return self.more(name, first, now_ms)[0]
 
     def more(self, name: str, count: int, now_ms: int) -> tuple[Sequence[Hit], Include]:
-        """The next hits, and how they are shown; none when all are given."""
+        """Return the next hits, and how they are shown; none when all are given."""
         found = self._find(name, now_ms)
         hits = found.hits[found.given : found.given + count]
         found.given += len(hits)

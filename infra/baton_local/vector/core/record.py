@@ -21,7 +21,7 @@ class Vector:
 
     @classmethod
     def of(cls, numbers: Iterable[float]) -> "Vector":
-        """The vector of these numbers, which must be finite."""
+        """Return the vector of these numbers, which must be finite."""
         values = numbers if isinstance(numbers, array) else array("d", numbers)
         length = math.hypot(*values)
         return cls(values, array("f", [value / length for value in values]) if length else None)
@@ -64,7 +64,7 @@ EVERYTHING = Include(vectors=True, metadata=True, data=True)
 
 
 def as_json(record: Record, include: Include) -> dict[str, Any]:
-    """The record as answered: what is absent is left out, not null (vector-rest.md 3)."""
+    """Return the record as answered: what is absent is left out, not null (vector-rest.md 3)."""
     shown: dict[str, Any] = {"id": record.id}
     if include.vectors:
         shown["vector"] = record.vector.values.tolist()

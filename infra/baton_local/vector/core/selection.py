@@ -21,7 +21,7 @@ class ByIds:
     ids: tuple[str, ...]
 
     def of(self, records: Mapping[str, Record]) -> list[Record | None]:
-        """One entry for each id, in their order; None where there is no such record."""
+        """Return one entry for each id, in their order; None where there is no such record."""
         return [records.get(record_id) for record_id in self.ids]
 
 
@@ -32,7 +32,7 @@ class ByPrefix:
     prefix: str
 
     def of(self, records: Mapping[str, Record]) -> list[Record | None]:
-        """All of them, in order of insertion."""
+        """Return all records, in order of insertion."""
         return [record for record in records.values() if record.id.startswith(self.prefix)]
 
 
@@ -43,7 +43,7 @@ class ByFilter:
     filter: Filter
 
     def of(self, records: Mapping[str, Record]) -> list[Record | None]:
-        """All of them, in order of insertion."""
+        """Return all records, in order of insertion."""
         return [record for record in records.values() if matches(self.filter, record.metadata)]
 
 
@@ -51,7 +51,7 @@ Selection: TypeAlias = ByIds | ByPrefix | ByFilter
 
 
 def records_of(index: Index, namespace: str) -> Mapping[str, Record]:
-    """The stored records of a namespace."""
+    """Return the stored records of a namespace."""
     space = index.namespaces.get(namespace)
     return {} if space is None else space.records
 
@@ -59,7 +59,7 @@ def records_of(index: Index, namespace: str) -> Mapping[str, Record]:
 def fetch(
     index: Index, namespace: str, selection: ByIds | ByPrefix, include: Include, max_by_prefix: int
 ) -> list[dict[str, Any] | None]:
-    """The selected records; by prefix at most so many, by ids one entry for each."""
+    """Return the selected records; by prefix at most so many, by ids one entry for each."""
     found = selection.of(records_of(index, namespace))
     if isinstance(selection, ByPrefix):
         found = found[:max_by_prefix]
@@ -67,7 +67,7 @@ def fetch(
 
 
 def scan(index: Index, namespace: str, *, after_seq: int, limit: int, prefix: str, include: Include) -> dict[str, Any]:
-    """One page of records inserted after a place, and where the next page begins.
+    """Return one page of records inserted after a place, and where the next page begins.
 
     The cursor is a place in the order of insertion, so inserting and deleting between pages neither skips nor repeats
     a record that was there throughout.
@@ -83,7 +83,7 @@ def scan(index: Index, namespace: str, *, after_seq: int, limit: int, prefix: st
 
 
 def at_position(index: Index, namespace: str, position: float) -> dict[str, Any] | None:
-    """The whole record at this share of the namespace (0 the first, below 1 the last); None if it is empty."""
+    """Return the whole record at this share of the namespace (0 the first, below 1 the last); None if it is empty."""
     records = records_of(index, namespace)
     if not records:
         return None

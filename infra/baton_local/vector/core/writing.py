@@ -28,7 +28,7 @@ from baton_local.vector.core.selection import Selection
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """The patched value; neither argument is changed."""
+    """Return the patched value; neither argument is changed."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}

@@ -33,7 +33,7 @@ class Counters:
             self.operations[operation] += count
 
     def report(self) -> dict[str, Any]:
-        """The figures as answered."""
+        """Return the figures as answered."""
         return {
             "http_requests": self.http_requests,
             "operations": self.operations.total(),
@@ -59,7 +59,7 @@ class Faults:
         self.plan = FaultPlan()
 
     def around(self, app: App) -> App:
-        """The same application, struck as planned."""
+        """Return the application with the planned faults around it."""
 
         async def struck(scope: Event, receive: Receive, send: Send) -> None:
             operation = scope["raw_path"].lstrip(b"/").partition(b"/")[0].decode("latin-1")
@@ -103,7 +103,7 @@ class Admin:
         }
 
     def serves(self, path: bytes) -> bool:
-        """Whether the path is one of them."""
+        """Return whether the path is one of them."""
         return path in self._paths
 
     def respond(self, method: str, path: bytes, body: bytes) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Tokens:
     read_only_token: str | None = None
 
     def access(self, authorization: bytes) -> Access:
-        """What the bearer of this header may do.
+        """Return what the bearer of this header may do.
 
         Raises:
             ApiError: the token is missing or unknown.
@@ -52,7 +52,7 @@ class Tokens:
 
 
 def forbidden(path: str) -> ApiError:
-    """The refusal of what the read-only token may not do (403: not documented, chosen)."""
+    """Return the refusal of what the read-only token may not do (403: not documented, chosen)."""
     return ApiError(HTTPStatus.FORBIDDEN, f"Forbidden: this token may only read; {path} needs the full token")
 
 

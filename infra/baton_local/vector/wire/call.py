@@ -20,7 +20,7 @@ class Call:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON; NaN and infinity, which Python would take, are none."""
+        """Return the body as JSON; NaN and infinity, which Python would take, are none."""
         if not self.body:
             raise malformed("body: is empty; send JSON")
         try:

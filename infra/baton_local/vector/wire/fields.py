@@ -23,14 +23,14 @@ Body = Mapping[str, Any]
 
 
 def an_object(value: Any, what: str = "body") -> Body:
-    """A JSON object."""
+    """Return a JSON object."""
     if not isinstance(value, dict):
         raise malformed(f"{what}: must be a JSON object, not {shown(value)}")
     return value
 
 
 def text(body: Body, name: str) -> str | None:
-    """A string that UTF-8 can express."""
+    """Return a string that UTF-8 can express."""
     value = body.get(name)
     if value is None:
         return None
@@ -40,7 +40,7 @@ def text(body: Body, name: str) -> str | None:
 
 
 def required_text(body: Body, name: str) -> str:
-    """The same, which must be there."""
+    """Return the text, which must be there."""
     value = text(body, name)
     if value is None:
         raise malformed(f"{name}: is missing")
@@ -48,7 +48,7 @@ def required_text(body: Body, name: str) -> str:
 
 
 def flag(body: Body, name: str) -> bool:
-    """A boolean; absent means false."""
+    """Return a boolean; absent means false."""
     value = body.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
@@ -56,7 +56,7 @@ def flag(body: Body, name: str) -> bool:
 
 
 def positive(body: Body, name: str, default: int | None = None) -> int:
-    """A whole number above zero."""
+    """Return a whole number above zero."""
     value = body.get(name, default)
     if value is None:
         value = default
@@ -66,7 +66,7 @@ def positive(body: Body, name: str, default: int | None = None) -> int:
 
 
 def record_id(value: Any) -> str:
-    """An id; a number is taken as its decimal text (vector-rest.md 2)."""
+    """Return an id; a number is taken as its decimal text (vector-rest.md 2)."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
@@ -77,7 +77,7 @@ def record_id(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as an error message shows it."""
+    """Return a value as an error message shows it."""
     if value is None:
         return "null"
     kind = type(value).__name__.replace("dict", "object").replace("list", "array")
@@ -99,7 +99,7 @@ _LARGEST_SINGLE = 3.4028235e38  # the hosted service keeps single precision (vec
 
 
 def vector_of(value: Any, dimension: int) -> Vector:
-    """The vector that a JSON array writes; null is one without numbers."""
+    """Return the vector that a JSON array writes; null is one without numbers."""
     numbers = [] if value is None else value
     if not isinstance(numbers, list) or not set(map(type, numbers)) <= {int, float}:
         raise malformed(f"vector: must be an array of numbers, not {shown(value)}")
@@ -112,7 +112,7 @@ def vector_of(value: Any, dimension: int) -> Vector:
 
 
 def refuse_other_kinds(body: Body) -> None:
-    """This index is dense; sparse and hybrid ones are not served here (vector-rest.md, scope)."""
+    """Refuse sparse and hybrid vectors: this index is dense (vector-rest.md, scope)."""
     for name in ("sparseVector", "weightingStrategy", "fusionAlgorithm", "queryMode"):
         if body.get(name) is not None:
             raise unacceptable(f"{name}: this is a dense index; it takes nothing that belongs to sparse or hybrid ones")
@@ -141,7 +141,7 @@ _SHOWN_OF_FILTER = 200
 
 
 def filter_of(body: Body) -> Filter | None:
-    """The body's filter; None if it is absent or empty."""
+    """Return the body's filter; None if it is absent or empty."""
     given = text(body, "filter") or ""
     try:
         return parse_filter(given)
@@ -150,7 +150,7 @@ def filter_of(body: Body) -> Filter | None:
 
 
 def by_filter(body: Body) -> ByFilter:
-    """What to delete by a filter, which must not be blank: everything would go."""
+    """Return what to delete by a filter, which must not be blank: everything would go."""
     wanted = filter_of(body)
     if wanted is None:
         raise malformed("filter: is blank, which would select everything; use /reset to delete that")
@@ -158,7 +158,7 @@ def by_filter(body: Body) -> ByFilter:
 
 
 def ids_or_prefix(body: Body, *others: str) -> ByIds | ByPrefix | None:
-    """What a body selects, unless it is by one of the others; exactly one way must be there, and an empty text is none.
+    """Return the body's selection unless another way is used; exactly one must be given, an empty text is none.
 
     An empty prefix or filter would select everything, which nobody means when deleting; `/reset` does that.
     """
@@ -177,5 +177,5 @@ def ids_or_prefix(body: Body, *others: str) -> ByIds | ByPrefix | None:
 
 
 def include_of(body: Body) -> Include:
-    """Which parts of the records are wanted."""
+    """Return which parts of the records are wanted."""
     return Include(flag(body, "includeVectors"), flag(body, "includeMetadata"), flag(body, "includeData"))

@@ -24,27 +24,27 @@ _Vectors = Callable[[Call, list[Body]], Awaitable[list[Vector]]]
 
 
 async def query(call: Call) -> Answer:
-    """`/query`: by vectors."""
+    """Answer `/query`: by vectors."""
     return await _query(call, _vectors)
 
 
 async def query_data(call: Call) -> Answer:
-    """`/query-data`: by texts."""
+    """Answer `/query-data`: by texts."""
     return await _query(call, _embedded)
 
 
 async def resumable_query(call: Call) -> Answer:
-    """`/resumable-query`: by a vector."""
+    """Answer `/resumable-query`: by a vector."""
     return await _begin(call, _vectors)
 
 
 async def resumable_query_data(call: Call) -> Answer:
-    """`/resumable-query-data`: by a text."""
+    """Answer `/resumable-query-data`: by a text."""
     return await _begin(call, _embedded)
 
 
 async def resumable_query_next(call: Call) -> Answer:
-    """`/resumable-query-next`: the hits that follow."""
+    """Answer `/resumable-query-next`: the hits that follow."""
     body = an_object(call.json())
     engine = call.engine
     name, count = required_text(body, "uuid"), positive(body, "additionalK")
@@ -53,14 +53,14 @@ async def resumable_query_next(call: Call) -> Answer:
 
 
 async def resumable_query_end(call: Call) -> Answer:
-    """`/resumable-query-end`."""
+    """Answer `/resumable-query-end`."""
     body = an_object(call.json())
     call.engine.resumable.end(required_text(body, "uuid"), call.engine.surroundings.now_ms())
     return Answer("Success", 0)
 
 
 async def _query(call: Call, vectors_of: _Vectors) -> Answer:
-    """A list of hits, or a list of lists when there is more than one query (vector-rest.md 3)."""
+    """Return a list of hits, or a list of lists when there is more than one query (vector-rest.md 3)."""
     value = call.json()
     bodies = [an_object(one, "query") for one in (value if isinstance(value, list) else [value])]
     results = []
@@ -91,7 +91,7 @@ async def _begin(call: Call, vectors_of: _Vectors) -> Answer:
 
 
 async def _queries(call: Call, bodies: list[Body], vectors_of: _Vectors) -> list[Query]:
-    """All of them are checked before the first is run."""
+    """Return all queries; each is checked before the first is run."""
     rest = []
     for body in bodies:
         refuse_other_kinds(body)

@@ -35,7 +35,7 @@ _MODES = {"OVERWRITE": False, "PATCH": True}
 
 
 async def upsert(call: Call) -> Answer:
-    """`/upsert`: vectors as they are."""
+    """Answer `/upsert`: vectors as they are."""
     dimension = call.engine.index.dimension
     drafts = []
     for body in _bodies(call.json()):
@@ -46,7 +46,7 @@ async def upsert(call: Call) -> Answer:
 
 
 async def upsert_data(call: Call) -> Answer:
-    """`/upsert-data`: texts, stored with their embedding."""
+    """Answer `/upsert-data`: texts, stored with their embedding."""
     bodies = _bodies(call.json())
     heads = [(record_id(body.get("id")), _metadata(call, body), required_text(body, "data")) for body in bodies]
     vectors = await call.engine.embed([data for _, _, data in heads])
@@ -55,7 +55,7 @@ async def upsert_data(call: Call) -> Answer:
 
 
 async def update(call: Call) -> Answer:
-    """`/update`: parts of one record."""
+    """Answer `/update`: parts of one record."""
     body = an_object(call.json())
     refuse_other_kinds(body)
     mode = text(body, "metadataUpdateMode") or "OVERWRITE"
@@ -72,7 +72,7 @@ async def update(call: Call) -> Answer:
 
 
 async def delete(call: Call) -> Answer:
-    """`/delete`: by ids, prefix or filter."""
+    """Answer `/delete`: by ids, prefix or filter."""
     value = call.json()
     body: Body = {"ids": value} if isinstance(value, list) else an_object(value)
     selection = ids_or_prefix(body, "filter") or by_filter(body)
@@ -81,7 +81,7 @@ async def delete(call: Call) -> Answer:
 
 
 def _bodies(value: Any) -> list[Body]:
-    """One record, or a list of them."""
+    """Return one record, or a list of them."""
     return [an_object(one, "record") for one in (value if isinstance(value, list) else [value])]
 
 
@@ -91,7 +91,7 @@ async def _store(call: Call, drafts: list[Draft]) -> Answer:
 
 
 def _checked_update(call: Call, wanted: Update, index: Index) -> Plan:
-    """A patch may make metadata too large, which only shows when it is applied."""
+    """Check an update: only an applied patch shows whether metadata are too large."""
     plan = writing.update(index, call.namespace, wanted)
     for change in plan.changes:
         if isinstance(change, RecordPut) and change.record.metadata is not None:
@@ -112,7 +112,7 @@ _CURSOR = re.compile(r"\d{1,18}")
 
 
 async def fetch(call: Call) -> Answer:
-    """`/fetch`: by ids or prefix."""
+    """Answer `/fetch`: by ids or prefix."""
     body = an_object(call.json())
     selection = ids_or_prefix(body)
     assert selection is not None
@@ -122,7 +122,7 @@ async def fetch(call: Call) -> Answer:
 
 
 async def scan(call: Call) -> Answer:
-    """`/range`: page by page."""
+    """Answer `/range`: page by page."""
     body = an_object(call.json())
     page = reading.scan(
         call.engine.index,
@@ -145,34 +145,34 @@ def _cursor_of(body: Body) -> int:
 
 
 async def random(call: Call) -> Answer:
-    """`/random`: any record, or null."""
+    """Answer `/random`: any record, or null."""
     return Answer(reading.at_position(call.engine.index, call.namespace, call.engine.surroundings.chance()))
 
 
 async def info(call: Call) -> Answer:
-    """`/info`."""
+    """Answer `/info`."""
     return Answer(call.engine.index.info(call.engine.surroundings.now_ms()), 0)
 
 
 async def list_namespaces(call: Call) -> Answer:
-    """`/list-namespaces`."""
+    """Answer `/list-namespaces`."""
     return Answer(list(call.engine.index.namespaces), 0)
 
 
 async def reset(call: Call) -> Answer:
-    """`/reset`: one namespace, or with `?all` every one."""
+    """Answer `/reset`: one namespace, or with `?all` every one."""
     if "all" in call.query_keys:
         return Answer(await call.engine.write(writing.reset_all), 0)
     return Answer(await call.engine.write(lambda index: writing.reset(index, call.namespace)), 0)
 
 
 async def delete_namespace(call: Call) -> Answer:
-    """`/delete-namespace/<namespace>`."""
+    """Answer `/delete-namespace/<namespace>`."""
     return Answer(await call.engine.write(lambda index: writing.delete_namespace(index, call.namespace)), 0)
 
 
 async def rename_namespace(call: Call) -> Answer:
-    """`/rename-namespace`."""
+    """Answer `/rename-namespace`."""
     body = an_object(call.json())
     name, new_name = required_text(body, "namespace"), required_text(body, "newNamespace")
     replaces = flag(body, "deleteExisting")

@@ -49,7 +49,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
 
 
 def find_route(raw_path: bytes) -> tuple[str, Route, str]:
-    """The operation, its route, and the namespace; 404 if there is none."""
+    """Return the operation, its route, and the namespace; 404 if there is none."""
     operation, _, rest = raw_path.lstrip(b"/").partition(b"/")
     name = operation.decode("latin-1")
     route = ROUTES.get(name)

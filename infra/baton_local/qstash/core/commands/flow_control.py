@@ -52,7 +52,7 @@ class ResetFlow:
 
 
 def flow_view(state: State, flow: FlowKey, now_ms: int) -> dict[str, Any]:
-    """A key in JSON; all fields always (SDK checks want numbers and real booleans)."""
+    """Return a key in JSON; all fields always (SDK checks want numbers and real booleans)."""
     over = now_ms >= flow.window_start_ms + state.limits.scaled_ms(flow.period_seconds * 1_000)
     return {
         "flowControlKey": flow.key,
@@ -70,13 +70,13 @@ def flow_view(state: State, flow: FlowKey, now_ms: int) -> dict[str, Any]:
 
 
 def list_flows(state: State, tenant: Tenant, search: str, now_ms: int) -> Answer:
-    """All keys whose name contains the text."""
+    """Return all keys whose name contains the text."""
     found = [flow_view(state, flow, now_ms) for key, flow in tenant.flows.items() if search in key]
     return Answer(HTTPStatus.OK, found)
 
 
 def get_flow(state: State, tenant: Tenant, key: str, now_ms: int) -> Answer:
-    """One key."""
+    """Return one key."""
     return Answer(HTTPStatus.OK, flow_view(state, _flow(tenant, key), now_ms))
 
 
@@ -109,7 +109,7 @@ def pin_flow(step: Transition, command: PinFlow) -> Answer:
 
 
 def unpin_flow(step: Transition, command: UnpinFlow) -> Answer:
-    """The limits stay until the next message brings its own."""
+    """Unpin the limits; they stay until the next message brings its own."""
     tenant = step.state.tenant(command.user)
     flow = _flow(tenant, command.key)
     flow.pinned_parallelism = flow.pinned_parallelism and not command.parallelism
@@ -118,7 +118,7 @@ def unpin_flow(step: Transition, command: UnpinFlow) -> Answer:
 
 
 def reset_flow(step: Transition, command: ResetFlow) -> Answer:
-    """A new window begins now."""
+    """Begin a new window now."""
     tenant = step.state.tenant(command.user)
     flow = _flow(tenant, command.key)
     flow.reset_rate(step.now_ms)

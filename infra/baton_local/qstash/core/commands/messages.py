@@ -100,7 +100,7 @@ class RetryDeadLetters:
 
 
 def list_dead_letters(tenant: Tenant, selection: Selection) -> Answer:
-    """One page, newest first."""
+    """Return one page, newest first."""
     limit, before = selection.limit(MAX_COUNT), selection.cursor
     page: list[DlqEntry] = []
     for entry in reversed(tenant.dlq.values()):
@@ -115,7 +115,7 @@ def list_dead_letters(tenant: Tenant, selection: Selection) -> Answer:
 
 
 def get_dead_letter(tenant: Tenant, dlq_id: str) -> Answer:
-    """One dead letter."""
+    """Return one dead letter."""
     return Answer(HTTPStatus.OK, dlq_view(_entry(tenant, dlq_id)))
 
 
@@ -136,7 +136,7 @@ def delete_dead_letters(step: Transition, command: DeleteDeadLetters) -> Answer:
 
 
 def retry_dead_letter(step: Transition, command: RetryDeadLetter) -> Answer:
-    """The entry leaves the DLQ at once and becomes a new message."""
+    """Take the entry out of the DLQ at once and make it a new message."""
     tenant = step.state.tenant(command.user)
     return Answer(HTTPStatus.CREATED, _retry(step, tenant, _entry(tenant, command.dlq_id)))
 

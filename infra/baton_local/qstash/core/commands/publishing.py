@@ -59,7 +59,7 @@ class _Target:
 
 
 def publish(step: Transition, command: Publish) -> Answer:
-    """One message, or one per endpoint of a group; a schedule if there is a cron header."""
+    """Publish one message, or one per endpoint of a group; make a schedule if there is a cron header."""
     tenant = step.state.tenant(command.user)
     topic = _topic(tenant, command.destination)
     headers = merged_headers(topic.headers, command.headers) if topic else command.headers
@@ -81,7 +81,7 @@ def publish(step: Transition, command: Publish) -> Answer:
 
 
 def publish_batch(step: Transition, command: PublishBatch) -> Answer:
-    """Each item by itself: one that fails holds its error, the others still go.
+    """Publish each item by itself: one that fails holds its error, the others still go.
 
     What is not served at all refuses the whole: the workflow SDK looks at no item, and would report a run started.
     """

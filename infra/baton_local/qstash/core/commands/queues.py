@@ -41,7 +41,7 @@ class DeleteQueue:
 
 
 def queue_view(queue: Queue) -> dict[str, Any]:
-    """A queue in JSON; `lag` is what is not processed yet."""
+    """Return a queue in JSON; `lag` is what is not processed yet."""
     return {
         "name": queue.name,
         "parallelism": queue.parallelism,
@@ -53,12 +53,12 @@ def queue_view(queue: Queue) -> dict[str, Any]:
 
 
 def list_queues(tenant: Tenant) -> Answer:
-    """All queues."""
+    """Return all queues."""
     return Answer(HTTPStatus.OK, [queue_view(queue) for queue in tenant.queues.values()])
 
 
 def get_queue(tenant: Tenant, name: str) -> Answer:
-    """One queue."""
+    """Return one queue."""
     return Answer(HTTPStatus.OK, queue_view(_queue(tenant, name)))
 
 
@@ -94,7 +94,7 @@ def delete_queue(step: Transition, command: DeleteQueue) -> Answer:
 
 
 def queue_for_enqueue(step: Transition, tenant: Tenant, name: str) -> Queue:
-    """The queue, created on demand with parallelism 1; an existing one is left as it is."""
+    """Return the queue, created on demand with parallelism 1; an existing one is left as it is."""
     queue = tenant.queues.get(name)
     if queue is not None:
         return queue

@@ -46,7 +46,7 @@ class DeleteSchedule:
 
 
 def create_schedule(step: Transition, command: CreateSchedule) -> Answer:
-    """Everything is checked now, so that a tick can only fail for what changed since."""
+    """Create a schedule. Everything is checked now, so that a tick can fail only for what changed since."""
     tenant, limits = step.state.tenant(command.user), step.state.limits
     options = parse_options(command.headers, limits)
     if options.cron is None:
@@ -100,17 +100,17 @@ def delete_schedule(step: Transition, command: DeleteSchedule) -> Answer:
 
 
 def list_schedules(tenant: Tenant) -> Answer:
-    """All schedules."""
+    """Return all schedules."""
     return Answer(HTTPStatus.OK, [schedule_view(each) for each in tenant.schedules.values()])
 
 
 def get_schedule(tenant: Tenant, schedule_id: str) -> Answer:
-    """One schedule."""
+    """Return one schedule."""
     return Answer(HTTPStatus.OK, schedule_view(_schedule(tenant, schedule_id)))
 
 
 def schedule_view(schedule: Schedule) -> View:
-    """A schedule in JSON."""
+    """Return a schedule in JSON."""
     options = schedule.options
     always: dict[str, Any] = {
         "scheduleId": schedule.id,
@@ -156,5 +156,5 @@ def _schedule(tenant: Tenant, schedule_id: str) -> Schedule:
 
 
 def _kept(headers: HeaderMap) -> HeaderMap:
-    """What is needed to publish again: not the caller's credentials."""
+    """Return the headers needed to publish again, without the caller's credentials."""
     return {name: values for name, values in headers.items() if name != "authorization"}

@@ -21,7 +21,7 @@ class RotateKeys:
 
 
 def get_keys(tenant: Tenant) -> Answer:
-    """The pair that receivers have to be configured with."""
+    """Return the pair that receivers have to be configured with."""
     return Answer(HTTPStatus.OK, {"current": tenant.keys.current, "next": tenant.keys.next})
 
 
@@ -41,7 +41,7 @@ class Reset:
 
 
 def reset(step: Transition, command: Reset) -> Answer:
-    """An attempt in flight may still reach its destination; what comes back from it changes nothing."""
+    """Reset the tenant. An attempt in flight may still reach its destination; its answer changes nothing."""
     capacity, tenant = step.state.capacity, step.state.tenant(command.user)
     for live in tenant.live.values():
         origin = origin_of(live.message.url)

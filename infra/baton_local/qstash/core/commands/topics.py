@@ -49,7 +49,7 @@ class DeleteTopic:
 
 
 def topic_view(topic: Topic) -> dict[str, Any]:
-    """A group in JSON; `name` of an endpoint is left out when unset."""
+    """Return a group in JSON; `name` of an endpoint is left out when unset."""
     endpoints = [{"url": each.url} | ({"name": each.name} if each.name else {}) for each in topic.endpoints]
     return {
         "name": topic.name,
@@ -60,12 +60,12 @@ def topic_view(topic: Topic) -> dict[str, Any]:
 
 
 def list_topics(tenant: Tenant) -> Answer:
-    """All groups."""
+    """Return all groups."""
     return Answer(HTTPStatus.OK, [topic_view(topic) for topic in tenant.topics.values()])
 
 
 def get_topic(tenant: Tenant, name: str) -> Answer:
-    """One group."""
+    """Return one group."""
     return Answer(HTTPStatus.OK, topic_view(_topic(tenant, name)))
 
 

@@ -32,7 +32,7 @@ class GlobPattern:
     tokens: tuple[_OneOf | None, ...]
 
     def matches(self, text: str) -> bool:
-        """Whether the whole text fits. Upon a mismatch only the last `*` can take more, so only it is remembered."""
+        """Return whether the whole text fits. On a mismatch only the last `*` can take more, so only it is kept."""
         at_token = at_character = 0
         star = resume = -1
         while at_character < len(text):
@@ -55,7 +55,7 @@ _NOTHING = _OneOf(())
 
 
 def parse_glob(text: str) -> GlobPattern:
-    """The pattern that a text writes."""
+    """Return the pattern that a text writes."""
     tokens: list[_OneOf | None] = []
     position = 0
     while position < len(text):
@@ -74,7 +74,7 @@ def parse_glob(text: str) -> GlobPattern:
 
 
 def _parse_class(text: str, position: int) -> tuple[_OneOf, int]:
-    """What stands between `[`, which is before the position, and its `]`; and where the pattern goes on."""
+    """Return the class between `[`, just before the position, and its `]`; and where the pattern goes on."""
     negated = text[position : position + 1] == "^"
     position += negated
     end = text.find("]", position + 1)

@@ -30,7 +30,7 @@ _ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def matches(wanted: Filter, metadata: Mapping[str, Any] | None) -> bool:
-    """Whether these metadata match; a record without metadata has no fields."""
+    """Return whether these metadata match; a record without metadata has no fields."""
     return _matches(wanted, {} if metadata is None else metadata)
 
 

@@ -58,20 +58,20 @@ class Token:
     text: str
 
     def is_symbol(self, text: str) -> bool:
-        """Whether it is this operator or sign."""
+        """Return whether it is this operator or sign."""
         return self.kind is Kind.SYMBOL and self.text == text
 
     def is_word(self, *keywords: str) -> bool:
-        """Whether it is one of these keywords, in any case."""
+        """Return whether it is one of these keywords, in any case."""
         return self.kind is Kind.WORD and self.text.upper() in keywords
 
     def shown(self) -> str:
-        """The token as an error message names it."""
+        """Return the token as an error message names it."""
         return "the end" if self.kind is Kind.END else repr(self.text)
 
 
 def tokens_of(text: str) -> list[Token]:
-    """The tokens, and an END behind them."""
+    """Return the tokens, and an END behind them."""
     tokens: list[Token] = []
     position = 0
     end = len(text.rstrip())
@@ -87,7 +87,7 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def literal_of(token: Token) -> Literal | None:
-    """The value that a token writes; None if it is no literal."""
+    """Return the value that a token writes; None if it is no literal."""
     if token.kind is Kind.STRING:
         quote = token.text[0]
         return token.text[1:-1].replace(quote * 2, quote)
@@ -112,7 +112,7 @@ _MAX_DEPTH = 100
 
 
 def parse_filter(text: str) -> Filter | None:
-    """The filter that a text writes; None for an empty one.
+    """Return the filter that a text writes; None for an empty one.
 
     Raises:
         FilterError: the text is not of the grammar.
@@ -131,7 +131,7 @@ class _Parser:
         self._depth = 0
 
     def whole(self) -> Filter:
-        """The filter, and nothing behind it."""
+        """Return the filter, and nothing behind it."""
         found = self._any_of()
         if self._next.kind is not Kind.END:
             raise FilterError(f"has {self._next.shown()} where AND, OR or the end belongs")

@@ -40,7 +40,7 @@ class Path:
     steps: tuple[Step, ...]
 
     def value_in(self, metadata: Any) -> Any:
-        """What is there, or MISSING."""
+        """Return what is there, or MISSING."""
         value = metadata
         for step in self.steps:
             if isinstance(step, str):
@@ -60,7 +60,7 @@ def _element(value: Any, step: int | FromEnd) -> Any:
 
 
 def parse_path(text: str) -> Path | None:
-    """The path that an identifier writes; None if it is none."""
+    """Return the path that an identifier writes; None if it is none."""
     first = _FIRST.match(text)
     if first is None:
         return None
