@@ -1,10 +1,10 @@
-"""Asking a person: before a tool call runs, and before a job goes on beyond a limit.
+"""Questions to a person: before a tool call runs, and before a job goes on beyond a limit.
 
-Only a decision ends such a wait, or its time. Invariant: the first decision stays, as the outcome of any wait does. An
-approval raises the limit of this job alone; a rejection, or none in time, ends it as if the limit said `stop`. A tool
-call's question holds a digest of tool and arguments: a decision about other arguments finds no question. Once approved,
-the call runs as the next attempt with those arguments. Where several people must approve, each is asked by a question
-of their own, which names those before; an edit begins anew with who made it.
+Only a decision ends such a wait, or its timeout. Invariant: the first decision stays, as the outcome of any wait does.
+An approval raises the limit of this job alone; a rejection, or a timeout, ends the job as if the limit said `stop`. A
+tool call's question holds a digest of tool and arguments: a decision about other arguments finds no question. Once
+approved, the call runs as the next attempt with those arguments. Where several people must approve, each has a question
+of their own, which names the approvals before it; an edit begins anew, approved by its author.
 """
 
 import json
@@ -39,7 +39,7 @@ DECISION_TIME_MS = 7 * 86_400_000
 
 
 def wait_for_limit(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decision:
-    """The turn waits for a decision; what was asked of the model meanwhile is asked again if the answer is yes."""
+    """Let the turn wait for a decision about a limit; after an approval the model is called again."""
     arguments, until_ms = {"limit": limit, "value": getattr(job.limits, limit)}, now_ms + DECISION_TIME_MS
     position = _LIMIT_POSITION + item.attempt
     record = CallRecord(
@@ -73,10 +73,10 @@ def wait_for_limit(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decisio
 
 
 def decided(state: State, now_ms: int) -> Decision:
-    """A person has decided, or nobody has in time."""
+    """Take in a person's decision about a limit, or its timeout."""
     item, record, outcome = state.item, state.the_call, json.loads(state.outcome)
     error, limit = outcome.get("error"), record.arguments["limit"]
-    # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
+    # The claim recorded it, too; where a failover forgot that, the store decides whether it holds.
     kept = {record.id: state.outcome}
     if error is not None:
         failure = Failure(error["type"], error["message"])
@@ -101,21 +101,21 @@ def decided(state: State, now_ms: int) -> Decision:
 
 
 def _raised(record: CallRecord, decision: dict[str, object]) -> float:
-    """What was decided, or as much again as the limit was."""
+    """Return the limit that was decided, or twice the old one."""
     edited = decision.get("arguments")
     value = edited.get("value") if isinstance(edited, dict) else None
     limit: float = record.arguments["value"]
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value > limit else 2 * limit
 
 
-# After the calls of a turn, and after questions about limits; each attempt that asks has a place of its own.
+# Positions after a turn's calls and its questions about limits; each attempt that asks has its own.
 _POSITION, _ATTEMPTS = 2_000_000, 1_000
-# The outcome of an attempt that only waits for an approval.
+# Outcome of an attempt that only waits for an approval.
 NEEDS_APPROVAL = "asks for approval"
 
 
 class Refused(Struct, frozen=True):
-    """Nobody approved: the question as it is closed, the call that it was about, and why it may not run."""
+    """A call without approval: the closed question, the call that it is about, and why the call may not run."""
 
     approval: CallRecord
     record: CallRecord
@@ -124,7 +124,7 @@ class Refused(Struct, frozen=True):
 
 
 def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:
-    """The call waits for a decision; nothing runs meanwhile."""
+    """Let the call wait for a decision; nothing runs meanwhile."""
     item, record = state.item, state.the_call
     until_ms = min(step_result.until_ms, state.job.deadline_ms)
     about: dict[str, Any] = {"title": step_result.title, "untilMs": until_ms}
@@ -147,10 +147,10 @@ def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int)
 def _question(
     job: Job, record: CallRecord, attempt: int, arguments: dict[str, Any], about: dict[str, Any], now_ms: int
 ) -> CallRecord:
-    """The question about a call with these arguments, in this attempt."""
+    """Return the question about a call with these arguments, in this attempt."""
     exact = {"callId": record.id, "tool": record.tool, "arguments": arguments}
     position = _POSITION + _ATTEMPTS * record.position + attempt
-    # A decision that a failover has outlived never meets a question that others have approved before.
+    # The id has the earlier approvals, so a decision never meets a question that a failover gave other approvals.
     before = {"by": [one["by"] for one in approvals]} if (approvals := about.get("approvals")) else {}
     return CallRecord(
         id=call_id(job.id, record.turn, position, TOOL_APPROVAL, {**exact, **before}),
@@ -159,14 +159,14 @@ def _question(
         tool=TOOL_APPROVAL,
         arguments={**exact, "digest": tool_digest(record.tool, arguments), **about},
         status=CallStatus.WAITING,
-        # Who takes the decision in is told of these: the call itself, then the steps that come after it.
+        # Loaded to take the decision in: the call itself, then the steps after it.
         dependants=(record.id, *record.dependants),
         started_at_ms=now_ms,
     )
 
 
 def _wait(item: WorkItem, question: CallRecord, record: CallRecord, attempt: int, now_ms: int) -> WorkItem:
-    """The wait for its decision."""
+    """Return the wait for the question's decision."""
     return replace(
         following(item, ItemKind.WAIT, now_ms, attempt=attempt, not_before_ms=question.arguments["untilMs"]),
         key=tool_key(ItemKind.WAIT, question.id, attempt),
@@ -179,14 +179,14 @@ def _wait(item: WorkItem, question: CallRecord, record: CallRecord, attempt: int
 
 
 def attempt_of_question(question: CallRecord, record: CallRecord) -> int:
-    """In which attempt of this call that was asked; 0: it is no question about it."""
+    """Return the attempt of this call that asked the question; 0: the question is not about it."""
     if question.tool != TOOL_APPROVAL or question.dependants[:1] != (record.id,):
         return 0
     return question.position - _POSITION - _ATTEMPTS * record.position
 
 
 def approved(state: State, now_ms: int) -> Decision | Refused:
-    """What became of the question: the call runs with the arguments that were approved, or it may not run."""
+    """Return the decision by which the call runs with its approved arguments, or why it may not run."""
     item, approval, outcome = state.item, state.the_call, json.loads(state.outcome)
     record = _the_subject(state)
     closed = replace(
@@ -216,7 +216,7 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
 
 
 def _answered(state: State, closed: CallRecord, record: CallRecord, outcome: dict[str, Any], now_ms: int) -> Decision:
-    """The attempt goes on with what a person has answered, or with why nobody has."""
+    """Continue the attempt with a person's answer, or with the reason for having none."""
     if "ok" in outcome:
         words, answer = "answer", _decided_arguments(state.the_call, outcome)
     else:
@@ -226,19 +226,19 @@ def _answered(state: State, closed: CallRecord, record: CallRecord, outcome: dic
 
 
 def _decided_arguments(question: CallRecord, outcome: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a decision: those of the question, or as a person has edited them."""
+    """Return the arguments of a decision: the question's, or as a person has edited them."""
     original, edited = question.arguments["arguments"], outcome["ok"].get("arguments")
     arguments: dict[str, Any] = original if edited is None else restored(edited, original)
     return arguments
 
 
 def _goes_on(state: State, closed: CallRecord, runs: CallRecord, item: WorkItem, words: str, now_ms: int) -> Decision:
-    """The question is over, and its call runs as this item."""
+    """Close the question, and let its call run as this item."""
     return Decision(
         Changes(
             calls=(closed, runs),
             items=(item,),
-            # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
+            # The claim recorded it, too; where a failover forgot that, the store decides whether it holds.
             results={closed.id: state.outcome},
             parts=(
                 approval_part(closed, state.job.id, state.outcome),
@@ -251,7 +251,7 @@ def _goes_on(state: State, closed: CallRecord, runs: CallRecord, item: WorkItem,
 def _next_question(
     state: State, closed: CallRecord, arguments: dict[str, Any], approvals: list[dict[str, Any]], now_ms: int
 ) -> Decision:
-    """More people must approve: the call goes on waiting, for somebody else."""
+    """Ask another person, as more must approve: the call goes on waiting."""
     item, before, record = state.item, state.the_call.arguments, _the_subject(state)
     about: dict[str, Any] = {
         name: before[name] for name in ("title", "untilMs", "escalateMs", "people") if name in before

@@ -1,9 +1,9 @@
-"""How often and how late a step is tried again: after a failure, a death of its process, an endpoint without place.
+"""The number and delay of a step's retries: after a failure, the death of its process, or an endpoint without capacity.
 
-A claim that somebody else takes over has ended with its process, and counts as an attempt, but for the first one:
-several pieces of work die with a process, and only one of them is to blame. Invariant: a step that may be tried
-`retries` times again starts at most `retries + 2` times. Delays are in milliseconds and have no jitter: nothing random
-is in the engine. An endpoint without a place says nothing about the step, so it does not count against its budget.
+A claim that another invocation takes over has ended with its process, and counts as an attempt, but for the first one:
+several pieces of work die with a process, and only one of them is to blame. Invariant: a step that may be retried
+`retries` times starts at most `retries + 2` times. Delays are in milliseconds and have no jitter: nothing random is in
+the engine. An endpoint without capacity says nothing about the step, so it does not count against the step's budget.
 """
 
 from msgspec.structs import replace
@@ -12,30 +12,30 @@ from baton.engine.state import State
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records import Failure
 
-# How often the process may die that takes in a result, the end of a wait, or a failure: no foreign code runs there.
+# How many processes may die while taking in a result, the end of a wait, or a failure: no foreign code runs there.
 TAKING_IN_BUDGET = 10
 _TAKING_IN = frozenset({ItemKind.COMPLETE, ItemKind.FAILED, ItemKind.WAIT})
 
 
 def no_start_left(item: WorkItem, attempts_before: int, retries: int) -> bool:
-    """Whether a step that its processes died of may not be started again.
+    """Return whether a step may not be started again, since its processes died too often.
 
     Args:
         item: the step, claimed.
         attempts_before: how many of its attempts have ended otherwise.
-        retries: how often it may be tried again.
+        retries: how often it may be retried.
     """
     return item.deaths > 0 and attempts_before + item.deaths > retries + 1
 
 
 def with_deaths(following: WorkItem, done: WorkItem) -> WorkItem:
-    """What goes on with a step, with all deaths of it that are known when it is done.
+    """Return the follow-up item with every death known when its step finished.
 
-    Who was overtaken may still be the one that ends the attempt, and has not heard of those who took it over since.
+    An invocation that was overtaken may still end the attempt, without knowing of the claims made since.
 
     Args:
-        following: a work item that is new.
-        done: the work item that is done, as it stands.
+        following: the new work item.
+        done: the finished work item, as stored.
     """
     if done.kind is following.kind is ItemKind.CALL and done.attempt == following.attempt:
         return following  # it has run without a death, and runs again
@@ -48,12 +48,12 @@ def with_deaths(following: WorkItem, done: WorkItem) -> WorkItem:
 
 
 def is_given_up(state: State) -> bool:
-    """Whether a result, a failure or the end of a wait cannot be taken in: each process that tried so has died."""
+    """Return whether a result, a failure or the end of a wait is given up: too many processes died of it."""
     return state.item.kind in _TAKING_IN and state.item.deaths > TAKING_IN_BUDGET
 
 
 def process_died(item: WorkItem, what: str) -> Failure:
-    """Why it is not started again; `what`: what ran, for people."""
+    """Return the failure of a step that is not started again; `what`: what ran, for people."""
     message = (
         f"{what}: the process died while it ran, {item.deaths} times. It may have run out of memory, crashed in"
         " native code, or ended itself"
@@ -61,9 +61,9 @@ def process_died(item: WorkItem, what: str) -> Failure:
     return Failure("process_died", message)
 
 
-# What an endpoint that has no place answers, or whoever stands before it: its host is away, or has too much to do.
+# Statuses of an endpoint without capacity, or of a proxy before it: the host is down, or overloaded.
 THROTTLED = frozenset({429, 502, 503, 504})
-# Somebody is told, after about half an hour; and after some days it is over.
+# Redrives before people are alerted (about half an hour), and before the step is given up (some days).
 THROTTLED_ALERT, THROTTLED_BUDGET = 6, 300
 
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 30_000, 960_000
@@ -71,9 +71,9 @@ _DOUBLED = 5
 
 
 def redriven_at_ms(redriven: int, now_ms: int) -> int:
-    """When a step is redriven for the so-manieth time, from 1: after a pause, and before two.
+    """Return the time of a step's next redrive; `redriven`: its number, from 1. It is one to two pauses away.
 
-    A multiple of the pause, so that all who redrive the same step say the same time, and the queue takes it once.
+    It is a multiple of the pause, so that all redrives of the same step compute the same time, and the queue takes one.
     """
     pause_ms = min(_LONGEST_PAUSE_MS, _FIRST_PAUSE_MS << min(redriven - 1, _DOUBLED))
     return (now_ms // pause_ms + 2) * pause_ms
@@ -83,7 +83,7 @@ MAX_DELAY_MS = 3_600_000
 
 
 def backoff_ms(base_seconds: float, attempt: int, requested_seconds: float | None = None) -> int:
-    """`base · 2^(attempt-1)`, at least what the other side asked for (`Retry-After`), at most an hour.
+    """Return `base · 2^(attempt-1)` in ms, at least what the other side requested (`Retry-After`), at most an hour.
 
     backoff_ms(1.0, 3) is 4000.
     """

@@ -1,7 +1,7 @@
-"""Calls that go on in the background: each by a job of its own, an operation, which is this one call.
+"""Calls that continue in the background: each as a job of its own, an operation, which consists of this one call.
 
-Invariant: the operation's id follows from the call, so whoever starts it again starts nothing twice. It has no turns:
-its end is the call's, and is followed up by a job that continues the session. Pure.
+Invariant: the operation's id follows from the call, so starting it again starts nothing twice. It has no turns: its end
+is the call's, and a job that continues the session follows it. Pure.
 
 Source: decisions/0023-background-calls.
 """
@@ -21,18 +21,18 @@ from baton.engine.transitions import JobStatus
 from baton.sdk.redaction import redacted
 from baton_events.ids import call_of_operation, call_of_operation_job, job_of_call, operation_id, operation_job_id
 
-# In a task: the call that the job is. No client writes it.
+# Task key: the call that the job consists of. Clients cannot set it.
 OPERATION = "operation"
 CallWaits = ToolWaits | ToolRunsAgain | ToolNeedsApproval
 
 
 def call_of(job: Job, call: CallRecord) -> str:
-    """The id that a job's call has in the background."""
+    """Return the id that a job's call has in the background."""
     return call_of_operation_job(operation_job_id(call.id, job.run))
 
 
 def started_in(calls: Iterable[CallRecord]) -> list[str]:
-    """The jobs of the operations by which these calls of a job go on."""
+    """Return the jobs of the operations that continue these calls."""
     named = ((call.id, call_of_operation(call.operation_id)) for call in calls if call.operation_id)
     return [job_of_call(background_id) for call_id, background_id in named if background_id != call_id]
 
@@ -40,7 +40,7 @@ def started_in(calls: Iterable[CallRecord]) -> list[str]:
 def operation_of(
     job: Job, call: CallRecord, arguments: dict[str, Any], waits: CallWaits | None, now_ms: int
 ) -> Submitted:
-    """The job by which a call goes on, and its task. `waits`: what the call has come to; None: it has yet to run."""
+    """Return the submission that continues a call. `waits`: what the call waits for; None: it has yet to run."""
     background_id = call_of(job, call)
     task: dict[str, Any] = {"id": background_id, "tool": call.tool, "arguments": arguments, "retries": call.retries}
     task |= {"retryDelaySeconds": call.retry_delay_seconds, "isolated": call.isolated}
@@ -78,7 +78,7 @@ def operation_of(
 
 
 def begun(step_result: Submitted, now_ms: int) -> Decision:
-    """A new operation: its call has yet to run, or waits already."""
+    """Begin an operation: its call has yet to run, or waits already."""
     changes, task = submitted(step_result, now_ms).changes, step_result.task[OPERATION]
     assert changes is not None, "a submission always creates"
     assert changes.job is not None, "a submission always creates"

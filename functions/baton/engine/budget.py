@@ -1,4 +1,4 @@
-"""Limits that a job shares with the jobs below it: what was used, what is reserved, what a dead attempt may have taken.
+"""Limits that a job shares with the jobs below it: usage, reservations, and the possible usage of dead attempts.
 
 Invariant: a turn begins only if there is room at every level above it, reservations of what is in flight included; an
 attempt that died counts in full.
@@ -14,7 +14,7 @@ from baton_events.ids import is_child
 
 
 def exhausted_limit(state: State, now_ms: int) -> tuple[str, Job] | None:
-    """The first limit that leaves no room for another turn, and the job whose limit it is."""
+    """Return the first limit that leaves no room for another turn, and the job that has it; None: there is room."""
     for above, scope in enumerate(state.budget_scopes or (BudgetScope(state.job),)):
         job = scope.job if above else with_abandoned(state.job, state.item)
         used = shared_use(job.used, job.before, scope.child_usage, scope.in_flight_tokens)
@@ -25,7 +25,7 @@ def exhausted_limit(state: State, now_ms: int) -> tuple[str, Job] | None:
 
 
 def too_many_calls(state: State, more: int) -> Job | None:
-    """The job whose limit of tool calls leaves no room for so many more."""
+    """Return the job whose limit of tool calls leaves no room for this many more; None: there is room."""
     for scope in state.budget_scopes or (BudgetScope(state.job),):
         job = scope.job
         if job.used.tool_calls - job.before.tool_calls + scope.child_usage.tool_calls + more > job.limits.tool_calls:
@@ -34,7 +34,7 @@ def too_many_calls(state: State, more: int) -> Job | None:
 
 
 def with_abandoned(job: Job, item: WorkItem) -> Job:
-    """The job with what attempts of this turn that died may have used: as much as the last call did."""
+    """Return the job with the possible usage of this turn's dead attempts: each as much as the last call."""
     if not item.lost:
         return job
     tokens, cost = item.lost * job.reserve_tokens, item.lost * job.reserve_usd
@@ -43,7 +43,7 @@ def with_abandoned(job: Job, item: WorkItem) -> Job:
 
 
 def shared(state: State, decision: Decision) -> Decision:
-    """The decision; what a child used is noted at the jobs above it, in the same script."""
+    """Return the decision with a child's usage noted at the jobs above it, in the same script."""
     changes = decision.changes
     if changes is None or changes.job is None or not is_child(state.job.id):
         return decision

@@ -2,8 +2,7 @@
 
 Pure and total over the union of step results. A turn decides in turn.py, a tool call in tool_call.py; how a job begins,
 ends and is remembered is in lifecycle.py, how it runs again in job_retry.py. A tool run and the taking in of its result
-are one COMMIT where the item between them needs no work: it writes what the two would have written, one after the
-other.
+are one COMMIT where the item between them needs no work: it writes the same as two COMMITs would.
 """
 
 from typing import assert_never
@@ -41,7 +40,7 @@ from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 
 
 def taken_in_at_once(state: State, decision: Decision, now_ms: int) -> Decision:
-    """The decision on a tool run, and on what follows from it."""
+    """Return the decision on a tool run, merged with the decision that takes its result in."""
     changes = decision.changes
     item = _following(changes) if changes and state.item.kind is ItemKind.CALL else None
     if changes is None or item is None:
@@ -53,7 +52,7 @@ def taken_in_at_once(state: State, decision: Decision, now_ms: int) -> Decision:
 
 
 def _following(changes: Changes) -> WorkItem | None:
-    """The work item that takes the run in. Where steps come after one that failed, their records are needed."""
+    """Return the work item that takes the run in; None where a failed step has dependants, whose records are needed."""
     item = changes.items[0] if len(changes.items) == 1 else None
     if item is None or item.kind not in (ItemKind.COMPLETE, ItemKind.FAILED):
         return None
@@ -74,17 +73,17 @@ def _both(first: Changes, then: Decision) -> Decision:
 
 
 def submit(step_result: Submitted, now_ms: int) -> Decision:
-    """A new job: the one command that has no state before it."""
+    """Decide on a new job: the one command that has no state before it."""
     return (background.begun if step_result.job.is_operation else submitted)(step_result, now_ms)
 
 
 def cancel(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
-    """Somebody cancels: no changes where the job has ended already."""
+    """Decide on a cancellation: no changes where the job has ended already."""
     return lifecycle.after_end(lifecycle.cancelled(job, step_result, now_ms), now_ms)
 
 
 def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
-    """Somebody retries an ended job: no changes where that is not possible, or it runs again already."""
+    """Decide on the retry of an ended job: no changes where it is not possible, or the job runs again already."""
     return retrying.retried(ended, step_result, now_ms)
 
 
@@ -93,9 +92,9 @@ def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool 
 
     Args:
         state: the job, the claimed work item, and the tool call that the work item is about, if any.
-        step_result: what happened.
+        step_result: the result of the work item's step.
         now_ms: the time, in milliseconds.
-        at_once: what follows from a tool run without any work is decided with it, instead of by a work item of its own.
+        at_once: whether a tool run's result is taken in with it, instead of by a work item of its own.
 
     Returns:
         Changes to COMMIT, or a piece of work to do first.

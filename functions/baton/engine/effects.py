@@ -1,9 +1,9 @@
-"""What decide asks the shell to do, as a union of frozen records, and what it adds to the deployment's counters.
+"""The effects that decide requests of the shell, as a union of frozen records, and its additions to the counters.
 
 `Changes` is what COMMIT writes; the other effects are the one piece of work, or a notice to people. A counter's name is
-what is counted and, after a colon each, what it is told apart by. Invariant: counters are sums, and nothing is decided
-by them. Each name costs COMMIT a command, so only what is rare is counted here. Must not: count what cannot be told
-apart in a bounded number of names (a job, a session, a tenant).
+what is counted and, each after a colon, what distinguishes it. Invariant: counters are sums, and nothing is decided by
+them. Each name costs COMMIT a command, so only rare things are counted here. Must not: count by anything that takes an
+unbounded number of names (a job, a session, a tenant).
 """
 
 import json
@@ -22,10 +22,10 @@ from baton.sdk.limits import Spend
 
 
 class CallModel(Struct, frozen=True):
-    """Ask the model of this job for its next turn. `turn` counts from where the job began (again) from the start.
+    """Ask the model of this job for its next turn. `turn` counts from the last start of the job.
 
-    `offloaded`: so many requests were sent for this attempt, and the last one's answer is awaited.
-    `memo`: what is known of a response that the provider makes in the background.
+    `offloaded`: how many requests were sent for this attempt; the last one's answer is awaited.
+    `memo`: data about a response that the provider makes in the background.
     """
 
     job: Job
@@ -44,7 +44,7 @@ class RunTool(Struct, frozen=True):
 
 
 class RequestSlot(Struct, frozen=True):
-    """Tell the admission what the job wants, and with its last word what it has used."""
+    """Send the job's slot request to the admission, and with its last one the job's usage."""
 
     job: Job
     want: Want
@@ -53,21 +53,21 @@ class RequestSlot(Struct, frozen=True):
 
 
 class Remember(Struct, frozen=True):
-    """Store what an ended job was asked and answered in the memory of its session and tenant."""
+    """Store an ended job's question and answer in the memory of its session and tenant."""
 
     job: Job
 
 
 class Notify(Struct, frozen=True):
-    """Send out that a job has ended: where it says to (`Job.notifies`), and to a provider that still works for it."""
+    """Send out that a job has ended: to its `Job.notifies`, and to a provider that still works for it."""
 
     job: Job
 
 
 class Alert(Struct, frozen=True):
-    """Tell a person. `once`: two of the same words here are one; empty: of the same message.
+    """Alert people. `once`: alerts with the same key are sent once; empty: the message is the key.
 
-    `counted`: how many there are of the same words here, of whatever jobs, decides whether it is sent; empty: nothing.
+    `counted`: the key by which alerts of all jobs are counted, which decides whether this one is sent; empty: none.
     """
 
     job_id: str
@@ -78,7 +78,7 @@ class Alert(Struct, frozen=True):
 
 
 class Expect(Struct, frozen=True):
-    """An operation waits for its outcome from outside, until then at the longest."""
+    """Expect an operation's outcome from outside, until `until_ms` at the latest."""
 
     operation_id: str
     until_ms: int
@@ -96,7 +96,7 @@ class Join(Struct, frozen=True):
 
 
 class Skip(Struct, frozen=True):
-    """A step that does not happen: its item goes, and these are written. Nothing of it if the item is gone already."""
+    """A skipped step: its item is removed, and these are written. Nothing happens if the item is gone already."""
 
     item_key: str
     record: CallRecord
@@ -105,16 +105,17 @@ class Skip(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """A child has ended: the outcome of the call that started it, as JSON text; whoever waits for it goes on."""
+    """A child's end: the outcome of the call that started it, as JSON text, which ends that call's wait."""
 
     call_id: str
     outcome: str
 
 
 class TextStream(Struct, frozen=True):
-    """The answer's text was appended while it was made: `appended` times under this claim, and it is open as `text_id`.
+    """An answer's text that was streamed: appended `appended` times under this claim, and open as `text_id`.
 
-    `rest`: the parts that end it; `anew`: those that say all of it, where it is not there as the claim left it.
+    `rest`: the parts that end it; `anew`: the parts of all of it, used where the stored text is not as the claim left
+    it.
     """
 
     text_id: str
@@ -124,7 +125,7 @@ class TextStream(Struct, frozen=True):
 
 
 class GoingOn(Struct, frozen=True):
-    """What is written instead of a job's end where a message came in its last turn."""
+    """The changes written instead of a job's end where a message came in its last turn."""
 
     job: Job
     items: tuple[WorkItem, ...]
@@ -136,7 +137,7 @@ class Changes(Struct, frozen=True):
 
     Attributes:
         job: the job's new state; None: unchanged.
-        items: work items to add. skips: steps that do not happen, unless somebody has skipped them before.
+        items: work items to add. skips: steps to skip, unless they were skipped before.
         calls: tool calls to write.
         results: call id → JSON text of `{"ok": value}` or `{"error": {…}}`.
         transcript: entries to append, as JSON texts.
@@ -144,17 +145,17 @@ class Changes(Struct, frozen=True):
         text_stream: what comes before those parts, of a text that was appended before.
         ends: the job has ended: its work items go, its children end with it, the data of a root begins to expire.
         closing: parts to append to the stream of each child that ends with it.
-        report: what its end means to the job that started it.
-        child: what creates a job below this one.
-        spends: what this turn of a child adds to what the jobs above it have used below them.
-        slot_state: how a new job stands with the admission.
-        admitted: the admission heard the job's slot request; what it requested is so.
-        used: the attempt of a tool that was made, for the tools' statistics. counts: what it adds to the counters.
-        later_epoch: the admission knows a word of this request epoch, later than the slot request: request again, above
-            it; 0: it does not.
+        report: the outcome of its end for the job that started it.
+        child: the creation of a job below this one.
+        spends: what this turn of a child adds to the child usage of the jobs above it.
+        slot_state: a new job's slot state.
+        admitted: the admission has granted the job's slot request.
+        used: the tool attempt that was made, for the tools' statistics. counts: additions to the counters.
+        later_epoch: the admission knows an update of this request epoch, later than the slot request: request again,
+            above it; 0: it does not.
         begins_again: the ended job runs again: nothing of its tree expires any more, its limits count anew.
-        forgets: calls that run again: what was recorded as their outcome goes.
-        going_on: what is written instead of its end where a message came meanwhile.
+        forgets: calls that run again: their recorded outcomes are removed.
+        going_on: the changes written instead of its end where a message came meanwhile.
     """
 
     job: Job | None = None
@@ -199,7 +200,7 @@ _CHECKPOINT = '"data-checkpoint"'
 
 
 def counted(job: Job, step_result: StepResult, decision: Decision) -> Decision:
-    """The decision, with what it adds to the counters."""
+    """Return the decision with its additions to the counters."""
     changes = decision.changes
     if changes is None:
         return decision
@@ -210,7 +211,7 @@ def counted(job: Job, step_result: StepResult, decision: Decision) -> Decision:
 
 
 def checkpoints_in(parts: Sequence[str]) -> dict[str, int]:
-    """Checkpoints among parts of a job's stream, by type and status."""
+    """Count the checkpoints among parts of a job's stream, by type and status."""
     sums: dict[str, int] = {}
     for text in parts:
         if _CHECKPOINT not in text:

@@ -1,8 +1,8 @@
 """A fork: a job of its own that takes over the turns of an ended one, with edits, up to a turn that is asked anew.
 
-What is taken over is read from the ended job, by turn, and by a call's place in its turn. Invariant: a fork changes
-nothing of that job. A call that was taken over does not run, unless its arguments were edited; what it gave is told as
-it was, or as edited. Pure.
+The recorded data is read from the ended job, by turn, and by a call's place in its turn. Invariant: a fork changes
+nothing of that job. A call that is taken over does not run, unless its arguments are edited; the model gets its result
+as recorded, or as edited. Pure.
 
 Source: decisions/0025-forks.
 """
@@ -23,7 +23,7 @@ ToolsRun = Literal["recorded", "again"]
 
 
 class Edits(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What is different from the ended job; None: nothing. Results and arguments: by the ids of its calls."""
+    """Differences from the ended job; None: none. Results and arguments are keyed by the ids of its calls."""
 
     task_description: str | None = None
     instructions: str | None = None
@@ -33,10 +33,10 @@ class Edits(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Which job it is of, and how.
+    """The job that is forked, and how.
 
     `turn`: the first one that is asked anew, as the ended job counts. `session_id`: where its files are kept.
-    `tools_run`: whether later calls are given what a recorded call gave that is the same, or run.
+    `tools_run`: whether later calls get the recorded result of the same call, or run.
     """
 
     job_id: str
@@ -47,19 +47,19 @@ class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def fork_of(task: Mapping[str, Any]) -> Fork:
-    """What the fork with this task is one of."""
+    """Return the fork that this task describes."""
     return convert(task[FORK], Fork)
 
 
 def forked_task(task: Mapping[str, Any], fork: Fork) -> dict[str, Any]:
-    """The task of the fork: that of the ended job, outside of its chat."""
+    """Return the task of the fork: that of the ended job, outside of its chat."""
     text = fork.edits.task_description
     kept = {name: task[name] for name in ("text", "data", "files") if name in task}
     return kept | ({} if text is None else {"text": text}) | {FORK: to_builtins(fork)}
 
 
 class Ended:
-    """An ended job, as a fork takes it over. `results`: by call id; `transcript`: all of it."""
+    """An ended job as the source of a fork. `results`: by call id; `transcript`: all of it."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Ended:
         }
 
     def faults(self, fork: Fork) -> Iterator[tuple[str, str]]:
-        """Why it cannot be forked so: the fields, and what is wrong with each."""
+        """Yield why it cannot be forked so: each faulty field, with what is wrong with it."""
         turn, first, last = fork.turn, self.job.first_turn, self.job.turn
         if not first <= turn <= last:
             yield "turn", f"job {self.job.id!r} has no turn {turn}: name one from {first} to {last}"
@@ -101,11 +101,11 @@ class Ended:
             yield f"edits.arguments.{call_id}", f"the result of tool call {call_id!r} is edited: edit one of both"
 
     def turn_of(self, number: int) -> int:
-        """The job's turn that is the fork's turn of this number, from 1."""
+        """Return the job's turn that is the fork's turn of this number, from 1."""
         return self.job.first_turn + number - 1
 
     def entries_before(self, turn: int) -> tuple[dict[str, Any], ...]:
-        """Entries that no model said, between the turn before and this one; the first has what was before the task."""
+        """Return user messages since the turn before; the first turn also has the entries of memory and session."""
         since = max((at for before, at in self._turns.items() if before < turn), default=0)
         messages = [dict(entry) for entry in self._transcript[since + 1 : self._turns.get(turn)] if _is_message(entry)]
         if turn > self.job.first_turn:
@@ -113,7 +113,7 @@ class Ended:
         return (*(dict(entry) for entry in self._transcript if entry["role"] in (MEMORY_ROLE, SESSION_ROLE)), *messages)
 
     def model_answer(self, turn: int, edits: Edits) -> ModelAnswered:
-        """What the model said in a turn that is taken over."""
+        """Return the model's answer in a turn that is taken over."""
         entry = self.entry(turn)
         usage = entry.get("usage", {})
         return ModelAnswered(
@@ -129,22 +129,22 @@ class Ended:
         )
 
     def call_at(self, turn: int, position: int) -> str:
-        """The id of the call at that place of a turn that is taken over."""
+        """Return the id of the call at that place of a turn that is taken over."""
         return str(self.entry(turn)["calls"][position]["id"])
 
     def same_calls(self, tool: str) -> list[CallRecord]:
-        """The calls of a tool that are over, in the order in which they were asked for."""
+        """Return the calls of a tool that are over, in the order in which they were requested."""
         mine = (call for call in self.calls.values() if call.tool == tool and call.turn >= self.job.first_turn)
         return [call for call in sorted(mine, key=_place) if call.id in self.results]
 
     def outcome(self, call_id: str, edits: Edits) -> Mapping[str, Any] | None:
-        """What a call has given: `{"ok": …, "kept"?: …}` or `{"error": …}`; None: nothing is recorded."""
+        """Return a call's outcome: `{"ok": …, "kept"?: …}` or `{"error": …}`; None: none is recorded."""
         if call_id in edits.tool_results:
             return {"ok": edits.tool_results[call_id]}
         return self.results.get(call_id)
 
     def entry(self, turn: int) -> Mapping[str, Any]:
-        """What is recorded of the model in a turn."""
+        """Return the model's transcript entry of a turn."""
         return self._transcript[self._turns[turn]]
 
     def _wanted(self, call: Mapping[str, Any], edits: Edits) -> Wanted:
@@ -168,7 +168,7 @@ class Ended:
 
 
 def same_arguments(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
-    """Whether two calls were made with the same arguments, as far as recorded ones say: secrets are not kept."""
+    """Return whether two calls have the same arguments, as far as they are recorded: secrets are not kept."""
     return canonical_json(redacted(left)) == canonical_json(redacted(right))
 
 

@@ -1,7 +1,7 @@
-"""What a retry decides: an ended job runs again under its id, from what failed or from its start.
+"""Decisions on a retry: an ended job runs again under its id, from what failed or from its start.
 
-Invariant: a call that is over does not run again; one that does keeps its id, and with it its idempotency key. What was
-used stays counted, and limits count anew. Each retry begins a new run: words of the one before change nothing any more.
+Invariant: a call that is over does not run again; one that does keeps its id, and with it its idempotency key. Earlier
+usage stays counted, and limits count anew. Each retry begins a new run: messages of the one before change nothing.
 """
 
 from collections.abc import Iterable
@@ -20,15 +20,15 @@ from baton.engine.work_items import WorkItem, loop_item
 from baton.sdk.redaction import REDACTED
 from baton_events.ids import call_id, canonical_json, is_child, job_of_call, root_of, started_by
 
-# What is recorded among a job's calls and is none.
+# Records among a job's calls that are no tool calls.
 _QUESTIONS = (LIMIT_APPROVAL, TOOL_APPROVAL)
 _OPEN = frozenset({CallStatus.QUEUED, CallStatus.RETRYING, CallStatus.WAITING})
 
 
 class EndedJob(Struct, frozen=True):
-    """A job, and what a retry needs of it besides.
+    """A job with what a retry needs besides.
 
-    `calls`: all of them. `entries`: how many its transcript has; `kept`: how many of the first ones any run is told.
+    `calls`: all of them. `entries`: the length of its transcript; `kept`: how many of the first entries every run has.
     """
 
     job: Job
@@ -38,7 +38,7 @@ class EndedJob(Struct, frozen=True):
 
 
 def why_not(ended: EndedJob, step_result: Retried) -> str:
-    """Why this job cannot be retried like that, and the way out; empty: it can."""
+    """Return why this job cannot be retried like that, and the way out; empty: it can be."""
     job = ended.job
     if is_child(job.id) or job.is_operation:
         starter = root_of(job.id) if is_child(job.id) else job_of_call(started_by(job.id)[0])
@@ -56,7 +56,7 @@ def why_not(ended: EndedJob, step_result: Retried) -> str:
 
 
 def retried(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
-    """The job runs again; no changes where it may not, or somebody has retried this run before."""
+    """Run the job again; no changes where it may not, or this run was retried before."""
     if ended.job.run != step_result.run or why_not(ended, step_result):
         return Decision()
     job = _anew(ended.job, now_ms)
@@ -84,7 +84,7 @@ def _anew(job: Job, now_ms: int) -> Job:
 
 
 def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
-    """Turn numbers go on, so that the ids of its calls are new, and what was said before is not told any more."""
+    """Start at the next turn number, so that call ids are new; earlier turns are not sent to the model any more."""
     turn = job.turn + 1
     job = replace(job, turn=turn, first_turn=turn, attempts=0, compacted=(ended.kept, ended.entries), best_answer="")
     withdrawn = _withdrawn(call for call in ended.calls if call.status in _OPEN)
@@ -102,7 +102,7 @@ def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int
         job = replace(job, earlier=job.attempts)
         items = (_turn(job, job.turn, job.attempts + 1, now_ms),)
     forgets = tuple(call.id for call in again)
-    # Limits count anew, and a call that must ask asks again: nobody waits for these decisions any more.
+    # Limits count anew, and a call that must ask asks again: these decisions are not awaited any more.
     questions = (call for call in ended.calls if call.tool in _QUESTIONS and call.status is CallStatus.WAITING)
     records = (*again, *_withdrawn(questions))
     return Changes(job=job, items=items, calls=records, forgets=forgets, parts=parts, begins_again=True)
@@ -113,12 +113,12 @@ def _turn(job: Job, turn: int, attempt: int, now_ms: int) -> WorkItem:
 
 
 def _last_requested_turn(ended: EndedJob) -> int:
-    """The last turn whose model asked for calls; 0: none."""
+    """Return the last turn whose model requested calls; 0: none."""
     return max((call.turn for call in ended.calls if call.tool not in _QUESTIONS), default=0)
 
 
 def _to_run(ended: EndedJob) -> list[CallRecord]:
-    """The calls of the last turn that are not over, and those whose failure ended the job."""
+    """Return the calls of the last turn that are not over, and those whose failure ended the job."""
     if ended.job.turn != _last_requested_turn(ended):
         return []
     return [
@@ -133,7 +133,7 @@ def _ended_it(call: CallRecord) -> bool:
 
 
 def _again(call: CallRecord, calls: Iterable[CallRecord]) -> CallRecord:
-    """The call as it is to be made again: what it asked for and was approved stays, its attempts go on counting."""
+    """Return the call as it runs again: its request and its approval stay, its attempts go on counting."""
     status = next_call_status(call.status, Step.RETRY)
     earlier = max([call.attempts, *(attempt_of_question(question, call) for question in calls)])
     anew = replace(call, status=status, earlier=earlier, questions=0, error=None, finished_at_ms=None)

@@ -1,7 +1,7 @@
-"""How a job begins and ends, and what is left to do after its end: to remember it, to send it out.
+"""The beginning and the end of a job, and its follow-ups after that: to remember it, to send it out.
 
-Every end has one status and a reason, and takes all work items with it. What is left is done by items that outlive the
-end, so nothing waits for it and no crash loses it.
+Every end has one status and a reason, and removes all work items. Follow-ups are work items that outlive the end, so
+nothing waits for them and no crash loses them.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from baton_events.ids import canonical_json
 
 
 def submitted(step_result: Submitted, now_ms: int) -> Decision:
-    """A new job: its first turn is its only work item."""
+    """Create a new job: its work items are its first turn and, without a slot, a slot request."""
     job = replace(step_result.job, reserve_tokens=first_reserve(step_result.job.limits))
     first = loop_item(job.id, job.turn, 1, now_ms, job.start_at_ms)
     slot_state = first_slot_state(job, now_ms, slot=step_result.slot)
@@ -49,9 +49,9 @@ def _continues(task: dict[str, Any]) -> tuple[str, ...]:
 
 
 def first_slot_state(job: Job, now_ms: int, *, slot: bool = False) -> SlotState:
-    """How a new job stands with the admission: one that is to start later wants nothing yet.
+    """Return a new job's slot state: a job that is to start later wants nothing yet.
 
-    The same submission may be told before and after its start: then the later word, with the higher request epoch,
+    The same submission may arrive before and after its start: then the later update, with the higher request epoch,
     counts.
     """
     first = loop_item(job.id, job.turn, 1, now_ms, job.start_at_ms)
@@ -66,7 +66,7 @@ UNDELIVERED_BUDGET = 5
 def end_completed(
     job: Job, item: WorkItem, result: dict[str, Any], now_ms: int, parts: tuple[str, ...], streamed_text: str
 ) -> Decision:
-    """The model answered."""
+    """End the job with the model's answer."""
     done = _ended(job, item, Step.ANSWER, now_ms, result=result)
     closing = (
         stream_parts.step_finish(),
@@ -79,9 +79,9 @@ def end_completed(
 def end_by_limit(
     job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), *, holder: Job | None = None
 ) -> Decision:
-    """A limit leaves no room: end with the best answer so far, or fail, as the agent's limits say.
+    """End the job by a limit: with the best answer so far, or as failed, as the agent's limits say.
 
-    `holder`: whose limit it is: the job itself, or one above it, which shares its limits with the jobs below.
+    `holder`: the job that has the limit: the job itself, or one above it, which shares its limits with the jobs below.
     """
     holder = holder or job
     value = getattr(holder.limits, limit)
@@ -95,7 +95,7 @@ def end_by_limit(
 def end_stopped(
     job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), value: float | None = None
 ) -> Decision:
-    """A limit stops the job: it ends with the best answer so far."""
+    """End the job by a limit, with the best answer so far."""
     value = getattr(job.limits, limit) if value is None else value
     result = {"answer": job.best_answer, "stoppedBy": limit}
     done = _ended(job, item, Step.ANSWER, now_ms, result=result)
@@ -104,7 +104,7 @@ def end_stopped(
 
 
 def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, parts: tuple[str, ...] = ()) -> Decision:
-    """No way on."""
+    """End the job as failed, and alert people."""
     done = _ended(job, item, Step.FAIL, now_ms, error=failure)
     outcome = f"{failure.type}: {failure.message}"
     closing = (stream_parts.handled(item, now_ms, outcome, failure), *stream_parts.finish(done.status, failure))
@@ -113,7 +113,7 @@ def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, parts: t
 
 
 def end_operation(job: Job, item: WorkItem, failure: Failure | None, now_ms: int) -> Decision:
-    """The call that the job is has returned, or failed for good."""
+    """End an operation's job, since its call has returned or failed for good."""
     done = _ended(job, item, Step.FAIL if failure else Step.ANSWER, now_ms, error=failure)
     return Decision(_ending(done, stream_parts.finish(done.status, failure)))
 
@@ -123,7 +123,7 @@ ROLLED_BACK = "rolled_back"
 
 
 def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
-    """Somebody cancels: at once, whatever runs; what still runs finds its work item gone, and its result is dropped."""
+    """Cancel the job at once; a step that still runs finds its work item gone, and its result is dropped."""
     if job.ended or job.run > step_result.run:
         return Decision()
     by = f" by {step_result.by}" if step_result.by else ""
@@ -140,10 +140,10 @@ def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
 
 
 def undeliverable(state: State, step_result: Undeliverable, now_ms: int) -> Decision:
-    """The queue gave up on an event that still applies: within the budget it is redriven, else the job fails."""
+    """Decide on an event that the queue gave up on: within the budget it is redriven, else the job fails."""
     job, item = state.job, state.item
     if job.ended:
-        return Decision()  # only its last word to the admission is left, which the sweep redrives, too
+        return Decision()  # only its last slot request is left, which the sweep redrives, too
     if not step_result.malformed and item.undelivered <= UNDELIVERED_BUDGET and item.redriven <= THROTTLED_BUDGET:
         return Decision()
     times = "as malformed" if step_result.malformed else f"{item.undelivered + item.redriven} times in a row"
@@ -167,7 +167,7 @@ def _ending(done: Job, parts: tuple[str, ...], transcript: tuple[str, ...] = ())
 
 
 def _outcome(done: Job) -> str:
-    """What the end of a child is to the call that started it: its answer, or why there is none."""
+    """Return a child's end as the outcome of the call that started it: its answer, or why there is none."""
     if done.error is not None:
         message = f"agent {done.agent!r} (job {done.id}): {done.error.message}"
         return canonical_json({"error": {"type": done.error.type, "message": message}})
@@ -196,14 +196,14 @@ def _ended(
     )
 
 
-# 5 s, 10 s, … 43 min: an hour and a half in all; of what is sent out, then each hour, for a day in all.
+# 5 s, 10 s, … 43 min: an hour and a half in all; a notification then each hour, for a day in all.
 FOLLOW_UP_ATTEMPTS, FOLLOW_UP_DELAY_SECONDS = {ItemKind.REMEMBER: 10, ItemKind.NOTIFY: 34}, 5.0
 # How often in a row the queue may give up on the work item: any attempt makes a new one.
 FOLLOW_UP_UNDELIVERED_BUDGET = 5
 _NOT_DONE = {ItemKind.REMEMBER: "is not remembered", ItemKind.NOTIFY: "has ended, and that could not be sent out"}
 
 
-# Of a handler's job only its failure is sent, as a dead letter; nobody goes on by himself with what was cancelled.
+# A handler's job sends only its failure, as a dead letter; no session goes on after a cancelled operation.
 _SENT_TO_NOBODY = {
     "event": (JobStatus.COMPLETED, JobStatus.CANCELLED),
     "session": (JobStatus.CANCELLED,),
@@ -211,7 +211,7 @@ _SENT_TO_NOBODY = {
 
 
 def after_end(decision: Decision, now_ms: int) -> Decision:
-    """The decision; where it ends a job that leaves something to do, with the work items that do so."""
+    """Return the decision; where it ends a job, with the work items of its follow-ups."""
     changes = decision.changes
     job = changes.job if changes and changes.ends else None
     if changes is None or job is None:
@@ -227,23 +227,23 @@ def after_end(decision: Decision, now_ms: int) -> Decision:
 
 
 def is_sent_out(job: Job) -> bool:
-    """Whether a job's end is sent to somebody."""
+    """Return whether a job's end is sent out."""
     return bool(job.notifies) and job.status not in _SENT_TO_NOBODY.get(job.notifies.partition(":")[0], ())
 
 
 def is_abandoned(job: Job) -> bool:
-    """Whether a provider may still work for an ended job: a runner can say so. One that failed may be retried."""
+    """Return whether a provider may still work for an ended job, by its runner. A failed job may be retried."""
     return job.status is JobStatus.CANCELLED and job.model.calls_read_history and not job.is_operation
 
 
 def is_rolled_back(job: Job) -> bool:
-    """Whether what the job's calls have started in its session is to be taken back."""
+    """Return whether the operations that the job's calls have started in its session are to be taken back."""
     is_out = job.status is JobStatus.CANCELLED and job.error is not None and job.error.type == ROLLED_BACK
     return is_out and job.used.tool_calls > 0 and not job.is_operation
 
 
 def follow_up(state: State) -> Decision:
-    """Do it, unless its processes have died too often: each such death counts as an attempt."""
+    """Do the follow-up, unless its processes have died too often: each such death counts as an attempt."""
     item = state.item
     if item.attempt + item.abandoned > FOLLOW_UP_ATTEMPTS[item.kind]:
         return _never_followed_up(state, process_died(item, item.kind).message)
@@ -251,12 +251,12 @@ def follow_up(state: State) -> Decision:
 
 
 def followed_up() -> Decision:
-    """The work item is done; the job stays as it ended."""
+    """Remove the follow-up's work item; the job stays as it ended."""
     return Decision(Changes())
 
 
 def not_followed_up(state: State, step_result: NotFollowedUp, now_ms: int) -> Decision:
-    """Try it again later, counted; without attempts left it is dropped, and somebody is told."""
+    """Retry the follow-up later, counted as an attempt; without attempts left it is dropped, with an alert."""
     item, failure = state.item, step_result.failure
     if not failure.retryable or item.attempt >= FOLLOW_UP_ATTEMPTS[item.kind]:
         return _never_followed_up(state, f"{failure.type}: {failure.message}")
@@ -266,7 +266,7 @@ def not_followed_up(state: State, step_result: NotFollowedUp, now_ms: int) -> De
 
 
 def follow_up_undeliverable(state: State, step_result: Undeliverable) -> Decision:
-    """The queue gave up on the work item's event: within the budget it is redriven, else it is dropped."""
+    """Decide on a follow-up that the queue gave up on: within the budget it is redriven, else it is dropped."""
     worn = state.item.undelivered > FOLLOW_UP_UNDELIVERED_BUDGET or state.item.redriven > THROTTLED_BUDGET
     if not step_result.malformed and not worn:
         return Decision()

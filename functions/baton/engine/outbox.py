@@ -1,4 +1,4 @@
-"""Which events a state's open work items still owe, and which items a COMMIT claims for its own invocation.
+"""The events of a state's open work items, and the items that a COMMIT claims for its own invocation.
 
 The state is the outbox: events are derived from its work items. Invariant: an item that is continued inline is one that
 the same invocation would get by a CLAIM at once; the claim needs no request of its own.
@@ -28,11 +28,11 @@ from baton_events.timestamps import moment
 
 
 def expected_events(job: Job, items: Iterable[WorkItem]) -> tuple[Event, ...]:
-    """The events that must still be handled, one for each open item; the same items always give the same events."""
+    """Return the events that must still be handled, one for each open item; equal items give equal events."""
     return tuple(event_of(job.session_id, item) for item in items)
 
 
-# What a work item says in the payload of a turn's event.
+# Payload fields of a turn's event, by the kind of its work item.
 _LOOPS: Mapping[ItemKind, Mapping[str, Any]] = {
     ItemKind.LOOP: {},
     ItemKind.REMEMBER: {"remember": True},
@@ -41,7 +41,7 @@ _LOOPS: Mapping[ItemKind, Mapping[str, Any]] = {
 
 
 def command_event(name: str, job_id: str, session_id: str, created_at: datetime, command: Command) -> AgentLoopInit:
-    """The event that carries a command about a job; `name`: its id."""
+    """Return the event that carries a command about a job; `name`: the event's id."""
     payload = LoopPayload(turn=1, command=command)
     return AgentLoopInit(id=name, session_id=session_id, job_id=job_id, created_at=created_at, payload=payload)
 
@@ -49,14 +49,14 @@ def command_event(name: str, job_id: str, session_id: str, created_at: datetime,
 def announcement(
     job_id: str, session_id: str, created_at: datetime, call_id: str, attempt: int = 1, *, escalated: bool = False
 ) -> AgentLoopInit:
-    """The event by which people get a notice of an approval; the same one however often it is published."""
+    """Return the event that notifies people of an approval; it is the same one however often it is published."""
     name = event_id(f"announce:{call_id}:{'escalated' if escalated else 'asked'}:{attempt}")
     payload = LoopPayload(turn=1, attempt=attempt, announces=call_id, escalated=escalated or None)
     return AgentLoopInit(id=name, session_id=session_id, job_id=job_id, created_at=created_at, payload=payload)
 
 
 def announcements(session_id: str, items: Iterable[WorkItem]) -> Iterable[AgentLoopInit]:
-    """Those of the items that have just begun to wait for a person: what is decided does not wait any more."""
+    """Yield the announcements of items that have just begun to wait for a person; a decided one waits no more."""
     for item in items:
         asks = item.approval_of_call or item.tool == LIMIT_APPROVAL
         if item.kind is ItemKind.WAIT and asks and item.not_before_ms:
@@ -64,7 +64,7 @@ def announcements(session_id: str, items: Iterable[WorkItem]) -> Iterable[AgentL
 
 
 def event_of(session_id: str, item: WorkItem) -> Event:
-    """The event that carries a work item."""
+    """Return the event of a work item."""
     head: dict[str, Any] = {
         "id": event_id(item.key),
         "session_id": session_id,
@@ -94,15 +94,15 @@ def event_of(session_id: str, item: WorkItem) -> Event:
 
 
 class Continuation(Struct, frozen=True):
-    """What an invocation has room for.
+    """The capacity of an invocation for inline continuation.
 
     Attributes:
-        owner: the name under which this COMMIT claims; another COMMIT of the same invocation has another one, so each
-            work item is told to one of them. What was claimed under it is told again to a COMMIT that is repeated.
-        leases_ms: the kinds of work items that it can go on with, and for how long from now it holds one of each; but a
-            slot request is held by nobody.
-        at_most: so many work items, in the order of their keys.
-        but: keys of work items that it has taken in hand already, or dispatched.
+        owner: the name under which this COMMIT claims. Another COMMIT of the same invocation has another name, so each
+            work item goes to one of them; a repeated COMMIT gets the items claimed under its name again.
+        leases_ms: the kinds of work items that it can continue with, and how long from now the lease of each lasts; a
+            slot request has no lease.
+        at_most: the number of work items, in the order of their keys.
+        but: keys of work items that are in progress in it already, or dispatched.
     """
 
     owner: str
@@ -112,17 +112,17 @@ class Continuation(Struct, frozen=True):
 
 
 def of_one_invocation(owner: str, other: str) -> bool:
-    """Whether both are names of the same invocation: what stands before the dot."""
+    """Return whether both owners are of the same invocation: their part before the dot is the same."""
     return owner.partition(".")[0] == other.partition(".")[0]
 
 
 def is_released(item: WorkItem, owner: str) -> bool:
-    """Whether who commits this item, under this name, goes on with nothing: its message may be over before that is."""
+    """Return whether a commit under this name continues with nothing: its message may be over before that is done."""
     return item.redelivered or not of_one_invocation(item.owner, owner)
 
 
 def may_continue(job: Job, item: WorkItem, kinds: Container[ItemKind]) -> bool:
-    """Whether an item of this job may be worked on by who works on another one of it: nobody wants it kept apart."""
+    """Return whether an invocation of this job may continue with this item: nothing keeps it apart."""
     if item.kind is ItemKind.SLOT_REQUEST or item.kind not in kinds:
         return item.kind in kinds
     return not job.isolated and not (item.kind is ItemKind.CALL and item.isolated)

@@ -1,4 +1,4 @@
-"""Steps of a plan: which comes after which, and what becomes of those that come after one that failed.
+"""Steps of a plan: their order, and the fate of the steps after one that failed.
 
 Invariant: a step's work item is there from the plan on and is due when no work item of a step before it is left, so
 that what is open is always computed from what is recorded.
@@ -18,7 +18,7 @@ from baton_events.ids import canonical_json
 
 
 def in_order(records: tuple[CallRecord, ...], wanted: Sequence[Wanted]) -> tuple[CallRecord, ...]:
-    """The calls of a turn, each knowing those before and after it; calls that are no steps stay as they are."""
+    """Return a turn's calls, each with the steps before and after it; calls that are no steps stay as they are."""
     ids = {record.step: record.id for record in records if record.step}
     if not ids:
         return records
@@ -40,7 +40,7 @@ def _dependants(call_id: str, direct: dict[str, dict[str, str]]) -> tuple[str, .
 
 
 def skipping(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) -> tuple[Skip, ...]:
-    """The steps after one that failed do not happen, where it says so; whatever else they depend on."""
+    """Return the skips of all steps after a failed one, where its `on_failure` says so."""
     if failed.on_failure not in ("skip", "replan"):
         return ()
     error = Failure("skipped", f"step {failed.step!r}, which comes before it, failed")

@@ -14,14 +14,14 @@ from baton.sdk.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.sdk.records import FOREVER_MS, Failure, ModelPolicy, OnFailure
 from baton_events.ids import call_id, is_child, job_of_call
 
-# 2: see `Job.is_compact`; 3: an operation's job, which a version before would take for one that has turns; 4: see
+# 2: see `Job.is_compact`; 3: an operation's job, which an earlier version would run as one with turns; 4: see
 # `Job.is_streamed`.
 STATE_VERSION = 4
-# What `Job.notifies` begins with for an operation's job; the call that started it follows.
+# Prefix of `Job.notifies` of an operation's job, before the call that started it.
 OF_SESSION = "session:"
-# In a task: what the job is a fork of. No client writes it.
+# Task key: the job that this one forks. Clients cannot set it.
 FORK = "fork"
-# In a task: it came by A2A, so it is sent out as a task of A2A. No other client writes it.
+# Task key: the job came by A2A, so it is sent out as an A2A task. Other clients cannot set it.
 A2A = "a2a"
 
 
@@ -31,20 +31,20 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
     `compacted`: the transcript's entries from, and up to but without, these positions are no longer sent to the model,
     and not loaded: a later entry sums them up. They stay where they are.
-    `reserve_tokens`, `reserve_usd`: what a model call of it is thought to take: as much as the last one.
+    `reserve_tokens`, `reserve_usd`: the expected usage of its next model call: that of the last one.
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.
     `isolated`: each of its turns and calls has an invocation of its own, in whatever mode.
     `notifies`: where its end is sent: a URL, `event:NAME:ID` of a handler's job, or `session:CALL` of an operation's,
     whose session goes on then; empty: nowhere.
-    `background`: what its calls wait for goes on in jobs of their own (background.py): it is of a chat.
-    `agent_version`: of its agent, when it was submitted; empty: of none, as a fork. `model.name`: likewise.
-    `tags`: words that its submission gave it, to find it by.
-    `traceparent`: of the request that submitted it, or of the tool call; its trace is that one. Empty: one of its own.
-    `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
-    `first_turn`: of the run that began from the start last; the turns before it are not told to the model.
-    `attempts`: of its turn, that are recorded; `earlier`: those of them before the job was retried, which do not count.
-    `before`: what was used before the job was retried; limits count what comes on top, and the time from
+    `background`: its waiting calls continue as jobs of their own (background.py), since it belongs to a chat.
+    `agent_version`, `model.name`: of its agent at submission; an empty version: none, as for a fork.
+    `tags`: words from its submission, for searches.
+    `traceparent`: of the request or tool call that submitted it, whose trace it joins; empty: it has its own trace.
+    `run`: its generation: 1, and one more with each retry. Messages of an earlier run change nothing.
+    `first_turn`: of the last run that began from the start; the turns before it are not sent to the model.
+    `attempts`: recorded attempts of its turn; `earlier`: those before the job was retried, which do not count.
+    `before`: usage before the job was retried; limits count later usage only, and the time from
     `counted_from_ms` on (0: from its creation).
     """
 
@@ -101,9 +101,9 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
         return self.notifies.startswith(OF_SESSION)
 
     def lets_go_of(self, call: "CallRecord", background: bool | None) -> bool:  # noqa: FBT001 - a tool's setting
-        """Whether the call goes on in the background where it waits: steps of a plan and jobs below others never do.
+        """Return whether the call continues in the background while it waits; plan steps and child jobs never do.
 
-        `background`: as its tool says; None: in chats.
+        `background`: the tool's setting; None: in chats only.
         """
         if call.step or is_child(self.id) or self.is_operation:
             return False
@@ -111,7 +111,7 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
 
     @property
     def line(self) -> str:
-        """In whose line it waits for its turn: its session's; an operation holds up nobody."""
+        """The line in which it waits for its turn: its session's; an operation has its own, to hold up no other job."""
         return self.id if self.is_operation else self.session_id
 
     @property
@@ -120,26 +120,26 @@ class Job(Struct, frozen=True, rename=JOB_STATE):
         return self.status in END_STATUSES
 
     def counted_ms(self, now_ms: int) -> int:
-        """For how long it has run, as its limits count."""
+        """Return how long it has run, as its limits count, in milliseconds."""
         return now_ms - (self.counted_from_ms or self.created_at_ms)
 
     @property
     def deadline_ms(self) -> int:
-        """When `wall_seconds` is over. A person may move it where the job asks: then nothing is cut short by it."""
+        """The time when `wall_seconds` is over. Where the job asks about limits, this one cuts nothing short."""
         if self.limits.on_limit == "ask":
             return FOREVER_MS
         return (self.counted_from_ms or self.created_at_ms) + self.limits.wall_seconds * 1000
 
 
 class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
-    """One tool call: what was asked for and how far it got. Its result is stored apart, under its id.
+    """One tool call: its request and how far it got. Its result is stored apart, under its id.
 
-    `operation_id`: under which it is finished from outside, once it waits for that. `child`: the job that it started.
-    `step`: its name in a plan; `after`: the steps that come before it, and their calls; `dependants`: the calls of all
-    steps that come after it, directly or not. `approved`: digest of tool and arguments that a person has approved;
-    empty: nobody has, or need. `questions`: how many attempts ended with a question to a person, which are no runs.
-    `earlier`: attempts before the job was retried, which leave its retries as they are.
-    `isolated`: each attempt has an invocation of its own. `memo`: what its runs so far want the next one to know.
+    `operation_id`: the id under which it is finished from outside, once it waits for that. `child`: the job that it
+    started. `step`: its name in a plan; `after`: the steps before it, with their calls; `dependants`: the calls of all
+    later steps, direct or not. `approved`: digest of the tool and arguments that a person has approved; empty: no
+    approval was given or needed. `questions`: how many attempts ended with a question to a person, which are no runs.
+    `earlier`: attempts before the job was retried, which leave its retries as they are. `isolated`: each attempt has an
+    invocation of its own. `memo`: data that its runs so far leave for the next one.
     """
 
     id: str
@@ -175,13 +175,12 @@ class CallRecord(Struct, frozen=True, rename=CALL_RECORD):
 
 
 class Usage(Struct, frozen=True):
-    """What a job has used of the queue, the store and functions so far, as far as it is recorded.
+    """A job's recorded usage of the queue, the store and functions so far.
 
-    `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways.
-    `mb_ms`: time of functions times their memory. `before`: what there was when the job was retried last.
-    `written`: bytes that were stored (engine/commit/stored_bytes.py); `counted`: of these, what the quota of its tenant
-    knows until it ends. `stamp`: another one with each write to what was said in the job, so that no two histories
-    have the same usage.
+    `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways. `mb_ms`:
+    time of functions times their memory. `before`: the usage when the job was retried last. `written`: bytes that were
+    stored (engine/commit/stored_bytes.py); `counted`: those of them that its tenant's quota includes until it ends.
+    `stamp`: differs after each write to the job's history, so that no two histories have the same usage.
     """
 
     messages: int = 0
@@ -205,7 +204,7 @@ NOTHING_USED = Usage()
 class BudgetScope(Struct, frozen=True):
     """A job whose limits a turn is held to: the turn's own, or one above it.
 
-    `child_usage`: of the jobs below it. `in_flight_tokens`: reserved for model calls of them that are under way.
+    `child_usage`: of the jobs below it. `in_flight_tokens`: reserved for their model calls in progress.
     """
 
     job: Job
@@ -214,12 +213,12 @@ class BudgetScope(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """What decide sees: the job, the work item that was claimed, and the tool call that the work item is about, if any.
+    """The input of decide: the job, the claimed work item, and the tool call that the work item is about, if any.
 
     `outcome`: of a wait that is over: `{"ok": …}` or `{"error": …}`, as JSON text.
-    `dependants`: of a step that may have failed: the calls of the steps that come after it.
+    `dependants`: of a step that may have failed: the calls of the steps after it.
     `budget_scopes`: of a turn: the job and those above it, whose limits it shares; the job's own first.
-    `usage`: of a slot request: what the job's usage ledger says, up to the COMMIT before.
+    `usage`: of a slot request: the job's usage ledger, up to the COMMIT before.
     """
 
     job: Job
@@ -239,7 +238,7 @@ class State(Struct, frozen=True):
 
 
 def reads_history(item: WorkItem, job: Job) -> bool:
-    """Whether whoever claims the item is told what was said before."""
+    """Return whether a claim of the item includes the job's history."""
     match item.kind:
         case ItemKind.LOOP:
             return job.model.reads_history
@@ -250,7 +249,7 @@ def reads_history(item: WorkItem, job: Job) -> bool:
 
 
 def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> WorkItem:
-    """The work item of this attempt of a call."""
+    """Return the work item of this attempt of a call."""
     return WorkItem(
         key=tool_key(ItemKind.CALL, record.id, attempt),
         kind=ItemKind.CALL,

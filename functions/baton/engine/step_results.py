@@ -1,4 +1,4 @@
-"""What can happen to a job: commands (Submitted, Cancelled, Retried); the union about one of its items."""
+"""The inputs of decide: commands about a job (Submitted, Cancelled, Retried); step results of one of its items."""
 
 from typing import Any
 
@@ -20,7 +20,11 @@ class Submitted(Struct, frozen=True):
 
 
 class Cancelled(Struct, frozen=True):
-    """Somebody cancels this run of the job, which they saw; `by`: who, for people. `rolls_back`: and forget it."""
+    """A command to cancel a run of the job.
+
+    `run`: the one that the sender saw; `by`: the sender, for people. `rolls_back`: whether the session forgets the job,
+    too.
+    """
 
     by: str = ""
     run: int = 1
@@ -28,7 +32,7 @@ class Cancelled(Struct, frozen=True):
 
 
 class Retried(Struct, frozen=True):
-    """Somebody wants the job, whose run they saw ended, to run again; `by`: who, for people."""
+    """A command to run an ended job again. `run`: the run that the sender saw ended; `by`: the sender, for people."""
 
     run: int
     from_start: bool = False
@@ -36,11 +40,11 @@ class Retried(Struct, frozen=True):
 
 
 class Admitted(Struct, frozen=True):
-    """The admission heard the job's slot request, and grants it."""
+    """The admission has granted the job's slot request."""
 
 
 class Superseded(Struct, frozen=True):
-    """The admission knows a later update of the job, of request epoch `later_epoch`: the job has forgotten it."""
+    """The admission knows a later update, of request epoch `later_epoch`, that a failover made the job forget."""
 
     later_epoch: int
 
@@ -50,12 +54,12 @@ class Started(Struct, frozen=True):
 
 
 class ExtraUsage(Struct, frozen=True):
-    """What a turn did besides its own model call: kept and counted whether that call works or fails.
+    """The usage of a turn besides its own model call: kept and counted whether that call works or fails.
 
     Attributes:
-        entries: for the transcript, before what the model says (a summary of earlier turns).
+        entries: for the transcript, before the model's own (a summary of earlier turns).
         model_calls: calls of a model, with their tokens and cost; `cached_calls`: answers that came from the cache.
-        compacted: the transcript's entries that are not told any more from now on (`Job.compacted`); None: as before.
+        compacted: the transcript's entries that are not sent any more from now on (`Job.compacted`); None: as before.
     """
 
     entries: tuple[dict[str, Any], ...] = ()
@@ -71,7 +75,7 @@ NO_EXTRA_USAGE = ExtraUsage()
 
 
 class StreamedText(Struct, frozen=True):
-    """What is in the job's parts of the answer's text, without secrets: open as `text_id`, appended so many times."""
+    """The streamed text in the job's parts, without secrets: open as `text_id`, appended `appended` times."""
 
     text_id: str
     appended: int
@@ -82,13 +86,12 @@ class ModelAnswered(Struct, frozen=True):
     """The model's answer: tool calls, or else `text` is the job's answer.
 
     `cached`: it came from the cache, and no model was called: tokens and cost are those of the first time, and not paid
-    again. `estimated_tokens`: what `input_tokens` was thought to
-    be before the call, for the next estimate; 0: nobody estimated. `cached_input_tokens`: those of the input tokens
-    that the provider had in a cache of its own. `provider`: what it wants to see again in the next turn, kept as it is.
-    `output`: the structured answer, any JSON but null, where there is one. `model_calls`: how many it took; 0 where a
-    plan says what is to be done. `plan`: what is wanted are the steps of a plan.
-    `reflection`: what it thinks of the plan's results. `request_digests`: digests of the request; None: not taken.
-    `streamed_text`: what of the text was appended while it was made; None: nothing that is still open.
+    again. `estimated_tokens`: the estimate of `input_tokens` before the call, for the next estimate; 0: none.
+    `cached_input_tokens`: input tokens that the provider had in a cache of its own. `provider`: data that the provider
+    needs in the next turn, kept as it is. `output`: the structured answer, any JSON but null, where there is one.
+    `model_calls`: how many it took; 0: a plan gave the answer. `plan`: the wanted calls are the steps of a plan.
+    `reflection`: the planner's thoughts on the plan's results. `request_digests`: digests of the request; None: not
+    taken. `streamed_text`: the part of the text that was streamed; None: none that is still open.
     """
 
     text: str
@@ -110,7 +113,7 @@ class ModelAnswered(Struct, frozen=True):
 
 
 class ModelFailed(Struct, frozen=True):
-    """The model call failed; `retry_after_seconds` is what the provider asked for."""
+    """The model call failed; `retry_after_seconds`: the delay that the provider requested."""
 
     failure: Failure
     retry_after_seconds: float | None = None
@@ -118,10 +121,10 @@ class ModelFailed(Struct, frozen=True):
 
 
 class ModelWaits(Struct, frozen=True):
-    """Somebody else sends the model's request, which is the so-manieth of this attempt; the answer comes by itself.
+    """The model's request is offloaded, as number `number` of this attempt; a message brings the answer.
 
-    `until_ms`: when the attempt has failed without one. `memo`: where the provider keeps the answer instead, until it
-    is asked for; then that is the time of the next look.
+    `until_ms`: when the attempt has failed without one. `memo`: where the provider keeps the answer to be polled; then
+    `until_ms` is the time of the next poll.
     """
 
     until_ms: int
@@ -133,7 +136,7 @@ class ModelWaits(Struct, frozen=True):
 class ToolReturned(Struct, frozen=True):
     """The tool's result as JSON text, already checked for size.
 
-    `kept_json`: what an agent's runner needs of it besides, kept with the result and shown to nobody; empty: nothing.
+    `kept_json`: further data for an agent's runner, kept with the result and never shown; empty: none.
     `operation_id`: of the operation by which the call goes on in the background; empty: it is over.
     """
 
@@ -143,7 +146,7 @@ class ToolReturned(Struct, frozen=True):
 
 
 class ToolFailed(Struct, frozen=True):
-    """The attempt failed; `retry_after_seconds` is what the other side asked for."""
+    """The attempt failed; `retry_after_seconds`: the delay that the other side requested."""
 
     failure: Failure
     retry_after_seconds: float | None = None
@@ -156,9 +159,9 @@ class ToolWaits(Struct, frozen=True):
         until_ms: when the wait is over in any case.
         timeout_result: the call's outcome then, as JSON text.
         event: the name of the event that ends it; empty: the call's outcome does.
-        operation_id: under which it is finished from outside; empty: it is not.
+        operation_id: the id under which it is finished from outside; empty: it is not.
         child: a job that it starts, whose end is its outcome.
-        holds_job: it is not to go on in the background.
+        holds_job: it must not continue in the background.
     """
 
     until_ms: int
@@ -170,7 +173,7 @@ class ToolWaits(Struct, frozen=True):
 
 
 class ToolRunsAgain(Struct, frozen=True):
-    """The attempt goes on at `at_ms`, with what it has to know then; nothing runs meanwhile."""
+    """The attempt goes on at `at_ms`, with `memo`; nothing runs meanwhile."""
 
     at_ms: int
     memo: dict[str, Any]
@@ -179,9 +182,9 @@ class ToolRunsAgain(Struct, frozen=True):
 class ToolNeedsApproval(Struct, frozen=True):
     """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits.
 
-    `escalates_ms`: when another notice is sent, where nobody has decided; 0: never. `people`: so many must approve.
-    `form`: JSON schema of what a person is asked, in the midst of the attempt, which goes on with their answer and
-    `memo`; `arguments` are what the form begins with. None: they are asked whether the call may run.
+    `escalates_ms`: when another notice is sent if no decision has come; 0: never. `people`: how many must approve.
+    `form`: JSON schema of a question in the midst of the attempt, which goes on with the answer and `memo`;
+    `arguments`: the form's first values. No form: the question is whether the call may run.
     """
 
     arguments: dict[str, Any]
@@ -194,17 +197,17 @@ class ToolNeedsApproval(Struct, frozen=True):
 
 
 class FollowedUp(Struct, frozen=True):
-    """What was left to do for an ended job is done, or there was nothing to do."""
+    """An ended job's follow-up is done, or there was nothing to do."""
 
 
 class NotFollowedUp(Struct, frozen=True):
-    """It could not be done: the memory, the queue or the callback's address did not take it."""
+    """A follow-up failed: the memory, the queue or the callback's address did not take it."""
 
     failure: Failure
 
 
 class Undeliverable(Struct, frozen=True):
-    """The queue has given up on the item's event; `reason` is what the endpoint answered, `malformed` that it can't."""
+    """The queue has given up on the item's event. `reason`: the endpoint's answer; `malformed`: it cannot read it."""
 
     reason: str
     malformed: bool = False

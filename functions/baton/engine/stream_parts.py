@@ -1,4 +1,4 @@
-"""The entries of a job's event stream, as JSON texts: AI SDK UI message chunks; what is ours is a data part.
+"""The entries of a job's event stream, as JSON texts: AI SDK UI message chunks; our own are data parts.
 
 Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONTRACT "Streams and chat".
 """
@@ -30,63 +30,63 @@ _START_STEP, _FINISH_STEP = sorted_json({"type": "start-step"}), sorted_json({"t
 
 
 def start(job_id: str) -> str:
-    """The first part of a job's answer."""
+    """Return the first part of a job's answer."""
     return canonical_json({"type": "start", "messageId": job_id})
 
 
 def user_message(entry: str) -> str:
-    """What the user has sent to the job while it ran. `entry`: as it is in the transcript."""
+    """Return the part of a message that the user sent to the running job. `entry`: as it is in the transcript."""
     message = json.loads(entry)
     data = {name: message[name] for name in ("role", "text", "data") if name in message}
     return canonical_json({"type": "data-message", "id": message["messageId"], "data": data})
 
 
 def job_retried(run: int, *, from_start: bool, by: str) -> str:
-    """The job runs again: what follows belongs to its run `run`."""
+    """Return the part that marks a retry: later parts belong to the job's run `run`."""
     data = {"run": run, "from": "start" if from_start else "failure", "by": by}
     return canonical_json({"type": "data-job-retried", "data": data})
 
 
 @lru_cache(256)
 def text_id(turn: int, attempt: int, owner: str) -> str:
-    """The id of what the model says in one attempt of a turn, under one claim: no two have the same."""
+    """Return the id of the model's text in one attempt of a turn, under one claim: no two have the same."""
     return f"text-{turn}-{attempt}-{digest(owner)[:8]}"
 
 
 def text(block: str, content: str) -> tuple[str, ...]:
-    """What the model said in a turn, as one text block."""
+    """Return the parts of a turn's text, as one text block."""
     return (text_start(block), *text_rest(block, content)) if content else ()
 
 
 def text_start(block: str) -> str:
-    """A text begins."""
+    """Return the part that begins a text."""
     return sorted_json({"id": block, "type": "text-start"})
 
 
 def text_delta(block: str, content: str) -> str:
-    """More of a text."""
+    """Return the part with more of a text."""
     return sorted_json({"delta": content, "id": block, "type": "text-delta"})
 
 
 def text_rest(block: str, content: str) -> tuple[str, ...]:
-    """What is left of a text, and its end."""
+    """Return the parts with the rest of a text, and its end."""
     end = sorted_json({"id": block, "type": "text-end"})
     return (text_delta(block, content), end) if content else (end,)
 
 
 def abandoned(block: str) -> tuple[str, ...]:
-    """An open text is no part of the answer: it is closed and named, and its step ends. The scripts say the same."""
+    """Return the parts that close an open text, name it as abandoned, and end its step. The scripts write the same."""
     retry = canonical_json({"type": "data-retry", "data": {"textId": block}})
     return (*text_rest(block, ""), retry, step_finish())
 
 
 def step_start(turn: int) -> tuple[str, ...]:
-    """A turn begins; the one before it, if any, ends with it, since its tools' results belong to it."""
+    """Return the parts that begin a turn and end the one before it, whose tool results belong to that one."""
     return (_START_STEP,) if turn == 1 else (_FINISH_STEP, _START_STEP)
 
 
 def usage(turn: int, answer: ModelAnswered) -> str:
-    """What a turn's model call took; nothing new where the answer came from the cache."""
+    """Return the part with the usage of a turn's model call; a cached answer has used nothing new."""
     data: dict[str, Any] = {
         "cached": answer.cached,
         "costUsd": round(answer.cost_usd, 6),
@@ -99,12 +99,12 @@ def usage(turn: int, answer: ModelAnswered) -> str:
 
 
 def step_finish() -> str:
-    """A turn ends."""
+    """Return the part that ends a turn."""
     return _FINISH_STEP
 
 
 def tool_input(call: CallRecord) -> str:
-    """A tool call that the model asked for."""
+    """Return the part of a tool call that the model requested."""
     return canonical_json(
         {
             "type": "tool-input-available",
@@ -116,7 +116,7 @@ def tool_input(call: CallRecord) -> str:
 
 
 def tool_output(call_id: str, result_json: str) -> str:
-    """A tool call's result; a large one is named, not repeated."""
+    """Return the part of a tool call's result; a large result is named, not repeated."""
     size_bytes = len(result_json.encode())
     if size_bytes > INLINE_RESULT_BYTES:
         result_json = sorted_json({"sizeBytes": size_bytes, "storedApart": True})
@@ -124,12 +124,12 @@ def tool_output(call_id: str, result_json: str) -> str:
 
 
 def tool_error(call_id: str, failure: Failure) -> str:
-    """A tool call that failed for good."""
+    """Return the part of a tool call that failed for good."""
     return canonical_json({"type": "tool-output-error", "toolCallId": call_id, "errorText": failure.message})
 
 
 def plan_created(turn: int, records: Sequence[CallRecord]) -> str:
-    """A plan: its steps, and which come before which."""
+    """Return the part of a plan: its steps and their dependencies."""
     steps = [
         {
             "step": record.step,
@@ -144,12 +144,12 @@ def plan_created(turn: int, records: Sequence[CallRecord]) -> str:
 
 
 def step_started(step: str, call_id: str, tool: str) -> str:
-    """The first attempt of a step begins."""
+    """Return the part that begins the first attempt of a step."""
     return canonical_json({"type": "data-step-started", "data": {"step": step, "callId": call_id, "tool": tool}})
 
 
 def step_completed(record: CallRecord) -> tuple[str, ...]:
-    """A step is over, however; nothing for a call that is no step."""
+    """Return the part that ends a step, successful or not; none for a call that is no step."""
     if not record.step:
         return ()
     data: dict[str, Any] = {"step": record.step, "callId": record.id, "tool": record.tool, "status": record.status}
@@ -159,14 +159,14 @@ def step_completed(record: CallRecord) -> tuple[str, ...]:
 
 
 def reflection(turn: int, content: str) -> tuple[str, ...]:
-    """What the planner thinks of its plan's results."""
+    """Return the part with the planner's thoughts on its plan's results; none without any."""
     if not content:
         return ()
     return (canonical_json({"type": "data-reflection", "data": {"turn": turn, "text": content}}),)
 
 
 def operation(call: CallRecord, item: WorkItem) -> str:
-    """A call waits for something from outside or for a time, or has done so."""
+    """Return the part of a call that waits, or has waited, for something from outside or for a time."""
     data: dict[str, Any] = {"callId": call.id, "tool": call.tool, "status": call.status, "until": item.not_before_ms}
     if call.operation_id:
         data["operationId"] = call.operation_id
@@ -180,7 +180,7 @@ def operation(call: CallRecord, item: WorkItem) -> str:
 
 
 def operation_started(call: CallRecord, answer_json: str) -> tuple[str, ...]:
-    """A call goes on in the background, as the job of an operation; its output has the names of seed 003, too."""
+    """Return the parts of a call that continues as an operation's job; its output has the names of seed 003, too."""
     job_id = job_of_call(call_of_operation(call.operation_id))
     names = {"operation_id": call.operation_id, "tool_name": call.tool, "task_id": job_id}
     output = canonical_json({**json.loads(answer_json), "type": "operation_started", **names})
@@ -190,18 +190,18 @@ def operation_started(call: CallRecord, answer_json: str) -> tuple[str, ...]:
 
 
 def operation_cancelled(job_id: str) -> str:
-    """An operation is cancelled, of which this is the job."""
+    """Return the part of a cancelled operation, which this is the job of."""
     data = {"operationId": operation_id(call_of_operation_job(job_id)), "status": "cancelled", "jobId": job_id}
     return canonical_json({"type": "data-operation", "data": data})
 
 
 def continues(data: dict[str, Any]) -> str:
-    """A job continues its session with the outcome of an operation."""
+    """Return the part of a job that continues its session with an operation's outcome."""
     return canonical_json({"type": "data-operation", "data": data})
 
 
 def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None, *, questions: int = 0) -> str:
-    """One event of the job was handled: the entry that timelines are made of. `failure`: of a model or tool call.
+    """Return the timeline entry of one handled event of the job. `failure`: of a model or tool call.
 
     `questions`: attempts before it that only asked a person, which do not count.
     """
@@ -224,17 +224,17 @@ def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None =
 
 
 def recalled(entry: dict[str, Any]) -> str:
-    """What was retrieved of memory before the first turn: how many entries, and what did not answer."""
+    """Return the part about retrieved memory: how many entries it gave, and warnings about what did not answer."""
     data = {"entries": len(entry["entries"]), "warnings": entry["warnings"]}
     return canonical_json({"type": "data-memory", "data": data})
 
 
 def abort(reason: str) -> str:
-    """The answer was stopped from outside."""
+    """Return the part of an answer that was stopped from outside."""
     return sorted_json({"reason": reason, "type": "abort"})
 
 
 def finish(reason: str, failure: Failure | None = None) -> tuple[str, ...]:
-    """The last parts: an error if there was one, then the end."""
+    """Return the last parts: an error if there was one, then the end."""
     error = (canonical_json({"type": "error", "errorText": failure.message}),) if failure else ()
     return (*error, sorted_json({"messageMetadata": {"status": reason}, "type": "finish"}))

@@ -1,4 +1,4 @@
-"""What a tool call decides: run, record, retry, give up; the last one of a turn starts the next turn."""
+"""Decisions on a tool call: run, record, retry, give up; the last one of a turn starts the next turn."""
 
 import json
 from typing import Any
@@ -34,14 +34,14 @@ def started(state: State, now_ms: int) -> Decision:
 
 
 def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:
-    """It may not run, or not go on, before a person has approved it, or answered."""
+    """Let the call wait before it runs or goes on, until a person has approved it, or answered."""
     if step_result.form is not None:
         state = replace(state, call=replace(state.the_call, **_run(state.the_call, state.item)))
     return approvals.wait_for_approval(state, step_result, now_ms)
 
 
 def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
-    """Record the result; taking it in is the next work item."""
+    """Record the result; the next work item takes it in."""
     item = state.item
     begun = _begun(state.the_call, item, Step.RETURN)
     operation = step_result.operation_id
@@ -67,7 +67,7 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
 
 
 def failed(state: State, step_result: ToolFailed, now_ms: int) -> Decision:
-    """Record the failure; what follows from it is the next work item's to decide."""
+    """Record the failure; the next work item decides what follows from it."""
     item = state.item
     record = replace(state.the_call, **_begun(state.the_call, item, Step.ERROR), error=step_result.failure)
     outcome = f"{step_result.failure.type}: {step_result.failure.message}"
@@ -82,9 +82,9 @@ def failed(state: State, step_result: ToolFailed, now_ms: int) -> Decision:
 
 
 def waits(state: State, step_result: ToolWaits, now_ms: int) -> Decision:
-    """The call goes on outside: its work item waits for what ends it, at the latest for its time, or the job's.
+    """Let the call wait for what ends it, at most until its own time or the job's deadline.
 
-    A child ends by its own time, which is no longer than its parent's.
+    A child ends by its own deadline, which is no later than its parent's.
     """
     item, until_ms = state.item, step_result.until_ms
     if until_ms < FOREVER_MS:
@@ -111,18 +111,18 @@ def waits(state: State, step_result: ToolWaits, now_ms: int) -> Decision:
 
 
 def runs_again(state: State, step_result: ToolRunsAgain, now_ms: int) -> Decision:
-    """The same attempt goes on later, at the latest when the job's time is over."""
+    """Continue the same attempt later, at the latest at the job's deadline."""
     item, at_ms = state.item, min(step_result.at_ms, state.job.deadline_ms)
     record = replace(state.the_call, **_begun(state.the_call, item, Step.WAIT), error=None, memo=step_result.memo)
     again = following(item, ItemKind.CALL, max(now_ms, item.since_ms + 1), not_before_ms=at_ms)
-    # A task of days is looked at often: only a row of deaths says something of it.
+    # A task of days is polled often: only deaths in a row count against it.
     again = replace(again, died=0, offloaded=item.offloaded + 1)
     outcome = f"runs again in {max(0, at_ms - now_ms) / 1000:g} s"
     return Decision(Changes(calls=(record,), items=(again,), parts=(_handled(state, now_ms, outcome),)))
 
 
 def waited(state: State, now_ms: int) -> Decision:
-    """What the call waited for has come, or its time is up; the last one of the turn starts the next turn."""
+    """Take in the end of a wait, by its outcome or its timeout; the turn's last call starts the next turn."""
     if state.the_call.tool == LIMIT_APPROVAL:
         return decided(state, now_ms)
     if state.the_call.tool == TOOL_APPROVAL:
@@ -134,7 +134,7 @@ def waited(state: State, now_ms: int) -> Decision:
     done = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
     changes = Changes(
         calls=(done,),
-        results={record.id: state.outcome},  # recorded when it was begun, too, which a failover may have forgotten
+        results={record.id: state.outcome},  # the claim recorded it, too, which a failover may have forgotten
         parts=(
             stream_parts.tool_output(record.id, canonical_json(outcome["ok"])),
             stream_parts.operation(done, item),
@@ -146,7 +146,7 @@ def waited(state: State, now_ms: int) -> Decision:
 
 
 def _decided(state: State, now_ms: int) -> Decision:
-    """A person has decided whether the call may run, or nobody has in time: one that may not run has failed."""
+    """Take in a person's decision on the call, or its timeout; a call that may not run has failed."""
     verdict = approvals.approved(state, now_ms)
     if isinstance(verdict, Decision):
         return verdict
@@ -159,7 +159,7 @@ def _decided(state: State, now_ms: int) -> Decision:
         changes=replace(
             changes,
             calls=(question, *changes.calls),
-            # The question's comes first: it is what the store holds the end of this wait to.
+            # The question's comes first: the store checks the end of this wait against it.
             results={question.id: state.outcome, **changes.results},
             parts=(approval_part(question, state.job.id, state.outcome), *changes.parts),
         ),
@@ -167,12 +167,12 @@ def _decided(state: State, now_ms: int) -> Decision:
 
 
 def taken_in(state: State, now_ms: int) -> Decision:
-    """The result is recorded already; the last one of the turn starts the next turn."""
+    """Take in a result that is recorded already; the turn's last call starts the next turn."""
     return _over(state, Changes(parts=(_handled(state, now_ms, "taken in"),)), now_ms)
 
 
 def retry_or_give_up(state: State, now_ms: int) -> Decision:
-    """Try the call again later, counted; without attempts left the model is given the error."""
+    """Retry the call later, counted as an attempt; without attempts left the model is given the error."""
     item, record = state.item, state.the_call
     failure = record.error or Failure("unknown", "the attempt failed")
     made = _made(item, record)
@@ -186,12 +186,12 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
 
 
 def _made(item: WorkItem, record: CallRecord) -> int:
-    """The number of this attempt, since the job was retried."""
+    """Return the number of this attempt, counted from the job's retry."""
     return item.attempt - record.questions - record.earlier
 
 
 def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
-    """No attempt is left: the model is given the error, or the plan says what becomes of the rest."""
+    """Give the call up: the model is given the error, or the plan decides about the rest."""
     item, record = state.item, state.the_call
     status = next_call_status(record.status, Step.GIVE_UP)
     failed = _closed(record, status=status, error=failure, finished_at_ms=now_ms)
@@ -216,7 +216,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
 
 
 def _handled(state: State, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
-    """The entry of the timeline, in which an attempt that ended with a question to a person does not count."""
+    """Return the timeline entry; attempts that ended with a question to a person do not count."""
     questions = min(state.the_call.questions, state.item.attempt - 1)
     return stream_parts.handled(state.item, now_ms, outcome, failure, questions=questions)
 
@@ -226,25 +226,25 @@ def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:
 
 
 def _closed(record: CallRecord, **changes: Any) -> CallRecord:
-    """The tool does not run again: secrets in its arguments are no longer needed, nor what it wanted to know."""
+    """Return the record of a tool that does not run again, without its memo and the secrets in its arguments."""
     return replace(record, **changes, arguments=redacted(record.arguments), memo={})
 
 
 def _run(record: CallRecord, item: WorkItem) -> dict[str, Any]:
-    """What an attempt changes when it runs."""
+    """Return the fields that an attempt changes when it runs."""
     started_at_ms = record.started_at_ms if record.started_at_ms is not None else item.claimed_ms
     status = next_call_status(record.status, Step.RUN)
     return {"status": status, "attempts": item.attempt - record.questions, "started_at_ms": started_at_ms}
 
 
 def _begun(record: CallRecord, item: WorkItem, step: Step) -> dict[str, Any]:
-    """What an attempt changes: it ran, and then took this step."""
+    """Return the fields that an attempt changes when it runs and then takes this step."""
     run = _run(record, item)
     return run | {"status": next_call_status(run["status"], step)}
 
 
 def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None = None) -> Decision:
-    """A call is over: the last one of a turn starts the next turn, and an operation's job ends with it."""
+    """Finish a call: the last one of a turn starts the next turn, and an operation's job ends with it."""
     item = state.item
     if not state.job.is_operation:
         return Decision(replace(changes, join=_join(item, now_ms)))

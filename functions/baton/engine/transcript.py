@@ -1,7 +1,7 @@
 """The entries of a job's transcript: how they are written, and how those of an older version are read.
 
 An entry is a JSON object with a `role`, its version `v`, and what the role needs. Invariant: what is written stays as
-it is; a reader brings it to today's form. Must not: know any provider; what one of them needs back is kept as it came.
+it is; a reader brings it to today's form. Must not: know any provider; data of a provider is kept as it came.
 """
 
 import json
@@ -24,20 +24,20 @@ class NewerEntryError(ValueError):
 
 
 def task_entry(task: dict[str, Any]) -> str:
-    """The first entry: `{"role": "user", "text": …, "data": {…}}`."""
+    """Return the first entry: `{"role": "user", "text": …, "data": {…}}`."""
     return canonical_json({**task, "role": "user", "v": ENTRY_VERSION})
 
 
 def model_entry(turn: int, answer: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
-    """What the model said in a turn. `provider` in it is what its provider wants to see again; nobody else reads it.
+    """Return the entry of a model's answer in a turn. Its `provider` is data that only that provider reads again.
 
-    `usage` and `request` (digests of the question) are told to no model: by them a recorded run can be played back.
+    `usage` and `asked` (digests of the request) are sent to no model: a recorded run is played back by them.
     """
     return canonical_json(_streamed_text(turn, answer, records))
 
 
 def withheld_entry(turn: int, attempt: int, answer: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
-    """What the model said in an attempt of a turn that a limit made nothing of. No model is told of it."""
+    """Return the entry of an answer that a limit kept from taking effect. No model gets it."""
     return canonical_json({**_streamed_text(turn, answer, records), "role": WITHHELD_ROLE, "attempt": attempt})
 
 
@@ -56,7 +56,7 @@ def _streamed_text(turn: int, answer: ModelAnswered, records: tuple[CallRecord, 
 
 
 def _usage(answer: ModelAnswered) -> dict[str, Any]:
-    """What the answer cost; nothing for what is 0."""
+    """Return what the answer cost, without zeros."""
     usage = {
         "inputTokens": answer.input_tokens,
         "outputTokens": answer.output_tokens,
@@ -68,13 +68,13 @@ def _usage(answer: ModelAnswered) -> dict[str, Any]:
 
 
 def recalled(first_entries: Sequence[str]) -> dict[str, Any] | None:
-    """What was retrieved of memory for the job, from its first two entries; None: nothing (yet)."""
+    """Return the memory retrieved for the job, from its first two entries; None: none (yet)."""
     entry: dict[str, Any] = json.loads(first_entries[1]) if len(first_entries) > 1 else {}
     return entry if entry.get("role") == MEMORY_ROLE else None
 
 
 def upcast(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry in today's form. Entries without a version are the first ones; they had the same fields.
+    """Return the entry in today's form. Entries without a version are the first ones; they had the same fields.
 
     Raises:
         NewerEntryError: it is of a version that this code does not know.
@@ -89,7 +89,7 @@ def upcast(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upcast_all(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    """All of them, and the same tuple where there is nothing to do: mostly.
+    """Return the entries in today's form: the same tuple where all are, as usual.
 
     Raises:
         NewerEntryError: one is of a version that this code does not know.
@@ -101,17 +101,17 @@ def upcast_all(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...
 
 
 def uncompacted(entries: Sequence[_Entry], compacted: tuple[int, int]) -> tuple[_Entry, ...]:
-    """What a model is still told: without those from the first position up to the second, which are summed up."""
+    """Return the entries that a model still gets: without the compacted range, which is summed up."""
     return (*entries[: compacted[0]], *entries[compacted[1] :])
 
 
 def calls_in(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The ids of the tool calls that these entries ask for, in order."""
+    """Return the ids of the tool calls that these entries request, in order."""
     return [call["id"] for entry in entries for call in entry.get("calls", ())]
 
 
 def _call(record: CallRecord) -> dict[str, Any]:
-    """A call in the transcript; one that could not run has its error here, since nothing else is recorded of it."""
+    """Return a call for the transcript; one that could not run has its error here, its only record."""
     request: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": redacted(record.arguments)}
     if record.step:
         request |= {"step": record.step, "dependsOn": sorted(record.after)}

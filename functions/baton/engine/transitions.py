@@ -1,4 +1,4 @@
-"""Which step may move which status: a job's and a tool call's life as two tables (decisions/0003-pure-core).
+"""The steps that may move a status: a job's and a tool call's life as two tables (decisions/0003-pure-core).
 
 The tables decide legality; decide fills in the content. An absent entry is an error and changes nothing. The diagrams
 in docs/states.md are generated from these tables.
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """`pending`: not started yet; `waiting`: no compute in use, waits for something from outside or for a time."""
+    """A job's status. `pending`: not started yet; `waiting`: for a time or something outside, without using compute."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -19,7 +19,7 @@ class JobStatus(StrEnum):
 
 
 class CallStatus(StrEnum):
-    """`retrying`: an attempt failed and another will follow."""
+    """A tool call's status. `retrying`: an attempt failed and another will follow."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -31,7 +31,7 @@ class CallStatus(StrEnum):
 
 
 class Step(StrEnum):
-    """What moves a status."""
+    """A step that moves a status."""
 
     TURN = "a turn begins or ends"
     ANSWER = "the model answers"
@@ -100,7 +100,7 @@ class IllegalTransitionError(Exception):
 
 
 def next_job_status(status: JobStatus, step: Step) -> JobStatus:
-    """The status after `step`."""
+    """Return the job's status after `step`, or raise where the table does not allow it."""
     try:
         return JOB_TRANSITIONS[status, step]
     except KeyError:
@@ -108,7 +108,7 @@ def next_job_status(status: JobStatus, step: Step) -> JobStatus:
 
 
 def next_call_status(status: CallStatus, step: Step) -> CallStatus:
-    """The tool call's status after `step`."""
+    """Return the tool call's status after `step`, or raise where the table does not allow it."""
     try:
         return CALL_TRANSITIONS[status, step]
     except KeyError:

@@ -1,4 +1,4 @@
-"""What a turn decides: when a job starts, when the model has answered, when the model call failed."""
+"""Decisions on a turn: when it starts, when the model has answered, when the model call failed."""
 
 from typing import Any
 
@@ -24,17 +24,17 @@ from baton_events.ids import call_id, canonical_json
 
 
 def slot_requests(state: State) -> Decision:
-    """Tell the admission."""
+    """Send the slot request to the admission."""
     want: Want = "slot" if state.item.want == "slot" else "gone" if state.item.want == "gone" else "none"
     return Decision(effects=(RequestSlot(state.job, want, state.item.attempt, state.usage),))
 
 
 def started(state: State, now_ms: int) -> Decision:
-    """Ask the model, unless a limit leaves no room for another turn."""
+    """Call the model, unless a limit leaves no room for another turn."""
     job, item = state.job, state.item
     if no_start_left(item, item.attempt - job.earlier - 1, job.model.retries):
         return end_failed(with_abandoned(job, item), item, process_died(item, f"turn {item.turn}"), now_ms)
-    # What was sent is paid for, so its answer counts; the next attempt, or turn, is held to the limits again.
+    # A request that was sent is paid for, so its answer counts; the next attempt or turn is held to the limits again.
     reached = None if item.offloaded else exhausted_limit(state, now_ms)
     if reached:
         limit, holder = reached
@@ -43,7 +43,7 @@ def started(state: State, now_ms: int) -> Decision:
 
 
 def waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
-    """The model's request is under way: the same attempt waits for the answer, at the latest for the job's time."""
+    """Let the attempt wait for the answer to its offloaded request, at most until the job's deadline."""
     return _with_extra_usage(_waits(state, step_result, now_ms), step_result.extra_usage)
 
 
@@ -51,7 +51,7 @@ def _waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
     item = state.item
     job = _extra_usage_of(with_abandoned(state.job, item), step_result.extra_usage)
     until_ms = min(step_result.until_ms, job.deadline_ms)
-    # Another `since_ms` than before, whatever the clocks say: whoever still holds the turn as it was is too late.
+    # `since_ms` must change, whatever the clocks say: an earlier claim of the turn can then no longer commit.
     waiting = loop_item(job.id, item.turn, item.attempt, max(now_ms, item.since_ms + 1), until_ms)
     return Decision(
         Changes(
@@ -63,7 +63,7 @@ def _waits(state: State, step_result: ModelWaits, now_ms: int) -> Decision:
 
 
 def answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision:
-    """The model asks for tools, or the job is done."""
+    """Start the tool calls that the model requests, or end the job with its answer."""
     return _with_extra_usage(_answered(state, step_result, now_ms), step_result.extra_usage)
 
 
@@ -95,13 +95,13 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
         records = _records(job.id, item, step_result, now_ms)
         entry = withheld_entry(item.turn, item.attempt, step_result, records)
         decision = replace(decision, changes=replace(decision.changes, transcript=(entry,)))
-        # Who is asked about the limit has made nothing of the answer yet: its text is abandoned.
+        # While a person decides about the limit, the answer has no effect: its text is abandoned.
         return decision if decision.changes and not decision.changes.ends else _talking(decision, text_stream)
     return _talking(_call_tools(job, item, step_result, now_ms, parts), text_stream)
 
 
 def _unless_steered(ending: Decision, job: Job, item: WorkItem, now_ms: int, parts: tuple[str, ...]) -> Decision:
-    """The end; with what is written instead where a message came that its model has not got."""
+    """Return the end, with the changes to write instead where a message came that the model has not seen."""
     assert ending.changes is not None, "an end changes the job"
     shown = (*parts, stream_parts.handled(item, now_ms, "answers, and gets another message"))
     going_on = GoingOn(job, (loop_item(job.id, item.turn + 1, 1, now_ms),), shown)
@@ -109,7 +109,7 @@ def _unless_steered(ending: Decision, job: Job, item: WorkItem, now_ms: int, par
 
 
 def _text_stream(item: WorkItem, step_result: ModelAnswered) -> TextStream | None:
-    """What was appended of the text goes on, if the text is what it began as."""
+    """Return how the streamed text goes on; None where the answer's text does not begin with it."""
     streamed_text, text = step_result.streamed_text, step_result.text
     if streamed_text is None or not text.startswith(streamed_text.text):
         return None
@@ -133,14 +133,14 @@ def _talking(decision: Decision, text_stream: TextStream | None) -> Decision:
 def _at_limit(
     job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), *, holder: Job
 ) -> Decision:
-    """What the agent's limits say: a person may raise a limit of the job's own, none of a job above it."""
+    """Ask a person or end the job, as its limits say. A person can raise its own limit, none of a job above it."""
     if job.limits.on_limit == "ask" and holder.id == job.id:
         return wait_for_limit(job, item, limit, now_ms)
     return end_by_limit(job, item, limit, now_ms, parts, holder=holder)
 
 
 def model_failed(state: State, step_result: ModelFailed, now_ms: int) -> Decision:
-    """Try the turn again later, counted; without attempts left the job fails."""
+    """Retry the turn later, counted as an attempt; without attempts left the job fails."""
     return _with_extra_usage(_model_failed(state, step_result, now_ms), step_result.extra_usage)
 
 
@@ -215,7 +215,7 @@ def _used_extra_usage(used: Used, extra_usage: ExtraUsage) -> Used:
 
 
 def _with_extra_usage(decision: Decision, extra_usage: ExtraUsage) -> Decision:
-    """Whatever follows from the turn, what was done aside is recorded with it."""
+    """Return the decision with the turn's extra usage recorded, whatever follows from the turn."""
     changes = decision.changes
     if changes is None or not extra_usage.entries:
         return decision

@@ -1,4 +1,4 @@
-"""What a job waits for: in one line with the status that this makes, and its checkpoints as people see them.
+"""The waits of a job: one line for people with the status that follows, and its checkpoints as people see them.
 
 Invariant: an approval follows from the record of the question and from the recorded decision, which may not have been
 taken in yet. Secrets in arguments are not shown. Must not: decide anything.
@@ -17,11 +17,11 @@ from baton.sdk.redaction import REDACTED, redacted
 from baton_events.ids import canonical_json, child_of, digest, operation_id
 from baton_events.timestamps import rfc3339
 
-# What questions are recorded as among a job's calls; no tool of an agent can have a name with a dot.
+# Tool names of questions among a job's calls; no tool of an agent can have a name with a dot.
 LIMIT_APPROVAL = "limit.approval"
 TOOL_APPROVAL = "tool.approval"
 APPROVALS = frozenset({LIMIT_APPROVAL, TOOL_APPROVAL})
-# What is recorded of a question that nobody answers in time.
+# Outcome of a question that was not decided in time.
 EXPIRED = canonical_json({"error": {"type": "expired", "message": "nobody decided in time"}})
 
 _FIELDS = (
@@ -31,12 +31,12 @@ _FIELDS = (
 
 
 def tool_digest(tool: str, arguments: dict[str, Any]) -> str:
-    """What an approval of a tool call is bound to."""
+    """Return the digest that an approval of a tool call is bound to."""
     return digest(tool, arguments)
 
 
 def info_part(job_id: str, call_id: str, number: str, title: str, data: Any, at_ms: int) -> str:
-    """A mark that a tool sets; `number`: which one of the call's. It blocks nothing."""
+    """Return the part of a mark that a tool sets; `number`: its place among the call's marks. It blocks nothing."""
     view = {**dict.fromkeys(_FIELDS), "type": "info", "status": "recorded", "title": title, "data": data}
     view |= {"id": f"info_{call_id}-{number}", "jobId": job_id, "callId": call_id, "createdAt": rfc3339(at_ms)}
     return _part(view)
@@ -45,7 +45,10 @@ def info_part(job_id: str, call_id: str, number: str, title: str, data: Any, at_
 def approval_view(
     approval: CallRecord, job_id: str, decision: Mapping[str, Any], *, ended: bool = False, now_ms: int = 0
 ) -> dict[str, Any]:
-    """An approval; `decision`: as it is recorded (empty: none yet). `ended`: its job has. `now_ms`: 0: unknown."""
+    """Return an approval as people see it.
+
+    `decision`: as it is recorded (empty: none yet). `ended`: its job has ended. `now_ms`: 0: unknown.
+    """
     verdict: dict[str, Any] = decision.get("ok") or decision.get("error") or {}
     # A question that a retry has withdrawn is asked anew, under an id of its own.
     status = _status(decision, ended=ended or approval.status is CallStatus.CANCELLED)
@@ -69,7 +72,7 @@ def approval_view(
 
 
 def approvals_after(question: CallRecord, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Who has approved what is asked, in order; an edit is approved by who made it alone."""
+    """Return the approvals with this decision, in order; an edit is approved by its author alone."""
     before: list[dict[str, Any]] = question.arguments.get("approvals", [])
     verdict = decision.get("ok")
     if verdict is None:
@@ -80,7 +83,7 @@ def approvals_after(question: CallRecord, decision: Mapping[str, Any]) -> list[d
 
 
 def _people(question: CallRecord, decision: Mapping[str, Any]) -> dict[str, Any]:
-    """How many people must approve, and who has; nothing where one is enough."""
+    """Return how many people must approve, and who has; empty where one is enough."""
     if "people" not in question.arguments:
         return {}
     approvals = [{"by": one["by"], "at": rfc3339(one["at"])} for one in approvals_after(question, decision)]
@@ -88,25 +91,25 @@ def _people(question: CallRecord, decision: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _escalation(approval: CallRecord, until_ms: int) -> dict[str, Any]:
-    """When more people are told, or were: where nobody has decided by then. It follows from the question alone."""
+    """Return when more people are notified of an open question, or were. It follows from the question alone."""
     at_ms = approval.arguments.get("escalateMs")
     return {"escalatedAt" if at_ms <= until_ms else "escalatesAt": rfc3339(at_ms)} if at_ms else {}
 
 
 def approval_part(approval: CallRecord, job_id: str, outcome: str = "") -> str:
-    """The same, in the job's stream."""
+    """Return the part of an approval in the job's stream."""
     return _part(approval_view(approval, job_id, json.loads(outcome) if outcome else {}))
 
 
 def _part(view: dict[str, Any]) -> str:
-    """A part with an id of its own: a client puts a later one of the same id in the place of the earlier."""
+    """Return a part with an id of its own: a client replaces an earlier part of the same id by it."""
     return canonical_json({"type": "data-checkpoint", "id": view["id"], "data": view})
 
 
 def restored(edited: Any, original: Any) -> Any:
-    """What a person edited, with what was hidden from them: a secret that is left as it was shown stays as it was.
+    """Return the edited arguments with hidden values restored: a secret left as it was shown keeps its value.
 
-    Where it is not clear which of several secrets is meant, what was shown stands: `left_hidden` says so.
+    Where it is not clear which of several secrets is meant, the hidden form stays, and `left_hidden` finds it.
     """
     if edited == original or edited == redacted(original):
         return original
@@ -123,17 +126,17 @@ def restored(edited: Any, original: Any) -> Any:
 
 
 def left_hidden(arguments: Any, original: Any) -> bool:
-    """Whether a secret that was not shown is still missing."""
+    """Return whether a secret that was not shown is still missing."""
     return REDACTED in canonical_json(arguments) and REDACTED not in canonical_json(original)
 
 
 def _of(original: dict[str, Any], name: str) -> Any:
-    """What is hidden under this name."""
+    """Return the hidden value under this name."""
     return original[name] if redacted(original).get(name) == REDACTED else REDACTED
 
 
 def _item(item: Any, at: int, edited: list[Any], original: list[Any]) -> Any:
-    """An item of a list, of which some may have been taken out, or moved: it is known by what was shown of it."""
+    """Return an item of an edited list with hidden values restored; moved items are found by their shown form."""
     shown = [redacted(one) for one in original]
     aligned = len(edited) == len(original)
     if aligned and item == shown[at]:
@@ -151,7 +154,7 @@ def _status(decision: Mapping[str, Any], *, ended: bool) -> str:
 
 
 def _subject(approval: CallRecord) -> dict[str, Any]:
-    """What is asked: to run a tool, or to raise a limit."""
+    """Return the subject of the question: to run a tool, or to raise a limit."""
     about = approval.arguments
     if approval.tool == LIMIT_APPROVAL:
         return {
@@ -188,9 +191,9 @@ STOPPED = "an operator to start the admission, which is stopped"
 def status_and_wait(
     job: Job, items: Sequence[WorkItem], slot_state: SlotState, now_ms: int, *, stopped: bool = False
 ) -> tuple[JobStatus, str | None]:
-    """The status as people see it, and what the job waits for; None once it has ended.
+    """Return the status as people see it, and what the job waits for; None once it has ended.
 
-    `stopped`: nobody is given a slot at present.
+    `stopped`: the admission grants no slots at present.
     `waiting` and the first `processing` are not stored: they follow from the work items, the slot and the time.
     """
     if job.ended:

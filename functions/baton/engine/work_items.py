@@ -1,7 +1,7 @@
 """A work item: one step of a job that must still happen. The open work items of a state are its outbox.
 
 Invariant: a work item's key follows from what it does, so the same step never stands in a state twice. Stored states
-and messages keep the names that versions before wrote: a table maps a field's name in code to its stored name.
+and messages keep the names that earlier versions wrote: a table maps a field's name in code to its stored name.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ class ItemKind(StrEnum):
 
 # Model turns and tool runs need a slot; taking in results, waits, and slot requests do not ("gate").
 WORK_KINDS = frozenset({ItemKind.LOOP, ItemKind.CALL})
-# What is left when a job has ended.
+# Kinds that outlive the end of their job.
 FOLLOW_UPS = frozenset({ItemKind.REMEMBER, ItemKind.NOTIFY})
 
 EVENT_OF_KIND = {
@@ -69,32 +69,32 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
             `remember:JOB:ATTEMPT` and `notify:JOB:RUN:ATTEMPT`, which are left when the job has ended.
         want: of a slot request: `slot`, `none` or `gone`; its request epoch is its attempt.
         group: work items whose end starts a join together (the tool calls of a turn); empty: none.
-        after: call ids, joined by commas, that must be over before this work item is due; empty: none.
+        after: ids of calls, joined by commas, that must be over before this work item is due; empty: none.
         step: of a plan: the step's name.
         event: of a wait: the name of the event that ends it; empty: the outcome of its call does.
         timeout_result: of a wait: the call's outcome when its time is up, as JSON text.
         approval_of_call: of a wait for a person's decision: the call that it is about, which is not over meanwhile.
         relay_id: id of the message whose missing acknowledgement guarantees this work item.
-        owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
+        owner: the invocation that claimed it, until `lease_until_ms`; empty: none.
         claimed_ms: when it was claimed. since_ms: when it was added or last redriven by a sweep;
             of a call that waits for a limit, when its message comes.
         not_before_ms: earliest time; 0: at once.
         undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
         redriven: how often it was redriven since its endpoint had no place for its message.
         appended: how many times parts were appended in mid-work under this claim.
-        text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
-        lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
-        abandoned: claims of it that ended with their process, so that somebody else took over (attempts.py).
-        died: such claims of the attempts of its call before this one.
+        text_id: of a turn: id of the answer's text that this claim has left open in the job's parts; empty: none.
+        lost: of a turn: claims that ended without a result; the usage of their model calls is unknown.
+        abandoned: claims that ended with their process, so that another invocation took over (attempts.py).
+        died: such claims of earlier attempts of its call.
         limited_by: the key of the limit that its call waits for; empty: none, or it has begun.
         isolated: of a call: it runs in an invocation of its own.
-        offloaded: of a turn: how many requests were sent for its attempt by somebody else; 0: its model is asked here.
-            Until `not_before_ms` it waits for the answer. Of a call: how often
-            it has run and runs again, since somebody else does its tool's work; the next look is at `not_before_ms`.
-        memo: of a turn whose model's provider works in the background: the response that it is to be asked for.
-        dispatched: its message has come again while somebody works on it, or is about to, and dispatches it: that
-            message may be acknowledged before the work item is done, so what follows is published, to get relay
-            messages of its own.
+        offloaded: of a turn: how many requests of its attempt were offloaded; 0: the model is called here.
+            Until `not_before_ms` it waits for the answer. Of a call whose tool's work is done elsewhere: how often it
+            was polled; the next poll is at `not_before_ms`.
+        memo: of a turn whose provider works in the background: the response to poll.
+        redelivered: its message has come again while it is claimed, or about to be, and dispatches it. That message
+            may be acknowledged before the work item is done, so the items that follow are published, to get relay
+            messages of their own.
     """
 
     key: str
@@ -133,18 +133,18 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
     memo: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def free_at_ms(self, owner: str = "") -> int:
-        """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
+        """Return the time from which `owner` may work on it: after another owner's lease and `not_before_ms`."""
         lease = 0 if owner and owner == self.owner else self.lease_until_ms
         return max(lease, self.not_before_ms)
 
     @property
     def needs_slot(self) -> bool:
-        """Whether it is work that begins with a slot; what somebody else does is only looked at."""
+        """Whether it must hold a slot to begin; offloaded work is only polled, without one."""
         return self.kind in WORK_KINDS and not self.offloaded
 
     @property
     def deaths(self) -> int:
-        """How often a process died of this step; of a call's attempt: those before it included."""
+        """How often a process died in this step; of a call: in its earlier attempts, too."""
         return self.abandoned + (self.died if self.kind is ItemKind.CALL else 0)
 
 
@@ -153,66 +153,66 @@ CLOCK_ERROR_MS = 5_000
 
 
 def given_back_at_ms(now_ms: int) -> int:
-    """The end of a lease that is given back: over by any clock."""
+    """Return the lease end of an item that is given back: past by any clock."""
     return now_ms - CLOCK_ERROR_MS
 
 
 def kind_of(item_key: str) -> ItemKind:
-    """The kind of the work item that has this key."""
+    """Return the kind of the work item that has this key."""
     return _KINDS[item_key.partition(":")[0]]
 
 
 def loop_key(job_id: str, turn: int, attempt: int) -> str:
-    """The key of a turn's work item."""
+    """Return the key of a turn's work item."""
     return f"{ItemKind.LOOP}:{job_id}:{turn}:{attempt}"
 
 
 def tool_key(kind: ItemKind, call_id: str, attempt: int) -> str:
-    """The key of a work item of a tool call's attempt."""
+    """Return the key of a work item of a tool call's attempt."""
     return f"{kind}:{call_id}:{attempt}"
 
 
 def slot_request_key(job_id: str, epoch: int) -> str:
-    """The key of a job's slot request."""
+    """Return the key of a job's slot request."""
     return f"{ItemKind.SLOT_REQUEST}:{job_id}:{epoch}"
 
 
 def slot_request_item(job_id: str, want: str, epoch: int, now_ms: int) -> WorkItem:
-    """The work item of a job's slot request to the admission."""
+    """Return the work item of a job's slot request to the admission."""
     return WorkItem(
         slot_request_key(job_id, epoch), ItemKind.SLOT_REQUEST, job_id, 1, epoch, want=want, since_ms=now_ms
     )
 
 
 def remember_key(job_id: str, attempt: int) -> str:
-    """The key of the work item that remembers an ended job."""
+    """Return the key of the work item that remembers an ended job."""
     return f"{ItemKind.REMEMBER}:{job_id}:{attempt}"
 
 
 def remember_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
-    """The work item that remembers an ended job."""
+    """Return the work item that remembers an ended job."""
     key = remember_key(job_id, attempt)
     return WorkItem(key, ItemKind.REMEMBER, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
 
 
 def notify_key(job_id: str, run: int, attempt: int) -> str:
-    """The key of the work item that sends out the end of a job's run."""
+    """Return the key of the work item that sends out the end of a job's run."""
     return f"{ItemKind.NOTIFY}:{job_id}:{run}:{attempt}"
 
 
 def notify_item(job_id: str, run: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
-    """The work item that sends out the end of a job's run; its turn is the run."""
+    """Return the work item that sends out the end of a job's run; its turn is the run."""
     key = notify_key(job_id, run, attempt)
     return WorkItem(key, ItemKind.NOTIFY, job_id, run, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
 
 
 def turn_group(job_id: str, turn: int) -> str:
-    """The group of the work items of a turn's tool calls."""
+    """Return the group of the work items of a turn's tool calls."""
     return f"{job_id}:{turn}"
 
 
 def loop_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
-    """The work item of a turn's attempt."""
+    """Return the work item of a turn's attempt."""
     key = loop_key(job_id, turn, attempt)
     return WorkItem(key, ItemKind.LOOP, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
 
@@ -220,7 +220,7 @@ def loop_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: 
 def following(
     item: WorkItem, kind: ItemKind, now_ms: int, *, attempt: int | None = None, not_before_ms: int = 0
 ) -> WorkItem:
-    """The next work item of the same tool call."""
+    """Return the next work item of the same tool call."""
     number = attempt if attempt is not None else item.attempt
     return replace(
         item,
@@ -245,16 +245,16 @@ def following(
 
 
 def blocked(item: WorkItem, items: Iterable[WorkItem]) -> bool:
-    """Whether a step must wait for another one that is not over: that one has a work item.
+    """Return whether a step must wait for an earlier one that still has a work item.
 
-    What has begun waits for none, also where a failover forgot that a step before it is over.
+    A step that has begun is never blocked, even where a failover forgot that an earlier step is over.
     """
     before = set(item.after.split(",")) if item.kind is ItemKind.CALL and item.after else set[str]()
     return bool(before) and any(other.call_id in before or other.approval_of_call in before for other in items)
 
 
 def item_key_of(event: Event) -> str:
-    """The key of the work item that this event is the event of."""
+    """Return the key of the work item that an event belongs to."""
     payload = event.payload
     if isinstance(payload, ToolPayload):
         if payload.wait:

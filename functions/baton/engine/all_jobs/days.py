@@ -1,8 +1,8 @@
-"""What ended jobs add up to by day, agent, tenant and model, and which versions of an agent they ran. Pure.
+"""Sums of ended jobs by day, agent, tenant and model, and the agent versions that they ran. Pure.
 
-Invariant: a day has a bounded number of series, and what comes beyond is in one more, so that no day's sums are lost;
-so many days are kept, and so many versions of an agent. A job is in the day of its end, with the model that its agent
-had when it was submitted. An end that a version before wrote has no day, and is in the month alone.
+Invariant: a day has a bounded number of series, and one more with the rest, so that no day's sums are lost; days and an
+agent's versions are kept up to a number. A job counts on the day of its end, with the model that its agent had at
+submission. An end that an earlier version wrote has no day, and counts in the month alone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import End, with_used
 
-# What the fields begin with, among the days, that have an agent's versions.
+# Prefix of the fields, among the days, with an agent's versions.
 AGENT = "agent:"
 DAYS_KEPT = 92
 MOST_SERIES = 100
@@ -28,7 +28,7 @@ _OTHERS: Series = (OTHER, OTHER, OTHER)
 
 
 class DayUsed(Struct, frozen=True):
-    """What the jobs of an agent, a tenant and a model have used that ended on a day (`2026-11-25`).
+    """The usage of jobs of an agent, a tenant and a model that ended on a day (`2026-11-25`).
 
     `used`: by the names of `End.used`, and by each status how many jobs ended with it.
     """
@@ -51,24 +51,24 @@ class VersionSeen(Struct, frozen=True):
 
 
 def day_of(at_ms: int) -> str:
-    """The day of a time, in UTC."""
+    """Return the day of a time, in UTC."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
 
 
 def days_up_to(last: str, number: int = DAYS_KEPT) -> list[str]:
-    """So many days up to this one, the oldest first."""
+    """Return this many days up to `last`, the oldest first."""
     end = date.fromisoformat(last)
     return [(end - timedelta(days=back)).isoformat() for back in range(number - 1, -1, -1)]
 
 
 def over(days: Iterable[str], newest: str) -> list[str]:
-    """Those of the days that are kept no longer, once this one has begun."""
+    """Return the days that are no longer kept once `newest` has begun."""
     oldest = days_up_to(newest)[0]
     return [day for day in days if day < oldest]
 
 
 def with_end_of_day(before: DaySums, agent: str, tenant: str, end: End) -> DaySums:
-    """A day's sums with one more end."""
+    """Return a day's sums with one more end."""
     series = (agent, tenant, end.model)
     if series not in before and len(before) >= MOST_SERIES:
         series = _OTHERS
@@ -76,7 +76,7 @@ def with_end_of_day(before: DaySums, agent: str, tenant: str, end: End) -> DaySu
 
 
 def with_version(before: Mapping[str, VersionSeen], end: End) -> dict[str, VersionSeen]:
-    """An agent's versions with one more end; of too many those that were seen last."""
+    """Return an agent's versions with one more end; of too many, those that were seen last."""
     if not end.version:
         return dict(before)
     seen = before.get(end.version) or VersionSeen(end.version, end.ended_ms, end.ended_ms, 0)
@@ -87,7 +87,7 @@ def with_version(before: Mapping[str, VersionSeen], end: End) -> dict[str, Versi
 
 
 def newest_first(versions: Mapping[str, VersionSeen]) -> tuple[VersionSeen, ...]:
-    """The versions, the one that was seen last first."""
+    """Return the versions, the one that was seen last first."""
     return tuple(sorted(versions.values(), key=attrgetter("last_ms"), reverse=True))
 
 
@@ -97,17 +97,17 @@ _VERSIONS = Decoder(list[VersionSeen])
 
 
 def load_day(text: str | None) -> DaySums:
-    """A day's sums from their text; None: there are none."""
+    """Load a day's sums from their text; None: there are none."""
     return {(agent, tenant, model): used for agent, tenant, model, used in _DAY.decode(text)} if text else {}
 
 
 def load_versions(text: str | None) -> dict[str, VersionSeen]:
-    """An agent's versions from their text; None: there are none."""
+    """Load an agent's versions from their text; None: there are none."""
     return {seen.version: seen for seen in _VERSIONS.decode(text)} if text else {}
 
 
 def days_after(before: Mapping[str, str | None], ended: Iterable[tuple[str, str, End]]) -> dict[str, str]:
-    """The texts of days and of agents' versions with these ends, of an agent and a tenant each: those that have any."""
+    """Return the new texts of days and agents' versions with these ends, each of an agent and a tenant."""
     days = {name: load_day(text) for name, text in before.items() if not name.startswith(AGENT)}
     versions = {name: load_versions(text) for name, text in before.items() if name.startswith(AGENT)}
     for agent, tenant, end in ended:

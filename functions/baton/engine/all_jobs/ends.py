@@ -1,10 +1,10 @@
-"""What ended jobs add up to, agent by agent. Pure.
+"""Sums of ended jobs, agent by agent. Pure.
 
-Invariant: each end is counted once, when the admission first hears that a job in its slot table is gone. A job that is
-retried and ends again is counted again, unless it is cancelled before the admission hears of its retry. One whose end a
-failover made the job forget may be counted twice; one whose entry it made the admission forget is not counted. A word
-that comes so late that its job has left the slot table (minutes after its end) brings it back until a sweep has looked,
-and may count it again.
+Invariant: each end is counted once, when the admission first learns that a job in its slot table is gone. A job that is
+retried and ends again is counted again, unless it is cancelled before the admission learns of its retry. After a
+failover, a job that has forgotten its end may be counted twice; one whose entry the admission has forgotten is not
+counted. An update so late that its job has left the slot table (minutes after its end) brings the entry back until the
+next sweep, and may count the end again.
 """
 
 import bisect
@@ -25,19 +25,19 @@ DURATION_BOUNDS_SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
 _BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
 
 
-# Of a job's usage ledger, what adds up over jobs.
+# Amounts of a job's usage ledger that add up over jobs.
 COUNTED = ("messages", "deliveries", "redis_requests", "redis_commands", "redis_bytes", "function_ms", "mb_ms")
-# And what the word that tells the end will cost, with the COMMIT after it (tests/e2e/test_ledger.py).
+# The cost of the slot request that reports the end, with the COMMIT after it (tests/e2e/test_ledger.py).
 LAST_UPDATE = {"redis_requests": 2, "redis_commands": 13}
 _UNKNOWN = Usage()
 
 
 class End(Struct, frozen=True):
-    """How a job ended and what this run took: without the jobs below it, which are counted themselves.
+    """A job's end and the usage of this run: without the jobs below it, which are counted themselves.
 
-    `duration_ms`: from its first turn, or its retry, to its end; 0 for one that never began.
-    `bucket`: of the histogram, from 0 on. `month`: of its end. `used`: what its tenant has used with it, by name.
-    `model`, `version`: of its agent, when it was submitted. `ended_ms`: 0, where a version before wrote it.
+    `duration_ms`: from its first turn, or its retry, to its end; 0 for one that never began. `bucket`: of the
+    histogram, from 0 on. `month`: of its end. `used`: its part of the tenant's usage, by name. `model`, `version`: of
+    its agent at submission. `ended_ms`: 0: an earlier version wrote it.
     """
 
     status: str
@@ -55,7 +55,7 @@ class End(Struct, frozen=True):
 
 
 class AgentCounters(Struct, frozen=True):
-    """What the ended jobs of one agent add up to. `durations`: how many ended in each bucket."""
+    """The sums of one agent's ended jobs. `durations`: how many ended in each bucket."""
 
     completed: int = 0
     failed: int = 0
@@ -68,7 +68,7 @@ class AgentCounters(Struct, frozen=True):
 
 
 class MonthUsed(Struct, frozen=True):
-    """What the jobs of a tenant have used that ended in a month (`2026-11`), by the names of `End.used`."""
+    """The usage of a tenant's jobs that ended in a month (`2026-11`), by the names of `End.used`."""
 
     month: str
     tenant: str
@@ -76,7 +76,7 @@ class MonthUsed(Struct, frozen=True):
 
 
 def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
-    """What an ended job adds; `usage`: what its usage ledger says, where they are at hand."""
+    """Return what an ended job adds to the sums; `usage`: its usage ledger, where it is at hand."""
     ended_ms = job.finished_at_ms or 0
     used = since(job.used, job.before)
     duration_ms = max(0, ended_ms - (job.counted_from_ms or job.started_at_ms or ended_ms))
@@ -110,7 +110,7 @@ def _counts_since_retry(job: Job, usage: Usage) -> dict[str, int]:
 
 
 def with_end(before: AgentCounters, end: End) -> AgentCounters:
-    """The counters with one more end."""
+    """Return the counters with one more end."""
     added = {
         end.status: 1,
         "duration_ms": end.duration_ms,
@@ -125,7 +125,7 @@ def with_end(before: AgentCounters, end: End) -> AgentCounters:
 
 
 def row_of(job_id: str, queued_job: QueuedJob, end: End | None = None) -> Row:
-    """How the admission lists a job."""
+    """Return a job's row in the list, by its entry."""
     return Row(
         job_id,
         queued_job.created_ms,
@@ -137,5 +137,5 @@ def row_of(job_id: str, queued_job: QueuedJob, end: End | None = None) -> Row:
 
 
 def with_used(before: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    """Sums with more of what was used."""
+    """Return the sums with this usage added."""
     return {name: before.get(name, 0) + more.get(name, 0) for name in {**before, **more}}

@@ -1,7 +1,7 @@
 """The list of jobs, pure: their rows, where a page begins, and which rows a query reads.
 
 A row is `INDEX:TIME:JOB:MARKS`, a member of a sorted set in the order of its bytes; TIME has 13 digits, so newer jobs
-come later. It never changes: what a job is by now is read from the job. Where rows are kept: shelves.py.
+come later. It never changes: a job's present state is read from the job. Where rows are kept: shelves.py.
 """
 
 import base64
@@ -26,7 +26,7 @@ _ALL = "a"
 class Row(Record, frozen=True):
     """A job as the list knows it; `status`: its end, if it has ended.
 
-    `text`: of its task, at its end of its answer, by which a search finds it; empty: not at hand. `run`: as the job's.
+    `text`: of its task, at its end of its answer, for searches; empty: not at hand. `run`: as the job's.
     """
 
     job_id: str
@@ -41,9 +41,9 @@ class Row(Record, frozen=True):
 
 
 class Query(Struct, frozen=True):
-    """Which jobs are asked for; empty: whatever it is. Jobs below others come with `parent_id` only.
+    """The filters of a list; an empty one matches every job. Jobs below others come with `parent_id` only.
 
-    `after_ms`: created then or later; `before_ms`: created before then. `statuses`: any of these; none: whatever it is.
+    `after_ms`: created then or later; `before_ms`: created before then. `statuses`: any of these; none: any status.
     `tags`: all of these. `words`: all of these occur in task, answer or error (job_texts.py).
     """
 
@@ -59,12 +59,12 @@ class Query(Struct, frozen=True):
 
     @property
     def live(self) -> bool:
-        """Whether only jobs that have not ended are asked for: the admission's slot table knows those."""
+        """Whether only jobs that have not ended can match: the admission's slot table knows those."""
         return bool(self.statuses) and not self.statuses & END_STATUSES and not self.parent_id
 
 
 class Found(Struct, frozen=True):
-    """A row that a query may mean. `position`: from which the next page goes on. `member`: as it is stored."""
+    """A row that may match a query. `position`: where the next page begins. `member`: as it is stored."""
 
     job_id: str
     created_ms: int
@@ -74,17 +74,17 @@ class Found(Struct, frozen=True):
 
 @lru_cache(_RECENT_MARKS)  # a tenant, a session, an agent: they come again and again
 def mark(*texts: str) -> str:
-    """A short stand-in of fixed length for texts of any length; two may share one, so who reads checks the job."""
+    """Return a stand-in of fixed length for texts of any length; two may share one, so readers check the job."""
     return digest(*texts)[:_MARK_CHARS]
 
 
 def position_of(created_ms: int, job_id: str) -> str:
-    """Where a job stands in a list."""
+    """Return a job's position in a list."""
     return f"{created_ms:013d}:{job_id}:"
 
 
 def members(row: Row) -> tuple[str, ...]:
-    """A job's rows."""
+    """Return a job's rows."""
     tenant, tags = mark(row.tenant), [mark(tag) for tag in row.tags]
     marks = (mark(row.agent), mark(row.session_id), tenant, mark(row.tenant, row.session_id), *tags)
     tail = f":{position_of(row.created_ms, row.job_id)}{''.join(marks)}"
@@ -97,7 +97,7 @@ def members(row: Row) -> tuple[str, ...]:
 
 
 def all_members(member: str) -> tuple[str, ...]:
-    """Every row that the job of this one may have: to remove it."""
+    """Return every row that the job of this one may have, to remove them."""
     index, created, job_id, marks = _parts(member)
     tail = f":{created}:{job_id}:{marks}"
     if is_child(job_id):
@@ -116,12 +116,12 @@ def _each(marks: str) -> list[str]:
 
 
 def ranges_below(job_id: str) -> tuple[tuple[str, str], ...]:
-    """Where the rows of the jobs below one are: of those it started, and of those that these started in turn."""
+    """Return the ranges of rows of the jobs below one: of its children, and of their children in turn."""
     return ((f"c:{job_id}:", f"c:{job_id};"), (f"c:{job_id}.", f"c:{job_id}/"))
 
 
 def found(member: str) -> Found:
-    """What a row says."""
+    """Parse a row."""
     _, created, job_id, _ = _parts(member)
     return Found(job_id, int(created), position_of(int(created), job_id), member)
 
@@ -132,7 +132,7 @@ def _parts(member: str) -> tuple[str, str, str, str]:
 
 
 def index_of(query: Query) -> str:
-    """The index with the fewest rows that has all of the query's."""
+    """Return the index with the fewest rows that has all rows of the query."""
     if query.parent_id:
         return f"c:{query.parent_id}"
     if query.tenant and query.session_id:
@@ -147,14 +147,14 @@ def index_of(query: Query) -> str:
 
 
 def bounds(query: Query, before: str) -> tuple[str, str]:
-    """The range of rows, from the highest (left out) down to the lowest; `before`: where a page goes on."""
+    """Return the range of rows, from the highest (left out) down to the lowest; `before`: where a page begins."""
     index = index_of(query)
     highest = min(position for position in (before, f"{min(query.before_ms, _LATEST_MS):013d}:") if position)
     return f"{index}:{highest}", f"{index}:{min(query.after_ms, _LATEST_MS):013d}:"
 
 
 def may_match(query: Query, member: str) -> bool:
-    """Whether a row's job may be meant, as far as the row tells."""
+    """Return whether a row's job may match, as far as the row shows."""
     agent, session, tenant, _, *tags = _each(_parts(member)[3])
     return (
         (not query.tenant or tenant == mark(query.tenant))
@@ -165,22 +165,22 @@ def may_match(query: Query, member: str) -> bool:
 
 
 def matching(query: Query, stored: Iterable[str]) -> tuple[Found, ...]:
-    """The rows whose jobs may be meant."""
+    """Return the rows whose jobs may match."""
     return tuple(found(member) for member in stored if may_match(query, member))
 
 
 def is_position(text: str) -> bool:
-    """Whether a list may give this position."""
+    """Return whether a list may give this position."""
     return re.fullmatch(_POSITION, text) is not None
 
 
 def cursor_of(position: str) -> str:
-    """A position as people send it back."""
+    """Return a position as the cursor that clients send back."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
 def position_from(cursor: str) -> str:
-    """The position in a cursor.
+    """Parse the position in a cursor.
 
     Raises:
         ValueError: no list gave it.

@@ -1,8 +1,8 @@
-"""What a search finds jobs by, pure: their texts, how these are stored, and which of them a query means.
+"""The texts by which a search finds jobs, pure: how they are stored, and which of them match a query.
 
 A text is `x:TIME:JOB:MARKS:PART:TEXT`, a member beside the job's row on the deployment's shelf: PART `q` is its task,
-written as it is submitted, and `r` its answer and error, written at its end, in place of an earlier run's. So a text
-leaves with its row. It is a hint, as a row is: what a job says by now is read from the job.
+written as it is submitted, and `r` its answer and error, written at its end, in place of an earlier run's. So a text is
+removed with its row. It is a hint, as a row is: the job's present text is read from the job.
 """
 
 import json
@@ -14,33 +14,33 @@ from baton.engine.all_jobs.job_list import Found, Query, Row, bounds, index_of, 
 from baton.engine.state import Job
 from baton.sdk.redaction import redacted
 
-# Of a task, of an answer and of an error: so much is found.
+# The searchable length of a task, of an answer and of an error.
 SEARCHED_CHARS = 1_000
 _TEXT, _TASK, _OUTCOME = "x", "q", "r"
-_PHRASE = r'"([^"]*)"|([^\s"]+)'  # compiled when somebody searches: every cold start pays for a module
+_PHRASE = r'"([^"]*)"|([^\s"]+)'  # compiled at a search: every cold start pays for a module
 _ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\*?[]"})
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The words of a search, and in quotes phrases: each must occur, in whatever case."""
+    """Parse a search into words, and phrases in quotes: each must occur, in upper or lower case."""
     parts = (_plain(phrase or word) for phrase, word in re.findall(_PHRASE, text))
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def task_text(task: Mapping[str, Any]) -> str:
-    """What of a task is found."""
+    """Return the searchable text of a task."""
     return _searched(str(task.get("text") or ""))
 
 
 def outcome_text(job: Job) -> str:
-    """What of an ended job's answer and error is found."""
+    """Return the searchable text of an ended job's answer and error."""
     answer = (job.result or {}).get("answer", job.result)
     error = f"{job.error.type}: {job.error.message}" if job.error else ""
     return " ".join(part for part in (_searched(answer), _searched(error)) if part)
 
 
 def mentions(words: Iterable[str], job: Job, task: Mapping[str, Any]) -> bool:
-    """Whether a job mentions all of these, as it is now."""
+    """Return whether a job's present texts have all of these words."""
     text = f"{task_text(task)}\n{outcome_text(job) if job.ended else ''}"
     return all(word in text for word in words)
 
@@ -56,7 +56,7 @@ def _plain(text: str) -> str:
 
 
 def with_texts(row: Row) -> tuple[str, ...]:
-    """A job's rows, and what they are written with of its texts."""
+    """Return a job's rows, and the text that is written with them."""
     rows = members(row)
     if not row.text or not rows[0].startswith("a:"):
         return rows
@@ -64,40 +64,40 @@ def with_texts(row: Row) -> tuple[str, ...]:
 
 
 def outcomes_before(row: Row) -> tuple[str, str] | None:
-    """Where an end finds the text of an earlier run's, to replace it; None: there was no such run."""
+    """Return the range of an earlier run's text, which an end replaces; None: there was no such run."""
     first = members(row)[0]
     begin = f"{_TEXT}{first[1:]}:{_OUTCOME}"
     return (f"{begin}:", f"{begin};") if row.status and row.run > 1 and first.startswith("a:") else None
 
 
 def texts_of(one: Found) -> tuple[str, str]:
-    """Where all texts of a job are: to remove them."""
+    """Return the range of all texts of a job, to remove them."""
     begin = f"{_TEXT}:{one.position.removesuffix(':')}"
     return f"{begin}:", f"{begin};"
 
 
 def is_text(member: str) -> bool:
-    """Whether a member is no row, but a text."""
+    """Return whether a member is a text, not a row."""
     return member.startswith(f"{_TEXT}:")
 
 
 def row_of_text(text: str) -> str:
-    """The row beside which a text lies."""
+    """Return the row beside which a text lies."""
     return f"a:{':'.join(text.split(':', 4)[1:4])}"
 
 
 def longest_word(query: Query) -> str:
-    """The word that the store looks for; the others are looked for in the jobs that it finds."""
+    """Return the word that the store looks for; the others are checked in the jobs that it finds."""
     return max(query.words, key=len)
 
 
 def pattern(query: Query) -> str:
-    """What the store finds a text with this word by; it finds some whose marks have the word, too."""
+    """Return the store's pattern for texts with this word; it also matches texts whose marks have the word."""
     return f"{_TEXT}:*{longest_word(query).translate(_ESCAPED)}*"
 
 
 def hits(query: Query, before: str, texts: Iterable[str]) -> list[Found]:
-    """The jobs whose texts these are, newest first, as far as a query may mean them."""
+    """Return the jobs of these texts that may match a query, newest first."""
     highest, lowest = (end.removeprefix(f"{index_of(query)}:") for end in bounds(query, before))
     word = longest_word(query)
     found = matching(query, {row_of_text(text) for text in texts if word in text.split(":", 5)[5]})

@@ -1,4 +1,4 @@
-"""What somebody thinks of a job, given at any time: a name, a number, a comment. Pure.
+"""Scores of a job, given at any time: a name, a number, a comment. Pure.
 
 Invariant: a job has one score of a name; a later one replaces it. The deployment's counters have the sum and the number
 of each agent's scores by name, as many names as there is room for, and the others together.
@@ -32,7 +32,7 @@ class Score(Struct, frozen=True):
 
 
 def counts_of(agent: str, score: Score, before: Score | None, sums: Mapping[str, int]) -> dict[str, int]:
-    """What a score adds to the counters, whose sums are these; `before`: the one that it replaces."""
+    """Return what a score adds to the counters, whose sums are these; `before`: the score that it replaces."""
     name = score.name
     counted = [counter for counter in sums if counter.startswith(f"{SCORES}:")]
     if f"{SCORES}:{agent}:{name}" not in sums and len(counted) >= MOST_COUNTED:

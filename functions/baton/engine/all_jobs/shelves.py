@@ -1,4 +1,4 @@
-"""Where the rows of the list are kept, pure.
+"""The keys of the list's rows, pure.
 
 A shelf has the rows of ten minutes: one for the deployment, one for each tenant; a catalogue names the shelves. A
 session has one key with its newest jobs, and so has a job with all that are below it.
@@ -13,14 +13,14 @@ from baton.engine.all_jobs.job_texts import is_text, row_of_text
 from baton_events.ids import digest, root_of
 
 SHELF_MS = 600_000
-# A session shows so many of its jobs, the newest. They are counted again for one job of so many.
+# A session lists this many of its newest jobs. One job in this many has them counted again.
 SESSION_ROWS, _TRIMMED_EVERY = 10_000, 64
 _CATALOGUED = "aetfgh"
 _BEFORE_ANY_ID, _AFTER_ANY_MARK = "-:", "~"
 
 
 class Place(Struct, frozen=True):
-    """Where a row is kept; `entry`: what the catalogue says of it. Sessions and families have no catalogue."""
+    """The key of a row; `entry`: its shelf in the catalogue. Sessions and families have no catalogue."""
 
     key: str
     catalogue: str = ""
@@ -35,14 +35,14 @@ class Shelf(Struct, frozen=True):
 
     @property
     def ends_ms(self) -> int:
-        """When the next one begins."""
+        """The time when the next one begins."""
         return self.begins_ms + SHELF_MS
 
 
 class Span(Struct, frozen=True):
-    """What a query looks at: rows of one index, from the highest (left out) down to the lowest.
+    """The rows that a query reads: of one index, from the highest (left out) down to the lowest.
 
-    `key`: the one that has all of them; empty: they are on shelves, which `catalogue` has between these two entries.
+    `key`: the key with all of them; empty: they are on shelves, which `catalogue` has between these two entries.
     """
 
     index: str
@@ -55,7 +55,7 @@ class Span(Struct, frozen=True):
 
 
 def place_of(member: str) -> Place:
-    """Where a row is kept, or a text."""
+    """Return the place of a row, or of a text."""
     index, created, _, _ = (row_of_text(member) if is_text(member) else member).rsplit(":", 3)
     if index[0] not in _CATALOGUED:
         return Place(_one_key(index))
@@ -64,7 +64,7 @@ def place_of(member: str) -> Place:
 
 
 def span_of(query: Query, before: str) -> Span:
-    """What a query looks at."""
+    """Return the span that a query reads."""
     index, (highest, lowest) = index_of(query), bounds(query, before)
     if index[0] not in _CATALOGUED:
         return Span(index, highest, lowest, key=_one_key(index))
@@ -73,28 +73,28 @@ def span_of(query: Query, before: str) -> Span:
 
 
 def shelf_of(entry: str) -> Shelf:
-    """The shelf that an entry of a catalogue means."""
+    """Return the shelf of a catalogue's entry."""
     index, _, number = entry.rpartition(":")
     return Shelf(f"{_scope(index)}:{number}", int(number) * SHELF_MS)
 
 
 def position_before(at_ms: int) -> str:
-    """Where a look that goes to older rows goes on after everything that was created from then on."""
+    """Return the position of the first older row: after every row that was created from `at_ms` on."""
     return f"{at_ms:013d}:{_BEFORE_ANY_ID}"
 
 
 def behind(index: str, position: str) -> str:
-    """The end of a range that begins behind a row, upwards."""
+    """Return the lower end of a range that begins behind a row, upwards."""
     return f"{index}:{position}{_AFTER_ANY_MARK}"
 
 
 def is_trimmed_by(job_id: str) -> bool:
-    """Whether this job's first row has its session's rows counted: the same for each repetition."""
+    """Return whether this job's first row has its session's rows counted: the same for each repetition."""
     return int(digest(job_id)[:4], 16) % _TRIMMED_EVERY == 0
 
 
 def entries_of(places: Iterable[Place]) -> dict[str, list[str]]:
-    """What catalogues say of these rows, by catalogue."""
+    """Return the entries of these rows in their catalogues, by catalogue."""
     found: dict[str, list[str]] = {}
     for place in places:
         if place.catalogue and place.entry not in found.setdefault(place.catalogue, []):
@@ -108,12 +108,12 @@ def _one_key(index: str) -> str:
 
 
 def _scope(index: str) -> str:
-    """Of the deployment or of a tenant: an index ends with the tenant's mark, if it has one."""
+    """Return the scope of an index: the tenant whose mark it ends with, or else the deployment."""
     return f"t:{index.rpartition(':')[2]}" if index[0] in "tfh" else "all"
 
 
 def _entry(index: str, created_ms: int) -> str:
-    """Most jobs complete, so they are looked for wherever there are jobs: their ends cost no catalogue a command."""
+    """Return a shelf's entry. Completed jobs have none of their own, as most jobs complete: it would cost a command."""
     index = "a" if index == "e:completed" else index.replace("f:completed:", "t:")
     return f"{index}:{created_ms // SHELF_MS:08d}"
 

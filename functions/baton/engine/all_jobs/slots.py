@@ -1,9 +1,9 @@
-"""Admission, pure: who may use compute now, what a job requests of it, and which jobs a sweep looks at.
+"""Admission, pure: the jobs that may use compute now, their slot requests, and the jobs that a sweep checks.
 
 A job's slot request is a work item of its own state, with a request epoch that only grows. The slot table is in a hash
-tag of its own and has one entrance, `take`; what crosses the two tags goes through slot requests. Contract tests hold
-the store to these rules. An armed sweep looks at holders of slots, and at jobs gone for so long that they may leave;
-the hourly one at all, page by page in a fixed order.
+tag of its own and has one entrance, `take`; data crosses the two tags in slot requests only. Contract tests hold the
+store to these rules. An armed sweep checks holders of slots, and jobs gone for so long that they may be removed; the
+hourly one checks all, page by page in a fixed order.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,22 +17,22 @@ from baton_events.ids import is_child, root_of
 
 Want = Literal["slot", "none", "gone"]
 
-# A job at which nothing was done for so long counts as stalled, and is redriven.
+# A job without progress for this long counts as stalled, and is redriven.
 STALLED_AFTER_MS = 60_000
 KEEP_SLOT_MS = 60_000
 # The entry of an ended job stays this long, and until a sweep has found it ended: its backup message may create it
 # again.
 TOMBSTONE_MS = 150_000
-# A sweep is asked for at most this often, by whichever process.
+# A sweep is requested at most this often, over all processes.
 REQUESTED_EVERY_MS = 60_000
-# For so long the first value under a name stays. A token of the queue is valid for five minutes; clients repeat sooner.
+# How long the first value under a name stays. A token of the queue is valid for five minutes; clients repeat sooner.
 FIRST_VALUE_KEPT_MS = 3_600_000
-# The cause of a slot that a sweep gave, since no word of a job did.
+# `granted_by` of a slot that a sweep gave, instead of a job's update.
 BY_RECONCILER = "sweep"
 
 
 class SlotState(Struct, frozen=True, rename=SLOT_STATE):
-    """How a job stands with the admission: what it wants, in which request epoch, and whether it holds a slot."""
+    """A job's slot state: what it wants of the admission, in which request epoch, and whether it holds a slot."""
 
     want: Want = "slot"
     epoch: int = 0
@@ -40,7 +40,7 @@ class SlotState(Struct, frozen=True, rename=SLOT_STATE):
 
 
 class QueuedJob(Struct, frozen=True):
-    """What the admission must know of a job to be fair, and to list it."""
+    """A job's data that the admission needs to be fair, and to list it."""
 
     tenant: str
     session_id: str
@@ -50,12 +50,12 @@ class QueuedJob(Struct, frozen=True):
 
 
 class QueueEntry(Struct, frozen=True, rename=SLOT_STATE):
-    """A job in the admission's slot table: its place, and what it said last.
+    """A job in the admission's slot table: its place, and its last update.
 
     Attributes:
         started: it has held a slot before.
-        granted_by: the job by whose word it got the slot, until it has taken it; empty: nobody, or taken.
-        since_ms: when it last said something.
+        granted_by: the job whose update gave it the slot, until it has acknowledged that; empty: none, or acknowledged.
+        since_ms: the time of its last update.
     """
 
     tenant: str
@@ -75,10 +75,10 @@ SlotTable = Mapping[str, QueueEntry]
 
 
 class Taken(Struct, frozen=True):
-    """The admission's answer: the new slot table, whether the asker holds a slot, and who must be told that they do.
+    """The admission's answer: the new slot table, whether the sender holds a slot, and the jobs to notify of theirs.
 
-    `later_epoch`: of the word of this job that the slot table knows, if it is a later one than this; else 0.
-    `busy`: it was to be alone in its session, and is not: its word was not taken.
+    `later_epoch`: of the update that the slot table knows, if it is a later one than this; else 0. `busy`: the job was
+    to be alone in its session, and is not: its update was rejected.
     """
 
     slot_table: dict[str, QueueEntry]
@@ -89,10 +89,10 @@ class Taken(Struct, frozen=True):
 
 
 def wanted(slot_state: SlotState, items: Iterable[WorkItem], *, ended: bool, now_ms: int) -> Want:
-    """What a job wants now: a slot when there is work, kept while results are taken in ("release").
+    """Return what a job wants now: a slot when there is work, kept while results are taken in ("release").
 
-    `now_ms` may be long ago, if whoever asks stood still: a work item is no older than it is, and one that is claimed
-    is due.
+    `now_ms` may be long ago, if the caller stood still: a work item is no older than it is, and one that is claimed is
+    due.
     """
     if ended:
         return "gone"
@@ -106,7 +106,7 @@ def wanted(slot_state: SlotState, items: Iterable[WorkItem], *, ended: bool, now
 
 
 def next_epoch(slot_state: SlotState, now_ms: int, later_epoch: int = 0) -> int:
-    """A number that only grows, and a time, so that it grows across a failover, too ("fresh request epoch")."""
+    """Return a number that only grows; it is a time, so it grows across a failover, too ("fresh request epoch")."""
     return max(slot_state.epoch + 1, now_ms, later_epoch + 1)
 
 
@@ -120,7 +120,7 @@ def take(
     *,
     alone: bool = False,
 ) -> Taken:
-    """Take a job's word: note its slot request unless it is an older one, fill the free slots, say whom to tell.
+    """Apply a job's update: note its slot request unless it is an older one, fill the free slots, list the grants.
 
     `alone`: a job that the slot table does not know is refused while another one of its session is at work or in line.
     """
@@ -135,10 +135,10 @@ def take(
         started = entry.started and entry.want != "gone"  # one that was retried is no wake-up
         entry = replace(entry, epoch=slot_state.epoch, want=slot_state.want, slot=slot, started=started)
     current = slot_state.epoch == entry.epoch
-    if current:  # also a repeated word is news: who says it lives, and its entry must not leave the slot table
+    if current:  # a repeated update counts, too: its job lives, and the entry must stay in the slot table
         entry = replace(entry, since_ms=max(entry.since_ms, now_ms))
     if current and entry.slot:
-        entry = replace(entry, granted_by="")  # taken
+        entry = replace(entry, granted_by="")  # acknowledged
     entries[job_id] = entry
     fill(entries, job_id, slots)
     granted = tuple(
@@ -148,7 +148,7 @@ def take(
 
 
 def unacknowledged(slot_table: SlotTable) -> tuple[str, ...]:
-    """Who holds a slot and has not taken it yet: a sweep tells them again, by whosever word they got it."""
+    """Return the jobs that hold a slot and have not acknowledged it: a sweep notifies them again."""
     return tuple(name for name in sorted(slot_table) if slot_table[name].slot and slot_table[name].granted_by)
 
 
@@ -168,9 +168,9 @@ def fill(entries: dict[str, QueueEntry], granted_by: str, slots: int) -> None:
 
 
 def lines(entries: Mapping[str, QueueEntry]) -> dict[str, str]:
-    """Session → the one of its jobs whose turn it is: who holds a slot, who has started, else the first in order.
+    """Return session → the job whose turn it is: one with a slot, one that has started, else the first in order.
 
-    A child needs no session: it has the one of the job that started it.
+    A child waits for no other job of the session, which is that of the job that started it.
     """
     heads: dict[str, str] = {}
     for name, entry in sorted(entries.items(), key=_turn):
@@ -180,7 +180,7 @@ def lines(entries: Mapping[str, QueueEntry]) -> dict[str, str]:
 
 
 def line_of(entries: Mapping[str, QueueEntry], tenant: str, session_id: str) -> dict[str, QueueEntry]:
-    """A session's jobs at work or in line; children are none of them."""
+    """Return a session's jobs at work or in line, without children."""
     return {
         name: entry
         for name, entry in entries.items()
@@ -189,7 +189,7 @@ def line_of(entries: Mapping[str, QueueEntry], tenant: str, session_id: str) -> 
 
 
 def _lives(entry: QueueEntry) -> bool:
-    """Whether it takes part in its session's line: one that is to start later does not hold it up."""
+    """Return whether it takes part in its session's line: one that is to start later does not hold it up."""
     return entry.want == "slot" or (entry.want == "none" and entry.started)
 
 
@@ -202,22 +202,22 @@ def _rank(name: str, entry: QueueEntry, held: int) -> tuple[bool, int, int, int,
     return (not entry.started, held, -entry.priority, entry.created_ms, name)
 
 
-# One request looks at so many jobs; their entries are 300 kB.
+# The number of jobs that one request checks; their entries are 300 kB.
 PAGE = 900
 HOLDERS, GONE, ALL = "h", "g", "a"
 
 
 def page_mark(due_ms: int, after: str, *, again: bool) -> str:
-    """Where a page begins; `after`: where the one before ended, empty for the first one.
+    """Return the mark where a page begins; `after`: the mark at the end of the one before, empty for the first one.
 
-    One that comes again may carry what belongs to a job that has lost its slot since, so it goes through all.
+    A page that comes again may be the relay of a job that has lost its slot since, so it goes through all jobs.
     """
     kind, _, last = (after or f"{HOLDERS if due_ms else ALL}:").partition(":")
     return f"{ALL if again and kind == HOLDERS else kind}:{last}"
 
 
 def page_of(entries: Mapping[str, QueueEntry], mark: str, now_ms: int, size: int) -> tuple[dict[str, QueueEntry], str]:
-    """The page that begins there, with all of its jobs' trees, and the mark at its end (empty: it is the last one)."""
+    """Return the page at `mark`, with all of its jobs' trees, and the mark at its end (empty: it is the last one)."""
     kind, _, last = mark.partition(":")
     names, end = list[str](), ""
     if kind != GONE:
@@ -234,6 +234,6 @@ def page_of(entries: Mapping[str, QueueEntry], mark: str, now_ms: int, size: int
 
 
 def some(able: list[str], size: int, kind: str, mark: Callable[[str], str]) -> tuple[list[str], str]:
-    """As many as a page has room for, and the mark behind them, if it is full then."""
+    """Return as many names as a page has room for, and the mark behind them, if it is full then."""
     names = able[:size]
     return names, f"{kind}:{mark(names[-1])}" if len(names) == size else ""

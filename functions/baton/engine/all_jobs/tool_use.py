@@ -1,4 +1,4 @@
-"""How tools are used: each attempt is one count in a histogram of durations, and all counters are read from that.
+"""The use of tools: each attempt is one count in a histogram of durations, and all counters are read from that.
 
 A histogram's classes grow by a fourth root of two, so a duration read from one is within 10 % of the real one, for a
 millisecond as for a week, and a tool has some hundred counts at most. Invariant: a count is an increment, needs no
@@ -24,12 +24,12 @@ class ToolUse(Struct, frozen=True):
 
     @property
     def count(self) -> str:
-        """The name of the count that it adds one to."""
+        """The name of the count that it increments."""
         return f"{self.tool}:{_FAILED if self.failed else _RETURNED}:{_class_of(self.duration_ms)}"
 
 
 class ToolCounters(Struct, frozen=True):
-    """How one tool was used: attempts, failed ones among them, and how long they took."""
+    """The use of one tool: attempts, failed ones among them, and their durations."""
 
     tool: str
     calls: int
@@ -39,7 +39,7 @@ class ToolCounters(Struct, frozen=True):
 
 
 def counters(counts: Mapping[str, int]) -> tuple[ToolCounters, ...]:
-    """The counters of every tool that was used, by name; counts of another form (a newer version's) are left out."""
+    """Return the counters of every tool that was used, by name; unknown counts (of a newer version) are left out."""
     durations: dict[str, Counter[int]] = {}
     failures: Counter[str] = Counter()
     for name, count in counts.items():
@@ -60,12 +60,12 @@ def _class_of(duration_ms: int) -> int:
 
 
 def _middle_ms(number: int) -> int:
-    """The middle of a class, as factors go."""
+    """Return the middle of a class, as factors go."""
     return 0 if number == 0 else round(2 ** ((number - 0.5) / _CLASSES_PER_DOUBLING))
 
 
 def _at(found: Counter[int], share: float) -> int:
-    """The duration that this share of all attempts did not exceed."""
+    """Return the duration that this share of all attempts did not exceed."""
     rank, seen = math.ceil(share * found.total()), 0
     for number, count in sorted(found.items()):
         seen += count

@@ -1,4 +1,4 @@
-"""What steps of a tree are given, and what they answer: claims, commits, creations, signals, redelivery, sweep."""
+"""The inputs and answers of a tree's steps: claims, commits, creations, signals, redelivery, sweep."""
 
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -17,10 +17,10 @@ from baton.sdk.records import HttpResponse
 
 
 class Verdict(StrEnum):
-    """What CLAIM found.
+    """CLAIM's verdict.
 
-    `busy` and `early` say when to come again; `gated`: the job has no slot, and requests one; `applied`: no such work
-    item; `unknown`: no such job.
+    `busy` and `early` come with the time to try again; `gated`: the job has no slot, and requests one; `applied`: no
+    such work item; `unknown`: no such job.
     """
 
     GRANTED = "granted"
@@ -32,13 +32,13 @@ class Verdict(StrEnum):
 
 
 class Claim(Struct, frozen=True):
-    """Who asks for a work item, and for how long.
+    """A request for a work item, and for how long.
 
-    `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `since_ms`: of a
-    turn's work item, as it was granted: one that a failover made to be added anew is asked of other results; 0: no
-    turn's. `looks`: of a call that runs again: how often it had. `limited_by`: of one that is given back: the key of
-    the limit that its call waits for; `comes_ms`: when that comes once more. `answer`: the model's, which the message
-    brings to a turn that waits for it; None: it brings none.
+    `run`: the job's run in which it was granted: work of an earlier one is not committed. `since_ms`: of a turn's work
+    item, as granted: after a failover one may be added anew, for other results; 0: no turn's. `looks`: of a polled
+    call: how often it had run. `limited_by`: of one that is given back: the key of the limit that its call waits for;
+    `comes_ms`: when its message comes once more. `answer`: the model's, which the message brings to a turn that waits
+    for it; None: it brings none.
     """
 
     job_id: str
@@ -58,10 +58,10 @@ class Claim(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was said before: the transcript's entries in order, and the stored results of the tool calls in them.
+    """A job's history: the transcript's entries in order, and the stored results of the tool calls in them.
 
-    `compacted`: positions from and up to which entries of the transcript are not among these (`Job.compacted`).
-    `size_bytes`: of all this, about. Over the store's limit for what is told at once, nothing of it is told.
+    `compacted`: the range of transcript entries that is left out (`Job.compacted`). `size_bytes`: of all this, about.
+    Over the store's limit for one answer, it is left out altogether.
     """
 
     transcript: tuple[dict[str, Any], ...] = ()
@@ -71,7 +71,7 @@ class History:
 
 
 class ClaimResult(Struct, frozen=True):
-    """CLAIM's answer. `state` is there when granted; `pending`: the other work items that the message still carries."""
+    """CLAIM's answer. `state`: set when granted; `pending`: the other work items that the message guarantees."""
 
     verdict: Verdict
     free_at_ms: int = 0
@@ -83,10 +83,10 @@ class ClaimResult(Struct, frozen=True):
 class Committed(Struct, frozen=True):
     """COMMIT's answer. `applied`: False when the work item was gone, and nothing was written.
 
-    `claimed`: the work items that were claimed for its invocation to go on with, as CLAIM tells them; `pending`: the
-    others that the message carries, but for those that the invocation has in hand. Where its work item had been
-    dispatched, or claimed, by somebody else, the message may be acknowledged at any time: nothing is claimed, and what
-    is carried is dispatched, too.
+    `claimed`: the work items that were claimed for its invocation to continue with, as CLAIM returns them; `pending`:
+    the message's others, but for those in progress in the invocation. Where another invocation had dispatched or
+    claimed its work item, the message may be acknowledged at any time: nothing is claimed, and pending items are
+    dispatched, too.
     """
 
     applied: bool
@@ -103,14 +103,14 @@ class Created(Record, frozen=True):
 
     @property
     def slot_state(self) -> SlotState:
-        """How a new job stands with the admission: with a slot, unless it carries a request one."""
+        """A new job's slot state: with a slot, unless a slot request is pending."""
         return SlotState(slot=all(item.kind is not ItemKind.SLOT_REQUEST for item in self.pending))
 
 
 class Undelivered(Record, frozen=True):
-    """What an undelivered message leaves: its work item's state with the count raised, or None.
+    """The answer about an undelivered message: its work item's state with the count raised, or None.
 
-    `pending`: what the message, and the callback that tells of it, still carry.
+    `pending`: the work items that the message, and its callback, still guarantee.
     """
 
     state: State | None
@@ -119,10 +119,10 @@ class Undelivered(Record, frozen=True):
 
 
 class Reconciled(Record, frozen=True):
-    """What the sweep found at a tree: work items without progress, which its message carries from now on.
+    """A sweep's findings at a tree: work items without progress, which its message guarantees from now on.
 
-    `ended`: jobs that have ended and have no work item any more: the admission has heard that they are gone.
-    `forgotten`: jobs below a known root that are in the admission's slot table and nowhere else.
+    `ended`: ended jobs without any work item: the admission knows that they are gone. `forgotten`: jobs below a known
+    root that are in the admission's slot table and nowhere else.
     """
 
     known: bool
@@ -133,17 +133,18 @@ class Reconciled(Record, frozen=True):
 
 
 class Loaded(Record, frozen=True):
-    """A job for deciding on a command. `version` stands for exactly this state of it."""
+    """A job to decide a command on. `version` stands for exactly this state of it."""
 
     job: Job
     version: str
 
 
 class Signal(Record, frozen=True):
-    """What ends a wait. `call_id`: whose outcome it is; empty: an event of that name. `outcome`: JSON text.
+    """A signal that ends a wait. `outcome`: JSON text.
 
-    `message`: it ends none, but is an entry for the transcript: the model gets it before its next turn.
-    `run`: in which run of the job the call waits, or this was sent: what is of an earlier one changes nothing.
+    `call_id`: the call whose outcome it is; empty: it is an event of the name `event`. `message`: it ends no wait, but
+    is an entry for the transcript: the model gets it before its next turn. `run`: the run in which the call waits, or
+    this was sent: a signal of an earlier one changes nothing.
     """
 
     id: str
@@ -155,7 +156,7 @@ class Signal(Record, frozen=True):
 
 
 class SignalResult(StrEnum):
-    """What became of it. `early`: recorded for a call that is not there yet, since a failover forgot it.
+    """The result of a signal. `early`: recorded for a call that is not there yet, since a failover forgot it.
 
     `other`: another outcome is recorded, and stays. `unknown`: no such job, or not in that run (yet).
     """
@@ -169,17 +170,17 @@ class SignalResult(StrEnum):
 
     @property
     def is_new(self) -> bool:
-        """Whether it was recorded by this telling."""
+        """Whether this delivery of the signal recorded it."""
         return self in (SignalResult.FIRST, SignalResult.EARLY)
 
     @property
     def counts(self) -> bool:
-        """Whether what was told is what is recorded."""
+        """Whether the signal's outcome is the recorded one."""
         return self.is_new or self is SignalResult.AGAIN
 
 
 class SignalAnswer(Record, frozen=True):
-    """The store's answer to a signal; `items`: what its message must dispatch."""
+    """The store's answer to a signal; `items`: the work items that its message must dispatch."""
 
     signal_result: SignalResult
     job: Job | None = None
@@ -187,7 +188,7 @@ class SignalAnswer(Record, frozen=True):
 
 
 class Recorded(StrEnum):
-    """What became of a command: `changed` means that the job was not as it was loaded, and nothing was written."""
+    """The result of a command: `changed`: the job was not as it was loaded, and nothing was written."""
 
     COMMITTED = "committed"
     CHANGED = "changed"
@@ -198,7 +199,7 @@ PendingItems = tuple[WorkItem, ...]
 
 
 class UnsentRequest(Struct, frozen=True):
-    """A request that the admission may not have heard, the job whose it is, and what the job's usage ledger says."""
+    """A slot request that the admission may not have received, its job, and the job's usage ledger."""
 
     slot_request: WorkItem
     job: Job
@@ -208,8 +209,8 @@ class UnsentRequest(Struct, frozen=True):
 class Recalled(Struct, frozen=True):
     """A job, ended or not, as one script read it.
 
-    `slot_requests`: what its tree has not told the admission yet. `written`: of the job and those below it that have
-    ended: when, and how many bytes its usage ledger says were stored.
+    `slot_requests`: of its tree, those that the admission may not have received. `written`: of the job and the ended
+    ones below it: the time of the end, and the stored bytes by its usage ledger.
     """
 
     loaded: Loaded
@@ -219,14 +220,14 @@ class Recalled(Struct, frozen=True):
 
 
 class Tombstone(Struct, frozen=True):
-    """What is kept of a job whose data is gone: whose it was, and whether somebody deleted it or it expired."""
+    """The record of a job whose data is gone: its tenant, and whether it was deleted or expired."""
 
     tenant: str
     deleted: bool
 
 
 class Removed(StrEnum):
-    """What became of a removal: `changed` means that the job is not as it was recalled, and nothing was removed."""
+    """The result of a removal: `changed`: the job is not as it was recalled, and nothing was removed."""
 
     REMOVED = "removed"
     CHANGED = "changed"

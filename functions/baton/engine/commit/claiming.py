@@ -1,7 +1,7 @@
-"""What is said under a claim, in memory: who gets an item, what they append, and what becomes of it once they lose it.
+"""Claims in memory: granting an item, appending under its claim, and releasing it.
 
-Invariant: a text that is open belongs to the work item that its owner holds; whoever takes or removes the work item
-closes it.
+Invariant: a text that is open belongs to the work item that its owner holds; taking or removing the work item closes
+it.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _APPEND_COMMANDS = 4
 
 
 def claimed(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
-    """With the work item held by who asks for it."""
+    """Return the tree with the work item claimed, and the item."""
     if item.owner == claim.owner:
         return tree, item
     tree = let_go(tree, item)
@@ -31,7 +31,7 @@ def claimed(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
         tree = _with_messages(tree, item.job_id)
     if item.kind is ItemKind.CALL and item.step and item.attempt == 1 and not item.claimed_ms:
         tree = _longer(tree, item.job_id, (stream_parts.step_started(item.step, item.call_id, item.tool),))
-    # A slot request is held by nobody: who takes it from another one may have lost its message since it was told of it.
+    # A slot request has no lease: where another invocation takes it over, the first one's message may be over already.
     over = bool(item.owner) and not of_one_invocation(item.owner, claim.owner)
     taken = over and item.kind is ItemKind.SLOT_REQUEST
     held = replace(
@@ -51,7 +51,7 @@ def claimed(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
 
 
 def granted(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, ClaimResult]:
-    """With the work item held by who asks for it, and what they are told; what was said before is not part of it."""
+    """Return the tree with the work item claimed, and the claim's result without the history."""
     tree, item = claimed(claim, tree, item)
     outcome, job = "", tree.jobs[item.job_id]
     if item.kind is ItemKind.WAIT:
@@ -68,7 +68,7 @@ def granted(claim: Claim, tree: Tree, item: WorkItem) -> tuple[Tree, ClaimResult
 
 
 def _with_messages(tree: Tree, job_id: str) -> Tree:
-    """With what its user has sent to the job in its transcript, and shown."""
+    """Return the tree with the user's messages to the job in its transcript, and shown."""
     for at, entry in sorted(tree.messages.get(job_id, {}).items()):
         if entry:
             tree = _longer(tree, job_id, (stream_parts.user_message(entry),)).with_message(job_id, at, "")
@@ -77,7 +77,7 @@ def _with_messages(tree: Tree, job_id: str) -> Tree:
 
 
 def steered(tree: Tree, job_id: str, changes: Changes) -> Changes:
-    """The changes; where they end a job to which a message came meanwhile, it goes on with another turn."""
+    """Return the changes; where they end a job to which a message came meanwhile, it goes on with another turn."""
     going_on = changes.going_on
     if going_on is None or not any(tree.messages.get(job_id, {}).values()):
         return changes
@@ -88,9 +88,9 @@ def steered(tree: Tree, job_id: str, changes: Changes) -> Changes:
 def dispatched(
     tree: Tree, message_id: str, now_ms: int, but: str = "", owner: str = "", *, free: bool = False
 ) -> tuple[Tree, tuple[WorkItem, ...]]:
-    """The work items that a message must dispatch: marked so, but for those that `owner`'s invocation has claimed.
+    """Mark the work items that a message must dispatch, but for those that `owner`'s invocation has claimed.
 
-    `free`: also those that nobody has claimed yet.
+    `free`: also those without a claim.
     """
     dispatching = list[WorkItem]()
     for item in tree.pending(message_id, now_ms, but):
@@ -102,7 +102,7 @@ def dispatched(
 
 
 def released(tree: Tree, item: WorkItem, owner: str = "", *, free: bool = False) -> tuple[Tree, WorkItem]:
-    """With a claimed work item marked as dispatched by somebody else than its owner; `free`: also one without."""
+    """Mark a claimed work item as dispatched by another invocation than its owner's; `free`: also an unclaimed one."""
     if not (item.owner or free) or item.redelivered or (owner and of_one_invocation(item.owner, owner)):
         return tree, item
     item = replace(item, redelivered=True)
@@ -112,7 +112,7 @@ def released(tree: Tree, item: WorkItem, owner: str = "", *, free: bool = False)
 def inline_continuation(
     claim: Claim, tree: Tree, continuation: Continuation | None, done: WorkItem | None
 ) -> tuple[Tree, Committed]:
-    """With the work items claimed that the invocation has room for; what it has in hand already is not told.
+    """Claim the work items that the invocation has capacity for, without those in progress in it.
 
     `done`: the work item that the COMMIT removed, None where it was not applied.
     """
@@ -145,7 +145,7 @@ def _continues(claim: Claim, tree: Tree, item: WorkItem, continuation: Continuat
 
 
 def appended(claim: Claim, tree: Tree, sequence: int, more: Sequence[str], text_id: str) -> Tree | None:
-    """With these parts, unless they are there; None: the claim does not hold the item, or what came before is gone."""
+    """Append these parts once; None: the claim does not hold the item, or earlier parts are missing."""
     item = tree.items.get(claim.item_key)
     if item is None or item.owner != claim.owner or (text_id and item.appended < sequence - 1):
         return None
@@ -156,7 +156,7 @@ def appended(claim: Claim, tree: Tree, sequence: int, more: Sequence[str], text_
 
 
 def let_go(tree: Tree, item: WorkItem, rest: tuple[str, ...] | None = None) -> Tree:
-    """With what was appended under the item's claim counted, and its open text closed: by `rest`, or as abandoned."""
+    """Count the parts appended under the item's claim, and close its open text: by `rest`, or as abandoned."""
     job_id = item.job_id
     if rest is None:
         rest = stream_parts.abandoned(item.text_id) if item.text_id else ()
@@ -174,7 +174,7 @@ def let_go(tree: Tree, item: WorkItem, rest: tuple[str, ...] | None = None) -> T
 
 
 def is_anew(item: WorkItem, claim: Claim) -> bool:
-    """Whether a turn was added anew since it was claimed: a failover forgot the results that it was told.
+    """Return whether a turn was added anew since it was claimed: a failover forgot the results in it.
 
     So is a call that runs again, for an owner of an earlier run.
     """
@@ -184,10 +184,10 @@ def is_anew(item: WorkItem, claim: Claim) -> bool:
 
 
 def ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
-    """Whether a wait would end with something else than is recorded, or before anything has come.
+    """Return whether a wait would end with another outcome than the recorded one, or before any has come.
 
-    What it ends with was recorded when it was begun. Where a failover forgot that, something else may have come, or
-    nothing yet: then whoever told it tells it again.
+    The outcome was recorded when the wait was claimed. Where a failover forgot that, another one may have come, or none
+    yet: then the sender repeats its signal.
     """
     item, results = tree.items[claim.item_key], tree.results.get(claim.job_id, {})
     if item.kind is not ItemKind.WAIT:
@@ -198,9 +198,9 @@ def ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
 
 
 def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
-    """Without the work item that was done; a text that is there as its owner left it goes on, another one is said anew.
+    """Remove the finished work item. A text that is stored as its owner left it goes on, another one is written anew.
 
-    What follows has the deaths that the work item had, also where its owner was overtaken and does not know of them.
+    The items that follow have the deaths of this one, even where its owner was overtaken and does not know of them.
     """
     item, text_stream = tree.items[claim.item_key], changes.text_stream
     if item.deaths:
@@ -218,14 +218,14 @@ def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
 
 
 def without_items(tree: Tree, job_id: str) -> Tree:
-    """Without any work item of the job."""
+    """Return the tree without any work item of the job."""
     for item in sorted((item for item in tree.items.values() if item.job_id == job_id), key=attrgetter("key")):
         tree = let_go(tree, item)
     return replace(tree, items={key: item for key, item in tree.items.items() if item.job_id != job_id})
 
 
 def without_children(tree: Tree, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> Tree:
-    """With the jobs below this one ended."""
+    """Return the tree with the jobs below this one ended."""
     error = Failure("cancelled", "the job that started it has ended")
     for name in sorted(tree.jobs):
         if not name.startswith(f"{job_id}.") or tree.jobs[name].ended:
@@ -243,7 +243,7 @@ def _longer(tree: Tree, job_id: str, more: tuple[str, ...]) -> Tree:
 
 
 def prolonged(tree: Tree, claims: Sequence[Claim], until_ms: int) -> tuple[Tree, list[str]]:
-    """With these leases lasting until then, and the keys of the work items that their owners do not hold."""
+    """Extend these leases to `until_ms`; also return the keys of the work items that their owners do not hold."""
     items, lost = dict(tree.items), list[str]()
     for claim in claims:
         item = items.get(claim.item_key)
@@ -255,13 +255,13 @@ def prolonged(tree: Tree, claims: Sequence[Claim], until_ms: int) -> tuple[Tree,
 
 
 def given_back(tree: Tree, claim: Claim, now_ms: int, *, begun: bool) -> Tree:
-    """With the work item free for anybody."""
+    """Return the tree with the work item free for any invocation."""
     item = tree.items.get(claim.item_key)
     if item is None or item.owner != claim.owner:
         return tree
     lost = item.lost + (1 if begun and item.kind is ItemKind.LOOP else 0)
     until_ms = given_back_at_ms(now_ms)
-    # A sweep that took it for one without progress would bring one message more each time.
+    # Else each sweep would find it without progress, and publish one more message.
     since_ms = max(item.since_ms, claim.comes_ms)
     free = replace(item, owner="", lease_until_ms=until_ms, lost=lost, since_ms=since_ms, limited_by=claim.limited_by)
     return replace(tree, items={**tree.items, item.key: free})

@@ -1,8 +1,8 @@
-"""How records are kept in the store and carried by a submission: compact JSON.
+"""The stored form of records, which a submission carries, too: compact JSON.
 
-Unknown fields of a newer version are ignored on reading; a record that says that it means something else by what we
-know (`STATE_VERSION`), or that cannot be read, is left to the newer version. What an older one wrote is brought to
-today's form here, and nowhere else.
+Unknown fields of a newer version are ignored on reading. A record with a newer meaning (`STATE_VERSION`), or one that
+cannot be read, is left to the newer version. A record of an older version is brought to today's form here, and nowhere
+else.
 """
 
 import json
@@ -44,7 +44,7 @@ _NOTHING_RARE = (
 
 
 def _read(decoder: Decoder[_T], text: str) -> _T:
-    """A record from JSON text.
+    """Read a record from JSON text.
 
     Raises:
         NewerVersionError: this version cannot read it.
@@ -68,12 +68,12 @@ def _known(job: Job) -> Job:
 
 
 def dump_job(job: Job) -> str:
-    """A job's state as JSON text."""
+    """Return a job's state as JSON text."""
     return _encode(job).decode()
 
 
 def load_job(text: str) -> Job:
-    """A job's state from JSON text.
+    """Load a job's state from JSON text.
 
     Raises:
         NewerVersionError: a newer version of this code wrote it.
@@ -82,7 +82,7 @@ def load_job(text: str) -> Job:
 
 
 def job_from(values: dict[str, Any]) -> Job:
-    """A job's state from decoded JSON, as a submission carries it.
+    """Convert a job's state from decoded JSON, as a submission carries it.
 
     Raises:
         NewerVersionError: a newer version of this code wrote it. msgspec.ValidationError: it is no job's state.
@@ -91,15 +91,15 @@ def job_from(values: dict[str, Any]) -> Job:
 
 
 def job_values(job: Job) -> dict[str, Any]:
-    """A job's state as plain JSON values."""
+    """Return a job's state as plain JSON values."""
     values: dict[str, Any] = decode(_encode(job))
     return values
 
 
 def dump_item(item: WorkItem) -> str:
-    """A work item as JSON text."""
+    """Return a work item as JSON text."""
     text = _encode(item).decode()
-    at = text.rindex(_RARE)  # where a comma stands before a bare quote, a name follows, in no text
+    at = text.rindex(_RARE)  # a quote inside a text is escaped, so this is the field
     rare = text[at:]
     for nothing in _NOTHING_RARE:
         rare = rare.replace(nothing, "")
@@ -107,83 +107,83 @@ def dump_item(item: WorkItem) -> str:
 
 
 def load_item(text: str) -> WorkItem:
-    """A work item from JSON text."""
+    """Load a work item from JSON text."""
     return _read(_ITEM, text)
 
 
 def dump_call(record: CallRecord) -> str:
-    """A tool call as JSON text."""
+    """Return a tool call as JSON text."""
     text = _encode(record).decode()
     return text if record.memo else text.removesuffix(_NO_MEMO) + "}"
 
 
 def load_call(text: str) -> CallRecord:
-    """A tool call from JSON text."""
+    """Load a tool call from JSON text."""
     return _read(_CALL, text)
 
 
 def dump_slot_state(slot_state: SlotState) -> str:
-    """A job's slot state with the admission as JSON text."""
+    """Return a job's slot state as JSON text."""
     return _encode(slot_state).decode()
 
 
 def load_slot_state(text: str) -> SlotState:
-    """A job's slot state with the admission from JSON text."""
+    """Load a job's slot state from JSON text."""
     return _read(_SLOT_STATE, text)
 
 
 def load_entry(text: str) -> QueueEntry:
-    """An entry of the admission's slot table from JSON text."""
+    """Load an entry of the admission's slot table from JSON text."""
     return _read(_QUEUE_ENTRY, text)
 
 
 def dump_end(end: End) -> str:
-    """What an ended job adds to the counters, as JSON text."""
+    """Return an ended job's additions to the counters, as JSON text."""
     return _encode(end).decode()
 
 
 def load_counters(text: str) -> AgentCounters:
-    """What the ended jobs of an agent add up to, from JSON text."""
+    """Load the sums of an agent's ended jobs from JSON text."""
     return _read(_COUNTERS, text)
 
 
 def dump_score(score: Score) -> str:
-    """A score as JSON text."""
+    """Return a score as JSON text."""
     return _encode(score).decode()
 
 
 def load_score(text: str) -> Score:
-    """A score from JSON text."""
+    """Load a score from JSON text."""
     return _read(_SCORE, text)
 
 
 def load_usage(text: str) -> Usage:
-    """A job's usage from JSON text."""
+    """Load a job's usage from JSON text."""
     return _read(_USAGE, text)
 
 
 def dump_usage(usage: Usage) -> str:
-    """A job's usage as JSON text."""
+    """Return a job's usage as JSON text."""
     return _encode(usage).decode()
 
 
 def dump_spend(spend: Spend) -> str:
-    """What the jobs below one have used, as JSON text."""
+    """Return the usage of the jobs below one, as JSON text."""
     return _encode(spend).decode()
 
 
 def load_spend(text: str) -> Spend:
-    """What the jobs below one have used, from JSON text; empty: nothing."""
+    """Load the usage of the jobs below one from JSON text; empty: none."""
     return _read(_SPEND, text) if text else NOTHING_SPENT
 
 
 def load_results(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Stored results by call id."""
+    """Load stored results, by call id."""
     return dict(zip(texts, load_values(texts.values()), strict=True))
 
 
 def load_values(texts: Collection[str]) -> list[Any]:
-    """The values of JSON texts, read as one text: a turn is told all that was said before.
+    """Load the values of JSON texts, read as one text: a turn's history has many.
 
     Raises:
         ValueError: one of them is not the JSON of one value.
@@ -191,7 +191,7 @@ def load_values(texts: Collection[str]) -> list[Any]:
     together = f"[{','.join(texts)}]"
     try:
         values: list[Any] = decode(together)
-    except ValueError:  # numbers that it does not read, or no JSON, which the other one tells better
+    except ValueError:  # numbers that it does not read, or no JSON: `json` has the better message
         values = json.loads(together)
     if len(values) != len(texts):
         raise ValueError(f"{len(texts)} JSON texts have {len(values)} values: the stored data is damaged")

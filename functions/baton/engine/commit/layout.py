@@ -1,8 +1,8 @@
-"""How a tree is kept: the state of all its jobs in one hash, and three keys of its own for each of them.
+"""The stored form of a tree: the state of all its jobs in one hash, and three keys of its own for each of them.
 
-Invariant: reading what was written gives the same tree. Fields are compared as the texts that were read, whoever wrote
-them, so records need no canonical form. A job's only work item is in the job's own field: one write puts what follows
-in its place, or an empty text. Where there are several, each has a field of its own, which is gone once it is.
+Invariant: reading what was written gives the same tree. Fields are compared as the texts that were read, so records
+need no canonical form. A job's only work item is in the job's own field: one write replaces it by the next item, or by
+an empty text. Where there are several, each has a field of its own, which is removed with it.
 """
 
 from collections import Counter
@@ -55,12 +55,12 @@ _SHARED = ("job", "child_usage")
 
 
 def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) -> Tree:
-    """The state as a tree. `known`, `before`: a state that was read or written earlier, and its tree."""
+    """Parse the state as a tree. `known`, `before`: a state that was read or written earlier, and its tree."""
     found: dict[str, dict[str, Any]] = {kind.attribute: {} for kind in _KINDS}
     events: dict[str, dict[str, str]] = {}
     messages: dict[str, dict[str, str]] = {}
     items, placed = dict[str, WorkItem](), dict[str, str]()
-    apart = apart_in(state) or apart_in(known)  # then usage is more than its own field says
+    apart = apart_in(state) or apart_in(known)  # then usage is more than its own field
     for field in sorted(state):
         text, (prefix, colon, name) = state[field], field.partition(":")
         kind = _BY_PREFIX.get(prefix + colon)
@@ -94,7 +94,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
 
 
 def written(before: Tree, after: Tree) -> tuple[Fields, list[str]]:
-    """The fields of the state that a step has written, and those that it has removed."""
+    """Return the fields of the state that a step has written, and those that it has removed."""
     new, gone = Fields(), list[str]()
     for kind, was, now in zip(_KINDS, _ALL(before), _ALL(after), strict=True):
         if was is now:
@@ -126,15 +126,15 @@ def _add_items(before: Tree, after: Tree, new: Fields) -> list[str]:
 
 
 def _alone(tree: Tree) -> set[str]:
-    """The jobs that have one work item."""
+    """Return the jobs that have one work item."""
     return {job_id for job_id, number in Counter(item.job_id for item in tree.items.values()).items() if number == 1}
 
 
 def placing(before: Tree, after: Tree) -> Tree:
-    """With the fields chosen of the work items that are new.
+    """Return the tree with fields chosen for its new work items.
 
-    A job's own field is for one that follows on the only one before it, or on none: whoever knows of several relies on
-    each one's field to be gone once it is.
+    A job's own field is for an item that follows on the only one before it, or on none: a reader that knows of several
+    relies on each one's field to be removed with it.
     """
     if before.items is after.items:
         return after
@@ -149,7 +149,7 @@ def placing(before: Tree, after: Tree) -> Tree:
 
 
 def field_of(item: WorkItem, tree: Tree) -> str:
-    """The field of a work item."""
+    """Return the field of a work item."""
     return f"{_ITEM}{item.job_id if tree.placed.get(item.job_id) == item.key else item.key}"
 
 
@@ -164,7 +164,7 @@ def _signal_fields(tree: Tree) -> Fields:
 
 
 def fields_of(job_id: str, tree: Tree) -> list[str]:
-    """The fields of the state that are about this job, also where they are absent."""
+    """Return the fields of the state that are about this job, also where they are absent."""
     own = [f"{kind.prefix}{job_id}" for kind in _KINDS]
     items = [field_of(item, tree) for item in items_of(job_id, tree)]
     signals = (f"{_EVENT}{job_id}:{at}" for at in tree.events.get(job_id, ()))
@@ -172,17 +172,17 @@ def fields_of(job_id: str, tree: Tree) -> list[str]:
 
 
 def items_of(job_id: str, tree: Tree) -> list[WorkItem]:
-    """The work items of a job."""
+    """Return the work items of a job."""
     return [item for item in tree.items.values() if item.job_id == job_id]
 
 
 def turns_of(tree: Tree) -> list[str]:
-    """The fields of the tree's turns, which reserve what their jobs share."""
+    """Return the fields of the tree's turns, which reserve from the limits that their jobs share."""
     return [field_of(item, tree) for item in tree.items.values() if item.kind is ItemKind.LOOP]
 
 
 def budget_scopes_of(job_ids: Iterable[str], tree: Tree) -> list[str]:
-    """The fields that say what these jobs and those above them may use, and have used."""
+    """Return the fields with the limits and the usage of these jobs and those above them."""
     return [f"{what}:{name}" for name in tree.jobs if any(_is_at(name, each) for each in job_ids) for what in _SHARED]
 
 

@@ -1,7 +1,7 @@
-"""What is asked of a tree, each as one pure step: the tree as it will be, and the answer.
+"""The operations on a tree, each as one pure step: it returns the new tree and the answer.
 
-Invariant: a step that changes nothing returns the same tree. Whoever keeps the tree compares and writes, and asks again
-of a newer one where somebody else has written meanwhile.
+Invariant: a step that changes nothing returns the same tree. The store compares and writes, and repeats the step on a
+newer tree where another write has come first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,13 +69,13 @@ def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, spent: Sp
         raise JobGoneError(job.id)
     tree = created(tree, job, changes, message_id)
     tree = replace(tree, usage={**tree.usage, job.id: more(NOTHING_USED, spent, now_ms)})
-    # What is written has nothing to do with other jobs' work items, and so a process may know older ones.
+    # The write does not depend on other jobs' work items, so the process may know older ones.
     mine = tuple([item for item in tree.pending(message_id, now_ms) if item.job_id == job.id])
     return tree, Created(new=True, job=job, pending=mine)
 
 
 def claim(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
-    """Claim a work item, for who asks for it."""
+    """Claim a work item for the owner of the claim."""
     job, item = tree.jobs.get(claim.job_id), tree.items.get(claim.item_key)
     if job is None:
         gone = root_of(claim.job_id) in tree.jobs or tree.tombstone is not None
@@ -92,7 +92,7 @@ def claim(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
 
 
 def _others(tree: Tree, claim: Claim, but: str = "", *, free: bool = False) -> tuple[Tree, PendingItems]:
-    """What a CLAIM's message dispatches besides its own item; who else has claimed it will know that from its mark."""
+    """Dispatch a CLAIM's message's other items; their mark shows it to the invocations that have claimed them."""
     return dispatched(tree, claim.message_id, claim.now_ms, but, claim.owner, free=free)
 
 
@@ -124,7 +124,7 @@ def _refused(tree: Tree, claim: Claim, item: WorkItem, verdict: Verdict) -> tupl
 def commit(
     tree: Tree, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None, retention_ms: int
 ) -> tuple[Tree, Committed]:
-    """Remove the work item and write what follows from it, unless somebody did; claim what is gone on with."""
+    """Remove the work item and write what follows from it, unless that has happened; claim items to continue with."""
     if claim.job_id not in tree.jobs:
         return tree, Committed(applied=False)
     item = tree.items.get(claim.item_key)
@@ -155,7 +155,7 @@ def _changed(
 ) -> Tree:
     tree = changed(tree, job_id, message_id, changes, now_ms)
     used = tree.usage.get(job_id, NOTHING_USED)
-    if changes.begins_again:  # what was used before has been told
+    if changes.begins_again:  # earlier usage was reported before
         before = {name: getattr(used, name) for name in COUNTED}
         used = replace(used, before=before, counted=used.written)
     tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, now_ms)})
@@ -168,7 +168,7 @@ def _changed(
 def signal(
     tree: Tree, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent
 ) -> tuple[Tree, SignalAnswer]:
-    """A signal ends a wait, or is kept until there is one."""
+    """End a wait by a signal, or keep the signal until there is one."""
     job = tree.jobs.get(job_id)
     if job is None and tree.tombstone is not None:
         return tree, SignalAnswer(SignalResult.ENDED)
@@ -181,7 +181,7 @@ def signal(
         if signal.message
         else results.get(signal.call_id or f"event:{signal.id}", results.get(f"early:{signal.call_id}"))
     )
-    # None of a call that runs again, nor what was sent to the run before.
+    # Signals of a call that runs again, or sent to an earlier run, end nothing.
     over = job.ended or ((signal.call_id or signal.message) and signal.run < job.run)
     if known is not None or over:
         signal_result = (
@@ -222,7 +222,7 @@ def undelivered(tree: Tree, claim: Claim, source_message_id: str, *, throttled: 
 def reconcile(
     tree: Tree, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
 ) -> tuple[Tree, Reconciled]:
-    """Work items without progress get this message as relay; requests that the admission forgot are requested again."""
+    """Make this message the relay of work items without progress; repeat requests that the admission forgot."""
     if root_id not in tree.jobs:
         return tree, Reconciled(known=False)
     stalled: list[WorkItem] = []
@@ -251,7 +251,7 @@ def append(tree: Tree, claim: Claim, sequence: int, parts: Sequence[str], text_i
 
 
 def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: int, head: Sequence[str]) -> Recalled:
-    """A job with what a retry or a removal is decided on. `entries`, `head`: of its transcript, and its beginning."""
+    """Return a job for a decision on its retry or removal. `entries`, `head`: its transcript's length and beginning."""
     job_id = loaded.job.id
     ended = EndedJob(loaded.job, tuple(calls), entries, 2 if remembered(head) else 1)
     unsent = tuple(
@@ -267,7 +267,7 @@ def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: i
 
 
 def removal(tree: Tree, recalled: Recalled) -> Removed:
-    """What becomes of it. A slot request that nobody tells any more would leave its slot to nobody."""
+    """Decide on a removal. A slot request that is removed before it is sent would leak its slot."""
     job, sent = recalled.loaded.job, {unsent.slot_request.key for unsent in recalled.slot_requests}
     if job.id not in tree.jobs:
         return Removed.UNKNOWN

@@ -1,6 +1,6 @@
-"""A patch: what must hold, what is written, and what is read, as `apply` takes it; it knows its own cost.
+"""A patch: conditions, writes and reads, as `apply` takes them; it knows its own cost.
 
-Invariant: there is no word of the domain in it: keys, fields and texts.
+Invariant: it knows nothing of the domain, only keys, fields and texts.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Sum = tuple[str, int, str, int]
 
 
 class Patch:
-    """Conditions, what is written where all of them hold, and what is read then. `commands`: what it takes then."""
+    """Conditions, the writes where all of them hold, and the reads after that. `commands`: how many that takes."""
 
     def __init__(self, most_bytes: int) -> None:
         self.commands = 1
@@ -50,7 +50,7 @@ class Patch:
         self.commands += sum(-(-len(names) // _SLICE) for names in (there, absent))
 
     def any(self, key: str, fields: Sequence[str]) -> None:
-        """Require that one of these fields is there."""
+        """Require at least one of these fields."""
         self._conditions.append(["any", self._key(key), self._add(fields), len(fields)])
         self.commands += -(-len(fields) // _SLICE)
 
@@ -79,7 +79,7 @@ class Patch:
                 self._sums.setdefault(self._summed[field], []).append([first + at, text, more])
 
     def read(self, reads: Iterable[Command]) -> None:
-        """Read these once it is written."""
+        """Read these after the writes."""
         for name, key, *arguments in reads:
             texts = list(map(str, arguments))
             first = self._add(texts)
@@ -90,13 +90,13 @@ class Patch:
         return self._keys.setdefault(name, len(self._keys) + 1)
 
     def _add(self, texts: Sequence[str]) -> int:
-        """The index of the first of these arguments."""
+        """Add these arguments, and return the index of the first."""
         first = len(self._arguments) + 1
         self._arguments += texts
         return first
 
     def size_bytes(self) -> int:
-        """Plan it: the bytes of keys and arguments. Nothing is added to it after that."""
+        """Finish the plan, and return the bytes of keys and arguments. Nothing can be added after that."""
         plan: dict[str, Any] = {"conditions": self._conditions, "writes": self._writes, "most": self._most_bytes}
         if self._sums:
             plan["sums"] = self._sums
@@ -113,11 +113,11 @@ class Patch:
                 self._arguments[at] = other
 
     def request(self) -> tuple[list[str], list[str]]:
-        """The script's keys and arguments, once it is planned."""
+        """Return the script's keys and arguments, once it is planned."""
         return list(self._keys), self._arguments
 
 
 def _digest(texts: Mapping[str, str]) -> str:
-    """As apply.lua makes it: names in the order of their bytes, which is that of their characters."""
+    """Compute the digest as apply.lua does: names in the order of their bytes, which is that of their characters."""
     together = "\0".join(chain.from_iterable(sorted(texts.items())))
     return hashlib.sha1(together.encode(), usedforsecurity=False).hexdigest()

@@ -1,9 +1,9 @@
-"""How many bytes jobs have stored, for the quota of their tenant. Pure.
+"""The bytes that jobs have stored, for the quota of their tenant. Pure.
 
 A job's usage ledger counts what is written for it (`Usage.written`): task, transcript, results, stream, its calls and
-its record. What is written over counts as often as it is written; how a job stands while it runs does not count. A
-tenant has a sum for each time until which its bytes stay: those of a job go from the time that its submission stands
-for to that of its end, or of its retry. So a sum needs nobody who takes it back: it is over when the data is.
+its record. Overwritten data counts each time; the state of a running job does not count. A tenant has a sum for each
+time until which its bytes stay: a job's bytes move from the time of its submission to that of its end, or of its retry.
+So no sum has to be reset: it is over when the data is.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,16 +27,16 @@ Sums = Mapping[int, int]
 
 
 class BytesAdded(Struct, frozen=True):
-    """What changes of a tenant's sums: until when (ms) → bytes more. `kept_ms`: for how long all of them are kept."""
+    """Changes of a tenant's sums: expiry (ms) → additional bytes. `kept_ms`: how long all of them are kept."""
 
     adds: dict[int, int]
     kept_ms: int
 
 
 def written_bytes(changes: Changes, item_key: str = "") -> int:
-    """The bytes that a write adds to what is stored of a job. `item_key`: of the work item that it commits."""
+    """Return the bytes that a write adds to the job's stored data. `item_key`: of the work item that it commits."""
     size = bytes_of((*changes.transcript, *changes.parts, *(changes.text_stream.rest if changes.text_stream else ())))
-    if not item_key.startswith(_WAIT):  # else they are there: whoever ended the wait has written them
+    if not item_key.startswith(_WAIT):  # else the signal that ended the wait has written them
         size += bytes_of(changes.results.values())
     for skip in changes.skips:
         size += bytes_of((skip.result, *skip.parts))
@@ -51,42 +51,42 @@ def written_bytes(changes: Changes, item_key: str = "") -> int:
 
 
 def bytes_of(texts: Iterable[str]) -> int:
-    """How many bytes texts are."""
+    """Return the size of these texts, in bytes."""
     text = "".join(texts)
     return len(text) if text.isascii() else len(text.encode())
 
 
 def signal_bytes(signal: Signal) -> int:
-    """The bytes of an outcome from outside; of an event whoever waits for it makes a copy, a message is shown, too."""
+    """Return the bytes of a signal. An event counts twice, as its wait copies it; so does a message, as it is shown."""
     return bytes_of((signal.message or signal.outcome,)) * (2 if signal.event or signal.message else 1)
 
 
 class Keeping:
-    """How the bytes of jobs move between the sums of their tenant. `retention_ms`: for how long ended jobs are kept."""
+    """The moves of jobs' bytes between their tenant's sums. `retention_ms`: how long ended jobs are kept."""
 
     def __init__(self, retention_ms: int) -> None:
         self._retention_ms = retention_ms
         self._part_ms = max(_SHORTEST_MS, retention_ms // PARTS)
 
     def submitted(self, job: Job, size: int) -> BytesAdded:
-        """A job was submitted with so much."""
+        """Return the change of a job that is submitted with this many bytes."""
         return self._added([(_since_ms(job), size)])
 
     def ended(self, job: Job, usage: Usage) -> BytesAdded:
-        """A job ended: as what it was counted for is over, and all that its usage ledger says stays from now on."""
+        """Return the change of a job that ended: its ledger's bytes replace those counted so far."""
         return self._added([(_since_ms(job), -usage.counted), (job.finished_at_ms or 0, usage.written)])
 
     def retried(self, ended: tuple[int, int], again: Job) -> BytesAdded:
-        """An ended job runs again. `ended`: when, and what its usage ledger said."""
+        """Return the change of an ended job that runs again. `ended`: the time, and its usage ledger's bytes."""
         ended_ms, size = ended
         return self._added([(ended_ms, -size), (_since_ms(again), size)])
 
     def removed(self, ended: Iterable[tuple[int, int]]) -> BytesAdded:
-        """Ended jobs are deleted: when each has ended, and what its usage ledger says."""
+        """Return the change of ended jobs that are deleted: the time of each end, and its usage ledger's bytes."""
         return self._added([(ended_ms, -size) for ended_ms, size in ended])
 
     def until_ms(self, at_ms: int) -> int:
-        """Until when what is kept from a time on counts: never before the data has gone."""
+        """Return the time until which data kept from `at_ms` on counts: never before the data is gone."""
         return -(-(at_ms + self._retention_ms) // self._part_ms) * self._part_ms
 
     def _added(self, moved: Iterable[tuple[int, int]]) -> BytesAdded:
@@ -98,17 +98,17 @@ class Keeping:
 
 
 def kept_bytes(sums: Sums, now_ms: int) -> int:
-    """What a tenant has stored. What was given back and had not been counted gives nothing to others."""
+    """Return the bytes that a tenant has stored. A sum below zero takes nothing off the others."""
     return sum(max(0, size) for until_ms, size in sums.items() if until_ms > now_ms)
 
 
 def below_at_ms(sums: Sums, now_ms: int, limit: int) -> int:
-    """When time alone will have brought a tenant below its limit."""
+    """Return the time at which a tenant falls below its limit by waiting alone."""
     return next(
         (until_ms for until_ms in sorted(sums) if until_ms > now_ms and kept_bytes(sums, until_ms) < limit), now_ms
     )
 
 
 def _since_ms(job: Job) -> int:
-    """The time for which a job counts that has not ended."""
+    """Return the time for which a job counts that has not ended."""
     return job.counted_from_ms or job.created_at_ms

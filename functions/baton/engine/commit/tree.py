@@ -1,4 +1,4 @@
-"""What the store in memory keeps under one hash tag: a job, its children, and all that belongs to them.
+"""The data under one hash tag in the store in memory: a job, its children, and all that belongs to them.
 
 Invariant: a Tree never changes; a write makes a new one. So an older version is a reference, and a failover that
 forgets the last writes costs nothing to model.
@@ -20,16 +20,16 @@ from baton.sdk.limits import NOTHING_SPENT, Spend
 from baton.sdk.records import FOREVER_MS
 from baton_events.ids import job_of_call
 
-# Of a job that has not said anything yet: whatever it wants first is new.
+# The slot state of a job without an update yet: its first want is new, whatever it is.
 NO_SLOT_STATE = SlotState(cast("Want", ""), -1)
 _KEY = attrgetter("key")
 
 
 class Tree(Struct, frozen=True):
-    """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never. `tombstone`: what is left then.
+    """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never. `tombstone`: left then.
 
-    `events`: by job, what has happened and nobody has waited for yet: "TIME:FACT" → the event's name.
-    `messages`: by job, what its user sent while it ran: "TIME:ID" → the transcript's entry; empty: it is there.
+    `events`: by job, events that no wait has taken yet: "TIME:FACT" → the event's name.
+    `messages`: by job, messages of its user while it ran: "TIME:ID" → the transcript's entry; empty: it is there.
     `placed`: by job, the key of the work item that is in the job's own field (layout.py).
     """
 
@@ -49,30 +49,30 @@ class Tree(Struct, frozen=True):
     tombstone: Tombstone | None = None
 
     def pending(self, message_id: str, now_ms: int, but: str = "") -> tuple[WorkItem, ...]:
-        """The work items that a message must dispatch, in the order of their keys."""
+        """Return the work items that a message must dispatch, in the order of their keys."""
         mine = [item for item in self.items.values() if item.relay_id == message_id and item.key != but]
         free = [item for item in mine if not self.gated(item, now_ms) and not self.held(item)]
         return tuple(sorted(free, key=_KEY) if len(free) > 1 else free)
 
     def begun_with_slot(self, message_id: str, now_ms: int, but: str = "") -> tuple[WorkItem, ...]:
-        """The work items of a message that somebody has claimed while their job had a slot, which it has lost since.
+        """Return the claimed work items of a message whose job has lost its slot since.
 
-        Nobody dispatches them, as they wait for the job's slot request; and the message may be over before they are
+        They are not dispatched, as they wait for the job's slot request; and the message may be over before they are
         done.
         """
         mine = (item for item in self.items.values() if item.relay_id == message_id and item.key != but and item.owner)
         return tuple(sorted((item for item in mine if self.gated(item, now_ms)), key=_KEY))
 
     def blocked(self, item: WorkItem) -> bool:
-        """Whether a step waits for one before it."""
+        """Return whether a step waits for one before it."""
         return bool(item.after) and blocked(item, self.items.values())
 
     def held(self, item: WorkItem) -> bool:
-        """Whether there is nothing to do for a work item until somebody brings it on."""
+        """Return whether there is nothing to do for a work item before another one, or a signal, makes it due."""
         return item.not_before_ms >= FOREVER_MS or self.blocked(item)
 
     def unblocked(self, message_id: str, now_ms: int) -> "Tree":
-        """With the steps carried by this message for which it ended the last one that they waited for."""
+        """Make this message the relay of steps that waited for nothing but the step that it ended."""
         free = {
             item.key: replace(item, relay_id=message_id, since_ms=now_ms)
             for item in self.items.values()
@@ -81,7 +81,7 @@ class Tree(Struct, frozen=True):
         return replace(self, items={**self.items, **free}) if free else self
 
     def budget_scopes(self, item: WorkItem, now_ms: int) -> tuple[BudgetScope, ...]:
-        """The job of a turn and those above it, with what is used and reserved below each."""
+        """Return the job of a turn and those above it, with the usage and reservations below each."""
         if item.kind is not ItemKind.LOOP:
             return ()
         names = [item.job_id, *(name for name in _above(item.job_id) if name in self.jobs)]
@@ -94,12 +94,12 @@ class Tree(Struct, frozen=True):
         turns = (
             item for item in self.items.values() if item.kind is ItemKind.LOOP and item.job_id.startswith(f"{name}.")
         )
-        # A model is asked here, or somebody else asks it.
+        # The model call is in progress here, or offloaded.
         live = (item for item in turns if (item.owner and item.lease_until_ms > now_ms) or item.offloaded)
         return sum(self.jobs[item.job_id].reserve_tokens for item in live if item.key != but.key)
 
     def with_spend(self, job_id: str, spends: Spend) -> "Tree":
-        """With what a child used noted at the jobs above it."""
+        """Return the tree with a child's usage noted at the jobs above it."""
         child_usage = dict(self.child_usage)
         for name in _above(job_id):
             old = child_usage.get(name, NOTHING_SPENT)
@@ -112,18 +112,18 @@ class Tree(Struct, frozen=True):
         return replace(self, child_usage=child_usage)
 
     def gated(self, item: WorkItem, now_ms: int) -> bool:
-        """Whether a work item is work of a job without a slot, and due, or waiting for the job's request one."""
+        """Return whether a work item needs a slot that its job lacks, and is due or waits for the slot request."""
         if not item.needs_slot:
             return False
         slot_state = self.slot_state(item.job_id)
         return not slot_state.slot and (item.not_before_ms <= now_ms or slot_state.want == "slot")
 
     def slot_state(self, job_id: str) -> SlotState:
-        """How a job stands with the admission."""
+        """Return a job's slot state."""
         return self.slot_states.get(job_id, NO_SLOT_STATE)
 
     def settled(self, job_id: str, message_id: str, now_ms: int, later_epoch: int = 0) -> "Tree":
-        """With a new slot request, if the job wants something else, or the admission knows a later update."""
+        """Return the tree with a new slot request, if the job's want changed, or the admission knows a later update."""
         slot_state = self.slot_state(job_id)
         items = (item for item in self.items.values() if item.job_id == job_id)
         want = wanted(slot_state, items, ended=self.jobs[job_id].ended, now_ms=now_ms)
@@ -132,7 +132,7 @@ class Tree(Struct, frozen=True):
         return self.requesting_slot(job_id, want, message_id, now_ms, later_epoch)
 
     def requesting_slot(self, job_id: str, want: Want, message_id: str, now_ms: int, later_epoch: int = 0) -> "Tree":
-        """With a new slot request, in place of the one before."""
+        """Return the tree with a new slot request, in place of the one before."""
         slot_state = self.slot_state(job_id)
         epoch = next_epoch(slot_state, now_ms, later_epoch)
         slot_request = replace(slot_request_item(job_id, want, epoch, now_ms), relay_id=message_id)
@@ -144,22 +144,22 @@ class Tree(Struct, frozen=True):
         )
 
     def waits(self, job_id: str, now_ms: int) -> list[WorkItem]:
-        """The waits of a job that are not over, in the order of their keys."""
+        """Return the waits of a job that are not over, in the order of their keys."""
         mine = (item for item in self.items.values() if item.kind is ItemKind.WAIT and item.job_id == job_id)
         return sorted((item for item in mine if item.not_before_ms > now_ms), key=_KEY)
 
     def woken(self, item: WorkItem, message_id: str, now_ms: int) -> "Tree":
-        """With what this wait waits for: it is due, and carried by who brings it."""
+        """Return the tree with this wait due, and this message as its relay."""
         due = replace(item, not_before_ms=0, since_ms=now_ms, relay_id=message_id)
         return replace(self, items={**self.items, item.key: due})
 
     def with_result(self, job_id: str, name: str, text: str) -> "Tree":
-        """With this result."""
+        """Return the tree with this result."""
         mine = {**self.results.get(job_id, {}), name: text}
         return replace(self, results={**self.results, job_id: mine})
 
     def answered_early(self, item: WorkItem, message_id: str, now_ms: int) -> "Tree":
-        """With a new wait ended, if its outcome or an event for it has come before."""
+        """Return the tree with a new wait ended, if its outcome or an event for it has come before."""
         job_id, over = item.job_id, item.not_before_ms <= now_ms
         early = self.results.get(job_id, {}).get(f"early:{item.call_id}")
         if early is not None:
@@ -177,19 +177,19 @@ class Tree(Struct, frozen=True):
         return tree.with_result(job_id, item.call_id, text).woken(item, message_id, now_ms)
 
     def message(self, job_id: str, name: str) -> str | None:
-        """The message of this id to a job; empty: it is in the transcript. None: there is none."""
+        """Return the message of this id to a job; empty: it is in the transcript. None: there is none."""
         messages = self.messages.get(job_id, {}).items()
         return next((text for at, text in messages if at.partition(":")[2] == name), None)
 
     def with_message(self, job_id: str, at: str, text: str) -> "Tree":
-        """With this message to the job, or with its being in the transcript noted."""
+        """Return the tree with this message to the job, or with a note that the transcript has it."""
         return replace(self, messages={**self.messages, job_id: {**self.messages.get(job_id, {}), at: text}})
 
     def signalled(self, job_id: str, signal: Signal, message_id: str, now_ms: int) -> "Tree":
-        """With a signal, for whoever waits for it now or later."""
+        """Return the tree with a signal, for a wait of now or later."""
         if signal.message:
             return self.with_message(job_id, f"{now_ms}:{signal.id}", signal.message)
-        # Before its call waits an outcome is kept apart: the call may still end otherwise, or be tried again.
+        # Before its call waits, an outcome is kept apart: the call may still end otherwise, or be retried.
         waits = any(item.kind is ItemKind.WAIT and item.call_id == signal.call_id for item in self.items.values())
         kept = signal.call_id if waits else f"early:{signal.call_id}"
         tree = self.with_result(job_id, kept if signal.call_id else f"event:{signal.id}", signal.outcome)
@@ -206,7 +206,7 @@ class Tree(Struct, frozen=True):
         return replace(tree, events={**tree.events, job_id: events})
 
     def reported(self, call_id: str, outcome: str, message_id: str, now_ms: int) -> "Tree":
-        """With the end of a child told to the call that started it."""
+        """Return the tree with a child's end as the outcome of the call that started it."""
         parent_id = job_of_call(call_id)
         tree = self
         if parent_id not in tree.jobs:
@@ -219,7 +219,7 @@ class Tree(Struct, frozen=True):
         return tree.settled(parent_id, message_id, now_ms)
 
     def begun_again(self, job_id: str, forgets: Sequence[str]) -> "Tree":
-        """With nothing left that an ended job had to say, and without the outcomes of the calls that run again."""
+        """Return the tree without an ended job's open items, and without the outcomes of the calls that run again."""
         items = {key: item for key, item in self.items.items() if item.job_id != job_id}
         child_usage = {name: spend for name, spend in self.child_usage.items() if name != job_id}
         mine, gone = self.results.get(job_id, {}), set(forgets)
@@ -228,7 +228,7 @@ class Tree(Struct, frozen=True):
         return replace(self, items=items, child_usage=child_usage, results=results, expires_ms=0, tombstone=None)
 
     def skipping(self, skips: Sequence[Skip]) -> "Tree":
-        """With these steps recorded as skipped."""
+        """Return the tree with these steps recorded as skipped."""
         tree = self
         for skip in skips:
             job_id, record = job_of_call(skip.record.id), skip.record
@@ -239,7 +239,7 @@ class Tree(Struct, frozen=True):
         return tree
 
     def admitted(self, job_id: str, message_id: str, now_ms: int) -> "Tree":
-        """With the request granted: this message dispatches the work that waited for it; a sweep counts from now."""
+        """Grant the slot request: this message dispatches the work that waited for it; a sweep counts from now."""
         slot_state = self.slot_state(job_id)
         work = {
             item.key: replace(item, relay_id=message_id, since_ms=now_ms)
@@ -250,7 +250,7 @@ class Tree(Struct, frozen=True):
         return replace(self, slot_states={**self.slot_states, job_id: granted}, items={**self.items, **work})
 
     def agrees(self, job_id: str, entry: QueueEntry | None) -> bool:
-        """Whether what the job requests is what the admission knows, or still on its way there."""
+        """Return whether the admission knows what the job wants, or a request for it is on its way."""
         slot_state = self.slot_state(job_id)
         if slot_request_key(job_id, slot_state.epoch) in self.items:
             return entry is None or entry.epoch <= slot_state.epoch
@@ -260,31 +260,30 @@ class Tree(Struct, frozen=True):
         return same and (entry.slot or not slot_state.slot)
 
     def requested_ms(self, job_id: str) -> int:
-        """When what the admission should know was last requested, or, by a job that has ended, told."""
+        """Return the time of the job's last slot request, or of its end."""
         ended_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
         return max(self.slot_state(job_id).epoch, ended_ms)
 
     def over(self) -> tuple[str, ...]:
-        """The ended jobs that have nothing to say any more."""
+        """Return the ended jobs that have no open work item."""
         open_of = {item.job_id for item in self.items.values()}
         return tuple(name for name in sorted(self.jobs) if self.jobs[name].ended and name not in open_of)
 
     def without_progress(
         self, job_id: str, entry: QueueEntry | None, message_id: str, now_ms: int, stalled_after_ms: int
     ) -> list[WorkItem]:
-        """The job's work items that nobody has worked on or redriven, carried by this message from now on."""
+        """Return the job's work items without a claim or redrive for too long, with this message as their relay."""
         slot_state = self.slot_state(job_id)
         same = entry is not None and (entry.epoch, entry.want) == (slot_state.epoch, slot_state.want)
         in_line = same and entry is not None and entry.want == "slot" and not entry.slot
         found: list[WorkItem] = []
         for item in sorted(self.items.values(), key=lambda item: f"leg:{item.key}"):
             waits = in_line if item.kind is ItemKind.SLOT_REQUEST else self.gated(item, now_ms) or self.held(item)
-            # A slot request of which the slot table knows nothing was forgotten: a submission's backup message must not
-            # come too soon.
+            # The slot table has forgotten this request: a submission's backup message must not come too soon.
             patience_ms = (
                 stalled_after_ms / 2 if item.kind is ItemKind.SLOT_REQUEST and entry is None else stalled_after_ms
             )
-            # Who had lost its message may have failed to publish a timer: that one is published once more.
+            # An invocation that had lost its message may have failed to publish a timer, so it is published once more.
             due_ms = 0 if item.redelivered and not item.owner else item.not_before_ms
             last_ms = max(item.since_ms, due_ms, item.lease_until_ms + stalled_after_ms / 6 - patience_ms)
             if item.job_id == job_id and not waits and (item.relay_id == message_id or now_ms - last_ms > patience_ms):
@@ -294,6 +293,6 @@ class Tree(Struct, frozen=True):
 
 
 def _above(job_id: str) -> list[str]:
-    """The ids of the jobs above this one, the nearest first."""
+    """Return the ids of the jobs above this one, the nearest first."""
     names = job_id.split(".")
     return [".".join(names[:count]) for count in range(len(names) - 1, 0, -1)]

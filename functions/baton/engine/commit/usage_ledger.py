@@ -1,4 +1,4 @@
-"""A job's usage ledger, pure: what several have used, together and apart, and what each event's part says of it."""
+"""A job's usage ledger, pure: the usage of parallel calls, together and apart, and its place in each event's part."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -16,21 +16,21 @@ from baton.engine.state import NOTHING_USED, Usage
 
 
 class Spent(Struct, frozen=True):
-    """What was used of queue, store and functions.
+    """Usage of queue, store and functions.
 
     Attributes:
         messages: that the queue took, each counted when it is first delivered, or by the command whose backup
             message it is.
-        requests: asks of the store, of which those that are ready at the same time share an HTTP request.
+        requests: to the store; those that are ready at the same time share an HTTP request.
         commands: each script, and each call in it, as Upstash may bill them (redis-rest.md 11).
         deliveries: attempts of the queue to deliver a message.
         size_bytes: keys, arguments and answers of commands, both ways; not the scripts' texts, nor what wraps them.
-        function_ms: time of the function, as far as it has gone.
+        function_ms: time of the function so far.
         mb_ms: the same, times the function's memory.
         shared: of the requests, those that travelled with another one. No job's usage ledger has them: the last COMMIT
             of an invocation learns of it when it is written.
         written: bytes that were stored of a job; they are no overhead.
-        counted: of these, what the quota of its tenant knows already.
+        counted: of these, the bytes that its tenant's quota has counted already.
     """
 
     messages: int = 0
@@ -48,10 +48,10 @@ class Spent(Struct, frozen=True):
 NOTHING = Spent()
 
 
-# Of fields for what one of several calls has used that end at the same time, until the next turn adds it to the rest.
+# Prefix of the fields with the usage of calls that end at the same time, until the next turn adds it to the rest.
 USED_APART = "used:"
 _SUMS = ("appends", *COUNTED, "written", "counted")
-# What is counted, as the event says it.
+# The amounts in an event's part, and their names there.
 _COUNTED = ("appends", *COUNTED)
 _SHOWN_AS = ("appends", "messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs", "mbMs")
 _amounts = attrgetter(*_COUNTED)
@@ -60,12 +60,12 @@ _EVENT_END = '},"transient":true,"type":"data-event"}'
 
 
 def plus(used: Usage, added: Usage) -> Usage:
-    """Both together."""
+    """Return the sum of both."""
     return replace(used, **_sums(used, added, 1), updated_ms=max(used.updated_ms, added.updated_ms))
 
 
 def less(used: Usage, before: Usage) -> Usage:
-    """What was used since."""
+    """Return the usage since `before`."""
     return Usage(**_sums(used, before, -1), updated_ms=used.updated_ms)
 
 
@@ -74,30 +74,30 @@ def _sums(used: Usage, other: Usage, sign: int) -> dict[str, Any]:
 
 
 def used_apart(job_id: str, stamp: str, used: Usage) -> tuple[str, str]:
-    """A field for what was used by one of several, and its text, which names the job as a work item's does."""
+    """Return a field for the usage of one of several calls, and its text, which names the job as a work item's does."""
     return f"{USED_APART}{job_id}:{stamp}", f'{{"job_id":"{job_id}",{dump_usage(used)[1:]}'
 
 
 def apart_in(state: Mapping[str, str]) -> tuple[str, ...]:
-    """The fields for what was used by one of several."""
+    """Return the fields with the usage of one of several calls."""
     return tuple([name for name in state if name.startswith(USED_APART)])
 
 
 def usage_in(job_id: str, state: Mapping[str, str]) -> dict[str, str]:
-    """The fields that say together what a job has used."""
+    """Return the fields that together are a job's usage."""
     own = f"usage:{job_id}"
     return {name: text for name, text in state.items() if name == own or name.startswith(f"{USED_APART}{job_id}:")}
 
 
 def used_by(job_id: str, state: Mapping[str, str]) -> Usage:
-    """What a job has used."""
+    """Return a job's usage."""
     texts = usage_in(job_id, state)
     own = texts.pop(f"usage:{job_id}", "")
     return reduce(plus, map(load_usage, texts.values()), load_usage(own) if own else NOTHING_USED)
 
 
 def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
-    """The tree that a COMMIT has made of the one before."""
+    """Return the tree that a COMMIT has made of `before`, with the usage of its event in the event's part."""
     parts = tree.parts.get(job_id, ())
     at = event_end(parts, len(before.parts.get(job_id, ())))
     if at is None:
@@ -107,7 +107,7 @@ def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
 
 
 def event_end(parts: Sequence[str], known: int) -> int | None:
-    """Where among these parts, behind those known before, the first is that ends an event."""
+    """Return where the first part is that ends an event, behind the `known` first ones; None: there is none."""
     for at in range(known, len(parts)):
         if parts[at].endswith(_EVENT_END):
             return at
@@ -115,14 +115,14 @@ def event_end(parts: Sequence[str], known: int) -> int | None:
 
 
 def with_usage(text: str, before: Usage, after: Usage) -> str:
-    """A part that ends an event, with what was used between."""
+    """Return a part that ends an event, with the usage between."""
     amounts = zip(_SHOWN_AS, _amounts(before), _amounts(after), strict=True)
     more = _encode({name: now - was for name, was, now in amounts if now != was}).decode()
     return f'{text[: -len(_EVENT_END)]},"used":{more}{_EVENT_END}'
 
 
 def more(used: Usage, spent: Spent, now_ms: int) -> Usage:
-    """With what was spent, and the one request that says so; nobody counts commands and bytes here."""
+    """Return the usage with this spending and the request that writes it, whose commands are not counted here."""
     return replace(
         used,
         messages=used.messages + spent.messages,

@@ -1,4 +1,4 @@
-"""What a COMMIT, or a command, writes into a tree in memory, step by step as the script does.
+"""The writes of a COMMIT, or of a command, into a tree in memory, step by step as the script does them.
 
 Invariant: it makes a new tree of the old one; usage and expiry are the store's.
 """
@@ -17,7 +17,7 @@ _V = TypeVar("_V")
 
 
 def changed(tree: Tree, job_id: str, message_id: str, changes: Changes, now_ms: int) -> Tree:
-    """The tree with these changes of one of its jobs."""
+    """Return the tree with these changes of one of its jobs."""
     tree = _with_items(tree, job_id, message_id, changes)
     waits = next((item.key for item in changes.items if item.kind is ItemKind.WAIT), "")
     if waits:
@@ -60,7 +60,7 @@ def _with_items(tree: Tree, job_id: str, message_id: str, changes: Changes) -> T
 
 
 def created(tree: Tree, job: Job, changes: Changes, message_id: str) -> Tree:
-    """The tree with a new job."""
+    """Return the tree with a new job."""
     items = {item.key: replace(item, relay_id=message_id) for item in changes.items}
     return replace(
         tree,
@@ -78,5 +78,5 @@ def _merged(all_jobs: dict[str, dict[str, _V]], job_id: str, new: dict[str, _V])
 
 
 def longer(all_jobs: dict[str, tuple[str, ...]], job_id: str, new: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The lists of all jobs, with these entries at the end of this one's."""
+    """Return the lists of all jobs, with these entries at the end of this one's."""
     return {**all_jobs, job_id: (*all_jobs.get(job_id, ()), *new)} if new else all_jobs
