@@ -1,6 +1,6 @@
-"""A job as a task of A2A 1.0: what its API answers, its streams begin with, and its push notifications carry.
+"""A job as a task of A2A 1.0: for its API's answers, the start of its streams, and its push notifications.
 
-Invariant: pure, and of a job's inside it says no more than that it works: agents are opaque to each other.
+Invariant: pure, and of a job's inside it shows no more than that it works: agents are opaque to each other.
 
 Source: https://a2a-protocol.org/v1.0.0/specification.
 """
@@ -27,7 +27,7 @@ Part = dict[str, Any]
 
 
 def task_of(snapshot: Snapshot, now_ms: int, asked: Sequence[Part] = (), history_length: int | None = None) -> Part:
-    """The job as a task. `asked`: its approvals that are pending; `history_length`: 0 leaves its message out."""
+    """Return the job as a task. `asked`: its pending approvals; `history_length`: 0 leaves its message out."""
     job = snapshot.job
     task: Part = {
         "id": job.id,
@@ -41,7 +41,7 @@ def task_of(snapshot: Snapshot, now_ms: int, asked: Sequence[Part] = (), history
 
 
 def artifact_of(job: Job) -> Part | None:
-    """A job's answer; None: it has none yet."""
+    """Return a job's answer; None: it has none yet."""
     if job.status is not JobStatus.COMPLETED or not job.result:
         return None
     value = job.result.get("output", job.result.get("answer"))
@@ -49,12 +49,12 @@ def artifact_of(job: Job) -> Part | None:
 
 
 def part_of(value: Any) -> Part:
-    """Text, or any JSON."""
+    """Return a part with text, or with any JSON."""
     return {"text": value} if isinstance(value, str) else {"data": value, "mediaType": "application/json"}
 
 
 def status(job: Job, state: str, at_ms: int, message_id: str = "", parts: Sequence[Part] = ()) -> Part:
-    """A status; with a message of the agent where it has parts."""
+    """Return a status, with a message of the agent where there are parts."""
     found: Part = {"state": state, "timestamp": rfc3339(at_ms)}
     if parts:
         names = {"messageId": message_id, "contextId": job.session_id, "taskId": job.id}
@@ -63,13 +63,13 @@ def status(job: Job, state: str, at_ms: int, message_id: str = "", parts: Sequen
 
 
 def ended_status(job: Job) -> Part:
-    """Of a job that has ended."""
+    """Return the status of a job that has ended."""
     error = [{"text": job.error.message}] if job.error else []
     return status(job, _STATES[job.status], job.finished_at_ms or 0, f"{job.id}-error", error)
 
 
 def input_required(job: Job, asked: Sequence[Part], at_ms: int) -> Part:
-    """Of a job that waits for decisions: what is asked, in words and as data."""
+    """Return the status of a job that waits for decisions: its questions, in words and as data."""
     names = ("id", "tool", "arguments", "digest", "expiresAt")
     parts: list[Part] = []
     for view in asked:
@@ -87,7 +87,7 @@ def _status(snapshot: Snapshot, now_ms: int, asked: Sequence[Part]) -> Part:
 
 
 def _message(snapshot: Snapshot) -> Part:
-    """What the client has sent."""
+    """Return the client's message."""
     job, task = snapshot.job, snapshot.task
     texts: list[Part] = [{"text": task["text"]}] if task.get("text") else []
     data: list[Part] = [part_of(task["data"])] if task.get("data") else []

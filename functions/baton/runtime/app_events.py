@@ -1,8 +1,8 @@
-"""What the endpoint of app events does: it creates one job for each handler, or keeps a dead letter, or replays one.
+"""The endpoint of app events: it creates one job for each handler, or keeps a dead letter, or replays one.
 
 Invariant: a job's id follows from event and handler, so an event that comes again starts nothing twice; it is
 acknowledged once all its jobs are there. Data that misfits one handler starts none of them. A dead letter's first
-delivery is refused for good, so the queue keeps it; any later one is a person's, and retries the handler's job.
+delivery is refused for good, so the queue keeps it; a person causes any later one, which retries the handler's job.
 
 Source: decisions/0021-app-events.
 """
@@ -46,7 +46,7 @@ def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Mis
 
 
 def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) -> tuple[Job, dict[str, Any]]:
-    """Return the job of a handler for an event, and what it is asked."""
+    """Return the job of a handler for an event, and its task."""
     job = job_of(
         registry,
         handler.name,
@@ -79,7 +79,7 @@ class HandleAppEvent:
         self._clock = clock
 
     async def handle(self, body: bytes, message_id: str, redrive: str) -> Outcome:
-        """Handle one message; `redrive`: which delivery, of which message, dispatches what follows.
+        """Handle one message; `redrive`: the delivery, of which message, that dispatches what follows.
 
         Raises:
             MalformedEventError: the message is to stay with the queue, for a person.
@@ -121,9 +121,9 @@ class HandleAppEvent:
         return dispatched
 
     async def _close(self, copy: AppEvent, name: str, message_id: str, redrive: str) -> Outcome:
-        """Close the batch of an event, by the copy that it has left, and start its job.
+        """Close the batch of an event, by the copy that the event has left, and start the batch's job.
 
-        Each event leaves one: a failover may have forgotten that it joined, and then it joins again.
+        Each event leaves a copy: where a failover forgot that the event joined, the copy makes it join again.
         """
         event = copy.model_copy(update={"closes": None})
         await self._records.add(event.id, encoded(event), (name,))

@@ -1,6 +1,6 @@
-"""The address by which a person without a key decides one approval: what it allows is in it, signed.
+"""The address by which a person without a key decides one approval: its rights are in it, signed.
 
-Invariant: what was not signed here, or was changed, is no link.
+Invariant: a text that was not signed here, or was changed, is no link.
 """
 
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ _LIMIT_CHARS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link allows."""
+    """The rights of a link."""
 
     checkpoint: str
     name: str
@@ -25,23 +25,23 @@ class Link:
 
     @property
     def by(self) -> str:
-        """Who decides with it, as the decision names them."""
+        """The person who decides with it, as the decision names them."""
         return f"link:{self.name}" if self.name else "link"
 
 
 class SignedLinks:
-    """Makes addresses of links, and reads what they allow."""
+    """Makes addresses of links, and reads their rights."""
 
     def __init__(self, settings: Settings) -> None:
         self._texts, self._base_url = SignedTexts(settings), settings.worker_base_url
 
     def url(self, link: Link) -> str:
-        """The address; empty where the settings have no secret, or no address of ours."""
+        """Return the address; empty where the settings have no secret, or no address of this deployment."""
         if not (self._texts.has_secret and self._base_url):
             return ""
         return f"{self._base_url}{LINK_PATH}{self._texts.signed(_PURPOSE, asdict(link))}"
 
     def read(self, token: str) -> Link | None:
-        """What a link allows; its time may be up. None: it is none."""
+        """Read a link, whose time may be up; None: the token is no link."""
         found = self._texts.read(_PURPOSE, token) if len(token) <= _LIMIT_CHARS and self._texts.has_secret else None
         return Link(**{**found, "may": tuple(found["may"])}) if found else None

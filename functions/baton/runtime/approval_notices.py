@@ -1,8 +1,8 @@
 """Sends a notice that a call waits for approval: one message to a webhook, as Slack, Teams or a program reads it.
 
-It is asked for by a message of the queue, which was published with the wait's own. Invariant: what is decided is not
-announced any more; what the webhook does not take is tried again for some hours, and then logged. It never harms the
-job, whose state it only reads. Secrets are not shown. Must not: decide.
+A message of the queue requests it, published with the wait's own. Invariant: a decided approval is not announced any
+more; a notice that the webhook does not take is retried for some hours, and then logged. It never harms the job, whose
+state it only reads. Secrets are not shown. Must not: decide.
 """
 
 import logging
@@ -48,10 +48,10 @@ class ApprovalNotices:
         self._settings, self._secrets, self._links = settings, secrets, SignedLinks(settings)
 
     async def __call__(self, event: AgentLoopInit) -> None:
-        """Send one, unless it is decided.
+        """Send a notice, unless its approval is decided.
 
         Raises:
-            StoreError, PublishError: it is to be tried again at once, by its own message.
+            StoreError, PublishError: it must be retried at once, by its own message.
         """
         snapshot, now_ms = await self._reader.job(event.job_id), self._clock.now_ms()
         question = _question(snapshot, event.payload.announces) if snapshot else None
@@ -63,7 +63,7 @@ class ApprovalNotices:
             return None
         escalates_ms = question.arguments.get("escalateMs") or 0
         escalated = bool(event.payload.escalated)
-        # Where several people must approve, a later question may come after that moment: it was told then.
+        # Where several people must approve, a later question may come after the escalation, which was sent then.
         is_ahead = escalates_ms > (question.started_at_ms or 0)
         if is_ahead and not escalated and event.payload.attempt == 1:
             await self._publish(event, question.id, 1, escalates_ms, escalated=True)
@@ -77,7 +77,7 @@ class ApprovalNotices:
     async def _send(
         self, url: str, snapshot: Snapshot, question: CallRecord, view: dict[str, Any], *, escalated: bool
     ) -> str:
-        """Send it; why it was not taken."""
+        """Send the notice; return why it was not taken, empty: it was."""
         if self._callbacks is None:
             return "nobody sends notices here"
         content, form = self._content(snapshot, question, view, escalated=escalated), self._form(url)
@@ -92,7 +92,7 @@ class ApprovalNotices:
     def _content(
         self, snapshot: Snapshot, question: CallRecord, view: dict[str, Any], *, escalated: bool
     ) -> dict[str, Any]:
-        """What a notice says; a program gets it as it is."""
+        """Return a notice's content; a program gets it as it is."""
         base, agent = self._settings.worker_base_url, snapshot.job.agent
         link = Link(view["id"], "", ("approve", "reject"), edit=False, until_ms=question.arguments["untilMs"])
         return {
@@ -136,14 +136,14 @@ def _heading(content: dict[str, Any]) -> str:
 
 
 def _actions(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """The buttons: their texts and addresses."""
+    """Return the buttons: their texts and addresses."""
     return [
         (text, content[name]) for text, name in (("Decide here", "link"), ("Open the console", "url")) if content[name]
     ]
 
 
 def _slack(content: dict[str, Any]) -> dict[str, Any]:
-    """Block Kit; all texts are plain, so nothing in them is markup. `text` is what a notification shows."""
+    """Return the notice in Block Kit; all texts are plain, so nothing in them is markup. `text`: for a notification."""
     escaped = content["sentence"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     where = f"{content['agent']} · {content['jobId']}"
     blocks: list[dict[str, Any]] = [
@@ -158,7 +158,7 @@ def _slack(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _teams(content: dict[str, Any]) -> dict[str, Any]:
-    """An Adaptive Card; its texts are runs, in which nothing is markup."""
+    """Return the notice as an Adaptive Card; its texts are runs, in which nothing is markup."""
 
     def run(text: str, **style: Any) -> dict[str, Any]:
         return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}

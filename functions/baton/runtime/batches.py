@@ -1,8 +1,8 @@
-"""Batches: which app events one job of a handler takes together.
+"""Batches: the app events that one job of a handler takes together.
 
-Invariant: an event is in one batch of a handler, whoever joins it, and however often. A batch is a list that only
-grows. Its first distinct events are its members, up to its size, its limit of bytes, or its end. So what is read behind
-that changes nothing. Must not: start a job.
+Invariant: an event is in one batch of a handler, however often it joins. A batch is a list that only grows. Its first
+distinct events are its members, up to its size, its limit of bytes, or its end. So entries behind that change nothing.
+Must not: start a job.
 
 Source: decisions/0021-app-events.
 """
@@ -21,14 +21,14 @@ _END = "end"
 
 @dataclass(frozen=True)
 class Batch:
-    """The ids of a batch's events, in the order of their arrival; `closed`: there will be no more."""
+    """The ids of a batch's events, in the order of their arrival; `closed`: no more will join."""
 
     members: tuple[str, ...]
     closed: bool
 
 
 def batch_of(entries: Sequence[str]) -> Batch:
-    """Read a batch; its size is that which its first event has brought, so a deploy changes none that is open."""
+    """Read a batch; its size is the one that its first event brought, so a deploy changes no open batch."""
     members = dict[str, None]()
     size = size_bytes = 0
     for entry in entries:
@@ -52,7 +52,7 @@ def encoded(event: AppEvent) -> str:
 
 
 def note_of_batch(handler: str) -> str:
-    """Return the name of the note that an event keeps: the number of the first batch that it has tried to join."""
+    """Return the name of an event's note with the number of the first batch that it has tried to join."""
     return f"batch:{handler}"
 
 
@@ -74,7 +74,7 @@ class Batches:
         return batch
 
     async def id_of(self, event: AppEvent, handler: str, first: int) -> str:
-        """Return the id of the closed batch that an event is in, empty: none; `first`: what its note says."""
+        """Return the id of the closed batch that an event is in, empty: none; `first`: the number in its note."""
         _, batch = await self._find(event.id, batch_lane(event.tenant, handler), first, ())
         return batch_id(handler, batch.members) if batch.closed else ""
 
@@ -93,7 +93,7 @@ class Batches:
         )
 
     async def _find(self, event_id: str, lane: str, number: int, entries: Sequence[str]) -> tuple[int, Batch]:
-        """Go on from one batch to the next, until one has the event, or is still open."""
+        """Continue from one batch to the next, until one has the event, or is still open."""
         while True:
             batch = batch_of(await self._records.append(f"{lane}:{number}", entries))
             if event_id in batch.members or not batch.closed:

@@ -20,11 +20,11 @@ from baton_events.setting import is_loopback
 
 _LIMIT_CHARS = 2_000
 _TIMEOUT_SECONDS = 15.0
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret's text begins with
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of a secret's text
 
 
 def address_fault(url: str) -> str:
-    """Say why this is no address for a callback, with the way out; empty: it is one, or leads to this machine."""
+    """Return why this is no address for a callback, with the way out; empty: it is one, or leads to this machine."""
     try:
         parts, port_is_fine = urlsplit(url), urlsplit(url).port != 0
     except ValueError:
@@ -65,7 +65,7 @@ def signed_headers(secret: str, message_id: str, now_ms: int, body: bytes) -> di
 
 
 def _key(secret: str) -> bytes:
-    """The secret's bytes: `whsec_` and Base64, or else the text itself."""
+    """Return the secret's bytes: of `whsec_` and Base64, or else of the text itself."""
     if secret.startswith(_SECRET_PREFIX):
         try:
             return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
@@ -78,12 +78,12 @@ class Callbacks(Protocol):
     """Sends callbacks."""
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> str:
-        """Send one; returns why it was not taken, empty: it was."""
+        """Send one; return why it was not taken, empty: it was."""
         ...
 
 
 class HttpCallbacks:
-    """`Callbacks` over HTTP. `base_url`: of this deployment; one on this machine may call back there, no other one.
+    """`Callbacks` over HTTP. `base_url`: of this deployment; only one on this machine may call back to this machine.
 
     `resolver`: finds the addresses of a host; None: the operating system does.
     """
@@ -93,7 +93,7 @@ class HttpCallbacks:
         self._resolver = resolver
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> str:
-        """Send one, to an address that is checked as it is connected to."""
+        """Send one; its address is checked as the connection is made."""
         import httpx  # noqa: PLC0415 - few jobs have a callback
 
         from baton.tools.builtin.pinned_transport import PinnedTransport, system_resolver  # noqa: PLC0415

@@ -1,9 +1,9 @@
 """The claims of one invocation: prolonged in short steps while their work lives, given back where it is broken off.
 
-A claim lasts for a few seconds, so a step whose process dies is soon somebody else's. Work that is over before the
-first step costs no request; all claims of a process come due together, and share requests. Invariant: a claim is
-prolonged or given back only while its owner still holds it, which the store decides; so one that comes late takes
-nothing from a process that has taken over.
+A claim lasts for a few seconds, so another process soon takes over a step whose process dies. Work that is over before
+the first step costs no request; all claims of a process come due together, and share requests. Invariant: a claim is
+prolonged or given back only while its owner still holds it, which the store decides; so a late request takes nothing
+from a process that has taken over.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _log = logging.getLogger("baton.claims")
 
 
 class Claims:
-    """What one invocation holds. All of it is of one tree."""
+    """The claims that one invocation holds, all of one tree."""
 
     def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
         self._store = store
@@ -46,10 +46,10 @@ class Claims:
         self._renewing: asyncio.Task[None] | None = None
 
     async def claim(self, claim: Claim) -> ClaimResult:
-        """CLAIM, repeated where the store fails: a caller that has the claim by that name already gets the same answer.
+        """Claim a work item, and repeat that where the store fails: the same owner gets the same answer again.
 
-        What cannot be worked on is given back: its process lives, so nobody has died of it: that
-        is what only a newer version can read, and what may have been claimed by a CLAIM whose answer was lost.
+        An item that cannot be worked on is given back, as its process lives and no death must be counted: one that only
+        a newer version can read, and one that a CLAIM may have claimed whose answer was lost.
         """
         pauses_seconds = iter(BEGIN_PAUSES_SECONDS)
         while True:
@@ -64,7 +64,7 @@ class Claims:
             await asyncio.sleep(pause_seconds)
 
     async def _for_answer(self, claim: Claim, claim_result: ClaimResult) -> ClaimResult:
-        """CLAIM once more where the turn is worked on: its event alone, for later, would not have the answer."""
+        """Repeat CLAIM while the turn is busy: a copy of its event for later would not have the answer."""
         for pause_seconds in ANSWER_PAUSES_SECONDS:
             if claim_result.verdict is not Verdict.BUSY:
                 return claim_result
@@ -79,11 +79,11 @@ class Claims:
         return self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
 
     def holding(self, claim: Claim) -> "Holding":
-        """Hold a claim for the time of the block, or until it is `done`; where that raises, it is given back."""
+        """Hold a claim for the time of the block, or until it is `done`; if the block raises, give the claim back."""
         return Holding(self, claim)
 
     def hold(self, claim: Claim) -> None:
-        """Prolong it from now on; its answer may have been long under way, and its lease is no longer for that."""
+        """Prolong the claim from now on. CLAIM's answer may have been slow, and the lease is no longer for that."""
         if not self._held:
             age_seconds = (self._clock.now_ms() - claim.now_ms) / 1000
             self._since_seconds = asyncio.get_running_loop().time() - max(0.0, age_seconds)
@@ -92,25 +92,26 @@ class Claims:
         self._renew_soon()
 
     def let_go(self, claim: Claim) -> None:
-        """The block in which it was held is over."""
+        """Release a claim at the end of its block."""
         self.done(claim)
         self._policy.stopping.at_work -= 1
 
     def done(self, claim: Claim) -> None:
-        """It is over with this claim."""
+        """Stop prolonging a claim."""
         self._held.pop(claim.item_key, None)
         if not self._held and self._renewing is not None:
             self.rest()
 
     async def give_back(self, claim: Claim, *, begun: bool) -> bool:
-        """Let somebody else work on it at once, without counting a death; `claim_result`: a model may have been called.
+        """Free the claim's item for any invocation at once, without counting a death.
 
-        Returns whether it was held. Where the store does not hear of it, the claim ends by itself.
+        `begun`: a model may have been called. Returns whether it was held. Where the request does not reach the store,
+        the claim ends by itself.
         """
         return self._held.pop(claim.item_key, None) is not None and await self._give_back(claim, begun=begun)
 
     async def break_off(self, claim: Claim) -> None:
-        """Give back a claim whose work has begun; where the process stops, say so."""
+        """Give back a claim whose work has begun; where the process stops, log it."""
         if await self.give_back(claim, begun=True) and self._policy.stopping.begun:
             _log.warning("%s is broken off, because the process stops. It runs again once one serves", claim.item_key)
 
@@ -125,7 +126,7 @@ class Claims:
             self._timer = asyncio.get_running_loop().call_at(next_step(self._since_seconds), self._begin)
 
     def _begin(self) -> None:
-        """Prolong what is held, unless that is another claim by now: one timer serves all steps of an invocation."""
+        """Prolong the held claims, unless they are newer ones: one timer serves all steps of an invocation."""
         self._timer = None
         if not self._held:
             return
@@ -135,7 +136,7 @@ class Claims:
             self._renewing = asyncio.create_task(self._renew())
 
     def rest(self) -> None:
-        """Prolong nothing any more."""
+        """Stop prolonging claims."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -154,12 +155,12 @@ class Claims:
                 _log.info("claims of %s are not prolonged, and are tried again: %s", claims[0].job_id, error)
             else:
                 self._timer = loop.call_at(again_seconds, self._begin)
-                for item_key in lost:  # somebody else works on it, or has done it; what is done here may still count
+                for item_key in lost:  # another invocation works on it, or has done it; the work here may still count
                     self._held.pop(item_key, None)
         self._renewing = None
 
     def _living(self) -> list[Claim]:
-        """Those whose work may still go on: what hangs beyond its limit is somebody else's in the end."""
+        """Return the claims whose work may still go on: another process takes over work that hangs beyond its limit."""
         now_ms = self._clock.now_ms()
         return [
             claim
@@ -169,22 +170,22 @@ class Claims:
 
 
 class Holding:
-    """The time of a block in which a claim is held. Written out: each step enters one."""
+    """A claim held for the time of a block. Written out, as each step enters one."""
 
     __slots__ = ("_claim", "_claims", "_is_held")
 
     def __init__(self, claims: Claims, claim: Claim) -> None:
         self._claims = claims
         self._claim = claim
-        self._is_held = kind_of(claim.item_key) is not ItemKind.SLOT_REQUEST  # that is held by nobody
+        self._is_held = kind_of(claim.item_key) is not ItemKind.SLOT_REQUEST  # a slot request is not held
 
     async def __aenter__(self) -> None:
-        """Hold it."""
+        """Hold the claim."""
         if self._is_held:
             self._claims.hold(self._claim)
 
     async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        """Let it go; give it back where the block has raised."""
+        """Release the claim; give it back where the block has raised."""
         if not self._is_held:
             return
         try:
@@ -195,9 +196,9 @@ class Holding:
 
 
 def next_step(now_seconds: float, *, again: bool = False) -> float:
-    """When a claim that is held now is prolonged: after `RENEW_SECONDS`, then as soon as all of its process are.
+    """Return when a claim held now is prolonged: after `RENEW_SECONDS`, together with all of its process.
 
-    `again`: it was prolonged just now; late by up to half of `TOGETHER_SECONDS`, it is not later the next time.
+    `again`: it was prolonged just now; a delay of up to half of `TOGETHER_SECONDS` does not delay the next time.
     """
     earliest_seconds = now_seconds + RENEW_SECONDS - (TOGETHER_SECONDS / 2 if again else 0)
     return math.ceil(earliest_seconds / TOGETHER_SECONDS) * TOGETHER_SECONDS

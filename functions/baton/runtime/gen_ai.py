@@ -1,4 +1,4 @@
-"""What spans say of agents, models and tools, in the words of OpenTelemetry's conventions for generative AI.
+"""Attributes of spans of agents, models and tools, by the names of OpenTelemetry's conventions for generative AI.
 
 Source: github.com/open-telemetry/semantic-conventions-genai, `model/gen-ai`; a test holds each span to it. Must not:
 decide anything, or raise.
@@ -44,14 +44,14 @@ PROVIDERS = {
     "openai-responses": "openai",
     "xai": "x_ai",
 }
-# Models that are objects of nobody's provider, and agents without a model.
+# For model objects without a provider, and agents without a model.
 _OWN_PROVIDER = "baton"
 _REAL = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _WHOLE = ("max_tokens", "seed")
 
 
 def model_attributes(name: str, provider: str = "") -> Attributes:
-    """Of the model of this name, `provider:model` or a name alone, and of the first of several."""
+    """Return the attributes of the model of this name, `provider:model` or a name alone; of several, the first."""
     known, colon, model = name.partition(", ")[0].removeprefix(GATEWAY).partition(":")
     known, model = (known, model) if colon else ("", known)
     provider = provider or known or _OWN_PROVIDER
@@ -60,7 +60,7 @@ def model_attributes(name: str, provider: str = "") -> Attributes:
 
 
 def agent_attributes(registry: Registry, name: str) -> Attributes:
-    """Of the span of an agent's run."""
+    """Return the attributes of the span of an agent's run."""
     shown: Attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name}
     try:
         agent = registry.agent(name)
@@ -73,19 +73,19 @@ def agent_attributes(registry: Registry, name: str) -> Attributes:
 
 
 def plan_attributes(agent: str) -> Attributes:
-    """Of the span of a planning turn."""
+    """Return the attributes of the span of a planning turn."""
     return {"gen_ai.operation.name": "plan", "gen_ai.agent.name": agent}
 
 
 def tool_attributes(name: str, call_id: str, description: str) -> Attributes:
-    """Of the span of an attempt of a tool call."""
+    """Return the attributes of the span of an attempt of a tool call."""
     shown: Attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
     shown |= {"gen_ai.tool.call.id": call_id, "gen_ai.tool.type": "function"}
     return shown | ({"gen_ai.tool.description": description} if description else {})
 
 
 def score_attributes(score: Score, hide: Callable[[str], str]) -> Attributes:
-    """Of the span of a score."""
+    """Return the attributes of the span of a score."""
     shown: Attributes = {"gen_ai.evaluation.name": score.name, "gen_ai.evaluation.score.value": float(score.value)}
     if isinstance(score.value, bool):
         shown["gen_ai.evaluation.score.label"] = "pass" if score.value else "fail"
@@ -94,21 +94,21 @@ def score_attributes(score: Score, hide: Callable[[str], str]) -> Attributes:
 
 @contextmanager
 def chat_span(name: str, request: ModelRequest | None = None) -> Iterator[Callable[[ModelAnswer], None]]:
-    """Trace a request to the model of this name; what it answers is given to what this yields.
+    """Trace a request to the model of this name, and yield a function that takes its answer.
 
-    `request`: None: an agent's runner asks, unless its answer comes from nowhere.
+    `request`: None: an agent's runner sends it, and may answer without a model, from no origin.
     """
     item = open_item()
     if item is None:
         yield lambda _: None
         return
-    # A request that somebody else sent has been under way since its turn waits.
+    # An offloaded request has been under way since its turn waits.
     since_ms = item.item.memo.get("sinceMs", item.item.since_ms)
     start_ms = since_ms if item.item.offloaded else item.clock.now_ms()
     answers, item.first_chunk_ms = list[ModelAnswer](), 0
     try:
         yield answers.append
-    except RunFailedError:  # whatever it was about; a request to a model fails with another error
+    except RunFailedError:  # a runner's own failure; a request to a model fails with another error
         raise
     except Exception as error:
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
@@ -174,7 +174,7 @@ def _answered(item: OpenItem, answer: ModelAnswer, start_ms: int) -> Attributes:
 
 
 def _output_content(item: OpenItem, answer: ModelAnswer) -> Attributes:
-    """What was answered, with the ids that the calls get."""
+    """Return the answer's content, with the ids that the calls get."""
     calls = tuple(
         [
             PastCall(call_id(item.job.id, item.item.turn, at, call.tool, call.arguments), call.tool, call.arguments)
@@ -200,7 +200,7 @@ def _output(output: OutputType | ToolSpec | None) -> Attributes:
 
 
 def _settings(settings: Mapping[str, Any]) -> Attributes:
-    """What was asked for; a setting that is none of the conventions' is left out."""
+    """Return the request's settings; those without a name in the conventions are left out."""
     shown: Attributes = {f"gen_ai.request.{name}": float(settings[name]) for name in _REAL if name in settings}
     shown |= {f"gen_ai.request.{name}": settings[name] for name in _WHOLE if isinstance(settings.get(name), int)}
     stops = settings.get("stop_sequences")
@@ -212,7 +212,7 @@ def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    """One message in the form of the conventions."""
+    """Return one message in the form of the conventions."""
     match message:
         case UserMessage():
             data = [{"type": "json", "content": message.data}] if message.data else []

@@ -1,6 +1,6 @@
-"""What one invocation keeps while it handles one message, and what it has dispatched already; gone with it.
+"""The data of one invocation while it handles one message, with the items that it has dispatched; gone with it.
 
-Each item is dispatched once, but for news from the admission, or after a failover.
+Each item is dispatched once, but for updates from the admission, or after a failover.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ from baton_events.schema import AgentLoopInit, Event, ToolPayload
 
 
 class Dispatched:
-    """The items that one delivery has published, or found that nothing comes of. `rounds`: how often it began anew."""
+    """The items that one delivery has published, or left open. `rounds`: how often it began anew."""
 
     def __init__(self) -> None:
         self.rounds = 0
@@ -26,32 +26,32 @@ class Dispatched:
         self._later: dict[str, int] = {}
 
     def keys(self) -> frozenset[str]:
-        """The keys of these work items."""
+        """Return the keys of these work items."""
         return frozenset(self._keys)
 
     def has(self, item: WorkItem, now_ms: int) -> bool:
-        """Whether this work item is one of them."""
+        """Return whether this work item is one of them."""
         return item.key in self._keys or self.is_under_way(item, now_ms)
 
     def is_under_way(self, item: WorkItem, now_ms: int) -> bool:
-        """Whether it is published for a time that has not come yet, whatever the admission says meanwhile."""
+        """Return whether it is published for a time that has not come yet, whatever the admission's updates are."""
         return self._later.get(item.key, 0) == item.free_at_ms() > now_ms + CLOCK_ERROR_MS
 
     def add(self, item: WorkItem) -> None:
-        """It is published now."""
+        """Note that this item is published now."""
         self._keys.add(item.key)
         self._later[item.key] = item.free_at_ms()
 
     def leave_open(self, item_key: str) -> None:
-        """Nothing comes of it now: it stays in the state, to be dispatched by another invocation."""
+        """Note that this item stays in the state, for another invocation to dispatch."""
         self._keys.add(item_key)
 
     def discard(self, item_key: str) -> None:
-        """It is done: where a failover brings it back, it is dispatched again."""
+        """Note that this item is done: where a failover brings it back, it is dispatched again."""
         self._keys.discard(item_key)
 
     def begin_anew(self) -> None:
-        """A slot was given, or a failover forgot: work that was dispatched before is dispatched again.
+        """Dispatch earlier items again, after a slot was given or a failover forgot something.
 
         Not for a slot request that must wait: two of them would bring each other back without end.
         """
@@ -62,8 +62,8 @@ class Dispatched:
 class InvocationItem(Struct, frozen=True):
     """A work item to handle now, claimed under the name `owner`.
 
-    `claim_result`: what the COMMIT that claimed it returned; None: it is still to be claimed. `event`: then, it comes
-    again where that is not possible. `answer`: the model's, that it is claimed for.
+    `claim_result`: the result of the COMMIT that claimed it; None: it has yet to be claimed. `event`: published again
+    where it cannot be claimed. `answer`: the model's answer that it is claimed for.
     """
 
     item_key: str
@@ -81,7 +81,7 @@ class Invocation:
 
     def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int, claims: Claims) -> None:
         event = delivered.event
-        # The first delivery counts the message, with what its sender could not count; no copy of it does so again.
+        # The first delivery counts the message, with the usage that its sender could not count; no copy does so again.
         self.counts = {"messages": 1} if delivered.retried == 0 else {}
         if isinstance(event, AgentLoopInit) and event.payload.spent:
             self.counts |= dict(event.payload.spent) if self.counts else {}
@@ -106,16 +106,16 @@ class Invocation:
 
     @property
     def redrive_id(self) -> str:
-        """Which dispatching this is: the queue swallows a second one under the same redrive."""
+        """The id of this dispatching: the queue drops a second message of the same redrive."""
         return f"{redrive_of(self.delivered.message_id, self.delivered.retried)}.{self.dispatched.rounds}"
 
     def begin(self, step: InvocationItem) -> None:
-        """Do it next, or at once with others."""
+        """Work on this item next, or at once with others."""
         self.todo.append(step)
         self.in_progress.add(step.item_key)
 
     def continue_with(self, claim_result: ClaimResult) -> None:
-        """Do what a COMMIT has claimed."""
+        """Work on an item that a COMMIT has claimed."""
         assert claim_result.state is not None, "what is claimed comes with its state"
         item = claim_result.state.item
         self.begin(
@@ -130,7 +130,7 @@ class Invocation:
         )
 
     def step_of(self, item: WorkItem) -> InvocationItem:
-        """A work item that this message carries, to be claimed by a request of its own."""
+        """Return the step of a work item that is pending for this message, to be claimed by a request of its own."""
         event = event_of(self.session_id, item)
         return InvocationItem(
             item.key, item.job_id, item.call_id, item.kind is ItemKind.SLOT_REQUEST, self.owner, event
@@ -150,29 +150,29 @@ class Invocation:
         )
 
     def name_of_claims(self) -> str:
-        """The name under which the next COMMIT claims what follows."""
+        """Return the name under which the next COMMIT claims items."""
         self._commits += 1
         return f"{self.owner}.{self._commits}"
 
     def is_seen(self, item: WorkItem, now_ms: int) -> bool:
-        """Whether this invocation has it in hand, or has dispatched it."""
+        """Return whether the item is in progress in this invocation, or was dispatched by it."""
         return item.key in self.in_progress or self.dispatched.has(item, now_ms)
 
     def excluded(self, step: InvocationItem) -> frozenset[str]:
-        """What the COMMIT of this step is not to claim: what else is in hand, and what was dispatched before.
+        """Return the items that this step's COMMIT must not claim: others in progress, and those dispatched before.
 
-        News from the admission bring back what was dispatched.
+        An update from the admission brings back items that were dispatched.
         """
         excluded = self.in_progress if step.slot_request else self.dispatched.keys() | self.in_progress
         return frozenset(excluded - {step.item_key})
 
     def leaves(self, step: InvocationItem) -> None:
-        """Nothing came of it: it stays in the state, to be dispatched by another invocation."""
+        """Leave the item in the state, for another invocation to dispatch."""
         self.in_progress.discard(step.item_key)
         self.dispatched.leave_open(step.item_key)
 
     def ends(self, step: InvocationItem, *, done: bool) -> bool:
-        """It is no longer in hand; whether it was done a second time: a failover has brought it back."""
+        """End the item's progress; return whether it was done a second time, since a failover had brought it back."""
         self.in_progress.discard(step.item_key)
         again = done and step.item_key in self._done
         if done:

@@ -22,12 +22,12 @@ from baton.storage.ports.jobs import Snapshot
 from baton_events.ids import job_of_call
 from baton_events.timestamps import rfc3339
 
-# All together; an answer that is handed over as text inside JSON may be twice as long.
+# All together; an answer that is passed as text inside JSON may be twice as long.
 INLINE_RESULTS_BYTES = 2_000_000
 
 
 def references(job_id: str, results: Mapping[str, Any], most_bytes: int) -> dict[str, dict[str, Any]]:
-    """The references to results that do not fit, by call id: the smallest results stand in the answer themselves."""
+    """Return references to the results that do not fit, by call id; the smallest results stay in the answer."""
     sizes = sorted((len(to_json(value)), call_id) for call_id, value in results.items())
     found: dict[str, dict[str, Any]] = {}
     capacity_bytes = most_bytes
@@ -39,14 +39,14 @@ def references(job_id: str, results: Mapping[str, Any], most_bytes: int) -> dict
 
 
 def result_path(job_id: str, call_id: str) -> str:
-    """Where one result is read."""
+    """Return the path of one result."""
     return f"/api/agent-jobs/{quote(job_id, safe='')}/results/{quote(call_id, safe='')}"
 
 
 def job_view(
     snapshot: Snapshot, now_ms: int, prices: Prices = LIST_PRICES, most_bytes: int = INLINE_RESULTS_BYTES
 ) -> dict[str, Any]:
-    """The job as the API shows it; of results over `most_bytes` together the largest are references."""
+    """Return the job as the API shows it; where results exceed `most_bytes` together, the largest are references."""
     calls = [call_view(call, snapshot, now_ms) for call in snapshot.calls if call.tool not in APPROVALS]
     results = {call["id"]: call["result"] for call in calls if "result" in call}
     apart = references(snapshot.job.id, results, most_bytes)
@@ -61,7 +61,7 @@ def job_view(
 
 
 def score_view(score: Score) -> dict[str, Any]:
-    """A score as the API shows it."""
+    """Return a score as the API shows it."""
     return {
         "name": score.name,
         "value": score.value,
@@ -72,7 +72,7 @@ def score_view(score: Score) -> dict[str, Any]:
 
 
 def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
-    """The job as a list shows it: without its tool calls, and what was retrieved for it."""
+    """Return the job as a list shows it: without its tool calls and its retrieved memory."""
     job, usage = snapshot.job, snapshot.usage
     questions = {call.id: call.questions for call in snapshot.calls}
     items = [replace(item, attempt=item.attempt - questions.get(item.call_id, 0)) for item in snapshot.items]
@@ -104,18 +104,18 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
 
 
 def forked_from(task: Mapping[str, Any]) -> dict[str, Any]:
-    """What a job says of where it comes from, if it is a fork."""
+    """Return the origin of a fork for its view; empty for any other job."""
     return {"forkedFrom": {name: task[FORK][name] for name in ("jobId", "turn")}} if FORK in task else {}
 
 
 def continues_of(task: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The job and the operation whose outcome a job continues its session with; None: it answers a message."""
+    """Return the job and operation whose outcome a job continues its session with; None: it answers a message."""
     continues = (task.get("chat") or {}).get("continues")
     return {name: continues[name] for name in ("jobId", "operationId")} if continues else None
 
 
 def _memory_view(snapshot: Snapshot) -> dict[str, Any] | None:
-    """What was retrieved before the first turn; None where nothing was asked for, or not yet."""
+    """Return the memory retrieved before the first turn; None: none was requested, or not yet."""
     if snapshot.memory is None:
         return None
     entries = [
@@ -126,7 +126,7 @@ def _memory_view(snapshot: Snapshot) -> dict[str, Any] | None:
 
 
 def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
-    """A tool call as the API shows it; its result once it has been taken in."""
+    """Return a tool call as the API shows it; its result once it has been taken in."""
     view: dict[str, Any] = {
         "id": call.id,
         "tool": call.tool,
@@ -151,7 +151,7 @@ def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, An
 
 
 def _call_status(call: CallRecord, snapshot: Snapshot, now_ms: int) -> CallStatus:
-    """What is recorded, but `running` while an attempt is claimed, and `cancelled` when the job ended without it."""
+    """Return the recorded status, but `running` while claimed, and `cancelled` when the job ended without the call."""
     if call.status not in (CallStatus.QUEUED, CallStatus.RETRYING, CallStatus.WAITING):
         return call.status
     if snapshot.job.ended:

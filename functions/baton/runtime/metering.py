@@ -1,8 +1,8 @@
-"""Each invocation has a meter; what no job's usage ledger has taken by its end is overhead, kept as counters.
+"""Each invocation has a meter; usage that no job's usage ledger has taken by its end is overhead, kept as counters.
 
-Invariant: what is counted is in a job's usage ledger or in the overhead, never in both. Overhead is reported to the
-counters once a minute at most, by an invocation that is there anyway: a process that ends before takes with it what it
-has not told. Must not: fail what it counts.
+Invariant: usage is in a job's usage ledger or in the overhead, never in both. Overhead is reported to the counters once
+a minute at most, by an invocation that is there anyway: a process that ends earlier loses its unreported overhead. Must
+not: fail what it counts.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ class Metering:
         self._flushed_ms: int | None = None
 
     def invocation(self) -> AbstractAsyncContextManager[None]:
-        """What is done within is metered; within a metered one it is a part of that."""
+        """Return a block whose usage is metered; within a metered one it is a part of that."""
         return _PART if is_metered() else self._metered()
 
     @asynccontextmanager
@@ -51,13 +51,13 @@ class Metering:
 
     @asynccontextmanager
     async def delivery(self, retried: int, *, events: bool) -> AsyncIterator[None]:
-        """Meter a delivery of a message. `events`: what it is delivered is counted by who handles events."""
+        """Meter a delivery of a message. `events`: its handler counts the message itself."""
         async with self.invocation():
             charge(messages=int(not events and retried == 0), deliveries=1)
             yield
 
     async def flush(self) -> None:
-        """Add the overhead so far to the counters; what that takes is overhead of the next minute."""
+        """Add the overhead so far to the counters; the cost of that is overhead of the next minute."""
         overhead, self._overhead, self._flushed_ms = self._overhead, Counter(), self._clock.now_ms()
         meter = Meter(self._clock, self._memory_mb)
         with metered(meter):

@@ -1,4 +1,4 @@
-"""What a new job takes from its agent, whoever starts it, and a fork from its job."""
+"""New jobs: the data that one takes from its agent, and a fork from its job."""
 
 from msgspec.structs import replace
 
@@ -29,7 +29,7 @@ def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str,
 
 
 def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str, now_ms: int) -> Job:
-    """Make a fork of an ended job, pending. Its turns and calls read its task, which says what it takes over.
+    """Make a fork of an ended job, pending. Its turns and calls read from its task what it takes over.
 
     Raises:
         UnknownAgentError: its agent is gone.
@@ -37,6 +37,6 @@ def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str,
     ids = {"job_id": job_id, "session_id": session_id, "tenant": ended.tenant}
     job = job_of(registry, ended.agent, **ids, now_ms=now_ms)
     model = replace(job.model, reads_history=True, calls_read_history=True)
-    # It is an experiment: what came of it is not remembered.
+    # A fork is an experiment: it is not remembered.
     kept = {"priority": ended.priority, "tags": ended.tags}
     return replace(job, **kept, model=model, remembers=False, agent_version="")

@@ -1,6 +1,6 @@
-"""What is reported of each delivery and request: one line in the log, and its spans, where somebody traces.
+"""Reports on each delivery and request: one line in the log, and its spans, where there is a tracer.
 
-Must not: change what becomes of them; what they raise is raised.
+Must not: change their outcome; their errors are raised.
 """
 
 import logging
@@ -23,13 +23,13 @@ _UNTRACED = nullcontext[None]()
 
 
 class Seen(Struct):
-    """What became of a delivery, once that is known."""
+    """The outcome of a delivery, once it is known."""
 
     outcome: Outcome = Outcome("error")
 
 
 class Observing:
-    """Watches deliveries and requests. `tracer`: None: nobody traces. `details`: what spans say besides."""
+    """Watches deliveries and requests. `tracer`: None: no tracing. `details`: further attributes of spans."""
 
     def __init__(self, clock: Clock, tracer: Tracer | None, details: Details, settings: Settings) -> None:
         self._settings = settings if settings.sentry_dsn else None
@@ -62,7 +62,7 @@ class Observing:
                 _log.info("%s: %s", event.type if event else "message", label, extra={"fields": fields})
 
     def traced(self, traceparent: str) -> AbstractAsyncContextManager[None]:
-        """What is done within goes on with this trace, if it is one; its spans are handed over at the end."""
+        """Return a block that continues this trace, if it is one; its spans are exported at the end."""
         return _UNTRACED if self._tracer is None else self._in_trace(self._tracer, traceparent)
 
     @asynccontextmanager

@@ -1,8 +1,8 @@
 """The one shell: CLAIM → decide → at most one piece of work → decide → COMMIT → dispatch, for every event type alike.
 
-To dispatch is to publish, or to go on in place: then the COMMIT has claimed what follows, and its CLAIM is left out.
-Invariant: before a message is acknowledged (this returns), whatever it carries has been dispatched; anything raised
-leaves it un-acknowledged, and its redelivery does the same. No branch here depends on the event type.
+To dispatch is to publish, or to continue inline: then the COMMIT has claimed what follows, and its CLAIM is left out.
+Invariant: before a message is acknowledged (this returns), all its pending items have been dispatched; an error leaves
+it un-acknowledged, and its redelivery does the same. No branch here depends on the event type.
 """
 
 import asyncio
@@ -36,20 +36,20 @@ from baton_events.errors import AnswerEarlyError, StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.pipeline")
 
-# What became of a request which there is no slot: its job is notified once there is one.
+# Outcome of a slot request without a free slot: its job is notified once there is one.
 IN_LINE = "waits for a slot"
-# What became of a step of which a process has died, while another one of those is worked on here.
+# Outcome of a step of which a process has died, while another such step is worked on here.
 SUSPECT = "waits for its turn alone"
-# What became of a call over a limit that it shares with others.
+# Outcome of a call over a limit that it shares with others.
 LIMITED = "waits for a limit of calls"
 _STARTED = Started()
 
-# Performs what follows a COMMIT besides its work items; never raises.
+# Performs the effects of a COMMIT besides its work items; never raises.
 PostCommitEffects = Callable[[Sequence[Effect]], Awaitable[None]]
 
 
 class Pipeline:
-    """Handles delivered events. `executors`: which kinds of work this function can do."""
+    """Handles delivered events. `executors`: the kinds of work that this function can do."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Pipeline:
         return Outcome(invocation.outcomes[0], invocation.published)
 
     async def _several(self, invocation: Invocation, tasks: set[asyncio.Task[None]]) -> None:
-        """Work on all that is to be done here at once, until one of them is done; what fails lets others finish."""
+        """Work on all open steps at once, until one of them is done; a failure lets the others finish."""
         while invocation.todo:
             tasks.add(asyncio.create_task(self._step(invocation, invocation.todo.popleft())))
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -141,9 +141,9 @@ class Pipeline:
         await self._dispatch(invocation, claim_result.pending, via_admission=False)
 
     async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> tuple[Claim, ClaimResult]:
-        """What a COMMIT has claimed, as old as that. If its answer took long, somebody else may have taken over.
+        """Return the claim that a COMMIT made. If its answer was slow, another invocation may have taken over.
 
-        It is not begun anew: this message may be over, and would then carry what another one has redriven meanwhile.
+        It is not claimed anew: this message may be over, and would become the relay of items redriven meanwhile.
         """
         assert claim_result.state is not None, "what is claimed comes with its state"
         item = claim_result.state.item
@@ -155,7 +155,7 @@ class Pipeline:
     async def _hold(
         self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult
     ) -> None:
-        """Do what was claimed; where the process stops in the middle, its event comes again at once."""
+        """Work on a claimed item; where the process stops in the middle, its event comes again at once."""
         state = claim_result.state
         assert state is not None, "a granted CLAIM comes with a state"
         try:
@@ -176,7 +176,7 @@ class Pipeline:
             if self._policy.stopping.begun:
                 await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.redrive_id)
             raise
-        if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to dispatch
+        if not is_free:  # an earlier delivery may have done it meanwhile: then this one dispatches what follows
             return invocation.begin(replace(step, claim_result=None))
         if step.answer:
             raise AnswerEarlyError(f"{step.item_key} waits for its turn alone: its model's answer comes again")
@@ -229,9 +229,9 @@ class Pipeline:
         return await executor(work, history, claim)
 
     async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
-        """COMMIT, repeated where the store fails: it may be back in a moment, and the work need not be done again.
+        """Commit, again where the store fails: it may be back in a moment, and the work need not be done again.
 
-        The claims of one whose answer was lost are asked for in any case: nobody else gets them while they last.
+        A repeated COMMIT gets the claims of one whose answer was lost: no other owner gets them while they last.
         """
         continuation, pauses_seconds = self._capacity(invocation, step, claim.now_ms), iter(PAUSES_SECONDS)
         while True:
@@ -253,7 +253,7 @@ class Pipeline:
             continuation = replace(continuation, at_most=0) if continuation and fresh else None
 
     def _capacity(self, invocation: Invocation, step: InvocationItem, now_ms: int) -> Continuation | None:
-        """What a COMMIT may claim for this invocation to go on with; None: nothing more is begun here."""
+        """Return the claims that a COMMIT may make for this invocation; None: nothing more is begun here."""
         capacity = self._policy.at_once - len(invocation.in_progress) + (step.item_key in invocation.in_progress)
         if capacity <= 0 or not self._is_fresh(invocation, now_ms):
             return None
@@ -266,7 +266,7 @@ class Pipeline:
         return invocation.delivered.retried == 0 and going and now_ms < invocation.guard_until_ms
 
     async def _dispatch(self, invocation: Invocation, items: tuple[WorkItem, ...], *, via_admission: bool) -> None:
-        """Go on in place with what another job of the tree has to do, if that is possible; publish the rest."""
+        """Continue inline with items of other jobs of the tree where that is possible; publish the rest."""
         if not items:
             return
         now_ms = self._clock.now_ms()
@@ -282,9 +282,9 @@ class Pipeline:
         invocation.published += await dispatch(self._emitter, invocation.session_id, publish, invocation.redrive_id)
 
     def _may_continue(self, invocation: Invocation, item: WorkItem, now_ms: int, *, via_admission: bool) -> bool:
-        """Whether to ask for a work item that no COMMIT has claimed.
+        """Return whether to claim a work item that no COMMIT has claimed.
 
-        Work is published: whether its job wants it kept apart is not known here. So is what somebody else dispatches,
+        Work is published: only its job knows whether it is isolated. So is an item that another invocation dispatches,
         too: this message may be acknowledged before that is done.
         """
         if (

@@ -1,9 +1,9 @@
-"""How a function works: the limit of one piece of work, what it continues inline, and how it stops.
+"""The policy of a function: the limit of one piece of work, its inline continuations, and its stop.
 
 Steps of which a process has died before are worked on one at a time: only the one to blame dies with the next process,
-and a death counts once for each step that only happened to be there. A process that is told to stop finishes what is
-delivered meanwhile; what the server breaks off is given back. Invariant: handlers of the signal keep handling it. Must
-not: stop anything itself.
+and a death counts once for each step that only happened to be there. A process that receives a stop signal finishes its
+deliveries meanwhile; work that the server breaks off is given back. Invariant: handlers of the signal keep handling it.
+Must not: stop anything itself.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopping:
-    """`begun`: the process will end soon. `at_work`: how many steps it works on."""
+    """The stop of a process. `begun`: it will end soon. `at_work`: how many steps it works on."""
 
     def __init__(self) -> None:
         self.begun = False
         self.at_work = 0
 
     async def work_is_given_back(self) -> None:
-        """Wait for what the server has broken off to be given back; for what it has not, not for long."""
+        """Wait for work that the server has broken off to be given back; for other work, not for long."""
         for _ in range(_READS):
             if not self.at_work:
                 return
@@ -41,7 +41,7 @@ class Stopping:
     def noticing(self) -> Iterator[None]:
         """Notice signals for the time of the block, before the app's server acts on them.
 
-        A server that hears of signals in another way than by a handler in the main thread stops as it did.
+        A server that takes signals in another way than by a handler in the main thread stops as before.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -65,12 +65,12 @@ class Stopping:
         return noticed
 
 
-# Work that waits to run alone comes again so long after the one before it: about as long as a short piece of work.
+# Work that waits to run alone comes again this long after the one before it: about a short piece of work.
 SPREAD_MS = 2_000
 
 
 class Suspects:
-    """Those of one process."""
+    """The steps of one process that may have killed another one."""
 
     def __init__(self) -> None:
         self._at_work = False
@@ -78,9 +78,9 @@ class Suspects:
 
     @contextmanager
     def turn_of(self, item: WorkItem) -> Iterator[int]:
-        """For the time of the block work on a step, where that says 0; else it comes again so many ms later.
+        """Yield 0 where the step may be worked on in the block; else the delay in ms after which it must come again.
 
-        Those that wait come one after the other.
+        Steps that wait come one after the other.
         """
         if not item.deaths or item.kind not in WORK_KINDS:
             yield 0
@@ -96,26 +96,26 @@ class Suspects:
             self._at_work = False
 
 
-# A claim lasts so long, and is prolonged in these steps while its work lives. After a crash the queue delivers again
+# A claim's lease, and the steps in which it is prolonged while its work lives. After a crash the queue delivers again
 # (after 10 s) when it is over, or nearly so; a stall or a lost prolongation of a few seconds costs nothing.
 LEASE_MS = 12_000
 RENEW_SECONDS = 4.5
-# All claims of a process that come due within so long are prolonged together, so much late. What else the process does
-# waits for as many claims as come due at once: of 2,000 calls at work these are some 55 (docs/benchmarks.md).
+# All claims of a process that come due within this time are prolonged together, up to this much late. Other work of the
+# process waits for the claims that come due at once: of 2,000 calls at work these are some 55 (docs/benchmarks.md).
 TOGETHER_SECONDS = 0.125
-# After a prolongation that the store has failed.
+# The pause after a prolongation that the store has failed.
 AGAIN_SECONDS = 1.0
 # A claim is prolonged for this much longer than its work may take: a COMMIT may be late.
 LEASE_MARGIN_MS = CLAIM_MARGIN_SECONDS * 1000
-# What is broken off does not wait longer for the store to hear of it.
+# How long giving back broken-off work waits for the store.
 GIVE_BACK_SECONDS = 2.0
-# Before a COMMIT is repeated which the store has failed: together less than that, so that it still finds its claim.
+# The pauses before a failed COMMIT is repeated: together less than the margin, so that it still finds its claim.
 PAUSES_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-# The same for a CLAIM: where only its answer was lost, nobody else gets the work item before the lease is over.
+# The same for a CLAIM: where only its answer was lost, no other owner gets the work item before the lease is over.
 BEGIN_PAUSES_SECONDS = PAUSES_SECONDS[:4]
-# A model's answer that is faster than the COMMIT of its turn's wait, or comes twice at once, waits here for so long.
+# The waits of a model's answer that is faster than the COMMIT of its turn's wait, or comes twice at once.
 ANSWER_PAUSES_SECONDS = (0.1, 0.4, 1.5)
-# Several calls of a turn run at once in one invocation; what is over is published, so that others take part.
+# Several calls of a turn run at once in one invocation; further ones are published, so that others take part.
 AT_ONCE = 16
 
 
@@ -124,12 +124,12 @@ class Policy(Struct, frozen=True, dict=True):
 
     Attributes:
         work_limits_ms: the limit of one piece of work, by the kind of work item that is work; no other kind is.
-        inline: whether it goes on in place, or publishes what follows.
-        continues: kinds of work items that it is able to go on with.
+        inline: whether it continues inline, or publishes what follows.
+        continues: kinds of work items that it can continue with.
         guard_ms: for how long an invocation begins another piece of work.
         at_once: how many work items an invocation works on at the same time.
         stopping: once its process is about to stop, nothing more is begun in place.
-        suspects: of the process, which work on them one at a time.
+        suspects: those of the process, which works on them one at a time.
     """
 
     work_limits_ms: Mapping[ItemKind, int]
@@ -141,13 +141,13 @@ class Policy(Struct, frozen=True, dict=True):
     suspects: Suspects = field(default_factory=Suspects)
 
     def longest_ms(self, kind: ItemKind) -> int:
-        """For how long the claim of such a work item is prolonged: as long as its work may take, and a late COMMIT."""
+        """Return how long the claim of such an item is prolonged: its work's limit, and a margin for a late COMMIT."""
         return self.work_limits_ms.get(kind, 0) + LEASE_MARGIN_MS
 
     def leases_ms(self, *, via_admission: bool) -> Mapping[ItemKind, int]:
-        """The kinds of work items to go on with, and for how long each is claimed at first.
+        """Return the kinds of work items to continue with, and how long each is claimed at first.
 
-        What goes to the admission or comes from it (`via_admission`) continues in place in both modes: it needs no hop.
+        Items to or from the admission (`via_admission`) continue inline in both modes: they need no hop.
         """
         return self._leases_ms[self.inline or via_admission]
 

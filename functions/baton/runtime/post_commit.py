@@ -1,4 +1,4 @@
-"""What follows a COMMIT besides its work items, and what is done about a tool call that hangs.
+"""The effects of a COMMIT besides its work items, and the report of a tool call that hangs.
 
 A call that hangs is counted, and gives one alert a day for each tool.
 
@@ -16,14 +16,14 @@ from baton.tools.running_calls import HungCall
 
 
 class HungCalls:
-    """Gets each call that is written off."""
+    """Receives each call that is written off."""
 
     def __init__(self, counters: Counters, alerting: Alerting) -> None:
         self._counters = counters
         self._alerting = alerting
 
     async def __call__(self, call: HungCall) -> None:
-        """Count it, and report it."""
+        """Count the call, and send an alert."""
         await count(self._counters, {f"{HUNG_TOOLS}:{call.tool}": 1})
         text = (
             f"tool {call.tool!r} hangs: call {call.call_id} of job {call.job_id} still runs after its limit of"
@@ -33,14 +33,14 @@ class HungCalls:
 
 
 class PostCommit:
-    """Performs such effects."""
+    """Performs post-commit effects."""
 
     def __init__(self, outcomes: OperationOutcomes, alerting: Alerting) -> None:
         self._outcomes = outcomes
         self._alerting = alerting
 
     async def __call__(self, effects: Sequence[Effect]) -> None:
-        """Perform those of them that follow a COMMIT."""
+        """Perform the effects that follow a COMMIT."""
         for effect in effects:
             match effect:
                 case Alert():

@@ -1,4 +1,4 @@
-"""What one function is: its endpoint, its limits, the work that it may do; and how long its pieces of work may take.
+"""The spec of one function: its endpoint, its limits, the work that it may do; and the time limits of that work.
 
 A record each, in handlers. A tool may have a limit of its own, below the one of all work.
 """
@@ -23,14 +23,14 @@ TAKES_IN = frozenset({ItemKind.COMPLETE, ItemKind.FAILED, ItemKind.WAIT})
 
 
 class Executor(Protocol):
-    """Does one kind of work; whatever goes wrong in foreign code is a step result, never raised."""
+    """Does one kind of work; an error in foreign code is a step result, never raised."""
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work. None: nothing happened yet, and the work item stays until it is dispatched again."""
         ...
 
 
-# From the container, which stands above this module: what does a piece of work, by the effect that asks for it.
+# Made from the container, which stands above this module: the executor of each effect.
 Executors = Callable[[Any], Mapping[type[Effect], Any]]
 
 
@@ -41,11 +41,11 @@ class Spec(Struct, frozen=True):
         name: the function's name in deployments.
         path: its endpoint.
         event_type: the one event type that it handles; None for the two endpoints that take no events.
-        continues: kinds of work items that it may go on with in place. The tool executor never goes into a model turn,
+        continues: kinds of work items that it may continue inline. The tool executor never goes into a model turn,
             so it stays free of model libraries.
         retries: delivery attempts after the first.
-        executors: make what does its work, from the process's container, by the effect that asks for it. They are named
-            by the function itself, so that it imports no other's.
+        executors: functions that make its executors, by effect, from the process's container. The function names them
+            itself, so that it imports no other's.
     """
 
     name: str
@@ -67,22 +67,22 @@ class Spec(Struct, frozen=True):
 
 
 def event_spec(name: str, event_type: EventType, continues: frozenset[ItemKind], *executors: Executors) -> Spec:
-    """The spec of a function that handles one event type."""
+    """Return the spec of a function that handles one event type."""
     return Spec(name, ENDPOINTS[event_type], event_type, continues, executors=executors)
 
 
-# What a function that does no work may need for one more result: it is claimed and committed, also by a slow store.
+# The time that a function without work needs for one more result: to claim and commit it, also with a slow store.
 TAKING_IN_SECONDS = 30
 
 
 def work_limits_ms(
     work_timeout_seconds: float, tools: Iterable[Tool], *, runners: bool = False
 ) -> Mapping[ItemKind, int]:
-    """The limits of a model's turn, of remembering a job, and of whichever tool may run longest.
+    """Return the limits of a model's turn, of a follow-up, and of the tool that may run longest.
 
     `runners`: there are agents whose calls have no limit but that of all work.
 
-    A tool's is counted twice: an attempt waits for an earlier one that still runs in its process, and then runs itself.
+    A tool's limit counts twice: an attempt waits for an earlier one that still runs in its process, then runs itself.
     A call is claimed for no longer than that (decisions/0006-first-commit-wins).
     """
     of_tools_seconds = max((tool.timeout_seconds for tool in tools), default=0)
@@ -97,7 +97,7 @@ def work_limits_ms(
 
 
 def guard_ms(spec: Spec, settings: Settings) -> int:
-    """How long a function may continue in place: one more piece of work still fits into every limit afterwards."""
+    """Return how long a function may continue inline: one more piece of work still fits into every limit afterwards."""
     piece_seconds = settings.work_timeout_seconds if spec.works else TAKING_IN_SECONDS
     limit_seconds = min(spec.timeout_seconds, delivery_seconds(spec.path, settings.message_timeout_seconds))
     return max(0, (limit_seconds - piece_seconds) * 1000 - LEASE_MARGIN_MS)

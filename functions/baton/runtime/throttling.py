@@ -1,4 +1,4 @@
-"""How often somebody may ask: callers of the API by their keys, the queue by source and session."""
+"""Rate limits: for callers of the API by their keys, for the queue by source and session."""
 
 import logging
 
@@ -9,7 +9,7 @@ _log = logging.getLogger("baton.edge")
 
 
 async def wait_seconds(limit: RateLimit | None, name: str) -> float:
-    """How long a name has to wait; while the store does not answer, nobody is kept out for it."""
+    """Return how long a name has to wait, in seconds; 0 while the store does not answer."""
     if limit is None:
         return 0
     try:

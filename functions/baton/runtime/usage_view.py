@@ -1,6 +1,6 @@
 """Usage and its cost as JSON, with the same names for a step, a job, a session and a tenant.
 
-A step is a turn or a tool call. Invariant: the steps of a job and what is beside them add up to its usage ledger. Usage
+A step is a turn or a tool call. Invariant: a job's steps and the usage beside them add up to its usage ledger. Usage
 that no part holds (a submission, slot requests, a job of an older version) is beside them. Pure.
 """
 
@@ -20,7 +20,7 @@ from baton.storage.ports.jobs import Snapshot
 
 
 def usage_view(usage: Usage, used: Used) -> dict[str, Any]:
-    """What a job has used, without the jobs below it."""
+    """Return a job's usage, without the jobs below it."""
     return {
         "inputTokens": used.input_tokens,
         "outputTokens": used.output_tokens,
@@ -40,25 +40,25 @@ def usage_view(usage: Usage, used: Used) -> dict[str, Any]:
 
 
 def job_cost(usage: Usage, used: Used, prices: Prices) -> dict[str, float]:
-    """What that costs, model calls included."""
+    """Return the cost of that usage, model calls included."""
     paid = Paid(usage.messages, usage.deliveries, usage.redis_commands, usage.redis_bytes, usage.mb_ms, used.cost_usd)
     return cost_view(cost_of(paid, prices))
 
 
 def session_usage(jobs: Sequence[Snapshot], prices: Prices) -> dict[str, Any]:
-    """What the jobs of a page of a session have used, and what that costs."""
+    """Return the usage and the cost of the jobs of a page of a session."""
     views = [usage_view(each.usage, each.job.used) for each in jobs]
     costs = [job_cost(each.usage, each.job.used, prices) for each in jobs]
     return {"jobs": len(jobs), **summed(views), "cost": {name: round(much, 9) for name, much in summed(costs).items()}}
 
 
 def summed(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Add rows up, name by name."""
+    """Sum the rows up, name by name."""
     return {name: sum(row[name] for row in rows) for name in (rows[0] if rows else {})}
 
 
 def cost_view(cost: Cost) -> dict[str, float]:
-    """US dollars, by who is paid."""
+    """Return US dollars, by recipient."""
     return {
         "queueUsd": _usd(cost.queue_usd),
         "redisUsd": _usd(cost.redis_usd),
@@ -69,16 +69,16 @@ def cost_view(cost: Cost) -> dict[str, float]:
 
 
 def gb_seconds(mb_ms: int) -> float:
-    """Memory times time, as functions are billed."""
+    """Return memory times time, as functions are billed."""
     return round(mb_ms / 1024 / 1000, 6)
 
 
 def _usd(amount: float) -> float:
-    """Without the dust of floats; a command costs two millionths of a dollar."""
+    """Return the amount without rounding errors of floats; a command costs two millionths of a dollar."""
     return round(amount, 9)
 
 
-# Of a job's usage ledger, by the names that an event's part has for them.
+# Amounts of a job's usage ledger, by their names in an event's part.
 _COUNTS = {to_camel(name): name for name in ("appends", *COUNTED)}
 
 
@@ -92,9 +92,9 @@ class _Step:
 
 
 def step_usage(snapshot: Snapshot, parts: Iterable[str], prices: Prices) -> dict[str, Any]:
-    """`steps` in the order in which they first came to a COMMIT, and `besideSteps`.
+    """Return `steps` in the order in which they first came to a COMMIT, and `besideSteps`.
 
-    `parts`: those of the job's stream, read before the snapshot, or what is beside may be less than nothing.
+    `parts`: those of the job's stream, read before the snapshot, or `besideSteps` may be negative.
     """
     steps: dict[str | int, _Step] = {}
     for part in map(json.loads, parts):
@@ -118,7 +118,7 @@ def _view(usage: Usage, used: Used, prices: Prices) -> dict[str, Any]:
 
 
 def _plus(usage: Usage, more: dict[str, int]) -> Usage:
-    """Names that a newer version may have added are none of ours."""
+    """Add an event's amounts; names that a newer version may have added are ignored."""
     known = {_COUNTS[name]: much for name, much in more.items() if name in _COUNTS}
     return replace(usage, **{name: getattr(usage, name) + much for name, much in known.items()})
 
@@ -139,5 +139,5 @@ def _beside(snapshot: Snapshot, steps: list[_Step]) -> tuple[Usage, Used]:
     usage, used = snapshot.usage, snapshot.job.used
     left = {name: getattr(usage, name) - sum(getattr(step.usage, name) for step in steps) for name in _COUNTS.values()}
     rest = {name: much - sum(getattr(step.used, name) for step in steps) for name, much in asdict(used).items()}
-    rest["cost_usd"] = max(0.0, rest["cost_usd"])  # each part says it rounded
+    rest["cost_usd"] = max(0.0, rest["cost_usd"])  # the parts have rounded amounts
     return replace(usage, **left), Used(**rest)

@@ -30,13 +30,13 @@ from baton_events.messages import RetryWaits
 from baton_events.schema import SCHEMA_VERSION, Event, EventType, parse_event
 
 _MOST_SOURCES = 10_000
-# Forged requests of one source: then they are refused without a word in the log.
+# Forged requests of one source: beyond these they are refused without a line in the log.
 FORGED_PER_MINUTE = 60
 _MINUTE_MS = 60_000
 
 
 class SourceBudget:
-    """So many failures a minute for each source, and as many at once at most."""
+    """A budget of failures for each source: this many a minute, and as many at once at most."""
 
     def __init__(self, clock: Clock, per_minute: int) -> None:
         self._clock = clock
@@ -44,12 +44,12 @@ class SourceBudget:
         self._spent: OrderedDict[str, tuple[float, int]] = OrderedDict()  # source → (spent, at)
 
     def wait_seconds(self, source: str) -> float:
-        """0: it may go on; else how long until it may."""
+        """Return how long a source must wait; 0: it may go on."""
         over = self._now_spent(source) - (self._per_minute - 1)
         return max(0.0, over * _MINUTE_MS / self._per_minute / 1000)
 
     def spend(self, source: str) -> None:
-        """It failed once more."""
+        """Count one more failure."""
         spent = min(self._per_minute, self._now_spent(source) + 1)
         self._spent[source] = (spent, self._clock.now_ms())
         self._spent.move_to_end(source)
@@ -65,7 +65,7 @@ _FUNCTION_URL = r"[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws"
 
 
 def lambda_url(scope: Scope) -> str:
-    """`https://….lambda-url.REGION.on.aws` of the function that is called; empty behind anything but a function URL."""
+    """Return the called function's `https://….lambda-url.REGION.on.aws`; empty behind anything but a function URL."""
     domain = scope.get("aws.event", {}).get("requestContext", {}).get("domainName", "")
     return f"https://{domain}" if re.fullmatch(_FUNCTION_URL, domain) else ""
 
@@ -75,22 +75,22 @@ _START = b'{"type":"baton.probe"'
 
 
 def probe_body(name: str) -> str:
-    """The body of a probe; `name` tells it from others."""
+    """Return the body of a probe; `name` distinguishes it from others."""
     return f'{_START.decode()},"name":"{name}"}}'
 
 
 def is_probe(body: bytes) -> bool:
-    """Whether a signed body is one."""
+    """Return whether a signed body is a probe."""
     return body.startswith(_START)
 
 
 def probe_answer() -> dict[str, str | int]:
-    """What a probe is answered: that it was understood, and by which code."""
+    """Return the answer to a probe: that it was understood, and by which version."""
     return {"outcome": PROBE_OUTCOME, "version": own_version(), "schemaVersion": SCHEMA_VERSION}
 
 
 def own_version() -> str:
-    """The version of this code; empty where only its files were installed."""
+    """Return the version of this code; empty where only its files were installed."""
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, and only probes ask
 
     try:
@@ -108,10 +108,10 @@ NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 
 
 class Signed(Struct, frozen=True):
-    """A verified request of the queue, from an address. `token`: what was signed, anew at each attempt (qstash.md 9).
+    """A verified request of the queue, from an address. `token`: the signed text, new at each attempt (qstash.md 9).
 
-    `below`: what follows the endpoint's path in the one that it came to, and was signed for.
-    The signature does not cover `message_id` and `retried`: who has captured a request may send others with it.
+    `below`: the rest of the path that it came to, and was signed for, after the endpoint's own.
+    The signature does not cover `message_id` and `retried`: a captured request may come again with others.
     """
 
     body: bytes
@@ -123,7 +123,7 @@ class Signed(Struct, frozen=True):
 
 
 def brought(path: str, event_type: EventType | None, signed: Signed) -> tuple[Event, HttpResponse | None]:
-    """Read the event that a request brings to the function of this type, or the turn's that it brings an answer to.
+    """Read the event that a request brings to the function of this type, or the event of the turn that it answers.
 
     Raises:
         MalformedEventError: it is none, or another function's.
@@ -142,12 +142,12 @@ Handler = Callable[[Signed], Awaitable[Outcome]]
 
 
 class SignedEndpoint:
-    """The ASGI app of one webhook. `url` is the public one: what the queue signed, or else the function's own URL.
+    """The ASGI app of one webhook. `url`: the public one, which the queue signed, or else the function's own URL.
 
-    `failures` limits a source by what fails verification: one that is over its budget is heard when its signature is
-    valid. `waits`: of the messages that come here: 429 and 503 ask for none that are shorter, since the queue would
+    `failures` limits a source by its requests that fail verification: one over its budget is served when its signature
+    is valid. `waits`: of the messages that come here: 429 and 503 request no shorter ones, since the queue would
     accept them (qstash.md 10).
-    What comes to a path below its own was signed for that path.
+    A request to a path below its own was signed for that path.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class SignedEndpoint:
         await response(scope, receive, send)
 
     def _failed(self, scope: Scope, headers: Mapping[str, str], error: Exception) -> Response:
-        """The answer where something went wrong; one that nobody expects is logged, and shows no traceback."""
+        """Return the answer to a failed request; an unexpected error is logged, and shows no traceback."""
         match error:
             case SignatureError():
                 return self._forged(scope, error)
@@ -189,7 +189,7 @@ class SignedEndpoint:
 
     async def _verified(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
         signature = headers.get("upstash-signature", "")
-        if not signature:  # the body of somebody who does not even try is not read
+        if not signature:  # the body of an unsigned request is not read
             raise SignatureError("the request has no signature")
         body = await read_body(receive, BODY_LIMIT_BYTES)
         self._verify(signature, body, lambda_url(scope), _below(self._path, scope.get("path", "")))
@@ -208,25 +208,25 @@ class SignedEndpoint:
 
     def _forged(self, scope: Scope, error: SignatureError) -> Response:
         source = source_of(scope)
-        if self._failures.wait_seconds(source):  # and not a line more in the log
+        if self._failures.wait_seconds(source):  # without another line in the log
             return _problem(429, "too many requests without a valid signature from here", {"Retry-After": "60"})
         self._failures.spend(source)
         return _refused(error)
 
 
 def source_of(scope: Scope) -> str:
-    """The address that a request comes from; empty: nobody knows."""
+    """Return the address that a request comes from; empty: unknown."""
     return (scope.get("client") or ("",))[0]
 
 
 def _below(path: str, asked: str) -> str:
-    """What follows an endpoint's own path in the one that is asked for, whatever a proxy has put before it."""
+    """Return the rest of the requested path after the endpoint's own, whatever a proxy has put before it."""
     _, found, below = asked.rpartition(path)
     return below if found else ""
 
 
 async def read_body(receive: Receive, limit_bytes: int) -> bytes:
-    """A request's body.
+    """Read a request's body.
 
     Raises:
         TooLargeError: it is larger than the limit; no more than that is read.
@@ -246,7 +246,7 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
 
 
 def _headers_of(scope: Scope) -> dict[str, str]:
-    """The queue's headers; of one that comes twice, the first."""
+    """Return the queue's headers; of a repeated one, the first."""
     return {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in reversed(scope["headers"])
@@ -264,7 +264,7 @@ def _signed(headers: Mapping[str, str], body: bytes, source: str, below: str) ->
 
 
 def _retried(headers: Mapping[str, str]) -> int:
-    """How often the message was delivered before; -1: the header says no such number."""
+    """Return how often the message was delivered before; -1: the header has no such number."""
     retried = headers.get("upstash-retried", "0")
     return int(retried) if retried.isdecimal() and len(retried) <= _RETRIED_DIGITS else -1
 
