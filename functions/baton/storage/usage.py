@@ -1,7 +1,7 @@
-"""Writes to the store that keep what the invocation has spent so far with the job that they are about.
+"""Writes to the store that store the invocation's spending so far with the job that they are about.
 
-Invariant: what was taken from the meter is kept with what was written, or given back: then it is there for the next
-write, or is overhead. A write of which nobody knows whether it was done is taken for one that was not.
+Invariant: spending taken from the meter is stored with the write, or given back: then the next write takes it, or it is
+overhead. A write with an unknown result counts as not done.
 """
 
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from baton.transport.meter import give_back, take
 
 
 class Keeping:
-    """What the meter has, to be kept by a write within the block; given back unless that is `written`."""
+    """The meter's spending, for a write within the block; given back unless that is `written`."""
 
     __slots__ = ("_stored_bytes", "_taken", "written")
     _taken: Spent
@@ -35,7 +35,7 @@ class Keeping:
 
 
 async def commit(store: Store, claim: Claim, changes: Changes, continuation: Continuation | None = None) -> Committed:
-    """`Store.commit`."""
+    """Call `Store.commit`, with the spending so far."""
     with (keeping := Keeping(written_bytes(changes, claim.item_key))) as spent:
         answer = await store.commit(claim, changes, spent, continuation)
         keeping.written = answer.applied
@@ -43,7 +43,7 @@ async def commit(store: Store, claim: Claim, changes: Changes, continuation: Con
 
 
 async def create(store: Store, changes: Changes, relay_id: str, now_ms: int, counted_bytes: int = 0) -> Created:
-    """`Store.create`. `counted`: what the quota of its tenant knows of it."""
+    """Call `Store.create`, with the spending so far. `counted_bytes`: those that its tenant's quota has counted."""
     with (keeping := Keeping(written_bytes(changes))) as spent:
         answer = await store.create(changes, relay_id, now_ms, replace(spent, counted=counted_bytes))
         keeping.written = answer.new
@@ -53,7 +53,7 @@ async def create(store: Store, changes: Changes, relay_id: str, now_ms: int, cou
 async def record(
     store: Store, loaded: Loaded, relay_id: str, changes: Changes, now_ms: int
 ) -> tuple[Recorded, PendingItems]:
-    """`Store.record`."""
+    """Call `Store.record`, with the spending so far."""
     with (keeping := Keeping(written_bytes(changes))) as spent:
         answer = await store.record(loaded, relay_id, changes, now_ms, spent)
         keeping.written = answer[0] is Recorded.COMMITTED
@@ -61,7 +61,7 @@ async def record(
 
 
 async def record_signal(store: Store, job_id: str, relay_id: str, signal: Signal, now_ms: int) -> SignalAnswer:
-    """`Store.signal`."""
+    """Call `Store.signal`, with the spending so far."""
     with (keeping := Keeping(signal_bytes(signal))) as spent:
         answer = await store.signal(job_id, relay_id, signal, now_ms, spent)
         keeping.written = answer.signal_result.is_new

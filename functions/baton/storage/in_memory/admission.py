@@ -1,6 +1,6 @@
 """The admission in memory: the rules of engine/all_jobs/slots.py over a dict.
 
-Rows of the lists and sums lie with the slot table, so that a failover forgets all of them at once.
+Rows of the lists, and sums, are kept with the slot table, so that a failover forgets all of them at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ from baton.storage.ports.all_jobs import AdmissionState, ReconcileTurn, SlotAnsw
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """All that the admission keeps. It never changes; a word makes a new one."""
+    """All that the admission keeps. It never changes; an update makes a new one."""
 
     entries: dict[str, QueueEntry] = field(default_factory=dict[str, QueueEntry])
     reconcile_at_ms: int = 0
@@ -53,9 +53,9 @@ class Kept:
 
 
 class InMemoryAdmission:
-    """`Admission` in memory, with so many slots (a setting).
+    """`Admission` in memory, with `slots` slots (a setting).
 
-    `clock_ms`: the store's clock, by which sweeps are armed, where it is another one than the caller's.
+    `clock_ms`: the store's clock, by which sweeps are armed, where it differs from the caller's.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class InMemoryAdmission:
         self._first_values: dict[str, str] = {}
 
     def kept(self) -> Kept:
-        """What is kept now."""
+        """Return all data that is kept now."""
         times = (self.reconcile_at_ms, self.stopped_ms, self.reconciled_ms)
         return Kept(self.entries, *times, self.rows, self.ends, self.used, self.stored, self.days, self.versions)
 
     def go_back(self, kept: Kept) -> None:
-        """As a failover does: to what was kept then."""
+        """Restore earlier data, as a failover does."""
         self.entries, self.reconcile_at_ms = kept.entries, kept.reconcile_at_ms
         self.stopped_ms, self.reconciled_ms, self.rows = kept.stopped_ms, kept.reconciled_ms, kept.rows
         self.ends, self.used, self.stored = kept.ends, kept.used, kept.stored
@@ -99,7 +99,7 @@ class InMemoryAdmission:
         end: End | None = None,
         stored: BytesAdded | None = None,
     ) -> SlotAnswer:
-        """Take a job's word."""
+        """Take a job's update."""
         before = self.entries.get(job_id)
         taken = take(self.entries, job_id, slot_state, queued_job, now_ms, self._given_slots(), alone=alone)
         if taken.busy:
@@ -113,7 +113,7 @@ class InMemoryAdmission:
         return SlotAnswer(taken.slot, self._granted(taken.granted), self.arm(now_ms), taken.later_epoch)
 
     def add_end(self, agent: str, tenant: str, end: End) -> None:
-        """Add how a job ended to the sums."""
+        """Add a job's end to the sums."""
         self.ends = {**self.ends, agent: with_end(self.ends.get(agent, AgentCounters()), end)}
         month = (end.month, tenant)
         self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
@@ -130,11 +130,11 @@ class InMemoryAdmission:
         self.stored = {**self.stored, tenant: {**sums, **added}}
 
     def _given_slots(self) -> int:
-        """How many slots are given: none while it is stopped."""
+        """Return how many slots are given: none while it is stopped."""
         return 0 if self.stopped_ms else self.slots
 
     def arm(self, now_ms: int) -> int:
-        """When a sweep must be armed, 0: not: only while somebody holds a slot; an overdue one was lost."""
+        """Return when a sweep must be armed, 0: not. One is armed while a job holds a slot; an overdue one was lost."""
         clock_ms = self._clock_ms(now_ms)
         if not self._active() or self._is_armed(clock_ms):
             return 0
@@ -142,13 +142,13 @@ class InMemoryAdmission:
         return self.reconcile_at_ms
 
     def _is_armed(self, clock_ms: int) -> bool:
-        """Whether a sweep is on its way; one that is much too late was armed by a clock that is wrong."""
+        """Return whether a sweep is on its way; one that is much too late was armed by a wrong clock."""
         return clock_ms - self._interval_ms <= self.reconcile_at_ms <= clock_ms + 2 * self._interval_ms
 
     async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
     ) -> ReconcileTurn:
-        """A sweep begins, or goes on with a page."""
+        """Begin a sweep, or continue it with a page."""
         clock_ms, next_ms, granted = self._clock_ms(now_ms), 0, tuple[SlotGranted, ...]()
         if not after:
             entries = dict(self.entries)
@@ -164,31 +164,31 @@ class InMemoryAdmission:
         return ReconcileTurn(next_ms, slot_table, granted, following)
 
     async def slot_table(self) -> dict[str, QueueEntry]:
-        """All entries, by job id."""
+        """Return all entries, by job id."""
         return dict(self.entries)
 
     async def entry(self, job_id: str) -> QueueEntry | None:
-        """A job's entry."""
+        """Return a job's entry."""
         return self.entries.get(job_id)
 
     async def may_request_reconcile(self, now_ms: int) -> bool:
-        """Whether a sweep may be asked for now."""
+        """Return whether a sweep may be requested now."""
         if self._requested_ms and abs(now_ms - self._requested_ms) < REQUESTED_EVERY_MS:
             return False
         self._requested_ms = now_ms
         return True
 
     async def first_value(self, name: str, value: str) -> str:
-        """The value that was given first under this name."""
+        """Return the value that was given first under this name."""
         return self._first_values.setdefault(name, value)
 
     async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Take ended jobs off the slot table."""
+        """Remove ended jobs from the slot table."""
         gone = {name for name, since_ms in ended if name in self.entries and self.entries[name].since_ms == since_ms}
         self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
 
     def start(self, now_ms: int, slots: int | None = None) -> Started:
-        """Admit jobs again, so many at once."""
+        """Admit jobs again, `slots` at once."""
         self.slots = self.slots if slots is None else slots or self._set_slots
         entries = dict(self.entries)
         fill(entries, BY_RECONCILER, self.slots)
@@ -209,15 +209,15 @@ class InMemoryAdmissionControl:
         self._admission = admission
 
     async def stop(self, now_ms: int) -> None:
-        """Admit nobody any more."""
+        """Admit no job any more."""
         self._admission.stopped_ms = self._admission.stopped_ms or now_ms
 
     async def start(self, now_ms: int, slots: int | None = None) -> Started:
-        """Admit jobs again, so many at once."""
+        """Admit jobs again, `slots` at once."""
         return self._admission.start(now_ms, slots)
 
     async def state(self) -> AdmissionState:
-        """How it stands."""
+        """Return the admission's state."""
         admission = self._admission
         active, pending = counted(admission.entries)
         return AdmissionState(
@@ -229,36 +229,36 @@ class InMemoryAdmissionControl:
         )
 
     async def live(self) -> dict[str, QueueEntry]:
-        """The entries of all jobs that are not gone."""
+        """Return the entries of all jobs that are not gone."""
         return {name: entry for name, entry in self._admission.entries.items() if entry.want != "gone"}
 
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
-        """The entries of a session's jobs at work or in line."""
+        """Return the entries of a session's jobs at work or in line."""
         return line_of(self._admission.entries, tenant, session_id)
 
     async def ends(self) -> dict[str, AgentCounters]:
-        """What ended jobs add up to."""
+        """Return the sums of ended jobs."""
         return dict(self._admission.ends)
 
     async def used(self) -> tuple[MonthUsed, ...]:
-        """What the jobs of each month and tenant have used."""
+        """Return the usage of the jobs of each month and tenant."""
         return tuple(MonthUsed(*name, used) for name, used in sorted(self._admission.used.items()))
 
     async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
-        """What the jobs of these days have used."""
+        """Return the usage of the jobs of these days."""
         kept = self._admission.days
         return tuple(DayUsed(day, *series, used) for day in names for series, used in sorted(kept.get(day, {}).items()))
 
     async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
-        """The versions of an agent."""
+        """Return the versions of an agent."""
         return newest_first(self._admission.versions.get(agent, {}))
 
     async def samples(self, now_ms: int) -> tuple[Sample, ...]:
-        """How it stood in the last hours."""
+        """Return the samples of the last hours."""
         return recent(self._admission.samples.values(), now_ms)
 
 
 def counted(entries: dict[str, QueueEntry]) -> tuple[int, int]:
-    """How many hold a slot, and how many are in line."""
+    """Return how many jobs hold a slot, and how many are in line."""
     held = [entry for entry in entries.values() if entry.slot]
     return len(held), sum(entry.want == "slot" and not entry.slot for entry in entries.values())

@@ -31,7 +31,7 @@ class InMemoryAppEvents:
         return self.records[event_id].notes[name]
 
     async def find(self, event_id: str) -> EventRecord | None:
-        """Return what is kept of an event."""
+        """Return the record of an event."""
         found = self.records.get(event_id)
         return found if found and found.event else None
 

@@ -21,7 +21,7 @@ class InMemoryCallLimits:
         self._places: dict[str, dict[str, QueueEntry]] = {}
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
-        """Let it begin, or say how long it waits."""
+        """Let the call begin, or return how long it waits."""
         now_ms, woken = self._now_ms(), list[str]()
         moments = {one.key: self._moment(one, call.name, now_ms) for one in limits}
         wait_ms, key = latest(moments, now_ms)
@@ -42,7 +42,7 @@ class InMemoryCallLimits:
         return CallAnswer(woken=tuple(woken), since_ms=now_ms)
 
     def _replaced(self, limit: KeyLimit, name: str, at_ms: float, now_ms: int) -> float:
-        """The moment, or another one where it is missed."""
+        """Return the moment, or another one where it is missed."""
         step_ms, key = _MINUTE_MS / limit.per_minute if limit.per_minute else math.inf, limit.key
         if not is_missed(at_ms, step_ms, now_ms):
             return at_ms
@@ -76,7 +76,7 @@ class InMemoryCallLimits:
         return entries[call.name].slot, events
 
     async def end_call(self, limits: Sequence[KeyLimit], name: str, since_ms: int) -> tuple[str, ...]:
-        """Free its places."""
+        """Free the places of a call."""
         woken: list[str] = []
         for one in limits:
             if one.in_flight is not None:
@@ -87,7 +87,7 @@ class InMemoryCallLimits:
         return tuple(woken)
 
     async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
-        """Let none begin."""
+        """Let no call of these keys begin for a while."""
         until_ms = self._now_ms() + pause_ms
         for one in limits:
             self._paused_ms[one.key] = max(self._paused_ms.get(one.key, 0), until_ms)
@@ -95,7 +95,7 @@ class InMemoryCallLimits:
 
 
 def _filled(entries: dict[str, QueueEntry], by: str, in_flight: int, now_ms: int) -> list[str]:
-    """Give free places; the events of calls that have one by this."""
+    """Give free places; return the events of the calls that get one."""
     while True:
         fill(entries, by, in_flight)
         granted = {name: one for name, one in sorted(entries.items()) if one.slot and one.granted_by == by}

@@ -1,4 +1,4 @@
-"""The list of jobs in memory: the rules of engine/all_jobs/job_list.py over the rows that lie with the slot table."""
+"""The list of jobs in memory: the rules of engine/all_jobs/job_list.py over the rows kept with the slot table."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -19,7 +19,7 @@ from baton.engine.all_jobs.shelves import behind
 from baton.storage.in_memory.admission import InMemoryAdmission
 from baton.storage.ports.all_jobs import Scanned
 
-# The same rows are written again and again.
+# The same rows are written repeatedly.
 _written = lru_cache(maxsize=1024)(with_texts)
 
 
@@ -37,19 +37,19 @@ class InMemoryListing:
         self._admission.rows = self._admission.rows if rows <= self._admission.rows else self._admission.rows | rows
 
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
-        """Look at up to `limit` rows."""
+        """Read up to `limit` rows."""
         highest, lowest = bounds(query, before)
         inside = [member for member in self._admission.rows if lowest <= member < highest]
         stored = sorted(inside, reverse=True)[:limit]
         return Scanned(matching(query, stored), found(stored[-1]).position if len(stored) == limit else "")
 
     async def search(self, query: Query, before: str, limit: int) -> Scanned:
-        """Look for `limit` jobs."""
+        """Search for `limit` jobs."""
         inside = hits(query, before, filter(is_text, self._admission.rows))
         return Scanned(tuple(inside[:limit]), inside[limit - 1].position if len(inside) > limit else "")
 
     async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
-        """Some of the jobs created before then."""
+        """Return some of the jobs created before `before_ms`."""
         query = Query(before_ms=before_ms)
         highest, lowest = bounds(query, "")
         begin = behind(index_of(query), after) if after else lowest

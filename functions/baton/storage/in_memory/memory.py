@@ -32,12 +32,12 @@ class InMemorySessionMemory:
         return True
 
     async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
-        """The session's entries, the oldest first."""
+        """Return the session's entries, the oldest first."""
         self._answer()
         return tuple(sorted(self.entries.get((tenant, session_id), {}).values(), key=_age))
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
-        """Forget the session, and refuse what jobs submitted until now still add."""
+        """Forget the session, and refuse later entries of jobs that were submitted until now."""
         self._answer()
         session = (tenant, session_id)
         self.forgotten_ms[session] = max(now_ms, self.forgotten_ms.get(session, 0))
@@ -56,15 +56,15 @@ class InMemoryChats:
         self.files: dict[tuple[str, str], dict[str, str]] = {}
 
     async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
-        """Enter a session."""
+        """Note that a session was used."""
         self.sessions.setdefault(tenant, {})[session_id] = used_ms
 
     async def session_used_ms(self, tenant: str, session_id: str) -> int | None:
-        """When a session was last used."""
+        """Return when a session was last used."""
         return self.sessions.get(tenant, {}).get(session_id)
 
     async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Sessions and when they were last used, the newest first."""
+        """Return sessions and when they were last used, the newest first."""
         known = ((used_ms, name) for name, used_ms in self.sessions.get(tenant, {}).items() if used_ms <= until_ms)
         return [(name, used_ms) for used_ms, name in sorted(known, reverse=True)][skipped : skipped + limit]
 
@@ -83,7 +83,7 @@ class InMemoryChats:
 
 
 class InMemoryLongTermMemory:
-    """`LongTermMemory` over a dict. `down`: raised instead of an answer. `lagging`: what was added is not found."""
+    """`LongTermMemory` over a dict. `down`: raised instead of an answer. `lagging`: searches find nothing."""
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], MemoryEntry] = {}
@@ -98,7 +98,7 @@ class InMemoryLongTermMemory:
     async def search(
         self, tenant: str, text: str, limit: int, minimum_score: float, session_id: str = ""
     ) -> tuple[MemoryHit, ...]:
-        """The entries with the most words in common, best first."""
+        """Return the entries with the most words in common, best first."""
         self._answer()
         mine = (entry for (owner, _), entry in self.entries.items() if owner == tenant and not self.lagging)
         hits = [
@@ -124,7 +124,7 @@ class InMemoryLongTermMemory:
         return len(mine)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     def _answer(self) -> None:
         if self.down:
@@ -132,7 +132,7 @@ class InMemoryLongTermMemory:
 
 
 def likeness(one: str, other: str) -> float:
-    """Of two texts, by their words, from 0.5 (none in common) to 1 (the same words): the scale of cosine indexes."""
+    """Return the likeness of two texts by their words, from 0.5 (none in common) to 1 (the same), as cosine indexes."""
     left, right = (Counter(re.findall(r"\w+", text.lower())) for text in (one, other))
     product = sum(count * right[word] for word, count in left.items())
     length = math.sqrt(sum(n * n for n in left.values()) * sum(n * n for n in right.values()))

@@ -1,4 +1,4 @@
-"""Reading jobs from the store in memory, and its ended jobs."""
+"""Reading jobs from the store in memory, and its archive of ended jobs."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class InMemoryArchive:
         self._store = store
 
     async def recall(self, job_id: str) -> Recalled | None:
-        """A job with what a retry or a removal is decided on."""
+        """Return a job with the data to decide on its retry or removal."""
         tree = self._store.tree(job_id)
         job, entries = tree.jobs.get(job_id), tree.transcript.get(job_id, ())
         if job is None:
@@ -44,7 +44,7 @@ class InMemoryArchive:
         return verdict
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
-        """What is kept of a job whose data is gone."""
+        """Return the record of a job whose data is gone."""
         tree = self._store.tree(job_id)
         return None if root_of(job_id) in tree.jobs else tree.tombstone
 
@@ -57,7 +57,7 @@ class InMemoryArchive:
 
 
 class InMemoryReader:
-    """`Reader` over a InMemoryStore, and an admission if there is one. `down`: what is raised instead of an answer."""
+    """`Reader` over an InMemoryStore, and an admission if there is one. `down`: raised instead of an answer."""
 
     def __init__(self, store: InMemoryStore, admission: InMemoryAdmission | None = None) -> None:
         self._store = store
@@ -65,7 +65,7 @@ class InMemoryReader:
         self.down: StoreError | None = None
 
     async def job(self, job_id: str) -> Snapshot | None:
-        """Everything about a job."""
+        """Return everything about a job."""
         tree = self._store.tree(job_id)
         if job_id not in tree.jobs:
             return None
@@ -78,47 +78,47 @@ class InMemoryReader:
         )
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Many jobs."""
+        """Return many jobs."""
         found = ((name, self._store.tree(name)) for name in job_ids)
         return {name: self._snapshot(name, tree) for name, tree in found if name in tree.jobs}
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these jobs have data."""
+        """Return those of these jobs that have data."""
         return frozenset(name for name in job_ids if name in self._store.tree(name).jobs)
 
     async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
-        """The tool calls of many jobs."""
+        """Return the tool calls of many jobs."""
         found = {name: tuple(self._store.tree(name).calls.get(name, {}).values()) for name in job_ids}
         return {name: calls for name, calls in found.items() if calls}
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
-        """All entries of the job's transcript, in order."""
+        """Return all entries of the job's transcript, in order."""
         return tuple(json.loads(entry) for entry in self._store.tree(job_id).transcript.get(job_id, ()))
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:  # noqa: ARG002
-        """The job's parts after number `after`."""
+        """Return the job's parts after number `after`."""
         await self.ping()
         tree = self._store.tree(job_id)
         return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:], max(0, after) + 1)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
-        """One tool call, and its result."""
+        """Return one tool call, and its result."""
         await self.ping()
         tree = self._store.tree(job_id)
         call = tree.calls.get(job_id, {}).get(call_id)
         return tree.jobs.get(job_id), call, results_of(tree, job_id).get(call_id, {})
 
     async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
-        """The job's parts after number `after`."""
+        """Return the job's parts after number `after`."""
         return (await self.parts(job.id, after)).parts
 
     async def ping(self) -> None:
-        """Raises StoreError while it is down."""
+        """Raise StoreError while it is down."""
         if self.down:
             raise self.down
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     def _snapshot(self, job_id: str, tree: Tree) -> Snapshot:
         items = sorted(tree.items.values(), key=lambda item: f"leg:{item.key}")

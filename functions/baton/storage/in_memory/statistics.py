@@ -1,4 +1,4 @@
-"""Counters and statistics of tools in memory: what an InMemoryStore has counted."""
+"""Counters and statistics of tools in memory: those of an InMemoryStore."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ class InMemoryCounters:
         self._store.sums.update(counts)
 
     async def sums(self) -> dict[str, int]:
-        """All sums, by name."""
+        """Return all sums, by name."""
         return dict(self._store.sums)
 
 
@@ -28,5 +28,5 @@ class InMemoryToolStatistics:
         self._store = store
 
     async def counters(self) -> tuple[ToolCounters, ...]:
-        """Of every tool that was ever used, by name."""
+        """Return the counters of every tool that was ever used, by name."""
         return counters(self._store.tool_uses)

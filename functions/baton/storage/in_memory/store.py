@@ -1,6 +1,6 @@
 """The store in memory: the steps of `baton.engine.commit` on a dict of trees.
 
-A holder of a work item is given what was said before, with its size, as the real store counts it.
+The owner of a work item gets its history, with the size that the real store counts.
 """
 
 import json
@@ -42,9 +42,9 @@ from baton_events.ids import root_of
 
 
 def with_history(tree: Tree, claim_result: ClaimResult) -> ClaimResult:
-    """With what was said before, where a work item was granted.
+    """Return the claim's result with its history, where a work item was granted.
 
-    A turn gets what was said, a step of a plan the results of those before it, who remembers the job its task.
+    A turn gets the job's history, a plan's step the results of those before it, a remembering item the job's task.
     """
     if claim_result.state is None:
         return claim_result
@@ -53,7 +53,7 @@ def with_history(tree: Tree, claim_result: ClaimResult) -> ClaimResult:
 
 
 def results_of(tree: Tree, job_id: str) -> dict[str, dict[str, Any]]:
-    """The stored results of a job, by the id of their call."""
+    """Return the stored results of a job, by the id of their call."""
     return _values(tree.results.get(job_id, {}))
 
 
@@ -73,7 +73,7 @@ def _history_for(tree: Tree, state: State) -> History | None:
 
 
 def _history(texts: tuple[str, ...], results: dict[str, str], compacted: tuple[int, int] = (0, 0)) -> History:
-    """Nothing is left out here, where no answer can be too large."""
+    """Return the whole history: no answer can be too large here."""
     size_bytes = sum(map(len, (*texts, *results.values())))
     return History(tuple(_read(texts)), _values(results), compacted, size_bytes)
 
@@ -83,12 +83,12 @@ def _values(results: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def _read(texts: Iterable[str]) -> list[Any]:
-    """What these JSON texts say, read at once: a reader for each takes several times as long."""
+    """Return the values of these JSON texts, read at once: one call for each takes several times as long."""
     values: list[Any] = json.loads(f"[{','.join(texts)}]")
     return values
 
 
-_UNKNOWN = Tree()  # what is kept of a job that nobody knows
+_UNKNOWN = Tree()  # of an unknown job
 
 
 class InMemoryStore:
@@ -102,16 +102,16 @@ class InMemoryStore:
         self._retention_ms = retention_ms
 
     def tree(self, job_id: str) -> Tree:
-        """The tag of a job."""
+        """Return the tree of a job."""
         return self.trees.get(root_of(job_id), _UNKNOWN)
 
     def write(self, job_id: str, tree: Tree) -> None:
-        """Keep a tag's new version."""
+        """Store a tag's new version."""
         if tree is not self.tree(job_id):
             self.trees[root_of(job_id)] = tree
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
-        """Write a new job carried by its backup message, unless it is there."""
+        """Write a new job with its backup message as relay, unless it is there."""
         job_id = changes.job.id if changes.job else ""
         try:
             tree, created = operations.create(self.tree(job_id), changes, message_id, now_ms, spent)
@@ -133,7 +133,7 @@ class InMemoryStore:
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
-        """Remove the work item and write what follows from it, unless somebody did; claim what is gone on with."""
+        """Remove the work item and write what follows, unless it is gone; claim items to continue with."""
         if changes.used:
             self.tool_uses[changes.used.count] += 1
         self.sums.update(changes.counts)
@@ -147,7 +147,7 @@ class InMemoryStore:
         )
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job, for deciding on a command."""
+        """Load a job, to decide on a command."""
         charge(requests=1)
         job = self.tree(job_id).jobs.get(job_id)
         return Loaded(job, dump_job(job)) if job else None
@@ -166,7 +166,7 @@ class InMemoryStore:
     async def signal(
         self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
     ) -> SignalAnswer:
-        """A signal ends a wait, or is kept until there is one."""
+        """End a wait by a signal, or keep the signal until there is one."""
         tree, outside = operations.signal(self.tree(job_id), job_id, message_id, signal, now_ms, spent)
         self.write(job_id, tree)
         if not outside.signal_result.is_new:
@@ -210,7 +210,7 @@ class InMemoryStore:
     async def reconcile_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
     ) -> dict[str, Reconciled]:
-        """Look at many trees."""
+        """Reconcile many trees."""
         return {root: await self.reconcile(root, message_id, now_ms, stalled_after_ms, trees[root]) for root in trees}
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:

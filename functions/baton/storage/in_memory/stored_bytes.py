@@ -1,4 +1,4 @@
-"""The stored bytes in memory: they lie with the admission, which a failover forgets with them."""
+"""The stored bytes in memory: kept with the admission, so that a failover forgets both together."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ class InMemoryStoredBytes:
         self._admission = admission
 
     async def sums(self, tenant: str) -> dict[int, int]:
-        """All of them."""
+        """Return all sums."""
         return dict(self._admission.stored.get(tenant, {}))
 
     async def add(self, tenant: str, more: BytesAdded) -> None:

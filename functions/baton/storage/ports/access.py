@@ -1,4 +1,4 @@
-"""Who may call, how often, and what operators did: API keys, rate limits, limits of calls, the audit log.
+"""Access: API keys, rate limits, limits of calls, and the audit log of operators' actions.
 
 A job's call over a limit gets a moment of its own, so that it asks once more and not again and again.
 """
@@ -14,7 +14,7 @@ from baton.sdk.record import Record
 
 
 class StoredKey(Struct, frozen=True):
-    """What is kept of a key: never the key itself.
+    """The record of a key: never the key itself.
 
     Attributes:
         digest: SHA-256 of the key, as hex.
@@ -35,15 +35,15 @@ class ApiKeyStore(Protocol):
     """Keys by digest. Each method raises StoreError when the store does not answer, and may be repeated."""
 
     async def add(self, key: StoredKey) -> None:
-        """Know a key from now on."""
+        """Store a key."""
         ...
 
     async def find(self, digest: str) -> StoredKey | None:
-        """The key of this digest; None: unknown or revoked."""
+        """Return the key of this digest; None: unknown or revoked."""
         ...
 
     async def all(self) -> tuple[StoredKey, ...]:
-        """Every key, the oldest first."""
+        """Return every key, the oldest first."""
         ...
 
     async def revoke(self, digest: str) -> bool:
@@ -59,11 +59,11 @@ class AuditEntry(Record, frozen=True):
     """One action.
 
     Attributes:
-        key_id: which key, by the beginning of its digest; empty: none, as on the command line.
-        action: what was asked for, such as `POST /api/admin/agent-worker`.
-        target: of what: the ids in the address.
+        key_id: the key, by the beginning of its digest; empty: none, as on the command line.
+        action: the requested action, such as `POST /api/admin/agent-worker`.
+        target: its target: the ids in the address.
         status: the HTTP status that answered it; 200 for an action without one that succeeded.
-        detail: what else was said, without secrets.
+        detail: further data of the request, without secrets.
     """
 
     at_ms: int
@@ -80,7 +80,7 @@ class AuditLog(Protocol):
     """The newest actions, up to a number; a failover of the store may forget the last seconds of them."""
 
     async def add(self, entry: AuditEntry) -> None:
-        """Keep an entry; when repeated, it may stand there twice.
+        """Keep an entry; a repeated one may be kept twice.
 
         Raises:
             StoreError: it may be kept or not.
@@ -88,7 +88,7 @@ class AuditLog(Protocol):
         ...
 
     async def page(self, before: str, limit: int) -> tuple[tuple[str, AuditEntry], ...]:
-        """Entries with their ids, the newest first; `before`: an id, only older ones; empty: all.
+        """Return entries with their ids, the newest first; `before`: an id, only older ones; empty: all.
 
         Raises:
             StoreError: no answer.
@@ -100,7 +100,7 @@ class RateLimit(Protocol):
     """A bucket of tokens for each name, which fills by itself."""
 
     async def wait_seconds(self, name: str) -> float:
-        """Take a token; 0: there was one; else how long until there is one.
+        """Take a token, and return 0; or return the seconds until there is one.
 
         Raises:
             StoreError: no answer; a token may have been taken.
@@ -134,10 +134,10 @@ class CallAnswer(Struct, frozen=True):
     """Whether a call may begin.
 
     Attributes:
-        wait_ms: 0: it may begin; else it waits for so long.
+        wait_ms: 0: it may begin; else how long it waits.
         limit: the key of the limit that it waits for.
         woken: events of other calls that have a place now.
-        since_ms: since when it has its places.
+        since_ms: the time since which it has its places.
     """
 
     wait_ms: int = 0
@@ -151,22 +151,22 @@ MISSED_MS = 5_000
 
 
 def is_missed(at_ms: float, step_ms: float, now_ms: int) -> bool:
-    """Whether a moment is missed: if all calls that are late began at once, they would be too many in a minute."""
+    """Return whether a moment is missed: all late calls at once would be too many in a minute."""
     return now_ms - at_ms > max(MISSED_MS, step_ms)
 
 
 def latest(moments: Mapping[str, float], now_ms: int) -> tuple[int, str]:
-    """For how long a call waits that has these moments by key, 0 or less: not at all; and for which of the keys."""
+    """Return how long a call with these moments by key waits, 0 or less: not at all; and for which of the keys."""
     key = max(moments, key=moments.__getitem__)
     return math.ceil(moments[key] - now_ms), key
 
 
-# A call that waits for a place asks again after this time, where nobody has woken it. One that does not is gone.
+# A call that waits for a place asks again after this time, unless it is woken before. One that does not is gone.
 PLACE_MS, _GONE_MS = 60_000, 120_000
 
 
 class CallLimits(Protocol):
-    """Counts calls that share a key: which may begin when, which run, and which wait.
+    """Counts calls that share a key: when they may begin, how many run, and which ones wait.
 
     No more calls of one key run than its limit says, while each is over before its lease. A moment is given to one
     call, and used up when that begins. One that is missed is replaced once the call has its places: by the next moment
@@ -175,7 +175,7 @@ class CallLimits(Protocol):
     """
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
-        """Let a call begin, or say how long it waits.
+        """Let a call begin, or return how long it waits.
 
         Args:
             limits: of the call, in the order of their keys; no key twice.
@@ -185,16 +185,16 @@ class CallLimits(Protocol):
         ...
 
     async def end_call(self, limits: Sequence[KeyLimit], name: str, since_ms: int) -> tuple[str, ...]:
-        """Free the places of a call that is over; returns the events of calls that have one now."""
+        """Free the places of a call that is over; return the events of calls that have one now."""
         ...
 
     async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
-        """Let no call of these keys begin for so long: the other side has asked for it."""
+        """Let no call of these keys begin for this time, as the other side has requested."""
         ...
 
 
 def abandoned(holders: Mapping[str, QueueEntry], now_ms: int, lease_ms: int) -> dict[str, QueueEntry]:
-    """The holders whose lease is over, or that have not come for the place that they were given."""
+    """Return the holders whose lease is over, or that have not come for the place that they were given."""
     return {
         name: entry
         for name, entry in holders.items()
@@ -203,5 +203,5 @@ def abandoned(holders: Mapping[str, QueueEntry], now_ms: int, lease_ms: int) -> 
 
 
 def gone(granted: Mapping[str, QueueEntry], now_ms: int) -> dict[str, QueueEntry]:
-    """Those that were just given a place and have stopped asking for one, as calls of a cancelled job do."""
+    """Return the calls that were just given a place but ask for none any more, as those of a cancelled job do."""
     return {name: entry for name, entry in granted.items() if now_ms - entry.since_ms > _GONE_MS}

@@ -1,4 +1,4 @@
-"""Records of app events: what came, who handles it, and what became of it besides its jobs. For people and replays."""
+"""Records of app events: the event, its handlers, and notes besides its jobs. For people and replays."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -18,19 +18,19 @@ class AppEvents(Protocol):
     """Records by event id; each is kept as long as an ended job. Each method raises StoreError, and may be repeated."""
 
     async def add(self, event_id: str, event: str, handlers: tuple[str, ...] = ()) -> EventRecord:
-        """Keep an event, unless it is there, and these of its handlers; returns what is kept."""
+        """Keep an event, unless it is there, and these of its handlers; return its record."""
         ...
 
     async def note(self, event_id: str, name: str, text: str) -> str:
-        """Keep a note, unless one of this name is there; returns the one that is kept."""
+        """Keep a note, unless one of this name is there; return the one that is kept."""
         ...
 
     async def find(self, event_id: str) -> EventRecord | None:
-        """Return what is kept of an event; None: nothing."""
+        """Return the record of an event; None: there is none."""
         ...
 
     async def wait(self, name: str, call_id: str, until_ms: int, now_ms: int) -> str:
-        """Note that a call waits for events known as `name`; returns the data of the one that is kept, empty: none."""
+        """Note that a call waits for events known as `name`; return the data of the one that is kept, empty: none."""
         ...
 
     async def keep(self, name: str, data: str) -> None:
@@ -46,9 +46,9 @@ class AppEvents(Protocol):
         ...
 
     async def append(self, name: str, entries: Sequence[str]) -> tuple[str, ...]:
-        """Add to the end of the list of this name, which only grows; returns all of it."""
+        """Add to the end of the list of this name, which only grows; return all of it."""
         ...
 
     async def newest(self, name: str, number: int = 0) -> int:
-        """Note the number of an event known as `name`, 0: none; returns the highest that is noted, 0: none."""
+        """Note the number of an event known as `name`, 0: none; return the highest that is noted, 0: none."""
         ...

@@ -1,7 +1,7 @@
-"""What chats keep beside their jobs: which sessions were created, and the files of their messages.
+"""The data of chats beside their jobs: the sessions that were created, and the files of their messages.
 
 Invariant: all of a chat is kept for as long as its jobs' data after it was last used. A file's name follows from its
-content, so keeping it twice is one file. Must not: know what a session is about, or what a file is.
+content, so keeping it twice is one file. Must not: know the subject of a session, or the content of a file.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ class Chats(Protocol):
     """Chats of all tenants. Each method raises StoreError where the store does not answer."""
 
     async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
-        """Enter a session that is created, or used again."""
+        """Note that a session is created, or used again."""
         ...
 
     async def session_used_ms(self, tenant: str, session_id: str) -> int | None:
-        """When a session was last used; None: it was never created, or it is forgotten."""
+        """Return when a session was last used; None: it was never created, or it is forgotten."""
         ...
 
     async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Sessions and when they were last used, the newest first: from that time on back, without the first ones."""
+        """Return sessions last used by `until_ms`, with that time, newest first, without the `skipped` first ones."""
         ...
 
     async def keep_file(self, tenant: str, session_id: str, name: str, text: str) -> None:
@@ -28,7 +28,7 @@ class Chats(Protocol):
         ...
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
-        """A file's text; None: there is none (any more)."""
+        """Return a file's text; None: there is none (any more)."""
         ...
 
     async def forget_chat(self, tenant: str, session_id: str) -> None:

@@ -1,6 +1,6 @@
 """The state of jobs: the steps that change it, ended jobs, and jobs as people and programs read them.
 
-Each method is one atomic step on one hash tag, and says what it promises under repetition.
+Each method is one atomic step on one hash tag, and documents its promise under repetition.
 """
 
 from collections.abc import Coroutine, Mapping, Sequence
@@ -38,14 +38,14 @@ class Holding(Protocol):
     """Claims that last, as atomic scripts: only the holder of a work item prolongs its claim, or gives it back."""
 
     def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Coroutine[Any, Any, Sequence[str]]:
-        """Prolong claims of one tree that their owners still hold; returns the keys of the items that they do not."""
+        """Prolong claims of one tree that their owners still hold; return the keys of the items that they do not."""
         ...
 
     def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> Coroutine[Any, Any, bool]:
-        """End a claim that its owner still holds: somebody else may work on the item at once, and no death is counted.
+        """End a claim that its owner still holds: the item is free at once, and no death is counted.
 
-        Returns whether its owner held it. `claim_result`: of a turn, its model may have been called, which counts with
-        what attempts that died may have used.
+        Returns whether its owner held it. `begun`: a turn's model may have been called, which counts with the possible
+        usage of attempts that died.
         """
         ...
 
@@ -56,7 +56,7 @@ class Store(Holding, Protocol):
     def create(
         self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING
     ) -> Coroutine[Any, Any, Created]:
-        """Write a new job carried by its backup, unless it is there; its usage ledger begins with what was spent.
+        """Write a new job with its backup message as relay, unless it is there; its usage ledger begins with `spent`.
 
         Raises:
             JobGoneError: it was there, and its data is gone.
@@ -64,16 +64,16 @@ class Store(Holding, Protocol):
         ...
 
     def claim(self, claim: Claim) -> Coroutine[Any, Any, ClaimResult]:
-        """Load and claim a work item; the claimed work item's relay message is the message from now on."""
+        """Load and claim a work item; the message becomes its relay."""
         ...
 
     def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Coroutine[Any, Any, Committed]:
-        """Remove the work item and write what follows from it. The first COMMIT of a work item wins, whoever sends it.
+        """Remove the work item and write what follows from it. The first COMMIT of a work item wins, whatever sends it.
 
-        `continuation`: where this one wins, what the invocation has room for is claimed for it in the same script; one
-        that is repeated returns what it claimed before. None: nothing.
+        `continuation`: where this one wins, the same script claims items for the invocation, up to its capacity; a
+        repeated one returns its earlier claims. None: claims nothing.
         """
         ...
 
@@ -82,48 +82,47 @@ class Store(Holding, Protocol):
     ) -> Coroutine[Any, Any, Undelivered]:
         """Count, once for each callback message, that the queue gave up on the source message.
 
-        `throttled`: its endpoint had no place. Then it counts as redriven, and not against the budget.
+        `throttled`: its endpoint had no capacity. Then it counts as redriven, and not against the budget.
         """
         ...
 
     def reconcile(
         self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Coroutine[Any, Any, Reconciled]:
-        """Work items that nobody has worked on or redriven for `stalled_after_ms` get this message as relay message.
+        """Make this message the relay of work items without a claim or redrive for `stalled_after_ms`.
 
-        What jobs request is compared with what the admission knows (`slot_table`), and requested again where they
-        differ. `only`: of which job; empty: of all jobs of the tree, and the slot table must have the entries of all of
-        them.
+        The jobs' slot states are compared with the admission's `slot_table`, and slot requests repeated where they
+        differ. `only`: the one job to look at; empty: all jobs of the tree, whose entries the slot table must have.
         """
         ...
 
     def load(self, job_id: str) -> Coroutine[Any, Any, Loaded | None]:
-        """A job, for deciding on a command; None when unknown."""
+        """Load a job, to decide on a command; None when unknown."""
         ...
 
     def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> Coroutine[Any, Any, tuple[Recorded, PendingItems]]:
-        """Write what follows from a command, carried by its backup message, if the job is still as it was loaded."""
+        """Write what follows from a command, with its backup message as relay, if the job is still as it was loaded."""
         ...
 
     def signal(
         self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
     ) -> Coroutine[Any, Any, SignalAnswer]:
-        """A signal ends a wait, or is kept until there is one. The first outcome of a call stays."""
+        """End a wait by a signal, or keep the signal until there is one. The first outcome of a call stays."""
         ...
 
     def reconcile_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
     ) -> Coroutine[Any, Any, dict[str, Reconciled]]:
-        """Look at many trees in one request, each with the entries of all of its jobs; by root job id."""
+        """Reconcile many trees in one request, each with the entries of all of its jobs; by root job id."""
         ...
 
     def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> Coroutine[Any, Any, bool]:
-        """Append parts in mid-work, only while the claim holds the work item; returns whether it does.
+        """Append parts in mid-work, only while the claim holds the work item; return whether it does.
 
         `sequence` counts the appends under this claim from 1: one that was applied already is not applied again.
-        `text_id`: the text of a turn that is open after these parts; one that has lost what came before is refused.
+        `text_id`: the text of a turn that is open after these parts; one whose earlier parts are lost is refused.
         """
         ...
 
@@ -132,18 +131,18 @@ class Archive(Protocol):
     """Ended jobs, and scores. Each method is one atomic script on one hash tag, harmless when repeated."""
 
     async def recall(self, job_id: str) -> Recalled | None:
-        """A job with what a retry or a removal is decided on; None when unknown. Never an old read."""
+        """Return a job with the data to decide on its retry or removal; None when unknown. Never an old read."""
         ...
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a root with all below it, and leave a tombstone, if it has ended and is as it was recalled.
 
-        Its slot requests must have reached the admission by then: nobody sends them afterwards.
+        Its slot requests must have reached the admission by then: they are not sent afterwards.
         """
         ...
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
-        """What is kept of a job, or of the one above it, whose data is gone; None: nothing, or its data is there."""
+        """Return the record of a job, or of the one above it, whose data is gone; None: none, or the data is there."""
         ...
 
     async def keep_score(self, job_id: str, score: Score) -> bool:
@@ -155,7 +154,7 @@ class Archive(Protocol):
 
 
 class FailingDelivery(Record, frozen=True):
-    """A message of a job that does not arrive. `text`: what became of it so far."""
+    """A message of a job that does not arrive. `text`: its deliveries so far, for people."""
 
     message_id: str
     text: str
@@ -164,9 +163,9 @@ class FailingDelivery(Record, frozen=True):
 class Snapshot(Record, frozen=True):
     """Everything about one job, for showing it.
 
-    `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present. `messages`:
-    what its user sent while it ran, by id: the entry of its transcript; empty: it is there. `failing`: known where
-    somebody has asked the queue. `scores`: by name. `below`: how many jobs are below it.
+    `memory`: the transcript's entry of retrieved memory. `stopped`: no job is admitted at present. `messages`: messages
+    of its user while it ran, by id: the entry of its transcript; empty: it is there. `failing`: known where the queue
+    was asked. `scores`: by name. `below`: how many jobs are below it.
     """
 
     job: Job
@@ -187,7 +186,7 @@ class Snapshot(Record, frozen=True):
 class StoredParts(Record, frozen=True):
     """Parts of a job's stream from a number on, and whether the job has ended. `job` is None for an unknown job.
 
-    `first`: the number of the first of them; where it is more than was asked for, the ones before are gone.
+    `first`: the number of the first of them; where it is more than was requested, the ones before are gone.
     """
 
     job: Job | None
@@ -199,45 +198,45 @@ class Reader(Protocol):
     """Reads jobs for people and programs; never part of a transition."""
 
     async def job(self, job_id: str) -> Snapshot | None:
-        """Everything about a job; None when unknown."""
+        """Return everything about a job; None when unknown."""
         ...
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Many jobs in one request, by id; those unknown are left out.
+        """Return many jobs in one request, by id; unknown ones are left out.
 
-        Without their tool calls, results, and what was retrieved for them: a list would be too heavy.
+        Without their tool calls, results and retrieved memory: a list would be too heavy.
         """
         ...
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these jobs have data, in one request of one command each."""
+        """Return those of these jobs that have data, in one request of one command each."""
         ...
 
     async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
-        """The tool calls of many jobs, by job id, without their results; in two requests."""
+        """Return the tool calls of many jobs, by job id, without their results; in two requests."""
         ...
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
-        """All entries of the job's transcript, in order; none when unknown."""
+        """Return all entries of the job's transcript, in order; none when unknown."""
         ...
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
-        """The job's parts after number `after`; of a negative one the last so many, whose numbers are not told.
+        """Return the job's parts after number `after`; of a negative one the last ones, without their numbers.
 
         `known`: the job as it was read before, which saves a request.
         """
         ...
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
-        """One tool call of a job, and its stored result; None and nothing where there is none."""
+        """Return one tool call of a job, and its stored result; None and nothing where there is none."""
         ...
 
     async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
-        """Those parts alone, with one command: for a job that is known, and of which nothing is expected yet."""
+        """Return those parts alone, with one command: for a known job, of which nothing is expected yet."""
         ...
 
     async def ping(self) -> None:
-        """Raises StoreError unless the store answers."""
+        """Raise StoreError unless the store answers."""
         ...
 
     async def close(self) -> None:
@@ -246,10 +245,10 @@ class Reader(Protocol):
 
 
 class StoreCheck(Protocol):
-    """Looks at a store without touching any job. Each method raises StoreError."""
+    """Checks a store without touching any job. Each method raises StoreError."""
 
     async def ping(self) -> None:
-        """Ask for an answer."""
+        """Check that the store answers."""
         ...
 
     async def try_script(self, key: str) -> None:
@@ -257,7 +256,7 @@ class StoreCheck(Protocol):
         ...
 
     async def about(self) -> Mapping[str, str]:
-        """What the store says of itself, by the names of INFO; empty where it says nothing."""
+        """Return the store's description of itself, by the names of INFO; empty where it has none."""
         ...
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Outcomes of operations by a stream of the store, for systems that would rather write to Redis than call a webhook."""
+"""Outcomes of operations by a stream of the store, for systems that write to Redis instead of calling a webhook."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,23 +14,23 @@ class StreamEntry(Struct, frozen=True):
 
     @property
     def added_ms(self) -> int:
-        """When it was added, by the store's clock."""
+        """The time at which it was added, by the store's clock."""
         return int(self.id.partition("-")[0])
 
 
 class OperationStream(Protocol):
-    """The stream `operations:completed`, at least once; and which operations wait for something to come by it."""
+    """The stream `operations:completed`, at least once; and the operations that wait for an outcome by it."""
 
     async def take(self) -> Sequence[StreamEntry]:
-        """Entries that nobody has taken, and such that were taken a minute ago and are not done; a bounded number."""
+        """Return entries that are not taken, and those taken a minute ago and not done; a bounded number."""
         ...
 
     async def done(self, entry_ids: Sequence[str]) -> None:
-        """These are taken in, and not given to anybody again."""
+        """Mark entries as taken in, so that they are not given out again."""
         ...
 
     async def bury(self, entry: StreamEntry, reason: str) -> None:
-        """This one cannot be taken in, ever: it is kept, with the reason, where a person finds it."""
+        """Keep an entry that can never be taken in, with the reason, where a person finds it."""
         ...
 
     async def trim(self) -> None:
@@ -38,13 +38,13 @@ class OperationStream(Protocol):
         ...
 
     async def expect(self, operation_id: str, until_ms: int) -> None:
-        """An operation waits for its outcome, until then at the longest."""
+        """Note that an operation waits for its outcome, until `until_ms` at the latest."""
         ...
 
     async def forget(self, operation_id: str) -> None:
-        """It waits no longer."""
+        """Note that it waits no longer."""
         ...
 
     async def expected(self, now_ms: int) -> int:
-        """How many wait."""
+        """Return how many operations wait."""
         ...

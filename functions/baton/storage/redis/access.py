@@ -2,7 +2,7 @@
 
 Keys are one hash with a record and a last day of use for each digest; the audit log is one stream that keeps the newest
 entries. Rate limits hold over all processes, with upstash-ratelimit's token bucket: a caller that has to wait is
-remembered until then, so that asking on meanwhile costs nothing. Limits of calls are one sorted set a key, and for
+remembered until then, so that its requests cost nothing meanwhile. Limits of calls are one sorted set a key, and for
 those in flight a semaphore (semaphore.py); both by the store's clock.
 """
 
@@ -40,17 +40,17 @@ class RedisApiKeyStore:
         self._redis = connection
 
     async def add(self, key: StoredKey) -> None:
-        """Know a key from now on."""
+        """Store a key."""
         record = {name: getattr(key, name) for name in _KEY_FIELDS}
         await self._redis.execute("HSET", keys.API_KEYS, key.digest, json.dumps(record))
 
     async def find(self, digest: str) -> StoredKey | None:
-        """The key of this digest."""
+        """Return the key of this digest."""
         record, day = await self._redis.execute("HMGET", keys.API_KEYS, digest, _USED + digest)
         return _stored(digest, record, day) if record else None
 
     async def all(self) -> tuple[StoredKey, ...]:
-        """Every key, the oldest first."""
+        """Return every key, the oldest first."""
         # The SDK makes a dict of the flat reply.
         (entries,) = await self._redis.pipeline(["HGETALL", keys.API_KEYS])
         found = (
@@ -92,7 +92,7 @@ class RedisAuditLog:
         await self._redis.execute("XADD", keys.AUDIT, "MAXLEN", "~", self._length, "*", "entry", text)
 
     async def page(self, before: str, limit: int) -> tuple[tuple[str, AuditEntry], ...]:
-        """Entries with their ids, the newest first."""
+        """Return entries with their ids, the newest first."""
         newest = f"({before}" if before else "+"
         rows = await self._redis.execute("XREVRANGE", keys.AUDIT, newest, "-", "COUNT", limit)
         return tuple((str(row[0]), _entry(row[1][1])) for row in rows or [])
@@ -109,7 +109,7 @@ _MINUTE_MS = 60_000
 
 
 class RedisRateLimit:
-    """`RateLimit`: so many tokens a minute, and as many at once at most."""
+    """`RateLimit`: `per_minute` tokens a minute, and as many at once at most."""
 
     def __init__(self, connection: RedisConnection, clock: Clock, per_minute: int) -> None:
         self._redis = connection
@@ -124,7 +124,7 @@ class RedisRateLimit:
         return TokenBucket(self._per_minute, 1, max(1, _MINUTE_MS // self._per_minute), "ms")
 
     async def wait_seconds(self, name: str) -> float:
-        """Take a token, or say when there will be one."""
+        """Take a token, or return the seconds until there is one."""
         now_ms = self._clock.now_ms()
         until_ms = self._waits_until_ms.pop(name, 0)
         if until_ms <= now_ms:
@@ -163,7 +163,7 @@ class RedisCallLimits:
         self._now_ms = now_ms
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
-        """Let it begin, or say how long it waits."""
+        """Let the call begin, or return how long it waits."""
         names, woken = [_PAUSED, f"{_OF_CALL}{call.name}"], list[str]()
         time, *found = await self._redis.pipeline(
             ["TIME"], *(["ZMSCORE", keys.call_moments_key(one.key), *names] for one in limits)
@@ -195,7 +195,7 @@ class RedisCallLimits:
         return CallAnswer(woken=tuple(woken), since_ms=now_ms)
 
     async def end_call(self, limits: Sequence[KeyLimit], name: str, since_ms: int) -> tuple[str, ...]:
-        """Free its places."""
+        """Free the places of a call."""
         woken: list[str] = []
         for one in limits:
             if one.in_flight is not None:
@@ -204,7 +204,7 @@ class RedisCallLimits:
         return tuple(woken)
 
     async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
-        """Let none begin."""
+        """Let no call of these keys begin for a while."""
         until_ms = self._ms(await self._redis.execute("TIME")) + pause_ms
         commands: list[Command] = []
         for one in limits:
@@ -216,7 +216,7 @@ class RedisCallLimits:
         return self._now_ms() if self._now_ms else 1000 * int(time[0]) + int(time[1]) // 1000
 
     async def _moment(self, limit: KeyLimit, scores: list[float], now_ms: int) -> "_Moment":
-        """When the call may begin; its own moment, where it has none yet, is the next free one."""
+        """Return when the call may begin; a call without a moment of its own gets the next free one."""
         (paused_ms, at_ms), key = scores, keys.call_moments_key(limit.key)
         if limit.per_minute is None or (at_ms and at_ms >= paused_ms):
             return _Moment(limit.key, max(paused_ms, at_ms), is_kept=at_ms > 0)
@@ -224,7 +224,7 @@ class RedisCallLimits:
         return _Moment(limit.key, at_ms, is_new=True, is_kept=bool(scores[1]))
 
     async def _replaced(self, limit: KeyLimit, moment: "_Moment", now_ms: int) -> "_Moment":
-        """The moment, or another one where it is missed."""
+        """Return the moment, or another one where it is missed."""
         step_ms = _MINUTE_MS / limit.per_minute if limit.per_minute else math.inf
         if not access.is_missed(moment.at_ms, step_ms, now_ms):
             return moment
@@ -232,7 +232,7 @@ class RedisCallLimits:
         return _Moment(limit.key, at_ms, is_new=True, is_kept=True)
 
     async def _taken(self, key: str, step_ms: float, from_ms: int, *lines: str) -> float:
-        """The next moment of the first line; all of them go on by one."""
+        """Take the next moment of the first line; all of them advance by one."""
         commands: list[Command] = []
         for line in lines:
             commands += [["ZADD", key, "GT", from_ms, line], ["ZINCRBY", key, str(step_ms), line]]
@@ -256,7 +256,7 @@ class RedisCallLimits:
     async def _place(
         self, limit: KeyLimit, in_flight: int, call: NamedCall, times_ms: tuple[int, int]
     ) -> tuple[bool, list[str]]:
-        """Whether the call has a place now, and the events of others that have one."""
+        """Return whether the call has a place now, and the events of others that have one."""
         (now_ms, lease_ms), places = times_ms, _Places(self._redis, limit.key, in_flight)
         member = Member(call.flow, "", "50", f"{now_ms:015d}\0{call.name}", 1, "asks", now_ms, call.event, free=True)
         held, events = await places.write(now_ms, {call.name: member}, call.name)
@@ -267,7 +267,7 @@ class RedisCallLimits:
 
 
 class _Moment(Struct, frozen=True):
-    """When a call may begin by one limit. `is_kept`: the store has one under its name; `is_new`: not this one."""
+    """The time when a call may begin by one limit. `is_kept`: the store has one by its name; `is_new`: not this one."""
 
     key: str
     at_ms: float
@@ -276,16 +276,16 @@ class _Moment(Struct, frozen=True):
 
 
 class _Places(Semaphore):
-    """The calls of one key that run, and those that wait for that."""
+    """The calls of one key that run, and those that wait for a place."""
 
     def __init__(self, redis: RedisConnection, key: str, in_flight: int) -> None:
         self._all = keys.call_places_keys(key)
         super().__init__(redis, in_flight, 0, store_clock=False, named=self._all)
 
     async def write(self, now_ms: int, members: Mapping[str, Member | Dropped], name: str) -> tuple[bool, list[str]]:
-        """Say what calls do; whether `name` has a place, and the events of calls that have one by this.
+        """Write the states of calls; return whether `name` has a place, and the events of calls that get one by this.
 
-        A place that went to a call which has stopped asking goes to the next one.
+        A place given to a call that has stopped asking goes to the next one.
         """
         expiry: list[Command] = [["PEXPIRE", key, _KEPT_MS] for key in self._all]
         while True:

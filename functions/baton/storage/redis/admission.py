@@ -1,4 +1,4 @@
-"""The admission on Redis: what its ports for jobs and for operators are to the semaphore, and the pages of a sweep."""
+"""The admission on Redis: its ports for jobs and for operators over the semaphore, and the pages of a sweep."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ from baton_events.ids import root_of
 
 
 async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> tuple[dict[str, QueueEntry], str]:
-    """The page that begins there, with all of its jobs' trees, and the mark at its end: two requests, seldom three."""
+    """Return the page at `mark`, with its jobs' trees, and the mark at its end: two requests, seldom three."""
     kind, _, last = mark.partition(":")
     index = keys.SLOT_HOLDERS if kind == HOLDERS else keys.SLOT_NAMES
     since = int(last) + 1 if kind == GONE else 0
@@ -68,7 +68,7 @@ async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> 
 
 
 def _trees(names: list[str], *, whole: bool) -> list[Command]:
-    """What finds all jobs of their trees; `whole`: nobody is left out between them."""
+    """Return the commands that find all jobs of their trees; `whole`: no job between them is left out."""
     roots = list(dict.fromkeys(map(root_of, names)))
     ranges = [(roots[0], roots[-1])] if whole else [(root, root) for root in roots]
     return [["ZRANGE", keys.SLOT_NAMES, f"[{first}", f"({last}/", "BYLEX"] for first, last in ranges]
@@ -80,7 +80,7 @@ _FIRST_OWN_KEY = len(keys.SLOT_INDEXES) + 2
 
 
 class RedisAdmission:
-    """`Admission` over one connection, with so many slots."""
+    """`Admission` over one connection, with `slots` slots."""
 
     def __init__(
         self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
@@ -124,7 +124,7 @@ class RedisAdmission:
     async def reconcile(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
     ) -> ReconcileTurn:
-        """A sweep begins, or goes on with a page."""
+        """Begin a sweep, or continue it with a page."""
         next_ms, granted = 0, tuple[SlotGranted, ...]()
         if not after:
             more = {"fill": BY_RECONCILER, "everybody": True, "due": due_ms}
@@ -136,7 +136,7 @@ class RedisAdmission:
         return ReconcileTurn(next_ms, slot_table, granted, following)
 
     async def _sample(self, now_ms: int) -> None:
-        """Note that a sweep ran, and how the admission stands."""
+        """Note that a sweep ran, and a sample of the admission's load."""
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "size")
         active, pending, slots = (int(value or 0) for value in counted)
         sample = Sample(now_ms, active, pending, slots or self._semaphore.slots)
@@ -144,29 +144,29 @@ class RedisAdmission:
         await self._redis.execute("HSET", keys.SLOTS, "swept", now_ms, place, _encode(sample).decode())
 
     async def slot_table(self) -> dict[str, QueueEntry]:
-        """All entries, by job id."""
+        """Return all entries, by job id."""
         await self._open.ready()
         return await self._semaphore.entries()
 
     async def entry(self, job_id: str) -> QueueEntry | None:
-        """A job's entry, also where a version before has kept it."""
+        """Return a job's entry, also where an earlier version has kept it."""
         await self._open.ready()
         text = await self._redis.execute("HGET", keys.SLOTS, member_field(job_id))
         return entry_from(text) if text else None
 
     async def may_request_reconcile(self, now_ms: int) -> bool:
-        """Whether a sweep may be asked for now; by the store's clock, since the callers' may be wrong."""
+        """Return whether a sweep may be requested now; by the store's clock, as the callers' may be wrong."""
         requested = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", REQUESTED_EVERY_MS)
         return requested is not None and requested is not False
 
     async def first_value(self, name: str, value: str) -> str:
-        """The value that was given first under this name."""
+        """Return the value that was given first under this name."""
         key = keys.first_value_key(name)
         _, first = await self._redis.pipeline(["SET", key, value, "NX", "PX", FIRST_VALUE_KEPT_MS], ["GET", key])
         return str(first)
 
     async def prune(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Take ended jobs off the admission, unless they have said something since."""
+        """Remove ended jobs from the admission, unless they have sent an update since."""
         for first in range(0, len(ended), PAGE):
             dropped = {name: Dropped(since_ms) for name, since_ms in ended[first : first + PAGE]}
             await self._semaphore.run(0, dropped, {})
@@ -175,7 +175,7 @@ class RedisAdmission:
 def _counted(
     queued_job: QueuedJob, end: End | None, stored: BytesAdded | None
 ) -> tuple[list[str], list[list[str | int]]]:
-    """What is counted with the first update of a job, or with the one that says that it is gone: keys, and commands."""
+    """Return what is counted with a job's first update, or with the one that it is gone: keys, and commands."""
     counted: list[str] = []
     writes: list[list[str | int]] = []
     if end:
@@ -190,7 +190,7 @@ def _counted(
 
 
 class RedisAdmissionControl:
-    """`AdmissionControl` over one connection, with so many slots."""
+    """`AdmissionControl` over one connection, with `slots` slots."""
 
     def __init__(
         self, connection: RedisConnection, slots: int, reconcile_interval_ms: int, *, store_clock: bool = True
@@ -201,12 +201,12 @@ class RedisAdmissionControl:
         self._sums = EndedSums(connection)
 
     async def stop(self, now_ms: int) -> None:
-        """Admit nobody any more; since when stays what it was."""
+        """Admit no job any more; repeated, it keeps the time of the first stop."""
         if not (await self.state()).stopped_ms:
             await self._redis.execute("HSET", keys.SLOTS, "closed", now_ms)
 
     async def start(self, now_ms: int, slots: int | None = None) -> Started:
-        """Admit jobs again, so many at once."""
+        """Admit jobs again, `slots` at once."""
         await self._open.ready()
         if slots == 0:
             await self._redis.execute("HDEL", keys.SLOTS, "size")
@@ -215,41 +215,41 @@ class RedisAdmissionControl:
         return Started(answer.alarm_ms, answer.untaken)
 
     async def state(self) -> AdmissionState:
-        """How it stands; counted by each update, so it costs the same however many jobs there are."""
+        """Return the admission's state; each update counts it, so it costs the same however many jobs there are."""
         await self._open.ready()
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept", "size")
         active, pending, stopped_ms, reconciled_ms, slots = (int(value or 0) for value in counted)
         return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, reconciled_ms)
 
     async def live(self) -> dict[str, QueueEntry]:
-        """The entries of all jobs that are not gone."""
+        """Return the entries of all jobs that are not gone."""
         await self._open.ready()
         return {name: entry for name, entry in (await self._semaphore.entries()).items() if entry.want != "gone"}
 
     async def line(self, tenant: str, session_id: str) -> dict[str, QueueEntry]:
-        """The entries of a session's jobs at work or in line."""
+        """Return the entries of a session's jobs at work or in line."""
         await self._open.ready()
         queue = queue_of(tenant, session_id)
         members = await self._redis.execute("ZRANGE", keys.SLOT_QUEUES, f"[{queue}", f"({queue}2", "BYLEX")
         return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])
 
     async def ends(self) -> dict[str, AgentCounters]:
-        """What ended jobs add up to."""
+        """Return the sums of ended jobs."""
         return await self._sums.ends()
 
     async def used(self) -> tuple[MonthUsed, ...]:
-        """What the jobs of each month and tenant have used."""
+        """Return the usage of the jobs of each month and tenant."""
         return await self._sums.used()
 
     async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
-        """What the jobs of these days have used."""
+        """Return the usage of the jobs of these days."""
         return await self._sums.days(names)
 
     async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
-        """The versions of an agent."""
+        """Return the versions of an agent."""
         return await self._sums.versions(agent)
 
     async def samples(self, now_ms: int) -> tuple[Sample, ...]:
-        """How it stood in the last hours."""
+        """Return the samples of the last hours."""
         texts = await self._redis.execute("HMGET", keys.SLOTS, *(f"{_SAMPLE}{place}" for place in range(PLACES)))
         return recent((_decode_sample(text) for text in texts if text), now_ms)

@@ -1,4 +1,4 @@
-"""What agents remember on Redis: a session's newest entries, its files, and answers of models.
+"""The memory of agents on Redis: a session's newest entries, its files, and answers of models.
 
 A session's memory is one hash under a hash tag of its own; each write is decided on what is there, and written where
 it still is. The cache is one GET before a model call, and one SET with its expiry after it.
@@ -22,7 +22,7 @@ class RedisModelCache:
         self._redis = connection
 
     async def get(self, tenant: str, key: str) -> str | None:
-        """What is kept under the key."""
+        """Return the text that is kept under the key."""
         found = await self._redis.execute("GET", keys.model_cache_key(tenant, key))
         return None if found is None else str(found)
 
@@ -31,7 +31,7 @@ class RedisModelCache:
         await self._redis.execute("SET", keys.model_cache_key(tenant, key), text, "EX", seconds)
 
 
-# Of a file, in one field: some of them are less than a request or an answer may be.
+# The piece of a file in one field: a few of them are below the limit of a request or an answer.
 _PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
 
 
@@ -43,7 +43,7 @@ class RedisChats:
         self._retention_ms = retention_ms
 
     async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
-        """Enter a session that is created, or used again."""
+        """Note that a session is created, or used again."""
         key = keys.sessions_key(tenant)
         await self._redis.pipeline(
             ["ZADD", key, used_ms, session_id],
@@ -52,18 +52,18 @@ class RedisChats:
         )
 
     async def session_used_ms(self, tenant: str, session_id: str) -> int | None:
-        """When a session was last used."""
+        """Return when a session was last used."""
         [score] = await self._redis.read(("ZSCORE", keys.sessions_key(tenant), session_id))
         return None if score is None else int(float(score))
 
     async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Sessions and when they were last used, the newest first."""
+        """Return sessions and when they were last used, the newest first."""
         span: list[str | int] = [until_ms, "-inf", "BYSCORE", "REV", "LIMIT", skipped, limit, "WITHSCORES"]
         [flat] = await self._redis.read(("ZRANGE", keys.sessions_key(tenant), *span))
         return [(str(name), int(float(score))) for name, score in zip(flat[::2], flat[1::2], strict=True)]
 
     async def keep_file(self, tenant: str, session_id: str, name: str, text: str) -> None:
-        """Keep a file; it is there once all of its pieces are."""
+        """Keep a file; it exists once all of its pieces do."""
         key, pieces = keys.files_key(tenant, session_id, name), range(0, len(text), _PIECE_CHARS)
         await self._redis.execute("SADD", keys.files_key(tenant, session_id), name)
         for number, first in enumerate(pieces):
@@ -72,7 +72,7 @@ class RedisChats:
         await self._prolong(tenant, session_id, name)
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
-        """Read a file, which is kept for longer by that."""
+        """Read a file, and prolong its time."""
         key = keys.files_key(tenant, session_id, name)
         [count] = await self._redis.read(("HGET", key, "pieces"))
         if count is None:
@@ -87,7 +87,7 @@ class RedisChats:
     async def forget_chat(self, tenant: str, session_id: str) -> None:
         """Forget a session and its files."""
         [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
-        for name in ("", *names):  # in a cluster each is elsewhere
+        for name in ("", *names):  # in a cluster each is on another server
             await self._redis.execute("DEL", keys.files_key(tenant, session_id, name))
         await self._redis.execute("ZREM", keys.sessions_key(tenant), session_id)
 
@@ -126,17 +126,17 @@ class RedisSessionMemory:
         return after is not None
 
     async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
-        """The session's entries, the oldest first."""
+        """Return the session's entries, the oldest first."""
         # The SDK makes a dict of each flat reply in a pipeline.
         (fields,) = await self._redis.pipeline(["HGETALL", keys.session_memory_key(tenant, session_id)])
         texts = (text.partition(" ")[2] for field, text in fields.items() if field.startswith(_ENTRY_FIELD))
         return tuple(sorted(map(_ENTRY.decode, texts), key=lambda entry: (entry.created_ms, entry.id)))
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
-        """Forget the session, and refuse what jobs submitted until now still add; the ids that were there."""
+        """Forget the session, and refuse later entries of earlier jobs; return the ids that were there."""
 
         def forgotten(before: _Fields) -> _Fields:
-            # The mark only grows: an older one that comes late takes nothing back.
+            # The mark only grows: an older one that comes late changes nothing.
             return {_FORGOTTEN: str(max(now_ms, int(before.get(_FORGOTTEN, 0))))}
 
         before, _ = await self._change(tenant, session_id, forgotten)
@@ -145,7 +145,7 @@ class RedisSessionMemory:
     async def _change(
         self, tenant: str, session_id: str, change: Callable[[_Fields], _Fields | None]
     ) -> tuple[_Fields, _Fields | None]:
-        """What there was, and what there is now; None: no change."""
+        """Return the fields before and after the change; None: no change."""
         key = keys.session_memory_key(tenant, session_id)
         for _ in range(_ATTEMPTS):
             [flat] = await self._redis.read(("HGETALL", key))

@@ -1,4 +1,4 @@
-"""Records of app events on Upstash Redis, and who waits for which; all of it expires."""
+"""Records of app events on Upstash Redis, and the calls that wait for them; all of it expires."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from baton.storage.redis.connection import RedisConnection
 from baton.transport.redis_rest import Command
 
 _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
-_CLOCK_MS = 60_000  # who waits and whoever looks may have different clocks
+_CLOCK_MS = 60_000  # a waiting call and a reader may have different clocks
 
 
 class RedisAppEvents:
@@ -40,7 +40,7 @@ class RedisAppEvents:
         return str(kept)
 
     async def find(self, event_id: str) -> EventRecord | None:
-        """Return what is kept of an event."""
+        """Return the record of an event."""
         (found,) = await self._redis.pipeline(["HGETALL", keys.app_event_key(event_id)])
         return _record(found) if found and _EVENT in found else None
 
@@ -87,7 +87,7 @@ class RedisAppEvents:
 
 
 def _record(found: dict[str, Any]) -> EventRecord:
-    """The SDK makes a dict of the flat reply."""
+    """Convert a record: the SDK makes a dict of the flat reply."""
     handlers = sorted(name.removeprefix(_HANDLER) for name in found if name.startswith(_HANDLER))
     notes = {name.removeprefix(_NOTE): text for name, text in found.items() if name.startswith(_NOTE)}
     return EventRecord(found.get(_EVENT, ""), tuple(handlers), notes)

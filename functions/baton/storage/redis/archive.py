@@ -1,4 +1,4 @@
-"""Ended jobs on Upstash Redis: read, decided by the engine, and removed where they are as they were read; scores.
+"""Ended jobs on Upstash Redis: read, decided by the engine, and removed where they are unchanged; scores.
 
 A score is a field of its tree's state: readers of a job read it anyway, and it goes with the job's data.
 """
@@ -20,7 +20,7 @@ from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, root_of
 
 _ATTEMPTS = 3
-# A message of a deleted job may come for so long, also where data is kept for a shorter time.
+# How long a message of a deleted job may come, also where data is kept for a shorter time.
 _SHORTEST_MS = 3_600_000
 
 
@@ -32,7 +32,7 @@ class RedisArchive:
         self._retention_ms = retention_ms
 
     async def recall(self, job_id: str) -> Recalled | None:
-        """A job with what a retry or a removal is decided on."""
+        """Return a job with the data to decide on its retry or removal."""
         found, names, entries, head = await self._redis.read(
             ["HGETALL", keys.state_key(job_id)],
             ["HKEYS", keys.calls_key(job_id)],
@@ -63,7 +63,7 @@ class RedisArchive:
         raise StoreError(f"job {job.id} is not removed: it changes")
 
     async def _removed(self, root_id: str, tenant: str, state: dict[str, str], tree: Tree, now_ms: int) -> bool:
-        """Whether the tree is removed, since it is as it was read."""
+        """Remove the tree where it is as it was read; return whether it is removed."""
         patch, key = Patch(0), keys.state_key(root_id)
         patch.count(key, "", len(state))
         patch.equal(key, dict(state))
@@ -75,7 +75,7 @@ class RedisArchive:
         return await self._redis.written(patch)
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
-        """What is kept of a job whose data is gone."""
+        """Return the record of a job whose data is gone."""
         there, text = await self._redis.pipeline(
             ["HEXISTS", keys.state_key(job_id), f"job:{root_of(job_id)}"], ["GET", keys.tombstone_key(job_id)]
         )
@@ -85,7 +85,7 @@ class RedisArchive:
         return Tombstone(kept["tenant"], kept["deleted"])
 
     async def keep_score(self, job_id: str, score: Score) -> bool:
-        """Keep a score with its job, where that is there."""
+        """Keep a score with its job, if that is there."""
         patch, key = Patch(0), keys.state_key(job_id)
         patch.any(key, [f"job:{job_id}"])
         patch.write("HSET", key, [f"{keys.score_prefix(job_id)}{score.name}", dump_score(score)])

@@ -1,6 +1,6 @@
 """The store's connection: scripts and pipelines, over REST by the official Upstash SDK or over RESP, with time limits.
 
-Invariant: whatever goes wrong is a StoreError; what was asked may have been applied or not. The SDK's own retries are
+Invariant: every failure is a StoreError; the request may have been applied or not. The SDK's own retries are
 off: it would repeat writes after seconds (redis-rest.md 10), while the queue repeats whole events. No adapter above
 knows which transport there is.
 """
@@ -29,18 +29,18 @@ _log = logging.getLogger("baton.store")
 # The flag is the hosted service's own: other servers refuse it.
 _SHEBANG, _PLAIN_SHEBANG = "#!lua flags=allow-key-locking\n", "#!lua\n"
 _ANSWER = "local answer = main()\nreturn {commands, answer}\n"
-# Of one answer: what is wrapped around it has the rest of the 10 MB that the hosted store lets it have.
+# The data of one answer: its wrapping has the rest of the 10 MB that the hosted store allows.
 _MOST_BYTES = 8_000_000
 _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
 
 
 def script(name: str, *shared: str) -> str:
-    """The text of a Lua script beside this file, after what it shares with others."""
+    """Return the text of a Lua script beside this file, after the parts that it shares with others."""
     return counted(_lua(name), "".join(map(_lua, shared)))
 
 
 def counted(text: str, before: str = "") -> str:
-    """A script that reports what it cost beside its answer, as `RedisConnection.run` expects it."""
+    """Return the script with a report of its cost beside its answer, as `RedisConnection.run` expects it."""
     if text.startswith("#!"):  # a library's own first line
         text = text.partition("\n")[2]
     return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_ANSWER}"
@@ -57,7 +57,7 @@ def _lua(name: str) -> str:
 
 @cache
 def _sha1(text: str) -> str:
-    """The name by which the store knows a script."""
+    """Return the name by which the store knows a script."""
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -67,14 +67,14 @@ def _without_flag(text: str) -> str:
 
 
 class Transport(Protocol):
-    """What carries commands to the store."""
+    """Carries commands to the store."""
 
     async def execute_all(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> tuple[list[Any], bool]:
         """Run commands in one request, one after the other, not atomically: see transport/redis_rest.py."""
         ...
 
     async def close(self) -> None:
-        """Give up what is under way and close connections."""
+        """Give up requests in progress and close connections."""
         ...
 
 
@@ -121,8 +121,8 @@ class RedisConnection:
     ) -> Any:
         """Run a script, and in the same request commands `beside` it; the present invocation pays for all.
 
-        The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, did
-        nothing, and is sent the text.
+        The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, does
+        nothing, and gets the text again.
         """
         commands, *value = await self._evaluate(self._text(text), keys, args, beside)
         size_bytes = sum(map(command_bytes, (("", *keys, *args), *beside))) + answer_bytes(value)
@@ -132,21 +132,21 @@ class RedisConnection:
     def apply(
         self, keys: Sequence[str], args: Sequence[str], beside: Sequence[Command] = ()
     ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
-        """Compare, then write (lua/apply.lua): how many commands it took, whether it is written, and what was read.
+        """Compare, then write (lua/apply.lua); return the number of commands, whether it is written, and the reads.
 
-        `beside`: commands that travel in the same request, whatever becomes of it. Nobody pays for either yet.
+        `beside`: commands that travel in the same request, whatever its result. Neither is charged yet.
         """
         return self._evaluate(self._text(_applying()), keys, args, beside)
 
     async def written(self, patch: Patch) -> bool:
-        """Write a patch where its conditions hold, and charge for it. Returns whether it is written."""
+        """Write a patch where its conditions hold, and charge for it. Return whether it is written."""
         size_bytes = patch.size_bytes()
         commands, written, _ = await self.apply(*patch.request())
         charge(requests=1, commands=commands, size_bytes=size_bytes)
         return bool(written)
 
     async def read(self, *commands: Command) -> list[Any]:
-        """Read several things of one tag as they are at one moment, by a script: never what a replica still has.
+        """Read several things of one tag as they are at one moment, by a script: never a replica's old data.
 
         Raises:
             StoreError: together they are more than one answer may have.
@@ -161,7 +161,7 @@ class RedisConnection:
         return answers
 
     async def read_each(self, reads: Sequence[Sequence[Command]]) -> list[list[Any] | None]:
-        """As `read`, of several tags, in one request; None: that one is to be read by itself."""
+        """Read as `read` does, of several tags, in one request; None: that one must be read by itself."""
         patches = [_reading(commands, _MOST_BYTES // len(reads)) for commands in reads]
         size_bytes, sha = sum(patch.size_bytes() for patch in patches), _sha1(self._text(_applying()))
         requests = [patch.request() for patch in patches]
@@ -203,7 +203,7 @@ class RedisConnection:
         """Run commands in the HTTP request of a script that is ready now; alone they take a request of their own.
 
         Raises:
-            StoreError: one of them failed. The script knows nothing of it.
+            StoreError: one of them failed. The script is not affected.
         """
         answers = await self._send(commands, beside_scripts=True)
         charge(commands=len(commands), size_bytes=sum(map(command_bytes, commands)) + answer_bytes(answers))
@@ -214,7 +214,7 @@ class RedisConnection:
         try:
             answers, leads = await self._redis().execute_all(commands, beside_scripts=beside_scripts)
         except (OSError, httpx.HTTPError, UpstashError, ValueError, LookupError, TypeError, AttributeError) as error:
-            # The last ones are what comes of an answer that is not what the store's protocol promises.
+            # The last ones come of an answer that breaks the store's protocol.
             raise self._store_error(error) from error
         if beside_scripts:
             charge(requests=int(leads))
@@ -252,12 +252,12 @@ def _reading(commands: Sequence[Command], most_bytes: int) -> Patch:
 
 
 def _all_of(found: Sequence[Any]) -> list[Any] | None:
-    """What was read; None: it is more than may be read at once."""
+    """Return the values that were read; None: they are more than may be read at once."""
     return None if any(too_much for _, *too_much in found) else [value for value, *_ in found]
 
 
 def _is_forgotten(answer: Any) -> bool:
-    """Whether a server does not have the script that its SHA1 named: it did nothing."""
+    """Return whether a server does not have the script that its SHA1 named: it did nothing."""
     return isinstance(answer, UpstashError) and "NOSCRIPT" in str(answer)
 
 

@@ -1,8 +1,8 @@
 """The list of jobs on Upstash Redis: sorted sets in the order of their members' bytes (engine/all_jobs/job_list.py).
 
-A search has the store match texts (ZSCAN), some shelves in a request, so many members at once that others hardly wait.
+In a search the store matches texts (ZSCAN), some shelves in a request, in steps so small that others hardly wait.
 
-Rows of versions before are in one sorted set, which is read beside the others, and only ever gets smaller.
+Rows of earlier versions are in one sorted set, which is read beside the others, and only ever gets smaller.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,11 +30,11 @@ from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from baton_events.ids import is_child
 
-# Shelves of one look, and of its first request: a busy list has a page on few of them.
+# Shelves of one scan, and of its first request: a busy list has a page on few of them.
 _MOST_SHELVES, _FIRST_SHELVES = 64, 4
-# A search looks at more and more shelves in a request while they are nearly empty, at about so many members in each.
+# A search reads more and more shelves in a request while they are nearly empty, with about this many members in each.
 _SEARCHED_SHELVES, _MEMBERS, _MOST_MEMBERS, _LEAST_MEMBERS = (1, 8, 64, 512), 50_000, 5_000, 128
-# Of one search, as far as whole shelves take no more.
+# The limits of one search, unless whole shelves take more.
 _SEARCH_REQUESTS, _MOST_SEARCHED = 12, 5_000
 _Command = list[str | int]
 
@@ -55,7 +55,7 @@ class RedisListing:
         commands: list[_Command] = [["ZADD", key, *_scored(rows)] for key, rows in by_key.items()]
         if before := outcomes_before(row):
             commands.insert(0, _without(written[0], *before))
-        if row.status != "completed":  # its first row has said so already
+        if row.status != "completed":  # the catalogue has it from its first row
             catalogued = entries_of(place_of(member) for member in written)
             commands += [["ZADD", keys.list_key(name), *_scored(entries)] for name, entries in catalogued.items()]
         if not row.status and is_trimmed_by(row.job_id):
@@ -64,7 +64,7 @@ class RedisListing:
         await self._redis.run_beside(*commands)
 
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
-        """Look at up to `limit` rows, newest first."""
+        """Read up to `limit` rows, newest first."""
         span = span_of(query, before)
         rows, down_to_ms = await (self._in_one_key(span, limit) if span.key else self._on_shelves(span, limit))
         lowest = f"{span.index}:{down_to_ms:013d}:"
@@ -80,7 +80,7 @@ class RedisListing:
         return {*of_before, *rows}, 0
 
     async def _on_shelves(self, span: Span, limit: int) -> tuple[set[str], int]:
-        """Rows, and down to when they are all that there is: 0 means no older ones are left to look for."""
+        """Return rows, and the time down to which they are complete: 0: no older ones are left."""
         of_before, entries = await self._redis.pipeline(
             _down(keys.ADMISSION_LISTING, span, limit),
             _entries_down(span, _MOST_SHELVES),
@@ -96,7 +96,7 @@ class RedisListing:
         return rows, shelves[read - 1].begins_ms if more else 0
 
     async def search(self, query: Query, before: str, limit: int) -> Scanned:
-        """Look for `limit` jobs, shelf by shelf, the newest first."""
+        """Search for `limit` jobs, shelf by shelf, the newest first."""
         by_shelf = replace(query, session_id="", parent_id="")
         span, found, requests, sizes = span_of(by_shelf, before), list[Found](), 1, iter(_SEARCHED_SHELVES)
         (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SEARCHED))
@@ -111,7 +111,7 @@ class RedisListing:
         return Scanned(tuple(found), position_before(shelves[read - 1].begins_ms) if more else "")
 
     async def _matched(self, shelves: Sequence[Shelf], wanted: str) -> tuple[set[str], int]:
-        """All texts on these shelves that match, and how many requests that took."""
+        """Return all texts on these shelves that match, and the number of requests."""
         open_shelves, found, requests = {shelf.begins_ms: "0" for shelf in shelves}, set[str](), 0
         while open_shelves:
             count = min(_MOST_MEMBERS, max(_LEAST_MEMBERS, _MEMBERS // len(open_shelves)))
@@ -126,7 +126,7 @@ class RedisListing:
         return found, requests
 
     async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
-        """Some of the jobs created before then, the oldest first: two requests."""
+        """Return some of the jobs created before `before_ms`, the oldest first: two requests."""
         span = span_of(Query(before_ms=before_ms), "")
         begin = f"({behind(span.index, after)}" if after else f"[{span.lowest}"
         first = f"[{place_of(f'{span.index}:{after or position_before(0)}').entry}"
@@ -186,7 +186,7 @@ class RedisListing:
         await self._take_off(place for place in shelves if keys.list_key(place.key) not in left)
 
     async def _take_off(self, places: Iterable[Place]) -> None:
-        """A row that is written at this moment may be off its catalogue until it is written again."""
+        """Take empty shelves off their catalogues; a row written right now may be off them until its next write."""
         catalogued = entries_of(places)
         if catalogued:
             commands = [["ZREM", keys.list_key(name), *entries] for name, entries in catalogued.items()]
@@ -201,7 +201,7 @@ def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _without(member: str, lowest: str, highest: str) -> _Command:
-    """Remove texts of the job that has this row."""
+    """Return the command that removes texts of the job with this row."""
     _, created, _, _ = member.rsplit(":", 3)
     key = keys.list_key(f"all:{int(created) // SHELF_MS:08d}")
     return ["ZREMRANGEBYLEX", key, f"[{lowest}", f"({highest}"]

@@ -1,7 +1,7 @@
 """`operations:completed` on Upstash Redis: a stream read by a consumer group, without blocking, which REST has not.
 
-Invariant: an entry leaves the group when it was taken in or buried, never before; who reads and dies leaves it pending,
-and after a minute it is claimed by the next one.
+Invariant: an entry leaves the group when it was taken in or buried, never before; a reader that dies leaves it pending,
+and after a minute the next one claims it.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _BURIED_KEPT, _BURIED_CHARS = 1_000, 5_000
 class RedisOperationStream:
     """`OperationStream` over one connection, of one stream of the store, read in one group.
 
-    `most_entries`: so many that were taken in stay for other readers.
+    `most_entries`: how many stay for other readers after they were taken in.
     """
 
     def __init__(self, connection: RedisConnection, most_entries: int, name: str, group: str) -> None:
@@ -31,7 +31,7 @@ class RedisOperationStream:
         self._name, self._group = name, group
 
     async def take(self) -> Sequence[StreamEntry]:
-        """Entries that nobody has taken, and such that were taken a minute ago and are not done."""
+        """Return entries that are not taken, and those that were taken a minute ago and are not done."""
         stream, group = self._name, self._group
         claim: list[str | int] = ["XAUTOCLAIM", stream, group, _CONSUMER, _IDLE_MS, "0-0", "COUNT", _AT_ONCE]
         read: list[str | int] = ["XREADGROUP", "GROUP", group, _CONSUMER, "COUNT", _AT_ONCE, "STREAMS", stream, ">"]
@@ -45,20 +45,20 @@ class RedisOperationStream:
         return [*_entries(claimed[1]), *(entry for _, rows in fresh or () for entry in _entries(rows))]
 
     async def _make_group(self) -> None:
-        """From the stream's beginning: what was added before anybody read it counts."""
+        """Make the group at the stream's beginning: entries from before the first read count."""
         try:
             await self._redis.execute("XGROUP", "CREATE", self._name, self._group, "0", "MKSTREAM")
         except StoreError as error:
-            if "BUSYGROUP" not in str(error):  # somebody else was faster
+            if "BUSYGROUP" not in str(error):  # another process was faster
                 raise
 
     async def done(self, entry_ids: Sequence[str]) -> None:
-        """These are not given to anybody again."""
+        """Mark entries as taken in, so that they are not given out again."""
         if entry_ids:
             await self._redis.execute("XACK", self._name, self._group, *entry_ids)
 
     async def bury(self, entry: StreamEntry, reason: str) -> None:
-        """Keep its beginning with the reason, then let it go; who is cut off in between does so again.
+        """Keep the entry's beginning with the reason, then let it go; a process that is cut off in between repeats it.
 
         The key stays below ten megabytes; the entry itself stays in the stream until it is trimmed.
         """
@@ -77,15 +77,15 @@ class RedisOperationStream:
             await self._redis.execute("XTRIM", stream, *command)
 
     async def expect(self, operation_id: str, until_ms: int) -> None:
-        """An operation waits for its outcome."""
+        """Note that an operation waits for its outcome."""
         await self._redis.execute("ZADD", keys.OPERATIONS_EXPECTED, until_ms, operation_id)
 
     async def forget(self, operation_id: str) -> None:
-        """It waits no longer."""
+        """Note that it waits no longer."""
         await self._redis.execute("ZREM", keys.OPERATIONS_EXPECTED, operation_id)
 
     async def expected(self, now_ms: int) -> int:
-        """How many wait."""
+        """Return how many operations wait."""
         _, count = await self._redis.pipeline(
             ["ZREMRANGEBYSCORE", keys.OPERATIONS_EXPECTED, "-inf", now_ms], ["ZCARD", keys.OPERATIONS_EXPECTED]
         )
@@ -93,7 +93,7 @@ class RedisOperationStream:
 
 
 def trimming(length: int, oldest_pending: str, most: int) -> tuple[str | int, ...]:
-    """How to trim a stream whose entries are all given out; empty: not now.
+    """Return how to trim a stream whose entries are all given out; empty: not now.
 
     Entries that are not done are among the newest `most`, or nothing is dropped; in a stream of twice as many, all
     before the oldest of them are.
@@ -106,7 +106,7 @@ def trimming(length: int, oldest_pending: str, most: int) -> tuple[str | int, ..
 
 
 def _entries(rows: Sequence[Any]) -> list[StreamEntry]:
-    """Rows of `[id, [field, value, …]]`; an entry that was deleted meanwhile has no fields."""
+    """Convert rows of `[id, [field, value, …]]`; an entry that was deleted meanwhile has no fields."""
     return [
         StreamEntry(str(row[0]), dict(zip(row[1][::2], row[1][1::2], strict=True))) for row in rows if row and row[1]
     ]

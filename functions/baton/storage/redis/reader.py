@@ -1,6 +1,6 @@
 """Reads jobs for people and programs, each in one pipeline request; never part of a transition.
 
-A hash that may be more than one answer of the store holds is read piece by piece: names, their sizes, then the values.
+A hash that may exceed one answer of the store is read piece by piece: names, their sizes, then the values.
 """
 
 import json
@@ -25,7 +25,7 @@ _NAMES = 500
 
 
 async def in_pieces(redis: RedisConnection, key: str) -> dict[str, str]:
-    """All fields of a hash, without those that go meanwhile.
+    """Return all fields of a hash, without those that go meanwhile.
 
     Raises:
         StoreError: the store did not answer.
@@ -42,7 +42,7 @@ async def in_pieces(redis: RedisConnection, key: str) -> dict[str, str]:
 
 
 def pieces(sized: Iterable[tuple[str, int]], most_bytes: int = PIECE_BYTES) -> Iterator[list[str]]:
-    """Names in their order, in lists that are together no more than so much; what is more by itself comes alone."""
+    """Yield names in their order, in lists of at most this size together; a larger one comes alone."""
     piece, left = list[str](), most_bytes
     for name, size in sized:
         if piece and size > left:
@@ -58,7 +58,7 @@ _KEY = attrgetter("key")
 _STOPPED = ["HGET", keys.SLOTS, "closed"]
 # Entries of a long stream, so that no answer of the store grows with the whole of it.
 PAGE_ENTRIES = 250
-_LAST = 2**52  # no list is as long, and every client and script can say it
+_LAST = 2**52  # no list is as long, and every client and script can express it
 
 
 class RedisReader:
@@ -68,7 +68,7 @@ class RedisReader:
         self._redis = connection
 
     async def job(self, job_id: str) -> Snapshot | None:
-        """Everything about a job."""
+        """Return everything about a job."""
         hashes = keys.calls_key(job_id), keys.results_key(job_id)
         transcript: Command = ["LRANGE", keys.transcript_key(job_id), 0, 1]
         others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], transcript, _STOPPED)
@@ -93,7 +93,7 @@ class RedisReader:
         )
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Many jobs, two commands each."""
+        """Return many jobs, two commands each."""
         if not job_ids:
             return {}
         commands: list[list[str | int]] = []
@@ -104,14 +104,14 @@ class RedisReader:
         return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these jobs have data."""
+        """Return those of these jobs that have data."""
         if not job_ids:
             return frozenset()
         there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
         return frozenset(name for name, found in zip(job_ids, there, strict=True) if found)
 
     async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
-        """The tool calls of many jobs: their names, then the records that are no results."""
+        """Return the tool calls of many jobs: reads their names, then the records that are no results."""
         if not job_ids:
             return {}
         found = await self._redis.pipeline(*(["HKEYS", keys.calls_key(name)] for name in job_ids))
@@ -126,12 +126,12 @@ class RedisReader:
         return {job: tuple(map(load_call, filter(None, each))) for job, each in zip(some, texts, strict=True)}
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
-        """All entries of the job's transcript, in order."""
+        """Return all entries of the job's transcript, in order."""
         entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)
         return tuple(json.loads(entry) for entry in entries)
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
-        """The job's parts after number `after`, and the job as it was before they were read."""
+        """Return the job's parts after number `after`, and the job as it was before they were read."""
         own: Command = ["HGET", keys.state_key(job_id), f"job:{job_id}"]
         if known is None:
             text = await self._redis.execute(*own)
@@ -150,7 +150,7 @@ class RedisReader:
         return replace(found, job=job)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
-        """One tool call, and its result."""
+        """Return one tool call, and its result."""
         job, (call, inside), apart = await self._redis.pipeline(
             ["HGET", keys.state_key(job_id), f"job:{job_id}"],
             ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id],
@@ -161,11 +161,11 @@ class RedisReader:
         return load_job(job) if job else None, load_call(call) if call else None, found
 
     async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
-        """The job's parts after number `after`, or the first of them."""
+        """Return the job's parts after number `after`, or the first of them."""
         return _numbered(job, await self._redis.execute(*_reading(job, after)), after).parts
 
     async def ping(self) -> None:
-        """Raises StoreError unless the store answers."""
+        """Raise StoreError unless the store answers."""
         await self._redis.execute("PING")
 
     async def close(self) -> None:
@@ -174,7 +174,7 @@ class RedisReader:
 
 
 def _reading(job: Job, after: int) -> Command:
-    """Read a page of the job's parts."""
+    """Return the command that reads a page of the job's parts."""
     key, after = keys.parts_key(job.id), min(after, _LAST)
     if not job.is_streamed:
         return ["LRANGE", key, after, after + PAGE_ENTRIES - 1 if after >= 0 else -1]
@@ -184,7 +184,7 @@ def _reading(job: Job, after: int) -> Command:
 
 
 def _numbered(job: Job, page: Sequence[Any], after: int) -> StoredParts:
-    """A page's parts after this number. An entry has several; its id has the number of its last."""
+    """Return a page's parts after this number. An entry has several; its id has the number of its last."""
     if not job.is_streamed or not page:
         return StoredParts(job, tuple(page), max(0, after) + 1)
     rows = page if after >= 0 else page[::-1]

@@ -1,9 +1,9 @@
-"""The slots as a semaphore on Redis: what jobs, tenants and sessions are to lua/semaphore.lua.
+"""The slots as a semaphore on Redis: jobs, tenants and sessions in the terms of lua/semaphore.lua.
 
-A job is a member, its tenant a flow, its session a queue. All that orders them is text that is made here; the script
-compares and writes. An entry's want is a member's state. Entries of versions before are taken over before the first
-slot is given. For a day after that their instances may run: they read that the admission is stopped, and what they
-write is taken over with each update of this one.
+A job is a member, its tenant a flow, its session a queue. Their order follows from texts made here; the script compares
+and writes. An entry's want is a member's state. Entries of earlier versions are taken over before the first slot is
+given. For a day after that their instances may run: they read that the admission is stopped, and their writes are taken
+over with each update of this version.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -25,12 +25,12 @@ from baton_events.ids import is_child
 _STATES: dict[Want, str] = {"slot": "asks", "none": "rests", "gone": "out"}
 _WANTS: dict[str, Want] = {state: want for want, state in _STATES.items()}
 _MEMBER_FIELD = "member:"
-# So many entries are read or written in one request: no answer comes near what the store may answer at once.
+# The number of entries in one request: no answer comes near the store's limit.
 PIECE = 1_000
 
 
 class Member(Struct, omit_defaults=True):
-    """A record of the script. `free`: of its queue; `note`: the agent, which no order is made of."""
+    """A record of the script. `free`: of its queue; `note`: the agent, which does not affect the order."""
 
     flow: str
     queue: str
@@ -47,7 +47,7 @@ class Member(Struct, omit_defaults=True):
 
 
 class Dropped(Struct):
-    """Who is dropped, if it was not seen since."""
+    """A member to drop, if it was not seen since."""
 
     seen: int
     flow: str = ""
@@ -55,7 +55,7 @@ class Dropped(Struct):
 
 
 class Answer(Struct):
-    """What the script answers (semaphore.lua)."""
+    """The answer of the script (semaphore.lua)."""
 
     open: int
     held: bool
@@ -75,7 +75,7 @@ def _text() -> str:
 
 
 def member_of(job_id: str, entry: QueueEntry) -> Member:
-    """The record of a job, as it reports itself."""
+    """Return the record of a job, as it reports itself."""
     return Member(
         flow=_escaped(entry.tenant),
         queue=_escaped(entry.session_id),
@@ -93,7 +93,7 @@ def member_of(job_id: str, entry: QueueEntry) -> Member:
 
 
 def entry_from(text: str) -> QueueEntry:
-    """A job's entry, from its record."""
+    """Return a job's entry, from its record."""
     member = _MEMBER.decode(text)
     return QueueEntry(
         _plain(member.flow),
@@ -111,17 +111,17 @@ def entry_from(text: str) -> QueueEntry:
 
 
 def member_field(job_id: str) -> str:
-    """Where its record is."""
+    """Return the field of a job's record."""
     return f"{_MEMBER_FIELD}{job_id}"
 
 
 def queue_of(tenant: str, session_id: str) -> str:
-    """The queue of a session."""
+    """Return the queue of a session."""
     return f"{_escaped(tenant)}\0{_escaped(session_id)}\0"
 
 
 def _escaped(text: str) -> str:
-    """Without a zero, which ends a name in a sorted text."""
+    """Escape zeros, which end a name in a sorted text."""
     return text.replace("\1", "\1\1").replace("\0", "\1\2")
 
 
@@ -130,7 +130,7 @@ def _plain(text: str) -> str:
 
 
 class Semaphore:
-    """The script over one connection, with so many slots.
+    """The script over one connection, with `slots` slots.
 
     `named`: its keys, in the order in which the script has them. `store_clock`: sweeps are armed by the store's clock,
     since a caller's may be wrong; else by the caller's.
@@ -161,7 +161,7 @@ class Semaphore:
         before: Sequence[str] = (),
         beside: Sequence[Command] = (),
     ) -> Answer:
-        """Say what members are. `more`: what is optional in a request; `before`: keys of a layout before."""
+        """Write the states of members. `more`: optional fields of a request; `before`: keys of an earlier layout."""
         plan = {"now": now_ms, "size": self.slots, "interval": self._interval_ms, "members": members, **more}
         if self._store_clock:
             plan["own_clock"] = True
@@ -173,7 +173,7 @@ class Semaphore:
         return Answer(int(is_open), bool(held), int(revision), int(alarm_ms), _granted(untaken))
 
     async def entries_of(self, names: Sequence[str]) -> dict[str, QueueEntry]:
-        """The entries of these jobs, as many as there are."""
+        """Return the entries of these jobs, as many as there are."""
         found: dict[str, QueueEntry] = {}
         for first in range(0, len(names), PIECE):
             some = names[first : first + PIECE]
@@ -182,11 +182,11 @@ class Semaphore:
         return found
 
     async def holders(self) -> dict[str, QueueEntry]:
-        """The entries of those that hold it."""
+        """Return the entries of the members that hold it."""
         return await self.entries_of(await self.redis.execute("ZRANGE", self._named[2], 0, -1))
 
     async def entries(self) -> dict[str, QueueEntry]:
-        """All entries, by job id."""
+        """Return all entries, by job id."""
         found: dict[str, QueueEntry] = {}
         async for texts in pieces(self.redis, self._named[0], member_field("*")):
             found.update((name.removeprefix(_MEMBER_FIELD), entry_from(text)) for name, text in texts.items())
@@ -194,7 +194,7 @@ class Semaphore:
 
 
 async def pieces(redis: RedisConnection, key: str, match: str = "*") -> AsyncIterator[dict[str, str]]:
-    """The fields of a large hash, some at a time; one that comes or goes meanwhile may be among them or not."""
+    """Yield the fields of a large hash, some at a time; fields that come or go meanwhile may be among them or not."""
     cursor = "0"
     while True:
         # The SDK makes a dict of some flat replies.
@@ -212,12 +212,12 @@ def _granted(flat: Sequence[str]) -> tuple[SlotGranted, ...]:
 
 
 BESIDE_MS = 86_400_000
-# As versions before read it: stopped. No operator has ever stopped it at that time.
+# Earlier versions read it as stopped. No operator has ever stopped it at that time.
 _BY_US = "1"
 
 
 class OpenSemaphore:
-    """A semaphore that takes over what there was before, until that is done."""
+    """A semaphore that first takes over the entries of earlier versions."""
 
     def __init__(self, semaphore: Semaphore) -> None:
         self._semaphore = semaphore
@@ -225,7 +225,7 @@ class OpenSemaphore:
         self._is_over = False
 
     async def run(self, now_ms: int, members: Mapping[str, Member], more: dict[str, Any], **rest: Any) -> Answer:
-        """As `Semaphore.run`; what is taken over counts as said before."""
+        """Run as `Semaphore.run` does; entries that are taken over count as earlier ones."""
 
         async def send() -> Answer:
             before = () if self._is_over else keys.TRACES_BEFORE
@@ -240,7 +240,7 @@ class OpenSemaphore:
         return again
 
     async def ready(self) -> None:
-        """Take over what there is, before something is read."""
+        """Take over earlier entries before something is read."""
         if not self._is_over:
             is_open, traces = await self._redis.pipeline(["HGET", keys.SLOTS, "open"], ["EXISTS", *keys.TRACES_BEFORE])
             self._is_over = is_open == "0"
@@ -248,7 +248,7 @@ class OpenSemaphore:
                 await self._take_over(BY_RECONCILER, is_first=is_open is None)
 
     async def _take_over(self, by: str, *, is_first: bool) -> bool:
-        """Whether there was anything, if only that the semaphore is open now."""
+        """Return whether something was taken over, if only that the semaphore is open now."""
         if is_first:
             await self._begin()
         beside, found = await self._redis.pipeline(["EXISTS", keys.BESIDE_BEFORE], ["EXISTS", *keys.SLOTS_BEFORE])
@@ -265,7 +265,7 @@ class OpenSemaphore:
         return bool(found) or is_first
 
     async def _begin(self) -> None:
-        """Keep whether it was stopped, and that instances may still run: again is no error."""
+        """Note whether it was stopped, and that earlier instances may still run; this may be repeated."""
         stopped = await self._redis.pipeline(["GET", keys.STOPPED_BEFORE], ["HGET", keys.FLAGS_BEFORE, "stopped"])
         since = next((text for text in stopped if text and text != _BY_US), "0")
         await self._redis.pipeline(
@@ -273,7 +273,7 @@ class OpenSemaphore:
         )
 
     async def _move(self, key: str, by: str) -> None:
-        """An entry that is written again meanwhile is left to the next time."""
+        """Move entries of an earlier layout; one that is written meanwhile is left to the next time."""
         async for texts in pieces(self._redis, key):
             members = {name: member_of(name, load_entry(text)) for name, text in texts.items()}
             # A job that holds a slot here was informed there that it holds none.

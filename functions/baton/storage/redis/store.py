@@ -1,4 +1,4 @@
-"""The store on Redis: the steps of `baton.engine.commit`, made of what is known of a tree, compared and written."""
+"""The store on Redis: the steps of `baton.engine.commit`, computed from a tree's snapshot, compared and written."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -35,7 +35,7 @@ from baton.storage.redis.tree_transactions import KNOWN_CHARS, Transactions
 from baton.storage.redis.tree_writes import Kept
 from baton_events.ids import job_of_call, root_of
 
-# Below the 10 MB that the hosted store lets an answer have; what else is in one has the rest.
+# Below the hosted store's limit of 10 MB for an answer, whose other data has the rest.
 _PROMPT_LIMIT_BYTES = 8_000_000
 _Places = Iterable[tuple[Place, bool]]
 _Answer = TypeVar("_Answer")
@@ -45,8 +45,8 @@ Coming = Coroutine[Any, Any, _Answer]
 class TreeStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
-    `prompt_limit_bytes`: of what one answer reads; of more than that only the size is known. `known_chars`: of the
-    transcripts that this process keeps to itself. `stream_length`: of each job's stream at least so many entries stay.
+    `prompt_limit_bytes`: of the reads of one answer; of more than that only the size is known. `known_chars`: of the
+    transcripts in this process's cache. `stream_length`: how many entries of each job's stream stay at least.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TreeStore:
         )
 
     def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Coming[Created]:
-        """Write a new job carried by its backup message, unless it is there."""
+        """Write a new job with its backup message as relay, unless it is there."""
         job_id = changes.job.id if changes.job else ""
         transition = Transition(
             job_id=job_id,
@@ -95,7 +95,7 @@ class TreeStore:
     def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Coming[Committed]:
-        """Remove the work item and write what follows from it, unless somebody did; claim what is gone on with."""
+        """Remove the work item and write what follows, unless it is gone; claim items to continue with."""
 
         def places(tree: Tree) -> _Places:
             item = tree.items.get(claim.item_key)
@@ -120,7 +120,7 @@ class TreeStore:
         return self._transactions.run(root_of(claim.job_id), transition)
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job as it is, for deciding on a command."""
+        """Load a job as it is, to decide on a command."""
         [text] = await self._redis.read(("HGET", keys.state_key(job_id), f"job:{job_id}"))
         return Loaded(load_job(text), text) if text else None
 
@@ -152,7 +152,7 @@ class TreeStore:
     def signal(
         self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
     ) -> Coming[SignalAnswer]:
-        """A signal ends a wait, or is kept until there is one."""
+        """End a wait by a signal, or keep the signal until there is one."""
 
         def places(tree: Tree) -> _Places:
             waits = [item.call_id for item in tree.waits(job_id, now_ms) if not signal.call_id]
@@ -207,7 +207,7 @@ class TreeStore:
     async def reconcile_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
     ) -> dict[str, Reconciled]:
-        """Look at many trees, read together; where one cannot be looked at, none is said to be."""
+        """Reconcile many trees, read together; where one of them fails, all of them do."""
         parts_read = {
             root: _reading(root, message_id, now_ms, stalled_after_ms, slot_table) for root, slot_table in trees.items()
         }
@@ -245,7 +245,7 @@ def _only(job_id: str) -> Callable[[Tree], Iterable[str]]:
 
 
 def _touched_by(changes: Changes, job_id: str) -> Callable[[Tree], Iterable[str]]:
-    """The job, its parent where its end is reported to it, and those that end with it."""
+    """Return the job, its parent where its end is reported to it, and the jobs that end with it."""
     names = [job_id, job_of_call(changes.report.call_id)] if changes.report else [job_id]
     if not changes.ends:
         return lambda _: names
@@ -253,7 +253,7 @@ def _touched_by(changes: Changes, job_id: str) -> Callable[[Tree], Iterable[str]
 
 
 def _read_by(changes: Changes, job_id: str, tree: Tree) -> _Places:
-    """The results that are read by what a commit writes."""
+    """Return the results that are read by a commit's writes."""
     found: list[tuple[Place, bool]] = []
     for item in changes.items:
         if item.kind is ItemKind.WAIT:

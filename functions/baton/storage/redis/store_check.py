@@ -16,25 +16,25 @@ _WORD = "probe"
 
 
 class RedisCheck:
-    """Looks at the store that the settings name."""
+    """Checks the store that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
         self._connection = RedisConnection(settings)
 
     async def ping(self) -> None:
-        """Ask for an answer; what answers something else is no Redis."""
+        """Check that a Redis answers."""
         answer = await self._connection.execute("PING")
         if answer != "PONG":
             raise StoreError(f"PING was answered with {str(answer)[:100]!r}: this is no Redis")
 
     async def try_script(self, key: str) -> None:
-        """Run one."""
+        """Run a script that writes, reads and deletes the key."""
         found = await self._connection.run(counted(_SCRIPT), [key], [_WORD])
         if found != _WORD:
             raise StoreError(f"a script read {str(found)[:100]!r} where it had written {_WORD!r}")
 
     async def about(self) -> Mapping[str, str]:
-        """The lines of INFO; a store that refuses to tell is no worse."""
+        """Return the lines of INFO; none where the store refuses it, which is no fault."""
         try:
             text = str(await self._connection.execute("INFO"))
         except StoreError:

@@ -1,9 +1,9 @@
-"""Sums on Upstash Redis: the deployment's counters, how tools are used, stored bytes, kept events, and ended jobs.
+"""Sums on Upstash Redis: the deployment's counters, tool statistics, stored bytes, kept events, and ended jobs.
 
 An invocation's last COMMIT adds to counters in commands that travel with its script, in the same request. Stored bytes
 have the admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep
-an event write kept events, and only one that meets the quota looks at jobs. An ended job is a line of a list until
-somebody adds it to the sums: the line is written with the update that tells the end, so it is counted once.
+an event write kept events, and only one that meets the quota reads jobs. An ended job is a line of a list until a
+reader adds it to the sums: the line is written with the update that reports the end, so it is counted once.
 """
 
 import json
@@ -38,7 +38,7 @@ from baton_events.ids import canonical_json
 
 
 def adding(counts: Mapping[str, int]) -> list[list[str | int]]:
-    """The commands that add to the sums."""
+    """Return the commands that add to the sums."""
     return [["HINCRBY", keys.COUNTERS, name, much] for name, much in counts.items()]
 
 
@@ -54,7 +54,7 @@ class RedisCounters:
             await self._redis.pipeline(*adding(counts))
 
     async def sums(self) -> dict[str, int]:
-        """All sums, by name."""
+        """Return all sums, by name."""
         # The SDK makes a dict of the flat reply.
         (sums,) = await self._redis.pipeline(["HGETALL", keys.COUNTERS])
         return {name: int(much) for name, much in sums.items()}
@@ -64,13 +64,13 @@ Commands = Sequence[Sequence[str | int]]
 
 
 def counting(changes: Changes) -> Commands:
-    """The commands."""
+    """Return the commands that count what the changes are."""
     used: list[list[str | int]] = [["HINCRBY", keys.TOOL_USE, changes.used.count, 1]] if changes.used else []
     return [*used, *adding(changes.counts)] if changes.counts else used
 
 
 def in_sum(several: Iterable[Commands]) -> Commands:
-    """The same, with one command for each sum."""
+    """Return the same, with one command for each sum."""
     sums: dict[tuple[str, str], int] = {}
     for commands in several:
         for _, key, name, much in commands:
@@ -79,13 +79,13 @@ def in_sum(several: Iterable[Commands]) -> Commands:
 
 
 class HeldCounts:
-    """What invocations that go on have counted. A later COMMIT of their process adds it up; a death forgets it."""
+    """Counts of invocations that go on. A later COMMIT of their process adds them up; a death loses them."""
 
     def __init__(self) -> None:
         self._held: Commands = ()
 
     def beside(self, answers: Iterable[Any], counts: Commands) -> Commands:
-        """Give the counts that travel with these answers: all that are held, or none where every invocation goes on."""
+        """Return the counts that travel with these answers: all held ones, or none where every invocation goes on."""
         commits = [answer for answer in answers if isinstance(answer, Committed)]
         if not commits:
             return counts
@@ -96,7 +96,7 @@ class HeldCounts:
 
 
 def cost_of(commands: Commands) -> tuple[int, int]:
-    """How many they are, and their bytes."""
+    """Return the number of these commands, and their bytes."""
     return len(commands), sum(map(command_bytes, commands))
 
 
@@ -107,7 +107,7 @@ class RedisToolStatistics:
         self._redis = connection
 
     async def counters(self) -> tuple[ToolCounters, ...]:
-        """Of every tool that was ever used, by name."""
+        """Return the counters of every tool that was ever used, by name."""
         # The SDK makes a dict of the flat reply.
         (counts,) = await self._redis.pipeline(["HGETALL", keys.TOOL_USE])
         return counters({name: int(count) for name, count in counts.items()})
@@ -120,7 +120,7 @@ class RedisStoredBytes:
         self._redis = connection
 
     async def sums(self, tenant: str) -> dict[int, int]:
-        """All of them."""
+        """Return all sums."""
         found = await self._redis.execute("HGETALL", keys.stored_bytes_key(tenant))
         return {int(until_ms): int(size) for until_ms, size in (found or {}).items()}
 
@@ -137,9 +137,9 @@ class RedisStoredBytes:
             await self._redis.execute("HDEL", keys.stored_bytes_key(tenant), *fields)
 
 
-TOTAL = "*"  # no job is called so
-_NOBODY = "-"  # nor so: HDEL takes one name at least
-# So many jobs are looked at when a tenant has reached its quota: each gives back one event at least that was taken.
+TOTAL = "*"  # no job has this name
+_NOBODY = "-"  # nor this one: HDEL takes one name at least
+# The number of jobs to check when a tenant has reached its quota: each gives back one event at least that was taken.
 JOBS_READ = 200
 
 
@@ -151,7 +151,7 @@ class RedisKeptEvents:
         self._retention_ms = retention_ms
 
     async def count(self, tenant: str) -> int:
-        """How many are counted."""
+        """Return how many are counted."""
         return int(await self._redis.execute("HGET", keys.kept_events_key(tenant), TOTAL) or 0)
 
     async def add(self, tenant: str, job_id: str) -> None:
@@ -162,7 +162,7 @@ class RedisKeptEvents:
         )
 
     async def recount(self, tenant: str) -> int:
-        """Look at some of the jobs, and give back what they keep no more."""
+        """Check some of the jobs, and give back events that they keep no more."""
         key = keys.kept_events_key(tenant)
         found: dict[str, str] = await self._redis.execute("HRANDFIELD", key, JOBS_READ, "WITHVALUES")
         counted = {name: int(count) for name, count in found.items() if name != TOTAL}
@@ -173,7 +173,7 @@ class RedisKeptEvents:
         gone = [job_id for job_id in counted if not kept[job_id]]
         fewer = {job_id: kept[job_id] - was for job_id, was in counted.items() if kept[job_id] and kept[job_id] != was}
         now = sum(kept.values())
-        all_seen = len(found) < JOBS_READ  # then the total is known, whatever it has missed
+        all_seen = len(found) < JOBS_READ  # then the total is known exactly
         corrected: list[Command] = [("HINCRBY", key, job_id, by) for job_id, by in fewer.items()]
         *_, total = await self._redis.pipeline(
             ["HDEL", key, *gone, _NOBODY],
@@ -184,7 +184,7 @@ class RedisKeptEvents:
 
 
 def _kept(job_id: str, fields: list[str]) -> int:
-    """How many of the fields of a job's tree are events that it keeps."""
+    """Count the fields of a job's tree that are events kept by it."""
     return sum(name.startswith(f"event:{job_id}:") for name in fields or [])
 
 
@@ -192,7 +192,7 @@ _PIECE = 500
 
 
 class EndedJob(Struct):
-    """One line."""
+    """One line of the list."""
 
     agent: str
     tenant: str
@@ -205,49 +205,49 @@ _SUMS = (keys.ADMISSION_ENDS, keys.ADMISSION_USED, keys.ADMISSION_DAYS)
 
 
 def line_of(agent: str, tenant: str, end: End) -> str:
-    """A line of the list."""
+    """Return a line of the list."""
     return _encode(EndedJob(agent, tenant, end)).decode()
 
 
 class EndedSums:
-    """The sums over one connection."""
+    """The sums of ended jobs over one connection."""
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
 
     async def ends(self) -> dict[str, AgentCounters]:
-        """What ended jobs add up to, by agent."""
+        """Return the sums of ended jobs, by agent."""
         await self.add_all()
         stored = await self._redis.execute("HGETALL", keys.ADMISSION_ENDS)
         return {agent: load_counters(text) for agent, text in stored.items()}
 
     async def used(self) -> tuple[MonthUsed, ...]:
-        """What the jobs of each month and tenant have used."""
+        """Return the usage of the jobs of each month and tenant."""
         await self.add_all()
         stored = await self._redis.execute("HGETALL", keys.ADMISSION_USED)
         months = (MonthUsed(name[:7], name[8:], json.loads(text)) for name, text in stored.items())
         return tuple(sorted(months, key=lambda each: (each.month, each.tenant)))
 
     async def days(self, names: Sequence[str]) -> tuple[DayUsed, ...]:
-        """What the jobs of these days have used."""
+        """Return the usage of the jobs of these days."""
         await self.add_all()
         texts = await self._redis.execute("HMGET", keys.ADMISSION_DAYS, *names) if names else ()
         found = ((day, load_day(text)) for day, text in zip(names, texts, strict=True) if text)
         return tuple(DayUsed(day, *series, used) for day, sums in found for series, used in sums.items())
 
     async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
-        """The versions of an agent."""
+        """Return the versions of an agent."""
         await self.add_all()
         text = await self._redis.execute("HGET", keys.ADMISSION_DAYS, f"{AGENT}{agent}")
         return newest_first(load_versions(text))
 
     async def add_all(self) -> None:
-        """Add all lines that there are to the sums."""
+        """Add all lines of the list to the sums."""
         while lines := await self._redis.execute("LRANGE", keys.ADMISSION_UNCOUNTED, 0, _PIECE - 1):
             await self._add(lines)
 
     async def _add(self, lines: list[str]) -> None:
-        """Add these, if nobody else does so now: their sums are then others."""
+        """Add these lines, unless another process does so now: then the sums have changed."""
         jobs = [load_line(line) for line in lines]
         agents, days = {job.agent for job in jobs}, {day_of(job.end.ended_ms) for job in jobs if job.end.ended_ms}
         fields = (
@@ -281,7 +281,7 @@ class EndedSums:
         await self._redis.written(patch)
 
     async def _old_days(self, new: Sequence[str]) -> list[str]:
-        """The days that are kept no longer, where there is a new one."""
+        """Return the days that are kept no longer, where there is a new one."""
         names = await self._redis.execute("HKEYS", keys.ADMISSION_DAYS) if new else ()
         return over((name for name in names if not name.startswith(AGENT)), max(new)) if new else []
 

@@ -1,4 +1,4 @@
-"""Steps of one tree, made of what is known of it, as one patch."""
+"""Steps of one tree, computed from its snapshot, as one patch."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -22,19 +22,19 @@ _TURN = '"kind":"loop"'
 
 
 class Transition(Struct, kw_only=True):
-    """What is asked of a tree.
+    """A step of a tree.
 
     Attributes:
-        job_id: whose usage ledger it is about.
-        make: the tree as it will be, and the answer.
-        messages: whose guarantees it reads.
-        jobs: which of the tree's jobs it reads.
+        job_id: the job whose usage ledger it is about.
+        make: returns the new tree, and the answer.
+        messages: those whose pending items it reads.
+        jobs: those of the tree's jobs that it reads.
         item_key: the work item that it begins or ends; empty: it is about more, or less.
-        places: the results that it reads; with True where it must be known whether there is one.
+        places: the results that it reads; with True where their existence must be known.
         calls: the calls that it reads, which must be known.
-        pays: whether the job's usage ledger has what it costs, where this is its answer.
+        pays: whether the job's usage ledger has its cost, with this answer.
         guesses: it may be made of an empty tree, as if nothing were there.
-        turns: it may begin a turn, which reads what the tree's other turns have reserved, and what jobs above used.
+        turns: it may begin a turn, which reads reservations of the tree's other turns, and usage of the jobs above.
         ends: work items of others are gone after it.
         persists: an ended tree begins again.
         beside: commands that travel with it.
@@ -58,7 +58,7 @@ class Transition(Struct, kw_only=True):
 
 
 class _Charged(Struct):
-    """A transition whose cost its job's usage has: usage before and after, and which part of the stream shows it."""
+    """A transition whose cost is in its job's usage: the usage before and after, and the part of the stream with it."""
 
     job_id: str
     before: Usage
@@ -67,9 +67,9 @@ class _Charged(Struct):
 
 
 class Attempt:
-    """What comes of the transitions, and what must hold for it to be written.
+    """The result of the transitions, and the conditions for its write.
 
-    `apart`: what others write at the same time gets not in its way, where it is a step of one of several calls.
+    `apart`: where it is a step of one of several calls, writes of the others at the same time do not conflict.
     """
 
     size_bytes = 0  # of the request, once it is settled
@@ -87,7 +87,7 @@ class Attempt:
         self._root_id, self._snapshot, self._transitions = root_id, snapshot, transitions
         self.answers: list[Any] = []
         self._charged: list[_Charged] = []
-        # What nobody knows is taken for absent, which is a condition then.
+        # An unknown result is taken for absent, which is then a condition.
         self._results: dict[Place, str | None] = {}
         self._persists = False
         for transition in transitions:
@@ -117,7 +117,7 @@ class Attempt:
         self.is_nothing = self._writes.is_nothing
 
     def _write_apart(self, stamp: str) -> None:
-        """Write what was used beside what others use."""
+        """Write the usage in a field apart from that of others."""
         state = self._writes.state
         for job_id in [name for name in self.tree.usage if f"usage:{name}" in state]:
             del state[f"usage:{job_id}"]
@@ -132,11 +132,11 @@ class Attempt:
 
     @property
     def is_charged(self) -> bool:
-        """Whether some job's usage ledger has what it costs."""
+        """Whether some job's usage ledger has its cost."""
         return bool(self._charged)
 
     def _with_usage(self, tree: Tree) -> Tree:
-        """Show what each transition took in its part of the stream. All are one request, charged to the last one."""
+        """Show each transition's cost in its part of the stream. All are one request, charged to the last one."""
         if len(self._charged) < 2:  # noqa: PLR2004 - one, or none
             return tree
         usage, streams = dict(tree.usage), {job_id: list(texts) for job_id, texts in tree.parts.items()}
@@ -150,7 +150,7 @@ class Attempt:
         return replace(tree, usage=usage, parts={job_id: tuple(texts) for job_id, texts in streams.items()})
 
     def fill(self, patch: Patch, kept: Kept, *, digests: bool) -> None:
-        """Add what must hold, and what is written."""
+        """Add the conditions and the writes to the patch."""
         self._compare_state(patch, digests=digests)
         by_key: dict[str, dict[str, str | None]] = {}
         for place, text in self._results.items():
@@ -185,7 +185,7 @@ class Attempt:
             patch.equal(key, compared, counts)
 
     def _compared_of(self, job_ids: set[str], patch: Patch, key: str) -> dict[str, str | None]:
-        """All of these jobs, and where a turn of theirs may begin, what it shares with others."""
+        """Return the fields of these jobs, and where a turn of theirs may begin, the limits that it shares."""
         state, tree, names = self._snapshot.state, self._snapshot.tree, list[str]()
         for job_id in sorted(job_ids):
             used = usage_in(job_id, state)
@@ -199,7 +199,7 @@ class Attempt:
         return {name: state.get(name) for name in names}
 
     def _guaranteed(self, patch: Patch, key: str) -> dict[str, str | None]:
-        """What is written, and what these messages guarantee, as it is known; they guarantee nothing else."""
+        """Return the written fields, and the known ones of these messages' items; the patch checks for no others."""
         state = self._snapshot.state
         messages = {message for transition in self._transitions for message in transition.messages}
         for message_id in sorted(messages):
@@ -213,7 +213,7 @@ class Attempt:
         return {name: state.get(name) for name in (*self._writes.state, *self._writes.gone, *guaranteed)}
 
     def _compared_apart(self, patch: Patch, key: str) -> dict[str, str | None]:
-        """Their job and its slot state are the same, and one of the others is still there."""
+        """Return the fields of their job and its slot state; the patch checks that one of the others is still there."""
         tree = self._snapshot.tree
         items = [tree.items[each.item_key] for each in self._transitions]
         names = [field for item in items for field in (f"job:{item.job_id}", f"standing:{item.job_id}")]
@@ -244,14 +244,14 @@ class Attempt:
             size_bytes = base + len(usage_ledger) + len(part)
         patch.exchange(old_ledger, usage_ledger)
         self._writes.state[field] = usage_ledger
-        used = _costing(self.tree.usage[job_id], commands, more)  # of which the usage ledger may be a part
+        used = _costing(self.tree.usage[job_id], commands, more)  # the usage ledger may be a part of it
         self.tree = replace(self.tree, usage={**self.tree.usage, job_id: used})
         if old_part:
             patch.exchange(old_part, part)
         self.size_bytes = more
 
     def transcripts(self) -> dict[str, Transcript]:
-        """The transcripts that are known once it is written, by job."""
+        """Return the transcripts that are known after the write, by job."""
         known, writes = dict(self._snapshot.transcripts), self._writes
         for job_id in writes.jobs_written():
             before = known.pop(job_id, None if job_id in self._snapshot.tree.jobs else Transcript())
@@ -260,7 +260,7 @@ class Attempt:
         return known
 
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:
-        """The tree once it is written; None where nothing of it is open any more."""
+        """Return the tree after the write; None where nothing of it is open any more."""
         if self.is_nothing:
             return replace(self._snapshot, transcripts=transcripts, is_fresh=False)
         tree, writes = self.tree, self._writes

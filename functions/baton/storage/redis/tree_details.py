@@ -1,7 +1,6 @@
 """Details of a claimed work item beyond its tree's state: its call, the transcript, and the results that it is about.
 
-Invariant: what this process knows is not read again; what is too much for one answer comes by
-its size alone.
+Invariant: data that this process has is not read again; of data too large for one answer, the size alone is returned.
 """
 
 import json
@@ -27,7 +26,7 @@ _ALL = (0, -1)
 
 
 class Details:
-    """Reads that complete the answers of one patch. `said`: what is known, by job."""
+    """Reads that complete the answers of one patch. `transcripts`: the known ones, by job."""
 
     def __init__(self, answers: Sequence[Any], transcripts: Mapping[str, Transcript]) -> None:
         self.transcripts = dict(transcripts)
@@ -63,7 +62,7 @@ class Details:
     async def complete(
         self, answers: list[Any], found: Sequence[Any], redis: RedisConnection, most_bytes: int
     ) -> list[Any]:
-        """The answers with what was claimed, complete. `found`: what was read for it, each in a list."""
+        """Return the answers with complete claims. `found`: the values read for them, each in a list."""
         if not self._begun:
             return answers
         self._answers, self._redis, self._most_bytes = found, redis, most_bytes
@@ -77,7 +76,7 @@ class Details:
         return self._begun.get(id(answer), answer)
 
     async def _answer(self, name: str, of: str) -> tuple[Any, int]:
-        """What was read, and 0, or None and its size: what others have left no room for is read by itself."""
+        """Return the value read, and 0, or None and its size; a value without room among others is read by itself."""
         number = self._found[name, of]
         value, *too_much = self._answers[number]
         if too_much and int(too_much[0]) <= self._most_bytes:
@@ -147,7 +146,7 @@ class Details:
         return _history(entries, results, job)
 
     async def _uncompacted_history(self, entries: list[str], job: Job, too_much: int) -> History:
-        """Of a transcript that was read without what is not sent any more."""
+        """Return the history of a transcript that was read without its compacted range."""
         if too_much:
             return History(size_bytes=too_much + _size(entries))
         values = load_values(entries)
@@ -162,7 +161,7 @@ class Details:
         return History(tuple(values), load_results(results), job.compacted, size_bytes)
 
     async def _results_alone(self, job: Job) -> tuple[dict[str, str], int]:
-        """Read a job's results without the calls beside them: they, and 0, or their size."""
+        """Read a job's results without the calls beside them; return them and 0, or their size."""
         key, start = keys.results_of(job)
         names, _ = await self._later("HKEYS", key)
         fields = [name for name in names or () if name.startswith(start)]
@@ -170,7 +169,7 @@ class Details:
         return dict(zip(fields, texts or (), strict=not too_much)), too_much
 
     async def _later(self, *command: str) -> tuple[Any, int]:
-        """Read it in a request of its own: it, and 0, or None and its size."""
+        """Read this in a request of its own; return the value and 0, or None and its size."""
         patch = Patch(self._most_bytes)
         patch.read([command])
         size_bytes = patch.size_bytes()
@@ -181,18 +180,18 @@ class Details:
 
 
 def _results(job: Job, names: Iterable[str]) -> list[str]:
-    """The command that reads these results."""
+    """Return the command that reads these results."""
     key, start = keys.results_of(job)
     return ["HMGET", key, *(start + name for name in names)]
 
 
 def without_start(start: str, fields: Mapping[str, str]) -> dict[str, str]:
-    """The fields that begin so, by the rest of their names."""
+    """Return the fields that begin so, by the rest of their names."""
     return {name.removeprefix(start): text for name, text in fields.items() if name.startswith(start)}
 
 
 def with_ledger(answer: Any, usage: Mapping[str, Usage]) -> Any:
-    """The answer to a step that was paid for: a slot request that continues inline gets the ledger, too."""
+    """Return the answer to a charged step: a slot request that continues inline gets the ledger, too."""
     if not isinstance(answer, Committed) or not answer.claimed:
         return answer
     claimed = [
@@ -205,7 +204,7 @@ def with_ledger(answer: Any, usage: Mapping[str, Usage]) -> Any:
 
 
 def as_dict(answer: Any) -> dict[str, str]:
-    """The fields of a hash: a script answers them flat, the SDK makes a dict of its answer."""
+    """Return the fields of a hash: a script answers them flat, the SDK makes a dict of its answer."""
     return dict(answer) if isinstance(answer, Mapping) else dict(zip(answer[::2], answer[1::2], strict=True))
 
 
@@ -216,7 +215,7 @@ def _claim_result_of(answer: Any) -> Sequence[ClaimResult]:
 
 
 def _ranges(job: Job) -> list[tuple[str, int, int]]:
-    """What of the transcript is returned."""
+    """Return the ranges of the transcript that a history has."""
     first, last = job.compacted
     if (first, last) == (0, 0):
         return [("said", *_ALL)]
@@ -225,7 +224,7 @@ def _ranges(job: Job) -> list[tuple[str, int, int]]:
 
 
 def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> History:
-    """All that was ever said, as it is returned."""
+    """Return the whole history, without its compacted range."""
     if job.compacted == (0, 0):
         size_bytes = _size(entries) + _size(results.values())
         return History(tuple(load_values(entries)), load_results(results), (0, 0), size_bytes)
@@ -237,5 +236,5 @@ def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> Hi
 
 
 def _size(texts: Iterable[str]) -> int:
-    """As an answer has them: as JSON in JSON a quotation mark or a backslash takes two bytes."""
+    """Return the size in an answer: as JSON in JSON, a quotation mark or a backslash takes two bytes."""
     return sum([len(text) + text.count('"') + text.count("\\") for text in texts])

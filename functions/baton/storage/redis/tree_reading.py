@@ -1,7 +1,7 @@
-"""What is read of a tree before a step of it is decided: its state, and calls and outcomes that are no part of that.
+"""The reads of a tree before a step of it is decided: its state, and calls and outcomes that are kept apart.
 
-What belongs to a work item is known before it is granted: read later, it might be what somebody has made of it who has
-taken the work item over meanwhile.
+The data of a work item is read before it is granted: read later, another owner might have taken the item over and
+changed the data.
 """
 
 import json
@@ -26,7 +26,7 @@ _NONE: dict[str, CallRecord] = {}
 
 
 def suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
-    """Whether all is known that the transitions read."""
+    """Return whether all reads of the transitions are known."""
     for transition in transitions:
         for place, must in transition.places(snapshot.tree):
             if must and not snapshot.knows_result(place):
@@ -38,7 +38,7 @@ def suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
 
 
 def reads_of(root_id: str, tree: Tree, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
-    """The commands that read a tree, and these results and calls. `tree`: as it is known."""
+    """Return the commands that read a tree, and these results and calls. `tree`: as it is known."""
     return [
         ["HGETALL", keys.state_key(root_id)],
         ["GET", keys.tombstone_key(root_id)],
@@ -50,7 +50,7 @@ def reads_of(root_id: str, tree: Tree, results: Sequence[Place], calls: Sequence
 def read_again(
     snapshot: TreeSnapshot, answers: Sequence[Any], results: Sequence[Place], calls: Sequence[Place]
 ) -> TreeSnapshot:
-    """What is known of a tree once `reads_of` was answered."""
+    """Return the snapshot of a tree after the answers to `reads_of`."""
     state, stone, *texts = answers
     state = as_dict(state)
     kept = json.loads(stone) if stone else None
@@ -64,7 +64,7 @@ def read_again(
 
 
 def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:
-    """The calls that the claim of this work item returns."""
+    """Return the calls that the claim of this work item returns."""
     if not tree.jobs and claim.item_key.startswith(_ENDING_KEYS):  # nothing is known: its own is read with all else
         return [(claim.job_id, claim.call_id)]
     item = tree.items.get(claim.item_key)
@@ -72,7 +72,7 @@ def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:
 
 
 def calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
-    """The calls that a COMMIT returns with what it claimed."""
+    """Return the calls that a COMMIT returns with its claims."""
     known = {**tree.calls.get(claim.job_id, _NONE), **{record.id: record for record in changes.calls}}
     written = {record.id for record in changes.calls}
     places = _calls_of([*_pending(claim, tree), *changes.items], known)
@@ -80,7 +80,7 @@ def calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
 
 
 def outcomes_continued(claim: Claim, tree: Tree) -> list[tuple[Place, bool]]:
-    """The outcomes of the waits that are over: where there is none, a time-out is written."""
+    """Return the outcomes of the waits that are over: where there is none, a time-out is written."""
     waits = (item for item in _pending(claim, tree) if item.kind is ItemKind.WAIT)
     return [((item.job_id, item.call_id), True) for item in waits if item.not_before_ms <= claim.now_ms]
 
@@ -91,7 +91,7 @@ def _pending(claim: Claim, tree: Tree) -> list[WorkItem]:
 
 
 def _calls_of(items: Iterable[WorkItem], known: Mapping[str, CallRecord]) -> list[Place]:
-    """Of a step that may fail, and of a question: its own, and those that end with it."""
+    """Return the own call of a step that may fail, or of a question, and those that end with it."""
     places: list[Place] = []
     for item in items:
         if item.kind in _ENDING and (item.step or item.approval_of_call):

@@ -1,6 +1,6 @@
-"""What a process knows of one tree: its state as it was read or written last, and what belongs to its open work items.
+"""A process's copy of one tree: its state as read or written last, and the data of its open work items.
 
-Invariant: it may be out of date at any time; whatever is decided on it is written only where it is not.
+Invariant: it may be out of date at any time; a decision on it is written only where it is not.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -20,14 +20,14 @@ Place = tuple[str, str]  # a job, and a call of it, or a name among its results
 
 
 def places_of(place: Place, tree: Tree) -> list[tuple[str, str]]:
-    """Where a result is: a key, and its field; of a job that is not known, where it may be."""
+    """Return where a result is: a key, and its field; of an unknown job, both possible places."""
     job_id, name = place
     both = [(keys.calls_key(job_id), keys.RESULT + name), (keys.results_key(job_id), name)]
     return [both[not tree.jobs[job_id].is_compact]] if job_id in tree.jobs else both
 
 
 def of_calls(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What is about these calls."""
+    """Return the data of these calls."""
     kept: dict[str, dict[str, Any]] = {}
     for job_id, mine in by_job.items():
         for name in mine:
@@ -44,7 +44,7 @@ class Transcript(Struct, frozen=True):
     size_chars: int = 0
 
     def more(self, entries: Sequence[str], results: Mapping[str, str]) -> "Transcript":
-        """The same, once this is written."""
+        """Return the transcript with these additions written."""
         size_chars = self.size_chars + sum(map(len, entries)) + sum(map(len, results.values()))
         return Transcript((*self.entries, *entries), {**self.results, **results}, size_chars)
 
@@ -53,9 +53,8 @@ class TreeSnapshot(Struct, frozen=True):
     """One tree, with the calls and results that belong to its open work items, as far as they are known.
 
     `transcripts`: by job, valid while its usage is the same: no two histories share one (`Usage.stamp`). `no_results`,
-    `no_calls`: what is known not to exist; a result has the name of its call. `is_fresh`: it was read just now.
-    `apart`: fields of what was used that are still to be added to the rest. `is_contended`: others write at the same
-    time.
+    `no_calls`: places known to be empty; a result has the name of its call. `is_fresh`: it was read just now.
+    `apart`: fields of usage that are still to be added to the rest. `is_contended`: others write at the same time.
     """
 
     state: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -69,22 +68,22 @@ class TreeSnapshot(Struct, frozen=True):
 
     @property
     def size_chars(self) -> int:
-        """Of the transcripts."""
+        """The size of the transcripts."""
         size_chars = 0
         for transcript in self.transcripts.values():
             size_chars += transcript.size_chars
         return size_chars
 
     def result(self, place: Place) -> str | None:
-        """A result, if it is known."""
+        """Return a result, if it is known."""
         return self.tree.results.get(place[0], {}).get(place[1])
 
     def knows_result(self, place: Place) -> bool:
-        """Whether it is known whether there is this result."""
+        """Return whether it is known if there is this result."""
         return place in self.no_results or self.result(place) is not None
 
     def knows_call(self, place: Place) -> bool:
-        """Whether it is known whether there is this call."""
+        """Return whether it is known if there is this call."""
         return place in self.no_calls or place[1] in self.tree.calls.get(place[0], {})
 
     def read_again(
@@ -94,7 +93,7 @@ class TreeSnapshot(Struct, frozen=True):
         results: Mapping[Place, str | None],
         calls: Mapping[Place, CallRecord | None],
     ) -> "TreeSnapshot":
-        """As it was read just now; nothing else is known of it."""
+        """Return the snapshot as it was read just now; nothing else is known of it."""
         tree = tree_of(state, self.state, self.tree)
         tree = replace(tree, tombstone=tombstone, results=_by_job(results), calls=_by_job(calls))
         transcripts = {

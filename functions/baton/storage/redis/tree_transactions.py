@@ -1,7 +1,7 @@
-"""Runs transitions of trees: decide on what is known, compare and write, decide again where another one has written.
+"""Runs transitions of trees: decides on the snapshot, compares and writes, decides again after another write.
 
 Invariant: a process runs the transitions of one tree one after the other, those that wait together as one patch. None
-is answered before it is written; one that writes nothing is computed from what was read just now.
+is answered before it is written; one that writes nothing is computed from a fresh read.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from baton.transport.redis_rest import answer_bytes
 from baton_events.errors import StoreError
 
 _ATTEMPTS = 20
-# So many are known that nobody has asked for lately; work that is under way uses its own at least as often as this.
+# The trees that are kept while unused, and for how long; work in progress uses its own at least as often as this.
 _TREES, _IDLE_SECONDS = 2000, 12.0
-# Of all transcripts that are kept: those of a few thousand turns.
+# The size of all cached transcripts: those of a few thousand turns.
 KNOWN_CHARS = 16_000_000
 _MOST_CHARS = 1_000_000  # of one request
-# Trees: at some 30 kB each they are what one answer may have.
+# The number of trees that one answer may have, at some 30 kB each.
 _READ_AT_ONCE = 300
 _NOTHING = TreeSnapshot()
 
@@ -44,7 +44,7 @@ class _Waiting:
         self.is_done = self.is_given_up = False
 
     def end(self, answer: Any) -> None:
-        """It was made, or failed."""
+        """Note the answer, or the error."""
         if isinstance(answer, Exception):
             self.error = answer
         self.answer, self.is_done = answer, True
@@ -56,13 +56,12 @@ class _Queue(Struct, eq=False):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[_Waiting] = field(default_factory=list[_Waiting])
     snapshot: TreeSnapshot | None = None
-    requested_seconds: float = 0.0  # when somebody has asked for it last, on the loop's clock
+    requested_seconds: float = 0.0  # the last request's time, on the loop's clock
 
     def next_batch(self) -> list[_Waiting]:
-        """Those that wait, as far as one request has room for them.
+        """Return the transitions that wait, as many as fit into one request.
 
-        A claim returns its work item's call once all is written, so nobody in the same request ends that work
-        item.
+        A claim returns its work item's call once all is written, so no other transition of the request ends that item.
         """
         batch, capacity = [self.waiting.pop(0)], _MOST_CHARS
         items = {batch[0].transition.item_key} - {""}
@@ -79,7 +78,7 @@ class _Queue(Struct, eq=False):
 
 
 class Transactions:
-    """The trees that this process works on. `most_bytes`: of one answer; `known_chars`: of transcripts it keeps."""
+    """The trees that this process works on. `most_bytes`: of one answer; `known_chars`: of cached transcripts."""
 
     def __init__(self, connection: RedisConnection, kept: Kept, most_bytes: int, known_chars: int) -> None:
         self._redis = connection
@@ -91,7 +90,7 @@ class Transactions:
         self._held = HeldCounts()
 
     async def run(self, root_id: str, transition: Transition) -> Any:
-        """Make a transition; its answer.
+        """Make a transition; return its answer.
 
         Raises:
             StoreError: it may have been made, or not.
@@ -113,7 +112,7 @@ class Transactions:
         finally:
             if not waiting.is_done:
                 waiting.is_given_up = True
-                if waiting in queue.waiting:  # else it is in somebody's patch
+                if waiting in queue.waiting:  # else it is in another one's patch
                     queue.waiting.remove(waiting)
         if waiting.error is not None:
             raise waiting.error
@@ -137,12 +136,12 @@ class Transactions:
         return answers
 
     async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
-        """In one request; None: that one is read by itself."""
+        """Read these trees in one request; None: that one is read by itself."""
         answers = await self._redis.read_each([reads_of(root, _NOTHING.tree, (), ()) for root in roots])
         return [read_again(_NOTHING, answer, (), ()) if answer else None for answer in answers]
 
     async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
-        """Make a transition of what was read for it alone; of a tree that was not known nothing is kept."""
+        """Make a transition of a tree that was read for it alone; a tree that was not known is not kept."""
         if snapshot is None:
             return await self.run(root_id, transition)
         is_known, queue, waiting = root_id in self._queues, self._queue(root_id), _Waiting(transition)
@@ -162,7 +161,7 @@ class Transactions:
         return queue
 
     def _keep(self, queue: _Queue, snapshot: TreeSnapshot | None) -> None:
-        """Know this of a tree; forget the trees that are unused for longest where that is too much."""
+        """Keep this snapshot of a tree; forget the trees that are unused for longest where that is too much."""
         now, was = snapshot or _NOTHING, queue.snapshot or _NOTHING
         if now.transcripts is not was.transcripts:
             self._size_chars += now.size_chars - was.size_chars
@@ -191,7 +190,7 @@ class Transactions:
         try:
             for number in range(_ATTEMPTS):
                 snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
-                # Where a digest is refused and nothing is other than it was, the server's scripts know no digests.
+                # Where a digest is refused though nothing has changed, the server's scripts know no digests.
                 self._digests = self._digests and snapshot.state != refused
                 for attempt in self._attempts(root_id, snapshot, transitions):
                     details = Details(attempt.answers, attempt.transcripts())
@@ -206,13 +205,13 @@ class Transactions:
             self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
         except UnicodeEncodeError as error:
             self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
-        except Exception as error:  # noqa: BLE001 - it is each asker's
+        except Exception as error:  # noqa: BLE001 - each waiting caller gets it
             self._fail(queue, batch, error)
 
     def _attempts(self, root_id: str, snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> Iterator[Attempt]:
-        """One, and where that is refused one that others' writes get not in the way of, if it can be made so.
+        """Yield one attempt, and where that is refused one that does not conflict with others' writes, if possible.
 
-        None where nothing is to be written by what was not read just now.
+        None where nothing is to be written, and the snapshot is not fresh.
         """
         self._count += 1
         head = (root_id, snapshot, transitions, f"{self._name}.{self._count}")
@@ -230,7 +229,7 @@ class Transactions:
     ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
         """Compare, write and read, as `RedisConnection.apply` does.
 
-        Where nothing is to be written, what was just read is answered, if it still holds where more is to be read.
+        Where nothing is to be written, the fresh read is the answer; if more is to be read, it must still hold.
         """
         if attempt.is_nothing and not details.reads:
             return self._beside(beside)
@@ -246,7 +245,7 @@ class Transactions:
         return 0, 1, []
 
     async def _known(self, queue: _Queue, attempt: Attempt, details: Details, found: Sequence[Any]) -> list[Any]:
-        """The answers to what is written, complete; what is known of the tree then is kept."""
+        """Return the complete answers after the write, and keep the new snapshot of the tree."""
         answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
         self._keep(queue, attempt.after(details.transcripts))
         return [with_ledger(answer, attempt.tree.usage) for answer in answers]
@@ -258,7 +257,7 @@ class Transactions:
     async def _snapshot(
         self, root_id: str, snapshot: TreeSnapshot | None, transitions: Sequence[Transition], *, guesses: bool
     ) -> TreeSnapshot:
-        """What the transitions can be computed from."""
+        """Return a snapshot from which the transitions can be computed."""
         if snapshot is None and guesses and all(transition.guesses for transition in transitions):
             return _NOTHING
         for _ in range(_ATTEMPTS):
@@ -280,7 +279,7 @@ def _end(batch: Sequence[_Waiting], answers: Sequence[Any]) -> None:
 
 
 def _pay(attempt: Attempt, details: Details, commands: int, found: Sequence[Any], *, written: bool) -> None:
-    """Charge what is in no usage ledger: that has all that was known before it was written."""
+    """Charge costs that are in no usage ledger: a ledger has all that were known before its write."""
     if not (written and attempt.is_charged):
         charge(requests=1, commands=commands, size_bytes=attempt.size_bytes + answer_bytes(found))
     elif found:
@@ -288,7 +287,7 @@ def _pay(attempt: Attempt, details: Details, commands: int, found: Sequence[Any]
 
 
 async def _to_its_end(making: Coroutine[Any, Any, None]) -> None:
-    """Make what others wait for, too, also where this one is cancelled: after that."""
+    """Await work for which others wait, too; a cancellation takes effect after it."""
     task = asyncio.ensure_future(making)
     try:
         await asyncio.shield(task)

@@ -1,7 +1,7 @@
-"""What steps have changed of a tree, as writes of a patch; and whose writes get in nobody's way.
+"""The changes of a tree as writes of a patch; and the writes that do not conflict with others.
 
-The calls of one turn are such: who begins or ends one reads of the others only whether one of them is still there. As
-long as one is, no turn follows, and the job wants its slot.
+The calls of one turn do not conflict: beginning or ending one depends on the others only by whether one of them is
+still there. As long as one is, no turn follows, and the job wants its slot.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,19 +25,19 @@ _CALLS = frozenset({ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED})
 
 
 class Kept(Struct, frozen=True):
-    """How long and how much of a tree is kept: from its end on, and of each stream at least so many entries."""
+    """How long and how much of a tree is kept: from its end on, and at least `stream_length` entries of each stream."""
 
     retention_ms: int
     stream_length: int
 
 
 class Writes:
-    """By key. Of transcript and stream a tree has what is new alone. `state`: how many parts there were."""
+    """The writes by key. Transcripts and streams in `after` have new entries only. `state`: the fields before."""
 
     def __init__(self, root_id: str, before: Tree, after: Tree, state: Mapping[str, str]) -> None:
         self._root_id, self._after = root_id, after
         self.state, self.gone = written(before, after)
-        # Of each job whose parts are a stream and become more: how many they were.
+        # Of each job with new parts of a stream: how many there were before.
         self.part_counts = {
             job_id: int(state.get(keys.part_count(job_id), 0))
             for job_id, parts in after.parts.items()
@@ -73,7 +73,7 @@ class Writes:
         return any(self._after.transcript.values())
 
     def jobs_written(self) -> set[str]:
-        """The jobs of whose history there is more, or less."""
+        """Return the jobs whose history changes."""
         several = (self.results, self.forgotten, self._after.transcript)
         return {job_id for each in several for job_id, texts in each.items() if texts}
 
@@ -99,7 +99,7 @@ class Writes:
             self._expire(patch, kept.retention_ms)
 
     def _stream(self, patch: Patch, job_id: str, count: int, length: int) -> None:
-        """Add parts to so many as one entry, or a few, each with the number of its last part."""
+        """Add parts to a stream that has `count`, as one entry or a few, each with the number of its last part."""
         start, parts = f"{self._after.jobs[job_id].created_at_ms}-", self._after.parts[job_id]
         for first in range(0, len(parts), _PARTS_AT_ONCE):
             entry = parts[first : first + _PARTS_AT_ONCE]
@@ -137,14 +137,14 @@ class Writes:
 
 
 def all_keys(root_id: str, jobs: Mapping[str, Job]) -> list[str]:
-    """The keys of a tree with these jobs."""
+    """Return the keys of a tree with these jobs."""
     each = (keys.calls_key, keys.transcript_key, keys.parts_key)
     apart = [keys.results_key(job_id) for job_id, job in jobs.items() if not job.is_compact]
     return [keys.state_key(root_id), *(key(job_id) for job_id in jobs for key in each), *apart]
 
 
 def flat(texts: Mapping[str, str]) -> list[str]:
-    """Names and texts, in turn."""
+    """Return names and texts, in turn."""
     return list(chain.from_iterable(texts.items()))
 
 
@@ -153,9 +153,9 @@ def _new(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def siblings(before: Tree, after: Tree, item_keys: Iterable[str], writes: Writes) -> list[str] | None:
-    """The fields of the others, of which one must still be there; empty: none must.
+    """Return the fields of other calls, of which one must still be there; empty: none must.
 
-    None: it is no step of such a call, or the last one, and all that it read must be as it was.
+    None: it is no step of such a call, or of the last one, and all its reads must be unchanged.
     """
     items = [before.items.get(key) for key in item_keys]
     mine = [item for item in items if item is not None and item.kind in _CALLS and item.group]
@@ -166,7 +166,7 @@ def siblings(before: Tree, after: Tree, item_keys: Iterable[str], writes: Writes
     if any(item.after for item in of_job) or not _is_theirs(job_id, writes):
         return None
     if any(item.event and key not in before.items for key, item in after.items.items()):
-        return None  # it may have happened, and nobody waited yet
+        return None  # the event may have come before any wait for it
     ended = [item for item in mine if item.key not in after.items]
     if not ended:
         return []
@@ -175,12 +175,12 @@ def siblings(before: Tree, after: Tree, item_keys: Iterable[str], writes: Writes
 
 
 def _holds_up(item: WorkItem, ended: Iterable[WorkItem]) -> bool:
-    """Whether no turn follows those that ended while this one is there, and its job wants a slot."""
+    """Return whether no turn follows the ended items while this one is there, and its job wants a slot."""
     return item.kind is ItemKind.CALL and bool(item.owner) and all(item.group == each.group for each in ended)
 
 
 def _is_theirs(job_id: str, writes: Writes) -> bool:
-    """Whether nothing is written but work items, calls, results, parts, and what was used."""
+    """Return whether nothing is written but work items, calls, results, parts, and usage."""
     names = {*writes.state, *writes.gone}
     mine = (f"usage:{job_id}", keys.part_count(job_id))
     other = any(not name.startswith("leg:") and name not in mine for name in names)
