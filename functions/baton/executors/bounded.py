@@ -1,7 +1,7 @@
-"""What surrounds each piece of work: its input's limit, and its span where a deployment traces.
+"""The frame of each piece of work: its input's limit, and its span where a deployment traces.
 
-A store has a limit for one answer and a model for its input: what is beyond can never be read, however often it is
-tried, so such work is not begun, and its job or step fails with the reason. Must not: change what the work does.
+A store has a limit for one answer, and a model one for its input: data beyond that can never be read, however often it
+is tried. So such work is not begun, and its job or step fails with the reason. Must not: change the work itself.
 """
 
 import json
@@ -33,7 +33,7 @@ PROMPT_TOO_LARGE = "too_much_told"
 
 
 def prompt_too_large(size_bytes: int, limit_bytes: int) -> Failure | None:
-    """Why nothing can be made of what was said and what calls came to; None: it is little enough."""
+    """Return why the history and results are too large to read; None: they are within the limit."""
     if size_bytes <= limit_bytes:
         return None
     message = (
@@ -45,14 +45,14 @@ def prompt_too_large(size_bytes: int, limit_bytes: int) -> Failure | None:
 
 
 class PromptLimit:
-    """Performs what `executor` does, of a turn or a tool call that is given at most so much."""
+    """Runs `executor` for a turn or a tool call whose input is within the limit."""
 
     def __init__(self, executor: Executing, limit_bytes: int) -> None:
         self._executor = executor
         self._limit_bytes = limit_bytes
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work, or say why it cannot be done."""
+        """Do the work, or fail it with the reason."""
         assert isinstance(effect, CallModel | RunTool), "others are given little"
         name_job_in_logs(effect.job.id)
         failure = prompt_too_large(history.size_bytes, self._limit_bytes)
@@ -62,7 +62,7 @@ class PromptLimit:
 
 
 class Traced:
-    """Performs what `executor` does, traced: tool runs, and turns that plan; calls of models trace themselves."""
+    """Runs `executor`, traced: tool runs, and turns that plan; calls of models trace themselves."""
 
     def __init__(self, executor: Executor, registry: Registry) -> None:
         self._executor = executor
@@ -87,7 +87,7 @@ class Traced:
         call, error = effect.call, ""
         try:
             description = self._registry.tool(call.tool).description
-        except UnknownToolError:  # an agent's runner knows it
+        except UnknownToolError:  # an agent's runner has it
             description = ""
         shown = tool_attributes(call.tool, call.id, description) | item.content(tool__call__arguments=call.arguments)
         if isinstance(step_result, ToolReturned) and item.details.content:
@@ -98,7 +98,7 @@ class Traced:
 
 
 def bounded(container: Container, work: Executor) -> Executor:
-    """Do a piece of work so."""
+    """Return the executor within its limits, and traced."""
     bound: Executor = PromptLimit(work, container.settings.prompt_limit_bytes)
     if container.ports.tracer is not None:
         bound = Traced(bound, container.registry)
@@ -110,7 +110,7 @@ def bounded(container: Container, work: Executor) -> Executor:
 def limited(
     container: Container, work: Executor, declared: Callable[[CallModel | RunTool], Sequence[CallLimit]]
 ) -> Executor:
-    """Do a piece of work within the limits that are `declared` for it."""
+    """Return the executor within the limits that are `declared` for it."""
     limits = container.ports.call_limits
     if limits is None:
         return work
@@ -121,7 +121,7 @@ def limited(
 
 
 def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:
-    """Likewise for tools of MCP servers, which `known` has not. To look at a server's task is no other call."""
+    """Return a function that gives limits of tools of MCP servers, which `known` has not. A poll of a task has none."""
     of_all, of_known = limits_by(registry), limits_by(known)
 
     def declared(effect: CallModel | RunTool) -> Sequence[CallLimit]:
@@ -132,14 +132,14 @@ def limits_of_servers(registry: Registry, known: Registry) -> Callable[[CallMode
 
 
 def limits_by(registry: Registry) -> Callable[[CallModel | RunTool], Sequence[CallLimit]]:
-    """Make what gives the limits of a piece of work. To ask a person about a call is not yet the call."""
+    """Return a function that gives the limits of a piece of work. A question about a call is not yet the call."""
 
     def declared(effect: CallModel | RunTool) -> Sequence[CallLimit]:
         if isinstance(effect, CallModel):
             return registry.agent(effect.job.agent).call_limits
         try:
             tool = registry.tool(effect.call.tool)
-        except UnknownToolError:  # an agent's runner knows it
+        except UnknownToolError:  # an agent's runner has it
             return ()
         return () if tool.requires_approval and not effect.call.approved else tool.call_limits
 

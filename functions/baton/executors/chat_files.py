@@ -1,7 +1,7 @@
 """Files of chats: tasks, results and the session's exchanges name them, and each piece of work reads their contents.
 
-Invariant: what is recorded names files, and never has a content. A task's own file that is not kept any more fails its
-turn; another one is left out, as are those that are too large together. Must not: know what a model makes of them.
+Invariant: records name files, and never have their contents. A task's own file that is not kept any more fails its
+turn; another one is left out, as are those that are too large together. Must not: know how a model uses them.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,11 +18,11 @@ from baton.storage.ports.chats import Chats
 
 
 class FileGoneError(Exception):
-    """A file that the job is about is not kept any more."""
+    """A file of the job's task is not kept any more."""
 
 
 class ChatFiles:
-    """Reads them. `limit_bytes`: of all that a piece of work is given."""
+    """Reads files of chats. `limit_bytes`: of all that a piece of work is given."""
 
     def __init__(self, chats: Chats, limit_bytes: int) -> None:
         self._chats = chats
@@ -31,7 +31,7 @@ class ChatFiles:
     async def filled(
         self, job: Job, history: History, takes: Callable[[str], bool] | None = None, *, needed: bool = False
     ) -> History:
-        """Give the history with the contents of its files, as `data` beside their names.
+        """Return the history with the contents of its files, as `data` beside their names.
 
         Results have theirs where the model `takes` their media types; those of the newest calls come first.
 
@@ -54,7 +54,7 @@ class ChatFiles:
         return replace(history, transcript=transcript, results={**history.results, **results})
 
     async def _read(self, job: Job, fork: Mapping[str, Any], named: list[dict[str, Any]]) -> dict[str, str]:
-        """Their contents by name; a fork's may be in the session that it comes from."""
+        """Read their contents, by name; a fork's may be in the session that it comes from."""
         read, left_bytes = dict[str, str](), self._limit_bytes
         for file in named:
             name, left_bytes = file.get("name", ""), left_bytes - file.get("bytes", 0)
@@ -69,7 +69,7 @@ class ChatFiles:
 
 
 def _returned(history: History, takes: Callable[[str], bool]) -> dict[str, list[dict[str, Any]]]:
-    """The files that calls have returned, by the calls' ids, the newest first."""
+    """Return the files that calls have returned, by the calls' ids, the newest first."""
     from baton.sdk.result_files import files_in_result  # noqa: PLC0415 - few models take files
 
     found = {

@@ -1,8 +1,8 @@
-"""Continues a session once an operation of it has ended: a job of its own, whose model is told the outcome.
+"""Continues a session once an operation of it has ended: a job of its own, whose model gets the outcome.
 
 Invariant: each operation is continued once, however often its end is sent: the job's id follows from it. The job takes
-its place in the session's line as a message that comes at that moment does. Of what was rolled back meanwhile nobody is
-told.
+its place in the session's line as a message that comes at that moment does. An operation that was rolled back meanwhile
+is not continued.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class ContinueSession:
         } | outcome
         task = {"text": _text(name, call.tool, outcome), "chat": {"messageId": name, "continues": continues}}
         try:
-            with contextlib.suppress(JobGoneError):  # it has been continued, and that is over
+            with contextlib.suppress(JobGoneError):  # it was continued before, and that job is over
                 await self._commands.submit(
                     replace(job, background=True, priority=operation.priority), task, may_exist=True
                 )
@@ -73,7 +73,7 @@ class ContinueSession:
 
 
 def outcome_of(snapshot: Snapshot) -> dict[str, Any]:
-    """What became of an operation that has ended: its status, and its result or error."""
+    """Return the outcome of an operation that has ended: its status, and its result or error."""
     job, call = snapshot.job, snapshot.calls[0]
     if job.error is not None:
         status = "timed_out" if job.error.type == "expired" else "failed"
@@ -83,7 +83,7 @@ def outcome_of(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _text(name: str, tool: str, outcome: dict[str, Any]) -> str:
-    """What the model is told, in the place of a message."""
+    """Return the text that the model gets in the place of a message."""
     head = f"Operation {name} of tool {tool!r}, which was started before"
     if "error" in outcome:
         return f"[{head}, has failed: {outcome['error']['type']}: {outcome['error']['message']}]"

@@ -1,9 +1,9 @@
-"""The shape of an executor, and what holds for the output of each: no secrets, and no text that the store cannot hold.
+"""The shape of an executor, and two rules for its output: no secrets, and no text that the store cannot hold.
 
 Invariant: no value that the settings know as a secret, and none under a secret's name in a call's arguments, gets into
-a result, an error, an answer or a part. A model's arguments are cleaned of the settings' values before the tool sees
+a result, an error, an answer or a part. A model's arguments are cleaned of the settings' values before the tool gets
 them: a model has no business with them. Half a surrogate pair is no UTF-8 and would fail every COMMIT, so it is
-replaced. Must not: change the arguments' own secrets, which the tool needs; they are redacted in what is recorded
+replaced. Must not: change the arguments' own secrets, which the tool needs; they are redacted in records
 (`baton.sdk.redaction`).
 """
 
@@ -40,12 +40,12 @@ class Executing(Protocol):
 
 
 def storable(text: str) -> str:
-    """The text with what UTF-8 cannot hold replaced by `?`."""
+    """Return the text with characters that UTF-8 cannot hold replaced by `?`."""
     return text.encode("utf-8", "replace").decode()
 
 
 def with_entries(step_result: StepResult | None, entries: tuple[dict[str, Any], ...]) -> StepResult | None:
-    """What came of a turn, with entries for the transcript before what it has."""
+    """Return a turn's step result, with entries for the transcript before its own."""
     match step_result:
         case ModelAnswered() | ModelFailed() | ModelWaits():
             extra_usage: ExtraUsage = step_result.extra_usage
@@ -55,7 +55,7 @@ def with_entries(step_result: StepResult | None, entries: tuple[dict[str, Any], 
 
 
 class UnlessForked:
-    """Performs a job's work by `plain`; a fork's by what `make_forked` gives, which no other job loads."""
+    """Runs a job's work by `plain`; a fork's by the executor of `make_forked`, which no other job loads."""
 
     def __init__(self, plain: Executing, make_forked: Callable[[Executing], Executing]) -> None:
         self._plain, self._make_forked = plain, make_forked
@@ -70,7 +70,7 @@ class UnlessForked:
 
 
 class Hiding:
-    """Performs what another one does, and hides secrets in what happened."""
+    """Runs another executor, and hides secrets in its step result."""
 
     def __init__(self, executor: Executing, secrets: KnownSecrets) -> None:
         self._executor = executor
@@ -84,7 +84,7 @@ class Hiding:
 
 
 def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:  # noqa: PLR0911 - one each
-    """What happened, without secrets."""
+    """Return the step result without secrets."""
     match step_result:
         case ToolReturned():
             result_json, kept_json = (_json(text, secrets) for text in (step_result.result_json, step_result.kept_json))
@@ -111,7 +111,7 @@ def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswere
         text=secrets.hide(step_result.text),
         reflection=secrets.hide(step_result.reflection),
         wanted=tuple([_wanted(wanted_call, secrets) for wanted_call in step_result.wanted]),
-        # It may hold the arguments a second time, in the provider's own form.
+        # The provider's data may hold the arguments a second time, in a form of its own.
         provider=None if step_result.provider is None else secrets.hide_in(redacted(step_result.provider)),
         output=secrets.hide_in(step_result.output),
         extra_usage=_extra_usage(step_result.extra_usage, secrets),
@@ -136,7 +136,7 @@ def _extra_usage(extra_usage: ExtraUsage, secrets: KnownSecrets) -> ExtraUsage:
 
 
 def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
-    # Cut when no secret is left in it: half of one would not be found.
+    # Cut after secrets are hidden: half of one would not be found.
     traceback = secrets.hide(failure.traceback)[:TRACEBACK_LIMIT_CHARS]
     return replace(failure, type=secrets.hide(failure.type), message=secrets.hide(failure.message), traceback=traceback)
 

@@ -1,7 +1,7 @@
-"""Turns and tool calls of a fork: what it takes over comes from the job that it is of, and the rest is done.
+"""Turns and tool calls of a fork: some are taken over from the job that it was made from, and the rest is done.
 
-Invariant: no tool runs that a recorded call answers. Unless the fork's tools are to run again, a call that has no
-recorded one asks a person first. Must not: change or wait for the job that it is of.
+Invariant: no tool runs that a recorded call answers. Unless the fork's tools are to run again, a call without a
+recorded one asks a person first. Must not: change or wait for the job that the fork was made from.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ _KEPT = 8
 
 
 class ForkSources:
-    """Reads the jobs that forks are of, once for each fork while it is at work here."""
+    """Reads the jobs that forks were made from, once for each fork while it is at work here."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -35,7 +35,7 @@ class ForkSources:
         """Read the job.
 
         Raises:
-            ForkSourceError: it is gone, or was retried, and has not what is taken over. StoreError.
+            ForkSourceError: it is gone, or was retried, and lacks the data to take over. StoreError.
         """
         if fork_id in self._kept:
             return self._kept[fork_id]
@@ -52,16 +52,16 @@ class ForkSources:
 
 
 class ForkSourceError(Exception):
-    """A fork cannot go on: the job that it is of does not have what is taken over."""
+    """A fork cannot go on: its source does not have the data to take over."""
 
     @property
     def failure(self) -> Failure:
-        """As the fork's turn or call fails with it."""
+        """The failure of the fork's turn or call."""
         return Failure("fork_source_gone", str(self))
 
 
 class ForkedTurn:
-    """Performs CallModel: `turn`, where it is not taken over. `turn_with`: asks the models of another registry."""
+    """Performs CallModel: `turn`, unless it is taken over. `turn_with`: calls the models of another registry."""
 
     def __init__(
         self, turn: Executing, turn_with: Callable[[Registry], Executing], registry: Registry, sources: ForkSources
@@ -69,7 +69,7 @@ class ForkedTurn:
         self._turn, self._turn_with, self._registry, self._sources = turn, turn_with, registry, sources
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Take the turn over, or ask."""
+        """Take the turn over, or call the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         fork = fork_of(history.transcript[0])
         try:
@@ -91,9 +91,9 @@ class ForkedTurn:
 
 
 def registry_with_edits(registry: Registry, name: str, edits: Edits) -> Registry:
-    """Give the registry in which the agent is as the edits of a fork say; the same one where they say nothing of it."""
+    """Return the registry with the agent as edited in a fork; the same one without such edits."""
     agent = registry.agent(name)
-    # A runner is given the edits with what is recorded.
+    # A runner gets the edits with the recorded data.
     if agent.runner is not None or (edits.instructions is None and edits.model is None):
         return registry
     instructions = agent.instructions if edits.instructions is None else edits.instructions
@@ -102,14 +102,14 @@ def registry_with_edits(registry: Registry, name: str, edits: Edits) -> Registry
 
 
 class ForkedRun:
-    """Performs RunTool: `run`, where nothing recorded answers the call."""
+    """Performs RunTool: `run`, unless a recorded call answers it."""
 
     def __init__(self, run: Executing, sources: ForkSources) -> None:
         self._run = run
         self._sources = sources
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Give what is recorded, ask a person, or run the tool."""
+        """Return the recorded result, ask a person, or run the tool."""
         assert isinstance(effect, RunTool), "this executor is registered for RunTool"
         fork = fork_of(history.transcript[0])
         try:
@@ -117,11 +117,11 @@ class ForkedRun:
         except ForkSourceError as error:
             return ToolFailed(error.failure)
         except UnresolvedReference:
-            result = None  # the run says so
+            result = None  # the run reports it
         return result or await self._run(effect, history, claim)
 
     async def _known(self, effect: RunTool, fork: Fork, history: History, claim: Claim) -> StepResult | None:
-        """What the call gives without a run, or the question whether it may run; None: it runs."""
+        """Return the call's result without a run, or the question whether it may run; None: it runs."""
         ended, call = await self._sources.of(effect.job.id, fork), effect.call
         turn = ended.turn_of(call.turn - effect.job.first_turn + 1)
         if turn < fork.turn:
@@ -137,7 +137,7 @@ class ForkedRun:
 
 
 def _recorded(ended: Ended, effect: RunTool, arguments: dict[str, object], history: History) -> str:
-    """The recorded call that is the same; of several, the one that was asked for as often before. Empty: none is."""
+    """Return the same recorded call; of several, the one that as many requests came before. Empty: there is none."""
     call = effect.call
     same = [one.id for one in ended.same_calls(call.tool) if same_arguments(_resolved(ended, one.id), arguments)]
     before = [

@@ -1,7 +1,7 @@
-"""What of a job's history the model is sent in this turn, as the agent's policy says; a summary is written where due.
+"""The part of a job's history that the model gets in this turn, by the agent's policy; a summary is written where due.
 
-Invariant: whatever goes wrong with a summary, the turn goes on: then the oldest turns are left out, this once.
-Must not: record anything; what is to be recorded is handed back (`ExtraUsage`), for the turn's COMMIT.
+Invariant: a summary that fails does not fail the turn: then the oldest turns are left out, this once. Must not: record
+anything; entries to record are returned (`ExtraUsage`), for the turn's COMMIT.
 """
 
 import logging
@@ -31,12 +31,12 @@ from baton.models.model import Model, ModelAnswer, ToolSpec
 
 _log = logging.getLogger("baton.models")
 
-# Of the turn's time: the answer must still find some.
+# The summary's share of the turn's time: the answer needs the rest.
 _SUMMARY_SHARE = 0.5
 
 
 class Prompt(Struct, frozen=True):
-    """The history to send; what it is thought to take together with the fixed part (0: not estimated)."""
+    """The history to send, and its estimated tokens together with the fixed part (0: not estimated)."""
 
     history: History
     estimated_tokens: int = 0
@@ -46,12 +46,12 @@ class Prompt(Struct, frozen=True):
 async def build_prompt(
     agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model
 ) -> Prompt:
-    """Choose what is sent.
+    """Choose the history to send.
 
     Args:
-        agent: whose model it is sent to.
-        history: what is stored.
-        tools: what is sent besides, with the agent's instructions.
+        agent: the agent whose model gets it.
+        history: the stored one.
+        tools: sent besides, with the agent's instructions.
         calls: the turn's calls of models.
         writer: the model that writes summaries.
     """
@@ -70,7 +70,7 @@ async def build_prompt(
 
 
 def prompt_again(agent: Agent, history: History, tools: tuple[ToolSpec, ...]) -> History:
-    """Choose what was sent in an earlier turn, from what was recorded up to its answer, its summary included."""
+    """Choose the history that was sent in an earlier turn, from the records up to its answer, its summary included."""
     policy = agent.history
     if isinstance(policy, KeepAll):
         return _everything(history)
@@ -84,7 +84,7 @@ def _fixed_bytes(agent: Agent, tools: tuple[ToolSpec, ...]) -> int:
 
 
 def _everything(history: History) -> History:
-    """What is loaded; where that is not all, another policy had it summed up before a deploy: the summary is sent."""
+    """Return the loaded history; if a policy before a deploy has compacted some of it, with the summary."""
     if history.compacted != (0, 0):
         return conversation_of(history).history()
     entries = tuple([entry for entry in history.transcript if entry["role"] != "summary"])

@@ -1,6 +1,6 @@
-"""What becomes an entry of memory: a job's question and answer, or a note of a tool call. Pure.
+"""Memory entries: of a job's question and answer, or of a note by a tool call. Pure.
 
-Invariant: an entry follows from what is recorded of the job or the call, so every attempt makes the same one.
+Invariant: an entry follows from the records of the job or the call, so every attempt makes the same one.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ ANSWER_LIMIT_CHARS = 2_500
 
 
 def exchange_of(job: Job, task: dict[str, Any]) -> MemoryEntry | None:
-    """A completed job's question and answer; None where it has no answer in words."""
+    """Return a completed job's question and answer; None where it has no answer in words."""
     answer = (job.result or {}).get("answer")
     question = question_of(task)
     if not isinstance(answer, str) or not answer.strip() or not question:
@@ -32,7 +32,7 @@ def exchange_of(job: Job, task: dict[str, Any]) -> MemoryEntry | None:
 
 
 def note_of(job: Job, call_id: str, text: str) -> MemoryEntry:
-    """What a tool call wants remembered."""
+    """Return the entry of a note by a tool call."""
     return MemoryEntry(
         id=call_id,
         kind="note",

@@ -30,7 +30,7 @@ from baton_events.ids import canonical_json
 def answered(
     answer: ModelAnswer, tools: Mapping[str, Tool], output: OutputType | None = None
 ) -> ModelAnswered | ModelFailed:
-    """What follows from the answer; calls that cannot run carry their fault back to the model."""
+    """Return what follows from the answer; calls that cannot run carry their fault back to the model."""
     try:
         text = storable(answer.text)
         wanted = tuple([_wanted(call, tools) for call in answer.calls])
@@ -44,7 +44,7 @@ def answered(
 def step_result(
     answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: dict[str, Any] | None = None
 ) -> ModelAnswered:
-    """The answer with these calls, or with this output; what it cost comes along."""
+    """Return the answer with these calls, or with this output, and with its cost."""
     return ModelAnswered(
         text,
         wanted,
@@ -60,7 +60,7 @@ def step_result(
 
 
 def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: OutputType) -> ModelAnswered:
-    """The final answer is right, or it goes back with its faults, as a call that could not run."""
+    """Return the final answer if it is right, or send it back with its faults, as a call that could not run."""
     finals = [call for call in answer.calls if call.tool == FINAL_TOOL]
     if answer.calls and not finals:
         return step_result(answer, text, wanted)
@@ -78,7 +78,7 @@ def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], out
 
 
 def refused(call: Call, fault: Failure) -> Wanted:
-    """A call that cannot run; its arguments are kept where the store can hold them."""
+    """Return a call that cannot run; its arguments are kept where the store can hold them."""
     return Wanted(call.tool, _kept(call.arguments) or {}, fault)
 
 
@@ -91,7 +91,7 @@ def _storable_arguments(finals: list[Call]) -> dict[str, Any]:
 
 
 def _kept(values: dict[str, Any]) -> dict[str, Any] | None:
-    """The values, if the store can hold them."""
+    """Return the values, if the store can hold them."""
     try:
         return values if len(canonical_json(values).encode()) <= ARGUMENTS_LIMIT_BYTES * 2 else None
     except (TypeError, ValueError):
@@ -118,7 +118,7 @@ def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
 
 
 class ModelCalls(Struct, frozen=True):
-    """`limit_seconds` of one call; `deadline`: of the turn, in the event loop's time."""
+    """The calls of a turn. `limit_seconds`: of one call; `deadline`: of the turn, in the event loop's time."""
 
     limit_seconds: float
     deadline: float
@@ -128,13 +128,13 @@ class ModelCalls(Struct, frozen=True):
         """Ask the cache, then the model.
 
         Args:
-            model: who is asked.
-            request: the question.
-            share: of the time that is left; the rest stays for what comes after.
+            model: the model to call.
+            request: the request.
+            share: of the time that is left; the rest stays for later calls.
 
         Raises:
             TimeoutError: no answer in time.
-            Exception: whatever the model raises; `CutShortError` for what is no `Exception`.
+            Exception: any error of the model; `CutShortError` for one that is no `Exception`.
         """
         found = await self.cache.lookup(model, request) if self.cache else None
         if found is not None:
@@ -151,7 +151,7 @@ class ModelCalls(Struct, frozen=True):
 
 
 def calls_of(agent: Agent, tenant: str, work_limit_seconds: float, cache: ModelCache | None) -> ModelCalls:
-    """The calls of a turn that begins now."""
+    """Return the calls of a turn that begins now."""
     kept = AnswerCache(cache, tenant, agent.name, agent.cache_seconds) if cache and agent.cache_seconds else None
     return ModelCalls(
         limit_seconds=min(agent.model_timeout_seconds, work_limit_seconds),

@@ -1,10 +1,10 @@
-"""One model call: from what is recorded to the model's request, from its answer to a step result.
+"""One model call: from the records to the model's request, from its answer to a step result.
 
-Its text is appended to the job's parts while it is made, but for a planner's, which is a thought, and for a structured
-answer, whose text is made of what was checked.
+Its text is streamed to the job's parts, but for a planner's, which is a thought, and for a structured answer, whose
+text is made of the checked output.
 
-Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is one, not a failure of the delivery.
-Must not: run tools; it only checks whether those asked for exist and fit.
+Invariant: every failure is a step result, never raised: a provider's 429 is one, not a failure of the delivery. Must
+not: run tools; it only checks whether the requested ones exist and fit.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -75,7 +75,7 @@ class ModelTurn:
         self._offloaded = offloaded
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
-        """Ask the model of the job's agent."""
+        """Call the model of the job's agent."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         try:
             agent = self._registry.agent(effect.job.agent)
@@ -144,7 +144,7 @@ class ModelTurn:
         )
 
     async def _with_files(self, effect: CallModel, history: History, agent: Agent | None = None) -> History:
-        """`agent`: whose model is also given the files of results, as far as it takes them."""
+        """Return the history with its files. `agent`: its model also gets files of results, if it takes them."""
         takes = partial(agent_takes, self._registry, agent) if agent else None
         return await self._files.filled(effect.job, history, takes, needed=True) if self._files else history
 
@@ -157,7 +157,7 @@ class ModelTurn:
         planner: PlannerTurn | None,
         job_id: str,
     ) -> tuple[ModelAnswered | ModelFailed | ModelWaits, dict[str, str] | None]:
-        """What came of asking, and the digests of what was asked."""
+        """Return the step result of the model call, and the digests of its request."""
         model = self._registry.model_of(agent)
         try:
             question = planner.request(request) if planner else request
@@ -168,7 +168,7 @@ class ModelTurn:
         except ModelError as error:
             return _failed(error), None
         except PublishError:
-            raise  # the queue's to repeat, not a failure of the model
+            raise  # for the queue to repeat, not a failure of the model
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a result
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
             failure = Failure("model_error", storable(f"{kind}: {error}"), retryable=True)
@@ -206,13 +206,13 @@ def _request(
 
 
 def request_again(registry: Registry, agent: Agent, job: Job, history: History) -> ModelRequest:
-    """Make the question of an earlier turn anew, as the agent is today.
+    """Make the request of an earlier turn anew, as the agent is today.
 
     Args:
-        registry: which has the agent.
-        agent: whose model was asked.
-        job: whose turn it was.
-        history: what was recorded up to the answer.
+        registry: the agent's.
+        agent: the agent whose model was called.
+        job: the turn's.
+        history: the records up to the answer.
     """
     specs = registry.specs_of(agent)
     planner = planner_turn(agent, job, registry.tools_of(agent), specs, history) if agent.mode == "plan" else None
@@ -222,7 +222,7 @@ def request_again(registry: Registry, agent: Agent, job: Job, history: History) 
 
 
 def messages(history: History) -> tuple[Message, ...]:
-    """The conversation so far, as it is sent to the model: what is remembered comes before the task."""
+    """Return the conversation so far, as it is sent to the model: retrieved memory comes before the task."""
     prompt: list[Message] = []
     for entry in _once(history.transcript):
         if entry["role"] != "model":
@@ -236,7 +236,7 @@ def messages(history: History) -> tuple[Message, ...]:
 
 
 def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> list[Message]:
-    """What the model said, and what came of its calls."""
+    """Return the model's answer of a turn, and the results of its calls."""
     wanted_calls: Sequence[Mapping[str, Any]] = entry["calls"]
     calls = tuple(
         [PastCall(wanted_call["id"], wanted_call["tool"], wanted_call["arguments"]) for wanted_call in wanted_calls]
@@ -254,7 +254,7 @@ def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The entries; what is sent of the session's conversation is left out of what is remembered."""
+    """Return the entries without memory that the session's conversation repeats."""
     quoted = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
     if not quoted:
         return transcript
@@ -267,7 +267,7 @@ def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]
 
 
 def _place(entry: Mapping[str, Any], prompt: list[Message]) -> int:
-    """Where it stands: what is remembered first, then the session's earlier messages, then the task."""
+    """Return the entry's place: retrieved memory first, then the session's earlier messages, then the task."""
     match entry["role"]:
         case "memory":
             return 0
@@ -278,7 +278,7 @@ def _place(entry: Mapping[str, Any], prompt: list[Message]) -> int:
 
 
 def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
-    """What no model said; a role of a newer version is not sent."""
+    """Return the messages of an entry that is not the model's; a role of a newer version is not sent."""
     match entry["role"]:
         case "user":
             return (UserMessage(entry.get("text", ""), entry.get("data") or {}, files=files_of(entry)),)

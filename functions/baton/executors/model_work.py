@@ -1,4 +1,4 @@
-"""Executors of the agent loop alone: ask a job's model, remember a job that has ended, send out its end."""
+"""Executors of the agent loop alone: call a job's model, remember a job that has ended, send out its end."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def model_work(container: Container) -> Mapping[type[Effect], Executor]:
-    """Make them from the process's container."""
+    """Make the executors from the process's container."""
     ports, settings, secrets = container.ports, container.settings, container.secrets
     registry, memory, seconds = container.registry, container.memory, settings.work_timeout_seconds
     take_back = TakeBack(container.commands)
@@ -62,7 +62,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
 
 
 def _offloaded_calls(container: Container) -> "Callable[[], OffloadedCalls]":
-    """Load them with the first call that needs them: few agents have it. A process has one, which keeps addresses."""
+    """Load the offloaded calls when first needed: few agents have any. A process has one object with its addresses."""
 
     @cache
     def offloaded() -> "OffloadedCalls":

@@ -1,8 +1,7 @@
 """Sends out that a job has ended: to the address that its submission named, to its session, or as a dead letter.
 
-A provider that still works for a cancelled job is asked to stop, and what a rolled-back job has started is taken back.
-Invariant: each run's end is one message, with one id,
-however often it is sent. Must not: change the job.
+A provider that still works for a cancelled job is asked to stop, and operations of a rolled-back job are taken back.
+Invariant: each run's end is one message, with one id, however often it is sent. Must not: change the job.
 """
 
 from typing import Any
@@ -50,15 +49,15 @@ class NotifyOfEnd:
         self._continue_session, self._stop_provider, self._take_back = continue_session, stop_provider, take_back
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
-        """Send it."""
+        """Send it out."""
         del history, claim
         assert isinstance(effect, Notify), "this executor is registered for Notify"
         job, snapshot = effect.job, await self._reader.job(effect.job.id)
         if snapshot is None or (not snapshot.job.ended and snapshot.job.run <= job.run):
-            # A read may be older than what was written.
+            # A read may be older than the last write.
             return NotFollowedUp(Failure("not_read", "the job cannot be read yet", retryable=True))
         if snapshot.job.run > job.run:
-            return FollowedUp()  # somebody has retried it: its next end is sent
+            return FollowedUp()  # it was retried: its next end is sent
         if is_rolled_back(job):
             await self._take_back.operations_of(job, snapshot.calls)
         step_result = await self._sent(job, snapshot) if is_sent_out(job) else FollowedUp()
@@ -90,7 +89,7 @@ class NotifyOfEnd:
 
 
 def _shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
-    """The job as its client knows it."""
+    """Return the job as its client knows it."""
     if A2A not in snapshot.task:
         return job_view(snapshot, now_ms)
     from baton.runtime.a2a_task import task_of  # noqa: PLC0415 - few jobs come by A2A

@@ -3,7 +3,7 @@
 A planner's model makes a plan, its steps run, and the next turn reflects on their results: the final answer, or another
 plan. A fixed plan needs no model: the first turn gives the plan, the second the answer. Invariant: only a plan without
 faults is carried out; every other goes back to the model as a call that could not run. The answer follows from the plan
-as it is recorded, which an older version of the code may have given.
+as it is recorded, which may be of an older version of the code.
 """
 
 import json
@@ -36,7 +36,7 @@ _NO_PLAN = f"tools run as steps of a plan: call {PLAN_TOOL!r}"
 
 
 class PlannerTurn(Struct, frozen=True):
-    """One turn; `rounds_made`: plans that were carried out before it. `max_steps`: tool calls that the job has left."""
+    """One turn; `rounds_made`: plans carried out before it. `max_steps`: the tool calls that the job has left."""
 
     agent: Agent
     tools: Mapping[str, Tool]
@@ -46,22 +46,22 @@ class PlannerTurn(Struct, frozen=True):
 
     @property
     def prompt_specs(self) -> tuple[ToolSpec, ...]:
-        """Every tool that the model is offered, in whatever form."""
+        """Every tool that the model is offered, in any form."""
         return (plan_spec(list(self.tools)), *self.specs)
 
     def request(self, request: ModelRequest) -> ModelRequest:
-        """What is asked: for a plan over the tools, which the model cannot call by itself."""
+        """Return the request for a plan over the tools, which the model cannot call by itself."""
         rounds_left = max(0, self.agent.max_rounds - self.rounds_made)
         return replace(
             request,
             instructions=planner_instructions(request.instructions, self.specs, rounds_left),
-            # It stays in the last round, too: providers want every tool that was called before to be there.
+            # It stays in the last round, too: providers require every tool that was called before.
             tools=(plan_spec(list(self.tools)),),
             step_tools=self.specs,
         )
 
     def answered(self, answer: ModelAnswer) -> ModelAnswered | ModelFailed:
-        """What follows: a plan, the final answer, or faults that go back to the model."""
+        """Return what follows: a plan, the final answer, or faults that go back to the model."""
         try:
             plan = _plan_in(answer)
             if plan is not None:
@@ -96,13 +96,13 @@ class PlannerTurn(Struct, frozen=True):
 def planner_turn(
     agent: Agent, job: Job, tools: Mapping[str, Tool], specs: tuple[ToolSpec, ...], history: History
 ) -> PlannerTurn:
-    """The turn that follows this history, all of it."""
+    """Return the turn that follows this history, all of it."""
     left = max(0, job.limits.tool_calls - since(job.used, job.before).tool_calls)
     return PlannerTurn(agent, tools, specs, len(plans_in(history.transcript)), left)
 
 
 def _plan_in(answer: ModelAnswer) -> Call | None:
-    """The plan that the answer is; some models write it as text. None: it is no plan, or not a plan alone."""
+    """Return the plan in the answer; some models write it as text. None: it is no plan, or not a plan alone."""
     if len(answer.calls) == 1 and answer.calls[0].tool == PLAN_TOOL:
         return answer.calls[0]
     if answer.calls:
@@ -120,7 +120,7 @@ def _plan_in(answer: ModelAnswer) -> Call | None:
 
 
 def _looks_like_a_plan(found: dict[str, Any]) -> bool:
-    """Nothing but steps that name tools: an answer in JSON that has steps of its own is left alone."""
+    """Return whether it has nothing but steps that name tools; an answer in JSON may have steps of its own."""
     steps = found.get("steps")
     return (
         found.keys() <= {"steps", "reflection"}
@@ -138,7 +138,7 @@ def _all_refused(answer: ModelAnswer) -> ModelAnswered:
 
 
 def static_turn(plan: Sequence[Step], tools: Mapping[str, Tool], history: History) -> ModelAnswered | ModelFailed:
-    """What this turn says; `tools` are the agent's, `history` is all of it."""
+    """Return the answer of this turn; `tools` are the agent's, `history` is all of it."""
     made = plans_in(history.transcript)
     if made:
         text, output = answer_of(made[-1], history.results)
@@ -149,7 +149,7 @@ def static_turn(plan: Sequence[Step], tools: Mapping[str, Tool], history: Histor
         ]
     except UnresolvedReference as error:
         return _unfit([str(error)])
-    # The registry found no fault in the plan: what there is now is in what the task gave.
+    # The registry found no fault in the plan, so any fault comes from the task's data.
     faults = list(plan_faults(steps, tools))
     return _unfit(faults) if faults else ModelAnswered("", wanted_of(steps, tools), plan=True, model_calls=0)
 

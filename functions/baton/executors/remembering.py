@@ -1,7 +1,7 @@
-"""Earlier jobs: a first turn gets the session's exchanges and what is remembered; an ended job is remembered itself.
+"""Earlier jobs: a first turn gets the session's exchanges and its memory; an ended job is remembered itself.
 
-Invariant: what was found once is recorded with the turn and never looked for again: later attempts and turns find it in
-the transcript. An index that does not answer is a warning, and fails nothing unless the agent requires its memory. An
+Invariant: retrieved data is recorded with the turn and never retrieved again: later attempts and turns find it in the
+transcript. An index that does not answer is a warning, and fails nothing unless the agent requires its memory. An
 outage of the store is raised, for the queue to repeat. Remembering a job twice stores one entry.
 """
 
@@ -39,7 +39,7 @@ class Recalling:
         self._keeper = keeper
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Retrieve, if that is still to be done, and ask the model."""
+        """Retrieve memory, unless that was done before, and call the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         policy = self._policy_of(effect.job.agent)
         if policy is None or effect.turn > 1 or any(entry["role"] == MEMORY_ROLE for entry in history.transcript):
@@ -57,10 +57,10 @@ class Recalling:
         try:
             return self._registry.agent(agent).memory_policy
         except UnknownAgentError:
-            return None  # the turn says so
+            return None  # the turn reports it
 
 
-# Of what a policy lets a model be sent; the rest is for the task and what follows from it.
+# The part of a policy's limit, as a divisor; the rest is for the task and the turns after it.
 _SHARE = 2
 
 
@@ -73,7 +73,7 @@ class Conversing:
         self._earlier = earlier
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Find what was said before, if that is still to be done, and ask the model."""
+        """Retrieve the session's exchanges, unless that was done before, and call the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         looked = effect.turn > 1 or effect.offloaded > 0
         if looked or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
@@ -81,7 +81,7 @@ class Conversing:
         try:
             agent = self._registry.agent(effect.job.agent)
         except UnknownAgentError:
-            return await self._turn(effect, history, claim)  # the turn says so
+            return await self._turn(effect, history, claim)  # the turn reports it
         messages_of = agent.runner.messages if agent.runner else None
         earlier = await self._earlier.before(effect.job, history.transcript[0], messages_of)
         entry = recorded(earlier, _limit_bytes(agent))
@@ -108,13 +108,13 @@ class RememberJob:
     def __init__(self, keeper: MemoryKeeper, work_limit_seconds: float, hide: Callable[[str], str] = str) -> None:
         self._keeper = keeper
         self._work_limit_seconds = work_limit_seconds
-        self._hide = hide  # takes secrets out of a text
+        self._hide = hide  # hides secrets in a text
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:  # noqa: ARG002 - one signature
-        """Store it, unless there is nothing to remember, or the session was forgotten.
+        """Store the job's exchange, unless there is nothing to remember, or the session was forgotten.
 
         Raises:
-            StoreError: it may be stored in part, and is to be stored again.
+            StoreError: it may be stored in part, and must be stored again.
         """
         assert isinstance(effect, Remember), "this executor is registered for Remember"
         entry = exchange_of(effect.job, history.transcript[0])

@@ -1,6 +1,6 @@
-"""Turns and tool calls of agents that have a runner: from what is recorded to it, from what it says to a step result.
+"""Turns and tool calls of agents that have a runner: from the records to the runner, from its answer to a step result.
 
-Invariant: whatever goes wrong is a step result, as for Baton's own agents. Must not: know what library a runner is for.
+Invariant: every failure is a step result, as for Baton's own agents. Must not: know a runner's library.
 """
 
 import asyncio
@@ -41,14 +41,14 @@ from baton.tools.pending import Pending
 from baton.tools.runnable import InThread
 from baton_events.ids import job_of_call, started_by
 
-# A failure of the tool is final: these are for attempts that died, or took too long.
+# A failure of the tool is final: retries are for attempts that died, or took too long.
 _RETRIES = 2
-# What of a fork's edits replaces what the agent says itself (engine/fork.py).
+# A fork's edits that replace settings of the agent (engine/fork.py).
 _OVERRIDES = ("instructions", "model")
 
 
 def recorded(job: Job, history: History) -> Recorded:
-    """What a runner is given of a job."""
+    """Return the records of a job for its runner."""
     task = history.transcript[0]
     info = JobInfo(
         job_id=job.id,
@@ -111,7 +111,7 @@ async def runner_turn(
 
 def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
     answer = turn.answer
-    to_json(answer.provider)  # what no store can hold is not committed
+    to_json(answer.provider)  # data that no store can hold is not committed
     wanted = tuple([Wanted(call.tool, call.arguments, None, _RETRIES) for call in answer.calls])
     if any(turn.alone):
         wanted = _in_turn(wanted, turn.alone)
@@ -131,7 +131,7 @@ def _answered(turn: RunnerAnswer, streamed_text: Any) -> ModelAnswered:
 
 
 def _in_turn(calls: Sequence[Wanted], alone: Sequence[bool]) -> tuple[Wanted, ...]:
-    """Make them steps: a call is run whatever became of those that it comes after."""
+    """Make steps of the calls: a call runs whatever the outcome of those before it."""
     steps, last_alone, since = list[Wanted](), list[str](), list[str]()
     for at, (call, is_alone) in enumerate(zip(calls, alone, strict=True), start=1):
         before = (*last_alone, *since) if is_alone else tuple(last_alone)
@@ -143,7 +143,7 @@ def _in_turn(calls: Sequence[Wanted], alone: Sequence[bool]) -> tuple[Wanted, ..
 
 
 class RunnerTool(Struct, frozen=True):
-    """A call of such an agent, as it is run within limits."""
+    """A call of an agent with a runner, as it is run within limits."""
 
     name: str
     timeout_seconds: float
@@ -167,13 +167,13 @@ class RunnerTool(Struct, frozen=True):
 
 
 class StopProvider:
-    """Asks the provider of a cancelled job to stop what it still does for it."""
+    """Asks the provider of a cancelled job to stop its remaining work."""
 
     def __init__(self, registry: Registry, limit_seconds: float) -> None:
         self._registry, self._limit_seconds = registry, limit_seconds
 
     async def __call__(self, snapshot: Snapshot, transcript: Sequence[dict[str, Any]]) -> StepResult:
-        """Ask it, if the job waits for it."""
+        """Ask the provider, if it still works for the job."""
         job = snapshot.job
         try:
             runner = self._registry.agent(job.agent).runner

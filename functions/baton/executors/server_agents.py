@@ -1,7 +1,6 @@
 """Turns and tool calls of agents with MCP servers: done with a registry that has the tools of these servers.
 
-Invariant: of a server that gives no list, the piece of work fails before anything is asked or run. Must not: keep a
-list; the cache does.
+Invariant: where a server gives no list, the piece of work fails before any call. Must not: keep a list; the cache does.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from baton.tools.tool import Tool
 
 
 class WithServers:
-    """Performs `CallModel` or `RunTool` by what `work_with` makes for the agent's tools at the moment."""
+    """Performs `CallModel` or `RunTool` by the executor that `work_with` makes for the agent's present tools."""
 
     def __init__(
         self, registry: Registry, work_with: Callable[[Registry], Executing], cache: ModelCache | None
@@ -38,7 +37,7 @@ class WithServers:
         try:
             agent = self._registry.agent(effect.job.agent)
         except UnknownAgentError:
-            return await self._work(effect, history, claim)  # it says so
+            return await self._work(effect, history, claim)  # the work reports it
         servers = [source for source in agent.servers if isinstance(source, McpServer)]
         if not servers:
             return await self._work(effect, history, claim)
@@ -58,7 +57,7 @@ class WithServers:
 
 
 def _looked_at_later(effect: RunTool, now_ms: int) -> ToolRunsAgain | None:
-    """What a call does whose task goes on while its server is away."""
+    """Return the next poll of a call whose task goes on while its server is away."""
     from baton.mcp.tasks import lost  # noqa: PLC0415 - it imports the SDK
 
     later = lost(effect.call.memo, now_ms)
@@ -66,7 +65,7 @@ def _looked_at_later(effect: RunTool, now_ms: int) -> ToolRunsAgain | None:
 
 
 def registry_with_tools(registry: Registry, agent: Agent, tools: Sequence[Tool]) -> Registry:
-    """Give a registry in which the agent has these tools, too.
+    """Return a registry in which the agent has these tools, too.
 
     Raises:
         ValueError: two of its tools have one name.

@@ -1,7 +1,7 @@
 """The jobs that tool calls start: one below their own, and the operation by which a call goes on in the background.
 
-Invariant: each attempt of a call starts the same job. An operation is there before the result of its call is committed,
-which says so to the model at once.
+Invariant: each attempt of a call starts the same job. An operation exists before the result of its call is committed,
+which names it to the model at once.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from baton_events.ids import canonical_json, child_of, operation_id
 
 
 class NoChildError(Exception):
-    """The job cannot be started; `type` and text are sent to the model, `retryable`: it may be possible later."""
+    """The job cannot be started. `type` and text are sent to the model; `retryable`: it may be possible later."""
 
     def __init__(self, kind: str, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class NoChildError(Exception):
 
 
 def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, now_ms: int) -> Submitted:
-    """The job to start, the same for each attempt of the call.
+    """Return the job to start, the same for each attempt of the call.
 
     Raises:
         NoChildError: no agent has that name (in this version of the code), it is too deep, or its data is no JSON.
@@ -75,7 +75,7 @@ class BackgroundCalls:
         self._clock = clock
 
     async def start(self, effect: RunTool, arguments: dict[str, Any], waits: CallWaits | None = None) -> ToolReturned:
-        """Start it. `waits`: what the call has come to; None: it has yet to run."""
+        """Start the operation of a call. `waits`: what the call waits for; None: it has yet to run."""
         now_ms = self._clock.now_ms()
         submitted = background.operation_of(effect.job, effect.call, arguments, waits, now_ms)
         with contextlib.suppress(JobGoneError):  # an earlier attempt has started it, and it is over

@@ -1,7 +1,7 @@
-"""What a model says goes to the job's stream while it says it, in batches by time and size.
+"""Streams a model's text to the job's stream while it is made, in batches by time and size.
 
-Invariant: what is appended is the answer's text without secrets, in order, each batch once: a batch that the store did
-not answer is sent again as it was, before anything else. Whatever goes wrong, the text comes with the turn's COMMIT at
+Invariant: the streamed text is the answer's text without secrets, in order, each batch once: a batch without an answer
+of the store is sent again as it was, before anything else. Text that was not streamed comes with the turn's COMMIT at
 the latest (`baton.engine.turn`), so nothing here is ever raised. Must not: keep the model waiting for a slow store.
 """
 
@@ -33,7 +33,7 @@ _Append = Callable[[int, Sequence[str], str], Awaitable[bool]]
 
 
 class Batching(Struct, frozen=True):
-    """When what was said is appended: after so long, or that much; 0 bytes: not before the turn is over."""
+    """When text is appended: after `ms`, or `size_bytes` of text; 0 bytes: not before the turn is over."""
 
     ms: int
     size_bytes: int
@@ -62,7 +62,7 @@ class TextStream:
         self._sent_at: float | None = None
 
     async def write(self, text: str) -> None:
-        """Append it soon, if the work item is still held."""
+        """Append the text soon, if the work item is still held."""
         first_chunk()
         if self._silent:
             return
@@ -72,7 +72,7 @@ class TextStream:
             await self._send()
 
     async def withdrawn(self) -> None:
-        """Another model says the text from its beginning: what was said is closed as abandoned, before that."""
+        """Close the text so far as abandoned, before another model writes it from its beginning."""
         self._held = self._waiting = self._sent = ""
         if self._begun:
             # Its step ends with it, and the next text begins another one.
@@ -81,7 +81,7 @@ class TextStream:
             self._begun = False
 
     async def streamed_text(self) -> StreamedText | None:
-        """What is in the stream of the text that is open; None: nothing of which anybody knows."""
+        """Return the open text in the stream; None: none that is known to be there."""
         if self._unanswered is not None and not self._silent:
             await self._send()
         return StreamedText(self._open_id(), self._appended, self._sent) if self._sent else None
@@ -121,7 +121,7 @@ class TextStream:
 
 
 class TextStreams:
-    """Makes the talk of each attempt."""
+    """Makes the text stream of each attempt."""
 
     def __init__(self, store: Store, secrets: KnownSecrets, batching: Batching) -> None:
         self._store = store
@@ -129,7 +129,7 @@ class TextStreams:
         self._batching = batching
 
     def of(self, effect: CallModel, claim: Claim) -> TextStream | None:
-        """The talk of this attempt; None: its text comes with the turn's COMMIT."""
+        """Return the text stream of this attempt; None: its text comes with the turn's COMMIT."""
         if not self._batching.size_bytes:
             return None
 

@@ -1,9 +1,9 @@
-"""What a running tool call reaches by its context: its job's stream, its session's memory, its tenant's operations.
+"""The reach of a running tool call by its context: its job's stream, its session's memory, its tenant's operations.
 
 It also sends out app events, and jobs that it does not wait for. Invariant: a call writes to the stream as long as its
 claim holds the work item. It reaches the memory of its own tenant and session; an operation of another tenant is as
-unknown as one that never was. The id of what it sends follows from the call, the name and the key (the agent, for a
-job), and how many of them the attempt has sent before: another attempt, or a replay, has no second effect.
+unknown as one that never was. The id of an event or job that it sends follows from the call, the name and the key (the
+agent, for a job), and how many of them the attempt has sent before: another attempt, or a replay, has no second effect.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ from baton_events.timestamps import milliseconds, rfc3339
 
 
 class CallMemory:
-    """`ToolMemory` of one tool call; what it stores has the call's id, so a repeated attempt stores once."""
+    """`ToolMemory` of one tool call; its notes have the call's id, so a repeated attempt stores once."""
 
     def __init__(
         self, keeper: MemoryKeeper, job: Job, call_id: str, policy: Memory, hide: Callable[[str], str] = str
@@ -62,7 +62,7 @@ class CallMemory:
         self._job = job
         self._call_id = call_id
         self._policy = policy
-        self._hide = hide  # takes secrets out of a text
+        self._hide = hide  # hides secrets in a text
 
     async def remember(self, text: str) -> dict[str, Any]:
         """Store a note.
@@ -81,7 +81,7 @@ class CallMemory:
         return {"remembered": True}
 
     async def recall(self, query: str, limit: int) -> dict[str, Any]:
-        """Entries near the query, as far as the agent's memory reaches; without an index the session's newest ones.
+        """Return entries near the query, within the agent's memory; without an index, the session's newest ones.
 
         Raises:
             ToolError: the vector index does not answer. StoreError: the store does not.
@@ -131,7 +131,7 @@ class StoreChannel:
         await self._append(part)
 
     async def progress(self, fraction: float, text: str) -> None:
-        """Record how far the tool has come; a report that the store does not take is no reason to run it again."""
+        """Record how far the tool has come; a report that the store does not take does not make it run again."""
         try:
             data = {"callId": self._call_id, **self._shown({"fraction": fraction, "text": text})}
             await self._append(canonical_json({"type": "data-progress", "data": data}))
@@ -139,7 +139,7 @@ class StoreChannel:
             _log.warning("a progress report of %s is lost: %s", self._call_id, error)
 
     async def cancelled(self) -> bool:
-        """Whether the work item is no longer held: the job was cancelled or ended, or somebody else took over."""
+        """Return whether the work item is no longer held: the job has ended, or another process took over."""
         return not await self._store.append(self._claim, 0, ())
 
     def _shown(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -163,14 +163,14 @@ class TenantOperations:
         self._tenant = tenant
 
     async def status(self, operation_id: str, job_id: str = "") -> dict[str, Any]:
-        """How far it is."""
+        """Return how far the operation is."""
         call_id = call_of_operation(operation_id)
         found = await self._found(job_of_call(call_id), call_id) if call_id else None
         found = found or (await self._found(job_id) if job_id else None)
         if found is None:
             return await NoOperations().status(operation_id)
         snapshot, call = found
-        # What has come is recorded before it is taken in; a job that ended leaves its calls as they were.
+        # An outcome is recorded before it is taken in; a job that ended leaves its calls as they were.
         outcome = snapshot.results.get(call.id, {})
         done = bool(outcome) or call.status in _OVER or snapshot.job.ended
         status: dict[str, Any] = {
@@ -186,7 +186,7 @@ class TenantOperations:
         return status
 
     async def _found(self, job_id: str, call_id: str = "") -> tuple[Snapshot, CallRecord] | None:
-        """A call of the tenant's job, or the last one that is an operation."""
+        """Return a call of the tenant's job, or the last one that is an operation."""
         snapshot = await self._reader.job(job_id)
         if snapshot is None or snapshot.job.tenant != self._tenant:
             return None
@@ -199,7 +199,7 @@ _T = TypeVar("_T")
 
 
 class Outside(Struct, frozen=True):
-    """What calls reach beyond their job."""
+    """The ports that calls reach beyond their job."""
 
     reader: Reader
     app_events: AppEvents

@@ -82,7 +82,7 @@ class ToolRun:
         self._result_limit_bytes = result_limit_bytes
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
-        """Run the tool; a step of a plan is given what it refers to."""
+        """Run the tool; a plan's step gets the values that it refers to."""
         assert isinstance(effect, RunTool), "this executor is registered for RunTool"
         found = await self._runner_tool(effect, history) or self._tool(effect, history)
         if not isinstance(found, tuple):
@@ -129,7 +129,7 @@ class ToolRun:
         return self._returned(tool, result)
 
     def _reach(self, effect: RunTool, secrets: KnownSecrets) -> dict[str, Any]:
-        """What of its context the call reaches beyond its job."""
+        """Return the fields of the call's context that reach beyond its job."""
         if self._outside is None:
             return {}
         return {
@@ -138,7 +138,7 @@ class ToolRun:
         }
 
     def _tool(self, effect: RunTool, history: History) -> _Found | StepResult:
-        """The tool and its arguments, or why it does not run."""
+        """Return the tool and its arguments, or why it does not run."""
         try:
             return self._registry.tool(effect.call.tool), arguments_of(effect.call, history)
         except UnknownToolError as error:
@@ -148,7 +148,7 @@ class ToolRun:
             return _failed("unresolved_reference", str(error), retryable=False)
 
     async def _runner_tool(self, effect: RunTool, history: History) -> _Found | StepResult | None:
-        """The same of an agent that has a runner; None: it has none."""
+        """Return the same for an agent that has a runner; None: it has none."""
         try:
             runner = self._registry.agent(effect.job.agent).runner
         except UnknownAgentError:
@@ -173,7 +173,7 @@ class ToolRun:
             return timeout_result
         until_ms, event = pending.until_ms(now_ms), pending.event
         if pending.key is not None and self._outside is not None:
-            # Noted before the wait is committed: an event that comes meanwhile is kept with the job, for the wait.
+            # Noted before the wait is committed: an event that comes meanwhile is kept with the job, for that wait.
             name, event = awaited_name(job.tenant, event, pending.key), occurrence_name(event, pending.key)
             waiting = call_of_operation(context.operation_id)
             kept = await self._outside.app_events.wait(name, waiting, until_ms, now_ms)
@@ -201,7 +201,7 @@ class ToolRun:
         try:
             return await self._calls.result(tool, arguments, context)
         except (StoreError, NoTimeLeftError):
-            raise  # the queue's to repeat, not a failure of the tool
+            raise  # for the queue to repeat, not a failure of the tool
         except OverLimitError as error:
             late = f"tool {tool.name!r} did not return within {self._calls.limit_seconds(tool):g} s"
             return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)
@@ -230,7 +230,7 @@ class ToolRun:
 
 
 def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
-    """What the tool is called with; a call that is no step of a plan has no references, nor has what was approved.
+    """Return the tool's arguments; references are resolved in a plan's step that was not approved by a person.
 
     Raises:
         UnresolvedReference: a reference leads nowhere.
@@ -241,12 +241,12 @@ def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
 
 
 def _is_approved(call: CallRecord) -> bool:
-    """Whether a person has approved this tool with exactly these arguments."""
+    """Return whether a person has approved this tool with exactly these arguments."""
     return call.approved == tool_digest(call.tool, call.arguments)
 
 
 def _not_run(tool: Runnable, arguments: dict[str, Any], call: CallRecord, now_ms: int) -> StepResult | None:
-    """Why the tool is not run: it cannot, or a person is to be asked; None: it can. Nobody is asked for nothing."""
+    """Return why the tool is not run: its arguments are bad, or a person must be asked; None: it can run."""
     asks = isinstance(tool, Tool) and tool.requires_approval and not _is_approved(call)
     if not isinstance(tool, Tool) or not (asks or tool.background):
         return None
@@ -264,7 +264,7 @@ def _question(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsAp
 
 
 def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: int) -> StepResult:
-    """The call runs later: once a person has approved or answered, or some time is over."""
+    """Return the step result of a call that runs later: after an approval or answer, or after some time."""
     until_ms = now_ms + WEEK_SECONDS * 1000
     if isinstance(result, NeedsApproval):
         return ToolNeedsApproval(arguments, result.title, until_ms)
@@ -274,7 +274,7 @@ def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: 
 
 
 def _goes_on(tool: Runnable, waits: CallWaits, history: History) -> bool:
-    """Whether what the call has come to can go on in the background: a runner's call needs its run, without files."""
+    """Return whether the waiting call can continue in the background: a runner's call needs its run, without files."""
     if isinstance(waits, ToolWaits):
         return not waits.holds_job
     return isinstance(tool, Tool) or not named_files(history.transcript)

@@ -15,7 +15,7 @@ from baton.runtime.spec import Executor
 
 
 def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
-    """Make it from the process's container."""
+    """Make the executor from the process's container."""
     ports, secrets = container.ports, container.secrets
     runs = (container.running_calls, container.settings.result_limit_bytes)
     commands = container.commands
@@ -46,7 +46,7 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
 
 
 def _with_files(container: Container, tool_run: Executing) -> Executing:
-    """Only tools of agents that have a runner look at their conversation."""
+    """Add the files of chats, where an agent has a runner: only its tools read their conversation."""
     if all(agent.runner is None for agent in container.registry.agents):
         return tool_run
     from baton.executors.chat_files import ChatFiles, ToolsWithFiles  # noqa: PLC0415 - others load nothing of it

@@ -1,1 +1,1 @@
-"""Model calls that somebody else makes while the job waits."""
+"""Offloaded model calls: made by the queue or a provider while the job waits."""

@@ -1,8 +1,8 @@
 """A model's call without compute: the job waits, and the answer is read as a direct one.
 
-The queue sends the request, or the provider works in the background and is looked at now and then.
+The queue sends the request, or the provider works in the background and is polled.
 
-Of several models the next one's request is sent where the answer of the one before is a failure that may pass.
+Of several models, the next one's request is sent where the one before answers with a failure that may pass.
 Invariant: each request of an attempt has a number, and the queue sends one of that number once. A request that the
 queue refuses, and an answer that it does not bring whole, are the only reasons to ask directly. Must not: store a
 request, whose headers hold the provider's key, or log one.
@@ -34,14 +34,14 @@ from baton_events.errors import QueueRefusedError
 
 _log = logging.getLogger("baton.models")
 
-# An answer that was given in time is brought by then, also where our endpoint refuses it at first.
+# An answer in time is brought within this margin, also where our endpoint refuses it at first.
 MARGIN_SECONDS = 60
 _SUCCESS, _LAST_SUCCESS = 200, 299
 _ANY_QUESTION = ModelRequest("", (UserMessage("?"),), (), 1)
 
 
 class OffloadedCalls:
-    """Asks the models of agents with `offload`."""
+    """Calls the models of agents with `offload`."""
 
     def __init__(self, emitter: Emitter, clock: Clock) -> None:
         self._emitter = emitter
@@ -61,7 +61,7 @@ class OffloadedCalls:
         if claim.answer is not None:
             return await self._answered(agent, effect, claim.answer, calls, model, question)
         if effect.memo:
-            return await calls.call(model, question)  # nobody can look any more: the agent was changed meanwhile
+            return await calls.call(model, question)  # it cannot be polled any more: the agent was changed meanwhile
         if effect.offloaded:
             seconds = math.ceil(agent.model_timeout_seconds / len(models))
             raise ModelError(f"the queue brought no answer within {seconds + MARGIN_SECONDS} s", retryable=True)
@@ -69,7 +69,7 @@ class OffloadedCalls:
         return found or await self._sent(agent, effect, calls, model, question, 1)
 
     async def look(self, memo: dict[str, Any], model: Model) -> HttpResponse | ModelWaits | None:
-        """Look how far a provider is: the response to read, or when to look again; None: the model has no provider.
+        """Poll a provider: return the response to read, or when to poll again; None: the model has no provider.
 
         Raises:
             ModelError: a setting of the provider, such as its key, is missing.
@@ -79,7 +79,7 @@ class OffloadedCalls:
         if not can_offload(asked):
             return None
         address = self._addresses.get(asked.name)
-        if address is None:  # of any question, since the history is of no use to a look
+        if address is None:  # of any request, since a poll needs no history
             address = self._addresses[asked.name] = await (await asked.offloaded()).request_for(_ANY_QUESTION)
         found = provider_state.after_look(await background_provider().looked_at(address, *place), memo, now_ms)
         if isinstance(found, HttpResponse) and found.status == provider_state.LATE:
@@ -93,7 +93,7 @@ class OffloadedCalls:
         asked = models[number - 1]
         in_background = agent.offload == "provider"
         if not can_offload(asked) or (in_background and not works_in_background(asked)):
-            return await calls.call(model, question)  # of a fork that is to try another one
+            return await calls.call(model, question)  # of a fork that tries another model
         request = await (await asked.offloaded()).request_for(question)
         seconds = math.ceil(agent.model_timeout_seconds / len(models))
         if in_background:
@@ -150,7 +150,7 @@ class OffloadedCalls:
 
 
 class _Brought:
-    """The model, whose answer is here."""
+    """The model whose answer has been brought."""
 
     reads_history = True
 
@@ -160,12 +160,12 @@ class _Brought:
         self._response = response
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Read it."""
+        """Read the answer."""
         return await (await self._model.offloaded()).answer_of(request, self._response)
 
 
 def is_cut_short(response: HttpResponse) -> bool:
-    """Whether the callback has not all of a successful answer: the queue keeps so much of one, and no more."""
+    """Return whether the callback lacks a part of a successful answer: the queue keeps a limited number of bytes."""
     if not _SUCCESS <= response.status <= _LAST_SUCCESS:
         return False
     length = response.headers.get("content-length", "")

@@ -1,7 +1,7 @@
-"""How far a provider is with a response in the background, as the turn's work item keeps it between two looks. Pure.
+"""The state of a provider's response in the background, as the turn's work item keeps it between two polls. Pure.
 
-Invariant: a look that fails says nothing of the response, so the next one follows; what has ended is an HTTP response
-that is read as a direct one.
+Invariant: a poll that fails says nothing of the response, so the next one follows; a response that has ended is read as
+a direct one.
 """
 
 import json
@@ -15,12 +15,12 @@ from baton.sdk.records import HttpResponse
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 2.0, 30.0
 LATE, _SUCCESS, _MAY_PASS, _FIRST_SERVER_STATUS = 408, 200, frozenset({0, 408, 409, 425, 429}), 500
 _PENDING = ("queued", "in_progress")
-# Of a response that failed: what the same failure is to a direct request; others are the request's fault.
+# The status that a failed response has for a direct request; other failures are the request's fault.
 _STATUSES = {"server_error": 500, "rate_limit_exceeded": 429}
 
 
 def after_begin(response: HttpResponse, now_ms: int, seconds: float) -> HttpResponse | ModelWaits:
-    """What came of a request: the response to read, or when to look, for so many seconds at most."""
+    """Return the response to a request, to be read, or when to poll, for this many seconds at most."""
     found = _read(response)
     if response.status != _SUCCESS or found.get("status") not in _PENDING or not found.get("id"):
         return _ended(response, found)
@@ -29,7 +29,7 @@ def after_begin(response: HttpResponse, now_ms: int, seconds: float) -> HttpResp
 
 
 def after_look(response: HttpResponse, memo: dict[str, Any], now_ms: int) -> HttpResponse | ModelWaits:
-    """What came of a look: the response to read, or when to look again."""
+    """Return the response to a poll, to be read, or when to poll again."""
     missed = response.status in _MAY_PASS or response.status >= _FIRST_SERVER_STATUS
     found = _read(response)
     if not missed and found.get("status") not in _PENDING:
@@ -48,7 +48,7 @@ def _waits(memo: dict[str, Any], now_ms: int, pause_seconds: float = 0) -> Model
 
 
 def _ended(response: HttpResponse, found: dict[str, Any]) -> HttpResponse:
-    """The response; one that failed as the provider answers a direct request that fails."""
+    """Return the response; a failed one as the provider answers a direct request that fails."""
     match found.get("status"):
         case "failed":
             error = found.get("error") or {}
