@@ -1,7 +1,7 @@
-"""What a backup message does beside its command, since a failover may have forgotten whatever was written last.
+"""The second task of a backup message, beside its command: a failover may have forgotten the last writes.
 
-It looks at its job as a sweep does: work items that nobody works on are redriven, and the job enters the slot table
-again. Where the store has forgotten the job itself, the message is published again until its time is over.
+It checks its job as a sweep does: work items without progress are redriven, and the job enters the slot table again.
+Where the store has forgotten the job itself, the message is published again until its time is over.
 
 Source: decisions/0010-backup-messages.
 """
@@ -23,12 +23,12 @@ from baton_events.ids import CHILD_SEPARATOR, root_of
 from baton_events.schema import Event
 from baton_events.timestamps import milliseconds
 
-# For so long a message is published again where a failover forgot its job; longer while its root lives.
+# How long a message is published again where a failover forgot its job; longer while its root lives.
 PATIENCE_MS = 900_000
 
 
 class AfterFailover:
-    """Repeats and redrives what a failover may have forgotten."""
+    """Repeats and redrives work that a failover may have forgotten."""
 
     def __init__(
         self, store: Store, admission: Admission, slot_client: SlotClient, emitter: Emitter, clock: Clock
@@ -40,12 +40,12 @@ class AfterFailover:
         self._clock = clock
 
     async def publish_copy(self, event: Event) -> None:
-        """Publish a backup message once more: what it has just written may be forgotten, too."""
+        """Publish a backup message once more: a failover may forget its last write, too."""
         await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + STALLED_AFTER_MS)
         charge(messages=1)
 
     async def publish_again(self, event: Event, why: str) -> bool:
-        """Publish a message again: for PATIENCE_MS, and longer where its root lives; False: it has had its time.
+        """Publish a message again: for PATIENCE_MS, and longer where its root lives; False: its time is over.
 
         Each minute at first, then in steps of an eighth to a quarter of its age, once a step however many copies there
         are: each of them would bring one back, which is copied again.
@@ -69,16 +69,16 @@ class AfterFailover:
     async def reconcile(
         self, job_id: str, pending: tuple[WorkItem, ...], relay_id: str
     ) -> tuple[QueueEntry | None, tuple[WorkItem, ...]]:
-        """Return what the admission knows of a job, and what to dispatch: what is pending, and what a sweep finds."""
+        """Return a job's slot entry, and the items to dispatch: the pending ones, and those that a sweep finds."""
         entry, stalled = await self._reconcile(job_id, relay_id)
         found = {item.key for item in stalled}
         return entry, (*stalled, *(item for item in pending if item.key not in found))
 
     async def enter(self, event: Event, job: Job, items: Sequence[WorkItem], relay_id: str) -> None:
-        """Enter a job into the slot table again: while it is not in there, no sweep looks at it.
+        """Enter a job into the slot table again: while it is not in there, no sweep checks it.
 
-        It is entered at once, not only once its slot request is delivered: what was published may never arrive. That
-        may be forgotten, too, so the message is published once more.
+        It is entered at once, without waiting for its slot request, which may never be delivered. A failover may forget
+        that, too, so the message is published once more.
         """
         slot_request = next(
             (item for item in items if item.kind is ItemKind.SLOT_REQUEST and item.job_id == job.id), None
@@ -92,7 +92,7 @@ class AfterFailover:
             await self._slot_client.request(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
 
     async def bring_on(self, event: Event, relay_id: str) -> None:
-        """Redrive what leads to a job that is not known, as a sweep does: it leads there again."""
+        """Redrive the work items that lead to an unknown job, as a sweep does: they lead there again."""
         names = event.job_id.split(CHILD_SEPARATOR)
         stalled = [
             item
@@ -106,7 +106,7 @@ class AfterFailover:
         return loaded is not None and not loaded.job.ended
 
     async def _reconcile(self, job_id: str, relay_id: str) -> tuple[QueueEntry | None, tuple[WorkItem, ...]]:
-        """Return what the admission knows of a job, and its work items that nobody works on, as a sweep finds them."""
+        """Return a job's slot entry, and its work items without progress, as a sweep finds them."""
         entry = await self._admission.entry(job_id)
         slot_table = {job_id: entry} if entry else {}
         now_ms = self._clock.now_ms()

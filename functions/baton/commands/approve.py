@@ -1,7 +1,7 @@
-"""Decides what a job asks a person: it goes on, with edited arguments where there are some, or the call fails.
+"""Decides a job's question to a person: it goes on, with edited arguments where there are some, or the call fails.
 
 Invariant: a decision is a signal, so it has its backup message, and the first one stays; a confirmed decision is the
-recorded one. Secrets that were not shown stay as they were. Who may decide is the API's matter.
+recorded one. Secrets that were not shown stay as they were. The API checks the right to decide.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from baton_events.schema import Completion
 
 
 class EditError(BatonError):
-    """Edited arguments cannot be taken; `field`: which of the body is at fault."""
+    """Edited arguments cannot be taken; `field`: the part of the body that is at fault."""
 
     def __init__(self, detail: str, field: str = "arguments") -> None:
         super().__init__(detail)
@@ -31,7 +31,7 @@ class DecidedError(BatonError):
 
 
 class SamePersonError(BatonError):
-    """Somebody approves a second time what another person must approve."""
+    """The same person approves a second time where another one must."""
 
 
 class DecideApproval:
@@ -45,7 +45,7 @@ class DecideApproval:
     async def __call__(
         self, job: Job, question: CallRecord, by: str, verdict: Literal["ok", "error"], decision: dict[str, Any]
     ) -> dict[str, Any]:
-        """Record a decision; returns the question with it, as it is shown.
+        """Record a decision; return the question with it, as it is shown.
 
         Raises:
             UnknownJobError: there is no such question of the job. DecidedError: this decision does not count.
@@ -54,7 +54,7 @@ class DecideApproval:
         """
         if verdict == "ok" and by in (one["by"] for one in question.arguments.get("approvals", ())):
             raise SamePersonError(f"{by!r} has approved it already: another person must approve it, too")
-        # The token tells this decision from an equal one: of two at once, one counts.
+        # The token distinguishes this decision from an equal one: of two at once, one counts.
         signed = {"by": by, "at": self._clock.now_ms(), "decision": self._randomness.token()}
         outcome: dict[str, Any] = {verdict: decision | signed}
         signal_result = await self._signal(job, Completion(call_id=question.id, outcome=outcome))
@@ -69,7 +69,7 @@ def edited(
     secrets: KnownSecrets,
     check: Callable[[str, dict[str, Any]], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return what is recorded of edited arguments: without secrets, which the question's own record has.
+    """Return edited arguments as they are recorded: without secrets, which the question's own record has.
 
     `check`: returns a tool's arguments as the tool takes them.
 

@@ -37,8 +37,7 @@ BACKUP_DELAY_MS = 60_000
 # A commit is repeated when a failover can no longer forget it (20 s, and clocks that are wrong): one that comes later
 # than this after its backup message was published needs another backup message.
 BACKED_UP_MS = BACKUP_DELAY_MS - 25_000
-# For so long after it was submitted a job may have been created by a call that was late itself, or by its backup
-# message.
+# How long after its submission a job may have been created by a late call, or by its backup message.
 YOUNG_MS = 900_000
 
 
@@ -52,7 +51,7 @@ class Backups:
         self._randomness = randomness
 
     def of(self, job: Job, command: Command, command_id: str = "") -> "Backup":
-        """Begin a call. `command_id`: under which each of its messages has the command; empty: each has another."""
+        """Begin a call. `command_id`: the command's id in each of its messages; empty: each message has its own."""
         return Backup(self, job, command, command_id)
 
     def new_id(self, job_id: str, command: Command) -> str:
@@ -107,19 +106,19 @@ class Backup:
             raise
 
     async def publish_if_late(self) -> None:
-        """Publish another one: a slow call may have committed just before its message came, or after it."""
+        """Publish another backup message: a slow call may have committed just before its message came, or after it."""
         if self._is_late():
             await self._send()
 
     async def not_needed(self) -> None:
-        """Take it back: this call did nothing. One that may be under way can carry work items by now, and stays."""
+        """Take it back: this call did nothing. A late one stays, as it may be the relay of work items by now."""
         if not self._is_late():
             await self._take_back()
 
     async def refuse(self) -> None:
-        """Take it back for sure: a caller that reads that a job is refused must not see it run.
+        """Take it back for sure: a refused job must not run.
 
-        One that may be under way is not taken back, as in `not_needed`: it may have created the job by now.
+        A late one is not taken back, as in `not_needed`: it may have created the job by now.
 
         Raises:
             PublishError: it may come.
@@ -132,9 +131,9 @@ class Backup:
             )
 
     async def take_back_with(self, items: tuple[WorkItem, ...]) -> None:
-        """Take back that of a refused change, once the work items that it carries are out.
+        """Take back the message of a refused change, once its pending work items are dispatched.
 
-        Reading the job may have made it request a slot, which this message carries then.
+        Reading the job may have made it request a slot, and this message is then the request's relay.
 
         Raises:
             StoreError: it may be under way, and may still change the job.
@@ -147,9 +146,9 @@ class Backup:
         await self._take_back()
 
     async def dispatch(self, job: Job, items: tuple[WorkItem, ...], *, counting: bool = False) -> None:
-        """Dispatch what was committed, as far as the queue takes it, and wake who follows the job here.
+        """Dispatch committed items, as far as the queue takes them, and wake the job's followers here.
 
-        `counting`: the first event brings what was spent since that was committed to the job's usage ledger.
+        `counting`: the first event brings the spending since the commit to the job's usage ledger.
         """
         self._backups.notices.notify(job.id)
         rest = take() if counting and items else NOTHING

@@ -1,8 +1,8 @@
-"""Cancels a job: at once, whatever runs for it; what still runs finds its work item gone, and its result is dropped.
+"""Cancels a job at once; a step that still runs finds its work item gone, and its result is dropped.
 
 The call publishes its backup message, commits, and dispatches what follows: the job gives its slot back, and a job
-above it goes on. The backup message commits the same again, which changes nothing unless a failover forgot it. What the
-end of a job is made of: `engine.lifecycle.cancelled`.
+above it goes on. The backup message commits the same again, which changes nothing unless a failover forgot it. The end
+of a job: `engine.lifecycle.cancelled`.
 """
 
 from baton.clock import Clock
@@ -31,7 +31,7 @@ class CancelJob:
         self._clock = clock
 
     async def __call__(self, job: Job, by: str, *, rolls_back: bool = False) -> CommandResult:
-        """Cancel a job; one that has ended stays as it is. `rolls_back`: its session is to forget it.
+        """Cancel a job; one that has ended stays as it is. `rolls_back`: its session forgets it, too.
 
         Raises:
             PublishError, StoreError: as for a submission.
@@ -51,7 +51,7 @@ class CancelJob:
 
         Raises:
             UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
-            StoreError: what became of it is not known: a write that was repeated may have done it the first time.
+            StoreError: the result is not known: a repeated write may have done it the first time.
         """
         changed = False
         for _ in range(ATTEMPTS):
@@ -73,5 +73,5 @@ class CancelJob:
         raise await missing(self._archive, job_id)
 
     async def again(self, event: Event, command: Cancellation, relay_id: str) -> tuple[WorkItem, ...]:
-        """Do what a backup message repeats; returns work items to dispatch."""
+        """Repeat the command of a backup message; return work items to dispatch."""
         return (await self.commit(event.job_id, command, relay_id)).items

@@ -1,4 +1,4 @@
-"""What became of a command about a job, and the errors of one that cannot be carried out.
+"""The result of a command about a job, and the errors of one that cannot be carried out.
 
 Invariant: a command names the run of the job that it is about. So one that comes twice is carried out once, and never
 on a later run.
@@ -12,15 +12,15 @@ from baton.storage.ports.jobs import Archive
 from baton_events.errors import JobGoneError, StoreError, UnknownJobError
 from baton_events.schema import Removal, Retrial
 
-# The state may change between reading a job and writing what a command makes of it: then it is decided anew.
+# The state may change between reading a job and writing the command's changes: then it is decided anew.
 ATTEMPTS = 20
 
 
 class CommandResult(Struct, frozen=True):
-    """The job as it is now, whether this changed it, and work items to dispatch.
+    """The job as it is now, whether the command changed it, and work items to dispatch.
 
-    `refused`: why the job does not allow it, and the way out. `early`: a failover forgot what the command is about: it
-    is to be published again.
+    `refused`: why the job does not allow it, and the way out. `early`: a failover forgot the command's subject: it must
+    be published again.
     """
 
     job: Job
@@ -38,10 +38,10 @@ async def missing(archive: Archive, job_id: str) -> UnknownJobError | JobGoneErr
 
 
 def changing(job_id: str) -> StoreError:
-    """Return the error of a job that was not the same twice."""
+    """Return the error of a job that changes between two reads."""
     return StoreError(f"job {job_id!r} changes faster than it can be read: send the request again")
 
 
 def is_early(job: Job, command: Retrial | Removal) -> bool:
-    """Return whether the job's run, or its end, that a command is about was forgotten."""
+    """Return whether a failover forgot the run, or the end, that a command is about."""
     return job.run < command.run or (job.run == command.run and not job.ended)

@@ -1,4 +1,4 @@
-"""The commands about jobs, one object each, and which of them a backup message repeats."""
+"""The commands about jobs, one object each, and the dispatch of a backup message to the one that it repeats."""
 
 from collections.abc import Awaitable, Callable
 
@@ -33,7 +33,7 @@ from baton_events.schema import (
     Submission,
 )
 
-# Sends the notice of an approval, or publishes that it is to be tried again.
+# Sends the notice of an approval, or publishes its retry.
 Announce = Callable[[AgentLoopInit], Awaitable[None]]
 
 
@@ -63,9 +63,9 @@ class Commands:
         self.fire = FireSchedule(self.submit, admission, slot_client.quota, clock)
 
     async def receive(self, event: Event, relay_id: str, token: str = "") -> tuple[WorkItem, ...] | None:
-        """Carry out the command that an event brings; returns work items to dispatch, None where it brings none.
+        """Carry out the command that an event brings; return work items to dispatch, None where it brings none.
 
-        `token`: what the queue signed when it delivered the event; empty where `relay_id` itself was signed.
+        `token`: the queue's signed text of this delivery; empty where `relay_id` itself was signed.
 
         Raises:
             UnknownJobError: its job is not known (yet), or the tool call that it is about.

@@ -46,7 +46,7 @@ class DeleteJob:
 
         Raises:
             UnknownJobError: there is no such job (yet). JobGoneError: its data is gone, as it should be.
-            StoreError: what became of it is not known.
+            StoreError: the result is not known.
         """
         for _ in range(ATTEMPTS):
             recalled = await self._archive.recall(job_id)
@@ -58,14 +58,14 @@ class DeleteJob:
                 return CommandResult(job, changed=False, refused=refused, early=is_early(job, command))
             if not all([await self._slot_client.release(request, relay_id) for request in recalled.slot_requests]):
                 raise changing(job_id)
-            await self._slot_client.forget(job)  # first: else its texts would be found no more, and yet be kept
+            await self._slot_client.forget(job)  # first: else its texts would be kept, and never found
             if await self._archive.remove(recalled, self._clock.now_ms()) is Removed.REMOVED:
                 await self._slot_client.quota.removed(recalled)
                 return CommandResult(job, changed=True)
         raise changing(job_id)
 
     async def again(self, event: Event, command: Removal, relay_id: str) -> tuple[WorkItem, ...]:
-        """Do what a backup message repeats; returns work items to dispatch."""
+        """Repeat the command of a backup message; return work items to dispatch."""
         return await self._after_failover.once_ended(event, await self.commit(event.job_id, command, relay_id))
 
 

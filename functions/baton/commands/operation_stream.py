@@ -26,33 +26,33 @@ from baton_events.schema import SWEEP_ENDPOINT
 
 _log = logging.getLogger("baton.operations")
 
-# An outcome may come before the state knows of its operation, and after a failover forgot it: so long it is kept.
+# How long an outcome is kept that comes before its operation is in the state, or after a failover forgot that.
 PATIENCE_MS = 900_000
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
-# Each pause is so many times as long as the one before; the hourly sweep does the rest.
+# The factor from each pause to the next; the hourly sweep does the rest.
 _SLOWER, _HOURLY_MS = 4, 3_600_000
 LAST_POLL = 12  # where pauses of a second would have become hours
-# A look at a stream of many entries goes on for so long; the next one takes in the rest.
+# How long one poll of a stream with many entries goes on; the next one takes in the rest.
 POLL_MS = 15_000
 
 
 class Poll(Struct, frozen=True):
-    """A look at the stream that was armed: for when, and which one it is since an operation began to wait."""
+    """An armed poll of the stream: its time, and its number since an operation began to wait."""
 
     slot_ms: int
     number: int = 0
 
 
 def pause_ms(interval_ms: int, number: int) -> int:
-    """How long after the look before it this one comes; 0: there is none, for the hourly sweep is as soon."""
+    """Return the pause before this poll; 0: there is none, as the hourly sweep comes as soon."""
     pause = interval_ms * _SLOWER**number
     return pause if pause < _HOURLY_MS else 0
 
 
 class UnreadableEntryError(ValueError):
-    """An entry that no operation can be completed with; the message says why."""
+    """An entry that can complete no operation; the message has the reason."""
 
 
 class OperationOutcomes:
@@ -78,7 +78,7 @@ class OperationOutcomes:
         self._limit_bytes = limit_bytes
 
     async def expect(self, operation_id: str, until_ms: int) -> None:
-        """An operation begins to wait; what is lost here is found by the hourly sweep."""
+        """Note that an operation begins to wait; if this fails, the hourly sweep finds its outcome."""
         if not self._interval_ms:
             return
         try:
@@ -88,7 +88,7 @@ class OperationOutcomes:
             _log.warning("the stream is read for operation %s by the hourly sweep only: %s", operation_id, error)
 
     async def poll(self, armed: Poll | None = None) -> int:
-        """Read the stream; `armed`: the look that a message asks for. Returns how many outcomes were taken in."""
+        """Read the stream; `armed`: the poll that a message requests. Return how many outcomes were taken in."""
         if not self._interval_ms:
             return 0
         taken = await self._take_in()
@@ -97,7 +97,7 @@ class OperationOutcomes:
         return taken
 
     async def _arm(self, poll: Poll) -> None:
-        """Come back in a slot later than the look before it: the queue's clock may be ahead of this one."""
+        """Arm a poll in a later time slot than the one before it: the queue's clock may be ahead of this one."""
         pause = pause_ms(self._interval_ms, poll.number)
         if not pause:
             return
@@ -107,7 +107,7 @@ class OperationOutcomes:
         await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=slot_ms, deduplication_id=name)
 
     async def _take_in(self) -> int:
-        """Page by page until nothing is left, or the time is up."""
+        """Take in entries, page by page, until nothing is left, or the time is up."""
         over, began_ms = 0, self._clock.now_ms()
         while entries := await self._stream.take():
             for entry in entries:
@@ -121,7 +121,7 @@ class OperationOutcomes:
         return over
 
     async def _is_over(self, entry: StreamEntry) -> bool:
-        """Whether the entry is to be acknowledged; one that is buried is already."""
+        """Return whether the entry must be acknowledged; a buried one is already."""
         try:
             operation_id, task_id, body = read_entry(entry, self._limit_bytes)
         except UnreadableEntryError as error:
@@ -144,17 +144,17 @@ class OperationOutcomes:
 
 
 class Operations(Struct, frozen=True):
-    """What takes in outcomes: one at a time, and those of the stream."""
+    """The two ways in for outcomes: one at a time, and by the stream."""
 
     completing: CompleteOperation
     outcomes: OperationOutcomes
 
 
 def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, str, CompletionBody]:
-    """The operation, its task and the outcome: fields as the webhook's body has them, or one field `data` as JSON.
+    """Parse the operation, its task and the outcome: fields as in the webhook's body, or one field `data` as JSON.
 
     `operation_id` may be written `operationId`, and `task_id` `taskId`; one of both may be empty. A single field's
-    `success` is true or false; its `result` is JSON, and what is no JSON is a text.
+    `success` is true or false; its `result` is JSON, and anything else is a text.
 
     Raises:
         UnreadableEntryError: it cannot be read.
@@ -189,7 +189,7 @@ def _from_fields(fields: dict[str, str]) -> dict[str, Any]:
     document: dict[str, Any] = dict(fields)
     if (word := fields.get("success", "").lower()) in (*_TRUE, *_FALSE):
         document["success"] = word in _TRUE
-    with contextlib.suppress(ValueError, RecursionError):  # what is no JSON stays a text
+    with contextlib.suppress(ValueError, RecursionError):  # anything but JSON stays a text
         document["result"] = json.loads(fields.get("result", ""))
     # A stream has no null: an empty text stands for none.
     return {name: value for name, value in document.items() if value != ""}

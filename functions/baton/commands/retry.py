@@ -1,8 +1,8 @@
 """Lets an ended job run again: from where it failed, keeping its results, or from its start.
 
-The call publishes its backup message, has the job in the slot table, and commits the new run. The backup message looks
-at a run that has begun as the sweep does: a failover may have made the store, or the admission, forget it. Which calls
-run again: `engine.job_retry`. Must not: bring back what is gone.
+The call publishes its backup message, has the job in the slot table, and commits the new run. The backup message checks
+a run that has begun as the sweep does: a failover may have made the store, or the admission, forget it. The calls that
+run again: `engine.job_retry`. Must not: bring back data that is gone.
 """
 
 from baton.admission.slot_client import SlotClient
@@ -43,7 +43,7 @@ class RetryJob:
         self._clock = clock
 
     async def __call__(self, job: Job, by: str, *, from_start: bool) -> CommandResult:
-        """Let an ended job run again; one that somebody has retried since it was read stays as it is.
+        """Let an ended job run again; one that was retried since it was read stays as it is.
 
         Raises:
             PublishError, StoreError: as for a submission. JobGoneError: its data is gone.
@@ -58,7 +58,7 @@ class RetryJob:
 
         Raises:
             UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
-            StoreError: what became of it is not known.
+            StoreError: the result is not known.
         """
         step_result = Retried(command.run, command.from_start, command.by)
         for _ in range(ATTEMPTS):
@@ -82,10 +82,10 @@ class RetryJob:
         raise changing(job_id)
 
     async def again(self, event: Event, command: Retrial, relay_id: str) -> tuple[WorkItem, ...]:
-        """Do what a backup message repeats; returns work items to dispatch."""
+        """Repeat the command of a backup message; return work items to dispatch."""
         result = await self.commit(event.job_id, command, relay_id)
         if result.changed:
-            await self._after_failover.publish_copy(event)  # what is done now may be forgotten, too
+            await self._after_failover.publish_copy(event)  # a failover may forget this, too
         if result.changed or result.early or result.refused:
             return await self._after_failover.once_ended(event, result)
         entry, items = await self._after_failover.reconcile(result.job.id, result.items, relay_id)
@@ -94,7 +94,7 @@ class RetryJob:
         return items
 
     async def _enter(self, job: Job, relay_id: str) -> None:
-        """Have the job in the slot table before it runs again: it may have left it, and sweeps go by the slot table.
+        """Enter the job into the slot table before it runs again: it may have left it, and sweeps go by the table.
 
         With the request epoch of the end that was read, so that one of a later run is never topped.
         """

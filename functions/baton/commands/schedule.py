@@ -1,6 +1,6 @@
 """Schedules jobs: each is a schedule of the queue, each of whose messages starts another job.
 
-Invariant: what a schedule starts follows from the schedule and the message: one that is delivered twice starts one job.
+Invariant: a job's id follows from the schedule and the message: one that is delivered twice starts one job.
 The queue signs no message's id, but each attempt has a token of its own, which speaks for one message only
 (`Admission.first_value`): a captured request that is sent with another id starts nothing new.
 From then on the job is as one that was submitted: it has a backup message, and is created again if it is forgotten.
@@ -41,9 +41,9 @@ class FireSchedule:
         self._clock = clock
 
     async def __call__(self, event: Event, command: Recurrence, relay_id: str, token: str) -> tuple[WorkItem, ...]:
-        """Submit a job, unless its tenant has stored too much by now; returns work items to dispatch."""
+        """Submit a job, unless its tenant has stored too much by now; return work items to dispatch."""
         charge(messages=1)  # the queue's schedule made it
-        # What the queue signed comes with one message: a token counts for five minutes (qstash.md 9).
+        # A token comes with one message, and is valid for five minutes (qstash.md 9).
         named = await self._admission.first_value(token, relay_id) if token else relay_id
         submission, submitted = next_of(event, command, named, self._clock.now_ms())
         if await self._may_start(submission, submitted):
@@ -77,10 +77,10 @@ def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[
     """Return the event that a schedule's messages bring.
 
     Args:
-        schedule_id: what the schedule is called in the queue, too.
-        job: what each of its jobs is made after; without a session each has one of its own.
+        schedule_id: its id, in the queue, too.
+        job: the template of each of its jobs; without a session each has one of its own.
         task: `{"text": …, "data": {…}}`.
-        schedule: what people are shown of it.
+        schedule: its description for people.
     """
     command = Recurrence(job=job_values(job), task=task, schedule=schedule)
     session_id, created_at = job.session_id or schedule_id, moment(job.created_at_ms)

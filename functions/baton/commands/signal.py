@@ -1,10 +1,8 @@
 """Signals a job: an event that it waits for, or will, the outcome of a tool call that waits, or a message of its user.
 
-The first one stays.
-
-The call publishes its backup message, records the signal, and dispatches what waited. The backup message records it
-where a failover forgot it, and again once a forgotten call is there. An operation's outcome takes the same path by
-webhook and by stream. Must not: know how an outcome arrives.
+The first outcome of a wait stays. The call publishes its backup message, records the signal, and dispatches the items
+that waited for it. The backup message records the signal where a failover forgot it, and again once a forgotten call is
+there. An operation's outcome takes the same path by webhook and by stream. Must not: know how an outcome arrives.
 """
 
 import logging
@@ -50,7 +48,7 @@ class SignalJob:
         self._clock = clock
 
     async def __call__(self, job: Job, command: Signalling) -> SignalResult:
-        """Record what a job waits for, or will: an operation's outcome, an event, or what its user says meanwhile.
+        """Record a signal for a present or later wait: an operation's outcome, an event, or a message of its user.
 
         Raises:
             UnknownJobError: there is no such tool call of the job.
@@ -80,9 +78,9 @@ class SignalJob:
         return signalled
 
     async def again(self, event: Event, command: Signalling, relay_id: str) -> tuple[WorkItem, ...]:
-        """Do what a backup message repeats.
+        """Repeat the signal of a backup message.
 
-        A failover forgot what is new here, and may do so again; where it forgot the call, too, that is redriven.
+        A signal that is new here was forgotten in a failover, and may be again; a forgotten call is redriven, too.
         """
         signalled = await self.commit(event.job_id, signal_of(event.id, command), relay_id)
         if signalled.signal_result.is_new:
@@ -93,7 +91,7 @@ class SignalJob:
 
 
 def signal_of(command_id: str, command: Signalling) -> Signal:
-    """Return what a command signals, as the store takes it; it has the id of the command's event."""
+    """Return the signal of a command, as the store takes it; it has the id of the command's event."""
     match command:
         case Completion():
             return Signal(command_id, canonical_json(command.outcome), call_id=command.call_id, run=command.run)
@@ -142,18 +140,18 @@ class CompletionBody(BaseModel):
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """What is recorded as the call's outcome."""
+        """The outcome that is recorded for the call."""
         if self.success:
             return {"ok": self.result}
         return {"error": {"type": "operation_failed", "message": self.error or _NO_ERROR_TEXT}}
 
 
-# An operation that its own outcome starts waits for so long, should that be lost: who sent it sends it again.
+# How long an operation waits that its own outcome starts, should that be lost: its sender repeats it.
 _EARLY_MS = 86_400_000
 
 
 def _may_start(job: Job, call: CallRecord, operation_id: str) -> bool:
-    """Whether the call's operation may not be there yet, or was forgotten in a failover."""
+    """Return whether the call's operation may not be there yet, or was forgotten in a failover."""
     return call.operation_id == operation_id or (call.finished_at_ms is None and not job.ended)
 
 
@@ -179,7 +177,7 @@ class CompleteOperation:
         self._secrets = secrets
 
     async def find(self, operation_id: str) -> tuple[Snapshot, str]:
-        """The job of an operation, and the id of the tool call that waits for it.
+        """Return the job of an operation, and the id of the tool call that waits for it.
 
         Raises:
             UnknownOperationError: there is none; a decision is no operation either, since it needs an operator's key.
@@ -191,7 +189,7 @@ class CompleteOperation:
         return snapshot, call_id
 
     async def known_id(self, operation_id: str, task_id: str, by_ms: int) -> str:
-        """Return the operation that is meant: where the one named is none, the one that the task (a job) waits for.
+        """Return the operation meant by an entry: if the named one does not exist, the one that the task (job) awaits.
 
         The same entry, read again, means the same operation: only those that waited when it was added count (`by_ms`).
         Where the task waits for none of them any more, its last one is meant.
@@ -237,7 +235,7 @@ class CompleteOperation:
         return signal_result
 
     async def _started(self, operation_id: str) -> tuple[Job | None, str]:
-        """The operation of a call that is still under way: its outcome is here before the tool has returned.
+        """Return the operation of a call in progress, whose outcome is here before the tool has returned.
 
         None: the call is over, and has not gone on in the background.
 

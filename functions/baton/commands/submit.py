@@ -1,11 +1,11 @@
 """Submits a job: backup message, its creation unless it is there, its entry in the slot table, dispatch, answer.
 
 Creation and entry travel together: the job is created as one with a slot, and corrected where the answer is another.
-Invariant: no work of a new job is dispatched before that answer is known. A crash before the correction leaves what the
-backup message, or a sweep, finds by comparing both.
+Invariant: no work of a new job is dispatched before that answer is known. After a crash before the correction, the
+backup message, or a sweep, finds the difference by comparing both.
 
-A refused submission takes its backup message back. The backup message creates a job that a failover forgot, and looks
-at a known one as the sweep does. What a new job is made of: `engine.lifecycle.submitted`.
+A refused submission takes its backup message back. The backup message creates a job that a failover forgot, and checks
+a known one as the sweep does. The first changes of a new job: `engine.lifecycle.submitted`.
 """
 
 import asyncio
@@ -91,14 +91,14 @@ class SubmitJob:
         Args:
             job: the new job, pending.
             task: `{"text": …, "data": {…}}`.
-            may_exist: look first whether it is there: then it needs no backup message, and no second entry in the slot
-                table.
-            alone: refuse it while another job of its session is at work or in line.
+            may_exist: whether to check first if it is there: then it needs no backup message, and no second entry in
+                the slot table.
+            alone: whether to refuse it while another job of its session is at work or in line.
 
         Raises:
             SessionBusyError, StorageFullError: it is refused; there is no job, and will be none from this call.
             PublishError: the queue does not take the backup message, and there is no job; or it does not give it back,
-                and nobody knows whether there will be one.
+                and a job may come of it.
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
             JobGoneError: it was there, and its data is gone.
         """
@@ -106,13 +106,13 @@ class SubmitJob:
         backup = self._backups.of(job, Submission(job=job_values(job), task=task))
         if may_exist and (there := await self.find(job.id)):
             if BACKED_UP_MS <= backup.began_ms - there.created_at_ms <= YOUNG_MS:
-                await backup.publish()  # when it was created, nobody knows
+                await backup.publish()  # the time of its creation is not known
             return Created(new=False, job=there)
         if may_exist and await self.is_gone(job.id):
             raise JobGoneError(job.id)
         await self._slot_client.quota.check(job.tenant)
-        # A store that did not answer may have done what it was asked: then the backup message is what guarantees it, so
-        # it stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
+        # A store that did not answer may have created the job, and its backup message guarantees it then, so it stays.
+        # It also stays where the job "was there" and yet has this call's message as relay: the creation was sent twice.
         try:
             created = await backup.committed(
                 lambda relay_id: (
@@ -132,7 +132,7 @@ class SubmitJob:
     async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str) -> Created:
         """Create a job as one with a slot, and enter it into the slot table, in one request; correct it in another.
 
-        Until it is corrected only the caller's message carries its work, and any other message compares first.
+        Until it is corrected, only the caller's message is the relay of its work, and any other message compares first.
 
         Raises:
             JobGoneError: it was there, and its data is gone.
@@ -164,7 +164,7 @@ class SubmitJob:
     async def _corrected(self, created: Created, epoch: int, relay_id: str, now_ms: int) -> Created:
         """Take back the slot that a job was created with: it has none, as a sweep would find by its entry.
 
-        What this call's message carries, this call has created, also where the store was sent it twice.
+        An item with this call's message as relay was created by this call, also where it was sent twice.
         """
         job = created.job
         entry = QueueEntry(job.tenant, job.line, job.priority, job.created_at_ms, epoch, "slot")
@@ -176,9 +176,9 @@ class SubmitJob:
     ) -> Created:
         """Enter a job into the slot table, then create it: so it is created with its slot, where it has one.
 
-        `known`: it is there, and has its entry; what is asked is what the relay message still carries. `alone`: it
-        is not entered while another job of its session is. Its backup message does not ask for that: what was
-        accepted, and was forgotten in a failover, waits for its turn.
+        `known`: it is there, and has its entry; only the relay message's pending items are wanted. `alone`: it is not
+        entered while another job of its session is. Its backup message does not demand that: a job that was accepted,
+        and forgotten in a failover, waits for its turn.
 
         Raises:
             SessionBusyError: it was to be alone. JobGoneError: it was there, and its data is gone.
@@ -205,14 +205,14 @@ class SubmitJob:
         return created if created.new or not slot else self._found(created, slot_state, now_ms)
 
     async def again(self, event: Event, command: Submission, relay_id: str) -> tuple[WorkItem, ...]:
-        """Do what a backup message repeats: create a forgotten job, or look at a known one as the sweep does."""
+        """Repeat a backup message's submission: create a forgotten job, or check a known one as the sweep does."""
         job, task = submitted_job(event, command), command.task
         known = await self.find(job.id) is not None
         if not known and await self.is_gone(job.id):
             return ()
         if not known:
             _log.info("job %s is created by its backup message", job.id)
-            # What is created now may be forgotten, too, and any reader sees meanwhile that it is accepted.
+            # A failover may forget this job, too, after readers have seen that it is accepted.
             await self._after_failover.publish_copy(event)
         created = await self.create(job, task, relay_id, known=known)
         entry, items = await self._after_failover.reconcile(job.id, created.pending, relay_id)
@@ -230,7 +230,7 @@ class SubmitJob:
         return isinstance(await missing(self._archive, job_id), JobGoneError)
 
     def _found(self, created: Created, slot_state: SlotState, now_ms: int) -> Created:
-        """Somebody created it meanwhile, and the slot that we were given is its own: it must hear of it."""
+        """Add a slot request: another call created the job meanwhile, and the slot given here is its own."""
         return replace(
             created, pending=(*created.pending, slot_request_item(created.job.id, "slot", slot_state.epoch, now_ms))
         )

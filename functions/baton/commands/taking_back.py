@@ -1,8 +1,8 @@
-"""Takes back what a job has started in its session, where the job is rolled back: operations, and what they continue.
+"""Takes back what a rolled-back job has started in its session: operations, and the jobs that continue with them.
 
-Invariant: a rolled-back job's end takes back what is there. Each start ends with a look whether the job was rolled back
-meanwhile. So one of the two finds it, and both may be repeated. A continuation, which may be over at once, also begins
-with that look.
+Invariant: a rolled-back job's end takes back the jobs that are there. Each start ends with a check whether the job was
+rolled back meanwhile. So one of the two finds it, and both may be repeated. A continuation, which may be over at once,
+also begins with that check.
 
 Source: decisions/0023-background-calls.
 """
@@ -18,7 +18,7 @@ from baton_events.ids import chat_job_id, job_of_call, operation_id, started_by
 
 
 def continuation_of(operation: Job, call_id: str) -> str:
-    """The id of the job that continues the session of an operation, which is this call."""
+    """Return the id of the job that continues the session of this call's operation."""
     return chat_job_id(operation.tenant, operation.session_id, operation_id(call_id), "")
 
 
@@ -33,13 +33,13 @@ class TakeBack:
         await asyncio.gather(*(self._operation(job, call_of(job, call)) for call in calls))
 
     async def rolled_back_owner(self, operation: Job) -> Job | None:
-        """The job that started an operation, if it is rolled back."""
+        """Return the job that started an operation, if it is rolled back."""
         call_id, run = started_by(operation.id)
         owner = await self._commands.submit.find(job_of_call(call_id))
         return owner if owner is not None and owner.run == run and is_rolled_back(owner) else None
 
     async def if_rolled_back(self, operation: Job, started: str) -> None:
-        """Take back a job that was just started, the operation or its continuation, where the operation's job is."""
+        """Take back a job that was just started, the operation or its continuation, if its owner was rolled back."""
         if owner := await self.rolled_back_owner(operation):
             await self._cancel(started, owner)
 
@@ -48,7 +48,7 @@ class TakeBack:
             await self._cancel(continuation_of(operation, call_id), job)
 
     async def _cancel(self, job_id: str, owner: Job) -> Job | None:
-        """Cancel a job, unless it has ended; returns it, if it is there."""
+        """Cancel a job, unless it has ended; return it, if it is there."""
         job = await self._commands.submit.find(job_id)
         if job is not None and not job.ended:
             await self._commands.cancel(job, f"the rollback of job {owner.id}", rolls_back=True)
