@@ -1,1 +1,1 @@
-"""A job's slot: how it is requested, how operators steer who gets one, and the quota of stored bytes."""
+"""A job's slot: its requests, the operators' control of the admission, and the quota of stored bytes."""

@@ -1,7 +1,7 @@
-"""The admission as operators steer it: whether jobs get slots, and how it stands (CONTRACT, "worker").
+"""The operators' control of the admission: whether jobs get slots, and its state (CONTRACT, "worker").
 
-Stopping takes nothing from anybody: who holds a slot goes on to its end, only that nobody gets one. A failover of the
-store may forget a stop or a start that was made less than 20 s before it: then the state says so.
+Stopping takes nothing away: a job that holds a slot goes on to its end, but no other job gets one. A failover of the
+store may forget a stop or a start that was made less than 20 s before it: the state then shows so.
 """
 
 from baton.admission.slot_client import arm_reconcile, notify_granted
@@ -22,18 +22,18 @@ class Worker:
         self._randomness = randomness
 
     async def state(self) -> AdmissionState:
-        """How it stands."""
+        """Return the admission's state."""
         return await self._admission_control.state()
 
     async def stop(self) -> AdmissionState:
-        """Admit nobody any more; how it stands then."""
+        """Admit no job any more; return the new state."""
         await self._admission_control.stop(self._clock.now_ms())
         return await self._admission_control.state()
 
     async def start(self, slots: int | None = None) -> AdmissionState:
-        """Admit jobs again: free slots are given at once, and those that got one are notified; how it stands then.
+        """Admit jobs again: free slots are given at once, and their jobs are notified; return the new state.
 
-        `slots`: how many there are from now on, 0: as many as the setting says; None: as many as before.
+        `slots`: how many there are from now on, 0: the setting; None: as many as before.
         A crash before they are notified leaves that to the next start, the next sweep, or the hourly backstop.
 
         Raises:

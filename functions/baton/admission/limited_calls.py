@@ -28,7 +28,7 @@ from baton_events.schema import parse_event
 
 _log = logging.getLogger("baton.limits")
 
-# A call waits for so long in its process: a message is delivered no more exactly than that.
+# How long a call waits in its process: a message is not delivered more exactly than that.
 _WAIT_HERE_MS = 1_000
 KEY_FAILED = "limit_key_failed"
 
@@ -36,7 +36,7 @@ Executing = Callable[[Work, History, Claim], Coroutine[Any, Any, StepResult | No
 
 
 class Limited:
-    """Performs what `executor` does, within the limits that are `declared` for it; it is over after `lease_ms`."""
+    """Runs `executor` within the limits that are `declared` for it; a call's places are free after `lease_ms`."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Limited:
         except Exception as error:  # noqa: BLE001 - a user's own function
             failure = Failure(KEY_FAILED, f"the key of a CallLimit failed: {error!r}", traceback=traceback_of(error))
             return ModelFailed(failure) if isinstance(effect, CallModel) else ToolFailed(failure)
-        # A call that somebody else makes has begun when its request was sent; what is due now is its answer.
+        # An offloaded call has begun when its request was sent; its answer is due now.
         has_begun = claim.answer is not None or (isinstance(effect, CallModel) and effect.offloaded > 0)
         since_ms = 0 if has_begun else await self._begin(limits, effect, claim)
         try:
@@ -81,7 +81,7 @@ class Limited:
         return step_result
 
     async def _begin(self, limits: Sequence[KeyLimit], effect: CallModel | RunTool, claim: Claim) -> int:
-        """Wait until it may begin; returns since when it has its places."""
+        """Wait until it may begin; return the time since which it has its places."""
         event = event_of(effect.job.session_id, _item(effect, claim)).model_dump_json(by_alias=True, exclude_none=True)
         call = NamedCall(claim.item_key, effect.job.tenant, event)
         while True:
@@ -98,7 +98,7 @@ class Limited:
             await self._wake(await self._limits.end_call(limits, claim.item_key, since_ms), claim)
 
     async def _after(self, claim: Claim, news: Awaitable[None]) -> None:
-        """Tell the limits what came of a call; where that fails, the call is over all the same, and others wait."""
+        """Report a call's end to its limits; where that fails, the call is over all the same, and others wait."""
         try:
             await news
         except BatonError as error:
@@ -122,7 +122,7 @@ def _limits_of(declared: Sequence[CallLimit], effect: CallModel | RunTool, histo
 
 
 def _item(effect: CallModel | RunTool, claim: Claim) -> WorkItem:
-    """The claimed work item, with what its event is made of."""
+    """Return the claimed work item, with the fields of its event."""
     item = WorkItem(claim.item_key, kind_of(claim.item_key), effect.job.id, 0, effect.attempt, since_ms=claim.now_ms)
     if isinstance(effect, CallModel):
         return replace(item, turn=int(claim.item_key.split(":")[2]))

@@ -1,6 +1,6 @@
-"""Sends the admission what a job wants: the one step that crosses to its hash tag; and writes the job's rows.
+"""Sends a job's slot requests to the admission: the one step that crosses to its hash tag; and writes the job's rows.
 
-The admission's further answers are carried out here: a sweep is armed, and other jobs that got a slot are informed.
+The admission's further answers are carried out here: a sweep is armed, and other jobs that got a slot are notified.
 Rows of the lists are written beside each admission update. Invariant: a list that does not take a row harms no job; the
 gap is logged and counted, and the next admission update writes the row again.
 """
@@ -63,7 +63,7 @@ class JobRows:
             await count(self._counters, {LIST_GAPS: 1})
 
     async def forget(self, row: Row) -> None:
-        """Remove them."""
+        """Remove a job's rows and texts, and those of the jobs below it."""
         await self._listing.forget([found(members(row)[0])])
 
 
@@ -73,7 +73,7 @@ NOT_AT_HAND = Usage()
 
 
 class SlotClient:
-    """Performs AskAdmission."""
+    """Performs RequestSlot."""
 
     def __init__(self, admission: Admission, rows: Rows, emitter: Emitter, clock: Clock, quota: StoredQuota) -> None:
         self.quota = quota
@@ -83,9 +83,9 @@ class SlotClient:
         self._clock = clock
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:  # noqa: ARG002 - one signature
-        """Tell the admission; nothing happens while the job must wait for its slot."""
+        """Send the slot request; nothing happens while the job must wait for its slot."""
         assert isinstance(effect, RequestSlot), "this executor is registered for AskAdmission"
-        # Parts of calls that the end has dropped are stored, and no COMMIT has said so yet: this one's will.
+        # Parts of calls that the end has dropped are stored, and no COMMIT has counted them yet: this one's will.
         usage = replace(effect.usage, written=effect.usage.written + written())
         slot_answer = await self.request(effect.job, SlotState(effect.want, effect.epoch), claim.owner, usage=usage)
         if slot_answer.later_epoch:
@@ -103,11 +103,11 @@ class SlotClient:
         stored: BytesAdded | None = None,
         text: str = "",
     ) -> SlotAnswer:
-        """Send it to the admission, and notify jobs that got a slot; returns what it answers.
+        """Send the job's slot state to the admission, and notify jobs that got a slot; return the answer.
 
-        `drive`: which invocation reports. `alone`: a new job is not entered while another one of its session is live.
-        `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes. `text`: of a new one's
-        task, by which a search finds it.
+        `redrive`: the invocation that sends it. `alone`: a new job is not entered while another one of its session is
+        live. `usage`: of an ended job. `stored`: a new job's addition to its tenant's bytes. `text`: of a new job's
+        task, for searches.
         """
         now_ms = self._clock.now_ms()
         queued_job = QueuedJob(job.tenant, job.line, job.priority, job.created_at_ms, job.agent)
@@ -141,7 +141,7 @@ class SlotClient:
         await self._rows.forget(_row(job))
 
     async def release(self, request: UnsentRequest, redrive: str) -> bool:
-        """Send the admission at once a request that nobody would send any more; returns whether it took it.
+        """Send at once a request that would not be sent any more; return whether the admission took it.
 
         A later request is not topped: it may be that of a run that has begun since. Where a failover made the job
         forget it, the job's own slot request finds out, and requests anew.
@@ -156,14 +156,14 @@ def _row(job: Job, end: End | None = None) -> Row:
 
 
 async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, redrive: str) -> None:
-    """Tell other jobs that they hold a slot: the event of their slot request comes again."""
+    """Notify other jobs that they hold a slot: the event of their slot request comes again."""
     for other in granted:
         item = slot_request_item(other.job_id, "slot", other.epoch, now_ms)
         await dispatch(emitter, other.session_id, [item], redrive)
 
 
 async def arm_reconcile(emitter: Emitter, at_ms: int) -> None:
-    """Publish the next sweep's message. What is lost here is found by the hourly backstop."""
+    """Publish the next sweep's message. If this fails, the hourly backstop makes up for it."""
     try:
         await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)
     except PublishError as error:

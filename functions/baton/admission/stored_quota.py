@@ -1,8 +1,8 @@
-"""The quota of bytes that the jobs of a tenant have stored: what is over it is refused before anything is published.
+"""The quota of bytes that the jobs of a tenant have stored: a job over it is refused before anything is published.
 
-Invariant: without a limit nothing is read or counted. With one, a submission reads it once more; what it and its
-job's end add travels with their admission updates. A store that does not answer refuses nobody. Sums may miss a job or
-have one too many (a crash between a deletion and its count): never for longer than its data would be kept.
+Invariant: without a limit nothing is read or counted. With one, a submission reads it once more; its additions and
+those of its job's end travel with their admission updates. A store that does not answer refuses no job. Sums may miss a
+job or have one too many (a crash between a deletion and its count): never for longer than its data would be kept.
 """
 
 import logging
@@ -29,7 +29,7 @@ class StoredQuota:
         self._keeping = Keeping(settings.job_retention_seconds * 1000)
 
     async def check(self, tenant: str) -> None:
-        """Let a tenant submit one more job.
+        """Check that a tenant may submit one more job.
 
         Raises:
             StorageFullError: its jobs have stored as much as they may.
@@ -48,17 +48,17 @@ class StoredQuota:
             raise StorageFullError(tenant, size, self._limit_bytes, wait_ms)
 
     async def _forget(self, stored: StoredBytes, tenant: str, sums: Sums, now_ms: int) -> None:
-        """Take out what is over; once in a while, so that a submission makes one more request and not two."""
+        """Remove sums that are over; seldom, so that a submission makes one more request and not two."""
         over = [until_ms for until_ms in sums if until_ms <= now_ms]
         if len(over) > PARTS:
             await stored.forget(tenant, over)
 
     def submitted(self, job: Job, changes: Changes) -> BytesAdded | None:
-        """What a job adds that is created so; None: nothing is counted."""
+        """Return what a job with these first changes adds; None: nothing is counted."""
         return self._keeping.submitted(job, written_bytes(changes)) if self._stored else None
 
     def ended(self, job: Job, usage: Usage) -> BytesAdded | None:
-        """What the end of a job changes; None: nothing is counted."""
+        """Return what the end of a job changes; None: nothing is counted."""
         return self._keeping.ended(job, usage) if self._stored else None
 
     async def retried(self, recalled: Recalled, again: Job) -> None:
@@ -67,7 +67,7 @@ class StoredQuota:
             await self._add(again, self._keeping.retried(recalled.written[again.id], again))
 
     async def removed(self, recalled: Recalled) -> None:
-        """Give back what a job and those below it had stored."""
+        """Give back the bytes that a job and those below it had stored."""
         await self._add(recalled.loaded.job, self._keeping.removed(recalled.written.values()))
 
     async def _add(self, job: Job, more: BytesAdded) -> None:

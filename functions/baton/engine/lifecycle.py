@@ -79,7 +79,7 @@ def end_completed(
 def end_by_limit(
     job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), *, holder: Job | None = None
 ) -> Decision:
-    """End the job by a limit: with the best answer so far, or as failed, as the agent's limits say.
+    """End the job by a limit: with the best answer so far, or as failed, by its `on_limit`.
 
     `holder`: the job that has the limit: the job itself, or one above it, which shares its limits with the jobs below.
     """

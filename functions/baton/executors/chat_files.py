@@ -89,7 +89,7 @@ def _filled(entry: Mapping[str, Any], read: Mapping[str, str]) -> dict[str, Any]
 
 
 class ToolsWithFiles:
-    """Performs RunTool: `run`, whose agent may look at the files of its conversation."""
+    """Performs RunTool: `run`, whose agent may read the files of its conversation."""
 
     def __init__(self, run: Executing, files: ChatFiles) -> None:
         self._run = run

@@ -1,7 +1,7 @@
 """The queue's dead letters, page after page; failure callbacks among them are delivered again.
 
-An outage outlasted their retries. What such a message was about is then known to nobody but the dead letters: a job may
-have been forgotten by the admission, whose slot table is what a sweep goes by.
+An outage outlasted their retries. The subject of such a message is then known to the dead letters alone: the admission
+may have forgotten the job, and a sweep goes by its slot table.
 """
 
 import logging
@@ -13,7 +13,7 @@ from baton.queue.ports import DeadLetter, QueueRecords
 async def all_dead_letters(
     records: QueueRecords, *, url: str = "", most_pages: int | None = None
 ) -> tuple[list[DeadLetter], bool]:
-    """Those for this address, or all, of so many pages at most; and whether there are more.
+    """Return those for this address, or all, of `most_pages` pages at most; and whether there are more.
 
     Raises:
         PublishError: the queue does not answer.
@@ -31,7 +31,7 @@ async def all_dead_letters(
 
 _log = logging.getLogger("baton.sweep")
 
-REFUSED_STATUS = 489  # the endpoint has said that it will never take it: it stays for a person
+REFUSED_STATUS = 489  # the endpoint will never take it: it stays for a person
 
 
 class DeadCallbacks:
@@ -42,10 +42,10 @@ class DeadCallbacks:
         self._url = url
 
     async def revive(self) -> int:
-        """Have them delivered again, with fresh retries; returns how many.
+        """Have them delivered again, with fresh retries; return how many.
 
         Raises:
-            PublishError: the queue does not say which they are, or does not take them; who asked comes again.
+            PublishError: the queue does not list them, or does not take them; the caller's message comes again.
         """
         letters, _ = await all_dead_letters(self._records, url=self._url)
         dead = [letter.id for letter in letters if letter.status != REFUSED_STATUS]

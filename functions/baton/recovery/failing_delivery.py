@@ -1,4 +1,4 @@
-"""What the queue says of a job whose message does not arrive, for people who ask why it stands still. Reads only."""
+"""The queue's log of a job whose message does not arrive, for people who ask why it stands still. Reads only."""
 
 from msgspec.structs import replace
 
@@ -32,7 +32,7 @@ def _is_late(item: WorkItem, now_ms: int) -> bool:
 
 
 def _failing(entries: tuple[LogEntry, ...]) -> FailingDelivery | None:
-    """The newest message whose last attempt failed; one that was given up counts while nothing has followed it."""
+    """Return the newest message whose last attempt failed; one that was given up counts until another follows."""
     newest: dict[str, LogEntry] = {}
     for entry in entries:
         newest.setdefault(entry.message.id, entry)

@@ -1,9 +1,9 @@
-"""What is done from time to time, by the messages that arrive at the sweep's endpoint; and pruning of the lists.
+"""Periodic work, caused by the messages that arrive at the sweep's endpoint; and pruning of the lists.
 
-A sweep looks at jobs without progress, then reads the stream of outcomes, and each hour prunes the lists. The message
-of a waiting operation reads the stream alone, one of an outage asks the store alone, one that carries pruning on prunes
-alone. A row goes only when its job is unknown and so old that nobody can bring it back; a run of pruning is bounded in
-time, and a message carries it on. Must not: decide what a sweep does.
+A sweep checks jobs without progress, then reads the stream of outcomes, and each hour prunes the lists. The message of
+a waiting operation reads the stream alone, one of an outage checks the store alone, one that continues pruning prunes
+alone. A row goes only when its job is unknown and so old that it cannot come back; a run of pruning is bounded in time,
+and a message continues it. Must not: decide what a sweep does.
 """
 
 import json
@@ -27,7 +27,7 @@ from baton_events.schema import SWEEP_ENDPOINT
 _log = logging.getLogger("baton.pruning")
 
 PAGE_ROWS = 250
-# Of one run: well within what a function of the sweep may take.
+# The time of one run: well within the limit of the sweep's function.
 RUN_MS = 15_000
 _HOUR_MS = 3_600_000
 
@@ -43,7 +43,7 @@ class Pruning:
         self._retention_ms = retention_ms
 
     async def prune(self, after: str = "") -> int:
-        """Look at rows that are older than an ended job's data, from this position on; how many jobs were forgotten."""
+        """Prune rows older than an ended job's data, from this position on; return how many jobs were forgotten."""
         began_ms, forgotten = self._clock.now_ms(), 0
         while True:
             scanned = await self._listing.old(after, began_ms - self._retention_ms - _HOUR_MS, PAGE_ROWS)
@@ -69,21 +69,21 @@ class Pruning:
 
 
 def read_away_ms(body: bytes) -> int:
-    """The time for which a look at the store was armed; 0: the message asks for something else."""
+    """Parse the time for which a check of the store was armed; 0: the message requests something else."""
     return _numbers(body, "awayMs")[0]
 
 
 def read_poll(body: bytes) -> Poll | None:
-    """The look at the stream of outcomes that was armed; None: the message asks for something else.
+    """Parse the poll of the stream of outcomes that was armed; None: the message requests something else.
 
-    A message of a version before is the last of its looks: that version armed one each minute.
+    A message of an earlier version is the last of its polls: that version armed one each minute.
     """
     slot_ms, number = _numbers(body, "operationsMs", "look")
     return Poll(slot_ms, number) if slot_ms else None
 
 
 def _numbers(body: bytes, name: str, other: str = "") -> tuple[int, int]:
-    """A number of the body, or 0, and how many looks there were; without that it is the last one."""
+    """Parse a number of the body, or 0, and the number of polls so far; without that it is the last one."""
     try:
         document: Any = json.loads(body) if body else {}
         if not isinstance(document, dict):
@@ -94,7 +94,7 @@ def _numbers(body: bytes, name: str, other: str = "") -> tuple[int, int]:
 
 
 def read_prune_after(body: bytes) -> str:
-    """The position from which the lists are to be pruned further; empty: the message asks for something else."""
+    """Parse the position from which pruning continues; empty: the message requests something else."""
     document: Any = json.loads(body) if body else {}
     after = str(document.get("pruneAfter", "")) if isinstance(document, dict) else ""
     if after and not is_position(after):
@@ -103,7 +103,7 @@ def read_prune_after(body: bytes) -> str:
 
 
 class Maintenance:
-    """Does what a message of the sweep's endpoint asks for."""
+    """Does the work that a message of the sweep's endpoint requests."""
 
     def __init__(
         self, reconciler: Reconciler, outcomes: OperationOutcomes, pruning: Pruning, counters: Counters, away: StoreAway
@@ -115,7 +115,7 @@ class Maintenance:
         self._counters = counters
 
     async def handle(self, body: bytes, relay_id: str, redrive: str, *, again: bool) -> Outcome:
-        """One message; as for a sweep."""
+        """Handle one message, as for a sweep."""
         away_ms = read_away_ms(body)
         if away_ms:
             return await self._away.check(away_ms)

@@ -1,6 +1,6 @@
 """An outage of store or queue that outlasts the retries of messages: a sweep is requested once it is over.
 
-While the store is away, one small message a minute comes to the sweep's endpoint, looks whether it is back, and is
+While the store is away, one small message a minute comes to the sweep's endpoint, checks whether it is back, and is
 acknowledged; so none of its retries are used up, however long that lasts. Where the queue did not take that message
 either, the next success in this process requests the sweep. It is begun by a message that comes again and fails again.
 Invariant: at most one sweep a minute is requested in a deployment. Must not: fail its caller.
@@ -22,7 +22,7 @@ _log = logging.getLogger("baton.sweep")
 
 
 class ReconcileRequests:
-    """Asks for a sweep: `await container.reconcile_requests.reconcile_soon(why)`."""
+    """Requests a sweep: `await container.reconcile_requests.reconcile_soon(why)`."""
 
     def __init__(self, admission: Admission, emitter: Emitter, clock: Clock) -> None:
         self._admission = admission
@@ -31,7 +31,7 @@ class ReconcileRequests:
         self._requested_ms = 0
 
     async def reconcile_soon(self, why: str) -> bool:
-        """Ask for a sweep of everything now; returns whether a message for it was published.
+        """Request a sweep of everything now; return whether a message for it was published.
 
         Cheap to call often: a process asks the store at most once a minute, and the deployment publishes at most one
         message a minute. Raises nothing: where store or queue still fail, the next caller tries again.
@@ -56,7 +56,7 @@ CHECKS_EVERY_MS = 60_000
 
 
 class StoreAway:
-    """Notices outages, and looks whether they are over."""
+    """Notices outages, and checks whether they are over."""
 
     def __init__(self, admission: Admission, emitter: Emitter, clock: Clock, requests: ReconcileRequests) -> None:
         self._admission = admission
@@ -82,15 +82,15 @@ class StoreAway:
             self._owes_reconcile = False
 
     async def check(self, at_ms: int) -> Outcome:
-        """Whether the store is back, by the look that was armed for that time.
+        """Check whether the store is back, by the check that was armed for `at_ms`.
 
-        Then everything is looked at; else somebody looks again in a minute.
+        If it is back, a sweep checks everything; else the next check comes in a minute.
 
         Raises:
-            PublishError: the queue takes no message, neither for a sweep nor for the next look: this one comes again.
+            PublishError: the queue takes no message, for a sweep or for the next check: this one comes again.
         """
         try:
-            # It only shows that the store answers: it may have heard the question twice, and said no to the second one.
+            # It only shows that the store answers: a request that was sent twice may be refused the second time.
             await self._admission.may_request_reconcile(self._clock.now_ms())
         except StoreError:
             await self._arm(at_ms)
@@ -100,7 +100,7 @@ class StoreAway:
         return Outcome("back", 1)
 
     async def check_later(self) -> None:
-        """Have somebody look, as far as the queue takes a message; else the next one that succeeds does."""
+        """Arm a check, if the queue takes its message; else the next success in this process requests a sweep."""
         try:
             await self._arm()
         except PublishError as error:
@@ -108,9 +108,9 @@ class StoreAway:
             _log.warning("store and queue are away: %s", error)
 
     async def _arm(self, after_ms: int = 0) -> None:
-        """Publish the next look, one a minute in the whole deployment: the others are deduplicated by the queue.
+        """Publish the next check, one a minute in the whole deployment: the others are deduplicated by the queue.
 
-        `after_ms`: the look was armed for then that has just been; a clock that is behind shows the minute before.
+        `after_ms`: the time of the check just made; a clock that is behind shows the minute before.
         """
         at_ms = (max(self._clock.now_ms(), after_ms) // CHECKS_EVERY_MS + 1) * CHECKS_EVERY_MS
         if at_ms == self._armed_ms:

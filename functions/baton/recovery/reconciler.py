@@ -1,10 +1,10 @@
-"""The sweep: looks by progress, not age, at jobs that hold a slot, and redrives what nobody has redriven.
+"""The sweep: checks jobs that hold a slot, by progress, not age, and redrives their stalled work items.
 
-Armed as a delayed message, one at a time, while somebody holds a slot; an hourly schedule, the backstop, looks at
-everybody, and at failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page
-by page, each a message of its own, so what it costs at once does not grow with the jobs, and a job at which it dies
-holds up one page. It touches no live lease, and a future timer once at most, where nobody may have published it. What
-it redrives it carries, so a crash in the middle loses nothing.
+It is armed as a delayed message, one at a time, while a job holds a slot. An hourly schedule, the backstop, checks all
+jobs, and failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page by page,
+each a message of its own, so the cost at once does not grow with the jobs, and a job at which it dies holds up one
+page. It touches no live lease, and a future timer once at most, where it may not have been published. It is the relay
+of the items that it redrives, so a crash in the middle loses nothing.
 
 Source: decisions/0012-sweep.
 """
@@ -32,13 +32,13 @@ _log = logging.getLogger("baton.sweep")
 
 
 class Page(Struct, frozen=True):
-    """Which part of which sweep a message asks for.
+    """The part of a sweep that a message requests.
 
     Attributes:
-        due_ms: when the sweep was armed for; 0: it is the scheduled backstop.
+        due_ms: the time for which the sweep was armed; 0: it is the scheduled backstop.
         after: where the page before ended (functions/baton/engine/all_jobs/slots.py); empty: this is the first one.
-        relay_id: in whose name it redrives what it finds, if not in its own message's: a sweep that came again, and may
-            carry what belongs to any job, goes on so.
+        relay_id: the relay of the items that it finds, if not its own message: so continues a sweep that came again,
+            and may be the relay of any job's items.
     """
 
     due_ms: int
@@ -46,13 +46,13 @@ class Page(Struct, frozen=True):
     relay_id: str = ""
 
     def body(self) -> str:
-        """The body of its message."""
+        """Return the body of its message."""
         fields = {"dueMs": self.due_ms, "after": self.after, "carrier": self.relay_id}
         return json.dumps({name: value for name, value in fields.items() if value != ""})
 
 
 def read_page(body: bytes) -> Page:
-    """What a sweep's message asks for; the scheduled backstop has an empty body."""
+    """Parse the request of a sweep's message; the scheduled backstop has an empty body."""
     try:
         fields = json.loads(body) if body else {}
         return Page(int(fields.get("dueMs", 0)), str(fields.get("after", "")), str(fields.get("carrier", "")))
@@ -61,7 +61,7 @@ def read_page(body: bytes) -> Page:
 
 
 class Reconciler:
-    """Looks at jobs without progress."""
+    """Checks jobs for progress."""
 
     def __init__(self, store: Store, admission: Admission, emitter: Emitter, dead: DeadCallbacks, clock: Clock) -> None:
         self._store = store
@@ -71,17 +71,17 @@ class Reconciler:
         self._clock = clock
 
     async def handle(self, page: Page, message_id: str, redrive: str, *, again: bool) -> Outcome:
-        """One page of a sweep.
+        """Do one page of a sweep.
 
-        `message_id`: the message that carries what is redriven; `drive`: which delivery of which message redrives it.
-        `again`: it was delivered before, and may carry work items of any job, so it looks at all of them.
+        `message_id`: the relay of redriven items; `redrive`: the delivery, of which message, that redrives them.
+        `again`: it was delivered before, and may be the relay of any job's items, so it checks all of them.
         """
         now_ms, relay_id = self._clock.now_ms(), page.relay_id or message_id
         turn = await self._admission.reconcile(page.due_ms, now_ms, again=again, after=page.after)
-        # A copy that is older than the sweep armed last arms none, but it looks: it may carry what it redrove before.
+        # A copy that is older than the sweep armed last arms none, but it checks: it may be the relay of earlier items.
         if turn.next_ms:
             await arm_reconcile(self._emitter, turn.next_ms)
-        if turn.after:  # before this page's work: where that fails each time, the others are looked at
+        if turn.after:  # before this page's work: where that fails each time, the others are checked
             following = Page(page.due_ms, turn.after, relay_id if again or page.relay_id else "")
             await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
         # Sweeps and their copies notify a job once in that time: the queue takes one message of a name.
@@ -94,7 +94,7 @@ class Reconciler:
         return Outcome("swept", redriven)
 
     async def _reconcile(self, slot_table: SlotTable, relay_id: str, now_ms: int, redrive: str) -> int:
-        """Look at the trees of a page; returns how many events were redriven."""
+        """Check the trees of a page; return how many events were redriven."""
         trees: defaultdict[str, dict[str, QueueEntry]] = defaultdict(dict)
         for name, entry in slot_table.items():
             trees[root_of(name)][name] = entry
@@ -108,7 +108,7 @@ class Reconciler:
 
 
 def over(tree: SlotTable, reconciled: Reconciled, now_ms: int) -> list[tuple[str, int]]:
-    """The entries of a tree that may leave the slot table: (job id, when it last said something)."""
+    """Return the entries of a tree that may leave the slot table: (job id, time of its last update)."""
 
     def is_over(name: str, entry: QueueEntry) -> bool:
         age_ms = now_ms - entry.since_ms

@@ -1,8 +1,8 @@
-"""What happens when the queue gives up on a message: decide says whether its event still applies; it is redriven.
+"""Messages that the queue gave up on: decide finds out whether the event still applies, and it is redriven.
 
 The budget is measured in progress: it counts how often in a row one work item could not be delivered, and any progress
 makes a new work item. Only a malformed event or a spent budget fails a job, with a reason and an alert. An endpoint
-that had no place for a message spends none: its work item is redriven after a pause that grows. Source: qstash.md 11.
+without capacity spends none: its work item is redriven after a pause that grows. Source: qstash.md 11.
 """
 
 import base64
@@ -35,7 +35,7 @@ MALFORMED_STATUS = MalformedEventError.status
 
 
 class Failed(Struct, frozen=True):
-    """What a failure callback reports: the source message, its event, and the last answer."""
+    """The report of a failure callback: the source message, its event, and the last answer."""
 
     source_message_id: str
     event: Event
@@ -59,7 +59,7 @@ class AppEventFailed(Struct, frozen=True):
 
 
 class Unreadable(Struct, frozen=True):
-    """The source message is no event of ours; it stays in the dead letter queue for a person."""
+    """The source message is no event of this product; it stays in the dead letter queue for a person."""
 
     source_message_id: str
     why: str
@@ -69,7 +69,7 @@ Callback = Failed | AppEventFailed | ReconcileFailed | Unreadable
 
 
 def read_callback(body: bytes) -> Callback:
-    """The callback's content.
+    """Parse the callback's content.
 
     Raises:
         MalformedEventError: not a failure callback at all.
@@ -97,7 +97,7 @@ def read_callback(body: bytes) -> Callback:
 
 
 def what_failed(failed: Callback) -> str:
-    """What the queue gave up on, for the counters."""
+    """Return what the queue gave up on, for the counters."""
     match failed:
         case Failed():
             return failed.event.type
@@ -109,12 +109,12 @@ def what_failed(failed: Callback) -> str:
             return "unreadable"
 
 
-# Handles the body of an app event in the name of its message, under a redrive; what it raises is as at its endpoint.
+# Handles the body of an app event in the name of its message, under a redrive; it raises as its endpoint does.
 HandleAppEvent = Callable[[bytes, str, str], Awaitable[Outcome]]
 
 
 class Redelivery:
-    """Redrives undelivered events again."""
+    """Redrives undelivered events."""
 
     def __init__(
         self,
@@ -144,13 +144,13 @@ class Redelivery:
         if isinstance(failed, AppEventFailed):
             return await self._app_event_failed(failed, redrive_of(message_id, retried))
         if isinstance(failed, ReconcileFailed):
-            # It may carry work items that it took over before it failed, so its work is done in its name.
+            # It may be the relay of items that it took over before it failed, so its work is done in its name.
             redrive = redrive_of(message_id, retried)
             return await self._reconciler.handle(read_page(failed.body), failed.source_message_id, redrive, again=True)
         return await self._event_failed(failed, message_id, retried)
 
     async def _app_event_failed(self, failed: AppEventFailed, redrive: str) -> Outcome:
-        """Do what the event's endpoint could not; what it refuses for good stays for a person."""
+        """Handle the event in place of its endpoint; an event refused for good stays for a person."""
         try:
             if failed.status != MALFORMED_STATUS:
                 return await self._app_events(failed.body, failed.source_message_id, redrive)
@@ -183,7 +183,7 @@ class Redelivery:
                 await self._post_commit(decision.effects if committed.applied else ())
                 if committed.applied and decision.changes.ends and decision.changes.job:
                     job_ended(decision.changes.job)
-                # An earlier delivery may have left what the source message carried.
+                # An earlier delivery may have left the source message's pending items.
                 items = committed.pending if committed.applied else (*committed.pending, *found.pending)
                 return Outcome("failed", await self._redrive(found.session_id, items, message_id, retried))
             item = found.state.item
@@ -199,7 +199,7 @@ class Redelivery:
     def _redrives(
         found: Undelivered, redrive: str, now_ms: int, *, throttled: bool
     ) -> Iterator[tuple[str, Sequence[WorkItem]]]:
-        """What is redriven in whose name: for an item that found no place, in that of the time at which it comes again.
+        """Yield items and the redrive that publishes them: a throttled item's is named by the time of its return.
 
         So the queue takes it once, however many messages about it have died.
         """
@@ -214,7 +214,7 @@ class Redelivery:
             yield redrive, (*found.pending, found.state.item)
 
     async def _publish_later(self, event: Event) -> Outcome:
-        """The backup of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
+        """Publish an unknown job's backup again, for a quarter of an hour, or while the job above it lives."""
         if await self._commands.after_failover.publish_again(event, "later"):
             return Outcome("deferred", 1)
         text = f"the command {event.id} about job {event.job_id} is dropped: there is no such job"

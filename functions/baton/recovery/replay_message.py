@@ -1,8 +1,8 @@
 """Replaying: a message that was delivered, or that the queue gave up on, is sent once more by an operator.
 
-Invariant: a replay never does anything twice. Whether an event still applies is read from the state, as in the
-pipeline: one whose step is over is not sent, and is said to be applied; what the job does still expect can be redriven
-instead. A command may be sent again, since the first one stays. Must not: change any state itself.
+Invariant: a replay never does anything twice. The state shows whether an event still applies, as in the
+pipeline: one whose step is over is not sent, and reported as applied; events that the job does still expect can be
+redriven instead. A command may be sent again, since the first one stays. Must not: change any state itself.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from baton_events.schema import Command, Event, LoopPayload, Recurrence, parse_e
 
 
 class MessageState(StrEnum):
-    """How a message stands to the state.
+    """The state of a message.
 
     `due`: its step is open. `told`: it brings a command, which may come again. `applied`: its step is over. `ended`: so
     is its job. `unknown`: there is no such job. `ours`: a sweep, or a callback of the queue, which may always come
-    again. `foreign`: nothing that our functions take.
+    again. `foreign`: no message for our functions.
     """
 
     DUE = "due"
@@ -64,7 +64,7 @@ class Replaying:
         self._settings = settings
 
     async def check(self, messages: Sequence[QueuedMessage]) -> list[MessageCheck]:
-        """How messages stand to the state now, with one read of it."""
+        """Return the state of each message now, with one read of the jobs."""
         pairs = [(message, _event(message)) for message in messages]
         requested = dict.fromkeys(_job_of(message, event) for message, event in pairs if event is not None)
         jobs = await self._reader.jobs([job_id for job_id in requested if job_id])
@@ -74,11 +74,11 @@ class Replaying:
         ]
 
     async def replay(self, message: QueuedMessage) -> MessageCheck:
-        """Send it once more where that can do anything; how it stood says whether it was sent."""
+        """Send it once more where that can do anything; return its check, which shows whether it was sent."""
         (checked,) = await self.check([message])
         if checked.state in SENDABLE:
             if checked.event is not None:
-                # Under an id of its own: the queue would swallow a repeat of what it took within ten minutes.
+                # Under an id of its own: the queue drops a repeat of a message that it took within ten minutes.
                 again = f"{checked.event.id}.replay.{self._randomness.token()}"
                 await self._emitter.emit_many([Delivery(checked.event, 0, again)])
             else:
@@ -86,7 +86,7 @@ class Replaying:
         return checked
 
     async def redrive(self, job_id: str) -> int:
-        """Send the events of all steps of a job that are due; those under a lease at its end. Returns how many."""
+        """Send the events of all due steps of a job; those under a lease at its end. Return how many."""
         snapshot = await self._reader.job(job_id)
         if snapshot is None:
             return 0
@@ -114,7 +114,7 @@ class Replaying:
         return [item for item in snapshot.items if item.not_before_ms <= now_ms and item.not_before_ms < FOREVER_MS]
 
     def _endpoint(self, message: QueuedMessage) -> str:
-        """The endpoint of ours that a message went to; empty where it went elsewhere."""
+        """Return the deployment's endpoint that a message went to; empty where it went elsewhere."""
         return self._settings.endpoint_of(message.url)
 
 
@@ -130,7 +130,7 @@ def _command(event: Event) -> Command | Recurrence | None:
 
 
 def _job_of(message: QueuedMessage, event: Event) -> str:
-    """The job whose state says whether the event still applies; none for a command, which may always come."""
+    """Return the job whose state shows whether the event still applies; none for a command, which may always come."""
     command = _command(event)
     if isinstance(command, Recurrence):
         return scheduled_job_id(event.job_id, message.id)

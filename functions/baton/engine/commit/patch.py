@@ -55,7 +55,7 @@ class Patch:
         self.commands += -(-len(fields) // _SLICE)
 
     def count(self, key: str, text: str, number: int) -> None:
-        """Require that so many values of a hash contain this text."""
+        """Require that `number` values of a hash contain this text."""
         index = self._key(key)
         self._conditions.append(["count", index, self._add([text]), number])
         self.commands += index not in self._counted

@@ -17,7 +17,7 @@ from baton.engine.state import Job, Usage
 from baton.engine.transitions import CallStatus
 from baton.engine.work_items import ItemKind
 
-# A tenant has so many sums at once, about: bytes stay for the retention, and up to a part of it longer.
+# About how many sums a tenant has at once: bytes stay for the retention, and up to a part of it longer.
 PARTS = 24
 _SHORTEST_MS = 60_000
 _WAIT = f"{ItemKind.WAIT}:"

@@ -92,7 +92,7 @@ class Store(Holding, Protocol):
         """Make this message the relay of work items without a claim or redrive for `stalled_after_ms`.
 
         The jobs' slot states are compared with the admission's `slot_table`, and slot requests repeated where they
-        differ. `only`: the one job to look at; empty: all jobs of the tree, whose entries the slot table must have.
+        differ. `only`: the one job to check; empty: all jobs of the tree, whose entries the slot table must have.
         """
         ...
 
