@@ -1,1 +1,1 @@
-"""What is asked of jobs from outside: submit, cancel, retry, delete, complete, schedule, follow."""
+"""The commands about jobs from outside: submit, cancel, retry, delete, complete, schedule, follow."""

@@ -47,8 +47,8 @@ class AfterFailover:
     async def publish_again(self, event: Event, why: str) -> bool:
         """Publish a message again: for PATIENCE_MS, and longer where its root lives; False: its time is over.
 
-        Each minute at first, then in steps of an eighth to a quarter of its age, once a step however many copies there
-        are: each of them would bring one back, which is copied again.
+        Each minute at first, then in steps of an eighth to a quarter of its age. All copies together publish one
+        message a step; otherwise each copy would bring back another.
         """
         now_ms = self._clock.now_ms()
         age_ms = now_ms - milliseconds(event.created_at)

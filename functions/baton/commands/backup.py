@@ -34,8 +34,8 @@ _log = logging.getLogger("baton.commands")
 _T = TypeVar("_T")
 
 BACKUP_DELAY_MS = 60_000
-# A commit is repeated when a failover can no longer forget it (20 s, and clocks that are wrong): one that comes later
-# than this after its backup message was published needs another backup message.
+# The backup message repeats a commit when a failover can no longer forget it (20 s, and wrong clocks). A commit later
+# than this after its backup message was published needs another one.
 BACKED_UP_MS = BACKUP_DELAY_MS - 25_000
 # How long after its submission a job may have been created by a late call, or by its backup message.
 YOUNG_MS = 900_000

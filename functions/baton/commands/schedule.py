@@ -1,9 +1,9 @@
 """Schedules jobs: each is a schedule of the queue, each of whose messages starts another job.
 
-Invariant: a job's id follows from the schedule and the message: one that is delivered twice starts one job.
-The queue signs no message's id, but each attempt has a token of its own, which speaks for one message only
-(`Admission.first_value`): a captured request that is sent with another id starts nothing new.
-From then on the job is as one that was submitted: it has a backup message, and is created again if it is forgotten.
+Invariant: a job's id follows from the schedule and the message: one that is delivered twice starts one job. The queue
+signs no message's id, but each attempt has a token of its own, which counts for one message only
+(`Admission.first_value`). So a captured request that is sent with another id starts nothing new. From then on the job
+is as one that was submitted: it has a backup message, and is created again if it is forgotten.
 """
 
 import logging

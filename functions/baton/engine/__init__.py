@@ -1,1 +1,1 @@
-"""What follows from what: each step of a job, decided. No I/O, no clock, no randomness, no environment."""
+"""The decisions on each step of a job. No I/O, no clock, no randomness, no environment."""

@@ -1,7 +1,7 @@
 """The number and delay of a step's retries: after a failure, the death of its process, or an endpoint without capacity.
 
-A claim that another invocation takes over has ended with its process, and counts as an attempt, but for the first one:
-several pieces of work die with a process, and only one of them is to blame. Invariant: a step that may be retried
+A claim that another invocation takes over has ended with its process. It counts as an attempt, except for the first
+one: several pieces of work die with a process, and only one of them is to blame. Invariant: a step that may be retried
 `retries` times starts at most `retries + 2` times. Delays are in milliseconds and have no jitter: nothing random is in
 the engine. An endpoint without capacity says nothing about the step, so it does not count against the step's budget.
 """

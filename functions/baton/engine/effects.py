@@ -22,7 +22,7 @@ from baton.sdk.limits import Spend
 
 
 class CallModel(Struct, frozen=True):
-    """Ask the model of this job for its next turn. `turn` counts from the last start of the job.
+    """Call the model of this job for its next turn. `turn` counts from the last start of the job.
 
     `offloaded`: how many requests were sent for this attempt; the last one's answer is awaited.
     `memo`: data about a response that the provider makes in the background.
@@ -133,7 +133,7 @@ class GoingOn(Struct, frozen=True):
 
 
 class Changes(Struct, frozen=True):
-    """What COMMIT writes, besides removing the work item that was done.
+    """The writes of a COMMIT, besides removing the finished work item.
 
     Attributes:
         job: the job's new state; None: unchanged.

@@ -1,7 +1,7 @@
 """Steps of a plan: their order, and the fate of the steps after one that failed.
 
-Invariant: a step's work item is there from the plan on and is due when no work item of a step before it is left, so
-that what is open is always computed from what is recorded.
+Invariant: a step's work item exists from the plan on, and is due when no work item of an earlier step is left. So the
+open steps always follow from the records.
 """
 
 from collections.abc import Sequence

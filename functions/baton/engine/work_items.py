@@ -26,7 +26,7 @@ CALL_RECORD = {"questions": "asked"}
 
 
 class ItemKind(StrEnum):
-    """What a work item waits for; each kind is carried by one event type."""
+    """The kind of a work item: the step that it waits for. Each kind has one event type."""
 
     LOOP = "loop"
     CALL = "call"
@@ -80,7 +80,7 @@ class WorkItem(Struct, frozen=True, rename=WORK_ITEM):
             of a call that waits for a limit, when its message comes.
         not_before_ms: earliest time; 0: at once.
         undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
-        redriven: how often it was redriven since its endpoint had no place for its message.
+        redriven: how often it was redriven since its endpoint had no capacity.
         appended: how many times parts were appended in mid-work under this claim.
         text_id: of a turn: id of the answer's text that this claim has left open in the job's parts; empty: none.
         lost: of a turn: claims that ended without a result; the usage of their model calls is unknown.

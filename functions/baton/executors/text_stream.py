@@ -1,8 +1,8 @@
 """Streams a model's text to the job's stream while it is made, in batches by time and size.
 
-Invariant: the streamed text is the answer's text without secrets, in order, each batch once: a batch without an answer
-of the store is sent again as it was, before anything else. Text that was not streamed comes with the turn's COMMIT at
-the latest (`baton.engine.turn`), so nothing here is ever raised. Must not: keep the model waiting for a slow store.
+Invariant: the streamed text is the answer's text without secrets, in order, each batch once. A batch that the store did
+not answer is sent again as it was, before anything else. Text that was not streamed comes with the turn's COMMIT at the
+latest (`baton.engine.turn`), so nothing here is ever raised. Must not: keep the model waiting for a slow store.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _Append = Callable[[int, Sequence[str], str], Awaitable[bool]]
 
 
 class Batching(Struct, frozen=True):
-    """When text is appended: after `ms`, or `size_bytes` of text; 0 bytes: not before the turn is over."""
+    """The times at which text is appended: after `ms`, or `size_bytes` of it; 0 bytes: not before the turn is over."""
 
     ms: int
     size_bytes: int

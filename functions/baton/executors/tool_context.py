@@ -3,7 +3,7 @@
 It also sends out app events, and jobs that it does not wait for. Invariant: a call writes to the stream as long as its
 claim holds the work item. It reaches the memory of its own tenant and session; an operation of another tenant is as
 unknown as one that never was. The id of an event or job that it sends follows from the call, the name and the key (the
-agent, for a job), and how many of them the attempt has sent before: another attempt, or a replay, has no second effect.
+agent, for a job), and how many the attempt has sent before. So another attempt, or a replay, has no second effect.
 """
 
 import asyncio

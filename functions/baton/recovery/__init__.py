@@ -1,1 +1,1 @@
-"""What brings back work that was lost: failed deliveries, sweeps, outages, replays, and what is pruned."""
+"""The recovery of lost work: failed deliveries, sweeps, outages, replays; and pruning."""

@@ -1,7 +1,7 @@
 """An outage of store or queue that outlasts the retries of messages: a sweep is requested once it is over.
 
 While the store is away, one small message a minute comes to the sweep's endpoint, checks whether it is back, and is
-acknowledged; so none of its retries are used up, however long that lasts. Where the queue did not take that message
+acknowledged. So none of its retries are used up, however long that lasts. Where the queue did not take that message
 either, the next success in this process requests the sweep. It is begun by a message that comes again and fails again.
 Invariant: at most one sweep a minute is requested in a deployment. Must not: fail its caller.
 """

@@ -2,7 +2,7 @@
 
 It is armed as a delayed message, one at a time, while a job holds a slot. An hourly schedule, the backstop, checks all
 jobs, and failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page by page,
-each a message of its own, so the cost at once does not grow with the jobs, and a job at which it dies holds up one
+each a message of its own. So the cost at once does not grow with the jobs, and a job at which it dies holds up one
 page. It touches no live lease, and a future timer once at most, where it may not have been published. It is the relay
 of the items that it redrives, so a crash in the middle loses nothing.
 

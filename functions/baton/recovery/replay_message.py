@@ -1,8 +1,8 @@
 """Replaying: a message that was delivered, or that the queue gave up on, is sent once more by an operator.
 
-Invariant: a replay never does anything twice. The state shows whether an event still applies, as in the
-pipeline: one whose step is over is not sent, and reported as applied; events that the job does still expect can be
-redriven instead. A command may be sent again, since the first one stays. Must not: change any state itself.
+Invariant: a replay never does anything twice. The state shows whether an event still applies, as in the pipeline. One
+whose step is over is reported as applied, and not sent; events that the job still expects can be redriven instead. A
+command may be sent again, since the first one stays. Must not: change any state itself.
 """
 
 from collections.abc import Sequence

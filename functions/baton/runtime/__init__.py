@@ -1,1 +1,1 @@
-"""What one delivered message goes through: from the signed request to what follows from it."""
+"""The path of one delivered message: from the signed request to the items that follow from it."""

@@ -2,7 +2,7 @@
 
 A claim lasts for a few seconds, so another process soon takes over a step whose process dies. Work that is over before
 the first step costs no request; all claims of a process come due together, and share requests. Invariant: a claim is
-prolonged or given back only while its owner still holds it, which the store decides; so a late request takes nothing
+prolonged or given back only while its owner still holds it, which the store decides. So a late request takes nothing
 from a process that has taken over.
 """
 
@@ -48,8 +48,8 @@ class Claims:
     async def claim(self, claim: Claim) -> ClaimResult:
         """Claim a work item, and repeat that where the store fails: the same owner gets the same answer again.
 
-        An item that cannot be worked on is given back, as its process lives and no death must be counted: one that only
-        a newer version can read, and one that a CLAIM may have claimed whose answer was lost.
+        An item that cannot be worked on is given back: its process lives, so no death must be counted. Such is an item
+        that only a newer version can read, or one of a CLAIM whose answer was lost.
         """
         pauses_seconds = iter(BEGIN_PAUSES_SECONDS)
         while True:

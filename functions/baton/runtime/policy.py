@@ -1,9 +1,9 @@
 """The policy of a function: the limit of one piece of work, its inline continuations, and its stop.
 
-Steps of which a process has died before are worked on one at a time: only the one to blame dies with the next process,
-and a death counts once for each step that only happened to be there. A process that receives a stop signal finishes its
-deliveries meanwhile; work that the server breaks off is given back. Invariant: handlers of the signal keep handling it.
-Must not: stop anything itself.
+Steps of which a process has died before are worked on one at a time. So only the one to blame dies with the next
+process, and each other step counts one death at most. A process that receives a stop signal finishes its deliveries
+meanwhile; work that the server breaks off is given back. Invariant: handlers of the signal keep handling it. Must not:
+stop anything itself.
 """
 
 import asyncio
@@ -128,7 +128,7 @@ class Policy(Struct, frozen=True, dict=True):
         continues: kinds of work items that it can continue with.
         guard_ms: for how long an invocation begins another piece of work.
         at_once: how many work items an invocation works on at the same time.
-        stopping: once its process is about to stop, nothing more is begun in place.
+        stopping: once its process is about to stop, nothing more is begun inline.
         suspects: those of the process, which works on them one at a time.
     """
 

@@ -1,10 +1,9 @@
 """The edge of a webhook: raw body → verify the signature → parse → pipeline → status code.
 
-Invariant: nothing of a request is read before its signature is verified against the public URL (on Lambda the
-function's own, from its request context); there is no switch that turns this off. Errors are mapped to a status by
-their attributes, and a client never sees a traceback. A probe of `baton doctor` is answered after the signature was
-checked and changes nothing. A source that fails too often is refused by this process alone, without a request to the
-store.
+Invariant: nothing of a request is read before its signature is verified against the public URL; on Lambda, the
+function's own from its request context. No switch turns this off. Errors are mapped to a status by their attributes,
+and a client never sees a traceback. A probe of `baton doctor` is answered after the signature was checked and changes
+nothing. A source that fails too often is refused by this process alone, without a request to the store.
 """
 
 import contextlib

@@ -1,1 +1,1 @@
-"""Where jobs and all that belongs to them are kept: ports, the adapter on Redis, the twin in memory."""
+"""The storage of jobs and all that belongs to them: ports, the adapter on Redis, the twin in memory."""

@@ -1,1 +1,1 @@
-"""What concerns all jobs together: their slots, their list, what they add up to."""
+"""Data of all jobs together: their slots, their list, their sums."""

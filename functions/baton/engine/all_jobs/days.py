@@ -1,6 +1,6 @@
 """Sums of ended jobs by day, agent, tenant and model, and the agent versions that they ran. Pure.
 
-Invariant: a day has a bounded number of series, and one more with the rest, so that no day's sums are lost; days and an
+Invariant: a day has a bounded number of series, and one more with the rest, so that no day's sums are lost. Days and an
 agent's versions are kept up to a number. A job counts on the day of its end, with the model that its agent had at
 submission. An end that an earlier version wrote has no day, and counts in the month alone.
 """

@@ -210,7 +210,7 @@ HOLDERS, GONE, ALL = "h", "g", "a"
 def page_mark(due_ms: int, after: str, *, again: bool) -> str:
     """Return the mark where a page begins; `after`: the mark at the end of the one before, empty for the first one.
 
-    A page that comes again may be the relay of a job that has lost its slot since, so it goes through all jobs.
+    A page that comes again may be the relay of items of a job without a slot by now, so it goes through all jobs.
     """
     kind, _, last = (after or f"{HOLDERS if due_ms else ALL}:").partition(":")
     return f"{ALL if again and kind == HOLDERS else kind}:{last}"

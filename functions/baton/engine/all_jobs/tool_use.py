@@ -1,6 +1,6 @@
 """The use of tools: each attempt is one count in a histogram of durations, and all counters are read from that.
 
-A histogram's classes grow by a fourth root of two, so a duration read from one is within 10 % of the real one, for a
+A histogram's classes grow by a fourth root of two. So a duration read from one is within 10 % of the real one, for a
 millisecond as for a week, and a tool has some hundred counts at most. Invariant: a count is an increment, needs no
 reading before, and never conflicts; an invocation's calls of one class are one command.
 """

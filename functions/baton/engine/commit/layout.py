@@ -133,8 +133,8 @@ def _alone(tree: Tree) -> set[str]:
 def placing(before: Tree, after: Tree) -> Tree:
     """Return the tree with fields chosen for its new work items.
 
-    A job's own field is for an item that follows on the only one before it, or on none: a reader that knows of several
-    relies on each one's field to be removed with it.
+    A job's own field is for an item that follows on the only one before it, or on none. Where there are several items,
+    a reader relies on each one's field to be removed with it.
     """
     if before.items is after.items:
         return after

@@ -2,7 +2,7 @@
 
 A job's usage ledger counts what is written for it (`Usage.written`): task, transcript, results, stream, its calls and
 its record. Overwritten data counts each time; the state of a running job does not count. A tenant has a sum for each
-time until which its bytes stay: a job's bytes move from the time of its submission to that of its end, or of its retry.
+expiry time of its bytes. A job's bytes move from the sum of its submission's time to that of its end, or of its retry.
 So no sum has to be reset: it is over when the data is.
 """
 

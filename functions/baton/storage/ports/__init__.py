@@ -1,1 +1,1 @@
-"""What the product needs of a store. Every call may be made twice, since clients repeat."""
+"""The ports of a store, as the product needs them. Every call may be made twice, since clients repeat."""

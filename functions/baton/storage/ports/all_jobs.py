@@ -40,7 +40,7 @@ class SlotAnswer(Record, frozen=True):
 
 
 class ReconcileTurn(Struct, frozen=True):
-    """When to arm the next sweep (0: not, for a copy older than the one armed last, or while no job holds a slot).
+    """A sweep's turn. `next_ms`: when to arm the next one; 0: not, for an old copy, or while no job holds a slot.
 
     `slot_table`: the entries of a page of jobs, with their trees. `granted`: jobs that hold a slot and have not
     acknowledged it yet, whatever granted it. `after`: where the next page begins; empty: this is the last one.

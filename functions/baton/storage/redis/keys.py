@@ -60,7 +60,7 @@ def first_value_key(name: str) -> str:
 
 
 def list_key(name: str) -> str:
-    """Return the key of a sorted set: rows of jobs, or a catalogue of shelves (all_jobs/shelves.py); no hash tag."""
+    """Return the key of a sorted set: rows of jobs, or names of shelves (engine/all_jobs/shelves.py); no hash tag."""
     return f"baton:list:{name}"
 
 

@@ -1,6 +1,6 @@
 """`operations:completed` on Upstash Redis: a stream read by a consumer group, without blocking, which REST has not.
 
-Invariant: an entry leaves the group when it was taken in or buried, never before; a reader that dies leaves it pending,
+Invariant: an entry leaves the group when it was taken in or buried, never before. A reader that dies leaves it pending,
 and after a minute the next one claims it.
 """
 

@@ -3,7 +3,7 @@
 An invocation's last COMMIT adds to counters in commands that travel with its script, in the same request. Stored bytes
 have the admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep
 an event write kept events, and only one that meets the quota reads jobs. An ended job is a line of a list until a
-reader adds it to the sums: the line is written with the update that reports the end, so it is counted once.
+reader adds it to the sums. The line is written with the update that reports the end, so it is counted once.
 """
 
 import json

@@ -25,7 +25,7 @@ _CALLS = frozenset({ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED})
 
 
 class Kept(Struct, frozen=True):
-    """How long and how much of a tree is kept: from its end on, and at least `stream_length` entries of each stream."""
+    """Limits of stored trees: the time from the end on, and the entries of each stream that are kept at least."""
 
     retention_ms: int
     stream_length: int
@@ -37,7 +37,7 @@ class Writes:
     def __init__(self, root_id: str, before: Tree, after: Tree, state: Mapping[str, str]) -> None:
         self._root_id, self._after = root_id, after
         self.state, self.gone = written(before, after)
-        # Of each job with new parts of a stream: how many there were before.
+        # The number of earlier parts, for each job with new parts of a stream.
         self.part_counts = {
             job_id: int(state.get(keys.part_count(job_id), 0))
             for job_id, parts in after.parts.items()
