@@ -1,7 +1,7 @@
-"""App events over HTTP: `POST /api/events`, and what became of one (CONTRACT, Events of your own).
+"""App events over HTTP: `POST /api/events`, and the state of one (CONTRACT, Events of your own).
 
 The event is recorded, then published. Invariant: the same Idempotency-Key is the same event. Must not: start a job,
-which the event's message does.
+since the event's message does that.
 """
 
 import json
@@ -50,7 +50,7 @@ class AppEventsApi:
         self._batches = Batches(self._records)
 
     async def post(self, request: Request) -> Response:
-        """`POST /api/events` → 202 `{"id", "handlers", "waiters"}`: how many take it."""
+        """Answer `POST /api/events` with 202 `{"id", "handlers", "waiters"}`: how many take the event."""
         principal = await self._keys.authenticate(request)
         body = parsed(AppEventBody, await limited_body(request, BODY_LIMIT_BYTES), explains=True)
         key, ports = idempotency_key_of(request), self._container.ports
@@ -77,7 +77,7 @@ class AppEventsApi:
             raise ApiError(413, str(error)) from error
 
     async def show(self, request: Request) -> Response:
-        """`GET /api/events/{id}` → 200 and the event, with its handlers."""
+        """Answer `GET /api/events/{id}` with 200 and the event, with its handlers."""
         principal = await self._keys.authenticate(request)
         event_id = request.path_params["event_id"]
         record = await self._records.find(event_id)
@@ -118,7 +118,7 @@ def _refuse_misfits(handlers: tuple[Handler, ...], data: Any) -> None:
 
 
 def _handler_view(name: str, snapshot: Snapshot | None, record: EventRecord, now_ms: int) -> dict[str, Any]:
-    """One handler as the API shows it: its job; before that is there, it is pending, or failed by a misfit."""
+    """Return one handler as the API shows it: its job, or before there is one, `pending`, or `failed` by a misfit."""
     if snapshot is None:
         misfit = record.notes.get(MISFIT)
         error = {"type": "invalid_data", "message": misfit} if misfit else None

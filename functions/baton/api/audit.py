@@ -1,7 +1,7 @@
-"""What operators do is kept: every request with an admin key that changes something, and how it ended.
+"""The audit log: every request with an admin key that changes something, and its status.
 
-Invariant: the guard calls this for each route by the request's method and key, so no endpoint can forget it; an entry
-that the store does not take is in the process's log all the same. Must not: keep secrets, or fail a request.
+Invariant: the guard calls this for each route by the request's method and key, so no endpoint can forget it. An entry
+that the store does not accept is still in the process's log. Must not: keep secrets, or fail a request.
 """
 
 import json
@@ -41,7 +41,7 @@ class Audit:
         self._container = container
 
     async def record(self, who: Principal, action: str, target: str, status: int, body: bytes = b"") -> None:
-        """Keep what somebody did; `body`: what they sent with it."""
+        """Store one action of a caller. `body`: the request's body."""
         entry = AuditEntry(
             at_ms=self._container.ports.clock.now_ms(),
             key_id=who.key_id,
@@ -59,7 +59,7 @@ class Audit:
             _log.warning("not kept in the store (%s): %s", error, entry)
 
     async def show(self, request: Request) -> Response:
-        """`GET /api/admin/audit` → 200, the newest first."""
+        """Answer `GET /api/admin/audit` with 200, the newest entry first."""
         try:
             query = AuditQuery.model_validate(dict(request.query_params))
         except ValidationError as error:

@@ -1,11 +1,11 @@
-"""Who may use the API: bearer keys, stored as hashes, compared in constant time (decisions/0020-http-api).
+"""Authentication of API calls: bearer keys, stored as hashes, compared in constant time (decisions/0020-http-api).
 
 The console's cookie stands for the key that opened the session, in requests of this host's pages and of no page.
 
 A key belongs to a tenant and a role: `client` keys see their tenant's jobs, `admin` keys every tenant's. Keys are those
-of the setting API_KEYS, and those of the store, which `baton keys` makes and revokes; what the store said of a key is
-believed for 30 s. Invariant: what cannot be a key costs no read; a source that came with too many unknown ones costs
-one in 30 s, and a good key that comes from there, such as from behind the same proxy, is good still.
+of the setting API_KEYS, and those of the store, which `baton keys` makes and revokes; a key read from the store is
+trusted for 30 s. Invariant: a text that cannot be a key costs no read. A source that sent too many unknown keys costs
+one read in 30 s, and a good key from there, such as from behind the same proxy, stays good.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Principal:
     """The caller.
 
     Attributes:
-        key_id: the beginning of their key's digest: names the key to people and opens nothing.
+        key_id: the beginning of their key's digest: identifies the key to people and grants no access.
     """
 
     role: Role
@@ -50,11 +50,11 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """Who they are, to people: decisions name them."""
+        """The caller's name for people, as decisions record it."""
         return self.label or self.tenant
 
     def may_see(self, tenant: str) -> bool:
-        """Whether a tenant's jobs are theirs to see and change."""
+        """Return whether the caller may see and change a tenant's jobs."""
         return self.role == "admin" or self.tenant == tenant
 
 
@@ -71,10 +71,10 @@ class Keys:
         self._whole: tuple[dict[str, StoredKey], int] = ({}, -BELIEVED_MS)
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Who asks; looked up once a request, by the guard, and known to the endpoint from then on.
+        """Return the caller; the guard looks it up once a request, and the endpoint gets the same result.
 
         Raises:
-            ApiError: 401, no key or one that is not known; 429, too many unknown ones from there. StoreError.
+            ApiError: 401, no key or an unknown one; 429, too many unknown ones from the same source. StoreError.
         """
         known: Principal | None = request.scope.get(_PRINCIPAL)
         if known is None:
@@ -83,7 +83,7 @@ class Keys:
         return known
 
     async def check_again(self, request: HTTPConnection) -> Principal:
-        """Whose key a request came with, as far as is known now: it may have been revoked meanwhile.
+        """Return the key's owner as known now: the key may have been revoked since the request came.
 
         Raises:
             ApiError: 401, 403, 429. StoreError.
@@ -100,7 +100,7 @@ class Keys:
         return found
 
     async def of_key(self, key: str, source: str) -> Principal:
-        """Whose key this is; `source`: where it came from, whose failures are counted.
+        """Return the owner of a key. `source`: the address it came from, whose failures are counted.
 
         Raises:
             ApiError: 401, 429. StoreError.
@@ -114,7 +114,7 @@ class Keys:
         return found
 
     async def of_digest(self, digest: str, source: str) -> Principal | None:
-        """Whose key has this digest, for as long as there is one: of a session that the key has opened.
+        """Return the owner of the key with this digest while the key exists: for a session that the key has opened.
 
         Raises:
             ApiError: 429. StoreError.
@@ -134,7 +134,7 @@ class Keys:
         if principal is not None and now_ms - at_ms < BELIEVED_MS:
             return principal
         wait_seconds = self._unknown.wait_seconds(source)
-        if principal is None and wait_seconds:  # one that was good a while ago is asked after all
+        if principal is None and wait_seconds:  # a key that was good a while ago is checked after all
             stored = (await self._whole_store(now_ms)).get(digest)
             if stored is None:
                 raise too_many("too many requests with unknown keys from here", wait_seconds)
@@ -152,7 +152,7 @@ class Keys:
         return found
 
     async def _whole_store(self, now_ms: int) -> dict[str, StoredKey]:
-        """Every stored key, read once in a while: who guesses does not lock out others behind the same address."""
+        """Read every stored key at most once in 30 s: guessed keys do not lock out callers behind the same address."""
         whole, at_ms = self._whole
         if now_ms - at_ms >= BELIEVED_MS:
             whole = {key.digest: key for key in await self._api_key_store.all()}
@@ -160,7 +160,7 @@ class Keys:
         return whole
 
     async def _note_use(self, stored: StoredKey, day: str) -> None:
-        """Once a day for each process."""
+        """Note a key's use, once a day in each process."""
         if day in (stored.used_day, self._noted.get(stored.digest)):
             return
         self._noted[stored.digest] = day
@@ -171,28 +171,28 @@ class Keys:
 
 
 def digest_of(key: str) -> str:
-    """What is kept of a key."""
+    """Return the digest that is stored of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def remember(request: HTTPConnection, principal: Principal) -> None:
-    """Let the guard and the endpoint know the caller, where that was found out in another way than by a bearer key."""
+    """Record the caller for the guard and the endpoint, where it was not found by a bearer key."""
     request.scope[_PRINCIPAL] = principal
 
 
 def known_principal(request: Request) -> Principal | None:
-    """The caller, if it is known."""
+    """Return the caller, if it is known."""
     found: Principal | None = request.scope.get(_PRINCIPAL)
     return found
 
 
 def source_of(request: HTTPConnection) -> str:
-    """Where a request comes from: the address that the server saw; a proxy's headers may say anything."""
+    """Return the address that a request comes from, as the server saw it; a proxy's headers may be forged."""
     return request.client.host if request.client else ""
 
 
 def too_many(detail: str, wait_seconds: float) -> ApiError:
-    """429 with the time to wait, in whole seconds."""
+    """Make a 429 with the time to wait, in whole seconds."""
     seconds = max(1, -int(-wait_seconds // 1))
     return ApiError(429, f"{detail}: try again in {seconds} s", headers={"Retry-After": str(seconds)})
 
@@ -203,7 +203,7 @@ def _unknown_key() -> ApiError:
 
 
 def parse_keys(text: str) -> list[tuple[str, Principal]]:
-    """`role:tenant:sha256hex, …` as (hash, principal); the settings were read with each entry of that form."""
+    """Parse `role:tenant:sha256hex, …` into (hash, principal); the settings' parser has checked each entry's form."""
     keys: list[tuple[str, Principal]] = []
     for match in map(API_KEY_ENTRY.fullmatch, (part.strip() for part in text.split(",") if part.strip())):
         if match is not None:

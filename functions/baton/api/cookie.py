@@ -1,8 +1,8 @@
-"""Who is logged in to the console: a cookie that says so by itself, signed with a secret that follows from settings.
+"""The login to the console: a self-contained cookie, signed with a secret that is derived from settings.
 
-Invariant: whatever comes back unsigned, changed, too late or from another site is nobody. Nothing is stored, so any
-instance of the function reads what another one wrote; a change of API_KEYS or of the tokens of queue and store ends
-every session.
+Invariant: a cookie that comes back unsigned, changed, too late or from another site logs in no one. Nothing is stored,
+so any instance of the function reads a cookie that another one wrote. A change of API_KEYS or of the tokens of queue
+and store ends every session.
 """
 
 import hmac
@@ -30,22 +30,22 @@ class Signer(SignedTexts):
     """Signs texts for their way through a browser; each for one purpose."""
 
     def session(self, cookie: str, now_ms: int) -> Session | None:
-        """The session of a cookie that has not ended."""
+        """Return the session of a cookie that has not ended."""
         found = self.read("session", cookie)
         session = Session(**found) if found else None
         return session if session and session.until_ms > now_ms else None
 
     def form_token(self, session: Session) -> str:
-        """What every form of a session carries: another site cannot know it."""
+        """Return the token that every form of a session carries: another site cannot know it."""
         return self.signature("form", session.id)
 
     def fits(self, session: Session, token: str) -> bool:
-        """Whether a form was made for this session."""
+        """Return whether a form was made for this session."""
         return hmac.compare_digest(self.form_token(session).encode(), token.encode("utf-8", "surrogateescape"))
 
 
 def from_here(request: HTTPConnection) -> bool:
-    """Whether a request was sent by a page of this host, or by no page; browsers say where it came from."""
+    """Return whether a request was sent by a page of this host, or by no page; browsers send its origin."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:  # holds behind a proxy that changes the host, too
         return site in ("same-origin", "none")

@@ -1,7 +1,7 @@
-"""Who is let in: each route's rule is enforced here, before its endpoint runs, and what operators do is kept.
+"""The guard: each route's access rule is enforced before its endpoint runs, and operators' actions are kept.
 
-Invariant: first the size of the head, then the key, then how often it asks, then the size of the body, then the
-endpoint; so nobody without a key learns what is there or what is wrong with their request. Must not: know any endpoint.
+Invariant: the order of checks is the head's size, the key, its rate, the body's size, the endpoint. So a caller without
+a key learns neither which routes exist nor what is wrong with the request. Must not: know any endpoint.
 """
 
 import hmac
@@ -22,7 +22,7 @@ from baton.container import Container
 from baton.runtime.throttling import wait_seconds
 from baton.runtime.webhook import SourceBudget
 
-# Of one source: what asks for no key must not be a way to make the store busy, and a key is not to be guessed.
+# Limits for one source: requests without a key must not keep the store busy, and keys must not be guessed.
 OPEN_PER_MINUTE, WRONG_PER_MINUTE = 600, 30
 ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES = 8_192, 32_768
 _TARGET_LIMIT_CHARS = 500
@@ -43,7 +43,7 @@ class Guard:
         self._wrong = SourceBudget(container.ports.clock, WRONG_PER_MINUTE)
 
     def routes(self, table: Sequence[ApiRoute]) -> list[Route]:
-        """The table as routes of the web framework: one a path, so that a 405 names every method there is."""
+        """Convert the table to routes of the web framework: one a path, so that a 405 names every method there is."""
         by_path: dict[str, dict[str, Endpoint]] = {}
         for route in table:
             by_path.setdefault(route.path, {})[route.method] = self._guarded(route)
@@ -65,7 +65,7 @@ class Guard:
         return answer
 
     async def _admit(self, route: ApiRoute, request: Request) -> None:
-        """Ask for what the route's rule says.
+        """Check the route's access rule.
 
         Raises:
             ApiError: 401, 403, 429 or 503.
@@ -91,7 +91,7 @@ class Guard:
                 pass
 
     async def follower(self, connection: HTTPConnection) -> Principal:
-        """Who wants to follow a stream: with a key, or with a short-lived token in the query.
+        """Authenticate a follower of a stream by a key, or by a short-lived token in the query.
 
         Raises:
             ApiError: 401, 429, 503.
@@ -114,7 +114,7 @@ class Guard:
             raise ApiError(403, f"{request.method} {request.url.path} needs an admin key")
 
     async def _metrics(self, request: Request) -> None:
-        """An admin's key or METRICS_TOKEN; where METRICS_PUBLIC=true, nobody is asked."""
+        """Require an admin's key or METRICS_TOKEN, unless METRICS_PUBLIC=true."""
         if self._settings.metrics_public:
             self._spend(self._open, request)
             return
@@ -125,27 +125,27 @@ class Guard:
             await self._admin(request)
 
     def _operations(self, request: Request) -> None:
-        """The key of outside completions. It is not limited: it reports work done, and jobs wait for it."""
+        """Check the key of outside completions. Their rate is unlimited: they report work that jobs wait for."""
         known = [key for key in (self._settings.operations_api_key, self._settings.chat_internal_api_key) if key]
         if not known:
             raise ApiError(503, "no key is configured: set OPERATIONS_API_KEY or CHAT_INTERNAL_API_KEY")
         given = request.headers.get("x-api-key", "").encode("utf-8", "surrogateescape")
-        same = [hmac.compare_digest(key.encode(), given) for key in known]  # all: the time gives nothing away
+        same = [hmac.compare_digest(key.encode(), given) for key in known]  # all of them, to hide which one fits
         if not any(same):
             self._spend(self._wrong, request)
             raise ApiError(401, "no valid key: send the header `x-api-key`", headers={"WWW-Authenticate": "ApiKey"})
 
     async def _throttle(self, principal: Principal) -> None:
-        """Limit how often a key asks."""
+        """Limit a key's requests per minute."""
         if seconds := await wait_seconds(self._rate_limit, principal.key_id):
             limit = self._settings.rate_limit_per_minute
             raise too_many(f"more than {limit} requests a minute with this key", seconds)
 
     async def _throttle_follower(self, principal: Principal) -> None:
-        """Limit how often a key opens streams.
+        """Limit the streams that a key opens per minute.
 
-        Apart from what else it asks: where a host holds none open, readers come back again and again, and must not
-        keep their key from submitting.
+        They count apart from the key's other requests: where a host cannot hold a stream open, readers come back again
+        and again, and must not keep their key from submitting.
         """
         if seconds := await wait_seconds(self._follow_limit, f"{principal.key_id}:follow"):
             limit = self._settings.followers_per_key
@@ -158,7 +158,7 @@ class Guard:
         budget.spend(source_of(request))
 
     async def _keep(self, route: ApiRoute, request: Request, response: Response, sent: bytes) -> None:
-        """Write down what an operator did; not what jobs they submitted, which are kept as jobs."""
+        """Store an operator's action in the audit log, except submissions, which are kept as jobs."""
         principal = known_principal(request)
         if principal is None or principal.role != "admin" or route.method == "GET":
             return
@@ -179,7 +179,7 @@ def _by_method(answers: Mapping[str, Endpoint]) -> Endpoint:
 
 
 def _check_head(request: Request) -> None:
-    """Refuse an address or headers that no client of ours sends, before anything is made of them.
+    """Refuse an address or headers that no client of ours sends, before they are parsed.
 
     Raises:
         ApiError: 414, 431.
@@ -193,7 +193,7 @@ def _check_head(request: Request) -> None:
 
 
 def _limited(request: Request, route: ApiRoute, sent: bytearray) -> Request:
-    """The same request, whose body ends in a refusal where it gets too large; `sent`: its beginning, as it comes.
+    """Return the request with a body that is refused once it exceeds the limit. `sent`: collects the body's beginning.
 
     Raises:
         ApiError: 413, its header says already that it is too large.
@@ -205,7 +205,7 @@ def _limited(request: Request, route: ApiRoute, sent: bytearray) -> Request:
 
 
 def _counting(receive: Receive, route: ApiRoute, sent: bytearray) -> Receive:
-    """The body's chunks, as long as they stay below the limit together."""
+    """Pass on the body's chunks while their sum stays below the limit."""
     received_bytes = 0
 
     async def counted() -> Message:

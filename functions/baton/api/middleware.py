@@ -1,4 +1,4 @@
-"""What surrounds every request: a meter until its answer has ended, and the headers that instruct browsers.
+"""The middleware around every request: a meter until its answer has ended, and the headers that instruct browsers.
 
 An answer that sets one of these headers itself, such as a page with its own content policy, keeps its own. Pure ASGI,
 so that a stream stays one. Must not: look at a request's body, or touch an answer's.
@@ -22,7 +22,7 @@ class MeteredApp:
         self._metering = metering
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
+        """Answer a request, metered."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -31,14 +31,14 @@ class MeteredApp:
 
 
 HEADERS = {
-    # JSON shows nothing and loads nothing; a page says what it needs.
+    # JSON shows nothing and loads nothing; a page sets a policy of its own.
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",  # for browsers that do not know frame-ancestors
-    "referrer-policy": "no-referrer",  # ids of jobs stand in addresses
+    "referrer-policy": "no-referrer",  # addresses contain ids of jobs
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",  # what a key may see is nothing for a shared cache
+    "cache-control": "no-store",  # a shared cache must not hold the data of a key
 }
 STRICT_TRANSPORT = "max-age=31536000"
 # With a key in a header rather than a cookie, no request of another origin carries one by itself.
@@ -53,7 +53,7 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, https: bool, shared: bool) -> None:
         self._app = app
         headers = dict(HEADERS)
-        if shared:  # else a browser would keep back what CORS allows
+        if shared:  # else a browser would block requests that CORS allows
             headers["cross-origin-resource-policy"] = "cross-origin"
         self._secure_headers = [
             (name.encode(), value.encode())
@@ -62,7 +62,7 @@ class SecurityHeaders:
         self._headers = self._secure_headers if https else self._secure_headers[:-1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers to an HTTP answer; everything else passes as it is."""
+        """Add the headers to an HTTP answer; everything else passes unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -80,13 +80,13 @@ class SecurityHeaders:
 
 
 def secured(app: ASGIApp, settings: Settings) -> SecurityHeaders:
-    """An app with these headers around it."""
+    """Wrap an app with these headers."""
     https = settings.worker_base_url.startswith("https://")
     return SecurityHeaders(app, https=https, shared=bool(settings.cors_origins))
 
 
 def browser_middleware(settings: Settings) -> Sequence[Middleware]:
-    """What stands around the site."""
+    """Build the middleware around the site."""
     headers = Middleware(secured, settings=settings)
     if not settings.cors_origins:
         return [headers]

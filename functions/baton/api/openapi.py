@@ -1,7 +1,7 @@
 """`GET /openapi.json`: the API as an OpenAPI 3.1 document, made from the table of routes and the bodies it parses.
 
-`DESCRIBED` has what an endpoint takes and answers, by method and path; one that is not listed takes no body and no
-query, and answers 200 with a JSON object. Invariant: every line of the table is in the document, and nothing else is.
+`DESCRIBED` has each endpoint's bodies and answers, by method and path; an endpoint that is not listed takes no body and
+no query, and answers 200 with a JSON object. Invariant: the document has exactly the lines of the table.
 """
 
 import re
@@ -43,7 +43,7 @@ from baton.api.stream import StreamTokenBody
 from baton.commands.signal import CompletionBody
 from baton.distribution import DISTRIBUTION
 
-# Each is a schema of the document, or what is no JSON: a stream of server-sent events, or text.
+# Each is a schema of the document, or no JSON at all: a stream of server-sent events, or text.
 Answer = Literal[
     "AuditLog",
     "Bulk",
@@ -190,19 +190,19 @@ _PROBLEM = {
 
 
 class OpenApi:
-    """The document; made when it is first asked for."""
+    """The document; made on first use."""
 
     def __init__(self, table: Sequence[ApiRoute], server_url: str) -> None:
         self._table = table
         self._server_url = server_url
 
     async def show(self, _request: Request) -> Response:
-        """200 and the document."""
+        """Answer 200 with the document."""
         return JSONResponse(self.document, headers={"cache-control": "public, max-age=300"})
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The whole of it."""
+        """The whole document."""
         paths: dict[str, dict[str, Any]] = {}
         for route in self._table:
             paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route)
@@ -220,7 +220,7 @@ class OpenApi:
 
 
 def described(route: ApiRoute) -> Described:
-    """What the route takes and answers."""
+    """Return the route's description."""
     return DESCRIBED.get(f"{route.method} {route.path}", UNDESCRIBED)
 
 

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, never with internals, and JSON bodies that are checked so (CONTRACT)."""
+"""Errors as RFC 9457 problem details, never with internals, and checked JSON bodies (CONTRACT)."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ _LONGEST_CHARS, _MOST_FAULTS = 1_000, 50
 
 
 class Code(Enum):
-    """Every problem: its status and its title. Where none is named, the first one of the status is meant."""
+    """Every problem: its status and its title. An error without a code gets the first one of its status."""
 
     BAD_REQUEST = 400, "bad request"
     UNAUTHORIZED = 401, "unauthorized"
@@ -67,7 +67,7 @@ _OF_STATUS = {code.status: code for code in reversed(Code)}
 
 
 class ApiError(BatonError):
-    """An answer other than success. `faults`: (field, message) where a body or query is at fault."""
+    """An answer other than success. `faults`: (field, message) of a faulty body or query."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class ApiError(BatonError):
 
 
 def problem(error: ApiError) -> Response:
-    """The response of an error."""
+    """Build the response of an error."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": error.code.title,
@@ -101,19 +101,19 @@ def problem(error: ApiError) -> Response:
 
 
 def _cut(text: str) -> str:
-    """Values are named in errors, and may be as long as a client likes."""
+    """Shorten a text: errors name values, which may be as long as a client likes."""
     return text if len(text) <= _LONGEST_CHARS else f"{text[:_LONGEST_CHARS]}…"
 
 
 def invalid(error: ValidationError, what: str) -> ApiError:
-    """422 that lists every fault of a body or query."""
+    """Make a 422 that lists every fault of a body or query."""
     faults = [(".".join(str(part) for part in fault["loc"]) or what, _message(fault)) for fault in error.errors()]
     listed = "; ".join(f"{field}: {message}" for field, message in faults)
     return ApiError(422, f"the {what} is not valid: {listed}", faults)
 
 
 def _message(fault: ErrorDetails) -> str:
-    """What is wrong, with the offending value where it is short and was given."""
+    """Return the fault's message, with the offending value where it is short and was given."""
     given = fault["input"]
     shown = (
         isinstance(given, str | int | float | bool) and fault["type"] != "missing" and len(repr(given)) <= _SHOWN_CHARS
@@ -122,7 +122,7 @@ def _message(fault: ErrorDetails) -> str:
 
 
 async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR0911 - one for each kind
-    """The response of any error that an endpoint raised."""
+    """Build the response of any error that an endpoint raised."""
     match error:
         case ApiError():
             return problem(error)
@@ -156,7 +156,7 @@ _Body = TypeVar("_Body", bound=BaseModel)
 
 
 async def limited_body(request: Request, limit_bytes: int, setting: str = "") -> bytes:
-    """The body; `setting` names the setting that its limit is.
+    """Read the body. `setting`: the name of the setting that its limit comes from.
 
     Raises:
         ApiError: 413, it is larger.
@@ -168,7 +168,7 @@ async def limited_body(request: Request, limit_bytes: int, setting: str = "") ->
 
 
 def parsed(kind: type[_Body], body: bytes, *, explains: bool = False) -> _Body:
-    """The body as what it should be; `explains`: the answer says why it is not JSON.
+    """Parse the body. `explains`: the answer says why it is not JSON.
 
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.

@@ -1,4 +1,4 @@
-"""One line of the API's table of routes: where it is, who may call it, how much they may send, and what it does.
+"""One line of the API's table of routes: its path, its access rule, its size limit, and its purpose.
 
 Invariant: a route without a rule cannot be written. Only api/guard.py lets a caller in, before the endpoint runs. The
 table is the one source of docs/reference/http.md and of the OpenAPI document.
@@ -13,17 +13,17 @@ from starlette.responses import Response
 
 
 def without_body(answer: Response) -> Response:
-    """The same status and headers. An answer that would be made piece by piece, such as a stream, is never begun."""
+    """Return the same status and headers without the body; a body that is made piece by piece is never begun."""
     head = Response(status_code=answer.status_code, background=answer.background)
     head.raw_headers = answer.raw_headers
     return head
 
 
-# open: nobody is asked. client: a key of a tenant, or an admin's. admin: an admin's key. operations: `x-api-key`.
-# metrics: an admin's key or METRICS_TOKEN, or nobody is asked where METRICS_PUBLIC=true.
-# run: as client; one that comes back for the rest of a run (`Last-Event-ID`) counts as one that opens a stream.
-# stream: as client, or a short-lived token in the query, which the endpoint holds to what it opens.
-# self: the endpoint asks by itself, since what it takes is no bearer key (a cookie, a short-lived token).
+# open: no key. client: a key of a tenant, or an admin's. admin: an admin's key. operations: `x-api-key`.
+# metrics: an admin's key or METRICS_TOKEN, or no key where METRICS_PUBLIC=true.
+# run: as client; a caller that comes back for the rest of a run (`Last-Event-ID`) counts as one that opens a stream.
+# stream: as client, or a short-lived token in the query; the endpoint checks that the token covers what it opens.
+# self: the endpoint authenticates by itself, since it takes no bearer key (a cookie, a short-lived token).
 Access = Literal["open", "client", "run", "stream", "admin", "operations", "metrics", "self"]
 Endpoint = Callable[[Request], Awaitable[Response]]
 

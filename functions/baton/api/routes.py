@@ -1,4 +1,4 @@
-"""The API's table of routes: one line each, and their rules with them."""
+"""The API's table of routes: one line each, with its access rule."""
 
 from starlette.routing import BaseRoute
 
@@ -44,14 +44,14 @@ from baton.container import Container
 
 
 def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
-    """Every route of the API, with a guard before each."""
+    """Build every route of the API, with a guard before each."""
     audit = Audit(container)
     guard = Guard(container, keys, audit)
     return [*guard.routes(api_table(container, keys, audit)), *update_routes(container, keys, guard)]
 
 
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
-    """Every line of the table, in the order in which docs/reference/http.md lists them."""
+    """Build every line of the table, in the order in which docs/reference/http.md lists them."""
     jobs, sessions = JobsApi(container, keys), SessionsApi(container, keys)
     table = [
         *_of_jobs(container, keys, jobs),
@@ -68,7 +68,7 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
         *_of_operators(container, audit),
         *_open(container, jobs),
     ]
-    document = OpenApi(table, container.settings.worker_base_url)  # it is in itself, too
+    document = OpenApi(table, container.settings.worker_base_url)  # the table lists it, too
     table.append(ApiRoute("GET", "/openapi.json", "open", document.show, "all of this as an OpenAPI 3.1 document"))
     return table
 

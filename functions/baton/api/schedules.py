@@ -1,6 +1,6 @@
 """Schedules over HTTP: jobs that recur by a cron expression (CONTRACT, Jobs).
 
-They are kept by the queue alone, so there is nothing that could disagree with what it does.
+The queue alone keeps them, so no second copy can disagree with it.
 """
 
 from typing import Annotated, Any
@@ -49,7 +49,7 @@ class PauseBody(BaseModel):
 
 
 def recurrence_in(schedule: QueueSchedule) -> Recurrence | None:
-    """What a schedule of ours holds; None for one of somebody else."""
+    """Return the recurrence of a schedule of ours; None for any other schedule."""
     if not schedule.id.startswith(PREFIX):
         return None
     try:
@@ -61,7 +61,7 @@ def recurrence_in(schedule: QueueSchedule) -> Recurrence | None:
 
 
 def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any]:
-    """The schedule as the API shows it; `lastJobs`: what its last tick started."""
+    """Return the schedule as the API shows it; `lastJobs`: the jobs that its last tick started."""
     return {
         "id": schedule.id,
         "cron": command.schedule["cron"],
@@ -92,16 +92,16 @@ class SchedulesApi:
         self._schedules = container.ports.schedules
 
     async def create(self, request: Request) -> Response:
-        """`POST /api/agent-schedules` → 201 and the schedule."""
+        """Answer `POST /api/agent-schedules` with 201 and the schedule."""
         principal = await self._keys.authenticate(request)
         body = parsed(ScheduleBody, await limited_body(request, BODY_LIMIT_BYTES), explains=True)
         made = await self.made(principal, body, request.headers.get("idempotency-key", ""))
         return JSONResponse(made, 201)
 
     async def made(self, principal: Principal, body: ScheduleBody, key: str = "") -> dict[str, Any]:
-        """Make a schedule; with the same Idempotency-Key it is the same one, with this body from now on.
+        """Make a schedule; the same Idempotency-Key replaces the body of the same schedule.
 
-        Without a key the body is the key: a request that is repeated makes no second schedule of the same.
+        Without a key the body is the key: a repeated request makes no second schedule.
 
         Raises:
             ApiError: 422, no such agent, or no cron expression.
@@ -126,12 +126,12 @@ class SchedulesApi:
         return schedule_view(*await self._found(principal, schedule_id))
 
     async def show_all(self, request: Request) -> Response:
-        """`GET /api/agent-schedules` → 200, by id."""
+        """Answer `GET /api/agent-schedules` with 200 and the schedules, by id."""
         principal = await self._keys.authenticate(request)
         return JSONResponse({"schedules": await self.listed(principal)})
 
     async def listed(self, principal: Principal) -> list[dict[str, Any]]:
-        """The schedules that are theirs to see."""
+        """Return the schedules that the caller may see."""
         found = [(schedule, recurrence_in(schedule)) for schedule in await self._schedules.all()]
         return [
             schedule_view(each, command)
@@ -140,12 +140,12 @@ class SchedulesApi:
         ]
 
     async def read(self, request: Request) -> Response:
-        """`GET /api/agent-schedules/{id}` → 200 and the schedule."""
+        """Answer `GET /api/agent-schedules/{id}` with 200 and the schedule."""
         principal = await self._keys.authenticate(request)
         return JSONResponse(schedule_view(*await self._found(principal, request.path_params["schedule_id"])))
 
     async def pause(self, request: Request) -> Response:
-        """`PATCH /api/agent-schedules/{id}` → 200 and the schedule."""
+        """Answer `PATCH /api/agent-schedules/{id}` with 200 and the schedule."""
         principal = await self._keys.authenticate(request)
         body = parsed(PauseBody, await limited_body(request, BODY_LIMIT_BYTES))
         schedule, _ = await self._found(principal, request.path_params["schedule_id"])
@@ -153,7 +153,7 @@ class SchedulesApi:
         return JSONResponse(schedule_view(*await self._found(principal, schedule.id)))
 
     async def delete(self, request: Request) -> Response:
-        """`DELETE /api/agent-schedules/{id}` → 204; jobs that it started go on."""
+        """Answer `DELETE /api/agent-schedules/{id}` with 204; jobs that it started continue."""
         principal = await self._keys.authenticate(request)
         schedule, _ = await self._found(principal, request.path_params["schedule_id"])
         await self._schedules.delete(schedule.id)

@@ -1,4 +1,4 @@
-"""The JSON that the API answers with, as JSON Schema: what CONTRACT names of it. Unlisted fields may come later."""
+"""The JSON of the API's answers, as JSON Schema: the fields that CONTRACT names. Unlisted fields may come later."""
 
 from typing import Any
 
@@ -112,7 +112,7 @@ JOB = _object(
     optional=("steps", "besideSteps", "continues", "forkedFrom"),
 )
 
-# What a job said and did in a turn: `turn`, `text`, `calls`, `usage`, `cost`.
+# A job's turn: `turn`, `text`, `calls`, `usage`, `cost`.
 _TURN = {"type": ["object", "null"]}
 _CHANGE = {"enum": ["same", "changed", "added", "removed"]}
 _TURNS = {"type": "array", "items": _object({"turn": _WHOLE, "change": _CHANGE, "left": _TURN, "right": _TURN})}
@@ -121,7 +121,7 @@ DIFF = _object({"left": {"type": "object"}, "right": {"type": "object"}, "turns"
 
 JOBS = _object(
     {"jobs": {"type": "array", "items": {"type": "object"}}, "cursor": _TEXT, "lookedBackTo": _TIME},
-    # With older jobs; of a page that has fewer than were asked for.
+    # With older jobs; of a page with fewer jobs than its limit.
     optional=("cursor", "lookedBackTo"),
 )
 
@@ -148,7 +148,7 @@ CHECKPOINT = _object(
         "approvals": {"type": "array", "items": _object({"by": _TEXT, "at": _TIME})},
         "form": {"type": "object"},
     },
-    # Those of an approval; `data` is an info one's.
+    # Fields of an approval; `data` is an info checkpoint's.
     optional=(
         *("id", "data", "tool", "arguments", "digest", "createdAt", "expiresAt"),
         *("decidedAt", "decidedBy", "reason", "editedArguments"),

@@ -1,4 +1,4 @@
-"""What is going on in a session: its line of jobs, what a new one does when the line is not empty, and stopping them.
+"""A session's line of jobs: its order, a new job's policy while the line is not empty, and stopping jobs.
 
 Invariant: a session is one tenant's; a job of another tenant under the same name is in another session. Must not: know
 HTTP, or what a job is about.
@@ -20,9 +20,9 @@ from baton_events.schema import Steering
 SESSION_LIMIT_CHARS = 200
 
 
-# What a new job does while another one of its session is at work or in line: it waits for its turn, it is refused, or
-# those before it are cancelled; where it rolls them back, the conversation goes on as if they had never been; or what
-# it is about is given to the running one, and it is no job.
+# What a new job does while another one of its session runs or is in line. `queue`: it waits for its turn. `reject`: it
+# is refused. `interrupt`: the jobs before it are cancelled. `rollback`: they are also left out of the conversation.
+# `steer`: the running job gets the task, and no new job is made.
 WhenBusy = Literal["queue", "reject", "interrupt", "rollback", "steer"]
 
 
@@ -37,12 +37,12 @@ class Sessions:
     ) -> Created:
         """Accept a job into its session, as `commands.SubmitJob`.
 
-        One that starts later interrupts nobody. A crash between accepting a job and cancelling those before it leaves
-        it in line behind them, until the same request comes again.
+        A job that starts later interrupts no other. A crash between accepting a job and cancelling those before it
+        leaves it in line behind them, until the same request comes again.
 
         Raises:
-            SessionBusyError: it was to be refused where the session is busy, and is.
-            UnknownJobError: it was to interrupt others, is accepted, and its place in line is not known yet.
+            SessionBusyError: the session is busy, and `when_busy` is `reject`.
+            UnknownJobError: it is accepted, but its place in line, needed to interrupt others, is not known yet.
             PublishError, StoreError: as for a submission.
         """
         created = await self._container.commands.submit(job, task, may_exist=may_exist, alone=when_busy == "reject")
@@ -53,8 +53,7 @@ class Sessions:
     async def steer(self, job: Job, task: dict[str, Any]) -> Job | None:
         """Give a new job's task to the running job of its session, whose model gets it before its next turn.
 
-        Which job that is, or that it is a job of its own, is recorded first: so a repeated message counts once.
-        Returns the job that gets it; None: it has to be a job of its own.
+        The choice between that job and a job of its own is recorded first, so a repeated message counts once.
 
         Raises:
             PublishError, StoreError: as for a submission.
@@ -73,7 +72,7 @@ class Sessions:
         return None
 
     async def _running(self, job: Job) -> Job | None:
-        """The job of the session that is to get it; one that is accepted and not there yet may be refused."""
+        """Return the session's job that gets the message; a job that is accepted and not stored yet may be refused."""
         for snapshot in await self.line(job.tenant, job.session_id):
             found = await self._container.commands.submit.find(snapshot.job.id)
             if found is None or not found.ended:
@@ -81,7 +80,7 @@ class Sessions:
         return None
 
     def _takes_messages(self, job: Job) -> bool:
-        """Whether its turns are model calls that take another message."""
+        """Return whether the job's turns are model calls, which take another message."""
         try:
             agent = self._container.registry.agent(job.agent)
         except UnknownAgentError:
@@ -89,38 +88,38 @@ class Sessions:
         return not agent.plan
 
     async def _interrupt(self, created: Created, *, rolls_back: bool) -> None:
-        """Cancel those before it in line. One that ended meanwhile, or is to start later, interrupts nobody."""
+        """Cancel the jobs before it in line. A job that has ended meanwhile, or starts later, interrupts no other."""
         job = created.job
         slot_table = await self._container.ports.admission_control.line(job.tenant, job.session_id)
         if job.id not in slot_table and not created.new and job.status is JobStatus.PENDING and not job.start_at_ms:
-            # The call that created it died before the admission heard of it, which its backup message tells.
+            # The call that created it died before the admission knew of it; its backup message makes up for that.
             raise UnknownJobError(f"job {job.id!r} is accepted and is queued within a minute")
         line = [snapshot.job for snapshot in await self._line(slot_table)]
         before = next((line[:place] for place, other in enumerate(line) if other.id == job.id), [])
         await self.stop(before, f"job {job.id}, which was sent meanwhile", rolls_back=rolls_back)
 
     async def line(self, tenant: str, session_id: str) -> list[Snapshot]:
-        """The session's jobs at work or in line: the one whose turn it is comes first; none that starts later."""
+        """Return the session's jobs that run or are in line, the next one first; none that starts later."""
         return await self._line(await self._container.ports.admission_control.line(tenant, session_id))
 
     async def _line(self, slot_table: SlotTable) -> list[Snapshot]:
         mine = sorted(slot_table.items(), key=_turn)
         found = await self._container.ports.reader.jobs([name for name, _ in mine])
         line = [found.get(name) or _unseen(name, entry) for name, entry in mine]
-        return [snapshot for snapshot in line if not snapshot.job.ended]  # an entry may outlive its job by a moment
+        return [snapshot for snapshot in line if not snapshot.job.ended]  # an entry may briefly outlive its job
 
     async def stop(self, jobs: list[Job], by: str, *, rolls_back: bool = False) -> list[Job]:
-        """Cancel jobs, the last in line first, so that none of them starts meanwhile; returns them as they are now."""
+        """Cancel jobs, the last in line first, so that none of them starts meanwhile; return them as they are now."""
         cancel = self._container.commands.cancel
         return [(await cancel(job, by, rolls_back=rolls_back)).job for job in reversed(jobs)][::-1]
 
 
 def _unseen(name: str, entry: QueueEntry) -> Snapshot:
-    """A job that was accepted just now: a read may be older than that, and does not show it yet."""
+    """Stand in for a job that was accepted just now and that an older read does not show yet."""
     return Snapshot(Job(name, entry.session_id, entry.tenant, entry.agent, entry.created_ms), {})
 
 
 def _turn(item: tuple[str, QueueEntry]) -> tuple[bool, bool, int, str]:
-    """As the admission takes them."""
+    """Return the sort key of the admission's order."""
     name, entry = item
     return (not entry.slot, not entry.started, entry.created_ms, name)

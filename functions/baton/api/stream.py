@@ -2,8 +2,8 @@
 
 `POST /api/stream-tokens` gives a short-lived token for it. A part's id is `<ms>-<n>`: the job's creation time and the
 part's number, from 1. Reading is by position, so a client that comes back gets each part once. Stop is not disconnect:
-nothing here touches the job. A host that cannot stream gets the parts that are there, without the end, and when to come
-back. Where time costs (STREAM_SILENCE_SECONDS), a stream ends so, too, once its job only waits: nothing is held for it.
+nothing here changes the job. A host that cannot stream sends the parts that exist, without the end, and the delay until
+the next request. Where time costs (STREAM_SILENCE_SECONDS), a stream also ends once its job only waits.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ _log = logging.getLogger("baton.api")
 
 _ID = re.compile(r"\d{1,15}-(\d{1,15})")
 HEARTBEAT_SECONDS = 10.0
-# Where an answer is handed over whole, it has about so much of a long stream: hosts let 6 MB through.
+# The size of one page of a long stream where a host sends answers whole: hosts allow 6 MB.
 _ANSWER_BYTES = 2_000_000
-# So often it is seen whether the process stops, or who follows may not any more; no store is asked for that.
+# The interval of checks whether the process stops or a follower's permit has ended; they need no store.
 _STEP_SECONDS = 1.0
 
 
@@ -52,7 +52,7 @@ class StreamApi:
         self._keys = keys
 
     async def stream(self, request: Request) -> Response:
-        """All parts after the last one that the client has, then live until the job has ended."""
+        """Stream all parts after the last one that the client has, then live until the job has ended."""
         principal = await self._keys.authenticate(request)
         job_id, after = request.path_params["job_id"], position_of(request)
         first = await self._container.ports.reader.parts(job_id, after)
@@ -74,12 +74,12 @@ class Streams:
     def respond(
         self, request: Request, principal: Principal, first: StoredParts, after: int = 0, form: Form = UI_MESSAGES
     ) -> StreamingResponse:
-        """A job's parts after the first `after` ones, of which `first` are read already; the job is known.
+        """Stream a job's parts after the first `after` ones. `first`: the parts read already, of a known job.
 
-        `form`: how they are written.
+        `form`: the format of the events.
 
         Raises:
-            ApiError: 429, the key follows as many as it may.
+            ApiError: 429, the key follows as many streams as allowed.
         """
         if first.job is None:
             raise ValueError("only a known job's parts can be streamed")
@@ -90,12 +90,12 @@ class Streams:
 
 
 def is_live(scope: Scope) -> bool:
-    """Whether the host passes an answer on while it is made: Mangum, which says so in the scope, does not."""
+    """Return whether the host sends an answer while it is made; Mangum, which marks the scope, does not."""
     return UNTIL_MS in scope or "aws.event" not in scope
 
 
 class _PartsResponse(StreamingResponse):
-    """Live where the host is; otherwise handed over whole."""
+    """A live stream where the host allows it; otherwise one whole answer."""
 
     def __init__(self, reader: "StreamReader", first: StoredParts) -> None:
         self._reader = reader
@@ -104,17 +104,17 @@ class _PartsResponse(StreamingResponse):
         super().__init__(reader.events(first), headers=reader.form.headers, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
+        """Send the answer."""
         self._reader.live = is_live(scope)
         self._reader.until_ms = scope.get(UNTIL_MS, math.inf)
-        with self._reader.open(), contextlib.suppress(ClientDisconnect):  # who goes away comes back, or not
+        with self._reader.open(), contextlib.suppress(ClientDisconnect):  # a client that disconnects may come back
             await super().__call__(scope, receive, send)
 
 
 class StreamReader:
-    """One reader's looks at a job's parts. `after`: how many it has. `live`: they go on until the job has ended.
+    """One reader of a job's parts. `after`: how many it has. `live`: whether it reads on until the job has ended.
 
-    `until_ms`: or until then, when the host ends the answer.
+    `until_ms`: the time when the host ends the answer.
     """
 
     def __init__(self, container: Container, permit: Permit, job_id: str, after: int, form: Form = UI_MESSAGES) -> None:
@@ -131,7 +131,7 @@ class StreamReader:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        """The time in which it counts as one of its key's followers, and is woken when its job goes on here."""
+        """Count the reader among its key's followers, and wake it when its job continues in this process."""
         if not self.live:
             yield
             return
@@ -139,12 +139,12 @@ class StreamReader:
             yield
 
     def expects_silence(self) -> None:
-        """There is nothing yet for who comes back: learn at once whether the job waits, where time costs."""
+        """Let the next read check at once whether the job waits, where time costs: nothing new is stored yet."""
         if self._longest_silence_seconds < math.inf:
             self._pace.checks_at_once()
 
     async def events(self, stored: StoredParts) -> AsyncIterator[str]:
-        """The events of these parts and of those that come."""
+        """Yield the events of these parts and of later ones."""
         if not self.live:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
         while stored.job is not None:
@@ -170,7 +170,7 @@ class StreamReader:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
 
     def _written(self, job: Job, stored: StoredParts) -> Iterator[str]:
-        """The events of these parts: those of the stream, or as many as an answer that is handed over whole has."""
+        """Yield the events of these parts, or only as many as fit in one answer where the host sends it whole."""
         for number, part in enumerate(stored.parts, stored.first):
             text = self.form.part(job, number, part)
             self._left_bytes -= len(text)
@@ -187,18 +187,18 @@ class StreamReader:
 
     @property
     def stopped(self) -> bool:
-        """Whether there are no more looks here: the process ends, or the follower's key or time does."""
+        """Whether reading ends here: with the process, or with the follower's key or time."""
         return self._stopping.begun or not self._permitted or self._let_go
 
     @property
     def _let_go(self) -> bool:
-        """Whether the host holds it no longer."""
+        """Whether the stream is released: its job only waits, it was silent for long, or the host's time is up."""
         waits = self._only_waits and self._longest_silence_seconds < math.inf
         silent = self._pace.silent_seconds >= self._longest_silence_seconds
         return waits or silent or self._clock.now_ms() >= self.until_ms
 
     async def next(self, stored: StoredParts) -> StoredParts:
-        """Look again in a while; `stored` is what the last look has found. Nothing: to be called again.
+        """Read again after a while. `stored`: the last read's parts. An empty result means to call it again.
 
         Raises StoreError.
         """
@@ -233,7 +233,7 @@ class StreamReader:
         return await self._reader.parts(self._job_id, self.after, job)
 
     async def _come_back_ms(self, stored: StoredParts) -> int:
-        """Where nothing is held: when to come for more."""
+        """Return when the client should come back, in ms, where no stream is held open."""
         if stored.job is None or stored.parts or stored.job.ended:
             return SOON_MS
         try:
@@ -245,10 +245,10 @@ class StreamReader:
 
 
 def position_of(request: HTTPConnection) -> int:
-    """How many parts the client has.
+    """Return how many parts the client has.
 
     Raises:
-        ApiError: 400, what it says is no position.
+        ApiError: 400, the header is no position.
     """
     text = request.headers.get("last-event-id") or request.query_params.get("last_message_id") or "0-0"
     match = _ID.fullmatch(text)
@@ -282,7 +282,7 @@ class StreamTokensApi:
         self._tokens = StreamTokens(container.settings)
 
     async def make(self, request: Request) -> Response:
-        """200 `{"token", "expiresAt"}`; 404 and 403 for a job that is unknown, or another tenant's."""
+        """Answer 200 with `{"token", "expiresAt"}`; 404 and 403 for a job that is unknown, or another tenant's."""
         principal = await self._keys.authenticate(request)
         body = parsed(StreamTokenBody, await request.body())
         expires_ms = self._container.ports.clock.now_ms() + TOKEN_SECONDS * 1000

@@ -1,7 +1,7 @@
-"""How a stream writes a job's parts as server-sent events: a form of its own for each protocol.
+"""The formats in which a stream writes a job's parts as server-sent events: one for each protocol.
 
-Invariant: what a form writes follows from the parts alone, so a reader that comes back gets the rest of the same
-events. Must not: read the store, or know how often it is read.
+Invariant: the events follow from the parts alone, so a reader that comes back gets the rest of the same events. Must
+not: read the store, or know how often it is read.
 """
 
 import re
@@ -18,17 +18,17 @@ HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 
 
 class Form(Protocol):
-    """Writes one stream, from its first part on. `over`: nothing that comes after this belongs to it."""
+    """Writes one stream, from its first part on. `over`: no later part belongs to it."""
 
     headers: ClassVar[Mapping[str, str]]
     over: bool
 
     def part(self, job: Job, number: int, part: str) -> str:
-        """The events of one part, each with its blank line; empty: it has none for this reader."""
+        """Return the events of one part, each with its blank line; empty if it has none for this reader."""
         ...
 
     def ending(self, job: Job) -> str:
-        """What stands behind the last part of a job that has ended."""
+        """Return the text behind the last part of a job that has ended."""
         ...
 
 
@@ -39,11 +39,11 @@ class UiMessageForm:
     over = False
 
     def part(self, job: Job, number: int, part: str) -> str:
-        """The part as it is."""
+        """Return the part unchanged, as one event."""
         return f"id: {job.created_at_ms}-{number}\ndata: {part}\n\n"
 
     def ending(self, job: Job) -> str:  # noqa: ARG002 - as Form has it
-        """The end of every such stream, without an id."""
+        """Return the end of every such stream, without an id."""
         return "data: [DONE]\n\n"
 
 
@@ -54,12 +54,12 @@ _POSITION = re.compile(r"\d{1,15}-(\d{1,15})\.(\d{1,6})")
 
 
 def position_in(request: Request) -> tuple[int, int] | None:
-    """The last event that a reader has got of a stream whose parts have several: its part's number, and which of it.
+    """Return the last event that a reader has: its part's number, and its own number within the part.
 
     None: it has not read yet.
 
     Raises:
-        ApiError: 400, what it says is no position.
+        ApiError: 400, the header is no position.
     """
     text = request.headers.get("last-event-id")
     if text is None:
@@ -71,7 +71,7 @@ def position_in(request: Request) -> tuple[int, int] | None:
 
 
 def numbered(job: Job, number: int, events: Sequence[Any], seen: tuple[int, int]) -> str:
-    """The events of one part, each with an id of its own, but for those up to `seen`."""
+    """Number and join the events of one part, leaving out those up to `seen`."""
     return "".join(
         f"id: {job.created_at_ms}-{number}.{place}\ndata: {canonical_json(event)}\n\n"
         for place, event in enumerate(events, 1)

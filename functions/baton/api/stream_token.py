@@ -1,10 +1,10 @@
-"""Who may follow a stream, and until when: short-lived tokens for one job or session, and the key that was given.
+"""Permits to follow a stream, and their end: short-lived tokens for one job or session, and API keys.
 
-A token is for places where no header can be sent: `EventSource`, WebSocket. It carries its own grant and expiry, and is
-signed with a secret that follows from the settings, so nothing is stored and every process of the deployment knows it.
-It stands in a URL, which servers log: that is why it is short-lived. Invariant: a token opens streams, nothing else. A
-stream ends with its token to the second, and within a minute and a half after its key was revoked; while the store does
-not answer, no follower is sent away for it.
+A token is for places where no header can be sent: `EventSource`, WebSocket. It carries its own grant and expiry. Its
+signature uses a secret that is derived from the settings, so nothing is stored and every process of the deployment can
+check it. A token stands in a URL, which servers log, so it is short-lived. Invariant: a token opens streams, nothing
+else. A stream ends with its token to the second, and within a minute and a half after its key was revoked; while the
+store does not answer, every follower stays.
 """
 
 import base64
@@ -30,7 +30,7 @@ _TOKEN_LIMIT_CHARS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token opens: the streams of one job, or of all jobs of a session."""
+    """The grant of a token: the streams of one job, or of all jobs of a session."""
 
     tenant: str
     job_id: str
@@ -38,7 +38,7 @@ class Grant:
     expires_ms: int
 
     def covers(self, tenant: str, job_id: str, session_id: str) -> bool:
-        """Whether it opens the stream of this job; `job_id` empty: of the session."""
+        """Return whether the token opens the stream of this job; `job_id` empty: of the session."""
         if tenant != self.tenant:
             return False
         return job_id == self.job_id if self.job_id else session_id == self.session_id
@@ -48,22 +48,22 @@ class StreamTokens:
     """Makes tokens, and reads them."""
 
     def __init__(self, settings: Settings) -> None:
-        # An address over RESP may hold no password: then all the secret there is is the queue's.
+        # An address over RESP may hold no password: then the queue's token is the only secret.
         of_store = settings.redis_token or (settings.resp_url if settings.qstash_token else "")
         secrets = f"{of_store}\0{settings.qstash_token}".encode()
         self._secret = hashlib.sha256(_PURPOSE + secrets).digest() if of_store else b""
 
     def make(self, grant: Grant) -> str:
-        """A token.
+        """Make a token.
 
         Raises:
-            ApiError: 503, the settings have no secret from which one could follow.
+            ApiError: 503, the settings have no secret to sign it with.
         """
         payload = _encoded(json.dumps(asdict(grant)).encode())
         return f"{payload}.{_encoded(self._signature(payload))}"
 
     def read(self, token: str, now_ms: int) -> Grant:
-        """What a token opens.
+        """Parse a token into what it opens.
 
         Raises:
             ApiError: 401, it is none, or its time is up.
@@ -85,18 +85,18 @@ class StreamTokens:
 
 
 def remember_grant(connection: HTTPConnection, grant: Grant) -> None:
-    """Let the endpoint know what the token of a request opens."""
+    """Record for the endpoint what the token of a request opens."""
     connection.scope[_GRANT] = grant
 
 
 def grant_of(connection: HTTPConnection) -> Grant | None:
-    """What the token of a request opens; None: it came with a key."""
+    """Return what the token of a request opens; None: it came with a key."""
     found: Grant | None = connection.scope.get(_GRANT)
     return found
 
 
 def must_cover(connection: HTTPConnection, tenant: str, job_id: str, session_id: str) -> None:
-    """Hold a request with a token to what that opens; one with a key is not held to anything here.
+    """Check that a request's token covers the stream; a request with a key is not limited here.
 
     Raises:
         ApiError: 403.
@@ -127,7 +127,7 @@ _UNAUTHORIZED = 401
 
 
 class Permit:
-    """What one follower came with."""
+    """One follower's credential."""
 
     def __init__(self, container: Container, keys: Keys, connection: HTTPConnection, principal: Principal) -> None:
         self._clock, self._keys = container.ports.clock, keys
@@ -136,7 +136,7 @@ class Permit:
         self.key_id = principal.key_id
 
     async def lasts(self) -> bool:
-        """Whether it is still good; of a key that is asked once a minute."""
+        """Return whether the follower's token or key is still valid; a key is checked once a minute."""
         now_ms = self._clock.now_ms()
         if self._grant is not None:
             return now_ms < self._grant.expires_ms
@@ -153,10 +153,10 @@ class Permit:
 
 
 def check_capacity(container: Container, principal: Principal) -> None:
-    """Let somebody follow one more stream.
+    """Check that the caller may follow one more stream.
 
     Raises:
-        ApiError: 429, this process holds as many for their key as it may.
+        ApiError: 429, this process holds as many streams for their key as allowed.
     """
     followers = container.followers
     if followers.is_full(principal.key_id):

@@ -1,7 +1,7 @@
 """`/api/agent/updates?workflowId=`: a job's parts over a WebSocket, one JSON part a message, until the job's end.
 
-Only where the host speaks WebSocket (uvicorn): a plain request is refused, as on Lambda. Invariant: who closes the
-connection changes nothing of the job, and is looked for no longer.
+Only where the host speaks WebSocket (uvicorn): a plain request is refused, as on Lambda. Invariant: a closed connection
+changes nothing of the job, and ends its reader.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from baton.storage.ports.jobs import StoredParts
 from baton_events.errors import BatonError, StoreError
 
 PATH = "/api/agent/updates"
-# What a connection that ends before the job is closed with: the client comes back with `lastMessageId`.
+# Closes a connection that ends before the job: the client comes back with `lastMessageId`.
 _TRY_AGAIN = 1013
 
 
 async def updates_over_http(_request: Request) -> Response:
-    """A request for the updates without a WebSocket is refused, with the way out."""
+    """Refuse a plain HTTP request for the updates, and name the alternative."""
     detail = (
         f"{PATH} is a WebSocket, which this request, or its host, is not (Lambda has none): follow the job at"
         " /api/agent-jobs/{id}/stream"
@@ -37,12 +37,12 @@ async def updates_over_http(_request: Request) -> Response:
 
 
 def update_routes(container: Container, keys: Keys, guard: Guard) -> list[WebSocketRoute]:
-    """The one socket."""
+    """Return the one socket's route."""
     return [WebSocketRoute(PATH, Updates(container, keys, guard).follow)]
 
 
 class Updates:
-    """Tells jobs' parts."""
+    """Sends jobs' parts."""
 
     def __init__(self, container: Container, keys: Keys, guard: Guard) -> None:
         self._container, self._keys = container, keys
@@ -50,7 +50,7 @@ class Updates:
         self._guard = guard
 
     async def follow(self, socket: WebSocket) -> None:
-        """Tell one job's parts; refused as a request is: 401, 403, 404."""
+        """Send one job's parts; refuse as for a request: 401, 403, 404."""
         try:
             job_id, after = socket.query_params.get("workflowId", ""), position_of(socket)
             principal, first = await self._first(socket, job_id, after)
@@ -93,11 +93,11 @@ class Updates:
         except StoreError:
             pass
         except (WebSocketDisconnect, RuntimeError):
-            return  # it was closed meanwhile
+            return  # it is already closed
         await socket.close(_TRY_AGAIN)
 
 
 async def _left(socket: WebSocket) -> None:
-    """Until the client has closed the connection; what it sends is not read."""
+    """Wait until the client has closed the connection; messages from it are ignored."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass

@@ -29,7 +29,7 @@ _CODES = {
     "VERSION_NOT_SUPPORTED": -32009,
 }
 INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, NOT_JSON = -32600, -32601, -32602, -32700
-# What an error of our API means here; others stay what they are.
+# The protocol's error for each status of our API; an error with another status is passed on unchanged.
 _OF_STATUS: dict[int, str | int] = {
     400: INVALID_PARAMS,
     403: "TASK_NOT_FOUND",
@@ -51,7 +51,7 @@ class RpcError(BatonError):
 
     @property
     def value(self) -> dict[str, Any]:
-        """As it is sent."""
+        """The error in its form on the wire."""
         if isinstance(self.kind, int):
             return {"code": self.kind, "message": str(self)}
         info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": self.kind, "domain": "a2a-protocol.org"}
@@ -59,10 +59,10 @@ class RpcError(BatonError):
 
 
 def rpc_error(error: ApiError) -> RpcError:
-    """An error of our API as one of the protocol.
+    """Convert an error of our API into an error of the protocol.
 
     Raises:
-        ApiError: it is about the request as such: rates, the store.
+        ApiError: the error, unless the protocol has one for its status: rates, the store.
     """
     if error.status not in _OF_STATUS:
         raise error
@@ -106,7 +106,7 @@ class TaskMessage(BaseModel):
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """Its text."""
         return "\n".join(part.text for part in self.parts if part.text is not None)
 
     @property
@@ -179,7 +179,7 @@ _Params = TypeVar("_Params", bound=BaseModel)
 
 
 def params_as(kind: type[_Params], params: Mapping[str, Any]) -> _Params:
-    """A method's parameters.
+    """Parse a method's parameters.
 
     Raises:
         RpcError: they do not fit.
@@ -191,10 +191,10 @@ def params_as(kind: type[_Params], params: Mapping[str, Any]) -> _Params:
 
 
 def read_call(request: Request, body: bytes) -> RpcRequest:
-    """The call of a request.
+    """Parse the call in a request's body.
 
     Raises:
-        RpcError: it is none, or of another version of the protocol.
+        RpcError: it is not a call, or is of another version of the protocol.
     """
     try:
         call = RpcRequest.model_validate_json(body)

@@ -1,4 +1,4 @@
-"""Agent cards: what an exposed agent is, where it is reached, and how a caller says who they are.
+"""Agent cards: what an exposed agent is, where it is reached, and how a caller authenticates.
 
 Invariant: a card names no agent that is not exposed, and nothing of how an agent works.
 """
@@ -28,7 +28,7 @@ class CardsApi:
         self._container = container
 
     async def default(self, request: Request) -> Response:
-        """`GET /.well-known/agent-card.json`: DEFAULT_AGENT's card if it is exposed, or the first exposed agent's."""
+        """Answer the root address with DEFAULT_AGENT's card if it is exposed, else the first exposed agent's."""
         exposed = [agent for agent in self._container.registry.agents if PROTOCOL in agent.expose]
         if not exposed:
             raise ApiError(404, "no agent is exposed by A2A here: write Agent(expose='a2a')")
@@ -36,7 +36,7 @@ class CardsApi:
         return self._card(request, next((agent for agent in exposed if agent.name == wanted), exposed[0]))
 
     async def show(self, request: Request) -> Response:
-        """`GET /a2a/{agent}/.well-known/agent-card.json`."""
+        """Answer `GET /a2a/{agent}/.well-known/agent-card.json` with the agent's card."""
         return self._card(request, exposed_agent(self._container, request.path_params["agent"]))
 
     def _card(self, request: Request, agent: Agent) -> Response:
@@ -44,10 +44,10 @@ class CardsApi:
 
 
 def exposed_agent(container: Container, name: str) -> Agent:
-    """An exposed agent.
+    """Return the exposed agent of that name.
 
     Raises:
-        ApiError: 404, there is none of that name; one that is not exposed is no secret that is given away.
+        ApiError: 404, no exposed agent has that name.
     """
     exposed = {agent.name: agent for agent in container.registry.agents if PROTOCOL in agent.expose}
     if name not in exposed:
@@ -57,7 +57,7 @@ def exposed_agent(container: Container, name: str) -> Agent:
 
 
 def card_of(container: Container, agent: Agent, base_url: str) -> dict[str, Any]:
-    """An agent's card. `base_url`: of the request, where the deployment does not know its own."""
+    """Build an agent's card. `base_url`: the request's, used where the deployment does not know its own."""
     base = (container.settings.worker_base_url or base_url).rstrip("/")
     description = agent.description or f"The agent {agent.name}."
     files = [kind for kind in _TRIED_TYPES if agent_takes(container.registry, agent, kind)]

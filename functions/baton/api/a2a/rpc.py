@@ -37,7 +37,7 @@ from baton.container import Container
 from baton.storage.ports.jobs import StoredParts
 
 _BODY_LIMIT_BYTES = 1_000_000
-# So long a message's answer waits for the task's end, or for its question; hosts let little more pass.
+# The answer to a message waits this long for the task's end or for its question; few hosts allow a longer request.
 ANSWER_SECONDS = 25.0
 
 Method = Callable[[Request, Principal, Agent, RpcRequest], Awaitable[Response]]
@@ -68,7 +68,7 @@ class A2aApi:
         return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 2
 
     async def call(self, request: Request) -> Response:
-        """200 and the method's result, as JSON or as a stream of events; or its error."""
+        """Answer 200 with the method's result, as JSON or as a stream of events, or with its error."""
         principal, request_id = await self._keys.authenticate(request), None
         agent = exposed_agent(self._container, request.path_params["agent"])
         try:
@@ -120,7 +120,7 @@ class A2aApi:
         return await self._follow(request, principal, call, found)
 
     async def _follow(self, request: Request, principal: Principal, call: RpcRequest, found: Found) -> Response:
-        """The task's stream, from its beginning, or behind the event that the reader names."""
+        """Stream the task from its beginning, or from behind the event that the reader names."""
         seen, job = position_in(request), found.snapshot.job
         stored = await self._container.ports.reader.parts(job.id, 0)
         first = stored if stored.job is not None else StoredParts(job)

@@ -1,6 +1,6 @@
 """A task's stream: the task as it is, then its artifact as it is made, its progress, and the states that it reaches.
 
-The artifact `answer` is replaced by each text that a model begins, and at last by the answer itself, so what was
+The artifact `answer` is replaced by each text that a model begins, and at last by the answer itself, so text that was
 abandoned does not stay. A stream ends with its task, or where the task requires input. Invariant: a decision that is
 recorded is never asked for again, also where a stream is read from its beginning.
 """
@@ -19,12 +19,12 @@ Part = dict[str, Any]
 
 
 def rpc_result(request_id: str | int | None, result: Any) -> Part:
-    """An answer of JSON-RPC."""
+    """Build a JSON-RPC response."""
     return {"jsonrpc": "2.0", "id": request_id, "result": result}
 
 
 class TaskForm:
-    """`Form` of a task. `task`: as it is now; `decided`: what was asked, and is decided."""
+    """`Form` of a task. `task`: its current state; `decided`: the ids of decided questions."""
 
     headers: ClassVar[Mapping[str, str]] = HEADERS
     over = False
@@ -43,7 +43,7 @@ class TaskForm:
         self._begins_text = self._finished = False
 
     def part(self, job: Job, number: int, part: str) -> str:
-        """The task's events of one part; before the first one, the task."""
+        """Return the events of one part; the task itself comes before the first of them."""
         read: Part = json.loads(part)
         self._calls.take(read)
         self._calls.decided(self._decided)
@@ -57,7 +57,7 @@ class TaskForm:
         return opening + numbered(job, number, answers, self._seen)
 
     def ending(self, job: Job) -> str:  # noqa: ARG002 - as Form has it
-        """Nothing: the last state is the end."""
+        """Return only a comment: the last state is the end."""
         return f"{self._opening}: end\n\n"
 
     def _updates(self, job: Job, part: Part) -> list[Part]:

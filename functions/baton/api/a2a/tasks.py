@@ -1,4 +1,4 @@
-"""What A2A's methods do: a message is a job, or answers what a job asks; a task is read, followed, cancelled.
+"""A2A's methods: a message starts a job or answers a job's question; a task is read, followed, cancelled.
 
 Invariant: the job follows from the message's id, so a message that is sent again is the same task. A push notification
 is a job's callback, which is named when the job is submitted and stays. Must not: know JSON-RPC.
@@ -36,7 +36,7 @@ Part = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A task that is theirs to see. `asked`: its approvals that are pending; `decided`: the ids of the others."""
+    """A task that the caller may see. `asked`: its pending approvals; `decided`: the ids of the others."""
 
     snapshot: Snapshot
     asked: Sequence[Part]
@@ -44,7 +44,7 @@ class Found:
     now_ms: int
 
     def view(self, history_length: int | None = None) -> Part:
-        """The task."""
+        """Return the task in the protocol's form."""
         return task_of(self.snapshot, self.now_ms, self.asked, history_length)
 
 
@@ -57,10 +57,10 @@ class Tasks:
         self._files, self._sessions = ChatFiles(container), Sessions(container)
 
     async def look_up(self, principal: Principal, agent: Agent, task_id: str) -> Found:
-        """A task of the agent.
+        """Read a task of the agent.
 
         Raises:
-            ApiError: 404 unknown, or another agent's; 403 another tenant's; 410 its data is gone.
+            ApiError: 404 unknown, or another agent's; 403 another tenant's; 410 its data was removed.
         """
         snapshot = await self._jobs.snapshot(principal, task_id)
         if snapshot.job.agent != agent.name:
@@ -71,7 +71,7 @@ class Tasks:
         return Found(snapshot, asked, frozenset(view["id"] for view in views if view not in asked), now_ms)
 
     async def send(self, principal: Principal, agent: Agent, params: SendParams) -> Found:
-        """Begin a task, or answer what it asks."""
+        """Begin a task, or answer its questions."""
         message, push = params.message, params.configuration.task_push_notification_config
         if not message.text.strip() and not message.data and not message.file_parts:
             raise RpcError(INVALID_PARAMS, "message.parts: there is no text, data or file")
@@ -91,7 +91,7 @@ class Tasks:
         return await self._submitted(principal, agent, job)
 
     async def cancel(self, principal: Principal, agent: Agent, task_id: str) -> Found:
-        """Cancel a task; one that is cancelled stays so."""
+        """Cancel a task; a cancelled one stays cancelled."""
         await self.look_up(principal, agent, task_id)
         try:
             await self._jobs.changed(principal, task_id, ChangeBody(action="cancel"))
@@ -105,12 +105,12 @@ class Tasks:
         try:
             return await self.look_up(principal, agent, job.id)
         except ApiError as error:
-            if error.status != 404:  # noqa: PLR2004 - a read may be older than what was accepted just now
+            if error.status != 404:  # noqa: PLR2004 - a read may be older than a new submission
                 raise
             raise StoreError(f"task {job.id!r} is accepted, and reads do not show it yet") from error
 
     async def _submit(self, tenant: str, agent: Agent, message: TaskMessage, callback_url: str) -> Job:
-        # Sent again, or to another agent: the first is the same task, the second is not.
+        # The same agent gets the same task when a message is sent again; another agent does not.
         job_id = named_job_id(f"message to {agent.name}", tenant, message.context_id, message.message_id)
         session_id = message.context_id or f"session_{job_id.removeprefix('job_')}"
         files = await self._files.read(tenant, session_id, message.file_parts)
@@ -141,7 +141,7 @@ class Tasks:
         return structs.replace(job, request_digest=digest(job.request_digest, files))
 
     async def _answer(self, principal: Principal, agent: Agent, message: TaskMessage) -> Found:
-        """Decide what the task asks."""
+        """Decide the task's open questions."""
         found = await self.look_up(principal, agent, message.task_id)
         job = found.snapshot.job
         if message.context_id and message.context_id != job.session_id:
@@ -160,7 +160,7 @@ class Tasks:
 
 
 def _answers(message: TaskMessage, found: Found) -> dict[str, ApprovalAnswer]:
-    """A message's answers, by checkpoint: each part with data is one."""
+    """Parse a message's answers, by checkpoint: each part with data is one."""
     pending = [str(view["id"]) for view in found.asked]
     answers: dict[str, ApprovalAnswer] = {}
     for place, part in enumerate(message.parts):

@@ -1,7 +1,7 @@
 """For operators: the admission of jobs, how each tool is used, and replaying messages of the queue (CONTRACT).
 
 A message may be one that was delivered or given up, or any that a job still expects. Must not: do anything twice;
-recovery/replay_message.py checks how a message stands, and sends only what can do something.
+recovery/replay_message.py checks a message's state, and sends only one that still has an effect.
 """
 
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ class MessagesApi:
         self._replaying = Replaying(ports.reader, container.emitter, ports.clock, ports.randomness, container.settings)
 
     async def replay(self, request: Request) -> Response:
-        """`POST /api/admin/messages/{id}/replay` → 200: how it stood, and whether it was sent once more."""
+        """Answer `POST /api/admin/messages/{id}/replay` with 200: its state, and whether it was sent again."""
         message_id = request.path_params["message_id"]
         message, _ = await message_and_log(self._ports.queue_records, message_id)
         checked = await self._replaying.replay(message)
@@ -41,7 +41,7 @@ class MessagesApi:
         return JSONResponse({**answer, "jobId": job_id, "expected": checked.expected})
 
     async def redrive(self, request: Request) -> Response:
-        """`POST /api/admin/agent-jobs/{id}/drive` → 200: how many of its steps were sent once more."""
+        """Answer `POST /api/admin/agent-jobs/{id}/drive` with 200: how many of the job's steps were sent once more."""
         job_id = request.path_params["job_id"]
         if not await self._ports.reader.jobs([job_id]):
             raise ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
@@ -51,7 +51,7 @@ class MessagesApi:
 async def message_and_log(
     records: QueueRecords, message_id: str, limit: int = 100
 ) -> tuple[QueuedMessage, tuple[LogEntry, ...]]:
-    """A message that the queue has, or whose log it still keeps, and its log.
+    """Find a message that the queue has, or whose log it still keeps, and its log.
 
     Raises:
         ApiError: 404, the queue does not know it any more.
@@ -72,11 +72,11 @@ class ToolsApi:
         self._container = container
 
     async def show(self, _request: Request) -> Response:
-        """200: every tool."""
+        """Answer 200 with every tool."""
         return JSONResponse({"tools": await self.counters()})
 
     async def counters(self) -> list[dict[str, Any]]:
-        """Every tool there is, and those that were used and are gone; over all tenants."""
+        """Return the counters of every registered tool and of removed tools that were used, over all tenants."""
         capabilities = {item.name: sorted(item.capabilities) for item in self._container.registry.tools}
         used = {found.tool: found for found in await self._container.ports.tool_statistics.counters()}
         names = sorted({*capabilities, *used})
@@ -108,7 +108,7 @@ class WorkerBody(BaseModel):
 
 
 class WorkerApi:
-    """The three methods; each answers how the admission stands. All may be repeated."""
+    """The three methods; each answers with the admission's state. All may be repeated."""
 
     def __init__(self, container: Container) -> None:
         ports = container.ports
@@ -116,18 +116,18 @@ class WorkerApi:
         self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
 
     async def show(self, _request: Request) -> Response:
-        """200, with how it stood in the last hours."""
+        """Answer 200 with the admission's state now and in the last hours."""
         samples = await self._control.samples(self._clock.now_ms())
         return JSONResponse(worker_view(await self._worker.state()) | {"history": [*map(_sample_view, samples)]})
 
     async def start(self, request: Request) -> Response:
-        """200: jobs get slots from now on."""
+        """Start the admission and answer 200: jobs get slots from now on."""
         body = parsed(WorkerBody, await limited_body(request, BODY_LIMIT_BYTES) or b"{}")
         slots = (body.max_concurrent_jobs or 0) if "max_concurrent_jobs" in body.model_fields_set else None
         return JSONResponse(worker_view(await self._worker.start(slots)))
 
     async def stop(self, _request: Request) -> Response:
-        """200: nobody gets a slot from now on; who holds one goes on."""
+        """Stop the admission and answer 200: no job gets a slot from now on; a job that holds one continues."""
         return JSONResponse(worker_view(await self._worker.stop()))
 
 
@@ -137,7 +137,7 @@ def _sample_view(sample: Sample) -> dict[str, Any]:
 
 
 def worker_view(state: AdmissionState) -> dict[str, Any]:
-    """How the admission stands, as the API shows it."""
+    """Return the admission's state as the API shows it."""
     return {
         "running": not state.stopped_ms,
         "stoppedAt": rfc3339(state.stopped_ms) if state.stopped_ms else None,

@@ -1,7 +1,7 @@
 """The deployment's counters as Prometheus reads them (text format 0.0.4): names, help and labels of every metric.
 
 Pure, and the one place that names metrics; docs/operations.md lists them, and a test holds it to that. Invariant: a
-metric is there from the first scrape on, with 0 where nothing was counted yet and its labels are known beforehand.
+metric is there from the first scrape on, with 0 if nothing was counted yet and its labels are known in advance.
 """
 
 import itertools
@@ -31,15 +31,15 @@ CHECKPOINT_STATUSES = ("recorded", "pending", "approved", "rejected", "expired")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one scrape has read.
+    """The data of one scrape.
 
     Attributes:
         sums: the counters, by name.
         tools: how tools are used.
-        ends: what ended jobs add up to, by agent.
-        admission: how it stands; `waiting`: jobs that are live, and neither at work nor in line.
-        pending_approvals: decisions that a person has to take now.
-        operations: such as wait for their outcome.
+        ends: sums over ended jobs, by agent.
+        admission: its state. waiting: live jobs that neither run nor are in line.
+        pending_approvals: decisions that wait for a person now.
+        operations: those that wait for their outcome.
         dead_messages: messages that the queue has given up on; None: the queue does not report them.
     """
 
@@ -54,7 +54,7 @@ class Measured:
 
 
 def exposition(measured: Measured) -> bytes:
-    """The text of one scrape."""
+    """Return the text of one scrape."""
     return generate_latest(_Families(measured))
 
 
@@ -63,7 +63,7 @@ class _Families:
     measured: Measured
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric of one scrape; the library's name for it."""
+        """Yield every metric of one scrape; the library fixes this method's name."""
         yield from _jobs(self.measured.ends)
         yield from _checkpoints(self.measured)
         yield from _worker(self.measured)
@@ -167,7 +167,7 @@ def _operations(measured: Measured) -> Iterator[Metric]:
         )
 
 
-# Of what belongs to no job (docs/ledger.md): the metric → its help, the figure, and how much of that is one.
+# Overhead that belongs to no job (docs/ledger.md): the metric → its help, the counter, and the divisor of its unit.
 _OVERHEAD = {
     "messages": ("Messages of the queue that are no job's", "messages", 1),
     "deliveries": ("Delivery attempts without a commit of a job", "deliveries", 1),
@@ -198,7 +198,7 @@ _NAMED = {
 def _counter(
     name: str, text: str, labels: Sequence[str], measured: Measured, known: Iterable[Sequence[str]] = ()
 ) -> Metric:
-    """A counter whose sums are told apart by labels; of another form (a newer version's) they are left out."""
+    """Make a counter whose sums differ by labels; sums of another form (a newer version's) are left out."""
     found: dict[tuple[str, ...], int] = {tuple(values): 0 for values in known}
     for counter, much in measured.sums.items():
         kind, *values = counter.split(":", len(labels))

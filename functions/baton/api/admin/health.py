@@ -1,8 +1,8 @@
-"""Is the deployment up, and how is it: health for load balancers, and `GET /api/metrics` for Prometheus (CONTRACT).
+"""Health for load balancers, and `GET /api/metrics` for Prometheus (CONTRACT).
 
-Health needs no key and shows only up or not, why, and by what. Invariant: one scrape's reads are bounded. A queue that
-does not answer leaves out its own figure alone; a store that does not is an error, so that silence is never read as
-zero.
+Health needs no key and shows only whether the process is up, the reason, and how the store is reached. Invariant: one
+scrape's reads are bounded. A queue that does not answer leaves out its own figure alone. A store that does not answer
+is an error, so that silence is never read as zero.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ class Health:
         self._container = container
 
     async def healthz(self, _request: Request) -> Response:
-        """200 while the process is healthy, else 503 and the reason."""
+        """Answer 200 while the process is healthy, else 503 and the reason."""
         fault = self._container.running_calls.fault()
         return JSONResponse({"status": "unhealthy", "reason": fault}, 503) if fault else JSONResponse({"status": "ok"})
 
     async def readyz(self, _request: Request) -> Response:
-        """200 and how the store is reached when ready, else 503."""
-        _ = self._container.registry  # what cannot be loaded is not ready
+        """Answer 200 and how the store is reached when ready, else 503."""
+        _ = self._container.registry  # a registry that cannot be loaded is not ready
         try:
             await self._container.ports.reader.ping()
         except StoreError:
@@ -41,18 +41,18 @@ class Health:
 
 _log = logging.getLogger("baton.api")
 
-# Pending approvals are looked for in so many jobs.
+# At most this many jobs are searched for pending approvals.
 READ_LIMIT = 500
 
 
 class MetricsApi:
-    """The one endpoint; who may read it is the guard's to say."""
+    """The one endpoint; the guard decides who may read it."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
 
     async def show(self, _request: Request) -> Response:
-        """200 and the text of one scrape; over all tenants."""
+        """Answer 200 with the text of one scrape, over all tenants."""
         text = exposition(await self._measured())
         return Response(text, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
@@ -69,7 +69,7 @@ class MetricsApi:
         )
         (sums, tools, ends), (state, live, operations, dead) = await asyncio.gather(counted, stands)
         waiting = sum(entry.want == "none" for entry in live.values())
-        # Who waits first: others have rarely asked for a decision.
+        # The longest waiting first: others have rarely asked for a decision.
         names = sorted(live, key=lambda name: live[name].want != "none")
         pending = await self._pending_approvals(names[:READ_LIMIT])
         return Measured(sums, tools, ends, state, waiting, pending, operations, dead)

@@ -1,4 +1,4 @@
-"""What tenants have used, month by month, and what belongs to no job (CONTRACT, "Operations, worker")."""
+"""Usage of tenants, month by month, and overhead that belongs to no job (CONTRACT, "Operations, worker")."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _MONTH = re.compile(r"\d{4}-\d{2}")
 
 
 class UsageQuery(BaseModel):
-    """What may be asked for: months by tenant, or with `by` the last days or months by agent, tenant and model."""
+    """The query: months by tenant, or with `by` the last days or months by agent, tenant and model."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ class UsageQuery(BaseModel):
 
 
 def read_usage_query(params: Mapping[str, str]) -> UsageQuery:
-    """The query.
+    """Parse the query.
 
     Raises:
         ApiError: 422, with every fault.
@@ -59,9 +59,9 @@ class MonthlyUsage:
         self._container = container
 
     async def view(self, query: UsageQuery) -> dict[str, Any]:
-        """A row a month and tenant, the overhead, and the prices."""
+        """Return a row for each month and tenant, the overhead, and the prices."""
         ports, prices = self._container.ports, self._container.settings.prices
-        await self._container.metering.flush()  # what this process knows is in it
+        await self._container.metering.flush()  # includes this process's own usage
         months, sums = await ports.admission_control.used(), await ports.counters.sums()
         overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
         wanted = (each for each in months if query.tenant in ("", each.tenant) and query.month in ("", each.month))
@@ -87,7 +87,7 @@ def _row(each: MonthUsed, prices: Prices) -> dict[str, Any]:
 
 
 def usage_and_cost(used: dict[str, int], prices: Prices) -> dict[str, Any]:
-    """What ended jobs have used, and what that costs, by the names of `End.used`."""
+    """Return the usage of ended jobs and its cost, by the names of `End.used`."""
     usage = {
         "jobs": used.get("jobs", 0),
         "inputTokens": used.get("input_tokens", 0),

@@ -1,4 +1,4 @@
-"""What jobs have used by day or month, agent, tenant and model: the last 92 days, of jobs that have ended."""
+"""Usage of ended jobs by day or month, agent, tenant and model, over the last 92 days."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -19,7 +19,7 @@ _MONTH_CHARS = len("2026-11")
 
 
 class Wanted(Struct, frozen=True):
-    """Which rows: a row a day or a month, and an agent, a tenant and a model; an empty text stands for all of them."""
+    """The rows to return: one a day or month, for an agent, a tenant and a model; an empty text stands for all."""
 
     by: str = "day"
     agent: str = ""
@@ -30,7 +30,7 @@ class Wanted(Struct, frozen=True):
 
 
 class Period(Struct):
-    """What was used in a day or month by one agent, tenant and model."""
+    """The usage of one agent, tenant and model in a day or month."""
 
     period: str
     agent: str
@@ -47,7 +47,7 @@ class UsageByDay:
         self._prices = container.settings.prices
 
     def names(self, wanted: Wanted) -> list[str]:
-        """The days that are asked for, of those that are kept.
+        """List the requested days, of those that are kept.
 
         Raises:
             ApiError: 422, the first is behind the last.
@@ -60,11 +60,11 @@ class UsageByDay:
         return [day for day in kept if first <= day <= (last or day)]
 
     async def periods(self, wanted: Wanted) -> list[Period]:
-        """The sums, oldest first."""
+        """Read the sums, oldest first."""
         return _grouped(await self._control.days(self.names(wanted)), wanted)
 
     async def view(self, wanted: Wanted) -> dict[str, Any]:
-        """The answer of the API."""
+        """Return the answer of the API."""
         rows = [
             {
                 wanted.by: each.period,
@@ -98,7 +98,7 @@ class UsageApi:
         self._months, self._days = MonthlyUsage(container), UsageByDay(container)
 
     async def show(self, request: Request) -> Response:
-        """`GET /api/admin/usage` → 200: months by tenant, overhead and prices; with `?by=` the last days or months."""
+        """Answer `GET /api/admin/usage` with 200: months by tenant, overhead, prices; with `?by=`, days or months."""
         query = read_usage_query(request.query_params)
         if query.by is None:
             return JSONResponse(await self._months.view(query))

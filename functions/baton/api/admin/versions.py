@@ -1,7 +1,7 @@
-"""Two versions of an agent side by side, over their newest stored runs; and which versions there were.
+"""Two versions of an agent side by side, over their newest stored runs; and the list of versions.
 
 A run is a job that a client submitted, that has ended, and whose data is still stored: neither a fork nor a job below
-another. Invariant: so many rows are looked at for a side, however many jobs there are.
+another. Invariant: the rows read for a side are bounded, however many jobs there are.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ FEW_RUNS = 30
 
 
 class VersionsQuery(BaseModel):
-    """Which versions are compared; without one the newest, and the one before it. `limit`: of runs, on each side."""
+    """The versions to compare; by default the newest, and the one before it. `limit`: of runs, on each side."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,7 +50,7 @@ class VersionsApi:
         self._container = container
 
     async def show(self, request: Request) -> Response:
-        """200; 404 for an agent that is not registered and has not run; 422 for a version that was not seen."""
+        """Answer 200; 404 for an agent neither registered nor ever run; 422 for a version that was not seen."""
         try:
             query = VersionsQuery.model_validate(dict(request.query_params))
         except ValidationError as error:
@@ -58,7 +58,7 @@ class VersionsApi:
         return JSONResponse(await self.compared(request.path_params["agent"], query))
 
     async def compared(self, agent: str, query: VersionsQuery) -> dict[str, Any]:
-        """The versions, and two of them side by side, or as many as there are.
+        """Return the versions, and two of them side by side, or as many as there are.
 
         Raises:
             ApiError: 404, 422.
@@ -80,7 +80,7 @@ class VersionsApi:
         return {"version": version.version, "model": version.model, **self._measured(runs, calls)}
 
     async def _runs(self, agent: str, version: VersionSeen, limit: int) -> list[Snapshot]:
-        """The newest runs of a version: none began after its last one ended."""
+        """Read the newest runs of a version: none began after its last one ended."""
         query, position, found = Query(agent=agent, before_ms=version.last_ms + 1), "", list[Snapshot]()
         for _ in range(0, _MOST_ROWS, _ROWS):
             page = await self._ports.listing.scan(query, position, _ROWS)
@@ -134,7 +134,7 @@ def _duration_ms(job: Job) -> int:
 
 
 def _at(values: Sequence[int], share: float) -> int | None:
-    """The value that this share of them does not exceed: one of them, so that few runs invent none."""
+    """Return the smallest value that at least this share of them does not exceed: one of them, never interpolated."""
     return values[max(0, ceil(len(values) * share) - 1)] if values else None
 
 

@@ -17,7 +17,7 @@ from baton.sdk.any_json import AnyJson
 
 _ID_LIMIT_CHARS = 200
 _ReadAsSent = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
-# Which fields of the input the model gets, beside the message.
+# The fields of the input that the model gets beside the message.
 _SENT = ("state", "context", "forwarded_props")
 
 
@@ -74,23 +74,23 @@ class RunAgentInput(BaseModel):
 
     @property
     def place(self) -> int:
-        """Where the user's newest message stands; -1: nowhere."""
+        """The position of the user's newest message; -1: there is none."""
         return max((place for place, message in enumerate(self.messages) if message.role == "user"), default=-1)
 
     @property
     def asked(self) -> RunMessage:
-        """The message that asks for an answer."""
+        """The message to answer."""
         return self.messages[self.place]
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the model gets beside the message's text; what is empty is left out."""
+        """The model's data beside the message's text; empty fields are left out."""
         sent = self.model_dump(mode="json", by_alias=True, include=set(_SENT))
         return {name: value for name, value in sent.items() if value not in (None, [], {}, "")}
 
     @property
     def text(self) -> str:
-        """What the user says."""
+        """The user's text."""
         parts = _parts(self.asked)
         return "\n".join(part["text"] for _, part in parts if part["type"] == "text")
 
@@ -103,7 +103,7 @@ class RunAgentInput(BaseModel):
 
 
 def read_run_input(body: bytes) -> RunAgentInput:
-    """The body of a run.
+    """Parse the body of a run.
 
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
@@ -117,7 +117,7 @@ def read_run_input(body: bytes) -> RunAgentInput:
 
 
 def answer_of(entry: ResumeEntry) -> ApprovalAnswer:
-    """An answer as a decision. One that is cancelled is a rejection, since the job waits for nothing else."""
+    """Convert an answer to a decision. A cancelled one is a rejection, since the job waits for nothing else."""
     if entry.status == "cancelled":
         return ApprovalAnswer.model_validate({"approved": False, "reason": "cancelled without an answer"})
     return ApprovalAnswer.model_validate(entry.payload)
@@ -150,7 +150,7 @@ def _message_faults(read: RunAgentInput) -> list[tuple[str, str]]:
 
 
 def _part_fault(part: Any) -> str:
-    """What is wrong with a part; empty: nothing, as far as is seen here."""
+    """Return the fault of a part; empty if this check finds none."""
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "text":
         return "" if isinstance(part.get("text"), str) else "its `text` is missing"
@@ -171,7 +171,7 @@ def _all_parts(message: RunMessage) -> list[tuple[int, Any]]:
 
 
 def _parts(message: RunMessage) -> list[tuple[int, dict[str, Any]]]:
-    """Those parts that are some."""
+    """List the parts without a fault."""
     return [(place, part) for place, part in _all_parts(message) if not _part_fault(part)]
 
 

@@ -1,8 +1,8 @@
 """A run of AG-UI as a stream of its job: where it begins and ends, and the ids by which a reader comes back.
 
 A job is one run, or several: each of its interrupts ends one, and the run that answers them is the next. An event's id
-is `<ms>-<n>.<k>`: the job's creation time, the part's number, and which of its events. Invariant: the same parts give
-the same events under the same ids, so what a reader has got is left out, and nothing else.
+is `<ms>-<n>.<k>`: the job's creation time, the part's number, and the event's number within the part. Invariant: the
+same parts give the same events under the same ids, so exactly the events that a reader already has are left out.
 """
 
 import json
@@ -28,7 +28,7 @@ class Run:
     Attributes:
         messages: the conversation before it, as its front end has it.
         has_more: the front end has messages behind those: of this run, or of an answer that it replaces.
-        answers: the questions whose decisions it came with.
+        answers: the questions that its request decides.
     """
 
     thread_id: str
@@ -39,7 +39,7 @@ class Run:
 
 
 class RunForm:
-    """`Form` of a run. `seen`: the last event that its reader has got."""
+    """`Form` of a run. `seen`: the last event that its reader has received."""
 
     headers: ClassVar[Mapping[str, str]] = HEADERS
     over = False
@@ -51,7 +51,7 @@ class RunForm:
         self._started = self._finished = False
 
     def part(self, job: Job, number: int, part: str) -> str:
-        """The run's events of one part."""
+        """Return the run's events of one part."""
         read: Part = json.loads(part)
         self._calls.take(read)
         if not self._begun:
@@ -64,7 +64,7 @@ class RunForm:
         return numbered(job, number, events, self._seen)
 
     def ending(self, job: Job) -> str:
-        """Nothing: the run has its own end; but for one whose beginning is no longer kept."""
+        """Return only a comment, since the run has its own end; an error where its beginning is no longer kept."""
         if self._finished:
             return ": end\n\n"
         message = f"job {job.id} has ended, and this run of it is no longer kept"
@@ -72,7 +72,7 @@ class RunForm:
         return "".join(f"data: {canonical_json(event)}\n\n" for event in lost[self._started :])
 
     def _look_for_the_beginning(self) -> None:
-        """It is behind the part at which the run before it ended, to ask what this one answers."""
+        """Find the run's beginning: it follows the part at which the run before ended with this one's questions."""
         if self._calls.only_people_are_awaited and self._run.answers.issuperset(self._calls.questions):
             self._begun = True
             self._calls.decided(self._run.answers)
@@ -83,7 +83,7 @@ class RunForm:
             self._started = self._finished = False
             self._translation.begin_again()
         if self._finished:
-            return events  # what is done after a job's end is none of its run's
+            return events  # events after a job's end are not part of its run
         if not self._started:
             events += [self._start, *([self._translation.snapshot()] if self._run.has_more else [])]
             self._started = True
@@ -119,7 +119,7 @@ class RunForm:
 
 
 def _interrupt(view: Part) -> dict[str, Any]:
-    """A question as AG-UI has it: about a tool call, or about a limit."""
+    """Convert a question about a tool call or a limit into AG-UI's form."""
     about = {name: view[name] for name in ("tool", "arguments", "digest")}
     expires = {"expiresAt": view["expiresAt"]} if view["expiresAt"] else {}
     call = {"reason": "tool_call", "toolCallId": view["callId"]} if view["tool"] else {"reason": "confirmation"}

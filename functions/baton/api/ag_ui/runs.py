@@ -1,8 +1,8 @@
 """`POST /api/ag-ui/{agent}`: runs of AG-UI. A thread is a session; a run is a job of it, or continues one that asked.
 
-Invariant: the job follows from thread and run, so a repeated request is the same job, and gets the same events. What a
-run began with is what its first request said. A closed connection changes nothing. Interrupts are approvals: the first
-decision counts, whoever makes it.
+Invariant: the job follows from thread and run, so a repeated request is the same job, and gets the same events. A run's
+first request fixes its input. A closed connection changes nothing. Interrupts are approvals: the first decision counts,
+whether it comes from here or from elsewhere.
 """
 
 from dataclasses import replace
@@ -54,7 +54,7 @@ class AgUiApi:
         return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 2
 
     async def run(self, request: Request) -> Response:
-        """200 and the run's events, those after `Last-Event-ID` where it names one."""
+        """Answer 200 with the run's events, or only those after `Last-Event-ID` if the request has it."""
         principal, seen = await self._keys.authenticate(request), position_in(request)
         body = read_run_input(await limited_body(request, self.body_limit_bytes))
         agent = self._agent(request.path_params["agent"])
@@ -63,7 +63,7 @@ class AgUiApi:
         if seen is None:
             job = await (self._resumed if body.resume else self._begun)(principal, agent, body)
             stored = await self._container.ports.reader.parts(job.id, 0)
-            first = replace(stored, job=stored.job or job)  # a read may be older than what was accepted just now
+            first = replace(stored, job=stored.job or job)  # a read may be older than a new submission
         else:
             first = await self._read(principal, agent, body)
         assert first.job is not None, "it is accepted, or was found"
@@ -71,7 +71,7 @@ class AgUiApi:
         return self._streams.respond(request, principal, first, form=form)
 
     async def _read(self, principal: Principal, agent: Agent, body: RunAgentInput) -> StoredParts:
-        """The job of a run that was begun before: who comes back for the rest starts and decides nothing."""
+        """Read the job of an earlier run: a reader that comes back for the rest starts and decides nothing."""
         asked = [job_of_call(call_of_operation(entry.interrupt_id)) for entry in body.resume]
         job_id = asked[0] if asked else named_job_id("run", principal.tenant, body.thread_id, body.run_id)
         stored = await self._container.ports.reader.parts(job_id, 0)
@@ -89,7 +89,7 @@ class AgUiApi:
             raise ApiError(404, str(error)) from error
 
     def _check_tools(self, agent: Agent, body: RunAgentInput) -> None:
-        """No agent calls a front end's tools: refuse them, rather than let a model know nothing of them."""
+        """Refuse tools of the front end: no agent calls them, and the model would not learn of them."""
         known = self._container.registry.tools_of(agent)
         for place, tool in enumerate(body.tools):
             if tool.name not in known:
@@ -99,7 +99,7 @@ class AgUiApi:
                 raise ApiError(422, detail, [(f"tools.{place}.name", detail)])
 
     async def _begun(self, principal: Principal, agent: Agent, body: RunAgentInput) -> Job:
-        """The job that answers the last message; the one that there is, for a request that is repeated."""
+        """Start the job that answers the last message, or return the existing one for a repeated request."""
         tenant, thread = principal.tenant, body.thread_id
         job_id = named_job_id("run", tenant, thread, body.run_id)
         earlier = await newest_messages(self._container, tenant, thread)
@@ -140,7 +140,7 @@ class AgUiApi:
         return job, task | ({"data": body.data} if body.data else {}) | ({"files": files} if files else {})
 
     async def _resumed(self, principal: Principal, agent: Agent, body: RunAgentInput) -> Job:
-        """The job that asked, once what it asked is decided."""
+        """Return the job that asked, once its questions are decided."""
         job_ids = {job_of_call(call_of_operation(entry.interrupt_id)) for entry in body.resume}
         snapshot = await self._jobs.snapshot(principal, job_ids.pop()) if len(job_ids) == 1 and all(job_ids) else None
         asked = approvals_of(snapshot, self._container.ports.clock.now_ms()) if snapshot else []
@@ -171,7 +171,7 @@ def _run_of(body: RunAgentInput) -> Run:
 
 
 def _refuse_while_asked(thread: str, earlier: list[Snapshot]) -> None:
-    """A new message would wait in line behind a question that its sender can answer."""
+    """Refuse a new message while a question is open: it would wait in line behind one that its sender can answer."""
     items = (item for one in earlier for item in one.items)
     asked = [operation_id(item.call_id) for item in items if item.approval_of_call or item.tool == LIMIT_APPROVAL]
     if asked:
@@ -180,6 +180,6 @@ def _refuse_while_asked(thread: str, earlier: list[Snapshot]) -> None:
 
 
 def _answer_to(message_id: str, earlier: list[Snapshot]) -> Snapshot | None:
-    """The newest job that has answered this message: it is answered anew."""
+    """Find the newest job that has answered this message: the message is answered anew."""
     mine = [one for one in earlier if one.task["chat"].get("messageId") == message_id]
     return max(mine, key=lambda one: (one.job.created_at_ms, one.job.id), default=None)

@@ -1,7 +1,7 @@
 """A job's parts as AG-UI events (protocol 1.0): texts, reasoning, tool calls, steps, state, activities, errors.
 
-What AG-UI has no event for is a CUSTOM one under the part's own type. Invariant: the events of a run open and close as
-the protocol's verifier asks, whatever was cut off or abandoned; ids are the same for every reader. Must not: know when
+A part without an AG-UI event is a CUSTOM one under its own type. Invariant: the events of a run open and close as
+the protocol's verifier requires, even after an interruption; ids are the same for every reader. Must not: know when
 a run ends for want of a decision, or how events are sent.
 
 Source: https://docs.ag-ui.com/spec/1.0.
@@ -30,7 +30,7 @@ class Translation:
         self.error_text = ""
 
     def events(self, number: int, part: Part) -> list[Event]:
-        """The events of one part."""
+        """Convert one part into events."""
         kind: str = part["type"]
         if kind.startswith("text-"):
             return self._text(part)
@@ -51,13 +51,13 @@ class Translation:
         return []
 
     def closed(self) -> list[Event]:
-        """The ends of what is open: no run finishes before them."""
+        """Close what is open and return the ends: no run finishes before them."""
         texts = [self._text_event("END", message_id) for message_id in self._texts]
         self._texts = {}
         return [*texts, *(event for name in list(self._open_steps) for event in self._step_finished(name))]
 
     def snapshot(self) -> Event:
-        """The conversation as it is now, for a front end that has more of it."""
+        """Return the current conversation, for a front end that has more of it."""
         return {"type": "MESSAGES_SNAPSHOT", "messages": self._messages}
 
     def begin_again(self) -> None:
@@ -67,7 +67,7 @@ class Translation:
 
     @property
     def usage(self) -> dict[str, Any]:
-        """What the run's model calls took, as the event of its end says it."""
+        """The usage of the run's model calls, for the event of its end."""
         total = sum(self._tokens.values())
         return {"usage": [self._tokens | {"totalTokens": total}]} if total else {}
 
@@ -111,7 +111,7 @@ class Translation:
     def _data(self, number: int, part: Part) -> list[Event]:
         kind, data = part["type"], part.get("data") or {}
         match kind:
-            case "data-event":  # for timelines of operators
+            case "data-event":  # only for operators' timelines
                 events = list[Event]()
             case "data-usage":
                 self._tokens = {name: count + data.get(name, 0) for name, count in self._tokens.items()}
@@ -131,7 +131,7 @@ class Translation:
         return events
 
     def _custom(self, kind: str, data: Part) -> list[Event]:
-        """What AG-UI has no event for, behind that of a step, where it is about one; but a mark may be the state."""
+        """Convert a part without an event of AG-UI, behind its step's event if it has one; a mark may be the state."""
         if kind == "data-checkpoint" and data["type"] == "info" and data["title"] == STATE_TITLE:
             return [{"type": "STATE_SNAPSHOT", "snapshot": data["data"]}]
         steps = {"data-step-started": self._step_started, "data-step-completed": self._step_finished}
@@ -148,7 +148,7 @@ class Translation:
         ]
 
     def _retracted(self, message_id: str) -> list[Event]:
-        """An abandoned text is no part of the answer: the conversation is sent without it."""
+        """Remove an abandoned text, which is no part of the answer, and return the conversation without it."""
         self._messages = [message for message in self._messages if message["id"] != message_id]
         self._parent = ""
         return [self.snapshot()]

@@ -1,4 +1,4 @@
-"""Bodies of seed 003's chat API, in its words: what its routes take, and what its tools answer.
+"""Bodies of seed 003's chat API, in its words: the bodies of its routes, and the answers of its tools.
 
 Invariant: names and types are the seed's. Must not: know how anything is done.
 """
@@ -58,7 +58,7 @@ class SessionsQuery(BaseModel):
 
     @property
     def place(self) -> tuple[int | None, int]:
-        """Of when the first session may be, in ms (None: of now), and how many of that time were shown before."""
+        """The latest time of the first session, in ms (None: now), and the number of sessions of that time to skip."""
         if self.cursor is None:
             return None, 0
         until_ms, _, shown = self.cursor.partition("-")
@@ -66,7 +66,7 @@ class SessionsQuery(BaseModel):
 
 
 def read_sessions_query(params: QueryParams) -> SessionsQuery:
-    """The query of a list of sessions.
+    """Parse the query of a list of sessions.
 
     Raises:
         ApiError: 422, with every fault.
@@ -78,7 +78,7 @@ def read_sessions_query(params: QueryParams) -> SessionsQuery:
 
 
 class OperationStartedResponse(BaseModel):
-    """What a tool answers whose operation goes on; `task_id`: whose stream shows how."""
+    """The answer of a tool whose operation continues; `task_id`: the task whose stream shows its progress."""
 
     type: Literal["operation_started"] = "operation_started"
     message: str
@@ -88,7 +88,7 @@ class OperationStartedResponse(BaseModel):
 
 
 class OperationPendingResponse(BaseModel):
-    """What stands in the conversation while an operation goes on."""
+    """The conversation's entry while an operation continues."""
 
     type: Literal["operation_pending"] = "operation_pending"
     message: str
@@ -97,7 +97,7 @@ class OperationPendingResponse(BaseModel):
 
 
 class OperationInProgressResponse(BaseModel):
-    """What a call is answered that was made before and goes on."""
+    """The answer to a repeated call that still runs."""
 
     type: Literal["operation_in_progress"] = "operation_in_progress"
     message: str
@@ -105,7 +105,7 @@ class OperationInProgressResponse(BaseModel):
 
 
 class OperationStatusResponse(BaseModel):
-    """What `check_operation_status` answers."""
+    """The answer of `check_operation_status`."""
 
     type: Literal["operation_status"] = "operation_status"
     message: str
@@ -116,7 +116,7 @@ class OperationStatusResponse(BaseModel):
 
 
 class ErrorResponse(BaseModel):
-    """What a tool answers that cannot."""
+    """The answer of a tool that fails."""
 
     type: Literal["error"] = "error"
     message: str
@@ -133,5 +133,5 @@ ToolResponse = (
 
 
 def tool_response_schema() -> dict[str, Any]:
-    """The JSON Schema of what tools answer."""
+    """Return the JSON Schema of the tools' answers."""
     return TypeAdapter[Any](ToolResponse).json_schema()

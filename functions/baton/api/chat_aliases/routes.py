@@ -12,7 +12,7 @@ from baton.container import Container
 
 
 def chat_alias_routes(container: Container, keys: Keys, jobs: JobsApi, native: SessionsApi) -> list[ApiRoute]:
-    """They come before the routes of chats, one of which takes any path."""
+    """Build the routes; they come before the routes of chats, one of which takes any path."""
     chats = ChatApi(container, keys)
     sessions, tasks = ChatSessionsApi(container, keys, native, chats), ChatTasksApi(container, keys, jobs)
     every, limit = "/api/chat/sessions", (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")

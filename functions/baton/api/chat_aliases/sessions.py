@@ -37,7 +37,7 @@ class ChatSessionsApi:
         self._noted, self._clock = container.ports.chats, container.ports.clock
 
     async def create(self, request: Request) -> Response:
-        """`POST /api/chat/sessions` → 200 and the new session; its id has when it was made."""
+        """Answer `POST /api/chat/sessions` with 200 and the new session; its id contains its creation time."""
         principal = await self._keys.authenticate(request)
         now_ms = self._clock.now_ms()
         session_id = f"session_{now_ms}_{self._container.ports.randomness.token()}"
@@ -45,7 +45,7 @@ class ChatSessionsApi:
         return JSONResponse({"id": session_id, "user_id": principal.tenant, "created_at": rfc3339(now_ms)})
 
     async def listed(self, request: Request) -> Response:
-        """`GET /api/chat/sessions` → 200 and those that were created here, the last used first."""
+        """Answer `GET /api/chat/sessions` with 200 and the sessions that were created here, the last used first."""
         principal, query = await self._keys.authenticate(request), read_sessions_query(request.query_params)
         until_ms, skipped = query.place
         most_ms = self._clock.now_ms() if until_ms is None else until_ms
@@ -59,7 +59,7 @@ class ChatSessionsApi:
         return JSONResponse(view)
 
     async def show(self, request: Request) -> Response:
-        """`GET /api/chat/sessions/{id}` → 200: its messages, and what streams (`active_stream`)."""
+        """Answer `GET /api/chat/sessions/{id}` with 200: its messages, and its running stream (`active_stream`)."""
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
         found = _json_of(await self._sessions.show(request))
         used_ms = await self._noted.session_used_ms(tenant, session_id)
@@ -76,17 +76,17 @@ class ChatSessionsApi:
         return JSONResponse(view | ({"cursor": found["cursor"]} if "cursor" in found else {}))
 
     async def assign(self, request: Request) -> Response:
-        """`PATCH /api/chat/sessions/{id}/assign-user` → 200: a session is its key's tenant's from the beginning."""
+        """Answer `PATCH …/{id}/assign-user` with 200: a session belongs to its key's tenant from the beginning."""
         await self._sessions.must_exist(*session_of(request, await self._keys.authenticate(request)))
         return JSONResponse({"status": "ok"})
 
     async def cancel(self, request: Request) -> Response:
-        """`POST /api/chat/sessions/{id}/cancel` → 200: what was stopped."""
+        """Answer `POST /api/chat/sessions/{id}/cancel` with 200: the task that was stopped."""
         found = _json_of(await self._sessions.cancel(request))
         return JSONResponse({"cancelled": found["cancelled"], "task_id": found["jobId"], "reason": found["reason"]})
 
     async def send(self, request: Request) -> Response:
-        """`POST /api/chat/sessions/{id}/stream` → 200 and the answer's stream, whose `start` has the task's id."""
+        """Answer `POST …/{id}/stream` with 200 and the answer's stream; its `start` has the task's id."""
         principal = await self._keys.authenticate(request)
         tenant, session_id = session_of(request, principal)
         body = parsed(StreamChatBody, await limited_body(request, BODY_LIMIT_BYTES), explains=True)
@@ -119,7 +119,7 @@ def _made_at(session_id: str) -> str:
 
 
 def _active(session: dict[str, Any]) -> dict[str, Any] | None:
-    """The running answer, else the oldest operation that goes on in the background, which is a task of its own."""
+    """Return the running answer, else the oldest operation that still runs in the background, a task of its own."""
     stream: dict[str, Any] | None = session["activeStream"]
     for operation in session["activeOperations"][: 0 if stream else 1]:
         names = {"jobId": operation["operationJobId"], "operationId": operation["operationId"]}
@@ -136,7 +136,7 @@ def _active(session: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _messages(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """A message as models' APIs write it: an answer, and the result of each tool call behind it."""
+    """Convert a message to the form of models' APIs: the answer, then the result of each of its tool calls."""
     texts = [part["text"] for part in message["parts"] if part["type"] == "text"]
     calls = [part for part in message["parts"] if "toolCallId" in part]
     shown = {"id": message["id"], "role": message["role"], "content": "\n\n".join(texts)}

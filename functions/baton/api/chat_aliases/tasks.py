@@ -20,7 +20,7 @@ from baton_events.timestamps import rfc3339
 
 
 class ChatTasksApi:
-    """Endpoints of tasks and of what completes operations."""
+    """Endpoints of tasks, and of operations' completion."""
 
     def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
         self._container = container
@@ -28,7 +28,7 @@ class ChatTasksApi:
         self._jobs = jobs
 
     async def show(self, request: Request) -> Response:
-        """`GET /api/chat/tasks/{id}` → 200; 404 for one that is unknown, gone, or another tenant's."""
+        """Answer `GET /api/chat/tasks/{id}` with 200; 404 for one that is unknown, deleted, or another tenant's."""
         job_id = request.path_params["task_id"]
         try:
             snapshot = await self._jobs.snapshot(await self._keys.authenticate(request), job_id)
@@ -49,7 +49,7 @@ class ChatTasksApi:
         return JSONResponse(view)
 
     async def complete(self, request: Request) -> Response:
-        """`POST /api/chat/operations/{id}/complete` → 200, also when repeated; 404 for an unknown one."""
+        """Answer `POST /api/chat/operations/{id}/complete` with 200, also when repeated; 404 for an unknown one."""
         operation_id = request.path_params["operation_id"]
         raw = await limited_body(request, self._container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
         body = parsed(OperationCompleteBody, raw)
@@ -60,12 +60,12 @@ class ChatTasksApi:
         return JSONResponse({"status": "ok", "task_id": job_of_call(call_of_operation(operation_id))})
 
     async def schema(self, _request: Request) -> Response:
-        """`GET /api/chat/schema/tool-responses` → 200 and the JSON Schema of what tools answer."""
+        """Answer `GET /api/chat/schema/tool-responses` with 200 and the JSON Schema of the tools' answers."""
         return JSONResponse(tool_response_schema())
 
 
 def task_status(job: Job) -> str:
-    """Which of the seed's three statuses a job has."""
+    """Return the job's status as one of the seed's three."""
     if not job.ended:
         return "running"
     return "completed" if job.status is JobStatus.COMPLETED else "failed"

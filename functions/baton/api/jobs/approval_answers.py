@@ -1,6 +1,6 @@
-"""Answers to approvals as other protocols bring them: an interrupt's of AG-UI, a message to a task of A2A.
+"""Answers to approvals in other protocols: to an interrupt of AG-UI, or as a message to a task of A2A.
 
-Invariant: the first decision counts, whoever makes it. A client key decides only where APPROVAL_LINKS lets it.
+Invariant: the first decision counts, wherever it comes from. A client key decides only where APPROVAL_LINKS allows it.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ ANSWER_SCHEMA: dict[str, Any] = {
 
 
 def answer_schema(view: Mapping[str, Any]) -> dict[str, Any]:
-    """The form of an answer to an approval; what a tool asks is answered by the arguments."""
+    """Return the schema of an answer to an approval; a tool's question is answered by the arguments."""
     if "form" not in view:
         return ANSWER_SCHEMA
     return ANSWER_SCHEMA | {"properties": {**ANSWER_SCHEMA["properties"], "editedArgs": view["form"]}}
@@ -49,7 +49,7 @@ async def decide(
     """Decide checkpoints that are pending, by id.
 
     Raises:
-        ApiError: 403 not theirs to decide, 409 decided meanwhile, 422 arguments that do not fit.
+        ApiError: 403 no right to decide, 409 decided in the meantime, 422 arguments that do not fit.
     """
     if answers and principal.role != "admin" and not container.settings.approval_links:
         raise ApiError(

@@ -1,8 +1,8 @@
 """Links by which a person without a key decides one approval.
 
-A link carries what it allows and until when, and is signed with the console's secret, so nothing is stored and every
-process of the deployment reads it. Invariant: a link opens one approval and nothing else. A decision uses it up,
-whoever decides; it ends with its time, with the approval, and when a key or token of the settings is changed.
+A link carries its permissions and its end, and is signed with the console's secret, so nothing is stored and every
+process of the deployment can read it. Invariant: a link opens one approval and nothing else. Any decision on the
+approval uses it up; it ends with its time, with the approval, and when a key or token of the settings is changed.
 """
 
 from typing import Annotated, Literal
@@ -44,7 +44,7 @@ class ApprovalLinks:
         self._signing, self._for_clients = SignedLinks(settings), settings.approval_links
 
     async def make(self, principal: Principal, checkpoint_id: str, body: LinkBody) -> tuple[str, int]:
-        """A link, and when it ends: with the approval at the latest.
+        """Make a link; return it and its end, in milliseconds: the approval's end at the latest.
 
         Raises:
             ApiError: 404 unknown, 403 not allowed, or another tenant's, 409 decided, 503 there is no secret or address.
@@ -67,7 +67,7 @@ class ApprovalLinks:
         return url, until_ms
 
     def read(self, token: str) -> Link:
-        """What a link allows.
+        """Parse a link into what it allows.
 
         Raises:
             ApiError: 404, it is none; 410, its time is up.
@@ -88,7 +88,7 @@ class ApprovalLinksApi:
         self._links = links
 
     async def make(self, request: Request) -> Response:
-        """`POST /api/admin/agent-checkpoints/{id}/links` → 201 and the link."""
+        """Answer `POST /api/admin/agent-checkpoints/{id}/links` with 201 and the link."""
         principal = await self._keys.authenticate(request)
         raw = await limited_body(request, BODY_LIMIT_BYTES)
         body = parsed(LinkBody, raw) if raw.strip() else LinkBody()

@@ -1,8 +1,8 @@
 """Approvals as people see them: those of one job, and those of all jobs, page by page, pending or decided.
 
-Invariant: an approval is shown as its job has it when it is read. A job that waits is live, so pending ones are found
-in the admission's slot table, which has every live job; others in the list of all jobs and below them. A page costs a
-bounded number of reads: where few match it may be short, or empty, and has a cursor. Must not: know HTTP, or decide
+Invariant: an approval is shown in its state at the read. A waiting job is live, so pending approvals are found in the
+admission's slot table, which has every live job. Others are found in the list of all jobs and below them. A page costs
+a bounded number of reads: where few match it may be short, or empty, and has a cursor. Must not: know HTTP, or decide
 anything.
 """
 
@@ -20,18 +20,18 @@ from baton.storage.ports.jobs import Reader, Snapshot
 
 
 def questions_of(snapshot: Snapshot) -> list[CallRecord]:
-    """What a job has asked, in order."""
+    """List a job's questions, in order."""
     return [call for call in snapshot.calls if call.tool in APPROVALS]
 
 
 def view_of(approval: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
-    """One of its questions, with what became of it."""
+    """Return one question of the job, with its decision, as the API shows it."""
     decision, ended = snapshot.results.get(approval.id, {}), snapshot.job.ended
     return approval_view(approval, snapshot.job.id, decision, ended=ended, now_ms=now_ms)
 
 
 def approvals_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:
-    """All of them, in order."""
+    """Return all questions of the job, in order, as the API shows them."""
     return [view_of(approval, snapshot, now_ms) for approval in questions_of(snapshot)]
 
 
@@ -43,9 +43,9 @@ _PLACE_DASHES = 3  # of an id: job, turn, position, digest
 
 @dataclass(frozen=True, slots=True)
 class ApprovalPage:
-    """Approvals: those of newer jobs first. `cursor`: where the next page begins; empty: there is none.
+    """Approvals: those of newer jobs first. `cursor`: the beginning of the next page; empty: there is none.
 
-    `agents`: whose they are, by the job's id.
+    `agents`: the jobs' agents, by the job's id.
     """
 
     checkpoints: tuple[dict[str, Any], ...]
@@ -55,14 +55,14 @@ class ApprovalPage:
 
 @dataclass(frozen=True, slots=True)
 class _Begin:
-    """Where a page begins: behind the jobs up to `position`, and in the next one behind checkpoint `shown`."""
+    """The beginning of a page: behind the jobs up to `position`, and in the next one behind checkpoint `shown`."""
 
     position: str = ""
     shown: str = ""
 
     @classmethod
     def at(cls, cursor: str) -> "_Begin":
-        """As a cursor says."""
+        """Parse a cursor."""
         position, dot, shown = cursor.partition(".")
         if dot:
             _place({"id": shown})
@@ -70,13 +70,13 @@ class _Begin:
 
     @property
     def cursor(self) -> str:
-        """As people send it back."""
+        """The position as a cursor for clients."""
         position = cursor_of(self.position) if self.position else ""
         return f"{position}.{self.shown}" if self.shown else position
 
 
 class ApprovalList:
-    """Looks for approvals."""
+    """Finds approvals."""
 
     def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader, clock: Clock) -> None:
         self._listing = listing
@@ -84,7 +84,7 @@ class ApprovalList:
         self._reader, self._clock = reader, clock
 
     async def page(self, status: ApprovalStatus, limit: int, cursor: str) -> ApprovalPage:
-        """A page of the approvals with this status.
+        """Read a page of the approvals with this status.
 
         Raises:
             ValueError: the cursor is none.
@@ -110,7 +110,7 @@ class ApprovalList:
         return ApprovalPage(tuple(page), agents=agents)
 
     async def _waiting(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
-        """The live jobs that ask for a decision, newer ones first."""
+        """Yield the live jobs that wait for a decision, newer ones first."""
         slot_table = await self._admission_control.live()
         places = sorted(
             ((position_of(entry.created_ms, name), name) for name, entry in slot_table.items()), reverse=True
@@ -124,7 +124,7 @@ class ApprovalList:
                     yield position, await self._family(name, below=False)
 
     async def _all(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
-        """All jobs with those below them, newer ones first."""
+        """Yield all jobs with those below them, newer ones first."""
         position = after
         while True:
             scanned = await self._listing.scan(Query(), position, _AT_ONCE)
@@ -148,6 +148,6 @@ def _waits_for_approval(snapshot: Snapshot) -> bool:
 
 
 def _place(view: dict[str, Any]) -> tuple[str, int, int]:
-    """Where an approval stands among those of a job and the jobs below it."""
+    """Return the sort key of an approval among those of a job and the jobs below it."""
     job_id, turn, position, _ = str(view["id"]).rsplit("-", _PLACE_DASHES)
     return job_id, int(turn), int(position)

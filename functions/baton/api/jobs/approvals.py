@@ -1,6 +1,6 @@
-"""Checkpoints of jobs, and decisions on approvals: the API's endpoints, and what the console's pages share with them.
+"""Checkpoints of jobs, and decisions on approvals: the API's endpoints, and the logic that the console's pages share.
 
-Only operators decide. What a decision does is `baton.commands.approve`. `Approvals` must not know a request;
+Only operators decide. `baton.commands.approve` applies a decision. `Approvals` must not know a request;
 `CheckpointsApi` does.
 """
 
@@ -65,7 +65,7 @@ class ListQuery(BaseModel):
 
 
 class Approvals:
-    """What jobs wait for from people."""
+    """The decisions that jobs wait for."""
 
     def __init__(self, container: Container, jobs: JobsApi) -> None:
         self._container = container
@@ -74,7 +74,7 @@ class Approvals:
         self._list = ApprovalList(ports.listing, ports.admission_control, ports.reader, ports.clock)
 
     async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
-        """All checkpoints of a job, and of its calls that go on in the background, in order.
+        """Return all checkpoints of a job and of its calls that run in the background, in order.
 
         Raises:
             ApiError: 404 unknown, 403 another tenant's.
@@ -92,7 +92,7 @@ class Approvals:
         return sorted(found, key=lambda view: str(view["createdAt"]))
 
     async def listed(self, principal: Principal, approval: ListQuery) -> ApprovalPage:
-        """A page of the approvals of all jobs.
+        """Read a page of the approvals of all jobs.
 
         Raises:
             ApiError: 403 no operator, 422 no cursor.
@@ -105,7 +105,7 @@ class Approvals:
             raise ApiError(422, detail, [("cursor", detail)]) from error
 
     async def approve(self, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
-        """The job goes on, with the edited arguments where there are some.
+        """Approve a question: the job continues, with the edited arguments if there are some.
 
         Raises:
             ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
@@ -115,7 +115,7 @@ class Approvals:
         return await self.approve_by(principal.name, checkpoint_id, body)
 
     async def approve_by(self, by: str, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
-        """The same, by somebody who may decide this.
+        """Approve for a person whose right to decide is already checked.
 
         Raises:
             ApiError: as above.
@@ -129,7 +129,7 @@ class Approvals:
         return await self._decide(by, snapshot, approval, "ok", decision)
 
     async def reject(self, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
-        """The call fails with the reason.
+        """Reject a question: the call fails with the reason.
 
         Raises:
             ApiError: as for an approval.
@@ -138,7 +138,7 @@ class Approvals:
         return await self.reject_by(principal.name, checkpoint_id, body)
 
     async def reject_by(self, by: str, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
-        """The same, by somebody who may decide this.
+        """Reject for a person whose right to decide is already checked.
 
         Raises:
             ApiError: as for an approval.
@@ -148,7 +148,7 @@ class Approvals:
         return await self._decide(by, snapshot, approval, "error", decision)
 
     async def check(self, checkpoint_id: str, digest: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Edited arguments as they would be recorded; nothing is decided.
+        """Return edited arguments as they would be recorded; nothing is decided.
 
         Raises:
             ApiError: as for an approval.
@@ -157,7 +157,7 @@ class Approvals:
         return self._edited(snapshot.job.agent, approval, arguments)
 
     async def question(self, checkpoint_id: str) -> tuple[Snapshot, CallRecord]:
-        """The job of an approval, and the question.
+        """Find an approval's job, and the question.
 
         Raises:
             ApiError: 404.
@@ -214,8 +214,8 @@ class Approvals:
 
 
 def _answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """A person's answer to a question of the tool."""
-    from baton.tools.json_schema import JsonSchema  # noqa: PLC0415 - few tools ask
+    """Check a person's answer to a question of the tool."""
+    from baton.tools.json_schema import JsonSchema  # noqa: PLC0415 - few tools have questions
 
     try:
         return JsonSchema(tool, form).to_json(answer)
@@ -249,12 +249,12 @@ class CheckpointsApi:
         self._approvals = approvals
 
     async def of_job(self, request: Request) -> Response:
-        """`GET /api/agent-jobs/{id}/checkpoints` → 200 and all of them, in order."""
+        """Answer `GET /api/agent-jobs/{id}/checkpoints` with 200 and all checkpoints, in order."""
         principal = await self._keys.authenticate(request)
         return JSONResponse({"checkpoints": await self._approvals.of_job(principal, request.path_params["job_id"])})
 
     async def listed(self, request: Request) -> Response:
-        """`GET /api/admin/agent-checkpoints?status=&limit=&cursor=` → 200 and a page of the approvals of all jobs."""
+        """Answer `GET /api/admin/agent-checkpoints?status=&limit=&cursor=` with 200 and a page of approvals."""
         principal = await self._keys.authenticate(request)
         try:
             approval = ListQuery.model_validate(dict(request.query_params))
@@ -264,14 +264,14 @@ class CheckpointsApi:
         return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def approve(self, request: Request) -> Response:
-        """`POST /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""
+        """Answer `POST /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
         principal = await self._keys.authenticate(request)
         raw = await limited_body(request, BODY_LIMIT_BYTES)
         body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
         return JSONResponse(await self._approvals.approve(principal, request.path_params["checkpoint_id"], body))
 
     async def reject(self, request: Request) -> Response:
-        """`DELETE /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""
+        """Answer `DELETE /api/admin/agent-checkpoints/{id}` with 200 and the checkpoint; 409 for a decided one."""
         principal = await self._keys.authenticate(request)
         body = parsed(RejectionBody, await limited_body(request, BODY_LIMIT_BYTES))
         return JSONResponse(await self._approvals.reject(principal, request.path_params["checkpoint_id"], body))

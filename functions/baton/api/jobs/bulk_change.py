@@ -1,7 +1,7 @@
 """`POST /api/admin/agent-jobs/bulk`: one change of many jobs, found by a filter (CONTRACT, Jobs).
 
-Invariant: each job is changed as `PATCH /api/agent-jobs/{id}` changes it, and by nothing else. A call looks at a
-bounded number of jobs; where there may be more, its answer has a cursor. Jobs that others started end with those.
+Invariant: each job is changed exactly as `PATCH /api/agent-jobs/{id}` changes it. A call looks at a bounded number of
+jobs; where there may be more, its answer has a cursor. Jobs that others started end with those.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from baton_events.errors import BatonError
 
 BODY_LIMIT_BYTES = 64_000
 _AT_ONCE = 8
-# What an action can do something about: another job that the filter means is not matched.
+# The statuses that an action can change: a job of another status does not match, even if the filter includes it.
 _MEANT: dict[str, frozenset[JobStatus]] = {
     "cancel": frozenset(JobStatus) - END_STATUSES,
     "retry": frozenset({JobStatus.FAILED, JobStatus.CANCELLED}),
@@ -44,7 +44,7 @@ class BulkBody(BaseModel):
     cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
 
     def change(self) -> ChangeBody:
-        """What is asked of each job.
+        """Return the change to make to each job.
 
         Raises:
             ApiError: 422, there is no such change.
@@ -56,12 +56,12 @@ class BulkBody(BaseModel):
             raise invalid(error, "body") from error
 
     def page(self) -> PageQuery | None:
-        """The jobs to look at; None: the filter means none that the action can change."""
+        """Return the query for the jobs to look at; None if the filter includes no job that the action can change."""
         query = {JobStatus(name) for name in self.filter.status.split(",")} if self.filter.status else set(JobStatus)
         if not (meant := sorted(_MEANT[self.action] & query)):
             return None
         given = self.filter.model_dump(exclude={"status"})
-        # Checked before: what is left out is None.
+        # Checked before: fields that are left out are None.
         return PageQuery.model_construct(**given, status=",".join(meant), limit=self.limit, cursor=self.cursor)
 
 
@@ -74,13 +74,13 @@ class BulkChangeApi:
         self._listing = listing
 
     async def change(self, request: Request) -> Response:
-        """200 and `{"matched", "changed", "refused", "cursor"}`."""
+        """Answer 200 with `{"matched", "changed", "refused", "cursor"}`."""
         principal = await self._keys.authenticate(request)
         body = parsed(BulkBody, await limited_body(request, BODY_LIMIT_BYTES))
         return JSONResponse(await self.changed(principal, body))
 
     async def changed(self, principal: Principal, body: BulkBody) -> dict[str, Any]:
-        """Change the jobs of one page; how many were meant and changed, and which were not, and why.
+        """Change the jobs of one page; return how many matched and changed, and each refused one with its reason.
 
         Raises:
             ApiError: 403, 404, 422, as for a list.
@@ -113,5 +113,5 @@ class BulkChangeApi:
 
 
 def _detail(error: BatonError) -> str:
-    """Why a job was not changed; of what is not ours, only that it is not available now."""
+    """Return why a job was not changed; an error that is not the API's says only that the job is unavailable now."""
     return str(error) if isinstance(error, ApiError) else "the store or the queue did not answer; send it again"

@@ -1,4 +1,4 @@
-"""`GET /api/agent-jobs/{id}/diff/{other}`: two jobs turn by turn. Turns are told apart by what was said and done."""
+"""`GET /api/agent-jobs/{id}/diff/{other}`: two jobs turn by turn; turns differ by their texts, calls and results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -21,7 +21,7 @@ _SHOWN_OF_CALL = ("id", "tool", "arguments", "status", "result", "resultRef", "e
 
 
 def side(snapshot: Snapshot, transcript: Sequence[dict[str, Any]], parts: Sequence[str], prices: Prices) -> list[Any]:
-    """What a job says of each of its turns, in order, and of itself, which comes first."""
+    """Return a job's own fields, and then each of its turns, in order."""
     view = job_view(snapshot, 0, prices, INLINE_RESULTS_BYTES // 2)
     calls = {call["id"]: call for call in view["toolCalls"]}
     steps = step_usage(snapshot, parts, prices)["steps"]
@@ -39,7 +39,7 @@ def _turn(
 
 
 def compared(left: Sequence[Any], right: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """The turns side by side, from the first."""
+    """Yield the turns side by side, from the first."""
     for turn, (mine, other) in enumerate(zip_longest(left, right), start=1):
         change = "added" if mine is None else "removed" if other is None else "changed"
         if mine is not None and other is not None and _content(mine) == _content(other):
@@ -48,7 +48,7 @@ def compared(left: Sequence[Any], right: Sequence[Any]) -> Iterator[dict[str, An
 
 
 def _content(turn: Mapping[str, Any]) -> list[Any]:
-    """What makes two turns the same: not who was paid, nor the ids of calls, which tell jobs apart."""
+    """Return the values by which two turns are compared: no cost and no ids of calls, since those differ by job."""
     calls = [{name: value for name, value in call.items() if name != "id"} for call in turn["calls"]]
     return [turn["text"], calls]
 
@@ -66,13 +66,13 @@ class DiffApi:
         self._jobs = jobs
 
     async def show(self, request: Request) -> Response:
-        """200 `{"left", "right", "turns": [{"turn", "change", "left", "right"}]}`."""
+        """Answer 200 with `{"left", "right", "turns": [{"turn", "change", "left", "right"}]}`."""
         principal = await self._keys.authenticate(request)
         ids = request.path_params["job_id"], request.path_params["other_id"]
         return JSONResponse(await self.of(principal, *ids))
 
     async def of(self, principal: Principal, left_id: str, right_id: str) -> dict[str, Any]:
-        """Two jobs side by side.
+        """Return two jobs side by side.
 
         Raises:
             ApiError: 404, 403, 410 of one of them.
@@ -85,6 +85,6 @@ class DiffApi:
 
     async def _side(self, principal: Principal, job_id: str) -> list[Any]:
         reader = self._container.ports.reader
-        parts = (await reader.parts(job_id, 0)).parts  # before the job, whose usage ledger then has all of theirs
+        parts = (await reader.parts(job_id, 0)).parts  # before the job, so that its usage ledger covers all parts
         snapshot = await self._jobs.snapshot(principal, job_id)
         return side(snapshot, await reader.transcript(job_id), parts, self._container.settings.prices)

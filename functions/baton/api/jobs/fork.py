@@ -53,7 +53,7 @@ class ForkApi:
         self._jobs = jobs
 
     async def post(self, request: Request) -> Response:
-        """202 and the new job; 409 for a job that has not ended, or was started by another; 422 for unknown turns."""
+        """Answer 202 with the new job; 409 for a job that is not over or is another's child; 422 for unknown turns."""
         principal = await self._keys.authenticate(request)
         body = parsed(ForkBody, await limited_body(request, BODY_LIMIT_BYTES))
         job = await self.forked(principal, request.path_params["job_id"], body, idempotency_key_of(request))
@@ -62,7 +62,7 @@ class ForkApi:
     async def forked(
         self, principal: Principal, job_id: str, body: ForkBody, idempotency_key: str = ""
     ) -> dict[str, Any]:
-        """Fork a job; the new one as JSON.
+        """Fork a job; return the new one as JSON.
 
         Raises:
             ApiError: 404, 403, 410; 409 for a job that has not ended, or was started by another one; 422 for what does
@@ -93,7 +93,7 @@ class ForkApi:
 
 
 def _misfits(registry: Registry, agent: Agent, ended: Ended, fork: Fork) -> list[tuple[str, str]]:
-    """What of the edits the agent cannot take: the fields, and what is wrong with each."""
+    """List the fields of the edits that the agent cannot take, each with its fault."""
     edits, faults = fork.edits, list[tuple[str, str]]()
     asks = not agent.plan
     if edits.model is not None and (fault := model_fault(edits.model)):

@@ -1,6 +1,6 @@
 """`/api/agent-jobs/{id}`: submit, read, change, cancel, retry and delete a job, and read one large result of it.
 
-A job that is not there never was (404), or its data is gone (410).
+A job that the store does not have never existed (404), or its data was removed (410).
 """
 
 from typing import Annotated, Any, Literal
@@ -47,7 +47,7 @@ class ChangeBody(BaseModel):
 
 
 def read_change_body(body: bytes) -> ChangeBody:
-    """The body of a change.
+    """Parse the body of a change.
 
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
@@ -56,7 +56,7 @@ def read_change_body(body: bytes) -> ChangeBody:
 
 
 async def no_job(archive: Archive, principal: Principal, job_id: str) -> ApiError:
-    """The error for a request about a job that the store does not have."""
+    """Return the error for a request about a job that the store does not have."""
     kept = await archive.tombstone(job_id)
     if kept is None:
         return ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)
@@ -74,7 +74,7 @@ class JobResultsApi:
         self._keys = keys
 
     async def show(self, request: Request) -> Response:
-        """200 `{"jobId", "callId", "result"}`; 404 for a call that is unknown, or has no result (yet)."""
+        """Answer 200 with `{"jobId", "callId", "result"}`; 404 for a call that is unknown, or has no result (yet)."""
         principal = await self._keys.authenticate(request)
         job_id, call_id = request.path_params["job_id"], request.path_params["call_id"]
         job, call, stored = await self._ports.reader.result(job_id, call_id)
@@ -88,7 +88,7 @@ class JobResultsApi:
 
 
 def callback_fault(url: str, settings: Settings) -> str:
-    """Why no callback can be sent there; empty: it can, or none is wanted."""
+    """Return why no callback can be sent to the address; empty if it can, or if none is wanted."""
     if url and not settings.callback_key:
         return "no callback can be signed here: set CALLBACK_SECRET, or leave callbackUrl out"
     if is_loopback(url) and not is_loopback(settings.worker_base_url):
@@ -109,7 +109,7 @@ class JobsApi:
         self._sessions = Sessions(container)
 
     async def submit(self, request: Request) -> Response:
-        """`POST /api/agent-jobs` → 202 and the job; 202 `{"jobId"}` where a running job gets it."""
+        """Answer `POST /api/agent-jobs` with 202 and the job, or with 202 `{"jobId"}` where a running job gets it."""
         principal = await self._keys.authenticate(request)
         raw = await limited_body(request, BODY_LIMIT_BYTES)
         return JSONResponse(await self.accept(principal, read_submit_body(raw), idempotency_key_of(request)), 202)
@@ -117,7 +117,7 @@ class JobsApi:
     async def accept(
         self, principal: Principal, body: SubmitBody, idempotency_key: str, *, chats: bool = False
     ) -> dict[str, Any]:
-        """Accept a submission; the job as JSON, or `jobId` of the running one that gets it.
+        """Accept a submission; return the job as JSON, or `jobId` of the running one that gets it.
 
         `chats`: its model is sent the session's earlier messages.
 
@@ -143,7 +143,7 @@ class JobsApi:
         idempotency_key: str,
         when_busy: WhenBusy = "queue",
     ) -> dict[str, Any]:
-        """Submit a new job, or find it; the job as JSON.
+        """Submit a new job, or find it; return it as JSON.
 
         Raises:
             ApiError: 422, another body was sent under this Idempotency-Key before.
@@ -159,7 +159,7 @@ class JobsApi:
     async def _submitted_before(self, principal: Principal, job: Job, idempotency_key: str) -> dict[str, Any]:
         snapshot = await self._container.ports.reader.job(job.id)
         if snapshot is None:
-            # A read may be older than what was just found: no 404, which says that the submission was refused.
+            # A read may be older than the job just found: no 404, which would mean that the submission was refused.
             raise StoreError(f"job {job.id!r} exists, and reads do not show it yet: send the request again")
         if not principal.may_see(snapshot.job.tenant):
             raise ApiError(403, f"job {job.id!r} belongs to another tenant")
@@ -169,18 +169,18 @@ class JobsApi:
         return job_view(snapshot, self._container.ports.clock.now_ms(), self._container.settings.prices)
 
     async def read(self, request: Request) -> Response:
-        """`GET /api/agent-jobs/{id}?steps=` → 200 and the job, with `steps=true` what each of its steps has used."""
+        """Answer `GET /api/agent-jobs/{id}` with 200 and the job, with `?steps=true` also the usage of each step."""
         principal = await self._keys.authenticate(request)
         job_id, prices = request.path_params["job_id"], self._container.settings.prices
         query = read_job_query(request.query_params)
-        # Before the job, whose usage ledger then has all of theirs.
+        # Before the job, so that its usage ledger covers all parts.
         parts = (await self._container.ports.reader.parts(job_id, 0)).parts if query.steps else ()
         snapshot = await self.snapshot(principal, job_id, delivery=True)
         steps = step_usage(snapshot, parts, prices) if query.steps else {}
         return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms(), prices) | steps)
 
     async def model_messages(self, request: Request) -> Response:
-        """`GET …/model-messages` → 200 `{"messages"}`; 404 for a job whose agent is none of pydantic-ai."""
+        """Answer `GET …/model-messages` with 200 `{"messages"}`; 404 for a job whose agent is none of pydantic-ai."""
         principal = await self._keys.authenticate(request)
         snapshot = await self.snapshot(principal, request.path_params["job_id"])
         entries = await self._container.ports.reader.transcript(snapshot.job.id)
@@ -192,13 +192,13 @@ class JobsApi:
         return JSONResponse(self._container.secrets.hide_in({"messages": messages}))
 
     async def change(self, request: Request) -> Response:
-        """`PATCH /api/agent-jobs/{id}` → 200 and the job; 409 where its state does not allow it."""
+        """Answer `PATCH /api/agent-jobs/{id}` with 200 and the job; 409 where its state does not allow the change."""
         principal = await self._keys.authenticate(request)
         body = read_change_body(await limited_body(request, BODY_LIMIT_BYTES))
         return JSONResponse(await self.changed(principal, request.path_params["job_id"], body))
 
     async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:
-        """Change a job; the job as JSON.
+        """Change a job; return it as JSON.
 
         Raises:
             ApiError: 404, 403, 410; 409 where its state does not allow it.
@@ -223,7 +223,7 @@ class JobsApi:
             raise ApiError(409, f"job {job.id!r} is {result.job.status} by now")
 
     async def _retry(self, job: Job, by: str, *, from_start: bool) -> None:
-        # Whether its calls can run again is seen when it is retried; the rest needs no backup message.
+        # The retry itself checks whether the job's calls can run again; the rest needs no backup message.
         refused = why_not(EndedJob(job), Retried(job.run, from_start))
         if not refused:
             refused = (await self._container.commands.retry(job, by, from_start=from_start)).refused
@@ -231,7 +231,7 @@ class JobsApi:
             raise ApiError(409, refused)
 
     async def delete(self, request: Request) -> Response:
-        """`DELETE /api/agent-jobs/{id}` → 204; 409 for a job that has not ended."""
+        """Answer `DELETE /api/agent-jobs/{id}` with 204; 409 for a job that has not ended."""
         principal = await self._keys.authenticate(request)
         await self.remove(principal, request.path_params["job_id"])
         return Response(status_code=204)
@@ -250,15 +250,15 @@ class JobsApi:
         try:
             refused = (await self._container.commands.delete(job)).refused
         except JobGoneError:
-            refused = ""  # somebody else has deleted it meanwhile
+            refused = ""  # another request has deleted it
         if refused:
             raise ApiError(409, refused)
 
     async def snapshot(self, principal: Principal, job_id: str, *, delivery: bool = False) -> Snapshot:
-        """Everything about a job that is theirs to see; `delivery`: with the failing one of a job that is late.
+        """Read all of a job that the caller may see. `delivery`: add the failing delivery of a job that is late.
 
         Raises:
-            ApiError: 404 unknown, 403 another tenant's, 410 its data is gone.
+            ApiError: 404 unknown, 403 another tenant's, 410 its data was removed.
         """
         snapshot = await self._container.ports.reader.job(job_id)
         if snapshot is None:
@@ -272,7 +272,7 @@ class JobsApi:
 
 
 def new_ids(container: Container, principal: Principal, idempotency_key: str) -> tuple[str, str, int]:
-    """The id of a new job, a session of its own, and the time."""
+    """Return the id of a new job, a session of its own, and the time."""
     now_ms, token = container.ports.clock.now_ms(), container.ports.randomness.token()
     job_id = job_id_from_key(principal.tenant, idempotency_key) if idempotency_key else random_job_id(token)
     session_id = f"session_{token if not idempotency_key else job_id.removeprefix('job_')}"
@@ -280,7 +280,7 @@ def new_ids(container: Container, principal: Principal, idempotency_key: str) ->
 
 
 def idempotency_key_of(request: Request) -> str:
-    """The key under which a request is the same when it comes again; empty: none.
+    """Return the key by which a repeated request is recognised; empty if it has none.
 
     Raises:
         ApiError: 422, it is too long.

@@ -1,6 +1,6 @@
 """`GET /api/agent-jobs`: lists of jobs, found in the admission's list or slot table and read from the jobs themselves.
 
-Invariant: a job is shown as it is when it is read; a row is a hint only. A page costs a bounded number of requests and
+Invariant: a job is shown in its state at the read; a row is a hint only. A page costs a bounded number of requests and
 reads: under a rare filter it may be short, or empty, and has a cursor.
 """
 
@@ -28,27 +28,27 @@ from baton.storage.ports.jobs import Reader, Snapshot
 from baton_events.ids import is_child
 from baton_events.timestamps import rfc3339
 
-# Rows that one request looks at where a filter may leave out many; requests of one page; jobs read for one page.
+# Rows of one request where a filter may leave out many; requests of one page; jobs read for one page.
 _SCANNED_ROWS, _ROUNDS, _READ_JOBS = 1_000, 4, 300
-# For so long a job that is listed may not be there yet: a backup message creates it.
+# A listed job may not exist yet for up to this long: a backup message creates it.
 YOUNG_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """Jobs, newest first. `cursor`: where the next page begins; empty: there is none."""
+    """Jobs, newest first. `cursor`: the beginning of the next page; empty: there is none."""
 
     jobs: tuple[Snapshot, ...]
     cursor: str = ""
 
     @property
     def looked_back_to_ms(self) -> int:
-        """Down to when jobs were looked for; 0: to the first one."""
+        """The time down to which the page has looked for jobs; 0: down to the first one."""
         return int(position_from(self.cursor).partition(":")[0]) if self.cursor else 0
 
 
 class JobList:
-    """Looks for jobs."""
+    """Finds jobs."""
 
     def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader) -> None:
         self._listing = listing
@@ -56,7 +56,7 @@ class JobList:
         self._reader = reader
 
     async def page(self, query: Query, limit: int, cursor: str, now_ms: int) -> JobPage:
-        """A page of the jobs that are meant.
+        """Read a page of the jobs that match.
 
         Raises:
             ValueError: the cursor is none.
@@ -88,7 +88,7 @@ class JobList:
     async def _source(self, query: Query) -> "_Live | _Searched | _Listed":
         if query.live:
             return _Live(await self._admission_control.live(), query)
-        # A session and what a job has started are small: each job is read, and the text in it is looked at.
+        # A session and a job's children are few: each job is read, and its text is searched.
         narrow = query.session_id or query.parent_id
         return _Searched(self._listing, query) if query.words and not narrow else _Listed(self._listing, query)
 
@@ -105,19 +105,20 @@ class _Listed:
         self._query = query
 
     async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
-        """Rows that may be meant, and the position behind all that were looked at."""
+        """Return rows that may match, and the position behind all rows that were looked at."""
         query = self._query
         by_tag = query.statuses if query.tags else frozenset[str]()
         rare = query.agent or query.session_id or query.words or by_tag or len(query.tags) > 1
         limit = _SCANNED_ROWS if rare else count
         scans = await asyncio.gather(*(self._listing.scan(query, position, limit) for query in self._parts()))
-        # Several lists go on where the first of them that has more ends: what lies behind is looked at again.
+        # Of several lists, the first end of one that has more is where the next scan begins, so later rows are read
+        # again.
         after = max((scanned.next for scanned in scans), default="")
         found = sorted((one for scanned in scans for one in scanned.found), key=lambda one: one.position, reverse=True)
         return [one for one in found if one.position >= after], after
 
     def _parts(self) -> list[Query]:
-        """One list for each end status that is asked for; else the one that has all."""
+        """Return one query for each requested end status, else the one query for the whole list."""
         statuses = self._query.statuses
         if not statuses or not statuses <= END_STATUSES or self._query.parent_id or self._query.tags:
             return [self._query]
@@ -132,7 +133,7 @@ class _Searched:
         self._query = query
 
     async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
-        """Jobs whose texts have a word of the query's, and the position down to which that is all of them."""
+        """Return jobs whose texts have a word of the query's, and the position down to which the list is complete."""
         scanned = await self._listing.search(self._query, position, count)
         return scanned.found, scanned.next
 
@@ -149,7 +150,7 @@ class _Live:
         self._found = sorted(found, key=lambda one: one.position, reverse=True)
 
     async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:  # noqa: ARG002 - all of it is here
-        """All that may be meant, behind the position."""
+        """Return all jobs that may match, behind the position."""
         return [one for one in self._found if not position or one.position < position], ""
 
 
@@ -167,7 +168,7 @@ def _may_be_meant(query: Query, name: str, entry: QueueEntry) -> bool:
 
 
 def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
-    """Whether a job is meant, as it is now."""
+    """Return whether a job matches, as it is now."""
     job = snapshot.job
     if query.statuses and status_and_wait(job, snapshot.items, snapshot.slot_state, now_ms)[0] not in query.statuses:
         return False
@@ -195,7 +196,7 @@ class JobListingApi:
         self._list = JobList(ports.listing, ports.admission_control, ports.reader)
 
     async def show(self, request: Request) -> Response:
-        """200 and `{"jobs", "cursor"}`."""
+        """Answer 200 with `{"jobs", "cursor"}`."""
         principal = await self._keys.authenticate(request)
         query = read_page_query(request.query_params)
         page = await self.page(principal, query)
@@ -208,7 +209,7 @@ class JobListingApi:
         return JSONResponse(view)
 
     async def page(self, principal: Principal, wanted: PageQuery) -> JobPage:
-        """A page of the jobs that are theirs to see.
+        """Read a page of the jobs that the caller may see.
 
         Raises:
             ApiError: 403, another tenant's; 404, no such parent; 422, no such agent.

@@ -1,7 +1,7 @@
-"""What a job's calls wait for, read from its parts: by it a run ends with interrupts, and the next one begins.
+"""The calls of a job that wait, read from its parts: they decide where a run ends with interrupts and the next begins.
 
-A run ends when people are asked, and no call does anything but wait: for them, for an outcome from outside, for a step
-before it. Invariant: it follows from the parts alone, so every reader sees a run end at the same part. Pure.
+A run ends when people are asked and every call only waits: for them, for an outcome from outside, for a step before it.
+Invariant: the end follows from the parts alone, so every reader sees a run end at the same part. Pure.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ class OpenCalls:
         self._steps: dict[str, str] = {}
 
     def take(self, part: Part) -> None:
-        """One more part."""
+        """Apply one more part."""
         data = part.get("data") or {}
         match part["type"]:
             case "tool-input-available":
@@ -40,13 +40,13 @@ class OpenCalls:
 
     @property
     def only_people_are_awaited(self) -> bool:
-        """Whether nothing happens until somebody decides, or something comes from outside."""
+        """Whether every open call waits for a person's decision or an outcome from outside."""
         return bool(self.questions) and all(
             waiting or self._is_blocked(call_id) for call_id, waiting in self._waiting.items()
         )
 
     def decided(self, question_ids: frozenset[str]) -> None:
-        """Take questions for decided whose decisions are recorded, and have no part yet."""
+        """Mark questions as decided whose decisions are recorded but have no part yet."""
         for question_id in question_ids:
             if question := self.questions.pop(question_id, None):
                 self._call(question["callId"], waits=False)
@@ -64,5 +64,5 @@ class OpenCalls:
             self._waiting[call_id] = waits
 
     def _is_blocked(self, call_id: str) -> bool:
-        """Whether a step has to come before it that has no result yet."""
+        """Return whether a step that must come before the call has no result yet."""
         return any(self._steps.get(step) in self._waiting for step in self._before.get(call_id, ()))

@@ -45,7 +45,7 @@ class AgentStartApi:
         self._jobs = jobs
 
     async def start(self, request: Request) -> Response:
-        """202 `{"workflowId"}`: the job's id. `Idempotency-Key` is honoured."""
+        """Answer 202 with `{"workflowId"}`: the job's id. `Idempotency-Key` is honoured."""
         principal = await self._keys.authenticate(request)
         body = parsed(StartBody, await request.body(), explains=True)
         name = body.agent or self._container.settings.default_agent or self._container.registry.agents[0].name
@@ -73,7 +73,7 @@ class SimpleScenario:
         self._jobs = jobs
 
     async def run(self, _request: Request) -> Response:
-        """200 with the finished job and its events; 504 when it did not finish in time."""
+        """Answer 200 with the finished job and its events; 504 when it did not finish in time."""
         if not self._container.settings.enable_test_endpoint:
             raise ApiError(404, "there is no /test/simple here: set ENABLE_TEST_ENDPOINT=true to serve it")
         task = {"jobType": TRIAL_AGENT, "taskDescription": "a small job that touches every event"}

@@ -1,4 +1,4 @@
-"""Which jobs are asked for, in a list or for a bulk change, and what of one of them (CONTRACT, Jobs)."""
+"""The queries of the jobs' endpoints: a list's filter, a bulk change's, one job's (CONTRACT, Jobs)."""
 
 from typing import Annotated, Any
 
@@ -38,7 +38,7 @@ def _searchable(text: str) -> str:
 
 
 def checked_cursor(text: str) -> str:
-    """The cursor, as it is.
+    """Return the cursor unchanged if it is one.
 
     Raises:
         ValueError: no list gave it.
@@ -48,7 +48,7 @@ def checked_cursor(text: str) -> str:
 
 
 class JobQuery(BaseModel):
-    """What is asked of one job. `steps`: what each of its steps has used, too."""
+    """The query of one job. `steps`: include the usage of each of its steps."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +56,7 @@ class JobQuery(BaseModel):
 
 
 def read_job_query(params: QueryParams) -> JobQuery:
-    """The query of one job.
+    """Parse the query of one job.
 
     Raises:
         ApiError: 422, with every fault.
@@ -88,7 +88,7 @@ class JobFilter(BaseModel):
     q: Annotated[str, Field(min_length=1, max_length=LONGEST_SEARCH_CHARS), AfterValidator(_searchable)] | None = None
 
     def query(self, principal: Principal, registry: Registry) -> Query:
-        """What to look for, on behalf of somebody.
+        """Convert the filter to a query on behalf of a caller.
 
         Raises:
             ApiError: 403, another tenant's jobs; 422, no agent has that name.
@@ -118,7 +118,7 @@ class PageQuery(JobFilter):
 
 
 def read_page_query(params: QueryParams) -> PageQuery:
-    """The query of a list.
+    """Parse the query of a list.
 
     Raises:
         ApiError: 422, with every fault.

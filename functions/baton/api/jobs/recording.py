@@ -1,8 +1,8 @@
 """`GET /api/agent-jobs/{id}/recording`: an ended job, and the jobs below it, as one document that can be replayed.
 
-The document is `{"v": 1, "job": JOB, "texts": {digest: what it stands for}}`; a JOB has its calls, and a call the JOB
+The document is `{"v": 1, "job": JOB, "texts": {digest: its text}}`; a JOB has its calls, and a call the JOB
 that it started (`child`). Times are milliseconds since 1970 (`…Ms`). Invariant: secrets under their names are redacted.
-A digest that is not among the texts was taken of code that has changed since. Must not: shorten anything, or wait for
+A digest that is not among the texts comes from code that has changed since. Must not: shorten anything, or wait for
 or change a job.
 """
 
@@ -31,7 +31,7 @@ from baton_events.schema import EventType
 
 
 def requested_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
-    """Instructions, tools, settings and output type by their digests; none for an agent that is gone."""
+    """Return instructions, tools, settings and output type by their digests; none for an agent that is gone."""
     try:
         agent = registry.agent(agent_name)
     except UnknownAgentError:
@@ -40,7 +40,7 @@ def requested_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
     settings = dict(agent.model_settings)
     request = ModelRequest(agent.instructions, (), registry.specs_of(agent), 1, settings=settings, output=output)
     requests = [request]
-    if agent.mode == "plan":  # what is asked in its last turn says so
+    if agent.mode == "plan":  # the instructions of its last turn include this
         tools, specs = registry.tools_of(agent), request.tools
         requests = [
             PlannerTurn(agent, tools, specs, made, agent.limits.tool_calls).request(request)
@@ -50,7 +50,7 @@ def requested_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
 
 
 RECORDING_VERSION = 1
-# The only entries of a stream that a recording needs: what was handled, and what waits.
+# The only entries of a stream that a recording needs: handled events, and waits.
 _HANDLED, _OPERATION = "data-event", "data-operation"
 
 
@@ -63,12 +63,12 @@ class JobSource(Struct, frozen=True):
 
 
 def recording(root_id: str, sources: Mapping[str, JobSource], texts: Mapping[str, Any]) -> dict[str, Any]:
-    """The document of a job and all jobs below it.
+    """Build the document of a job and all jobs below it.
 
     Args:
         root_id: the job.
         sources: by job id; one that is missing (it has expired) is left out.
-        texts: what digests stand for; those that no turn names are left out.
+        texts: the texts of digests; those that no turn names are left out.
     """
     named = {
         digest
@@ -111,7 +111,7 @@ def _job(job_id: str, sources: Mapping[str, JobSource]) -> dict[str, Any]:
 
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """The task's data is stored as it came; all else is redacted before it is stored."""
+    """Redact the task's data, which is stored as it came; all else is redacted before it is stored."""
     return {**entry, "data": redacted(entry["data"])} if "data" in entry else entry
 
 
@@ -149,7 +149,7 @@ def _call(
 
 
 def _attempt(data: Mapping[str, Any]) -> dict[str, Any]:
-    """One attempt of a model call or of a tool call."""
+    """Return one attempt of a model call or of a tool call."""
     view: dict[str, Any] = {
         "turn": data["turn"],
         "attempt": data["attempt"] + data.get("questions", 0),
@@ -167,13 +167,13 @@ def _is(part: Mapping[str, Any], kind: EventType) -> bool:
 
 
 def camel(record: Any) -> dict[str, Any]:
-    """A flat record as JSON with the names of the wire, and also what has its default."""
+    """Convert a flat record to JSON with the names of the wire, defaults included."""
     values = {name: getattr(record, name) for name in record.__struct_fields__}
     return {to_camel(name): value for name, value in to_builtins(values).items()}
 
 
 async def collect(reader: Reader, job_id: str) -> dict[str, JobSource]:
-    """What is stored, by job id; a job that is not there (any more) is left out.
+    """Read everything stored, by job id; a job that does not exist (any more) is left out.
 
     Raises:
         StoreError: the store does not answer.
@@ -200,7 +200,7 @@ class RecordingsApi:
         self._jobs = jobs
 
     async def show(self, request: Request) -> Response:
-        """200 and the document; 409 for a job that has not ended, was retried, or was started by another job."""
+        """Answer 200 with the document; 409 for a job that has not ended, was retried, or has a parent job."""
         principal = await self._keys.authenticate(request)
         job = (await self._jobs.snapshot(principal, request.path_params["job_id"])).job
         if is_child(job.id):

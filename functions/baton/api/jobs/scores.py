@@ -1,7 +1,7 @@
-"""`POST /api/agent-jobs/{id}/scores`: what somebody thinks of a job, while it runs or long after its end.
+"""`POST /api/agent-jobs/{id}/scores`: feedback on a job, while it runs or long after its end.
 
-A score counts in the deployment's metrics, and is a span of the job's trace. Invariant: a score never changes what
-becomes of its job, so counters and traces that fail do not fail it.
+A score counts in the deployment's metrics, and is a span of the job's trace. Invariant: a score never changes its job's
+outcome, and failing counters and traces do not fail the score.
 """
 
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from baton_events.errors import StoreError
 
 
 def _number(value: object) -> object:
-    if not isinstance(value, bool | int | float) or not abs(value) <= LARGEST:  # what is no number is not less
+    if not isinstance(value, bool | int | float) or not abs(value) <= LARGEST:  # NaN is neither less nor greater
         raise ValueError(f"a score is true, false, or a number from -{LARGEST} to {LARGEST}")
     return value
 
@@ -46,13 +46,13 @@ class ScoresApi:
         self._container, self._keys, self._jobs = container, keys, jobs
 
     async def post(self, request: Request) -> Response:
-        """201 and the score."""
+        """Answer 201 with the score."""
         principal = await self._keys.authenticate(request)
         body = parsed(ScoreBody, await limited_body(request, BODY_LIMIT_BYTES))
         return JSONResponse(await self.scored(principal, request.path_params["job_id"], body), 201)
 
     async def scored(self, principal: Principal, job_id: str, body: ScoreBody) -> dict[str, Any]:
-        """Score a job; the score as JSON.
+        """Score a job; return the score as JSON.
 
         Raises:
             ApiError: 404, 403, 410; 409 for one more name than a job may have.
@@ -75,5 +75,5 @@ class ScoresApi:
         try:
             sums = await counters.sums()
         except StoreError:
-            return  # as where they do not take it: a score that is kept is no error
+            return  # the score is stored, so an unavailable counter is no error
         await count(counters, counts_of(agent, score, before, sums))

@@ -2,8 +2,8 @@
 
 `POST /api/agent-jobs/{id}/events` takes an event (CONTRACT, Jobs), `/api/agent-operations` an outcome (CONTRACT,
 Operations). A tenant has a quota of events that no job waits for: each is kept with its job, which reads it with every
-step. Invariant: an event that a job waits for is never refused, and costs no quota. Another one costs a command before
-it is taken in, and three after.
+step. Invariant: an event that a job waits for is never refused, and costs no quota. Another one costs one command
+before it is accepted, and three after.
 """
 
 import logging
@@ -29,7 +29,7 @@ from baton_events.schema import Occurrence
 
 _log = logging.getLogger("baton.api")
 
-# A tenant whose jobs keep what they kept when we looked is refused so long before we look again.
+# A tenant whose jobs still keep as many events as at the last read is refused this long before the next read.
 _READS_AGAIN_MS = 10_000
 
 
@@ -42,7 +42,7 @@ class KeptQuota:
         self._full: dict[str, int] = {}
 
     async def check(self, snapshot: Snapshot, name: str) -> None:
-        """Let one more event of that name be kept for a job, if no wait of it takes it.
+        """Check that a job may keep one more event of that name; an event that a wait takes is always allowed.
 
         Raises:
             ApiError: 429, its tenant has as many as it may. StoreError: no answer.
@@ -64,7 +64,7 @@ class KeptQuota:
         raise too_many(detail, (self._full[tenant] - now_ms) / 1000)
 
     async def increment(self, snapshot: Snapshot, name: str) -> None:
-        """Count an event that was taken in. It stays, so a store that does not answer now is no error of it."""
+        """Count an accepted event. The event stays, so a store that does not answer now is no error of it."""
         if self._kept is None or not self._limit or is_awaited(snapshot, name):
             return
         try:
@@ -74,7 +74,7 @@ class KeptQuota:
 
 
 def is_awaited(snapshot: Snapshot, name: str) -> bool:
-    """Whether the job waits for an event of that name, as it was read."""
+    """Return whether the job waits for an event of that name, as it was read."""
     return any(item.kind is ItemKind.WAIT and item.event == name for item in snapshot.items)
 
 
@@ -88,7 +88,7 @@ class EventBody(BaseModel):
 
 
 class JobEventsApi:
-    """Events for waiting jobs; kept for the job if nobody waits yet."""
+    """Events for waiting jobs; one that no wait takes yet is kept for the job."""
 
     def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
         self._container = container
@@ -97,7 +97,7 @@ class JobEventsApi:
         self._quota = KeptQuota(container)
 
     async def post(self, request: Request) -> Response:
-        """Take an event in → 202; 409 for a job that has ended, 429 where its tenant's quota is used up."""
+        """Accept an event: 202; 409 for a job that has ended, 429 where its tenant's quota is used up."""
         principal = await self._keys.authenticate(request)
         body = await self._read(request)
         snapshot = await self._jobs.snapshot(principal, request.path_params["job_id"])
@@ -125,7 +125,7 @@ class OperationsApi:
         self._container = container
 
     async def complete(self, request: Request) -> Response:
-        """`POST /api/operations/{id}/complete` → 200, also when repeated; `applied`: whether this outcome counts."""
+        """Answer `POST /api/operations/{id}/complete` with 200, also when repeated; `applied`: this outcome counts."""
         operation_id, body = request.path_params["operation_id"], await self._read(request)
         try:
             signal_result = await self._container.operations.completing.complete(operation_id, body, "webhook")
@@ -134,7 +134,7 @@ class OperationsApi:
         return JSONResponse({"operationId": operation_id, "applied": signal_result.counts, "why": _WHY[signal_result]})
 
     async def show(self, request: Request) -> Response:
-        """`GET /api/operations/{id}` → 200 and the tool call that waits for it."""
+        """Answer `GET /api/operations/{id}` with 200 and the tool call that waits for it."""
         try:
             snapshot, call_id = await self._container.operations.completing.find(request.path_params["operation_id"])
         except UnknownOperationError as error:

@@ -1,4 +1,4 @@
-"""The body of a submission (CONTRACT, Jobs), and the job that it makes."""
+"""The body of a submission (CONTRACT, Jobs), and the job made from it."""
 
 from typing import Annotated, Any
 
@@ -38,7 +38,7 @@ Tags = Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS), AfterValidator(_d
 
 
 class JobBody(BaseModel):
-    """What a client says of a job, whenever it is to run. `tags`: words to find it by, in this order."""
+    """A client's description of a job, for any start time. `tags`: words to find it by, in this order."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
@@ -71,7 +71,7 @@ class SubmitBody(JobBody):
         return url
 
     def start_at_ms(self, now_ms: int) -> int:
-        """When the job may start, in ms; 0: at once.
+        """Return when the job may start, in ms; 0: at once.
 
         Raises:
             ApiError: 422, both fields are given, or the time is too far away.
@@ -86,7 +86,7 @@ class SubmitBody(JobBody):
 
 
 def read_submit_body(body: bytes) -> SubmitBody:
-    """The body of a submission.
+    """Parse the body of a submission.
 
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
@@ -95,12 +95,12 @@ def read_submit_body(body: bytes) -> SubmitBody:
 
 
 def without_unknown(body: JobBody) -> set[str]:
-    """Which empty fields do not tell one body from another: versions before did not know them."""
+    """Return the empty fields to leave out of a body's digest: older versions did not know them."""
     return {name for name in ("tags", "callback_url") if not getattr(body, name, None)}
 
 
 def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
-    """The job that a submission makes, with its agent's limits.
+    """Make the job of a submission, with its agent's limits.
 
     Raises:
         ApiError: 422, no agent has that name.

@@ -21,7 +21,7 @@ from baton.sdk.any_json import AnyJson, JsonObject
 from baton_events.errors import BatonError
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
-# The older ones have no tasks, and else the same of what is used here.
+# The older ones differ from LEGACY here only in having no tasks.
 _OLDER = ("2025-06-18", "2025-03-26")
 SUPPORTED = (MODERN, LEGACY, *_OLDER)
 TASKS = "io.modelcontextprotocol/tasks"
@@ -50,11 +50,11 @@ class RpcError(BatonError):
 
     @property
     def value(self) -> dict[str, Any]:
-        """As it is sent."""
+        """The error in its form on the wire."""
         return {"code": self.code, "message": str(self)} | ({} if self.data is None else {"data": self.data})
 
     def http_status(self, *, modern: bool) -> int:
-        """Of the answer. Revision 2026-07-28 says it; before, only what is no request at all was refused by HTTP."""
+        """Return the answer's HTTP status: by revision 2026-07-28, or 400 only for malformed requests of older ones."""
         if modern and self.code == METHOD_NOT_FOUND:
             return _NOT_FOUND
         refused = modern or self.code in (NOT_JSON, INVALID_REQUEST, UNSUPPORTED_VERSION)
@@ -62,10 +62,10 @@ class RpcError(BatonError):
 
 
 def rpc_error(error: ApiError) -> RpcError:
-    """An error of our API as one of the protocol.
+    """Convert an error of our API into an error of the protocol.
 
     Raises:
-        ApiError: it is about the request as such: its size, keys, rates, the store.
+        ApiError: the error, unless the protocol has one for its status: size, keys, rates, the store.
     """
     if error.status not in _INVALID_STATUSES:
         raise error
@@ -73,7 +73,7 @@ def rpc_error(error: ApiError) -> RpcError:
 
 
 def missing_capability(capabilities: dict[str, Any], detail: str) -> RpcError:
-    """The error for a client that does not declare what its request needs."""
+    """Build the error for a client that does not declare a capability that its request needs."""
     return RpcError(MISSING_CAPABILITY, detail, {"requiredCapabilities": capabilities})
 
 
@@ -94,7 +94,7 @@ class RpcMessage(BaseModel):
 class Call:
     """A request, a notification (`id` None), or an answer to a question (`method` empty).
 
-    `capabilities`: of the client; None: it is of an older revision, and does not say.
+    `capabilities`: of the client; None: unknown, in older revisions.
     """
 
     method: str
@@ -110,7 +110,7 @@ class Call:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What it carries beside its parameters."""
+        """The metadata beside the parameters."""
         found = self.params.get("_meta")
         return found if isinstance(found, dict) else {}
 
@@ -124,17 +124,17 @@ class Call:
 
     @property
     def takes_questions(self) -> bool:
-        """Whether its client shows forms to people; in older revisions one that does not refuses them by itself."""
+        """Whether its client shows forms to people; in older revisions a client that cannot refuses them itself."""
         if self.capabilities is None:
             return True
         found = self.capabilities.get("elicitation")
         return isinstance(found, dict) and (not found or "form" in found)
 
     def text(self, name: str) -> str:
-        """A parameter that has to be a text.
+        """Return a parameter that must be a text.
 
         Raises:
-            RpcError: it is none.
+            RpcError: it is not a text.
         """
         found = self.params.get(name)
         if not isinstance(found, str) or not found:
@@ -143,7 +143,7 @@ class Call:
 
 
 def is_modern(headers: Headers, message: Any) -> bool:
-    """Whether a message is of revision 2026-07-28, or means to be of a later one."""
+    """Return whether a message is of revision 2026-07-28, or claims to be of a later one."""
     params = message.get("params") if isinstance(message, dict) else None
     meta = params.get("_meta") if isinstance(params, dict) else None
     named = headers.get(VERSION_HEADER)
@@ -151,7 +151,7 @@ def is_modern(headers: Headers, message: Any) -> bool:
 
 
 def decoded(body: bytes) -> Any:
-    """The message of a body.
+    """Parse the message of a body.
 
     Raises:
         RpcError: it is no JSON.
@@ -163,10 +163,10 @@ def decoded(body: bytes) -> Any:
 
 
 def read_call(headers: Headers, message: Any) -> Call:
-    """The call that a message is.
+    """Parse a message into a call.
 
     Raises:
-        RpcError: it is none, or contradicts its headers, or is of a version that is not spoken here.
+        RpcError: it is not a call, contradicts its headers, or is of an unsupported version.
     """
     found = _envelope(message)
     if not is_modern(headers, message):
@@ -204,7 +204,7 @@ def _envelope(message: Any) -> Call:
 
 
 def _check_headers(headers: Headers, call: Call) -> None:
-    """Headers say the same as the body, so whoever routes by them routes what is answered here."""
+    """Check that the headers match the body, so a proxy that routes by them routes the call that is answered here."""
     expected = {VERSION_HEADER: call.meta[_VERSION], _METHOD_HEADER: call.method}
     if (named := _NAMED_BY.get(call.method)) and call.params.get(named) is not None:
         expected[_NAME_HEADER] = call.params[named]
@@ -219,7 +219,7 @@ def _check_headers(headers: Headers, call: Call) -> None:
 
 
 def _plain(value: str) -> str | None:
-    """A header's value; None: it is encoded, and not well."""
+    """Decode a header's value; None if its encoding is broken."""
     found = _ENCODED.fullmatch(value.strip(" \t"))
     if found is None:
         return value.strip(" \t")

@@ -17,12 +17,12 @@ from baton.engine.state import Job
 from baton_events.ids import canonical_json
 
 Part = dict[str, Any]
-# The answer of an ended job, or of one that waits for people, or goes on (both: `asked` empty); as a message.
+# Makes the last message: of an ended job, of one that waits for people, or of one that continues (`asked` empty).
 Answering = Callable[[Job, Sequence[Part]], Part]
 
 
 class CallForm:
-    """`Form` of a call. `answer` makes the last message; `decided`: what was asked, and is decided."""
+    """`Form` of a call. `answer` makes the last message; `decided`: the ids of decided questions."""
 
     headers: ClassVar[Mapping[str, str]] = HEADERS
     over = False
@@ -35,11 +35,11 @@ class CallForm:
 
     @property
     def waits_for_people(self) -> bool:
-        """Whether nothing happens until somebody decides."""
+        """Whether nothing happens until a person decides."""
         return self._calls.only_people_are_awaited
 
     def part(self, job: Job, number: int, part: str) -> str:  # noqa: ARG002 - as Form has it
-        """The messages of one part."""
+        """Return the messages of one part."""
         read: Part = json.loads(part)
         self._calls.take(read)
         self._calls.decided(self._decided)
@@ -53,11 +53,11 @@ class CallForm:
         return "".join(f"event: message\ndata: {canonical_json(message)}\n\n" for message in messages)
 
     def ending(self, job: Job) -> str:
-        """The answer, where no part has said that the job has ended."""
+        """Return the answer, where no part has announced the job's end."""
         return f"event: message\ndata: {canonical_json(self._last(job))}\n\n"
 
     def closing(self) -> str:
-        """The answer of a stream that ends before the job."""
+        """Return the answer of a stream that ends before the job."""
         return "" if self.over else f"event: message\ndata: {canonical_json(self._last(self._job))}\n\n"
 
     def _last(self, job: Job, asked: Sequence[Part] = ()) -> Part:

@@ -1,9 +1,9 @@
 """Calls of tools: a task at once for a client that takes tasks, and for others the answer in the same response.
 
-Such a call waits for the job's end. What it waits for is read from the job's parts, so a stream of progress is the same
-wait. In revision 2026-07-28 a call that has waited long enough comes again, with a state that names its job; before, it
-becomes a stream, for as long as the host lets it. Invariant: a job is submitted once for a call, however often it comes
-again.
+Such a call waits for the job's end. It reads the job's parts while it waits, so a stream of progress is the same wait.
+In revision 2026-07-28 a call that has waited long enough comes again, with a state that names its job; in older ones it
+becomes a stream, for as long as the host allows. Invariant: a job is submitted once for a call, however often the call
+comes again.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ from baton.engine.state import Job
 from baton.storage.ports.jobs import StoredParts
 
 Part = dict[str, Any]
-# So long an answer is waited for before a stream begins, or the call comes again; hosts let little more pass.
+# An answer is waited for this long before a stream begins or the call comes again; few hosts allow much more.
 ANSWER_SECONDS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks for what, by which request."""
+    """A request: its caller and its call."""
 
     request: Request
     principal: Principal
@@ -47,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """A wait for a job. `agent` and `arguments`: of the call that began it; without an agent it is for a task."""
+    """A wait for a job. `agent` and `arguments`: of the call that began it; without an agent, it waits for a task."""
 
     asked: Asked
     found: Found
@@ -63,7 +63,7 @@ class Calls:
         self.tasks, self._streams = Tasks(container, jobs), Streams(container, keys)
 
     async def call(self, asked: Asked) -> Part | Response:
-        """`tools/call`: a task, or the tool's result."""
+        """Answer `tools/call` with a task, or with the tool's result."""
         call, principal = asked.call, asked.principal
         agent, arguments = tool_named(self._container.registry, call.text("name")), call.params.get("arguments")
         state = call.params.get("requestState")
@@ -83,18 +83,18 @@ class Calls:
         return await self._answered(_Wait(asked, found, agent, arguments))
 
     async def result(self, asked: Asked) -> Part | Response:
-        """`tasks/result` of revision 2025-11-25: what the call would have answered, once it has ended."""
+        """Answer `tasks/result` of revision 2025-11-25 with the call's own answer, once the call has ended."""
         found = await self.tasks.look_up(asked.principal, asked.call.text("taskId"))
         return await self._answered(_Wait(asked, found))
 
     def view(self, found: Found, call: Call) -> Part:
-        """The task as this client takes it."""
+        """Return the task in the client's revision."""
         retention_ms = self._container.settings.job_retention_seconds * 1000
         asked = found.asked if call.takes_questions else ()
         return task_of(found.snapshot, found.now_ms, asked, retention_ms, modern=call.modern)
 
     async def _answered(self, wait: _Wait) -> Part | Response:
-        """The answer, once it is there; a stream where one is wanted, or an older client has waited long."""
+        """Return the answer once there is one; a stream if one is wanted, or if an older client has waited long."""
         request, principal, call = wait.asked.request, wait.asked.principal, wait.asked.call
         job, can_stream = wait.found.snapshot.job, _can_stream(request)
         streams = can_stream and call.meta.get("progressToken") is not None
@@ -132,7 +132,7 @@ class Calls:
             return failed(wait.asked.call.id, error)
 
     def _result(self, wait: _Wait, job: Job, asked: Sequence[Part]) -> Part:
-        """What is answered while the job is so; `asked`: what it waits for from people."""
+        """Return the answer for the job's current state; `asked`: the decisions that it waits for."""
         call = wait.asked.call
         if job.ended:
             return tool_result(job) if call.modern else related(tool_result(job), job)
@@ -149,7 +149,7 @@ class Calls:
 
 
 async def _closed(events: AsyncIterable[Any], form: CallForm) -> AsyncIterator[Any]:
-    """A call's stream with its answer at the end, also where the host ends it before the job."""
+    """Yield a call's stream with its answer at the end, also where the host ends the stream before the job."""
     async for text in events:
         yield text
     if last := form.closing():

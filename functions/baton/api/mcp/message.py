@@ -11,7 +11,7 @@ SERVER_INFO = {"name": "baton", "title": "Baton", "version": version(DISTRIBUTIO
 
 
 def done(call: Call, result: Part) -> Part:
-    """The answer that a call gets; in revision 2026-07-28 a result says of what kind it is, and whose."""
+    """Build the response to a call; in revision 2026-07-28 a result names its kind and its server."""
     if call.modern:
         meta = {"io.modelcontextprotocol/serverInfo": SERVER_INFO} | result.get("_meta", {})
         result = {"resultType": "complete"} | result | {"_meta": meta}
@@ -19,5 +19,5 @@ def done(call: Call, result: Part) -> Part:
 
 
 def failed(request_id: str | int | None, error: RpcError) -> Part:
-    """The error that a request gets; without an id where it has none that can be read."""
+    """Build the error response to a request; without an id if the request has none that can be read."""
     return {"jsonrpc": "2.0"} | ({} if request_id is None else {"id": request_id}) | {"error": error.value}

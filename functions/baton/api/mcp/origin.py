@@ -1,6 +1,6 @@
-"""From which pages MCP may be called: those of this deployment, and of CORS_ORIGINS.
+"""The pages that may call MCP: those of this deployment, and of CORS_ORIGINS.
 
-A page of another site could otherwise reach a server on its reader's machine, by a name that leads there.
+Otherwise a page of another site could reach a server on the visitor's machine, by a host name that resolves to it.
 """
 
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from baton_events.setting import is_loopback
 
 
 def check_origin(request: Request, settings: Settings) -> None:
-    """Let a request pass that comes from no page, or from one that may.
+    """Check that a request comes from no page, or from one that may call MCP.
 
     Raises:
         ApiError: 403.

@@ -1,7 +1,7 @@
 """`POST /mcp`: MCP over streamable HTTP, in both revisions and without a session, for agents that are exposed by it.
 
-Invariant: any process answers any request, and a closed connection changes nothing: a job goes on. Keys, rates, pages
-of strangers and an absent store are HTTP errors, as everywhere; other errors are the protocol's.
+Invariant: any process answers any request, and a closed connection changes nothing: the job continues. Keys, rates,
+pages of strangers and an absent store are HTTP errors, as everywhere; other errors are the protocol's.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -66,7 +66,7 @@ class McpApi:
         }
 
     async def call(self, request: Request) -> Response:
-        """200 and the method's result, as JSON or as a stream of events; 202 for what needs no answer; or an error."""
+        """Answer 200 with the method's result, as JSON or a stream of events; 202 if none is needed; or an error."""
         principal, request_id = await self._keys.authenticate(request), None
         check_origin(request, self._container.settings)
         message: Any = None
@@ -100,7 +100,7 @@ class McpApi:
             await self._calls.tasks.take_answer(principal, str(call.id), call.result)
 
     async def _initialize(self, asked: Asked) -> Part:
-        """The handshake of older revisions. Nothing of it is kept."""
+        """Answer the handshake of older revisions. Nothing of it is kept."""
         requested = asked.call.params.get("protocolVersion")
         spoken = requested if requested in SUPPORTED and requested != MODERN else LEGACY
         capabilities: Part = {"tools": {}, "tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}}}
@@ -114,7 +114,7 @@ class McpApi:
         return {}
 
     async def _tools(self, asked: Asked) -> Part:
-        """All tools, on one page."""
+        """Return all tools, on one page."""
         if asked.call.params.get("cursor") is not None:
             raise RpcError(INVALID_PARAMS, "params.cursor: there is one page")
         modern = asked.call.modern
@@ -126,7 +126,7 @@ class McpApi:
         return self._calls.view(found, asked.call)
 
     async def _cancel(self, asked: Asked) -> Part:
-        """Cancel a task. In revision 2026-07-28 one that has ended stays what it is."""
+        """Cancel a task. In revision 2026-07-28 a task that has ended stays as it is."""
         call = asked.call
         try:
             found = await self._calls.tasks.cancel(asked.principal, call.text("taskId"))
@@ -137,13 +137,13 @@ class McpApi:
         return {} if call.modern else self._calls.view(found, call)
 
     async def _update(self, asked: Asked) -> Part:
-        """Take answers to what a task asks."""
+        """Accept answers to a task's questions."""
         found = await self._calls.tasks.look_up(asked.principal, asked.call.text("taskId"))
         await self._calls.tasks.take_answers(asked.principal, found, asked.call.params.get("inputResponses"))
         return {}
 
     async def _listen(self, asked: Asked) -> Response:
-        """Say that there is nothing to listen to, and end: a task is polled, and tools change by a deploy."""
+        """End the stream at once: there is nothing to listen to, as tasks are polled and tools change by a deploy."""
         params = {"_meta": {"io.modelcontextprotocol/subscriptionId": asked.call.id}, "notifications": {}}
         message = {"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": params}
         content = f"event: message\ndata: {canonical_json(message)}\n\n"
@@ -151,7 +151,7 @@ class McpApi:
 
 
 def _id_of(message: Any) -> str | int | None:
-    """The id of a request, as far as it has one: its error names it."""
+    """Return the id of a request, if it has a valid one: its error names it."""
     found = message.get("id") if isinstance(message, dict) else None
     is_id = (isinstance(found, str) and len(found) <= ID_LIMIT_CHARS) or type(found) is int
     return found if is_id else None

@@ -1,7 +1,7 @@
 """A job as MCP shows it: the result of a tool, a task in both revisions, and questions to people.
 
-Invariant: pure, and of a job's inside it says no more than that it works: an agent is opaque to its callers. A job that
-failed is a result with `isError`, as the protocol has it; only where the server is at fault is it an error.
+Invariant: pure, and of a job's inside it shows only that the job works: an agent is opaque to its callers. A job that
+failed is a result with `isError`, as the protocol requires; only a fault of the server is an error.
 """
 
 import json
@@ -17,7 +17,7 @@ from baton_events.ids import canonical_json
 from baton_events.timestamps import rfc3339
 
 Part = dict[str, Any]
-# Of an agent that could not even do its work: no answer of a tool.
+# Failures of the server rather than of the agent's work: they are no answer of a tool.
 _OF_SERVER = {"delivery_failed", "newer_transcript", "process_died", "storage_full", "unknown", "unknown_agent"}
 QUESTION_SCHEMA = {
     "type": "object",
@@ -30,12 +30,12 @@ QUESTION_SCHEMA = {
 
 
 def text_result(text: str, *, is_error: bool = False) -> Part:
-    """A result of a tool that says something."""
+    """Build a tool's result with one text."""
     return {"content": [{"type": "text", "text": text}], "isError": is_error}
 
 
 def tool_result(job: Job) -> Part:
-    """The result of an ended job.
+    """Return the result of an ended job.
 
     Raises:
         RpcError: the server is at fault.
@@ -51,12 +51,12 @@ def tool_result(job: Job) -> Part:
 
 
 def related(result: Part, job: Job) -> Part:
-    """A result that names its task, as revision 2025-11-25 has it."""
+    """Add the task's id to a result, as revision 2025-11-25 requires."""
     return result | {"_meta": {"io.modelcontextprotocol/related-task": {"taskId": job.id}}}
 
 
 def question_of(view: Mapping[str, Any]) -> Part:
-    """An approval as a form for people; what a tool asks them has a form of its own."""
+    """Convert an approval to a form for people; a tool's question has a form of its own."""
     if "form" in view:
         return {"mode": "form", "message": view["title"], "requestedSchema": view["form"]}
     asked = f"{view['tool']} {canonical_json(view['arguments'])}" if view["tool"] else canonical_json(view["arguments"])
@@ -64,12 +64,12 @@ def question_of(view: Mapping[str, Any]) -> Part:
 
 
 def requests_of(asked: Sequence[Mapping[str, Any]]) -> Part:
-    """Pending approvals as requests to the client, by id."""
+    """Convert pending approvals to requests to the client, by id."""
     return {view["id"]: {"method": "elicitation/create", "params": question_of(view)} for view in asked}
 
 
 def answer_fields(result: Any, view: Mapping[str, Any]) -> Part | None:
-    """The approval's answer in a filled form of it; None: the person has put it off.
+    """Convert a filled form to the fields of the approval's answer; None: the person has postponed it.
 
     Raises:
         ValueError: it is none.
@@ -91,7 +91,7 @@ def answer_fields(result: Any, view: Mapping[str, Any]) -> Part | None:
 
 
 def created_task(task: Part, *, modern: bool) -> Part:
-    """What a call of a tool answers at once."""
+    """Build the immediate answer to a tool call that became a task."""
     if not modern:
         return {"task": task}
     bare = {name: value for name, value in task.items() if name not in ("result", "error", "inputRequests")}
@@ -99,7 +99,7 @@ def created_task(task: Part, *, modern: bool) -> Part:
 
 
 def task_of(snapshot: Snapshot, now_ms: int, asked: Sequence[Part], retention_ms: int, *, modern: bool) -> Part:
-    """The job as a task. `asked`: its approvals that are pending, where its client can show them."""
+    """Convert the job to a task. `asked`: its pending approvals, where its client can show them."""
     job = snapshot.job
     updated_ms = job.finished_at_ms or snapshot.usage.updated_ms or job.created_at_ms
     ttl_ms = updated_ms - job.created_at_ms + retention_ms if job.ended else None

@@ -1,7 +1,7 @@
-"""What MCP's methods do: a call of a tool is a job; a task is read, answered and cancelled.
+"""MCP's methods: a call of a tool is a job; a task is read, answered and cancelled.
 
-Invariant: a task is a job of an exposed agent, whoever began it, and a job that a call goes on with is named by a state
-that this server has signed for the same call. Must not: know JSON-RPC.
+Invariant: a task is a job of an exposed agent, however it was started. A repeated call continues the job that is named
+by a state which this server has signed for the same call. Must not: know JSON-RPC.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ _STATE = "call of an mcp tool"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A task that is theirs to see. `asked`: its approvals that are pending; `decided`: the ids of the others."""
+    """A task that the caller may see. `asked`: its pending approvals; `decided`: the ids of the others."""
 
     snapshot: Snapshot
     asked: Sequence[Part]
@@ -48,10 +48,10 @@ class Tasks:
         self._approvals, self._signed = Approvals(container, jobs), SignedTexts(container.settings)
 
     async def look_up(self, principal: Principal, task_id: str) -> Found:
-        """A task.
+        """Read a task.
 
         Raises:
-            ApiError: 404 unknown, or of an agent that is not exposed; 403 another tenant's; 410 its data is gone.
+            ApiError: 404 unknown, or of an agent that is not exposed; 403 another tenant's; 410 its data was removed.
         """
         snapshot = await self._jobs.snapshot(principal, task_id)
         if snapshot.job.agent not in exposed_agents(self._container.registry):
@@ -72,17 +72,17 @@ class Tasks:
         try:
             return await self.look_up(principal, view["id"])
         except ApiError as error:
-            if error.status != 404:  # noqa: PLR2004 - a read may be older than what was accepted just now
+            if error.status != 404:  # noqa: PLR2004 - a read may be older than a new submission
                 raise
             raise StoreError(f"task {view['id']!r} is accepted, and reads do not show it yet") from error
 
     def state_of(self, job_id: str, agent: Agent, arguments: Any, asked: Sequence[Part]) -> str:
-        """What a call comes again with, to go on with its job; each round of questions has its own."""
+        """Sign the state with which a call comes again to continue its job; each round of questions has its own."""
         names = [view["id"] for view in asked]
         return self._signed.signed(_STATE, {"job": job_id, "call": digest(agent.name, arguments), "asked": names})
 
     async def resumed(self, principal: Principal, agent: Agent, arguments: Any, state: Any) -> Found:
-        """The job of a call that comes again.
+        """Read the job of a call that comes again.
 
         Raises:
             RpcError: the state was not made for this call.
@@ -93,12 +93,12 @@ class Tasks:
         return await self.look_up(principal, str(found["job"]))
 
     async def take_answers(self, principal: Principal, found: Found, responses: Any) -> bool:
-        """Decide what a task asks, by the checkpoints' ids; what it does not ask is ignored.
+        """Decide a task's questions, by the checkpoints' ids; an answer to anything else is ignored.
 
-        Returns whether a person has put off all of it.
+        Returns whether a person has postponed all of them.
 
         Raises:
-            RpcError: an answer is none. ApiError: 403 not theirs to decide, 422 edited arguments that do not fit.
+            RpcError: an answer is invalid. ApiError: 403 no right to decide, 422 edited arguments that do not fit.
         """
         if not isinstance(responses, Mapping):
             raise RpcError(INVALID_PARAMS, f"inputResponses must be an object, got {str(responses)[:80]!r}")
@@ -108,12 +108,12 @@ class Tasks:
         try:
             await decide(self._container, self._approvals, principal, answers)
         except ApiError as error:
-            if error.status != 409:  # noqa: PLR2004 - somebody else has decided meanwhile
+            if error.status != 409:  # noqa: PLR2004 - the question was decided meanwhile
                 raise
         return bool(given) and not answers
 
     async def take_answer(self, principal: Principal, checkpoint_id: str, response: Any) -> None:
-        """Decide what was asked on a stream, if it is a question of a task.
+        """Decide a question that was asked on a stream, if it is a question of a task.
 
         Raises:
             RpcError, ApiError: as above.
@@ -124,10 +124,10 @@ class Tasks:
         await self.take_answers(principal, await self.look_up(principal, job_id), {checkpoint_id: response})
 
     async def cancel(self, principal: Principal, task_id: str) -> Found:
-        """Cancel a task; one that is cancelled stays so.
+        """Cancel a task; a cancelled one stays cancelled.
 
         Raises:
-            ApiError: as for a look; 409, it has ended.
+            ApiError: as for `look_up`; 409, it has ended.
         """
         await self.look_up(principal, task_id)
         await self._jobs.changed(principal, task_id, ChangeBody(action="cancel"))

@@ -1,7 +1,7 @@
-"""Exposed agents as tools of MCP: what is listed of them, and what a call of one asks for.
+"""Exposed agents as tools of MCP: their entries in the list, and the submission of a call.
 
-Invariant: a tool says no more of its agent than its purpose, and what it takes and gives. An argument that is not named
-here is data of the job. Must not: run anything.
+Invariant: a tool shows only its agent's purpose, input and output. An argument that is not named here is data of the
+job. Must not: run anything.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from baton.api.problem import invalid
 from baton.planning.reference import TASK, InvalidReference, recorded, references
 
 PROTOCOL = "mcp"
-# So long a client keeps the list: a deploy may change it.
+# A client keeps the list this long: a deploy may change it.
 LIST_TTL_MS = 300_000
 _TASK, _SESSION = "task", "sessionId"
 _PROPERTIES = {
@@ -32,15 +32,15 @@ _PROPERTIES = {
 
 
 def exposed_agents(registry: Registry) -> dict[str, Agent]:
-    """The agents that are tools here, by name."""
+    """Return the agents that are tools here, by name."""
     return {agent.name: agent for agent in registry.agents if PROTOCOL in agent.expose}
 
 
 def tool_named(registry: Registry, name: str) -> Agent:
-    """The agent behind a tool.
+    """Return the agent behind a tool.
 
     Raises:
-        RpcError: there is none of that name; one that is not exposed is no secret that is given away.
+        RpcError: no exposed agent has that name.
     """
     exposed = exposed_agents(registry)
     if name not in exposed:
@@ -50,7 +50,7 @@ def tool_named(registry: Registry, name: str) -> Agent:
 
 
 def tool_of(agent: Agent, *, modern: bool) -> dict[str, Any]:
-    """What `tools/list` says of an agent."""
+    """Build an agent's entry of `tools/list`."""
     tool = {
         "name": agent.name,
         "description": agent.description.strip() or f"Give a task to the agent {agent.name}.",
@@ -62,7 +62,7 @@ def tool_of(agent: Agent, *, modern: bool) -> dict[str, Any]:
 
 
 def _schema_of(agent: Agent) -> dict[str, Any]:
-    """A fixed plan says what it takes of its job's data; others take a text, and any data beside it."""
+    """Return an agent's input schema: a fixed plan takes named fields; others take a text, and any data beside it."""
     taken = set(_taken_by_plan(agent))
     fields = sorted({str(path[1]) for path in taken if path[0] == "data" and len(path) > 1} - _PROPERTIES.keys())
     schema = {"type": "object", "properties": _PROPERTIES | {name: {} for name in fields}}
@@ -83,7 +83,7 @@ class ArgumentsError(ValueError):
 
 
 def submission_of(agent: Agent, arguments: Any) -> SubmitBody:
-    """The job that a call asks for.
+    """Build the submission of a call.
 
     Raises:
         ArgumentsError: the arguments do not fit.

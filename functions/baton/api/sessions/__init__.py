@@ -1,1 +1,1 @@
-"""Sessions over HTTP: what was said in one, its memory, and chats, whose messages are jobs of it."""
+"""Sessions over HTTP: their conversation, their memory, and chats, whose messages are jobs of a session."""

@@ -1,7 +1,7 @@
 """`POST /api/chat`: chats as AI SDK's `useChat` holds them. A chat is a session, each message of the user a job of it.
 
 Only the last message of the body is read: the earlier ones are in the store, and are not taken from a client.
-Invariant: a job's id follows from the message and from what it replaces, so a repeated request is the same job and gets
+Invariant: a job's id follows from the message and the job it replaces, so a repeated request is the same job and gets
 the same job's stream. Stop is not disconnect: a closed connection changes nothing.
 """
 
@@ -60,12 +60,12 @@ class ChatBody(BaseModel):
 
     @property
     def last(self) -> ChatMessage:
-        """The message that asks for an answer."""
+        """The message to answer."""
         return self.messages[-1]
 
     @property
     def text(self) -> str:
-        """What the user says."""
+        """The user's text."""
         return "\n".join(part["text"] for part in self.last.parts if part["type"] == "text")
 
     @property
@@ -76,7 +76,7 @@ class ChatBody(BaseModel):
 
 
 def read_chat_body(body: bytes) -> ChatBody:
-    """The body of a chat's request.
+    """Parse the body of a chat's request.
 
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
@@ -115,7 +115,7 @@ def _wrong_part(part: Any) -> str:
     return f'a part must be {{"type": "text", "text": "…"}} or a file, {got}'
 
 
-# So far back a message is looked for that is asked, or edited, once more.
+# This many of a session's newest rows are searched for a message that is repeated or edited.
 _ROWS = 100
 
 
@@ -129,7 +129,7 @@ class ChatJob:
 
 
 async def requested_job(container: Container, tenant: str, body: ChatBody, files: Sequence[Named] = ()) -> ChatJob:
-    """What a request asks for; `files`: those of its message.
+    """Build the job that a request asks for. `files`: those of its message.
 
     Raises:
         ApiError: 422, no agent has that name, or its model takes no such files.
@@ -144,15 +144,15 @@ async def requested_job(container: Container, tenant: str, body: ChatBody, files
 
 
 def _is_repeat(known: Snapshot, body: ChatBody, files: Sequence[Named]) -> bool:
-    """Whether the newest job for this message is what this very request made, and not what it wants to replace."""
+    """Return whether this very request made the newest job for the message, and does not want to replace it."""
     if body.trigger == "submit-message":
         return bool(known.task.get("text") == body.text) and known.task.get("files", []) == list(files)
-    # Without the answer's id, two requests another answer are told apart by whether the first has come to its end.
+    # Without the answer's id, two requests for another answer are told apart by whether the first has ended.
     return body.message_id is None and bool(known.task["chat"].get("replaces")) and not known.job.ended
 
 
 async def newest_messages(container: Container, tenant: str, session_id: str) -> list[Snapshot]:
-    """The newest jobs of a session that answer a message, in any order."""
+    """Return the newest jobs of a session that answer a message, in any order."""
     ports = container.ports
     scanned = await ports.listing.scan(Query(tenant=tenant, session_id=session_id), "", _ROWS)
     found = await ports.reader.jobs([row.job_id for row in scanned.found])
@@ -164,7 +164,7 @@ async def newest_messages(container: Container, tenant: str, session_id: str) ->
 
 
 async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot | None:
-    """The job whose answer is asked for once more: by its id, or the newest of the message."""
+    """Find the job to answer anew: by its id, or the newest of the message."""
     mine = await newest_messages(container, tenant, body.id)
     wanted = body.message_id if body.message_id in {job.job.id for job in mine} else None
     mine = [
@@ -176,7 +176,7 @@ async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot |
 
 
 def must_take(container: Container, agent: Agent, files: Sequence[Named]) -> None:
-    """Hold a message's files to what the agent's model takes.
+    """Check that the agent's model takes a message's files.
 
     Raises:
         ApiError: 422.
@@ -228,11 +228,11 @@ class ChatApi:
 
     @property
     def body_limit_bytes(self) -> int:
-        """Of a request: of its texts, and of the files of one message as Base64, or of some that are too large."""
+        """The limit of a request: its texts, and one message's files as Base64, even some that are too large."""
         return _BODY_LIMIT_BYTES + self._container.settings.files_limit_bytes * 2
 
     async def send(self, request: Request) -> Response:
-        """`POST /api/chat` → 200 and the answer's stream; 202 `{"jobId"}` where a running job gets it."""
+        """Answer `POST /api/chat` with 200 and the answer's stream; 202 `{"jobId"}` if a running job takes it."""
         principal = await self._keys.authenticate(request)
         body = read_chat_body(await limited_body(request, self.body_limit_bytes))
         check_capacity(self._container, principal)  # before there is a job
@@ -259,12 +259,12 @@ class ChatApi:
             raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
         reader = self._container.ports.reader
         stored = await reader.parts(requested.job.id, 0)
-        # A read may be older than what was accepted just now.
+        # A read may be older than a new submission.
         first = stored if stored.job is not None else StoredParts(accepted.job)
         return self._streams.respond(request, principal, first)
 
     async def resume(self, request: Request) -> Response:
-        """`GET /api/chat/{id}/stream` → 200 and the running answer's stream, from its start; 204 where none runs."""
+        """Answer `GET /api/chat/{id}/stream` with 200 and the running answer's stream from its start, else 204."""
         principal = await self._keys.authenticate(request)
         tenant, session_id = session_of(request, principal)
         must_cover(request, tenant, "", session_id)

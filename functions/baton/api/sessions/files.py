@@ -1,7 +1,7 @@
-"""Files in chats: AI SDK's file parts, checked and kept with their session, and given back to who may see it.
+"""Files in chats: AI SDK's file parts, checked, kept with their session, and served to callers who may see it.
 
 A part's `url` is a data URL, a public https URL, or one of ours, of a file that the session has. Invariant: a job names
-its files, and no message of the queue has a content. A file is served so that no browser runs what is in it. Must not:
+its files, and no message of the queue has a content. A file is served so that no browser runs its content. Must not:
 fetch anything.
 """
 
@@ -30,7 +30,7 @@ from baton_events.setting import is_loopback
 _OURS = re.compile(r"/api/sessions/(.+)/files/([0-9a-f]{64})")
 # A job names its files in a message of the queue, which must stay small.
 _MOST_FILES = 20
-# What a task says of a file: `mediaType`, `filename`?, and `url`, or `name` (of its content) and `bytes`.
+# A task's entry for a file: `mediaType`, `filename`?, and `url`, or `name` (of its content) and `bytes`.
 Named = dict[str, Any]
 
 
@@ -46,13 +46,13 @@ class FilePart(BaseModel):
 
 
 class ChatFiles:
-    """Takes the files of a message in."""
+    """Accepts the files of a message."""
 
     def __init__(self, container: Container) -> None:
         self._chats, self._settings = container.ports.chats, container.settings
 
     async def read(self, tenant: str, session_id: str, parts: Sequence[tuple[str, Any]]) -> list[tuple[Named, str]]:
-        """Read the files of these parts, each given with its field: what a task says of each, and what is to be kept.
+        """Read the files of these parts, each with its field; return each file's entry in the task, and its content.
 
         Raises:
             ApiError: 413 too large together, or too many, 415 a type that is not taken, 422 no such file. StoreError.
@@ -69,7 +69,7 @@ class ChatFiles:
         return read
 
     async def keep_with_session(self, tenant: str, session_id: str, read: Sequence[tuple[Named, str]]) -> None:
-        """Keep the contents of files with their session. Raises StoreError."""
+        """Store the contents of files with their session. Raises StoreError."""
         for file, content in read:
             if content:
                 await self._chats.keep_file(tenant, session_id, file["name"], f"{file['mediaType']},{content}")
@@ -101,7 +101,7 @@ class ChatFiles:
 
 
 def _data_of(url: str, media_type: str, field: str) -> bytes:
-    """The content of a data URL."""
+    """Decode the content of a data URL."""
     head, comma, body = url.partition(",")
     declared, *parameters = head[5:].lower().split(";")
     if not comma:
@@ -131,7 +131,7 @@ class SessionFilesApi:
         self._chats, self._keys = container.ports.chats, keys
 
     async def show(self, request: Request) -> Response:
-        """`GET /api/sessions/{id}/files/{name}` → 200 and the file, to be saved or shown as an image."""
+        """Answer `GET /api/sessions/{id}/files/{name}` with 200 and the file, to be saved or shown as an image."""
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
         must_cover(request, tenant, "", session_id)
         kept = await self._chats.read_file(tenant, session_id, request.path_params["name"])

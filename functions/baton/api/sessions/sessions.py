@@ -33,7 +33,7 @@ from baton_events.timestamps import rfc3339
 
 
 class SessionQuery(BaseModel):
-    """Which jobs of a session are shown: the newest ones, or those before a page's `cursor`."""
+    """The jobs of a session to show: the newest ones, or those before a page's `cursor`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,7 +43,7 @@ class SessionQuery(BaseModel):
 
 
 def read_session_query(params: QueryParams) -> SessionQuery:
-    """The query of a session.
+    """Parse the query of a session.
 
     Raises:
         ApiError: 422, with every fault.
@@ -55,7 +55,7 @@ def read_session_query(params: QueryParams) -> SessionQuery:
 
 
 def session_of(request: Request, principal: Principal) -> tuple[str, str]:
-    """(tenant, session id); an admin names the tenant with `?tenant=`.
+    """Return (tenant, session id); an admin names the tenant with `?tenant=`.
 
     Raises:
         ApiError: 403, a client key names another tenant. 404, no session has such an id.
@@ -78,11 +78,11 @@ class SessionMemoryApi:
         self._keys = keys
 
     async def forget(self, request: Request) -> Response:
-        """`DELETE /api/sessions/{id}/memory` → 200 and how many entries there were; repeatable, also of an unknown id.
+        """Delete a session's memory and answer 200 with the number of entries; repeatable, also for an unknown id.
 
         Raises:
             ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503,
-                it may be forgotten in part, and is to be asked again.
+                a part may be deleted already: repeat the request.
         """
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
         now_ms = self._container.ports.clock.now_ms()
@@ -93,7 +93,7 @@ class SessionMemoryApi:
 
 _PAGE_JOBS = 100
 _STOP_SECONDS, _PAUSE_SECONDS = 5.0, 0.1
-# What the answer to a cancellation says besides; the names are those that clients know.
+# Further fields of the answer to a cancellation; clients know these names.
 NOTHING_RUNS, NOT_CONFIRMED = "no_active_task", "cancel_published_not_confirmed"
 
 
@@ -107,7 +107,7 @@ class SessionsApi:
         self._list = JobList(container.ports.listing, container.ports.admission_control, container.ports.reader)
 
     async def show(self, request: Request) -> Response:
-        """`GET /api/sessions/{id}` → 200: its messages in order, and what it is doing."""
+        """Answer `GET /api/sessions/{id}` with 200: its messages in order, and its activity."""
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
         query = read_session_query(request.query_params)
         page = await self._page(tenant, session_id, query.limit, query.cursor or "")
@@ -127,7 +127,7 @@ class SessionsApi:
         return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def cancel(self, request: Request) -> Response:
-        """`POST /api/sessions/{id}/cancel` → 200 once the running job and those in line have stopped, or after 5 s."""
+        """Answer `POST …/cancel` with 200 once the running job and those in line have stopped, or after 5 s."""
         principal = await self._keys.authenticate(request)
         tenant, session_id = session_of(request, principal)
         line = [snapshot.job for snapshot in await self._sessions.line(tenant, session_id)]
@@ -148,7 +148,7 @@ class SessionsApi:
         )
 
     async def delete(self, request: Request) -> Response:
-        """`DELETE /api/sessions/{id}` → 204: its jobs' data and its memory are gone; 409 while a job has not ended."""
+        """Answer `DELETE /api/sessions/{id}` with 204: its jobs' data and memory are deleted; 409 while a job runs."""
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
         cursor = ""
         while True:
@@ -166,7 +166,7 @@ class SessionsApi:
         return Response(status_code=204)
 
     async def must_exist(self, tenant: str, session_id: str) -> None:
-        """Hold a session to having a job, or to having been created.
+        """Check that a session has a job, or was created.
 
         Raises:
             ApiError: 404.
@@ -177,12 +177,12 @@ class SessionsApi:
         try:
             refused = (await self._container.commands.delete(snapshot.job)).refused
         except JobGoneError:
-            return  # somebody else has deleted it meanwhile
+            return  # another request has deleted it
         if refused:
             raise ApiError(409, refused)
 
     async def _operations(self, tenant: str, session_id: str) -> list[Job]:
-        """The open operations among the session's newest jobs."""
+        """Return the open operations among the session's newest jobs."""
         query = Query(tenant=tenant, session_id=session_id)
         page = await self._list.page(query, _PAGE_JOBS, "", self._container.ports.clock.now_ms())
         return [snapshot.job for snapshot in page.jobs if _is_open(snapshot)]
@@ -197,7 +197,7 @@ class SessionsApi:
         return page
 
     async def _exchange(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
-        """Question and answer; of the running job the question alone, since its stream has the answer."""
+        """Return question and answer; of the running job the question alone, since its stream has the answer."""
         job = snapshot.job
         if not job.ended:
             return _question(snapshot) if job.id == active else []
@@ -208,7 +208,7 @@ class SessionsApi:
         return [*_question(snapshot), assistant_message(job.id, job.status, stored.parts, answer), *questions]
 
     async def _active(self, job_id: str) -> dict[str, Any]:
-        """For who wants to follow it: from the beginning, since its answer is left out."""
+        """Return how to follow the running job: from its beginning, since its answer is left out."""
         found: dict[str, Any] = {"jobId": job_id, "lastMessageId": "0-0", "operationId": None, "toolName": None}
         snapshot = await self._container.ports.reader.job(job_id)
         for call in snapshot.calls if snapshot else ():
@@ -217,7 +217,7 @@ class SessionsApi:
         return found
 
     async def _have_stopped(self, job_ids: list[str]) -> bool:
-        """Whether a read shows it: who asks for the session next must not see them run."""
+        """Wait until a read shows that the jobs have stopped, so that the next read of the session agrees."""
         for _ in range(int(_STOP_SECONDS / _PAUSE_SECONDS)):
             found = await self._container.ports.reader.jobs(job_ids)
             if all(snapshot.job.ended for snapshot in found.values()):
@@ -227,7 +227,7 @@ class SessionsApi:
 
 
 def _question(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """What the user said; nothing for a job by which the session goes on by itself."""
+    """Return the user's message; empty for a job by which the session continues by itself."""
     job, chat = snapshot.job, snapshot.task.get("chat") or {}
     if continues_of(snapshot.task):
         return []
@@ -243,6 +243,6 @@ def _is_open(snapshot: Snapshot) -> bool:
 
 
 def _operation(snapshot: Snapshot) -> dict[str, Any]:
-    """An open operation: `jobId` is the job that started it, `operationJobId` the one that is this call."""
+    """Return an open operation: `jobId` is the job that started it, `operationJobId` the one that is this call."""
     job_id = snapshot.job.id
     return {**snapshot.task[OPERATION], "jobId": job_of_call(started_by(job_id)[0]), "operationJobId": job_id}

@@ -1,7 +1,7 @@
 """A job's parts as one message, in the form in which AI SDK's client keeps it once it has read the whole stream.
 
-Invariant: pure, and the same as what a client makes of the stream (processUIMessageStream of the AI SDK), but that the
-text of an attempt that was abandoned is left out. Parts of unknown types are left out.
+Invariant: pure, and equal to the message that a client builds from the stream (processUIMessageStream of the AI SDK),
+except that the text of an abandoned attempt is left out. Parts of unknown types are left out.
 """
 
 import json
@@ -13,7 +13,7 @@ Part = dict[str, Any]
 
 
 def assistant_message(job_id: str, status: str, stored: Iterable[str], answer: str = "") -> dict[str, Any]:
-    """The answer of a job. `answer`: its text, for a stream that may have lost it."""
+    """Build a job's answer. `answer`: its text, for a stream that may have lost it."""
     fold = _Fold()
     for text in stored:
         fold.take(json.loads(text))
@@ -23,7 +23,7 @@ def assistant_message(job_id: str, status: str, stored: Iterable[str], answer: s
 
 
 def user_message(message_id: str, text: str, metadata: dict[str, Any]) -> dict[str, Any]:
-    """What a user said."""
+    """Build a user's message."""
     return {
         "id": message_id,
         "role": "user",
@@ -33,7 +33,7 @@ def user_message(message_id: str, text: str, metadata: dict[str, Any]) -> dict[s
 
 
 def file_parts(session_id: str, files: Sequence[Part]) -> list[Part]:
-    """The files of a session's task as parts of its message, each with its address."""
+    """Convert the files of a session's task to parts of its message, each with its address."""
     place, found = f"/api/sessions/{quote(session_id, safe='')}/files/", list[Part]()
     for file in files:
         part: Part = {"type": "file", "mediaType": file["mediaType"], "url": file.get("url") or place + file["name"]}
@@ -50,7 +50,7 @@ class _Fold:
         self._tools: dict[str, Part] = {}
 
     def take(self, part: Part) -> None:
-        """One more part of the stream."""
+        """Apply one more part of the stream."""
         match part["type"]:
             case "start-step":
                 self.parts.append({"type": "step-start"})
