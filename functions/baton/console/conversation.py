@@ -1,7 +1,8 @@
-"""A session's jobs as a conversation: what was asked, what the agent did, and what it answered. Pure.
+"""A session's jobs as a conversation: each question, the agent's steps, and its answer. Pure.
 
-Invariant: each job is one exchange, in the order in which the jobs were created. What is no longer part of the
-conversation is marked, and stays. What a newer version adds to a job's stream is left out, and is never an error.
+Invariant: each job is one exchange, in the order in which the jobs were created. An exchange that is no longer part of
+the conversation is marked, and stays. Parts that a newer version adds to a job's stream are left out, and are never an
+error.
 """
 
 import json
@@ -18,7 +19,7 @@ from baton.runtime.job_view import continues_of
 from baton.settings.service_prices import Prices
 from baton.storage.ports.jobs import Snapshot, StoredParts
 
-# Of one answer; the page of its job has all of them.
+# The notes shown of one answer; the page of its job has all of them.
 MOST_NOTES = 100
 
 
@@ -29,7 +30,7 @@ class Note:
     Attributes:
         kind: `text`, `user` (said while the job ran), `tool`, `mark` (an approval, an operation, memory), or `bad`
             (a call that failed).
-        href: where it leads; empty: nowhere.
+        href: the address that it links to; empty: none.
     """
 
     kind: str
@@ -44,9 +45,9 @@ class Exchange:
 
     Attributes:
         job: its row, with tenant, cost and duration. stamp: differs where the exchange has changed.
-        role: who asked; empty: the session went on by itself. files: their names.
-        notes: what led to the answer, which is the last text; `left_out`: so many older ones are not here.
-        valid: it is part of the conversation; else a later message has replaced it, or taken it back.
+        role: the asker's; empty: the session continued by itself. files: their names.
+        notes: the steps to the answer, which is the last text. left_out: the number of older ones.
+        valid: whether it is part of the conversation; a later message may have replaced it, or taken it back.
     """
 
     job: dict[str, Any]
@@ -63,7 +64,7 @@ class Exchange:
 def conversation(
     jobs: Sequence[Snapshot], stored: Sequence[StoredParts], prices: Prices, now_ms: int
 ) -> list[Exchange]:
-    """The exchanges of these jobs, the oldest first, as the jobs come."""
+    """Build the exchanges of these jobs, in the order of the jobs, the oldest first."""
     current = [one for one in jobs if not is_rolled_back(one.job) and not one.job.is_operation]
     valid = set(still_valid([(one.job.id, one.task, one.job.id) for one in current]))
     return [
@@ -73,7 +74,7 @@ def conversation(
 
 
 def answer_of(snapshot: Snapshot) -> str:
-    """A job's answer as a text; empty: it has none."""
+    """Return a job's answer as a text; empty: it has none."""
     result = snapshot.job.result
     return pretty(result.get("answer", result)) if result else ""
 
@@ -83,7 +84,7 @@ def _exchange(snapshot: Snapshot, stored: StoredParts, prices: Prices, now_ms: i
     notes = list(_noted(snapshot.job.id, assistant_message(snapshot.job.id, "", stored.parts)["parts"]))
     notes += [Note("user", "user", str(json.loads(text)["text"])) for text in snapshot.messages.values() if text]
     if not answer and notes and notes[-1].kind == "text":
-        answer = notes[-1].text  # what it says now, or said before it failed
+        answer = notes[-1].text  # the text so far, or the last one before it failed
     notes = [note for note in notes if (note.kind, note.text) != ("text", answer)]
     by_itself = snapshot.job.is_operation or continues_of(task)
     files = (str(file.get("filename") or file.get("name") or file["mediaType"]) for file in task.get("files", ()))
@@ -102,7 +103,7 @@ def _exchange(snapshot: Snapshot, stored: StoredParts, prices: Prices, now_ms: i
 
 
 def _noted(job_id: str, parts: Iterable[Part]) -> Iterable[Note]:
-    """The parts of an answer as notes; of an approval or operation that is told of again, the last one."""
+    """Convert the parts of an answer to notes; a repeated part of an approval or operation replaces the earlier one."""
     notes: dict[str, Note] = {}
     for number, part in enumerate(parts):
         try:

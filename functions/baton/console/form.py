@@ -17,7 +17,7 @@ Form = dict[str, list[str]]
 
 
 async def read_form(request: Request) -> Form:
-    """The fields, each with all its values; a field that is empty is there.
+    """Read the fields, each with all its values, empty ones included.
 
     Raises:
         ApiError: 413 too large, 400 no form, or not the whole of one.
@@ -34,15 +34,15 @@ async def read_form(request: Request) -> Form:
 
 
 def field(form: Form, name: str) -> str:
-    """A field's first value without white space around it; empty where it is missing."""
+    """Return a field's first value without white space around it; empty where it is missing."""
     return form.get(name, [""])[0].replace("\r\n", "\n").strip()
 
 
 def read_object(text: str, name: str) -> dict[str, Any]:
-    """The object; empty: none.
+    """Parse a JSON object; an empty text is an empty object.
 
     Raises:
-        ApiError: 422, with the place where it is wrong.
+        ApiError: 422, with the place of the fault.
     """
     if not text:
         return {}

@@ -1,7 +1,7 @@
 """The gate before every page: a session or the login page, a form's token or 403, and errors as pages.
 
-Invariant: no page's code runs for somebody who is not logged in, and none that changes anything for a form that was
-not made for this very session. A page never sees a request without its `Visit`.
+Invariant: no page's code runs without a login, and no page changes anything for a form that was not made for this very
+session. A page never sees a request without its `Visit`.
 """
 
 import json
@@ -48,7 +48,7 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Visit:
-    """One request of somebody who is logged in. `notice`: what the page before has to say here."""
+    """One request of a logged-in operator. `notice`: the message that the previous page left for this one."""
 
     request: Request
     session: Session
@@ -60,22 +60,22 @@ class Visit:
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
-        """What the head of every page leads to."""
+        """The links in the head of every page."""
         return PLACES
 
     def query(self, name: str) -> str:
-        """A parameter of the query; empty where it is missing."""
+        """Return a parameter of the query; empty where it is missing."""
         return self.request.query_params.get(name, "").strip()
 
     def page(self, template: str, status: int = 200, **values: object) -> Response:
-        """A page of this session."""
+        """Build a page of this session."""
         shown = page(template, status, visit=self, token=self.signer.form_token(self.session), **values)
         if self.notice:
             shown.delete_cookie(NOTICE_COOKIE, path="/console")
         return shown
 
     def go(self, path: str, notice: str = "") -> Response:
-        """Go on to another page, which says what was done."""
+        """Redirect to another page, which shows the notice."""
         response = RedirectResponse(path, _SEE_OTHER, HEADERS)
         if notice:
             text = self.signer.signed("said", {"text": notice, "session": self.session.id})
@@ -83,7 +83,7 @@ class Visit:
         return response
 
     def set_cookie(self, response: Response, name: str, text: str, seconds: int) -> None:
-        """A cookie that only this host's console gets, and no script reads."""
+        """Set a cookie that is sent only to this host's console, and that no script can read."""
         set_cookie(self.request, response, name, text, seconds)
 
 
@@ -100,18 +100,18 @@ class Gate:
         self.signer = Signer(container.settings)
 
     def get(self, path: str, shows: Page) -> Route:
-        """A page."""
+        """Make the route of a page."""
         return Route(path, self._guarded(shows, changes=False), methods=["GET"])
 
     def post(self, path: str, does: Page) -> Route:
-        """What a form does."""
+        """Make the route of a form."""
         return Route(path, self._guarded(does, changes=True), methods=["POST"])
 
     async def visit(self, request: Request) -> Visit | None:
-        """The visit of somebody who is logged in, with a key that is still good.
+        """Return the visit of a logged-in operator whose key is still valid; None otherwise.
 
         Raises:
-            ApiError, StoreError: nobody can say.
+            ApiError, StoreError: the key could not be checked.
         """
         now_ms = self._clock.now_ms()
         session = self.signer.session(request.cookies.get(COOKIE, ""), now_ms)
@@ -143,16 +143,16 @@ class Gate:
         return answer
 
     async def _keep(self, visit: Visit, status: int) -> None:
-        """Write down what an operator did with a form."""
+        """Store an operator's use of a form in the audit log."""
         fields = {name: values for name, values in visit.form.items() if name != FORM_TOKEN}
         path = visit.request.url.path
         await self._audit.record(visit.principal, f"POST {path}", path, status, json.dumps(fields).encode())
 
 
 def set_cookie(request: Request, response: Response, name: str, text: str, seconds: int = SESSION_SECONDS) -> None:
-    """A cookie of the console; only over https where the page came over it.
+    """Set a cookie of the console; only over https where the page came over it.
 
-    The session's is sent to the API, too, which the console's pages may ask.
+    The session's cookie is also sent to the API, which the console's pages may call.
     """
     forwarded = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()
     secure = "https" in (request.url.scheme, forwarded)
@@ -161,7 +161,7 @@ def set_cookie(request: Request, response: Response, name: str, text: str, secon
 
 
 def to_login(request: Request) -> Response:
-    """Log in first; then come back here, if this was a page."""
+    """Redirect to the login, which leads back here if this was a page."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     after = f"?after={quote(path, safe='')}" if request.method == "GET" and not path.endswith("/live") else ""
     return RedirectResponse(LOGIN + after, _SEE_OTHER, HEADERS)
@@ -173,7 +173,7 @@ def _check(visit: Visit, form: Form) -> None:
 
 
 def refused(visit: Visit | None, error: Exception) -> Response:
-    """An error as a page."""
+    """Build the page of an error."""
     shows = page if visit is None else visit.page
     if isinstance(error, ApiError):
         return shows("error.html", error.status, code=error.status, detail=str(error))

@@ -1,4 +1,4 @@
-"""What an operator does to a job: start one, now or by a schedule, cancel it, ask it again and compare both.
+"""An operator's actions on a job: start one, now or by a schedule, cancel it, fork it and compare both.
 
 Each button is a form, and each answer confirms what was done.
 """
@@ -27,7 +27,7 @@ _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
 def job_form(
     visit: Visit, registry: Registry, given: dict[str, str], faults: dict[str, str], status: int = 200
 ) -> Response:
-    """The form with what was typed; with `cron` in it, a schedule's. One field has all tags."""
+    """Build the form with the given input; with `cron` in it, it is a schedule's. One field has all tags."""
     return visit.page(
         "start.html",
         status,
@@ -39,7 +39,7 @@ def job_form(
 
 
 def body_of(form: Form) -> dict[str, Any]:
-    """The submission that the form means.
+    """Convert the form to the body of a submission.
 
     Raises:
         ApiError: 422, a field cannot be read as what it is.
@@ -62,7 +62,7 @@ _EDITS = ("taskDescription", "instructions", "model", "toolResults", "arguments"
 
 
 def fork_body(form: Form, task: str) -> ForkBody:
-    """The fork that the form means: what is empty, or as the job's task, is no edit.
+    """Convert the form to a fork: an empty field, or one equal to the job's task, is no edit.
 
     Raises:
         ApiError: 422, a field cannot be read as what it is.
@@ -85,7 +85,7 @@ class ForkPages:
         self._forks, self._diffs = ForkApi(container, keys, jobs), DiffApi(container, keys, jobs)
 
     async def form(self, visit: Visit) -> Response:
-        """The form that asks a job again; the query says from which turn."""
+        """Show the form that asks a job again; the query has the turn to begin at."""
         snapshot = await self._jobs.snapshot(visit.principal, visit.request.path_params["job_id"])
         given = dict.fromkeys((*_EDITS, "toolsRun"), "")
         given |= {"turn": visit.query("turn") or "1", "once": self._randomness.token()}
@@ -93,7 +93,7 @@ class ForkPages:
         return visit.page("fork.html", job={"id": snapshot.job.id}, given=given, faults={})
 
     async def fork(self, visit: Visit) -> Response:
-        """Ask it again, once however often the form is sent; what is wrong is said at its field."""
+        """Ask the job again, once however often the form is sent; show each fault at its field."""
         job_id, form = visit.request.path_params["job_id"], visit.form
         given = {name: field(form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
         task = (await self._jobs.snapshot(visit.principal, job_id)).task.get("text", "")
@@ -108,19 +108,19 @@ class ForkPages:
         return visit.go(f"/console/jobs/{made['id']}", "The job is asked again, as this one.")
 
     async def diff(self, visit: Visit) -> Response:
-        """Two jobs turn by turn."""
+        """Show two jobs turn by turn."""
         ids = visit.request.path_params["job_id"], visit.request.path_params["other_id"]
         return visit.page("diff.html", diff=await self._diffs.of(visit.principal, *ids))
 
 
 def _field_of(name: str) -> str:
-    """The field of the form that a fault is about: one field has the edits of all calls."""
+    """Return the form's field for a fault: one field has the edits of all calls."""
     parts = name.split(".")
     return parts[1] if parts[0] == "edits" and parts[1:2] and parts[1] in ("toolResults", "arguments") else name
 
 
 def _number(text: str) -> Any:
-    """The JSON value of a field that has a number or a bool; another text as it is."""
+    """Parse a field with a number or a bool; return any other text as it is."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -136,13 +136,13 @@ class JobActions:
         self._jobs, self._scores, self._page = jobs, scores, page
 
     async def form(self, visit: Visit) -> Response:
-        """The form that starts a job; the query may fill it in."""
+        """Show the form that starts a job; the query may fill it in."""
         token = self._container.ports.randomness.token()
         given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId", "tags")}
         return job_form(visit, self._container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})
 
     async def start(self, visit: Visit) -> Response:
-        """Start it, once however often the form is sent; what is wrong is said at its field, and the input kept."""
+        """Start the job, once however often the form is sent; show each fault at its field, and keep the input."""
         names = ("jobType", "taskDescription", "inputData", "sessionId", "tags")
         given = {name: field(visit.form, name) for name in names}
         given |= {"priority": field(visit.form, "priority") or "5", "once": field(visit.form, "once")}
@@ -156,20 +156,20 @@ class JobActions:
         return visit.go(f"/console/jobs/{job['id']}", "The job is accepted.")
 
     async def cancel(self, visit: Visit) -> Response:
-        """Cancel at once."""
+        """Cancel the job at once."""
         job_id = visit.request.path_params["job_id"]
         await self._jobs.changed(visit.principal, job_id, ChangeBody(action="cancel"))
         return visit.go(f"/console/jobs/{job_id}", "The job is cancelled.")
 
     async def retry(self, visit: Visit) -> Response:
-        """Run an ended job again: from what failed, or from its start."""
+        """Run an ended job again: from the failed step, or from its start."""
         job_id = visit.request.path_params["job_id"]
         begin = "start" if field(visit.form, "from") == "start" else "failure"
         await self._jobs.changed(visit.principal, job_id, ChangeBody.model_validate({"action": "retry", "from": begin}))
         return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {_BEGINS[begin]}.")
 
     async def score(self, visit: Visit) -> Response:
-        """Score it; what is wrong is said at its field."""
+        """Score the job; show each fault at its field."""
         job_id = visit.request.path_params["job_id"]
         given = {name: field(visit.form, name) for name in ("name", "value", "comment")}
         try:

@@ -1,8 +1,8 @@
-"""What changes on the page of a running job, sent as the job goes on.
+"""The changes of a running job's page, sent as the job continues.
 
 Changes are server-sent events, each a list of pieces of the page that replace older ones. Invariant: the templates
-alone decide how a piece looks, the same for the page and for its changes. A browser that comes back sends how many
-parts it has, and gets the changes by those that follow. Must not: touch the job.
+alone decide how a piece looks, the same for the page and for its changes. A browser that comes back sends the number of
+parts that it has, and gets the changes of later ones. Must not: change the job.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from baton_events.errors import StoreError
 _log = logging.getLogger("baton.console")
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 10.0
-# What changes without a part: who works on it, what it waits for.
+# The interval of reads for changes that come without a part: the worker, the wait.
 _POLL_SECONDS = 3.0
 _RETRY_MS = 2_000
 _MOST_DIGITS = 9
@@ -45,12 +45,12 @@ class Live:
         self._longest_seconds = longest_seconds
 
     async def stream(self, visit: Visit) -> Response:
-        """What changes from what the page has, until the job has ended."""
+        """Stream the changes since the page was made, until the job has ended."""
         job_id = visit.request.path_params["job_id"]
         snapshot = await self._jobs.snapshot(visit.principal, job_id, delivery=True)
         had = visit.request.headers.get("last-event-id") or visit.query("after") or "0"
         position = int(had) if had.isascii() and had.isdecimal() and len(had) <= _MOST_DIGITS else 0
-        # Behind a gateway that waits for the whole answer, say what is there, and let the browser come back.
+        # Behind a gateway that waits for the whole answer, send the stored changes, and let the browser come back.
         once = "aws.event" in visit.request.scope
         pieces = _Pieces(visit, self._prices)
         return StreamingResponse(
@@ -62,7 +62,7 @@ class Live:
     async def _until_lost(
         self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool
     ) -> AsyncIterator[str]:
-        """The events; a store that does not answer ends them, and the browser comes back by itself."""
+        """Yield the events; a store that does not answer ends them, and the browser comes back by itself."""
         try:
             async for event in self._events(snapshot, pieces, position, once=once):
                 yield event
@@ -109,7 +109,7 @@ class Live:
 
 
 class _Pieces:
-    """What of the page has changed since it was asked last."""
+    """The pieces of the page, and which of them have changed since the last call."""
 
     def __init__(self, visit: Visit, prices: Prices) -> None:
         self.timeline = Timeline()
@@ -121,19 +121,19 @@ class _Pieces:
         self._calls: dict[str, dict[str, Any]] = {}
 
     def begin(self, parts: Sequence[str]) -> None:
-        """Take what the page has."""
+        """Record the parts that the page has."""
         self.timeline.take(parts)
         self._trace.take(parts)
 
     def drawn(self, snapshot: Snapshot, below: dict[str, Traced], now_ms: int) -> list[str]:
-        """The picture and the plan as markup."""
+        """Render the picture and the plan."""
         job = job_shown(snapshot, now_ms, self._prices)
         shown = picture(self._visit, Traced(snapshot, self._trace), below, now_ms)
         plan = plan_graph(job, snapshot.calls)
         return [render("_waterfall.html", job=job, **shown), *([render("_plan.html", plan=plan)] if plan else [])]
 
     def of(self, snapshot: Snapshot, parts: tuple[str, ...], now_ms: int) -> list[str]:
-        """The changed pieces as markup, but for the picture."""
+        """Render the changed pieces, except for the picture."""
         changed: list[str] = []
         self._trace.take(parts)
         job = job_shown(snapshot, now_ms, self._prices)

@@ -1,4 +1,4 @@
-"""One job: its status, its waits, its picture, its timeline, its tool calls and its cost. Must not: touch the job."""
+"""One job: its status, its waits, its picture, its timeline, its tool calls and its cost. Must not: change the job."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ _EVERY_RESULT = 2**40  # a page cuts each of them by itself
 
 
 def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]:
-    """The job. `ended`: nothing comes any more; `asks`: the approvals that wait for a decision."""
+    """Return the job as pages show it. `ended`: nothing more will come; `asks`: the pending approvals."""
     return job_view(snapshot, now_ms, prices, _EVERY_RESULT) | {
         "tenant": snapshot.job.tenant,
         "ended": snapshot.job.ended,
@@ -39,7 +39,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
 
 
 def calls_shown(job: dict[str, Any]) -> list[dict[str, Any]]:
-    """The newest tool calls of a job that may have thousands, and all that are not over, in order."""
+    """Return the newest tool calls of a job that may have thousands, and all unfinished ones, in order."""
     calls: list[dict[str, Any]] = job["toolCalls"]
     older = [call for call in calls[:-NEWEST_CALLS] if call["finishedAt"] is None]
     return [*older[-NEWEST_CALLS:], *calls[-NEWEST_CALLS:]]
@@ -50,7 +50,7 @@ _TURNS = re.compile(r"(\d{1,9})-(\d{1,9})")
 
 
 async def jobs_below(reader: Reader, snapshot: Snapshot) -> dict[str, Traced]:
-    """The newest jobs that a job has started, and those below them, as many as a picture has room for."""
+    """Read the newest jobs that a job has started, and those below them, as many as a picture has room for."""
     found: dict[str, Traced] = {}
     todo = [snapshot]
     while todo:
@@ -68,7 +68,7 @@ async def jobs_below(reader: Reader, snapshot: Snapshot) -> dict[str, Traced]:
 
 
 def picture(visit: Visit, traced: Traced, below: dict[str, Traced], now_ms: int) -> dict[str, Any]:
-    """What the template of a job's picture needs: the rows that the query wants, and their axis."""
+    """Build the values for the template of a job's picture: the rows that the query selects, and their axis."""
     job, asked = traced.snapshot.job, _TURNS.fullmatch(visit.query("turns"))
     turns = range(int(asked[1]), int(asked[2]) + 1) if asked else None
     made = Rows({job.id: traced, **below}, now_ms, turns, everything=bool(visit.query("all")))
@@ -108,7 +108,7 @@ class JobPage:
     async def show(
         self, visit: Visit, given: dict[str, str] | None = None, faults: dict[str, str] | None = None, status: int = 200
     ) -> Response:
-        """The whole page. `given`, `faults`: a score that was refused."""
+        """Show the whole page. `given`, `faults`: a score that was refused."""
         shown = await self.shown(visit)
         everything, engine = bool(visit.query("all")), bool(visit.query("engine"))
         every = [line for line in shown.lines if engine or not line.of_engine]
@@ -131,7 +131,7 @@ class JobPage:
         )
 
     async def call(self, visit: Visit) -> Response:
-        """One tool call with all of its arguments and its result."""
+        """Show one tool call with all of its arguments and its result."""
         shown = await self.shown(visit)
         job = shown.job
         wanted = visit.request.path_params["call_id"]
@@ -146,26 +146,26 @@ class JobPage:
                     attempts=shown.traced.trace.calls.get(wanted, []),
                     call_turn=record.turn,
                     traceback=record.error.traceback if record.error else "",
-                    # Made of approved arguments, which are no longer known where they had a secret.
+                    # Derived from approved arguments, which are no longer known where they had a secret.
                     key="" if record.approved and REDACTED in json_text(record.arguments) else record.idempotency_key,
                 )
         raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
 
     async def steps(self, visit: Visit) -> Response:
-        """What each step has used, and what came beside them."""
+        """Show the usage of each step, and the usage beside the steps."""
         shown = await self.shown(visit)
         steps = shown.steps if visit.query("all") else shown.steps[-NEWEST_STEPS:]
         left_out = len(shown.steps) - len(steps)
         return visit.page("steps.html", job=shown.job, steps=[*steps, shown.beside], left_out=left_out)
 
     async def shown(self, visit: Visit) -> Shown:
-        """The job and its lines so far.
+        """Read the job and its lines so far.
 
         Raises:
             ApiError: 404, there is no such job.
         """
         job_id = visit.request.path_params["job_id"]
-        stored = await self._reader.parts(job_id, 0)  # before the job, whose usage ledger then has all of theirs
+        stored = await self._reader.parts(job_id, 0)  # before the job, so that its usage ledger covers all parts
         snapshot = await self._jobs.snapshot(visit.principal, job_id, delivery=True)
         timeline, traced = Timeline(stored.first - 1), Traced(snapshot)
         timeline.take(stored.parts)

@@ -1,7 +1,7 @@
-"""Jobs, the newest first, by what a filter means, with those below them, and one change of all that it means.
+"""The list of jobs, the newest first, by a filter, with those below them, and one change of all that match.
 
-The address is the filter, so a bookmark keeps it. A plain date means that day in UTC: from its begin, or to its end.
-A bulk change first shows how many jobs there are, and is made with a second form. A job's id leads to its page.
+The address is the filter, so a bookmark keeps it. A plain date means that day in UTC: from its beginning, or to its
+end. A bulk change first shows the number of matching jobs, and a second form makes it. A job's id leads to its page.
 """
 
 import re
@@ -25,7 +25,7 @@ from baton.container import Container
 from baton.engine.transitions import JobStatus
 from baton.storage.ports.jobs import Snapshot
 
-# Of a hundred jobs each: more at once would outlast a request.
+# Rounds of a hundred jobs each: more at once would outlast a request.
 _ROUNDS = 10
 
 
@@ -34,13 +34,13 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def given_in(params: QueryParams) -> dict[str, str]:
-    """What an address gives of a filter; several tags as one text with commas."""
+    """Return an address's filter; several tags are one text with commas."""
     given = {name: params.get(name, "").strip() for name in FILTERS}
     return given | {"tag": ", ".join(tag.strip() for tag in params.getlist("tag") if tag.strip())}
 
 
 def wanted(given: dict[str, str]) -> dict[str, Any]:
-    """The filter as the API takes it."""
+    """Convert the filter to the API's form."""
     found: dict[str, Any] = {name: text for name, text in given.items() if text}
     if "tag" in found:
         found["tag"] = [tag.strip() for tag in given["tag"].split(",") if tag.strip()]
@@ -51,7 +51,7 @@ def wanted(given: dict[str, str]) -> dict[str, Any]:
 
 
 def _moment(text: str, days: int) -> str:
-    """A plain date as a time; anything else is left to the API."""
+    """Convert a plain date to a time; any other text is left to the API."""
     try:
         day = date.fromisoformat(text) + timedelta(days) if _DATE.fullmatch(text) else None
     except (ValueError, OverflowError):
@@ -60,13 +60,13 @@ def _moment(text: str, days: int) -> str:
 
 
 def query_of(given: dict[str, str], **more: str) -> QueryParams:
-    """The query of a list."""
+    """Build the query of a list."""
     pairs = [(name, one) for name, text in wanted(given).items() for one in (text if name == "tag" else [text])]
     return QueryParams([*pairs, *((name, text) for name, text in more.items() if text)])
 
 
 def common(today: str) -> tuple[tuple[str, str], ...]:
-    """Filters that operators often want, as parts of addresses."""
+    """Return filters that operators often need, as parts of addresses."""
     return (
         ("All", ""),
         ("Running", "status=processing"),
@@ -83,14 +83,14 @@ class BulkPage:
         self._bulk = bulk
 
     async def form(self, visit: Visit) -> Response:
-        """How many are meant, and whether that is meant."""
+        """Show the number of matching jobs, and ask for confirmation."""
         action = visit.query("action")
         given = {name: text for name, text in given_in(visit.request.query_params).items() if text}
         matched, _, more = await self._all(visit, action, given, dry_run=True)
         return visit.page("bulk.html", action=action, given=given, matched=matched, more=more)
 
     async def change(self, visit: Visit) -> Response:
-        """Change them; how many were, and how many could not be."""
+        """Change the jobs; show how many were changed, and how many could not be."""
         action = field(visit.form, "action")
         given = {name: text for name in FILTERS if (text := field(visit.form, name))}
         matched, changed, more = await self._all(visit, action, given, dry_run=False)
@@ -126,9 +126,9 @@ ROWS, _MOST_BELOW, _DEEPEST = "50", 100, 4
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table: a job, or one below it, so many levels down.
+    """A row of the table: a job and its depth below a listed one.
 
-    `opened`: those below it are shown; `toggled`: which rows are opened where that changes.
+    `opened`: the jobs below it are shown; `toggled`: the opened rows after a click on it.
     """
 
     job: dict[str, Any]
@@ -145,7 +145,7 @@ class JobsPage:
         self._listing = listing
 
     async def show(self, visit: Visit) -> Response:
-        """A page of the list, or the page of the job whose id was asked for."""
+        """Show a page of the list, or redirect to the job whose id is in the query."""
         asked = visit.query("id")
         if asked:
             return visit.go(f"/console/jobs/{asked}")

@@ -1,4 +1,4 @@
-"""Log in with an admin key, and out again. The key is looked at once; what stays is a signed cookie."""
+"""The login with an admin key, and the logout. The key is checked once; a signed cookie stays."""
 
 from dataclasses import asdict
 
@@ -19,7 +19,7 @@ _SEE_OTHER, _UNAUTHORIZED = 303, 401
 
 
 class Login:
-    """The two pages before the gate, and the way out."""
+    """The two pages before the gate, and the logout."""
 
     def __init__(self, container: Container, keys: Keys, signer: Signer) -> None:
         self._ports = container.ports
@@ -28,11 +28,11 @@ class Login:
         self._signer = signer
 
     async def show(self, request: Request) -> Response:
-        """The form."""
+        """Show the form."""
         return page("login.html", after=_after(request.query_params.get("after", "")), fault="")
 
     async def enter(self, request: Request) -> Response:
-        """A good key opens a session; anything else says what is wrong with it."""
+        """Open a session for a valid key; otherwise show the fault."""
         try:
             form = await read_form(request)
             after = _after(field(form, "after"))
@@ -71,6 +71,6 @@ class Login:
 
 
 def _after(path: str) -> str:
-    """Where to go after the login: only to a page of the console."""
+    """Return the address to open after the login: only a page of the console."""
     inside = path == "/console" or path.startswith(("/console/", "/console?"))
     return path if inside and "\\" not in path and ".." not in path else HOME

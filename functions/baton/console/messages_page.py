@@ -1,4 +1,4 @@
-"""The queue's messages: what became of each, and sending some once more; dead letters in groups of the same error.
+"""The queue's messages: each one's fate, and sending some once more; dead letters in groups of the same error.
 
 A whole group of dead letters is retried or deleted at once.
 """
@@ -26,7 +26,7 @@ _ERROR_CHARS = 160
 
 
 def kind_of(message: QueuedMessage) -> str:
-    """Its event's type, else the endpoint of ours that it goes to, else where it goes."""
+    """Return its event's type, else its endpoint of ours, else its address."""
     for name, value in message.headers.items():  # as it was sent, or as a proxy writes it
         if name.lower() == "x-event-type":
             return value
@@ -35,7 +35,7 @@ def kind_of(message: QueuedMessage) -> str:
 
 
 def why_dead(letter: DeadLetter) -> str:
-    """What was answered last, in a line; of a problem document its detail."""
+    """Return the last answer in a line; of a problem document its detail."""
     try:
         answer = json.loads(letter.answer)
         text = str(answer["detail"])
@@ -45,7 +45,7 @@ def why_dead(letter: DeadLetter) -> str:
 
 
 def alike(text: str) -> str:
-    """The line without what differs from message to message: ids and numbers."""
+    """Replace the parts of a line that differ from message to message: ids and numbers."""
     return _VARIES.sub("…", text)
 
 
@@ -56,7 +56,7 @@ _RETRIED = SENDABLE | {MessageState.FOREIGN}
 
 @dataclass(frozen=True)
 class Group:
-    """Dead letters with the same kind, status and error. `why`: of the newest one."""
+    """Dead letters with the same kind, status and error. `why`: the newest one's."""
 
     id: str
     kind: str
@@ -66,19 +66,19 @@ class Group:
 
     @property
     def newest_ms(self) -> int:
-        """When the newest one died."""
+        """The newest one's time of death, in milliseconds."""
         return max(died_ms(letter) for letter in self.letters)
 
 
 class DeadLettersPage:
-    """Shows dead letters, and tends them."""
+    """Shows, retries and deletes dead letters."""
 
     def __init__(self, records: QueueRecords, replaying: Replaying) -> None:
         self._records = records
         self._replaying = replaying
 
     async def show(self, visit: Visit) -> Response:
-        """All groups; the rows of one that was opened."""
+        """Show all groups, and the rows of an opened one."""
         groups, more = await self._groups()
         opened = next((group for group in groups if group.id == visit.query("group")), None)
         rows: list[tuple[DeadLetter, str, int, MessageCheck]] = []
@@ -92,7 +92,7 @@ class DeadLettersPage:
         return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more)
 
     async def retry(self, visit: Visit) -> Response:
-        """Make each of a group a new message; those that were applied already stay."""
+        """Send each message of a group as a new one; skip those that were applied already."""
         group = await self._group(visit)
         checked = await self._replaying.check([letter.message for letter in group.letters])
         wanted = [letter.id for letter, stands in zip(group.letters, checked, strict=True) if stands.state in _RETRIED]
@@ -117,13 +117,13 @@ class DeadLettersPage:
         raise ApiError(404, "this group is empty by now: go back to the dead letters, and load the page again")
 
     async def _groups(self) -> tuple[list[Group], bool]:
-        """The groups, the largest first, and whether there are more dead letters than were looked at."""
+        """Read the groups, the largest first, and whether there are more dead letters than were read."""
         letters, more = await all_dead_letters(self._records, most_pages=_PAGES)
         return grouped(letters), more
 
 
 def grouped(letters: list[DeadLetter]) -> list[Group]:
-    """Letters by kind, status, and what their errors have in common."""
+    """Group letters by kind, status, and the common part of their errors."""
     groups: dict[str, Group] = {}
     for letter in sorted(letters, key=died_ms, reverse=True):
         kind, why = kind_of(letter.message), why_dead(letter)
@@ -133,7 +133,7 @@ def grouped(letters: list[DeadLetter]) -> list[Group]:
 
 
 def died_ms(letter: DeadLetter) -> int:
-    """When it died: its id begins with that; else when it was created."""
+    """Return when it died: its id begins with that time; else when it was created."""
     head = letter.id.partition("-")[0]
     return int(head) if head.isdecimal() and len(head) == len("1795165405120") else letter.message.created_ms
 
@@ -153,7 +153,7 @@ _NOTICES = {
 
 @dataclass(frozen=True)
 class Row:
-    """A message with the newest of what happened to it; `entries`: how much of that is on this page."""
+    """A message with its newest log entry; `entries`: how many of its entries are on this page."""
 
     last: LogEntry
     kind: str
@@ -168,7 +168,7 @@ class MessagesPage:
         self._replaying = replaying
 
     async def show(self, visit: Visit) -> Response:
-        """Messages by what happened last."""
+        """List messages by their newest log entry."""
         state = visit.query("state")
         if state and state not in STATES:
             raise ApiError(422, f"no message has the state {state!r}: known are {', '.join(STATES)}")
@@ -184,7 +184,7 @@ class MessagesPage:
         return visit.page("messages.html", rows=list(rows.values()), given=given, states=STATES, cursor=page.cursor)
 
     async def one(self, visit: Visit) -> Response:
-        """One message: its content, its log, and how it stands to the state."""
+        """Show one message: its content, its log, and whether its job still expects it."""
         message_id = visit.request.path_params["message_id"]
         message, entries = await message_and_log(self._records, message_id, _ENTRIES)
         (checked,) = await self._replaying.check([message])
@@ -198,7 +198,7 @@ class MessagesPage:
         )
 
     async def replay(self, visit: Visit) -> Response:
-        """Send those that were ticked once more; say of each sort how many."""
+        """Send the ticked messages once more; show the count of each outcome."""
         ids = list(dict.fromkeys(visit.form.get("message", [])))
         if not ids:
             return visit.go("/console/messages", "No message was ticked.")
@@ -218,7 +218,7 @@ class MessagesPage:
         return visit.go(back, notice_of_many(found))
 
     async def redrive(self, visit: Visit) -> Response:
-        """Send what a job expects now."""
+        """Send the messages that a job expects now."""
         job_id = visit.request.path_params["job_id"]
         redriven = await self._replaying.redrive(job_id)
         notice = f"{redriven} steps of the job were redriven." if redriven else "The job expects nothing now."
@@ -232,7 +232,7 @@ def _notice(checked: MessageCheck) -> str:
 
 
 def notice_of_many(found: list[MessageCheck]) -> str:
-    """How many were sent, and what is with the others."""
+    """Return the counts of sent, applied and other messages, as a sentence."""
     sent = sum(checked.state in SENDABLE for checked in found)
     applied = sum(checked.state in (MessageState.APPLIED, MessageState.ENDED) for checked in found)
     others = len(found) - sent - applied

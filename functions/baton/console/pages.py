@@ -1,7 +1,7 @@
 """Templates to responses: one environment with autoescape on, and the headers that every page carries.
 
-Invariant: no page has a script or a style of its own (`default-src 'none'` and files of this host only), so a text
-that slipped through as markup would still run nothing.
+Invariant: no page has a script or a style of its own (`default-src 'none'` and files of this host only). So even a text
+that slipped through as markup would run nothing.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ CONTENT_SECURITY = (
 HEADERS = {
     "content-security-policy": CONTENT_SECURITY,
     "cache-control": "no-store",
-    "referrer-policy": "same-origin",  # with none at all, browsers would not say where a form came from
+    "referrer-policy": "same-origin",  # without any referrer, browsers would not send a form's origin
     "x-content-type-options": "nosniff",
 }
 _LASTING = "public, max-age=31536000, immutable"
@@ -47,12 +47,12 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """A template as text."""
+    """Render a template as text."""
     return _environment().get_template(template).render(values)
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
-    """A template as a page."""
+    """Render a template as a page."""
     return HTMLResponse(render(template, **values), status, HEADERS)
 
 
@@ -63,12 +63,12 @@ def _static_file(name: str) -> tuple[bytes, str]:
 
 
 def static_path(name: str) -> str:
-    """Where a static file is; another content has another path, so it may be kept for ever."""
+    """Return a static file's path; new content gets a new path, so a browser may keep the file forever."""
     return f"/console/static/{_static_file(name)[1]}/{name}"
 
 
 async def static_file(request: Request) -> Response:
-    """A static file; kept for ever where the path is that of this very content."""
+    """Serve a static file; a browser may keep it forever where the path is that of this very content."""
     name = request.path_params["name"]
     if name not in _STATIC_TYPES:
         raise ApiError(404, f"there is no file {name!r}; the console has {', '.join(_STATIC_TYPES)}")

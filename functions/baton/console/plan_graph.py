@@ -1,6 +1,7 @@
 """A plan as a graph: its steps in layers, each after those that it depends on. Pure.
 
-Invariant: a step stands to the right of all that come before it. Must not: know markup, but for the paths of edges.
+Invariant: a step is drawn to the right of every step that it depends on. Must not: know markup, except for the paths of
+edges.
 """
 
 from collections import defaultdict
@@ -29,7 +30,7 @@ class Node(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """All steps of one plan; `edges`: paths of SVG. `turn`: which turn made it."""
+    """All steps of one plan; `edges`: paths of SVG. `turn`: the turn that made it."""
 
     turn: int
     nodes: tuple[Node, ...]
@@ -39,12 +40,12 @@ class Graph(NamedTuple):
 
 
 def plan_graph(job: Mapping[str, Any], calls: Sequence[CallRecord], turn: int = 0) -> Graph | None:
-    """The graph of a turn's plan; None: it made none, or one with too many steps to be seen at once.
+    """Build the graph of a turn's plan; None: the turn made none, or one with too many steps to show at once.
 
     Args:
         job: as the API shows it, for the status of its calls.
-        calls: all of the job.
-        turn: whose plan; 0: the newest one.
+        calls: all calls of the job.
+        turn: the turn that made the plan; 0: the newest one.
     """
     planned = [call for call in calls if call.step]
     chosen = turn or max((call.turn for call in planned), default=0)
@@ -62,7 +63,7 @@ def plan_graph(job: Mapping[str, Any], calls: Sequence[CallRecord], turn: int = 
 
 
 def _places(steps: Mapping[str, CallRecord]) -> dict[str, tuple[int, int]]:
-    """Where each step stands: in a column after all that come before it, near the middle of them."""
+    """Place each step in a column after all that come before it, near the middle of them."""
     after = {name: [before for before in step.after if before in steps] for name, step in steps.items()}
     columns: dict[str, int] = {}
     for name in TopologicalSorter(after).static_order():
@@ -88,7 +89,7 @@ def _node(job_id: str, step: CallRecord, place: tuple[int, int], statuses: Mappi
 
 
 def _edge(begin: tuple[int, int], end: tuple[int, int]) -> str:
-    """A curve from the right side of one step to the left side of another."""
+    """Draw a curve from the right side of one step to the left side of another."""
     (x, y), (to_x, to_y) = begin, end
     x, y, to_y = x + NODE_WIDTH, y + NODE_HEIGHT // 2, to_y + NODE_HEIGHT // 2
     middle = (x + to_x) // 2

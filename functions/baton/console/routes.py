@@ -38,7 +38,7 @@ from baton.recovery.replay_message import Replaying
 
 
 def console_routes(container: Container, keys: Keys) -> list[Route]:
-    """Every route of the console."""
+    """Build every route of the console."""
     gate, jobs = Gate(container, keys), JobsApi(container, keys)
     login, agents = Login(container, keys, gate.signer), AgentsPage(container)
     return [

@@ -1,4 +1,4 @@
-"""Schedules: jobs that recur, made and tended here, and whatever else the queue sends again and again."""
+"""Schedules: jobs that recur, made and managed here, and the queue's other schedules."""
 
 import json
 
@@ -18,7 +18,7 @@ _FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "
 
 
 class SchedulesPage:
-    """Shows schedules, makes and tends them."""
+    """Shows, makes and manages schedules."""
 
     def __init__(self, container: Container, api: SchedulesApi) -> None:
         self._container = container
@@ -26,19 +26,19 @@ class SchedulesPage:
         self._api = api
 
     async def show(self, visit: Visit) -> Response:
-        """All of them; of ours what they start."""
+        """List all schedules; for ours, also the jobs that they start."""
         found = [(each, recurrence_in(each)) for each in await self._schedules.all()]
         rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
         return visit.page("schedules.html", rows=rows)
 
     async def form(self, visit: Visit) -> Response:
-        """The form that makes one."""
+        """Show the form that makes a schedule."""
         given = dict.fromkeys(_FIELDS, "") | {"priority": "5", "timeZone": "UTC"}
         given["once"] = self._container.ports.randomness.token()
         return job_form(visit, self._container.registry, given, {})
 
     async def make(self, visit: Visit) -> Response:
-        """Make it, once however often the form is sent; what is wrong is said at its field, and the input kept."""
+        """Make a schedule, once however often the form is sent; show each fault at its field, and keep the input."""
         given = {name: field(visit.form, name) for name in _FIELDS}
         try:
             body = {**body_of(visit.form), "cron": given["cron"], "timeZone": given["timeZone"] or "UTC"}
@@ -52,15 +52,15 @@ class SchedulesPage:
         return visit.go(HOME, f"Schedule {made['id']} is made.")
 
     async def pause(self, visit: Visit) -> Response:
-        """No more ticks until it is resumed."""
+        """Pause a schedule: no more ticks until it is resumed."""
         return await self._set(visit, paused=True)
 
     async def resume(self, visit: Visit) -> Response:
-        """It goes on."""
+        """Resume a schedule."""
         return await self._set(visit, paused=False)
 
     async def delete(self, visit: Visit) -> Response:
-        """Delete one of ours; jobs that it started go on."""
+        """Delete a schedule of ours; jobs that it started continue."""
         schedule_id = visit.request.path_params["schedule_id"]
         if not schedule_id.startswith(PREFIX):
             raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")

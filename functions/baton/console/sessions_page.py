@@ -1,7 +1,7 @@
 """Sessions: the conversations of the newest jobs, and one of them as its messages.
 
-A list looks at a hundred jobs: what a session has beside those is counted by its rows, and not read. The newest page of
-a conversation changes while it is open (static/console.js); older ones stay as they are.
+A list reads a hundred jobs: a session's further jobs are counted by their rows, and not read. The newest page of a
+conversation changes while it is open (static/console.js); older ones stay as they are.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from baton.runtime.usage_view import job_cost
 from baton.storage.ports.all_jobs import Scanned
 from baton.storage.ports.jobs import Snapshot
 
-# Exchanges of one page; rows that are counted of one session.
+# The exchanges of one page; the rows counted of one session.
 EXCHANGES, _COUNTED_ROWS = 20, 200
 
 
 @dataclass(frozen=True)
 class Row:
-    """A session: what was asked first, and what was said last.
+    """A session: its first question, and its last text.
 
     Attributes:
-        jobs: how many it has; `more`: there are older ones.
-        cost_usd: of the jobs that were looked at; `whole`: these are all of them.
+        jobs: the number of its jobs; `more`: there are older ones.
+        cost_usd: the cost of the jobs that were read; `whole`: these are all of them.
     """
 
     id: str
@@ -61,7 +61,7 @@ class SessionsPage:
         self._sessions = sessions
 
     async def show(self, visit: Visit) -> Response:
-        """Those whose newest job is on this page of jobs, the one that was used last first."""
+        """List the sessions whose newest job is on this page of jobs, the last used first."""
         page = await self._page(visit, {}, MOST_ROWS)
         groups: dict[tuple[str, str], list[Snapshot]] = {}
         for found in page.jobs:
@@ -70,7 +70,7 @@ class SessionsPage:
         return visit.page("sessions.html", rows=rows, cursor=page.cursor)
 
     async def _rows(self, groups: list[list[Snapshot]], now_ms: int) -> list[Row]:
-        """A group is a session's jobs on the page, the newest first; one whose newest job is on no page before."""
+        """Build the rows of sessions whose newest job is on this page; a group is a session's jobs, newest first."""
         queries = [Query(jobs[0].job.tenant, jobs[0].job.session_id) for jobs in groups]
         scans = await asyncio.gather(*(self._ports.listing.scan(one, "", _COUNTED_ROWS) for one in queries))
         oldest = await self._ports.reader.jobs([scan.found[-1].job_id for scan in scans if scan.found])
@@ -97,7 +97,7 @@ class SessionsPage:
         )
 
     async def one(self, visit: Visit) -> Response:
-        """What was said, the oldest first."""
+        """Show the conversation, the oldest exchange first."""
         session_id, tenant = visit.request.path_params["session_id"], visit.query("tenant")
         page = await self._page(visit, {"sessionId": session_id} | ({"tenant": tenant} if tenant else {}), EXCHANGES)
         jobs = page.jobs[::-1]
@@ -135,5 +135,5 @@ def _last_text(snapshot: Snapshot) -> str:
 
 
 def _is_here(jobs: list[Snapshot], scan: Scanned) -> bool:
-    """Whether no job of the session is newer than those on this page."""
+    """Return whether no job of the session is newer than those on this page."""
     return not scan.found or scan.found[0].created_ms <= jobs[0].job.created_at_ms

@@ -1,6 +1,6 @@
-"""How values look on a page: times, numbers, money, JSON, jobs. Pure; most are the templates' filters.
+"""The format of values on a page: times, numbers, money, JSON, jobs. Pure; most are the templates' filters.
 
-Invariant: what comes in may be anything a tool or a stranger wrote; what goes out is text, escaped by the template.
+Invariant: the input may be any text of a tool or a stranger; the output is text, escaped by the template.
 """
 
 import json
@@ -38,7 +38,7 @@ _SMALL_USD, _LEAST_USD = 0.01, 0.000001
 
 
 def ago(at_ms: int, now_ms: int) -> str:
-    """`3 min ago`, `in 2 h`, `now`."""
+    """Format the distance to a time: `3 min ago`, `in 2 h`, `now`."""
     seconds = abs(now_ms - at_ms) // 1000
     for size, unit in _STEPS:
         if seconds >= size:
@@ -48,22 +48,22 @@ def ago(at_ms: int, now_ms: int) -> str:
 
 
 def exact(at_ms: int) -> str:
-    """The time to the millisecond, for a title and for programs."""
+    """Format a time to the millisecond, for a title and for programs."""
     return rfc3339(at_ms)
 
 
 def ms(text: str) -> int:
-    """The milliseconds since 1970 of a time on the wire."""
+    """Return the milliseconds since 1970 of a time on the wire."""
     return milliseconds(datetime.fromisoformat(text))
 
 
 def clock(at_ms: int) -> str:
-    """`09:03:25.120`, UTC."""
+    """Format the time of day: `09:03:25.120`, UTC."""
     return rfc3339(at_ms)[11:23]
 
 
 def lasted(duration_ms: int) -> str:
-    """`84 ms`, `3.2 s`, `5 min 12 s`, `2 h 5 min`."""
+    """Format a duration: `84 ms`, `3.2 s`, `5 min 12 s`, `2 h 5 min`."""
     if duration_ms < _SECOND_MS:
         return f"{duration_ms} ms"
     if duration_ms < _MINUTE_MS:
@@ -74,12 +74,12 @@ def lasted(duration_ms: int) -> str:
 
 
 def number(value: float | None) -> str:
-    """`12 345`, with thin spaces; a dash where there is none."""
+    """Format a number with thin spaces, `12 345`; a dash where there is none."""
     return "\N{EN DASH}" if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def usd(value: float) -> str:
-    """`$0.000123` or `$1.25`."""
+    """Format an amount: `$0.000123` or `$1.25`."""
     if not value:
         return "$0"
     if value < _LEAST_USD:
@@ -88,17 +88,17 @@ def usd(value: float) -> str:
 
 
 def price(value: float) -> str:
-    """`$0.000002`: of one unit, as many digits as it has."""
+    """Format the price of one unit with all its digits: `$0.000002`."""
     return f"${value:.10f}".rstrip("0").rstrip(".")
 
 
 def pretty(value: Any) -> str:
-    """JSON to read; a text as it is."""
+    """Format JSON for reading; a text stays as it is."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def pretty_json(text: str) -> str:
-    """A text that may be JSON, to read."""
+    """Format a text for reading if it is JSON."""
     try:
         return pretty(json.loads(text))
     except (ValueError, RecursionError):
@@ -106,12 +106,12 @@ def pretty_json(text: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """A JSON value in one line."""
+    """Format a JSON value in one line."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def foldable(value: Any) -> bool:
-    """Whether a value has parts to fold, and no more of them, and no deeper, than a page takes."""
+    """Return whether a value has parts to fold, and is neither too large nor too deep for a page."""
     level, seen = [value], 0
     for _ in range(_DEEPEST):
         level = [part for one in level if isinstance(one, dict | list) for part in _parts(one)]
@@ -126,18 +126,18 @@ def _parts(value: dict[str, Any] | list[Any]) -> list[Any]:
 
 
 def short(text: str, chars: int = SHOWN_CHARS) -> str:
-    """At most so many characters, and how many are left out."""
+    """Cut a text, and add the number of characters left out."""
     return text if len(text) <= chars else f"{text[:chars]}\n… {number(len(text) - chars)} more characters"
 
 
 def one_line(value: Any, chars: int = 120) -> str:
-    """A value in one line, for a list."""
+    """Format a value in one line, for a list."""
     text = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).split())
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]:
-    """A job's row with its tenant, its cost, and how long it took."""
+    """Return a job's row with its tenant, its cost, and its duration."""
     job = snapshot.job
     took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
     cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]

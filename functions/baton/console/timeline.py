@@ -1,7 +1,7 @@
 """A job's parts as the lines of its timeline. Pure: the same parts always give the same lines.
 
-Invariant: a line's key never changes, so that a page may put a line in place of the one that it has; whatever a newer
-version adds to the stream is shown by its name, never an error.
+Invariant: a line's key never changes, so a page can replace an older line by its key. A part that a newer version adds
+to the stream is shown by its name, never an error.
 """
 
 import json
@@ -18,7 +18,7 @@ _EVENT_NAMES = {
     "tool.execution.complete": "result",
     "tool.execution.failed": "failure",
 }
-# Said by another line, or by the tool calls' own list.
+# Covered by another line, or by the list of tool calls.
 _SHOWN_ELSEWHERE = frozenset({"start", "start-step", "finish-step", "text-end", "tool-input-start", "tool-input-delta"})
 
 
@@ -27,7 +27,7 @@ class Line:
     """One line.
 
     Attributes:
-        kind: what sort, for its looks. what: in a word. text: the rest; `prose`: over as many lines as it needs.
+        kind: its style. what: its subject in a word. text: the rest; `prose`: it may take several lines.
         open: it may still grow.
     """
 
@@ -42,12 +42,12 @@ class Line:
 
     @property
     def of_engine(self) -> bool:
-        """Whether it is about an event that was handled, which the picture of the run shows, too."""
+        """Whether it is about a handled event, which the picture of the run also shows."""
         return self.duration_ms is not None
 
 
 class Timeline:
-    """Takes parts in order; `lines` are all so far. `position`: the number of the last one taken."""
+    """Takes parts in order; `lines` are all so far. `position`: the number of the last part."""
 
     def __init__(self, position: int = 0) -> None:
         self.lines: dict[str, Line] = {}
@@ -55,7 +55,7 @@ class Timeline:
         self._tools: dict[str, str] = {}
 
     def take(self, parts: Iterable[str]) -> list[Line]:
-        """The lines that these parts add or change, each once."""
+        """Return the lines that these parts add or change, each once."""
         changed: dict[str, Line] = {}
         for text in parts:
             self.position += 1

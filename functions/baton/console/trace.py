@@ -1,4 +1,4 @@
-"""What the parts of a job's stream tell about its turns and tool calls: when each attempt began and ended. Pure.
+"""The times of a job's turns and tool calls, read from its stream: when each attempt began and ended. Pure.
 
 Invariant: a part of a newer version is left out, never an error. Must not: decide how anything looks.
 """
@@ -21,7 +21,7 @@ _RUNS = frozenset({EventType.LOOP_INIT.value, EventType.TOOL_CALL.value})
 
 
 class Step(NamedTuple):
-    """One event of the job that was handled. `runs`: a model or a tool ran; `abandoned`: a process before it died."""
+    """One handled event of the job. `runs`: a model or a tool ran; `abandoned`: the process before it died."""
 
     runs: bool
     start_ms: int
@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
 
 class Trace:
-    """What a job's parts tell about its turns and calls; `take` gets them in order."""
+    """The attempts of a job's turns and calls; `take` gets the parts in order."""
 
     def __init__(self) -> None:
         self.turns: dict[int, list[Step]] = defaultdict(list)
@@ -82,7 +82,7 @@ def _awaited(data: Mapping[str, Any]) -> str:
 
 
 def gap_after(step: Step) -> str:
-    """What the time after a step is, up to the next one of its row."""
+    """Return the kind of the time between a step and the next one of its row."""
     if step.outcome in ("waits", NEEDS_APPROVAL) or step.outcome.startswith("asks about"):
         return "wait"
     again = step.outcome.startswith("attempt ") or (step.failed and step.runs)
@@ -91,13 +91,13 @@ def gap_after(step: Step) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A job as it is stored, and what its parts tell."""
+    """A job as it is stored, and the times read from its parts."""
 
     snapshot: Snapshot
     trace: Trace = field(default_factory=Trace)
 
     @property
     def first_ms(self) -> int:
-        """When its first step began, as far as that is known."""
+        """The beginning of its first step, as far as it is known, in milliseconds."""
         first = [step.start_ms for step in self.trace.turns.get(1, ())]
         return min(first, default=self.snapshot.job.started_at_ms or 0)

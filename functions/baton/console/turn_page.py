@@ -1,8 +1,8 @@
-"""One turn: what its model was sent, what it answered, and what that took.
+"""One turn: its model's request, its answer, and its usage.
 
-A request is not stored. It is made again of what was recorded before the answer, by the code that made it, and from the
-agent as it is today; the digests that were recorded with the answer say which parts have changed since. Invariant:
-nothing is asked and nothing is written. Secrets are hidden as in what is recorded.
+A request is not stored. It is rebuilt from the entries before the answer, by the code that made it, and from the agent
+as it is now. The digests that were recorded with the answer show which parts have changed since. Invariant: no model
+is called and nothing is written. Secrets are hidden as in stored records.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ Entries = Sequence[dict[str, Any]]
 
 
 def before_turn(entries: Entries, job: Job, turn: int) -> tuple[Entries, dict[str, Any] | None]:
-    """The entries that a turn's model could be sent, and its answer; None: there is none, or not yet.
+    """Return the entries that a turn's model could be sent, and its answer; None: there is none, or not yet.
 
-    What was said before a job was retried from its start belongs to no turn after that.
+    Entries from before the job was retried from its start belong to no later turn.
     """
     places = {entry["turn"]: at for at, entry in enumerate(entries) if entry["role"] == MODEL_ROLE}
     at = places.get(turn, len(entries))
@@ -71,7 +71,7 @@ class TurnPage:
         self._page = page
 
     async def show(self, visit: Visit) -> Response:
-        """The whole page."""
+        """Show the whole page."""
         shown, turn = await self._page.shown(visit), int(visit.request.path_params["turn"])
         snapshot = shown.traced.snapshot
         job, attempts = snapshot.job, shown.traced.trace.turns.get(turn, [])
@@ -97,7 +97,7 @@ class TurnPage:
     def _question(
         self, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
     ) -> dict[str, Any]:
-        """What was sent, part by part; `why`: why there is none, `changed`: the parts that were different then."""
+        """Return the request, part by part; `why`: the reason if there is none, `changed`: parts changed since."""
         try:
             history = History(upcast_all(tuple(before)), results)
         except NewerEntryError as error:
@@ -150,6 +150,6 @@ def _of_model(
 
 
 def _places(job: dict[str, Any], answer: dict[str, Any] | None) -> list[int]:
-    """Where the calls of an answer stand among those of the job."""
+    """Return the positions of an answer's calls among those of the job."""
     wanted = {call["id"] for call in (answer or {}).get("calls", ())}
     return [at for at, call in enumerate(job["toolCalls"]) if call["id"] in wanted]

@@ -1,7 +1,7 @@
 """A run as rows of bars: each turn, each tool call with its attempts, each wait, each job below. Pure.
 
-Invariant: the same parts always give the same bars, and time that no part tells about is time in the queue. A part of
-a newer version is left out, never an error. Must not: know markup.
+Invariant: the same parts always give the same bars, and time that no part covers is time in the queue. A part of a
+newer version is left out, never an error. Must not: know markup.
 """
 
 from collections import defaultdict
@@ -32,7 +32,7 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row, nested `depth` deep; one without bars stands for what is folded. `failed`, `open`: how it stands."""
+    """One row, nested `depth` deep; a row without bars stands for folded ones. `failed`, `open`: its state."""
 
     kind: str
     depth: int
@@ -44,12 +44,12 @@ class Row:
 
     @property
     def duration_ms(self) -> int:
-        """From its first bar to its last."""
+        """The time from its first bar to its last, in milliseconds."""
         return self.bars[-1].end_ms - self.bars[0].start_ms if self.bars else 0
 
     @property
     def spelled(self) -> str:
-        """What its bars show."""
+        """Its bars in words."""
         words = [f"{bar.text} {lasted(bar.end_ms - bar.start_ms)}" for bar in self.bars if bar.text]
         return f"{lasted(self.duration_ms)}: {', '.join(words)}" if words else lasted(self.duration_ms)
 
@@ -57,7 +57,7 @@ class Row:
 class Rows:
     """Makes rows of a job and of those below it, as far as they are given.
 
-    `turns`: the turns that are shown; None: the newest ones, as many as fit. `everything`: nothing is folded.
+    `turns`: the shown turns; None: the newest ones, as many as fit. `everything`: nothing is folded.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Rows:
         self._turns, self._everything = turns, everything
 
     def of(self, job_id: str, depth: int = 0) -> Iterator[Row]:
-        """The rows of a job: its own, then those of its turns."""
+        """Yield the rows of a job: its own, then those of its turns."""
         traced = self._traced[job_id]
         yield self._of_job(traced, depth)
         calls: dict[int, list[CallRecord]] = defaultdict(list)
@@ -140,7 +140,7 @@ class Rows:
     def _bars(
         self, job: Job, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str
     ) -> Iterator[Bar]:
-        # What came before may be gone from the stream: then nobody knows how long a step was in the queue.
+        # Earlier parts may have left the stream: then the time that a step spent in the queue is unknown.
         at_ms, gap = ready_ms or (steps[0].start_ms if steps else 0), "queue"
         for step in steps:
             if step.start_ms > at_ms:
@@ -165,19 +165,19 @@ class Rows:
 
 
 class _Ends:
-    """When turns and calls were over."""
+    """The ends of turns and calls."""
 
     def __init__(self, traced: Traced, calls: Mapping[int, Sequence[CallRecord]]) -> None:
         self._trace, self._calls = traced.trace, calls
         self._created_ms = max(traced.snapshot.job.created_at_ms, traced.snapshot.job.start_at_ms)
 
     def before(self, turn: int) -> int:
-        """When everything of the turn before was over; 0: nobody knows."""
+        """Return when all work of the turn before was over; 0: unknown."""
         made = [self._made(turn - 1), *(self._of_call(call.id) for call in self._calls.get(turn - 1, ()))]
         return max(made) or (self._created_ms if turn == 1 else 0)
 
     def ready(self, call: CallRecord) -> int:
-        """When what a call comes after was over; 0: nobody knows."""
+        """Return when all work that a call depends on was over; 0: unknown."""
         return max([self._made(call.turn), *(self._of_call(before) for before in call.after.values())])
 
     def _made(self, turn: int) -> int:
@@ -239,13 +239,13 @@ class Axis:
         self._zero_ms = zero_ms
 
     def x(self, at_ms: int) -> float:
-        """Where a time is: 0 to 100."""
+        """Convert a time to a percentage of the width, 0 to 100."""
         share = (at_ms - self.start_ms) / max(1, self.end_ms - self.start_ms)
         return round(100 * min(1.0, max(0.0, share)), 2)
 
     @property
     def ticks(self) -> list[tuple[float, str, bool]]:
-        """Where each is, its words, and whether it is seen only where the picture is zoomed."""
+        """The place and text of each tick, and whether it shows only in a zoomed picture."""
         width_ms = max(1, self.end_ms - self.start_ms)
         step_ms = next((nice for nice in _NICE_MS if width_ms / nice <= _MOST_TICKS), 0)
         step_ms = step_ms or -(-width_ms // _MOST_TICKS // _NICE_MS[-1]) * _NICE_MS[-1]
@@ -256,7 +256,7 @@ class Axis:
 
 
 def offset(ms: int) -> str:
-    """`0`, `250 ms`, `1.5 s`, `1 min 30 s`, `2 h`."""
+    """Format an offset: `0`, `250 ms`, `1.5 s`, `1 min 30 s`, `2 h`."""
     if ms < _UNITS[-1][0]:
         return f"{ms} ms" if 0 < ms < 1_000 else f"{ms / 1000:g} s"  # noqa: PLR2004 - a second
     words: list[str] = []

@@ -32,7 +32,7 @@ class AgentsPage:
         self._container, self._versions = container, VersionsApi(container)
 
     async def show(self, visit: Visit) -> Response:
-        """Every agent, and those that have run and are gone."""
+        """Show every agent, and removed ones that have run."""
         registry, ends = self._container.registry, await self._container.ports.admission_control.ends()
         agents = [
             {
@@ -49,7 +49,7 @@ class AgentsPage:
         return visit.page("agents.html", agents=agents, gone=[(name, ends[name]) for name in gone])
 
     async def versions(self, visit: Visit) -> Response:
-        """Two versions of an agent."""
+        """Show two versions of an agent."""
         agent, limit = visit.request.path_params["agent"], visit.query("limit") or str(USUAL_RUNS)
         if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit) <= MOST_RUNS:
             raise ApiError(422, f"limit {limit!r} is no number of runs from 1 to {MOST_RUNS}")
@@ -62,7 +62,7 @@ class AgentsPage:
 
 
 def measures(left: _Side, right: _Side) -> list[Measure]:
-    """What is compared, as text; a difference is of the right side to the left one."""
+    """Compare two sides, as text; a difference is that of the right side from the left one."""
     sides = (left, right)
 
     def shares(part: str, whole: str = "runs") -> list[float | None]:

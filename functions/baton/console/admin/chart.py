@@ -1,6 +1,6 @@
 """Bars of a chart: stacked by series over days or months, or one for each minute of the last hours. Pure.
 
-Invariant: a chart draws what the table below it says, and nothing else. Must not: know markup.
+Invariant: a chart draws exactly the values of the table below it. Must not: know markup.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ class Bar(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A chart. `most`: what its full height stands for; `ticks`: where there is a text below it."""
+    """A chart. `most`: the value of its full height; `ticks`: places with a text below."""
 
     title: str
     most: str
@@ -40,7 +40,7 @@ Values = Mapping[tuple[str, str], float]  # by period and series
 
 
 def largest(totals: Mapping[str, float]) -> list[str]:
-    """The series that are drawn: the largest ones, and the others as one."""
+    """Return the series to draw: the largest ones, and the others as one."""
     names = sorted(totals, key=lambda name: (-totals[name], name))
     return names if len(names) <= MOST_SERIES + 1 else [*names[:MOST_SERIES], REST]
 
@@ -48,7 +48,7 @@ def largest(totals: Mapping[str, float]) -> list[str]:
 def stacked(
     title: str, periods: Sequence[str], series: Sequence[str], values: Values, shown: Callable[[float], str]
 ) -> Chart:
-    """A bar for each period, made of its series. `shown`: a value as text."""
+    """Draw a bar for each period, made of its series. `shown`: formats a value."""
     sums = {period: sum(values.get((period, name), 0) for name in series) for period in periods}
     most, width = max(sums.values(), default=0) or 1, 100 / max(1, len(periods))
     bars: list[Bar] = []
@@ -73,7 +73,7 @@ def _ticks(periods: Sequence[str], width: float) -> tuple[tuple[float, str], ...
 
 
 def history_chart(samples: Iterable[Sample], now_ms: int) -> Chart:
-    """Jobs at work and in line, a bar for each minute with a sample."""
+    """Draw running jobs and jobs in line, a bar for each minute with a sample."""
     known = list(samples)
     most = max((each.active + each.pending for each in known), default=0) or 1
     first_ms, width = now_ms - KEPT_MS, 100 * MINUTE_MS / KEPT_MS

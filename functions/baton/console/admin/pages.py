@@ -1,6 +1,6 @@
-"""Pages of the deployment: the admission of jobs, its tools, and what operators did.
+"""Pages of the deployment: the admission of jobs, its tools, and the audit log.
 
-The page of the admission has who holds a slot and who is in line, and stops and starts it.
+The admission's page lists the jobs that hold a slot and those in line, and stops and starts the admission.
 """
 
 import re
@@ -30,7 +30,7 @@ class AuditPage:
         self._log = log
 
     async def show(self, visit: Visit) -> Response:
-        """A page of entries."""
+        """Show a page of entries."""
         cursor = visit.query("cursor")
         if cursor and not _CURSOR.fullmatch(cursor):
             raise ApiError(422, f"cursor {cursor!r} is not one of this list")
@@ -46,7 +46,7 @@ class ToolsPage:
         self._tools = tools
 
     async def show(self, visit: Visit) -> Response:
-        """Every tool there is, and those that were used and are gone."""
+        """Show every registered tool, and removed ones that were used."""
         return visit.page("tools.html", tools=await self._tools.counters())
 
 
@@ -54,7 +54,7 @@ HOME = "/console/worker"
 
 
 class WorkerPage:
-    """Shows the admission, and steers it."""
+    """Shows and controls the admission."""
 
     def __init__(self, admission_control: AdmissionControl, worker: Worker, records: QueueRecords) -> None:
         self._admission_control = admission_control
@@ -62,7 +62,7 @@ class WorkerPage:
         self._records = records
 
     async def show(self, visit: Visit) -> Response:
-        """How it stands, in all and for each tenant."""
+        """Show the admission's state, in all and for each tenant."""
         state, live = await self._worker.state(), await self._admission_control.live()
         slots = Counter(entry.tenant for entry in live.values() if entry.slot)
         line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
@@ -73,7 +73,7 @@ class WorkerPage:
         return visit.page("worker.html", **shown, samples=samples, chart_of_hours=history_chart(samples, visit.now_ms))
 
     async def _dead(self) -> str:
-        """How many dead letters there are; the admission is steered also while the queue does not answer."""
+        """Return the number of dead letters; the page works also while the queue does not answer."""
         try:
             page = await self._records.dead_letters()
         except PublishError:
@@ -81,11 +81,11 @@ class WorkerPage:
         return f"{len(page.letters)}{' or more' if page.cursor else ''}"
 
     async def start(self, visit: Visit) -> Response:
-        """Jobs get slots from now on."""
+        """Start the admission: jobs get slots from now on."""
         await self._worker.start()
         return visit.go(HOME, "Jobs are admitted again.")
 
     async def stop(self, visit: Visit) -> Response:
-        """Nobody gets a slot from now on."""
+        """Stop the admission: no job gets a slot from now on."""
         await self._worker.stop()
         return visit.go(HOME, "No job gets a slot from now on; jobs that hold one continue.")

@@ -1,4 +1,4 @@
-"""What was used: charts by day or month, filtered and stacked by agent, tenant or model; months, overhead, prices."""
+"""Usage charts by day or month, filtered and stacked by agent, tenant or model; months, overhead, prices."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -27,14 +27,14 @@ _MEASURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 
 
 class UsagePage:
-    """Shows what was used."""
+    """Shows usage."""
 
     def __init__(self, container: Container) -> None:
         self._months, self._days = MonthlyUsage(container), UsageByDay(container)
         self._prices = container.settings.prices
 
     async def show(self, visit: Visit) -> Response:
-        """The charts, then every month and tenant, the newest month first."""
+        """Show the charts, then every month and tenant, the newest month first."""
         used = await self._months.view(UsageQuery())
         rows = sorted(used["tenants"], key=lambda row: row["tenant"])
         rows.sort(key=lambda row: row["month"], reverse=True)

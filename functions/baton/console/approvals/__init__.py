@@ -1,1 +1,1 @@
-"""Approvals on pages: what a person is shown before they decide, and how they decide."""
+"""Approvals on pages: the context that a person needs, and the forms that decide."""

@@ -1,6 +1,6 @@
-"""What a person is shown before they decide: the task, the model's words, the call as a sentence, and its form.
+"""An approval's context for a person: the task, the model's words, the call as a sentence, and its form.
 
-Invariant: nothing is written, no model is asked, and secrets stay hidden.
+Invariant: nothing is written, no model is called, and secrets stay hidden.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from baton.storage.ports.jobs import Snapshot
 from baton.tools.sentence import approval_sentence
 from baton_events.ids import job_of_call
 
-# So many jobs are looked at for so many earlier approvals.
+# The number of jobs searched for earlier approvals, and of approvals shown.
 _JOBS_READ, _MOST_EARLIER = 20, 5
 
 
@@ -28,9 +28,9 @@ class About:
     """One approval.
 
     Attributes:
-        approval: as the API shows it.
-        asked: the arguments that can be edited. `schema`: theirs; None: it is not known.
-        words: what the model said with the call.
+        approval: the approval in the API's form.
+        asked: the arguments that can be edited. schema: theirs; None: unknown.
+        words: the model's text with the call.
         job_id: the job that the call is a part of, and the turn.
     """
 
@@ -54,7 +54,7 @@ class About:
 
     @property
     def is_question(self) -> bool:
-        """Whether a tool asks for an answer, not whether it may run."""
+        """Whether a tool asks for an answer, rather than for permission to run."""
         return "form" in self.approval
 
 
@@ -67,7 +67,7 @@ class AboutApprovals:
         self._approvals, self._clock = approvals, container.ports.clock
 
     async def read(self, checkpoint_id: str) -> About:
-        """One approval.
+        """Read one approval.
 
         Raises:
             ApiError: 404.
@@ -94,7 +94,7 @@ class AboutApprovals:
         )
 
     async def earlier(self, about: About) -> list[Checkpoint]:
-        """The last decisions on the same tool, among the newest jobs of the agent."""
+        """Return the last decisions on the same tool, among the newest jobs of the agent."""
         scanned = await self._listing.scan(Query(agent=about.agent), "", _JOBS_READ)
         read = await asyncio.gather(*(self._reader.job(one.job_id) for one in scanned.found))
         views = [view_of(question, one, self._clock.now_ms()) for one in read if one for question in questions_of(one)]
@@ -103,7 +103,7 @@ class AboutApprovals:
         return sorted(others, key=lambda view: str(view["decidedAt"]), reverse=True)[:_MOST_EARLIER]
 
     async def _asked_by(self, snapshot: Snapshot, question: CallRecord) -> tuple[Snapshot, int]:
-        """The job whose model made the call, and in which turn; an operation is one call of another job."""
+        """Find the job whose model made the call, and the turn; an operation is one call of another job."""
         if not snapshot.job.is_operation:
             return snapshot, question.turn
         call_id = snapshot.job.notifies.removeprefix(OF_SESSION)

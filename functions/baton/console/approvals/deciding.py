@@ -1,7 +1,7 @@
-"""The forms by which a person decides: what they typed, as a draft, until it is a decision.
+"""The forms by which a person decides: their input is a draft until it is confirmed.
 
-Arguments are edited field by field, or as JSON. An edit is shown beside what was asked for, and confirmed, before it
-counts. Invariant: nothing that was typed is lost by a fault, and what is confirmed is what was shown.
+Arguments are edited field by field, or as JSON. An edit is shown beside the original arguments, and confirmed, before
+it counts. Invariant: a fault loses no input, and a person confirms exactly what was shown.
 """
 
 import json
@@ -28,11 +28,11 @@ Reject = Callable[[str, RejectionBody], Awaitable[Checkpoint]]
 
 @dataclass(frozen=True)
 class Draft:
-    """What stands in the forms of an approval.
+    """The content of an approval's forms.
 
     Attributes:
-        raw: the arguments as JSON. `edits`: what they change.
-        faults: by field; what is about no field of the page stands under an empty name.
+        raw: the arguments as JSON. edits: their changes.
+        faults: by field; a fault of no field of the page has an empty name.
     """
 
     mode: Mode
@@ -46,12 +46,12 @@ class Draft:
 
 
 def draft_of(about: About) -> Draft:
-    """The forms as they are first shown."""
+    """Build the forms as they are first shown."""
     return _with(about, about.asked, "form")
 
 
 def _with(about: About, arguments: dict[str, Any], mode: Mode, comment: str = "") -> Draft:
-    """The forms with these arguments."""
+    """Build the forms with these arguments."""
     fields = fields_of(about.schema, about.asked) if about.schema is not None else ()
     if mode == "form" and arguments != about.asked:
         fields = _typed_over(fields, fields_of(about.schema or {}, arguments))
@@ -60,7 +60,7 @@ def _with(about: About, arguments: dict[str, Any], mode: Mode, comment: str = ""
 
 
 def _typed_over(fields: tuple[Field, ...], edited: tuple[Field, ...]) -> tuple[Field, ...]:
-    """The fields of what was asked for, with edited values in them; () where they are other fields."""
+    """Put edited values into the original fields; () where the edit has other fields."""
     form = {one.name: [one.shown] for one in _all(edited)}
     alike = {(one.name, one.kind) for one in _all(fields)} == {(one.name, one.kind) for one in _all(edited)}
     return shown_with(fields, form) if alike else ()
@@ -71,13 +71,13 @@ def _all(fields: tuple[Field, ...]) -> list[Field]:
 
 
 class Deciding:
-    """Takes the forms in."""
+    """Processes submitted forms."""
 
     def __init__(self, approvals: Approvals) -> None:
         self._approvals = approvals
 
     async def approve(self, about: About, form: Form, approve: Approve) -> Draft | None:
-        """Approve; a draft where there is more to do first, or a fault.
+        """Approve; return a draft where a confirmation is missing, or an input is faulty.
 
         Raises:
             ApiError: it cannot be decided, whatever is typed.
@@ -98,7 +98,7 @@ class Deciding:
         return None
 
     async def reject(self, about: About, form: Form, reject: Reject) -> Draft | None:
-        """Reject; a draft where there is no reason.
+        """Reject; return a draft where there is no reason.
 
         Raises:
             ApiError: it cannot be decided, whatever is typed.
@@ -111,7 +111,7 @@ class Deciding:
         return None
 
     def _arguments(self, about: About, form: Form) -> dict[str, Any]:
-        """The arguments that a form holds: as JSON, in fields, or not at all.
+        """Read the arguments from a form that has them as JSON, in fields, or not at all.
 
         Raises:
             ApiError: 422, no JSON object. FormError: a field is wrong.
@@ -125,7 +125,7 @@ class Deciding:
         return arguments_from(fields_of(about.schema, about.asked), form)
 
     def _refused(self, about: About, form: Form, error: ApiError | FormError | ValidationError) -> Draft:
-        """The forms as they were sent, with what is wrong at each field; a refusal about no field is raised."""
+        """Return the forms as they were sent, with the fault at each field; raise a refusal that concerns no field."""
         if isinstance(error, FormError):
             faults, status = list(error.faults.items()), 422
         else:
@@ -142,7 +142,7 @@ class Deciding:
 
 
 def _placed(draft: Draft, faults: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Each fault at the field that it is about, or at the one around that."""
+    """Assign each fault to its field, or to the field around it."""
     known = {"comment", "reason", *((ROOT,) if draft.mode == "raw" else (one.name for one in _all(draft.fields)))}
     placed = dict[str, str]()
     for name, message in faults:
@@ -156,5 +156,5 @@ def _placed(draft: Draft, faults: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def _same(arguments: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """Whether two values are the same JSON: `1` is no `true`."""
+    """Return whether two values are the same JSON: `1` and `true` differ."""
     return json.dumps(arguments, sort_keys=True) == json.dumps(asked, sort_keys=True)

@@ -1,4 +1,4 @@
-"""What an edit changes: the values that differ, one by one, with the path that leads to each. Pure."""
+"""The differences that an edit makes: each changed value, with the path that leads to it. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Change:
 
 
 def changes(old: Any, new: Any, path: str = "") -> Iterator[Change]:
-    """Find what differs; objects are compared part by part, lists as a whole."""
+    """Find the values that differ; objects are compared part by part, lists as a whole."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         if old != new or type(old) is not type(new):
             yield Change(path, "changed", old, new)

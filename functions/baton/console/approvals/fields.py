@@ -1,7 +1,7 @@
 """The fields of a form for a tool call's arguments, and the arguments that it brings back.
 
-Invariant: a field that nobody has touched leaves its argument exactly as it was, and a missing one stays missing. Must
-not: check more than that each text is a value of its type; the tool checks what comes back.
+Invariant: an untouched field leaves its argument exactly as it was, and a missing argument stays missing. Must not:
+check more than that each text is a value of its type; the tool checks the arguments.
 """
 
 import json
@@ -22,10 +22,10 @@ class Field:
     """One field.
 
     Attributes:
-        name: of the form: the path to the argument, behind `arguments`.
+        name: its name in the form: the path to the argument, behind `arguments`.
         shown: the text in it.
-        attributes: what the browser holds the input to.
-        options: of a choice: what is sent, and what is shown.
+        attributes: the input's attributes, which the browser enforces.
+        options: of a choice: each value with its text.
         parts: of a group: its fields.
     """
 
@@ -42,7 +42,7 @@ class Field:
 
     @property
     def help(self) -> str:
-        """What the schema says of the argument."""
+        """The schema's description of the argument."""
         return str(self.schema.get("description") or "")
 
     @property
@@ -52,7 +52,7 @@ class Field:
 
 
 class FormError(ValueError):
-    """Fields hold what their arguments cannot be; `faults`: by the field's name."""
+    """Fields hold invalid values for their arguments; `faults`: by the field's name."""
 
     def __init__(self, faults: dict[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {fault}" for name, fault in faults.items()))
@@ -60,14 +60,14 @@ class FormError(ValueError):
 
 
 def shown_with(fields: tuple[Field, ...], form: Mapping[str, list[str]]) -> tuple[Field, ...]:
-    """The same fields, with what somebody has typed."""
+    """Return the same fields with the form's input."""
     return tuple(
         Field(**{**vars(one), "shown": _sent(form, one), "parts": shown_with(one.parts, form)}) for one in fields
     )
 
 
 def arguments_from(fields: tuple[Field, ...], form: Mapping[str, list[str]]) -> dict[str, Any]:
-    """The arguments that a form holds.
+    """Parse a form into arguments.
 
     Raises:
         FormError: some of its fields are wrong.
@@ -93,20 +93,20 @@ def _read(fields: tuple[Field, ...], form: Mapping[str, list[str]], faults: dict
 
 
 def _sent(form: Mapping[str, list[str]], one: Field) -> str:
-    """What was typed; a browser ends lines in its own way."""
+    """Return the field's input; a browser ends lines in its own way."""
     return with_plain_lines(form[one.name][0]) if one.name in form else one.shown
 
 
 def with_plain_lines(text: str) -> str:
-    """A text as a browser's form keeps it, but for how its lines end."""
+    """Convert a text's line ends to those that a browser's form keeps."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _value(one: Field, text: str) -> Any:
-    """The argument that a field's text means.
+    """Parse a field's text into its argument.
 
     Raises:
-        ValueError: it means none; for people.
+        ValueError: it is not a value of its type; the message is for people.
     """
     if one.kind == "secret" or text == with_plain_lines(one.shown):
         return one.value
@@ -124,7 +124,7 @@ def _value(one: Field, text: str) -> Any:
 
 
 def _emptied(one: Field, text: str) -> Any:
-    """The argument of a field that was emptied: null, an empty value, or none."""
+    """Return the argument of an emptied field: null, an empty value, or none."""
     kind, nullable = type_of(one.schema)
     if nullable or one.kind == "lines":
         return None if nullable else []
@@ -161,7 +161,7 @@ def _parsed(text: str) -> Any:
 
 
 def type_of(schema: Schema) -> tuple[str, bool]:
-    """The one type of a schema beside null (empty: there is none such), and whether it may be null."""
+    """Return a schema's one type beside null (empty if there is not just one), and whether it may be null."""
     kinds = schema.get("type")
     listed = [kinds] if isinstance(kinds, str) else list(kinds or ())
     others = [kind for kind in listed if kind != "null"]

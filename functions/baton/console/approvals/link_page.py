@@ -1,7 +1,8 @@
 """The page of a link: one approval, for a person without a login.
 
-Invariant: only a form decides, never the loading of a page, which programs that preview links do, too. What the link
-does not allow is neither shown nor done. No other page is linked, and none learns this one's address.
+Invariant: only a submitted form decides, never the loading of a page, which programs that preview links also do. The
+page neither shows nor does anything that the link does not allow. It links to no other page, and sends its address to
+none.
 """
 
 from collections.abc import Awaitable, Callable
@@ -43,7 +44,7 @@ class LinkPage:
         self._sources = SourceBudget(container.ports.clock, _PER_MINUTE)
 
     def routes(self) -> list[Route]:
-        """The page, and what its forms do."""
+        """Build the routes of the page and of its forms."""
         path = f"{LINK_PATH}{{token}}"
         return [
             Route(path, self._answering(self._show), methods=["GET"]),
@@ -94,7 +95,7 @@ class LinkPage:
         return await self._decided(request, link, about, deciding)
 
     async def _decided(self, request: Request, link: Link, about: About, deciding: Awaitable[Draft | None]) -> Response:
-        """The page after a form: with the outcome, also where somebody else was first."""
+        """Build the page after a form: with the outcome, also where another decision came first."""
         status = 200
         try:
             draft = await deciding
@@ -125,7 +126,7 @@ class LinkPage:
 
 
 def _allowed(link: Link, verb: str, form: Form, *, edits: bool = False) -> Form:
-    """The form, as far as the link allows it; `edits`: whether to approve is to fill it in.
+    """Reduce the form to the fields that the link allows. `edits`: whether approving fills them in.
 
     Raises:
         ApiError: 403.

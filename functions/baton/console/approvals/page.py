@@ -1,4 +1,4 @@
-"""Approvals: what jobs wait for from people, and deciding on it."""
+"""Approvals: the pages that list decisions which jobs wait for, and that decide."""
 
 from dataclasses import replace
 from typing import Any
@@ -31,7 +31,7 @@ class ApprovalsPage:
         self._deciding = Deciding(approvals)
 
     async def show(self, visit: Visit) -> Response:
-        """Those that wait, unless others are asked for."""
+        """List approvals: pending ones, unless the query has another status."""
         status = visit.query("status") or "pending"
         try:
             query = ListQuery.model_validate({"status": status, "cursor": visit.query("cursor")})
@@ -45,7 +45,7 @@ class ApprovalsPage:
         return visit.page("approvals.html", **shown)
 
     async def one(self, visit: Visit) -> Response:
-        """One approval, with the forms while it waits."""
+        """Show one approval, with the forms while it is pending."""
         about = await self._find(visit)
         return await self._one(visit, about, draft_of(about))
 
@@ -106,7 +106,7 @@ class ApprovalsPage:
 
 
 def _seconds(hours: str) -> int:
-    """The seconds of a form's hours.
+    """Convert a form's hours to seconds.
 
     Raises:
         ApiError: 422.

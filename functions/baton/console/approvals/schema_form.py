@@ -1,7 +1,7 @@
 """Makes the form of a tool call's arguments from the tool's JSON schema.
 
-Invariant: a field is made only for what it can show exactly; anything else is edited as JSON. A form may be wrong about
-a schema, never the tool: it checks what comes back.
+Invariant: a field is made only for a value that it can show exactly; any other value is edited as JSON. A form may be
+wrong about a schema; the tool checks the arguments in any case.
 """
 
 import json
@@ -14,9 +14,9 @@ from baton.sdk.redaction import REDACTED
 
 _DEEPEST = 3
 _LINE_CHARS = 80
-_NONE = "\N{EN DASH}"  # what a choice shows where nothing is chosen
+_NONE = "\N{EN DASH}"  # a choice's text where nothing is chosen
 _SCALARS = ("string", "integer", "number", "boolean")
-# Which texts an input of that type shows as they are: a browser empties it for any other one.
+# The texts that an input of that type shows unchanged: a browser empties it for any other text.
 _INPUT_TYPES = {
     "date": re.compile(r"(\d{4}-\d\d-\d\d)?"),
     "time": re.compile(r"(\d\d:\d\d(:\d\d)?)?"),
@@ -26,18 +26,18 @@ _LIMITS = {"minLength": "minlength", "maxLength": "maxlength", "minimum": "min",
 
 
 def fields_of(schema: Schema, arguments: Mapping[str, Any]) -> tuple[Field, ...]:
-    """Make the fields of all arguments, in the schema's order; what the schema does not know comes last."""
+    """Make the fields of all arguments, in the schema's order; arguments unknown to the schema come last."""
     return _Maker(schema.get("$defs", {})).parts(ROOT, schema, arguments, 0)
 
 
 class _Maker:
-    """Makes fields. `definitions`: what references of the schema lead to."""
+    """Makes fields. `definitions`: the targets of the schema's references."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self._definitions = definitions
 
     def parts(self, path: str, schema: Schema, values: Mapping[str, Any], depth: int) -> tuple[Field, ...]:
-        """The fields of an object."""
+        """Make the fields of an object."""
         properties: Mapping[str, Schema] = schema.get("properties", {})
         needed = schema.get("required", ())
         names = [*properties, *(name for name in values if name not in properties)]
@@ -54,7 +54,7 @@ class _Maker:
         )
 
     def _plain(self, schema: Schema) -> Schema:
-        """The schema without its reference, and one of two alternatives where the other is null."""
+        """Resolve the schema's reference, and reduce an alternative with null to the other one."""
         for _ in range(_DEEPEST):
             if isinstance(to := schema.get("$ref"), str):
                 schema = {**self._definitions.get(to.rpartition("/")[2], {}), **_without(schema, "$ref")}
@@ -85,7 +85,7 @@ def _without(schema: Schema, name: str) -> dict[str, Any]:
 
 
 def _kind_of(schema: Schema, value: Any, depth: int) -> Kind:
-    """What kind of field can show this value of this schema."""
+    """Choose the kind of field that can show this value of this schema."""
     kind, nullable = type_of(schema)
     if value == REDACTED:
         return "secret"
@@ -111,7 +111,7 @@ def _kind_of_value(schema: Schema, kind: str, value: Any) -> Kind:
 
 
 def _kind_of_none(schema: Schema, kind: str) -> Kind:
-    """What kind of field can take a value where there is none."""
+    """Choose the kind of field for an argument without a value."""
     if _choices(schema):
         return "choice"
     if kind in ("string", "integer", "number"):
@@ -128,7 +128,7 @@ def _choices(schema: Schema) -> list[Any]:
 
 
 def _is_lines(schema: Schema, value: Any) -> bool:
-    """Whether each item of a list can be a line of its own."""
+    """Return whether each item of a list can be a line of its own."""
     items = schema.get("items", {})
     if not isinstance(value, list) or type_of(items)[0] not in _SCALARS or type_of(items)[1]:
         return False
@@ -158,7 +158,7 @@ def _options(schema: Schema) -> Iterator[tuple[str, str]]:
 
 
 def _attributes(schema: Schema, shown: str) -> Iterator[tuple[str, str]]:
-    """What a browser can check of the schema."""
+    """Yield the constraints of the schema that a browser can check."""
     kind, _ = type_of(schema)
     if kind in ("integer", "number"):
         yield "type", "number"
