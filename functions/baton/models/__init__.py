@@ -1,1 +1,1 @@
-"""What an agent thinks with: the model protocol and the models that need no provider."""
+"""The model protocol, and the models that need no provider."""

@@ -1,7 +1,7 @@
-"""Answers of models kept for a while: the same question of the same agent within that time costs no model call.
+"""Answers of models kept for a while: the same request of the same agent within this time costs no model call.
 
-Invariant: the cache can only save work. One that does not answer, or answers something else, is a miss; so is a
-question that has no JSON form. Must not: keep errors, or mix tenants.
+Invariant: the cache can only save work. A cache that does not answer, or gives something unreadable, is a miss; so is a
+request that has no JSON form. Must not: keep errors, or mix tenants.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _ANSWER = json.Decoder(ModelAnswer, strict=False)
 
 
 class AnswerCache(Struct, frozen=True):
-    """What one agent's jobs of one tenant asked its models within the last `seconds`."""
+    """The answers of one agent's models for one tenant within the last `seconds`."""
 
     cache: ModelCache
     tenant: str
@@ -36,7 +36,7 @@ class AnswerCache(Struct, frozen=True):
     seconds: int
 
     async def lookup(self, model: Model, request: ModelRequest) -> ModelAnswer | None:
-        """The answer to the same question as it was given, but marked as cached; None: ask the model."""
+        """Return the stored answer to the same request, marked as cached; None: call the model."""
         key = self._key(model, request)
         if key is None:
             return None
@@ -50,7 +50,7 @@ class AnswerCache(Struct, frozen=True):
         return answer and replace(answer, cached=True)
 
     async def keep(self, model: Model, request: ModelRequest, answer: ModelAnswer) -> None:
-        """Keep a model's answer, unless it is too large."""
+        """Store a model's answer, unless it is too large."""
         key = self._key(model, request)
         text = _text_of(answer)
         if key is None or text is None:
@@ -70,7 +70,7 @@ class AnswerCache(Struct, frozen=True):
 
 
 def _question(request: ModelRequest) -> dict[str, Any]:
-    """The request without what differs between jobs: a call's id says its job, so its position stands for it."""
+    """Return the request without what differs by job: a call's id, which names the job, becomes its position."""
     question = asdict(replace(request, time_limit_seconds=None, listener=None))
     numbers: dict[str, int] = {}
     for message in question["messages"]:
@@ -89,5 +89,5 @@ def _text_of(answer: ModelAnswer) -> str | None:
     except (TypeError, ValueError):
         return None  # no JSON, or no answer: it goes back to the model as its fault, and must not come again
     if secrets_in(values):
-        return None  # what a tool is given in secret is kept while its call is open, and nowhere else
+        return None  # a secret that a tool is given is kept while its call is open, and nowhere else
     return text if size_bytes <= ANSWER_LIMIT_BYTES else None

@@ -22,7 +22,7 @@ Answering = Callable[[ModelRequest], Awaitable[ModelAnswer]]
 
 
 class Offloaded(Protocol):
-    """Makes a model's request, and reads its answer, while somebody else speaks to the provider."""
+    """Makes a model's request and reads its answer, while another program calls the provider."""
 
     async def request_for(self, request: ModelRequest) -> HttpRequest:
         """Make the request, or raise `ModelError`."""
@@ -34,18 +34,18 @@ class Offloaded(Protocol):
 
 
 class BackgroundProvider(Protocol):
-    """A provider that takes a request at once, and has the answer when it is asked again; `number`: of the request."""
+    """A provider that accepts a request at once and has the answer on a later request; `number`: the request's."""
 
     async def begun(self, request: HttpRequest, number: int) -> HttpResponse:
-        """Have it begin."""
+        """Start the request."""
         ...
 
     async def looked_at(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
-        """Ask how far it is."""
+        """Read the state of the response."""
         ...
 
     async def stopped(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
-        """Have it stop."""
+        """Stop the response."""
         ...
 
 
@@ -53,7 +53,7 @@ class ProviderModel:
     """The model of that name, with pydantic-ai's class for it; `made`: an object of such a class."""
 
     reads_history = True
-    takes_files = ("*/*",)  # what a provider's model takes, the provider says
+    takes_files = ("*/*",)  # a provider's model leaves it to the provider to refuse a type
 
     def __init__(self, name: str, made: Any = None) -> None:
         self.name, self._made = name, made
@@ -62,7 +62,7 @@ class ProviderModel:
         self._loading = asyncio.Lock()
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Ask the provider once."""
+        """Call the provider once."""
         if self._answering is None:
             async with self._loading:
                 if self._answering is None:
@@ -73,33 +73,33 @@ class ProviderModel:
 
     @property
     def is_named(self) -> bool:
-        """Whether it was chosen by its name alone."""
+        """Whether it is given by its name alone."""
         return self._made is None
 
     async def offloaded(self) -> "Offloaded":
-        """Load what makes requests for somebody else to send. Only a model by name has it."""
+        """Load the client that makes requests for another program to send. Only a model by name has it."""
         made = self._offloaded or await in_own_thread(_load_offloaded, self.name)
         self._offloaded = made
         return made
 
 
 def can_offload(model: object) -> TypeGuard["OffloadedModel"]:
-    """Whether somebody else can send the requests of this model."""
+    """Return whether another program can send the requests of this model."""
     return model.is_named if isinstance(model, ProviderModel) else callable(getattr(model, "offloaded", None))
 
 
 class OffloadedModel(Protocol):
-    """A model whose requests somebody else can send; one of your own may be one."""
+    """A model whose requests another program can send; a model of your own may be one."""
 
     name: str
 
     async def offloaded(self) -> Offloaded:
-        """Load what makes requests, and reads their answers."""
+        """Load the client that makes requests and reads their answers."""
         ...
 
 
 class LibraryModel(Protocol):
-    """What a model object of pydantic-ai is known by."""
+    """The attributes by which a model object of pydantic-ai is known."""
 
     @property
     def system(self) -> str:
@@ -113,7 +113,7 @@ class LibraryModel(Protocol):
 
 
 def of_pydantic_ai(model: object) -> ProviderModel | None:
-    """The model that asks through an object of pydantic-ai; None: it is none. Where one is, its library is loaded."""
+    """Wrap an object of pydantic-ai as a model; None: it is not one. Its library is already loaded if it is one."""
     library = sys.modules.get("pydantic_ai.models")
     if library is None or not isinstance(model, library.Model):
         return None
@@ -131,7 +131,7 @@ def _load(name: str, made: Any) -> Answering:
 
 def _load_offloaded(name: str) -> Offloaded:
     with _installed(name):
-        # First as everybody loads the library: threads that begin at different modules of it see some half loaded.
+        # In the library's usual import order: threads that begin at different modules of it would see some half loaded.
         importlib.import_module("baton.models.providers.client")
         client = importlib.import_module("baton.models.providers.offloaded")
         offloaded: Offloaded = client.OffloadedClient(name)
@@ -200,7 +200,7 @@ PROVIDER_NAMES = frozenset(
 )
 
 
-# Those whose requests the queue can send: plain HTTP, with a key that does not change.
+# The providers whose requests the queue can send: plain HTTP, with a key that does not change.
 OFFLOADED_TO_PROVIDER = frozenset({"openai", "openai-responses"})
 OFFLOADED_TO_QUEUE = frozenset(
     {
@@ -211,7 +211,7 @@ OFFLOADED_TO_QUEUE = frozenset(
 
 
 def name_fault(name: str) -> str | None:
-    """What is wrong with a name of the form `provider:model`; None: nothing that can be known here."""
+    """Return the fault of a name of the form `provider:model`; None if none can be found here."""
     provider, _, model = name.partition(":")
     if provider.removeprefix(GATEWAY) not in PROVIDER_NAMES:
         from difflib import get_close_matches  # noqa: PLC0415 - only where a name is wrong
@@ -225,19 +225,19 @@ def name_fault(name: str) -> str | None:
 
 
 def background_provider() -> BackgroundProvider:
-    """Load what speaks to providers that answer in the background."""
+    """Load the client of providers that answer in the background."""
     made: BackgroundProvider = importlib.import_module("baton.models.providers.background").RESPONSES
     return made
 
 
 def works_in_background(model: object) -> bool:
-    """Whether the model's provider answers in the background."""
+    """Return whether the model's provider answers in the background."""
     name = model.name if isinstance(model, ProviderModel) and model.is_named else model
     return isinstance(name, str) and name.partition(":")[0] in OFFLOADED_TO_PROVIDER
 
 
 def offload_fault(model: object, offload: str) -> str | None:
-    """Why the requests of this model cannot be offloaded so; None: they can."""
+    """Return why the requests of this model cannot be offloaded so; None: they can."""
     provider = model.partition(":")[0] if isinstance(model, str) else ""
     shown = model if isinstance(model, str) else getattr(model, "name", type(model).__name__)
     if offload == "provider":
@@ -264,7 +264,7 @@ MODEL_NAMES = tuple(sorted(_MAKERS))
 
 
 def model_fault(name: str) -> str | None:
-    """What is wrong with a model's name, and which there are; None: such a model can be made."""
+    """Return the fault of a model's name, with the valid names; None: such a model can be made."""
     if name in _MAKERS:
         return None
     if ":" not in name:
@@ -274,7 +274,7 @@ def model_fault(name: str) -> str | None:
 
 
 def model_named(name: str) -> Model:
-    """Make the model of that name, or raise a `ValueError` that says which names exist."""
+    """Make the model of that name, or raise a `ValueError` that lists the valid names."""
     fault = model_fault(name)
     if fault is not None:
         raise ValueError(fault)
@@ -282,6 +282,6 @@ def model_named(name: str) -> Model:
 
 
 def available_models() -> str:
-    """Say what can be used, for error messages."""
+    """List the available models, for error messages."""
     names = ", ".join(repr(name) for name in MODEL_NAMES)
     return f"use {names}, 'provider:model' as in 'openai:gpt-5-mini', or an object with the methods of Model"

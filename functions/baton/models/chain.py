@@ -1,8 +1,8 @@
-"""Several models in a row: the next one answers where the one before cannot right now.
+"""Several models in a row: the next one answers when the one before fails temporarily.
 
-Invariant: a model is passed over only for a failure that may pass (429, 5xx, no connection, no answer in time); what
-was refused for good would be refused by the next one, too, or hide a mistake. When all fail, the error names them all.
-Must not: remember who failed; each turn begins with the first.
+Invariant: a model is passed over only for a temporary failure (429, 5xx, no connection, no answer in time). The next
+model would repeat a permanent refusal, or hide a mistake. When all fail, the error names them all. Must not: remember
+failures; each turn begins with the first model.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class ModelChain:
         self.takes_files = tuple(one for one in sorted(types) if all(takes_file(model, one) for model in self.models))
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Ask one after the other; each has an equal share of the time that is left."""
+        """Call one model after the other; each has an equal share of the time that is left."""
         clock = asyncio.get_running_loop().time
         ends_at = None if request.time_limit_seconds is None else clock() + request.time_limit_seconds
         failures: list[tuple[str, ModelError]] = []
@@ -43,7 +43,7 @@ class ModelChain:
 
 
 def models_of(model: Model) -> tuple[Model, ...]:
-    """The models of a chain, or the only one."""
+    """Return the models of a chain, or the only one."""
     return model.models if isinstance(model, ModelChain) else (model,)
 
 
@@ -58,12 +58,12 @@ async def _request(model: Model, request: ModelRequest) -> ModelAnswer:
         within = "" if seconds is None else f" within {seconds:.3g} s"
         raise ModelError(f"no answer{within}", retryable=True) from error
     except Exception as error:
-        # A model is foreign code: an error that it did not foresee may be gone with the next one.
+        # A model is foreign code: the next one may not have an error that this one did not foresee.
         raise ModelError(f"{type(error).__name__}: {error}", retryable=True) from error
 
 
 def _all_failed(failures: Sequence[tuple[str, ModelError]]) -> ModelError:
-    """Worth trying again if one of them is: the soonest that one of them asks for."""
+    """Combine the failures: retryable if one of them is, after the shortest wait of any."""
     if len(failures) == 1:
         return failures[0][1]
     message = "; ".join(f"{name}: {error.message}" for name, error in failures)

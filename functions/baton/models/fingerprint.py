@@ -1,9 +1,9 @@
-"""Digests of a model's requests: small enough to be recorded with every turn, and told apart part by part.
+"""Digests of a model's requests: small enough to be recorded with every turn, and comparable part by part.
 
-A conversation grows from turn to turn: what was digested before is compared, and not read anew. Invariant: the same
-question has the same digests in any process and any job: a call's number stands for its id, and equal numbers count as
-the same. Secrets do not count, by name, so a replay of a redacted recording has the same digests. All that is kept
-between turns may be dropped at any time. Must not: keep the question.
+A conversation grows from turn to turn: its known beginning is compared, and not digested anew. Invariant: the same
+request has the same digests in any process and any job: a call's number replaces its id, and equal numbers are equal
+whatever their type. Secrets do not count, by name, so a replay of a redacted recording has the same digests. All state
+kept between turns may be dropped at any time. Must not: keep the request.
 """
 
 import hashlib
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 
-# As JSON, of all jobs together.
+# Of all jobs together, counted as JSON.
 LIMIT_BYTES = 8_000_000
 
-# What messages are as JSON; calls are numbered in the order of their coming, on from those that have a number.
+# Renders messages as JSON; calls are numbered in their order, continuing from those that have a number.
 Rendering = Callable[[Sequence[Message], dict[str, int]], list[Any]]
 
 
 class _Sent(Struct):
-    """What was digested in a job's last turn. `hashed`: the JSON text of `[messages]`, but for its ends' brackets."""
+    """The messages digested in a job's last turn. `hashed`: the JSON of `[messages]` without closing brackets."""
 
     messages: tuple[Message, ...] = ()
     numbers: dict[str, int] = field(default_factory=dict[str, int])
@@ -37,25 +37,25 @@ class _Sent(Struct):
     size_bytes: int = 0
 
     def begins(self, messages: tuple[Message, ...]) -> bool:
-        """Whether that is how these begin."""
+        """Return whether these messages begin with the digested ones."""
         return self.messages == messages[: len(self.messages)]
 
     def go_on(self, messages: tuple[Message, ...], render: Rendering) -> None:
-        """Digest what has come since."""
+        """Digest the messages that were added since."""
         values = render(messages[len(self.messages) :], self.numbers)
         text = ",".join([canonical_json(each) for each in values]).encode("utf-8", "surrogatepass")
         self.hashed.update(b"," + text if self.messages and text else text)
         self.messages, self.size_bytes = messages, self.size_bytes + len(text)
 
     def digest(self) -> str:
-        """That of all of them, as `baton_events.ids.digest` has it."""
+        """Return the digest of all messages, equal to that of `baton_events.ids.digest`."""
         whole = self.hashed.copy()
         whole.update(b"]]")
         return whole.hexdigest()
 
 
 class PromptDigests:
-    """Those of the jobs that were last at work, within a limit."""
+    """The digests of the jobs that ran last, within a limit."""
 
     def __init__(self, render: Rendering, limit_bytes: int = LIMIT_BYTES) -> None:
         self._render = render
@@ -64,7 +64,7 @@ class PromptDigests:
         self._jobs: dict[str, _Sent] = {}  # the longest unused first
 
     def of(self, job_id: str, messages: tuple[Message, ...]) -> str:
-        """The digest of what a job's model was sent.
+        """Return the digest of the messages sent to a job's model.
 
         Raises:
             ValueError, TypeError: a part of it is no JSON.
@@ -74,7 +74,7 @@ class PromptDigests:
         if sent is None or not sent.begins(messages):
             sent = _Sent()
         sent.go_on(messages, self._render)
-        if sent.size_bytes <= self._limit_bytes:  # else the others would have to go for it
+        if sent.size_bytes <= self._limit_bytes:  # a larger one would displace all others
             self._jobs[job_id] = sent
             self._size_bytes += sent.size_bytes
         while self._size_bytes > self._limit_bytes:
@@ -84,25 +84,25 @@ class PromptDigests:
 
 DIGEST_CHARS = 16
 _KEPT = 64
-# What agents declare of their tools is the same in every turn: the digest of a tuple that is still that tuple.
+# An agent's tools are the same in every turn: the digest of a tuple, valid while it is the same tuple.
 _OF_TOOLS: dict[int, tuple[tuple[ToolSpec, ...], str]] = {}
 
 
 def fingerprint(value: Any) -> str:
-    """The digest of one part: a JSON value."""
+    """Return the digest of one part: a JSON value."""
     return digest(value)[:DIGEST_CHARS]
 
 
 def specs_value(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
-    """What a model is sent of tools, as JSON."""
+    """Return tools as a model is sent them, as JSON."""
     return [{"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools]
 
 
 def request_digests(request: ModelRequest, *, reads_history: bool = True, job_id: str = "") -> dict[str, str] | None:
-    """The digests of a question: `instructions`, `tools`, and where there are any `settings`, `output`, `messages`.
+    """Return the digests of a request: `instructions`, `tools`, and, if present, `settings`, `output`, `messages`.
 
-    `messages` begins with how many there are: `3-0f…`. None: a part of the question is no JSON. `job_id`: of whose
-    model, which is asked more with each turn.
+    `messages` begins with their number: `3-0f…`. None: a part of the request is no JSON. `job_id`: the job, whose
+    request grows with each turn.
     """
     try:
         digests = {"instructions": _of_text(request.instructions), "tools": _of_tools(request.tools)}
@@ -130,12 +130,12 @@ def _of_tools(tools: tuple[ToolSpec, ...]) -> str:
 
 
 def parts_of(request: ModelRequest) -> dict[str, Any]:
-    """What is asked besides the conversation, part by part, as JSON."""
+    """Return the parts of the request beside the conversation, as JSON."""
     return {"instructions": request.instructions, "tools": specs_value(request.tools), **_own_parts(request)}
 
 
 def _own_parts(request: ModelRequest) -> dict[str, Any]:
-    """Those that not every question has."""
+    """Return the parts that only some requests have."""
     parts: dict[str, Any] = {}
     if request.settings:
         parts["settings"] = dict(request.settings)
@@ -145,13 +145,13 @@ def _own_parts(request: ModelRequest) -> dict[str, Any]:
 
 
 def prompt_value(messages: Sequence[Message], numbers: dict[str, int] | None = None) -> list[Any]:
-    """The conversation as JSON, each message a list; what only its provider reads is left out.
+    """Render the conversation as JSON, each message a list, without the fields that only its provider reads.
 
-    `numbers`: those of calls that were sent before; the others get theirs.
+    `numbers`: those of calls in earlier messages; further calls get the next ones.
     """
     numbers = {} if numbers is None else numbers
     values: list[Any] = []
-    for message in messages:  # in one function: each turn goes through all that was said
+    for message in messages:  # in one function for speed: each turn goes through all messages
         match message:
             case ToolMessage():
                 number = numbers.setdefault(message.call_id, len(numbers))

@@ -15,13 +15,13 @@ from baton.sdk.record import Record
 
 
 class Call(Record, frozen=True):
-    """One call: which tool, with which arguments (a JSON object)."""
+    """One call: a tool's name and its arguments (a JSON object)."""
 
     tool: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what could not be a tool call."""
+        """Refuse values that could not be a tool call."""
         if not isinstance(self.tool, str) or not self.tool:
             raise TypeError(
                 f"Call(tool=...) must be a tool's name, got {self.tool!r}; write Call('read_file', {{...}})"
@@ -44,7 +44,7 @@ class ToolSpec(Record, frozen=True):
 class File(Record, frozen=True):
     """A file that a user or a tool has sent: at a public `url`, or its content, `data` as URL-safe Base64.
 
-    Neither of both: it is left out here, since it is no longer kept or there are too many. `name`: of its content.
+    Without both, it is left out here, since it is no longer kept or there are too many. `name`: of its content.
     """
 
     media_type: str
@@ -55,7 +55,7 @@ class File(Record, frozen=True):
 
 
 def files_of(entry: Mapping[str, Any]) -> tuple[File, ...]:
-    """Give the files of a task, or of an exchange, as they are recorded."""
+    """Return the recorded files of a task, or of an exchange."""
     return tuple(
         [
             File(
@@ -67,14 +67,14 @@ def files_of(entry: Mapping[str, Any]) -> tuple[File, ...]:
 
 
 def takes_file(model: object, media_type: str) -> bool:
-    """Return whether a model takes such a file, as its `takes_files` says (`("image/*",)`); one without takes none."""
+    """Return whether a model takes such a file, by its `takes_files` (`("image/*",)`); without it, it takes none."""
     return any(fnmatchcase(media_type, pattern) for pattern in getattr(model, "takes_files", ()))
 
 
 class UserMessage(Record, frozen=True):
     """The task: its text, its files, and `data`, the job's inputData.
 
-    `note`: nobody asked this; it is what the model is sent besides (a summary of turns that it is not sent).
+    `note`: no user sent this; it is added to the conversation (a summary of turns that the model is not sent).
     """
 
     text: str
@@ -92,7 +92,7 @@ class PastCall(Record, frozen=True):
 
 
 class ModelMessage(Record, frozen=True):
-    """What the model said in an earlier turn. `provider`: as in the `ModelAnswer` that said it."""
+    """A model's answer in an earlier turn. `provider`: the `ModelAnswer`'s own."""
 
     text: str
     calls: tuple[PastCall, ...] = ()
@@ -100,7 +100,7 @@ class ModelMessage(Record, frozen=True):
 
 
 class ToolMessage(Record, frozen=True):
-    """What a tool call gave: any JSON value, or its error. `files`: those that it names, as far as they are known."""
+    """The result of a tool call: any JSON value, or its error. `files`: those that it names, if still known."""
 
     call_id: str
     tool: str
@@ -113,27 +113,27 @@ Message = UserMessage | ModelMessage | ToolMessage
 
 
 class Listener(Protocol):
-    """Who hears an answer's text while it is made. Never raises, and does not keep a model waiting for long."""
+    """A receiver of an answer's text while it is made. It never raises, and does not delay a model for long."""
 
     async def write(self, text: str) -> None:
-        """The text goes on with this."""
+        """Append this text to the answer."""
         ...
 
     async def withdrawn(self) -> None:
-        """What was said is no part of the answer: it begins anew."""
+        """Discard the text so far: the answer begins anew."""
         ...
 
 
 class ModelRequest(Record, frozen=True):
-    """One turn's question to a model.
+    """One turn's request to a model.
 
     Attributes:
         turn: counts from 1 within the job.
-        settings: how the model is to answer (`temperature`, `max_tokens`, …), as plain JSON values.
+        settings: the model's settings (`temperature`, `max_tokens`, …), as plain JSON values.
         output: the final answer is to be a call of this tool, alone in its turn; None: the final answer is text.
-        step_tools: what the steps of a plan may run, where the model is asked for one; else empty.
+        step_tools: the tools that a plan's steps may run, where a plan is requested; else empty.
         time_limit_seconds: the caller waits no longer; None: as long as it takes.
-        listener: hears the text of the answer, piece by piece, where the model can say it so; None: nobody does.
+        listener: receives the text of the answer piece by piece, if the model can stream; None: no receiver.
     """
 
     instructions: str
@@ -148,10 +148,10 @@ class ModelRequest(Record, frozen=True):
 
 
 class Origin(Record, frozen=True):
-    """Where an answer comes from, for traces; what nobody says is empty or 0.
+    """The source of an answer, for traces; unknown values are empty or 0.
 
-    `name`: of the model that was asked; `provider`, `model`, `id`: as the provider names itself, what answered, and the
-    answer. `finish_reason`: `stop`, `length`, `tool_call`, … `streamed`: it came piece by piece.
+    `name`: the model's here; `provider`, `model`, `id`: the provider's names for itself, the model and the answer.
+    `finish_reason`: `stop`, `length`, `tool_call`, … `streamed`: it came piece by piece.
     """
 
     name: str = ""
@@ -166,14 +166,14 @@ class Origin(Record, frozen=True):
 
 
 class ModelAnswer(Record, frozen=True):
-    """What a model says in one turn; without calls, `text` is the final answer.
+    """A model's answer in one turn; without calls, `text` is the final answer.
 
     Attributes:
-        cost_usd: of this turn; 0 where nobody knows the price.
-        cached: it was given before to the same question, so this time no model was called, and nothing is paid.
+        cost_usd: the cost of this turn; 0 if the price is unknown.
+        cached: it was stored for the same request before, so no model was called, and it costs nothing.
         cached_input_tokens: those of the input tokens that the provider had in a cache of its own.
-        provider: JSON that the provider wants to see again in the next turn (signatures, ids); nobody else reads it.
-        origin: where it comes from, for traces; None: nobody says.
+        provider: JSON that only the provider reads, sent back to it in the next turn (signatures, ids).
+        origin: its source, for traces; None: unknown.
     """
 
     text: str = ""
@@ -188,7 +188,7 @@ class ModelAnswer(Record, frozen=True):
 
 
 class ModelError(Exception):
-    """A model could not answer. Says whether asking again may help, and how long to wait before that."""
+    """A model's failure to answer, with whether a retry may help, and the wait before it."""
 
     def __init__(self, message: str, *, retryable: bool, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -203,12 +203,12 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """What the model is called in logs and usage counters."""
+        """The model's name in logs and usage counters."""
         ...
 
     @property
     def reads_history(self) -> bool:
-        """False: the model never looks at `messages`, so they need not be loaded for it."""
+        """Whether the model reads `messages`; if False, they need not be loaded for it."""
         ...
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:

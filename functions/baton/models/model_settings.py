@@ -1,4 +1,4 @@
-"""What an agent may say about how its model answers: `model_settings={"temperature": 0.2, …}`.
+"""An agent's settings for its model: `model_settings={"temperature": 0.2, …}`.
 
 Invariant: settings that pass are plain JSON under names that pydantic-ai knows, so that they can be compared, hashed
 and sent. The names of all providers' settings are checked here, settings of one provider (`openai_reasoning_effort`)
@@ -32,7 +32,7 @@ SETTING_NAMES = frozenset(
     }
 )
 
-# What pydantic-ai has and an agent may not set, and what to use instead.
+# Settings of pydantic-ai that an agent may not set, each with its replacement.
 REFUSED_NAMES = {
     "timeout": "use Agent(model_timeout_seconds=...)",
     "request_timeout": "use Agent(model_timeout_seconds=...)",
@@ -53,7 +53,7 @@ _COUNTS = ("max_tokens", "top_k")
 
 
 def setting_faults(settings: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with an agent's model settings, one line each."""
+    """Yield the faults of an agent's model settings, one line each."""
     for name, value in settings.items():
         if name in REFUSED_NAMES:
             yield f"model_settings has {name!r}; {REFUSED_NAMES[name]}"

@@ -15,7 +15,7 @@ _WORDS = re.compile(r"\s*\S+\s*")
 
 
 async def stream_text(listener: Listener, text: str, pause_seconds: float = 0.0) -> None:
-    """Say the text, with a pause behind each word."""
+    """Write the text, with a pause behind each word."""
     for piece in _WORDS.findall(text) or [text]:
         await listener.write(piece)
         if pause_seconds:
@@ -48,7 +48,7 @@ class ScriptedModel:
         self._pause_seconds = pause_seconds
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Give the entry of this turn."""
+        """Return the entry of this turn."""
         if not 1 <= request.turn <= len(self._script):
             raise ModelError(
                 f"the script has {len(self._script)} entries and no answer for turn {request.turn};"
@@ -64,7 +64,7 @@ class ScriptedModel:
 
 
 def _read_entry(turn: int, entry: object) -> _Entry:
-    """Bring one entry into the form it is given out in, or say what is wrong with it."""
+    """Convert one entry to its final form, or raise its fault."""
     if isinstance(entry, ModelAnswer | Exception):
         return entry
     if isinstance(entry, str):
@@ -81,7 +81,7 @@ def _read_entry(turn: int, entry: object) -> _Entry:
 
 
 def _refuse_unreachable(script: tuple[_Entry, ...]) -> None:
-    """A final answer ends the job: entries behind it are a mistake in the script."""
+    """Refuse entries behind a final answer: it ends the job, so they are a mistake in the script."""
     for turn, entry in enumerate(script[:-1], start=1):
         if isinstance(entry, ModelAnswer) and not entry.calls:
             raise ValueError(

@@ -1,11 +1,12 @@
 """A model without a provider: it answers questions over a folder of text files with the tools it is given.
 
-Invariant: deterministic and offline. Each answer follows from the request alone; the next step depends on what the
-tools have really said, and every sentence quoted stands in a file that was read. Must not: know the files beforehand.
+Invariant: deterministic and offline. Each answer follows from the request alone; the next step depends on the tools'
+actual results, and every quoted sentence is in a file that was read. Must not: know the files beforehand.
 
-It goes through fixed steps and leaves out those it has no tool or no cause for: remember what it is told to, give tasks
-to other agents, list the files, search the question's words in parallel, read the best files in parallel, count their
-words, write a report, look into memory, answer. Asked for plans, it puts into one what does not depend on each other.
+It goes through fixed steps and skips those for which it has no tool or no reason. It stores what it should remember,
+and delegates tasks to other agents. It lists the files, searches the question's words in parallel, and reads the best
+files in parallel. It counts their words, writes a report, searches memory, and answers. Where plans are requested, it
+plans independent steps together.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ _FILES_NAMED = 12
 class DemoModel:
     """Give it `list_files`, `search_files`, `read_file`, `count_words`, `write_report`, or some of these.
 
-    Also `remember` and `recall`, other agents, and tools of yours that `models/demo/moves.py` can use.
+    It also uses `remember` and `recall`, other agents, and tools of yours that `models/demo/moves.py` can use.
     """
 
     name = "demo"
@@ -62,7 +63,7 @@ class DemoModel:
 
 
 def _next_step(notes: Notes, tools: Mapping[str, ToolSpec]) -> Step:
-    """The first step that is possible, useful and not done yet."""
+    """Return the first step that is possible, useful and not done yet."""
     for tool, plan in _STEPS.items():
         if tool in tools and tool not in notes.used:
             step = plan(notes, tools[tool])
@@ -76,7 +77,7 @@ def _next_step(notes: Notes, tools: Mapping[str, ToolSpec]) -> Step:
 
 
 def _next_plan(notes: Notes, tools: Mapping[str, ToolSpec], plan_tool: str) -> Step:
-    """The next steps that can be taken together; after a plan that was refused there are none."""
+    """Return the next steps that can be taken together; after a refused plan there are none."""
     if plan_tool in notes.used:
         return Step(_final_answer(notes, tools))
     steps: list[Step] = []
@@ -92,7 +93,7 @@ def _next_plan(notes: Notes, tools: Mapping[str, ToolSpec], plan_tool: str) -> S
 
 
 def _structured(answer: str, notes: Notes, output: ToolSpec) -> Step:
-    """The answer in the form that is asked for; what did not fit once would not fit again."""
+    """Return the answer in the requested form; a form that was refused once is not tried again."""
     if output.name in notes.used:
         found_texts = notes.errors[-1] if notes.errors else "it was refused"
         raise ModelError(
@@ -157,7 +158,7 @@ _STAGES = (("list_files", "search_files"), ("read_file",), ("count_words", "writ
 
 
 def _files_to_read(notes: Notes) -> list[str]:
-    """The files with the best hits; without a search that worked, those with a fitting name, else the first ones."""
+    """Return the files with the best hits; without a successful search, those with a fitting name, or the first."""
     words = search_words(notes.question)
     if not words:
         return []
@@ -168,7 +169,7 @@ def _files_to_read(notes: Notes) -> list[str]:
 
 
 def _quotes(notes: Notes) -> list[Quote]:
-    """The sentences to answer with: from the files read, or the lines that searches showed, and from memory."""
+    """Return the sentences to answer with: from the files read, or the lines of searches, and from memory."""
     texts = notes.texts or {path: "\n\n".join(lines) for path, lines in notes.lines.items()}
     return best_quotes(notes.question, {**notes.remembered, **texts}, _QUOTES)
 
@@ -201,9 +202,9 @@ def _no_answer(notes: Notes, tools: Mapping[str, ToolSpec]) -> str:
 
 
 def _arguments(spec: ToolSpec, **wanted: Any) -> dict[str, Any]:
-    """Name the arguments as the tool does: what it does not take is left out.
+    """Name the arguments as the tool does, and leave out those that it does not take.
 
-    A tool that calls its first text otherwise (`file` for `path`, say) gets it under the name it asks for.
+    A tool with another name for its first text (`file` for `path`, say) gets the text under that name.
     """
     known = spec.parameters.get("properties", {})
     arguments = {name: value for name, value in wanted.items() if name in known}
@@ -238,5 +239,5 @@ def _text_of(message: Message) -> str:
 
 
 def _count_words(*texts: str) -> int:
-    """An estimate of tokens that needs no tokenizer."""
+    """Estimate the number of tokens without a tokenizer."""
     return sum(len(text.split()) for text in texts)

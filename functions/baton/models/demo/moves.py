@@ -1,4 +1,4 @@
-"""How the demo model writes its next step: calls of unknown tools, steps of a plan, an answer in a given form.
+"""The demo model's next steps: calls of unknown tools, steps of a plan, an answer in a given form.
 
 - A tool that needs a `task` (another agent) is given the question; several share a question of several sentences.
 - A tool that needs a choice (`Literal["lamp", "lens"]`) is called for each choice that the question names.
@@ -28,7 +28,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def plan_by_form(question: str, tools: Sequence[ToolSpec]) -> Step:
-    """Use them all at once; a step without calls: there is no cause to."""
+    """Use all of these tools at once; a step without calls means that none fits."""
     tasks = _tasks(question, [spec.name for spec in tools if _needed(spec) == "task"])
     chosen = [(spec, value) for spec in tools for value in _choices(question, spec)]
     calls = (
@@ -41,13 +41,13 @@ def plan_by_form(question: str, tools: Sequence[ToolSpec]) -> Step:
 
 
 def _needed(spec: ToolSpec) -> str:
-    """The one argument that the tool needs; empty: it needs none, or several."""
+    """Return the one argument that the tool needs; empty: it needs none, or several."""
     required = spec.parameters.get("required", [])
     return required[0] if len(required) == 1 else ""
 
 
 def _tasks(question: str, names: Sequence[str]) -> Mapping[str, str]:
-    """Who is given what: everyone a share of the sentences, or everyone all, where there are too few to share."""
+    """Divide the question's sentences among the names; give each the whole question where there are too few."""
     sentences = [part for part in _SENTENCE_END.split(question.strip()) if part]
     if not sentences:
         return {}
@@ -57,7 +57,7 @@ def _tasks(question: str, names: Sequence[str]) -> Mapping[str, str]:
 
 
 def _choices(question: str, spec: ToolSpec) -> list[Any]:
-    """The tool's choices that the question names, in the tool's order."""
+    """Return the tool's choices that the question names, in the tool's order."""
     needed = spec.parameters.get("properties", {}).get(_needed(spec), {})
     requested = {stem(word) for word in words_of(question)}
     choices = needed.get("enum", []) if isinstance(needed, Mapping) else []
@@ -73,14 +73,14 @@ _MAX_DEPTH = 8
 
 
 class Filling(Struct, frozen=True):
-    """What there is to say, and the definitions that the schema refers to."""
+    """The content of a structured answer, and the definitions that the schema refers to."""
 
     answer: str
     sources: Sequence[str]
     definitions: Mapping[str, Any]
 
     def value(self, schema: Mapping[str, Any], depth: int = 0) -> Any:
-        """A value for one place of the schema."""
+        """Return a value for one place of the schema."""
         schema = self._resolved(schema)
         if "const" in schema:
             return schema["const"]
@@ -96,7 +96,7 @@ class Filling(Struct, frozen=True):
         return schema.get("minimum", simple[kind]) if kind in simple else None
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Behind a reference, and the first choice of several that is not null."""
+        """Follow a reference, and take the first of several choices that is not null."""
         for _ in range(_MAX_DEPTH):
             if "$ref" in schema:
                 schema = self.definitions.get(schema["$ref"].rsplit("/", 1)[-1], {})
@@ -108,18 +108,18 @@ class Filling(Struct, frozen=True):
 
 
 def output_arguments(schema: Mapping[str, Any], answer: str, sources: Sequence[str]) -> dict[str, Any]:
-    """The answer as the arguments of the final tool, whose parameters have that schema."""
+    """Build the answer as the arguments of the final tool, whose parameters have that schema."""
     filled = Filling(answer, sources, schema.get("$defs", {})).value(schema)
     return filled if isinstance(filled, dict) else {}
 
 
-# It ends a plan: what it reports on must have happened.
+# It ends a plan: the steps that it reports on must have run.
 _LAST_TOOL = "write_report"
 _NAME_CHARS = 64
 
 
 def plan_call(plan_tool: str, calls: Sequence[Call]) -> Call:
-    """The plan that makes these calls, all at once, but for the report, which comes last; no failure ends the job."""
+    """Build the plan that makes these calls, all at once, except for the final report; no failure ends the job."""
     names = [f"{number}-{call.tool}"[:_NAME_CHARS] for number, call in enumerate(calls, start=1)]
     before = [name for name, call in zip(names, calls, strict=True) if call.tool != _LAST_TOOL]
     steps: list[dict[str, Any]] = [
@@ -136,7 +136,7 @@ def plan_call(plan_tool: str, calls: Sequence[Call]) -> Call:
 
 
 def unfolded(messages: Sequence[Message], plan_tool: str) -> Iterator[Message]:
-    """The conversation with the steps of its plans as calls of their own; a plan that was refused stays as it is."""
+    """Yield the conversation with the steps of its plans as calls of their own; a refused plan stays as it is."""
     done = {
         message.call_id
         for message in messages

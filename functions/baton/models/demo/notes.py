@@ -1,8 +1,8 @@
-"""What the demo model knows at a turn: the question, the tools' results so far, and what is remembered.
+"""The demo model's knowledge at a turn: the question, the tools' results so far, and its memory.
 
 Invariant: notes are read from the messages alone, so the same history gives the same notes in any process. A memory is
-quoted word for word, with its source. A result in an unexpected form is passed over, never an error. Must not: decide
-what to do next, or know how memory is kept.
+quoted word for word, with its source. A result in an unexpected form is skipped, never an error. Must not: decide the
+next step, or know how memory is kept.
 """
 
 import re
@@ -15,7 +15,7 @@ from baton.models.model import Message, ModelMessage, PastCall, ToolMessage, Use
 from baton_events.ids import canonical_json
 
 _ORDER = re.compile(r"(?:please )?(?:remember|note)(?: that\b|:)?\s+(?P<what>.+)", re.IGNORECASE | re.DOTALL)
-# As `functions/baton/memory/entries.py` tells it; the lines of one entry are indented.
+# The format of `functions/baton/memory/entries.py`; the lines of one entry are indented.
 _MEMORY_LINE = re.compile(r"^- (\d{4}-\d\d-\d\d), (this|another) conversation: (.*(?:\n  .*)*)", re.MULTILINE)
 _EXCHANGE = re.compile(r"Asked: (?P<asked>.*?)\n\s*Answered: (?P<answered>.*)", re.DOTALL)
 _SOURCE = re.compile(r"\s*\[[^\]\n]*\]")
@@ -23,18 +23,18 @@ _DATE_CHARS = len("2026-01-01")
 
 
 def to_remember(question: str) -> str:
-    """What the model is to remember; empty: it is asked something else."""
+    """Return the text that the model should remember; empty: the question is no such order."""
     order = _ORDER.match(question.strip())
     return order["what"].strip() if order else ""
 
 
 def prompt_entries(note: str) -> list[tuple[str, str]]:
-    """The entries in what a model is sent besides: where each was said, and its text."""
+    """Parse the entries in a note of the prompt into their sources and texts."""
     return _entries((f"{which} conversation, {date}", text) for date, which, text in _MEMORY_LINE.findall(note))
 
 
 def recalled_entries(result: Any) -> list[tuple[str, str]]:
-    """The entries in a result of `recall`: where each was said, and its text."""
+    """Read the entries in a result of `recall`: their sources and texts."""
     rows = result.get("entries") if isinstance(result, Mapping) else None
     return _entries(
         (f"memory, {str(row.get('createdAt', ''))[:_DATE_CHARS]}", str(row.get("text", "")))
@@ -44,7 +44,7 @@ def recalled_entries(result: Any) -> list[tuple[str, str]]:
 
 
 def _entries(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Of questions and answers the answers, without the sources named there; orders to remember are notes already."""
+    """Reduce exchanges to their answers, without sources; drop orders to remember, which are notes already."""
     entries: list[tuple[str, str]] = []
     for where, text in found:
         exchange = _EXCHANGE.match(text)
@@ -56,7 +56,7 @@ def _entries(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def without_sources(answer: str) -> str:
-    """An answer of this model without the sources that it names."""
+    """Remove the sources that an answer of this model names."""
     return _SOURCE.sub("", answer)
 
 
@@ -65,19 +65,19 @@ _THIS_CONVERSATION = "said before"
 
 
 class Notes(Struct):
-    """Everything that was asked and found.
+    """All questions and findings.
 
     Attributes:
         used: names of the tools called so far, whether they worked or not.
         files: paths that were listed.
         hits: search word → path → number of hits; a word whose search failed is missing.
-        lines: path → lines that searches showed, for when there is nothing to read files with.
+        lines: path → lines that searches showed, for when no tool reads files.
         texts: path → the text that was read.
         word_counts: path → words.
-        report: where the report was written.
-        remembered: where it was said → what is remembered of it.
-        noted: what became of an order to remember something.
-        found_texts: what tools of other names gave: the tool with what it was asked, and its result in a line.
+        report: the path of the report.
+        remembered: source → remembered text.
+        noted: the outcome of an order to remember something.
+        found_texts: results of tools of other names: the tool with its request, and its result in a line.
         errors: one line for each call that failed.
     """
 
@@ -191,7 +191,7 @@ def _note_entries(notes: Notes, entries: list[tuple[str, str]]) -> None:
 
 
 def _note_found(notes: Notes, call: PastCall, content: Any) -> None:
-    """An agent's answer is its own; of another tool, what it was asked belongs to it."""
+    """Note the result of another tool with its request; an agent's answer stands without one."""
     requested = "" if "task" in call.arguments else _first_text(call.arguments)
     found_texts = content if isinstance(content, str) else canonical_json(content)
     notes.found_texts.append((f"{call.tool} {requested}".strip(), found_texts))
@@ -209,7 +209,7 @@ _NOTES_BY_TOOL = {
 
 
 def _path_of(row: Any) -> str:
-    """The path in a row: the row itself, or its `path` or `name`; empty where there is none."""
+    """Return the path in a row: the row itself, or its `path` or `name`; empty where there is none."""
     path = row.get("path", row.get("name")) if isinstance(row, Mapping) else row
     return path if isinstance(path, str) else ""
 

@@ -1,4 +1,4 @@
-"""Which words of a question matter, which files fit it, and which of their sentences answer it best. Counting only.
+"""Relevance by counting: a question's important words, the files that fit it, and their best sentences.
 
 Invariant: the same question and texts give the same files and sentences, in the same order, in every process. Every
 sentence given is in its file word for word, apart from markup and line breaks. Must not: know of tools or messages.
@@ -30,7 +30,7 @@ STOP_WORDS = frozenset(_TEXT.split())
 _APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 _WORD = re.compile(rf"[^\W_]+(?:['{_APOSTROPHE}][^\W_]+)?")
 _MAX_SEARCH_WORDS = 5
-_MIN_WORD_CHARS = 3  # shorter ones stand everywhere, except numbers
+_MIN_WORD_CHARS = 3  # shorter ones occur everywhere, except numbers
 _ADDED_ES = ("sses", "nses", "xes", "ches", "shes")  # lenses, watches; but houses, which only added an s
 _NO_PLURAL = ("ss", "us", "is", "os", "lens")
 _WANTS_NUMBER = re.compile(r"\b(when|how (many|much|far|high|long|old|tall|fast|bright)|(what|which) year)\b")
@@ -38,18 +38,18 @@ _WANTS_NAME = re.compile(r"\b(who|whom|whose)\b")
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in lower case."""
+    """Return the words of a text in lower case."""
     return [word.replace(_APOSTROPHE, "'") for word in _WORD.findall(text.casefold())]
 
 
 def search_words(question: str) -> tuple[str, ...]:
-    """The words worth searching for, in the question's order, brought to a form that also finds their plurals."""
+    """Return the words worth searching for, in the question's order, in a form that also finds their plurals."""
     wanted = (stem(word) for word in words_of(question) if word not in STOP_WORDS)
     return tuple(dict.fromkeys(word for word in wanted if _is_distinctive(word)))[:_MAX_SEARCH_WORDS]
 
 
 def stem(word: str) -> str:
-    """Take off an ending that a text may have or lack: 'lenses' gives 'lens', 'invented' gives 'invent'."""
+    """Remove an ending that a text may have or lack: 'lenses' gives 'lens', 'invented' gives 'invent'."""
     word = word.removesuffix("'s")
     if word.endswith(_ADDED_ES):
         return word[:-2]
@@ -62,12 +62,12 @@ def stem(word: str) -> str:
 
 
 def wants_number(question: str) -> bool:
-    """Whether the answer should have a date or a figure in it."""
+    """Return whether the answer should contain a date or a number."""
     return bool(_WANTS_NUMBER.search(question.casefold()))
 
 
 def wants_name(question: str) -> bool:
-    """Whether the answer should have somebody's name in it."""
+    """Return whether the answer should contain a person's name."""
     return bool(_WANTS_NAME.search(question.casefold()))
 
 
@@ -80,7 +80,7 @@ _MARKUP = re.compile(r"^\s*(?:[-*+>]\s+|\d+\.\s+)|[*_`]{1,3}", re.MULTILINE)
 _FULL_NAME = re.compile(r"\b[A-Z][a-z]+ [A-Z][a-z]+")
 _SENTENCE_WORDS = range(5, 61)  # shorter ones are fragments, longer ones do not read as an answer
 _MAX_PER_FILE = 3
-_PARAGRAPH_SHARE = 0.4  # a word that stands near a sentence says less than one in it,
+_PARAGRAPH_SHARE = 0.4  # a word near a sentence counts less than one in it,
 _TITLE_SHARE = 0.3  # and one in the file's title less still
 _WANTED_FORM_BONUS = 1.5
 _NEXT_FILE_SHARE = 0.8  # a file that fits less is less likely to mean what the question means
@@ -89,7 +89,7 @@ _WORST_TO_BEST = 0.25  # sentences far below the best one are left out: a short 
 
 
 class Quote(Struct, frozen=True):
-    """A sentence and the file it stands in."""
+    """A sentence and its file."""
 
     path: str
     sentence: str
@@ -117,7 +117,7 @@ def rank_files(words: Sequence[str], counts: Mapping[str, Mapping[str, int]], fi
 
 
 def best_quotes(question: str, texts: Mapping[str, str], limit: int) -> list[Quote]:
-    """The sentences that answer best, in the order of the texts; give the most fitting text first."""
+    """Return the sentences that answer best, in the order of the texts; give the most fitting text first."""
     candidates = [
         candidate
         for rank, (path, text) in enumerate(texts.items())
@@ -165,7 +165,7 @@ def _found(text: str, wanted: Sequence[str]) -> list[str]:
 
 
 def _bonus(question: str, sentence: str) -> float:
-    """More for a sentence that has what the question asks for; a little less for a long one."""
+    """Rate a sentence higher if it has the form that the question asks for, and slightly lower if it is long."""
     bonus = 1 / (1 + len(sentence.split()) / 100)
     if wants_number(question) and any(char.isdigit() for char in sentence):
         bonus *= _WANTED_FORM_BONUS
@@ -175,7 +175,7 @@ def _bonus(question: str, sentence: str) -> float:
 
 
 def _weights(wanted: Sequence[str], candidates: Sequence[_Candidate]) -> dict[str, float]:
-    """A word that few sentences have tells more."""
+    """Weight words: the fewer sentences have a word, the more it counts."""
     having = {word: sum(candidate.matched.get(word) == 1 for candidate in candidates) for word in wanted}
     return {word: math.log(1 + len(candidates) / (1 + having[word])) for word in wanted}
 

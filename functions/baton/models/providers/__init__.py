@@ -1,1 +1,1 @@
-"""Models of providers, through pydantic-ai's model classes. Only `baton.models.catalog` goes in here, lazily."""
+"""Models of providers, through pydantic-ai's model classes. Only `baton.models.catalog` imports it, lazily."""

@@ -1,7 +1,7 @@
-"""Background mode of a provider: it takes a request at once, and has the answer when it is asked again.
+"""Background mode of a provider: it accepts a request at once, and has the answer on a later request.
 
-So does the Responses API of OpenAI. Invariant: each request here is short, whatever the model thinks. A connection that
-is lost is a response without a status. Must not: read an answer, which pydantic-ai's class does.
+The Responses API of OpenAI works so. Invariant: each request here is short, however long the model thinks. A lost
+connection is a response without a status. Must not: read an answer, since pydantic-ai's class does that.
 """
 
 import json
@@ -18,7 +18,7 @@ _SECONDS = 20.0
 
 @lru_cache(1)
 def _trust() -> ssl.SSLContext:
-    """What every connection trusts: to make it takes longer than a look."""
+    """Return the certificates that every connection trusts; loading them takes longer than one request."""
     return httpx.create_ssl_context()
 
 
@@ -36,16 +36,16 @@ class Responses:
     """The Responses API of OpenAI: each method is one short request."""
 
     async def begun(self, request: HttpRequest, number: int) -> HttpResponse:
-        """Have the provider begin; `number`: which request of the attempt it is."""
+        """Start the provider's work; `number`: the request's number within the attempt."""
         body = json.loads(request.body) | {"background": True, "store": True}
         return await _sent("POST", request.url, request, number, json.dumps(body))
 
     async def looked_at(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
-        """Ask how far a response is, with the headers of its request."""
+        """Read the state of a response, with the headers of its request."""
         return await _sent("GET", f"{request.url}/{quote(response_id, safe='')}", request, number)
 
     async def stopped(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
-        """Have the provider stop."""
+        """Stop the provider's work."""
         return await _sent("POST", f"{request.url}/{quote(response_id, safe='')}/cancel", request, number)
 
 

@@ -25,19 +25,19 @@ _RESPONSES, _OPENAI = frozenset({"openai", "openai-responses"}), "//api.openai.c
 
 
 def cost_usd(response: ModelResponse) -> float:
-    """US dollars, from what the provider says it cost, else from the list."""
+    """Compute the cost in US dollars, from the provider's own figure, else from the price list."""
     if response.usage.cost is not None:
         return float(response.usage.cost)
     if not response.model_name:
         return 0.0
     try:
         return float(response.cost().total_price)
-    except (LookupError, ValueError):  # the list does not know the model, or not how such tokens are counted
+    except (LookupError, ValueError):  # the list lacks the model, or a price for such tokens
         return 0.0
 
 
 def origin_of(response: ModelResponse, *, streamed: bool) -> Origin:
-    """Where a response comes from."""
+    """Return the origin of a response."""
     return Origin(
         provider=response.provider_name or "",
         model=response.model_name or "",
@@ -51,7 +51,7 @@ def origin_of(response: ModelResponse, *, streamed: bool) -> Origin:
 
 
 def streams(model: Model) -> bool:
-    """Whether the model answers piece by piece; else it is asked plainly."""
+    """Return whether the model can stream; otherwise its answer is requested whole."""
     while isinstance(model, WrapperModel):
         model = model.wrapped
     if isinstance(model, FallbackModel):
@@ -77,7 +77,7 @@ class ProviderClient:
             raise ModelError(f"model {name!r}: {error.message}", retryable=False) from error
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Ask, and bring the answer into our form."""
+        """Send the request, and convert the answer to our form."""
         try:
             response = await self._response(request)
         except Exception as error:
@@ -85,7 +85,7 @@ class ProviderClient:
         return _answer(response, streamed=request.listener is not None and streams(self._model))
 
     def _hinting(self, failure: ModelError) -> ModelError:
-        """The failure, with the way out where a server other than OpenAI's does not know OpenAI's newer path."""
+        """Add a hint to the failure where a server other than OpenAI's does not know OpenAI's newer path."""
         provider, _, model = self._name.partition(":")
         if provider not in _RESPONSES or not failure.message.startswith("404 ") or _OPENAI in str(self._model.base_url):
             return failure
@@ -95,7 +95,7 @@ class ProviderClient:
     async def _response(self, request: ModelRequest) -> ModelResponse:
         prompt, settings, parameters = to_messages(request), _settings(request), _parameters(request)
         if any(isinstance(message, ToolMessage) and message.files for message in request.messages):
-            prompt = self._model.prepare_messages(prompt, parameters)  # names those that the model does not take
+            prompt = self._model.prepare_messages(prompt, parameters)  # raises for files that the model does not take
         if request.listener is not None and streams(self._model):
             async with model_request_stream(
                 self._model, prompt, model_settings=settings, model_request_parameters=parameters
@@ -106,7 +106,7 @@ class ProviderClient:
 
 
 def _settings(request: ModelRequest) -> ModelSettings:
-    """Retries are the job's, by delayed events: the library's own would only use up the function's time."""
+    """Build the settings without the library's retries: the job retries by delayed events, at no function's cost."""
     settings: dict[str, Any] = {**request.settings, "max_retries": 0}
     if request.time_limit_seconds is not None:
         settings["timeout"] = request.time_limit_seconds

@@ -1,7 +1,7 @@
-"""What went wrong at a provider, as a `ModelError`: its message, whether it may be tried again, and when.
+"""A provider's failure as a `ModelError`: its message, whether a retry may help, and the wait before it.
 
-The wait comes from `Retry-After`, or from headers beside it, whose names come in lower case. Invariant: no key is in a
-message. Must not: decide how often something is tried.
+The wait comes from `Retry-After`, or from related headers, whose names come in lower case. Invariant: no key is in a
+message. Must not: decide the number of retries.
 """
 
 import re
@@ -26,10 +26,10 @@ _KINDS = ("requests", "tokens")
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait; None: nothing is said, or nothing that can be read.
+    """Return the seconds to wait; None: the headers have none, or none that can be read.
 
-    `Retry-After` with a fraction, which is against RFC 9110 and sent all the same; else the later of OpenAI's
-    `x-ratelimit-reset-requests` and `-tokens`, of those that are used up (`6m0s`, `120ms`).
+    `Retry-After` may have a fraction, which RFC 9110 forbids and providers send. Otherwise the later of OpenAI's
+    `x-ratelimit-reset-requests` and `-tokens` counts, of those that are used up (`6m0s`, `120ms`).
     """
     plain = _number(headers.get("retry-after", ""))
     if plain is not None:
@@ -46,7 +46,7 @@ def _reset_seconds(headers: Mapping[str, str], kind: str) -> float | None:
 
 
 def duration_seconds(text: str) -> float | None:
-    """`1h2m3.5s` as seconds; None: it is no such duration."""
+    """Convert `1h2m3.5s` to seconds; None: it is no such duration."""
     pieces = _PIECE.findall(text)
     if not pieces or "".join(number + unit for number, unit in pieces) != text:
         return None
@@ -60,14 +60,14 @@ def _number(text: str) -> float | None:
 _MAX_CHARS = 2_000
 _FIRST_SERVER_STATUS = 500
 _MAY_PASS = frozenset({408, 409, 425, 429})
-# Keys as the providers make them, and whatever stands behind a scheme of authorization.
+# Keys in the providers' formats, and any text behind a scheme of authorization.
 _SECRET = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{10,}|\b(?:Bearer|Basic)\s+[^\s\"']{8,}"
 )
 
 
 def model_error(error: Exception) -> ModelError:
-    """The same failure in our words."""
+    """Convert any failure to a `ModelError`."""
     match error:
         case ModelError():
             return error
@@ -95,7 +95,7 @@ def _from_provider(error: ModelAPIError) -> ModelError:
 
 
 def _may_pass(error: ModelAPIError) -> bool:
-    """Time-outs, connections, 429 and 5xx may; what was refused or is used up stays so."""
+    """Return whether a failure is temporary: time-outs, connections, 429, 5xx; refusals and spent quotas are not."""
     if isinstance(error, ModelRequestRejectedError | ModelQuotaExceededError):
         return False
     if not isinstance(error, ModelHTTPError):
@@ -110,7 +110,7 @@ def _wait_seconds(error: ModelAPIError) -> float | None:
 
 
 def _message_of(body: Any) -> str:
-    """The provider's own message, which all have, each in another place."""
+    """Return the provider's own message, which each provider puts in another place."""
     if isinstance(body, str):
         return body.strip()
     if not isinstance(body, Mapping):

@@ -1,9 +1,8 @@
-"""Our messages as pydantic-ai's, and its answers as ours: whole, or piece by piece while they come.
+"""Conversion of our messages to pydantic-ai's, and of its answers to ours: whole, or piece by piece.
 
 Invariant: every tool call sent has its result right behind it, under one id. A provider's answer is kept word for word,
-in pydantic-ai's own JSON, only where it holds more than texts and calls (signatures, item ids), and only up to a size;
-it is sent back as it came. Must not: judge whether a call can run, or stream a model's thinking or the arguments of its
-calls.
+in pydantic-ai's own JSON, if it has more than texts and calls (signatures, item ids) and is not too large. It is sent
+back unchanged. Must not: judge whether a call can run, or stream a model's thinking or the arguments of its calls.
 """
 
 import base64
@@ -48,17 +47,17 @@ _NOT_SENT_AGAIN = {"usage", "timestamp", "metadata", "finish_reason", "run_id", 
 
 
 def text_of(response: ModelResponse) -> str:
-    """What the model says to people; its thinking is not part of it."""
+    """Return the model's text for people, without its thinking."""
     return response.text or ""
 
 
 def calls_of(response: ModelResponse) -> tuple[Call, ...]:
-    """The tool calls; arguments that are not JSON get a name that no tool knows, so the model gets them back."""
+    """Return the tool calls; arguments that are not JSON get a name that no tool knows, so the model gets them back."""
     return tuple(Call(part.tool_name, part.args_as_dict()) for part in response.tool_calls)
 
 
 def provider_field(response: ModelResponse) -> dict[str, Any] | None:
-    """What the provider wants to see again, or None where texts and calls say it all, or where it is too large."""
+    """Return the fields that the provider needs back; None: texts and calls suffice, or they are too large."""
     if all(_is_plain(part) for part in response.parts):
         return None
     dumped = _RESPONSE.dump_json(response, exclude=_NOT_SENT_AGAIN, exclude_none=True)
@@ -68,7 +67,7 @@ def provider_field(response: ModelResponse) -> dict[str, Any] | None:
 
 
 def recorded_before(provider: Mapping[str, Any] | None) -> ModelResponse | None:
-    """The answer that was kept; None: nothing was, or nothing that this version can read."""
+    """Return the recorded answer; None: there is none, or this version cannot read it."""
     if provider is None or provider.get("kind") != _KIND:
         return None
     try:
@@ -81,18 +80,18 @@ def _is_plain(part: ModelResponsePart) -> bool:
     return isinstance(part, TextPart | ToolCallPart) and part.id is None and not part.provider_details
 
 
-# Mistral takes nothing but nine letters and digits, and no provider minds them.
+# Mistral accepts only nine letters and digits, and every other provider accepts those.
 _CALL_ID_CHARS = 9
 
 Part = UserPromptPart | ToolReturnPart
-# A user's file of another type is the provider's to refuse; a tool's must not end its job.
+# The provider refuses an unknown type of a user's file; a tool's file must not end its job.
 _SENT_OF_TOOLS = frozenset(
     map(str, chain(*map(get_args, (AudioMediaType, DocumentMediaType, ImageMediaType, VideoMediaType))))
 )
 
 
 def to_messages(request: ModelRequest) -> list[PromptMessage]:
-    """The whole conversation, ending with what the model is to answer."""
+    """Convert the whole conversation; it ends with the message to answer."""
     prompt: list[PromptMessage] = []
     waiting: list[Part] = []
     ids: dict[str, str] = {}
@@ -123,7 +122,7 @@ _URLS: dict[str, type[ImageUrl | AudioUrl | VideoUrl]] = {"image": ImageUrl, "au
 
 
 def contents_of(files: Sequence[File]) -> list[UserContent]:
-    """Give files as pydantic-ai sends them; one that is left out here is named."""
+    """Convert files to pydantic-ai's form; a file that is left out is named."""
     return [_content(one) for one in files]
 
 
@@ -142,11 +141,11 @@ def _task(message: UserMessage) -> str:
 
 
 def _response_of(message: ModelMessage) -> tuple[ModelResponse, dict[str, str]]:
-    """What the model said, and under which id each of its calls is sent."""
+    """Return the model's message, and the id under which each of its calls is sent."""
     before = recorded_before(message.provider)
     if before is not None:
         requested = [part.tool_call_id for part in before.tool_calls]
-        # A call beyond those was never made: it stands for a text that was no answer, and its error is sent as text.
+        # A further call was never made: it represents a text that was no answer, and its error is sent as text.
         return before, {call.call_id: prompt for call, prompt in zip(message.calls, requested, strict=False)}
     ids = {call.call_id: digest(call.call_id)[:_CALL_ID_CHARS] for call in message.calls}
     parts = [TextPart(message.text)] if message.text else []
@@ -168,7 +167,7 @@ def _result(message: ToolMessage, sent_id: str | None) -> Part:
 
 
 def _error(message: ToolMessage) -> str:
-    """An error's own text, where it is one of ours: `{"type", "message"}`."""
+    """Return an error's own text, where it is one of ours: `{"type", "message"}`."""
     content = message.content
     if isinstance(content, dict) and isinstance(content.get("message"), str):
         return f"{content.get('type', 'error')}: {content['message']}"
@@ -176,7 +175,7 @@ def _error(message: ToolMessage) -> str:
 
 
 async def listen(events: AsyncIterable[ModelResponseStreamEvent], listener: Listener) -> None:
-    """Tell the listener the text, as `ModelResponse.text` joins it: texts with something in between, apart."""
+    """Send the text to the listener, joined as `ModelResponse.text` joins it: interrupted texts stay apart."""
     last_text: int | None = None
     async for event in events:
         match event:

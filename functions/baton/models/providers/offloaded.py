@@ -1,7 +1,7 @@
-"""A provider's request that somebody else sends, and the answer that they bring.
+"""A provider's request that another program sends, and the reading of its answer.
 
-pydantic-ai's class makes the one and reads the other, as when it asks itself: its HTTP client has a transport that
-keeps the request, or gives the answer. Invariant: nothing here opens a connection.
+pydantic-ai's class makes the request and reads the answer, as in a direct call: its HTTP client has a transport that
+keeps the request, or returns the answer. Invariant: nothing here opens a connection.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from baton.models.providers.client import ProviderClient
 from baton.models.providers.errors import model_error
 from baton.sdk.records import HttpRequest, HttpResponse
 
-# Of one connection alone. Whoever sends the request says these anew.
+# Headers of a single connection. The program that sends the request sets its own.
 _OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 # A compressed answer could not be told from one that was decompressed on its way.
 _PLAIN = {"accept-encoding": "identity"}
@@ -46,7 +46,7 @@ def _exchanged(exchange: _Exchange) -> Iterator[None]:
 
 
 def _client(library: Any) -> Any:
-    """An HTTP client of httpx2 or httpx, which have the same classes."""
+    """Make an HTTP client of httpx2 or httpx, which have the same classes."""
 
     class Transport(library.AsyncBaseTransport):  # type: ignore[misc]
         async def handle_async_request(self, request: Any) -> Any:
@@ -65,7 +65,7 @@ def _client(library: Any) -> Any:
 
 
 def _provider(name: str) -> Provider[Any]:
-    """The provider with that client; some libraries take only a client of httpx."""
+    """Make the provider with that client; some libraries take only a client of httpx."""
     make: Any = infer_provider_class(name)  # each takes a client
     try:
         made: Provider[Any] = make(http_client=_client(importlib.import_module("httpx2")))
@@ -75,7 +75,7 @@ def _provider(name: str) -> Provider[Any]:
 
 
 class OffloadedClient(ProviderClient):
-    """A model whose requests somebody else sends. Raises as `ProviderClient`."""
+    """A model whose requests another program sends. Raises as `ProviderClient`."""
 
     def __init__(self, name: str) -> None:
         try:
