@@ -1,7 +1,7 @@
 """Check the arguments a model sends against a tool's signature, and describe that signature as a JSON schema.
 
 Invariant: arguments that pass are exactly those the function can be called with; unknown ones are refused, because a
-model that misspells an argument must hear of it. Must not: run the tool.
+model that misspells an argument must learn of it. Must not: run the tool.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class InvalidArguments(ValueError):  # noqa: N818 - the name says what happened;
 
 
 class _QuietSchema(GenerateJsonSchema):
-    """Titles say nothing that names do not; a default that JSON cannot hold is left out without a warning."""
+    """The schema without titles, which repeat names, and without a warning for a default that JSON cannot hold."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as pydantic declares it
 
@@ -61,11 +61,11 @@ class ArgumentSchema:
             raise TypeError(f"tool {tool!r}: an argument's type cannot be read from JSON: {error.message}") from error
 
     def to_json(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments and give them back as plain JSON data, coerced; defaults are not filled in."""
+        """Check arguments and return them as plain JSON data, coerced; defaults are not filled in."""
         return self._read(arguments).model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def to_keywords(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments and give them as Python values to call the function with; defaults are the function's own."""
+        """Check arguments and return them as Python values for the function's call; defaults are the function's own."""
         read = self._read(arguments)
         given = read.model_fields_set
         return {name: getattr(read, key) for key, name in self._fields.items() if key in given}
@@ -81,7 +81,7 @@ class ArgumentSchema:
 
 
 def misfit(tool: str, error: ValidationError, arguments: Any, known: list[str]) -> InvalidArguments:
-    """What pydantic has found wrong. `known`: the names of the tool's arguments."""
+    """Convert pydantic's errors to `InvalidArguments`. `known`: the names of the tool's arguments."""
     details = error.errors(include_url=False)
     faults = [_fault(detail, known) for detail in details]
     return InvalidArguments(tool, faults, [_place(detail, arguments) for detail in details])
@@ -104,7 +104,7 @@ def _build_model(tool: str, signature: ToolSignature, descriptions: Mapping[str,
 def _field(argument: Argument, description: str | None) -> tuple[Any, Any]:
     metadata = getattr(argument.annotation, "__metadata__", ())
     if any(isinstance(item, FieldInfo) and item.description for item in metadata):
-        description = None  # the annotation's own description stands
+        description = None  # the annotation's own description wins
     default = PydanticUndefined if argument.is_required else argument.default
     if description is None:
         return Annotated[argument.annotation, Field(alias=argument.name)], Field(default)
@@ -119,7 +119,7 @@ def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _fault(detail: ErrorDetails, known: list[str]) -> str:
-    """One line: the field, the problem, and the value shortened."""
+    """Format one fault in a line: the field, the problem, and the value shortened."""
     where = reduce(
         lambda path, part: f"{path}[{part}]" if isinstance(part, int) else f"{path}.{part}", detail["loc"], ""
     )
@@ -135,7 +135,7 @@ def _fault(detail: ErrorDetails, known: list[str]) -> str:
 
 
 def _place(detail: ErrorDetails, arguments: Any) -> Place:
-    """Where the fault is; what pydantic puts between (the member of a union that did not fit) leads nowhere."""
+    """Return the fault's place, without pydantic's own steps in between (the union member that did not fit)."""
     value, place = arguments, list[str | int]()
     for part in detail["loc"]:
         inside: Any = dict(enumerate(value)) if isinstance(value, list) else value

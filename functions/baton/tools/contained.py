@@ -1,6 +1,6 @@
-"""Foreign code in a task of its own: whatever leaves it, an exit or a cancellation of its own included, is an error.
+"""Foreign code in a task of its own: even an exit or a cancellation of its own becomes an error.
 
-Invariant: only who cancels the caller cancels the caller. Must not: limit the time of what it runs.
+Invariant: the caller is cancelled only from outside, never by the foreign code. Must not: limit the time of the code.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 _T = TypeVar("_T")
-_CALLERS = ("baton.", "asyncio.", "importlib")  # what stands above foreign code in a traceback
+_CALLERS = ("baton.", "asyncio.", "importlib")  # the modules above foreign code in a traceback
 
 
 class CutShortError(Exception):
-    """Foreign code ended with what is no `Exception`: it cancelled itself, or meant to end the process.
+    """Foreign code ended with no `Exception`: it cancelled itself, or tried to end the process.
 
     Attributes:
-        type: the name of what it raised.
+        type: the class name of the raised exception.
     """
 
     def __init__(self, cause: BaseException) -> None:
@@ -28,13 +28,13 @@ class CutShortError(Exception):
 
 
 class Outcome(Struct, frozen=True):
-    """How foreign code ended."""
+    """The end of foreign code: its value or its error."""
 
     value: Any = None
     error: Exception | None = None
 
     def result(self) -> Any:
-        """What it returned.
+        """Return the value.
 
         Raises:
             Exception: what it raised; `CutShortError` for what is none.
@@ -45,7 +45,7 @@ class Outcome(Struct, frozen=True):
 
 
 async def outcome_of(work: Callable[[], Awaitable[Any]]) -> Outcome:
-    """How the work ended; run it as a task of its own, so that the work cannot cancel others."""
+    """Run the work and return its outcome; give it a task of its own, so that the work cannot cancel others."""
     try:
         return Outcome(await work())
     except asyncio.CancelledError as error:
@@ -60,7 +60,7 @@ async def outcome_of(work: Callable[[], Awaitable[Any]]) -> Outcome:
 
 
 async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
-    """What foreign code returns.
+    """Run foreign code and return its result.
 
     Raises:
         Exception: what it raised; `CutShortError` for what is none.
@@ -79,7 +79,7 @@ async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
 
 
 def traceback_of(error: BaseException) -> str:
-    """The error with its traceback, which begins where the foreign code does."""
+    """Format the error with its traceback, which begins at the foreign code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_CALLERS):
         trace = trace.tb_next

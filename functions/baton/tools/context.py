@@ -1,6 +1,6 @@
-"""What a running tool knows about its call, and what it may do while it runs: write to the stream, use memory.
+"""A running tool's context: its call, and what it may do while it runs: write to the stream, use memory.
 
-Invariant: attributes are plain values fixed before the tool starts. All that leaves the tool goes through the channel,
+Invariant: attributes are plain values fixed before the tool starts. All output of the tool goes through the channel,
 the memory and the operations given to it, which belong to its job's tenant. A repeated attempt of a call stores once.
 Must not: know a store, an index, a queue or a stream.
 """
@@ -22,11 +22,11 @@ class ToolMemory(Protocol):
     """The memory of a running job's tenant and session."""
 
     async def remember(self, text: str) -> dict[str, Any]:
-        """Store a note, once for the call: `{"remembered": bool}`, and a `note` where there is more to say."""
+        """Store a note, once for the call: `{"remembered": bool}`, and a `note` if there is a remark."""
         ...
 
     async def recall(self, query: str, limit: int) -> dict[str, Any]:
-        """Entries near the query: `{"entries": […]}`, and a `note` where there is more to say."""
+        """Find entries near the query: `{"entries": […]}`, and a `note` if there is a remark."""
         ...
 
 
@@ -46,9 +46,9 @@ class ToolOperations(Protocol):
     """The operations of a running job's tenant."""
 
     async def status(self, operation_id: str, job_id: str = "") -> dict[str, Any]:
-        """How far it is: `{"operationId", "status", "done"}`, then `tool`, and once it is done `result` or `error`.
+        """Return its state: `{"operationId", "status", "done"}`, then `tool`, and once it is done `result` or `error`.
 
-        `job_id`: whose last operation is meant where there is none of that id.
+        `job_id`: the job whose last operation is taken if none has that id.
         """
         ...
 
@@ -57,23 +57,23 @@ class NoOperations:
     """`ToolOperations` of a context that was given none."""
 
     async def status(self, operation_id: str, job_id: str = "") -> dict[str, Any]:  # noqa: ARG002 - the protocol's
-        """Nobody knows it."""
+        """Return the status `unknown`: there are no operations here."""
         return {"operationId": operation_id, "status": "unknown", "done": False}
 
 
 class Outlet(Protocol):
-    """What a running call may send out: the same in every attempt."""
+    """The ways by which a running call sends data out, with the same result in every attempt."""
 
     async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
-        """Keep a file with the session; returns what names it in a result."""
+        """Store a file with the session; return its name for a result."""
         ...
 
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
-        """Publish an app event; returns its id."""
+        """Publish an app event; return its id."""
         ...
 
     async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
-        """Start a job that the call does not wait for; returns its id."""
+        """Start a job that the call does not wait for; return its id."""
         ...
 
     async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
@@ -91,24 +91,24 @@ _ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of
 
 
 class ToolChannel(Protocol):
-    """Where a tool's words go while it runs."""
+    """The destination of a running tool's reports."""
 
     async def info(self, title: str, data: Any) -> None:
         """Record an info checkpoint."""
         ...
 
     async def progress(self, fraction: float, text: str) -> None:
-        """Record how far the tool has come."""
+        """Record the tool's progress."""
         ...
 
     async def cancelled(self) -> bool:
-        """Return whether the job was cancelled meanwhile."""
+        """Return whether the job was cancelled in the meantime."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolContext:
-    """The call a tool is running for. A tool asks for it with a parameter annotated `ToolContext`.
+    """The call that a tool runs for. A tool gets it by a parameter annotated `ToolContext`.
 
     The methods are coroutines, so a tool that uses them is an async function.
 
@@ -116,11 +116,11 @@ class ToolContext:
         job_id: the job; a job that another one started has an id of its own.
         session_id: the conversation that the job belongs to.
         call_id: the call, the same for all its attempts.
-        operation_id: under which the call is finished from outside, where the tool returns `Pending`.
+        operation_id: the id by which the call is finished from outside, if the tool returns `Pending`.
         attempt: counts 1, 2, …
         idempotency_key: the same for every attempt of one call, also after a crash.
         started_at_ms: when this attempt began, in milliseconds since 1970.
-        memo: of a call that runs again (`RunAgain`): what it wanted to know, and what a person has answered.
+        memo: the state of a call that runs again (`RunAgain`), with a person's answer if it asked for one.
     """
 
     job_id: str
@@ -149,14 +149,14 @@ class ToolContext:
         await self.channel.progress(min(max(float(fraction), 0.0), 1.0), text)
 
     async def cancelled(self) -> bool:
-        """Return whether the job was cancelled meanwhile; a long tool checks now and then and returns early."""
+        """Return whether the job was cancelled in the meantime; a long tool checks now and then and returns early."""
         return await self.channel.cancelled()
 
     async def keep_file(self, data: bytes, media_type: str, filename: str = "") -> dict[str, Any]:
-        """Keep a picture, a sound or a document with the session: `return await ctx.keep_file(png, "image/png")`.
+        """Store a picture, a sound or a document with the session: `return await ctx.keep_file(png, "image/png")`.
 
-        Returns what names it: a tool's result, or an item of the list or object that the tool returns. A model that
-        takes such files is sent the file.
+        Returns its name: a tool's result, or an item of the list or object that the tool returns. A model that takes
+        such files is sent the file.
 
         Raises:
             ValueError: it is empty, or not of that media type. ToolError: it is larger than FILES_LIMIT_BYTES.
@@ -164,16 +164,16 @@ class ToolContext:
         return await self.outlet.keep_file(data, media_type, filename)
 
     async def emit(self, name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
-        """Publish an app event of the job's tenant; returns its id, which is the same in every attempt of the call.
+        """Publish an app event of the job's tenant; return its id, which is the same in every attempt of the call.
 
-        Of two events with the same name and key in one call, the second of this attempt is that of any other.
+        Of two events with the same name and key in one call, the second has the same id in every attempt.
         """
         return await self.outlet.emit(name, data, key, delay_seconds)
 
     def start(self, agent: str, task: str, data: dict[str, Any] | None = None) -> Pending:
         """Give a task to another agent, as a job below this one: `return ctx.start("writer", "…")`.
 
-        The tool returns what this gives it; the call's result is the other agent's answer. Nothing runs meanwhile.
+        The tool returns this value; the call's result is the other agent's answer. Nothing runs in the meantime.
         """
         if not isinstance(agent, str) or not agent:
             raise ValueError(f"start() needs an agent's name, got {agent!r}")
@@ -212,7 +212,7 @@ class ToolContext:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedToolContext(ToolContext):
-    """The context of `ToolContext.for_test`; `recorder` has what the tool said."""
+    """The context of `ToolContext.for_test`; `recorder` has the tool's reports."""
 
     recorder: "ToolRecorder"
 
@@ -222,7 +222,7 @@ _RUNNING: ContextVar[ToolContext] = ContextVar("baton_tool_context")
 
 @contextmanager
 def running(context: ToolContext) -> Iterator[None]:
-    """Make it the context of the tool that runs here."""
+    """Set the context of the tool that runs here."""
     token = _RUNNING.set(context)
     try:
         yield
@@ -231,7 +231,7 @@ def running(context: ToolContext) -> Iterator[None]:
 
 
 def tool_context() -> ToolContext:
-    """The call that a tool of another library runs for: its idempotency key, progress, info.
+    """Return the call that a tool of another library runs for: its idempotency key, progress, info.
 
     Raises:
         LookupError: no tool of a durable agent runs here.

@@ -1,4 +1,4 @@
-"""Values that are checked by a JSON schema which somebody else has written: an MCP server.
+"""Values that are checked by a JSON schema from elsewhere, such as an MCP server's.
 
 Invariant: a fault does not name the value, which may be secret.
 """
@@ -10,14 +10,14 @@ from baton.tools.arguments import InvalidArguments
 
 
 class JsonSchema:
-    """What a tool takes, or a person answers, by a JSON schema."""
+    """The JSON schema of a tool's arguments, or of a person's answer."""
 
     def __init__(self, tool: str, json_schema: Mapping[str, Any]) -> None:
         self._tool = tool
         self.json_schema = {"properties": {}, **json_schema}
 
     def to_json(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments; they stay as they are."""
+        """Check arguments; they stay unchanged."""
         from jsonschema import SchemaError  # noqa: PLC0415 - it comes with the SDK, which other agents do not need
         from jsonschema.validators import validator_for  # noqa: PLC0415
 
@@ -34,12 +34,12 @@ class JsonSchema:
         return dict(arguments)
 
     def to_keywords(self, arguments: Any) -> dict[str, Any]:
-        """Check arguments and give them as one value."""
+        """Check arguments and return them as one value."""
         return {"arguments": self.to_json(arguments)}
 
 
 def _fault_text(fault: Any) -> str:
-    """Say what is wrong without the value, which may be secret."""
+    """Describe a fault without the value, which may be secret."""
     if fault.validator == "required":
         return str(fault.message)
     return f"does not fit {fault.validator}: {fault.validator_value}"

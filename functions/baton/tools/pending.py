@@ -1,4 +1,4 @@
-"""What a tool returns instead of a result when its call goes on outside, or only waits.
+"""The return value of a tool whose call is completed later or only waits.
 
 Invariant: data only; the tool has returned, and nothing runs while the call waits. Names: CONTRACT, "For tool and
 agent authors".
@@ -18,7 +18,7 @@ TIMED_OUT = {"timedOut": True}
 
 
 class ChildTask(Record, frozen=True, kw_only=True):
-    """A job for another agent: its name, what it is asked, and data for it."""
+    """A job for another agent: its name, its task, and data for it."""
 
     agent: str
     task: str
@@ -29,11 +29,11 @@ class RunAgain(Record, frozen=True, kw_only=True):
     """The call runs again, as the same attempt: after some seconds, or once a person has answered.
 
     Attributes:
-        memo: `ToolContext.memo` of the next run; after a question it has the `answer`, too, or why it is `refused`.
-        after_seconds: for how long it waits, where nobody is asked.
-        form: a JSON schema of the answer, an object; None: nobody is asked.
+        memo: `ToolContext.memo` of the next run; after a question it also has the `answer`, or the reason in `refused`.
+        after_seconds: the wait before the next run, if no person is asked.
+        form: a JSON schema of the answer, an object; None: no person is asked.
         title: the question.
-        begins_with: what the form holds at first.
+        begins_with: the form's initial values.
     """
 
     memo: dict[str, Any]
@@ -43,7 +43,7 @@ class RunAgain(Record, frozen=True, kw_only=True):
     begins_with: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def at_ms(self, now_ms: int) -> int:
-        """When it runs again, in milliseconds since 1970."""
+        """Return when it runs again, in milliseconds since 1970."""
         return now_ms + round(self.after_seconds * 1000)
 
 
@@ -51,12 +51,12 @@ class Pending(Record, frozen=True, kw_only=True):
     """The call ends later: by its operation's completion, an event, its time, or a job's end.
 
     Attributes:
-        timeout_seconds: how long it waits at most; this or `until` is given.
+        timeout_seconds: the longest wait; this or `until` is given.
         until: the same as a time.
         event: the name of the event that ends it; empty: its operation is completed from outside.
         key: any app event of the tenant with this name and key ends it; None: only an event sent to this job does.
         otherwise: the call's result when its time is up, any JSON value.
-        operation: whether it can be completed from outside, under `ToolContext.operation_id`.
+        operation: whether it can be completed from outside, by `ToolContext.operation_id`.
         child: a job to start, whose answer is the call's result; made by `ToolContext.start`. It needs no time limit
             of its own: it ends no later than the job that starts it.
     """
@@ -89,11 +89,11 @@ class Pending(Record, frozen=True, kw_only=True):
 
     @property
     def holds_its_job(self) -> bool:
-        """Whether its call's turn waits for it, also in a chat: it ends with the job, or by what the job is sent."""
+        """Whether its call's turn waits for it, also in a chat: it ends with the job, or by an event for the job."""
         return self.child is not None or (bool(self.event) and self.key is None)
 
     def until_ms(self, now_ms: int) -> int:
-        """When the wait is over in any case, in milliseconds since 1970."""
+        """Return when the wait ends in any case, in milliseconds since 1970."""
         if self.child is not None:
             return FOREVER_MS
         if self.until is not None:

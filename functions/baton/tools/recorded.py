@@ -1,4 +1,4 @@
-"""What the context for unit tests of tools (`ToolContext.for_test`) keeps of what a tool does with it."""
+"""The records of the context for unit tests of tools (`ToolContext.for_test`): all that a tool does with it."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ from baton.sdk.result_files import named_file
 
 
 class RecordedMemory(Struct):
-    """`ToolMemory` for unit tests of tools: `notes` has what the tool stored, `queries` what it looked for.
+    """`ToolMemory` for unit tests of tools: `notes` has the stored notes, `queries` the searches.
 
-    A recall gives the notes that contain a word of the query.
+    A recall returns the notes that contain a word of the query.
     """
 
     notes: list[str] = struct_field(default_factory=list)
     queries: list[str] = struct_field(default_factory=list)
 
     async def remember(self, text: str) -> dict[str, Any]:
-        """Keep a note."""
+        """Store a note."""
         self.notes.append(text)
         return {"remembered": True}
 
     async def recall(self, query: str, limit: int) -> dict[str, Any]:
-        """The notes that contain a word of the query."""
+        """Return the notes that contain a word of the query."""
         self.queries.append(query)
         words = query.casefold().split()
         found = [note for note in self.notes if any(word in note.casefold() for word in words)]
@@ -41,31 +41,31 @@ class RecordedOutlet(Struct):
     files: dict[str, bytes] = struct_field(default_factory=dict)
 
     async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
-        """Keep it."""
+        """Record the file."""
         named, _ = named_file(data, media_type, filename)
         self.files[named["name"]] = data
         return named
 
     async def emit(self, name: str, data: Any, key: str, delay_seconds: float) -> str:
-        """Keep it."""
+        """Record the event."""
         self.emitted.append((name, data, key, delay_seconds))
         return f"evt_{len(self.emitted)}"
 
     async def start(self, agent: str, task: str, input_data: dict[str, Any], session_id: str) -> str:
-        """Keep it."""
+        """Record the job."""
         self.started.append((agent, task, input_data, session_id))
         return f"job_{len(self.started)}"
 
     async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
-        """It is."""
+        """Return True: a test has one event."""
         del handler, event
         return True
 
 
 class ToolRecorder(Struct):
-    """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text).
+    """A channel that records a tool's reports: `infos` as (title, data), `progress_reports` as (fraction, text).
 
-    `memory` is the context's: what it is asked to remember; `outlet`: what the tool publishes.
+    `memory`: the context's memory; `outlet`: the tool's published events, jobs and files.
     """
 
     is_cancelled: bool = False
@@ -75,13 +75,13 @@ class ToolRecorder(Struct):
     outlet: RecordedOutlet = struct_field(default_factory=RecordedOutlet)
 
     async def info(self, title: str, data: Any) -> None:
-        """Keep an info checkpoint."""
+        """Record an info checkpoint."""
         self.infos.append((title, data))
 
     async def progress(self, fraction: float, text: str) -> None:
-        """Keep a progress report."""
+        """Record a progress report."""
         self.progress_reports.append((fraction, text))
 
     async def cancelled(self) -> bool:
-        """Tell what the test set."""
+        """Return the value that the test has set."""
         return self.is_cancelled

@@ -1,7 +1,7 @@
-"""Check what a tool returns against its return annotation.
+"""Check a tool's result against its return annotation.
 
 Invariant: a tool without a return annotation, or with one that cannot be checked (it does not resolve, pydantic has no
-schema for it, or it promises an iterator), may return anything. What fits is given back as the annotation says: an int
+schema for it, or it promises an iterator), may return anything. A fitting value is converted to the annotation: an int
 for "3", a model for its fields. Must not: show the value in an error, since it may be long or secret.
 """
 
@@ -21,18 +21,18 @@ _LAZY = (Iterable, AsyncIterable, Awaitable)
 
 
 class InvalidResult(TypeError):  # noqa: N818 - the name says what happened; it is shown to the model
-    """The result is not what the tool's return annotation promises."""
+    """The result does not fit the tool's return annotation."""
 
 
 class ResultSchema:
-    """What one tool returns, as pydantic sees it; a `Pending` is no result yet, and always passes."""
+    """The return type of one tool, for pydantic; a `Pending` is no result yet, and always passes."""
 
     def __init__(self, tool: str, function: Callable[..., Any], names_in_scope: Mapping[str, Any]) -> None:
         self._tool = tool
         self._adapter, self._only_pending = _adapter_of(_annotation_of(function, names_in_scope))
 
     def check(self, result: Any) -> Any:
-        """The result as the annotation says.
+        """Convert the result to the annotation.
 
         Raises:
             InvalidResult: it does not fit; each fault is named.
@@ -59,7 +59,7 @@ def _fault(where: tuple[int | str, ...], message: str) -> str:
 
 
 def _annotation_of(function: Callable[..., Any], names_in_scope: Mapping[str, Any]) -> Any:
-    """The return annotation; `Any` where there is none or it does not resolve."""
+    """Return the return annotation; `Any` where there is none or it does not resolve."""
     annotation = inspect.signature(function).return_annotation
     if annotation is inspect.Signature.empty:
         return Any
@@ -76,7 +76,7 @@ def _annotation_of(function: Callable[..., Any], names_in_scope: Mapping[str, An
 
 
 def _adapter_of(annotation: Any) -> tuple[TypeAdapter[Any] | None, bool]:
-    """What checks results of this annotation, and whether there can be none but `Pending`."""
+    """Return the checker of results with this annotation, and whether only `Pending` is possible."""
     if annotation is Pending:
         return None, True
     options = typing.get_args(annotation) if typing.get_origin(annotation) in (Union, UnionType) else (annotation,)
@@ -92,6 +92,6 @@ def _adapter_of(annotation: Any) -> tuple[TypeAdapter[Any] | None, bool]:
 
 
 def _is_lazy(option: Any) -> bool:
-    """Whether reading the value would use it up; a list, though iterable, is not meant."""
+    """Return whether reading the value would use it up; a list, though iterable, does not count."""
     origin = typing.get_origin(option) or option
     return origin in _LAZY or (isinstance(origin, type) and issubclass(origin, typing.Iterator | typing.AsyncIterator))

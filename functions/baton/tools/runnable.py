@@ -1,4 +1,4 @@
-"""What runs a tool call: a tool or what an agent's runner makes of it, and the thread of a blocking function."""
+"""The parts of a tool run: a tool or a runner's version of it, and the thread of a blocking function."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -8,29 +8,29 @@ from baton.tools.context import ToolContext
 
 
 class InThread(Protocol):
-    """Runs a blocking function where it holds up nothing else."""
+    """Runs a blocking function without delaying other work."""
 
     def __call__(self, function: Callable[..., Any], /, *arguments: Any) -> Awaitable[Any]:
-        """The function's result, or what it raised."""
+        """Return the function's result, or raise its exception."""
         ...
 
 
 class Runnable(Protocol):
-    """What a call runs: a tool, or what an agent's runner makes of the call."""
+    """A call's code: a tool, or a runner's version of the call."""
 
     @property
     def name(self) -> str:
-        """What is called."""
+        """The tool's name."""
         ...
 
     @property
     def timeout_seconds(self) -> float:
-        """For how long one attempt may run."""
+        """The limit of one attempt, in seconds."""
         ...
 
     @property
     def background(self) -> bool | None:
-        """Whether its calls go on in the background; None: in chats, where they wait."""
+        """Whether its calls run in the background; None: in chats, if they wait."""
         ...
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:

@@ -1,9 +1,9 @@
 """The tool calls that run in this process: each once at a time, within its time limit.
 
-A call that still runs after its limit is written off: nobody waits for it, it is reported once, and it counts as hung
-until it ends. A later attempt of the same call waits for it instead of starting a second copy: a result is its own,
-too, after a failure it runs itself.
-Invariant: of one idempotency key at most one copy runs in this process. Must not: retry; its caller decides.
+A call that still runs after its limit is abandoned: no attempt waits for it, it is reported once, and it counts as hung
+until it ends. A later attempt of the same call waits for a running one instead of starting a second copy. It takes the
+other's result as its own; after the other's failure it runs itself. Invariant: of one idempotency key at most one copy
+runs in this process. Must not: retry; its caller decides.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ class StillRunsError(Exception):
 
 
 class NoTimeLeftError(Exception):
-    """An earlier attempt of the call has failed, and what is left of the piece's time is less than the tool's limit."""
+    """An earlier attempt of the call has failed, and the remaining time is less than the tool's limit."""
 
 
 class NotYetError(Exception):
-    """The step has to wait for so long, and has not begun. `limit`: the key of the limit that it waits for, if any."""
+    """The step has to wait, and has not begun. `limit`: the key of the limit that it waits for, if any."""
 
     def __init__(self, wait_ms: int, limit: str = "") -> None:
         super().__init__(f"waits {wait_ms} ms for the limit {limit!r}" if limit else f"waits {wait_ms} ms")
@@ -43,7 +43,7 @@ class NotYetError(Exception):
 
 
 class HungCall(Struct, frozen=True):
-    """A call that was written off. `hung`: how many hang in this process now; `most`: so many may."""
+    """An abandoned call. `hung`: the number of hung calls in this process; `most`: the number allowed."""
 
     tool: str
     job_id: str
@@ -56,8 +56,8 @@ class HungCall(Struct, frozen=True):
 class _Running(Struct, eq=False):
     """One call.
 
-    `blocking`: it is in a thread, which nothing can end. `waiting`: how many attempts wait for it. `stopped`: it was
-    cancelled here.
+    `blocking`: it is in a thread, which nothing can end. `waiting`: the number of attempts that wait for it. `stopped`:
+    it was cancelled here.
     """
 
     arguments: Mapping[str, Any]
@@ -70,8 +70,8 @@ class _Running(Struct, eq=False):
 class RunningCalls:
     """Runs tool calls, each within its tool's limit and `work_limit_seconds`.
 
-    `most_hung`: with more of them the process is unhealthy. `report`: is called with each call that is written off.
-    `in_thread`: runs a blocking function. `grace_seconds`: for what an async tool does when it is cancelled.
+    `most_hung`: with more of them the process is unhealthy. `report`: receives each abandoned call. `in_thread`: runs a
+    blocking function. `grace_seconds`: the time that a cancelled async tool gets to end.
     """
 
     def __init__(
@@ -91,22 +91,22 @@ class RunningCalls:
 
     @property
     def hung(self) -> int:
-        """How many calls run on that were written off."""
+        """The number of abandoned calls that still run."""
         return sum(running.hung for running, _ in self._running.values())
 
     def fault(self) -> str:
-        """Why the process needs a restart; empty while it does not."""
+        """Return why the process needs a restart; empty while it does not."""
         hung = self.hung
         if hung <= self._most_hung:
             return ""
         return f"{hung} tool calls hang past their time limit, HUNG_TOOLS_LIMIT={self._most_hung}: restart the process"
 
     def limit_seconds(self, tool: Runnable) -> float:
-        """For how long one attempt of the tool may run."""
+        """Return the limit of one attempt of the tool, in seconds."""
         return min(tool.timeout_seconds, self.work_limit_seconds)
 
     async def result(self, tool: Runnable, arguments: Mapping[str, Any], context: ToolContext) -> Any:
-        """What the tool returns. Its work starts at once, and its time limit with it.
+        """Return the tool's result. Its work starts at once, and its time limit with it.
 
         Raises:
             OverLimitError: it did not return in time.
@@ -121,7 +121,7 @@ class RunningCalls:
             outcome = await self._outcome(*earlier, tool, context, limit_seconds)
             waited_seconds = now_seconds() - began_seconds
             left_seconds -= waited_seconds
-            # Another one's failure, or the end of another one's time, is not this attempt's.
+            # The failure or the time-out of another attempt is not this one's.
             if outcome.error is None or waited_seconds >= limit_seconds or left_seconds <= 0:
                 return outcome.result()
         if left_seconds < limit_seconds:
@@ -132,7 +132,7 @@ class RunningCalls:
     async def _outcome(
         self, running: _Running, task: asyncio.Task[Outcome], tool: Runnable, context: ToolContext, limit_seconds: float
     ) -> Outcome:
-        """Wait for a call, within a limit; raises where it cannot be ended."""
+        """Wait for a call, within a limit; raise where it cannot be ended."""
         running.waiting += 1
         try:
             await asyncio.wait({task}, timeout=limit_seconds)
@@ -157,7 +157,7 @@ class RunningCalls:
     def _joined(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> tuple[_Running, asyncio.Task[Outcome]] | None:
-        """The earlier attempt that still runs."""
+        """Return the earlier attempt that still runs."""
         found = self._running.get(context.idempotency_key)
         if found is None:
             return None
@@ -184,7 +184,7 @@ class RunningCalls:
         return running, task
 
     async def _write_off(self, running: _Running, tool: Runnable, context: ToolContext) -> None:
-        """Wait no longer for a call that cannot be ended; report it once."""
+        """Abandon a call that cannot be ended; report it once."""
         if running.hung:
             return
         running.hung = True
@@ -194,7 +194,7 @@ class RunningCalls:
             await self._report(call)
 
     async def _stop(self, running: _Running, task: asyncio.Task[Outcome]) -> None:
-        """End the call, if it can be ended: nothing ends a thread."""
+        """End the call, if possible: nothing ends a thread."""
         if not running.blocking:
             running.stopped = True
             task.cancel()

@@ -1,4 +1,4 @@
-"""What a tool call wants to do, in one sentence: made from names and arguments alone, never by a model. Pure."""
+"""A tool call's purpose in one sentence: made from names and arguments alone, never by a model. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _LONGEST_CHARS = 300
 
 
 def sentence(agent: str, tool: str, arguments: Mapping[str, Any]) -> str:
-    """Say what an agent wants to run: `support wants to run refund: order id 1234, amount 50`."""
+    """Describe an agent's call: `support wants to run refund: order id 1234, amount 50`."""
     seen = {name: value for name, value in arguments.items() if value != REDACTED}
     shown = [f"{_words(name)} {_value(value)}" for name, value in islice(seen.items(), _MOST_ARGUMENTS)]
     more = len(seen) - len(shown)
@@ -22,7 +22,7 @@ def sentence(agent: str, tool: str, arguments: Mapping[str, Any]) -> str:
 
 
 def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:
-    """Say what an approval is about, as the API shows it: a call, a call's question, or a limit of its job."""
+    """Describe an approval, as the API shows it: a call, a call's question, or a limit of its job."""
     about = view["arguments"]
     if "form" in view:
         return f"{agent} called {view['tool']}, which asks for an answer"
@@ -32,7 +32,7 @@ def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:
 
 
 def _words(name: str) -> str:
-    """An argument's name as words: `orderId` and `order_id` are `order id`."""
+    """Split an argument's name into words: `orderId` and `order_id` are `order id`."""
     spaced = "".join(
         f" {char.lower()}" if char.isupper() and before.islower() else char
         for before, char in zip(f" {name}", name, strict=False)

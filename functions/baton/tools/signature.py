@@ -1,8 +1,8 @@
-"""A tool function's parameters and docstring: which arguments the model fills in, and what each of them means.
+"""A tool function's parameters and docstring: the arguments that the model fills in, and their meanings.
 
 One parameter may take the `ToolContext`. Descriptions come from a Google-style `Args:` section; reading a docstring
 never fails, and one in another style is taken whole. Invariant: a parameter that cannot be described to a model is
-refused here, when the module is imported, with a `TypeError` that names the function, the parameter and the way out.
+refused here, when the module is imported, with a `TypeError` that names the function, the parameter and the remedy.
 Must not: call the function.
 """
 
@@ -47,7 +47,7 @@ def read_docstring(text: str | None) -> Docstring:
 
 
 def _read_arguments(lines: list[str]) -> dict[str, str]:
-    """Read `name: text` and `name (type): text`; a deeper indent goes on with the text."""
+    """Read `name: text` and `name (type): text`; a deeper indent continues the text."""
     indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
     found: dict[str, list[str]] = {}
     current: list[str] = []
@@ -69,7 +69,7 @@ _REFUSED_KINDS = {
 
 
 class Argument(Struct, frozen=True):
-    """One argument that the model fills in; `default` is `inspect.Parameter.empty` where it must."""
+    """One argument that the model fills in; `default` is `inspect.Parameter.empty` for a required one."""
 
     name: str
     annotation: Any
@@ -138,7 +138,7 @@ def _resolve_annotations(function: Callable[..., Any], names_in_scope: Mapping[s
 
 
 def _is_context(annotation: Any) -> bool:
-    """Whether a parameter asks for the context: `ToolContext`, or `ToolContext | None`."""
+    """Return whether a parameter takes the context: `ToolContext`, or `ToolContext | None`."""
     is_union = typing.get_origin(annotation) in {Union, UnionType}
     options = typing.get_args(annotation) if is_union else (annotation,)
     return any(isinstance(option, type) and issubclass(option, ToolContext) for option in options)

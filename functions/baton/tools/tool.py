@@ -1,7 +1,7 @@
 """The `@tool` decorator: a function becomes something a model can be offered and a job can run.
 
-Invariant: a tool keeps nothing between runs; what it is (name, arguments, retries, time limit) is fixed and checked
-when it is made. Must not: enforce its own time limit or retries; the executor reads them here and does so.
+Invariant: a tool keeps nothing between runs; its name, arguments, retries and time limit are fixed and checked when it
+is made. Must not: enforce its own time limit or retries; the executor reads them here and does so.
 """
 
 import inspect
@@ -21,7 +21,7 @@ from baton.tools.return_type import ResultSchema
 from baton.tools.runnable import InThread
 from baton.tools.signature import read_docstring, read_signature
 
-TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # every model provider accepts such a name of a function
 WEEK_SECONDS = 604_800
 _LONGEST_APPROVAL_SECONDS = 366 * 86_400
 _PEOPLE = range(1, 10)
@@ -55,7 +55,7 @@ class Tool(Generic[_P, _R_co]):
     results: ResultSchema = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a name or a number that nothing could work with."""
+        """Refuse an invalid name or number."""
         if not TOOL_NAME.fullmatch(self.name):
             raise TypeError(
                 f"tool name {self.name!r} must be 1 to 64 letters, digits, '_' or '-'; give one with @tool(name=...)"
@@ -161,21 +161,21 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     """Make a tool of a function, as `@tool` or `@tool(retries=0)`; the model sees its docstring and annotations.
 
     Args:
-        function: what the tool does; one that is not async runs in a thread.
-        name: what models call it; the function's name, unless given.
-        capabilities: what an agent may ask for instead of naming the tool.
+        function: the tool's code; a function that is not async runs in a thread.
+        name: its name for models; the function's name, unless given.
+        capabilities: what an agent may name instead of the tool.
         timeout_seconds: limit of one attempt.
-        retries: attempts after the first, where one was too slow, or raised what may be tried again.
+        retries: attempts after the first, if one was too slow, or raised an exception that may be retried.
         retry_delay_seconds: pause before the second attempt; it doubles with each further one.
         requires_approval: each call waits until a person has approved it.
-        approval_seconds: how long it waits at most (a week); then it has failed as `expired`.
-        approval_title: what that person reads above the arguments.
-        escalate_after_seconds: when another notice is sent, where nobody has decided (APPROVAL_ESCALATION_URL).
-        approval_people: so many different people must approve the same arguments.
-        isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
-        background: the model is answered at once, and later by a turn of its own; None: in chats, where a call waits.
-        retry_on: exceptions that may be tried again, beside a retryable `ToolError`; the model gets others at once.
-        call_limits: of its calls, shared by all calls with the same key.
+        approval_seconds: the longest wait for it (a week); then the call has failed as `expired`.
+        approval_title: the title that the person reads above the arguments.
+        escalate_after_seconds: when another notice is sent, if no one has decided (APPROVAL_ESCALATION_URL).
+        approval_people: the number of different people who must approve the same arguments.
+        isolated: each run has an invocation of its own, so its use of memory and time harms no other call.
+        background: the model is answered at once, and later by a turn of its own; None: in chats, if the call waits.
+        retry_on: exceptions that may be retried, beside a retryable `ToolError`; the model gets others at once.
+        call_limits: limits of its calls, shared by all calls with the same key.
     """
     options: dict[str, Any] = {
         "timeout_seconds": timeout_seconds,
@@ -230,14 +230,14 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def _names_in_scope_of_caller() -> Mapping[str, Any]:
-    """Names that annotations written as text may use, when a tool is defined inside a function."""
+    """Return the names that annotations written as text may use, when a tool is defined inside a function."""
     frame = inspect.currentframe()
     caller = frame.f_back.f_back if frame and frame.f_back else None
     return dict(caller.f_locals) if caller else {}
 
 
 def _name_of(function: object, name: str | None) -> str:
-    """The tool's name; refuses what is no function, or has no one result."""
+    """Return the tool's name; refuse a non-function, and a generator, which has no single result."""
     if not inspect.isfunction(function):
         raise TypeError(f"@tool needs a function, got {function!r}; options are named, as in @tool(name='search')")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -262,7 +262,7 @@ def _read_exceptions(tool_name: str, kinds: Collection[type[Exception]]) -> tupl
 
 
 def _is_number(value: object) -> bool:
-    """A finite number; a bool is none."""
+    """Return whether the value is a finite number; a bool is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0
 
 

@@ -1,6 +1,6 @@
-"""How a tool says that it failed, and how that failure is to be treated.
+"""A tool's failure, and whether it may be retried.
 
-Invariant: not retryable unless the author says so, because repeating a side effect must be a choice.
+Invariant: not retryable unless the author sets it, because repeating a side effect must be a choice.
 """
 
 
@@ -8,10 +8,10 @@ class ToolError(Exception):
     """A tool's failure.
 
     Attributes:
-        message: for the model, the job and its stream.
-        retryable: whether the call may be tried again, up to the tool's `retries`.
+        message: the text for the model, the job and its stream.
+        retryable: whether the call may be retried, up to the tool's `retries`.
         type: shown beside the message (`error.type`).
-        retry_after_seconds: the other side asked for it: so long no call with the key of its `call_limits` begins.
+        retry_after_seconds: the wait that the other side requests: no call with its `call_limits` key begins.
     """
 
     def __init__(

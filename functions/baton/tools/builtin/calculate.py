@@ -88,7 +88,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def evaluate(expression: str) -> Number:
-    """The value of an expression.
+    """Compute the value of an expression.
 
     Raises:
         ToolError: it is no arithmetic, too large, or has no value; permanent.
@@ -143,7 +143,7 @@ def _shown(text: str) -> str:
 
 
 _EXACT_IN_JSON = 2**53  # larger integers lose digits in readers that have doubles only
-_SIGNIFICANT_DIGITS = 15  # so that 0.1 + 0.2 is 0.3: what a double holds without the noise of its last bit
+_SIGNIFICANT_DIGITS = 15  # so that 0.1 + 0.2 is 0.3: a double without the noise of its last bit
 
 
 @tool(capabilities={"math"}, retries=0, timeout_seconds=10)
@@ -157,7 +157,7 @@ async def calculate(expression: Annotated[str, Field(min_length=1, max_length=1_
 
 
 def _in_json(value: Number) -> Number | str:
-    """The value; a large integer as text, so that no reader rounds it."""
+    """Return the value; a large integer as text, so that no reader rounds it."""
     if isinstance(value, int):
         return value if abs(value) <= _EXACT_IN_JSON else str(value)
     return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")

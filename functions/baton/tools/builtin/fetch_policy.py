@@ -1,4 +1,4 @@
-"""Where a fetching tool may connect to: which URLs (scheme, host, port), and which network addresses.
+"""The targets that a fetching tool may connect to: URLs (scheme, host, port), and network addresses.
 
 Invariant: the URL object that was checked is the one that is requested, so no second reading of the text can differ. An
 IPv4 address inside an IPv6 one, in any of five forms, is checked, too. Must not: resolve a name; an address is checked
@@ -25,13 +25,13 @@ _METADATA = (
 )
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _COMPATIBLE = IPv6Network("::/96")  # RFC 4291 2.5.5.1, deprecated: the same
-# Somebody's own network: RFC 1918, 6598, 4193; and 3879, which were given up, and are routed in some networks still.
+# Private networks: RFC 1918, 6598, 4193; and 3879, which was withdrawn, and is still routed in some networks.
 _PRIVATE_4 = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
 _PRIVATE_6 = (IPv6Network("fc00::/7"), IPv6Network("fec0::/10"))
 
 
 def refusal(text: str, *, allow_private: bool) -> str:
-    """Why this address must not be connected to; empty: it may be.
+    """Return why this address must not be connected to; empty: it may be.
 
     `allow_private` opens private and loopback addresses; link-local, metadata and multicast ones stay closed.
     """
@@ -54,14 +54,14 @@ def _refusal(address: Address, allow_private: bool) -> str:  # noqa: FBT001 - pa
 
 
 def _is_private(address: Address) -> bool:
-    """Whether it belongs to somebody's own network, not merely to none."""
+    """Return whether the address belongs to a private network, rather than to none."""
     if isinstance(address, IPv4Address):
         return any(address in network for network in _PRIVATE_4)
     return any(address in network for network in _PRIVATE_6)
 
 
 def _judged(address: Address) -> tuple[Address, ...]:
-    """What decides: of a mapped or translated address the IPv4 one inside, of a tunnel's both."""
+    """Return the addresses to judge: the IPv4 one inside a mapped or translated address, both of a tunnel's."""
     if isinstance(address, IPv4Address):
         return (address,)
     last = IPv4Address(int(address) & 0xFFFF_FFFF)
@@ -87,7 +87,7 @@ class Allowed:
     port: int | None
 
     def covers(self, host: str, port: int, default_port: int) -> bool:
-        """Whether a request to this host and port is allowed by this entry."""
+        """Return whether this entry allows a request to this host and port."""
         if self.port != -1 and port != (default_port if self.port is None else self.port):
             return False
         if self.host == "*":
@@ -98,7 +98,7 @@ class Allowed:
 
 
 def read_allowed(patterns: Collection[str]) -> tuple[Allowed, ...]:
-    """The entries `host`, `*.domain` (its subdomains) or `*` (any), each with an optional `:port` or `:*`.
+    """Parse the entries `host`, `*.domain` (its subdomains) or `*` (any), each with an optional `:port` or `:*`.
 
     Raises:
         TypeError: an entry is of another form, or there is none; when the tool is made.
@@ -127,7 +127,7 @@ class FetchPolicy:
     allowed: tuple[Allowed, ...]
 
     def check(self, text: str, base: httpx.URL | None = None) -> httpx.URL:
-        """The URL to ask for, without its fragment; `base` resolves a relative one, as of a redirect.
+        """Check a URL and return it without its fragment; `base` resolves a relative one, as of a redirect.
 
         Raises:
             ToolError: the URL is wrong or not allowed; permanent.
@@ -162,12 +162,12 @@ class FetchPolicy:
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int]:
-    """Scheme, host and port: what a secret header belongs to."""
+    """Return scheme, host and port: a secret header is sent to this origin only."""
     return url.scheme, _host_of(url), url.port or _DEFAULT_PORTS[url.scheme]
 
 
 def _host_of(url: httpx.URL) -> str:
-    """As it is resolved: ASCII, lower case, without the root's dot."""
+    """Return the host as it is resolved: ASCII, lower case, without the root's dot."""
     return url.raw_host.decode("ascii").lower().rstrip(".")
 
 

@@ -25,7 +25,7 @@ _KEY_CHARS = 10
 
 
 def write_report_file(folder: Path, title: str, body: str, idempotency_key: str) -> str:
-    """Write the report and give its file name."""
+    """Write the report and return its file name."""
     content = body.encode()
     if len(content) > MAX_REPORT_SIZE_BYTES:
         raise ToolError(
@@ -114,7 +114,7 @@ def _reading_tools(workspace: Workspace) -> tuple[Tool, ...]:
 
 
 def _writing_tool(workspace: Workspace) -> Tool:
-    # Without retries of what failed for good; the same call, run again after a crash, writes the same text.
+    # A permanent failure is not retried; the same call, run again after a crash, writes the same text.
     @tool(capabilities={"files:write"})
     def write_file(path: str, text: str, replace: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - by name only
         """Write a text file, whole; folders on its way are made.
@@ -149,7 +149,7 @@ def _report_tool(reports: Path) -> Tool:
 
 
 def _search(workspace: Workspace, query: str, limit: int) -> dict[str, Any]:
-    """Look through every file; `files` has all counts, so that a limit on lines never hides a file."""
+    """Search every file; `files` has all counts, so that a limit on lines never hides a file."""
     hits: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     wanted = query.casefold()
@@ -162,7 +162,7 @@ def _search(workspace: Workspace, query: str, limit: int) -> dict[str, Any]:
 
 
 def _lines(workspace: Workspace, path: str) -> list[str]:
-    """Give a file's lines; none where it is not text or too large: a search must not fail over one file."""
+    """Return a file's lines; none where it is not text or too large: a search must not fail over one file."""
     try:
         return workspace.text(path).splitlines()
     except ToolError:

@@ -1,10 +1,10 @@
 """A tool that fetches from the web, and only from where its author allows.
 
-Invariant: every request, the one after a redirect as well, goes to a host on the allow list and to an address that may
-be connected to; time, size and the number of redirects are bounded. Neither the received body nor the unpacked one
-exceeds its limit in memory: a few kilobytes of gzip may hold gigabytes, and httpx would unpack a whole chunk at once,
-so unpacking is done here. Must not: send the author's headers to any other origin than the one that was asked for, or
-use a proxy (an address could not be judged behind one).
+Invariant: every request, also after a redirect, goes to a host on the allow list and to an allowed address. Time, size
+and the number of redirects are bounded. Neither the received body nor the unpacked one exceeds its limit in memory. A
+few kilobytes of gzip may hold gigabytes, and httpx would unpack a whole chunk at once, so unpacking is done here. Must
+not: send the author's headers to any other origin than the requested one, or use a proxy (an address could not be
+judged behind one).
 """
 
 import asyncio
@@ -27,10 +27,10 @@ _ANY_ZLIB_HEADER = 32 + zlib.MAX_WBITS
 
 
 async def read_body(response: httpx.Response, max_bytes: int) -> bytes:
-    """The body, unpacked.
+    """Read and unpack the body.
 
     Raises:
-        ToolError: it is larger than `max_bytes`, or packed in a way that was not asked for; permanent.
+        ToolError: it is larger than `max_bytes`, or packed in a way that was not requested; permanent.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate", ""):
@@ -66,7 +66,7 @@ def _too_large(max_bytes: int) -> ToolError:
 
 
 METHODS = ("GET", "HEAD", "POST")
-# What a model may set itself: nothing that speaks for somebody, names a host, or frames a body.
+# Headers that a model may set: none that authenticates, names a host, or frames a body.
 MODEL_HEADERS = frozenset({"accept", "accept-language", "content-type", "if-modified-since", "if-none-match"})
 _SHOWN_HEADERS = ("content-length", "content-type", "etag", "last-modified", "link", "retry-after")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -79,7 +79,7 @@ _USER_AGENT = "baton-fetch"
 
 @dataclass(frozen=True)
 class _Options:
-    """How one tool fetches."""
+    """The options of one tool."""
 
     policy: FetchPolicy
     methods: tuple[str, ...]
@@ -123,18 +123,18 @@ def http_fetch(  # noqa: PLR0913 - the public factory; every option has a name
             other ports than 80 and 443.
         name: the tool's name: several fetching tools need one each.
         methods: of GET, HEAD, POST. A POST carries the call's `Idempotency-Key`, the same on every attempt.
-        headers: sent with each request, such as an Authorization; not sent on where a redirect leads elsewhere. Every
+        headers: sent with each request, such as an Authorization, but not after a redirect to another origin. Every
             allowed host gets them, so a tool with a secret should allow one host.
         allow_private: also private and loopback addresses; metadata, link-local and multicast ones never.
         max_bytes: the largest answer, unpacked.
-        timeout_seconds: for everything, redirects included.
-        max_redirects: how many are followed.
-        retries: attempts after the first, where a server is busy or does not answer.
-        resolver: how hosts become addresses.
+        timeout_seconds: the limit of a whole fetch, redirects included.
+        max_redirects: the number of redirects to follow.
+        retries: attempts after the first, if a server is busy or does not answer.
+        resolver: converts hosts to addresses.
         transport: stands in for the network, in tests.
 
     Raises:
-        TypeError: an option cannot be; nothing is fetched yet.
+        TypeError: an option is invalid; nothing is fetched yet.
     """
     unknown = sorted(set(methods) - set(METHODS))
     if unknown or not methods or isinstance(methods, str):
@@ -220,7 +220,7 @@ async def _fetched(options: _Options, request: _Request) -> dict[str, Any]:
 
 
 async def _sent(options: _Options, client: httpx.AsyncClient, request: _Request) -> dict[str, Any] | _Request:
-    """The answer, or what to ask next."""
+    """Send the request; return the answer, or the next request after a redirect."""
     async with client.stream(
         request.method, request.url, headers=request.headers, content=request.body or None
     ) as response:
@@ -258,7 +258,7 @@ def _content(response: httpx.Response, body: bytes) -> dict[str, Any]:
         try:
             return {"json": json.loads(text)}
         except (ValueError, RecursionError):
-            return {"text": text}  # said to be JSON and is not: the reader sees what it is
+            return {"text": text}  # declared as JSON, but it is not: the reader sees the text
     return {"text": text}
 
 

@@ -1,9 +1,9 @@
 """Connect to the very address that was checked: an httpx transport that resolves a host once and judges every answer.
 
 A name that resolves to a harmless address when it is checked, and to a private one when it is connected to (DNS
-rebinding), has no second resolution to lie to. Invariant: what the inner transport gets has an address for its host;
-`Host` and the TLS name (SNI, and with it the certificate's check) stay those of the URL. One connection a request: a
-kept one would be found by its address, whatever name it was made for.
+rebinding), gets no second resolution. Invariant: the inner transport gets an address as its host; `Host` and the TLS
+name (SNI, and with it the certificate's check) stay those of the URL. One connection a request: a kept one would be
+found by its address, whatever name it was made for.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _NO_KEPT_CONNECTIONS = httpx.Limits(max_connections=1, max_keepalive_connections
 
 
 async def system_resolver(host: str, port: int) -> list[str]:
-    """What the operating system says."""
+    """Resolve a host by the operating system."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -40,7 +40,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         self._inner = inner or httpx.AsyncHTTPTransport(verify=_tls(), limits=_NO_KEPT_CONNECTIONS, trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request to the first of the host's addresses that takes it.
+        """Send the request to the first of the host's addresses that accepts a connection.
 
         Raises:
             ToolError: one of the addresses must not be connected to (permanent), or there is none (retryable).
@@ -72,7 +72,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         if not addresses:
             raise ToolError(f"host {host!r} has no address", retryable=True, type="HostNotFound")
         for address in addresses:
-            # One bad answer condemns them all: which one is connected to must not be a matter of luck.
+            # One bad answer condemns them all: the choice between them must not be a matter of luck.
             why = refusal(address, allow_private=self._allow_private)
             if why:
                 raise ToolError(f"host {host!r} leads to {address}, {why}; it is not fetched", type="AddressRefused")
@@ -85,5 +85,5 @@ class PinnedTransport(httpx.AsyncBaseTransport):
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One for the process: reading the certificates takes tens of milliseconds."""
+    """Return the process's one context: reading the certificates takes tens of milliseconds."""
     return httpx.create_ssl_context()

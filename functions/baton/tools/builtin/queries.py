@@ -38,7 +38,7 @@ class Condition(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class CsvQuery:
-    """Which rows and columns: `columns` None: all; `order_by` '' : as they come; '-' before a name: descending."""
+    """The rows and columns to select: `columns` None: all; `order_by` '': file order; '-' before a name: descending."""
 
     columns: Sequence[str] | None = None
     where: Sequence[Condition] = ()
@@ -58,7 +58,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def select_csv(text: str, query: CsvQuery) -> dict[str, Any]:
-    """`{"columns", "rows", "matched", "total"}`: `matched` counts all rows that fit, `rows` has at most the limit.
+    """Return `{"columns", "rows", "matched", "total"}`: `matched` counts fitting rows, `rows` has at most the limit.
 
     Raises:
         ToolError: the text is no table, or the query names a column that is not there; permanent.
@@ -107,7 +107,7 @@ def _fits(row: Row, condition: Condition) -> bool:
 
 
 def _order(cell: str) -> tuple[bool, float, str]:
-    """Numbers first, by size; then texts."""
+    """Return the sort key of a cell: numbers first, by size; then texts."""
     number = _number(cell)
     return (number is None, number or 0.0, cell)
 
@@ -209,7 +209,7 @@ def query_json_file_tool(workspace: Workspace) -> Tool:
 
 
 def search_json(data: Any, expression: str) -> Any:
-    """What the expression finds.
+    """Evaluate the expression on the data.
 
     Raises:
         ToolError: the expression is wrong, or does not fit the data; permanent.

@@ -1,6 +1,6 @@
 """Date and time: now, the time between two times, and a time some days or hours later.
 
-Invariant: "now" is when the attempt began, as its context says; nothing here reads a clock. Days, weeks and months are
+Invariant: "now" is the start of the attempt, from its context; nothing here reads a clock. Days, weeks and months are
 counted on the calendar of the time zone, hours and less in elapsed time, so that "tomorrow, same time" holds over a
 change to summer time.
 """
@@ -109,7 +109,7 @@ def _read(text: str, time_zone: str) -> datetime:
 def _months_after(time: datetime, months: int) -> datetime:
     year, month = divmod(time.year * _MONTHS_IN_YEAR + time.month - 1 + months, _MONTHS_IN_YEAR)
     month += 1
-    # Checked before the calendar is asked, which knows no year 0.
+    # Checked first: the calendar has no year 0.
     first = time.replace(year=year, month=month, day=1)
     return first.replace(day=min(time.day, calendar.monthrange(year, month)[1]))
 

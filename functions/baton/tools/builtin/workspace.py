@@ -1,8 +1,8 @@
 """Text files below one folder, read and written safely.
 
 Invariant: nothing outside the folder is ever opened: absolute paths, `..`, hidden names and links that lead out are
-refused, and a file's size is known before it is read. A written file appears whole or not at all: neither a reader nor
-a crash meets half of it. Must not: remember anything between calls.
+refused, and a file's size is known before it is read. A written file appears whole or not at all, for every reader and
+after a crash. Must not: remember anything between calls.
 """
 
 import os
@@ -42,7 +42,7 @@ class Workspace:
         self._root = root
 
     def paths(self) -> list[str]:
-        """All files that may be read, sorted."""
+        """List all files that may be read, sorted."""
         root = self._real_root()
         found: list[str] = []
         for path in _walk(root):
@@ -53,11 +53,11 @@ class Workspace:
         return sorted(found)
 
     def size_bytes(self, path: str) -> int:
-        """The size of a file."""
+        """Return the size of a file."""
         return self._locate(path).stat().st_size
 
     def text(self, path: str) -> str:
-        """The whole text of a file."""
+        """Read the whole text of a file."""
         file = self._locate(path)
         size_bytes = file.stat().st_size
         if size_bytes > MAX_FILE_SIZE_BYTES:
@@ -73,7 +73,7 @@ class Workspace:
         return text
 
     def write(self, path: str, text: str, *, replace: bool) -> int:
-        """Write a file whole, with the folders on its way; gives its size in bytes.
+        """Write a file whole, with the folders on its way; return its size in bytes.
 
         Raises:
             ToolError: the path is refused, the text too large, or the file there and `replace` false; permanent.
@@ -95,7 +95,7 @@ class Workspace:
         return len(content)
 
     def _place_for(self, path: str) -> Path:
-        """Where a new file goes; no link on its way may lead out, though its folders need not be there yet."""
+        """Return the path of a new file; no link on its way may lead out, though its folders need not exist yet."""
         root = self._real_root()
         _refuse_unsafe(path)
         if not PurePosixPath(path).name:
@@ -117,7 +117,7 @@ class Workspace:
         file = (root / path).resolve()
         if not file.is_relative_to(root):
             raise ToolError(f"{path!r} leads out of the folder; give a path below it", type="PathRefused")
-        if not file.is_file():  # also keeps out pipes and devices, which could block for ever
+        if not file.is_file():  # also keeps out pipes and devices, which could block forever
             raise ToolError(f"there is no file {path!r}; there are: {self._named()}", type="FileNotFound")
         return file
 
@@ -139,7 +139,7 @@ def _refuse_unsafe(path: str) -> None:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Every file that is not hidden, without following links to folders; in a fixed order."""
+    """Yield every file that is not hidden, without following links to folders; in a fixed order."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))
