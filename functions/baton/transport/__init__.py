@@ -1,1 +1,1 @@
-"""How requests to queue and store travel: shared requests, HTTP, Redis over REST or RESP, and their meter."""
+"""The transport of requests to queue and store: shared requests, HTTP, Redis over REST or RESP, and their meter."""

@@ -1,9 +1,9 @@
-"""Asks that are ready at the same time in one process travel in one request, with few requests under way at once.
+"""Batching: calls that are ready at the same time in one process share one request, few of which run at once.
 
-Invariants: an ask at low load goes at once, in a request of its own. Each asker gets its own answer, or its own error,
-or a TimeoutError when it has waited too long, for its turn or on the way. An ask that nobody waits for any more is not
-sent, and a request that nobody waits for is given up. A request that fails fails for all in it. No order is promised
-between askers. Must not: know what is asked, repeat anything, or outlive its event loop.
+Invariants: a call at low load goes at once, in a request of its own. Each caller gets its own answer or error, or a
+TimeoutError when it has waited too long, in line or on the way. A call without a waiting caller is not sent, and a
+request without one is given up. A failed request fails for all its calls. The order of different callers' calls is not
+guaranteed. Must not: know the calls' content, repeat anything, or outlive its event loop.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ Answer = TypeVar("Answer")
 
 
 class Bounds(Struct, frozen=True):
-    """How many requests are under way at once, what each carries at most, and how long an asker waits in all.
+    """The number of requests at once, the most that each carries, and the longest wait of a caller.
 
-    An ask that is larger by itself goes alone.
+    A call that is larger by itself goes alone.
     """
 
     requests: int
@@ -34,7 +34,7 @@ class Bounds(Struct, frozen=True):
 
 
 class _Waiting(Generic[Item, Answer]):
-    """One ask and who waits for it."""
+    """One call and its caller's future."""
 
     __slots__ = ("answer", "entries", "item", "request", "size_bytes", "until")
 
@@ -50,7 +50,7 @@ class _Waiting(Generic[Item, Answer]):
 
 
 class _Request(Generic[Item, Answer]):
-    """What travels together."""
+    """Calls that share a request."""
 
     __slots__ = ("batch", "task", "timer")
 
@@ -61,7 +61,7 @@ class _Request(Generic[Item, Answer]):
 
 
 class Batcher(Generic[Item, Answer]):
-    """Sends asks by `send`, which returns for each, in order, its answer or the exception that is its asker's alone."""
+    """Sends calls by `send`, which returns for each, in order, its answer or its own exception."""
 
     def __init__(self, send: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], bounds: Bounds) -> None:
         self._send = send
@@ -70,10 +70,10 @@ class Batcher(Generic[Item, Answer]):
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._requests: set[asyncio.Task[None]] = set()
         self._is_due = False
-        self._timer: asyncio.TimerHandle | None = None  # of those who wait for their turn
+        self._timer: asyncio.TimerHandle | None = None  # of the calls in line
 
     async def send(self, item: Item, entries: int, size_bytes: int) -> Answer:
-        """The answer to `item`, which is `entries` entries of a request and `size_bytes` in all."""
+        """Send `item` and return its answer. `entries`, `size_bytes`: its share of a request."""
         until = self.loop.time() + self._bounds.seconds
         waiting: _Waiting[Item, Answer] = _Waiting(item, entries, size_bytes, until, self.loop.create_future())
         self._waiting.append(waiting)
@@ -86,7 +86,7 @@ class Batcher(Generic[Item, Answer]):
             raise
 
     async def close(self) -> None:
-        """Give up what is under way; callers that still wait get an error."""
+        """Give up running requests; callers that still wait get an error."""
         _refuse(self._waiting, _closed())
         self._waiting.clear()
         if self._timer is not None:
@@ -98,7 +98,7 @@ class Batcher(Generic[Item, Answer]):
         await asyncio.gather(*requests, return_exceptions=True)
 
     def _soon(self) -> None:
-        # After whatever is ready now has run: all that asks in the same round of the event loop goes together.
+        # After everything that is ready now has run: all calls of the same round of the event loop go together.
         if not self._is_due:
             self._is_due = True
             self.loop.call_soon(self._flush)
@@ -109,7 +109,7 @@ class Batcher(Generic[Item, Answer]):
             request = _Request(batch, self.loop.create_task(self._send_batch(batch)))
             for each in batch:
                 each.request = request
-            # One timer for all in it: they are in the order of their asking.
+            # One timer for all in it: they are in the order of their arrival.
             request.timer = self.loop.call_at(batch[0].until, self._late, request)
             self._requests.add(request.task)
             request.task.add_done_callback(partial(self._done, request))
@@ -117,10 +117,10 @@ class Batcher(Generic[Item, Answer]):
             self._timer = self.loop.call_at(self._waiting[0].until, self._late_in_line)
 
     def _next(self, free: int) -> list[_Waiting[Item, Answer]]:
-        """As many of the waiting as fit, or, of many, the share of one request of those that are free.
+        """Take as many of the waiting calls as fit, or, of many, one free request's share.
 
-        Then the first are answered, and ask again, while the server is at work for the others: else all would wait for
-        it, and then it for all.
+        Then the first callers get answers and send again while the server works for the others. Otherwise all would
+        wait for the server, and then the server for all of them.
         """
         most = -(-len(self._waiting) // free) if len(self._waiting) >= _MANY else len(self._waiting)
         taken: list[_Waiting[Item, Answer]] = []
@@ -149,16 +149,16 @@ class Batcher(Generic[Item, Answer]):
         except asyncio.CancelledError:
             _refuse(batch, _closed())
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the askers'
+        except Exception as error:  # noqa: BLE001 - any error is the callers'
             _refuse(batch, error)
 
     def _done(self, request: _Request[Item, Answer], task: asyncio.Task[None]) -> None:
         self._requests.discard(task)
         if request.timer is not None:
             request.timer.cancel()
-        request.batch = []  # they know their request: without this only the garbage collector would free both
-        # Callers that were just answered run first; their next request is in time. Where nobody waits, the next
-        # ask says when: what is begun beside it goes with it.
+        request.batch = []  # each call refers to its request: without this only the garbage collector would free both
+        # Callers that were just answered run first; their next request is in time. With an empty line, the next call
+        # decides: calls that begin beside it go with it.
         if self._waiting:
             self._soon()
 
@@ -174,7 +174,7 @@ class Batcher(Generic[Item, Answer]):
         self._timer = self.loop.call_at(waits.until, self._late_in_line) if waits else None
 
     def _still(self, batch: Iterable[_Waiting[Item, Answer]]) -> _Waiting[Item, Answer] | None:
-        """The first that still has time; those that have none get an error."""
+        """Return the first call that still has time; calls without time get an error."""
         now = self.loop.time()
         for each in batch:
             if not each.answer.done():
@@ -185,7 +185,7 @@ class Batcher(Generic[Item, Answer]):
 
 
 def _given_up(request: _Request[Item, Answer] | None) -> None:
-    """End a request when the last of its askers has gone."""
+    """End a request when the last of its callers has left."""
     if request is not None and all(each.answer.done() for each in request.batch):
         request.task.cancel()
 

@@ -1,6 +1,6 @@
-"""One request by its parts, and the same request again and again but for its body, over whatever speaks HTTP.
+"""Requests by their parts, and repeated requests that differ only in their body, over any HTTP transport.
 
-A transport that can do so takes the parts as they are, without httpx's objects.
+A transport that supports it takes the parts directly, without httpx's objects.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,12 +14,12 @@ Requesting = Callable[[str, httpx.URL, Mapping[str, str], bytes, Refuse], Awaita
 
 
 def requesting(http: httpx.AsyncBaseTransport) -> Requesting:
-    """What sends method, address, headers and body, and returns the body of the answer, which is not looked at.
+    """Return a function that sends method, address, headers and body, and returns the answer's body unparsed.
 
-    An answer that is no success goes to the last argument before, which may raise.
+    Its last argument receives an answer that is no success, and may raise.
 
     Raises:
-        httpx.HTTPError: what went wrong on the way.
+        httpx.HTTPError: the transport failed.
     """
     return cast("Requesting", getattr(http, "request", partial(_plainly, http)))
 
@@ -32,7 +32,7 @@ async def _plainly(
     content: bytes,
     refuse: Refuse,
 ) -> bytes:
-    """By httpx's requests and responses."""
+    """Send by httpx's requests and responses."""
     response = await whole_answer(http, httpx.Request(method, url, headers=headers, content=content))
     if not response.is_success:
         refuse(response)
@@ -40,7 +40,7 @@ async def _plainly(
 
 
 async def whole_answer(http: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    """The answer, read to its end."""
+    """Read the answer to its end."""
     response = await http.handle_async_request(request)
     try:
         await response.aread()
@@ -56,24 +56,24 @@ class Posting(Protocol):
     """Posts to one address."""
 
     async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-        """Post `content` with one header more.
+        """Post `content` with one more header.
 
-        Returns the answer's body, whatever its status, and what that header says in it; empty: nothing.
+        Return the answer's body, whatever its status, and that header's value in the answer; empty: none.
 
         Raises:
-            httpx.HTTPError: what went wrong.
+            httpx.HTTPError: the transport failed.
         """
         ...
 
 
 def posting(http: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers) -> Posting:
-    """Posts to this address with these headers, in the transport's own way if it has one."""
+    """Make a function that posts to this address with these headers, in the transport's own way if it has one."""
     own: Callable[[httpx.URL, Headers], Posting] = getattr(http, "posting", partial(_Plain, http))
     return own(url, headers)
 
 
 class _Plain:
-    """By httpx's requests and responses."""
+    """Posts by httpx's requests and responses."""
 
     def __init__(self, http: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers) -> None:
         self._http = http
@@ -81,7 +81,7 @@ class _Plain:
         self._headers = headers
 
     async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-        """Post it."""
+        """Post the content."""
         request = httpx.Request("POST", self._url, headers=[*self._headers, echo], content=content)
         response = await whole_answer(self._http, request)
         return response.content, response.headers.get(echo[0].decode(), "").encode()

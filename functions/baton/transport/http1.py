@@ -1,7 +1,7 @@
 """HTTP/1.1 below httpx over asyncio's own connections: a quarter of the CPU time of httpx's own for a request.
 
-Invariants: nothing is sent twice; a request that is given up closes its connection; one that is old,
-or that the server closed, is not used again. Must not: set time limits, follow redirects, or speak to a proxy.
+Invariants: nothing is sent twice; a request that is given up closes its connection; a connection that is old, or that
+the server closed, is not used again. Must not: set time limits, follow redirects, or speak to a proxy.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Place = tuple[str, str, int]
 class Http1Transport(httpx.AsyncBaseTransport):
     """Connections to any server, made when they are needed, in one event loop.
 
-    `limits`: how many at once, how many are kept, and for how many seconds.
+    `limits`: the number of connections at once and of kept ones, and the seconds that they are kept.
     """
 
     def __init__(self, ssl_context: ssl.SSLContext, limits: httpx.Limits) -> None:
@@ -32,10 +32,10 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._free: defaultdict[Place, list[Connection]] = defaultdict(list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Ask, and read the whole answer.
+        """Send the request, and read the whole answer.
 
         Raises:
-            httpx.ConnectError, ReadError, RemoteProtocolError: what went wrong. LocalProtocolError: no such request.
+            httpx.ConnectError, ReadError, RemoteProtocolError: it failed. LocalProtocolError: an invalid request.
             DecodingError: the body is not what its headers say.
         """
         body = await request.aread()
@@ -44,7 +44,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         return _response(answer, request)
 
     async def send(self, place: Place, data: bytes) -> Answer:
-        """Send what is written already, and read the whole answer; errors as above, but for what is in it."""
+        """Send encoded bytes, and read the whole answer; errors as above, except for those of its content."""
         async with self._turn:
             connection = self._kept(place) or await self._connected(place)
             try:
@@ -62,7 +62,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
     async def request(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes, refuse: Refuse
     ) -> bytes:
-        """See http.py."""
+        """Send a request by its parts, as http.py describes."""
         fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
         head = head_of(method, url, [(b"Host", url.netloc), *fields])
         answer = await self.send(place_of(url), b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(content), content))
@@ -71,11 +71,11 @@ class Http1Transport(httpx.AsyncBaseTransport):
         return _body_of(answer)
 
     def posting(self, url: httpx.URL, headers: Headers) -> "Http1Posting":
-        """See http.py."""
+        """Make a function that posts to one address, as http.py describes."""
         return Http1Posting(self, url, headers)
 
     def _kept(self, place: Place) -> Connection | None:
-        """The one that was used last, so that those that are not needed grow old."""
+        """Return the last used connection, so that connections beyond the need grow old."""
         free, since = self._free[place], asyncio.get_running_loop().time() - self._kept_seconds
         while free:
             connection = free.pop()
@@ -94,7 +94,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         return connection
 
     async def aclose(self) -> None:
-        """Close what is kept; what is under way is its asker's."""
+        """Close the kept connections; those in use belong to their callers."""
         for free in self._free.values():
             for connection in free:
                 connection.close()
@@ -122,19 +122,19 @@ def _response(answer: Answer, request: httpx.Request | None = None) -> httpx.Res
 
 
 def _body_of(answer: Answer) -> bytes:
-    """Unpacked by httpx, where it is packed."""
+    """Return the body, unpacked by httpx if it is packed."""
     if any(name.lower() == b"content-encoding" for name, _ in answer.headers):
         return _response(answer).content
     return b"".join(answer.body)
 
 
 def place_of(url: httpx.URL) -> Place:
-    """Where a server listens."""
+    """Return a server's scheme, host and port."""
     return url.scheme, url.host, url.port or _PORTS[url.scheme]
 
 
 def head_of(method: str, url: httpx.URL, headers: Headers) -> bytes:
-    """A request's head, without the line break after it.
+    """Build a request's head, without the line break after it.
 
     Raises:
         httpx.LocalProtocolError: a header would break it apart.

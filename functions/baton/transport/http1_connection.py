@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection of asyncio's, and one answer, read by httptools from the pieces that come.
+"""One HTTP/1.1 connection of asyncio's, and one answer, parsed by httptools piece by piece.
 
-Invariants: one request at a time, and another one only after a whole answer to the one before; an answer that is not
-whole is an error. Must not: read the answer to HEAD, which gives a length and has no body.
+Invariants: one request at a time, and the next one only after a whole answer; an incomplete answer is an error. Must
+not: read the answer to HEAD, which has a length and no body.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from typing import Any
 import httpx
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-_FIRST_FINAL = 200  # what is below only announces an answer
+_FIRST_FINAL = 200  # a lower status only announces an answer
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Answer:
-    """Its status (0: not there yet), its headers as they were sent, its body.
+    """Its status (0: not received yet), its headers as they were sent, its body.
 
-    `is_whole`: nothing is to come any more; `keeps`: the server keeps the connection, and has said nothing after it.
+    `is_whole`: nothing more will come; `keeps`: the server keeps the connection, and has sent nothing after it.
     """
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class Answer:
         self._parser = HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
-        """Read a piece.
+        """Parse a piece.
 
         Raises:
-            httpx.RemoteProtocolError: it is no HTTP.
+            httpx.RemoteProtocolError: the piece is no HTTP.
         """
         try:
             self._parser.feed_data(data)
@@ -42,30 +42,30 @@ class Answer:
 
     @property
     def ends_with_connection(self) -> bool:
-        """Whether it has no length, so that its end is that of the connection."""
+        """Whether it has no length, so that it ends with the connection."""
         return self.status >= _FIRST_FINAL and not any(name.lower() in _LENGTHS for name, _ in self.headers)
 
     def on_message_begin(self) -> None:
-        """httptools: an answer begins."""
+        """Note the beginning of an answer (a callback of httptools)."""
         self.keeps = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """httptools: a header, or a trailer."""
+        """Store a header, or a trailer (a callback of httptools)."""
         if not self.is_whole:
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """httptools: all headers are there."""
+        """Store the status, once all headers have come (a callback of httptools)."""
         if not self.is_whole:
             self.status = self._parser.get_status_code()
 
     def on_body(self, body: bytes) -> None:
-        """httptools: a piece of the body."""
+        """Store a piece of the body (a callback of httptools)."""
         if not self.is_whole:
             self.body.append(body)
 
     def on_message_complete(self) -> None:
-        """httptools: the answer is whole, or it only announced one."""
+        """Mark the answer as whole, unless it only announced one (a callback of httptools)."""
         if self.status < _FIRST_FINAL:
             self.status, self.headers = 0, []
         elif not self.is_whole:
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         """Send a request, and wait for its answer.
 
         Raises:
-            httpx.RemoteProtocolError: there is none, or not a whole one. httpx.ReadError: the connection broke.
+            httpx.RemoteProtocolError: no answer, or not a whole one. httpx.ReadError: the connection broke.
         """
         self._answer, self._waiting = Answer(), self._loop.create_future()
         self._transport.write(data)
@@ -97,24 +97,24 @@ class Connection(asyncio.Protocol):
         return answer
 
     def close(self) -> None:
-        """At once, whatever is under way."""
+        """Close at once, even during a request."""
         self.is_open = False
         self._transport.abort()
 
     def is_quiet(self) -> bool:
-        """Whether nothing has come since the last answer; the loop of a process that stood still may not know yet."""
+        """Return whether nothing has come since the last answer; a loop that was suspended may not have read it yet."""
         return self.is_open and not self._has_come()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: it is there."""
+        """Keep the open connection (a callback of asyncio)."""
         self._transport, self.is_open = transport, True
         self._has_come = _watch(transport.get_extra_info("socket").fileno())
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: something has come."""
+        """Parse received data (a callback of asyncio)."""
         answer = self._answer
         if answer is None or answer.is_whole:
-            self.close()  # nobody has asked
+            self.close()  # it answers no request
             return
         try:
             answer.feed(data)
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
             self._end(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: it is gone, which ends an answer without a length."""
+        """End the answer with the connection: whole if it has no length, else failed (a callback of asyncio)."""
         self.is_open = False
         if exc is not None:
             self._fail(httpx.ReadError(type(exc).__name__))
@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
 
 
 def _watch(socket: int) -> Callable[[], bool]:
-    """What tells whether something is there to be read."""
+    """Return a check whether the socket has data to read."""
     if not hasattr(select, "poll"):  # Windows
         return lambda: bool(select.select([socket], [], [], 0)[0])
     watch = select.poll()

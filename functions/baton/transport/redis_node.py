@@ -1,8 +1,8 @@
 """One server that speaks RESP: commands that are ready together are written together, on few kept connections.
 
-Invariants: nothing is sent twice. A command whose answer was lost is never said to be refused. A kept connection that
-is old, or that the server closed, is replaced before anything is written to it; one to a server that is no longer the
-one to write to is given up, so that the next use looks its name up again. Must not: know what is asked.
+Invariants: nothing is sent twice. A command whose answer was lost is never reported as refused. A kept connection that
+is old, or that the server closed, is replaced before anything is written to it. A connection to a server that no longer
+accepts writes is given up, so the next use looks up its name again. Must not: know the commands.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from baton.transport.batching import Batcher, Bounds
 
 Answered = tuple[list[Any], bool]
 
-# As of the HTTP connections: below a minute, after which what lies in between may have forgotten a connection.
+# As for the HTTP connections: below a minute, after which devices on the path may have dropped a connection.
 _KEPT_SECONDS = 50
-# Said by a server that is not, or not yet, or no longer, the one to write to.
+# Errors of a server that does not accept writes (yet, or any more).
 _LEAVE = ("READONLY", "MASTERDOWN", "LOADING")
 
 
@@ -31,21 +31,21 @@ class RespNode:
     def __init__(self, connect: Callable[[], AbstractConnection], bounds: Bounds) -> None:
         self._connect = connect
         self._free: list[tuple[AbstractConnection, float]] = []
-        # Apart, so that no step waits for the large answers that readers ask for.
+        # Separate, so that no step waits for the large answers of readers.
         self._scripts: Batcher[list[bytes], Answered] = Batcher(self._send, bounds)
         self._others: Batcher[list[bytes], Answered] = Batcher(self._send, bounds)
 
     async def send(self, written: list[bytes], *, scripts: bool) -> Answered:
-        """For each command its answer or its UpstashError, and whether these lead those who share the exchange.
+        """Send commands; return each one's answer or UpstashError, and whether they are the first in their exchange.
 
         Raises:
-            OSError: an answer was lost, or the server cannot be reached; UpstashError: it let nobody in.
+            OSError: an answer was lost, or the server cannot be reached; UpstashError: the login was refused.
         """
         batcher = self._scripts if scripts else self._others
         return await batcher.send(written, len(written), sum(map(len, written)))
 
     async def close(self) -> None:
-        """Give up what is under way and close connections."""
+        """Give up running requests and close connections."""
         await self._scripts.close()
         await self._others.close()
         await self._drop_free()
@@ -66,7 +66,7 @@ class RespNode:
         return [_of_one([next(following) for _ in send], leads=send is items[0]) for send in items]
 
     async def _open(self) -> AbstractConnection:
-        """The one that was used last, so that those that are not needed grow old; else a new one."""
+        """Return the last used connection, so that connections beyond the need grow old; else a new one."""
         since = asyncio.get_running_loop().time() - _KEPT_SECONDS
         while self._free:
             connection, used = self._free.pop()
@@ -83,7 +83,7 @@ class RespNode:
 
 
 async def _has_ended(connection: AbstractConnection) -> bool:
-    """Whether the server has closed it, or has sent what nobody requested."""
+    """Return whether the server has closed it, or has sent data without a request."""
     try:
         return not connection.is_connected or await connection.can_read()
     except RedisError:
@@ -91,7 +91,7 @@ async def _has_ended(connection: AbstractConnection) -> bool:
 
 
 async def _read(connection: AbstractConnection, count: int) -> list[Any]:
-    """So many answers; what the connection does not live to bring is a ConnectionResetError."""
+    """Read this many answers; an answer lost with the connection is a ConnectionResetError."""
     answers = list[Any]()
     while len(answers) < count:
         try:
@@ -101,7 +101,7 @@ async def _read(connection: AbstractConnection, count: int) -> list[Any]:
         except RedisConnectionError as error:
             if error.status_code is None:
                 raise
-            # A refusal by which the library closes the connection: what was written after it may have been done.
+            # After a refusal the library closes the connection: later commands may have run.
             answers.append(refusal(error))
             answers += [ConnectionResetError("closed after a refusal")] * (count - len(answers))
         except BaseException:
@@ -111,19 +111,19 @@ async def _read(connection: AbstractConnection, count: int) -> list[Any]:
 
 
 def _of_one(answers: list[Any], *, leads: bool) -> Answered | Exception:
-    """A refusal says more than that answers after it were lost."""
+    """Return a caller's answers, or its error; a refusal among them counts more than lost answers after it."""
     lost = [answer for answer in answers if isinstance(answer, ConnectionResetError)]
     refused = any(isinstance(answer, UpstashError) for answer in answers)
     return lost[0] if lost and not refused else (answers, leads)
 
 
 def refusal(error: RedisError) -> UpstashError:
-    """The server's words, as they are said over REST: the library takes the first one off."""
+    """Return the server's error with the text that REST gives: the library removes the first word."""
     return UpstashError(f"{error.status_code} {error}" if error.status_code else str(error))
 
 
 def _failure(error: RedisError) -> Exception:
-    """What the connection above knows: a refusal, or what the system said."""
+    """Convert an error for the connection above: a refusal, or the operating system's error."""
     if error.status_code:
         return refusal(error)
     cause = error.__cause__ or error.__context__

@@ -1,8 +1,8 @@
-"""The commands of the adapters over RESP, to one server or to a cluster; their answers are shaped as over REST.
+"""The adapters' commands over RESP, to one server or to a cluster; answers have the shapes of REST's.
 
-Invariants: a command goes where its key's slot is; commands of one pipeline that have several owners are sent to each,
-in their order there. Only a command that a server has redirected, and so not done, is sent again, and once. A server
-that redirects is one of a cluster: the map of its slots is what CLUSTER SLOTS gives.
+Invariants: a command goes to the owner of its key's slot; commands of one pipeline with several owners are sent to
+each, in their order there. Only a command that a server has redirected, and so not run, is sent again, once. A server
+that redirects is part of a cluster: CLUSTER SLOTS gives the map of its slots.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _KEY_AFTER_SUBCOMMAND = frozenset({"XGROUP", "XINFO", "OBJECT", "MEMORY"})
 
 
 class SlotMap:
-    """Ranges of slots and who owns them. `answering`: who sent them, meant by a name that is missing."""
+    """Ranges of slots and their owners. `answering`: the server that sent them, which a missing name stands for."""
 
     def __init__(self, answer: Sequence[Any], answering: Place) -> None:
         ranges = sorted(
@@ -46,7 +46,7 @@ class SlotMap:
         return tuple(dict.fromkeys(place for _, _, place in self._ranges))
 
     def owner(self, key: str | None) -> Place:
-        """Who owns the key's slot; any, where there is no key or nobody owns it: it will say so itself."""
+        """Return the owner of the key's slot; any server for no key, or an unowned slot: that server redirects."""
         if key is None:
             return self.places[0]
         slot = slot_of(key)
@@ -55,7 +55,7 @@ class SlotMap:
 
 
 def slot_of(key: str) -> int:
-    """The slot of a key: of its hash tag, if it has one."""
+    """Compute the slot of a key: of its hash tag, if it has one."""
     begin = key.find("{")
     end = key.find("}", begin + 1)
     tag = key[begin + 1 : end] if begin >= 0 and end > begin + 1 else key
@@ -63,7 +63,7 @@ def slot_of(key: str) -> int:
 
 
 def keys_of(command: Sequence[str | int]) -> tuple[str, ...]:
-    """The keys of a command that the adapters send: all of a script, else the one that it is about."""
+    """Return the keys of a command that the adapters send: all of a script, else its one key."""
     name = str(command[0]).upper()
     if name in _KEYLESS:
         return ()
@@ -78,12 +78,12 @@ def keys_of(command: Sequence[str | int]) -> tuple[str, ...]:
 
 
 def place_of(host: str | None, port: int | str, answering: Place) -> Place:
-    """Where a server is by what another says of it; one without a name is where the other is."""
+    """Return a server's address from another's answer; a server without a name has the other's host."""
     return (answering[0] if host in (None, "", "?") else str(host)), int(port)
 
 
 def redirection(answer: str, answering: Place) -> Place:
-    """Where MOVED or ASK leads."""
+    """Parse the address in MOVED or ASK."""
     host, _, port = answer.split(" ")[2].rpartition(":")
     return place_of(host.strip("[]"), port, answering)
 
@@ -106,7 +106,7 @@ class RespCommands:
     """Sends commands in one event loop; nothing is opened before the first."""
 
     def __init__(self, address: str, limit_seconds: float) -> None:
-        # RESP2: its answers have the shapes that the REST API gives out as JSON. What is no UTF-8 is shown as there.
+        # RESP2: its answers have the shapes of the REST API's JSON. Bytes that are no UTF-8 are shown as there.
         options: dict[str, Any] = {
             "protocol": 2,
             "decode_responses": True,
@@ -141,7 +141,7 @@ class RespCommands:
         return [_shaped(command, answer) for command, answer in zip(commands, answers, strict=True)], leads
 
     async def close(self) -> None:
-        """Give up what is under way and close connections."""
+        """Give up running requests and close connections."""
         for node in self._nodes.values():
             await node.close()
 
@@ -156,7 +156,7 @@ class RespCommands:
             known = {**known, "host": place[0], "port": place[1]}
         made = kind(**known)
         if isinstance(made, SSLConnection) and not self._own_tls:
-            made.ssl_context.context = tls_context()  # else each would read the CA certificates anew
+            made.ssl_context.context = tls_context()  # otherwise each would read the CA certificates anew
         return made
 
     async def _to_owners(self, commands: Sequence[Command], written: list[bytes], *, scripts: bool) -> Answered:
@@ -172,14 +172,14 @@ class RespCommands:
         answers: list[Any] = [None] * len(commands)
         for positions, result in zip(by_owner.values(), found, strict=True):
             if isinstance(result, BaseException):
-                self._must_learn = self._must_learn or isinstance(result, OSError)  # its owner may be another now
+                self._must_learn = self._must_learn or isinstance(result, OSError)  # the slot may have a new owner
                 raise result
             for position, answer in zip(positions, result[0], strict=True):
                 answers[position] = answer
         return answers, any(result[1] for result in found if not isinstance(result, BaseException))
 
     async def _followed(self, commands: Sequence[Command], written: list[bytes], answers: list[Any]) -> list[Any]:
-        """The answers, with those of redirected commands from where these lead; a second redirection stays one."""
+        """Follow redirections once, and return all answers; a second redirection stays an error."""
         if any(_is_redirected(answer) and str(answer).startswith(_MOVED) for answer in answers):
             self._must_learn = True
             with suppress(OSError, UpstashError):  # then the next command tries again
@@ -195,7 +195,7 @@ class RespCommands:
         return found
 
     async def _map(self) -> SlotMap:
-        """The cluster's map, read anew when something has shown that it has changed."""
+        """Return the cluster's map, read anew once an answer has shown that it has changed."""
         async with self._learning:
             if self._slots is None or self._must_learn:
                 self._slots = await self._learned()
@@ -203,10 +203,10 @@ class RespCommands:
             return self._slots
 
     async def _learned(self) -> SlotMap:
-        """From the first server that tells it.
+        """Read the map from the first server that has it.
 
         Raises:
-            OSError, UpstashError: what the last one of them said or did.
+            OSError, UpstashError: the last one's failure.
         """
         known = self._slots.places if self._slots is not None else ()
         failure: Exception = ConnectionError("no server could be reached")
@@ -227,7 +227,7 @@ def _is_redirected(answer: Any) -> bool:
 
 
 def _shaped(command: Command, answer: Any) -> Any:
-    """As the SDK gives out what REST answers."""
+    """Convert an answer to the shape that the SDK gives REST's answers."""
     if isinstance(answer, UpstashError):
         return answer
     return cast_response(cast("list[str]", command), answer, None)

@@ -1,8 +1,8 @@
 """The official SDK's commands over requests that commands share (`execute` is the SDK's one hook), and their bytes.
 
-Invariant: an error among the answers of a request is its own asker's alone, and so is what cannot be sent or read. The
-SDK makes the headers and reads the answers. Bytes are those of arguments and of answers' texts. Must not: repeat a
-command.
+Invariant: an error among the answers of a request concerns its own caller alone, and so does a command that cannot be
+sent or an answer that cannot be read. The SDK makes the headers and reads the answers. Bytes are those of arguments and
+of answers' texts. Must not: repeat a command.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from baton.transport.http import posting
 
 
 def command_bytes(command: Sequence[str | int]) -> int:
-    """The arguments of a command."""
+    """Count the bytes of a command's arguments."""
     return _text_bytes("".join(map(str, command[1:])))
 
 
 def answer_bytes(answer: Any) -> int:
-    """The texts of an answer."""
+    """Count the bytes of an answer's texts."""
     if isinstance(answer, str):
         return _text_bytes(answer)
     if isinstance(answer, dict):
@@ -42,7 +42,7 @@ def _text_bytes(text: str) -> int:
 Command = Sequence[str | int]
 _Requests = Batcher[list[bytes], tuple[list[Any], bool]]
 
-# Two of a kind under way keep server and wire busy; more would only make each smaller (tests/bench/transport.py).
+# Two of a kind at once keep server and wire busy; more would only make each smaller (tests/bench/transport.py).
 # On the free plan the store refuses requests above 10 MB (redis-rest.md 11).
 _REQUESTS, _ENTRIES, _SIZE_BYTES = 2, 64, 1_000_000
 # Plain JSON: all that we keep is UTF-8, so base64 would protect nothing, and make each answer a third larger.
@@ -65,10 +65,10 @@ class RedisCommands(AsyncCommands):
         }
         headers = httpx.Headers({**own, **make_headers(token, _ENCODING, allow_telemetry=False)}).raw
         self._one, self._several = (posting(http, httpx.URL(to), headers) for to in (url, f"{url}/pipeline"))
-        # What the store said last: it lets a reader see what was written before (redis-rest.md 6).
+        # The store's last token: it lets a reader see earlier writes (redis-rest.md 6).
         self._sync_token = b""
         bounds = Bounds(requests, _ENTRIES, _SIZE_BYTES, limit_seconds)
-        # Apart, so that no step waits for the large answers that readers ask for.
+        # Separate, so that no step waits for the large answers of readers.
         self._scripts: _Requests = Batcher(self._send, bounds)
         self._others: _Requests = Batcher(self._send, bounds)
 
@@ -76,7 +76,7 @@ class RedisCommands(AsyncCommands):
         """Run one command.
 
         Raises:
-            UpstashError: the store's word against it.
+            UpstashError: the store refused it.
         """
         (answer,), _ = await self.execute_all([command])
         if isinstance(answer, UpstashError):
@@ -86,9 +86,10 @@ class RedisCommands(AsyncCommands):
     async def execute_all(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> tuple[list[Any], bool]:
         """Run commands in one request, one after the other, not atomically.
 
-        `beside_scripts`: they travel with the scripts that are ready now, not with what readers ask for.
+        `beside_scripts`: they share a request with the scripts that are ready now, not with readers' commands.
 
-        Returns for each its answer or its UpstashError, and whether they lead their request: one of those who share it.
+        Return each one's answer or UpstashError, and whether they are the first in their request, among those who share
+        it.
         """
         written = [to_json(command) for command in commands]
         scripts = beside_scripts or str(commands[0][0]).startswith("EVAL")
@@ -97,7 +98,7 @@ class RedisCommands(AsyncCommands):
         return [self._read(command, answer) for command, answer in zip(commands, answers, strict=True)], leads
 
     async def close(self) -> None:
-        """Give up what is under way and close connections."""
+        """Give up running requests and close connections."""
         await self._scripts.close()
         await self._others.close()
         await self._http.aclose()
