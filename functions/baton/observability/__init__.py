@@ -1,1 +1,1 @@
-"""What is reported of what happens: logs, traces, counters, alerts."""
+"""Reports of what happens: logs, traces, counters, alerts."""

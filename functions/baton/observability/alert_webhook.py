@@ -1,9 +1,8 @@
-"""Alerts by a webhook that takes what Slack's incoming webhooks take: JSON with a `text`.
+"""Alerts by a webhook with the format of Slack's incoming webhooks: JSON with a `text`.
 
-Invariant: whatever goes wrong is logged and never raised, and nothing waits for long: an alert never harms the delivery
-that it is about. What was sent in the last day is not sent again, as far as the store remembers, and failed jobs are
-counted for a time of their own. The address is as
-secret as a key, and in no log.
+Invariant: every failure is logged and never raised, and nothing waits for long: an alert never harms the delivery that
+it is about. An alert of the last day is not sent again, as far as the store remembers; failed jobs are counted over a
+period of their own. The address is as secret as a key, and is in no log.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ _REMEMBERED_SECONDS = 86_400
 
 
 class WebhookAlerts:
-    """`Alerts` to one address. Of what is counted one is sent, the `failed_jobs`-th in so many seconds; 0: none."""
+    """`Alerts` to one address. Of counted notices, the `failed_jobs`-th in `quiet_seconds` is sent; 0: none."""
 
     def __init__(self, url: str, connection: RedisConnection, failed_jobs: int = 1, quiet_seconds: int = 3600) -> None:
         self._url = url
@@ -34,7 +33,7 @@ class WebhookAlerts:
         self._quiet_seconds = quiet_seconds
 
     async def send(self, notice: Notice) -> None:
-        """Tell it, at most once."""
+        """Send the notice, at most once."""
         if not await self._is_new(notice):
             return
         body = {"text": _text(notice), "kind": notice.kind, "jobId": notice.job_id or None, "url": notice.url or None}

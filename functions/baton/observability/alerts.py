@@ -1,4 +1,4 @@
-"""What needs a person: in the log always, and wherever alerts go to.
+"""Alerts that need a person: always in the log, and at the alerts' configured destination.
 
 Invariant: nothing here is raised, and no known secret leaves in an alert.
 """
@@ -18,15 +18,15 @@ from baton_events.errors import StoreError
 
 
 class Notice(Struct, frozen=True):
-    """What a person is sent.
+    """One alert.
 
     Attributes:
         kind: `job_failed`, `undelivered`, `unreadable_message`, `fact_dropped` or `tool_hangs`.
         text: one line, without secrets.
-        job_id: the job that it is about; empty: none is known.
-        url: where a person sees more; empty: nowhere.
-        once: two notices of the same words here are one.
-        counted: it is sent once there are enough of the same words in `once`, of whatever jobs.
+        job_id: its job; empty: none is known.
+        url: the address of the details; empty: none.
+        once: two notices with the same text here are one.
+        counted: it is sent once enough notices have the same text in `once`, of any jobs.
     """
 
     kind: str
@@ -38,10 +38,10 @@ class Notice(Struct, frozen=True):
 
 
 class Alerts(Protocol):
-    """Tells people, as far as it can."""
+    """Sends alerts to people, best effort."""
 
     async def send(self, notice: Notice) -> None:
-        """Tell it, at most once; raises nothing, whatever goes wrong."""
+        """Send the notice, at most once; never raises."""
         ...
 
 
@@ -50,14 +50,14 @@ _log = logging.getLogger("baton.alerts")
 _CONSOLE_JOB = "/console/jobs/"
 
 
-# Gives the parts of a job after the first so many; of a negative number, the last so many.
+# Returns the parts of a job after that many; for a negative number, that many of the last parts.
 PartsAfter = Callable[[str, int], Awaitable[StoredParts]]
 
 
 class Alerting:
-    """Tells of what needs a person.
+    """Logs and sends alerts.
 
-    `base_url`: of the deployment, for links into its console. `parts_after`: reads what Sentry is told of a job.
+    `base_url`: of the deployment, for links into its console. `parts_after`: reads the job's parts for Sentry.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Alerting:
         self._parts_after = parts_after
 
     async def __call__(self, alert: Alert) -> None:
-        """Tell it."""
+        """Log and send the alert."""
         text = self._secrets.hide(alert.message)
         with await self._about(alert):
             _log.error("ALERT %s", text)

@@ -1,7 +1,7 @@
 """The deployment's counters: sums over all jobs, for functions that have no memory of their own.
 
-A COMMIT carries most of them along; the others are added here. Invariant: nothing rests on counters, so a store that
-does not take them harms nothing.
+A COMMIT writes most of them; the others are added here. Invariant: nothing depends on counters, so a store that does
+not accept them harms nothing.
 """
 
 import logging
@@ -13,10 +13,10 @@ from baton_events.errors import StoreError
 
 
 class Counters(Protocol):
-    """Sums for people and monitoring; nothing is decided by them.
+    """Sums for people and monitoring; no code decides by them.
 
-    What COMMIT counts (`Changes.counts`) is in them once its invocation has ended. A request that is repeated may count
-    twice, a process that dies may count nothing, and a failover of the store may forget the last 20 s of them.
+    The counts of a COMMIT (`Changes.counts`) are in them once its invocation has ended. A repeated request may count
+    twice, a process that dies may count nothing, and a failover of the store may lose the last 20 s of them.
     """
 
     async def add(self, counts: Mapping[str, int]) -> None:
@@ -24,15 +24,15 @@ class Counters(Protocol):
         ...
 
     async def sums(self) -> dict[str, int]:
-        """All sums, by name."""
+        """Return all sums, by name."""
         ...
 
 
 class ToolStatistics(Protocol):
-    """Counters for people. A COMMIT that is repeated may count twice, one that is lost with its process not at all."""
+    """Counters for people. A repeated COMMIT may count twice, one that is lost with its process not at all."""
 
     async def counters(self) -> tuple[ToolCounters, ...]:
-        """Of every tool that was ever used, by name."""
+        """Return the counters of every tool ever used, by name."""
         ...
 
 
@@ -40,7 +40,7 @@ _log = logging.getLogger("baton.store")
 
 
 async def count(counters: Counters, counts: Mapping[str, int]) -> None:
-    """Add to the sums, as far as the store takes it."""
+    """Add to the sums; a store that does not answer is only logged."""
     try:
         await counters.add(counts)
     except StoreError as error:

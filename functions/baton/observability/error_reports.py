@@ -1,9 +1,8 @@
-"""Our errors to Sentry, where a deployment asks for it; the library is that of the extra `sentry`.
+"""Error reports to Sentry, for deployments that set it up; the library is that of the extra `sentry`.
 
-What our loggers call an error is reported, alerts among it, with what it is about as tags; an alert of a job with the
-last parts of its stream as breadcrumbs. A delivery is a transaction. Invariant: nothing of Sentry
-is imported unless SENTRY_DSN is set; no local variables, no requests, no known secret leave the process, and nothing of
-loggers that are not ours.
+Errors of our loggers are reported, alerts among them, with the log's context as tags; a job's alert has the last parts
+of its stream as breadcrumbs. A delivery is a transaction. Invariant: nothing of Sentry is imported unless SENTRY_DSN is
+set; no local variables, no requests, no known secret leave the process, and nothing of loggers that are not ours.
 """
 
 import json
@@ -25,7 +24,7 @@ LAST_PARTS, _SHOWN_CHARS = 20, 500
 
 
 def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Transport] | None" = None) -> None:
-    """From now on, errors of this process are reported. `transport`: how, if not over HTTP.
+    """Report the errors of this process from now on. `transport`: replaces HTTP.
 
     Raises:
         SettingsError: the extra `sentry` is not installed.
@@ -61,7 +60,7 @@ def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Tr
 
 @contextmanager
 def about_job(job_id: str, parts: Sequence[str]) -> Iterator[None]:
-    """What is reported within is about this job, whose last parts these are."""
+    """Attach this job, with its last parts, to all reports made within."""
     import sentry_sdk  # noqa: PLC0415 - of an extra
 
     with sentry_sdk.new_scope() as scope:
@@ -73,7 +72,7 @@ def about_job(job_id: str, parts: Sequence[str]) -> Iterator[None]:
 
 
 def transaction(settings: Settings, name: str) -> AbstractContextManager[Any]:
-    """A delivery, as Sentry has it, where it is told of them."""
+    """Start Sentry's transaction of a delivery, if transactions are reported."""
     if not settings.sentry_traces_sample_rate:
         return nullcontext()
     import sentry_sdk  # noqa: PLC0415 - of an extra
@@ -82,7 +81,7 @@ def transaction(settings: Settings, name: str) -> AbstractContextManager[Any]:
 
 
 def shown(event: dict[str, Any], secrets: KnownSecrets) -> dict[str, Any] | None:
-    """What is reported of an event: with what it is about, without secrets; None: nothing, it is not ours."""
+    """Return an event as it is reported: with its context, without secrets; None: it is not ours."""
     if not str(event.get("logger", "")).startswith(_OURS):
         return None
     return _without_secrets(event, secrets)

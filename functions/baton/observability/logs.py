@@ -1,8 +1,8 @@
-"""How our logs are written: one JSON object a line, or text, with what each line is about, and without secrets.
+"""The format of our logs: one JSON object a line, or text, with each line's context, and without secrets.
 
 A line's context holds for one task, which is one request, and has nothing but ids and names. The filter of secrets is
-on the logger itself, so it works for every handler that a deployment adds, before or after. Invariant: our loggers
-alone are touched, once a process, and only where a process is put together from its environment.
+on the logger itself, so it works for every handler that a deployment adds, before or after. Invariant: only our own
+loggers are changed, once a process, and only where a process is put together from its environment.
 """
 
 import json
@@ -20,12 +20,12 @@ _ABOUT: ContextVar[Mapping[str, str]] = ContextVar("baton_log_about")
 
 
 def about() -> Mapping[str, str]:
-    """Ids by name, as the log shows them; empty outside of a delivery."""
+    """Return the context's ids by name; empty outside of a delivery."""
     return _ABOUT.get({})
 
 
 def name_in_logs(message_id: str, event: Event | None = None) -> None:
-    """From now on, lines of this task are about this message, and the event that it carries."""
+    """Set this task's log context to this message and its event."""
     fields = {"messageId": message_id}
     if event is not None:
         fields |= {
@@ -38,11 +38,11 @@ def name_in_logs(message_id: str, event: Event | None = None) -> None:
 
 
 def name_job_in_logs(job_id: str) -> None:
-    """From now on, lines of this task are about this job: one below the event's may go on in its place."""
+    """Set this task's log context to this job: one below the event's may continue in its place."""
     _ABOUT.set({**about(), "jobId": job_id})
 
 
-# Explicit, since a logger's filter does not apply to those below it; a test holds this to the source.
+# Explicit, since a logger's filter does not apply to its children; a test compares this with the source.
 LOGGERS = (
     "baton",
     "baton.admission",
@@ -73,7 +73,7 @@ _TRACEBACKS = logging.Formatter()
 
 
 class SecretFilter(logging.Filter):
-    """Lets every record pass, without secrets."""
+    """Removes secrets from every record."""
 
     def __init__(self, secrets: KnownSecrets) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class SecretFilter(logging.Filter):
 
 
 def guard_logs(secrets: KnownSecrets) -> None:
-    """Put the filter on all our loggers, in place of the one before."""
+    """Put the filter on all our loggers, replacing the one before."""
     for name in LOGGERS:
         logger = logging.getLogger(name)
         for old in [found for found in logger.filters if isinstance(found, SecretFilter)]:
@@ -107,10 +107,10 @@ _ROOT = "baton"
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, what it is about, and `fields` of the record."""
+    """One JSON object a line: time, level, logger, message, its context, and the record's `fields`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Format the line."""
         line: dict[str, Any] = {
             "time": rfc3339(int(record.created * 1000)),
             "level": record.levelname,
@@ -127,25 +127,25 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """For people: level and logger, the message, and then what it is about."""
+    """Lines for people: level and logger, the message, and then its context."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        """The line without its traceback."""
+        """Format the line without its traceback."""
         fields = {**about(), **fields_of(record)}
         shown = " ".join(f"{name}={value}" for name, value in fields.items())
         return f"{super().formatMessage(record)} [{shown}]" if shown else super().formatMessage(record)
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """What a line was given besides its message: `extra={"fields": {…}}`."""
+    """Return a line's further fields: `extra={"fields": {…}}`."""
     return dict(getattr(record, "fields", {}))
 
 
 def write_logs(settings: Settings) -> None:
-    """Write our logs to standard error, in place of what was set up here before."""
+    """Write our logs to standard error, replacing an earlier set-up here."""
     logger = logging.getLogger(_ROOT)
     logger.setLevel(settings.log_level)
     logger.propagate = False

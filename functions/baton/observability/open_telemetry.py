@@ -1,7 +1,7 @@
 """Spans by OpenTelemetry's protocol (OTLP over HTTP); the libraries are those of the extra `otel`.
 
-Invariant: nothing of OpenTelemetry is imported before a tracer is made, which is done where a deployment asks for it.
-Spans leave before a delivery is acknowledged: a function that is frozen then would lose them.
+Invariant: nothing of OpenTelemetry is imported before a tracer is made, which only a configured deployment does. Spans
+are exported before a delivery is acknowledged: a function that is frozen then would lose them.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class OpenTelemetryTracer:
 
     @classmethod
     def to(cls, endpoint: str, service_name: str) -> "OpenTelemetryTracer":
-        """A tracer that sends to a collector; its headers are the exporter's own environment variables.
+        """Make a tracer that sends to a collector; its headers are the exporter's own environment variables.
 
         Raises:
             SettingsError: the extra `otel` is not installed.
@@ -52,7 +52,7 @@ class OpenTelemetryTracer:
         return cls(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=_TIMEOUT_SECONDS), service_name)
 
     async def export(self, spans: Sequence[Span]) -> None:
-        """Hand them over. While many exports hang, further spans are lost at once."""
+        """Export the spans. While many exports hang, further spans are lost at once."""
         if len(self._exports) >= _MOST_EXPORTS:
             _log.warning("%d span(s) are lost: %d exports before them hang", len(spans), len(self._exports))
             return
@@ -63,7 +63,7 @@ class OpenTelemetryTracer:
             export.add_done_callback(self._exports.discard)
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await asyncio.wrap_future(export)
-        except Exception as error:  # noqa: BLE001 - whatever a library of traces does, the delivery goes on
+        except Exception as error:  # noqa: BLE001 - whatever a tracing library does, the delivery continues
             _log.warning("%d span(s) are lost: %s", len(spans), type(error).__name__)
 
 

@@ -1,6 +1,6 @@
-"""What a span is, and those of one work item, which leave together with its commit.
+"""A span, and the spans of one work item, which are exported together with its commit.
 
-Ids are hexadecimal, as W3C Trace Context has them. Must not: know who traces, or where spans go.
+Ids are hexadecimal, as W3C Trace Context has them. Must not: know the tracer, or the spans' destination.
 """
 
 import json
@@ -24,8 +24,8 @@ CONTENT_LIMIT_BYTES = 64 * 1024
 class Span(Struct, frozen=True):
     """One finished piece of a trace. Ids are hexadecimal, as W3C Trace Context has them.
 
-    `parent_id`: empty for a trace's first span. `error`: why it failed; empty: it did not. `linked_id`: the span of the
-    work item that it was done for; empty: none.
+    `parent_id`: empty for a trace's first span. `error`: the failure; empty: none. `linked_id`: the span of the work
+    item that it was done for; empty: none.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Span(Struct, frozen=True):
 
 
 class Tracer(Protocol):
-    """Takes spans, as far as it can."""
+    """Takes spans, best effort."""
 
     async def export(self, spans: Sequence[Span]) -> None:
-        """Hand them over, within a time limit; raises nothing, whatever goes wrong."""
+        """Export spans, within a time limit; never raises."""
         ...
 
 
@@ -60,12 +60,12 @@ class Place(Struct, frozen=True):
 
     @property
     def traceparent(self) -> str:
-        """As W3C Trace Context writes it."""
+        """The place in the format of W3C Trace Context."""
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
 def place_of(traceparent: str) -> Place | None:
-    """What a traceparent says; None for one that says nothing, or cannot be read."""
+    """Parse a traceparent; None if it is empty or invalid."""
     match = re.fullmatch(_TRACEPARENT, traceparent)
     if match is None or match[1] == _NO_TRACE or match[2] == _NO_SPAN:
         return None
@@ -73,7 +73,7 @@ def place_of(traceparent: str) -> Place | None:
 
 
 def agent_span_id(job: Job) -> str:
-    """The span of a run of a job; an operation is no run, and has its work below what started it."""
+    """Return the span's id of a run of a job; an operation is no run: its work belongs to the span that started it."""
     above = place_of(job.traceparent) if job.is_operation else None
     return above.span_id if above else digest("invoke_agent", job.id, job.run)[:16]
 
@@ -92,7 +92,7 @@ def span_of(
 
 
 class Details(Struct, frozen=True):
-    """What spans say besides: of an agent, by its name; and with `content` of what was said, without `secrets`."""
+    """Further attributes of spans: of an agent, by its name; with `content`, messages without `secrets`."""
 
     agent: Callable[[str], Attributes]
     secrets: KnownSecrets
@@ -100,10 +100,10 @@ class Details(Struct, frozen=True):
 
 
 class OpenItem(Struct, eq=False):
-    """A work item that is claimed, and what its commit will report.
+    """A claimed work item, and the spans that its commit will report.
 
-    `spans`: of its work. `agent`: what its work adds to the span of the job. `first_chunk_ms`: when the model that is
-    asked began to answer; 0: it did not yet.
+    `spans`: of its work. `agent`: its work's attributes for the job's span. `first_chunk_ms`: when the model began to
+    answer; 0: not yet.
     """
 
     clock: Clock
@@ -120,12 +120,12 @@ class OpenItem(Struct, eq=False):
     first_chunk_ms: int = 0
 
     def place_of_work(self, operation: str) -> Place:
-        """Where the span of this work is; a further one of the same operation is elsewhere."""
+        """Return the place of this work's span; a further span of the same operation has another place."""
         before = sum(span.attributes["gen_ai.operation.name"] == operation for span in self.spans)
         return Place(self.place.trace_id, digest(operation, self.item.key, before)[:16])
 
     def add(self, name: str, start_ms: int, attributes: Attributes, *, client: bool = False, error: str = "") -> None:
-        """Work was done, from `start_ms` until now; `attributes` name its operation."""
+        """Add a span of work from `start_ms` until now; `attributes` name its operation."""
         place = self.place_of_work(str(attributes["gen_ai.operation.name"]))
         shown = {**self.attributes, **attributes}
         span = span_of(name, place, agent_span_id(self.job), start_ms, self.clock.now_ms(), shown)
@@ -134,13 +134,13 @@ class OpenItem(Struct, eq=False):
         self.spans.append(replace(span, error=hidden, kind=kind, linked_id=self.place.span_id))
 
     def add_above(self, name: str, start_ms: int, attributes: Attributes) -> None:
-        """What was added so far was part of this."""
+        """Add a span above all spans added so far."""
         below = tuple(self.spans)
         self.add(name, start_ms, attributes)
         self.spans[:-1] = [replace(span, parent_id=self.spans[-1].span_id) for span in below]
 
     def content(self, **values: Any) -> Attributes:
-        """What was said, as JSON by attribute (`__` is a dot); nothing unless it is asked for, and nothing long."""
+        """Return messages as JSON by attribute (`__` is a dot); empty unless content is enabled, without long ones."""
         if not self.details.content:
             return {}
         hide_in = self.details.secrets.hide_in

@@ -1,12 +1,12 @@
-"""The spans of one delivery or request, and where the next ones belong: one trace for all work items of a job.
+"""The spans of one delivery or request, and their places: one trace for all work items of a job.
 
-Spans of a piece of work, and of a job's end, leave with the commit that wins, under ids that follow from the work item:
-what is delivered again adds none.
+Spans of a piece of work, and of a job's end, are exported with the commit that wins. Their ids follow from the work
+item, so a repeated delivery adds none.
 
-A job's trace is that of the request which submitted it, else one whose id follows from the job's; so all its work items
-agree on it, also those that a sweep redrives, which know no span before theirs. A work item's parent is the one that
-dispatched it: its event says so (`traceparent`), as far as its sender traces. Invariant: where nobody traces, nothing
-is done here. Ids are hexadecimal, as W3C Trace Context has them.
+A job's trace is that of the request which submitted it, else one whose id follows from the job's. So all its work items
+agree on it, also those that a sweep redrives without a known parent span. A work item's parent is the one that
+dispatched it: its event's `traceparent`, if the sender traces. Invariant: without a tracer, nothing is done here. Ids
+are hexadecimal, as W3C Trace Context has them.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ DONE = "done"
 
 
 class Trace(Struct):
-    """What one delivery or request traces. `incoming`: the place of who caused it; None: nobody says.
+    """The trace of one delivery or request. `incoming`: the caller's place; None: unknown.
 
     `parents`: work item key → the place of the work item that dispatches it.
     """
@@ -47,14 +47,14 @@ _ITEM: ContextVar[OpenItem | None] = ContextVar("baton_trace_leg", default=None)
 
 
 def begin_trace(clock: Clock, details: Details, traceparent: str) -> Trace:
-    """From now on, this task is traced."""
+    """Begin to trace this task."""
     trace = Trace(clock, details, place_of(traceparent))
     _TRACE.set(trace)
     return trace
 
 
 def end_trace(trace: Trace, error: str) -> Sequence[Span]:
-    """It is traced no longer; what was traced. `error`: why it failed, if it did."""
+    """End the trace of this task and return its spans. `error`: its failure, if any."""
     _TRACE.set(None)
     for item in tuple(trace.items):
         _close(trace, item, "not committed", error)
@@ -62,14 +62,14 @@ def end_trace(trace: Trace, error: str) -> Sequence[Span]:
 
 
 def submitted_at(job: Job) -> Place:
-    """The place of a job's submission: of its root's, for a job below another."""
+    """Return the place of a job's submission: of its root's, for a job below another."""
     root, caller = root_of(job.id), place_of(job.traceparent)
     trace_id = caller.trace_id if caller else digest("trace", root)[:32]
     return Place(trace_id, digest("submit", root)[:16])
 
 
 def incoming_traceparent() -> str:
-    """What a job that is submitted now keeps, so that it goes on with the caller's trace; empty: a trace of its own.
+    """Return the traceparent that a job submitted now stores to join the caller's trace; empty: a trace of its own.
 
     A job that a tool starts is below the tool's run.
     """
@@ -80,7 +80,7 @@ def incoming_traceparent() -> str:
 
 
 def submission(job: Job, began_ms: int, items: Sequence[WorkItem], *, new: bool) -> None:
-    """A job was submitted, for the first time if it is `new`, and these work items are dispatched."""
+    """Trace a job's submission, for the first time if it is `new`; these work items are dispatched."""
     trace = _TRACE.get()
     if trace is None:
         return
@@ -92,7 +92,7 @@ def submission(job: Job, began_ms: int, items: Sequence[WorkItem], *, new: bool)
 
 
 def item_claimed(claim: Claim, state: State) -> None:
-    """A work item was claimed."""
+    """Open the span of a claimed work item."""
     trace = _TRACE.get()
     if trace is None:
         return
@@ -117,9 +117,9 @@ def item_ended(
     claimed: Sequence[ClaimResult] = (),
     changes: Changes | None = None,
 ) -> None:
-    """The work item that was claimed is over; these are dispatched, and those are gone on with.
+    """Close the span of the claimed work item; the dispatched and continued items become its children.
 
-    `changes`: what was decided, and is written if the outcome is `done`.
+    `changes`: the decision, which is written if the outcome is `done`.
     """
     trace, opened = _TRACE.get(), _ITEM.get()
     if trace is None or opened is None:
@@ -133,13 +133,13 @@ def item_ended(
         return
     trace.spans += opened.spans
     ended = changes.job if changes and changes.ends else None
-    # Where a message came in its last turn, the job has another turn instead of its end.
+    # If a message came in its last turn, the job has another turn instead of its end.
     if ended and not any(item.kind is ItemKind.LOOP and item.job_id == ended.id for item in following):
         job_ended(ended, opened.agent)
 
 
 def job_ended(job: Job, more: Attributes | None = None) -> None:
-    """The end of a job is written. `more`: what its span says besides."""
+    """Trace the end of a job, which is written. `more`: further attributes of its span."""
     trace = _TRACE.get()
     if trace is None or job.is_operation:
         return
@@ -163,7 +163,7 @@ def job_ended(job: Job, more: Attributes | None = None) -> None:
 
 
 def job_scored(job: Job, score: Attributes) -> None:
-    """A job was scored: a span of its trace, below its run. `score`: what the span says of it."""
+    """Trace a job's score: a span of its trace, below its run. `score`: the span's attributes."""
     trace = _TRACE.get()
     if trace is None:
         return
@@ -174,25 +174,25 @@ def job_scored(job: Job, score: Attributes) -> None:
 
 
 def open_item() -> OpenItem | None:
-    """The work item that is worked on in this task; None: nobody traces, or there is none."""
+    """Return this task's open work item; None: no tracer, or no item."""
     return _ITEM.get()
 
 
 def first_chunk() -> None:
-    """The model that is asked begins to answer."""
+    """Note that the model begins to answer."""
     opened = _ITEM.get()
     if opened is not None:
         opened.first_chunk_ms = opened.first_chunk_ms or opened.clock.now_ms()
 
 
 def work_traceparent(operation: str) -> str:
-    """The place of the span of the work that is under way; empty: nobody traces."""
+    """Return the place of the current work's span; empty: no tracer."""
     opened = _ITEM.get()
     return opened.place_of_work(operation).traceparent if opened else ""
 
 
 def with_trace(event: Event) -> Event:
-    """The event, with the place of the work item that dispatches it."""
+    """Add the place of the dispatching work item to the event."""
     trace = _TRACE.get()
     place = trace.parents.get(item_key_of(event)) if trace else None
     return event.model_copy(update={"traceparent": place.traceparent}) if place else event
