@@ -1,1 +1,1 @@
-"""How much of a job's conversation is sent to the model. What is stored never changes, only what is sent."""
+"""The part of a job's conversation that is sent to the model. The stored conversation never changes."""

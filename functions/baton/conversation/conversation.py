@@ -1,9 +1,9 @@
-"""A job's conversation in turns: the task, the newest summary, the turns after it, and how large all of it is.
+"""A job's conversation in turns: the task, the newest summary, the turns after it, and the size of all of it.
 
-A token is taken for four bytes of JSON, rounded up: near for English, too few tokens for code, CJK and base64. So the
-estimate is corrected by the newest turn that has both counters. Invariant: pure, and a turn is whole: the model's text
-with its calls, their results, and all that was recorded until the next answer. Entries of unknown roles keep their
-places. Must not: change what is stored.
+A token counts as four bytes of JSON, rounded up: near for English, too few tokens for code, CJK and base64. So the
+newest turn that has both counts corrects the estimate. Invariant: pure, and a turn is whole: the model's text with its
+calls, their results, and all entries up to the next answer. Entries of unknown roles keep their places. Must not:
+change stored records.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ Entry = Mapping[str, Any]
 
 
 def size_bytes(value: Any) -> int:
-    """How many bytes the value has as compact JSON."""
+    """Return the value's size as compact JSON, in bytes."""
     return len(canonical_json(value).encode("utf-8", "surrogatepass"))
 
 
@@ -34,24 +34,24 @@ class Turn(Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """Of everything in it that may be sent."""
+        """The size of everything in it that may be sent."""
         return sum(size_bytes(_tellable(entry)) for entry in self.entries) + self.results_bytes
 
     @property
     def results_bytes(self) -> int:
-        """Of its calls' results."""
+        """The size of its calls' results."""
         return sum(size_bytes(result) for result in self.results.values())
 
     @property
     def lasting(self) -> tuple[dict[str, Any], ...]:
-        """What is sent even where the turn is not: what the user said."""
+        """The entries that are sent even if the turn is not: the user's messages."""
         return tuple(entry for entry in self.entries if entry["role"] == "user")
 
 
 class Conversation(Struct, frozen=True):
-    """All of it: `head` is the task and what was recorded with it; `turns` are those after the summary.
+    """The whole conversation: `head` is the task and the entries recorded with it; `turns` follow the summary.
 
-    `left_out`: how many turns are left out, of which only the number is sent.
+    `left_out`: the number of turns left out; only this number is sent.
     """
 
     head: tuple[dict[str, Any], ...]
@@ -61,21 +61,21 @@ class Conversation(Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """Of everything that is sent."""
+        """The size of everything that is sent."""
         return self.head_bytes + sum(turn.size_bytes for turn in self.turns)
 
     @property
     def head_bytes(self) -> int:
-        """Of what is sent before the turns."""
+        """The size of everything sent before the turns."""
         return sum(size_bytes(_tellable(entry)) for entry in self._before_turns())
 
     def without(self, turns: Sequence[Turn]) -> "Conversation":
-        """The same without its oldest turns, which are these."""
+        """Remove the oldest turns, which are these."""
         lasting = tuple(entry for turn in turns for entry in turn.lasting)
         return replace(self, head=(*self.head, *lasting), turns=self.turns[len(turns) :])
 
     def history(self) -> History:
-        """What is to be sent, in the form in which it is stored."""
+        """Return the history to send, in its stored form."""
         entries = [*self._before_turns(), *(entry for turn in self.turns for entry in turn.entries)]
         results = {call_id: result for turn in self.turns for call_id, result in turn.results.items()}
         return History(tuple(entries), results)
@@ -87,7 +87,7 @@ class Conversation(Struct, frozen=True):
 
 
 def conversation_of(history: History) -> Conversation:
-    """Read what is stored; turns that the newest summary covers are left out."""
+    """Read the stored history; turns that the newest summary covers are left out."""
     entries = [entry for entry in history.transcript if entry["role"] != "summary"]
     summaries = [entry for entry in history.transcript if entry["role"] == "summary"]
     starts = [index for index, entry in enumerate(entries) if entry["role"] == "model"]
@@ -98,16 +98,16 @@ def conversation_of(history: History) -> Conversation:
 
 
 def summarized(conversation: Conversation, summary: dict[str, Any]) -> Conversation:
-    """The conversation with this summary instead of the turns that it covers, and of the summary before."""
+    """Replace the turns that this summary covers, and the summary before it, by this summary."""
     covered = [turn for turn in conversation.turns if turn.number <= _up_to(summary)]
     return replace(conversation.without(covered), summary=summary)
 
 
 def compacted(history: History, up_to: int) -> tuple[int, int] | None:
-    """Where in the whole transcript the turns up to this one stand; None where something else stands among them.
+    """Return the range of the turns up to this one in the whole transcript; None if other entries stand among them.
 
-    Nor may anything else stand between what is left out already and these turns: a job that was retried from its start
-    may have remembered something anew there.
+    Nor may other entries stand between the turns that are left out already and these turns: a job that was retried from
+    its start may have recalled memory anew there.
     """
     roles = [entry["role"] for entry in history.transcript]
     begin = roles.index("model")
@@ -120,7 +120,7 @@ def compacted(history: History, up_to: int) -> tuple[int, int] | None:
 
 
 def _tellable(entry: Entry) -> Entry:
-    """Without what is kept for playing the run back."""
+    """Remove the fields that only replaying the run needs."""
     return {name: value for name, value in entry.items() if name not in ("asked", "usage")}
 
 
@@ -135,23 +135,23 @@ def _up_to(summary: Entry) -> int:
 
 
 BYTES_PER_TOKEN = 4
-# A provider may count what it was not sent here (its own tools, images): no correction beyond this.
+# A provider may count tokens that were not sent here (its own tools, images): this bounds the correction.
 _LEAST_RATIO, _MOST_RATIO = 0.5, 4.0
 
 
 def tokens_of(size: int) -> int:
-    """Bytes as estimated tokens."""
+    """Convert bytes to estimated tokens."""
     return -(-size // BYTES_PER_TOKEN)
 
 
 def fixed_bytes(instructions: str, tools: tuple[ToolSpec, ...]) -> int:
-    """What is sent in every turn besides the conversation."""
+    """Return the size of everything sent in each turn besides the conversation, in bytes."""
     prompt: list[Any] = [[tool.name, tool.description, tool.parameters] for tool in tools]
     return size_bytes([instructions, prompt])
 
 
 def correction(history: History) -> float:
-    """How many tokens a token of the estimate turned out to be; 1 while nobody knows."""
+    """Return the actual tokens per estimated token; 1 while unknown."""
     for entry in reversed(history.transcript):
         noted = entry.get("tokens") or {}
         if noted.get("estimated") and noted.get("input"):
@@ -160,5 +160,5 @@ def correction(history: History) -> float:
 
 
 def capacity_bytes(max_tokens: int, history: History, fixed: int) -> int:
-    """How many bytes the conversation may have."""
+    """Return the size that the conversation may have, in bytes."""
     return max(0, int(max_tokens * BYTES_PER_TOKEN / correction(history)) - fixed)

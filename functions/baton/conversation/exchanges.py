@@ -1,10 +1,10 @@
 """The earlier exchanges of a session: each of its jobs is a question and its answer, found in the list of jobs.
 
 A job of a chat has `"chat": {"messageId", "replaces"?}` in its task; `replaces` names the job whose answer it replaces:
-that one and all after it are no longer part of the conversation. Invariant: the messages follow from what is recorded,
-the transcript's entry `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?, "status",
-"messages"?, "files"?}], "leftOut"?}`, so they are the same in every turn. Nothing but files is kept beside the jobs, so
-nothing else can be lost or out of step with them.
+that one and all after it are no longer part of the conversation. Invariant: the messages follow from recorded entries,
+the transcript's `{"role": "session", "v": 1, "exchanges": [{"jobId", "asked", "answered"?, "status", "messages"?,
+"files"?}], "leftOut"?}`, so they are the same in every turn. Only files are stored beside the jobs, so nothing else can
+be lost or disagree with them.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from baton.storage.ports.all_jobs import Listing
 from baton.storage.ports.jobs import Reader, Snapshot, Store
 from baton_events.ids import canonical_json
 
-# How many exchanges are sent at most, how large each side of one may be, and all of them together.
+# The maximum number of exchanges sent, and the largest size of each side of one, and of all together.
 EXCHANGES = 20
 _SIDE_BYTES = 6_000
 TOTAL_BYTES = 48_000
@@ -36,12 +36,12 @@ WHOLE_BYTES = 4 * TOTAL_BYTES
 _Value = TypeVar("_Value")
 
 
-# The messages of a job with these turns, as `Runner.messages` gives them.
+# Builds the messages of a job with these turns, as `Runner.messages` does.
 MessagesOf = Callable[[Sequence[dict[str, Any]], Mapping[str, dict[str, Any]]], str]
 
 
 class Exchange(Struct, frozen=True):
-    """One job of the session; `answered` is None where it has no answer: `status` says why.
+    """One job of the session; `answered` is None if it has no answer: `status` is the reason.
 
     `messages`: all of the job's messages, for an agent that has a runner; empty: its texts are sent. `files`: of the
     question, as its task names them.
@@ -56,25 +56,25 @@ class Exchange(Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """Of what is sent."""
+        """The size of what is sent."""
         if self.messages:
             return len(self.messages.encode("utf-8", "replace"))
         return len(self.question.encode("utf-8", "replace")) + len((self.answered or "").encode("utf-8", "replace"))
 
 
 def is_chat(task: Mapping[str, Any]) -> bool:
-    """Whether a job is part of a chat: then its model is sent what was said before."""
+    """Return whether a job is part of a chat: then its model is sent the earlier conversation."""
     return isinstance(task.get("chat"), dict)
 
 
 def replaced_by(task: Mapping[str, Any]) -> str:
-    """The job whose answer this one is to replace; empty: none."""
+    """Return the job whose answer this one replaces; empty: none."""
     chat = task.get("chat")
     return str(chat.get("replaces") or "") if isinstance(chat, dict) else ""
 
 
 def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Value]]) -> list[_Value]:
-    """Of a session's jobs (id, task, anything), the oldest first, those that are part of the conversation."""
+    """Select the jobs that are part of the conversation, of a session's jobs (id, task, anything), the oldest first."""
     kept: list[tuple[str, _Value]] = []
     for job_id, task, value in jobs:
         replaced = replaced_by(task)
@@ -84,12 +84,12 @@ def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Value]]) -> list[_
 
 
 def is_rolled_back(job: Job) -> bool:
-    """Whether a later message has taken it back: then it is no part of the conversation."""
+    """Return whether a later message has taken the job back: then it is no part of the conversation."""
     return job.error is not None and job.error.type == ROLLED_BACK
 
 
 def exchange_of(snapshot: Snapshot, messages: str = "", more: Sequence[str] = ()) -> Exchange:
-    """A job as an exchange; `more`: what its user has sent while it ran."""
+    """Convert a job to an exchange. `more`: the user's messages while it ran."""
     answer = _answer(snapshot.job)
     question = cut("\n\n".join((question_of(snapshot.task), *more)), _SIDE_BYTES)
     answered = cut(answer, _SIDE_BYTES) if answer else None
@@ -103,7 +103,7 @@ def _answer(job: Job) -> str:
 
 
 def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
-    """The transcript's entry, of the newest exchanges that fit; messages that do not fit are sent as texts."""
+    """Build the transcript's entry, of the newest exchanges that fit; messages that do not fit are sent as texts."""
     capacity_bytes, kept = limit_bytes, list[Exchange]()
     for one in reversed(exchanges[-EXCHANGES:]):
         exchange = structs.replace(one, messages="") if one.size_bytes > capacity_bytes else one
@@ -124,12 +124,12 @@ def _written(exchange: Exchange) -> dict[str, Any]:
 
 
 def as_prompt(entry: Mapping[str, Any]) -> tuple[Message, ...]:
-    """What the model is sent of a transcript's entry: messages as if all were one conversation."""
+    """Convert a transcript's entry to messages for the model, as if all were one conversation."""
     return (*_left_out(entry), *(one for exchange in entry.get("exchanges", ()) for one in _texts(exchange)))
 
 
 def as_history(entry: Mapping[str, Any]) -> tuple[Message | str, ...]:
-    """What a runner is given of it: the same, and each job's messages as they are where they are recorded."""
+    """Convert a transcript's entry for a runner: as for a model, with each job's own messages if recorded."""
     messages: list[Message | str] = [*_left_out(entry)]
     for exchange in entry.get("exchanges", ()):
         whole = all(one.url or one.data for one in files_of(exchange))
@@ -149,17 +149,17 @@ def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:
     return asked, UserMessage(f"[This was not answered: {exchange['status']}.]", note=True)
 
 
-# Also those that were replaced are found, and are left out.
+# Replaced jobs are found as well, and are left out.
 _ROWS = 2 * EXCHANGES
 
 
 class Earlier(Protocol):
-    """A source of what was said before."""
+    """A source of the earlier conversation."""
 
     async def before(
         self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
     ) -> tuple[Exchange, ...]:
-        """The session's exchanges before this job, the oldest first; with whole messages, if these can be made.
+        """Read the session's exchanges before this job, the oldest first; with whole messages, if these can be made.
 
         Raises:
             StoreError: the store does not answer.
@@ -178,12 +178,12 @@ class EarlierJobs:
     async def before(
         self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
     ) -> tuple[Exchange, ...]:
-        """The session's exchanges before this job."""
+        """Read the session's exchanges before this job."""
         query = Query(tenant=job.tenant, session_id=job.session_id, before_ms=job.created_at_ms + 1)
         scanned = await self._listing.scan(query, "", _ROWS)
         found = await self._reader.jobs([row.job_id for row in scanned.found])
         earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
-        # What this job replaces is left out, together with what came after that.
+        # The job that this one replaces is left out, with all jobs after it.
         kept = still_valid([*((one.job.id, one.task, one) for one in earlier), (job.id, task, None)])
         now = [await self._ended(one) for one in kept if one is not None]
         ended = [one for one in now if not is_rolled_back(one.job) and not _has_a_continuation(one.job)]
@@ -195,13 +195,13 @@ class EarlierJobs:
         return (*map(exchange_of, ended[:-EXCHANGES]), *map(exchange_of, newest, messages))
 
     async def _sent(self, snapshot: Snapshot) -> list[str]:
-        """What its user has sent to a job while it ran."""
+        """Read the user's messages to a job while it ran."""
         if not snapshot.messages:
             return []
         return [text for _, text in messages_in(await self._reader.transcript(snapshot.job.id))]
 
     async def _messages(self, job: Job, messages_of: MessagesOf) -> str:
-        """A job's messages; none where calls have no answer, or where the read is older than the job's last turn."""
+        """Return a job's messages; empty if calls have no answer, or the read is older than the job's last turn."""
         if job.status is not JobStatus.COMPLETED or "stoppedBy" in (job.result or {}):
             return ""
         turns = turns_of(await self._reader.transcript(job.id), job.first_turn)
@@ -209,12 +209,12 @@ class EarlierJobs:
             return ""
         try:
             return messages_of(turns, {})
-        except LookupError:  # the results of calls have more: a large file is stored once
+        except LookupError:  # the calls' results have more: a large file is stored once
             snapshot = await self._reader.job(job.id)
             return messages_of(turns, snapshot.results) if snapshot else ""
 
     async def _ended(self, snapshot: Snapshot) -> Snapshot:
-        """A read may be older than the end that let the next job begin: the store's scripts are not."""
+        """Return the job as it ended: a read may be older than the end that let the next job begin; a load is not."""
         if snapshot.job.ended:
             return snapshot
         loaded = await self._store.load(snapshot.job.id)
@@ -222,12 +222,12 @@ class EarlierJobs:
 
 
 def _has_a_continuation(job: Job) -> bool:
-    """Whether a job of its own tells of it: of an operation, unless it was cancelled."""
+    """Return whether a job of its own continues it: an operation's, unless it was cancelled."""
     return job.is_operation and job.status is not JobStatus.CANCELLED
 
 
 def _is_before(other: Job, job: Job) -> bool:
-    """Rows tell sessions apart by a short mark only."""
+    """Return whether the other job comes before: rows distinguish sessions only by a short mark."""
     return (other.tenant, other.session_id) == (job.tenant, job.session_id) and _order(other) < _order(job)
 
 

@@ -1,7 +1,7 @@
 """The policies for a conversation that gets long, as `Agent(history=…)` names them.
 
 Invariant: a policy is data, checked when it is made. Under each of them the model gets instructions and task, and a
-tool call with its result or not at all. Must not: touch a conversation (`fitting` does).
+tool call with its result or not at all. Must not: change a conversation (`fitting` does).
 """
 
 from baton.models.model import Model
@@ -25,7 +25,7 @@ class DropOldest(Record, frozen=True):
     max_tokens: int
 
     def __post_init__(self) -> None:
-        """Refuse a limit that nothing fits into."""
+        """Refuse a limit that is too small for any turn."""
         _check_max_tokens(self, self.max_tokens)
 
 
@@ -34,8 +34,8 @@ class Summarize(Record, frozen=True):
 
     Attributes:
         max_tokens: of instructions, tools and messages together; leave room for the answer in the model's window.
-        keep_turns: that many newest turns stay as they are.
-        model: who writes the summary: a model's name or object; None: the agent's own model.
+        keep_turns: the number of newest turns that stay as they are.
+        model: the model that writes the summary, by name or as an object; None: the agent's own model.
     """
 
     max_tokens: int
@@ -43,7 +43,7 @@ class Summarize(Record, frozen=True):
     model: Model | str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Refuse invalid values."""
         _check_max_tokens(self, self.max_tokens)
         if not isinstance(self.keep_turns, int) or isinstance(self.keep_turns, bool) or self.keep_turns < 1:
             raise ValueError(f"Summarize(keep_turns={self.keep_turns!r}): a whole number from 1")
