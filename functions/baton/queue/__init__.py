@@ -1,1 +1,1 @@
-"""The message queue: what is published and scheduled, what it knows of messages, and its adapter for QStash."""
+"""The message queue: publishing, schedules, records of messages, and the adapter for QStash."""

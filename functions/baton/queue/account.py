@@ -1,4 +1,4 @@
-"""What an account of the queue is set up with: topics, their endpoints, signing keys. Not for functions."""
+"""The configuration of a queue's account: topics, their endpoints, signing keys. Not for functions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class TopicEndpoint:
-    """Where a topic delivers to. `name`: what the endpoint is known by; empty: by its URL."""
+    """The destination of a topic. `name`: the endpoint's identifier; empty: its URL."""
 
     url: str
     name: str = ""
@@ -24,17 +24,17 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """What the queue signs with now, and will sign with once they are rolled."""
+    """The queue's current signing key, and the one that follows a roll."""
 
     current: str = field(repr=False)
     following: str = field(repr=False)
 
 
 class QueueSetup(Protocol):
-    """Reads and changes what an account is set up with. Each method raises PublishError and its kinds."""
+    """Reads and changes an account's configuration. Each method raises PublishError and its kinds."""
 
     async def topics(self) -> tuple[Topic, ...]:
-        """All of them, also those of others on the same account, by name."""
+        """Return all topics, also those of others on the same account, by name."""
         ...
 
     async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
@@ -42,11 +42,11 @@ class QueueSetup(Protocol):
         ...
 
     async def remove_endpoints(self, topic: str, endpoints: Sequence[TopicEndpoint]) -> None:
-        """Take endpoints out; a topic without any is gone."""
+        """Remove endpoints; a topic without any is deleted."""
         ...
 
     async def put_defaults(self, topic: str, defaults: Mapping[str, str]) -> None:
-        """Set the options that messages to this topic have where they say nothing themselves."""
+        """Set the default options of messages to this topic."""
         ...
 
     async def delete_topic(self, topic: str) -> None:
@@ -54,11 +54,11 @@ class QueueSetup(Protocol):
         ...
 
     async def signing_keys(self) -> SigningKeys:
-        """The account's keys."""
+        """Return the account's keys."""
         ...
 
     async def roll_signing_keys(self) -> SigningKeys:
-        """The next key becomes the current one, and there is a new next key. Repeating it rolls once more."""
+        """Make the next key the current one, and create a new next key; each call rolls once more."""
         ...
 
     async def close(self) -> None:

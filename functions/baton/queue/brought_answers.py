@@ -1,7 +1,7 @@
-"""The answer of a model whose request the queue sent: where it is brought to, and how it is read from the callback.
+"""The answer of a model whose request the queue sent: its destination, and how it is read from the callback.
 
-Invariant: whose answer it is stands in the URL, which the queue signs. What the queue says of the request is not read:
-its headers hold a key. Must not: read the provider's body.
+Invariant: the URL, which the queue signs, identifies the turn. The callback's copy of the request is not read: its
+headers hold a key. Must not: read the provider's body.
 """
 
 import json
@@ -18,13 +18,13 @@ _BELOW = ANSWERS_ENDPOINT.removeprefix(ENDPOINTS[EventType.LOOP_INIT])
 
 
 def answer_endpoint(job_id: str, session_id: str, turn: int, attempt: int, number: int) -> str:
-    """Return where the answer to a request of this turn's attempt is brought; `number`: which one, from 1."""
+    """Return the destination of the answer to a request of this turn's attempt; `number`: the request's, from 1."""
     session = urlsafe_b64encode(session_id.encode()).decode().rstrip("=")
     return f"{ANSWERS_ENDPOINT}/{job_id}/{turn}/{attempt}/{number}/{session}"
 
 
 def event_at(below: str) -> Event:
-    """Return the event of the turn to which answers are brought there; `below`: what follows ANSWERS_ENDPOINT.
+    """Return the event of the turn whose answers are sent there; `below`: the path behind ANSWERS_ENDPOINT.
 
     Raises:
         MalformedEventError: the path names no turn.

@@ -1,8 +1,7 @@
-"""What comes from the queue and goes back to it: a delivered message and its outcome, and the events of work items.
+"""The queue's messages in both directions: a delivered message and its outcome, and the events of work items.
 
-Before a message is acknowledged, the events of the items that it still carries are published. Invariant: exactly what
-the message carries, never the siblings' (that would be quadratic). A work item under a live lease goes out for the
-lease's end.
+Before a message is acknowledged, the events of its pending items are published. Invariant: exactly the message's own
+items, never their siblings (that would be quadratic). A work item under a live lease is sent for the lease's end.
 """
 
 from collections.abc import Sequence
@@ -20,8 +19,8 @@ from baton_events.schema import AgentLoopInit, Event, Spending
 class Delivered(Struct, frozen=True):
     """An event as the queue delivered it; `retried` counts earlier attempts of the same message.
 
-    `token`: what the queue signed for this attempt; empty: nothing that could have been captured.
-    `answer`: the model's, where the message brings one to the turn of its event.
+    `token`: the queue's signature of this attempt; empty: none that could have been captured. `answer`: the model's,
+    where the message brings one to the turn of its event.
     """
 
     message_id: str
@@ -32,7 +31,7 @@ class Delivered(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a message: a word for logs and the answer's body, how many events it dispatched."""
+    """The outcome of a message: a label for logs and the answer's body, and the number of dispatched events."""
 
     label: str
     dispatched: int = 0
@@ -41,16 +40,16 @@ class Outcome(Struct, frozen=True):
 async def dispatch(
     emitter: Emitter, session_id: str, items: Sequence[WorkItem], redrive: str, spent: Spending | None = None
 ) -> int:
-    """Publish the events of these work items in one request; returns how many.
+    """Publish the events of these work items in one request; return their number.
 
     Args:
-        emitter: where to.
+        emitter: publishes the events.
         session_id: the session of the work items' job.
-        items: what to dispatch.
-        redrive: which delivery of which message dispatches. It is part of the deduplication id, as is when the work
-            item was added or redriven: the same delivery doing so twice is suppressed by the queue, a deliberate
-            re-drive never is, also by another copy of a message, whose retries are counted anew.
-        spent: what the first of them, which must begin a turn or request a slot, brings to its job's usage ledger.
+        items: the work items to dispatch.
+        redrive: the delivery that dispatches. It is part of the deduplication id, as is the time when the work
+            item was added or redriven. So the queue suppresses a repeat by the same delivery, but no deliberate
+            redrive, even by another copy of a message, whose retries are counted separately.
+        spent: usage that the first item, which must begin a turn or request a slot, adds to its job's ledger.
     """
     events = [event_of(session_id, item) for item in items]
     if spent is not None and isinstance(events[0], AgentLoopInit):
@@ -67,15 +66,15 @@ async def dispatch(
 
 
 async def postpone(emitter: Emitter, event: Event, not_before_ms: int, redrive: str) -> None:
-    """Publish a message's own event again: its item is busy, or not due yet. A 5xx would burn one of few retries."""
+    """Publish a message's own event again: its item is busy, or not due yet. A 5xx would use up one of few retries."""
     await emitter.emit_many([delivery(event, not_before_ms, redrive)])
 
 
 def redrive_of(message_id: str, retried: int) -> str:
-    """The redrive of one delivery of a message."""
+    """Return the redrive id of one delivery of a message."""
     return f"{message_id}.{retried}"
 
 
 def delivery(event: Event, not_before_ms: int, redrive: str) -> Delivery:
-    """An event to publish, told apart from the same event redriven by another delivery."""
+    """Build an event to publish, distinct from the same event redriven by another delivery."""
     return Delivery(with_trace(event), not_before_ms, f"{event.id}.{redrive}")

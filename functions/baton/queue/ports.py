@@ -1,4 +1,4 @@
-"""What the product needs of the queue besides publishing: schedules, records of messages, and its signature."""
+"""The product's further uses of the queue: schedules, records of messages, and its signature."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,8 +11,8 @@ from baton_events.messages import Outgoing
 class QueueSchedule(Struct, frozen=True):
     """A schedule of the queue.
 
-    `body`: what it sends. `failure_callback`: where the queue reports a failure. `last`: what became of its last
-    messages, by message id.
+    `body`: the message's content. `failure_callback`: the destination of failure reports. `last`: the states of its
+    last messages, by message id.
     """
 
     id: str
@@ -29,26 +29,26 @@ class QueueSchedule(Struct, frozen=True):
 
 
 class Schedules(Protocol):
-    """Makes and tends schedules. Each method raises PublishError and its kinds."""
+    """Makes and manages schedules. Each method raises PublishError and its kinds."""
 
     async def all(self) -> tuple[QueueSchedule, ...]:
-        """All of them, also those of others on the same queue, by id."""
+        """Return all schedules, also those of others on the same queue, by id."""
         ...
 
     async def find(self, schedule_id: str) -> QueueSchedule | None:
-        """One of them; None where there is none."""
+        """Find a schedule; None where there is none."""
         ...
 
     async def put(self, schedule_id: str, cron: str, message: Outgoing) -> None:
-        """Make one, or change it. Raises QueueRefusedError where the queue does not understand the cron expression."""
+        """Make a schedule, or change it. Raises QueueRefusedError for a cron expression that the queue rejects."""
         ...
 
     async def pause(self, schedule_id: str, *, paused: bool) -> None:
-        """Pause one, or let it go on. Raises MessageNotFoundError."""
+        """Pause a schedule, or resume it. Raises MessageNotFoundError."""
         ...
 
     async def delete(self, schedule_id: str) -> None:
-        """Delete one; an unknown one is no error."""
+        """Delete a schedule; an unknown one is no error."""
         ...
 
     async def close(self) -> None:
@@ -57,7 +57,7 @@ class Schedules(Protocol):
 
 
 class QueuedMessage(Struct, frozen=True):
-    """A message as the queue keeps it. `label`: the job that it is about; empty for a sweep or a callback."""
+    """A message as the queue keeps it. `label`: its job; empty for a sweep or a callback."""
 
     id: str
     url: str
@@ -72,12 +72,12 @@ class QueuedMessage(Struct, frozen=True):
 
 
 class LogEntry(Struct, frozen=True):
-    """One thing that happened to a message.
+    """One log entry of a message.
 
     Attributes:
         state: CREATED, ACTIVE, RETRY, ERROR, DELIVERED, FAILED, CANCEL_REQUESTED, CANCELED or IN_PROGRESS.
-        next_ms: when the queue tries next; 0: it does not.
-        status: of the destination's answer, 0: none. answer: its body. error: why the attempt failed.
+        next_ms: the time of the queue's next try; 0: none.
+        status: of the destination's answer, 0: none. answer: its body. error: the attempt's failure.
     """
 
     message: QueuedMessage
@@ -113,28 +113,28 @@ class DeadLetters(Struct, frozen=True):
 
 
 class QueueRecords(Protocol):
-    """Reads and tends the queue, for operators. Each method raises PublishError and its kinds."""
+    """Reads and manages the queue, for operators. Each method raises PublishError and its kinds."""
 
     async def message(self, message_id: str) -> QueuedMessage | None:
-        """A message that the queue still has; None otherwise: then its log may know it."""
+        """Return a message that the queue still has; None otherwise: its log may still have entries."""
         ...
 
     async def log(
         self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
     ) -> LogPage:
-        """What happened, of one message, of one label, of one state, or of everything."""
+        """Return the log of one message, of one label, of one state, or of everything."""
         ...
 
     async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
-        """Up to a hundred dead letters, of one label, for one address, or all."""
+        """Return up to a hundred dead letters, of one label, for one address, or all."""
         ...
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:
-        """Make each a new message, with fresh retries; it is a dead letter no longer. Returns how many there were."""
+        """Make each a new message, with fresh retries; it is a dead letter no longer. Return their number."""
         ...
 
     async def delete(self, dead_letter_ids: Sequence[str]) -> int:
-        """Delete dead letters; returns how many there were."""
+        """Delete dead letters; return their number."""
         ...
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One client of the official QStash SDK, made on first use; what goes wrong with it has a name of ours.
+"""One client of the official QStash SDK, made on first use; its failures become exceptions of ours.
 
 The SDK's own retries are off: they take up to half a minute. Its HTTP client is one of ours, which shares the process's
 TLS context: the SDK's constructors would make one for each client.
@@ -31,7 +31,7 @@ from baton_events.publisher import answer_of
 _Answer = TypeVar("_Answer")
 
 
-# Few places are published to, and reading an address takes as long as all else about a request.
+# There are few destinations, and parsing an address takes as long as the rest of a request.
 _address = lru_cache(128)(httpx.URL)
 
 
@@ -90,7 +90,7 @@ class QStashClient:
         return self._client
 
     async def request(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
-        """The answer of a request; `topic`: what a 404 is about.
+        """Return the answer of a request; `topic`: the subject of a 404.
 
         Raises:
             TopicNotFoundError, MessageNotFoundError, QueueUnauthorizedError, QueueUnreachableError, PublishError.

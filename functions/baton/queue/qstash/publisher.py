@@ -1,7 +1,8 @@
 """The queue through the official QStash SDK: one message by publish, several by batch, errors by name.
 
-What is published at the same time in one process goes in one batch; each publisher has its own ids, or its own error.
-Nothing is tried again here that may have been accepted: the queue repeats the delivery that publishes instead.
+Messages that are published at the same time in one process go in one batch; each publisher gets its own ids, or its own
+error. A message that may have been accepted is not sent again here: the queue repeats the delivery that publishes
+instead.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ _HEADERS_BYTES = 2_000
 
 
 class _AloneError(Exception):
-    """Refused in company, and not accepted: only asked alone the queue says why."""
+    """Refused in a batch, and not accepted: the queue gives the reason only for a single request."""
 
 
 class QStashQueue:
@@ -43,7 +44,7 @@ class QStashQueue:
         self._batcher: Batcher[Sequence[Outgoing], list[str]] | None = None
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Publish all in one request; returns message ids in order.
+        """Publish all in one request; return message ids in order.
 
         Raises:
             TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: none was accepted.
@@ -71,7 +72,7 @@ class QStashQueue:
         try:
             answers = iter(await self._batch(everything))
         except (QueueRefusedError, MessageNotFoundError, TopicNotFoundError):
-            # Refused as a whole, so nothing was accepted; as likely as not because of one of them.
+            # Refused as a whole, so nothing was accepted; probably because of one message.
             return [_AloneError() for _ in requests]
         return [_ids([next(answers) for _ in messages]) for messages in requests]
 
@@ -89,7 +90,7 @@ class QStashQueue:
         return batch_request(message, delay_seconds(message, self._clock.now_ms(), self._settings))
 
     async def cancel(self, message_id: str) -> None:
-        """Take a message back; an unknown or delivered one is no error."""
+        """Cancel a message; an unknown or delivered one is no error."""
         with contextlib.suppress(MessageNotFoundError):
             await self._client.request(self._client.sdk.message.cancel(message_id))
 

@@ -25,7 +25,7 @@ class QStashRecords:
         self._client = QStashClient(settings)
 
     async def message(self, message_id: str) -> QueuedMessage | None:
-        """A message that the queue still has."""
+        """Return a message that the queue still has."""
         try:
             return _message(await self._client.request(self._client.sdk.message.get(message_id)))
         except MessageNotFoundError:
@@ -34,7 +34,7 @@ class QStashRecords:
     async def log(
         self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
     ) -> LogPage:
-        """What happened, the newest first."""
+        """Return log entries, the newest first."""
         wanted: LogFilter = {}
         if message_id:
             wanted["message_id"] = message_id
@@ -48,7 +48,7 @@ class QStashRecords:
         return LogPage(tuple(_entry(log) for log in page.logs), page.cursor or "")
 
     async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
-        """Up to a hundred dead letters."""
+        """Return up to a hundred dead letters."""
         wanted: DlqFilter = {"label": label} if label else {}
         if url:
             wanted["url"] = url
@@ -56,7 +56,7 @@ class QStashRecords:
         return DeadLetters(tuple(_dead(letter) for letter in page.messages), page.cursor or "")
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:
-        """Make each a new message. The SDK has no method for it, so its client asks."""
+        """Make each a new message. The SDK has no method for it, so its client sends the request."""
         done = 0
         for ids in _hundreds(dead_letter_ids):
             path = f"/v2/dlq/retry?{urlencode([('dlqIds', each) for each in ids])}"
@@ -123,12 +123,12 @@ def _dead(letter: DlqMessage) -> DeadLetter:
 
 
 def _headers(found: Mapping[str, Any] | None) -> dict[str, str]:
-    """Each with its values joined; the SDK promises lists."""
+    """Join each header's values; the SDK promises lists."""
     return {name: ", ".join(values) for name, values in (found or {}).items()}
 
 
 def _decoded(text: str | None) -> str:
-    """What base64 stands for; what is none stays as it is."""
+    """Decode base64; any other text stays as it is."""
     try:
         return base64.b64decode(text or "", validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):

@@ -19,19 +19,19 @@ class QStashSchedules:
         self._client = QStashClient(settings)
 
     async def all(self) -> tuple[QueueSchedule, ...]:
-        """All of them, by id."""
+        """Return all schedules, by id."""
         found = await self._client.request(self._client.sdk.schedule.list())
         return tuple(sorted((_schedule(each) for each in found), key=lambda each: each.id))
 
     async def find(self, schedule_id: str) -> QueueSchedule | None:
-        """One of them."""
+        """Find a schedule."""
         try:
             return _schedule(await self._client.request(self._client.sdk.schedule.get(schedule_id)))
         except MessageNotFoundError:
             return None
 
     async def put(self, schedule_id: str, cron: str, message: Outgoing) -> None:
-        """Make one, or change it."""
+        """Make a schedule, or change it."""
         request = self._client.sdk.schedule.create(
             destination=message.topic or message.url,
             cron=cron,
@@ -50,12 +50,12 @@ class QStashSchedules:
         await self._client.request(request)
 
     async def pause(self, schedule_id: str, *, paused: bool) -> None:
-        """Pause one, or let it go on."""
+        """Pause a schedule, or resume it."""
         schedule = self._client.sdk.schedule
         await self._client.request(schedule.pause(schedule_id) if paused else schedule.resume(schedule_id))
 
     async def delete(self, schedule_id: str) -> None:
-        """Delete one; an unknown one is no error."""
+        """Delete a schedule; an unknown one is no error."""
         with contextlib.suppress(MessageNotFoundError):
             await self._client.request(self._client.sdk.schedule.delete(schedule_id))
 

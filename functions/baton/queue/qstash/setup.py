@@ -18,7 +18,7 @@ class QStashSetup:
         self._client = QStashClient(settings)
 
     async def topics(self) -> tuple[Topic, ...]:
-        """All of them. Asked for by the SDK's client, since its own method drops the defaults."""
+        """Return all topics. The SDK's client sends the request, since its own method drops the defaults."""
         found = await self._client.request(self._topics())
         return tuple(sorted(found, key=lambda topic: topic.name))
 
@@ -26,14 +26,14 @@ class QStashSetup:
         return [_topic(each) for each in await self._client.sdk.http.request(path="/v2/topics", method="GET")]
 
     async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
-        """Add or change one."""
+        """Add or change an endpoint."""
         request: UpsertEndpointRequest = {"url": endpoint.url}
         if endpoint.name:
             request["name"] = endpoint.name
         await self._client.request(self._client.sdk.url_group.upsert_endpoints(topic, [request]), topic)
 
     async def remove_endpoints(self, topic: str, endpoints: Sequence[TopicEndpoint]) -> None:
-        """Take endpoints out, each by the one thing that it is known by."""
+        """Remove endpoints, each by its one identifier."""
         requests = [
             RemoveEndpointRequest(name=each.name) if each.name else RemoveEndpointRequest(url=each.url)
             for each in endpoints
@@ -41,7 +41,7 @@ class QStashSetup:
         await self._client.request(self._client.sdk.url_group.remove_endpoints(topic, requests), topic)
 
     async def put_defaults(self, topic: str, defaults: Mapping[str, str]) -> None:
-        """Set default options. The SDK has no method for it, so its client asks (qstash.md 16)."""
+        """Set default options. The SDK has no method for it, so its client sends the request (qstash.md 16)."""
         request = self._client.sdk.http.request(
             path=f"/v2/topics/{topic}",
             method="PATCH",
@@ -52,16 +52,16 @@ class QStashSetup:
         await self._client.request(request, topic)
 
     async def delete_topic(self, topic: str) -> None:
-        """Delete one."""
+        """Delete a topic."""
         await self._client.request(self._client.sdk.url_group.delete(topic))
 
     async def signing_keys(self) -> SigningKeys:
-        """The account's keys."""
+        """Return the account's keys."""
         found = await self._client.request(self._client.sdk.signing_key.get())
         return SigningKeys(found.current, found.next)
 
     async def roll_signing_keys(self) -> SigningKeys:
-        """Roll them."""
+        """Roll the keys."""
         found = await self._client.request(self._client.sdk.signing_key.rotate())
         return SigningKeys(found.current, found.next)
 
@@ -76,5 +76,5 @@ def _topic(found: Mapping[str, Any]) -> Topic:
 
 
 def _defaults(found: Mapping[str, Any]) -> dict[str, str]:
-    """Each with its first value: the queue returns a list, or the text as it was given."""
+    """Return the first value of each header: the queue returns a list, or the original text."""
     return {name: str(value[0] if isinstance(value, list) and value else value) for name, value in found.items()}

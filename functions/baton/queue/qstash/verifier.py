@@ -1,8 +1,8 @@
 """Signature check: HS256 by the current key, then the next. There is no switch to turn it off.
 
-Source: qstash.md 9. Without a configured key nothing is valid: an empty HMAC key would accept anybody's signature. What
-is checked is what the queue SDK's Receiver checks (the tests compare both), with the clock as a port and a tolerance of
-some seconds from `nbf` to `exp`. A signature is refused whose claims are no times. PyJWT takes ten times as long.
+Source: qstash.md 9. Without a configured key nothing is valid: an empty HMAC key would accept anybody's signature. The
+checks are those of the queue SDK's Receiver (the tests compare both), with the clock as a port and a tolerance of some
+seconds from `nbf` to `exp`. A signature whose claims are no times is refused. PyJWT takes ten times as long.
 
 Invariant: nothing is read of a token before its signature holds.
 """
@@ -28,21 +28,21 @@ TOLERANCE_SECONDS = 5
 
 
 def counts_at(now_ms: int, not_before_seconds: float, expires_seconds: float) -> bool:
-    """Whether it counts now."""
+    """Return whether the signature is valid now."""
     now_seconds = now_ms / 1000
     return not_before_seconds - TOLERANCE_SECONDS <= now_seconds < expires_seconds + TOLERANCE_SECONDS
 
 
-# Far away from now, and a number that can be counted with.
+# Far in the future, and still a number to calculate with.
 _MOST_SECONDS = 1e12
 
-# From base64url to base64; what base64 alone has becomes what neither has.
+# From base64url to base64; characters of base64 alone become invalid in both.
 _STANDARD = bytes.maketrans(b"-_+/", b"+/  ")
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class _Claims(Struct):
-    """What the queue signs of a request; other kinds of values than these are refused."""
+    """The claims in the queue's signature of a request; values of other types are refused."""
 
     iss: str
     sub: str
@@ -67,7 +67,7 @@ class QueueVerifier:
         self._clock = clock or SystemClock()
 
     def verify(self, signature: str, body: bytes, url: str) -> None:
-        """Raises SignatureError unless the queue signed exactly this body for exactly this URL, recently."""
+        """Check that the queue signed exactly this body for exactly this URL, recently, or raise SignatureError."""
         if not self._configured:
             raise SignatureError("no signing key is configured: set QSTASH_CURRENT_SIGNING_KEY")
         signed, _, digest = signature.rpartition(".")
@@ -77,7 +77,7 @@ class QueueVerifier:
             raise SignatureError("the request's signature is not valid for this URL and body")
 
     def _is_signed(self, signed: str, digest: str) -> bool:
-        """Whether one of the keys has signed these two segments."""
+        """Return whether one of the keys has signed these two segments."""
         message, digest = signed.encode(), digest.removesuffix("=")
         for key in self._keys:
             own = key.copy()  # a key is prepared once
@@ -87,7 +87,7 @@ class QueueVerifier:
         return False
 
     def _holds(self, header: str, payload: str, body: bytes, url: str) -> bool:
-        """Whether what a key has signed is this."""
+        """Return whether the signed claims fit this body and this URL."""
         claims = _read(payload) if _is_hs256(header) else None
         if claims is None or claims.iss != "Upstash" or claims.sub != url or claims.aud:
             return False
@@ -100,7 +100,7 @@ class QueueVerifier:
 
 
 def _may_be_secret(key: str) -> bool:
-    """Whether it is no public key, as far as PyJWT can tell: with one set by mistake, anybody could sign."""
+    """Return whether it is no public key, as far as PyJWT can tell: with one set by mistake, anybody could sign."""
     try:
         return bool(HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(key))
     except jwt.InvalidKeyError:
@@ -109,7 +109,7 @@ def _may_be_secret(key: str) -> bool:
 
 @lru_cache(8)
 def _is_hs256(header: str) -> bool:
-    """Whether the header says how it was checked, and asks for nothing that PyJWT does not understand."""
+    """Return whether the header names this algorithm, and nothing that PyJWT does not support."""
     try:
         return bool(jwt.get_unverified_header(f"{header}.e30.")["alg"] == "HS256")
     except (jwt.PyJWTError, KeyError):
@@ -117,7 +117,7 @@ def _is_hs256(header: str) -> bool:
 
 
 def _read(segment: str) -> _Claims | None:
-    """The claims in a segment; None: it is not written as base64url is, or has none."""
+    """Parse the claims in a segment; None if it is no base64url, or has none."""
     missing = -len(segment) % 4
     if missing and segment.endswith("="):
         return None
@@ -130,10 +130,10 @@ def _read(segment: str) -> _Claims | None:
 
 
 def _claims_of(payload: bytes) -> _Claims:
-    """The claims in JSON; raises ValueError or RecursionError.
+    """Parse the claims in JSON; raises ValueError or RecursionError.
 
-    msgspec passes over other claims without reading them; PyJWT refuses a payload that has no UTF-8 there, or a number
-    of more digits than Python reads.
+    msgspec skips other claims without reading them; PyJWT refuses a payload that has no UTF-8 there, or a number of
+    more digits than Python reads.
     """
     written = payload.decode(errors="surrogatepass")  # as json.loads does
     if len(written) > int_info.str_digits_check_threshold:
@@ -142,5 +142,5 @@ def _claims_of(payload: bytes) -> _Claims:
 
 
 def _base64_of_32(digest: bytes) -> str:
-    """A digest of 32 bytes in base64url, without the padding."""
+    """Encode a digest of 32 bytes in base64url, without the padding."""
     return b2a_base64(digest, newline=False)[:43].translate(_URLSAFE).decode()
