@@ -1,4 +1,4 @@
-"""Any JSON, as values from outside may be: what can be written as JSON again, and read by everybody."""
+"""Any JSON from outside that every reader can parse again."""
 
 from typing import Annotated, Any
 
@@ -8,7 +8,7 @@ from baton_events.ids import canonical_json
 
 
 def _readable(value: Any) -> Any:
-    canonical_json(value).encode()  # pydantic reads NaN, Infinity and half surrogates, which nobody can read back
+    canonical_json(value).encode()  # pydantic reads NaN, Infinity and half surrogates, which no JSON reader accepts
     return value
 
 

@@ -1,7 +1,7 @@
 """Limits of calls that share something outside: a provider, a tool's service, a tenant's budget there. Data only.
 
-Invariant: the key says what is shared, so calls of all jobs, agents and functions with the same key share its limit.
-Must not: count; the store does (storage/ports/access.py).
+Invariant: the key names the shared resource, so calls of all jobs, agents and functions with the same key share its
+limit. Must not: count; the store does (storage/ports/access.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,12 +27,12 @@ class LimitedCall(Record, frozen=True):
 
 
 class CallLimit(Record, frozen=True):
-    """How many calls with the same key may begin, and how many may run at once, over all functions together.
+    """The number of calls with the same key that may begin, or run at once, over all functions together.
 
     Args:
-        key: what is shared, such as "openai"; or a function that makes it of the `LimitedCall`.
-        per_minute: so many may begin in a minute, evenly over it; None: any number.
-        in_flight: so many may run at the same time; None: any number.
+        key: the shared resource, such as "openai"; or a function that makes it from the `LimitedCall`.
+        per_minute: the number that may begin in a minute, spread evenly; None: any number.
+        in_flight: the number that may run at the same time; None: any number.
     """
 
     key: str | Callable[[LimitedCall], str]
@@ -40,7 +40,7 @@ class CallLimit(Record, frozen=True):
     in_flight: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what limits nothing, or everything."""
+        """Refuse limits that allow everything or nothing."""
         if not callable(self.key) and not _is_key(self.key):
             raise ValueError(f"CallLimit key {self.key!r} must be a text of 1 to {_LONGEST_KEY_CHARS} characters")
         if self.per_minute is None and self.in_flight is None:
@@ -51,10 +51,10 @@ class CallLimit(Record, frozen=True):
             raise ValueError(f"CallLimit {self.key!r}: in_flight must be a whole number from 1, got {self.in_flight!r}")
 
     def key_of(self, call: LimitedCall) -> str:
-        """The key of this call.
+        """Return the key of this call.
 
         Raises:
-            ValueError: the function gave none.
+            ValueError: the function returned none.
         """
         if isinstance(self.key, str):
             return self.key
@@ -65,7 +65,7 @@ class CallLimit(Record, frozen=True):
 
 
 def checked_limits(whose: str, limits: Sequence[CallLimit]) -> tuple[CallLimit, ...]:
-    """The limits in a form that cannot change.
+    """Return the limits in an immutable form.
 
     Raises:
         TypeError: something among them is none.

@@ -1,8 +1,8 @@
 """Contents of files in JSON texts, each kept once: where it came before, a text has its digest instead.
 
-Invariant: reading gives what was written. A reference is no JSON, so that no text has one by chance. Texts are read in
-the order in which they were written. A file that is kept elsewhere has its name instead, which is JSON, where it is not
-known. Must not: know whose texts they are.
+Invariant: reading gives the original text. A reference is no JSON, so that no text has one by chance. Texts are read in
+the order in which they were written. A file that is kept elsewhere becomes its name, which is JSON, where its content
+is unknown. Must not: know the texts' owners.
 """
 
 import re
@@ -19,7 +19,7 @@ _CONTENT = re.compile(
 
 
 class FileContents:
-    """The large contents of the texts that were read. `complete`: an unknown reference is an error, not empty."""
+    """The large contents of texts read so far. `complete`: an unknown reference is an error, not empty."""
 
     def __init__(self, *, complete: bool = True) -> None:
         self._known: dict[str, str] = {}
@@ -27,18 +27,18 @@ class FileContents:
         self._complete = complete
 
     def kept_elsewhere(self, contents: Iterable[str]) -> None:
-        """Know files that are kept elsewhere, so that no text has them."""
+        """Register files that are kept elsewhere, so that no text has them."""
         for content in contents:
             name = digest(content)
             self._known[name] = content
             self._elsewhere.add(name)
 
     def whole(self, kept: str) -> str:
-        """The text that was written, with all its contents."""
+        """Return the original text, with all its contents."""
         return _CONTENT.sub(self._filled, kept)
 
     def short(self, text: str) -> str:
-        """The text to keep: what came before, in it or in one that was read, is referred to."""
+        """Return the text to keep: a content that came before, in it or in a text read before, becomes a reference."""
         before = set(self._known)
 
         def referred(found: Match[str]) -> str:

@@ -1,7 +1,7 @@
-"""What a job may use, together with the jobs below it.
+"""The limits of a job, together with the jobs below it.
 
-Checked before each turn, with what is in flight, so a job overshoots by at most what model calls that are under way
-take more than they were thought to.
+Checked before each turn, with the calls in flight, so a job overshoots at most by the excess of running model calls
+over their estimates.
 """
 
 from dataclasses import replace
@@ -27,7 +27,7 @@ class Limits(Record, frozen=True):
         tokens: input plus output tokens over all model calls.
         cost_usd: model cost over all calls, in US dollars; None: no limit.
         wall_seconds: time since the job was submitted.
-        depth: how many levels of jobs may be below this one; 0: it starts no others.
+        depth: the number of levels of jobs below this one; 0: it starts no others.
         on_limit: `stop` ends it as completed with the best answer so far, `fail` fails it, `ask` lets a person decide.
     """
 
@@ -40,7 +40,7 @@ class Limits(Record, frozen=True):
     on_limit: OnLimit = "stop"
 
     def __post_init__(self) -> None:
-        # Each step reads its job's limits: what is sound is not looked at one by one.
+        # Each step reads its job's limits: valid ones skip the checks one by one.
         counts = self.turns > 0 and self.tool_calls > 0 and self.tokens > 0 and self.wall_seconds > 0
         cost = self.cost_usd is None or self.cost_usd > 0
         if not (counts and cost and self.depth >= 0 and self.on_limit in _ON_LIMIT):
@@ -57,16 +57,16 @@ class Limits(Record, frozen=True):
 
 
 def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
-    """A child's own limits, inside its parent's: it is one level deeper, and ends no later."""
+    """Return a child's own limits, inside its parent's: it is one level deeper, and ends no later."""
     left_seconds = max(1, parent.wall_seconds - parent_age_ms // 1000)
     depth = min(own.depth, parent.depth - 1)
     return replace(own, depth=depth, wall_seconds=min(own.wall_seconds, left_seconds))
 
 
 class Used(Struct, frozen=True):
-    """What a job has used so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing.
+    """A job's usage so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing.
 
-    `cached_input_tokens`: those of the input tokens that providers had in caches of their own.
+    `cached_input_tokens`: the input tokens that providers had in caches of their own.
     """
 
     turns: int = 0
@@ -80,7 +80,7 @@ class Used(Struct, frozen=True):
 
 
 class Spend(Struct, frozen=True):
-    """What was used, of each limit that is shared by a job and the jobs below it."""
+    """The usage that counts toward the limits shared by a job and the jobs below it."""
 
     turns: int = 0
     tool_calls: int = 0
@@ -92,7 +92,7 @@ NOTHING_SPENT = Spend()
 
 
 def spent(before: Used, after: Used) -> Spend:
-    """What was used between the two."""
+    """Return the usage between the two."""
     return Spend(
         turns=after.turns - before.turns,
         tool_calls=after.tool_calls - before.tool_calls,
@@ -102,7 +102,7 @@ def spent(before: Used, after: Used) -> Spend:
 
 
 def since(used: Used, before: Used) -> Used:
-    """What was used of what limits count, without what was used before."""
+    """Return the usage that limits count, without the usage before."""
     return structs.replace(
         used,
         turns=used.turns - before.turns,
@@ -114,7 +114,7 @@ def since(used: Used, before: Used) -> Used:
 
 
 def shared_use(used: Used, before: Used, child_usage: Spend, in_flight_tokens: int) -> Used:
-    """What a job has used of what limits count since `before`, with the jobs below it and calls that are under way."""
+    """Return the usage that limits count since `before`, with the jobs below and the calls in flight."""
     return Used(
         turns=used.turns - before.turns + child_usage.turns,
         tool_calls=used.tool_calls - before.tool_calls + child_usage.tool_calls,
@@ -125,12 +125,12 @@ def shared_use(used: Used, before: Used, child_usage: Spend, in_flight_tokens: i
 
 
 def first_reserve(limits: Limits) -> int:
-    """How many tokens the first model call of a job is thought to take; a later one as many as the one before."""
+    """Estimate the tokens of a job's first model call; a later call is estimated by the one before."""
     return min(FIRST_CALL_TOKENS, limits.tokens // 10)
 
 
 def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:
-    """The name of the first limit that leaves no room for another turn; None while there is room."""
+    """Return the name of the first limit that leaves no room for another turn; None while there is room."""
     if age_ms >= limits.wall_seconds * 1000:
         return "wall_seconds"
     if used.turns >= limits.turns:

@@ -1,4 +1,4 @@
-"""What agents remember: a session's newest entries, a tenant's long-term entries, and answers of models.
+"""The memory of agents: a session's newest entries, a tenant's long-term entries, and answers of models.
 
 Invariant: an entry's id follows from the job or the tool call that it comes from, so storing it twice is one entry.
 """
@@ -14,11 +14,11 @@ SESSION_ENTRIES = 10
 
 
 class MemoryEntry(Struct, frozen=True):
-    """One thing remembered.
+    """One remembered entry.
 
     Attributes:
-        kind: `exchange`: a job's question and its answer; `note`: what a tool call stored.
-        created_ms: when the job that it comes from was submitted: the same however often it is stored.
+        kind: `exchange`: a job's question and its answer; `note`: a note stored by a tool call.
+        created_ms: the submission of its job, the same however often it is stored.
     """
 
     id: str
@@ -41,29 +41,29 @@ class SessionMemory(Protocol):
     """The newest entries of each session."""
 
     async def add(self, tenant: str, entry: MemoryEntry) -> bool:
-        """Keep an entry among the newest ones; False: its session was forgotten after its job was submitted."""
+        """Store an entry among the newest ones; False: its session was deleted after its job was submitted."""
         ...
 
     async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
-        """The session's entries, at most SESSION_ENTRIES, the oldest first."""
+        """Return the session's entries, at most SESSION_ENTRIES, the oldest first."""
         ...
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
-        """Forget the session, and refuse what jobs submitted until now still add; the ids that were there."""
+        """Delete the session's entries, refuse later ones of jobs submitted until now, and return the deleted ids."""
         ...
 
 
 class LongTermMemory(Protocol):
-    """All entries of each tenant. What was added is found some time later, never for sure at once."""
+    """All entries of each tenant. A search finds a new entry only after some time."""
 
     async def add(self, tenant: str, entry: MemoryEntry) -> None:
-        """Keep an entry. Raises MemoryUnavailableError."""
+        """Store an entry. Raises MemoryUnavailableError."""
         ...
 
     async def search(
         self, tenant: str, text: str, limit: int, minimum_score: float, session_id: str = ""
     ) -> tuple[MemoryHit, ...]:
-        """The entries nearest in meaning, best first; of one session where it is given.
+        """Find the entries nearest in meaning, best first; of one session where it is given.
 
         Raises:
             MemoryUnavailableError: the index did not answer, or refused.
@@ -75,7 +75,7 @@ class LongTermMemory(Protocol):
         ...
 
     async def forget(self, tenant: str, session_id: str) -> int:
-        """Delete all entries of a session; returns how many there were. Raises MemoryUnavailableError."""
+        """Delete all entries of a session; return their number. Raises MemoryUnavailableError."""
         ...
 
     async def close(self) -> None:
@@ -84,10 +84,10 @@ class LongTermMemory(Protocol):
 
 
 class ModelCache(Protocol):
-    """Texts by tenant and key, each for a limited time. Never needed: what it lost is asked again."""
+    """Texts by tenant and key, each for a limited time. A lost text costs only another model call."""
 
     async def get(self, tenant: str, key: str) -> str | None:
-        """What is kept under the key, or None.
+        """Return the text under the key, or None.
 
         Raises:
             StoreError: no answer.
@@ -95,9 +95,9 @@ class ModelCache(Protocol):
         ...
 
     async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
-        """Keep a text; a later one under the same key replaces it.
+        """Store a text; a later one under the same key replaces it.
 
         Raises:
-            StoreError: it may be kept or not.
+            StoreError: it may be stored or not.
         """
         ...

@@ -1,4 +1,4 @@
-"""Blocking work in threads of its own: as many as there are pieces of work at once, each gone with its work.
+"""Blocking work in threads of its own: one for each piece of concurrent work, ending with it.
 
 Invariant: nothing waits in line for a thread, and nothing waits for a thread that hangs: neither other work nor the end
 of the process. Must not: limit how long work takes; the caller stops waiting for it.
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class OwnThreads(ThreadPoolExecutor):
-    """An executor without a pool. It is a ThreadPoolExecutor because a loop takes no other as its default one."""
+    """An executor without a pool. It is a ThreadPoolExecutor because a loop accepts no other as its default."""
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Start the work.
@@ -40,7 +40,7 @@ class OwnThreads(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - inherited
-        """Wait for nobody: what still runs ends with the process."""
+        """Return without waiting: running work ends with the process."""
         del wait, cancel_futures
 
 
@@ -48,12 +48,12 @@ OWN_THREADS = OwnThreads()
 
 
 async def in_own_thread(function: Callable[..., Any], /, *arguments: Any) -> Any:
-    """The result of a blocking function, with the context variables of its caller.
+    """Run a blocking function with the context variables of its caller, and return its result.
 
-    Who is cancelled waits no longer; the function goes on.
+    A cancelled caller stops waiting; the function continues.
 
     Raises:
-        BaseException: what the function raised.
+        BaseException: the function's own exception.
     """
     work: Callable[[], Any] = partial(copy_context().run, function, *arguments)
     return await asyncio.get_running_loop().run_in_executor(OWN_THREADS, work)

@@ -1,4 +1,4 @@
-"""A frozen record whose definition costs an import next to nothing, and which `dataclasses` takes for one of its own.
+"""A frozen record that costs almost nothing at import, and that `dataclasses` accepts as a dataclass.
 
 A dataclass compiles six methods when it is defined: forty times what a Struct costs, at each cold start.
 """
@@ -13,10 +13,10 @@ from msgspec.structs import fields
 
 
 class _DataclassFields:
-    """What `dataclasses.replace`, `asdict` and `fields` read; made when one of them asks."""
+    """The fields that `dataclasses.replace`, `asdict` and `fields` read; made on first access."""
 
     def __get__(self, record: object, kind: type[Struct]) -> Mapping[str, dataclasses.Field[Any]]:
-        """Return fields of a dataclass that is like this record, but for defaults."""
+        """Return the fields of an equivalent dataclass, without defaults."""
         return _dataclass_fields(kind)
 
 
@@ -27,6 +27,6 @@ def _dataclass_fields(kind: type[Struct]) -> Mapping[str, dataclasses.Field[Any]
 
 
 class Record(Struct, frozen=True):
-    """Base of frozen records that users, or code of older times, may give to `dataclasses`."""
+    """Base of frozen records that users, or older code, may give to `dataclasses`."""
 
     __dataclass_fields__ = _DataclassFields()

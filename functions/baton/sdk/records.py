@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-# A wait without an end of its own: nobody publishes its timer. 13 digits, so that Lua writes it as it is.
+# A wait without an end of its own: its timer is never published. 13 digits, so that Lua writes it unchanged.
 FOREVER_MS = 9_999_999_999_999
 
 
 class Failure(Struct, frozen=True):
-    """Why something failed: a stable `type` for programs and a `message` for people.
+    """A failure: a stable `type` for programs and a `message` for people.
 
     `traceback`: of foreign code, for operators alone: no client and no model is sent it. Empty: none.
     """
@@ -22,9 +22,9 @@ class Failure(Struct, frozen=True):
 
 
 class ModelPolicy(Struct, frozen=True, omit_defaults=True):
-    """How a failed model call is retried, and who reads what was said before: the model, and each tool call, too.
+    """A failed model call's retries, and the readers of the conversation: the model, and each tool call, too.
 
-    `name`: of the model, or of several in their order; empty: there is none, or a version before wrote it.
+    `name`: of the model, or of several in their order; empty: there is none, or an older version wrote it.
     """
 
     retries: int = 3
@@ -34,16 +34,16 @@ class ModelPolicy(Struct, frozen=True, omit_defaults=True):
     name: str = ""
 
 
-# What becomes of the steps that depend on one that failed: the job fails, they are skipped, they go on with the error,
-# they are skipped and the planner plans anew. Empty: the call is no step of a plan.
+# The fate of the steps that depend on a failed one: the job fails, they are skipped, they continue with the error, or
+# they are skipped and the planner makes another plan. Empty: the call is no step of a plan.
 OnFailure = Literal["", "fail", "skip", "continue", "replan"]
 
 
 class Wanted(Struct, frozen=True):
-    """A tool call that the model asks for; `fault` says why it cannot run (unknown tool, bad arguments).
+    """A tool call requested by the model; `fault`: why it cannot run (unknown tool, bad arguments).
 
-    `step`: its name in a plan, `depends_on`: names of the steps that come before it, `on_failure`: what then becomes of
-    those that come after it. `isolated`: it runs in an invocation of its own.
+    `step`: its name in a plan. `depends_on`: the names of the steps before it. `on_failure`: the fate of the steps
+    after it. `isolated`: it runs in an invocation of its own.
     """
 
     tool: str
@@ -58,7 +58,7 @@ class Wanted(Struct, frozen=True):
 
 
 class HttpRequest(Struct, frozen=True):
-    """A POST that somebody else sends for a model. Its headers hold the provider's key: it is stored nowhere."""
+    """A POST that another program sends for a model. Its headers hold the provider's key: it is stored nowhere."""
 
     url: str
     headers: dict[str, str]
@@ -66,10 +66,10 @@ class HttpRequest(Struct, frozen=True):
 
 
 class HttpResponse(Struct, frozen=True):
-    """What a provider answered a request that somebody else sent.
+    """A provider's answer to a request that another program sent.
 
-    `status`: 0: there was no answer, and `body` says why.
-    `number`: which request of the turn's attempt it answers, from 1. `headers`: their names in lower case.
+    `status`: 0: there was no answer, and `body` has the reason.
+    `number`: the request's within the turn's attempt, from 1. `headers`: their names in lower case.
     """
 
     number: int
@@ -86,14 +86,14 @@ USER_ROLE = "user"
 
 
 def named_files(transcript: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Find the files of a task and of the session's earlier ones: those of the task first, then the newest."""
+    """Return the files of a task and of the session's earlier ones: those of the task first, then the newest."""
     tasks = [entry for entry in transcript if "files" in entry]
     earlier = [one for entry in transcript if entry["role"] == SESSION_ROLE for one in reversed(entry["exchanges"])]
     return [file for one in (*tasks, *earlier) for file in one.get("files", ())]
 
 
 def messages_in(transcript: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, str], ...]:
-    """Find what the user has sent while the job ran: the turn after which (0: before the first), and the text."""
+    """Return the user's messages while the job ran: the turn before each (0: before the first turn), and the text."""
     turn, sent = 0, list[tuple[int, str]]()
     for entry in transcript[1:]:
         if entry["role"] == MODEL_ROLE:
@@ -104,5 +104,5 @@ def messages_in(transcript: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, str
 
 
 def turns_of(entries: Sequence[dict[str, Any]], first_turn: int = 1) -> tuple[dict[str, Any], ...]:
-    """Find the model's entries, from a turn on."""
+    """Return the model's entries, from a turn on."""
     return tuple([entry for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] >= first_turn])

@@ -1,7 +1,7 @@
-"""Secrets are not shown: what stands under a secret's name is replaced, and so is every value that is known to be one.
+"""Redaction of secrets: values under a secret's name are replaced, and so is every value known as a secret.
 
 By name: `redacted`, for JSON values. By value: `KnownSecrets`, for texts, where a secret may stand anywhere. Invariant:
-what is replaced is replaced whole, and JSON stays JSON. Must not: know where the known values come from.
+a secret is replaced whole, and JSON stays JSON. Must not: know where the known values come from.
 """
 
 import json
@@ -36,12 +36,12 @@ _SECRET_ENDS = (
     "signingkey",
     "token",
 )
-# A model needs these to ask for the next page, and they open nothing.
+# A model needs these to request the next page, and they grant no access.
 _HARMLESS_ENDS = ("continuationtoken", "nexttoken", "pagetoken", "synctoken")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
-# What a JSON text must contain to be worth reading: most have none of it.
+# A JSON text without any of these is not parsed: most have none.
 _PARTS_OF_NAMES = ("key", "auth", "cookie", "credential", "pass", "secret", "token")
-# Each turn looks at all that was said: what has nothing in it is known by its type alone.
+# Each turn goes through all messages: these types are skipped by their class alone.
 _BARE = frozenset({int, float, bool, type(None)})
 _LEAVES = _BARE | {str}
 _JSON_BEGINS = ("{", "[")
@@ -49,13 +49,13 @@ _JSON_BEGINS = ("{", "[")
 
 @lru_cache(1024)
 def is_secret_name(name: str) -> bool:
-    """Whether a value of this name is a secret."""
+    """Return whether a value of this name is a secret."""
     plain = _SEPARATORS.sub("", name.lower())
     return plain.endswith(_SECRET_ENDS) and not plain.endswith(_HARMLESS_ENDS)
 
 
 def redacted(value: Any) -> Any:
-    """The JSON value, with what stands under a secret's name replaced, at any depth; also in JSON inside a text."""
+    """Redact a JSON value: replace values under a secret's name, at any depth, also in JSON inside a text."""
     if isinstance(value, str):  # most are
         return redacted_json(value) if value[:1] in _JSON_BEGINS else value
     if value.__class__ in _BARE:
@@ -64,7 +64,7 @@ def redacted(value: Any) -> Any:
         case dict() | Mapping():
             return {
                 name: REDACTED
-                # A flag or an empty value under a secret's name gives nothing away, and says that it is empty.
+                # A flag or an empty value under a secret's name reveals nothing, and shows that it is empty.
                 if item and item is not True and is_secret_name(str(name))
                 else item
                 if item.__class__ in _BARE or (isinstance(item, str) and item[:1] not in _JSON_BEGINS)
@@ -78,7 +78,7 @@ def redacted(value: Any) -> Any:
 
 
 def redacted_json(text: str) -> str:
-    """The same of a JSON text; one that is no JSON is left as it is."""
+    """Redact a JSON text; any other text stays as it is."""
     lower = text.lower()
     for part in _PARTS_OF_NAMES:  # many times as fast as an expression
         if part in lower:
@@ -94,7 +94,7 @@ def redacted_json(text: str) -> str:
 
 
 def secrets_in(value: Any) -> tuple[str, ...]:
-    """The texts that stand under a secret's name: known by value from then on."""
+    """Return the texts under a secret's name, for use as known secrets."""
     match value:
         case dict() | Mapping():
             own = [item for name, item in value.items() if isinstance(item, str) and is_secret_name(str(name))]
@@ -107,11 +107,11 @@ def secrets_in(value: Any) -> tuple[str, ...]:
 
 
 class KnownSecrets:
-    """Values that must not be shown, wherever they stand; those under 8 characters are left out."""
+    """Values that must not be shown in any text; those under 8 characters are left out."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values = tuple(sorted({value for value in values if len(value) >= SHORTEST_SECRET_CHARS}))
-        # As they stand in JSON, too; the longest first, since one may begin as another.
+        # Also as written in JSON; the longest first, since one may begin as another.
         forms = {form for value in self._values for form in (value, json.dumps(value)[1:-1], _dump(value)[1:-1])}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
@@ -121,22 +121,22 @@ class KnownSecrets:
             self._first.setdefault(form[0], []).append(form)
 
     def __repr__(self) -> str:
-        """Without the values."""
+        """Return a text without the values."""
         return f"KnownSecrets({len(self._values)} values)"
 
     def and_those_in(self, value: Any) -> "KnownSecrets":
-        """With the texts that stand under a secret's name in a JSON value."""
+        """Return these secrets and the texts under a secret's name in a JSON value."""
         more = secrets_in(value)
         return KnownSecrets((*self._values, *more)) if more else self
 
     def hide(self, text: str) -> str:
-        """The text without them."""
+        """Replace the secrets in a text."""
         return self._pattern.sub(REDACTED, text) if text and self._pattern else text
 
     def hide_so_far(self, text: str) -> tuple[str, str]:
-        """The beginning of a text of which more may come: what is shown of it, and what may be part of a secret.
+        """Split the beginning of a text that may continue into its redacted part and what may be part of a secret.
 
-        With what is held back before what comes next, the shown pieces together are what `hide` makes of the whole.
+        With the second part put before the next piece, the redacted parts together equal `hide` of the whole text.
         """
         if self._pattern is None:
             return text, ""
@@ -148,7 +148,7 @@ class KnownSecrets:
         return shown + text[at:held_at], text[held_at:]
 
     def _may_begin(self, text: str, at: int) -> int:
-        """The first place from which the text is the beginning of a secret, and not all of it; else its end."""
+        """Return the first position at which a secret may begin without ending; else the text's end."""
         for place in range(max(at, len(text) - self._longest_chars + 1), len(text)):
             if text[place] in self._first and any(form.startswith(text[place:]) for form in self._longer(text, place)):
                 return place
@@ -158,7 +158,7 @@ class KnownSecrets:
         return (form for form in self._first[text[place]] if len(form) > len(text) - place)
 
     def hide_in(self, value: Any) -> Any:
-        """The JSON value without them, in texts and in names."""
+        """Replace the secrets in a JSON value, in texts and in names."""
         if self._pattern is None or value.__class__ in _BARE:
             return value
         match value:
@@ -172,7 +172,7 @@ class KnownSecrets:
                 return value
 
     def hide_in_json(self, text: str) -> str:
-        """The JSON text without them."""
+        """Replace the secrets in a JSON text."""
         if self._pattern is None or not self._pattern.search(text):
             return text
         return _dump(self.hide_in(json.loads(text)))

@@ -1,7 +1,7 @@
-"""Files that tools return: kept with the session, and named in the call's result, which has no contents.
+"""Files that tools return: kept with the session, and named in the call's result, without their contents.
 
-Invariant: a name follows from the content. What a result names may be anybody's words: its fields are checked. Must
-not: know where contents are kept.
+Invariant: a name follows from the content. A result may name any file: its fields are checked. Must not: know where
+contents are kept.
 """
 
 import re
@@ -13,7 +13,7 @@ from baton_events.ids import digest
 # Not compiled here: most processes see no file.
 _MEDIA_TYPE, _NAME = r"[\w.+-]{1,63}/[\w.+-]{1,63}", r"[0-9a-f]{64}"
 
-# How contents of these types begin: one that begins as another of them is none of its own.
+# The first bytes of contents of these types: a content with another type's beginning is refused.
 BEGINNINGS = {
     "image/png": b"\x89PNG\r\n\x1a\n",
     "image/jpeg": b"\xff\xd8\xff",
@@ -23,16 +23,16 @@ BEGINNINGS = {
 
 
 def named_content(data: bytes) -> tuple[dict[str, Any], str]:
-    """Give the name and the size of a content, as they are recorded, and the content as URL-safe Base64."""
+    """Return the recorded name and size of a content, and the content as URL-safe Base64."""
     content = urlsafe_b64encode(data).decode()
     return {"name": digest(content), "bytes": len(data)}, content
 
 
 def named_file(data: bytes, media_type: str, filename: str) -> tuple[dict[str, Any], str]:
-    """Give what names a file in a result, and its content as URL-safe Base64.
+    """Return a file's entry for a result, and its content as URL-safe Base64.
 
     Raises:
-        ValueError: it is empty, of no media type, or of another one.
+        ValueError: it is empty, or its media type is invalid or wrong.
     """
     if not data:
         raise ValueError(f"keep_file() needs the bytes of a file, got {data!r}")
@@ -46,7 +46,7 @@ def named_file(data: bytes, media_type: str, filename: str) -> tuple[dict[str, A
 
 
 def files_in_result(result: Any) -> list[dict[str, Any]]:
-    """Find the files that a result names: it is one, or they are items of the list or the object that it is."""
+    """Return the files that a result names: the result itself, or items of its list or object."""
     items = [result, *result.values()] if isinstance(result, dict) else result
     return [item for item in items if _is_file(item)] if isinstance(items, list) else []
 
