@@ -1,7 +1,7 @@
-"""What is wrong with a plan: all of it at once, one line for each fault, fit for an author or a planner.
+"""A plan's faults: all of them at once, one line for each, readable by an author or a planner.
 
-Invariant: a plan without faults can be carried out: tools exist, steps have an order, references lead to steps that
-come before, and arguments fit as far as they are known before the steps that they refer to have run.
+Invariant: a plan without faults can be carried out: tools exist, steps have an order, and references lead to earlier
+steps. Arguments fit as far as they are known before those steps have run.
 """
 
 import re
@@ -27,14 +27,14 @@ def plan_faults(
     unread: Collection[str] = (),
     task: bool = False,
 ) -> Iterator[str]:
-    """All faults of a plan.
+    """Yield all faults of a plan.
 
     Args:
         steps: the plan.
-        tools: what its steps may name.
-        max_steps: how many steps it may have, at most `MAX_STEPS`.
-        unread: steps whose arguments could not be read; what is wrong with them is said already.
-        task: whether steps may take what they need from the job's task.
+        tools: the tools that its steps may name.
+        max_steps: the number of steps allowed, at most `MAX_STEPS`.
+        unread: steps whose arguments could not be read, and whose faults are reported already.
+        task: whether steps may refer to the job's task.
     """
     limit = min(max_steps, MAX_STEPS)
     if not steps:
@@ -92,7 +92,7 @@ def _argument_faults(
 
 
 def _misfits(step: PlannedStep, tool: Tool, referring: Sequence[Place]) -> Iterator[str]:
-    """What does not fit whatever the references stand for: faults at, above or below one are not known yet."""
+    """Yield the faults independent of references: one at, above or below a reference is not known yet."""
     known = tool.parameters["properties"]
     for name in dict.fromkeys(place[0] for place in referring):
         if name not in known:

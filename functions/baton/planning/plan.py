@@ -16,7 +16,7 @@ from baton.sdk.records import OnFailure, Wanted
 from baton.tools.tool import Tool
 from baton_events.ids import canonical_json
 
-# What a planner calls to make a plan.
+# The tool that a planner calls to make a plan.
 PLAN_TOOL = "make_plan"
 ON_FAILURE: tuple[OnFailure, ...] = tuple(policy for policy in get_args(OnFailure) if policy)
 
@@ -32,7 +32,7 @@ class PlannedStep(Struct, frozen=True):
 
 
 def wanted_of(steps: Sequence[PlannedStep], tools: Mapping[str, Tool]) -> tuple[Wanted, ...]:
-    """The calls of a plan without faults; arguments with references stay as they are until the step runs."""
+    """Return the calls of a plan without faults; arguments with references stay as they are until the step runs."""
     return tuple(_wanted(step, tools[step.tool]) for step in steps)
 
 
@@ -52,7 +52,7 @@ def _wanted(step: PlannedStep, tool: Tool) -> Wanted:
 
 
 def cycle_of(steps: Sequence[PlannedStep]) -> tuple[str, ...]:
-    """The names on a way that leads from a step back to it; empty: there is none."""
+    """Return the names on a path from a step back to it; empty: there is none."""
     try:
         TopologicalSorter(_graph(steps)).prepare()
     except CycleError as error:
@@ -62,7 +62,7 @@ def cycle_of(steps: Sequence[PlannedStep]) -> tuple[str, ...]:
 
 
 def depth_of(steps: Sequence[PlannedStep]) -> int:
-    """How many steps the longest way through the plan has; there must be no cycle."""
+    """Return the number of steps on the longest path through the plan, which must have no cycle."""
     graph, depths = _graph(steps), dict[str, int]()
     for name in TopologicalSorter(graph).static_order():
         depths[name] = 1 + max((depths[before] for before in graph.get(name, ())), default=0)
@@ -74,7 +74,7 @@ def _graph(steps: Sequence[PlannedStep]) -> dict[str, set[str]]:
     return {step.name: names.intersection(step.depends_on) for step in steps}
 
 
-_step_of = methodcaller("get", "step")  # read of every call that was made, in every turn
+_step_of = methodcaller("get", "step")  # read for every call made, in every turn
 _LOST = {"error": {"type": "unknown", "message": "the result is not recorded"}}
 
 Entry = Mapping[str, Any]
@@ -82,17 +82,17 @@ Results = Mapping[str, Mapping[str, Any]]
 
 
 def is_plan(entry: Entry) -> bool:
-    """Whether this entry of a transcript is a plan."""
+    """Return whether this entry of a transcript is a plan."""
     return entry["role"] == "model" and any(map(_step_of, entry["calls"]))
 
 
 def plans_in(transcript: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The plans that were made so far."""
+    """Return the plans made so far."""
     return tuple(entry for entry in transcript if is_plan(entry))
 
 
 def answer_of(entry: Entry, results: Results) -> tuple[str, Any]:
-    """The answer and the output that follow from a plan alone: the results of the steps that no other depends on.
+    """Return the answer and the output of a plan alone: the results of the steps that no other depends on.
 
     Returns:
         Of one such step, its result: the answer is its text, or else its JSON, which then is the output as well.
@@ -107,7 +107,7 @@ def answer_of(entry: Entry, results: Results) -> tuple[str, Any]:
 
 
 def plan_prompt(entry: Entry, results: Results) -> tuple[ModelMessage, ToolMessage]:
-    """A plan as its planner reads it: one call, whose result has that of each step by its name."""
+    """Convert a plan for its planner: one call, whose result contains each step's result by its name."""
     call_id = f"{entry['calls'][0]['id']}-plan"
     steps = [
         {

@@ -1,6 +1,6 @@
-"""What a model that plans is sent, and how its plan is read.
+"""A planning model's request, and the reading of its plan.
 
-Invariant: a plan that is read has no faults; every other goes back with all of them. Must not: ask a model.
+Invariant: a plan that is read has no faults; any other goes back with all of them. Must not: call a model.
 """
 
 import copy
@@ -65,7 +65,7 @@ class InvalidPlan(ValueError):  # noqa: N818 - the name says what happened; it i
 
 
 def plan_spec(tools: Sequence[str]) -> ToolSpec:
-    """The tool that a planner calls, for plans over these tools."""
+    """Build the tool that a planner calls, for plans over these tools."""
     return _plan_spec(tuple(sorted(tools)))
 
 
@@ -77,7 +77,7 @@ def _plan_spec(tools: tuple[str, ...]) -> ToolSpec:
 
 
 def planner_instructions(own: str, tools: Sequence[ToolSpec], rounds_left: int) -> str:
-    """What a planner is sent before the task: its agent's own instructions, how to plan, and the tools."""
+    """Build a planner's instructions: its agent's own, the rules of planning, and the tools."""
     listed = [
         canonical_json({"name": tool.name, "description": tool.description, "arguments": tool.parameters})
         for tool in tools
@@ -87,7 +87,7 @@ def planner_instructions(own: str, tools: Sequence[ToolSpec], rounds_left: int) 
 
 
 def read_plan(arguments: Any, tools: Mapping[str, Tool], max_steps: int) -> tuple[PlannedStep, ...]:
-    """The plan in a planner's arguments.
+    """Parse the plan in a planner's arguments.
 
     Raises:
         InvalidPlan: with all faults.

@@ -1,10 +1,10 @@
-"""References from a step's arguments to results of earlier steps: as written, as recorded, and replaced by values.
+"""References from a step's arguments to results of earlier steps: written, recorded, and replaced by values.
 
 Recorded, a reference is JSON: `{"$resultOf": {"step": "a", "path": ["field", 0]}}`; `path` may be left out. A fixed
 plan refers to the job's task in the same way, under a name that no step can have. References to the task are replaced
-when the plan is given, the others when the step runs. Invariant: an object that has the key and is no such reference is
-refused, so a literal is never taken for one, nor the reverse. The content of a result or a task is data: nothing in it
-is taken for a reference. Must not: read the store.
+when the plan is recorded for a job, the others when the step runs. Invariant: an object that has the key and is no such
+reference is refused, so a literal is never taken for a reference, nor the reverse. The content of a result or a task is
+data: nothing in it is taken for a reference. Must not: read the store.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,13 +22,13 @@ class InvalidReference(ValueError):  # noqa: N818 - the name says what happened;
 
 
 class ResultOf(Record, frozen=True):
-    """What stands in a step's arguments for the result of another step, or for what is at `path` in it."""
+    """A placeholder in a step's arguments for the result of another step, or for the value at `path` in it."""
 
     step: str
     path: Place = ()
 
     def __getitem__(self, part: str | int) -> "ResultOf":
-        """What is under this name, or at this position, in the result."""
+        """Refer to the value under this name, or at this position, in the result."""
         if not isinstance(part, str | int) or isinstance(part, bool):
             raise TypeError(f"{self!r}[{part!r}]: a name or a position, as in result_of('a')['rows'][0]")
         return ResultOf(self.step, (*self.path, part))
@@ -42,13 +42,13 @@ class ResultOf(Record, frozen=True):
         raise TypeError(f"{self!r} cannot be put into a text; give it to the step as an argument of its own")
 
     def __repr__(self) -> str:
-        """As the author wrote it."""
+        """Return the reference as the author wrote it."""
         if self.step == TASK and self.path:
             return f"task_{self.path[0]}" + "".join(f"[{part!r}]" for part in self.path[1:])
         return f"result_of({self.step!r})" + "".join(f"[{part!r}]" for part in self.path)
 
     def as_json(self) -> dict[str, Any]:
-        """As it is recorded."""
+        """Return the recorded form."""
         return {KEY: {"step": self.step, "path": list(self.path)}}
 
 
@@ -59,20 +59,20 @@ def result_of(step: str) -> ResultOf:
         step: the earlier step's name; the later one must name it in `depends_on`.
 
     Returns:
-        The reference; `result_of("a")["rows"][0]` is one to what is inside the result.
+        The reference; `result_of("a")["rows"][0]` refers to a value inside the result.
     """
     if not isinstance(step, str) or not step:
         raise TypeError(f"result_of({step!r}): give the step's name")
     return ResultOf(step)
 
 
-# What a step of a fixed plan takes from its job: the task's text, and its data (`inputData`): `task_data["path"]`.
+# The parts of a job's task for a step of a fixed plan: its text, and its data (`inputData`): `task_data["path"]`.
 task_text = ResultOf(TASK, ("text",))
 task_data = ResultOf(TASK, ("data",))
 
 
 def recorded(value: Any) -> Any:
-    """An author's arguments with references in the form in which they are recorded.
+    """Convert an author's arguments with references to their recorded form.
 
     Raises:
         InvalidReference: a literal object looks like a recorded reference.
@@ -89,7 +89,7 @@ def recorded(value: Any) -> Any:
 
 
 def references(value: Any, place: Place = ()) -> Iterator[tuple[Place, ResultOf]]:
-    """All references in recorded arguments, and where they stand.
+    """Yield all references in recorded arguments, with their places.
 
     Raises:
         InvalidReference: an object looks like a reference and is none.
@@ -107,7 +107,7 @@ def references(value: Any, place: Place = ()) -> Iterator[tuple[Place, ResultOf]
 
 
 def read(value: Mapping[str, Any]) -> ResultOf | None:
-    """The reference that an object is; None: it is a literal.
+    """Parse an object as a reference; None: it is a literal.
 
     Raises:
         InvalidReference: it looks like a reference and is none.
@@ -132,31 +132,31 @@ _SHOWN_KEYS = 10
 
 
 class UnresolvedReference(ValueError):  # noqa: N818 - the name says what happened; it is shown to the planner
-    """A reference leads nowhere: for good, since recorded results do not change."""
+    """A reference leads nowhere, and never will, since recorded results do not change."""
 
 
 def resolved(
     arguments: dict[str, Any], after: Mapping[str, str], results: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The arguments that the tool is called with.
+    """Replace references by values, for the tool's call.
 
     Args:
-        arguments: as they are recorded.
-        after: the steps that come before this one, and the ids of their calls.
-        results: what is stored under those ids: `{"ok": …}`, or `{"error": {"type", "message"}}`, which is referred to
+        arguments: the recorded arguments.
+        after: the steps before this one, and the ids of their calls.
+        results: the stored results under those ids: `{"ok": …}`, or `{"error": {"type", "message"}}`, which is used
             as it is.
 
     Raises:
-        UnresolvedReference: there is no such result, or nothing at such a path in it; says step and path.
+        UnresolvedReference: there is no such result, or nothing at the path in it; it names step and path.
     """
     return _replaced(arguments, lambda reference: _referred(reference, after, results))
 
 
 def filled(arguments: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with what they take from the task: `{"text": …, "data": {…}}`; other references stay.
+    """Replace references to the task (`{"text": …, "data": {…}}`) by its values; other references stay.
 
     Raises:
-        UnresolvedReference: there is nothing at such a path in the task, or what is there looks like a reference.
+        UnresolvedReference: there is nothing at the path in the task, or a value that looks like a reference.
     """
     stored = {"ok": {"text": task.get("text", ""), "data": task.get("data") or {}}}
 

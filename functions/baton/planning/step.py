@@ -1,6 +1,6 @@
 """One step of a plan that an agent's author writes: `Step("sum", add, {"a": result_of("x")}, depends_on=["x"])`.
 
-Invariant: data only; whether a plan holds together is the registry's to say, all faults at once.
+Invariant: data only; the registry checks whether a plan is consistent, and lists all faults at once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from baton.tools.tool import Tool
 
 @runtime_checkable
 class Named(Protocol):
-    """What can be a tool besides a `Tool`: an agent."""
+    """A tool of a step besides a `Tool`: an agent."""
 
     @property
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Step(Record, frozen=True, eq=False):
     """A step of a plan.
 
     Attributes:
-        name: what other steps refer to it by.
+        name: the name by which other steps refer to it.
         tool: the tool that it runs, or an agent that is given a task; or the name of one of these.
         arguments: the tool's; `result_of("other")` stands for the result of another step.
         depends_on: names of the steps that must be over before it starts.
@@ -40,7 +40,7 @@ class Step(Record, frozen=True, eq=False):
             as its result. ("replan" is for planners: as "skip", and then another plan.)
 
     Raises:
-        TypeError: something is not of the kind that it must be.
+        TypeError: a value is of the wrong type.
         ValueError: `on_failure` is none of these.
     """
 
@@ -51,7 +51,7 @@ class Step(Record, frozen=True, eq=False):
     on_failure: OnFailure = "fail"
 
     def __post_init__(self) -> None:
-        """Check kinds, and keep collections in a form that cannot change."""
+        """Check types, and make collections immutable."""
         if not isinstance(self.name, str) or not self.name:
             raise TypeError(f"Step({self.name!r}, ...): a step has a name")
         if not isinstance(self.tool, str | Named):
@@ -72,7 +72,7 @@ class Step(Record, frozen=True, eq=False):
 
 
 def checked_plan(agent: str, plan: Sequence[Step]) -> tuple[Step, ...]:
-    """An agent's plan in a form that cannot change.
+    """Check an agent's plan, and make it immutable.
 
     Raises:
         TypeError: it is no list of steps.
@@ -86,7 +86,7 @@ def checked_plan(agent: str, plan: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def planned(plan: Sequence[Step]) -> tuple[PlannedStep, ...]:
-    """The plan as it is recorded.
+    """Return the plan in its recorded form.
 
     Raises:
         InvalidReference: a literal object looks like a reference.
@@ -98,7 +98,7 @@ def planned(plan: Sequence[Step]) -> tuple[PlannedStep, ...]:
 
 
 def static_faults(plan: Sequence[Step], tools: Mapping[str, Tool], max_steps: int = MAX_STEPS) -> Iterator[str]:
-    """All faults of a plan that an author wrote."""
+    """Yield all faults of a plan that an author wrote."""
     steps: list[PlannedStep] = []
     unread: set[str] = set()
     for step in plan:
