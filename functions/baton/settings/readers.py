@@ -1,6 +1,6 @@
-"""How the text of an environment variable is read that only functions need (others: baton_events/settings.py). Pure.
+"""Parsers of environment variables that only functions need (others: baton_events/settings.py). Pure.
 
-Each raises ValueError with what the value should be: "X is not …".
+Each raises ValueError with the expected form: "X is not …".
 """
 
 import json
@@ -16,14 +16,14 @@ API_KEY_ENTRY = re.compile(r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64}
 
 
 def flag(given: str) -> bool:
-    """Yes or no."""
+    """Parse a yes or no."""
     if given.lower() not in ("true", "false", "1", "0"):
         raise ValueError("true or false")
     return given.lower() in ("true", "1")
 
 
 def dsn(given: str) -> str:
-    """Where Sentry takes reports: a URL with a key in it."""
+    """Check the address of Sentry's reports: a URL with a key in it."""
     if not re.fullmatch(r"https?://[^@/\s]+@[^/\s]+/\S+", given):
         raise ValueError("a DSN such as https://KEY@sentry.example.com/1")
     require_https(given)
@@ -31,14 +31,14 @@ def dsn(given: str) -> str:
 
 
 def share(given: str) -> float:
-    """A part of a whole."""
+    """Parse a share of a whole."""
     if not re.fullmatch(r"0(\.\d+)?|\.\d+|1(\.0+)?", given):
         raise ValueError("a number from 0 to 1, such as 0.1")
     return float(given)
 
 
 def origins(given: str) -> str:
-    """Origins of pages, or all."""
+    """Check a list of pages' origins, or `*`."""
     found = [part.strip() for part in given.split(",") if part.strip()]
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s?#]+", origin) for origin in found):
         raise ValueError("a comma list of origins such as https://app.example.com, without path, or *")
@@ -46,14 +46,14 @@ def origins(given: str) -> str:
 
 
 def reference(given: str) -> str:
-    """A thing in a module."""
+    """Check a reference to an object in a module."""
     if not _REFERENCE.fullmatch(given):
         raise ValueError("a reference such as my_company.agents:registry")
     return given
 
 
 def api_keys(given: str) -> str:
-    """Entries of keys; what is wrong is counted, not shown."""
+    """Check entries of keys; faulty ones are counted, not shown."""
     entries = [part.strip() for part in given.split(",") if part.strip()]
     wrong = [str(number) for number, entry in enumerate(entries, 1) if not API_KEY_ENTRY.fullmatch(entry)]
     if wrong:
@@ -65,7 +65,7 @@ def api_keys(given: str) -> str:
 
 
 def unit_prices(given: str) -> Prices:
-    """Some of the prices, in place of the list's."""
+    """Parse prices that replace some of the list's."""
     names = [each.field for each in LIST]
     try:
         document: Any = json.loads(given)

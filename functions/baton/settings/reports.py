@@ -1,4 +1,4 @@
-"""Settings of what is reported: logs, errors, alerts, approvals, traces, metrics. Must not: read the environment."""
+"""Settings of reports: logs, errors, alerts, approvals, traces, metrics. Must not: read the environment."""
 
 from baton.settings.readers import dsn, flag, share
 from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole

@@ -1,14 +1,14 @@
-"""What the hosted services ask for each unit, by their public lists; `PRICES` sets what a contract says instead.
+"""The hosted services' price for each unit, by their public lists; `PRICES` sets a contract's prices instead.
 
-Invariant: each price names where it was read and when. Free allowances are left out: they are the account's, not a
-job's. What has no price here costs nothing here: storage, the vector index. Model calls have prices of their own.
+Invariant: each price names its source and its date. Free allowances are left out: they are the account's, not a job's.
+Services without a price here count as free: storage, the vector index. Model calls have prices of their own.
 """
 
 from msgspec import Struct
 
 
 class Price(Struct, frozen=True):
-    """One list price. `field`: of `Prices`; `as_of`: the day of the copy that was read, as it says itself."""
+    """One list price. `field`: of `Prices`; `as_of`: the date of the copy that was read, as it states."""
 
     field: str
     usd: float
@@ -66,7 +66,7 @@ LIST_PRICES = Prices()
 
 
 class Paid(Struct, frozen=True):
-    """What is paid for, of a job or of many."""
+    """The paid usage of a job or of many."""
 
     messages: int
     deliveries: int
@@ -77,7 +77,7 @@ class Paid(Struct, frozen=True):
 
 
 class Cost(Struct, frozen=True):
-    """What that costs, in US dollars, by who is used."""
+    """Its cost, in US dollars, by service."""
 
     queue_usd: float
     redis_usd: float
@@ -86,12 +86,12 @@ class Cost(Struct, frozen=True):
 
     @property
     def total_usd(self) -> float:
-        """All together."""
+        """The sum."""
         return self.queue_usd + self.redis_usd + self.functions_usd + self.model_usd
 
 
 def cost_of(paid: Paid, prices: Prices) -> Cost:
-    """What was used, at these prices."""
+    """Compute the cost of usage, at these prices."""
     gb_seconds = paid.mb_ms / 1024 / 1000
     return Cost(
         queue_usd=paid.messages * prices.message_usd,

@@ -20,19 +20,19 @@ from baton_events.messages import FUNCTION_TIMEOUT_SECONDS
 from baton_events.setting import Setting, missing, read_values
 from baton_events.settings import QueueSettings
 
-# What is left for the COMMIT after the work; the limit of a message's body, and what stands in it around an outcome
-# from outside.
+# The time left for the COMMIT after the work; the limit of a message's body, and the size of the envelope around an
+# outcome from outside.
 CLAIM_MARGIN_SECONDS = 10
 MESSAGE_LIMIT_BYTES, _ENVELOPE_BYTES = 4 * 1024 * 1024, 64 * 1024
 
-# What other programs keep secret in the same environment, such as the keys of model providers.
+# Secrets of other programs in the same environment, such as the keys of model providers.
 _FOREIGN_SECRET = re.compile(r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)")
 
 
 class Settings(QueueSettings, Record, frozen=True):
     """Every setting, with its default; see SETTINGS for names, units and meaning.
 
-    `foreign_keys`: values of other variables named as secrets are; known only in order not to be shown.
+    `foreign_keys`: values of other variables with a secret's name; known only so that they are never shown.
     """
 
     qstash_url: str = "https://qstash.upstash.io"
@@ -114,7 +114,7 @@ class Settings(QueueSettings, Record, frozen=True):
     foreign_keys: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Without secrets: settings end up in logs."""
+        """Return a text without secrets: settings end up in logs."""
         secret = {"foreign_keys", *(setting.field for setting in SETTINGS if setting.secret)}
         shown = (f"{f.name}={'***' if f.name in secret else getattr(self, f.name)!r}" for f in fields(self))
         return f"Settings({', '.join(shown)})"
@@ -127,12 +127,12 @@ class Settings(QueueSettings, Record, frozen=True):
 
     @property
     def store_place(self) -> str:
-        """Where the store is, without secrets; empty where none is named."""
+        """The store's address, without secrets; empty if none is set."""
         return shown_address(self.resp_url) if self.resp_url else self.redis_url
 
     @property
     def announces(self) -> bool:
-        """Whether anybody is told of approvals that are asked for."""
+        """Whether notices of new approvals are sent."""
         return bool(self.approval_webhook_url or self.approval_escalation_url)
 
     @property
@@ -161,7 +161,7 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
 
 
 def _contradictions(settings: Settings) -> list[str]:
-    """What does not go together."""
+    """List settings that contradict each other."""
     found: list[str] = []
     if settings.message_timeout_seconds <= settings.work_timeout_seconds:
         found.append(
@@ -190,7 +190,7 @@ def _contradictions(settings: Settings) -> list[str]:
 
 
 def _impossible_on_lambda(settings: Settings) -> list[str]:
-    """What a function's time limit leaves no room for; other hosts have none."""
+    """List limits that do not fit into a function's time limit; other hosts have none."""
     longest_seconds = FUNCTION_TIMEOUT_SECONDS - CLAIM_MARGIN_SECONDS
     if settings.work_timeout_seconds <= longest_seconds:
         return []
@@ -202,7 +202,7 @@ def _impossible_on_lambda(settings: Settings) -> list[str]:
 
 
 def has(settings: Settings, setting: Setting) -> bool:
-    """Whether a setting is there, or the one that stands for it."""
+    """Return whether a setting is set, or the one that replaces it."""
     other = next((each.field for each in SETTINGS if each.name == setting.instead), "")
     return bool(getattr(settings, setting.field) or (other and getattr(settings, other)))
 

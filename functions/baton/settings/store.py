@@ -1,6 +1,6 @@
-"""The settings of the store: its address over REST, or over RESP, and how it is shown. Pure.
+"""The settings of the store: its address over REST, or over RESP, and its form for people. Pure.
 
-Invariant: what is shown of an address has no password in it, whatever the address is.
+Invariant: the form for people has no password in it, whatever the address is.
 """
 
 import re
@@ -17,10 +17,10 @@ _PLACE = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d*)?(/\d*)?")
 
 
 def store_address(given: str) -> str:
-    """The address as it is, once it is known to be one.
+    """Check that an address is one, and return it unchanged.
 
     Raises:
-        ValueError: what it should be; the message has no password in it.
+        ValueError: it is not; the message has the expected form, and no password.
     """
     scheme, _, rest = given.partition("://")
     if scheme not in SCHEMES or not re.fullmatch(_PLACES[scheme], given) or "#" in given or not _has_place(given):
@@ -36,7 +36,7 @@ def store_address(given: str) -> str:
 
 
 def shown_address(address: str) -> str:
-    """The address for people: no user, no password, no options; nothing of a place that cannot be one."""
+    """Return the address for people: no user, no password, no options; nothing of an invalid host."""
     scheme, separator, rest = address.rpartition("://")
     if scheme == "unix":
         return f"{scheme}{separator}{rest.partition('?')[0].rpartition('@')[2]}"
@@ -46,7 +46,7 @@ def shown_address(address: str) -> str:
 
 
 def secrets_of(address: str) -> tuple[str, ...]:
-    """The passwords in an address, as they are written there and as they are meant."""
+    """Return the passwords in an address, both encoded and decoded."""
     if not address:
         return ()
     parts = urlsplit(address)
@@ -56,12 +56,12 @@ def secrets_of(address: str) -> tuple[str, ...]:
 
 
 def wants_cluster(address: str) -> bool:
-    """Whether the address says that its server is one of a cluster."""
+    """Return whether the address marks its server as one of a cluster."""
     return parse_qs(urlsplit(address).query).get("cluster", [""])[0].lower() in ("true", "1")
 
 
 def without_cluster(address: str) -> str:
-    """The address without that option, which no client library knows."""
+    """Remove that option from the address, since no client library knows it."""
     place, _, query = address.partition("?")
     kept = [option for option in query.split("&") if option and not option.startswith("cluster=")]
     return f"{place}?{'&'.join(kept)}" if kept else place

@@ -1,4 +1,4 @@
-"""Every environment variable: its name, default, unit, meaning, who reads it, and how its text is read.
+"""Every environment variable: its name, default, unit, meaning, readers, and parser.
 
 docs/reference/settings.md and .env.example are generated from `SETTINGS`, and a test holds them to it. Must not: read
 the environment.
