@@ -1,7 +1,7 @@
-"""`durable(agent)`: an agent of pydantic-ai as one that a registry takes.
+"""`durable(agent)`: converts an agent of pydantic-ai for a registry.
 
-Invariant: what cannot be kept between two pieces of a run is refused here, by name and with the way out, as far as it
-can be seen before a run. Must not: change the agent.
+Invariant: settings that cannot be kept between two pieces of a run are refused here, by name and with the remedy, as
+far as they can be seen before a run. Must not: change the agent.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -38,14 +38,14 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         name: the job's type; the agent's name, unless given.
         deps: called with a `JobInfo` for each step, returns the dependencies, which are never stored.
         prompt: called with a `JobInfo` before the first request, returns the user prompt; else it is the task's text.
-        limits: of a job, together with the jobs below it.
+        limits: limits of a job, together with the jobs below it.
         usage_limits: as `agent.run` takes them.
         description: its purpose in a line, for agents that have it among their tools.
         expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
-        call_limits: of its model requests, shared by all calls with the same key.
+        call_limits: limits of its model requests, shared by all calls with the same key.
 
     Raises:
-        TypeError: something is not what it must be.
+        TypeError: a value is of the wrong type.
         ValueError: it has no name or no model, or something that a durable run cannot keep.
     """
     if not isinstance(agent, PydanticAIAgent):
@@ -85,7 +85,7 @@ def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
 
 
 def _is_own(thing: object, base: type[Any]) -> bool:
-    """Whether a class outside of pydantic-ai has a `for_run` of its own, or a class is another engine's."""
+    """Return whether a class outside of pydantic-ai overrides `for_run`, or belongs to another durable engine."""
     kind: type[Any] = type(thing)
     if kind.__module__.startswith("pydantic_ai.durable_exec"):
         return True

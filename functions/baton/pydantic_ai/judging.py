@@ -1,4 +1,4 @@
-"""What a run goes on from, and what an answer of its model means: a result, calls to make, or a correction."""
+"""The starting point of a run's turn, and the meaning of its model's answer: a result, calls, or a correction."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,16 +15,16 @@ from baton.models.providers.messages import text_of
 from baton.pydantic_ai.run_state import Run, RunState, kept_of_turn
 from baton_events.ids import canonical_json
 
-# The call that stands for a wait for the provider, which is longer each time.
+# The call that represents a wait for the provider, which gets longer each time.
 WAITS, _LONGEST_SECONDS = "wait_for_model", 300.0
 
 
 def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToolResults | None]:
-    """The history that a turn goes on from; output tools that were called beside others are judged in that turn."""
+    """Return the history that a turn continues from; output tools called beside others are judged in that turn."""
     outputs = _outputs_beside(state)
     if not outputs:
         return [*state.history, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])], None
-    # A tool that asks for a retry wins over the output, if pydantic-ai hears of it together with the output.
+    # A tool that requests a retry wins over the output, if pydantic-ai gets it together with the output.
     retried = [part for part in state.answered if isinstance(part, ai.ToolReturnPart) and part.outcome == "retried"]
     others = [part for part in state.answered if part not in retried]
     results = ai.DeferredToolResults(
@@ -35,10 +35,10 @@ def gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToo
 
 
 def calls_to_make(run: Run, response: ai.ModelResponse, limits: ai.UsageLimits) -> list[str]:
-    """The ids of an answer's calls, but for those of output tools.
+    """Return the ids of an answer's calls, except for those of output tools.
 
     Raises:
-        RunFailedError: they cannot be told apart.
+        RunFailedError: two calls have the same id.
     """
     tools = {part.tool_name: run.ctx.deps.tool_manager.get_tool_def(part.tool_name) for part in response.tool_calls}
     kinds = {name: "unknown" if tool is None else tool.kind for name, tool in tools.items()}
@@ -53,13 +53,13 @@ def calls_to_make(run: Run, response: ai.ModelResponse, limits: ai.UsageLimits) 
 
 
 def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_first: bool) -> RunnerAnswer:
-    """What the answer means. `node`: to which it led; `ids`: of the calls to make."""
+    """Judge the answer. `node`: the run's node after it; `ids`: of the calls to make."""
     messages = _joined(run.all_messages(), _outputs_beside(state) if outputs_first else [])
     response = next((one for one in reversed(messages) if isinstance(one, ai.ModelResponse)), ai.ModelResponse([]))
     text, output, correction = text_of(response), None, ""
     calls, alone = tuple[Call, ...](), tuple[bool, ...]()
     if ids:
-        while not isinstance(messages[-1], ai.ModelResponse):  # what was begun of its calls is made in their own time
+        while not isinstance(messages[-1], ai.ModelResponse):  # calls begun in this turn run in their own pieces
             messages.pop()
         parts = {part.tool_call_id: part for part in response.tool_calls}
         calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
@@ -75,7 +75,7 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
         misfits = run.ctx.state.output_retries_used > state.output_retries
         correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
     answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run))
-    if run.usage.requests > state.usage.requests:  # else nobody was asked in this turn
+    if run.usage.requests > state.usage.requests:  # otherwise no model was called in this turn
         used = run.usage - state.usage
         spent = (used.input_tokens, used.output_tokens, float(used.cost or 0), False, used.cache_read_tokens)
         origin = origin_of(response, streamed=False)
@@ -84,12 +84,12 @@ def judged(run: Run, state: RunState, node: Any, ids: Sequence[str], *, outputs_
 
 
 def _outputs_beside(state: RunState) -> list[ai.ToolCallPart]:
-    """The calls of output tools that wait for other calls of the same answer."""
+    """Return the calls of output tools that wait for other calls of the same answer."""
     return [part for part in state.response.tool_calls if part.tool_call_id not in state.ids] if state.ids else []
 
 
 def _joined(messages: Sequence[ai.ModelMessage], first: Sequence[ai.ToolCallPart]) -> list[ai.ModelMessage]:
-    """Messages, with all that answers one answer in one request, in the order of its calls, or these calls first."""
+    """Join the parts that answer one answer in one request, in the order of its calls, or after these calls."""
     joined: list[ai.ModelMessage] = []
     order: list[str] = []
     for message in messages:

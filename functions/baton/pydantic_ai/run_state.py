@@ -1,8 +1,8 @@
-"""What is kept of a run between its pieces of work: JSON, and what pydantic-ai is given of it.
+"""The state of a run between its pieces of work: JSON, and its form for pydantic-ai.
 
 Each turn keeps the messages that it added, under `provider` of its entry in the transcript; each call keeps its part of
-the next request. Invariant: what is kept is never rewritten; whatever can be counted from the messages is counted from
-them. Must not: run anything.
+the next request. Invariant: kept data is never rewritten; everything that can be counted from the messages is counted
+from them. Must not: run anything.
 """
 
 import json
@@ -28,17 +28,17 @@ KIND = "pydantic-ai-run"
 NEXT_TO = "_tool_call"
 _JSON = ai.ModelMessagesTypeAdapter
 _USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]])
-# Outcomes that the model is told; every other error fails the run, as what a tool raises does.
+# Outcomes that the model gets; every other error fails the run, as an exception of a tool does.
 _OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed"}
 
 
 def dumped(messages: Sequence[ai.ModelMessage]) -> str:
-    """Messages as JSON text: as an object it would lose the order of names, which a model is told."""
+    """Dump messages as JSON text: an object would lose the order of names, which a model sees."""
     return _JSON.dump_json(list(messages)).decode()
 
 
 def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Sequence[str], run: Run) -> dict[str, Any]:
-    """What a turn keeps: the messages from the first one that is new, and the counts that no message has."""
+    """Return the data to keep of a turn: its new messages, and the counts that no message has."""
     same = [_same(*pair) for pair in zip(before.history, messages, strict=False)]
     first = max([*same, False].index(False), len(before.earlier))
     tools = run.ctx.deps.established_tool_names
@@ -55,7 +55,7 @@ def kept_of_turn(before: "RunState", messages: list[ai.ModelMessage], ids: Seque
 
 
 def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
-    """Whether a message is the known one: pydantic-ai puts results first in requests that it is given back."""
+    """Return whether a message is the known one: pydantic-ai reorders results in requests that it gets back."""
     if known == message:
         return True
     requests = isinstance(known, ai.ModelRequest) and isinstance(message, ai.ModelRequest)
@@ -70,7 +70,7 @@ def _kept_counts(before: "RunState", run: Run, usage: ai.RunUsage) -> dict[str, 
 
 
 def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
-    """Enqueue what `ctx.enqueue` was given in another piece of the run."""
+    """Enqueue the messages that `ctx.enqueue` was given in another piece of the run."""
     priority, call, messages = kept
     run.enqueue(*_JSON.validate_json(messages), priority=priority)
     if call is not None:
@@ -78,7 +78,7 @@ def enqueue_again(run: Run, kept: Sequence[Any]) -> None:
 
 
 def kept_of_call(before: "RunState", parts: Sequence[ai.ModelRequestPart], run: Run) -> tuple[Any, dict[str, Any]]:
-    """What a call came to, as it is shown, and what is kept of it besides."""
+    """Return a call's result as it is shown, and the data to keep of it."""
     messages = dumped([ai.ModelRequest(parts=list(parts))])
     first, *others = json.loads(messages)[0]["parts"]
     kept = _kept_counts(before, run, run.usage - before.usage)
@@ -89,7 +89,7 @@ def kept_of_call(before: "RunState", parts: Sequence[ai.ModelRequestPart], run: 
 
 
 def _without_data(content: Any) -> Any:
-    """What is shown of a result: files without their bytes, which the messages have."""
+    """Return a result as it is shown: files without their bytes, which the messages have."""
     if isinstance(content, list):
         return [_without_data(one) for one in content]
     if isinstance(content, dict) and content.get("kind") == "binary":
@@ -99,21 +99,21 @@ def _without_data(content: Any) -> Any:
 
 @dataclass
 class RunState:
-    """A run as far as it is recorded.
+    """A run as recorded so far.
 
     Attributes:
         earlier: the session's conversation before the job.
-        messages: those of the job.
+        messages: the job's messages.
         ids: pydantic-ai's ids of the calls that the last turn made, by their position.
-        steps: model requests that were made.
-        polls: how often the provider has suspended the answer that ends the messages.
+        steps: the number of model requests made.
+        polls: how often the provider has suspended the messages' last answer.
         requested_turn: the turn that made the last request.
-        sent: what the user has sent since.
-        tools: those that the run began with, of which pydantic-ai tells newer ones apart.
-        pending: what was enqueued and is not told yet, as it is kept.
+        sent: the user's messages since that turn.
+        tools: the run's first tools, from which pydantic-ai distinguishes newer ones.
+        pending: enqueued messages that were not sent yet, in kept form.
         answered: parts that answer these calls, in their order; parts for the model's user come last.
-        contents: large files of what was read.
-        lists: the tools of servers, which were listed now or before.
+        contents: large files in the texts read.
+        lists: the tools of servers, listed now or before.
     """
 
     earlier: list[ai.ModelMessage]
@@ -133,7 +133,7 @@ class RunState:
 
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
-        """Read it; `up_to_turn`: the last turn to read, whose calls are not answered yet.
+        """Read the recorded run. `up_to_turn`: the last turn to read, whose calls are not answered yet.
 
         Raises:
             RunFailedError: a call has failed, or the job began with an agent that was no run of pydantic-ai.
@@ -154,7 +154,7 @@ class RunState:
     def after(
         cls, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]] | None = None
     ) -> "RunState":
-        """Read these turns alone; the calls of the last are not answered yet. `results`: else files of tools are empty.
+        """Read these turns alone; the last one's calls are not answered yet. Without `results`, tools' files are empty.
 
         Raises:
             RunFailedError: the job began with an agent that was no run of pydantic-ai.
@@ -165,7 +165,7 @@ class RunState:
 
     @property
     def history(self) -> list[ai.ModelMessage]:
-        """What pydantic-ai is told of earlier messages."""
+        """The earlier messages for pydantic-ai."""
         return [*self.earlier, *self.messages]
 
     @property
@@ -177,7 +177,7 @@ class RunState:
         return last
 
     def retries(self) -> dict[str, int]:
-        """How often each tool was retried in a row, as pydantic-ai counts: a success ends the row."""
+        """Count each tool's consecutive retries, as pydantic-ai does: a success resets the count."""
         counts: dict[str, int] = {}
         for message in [*self.messages, ai.ModelRequest(parts=self.answered)]:
             returned = [part for part in message.parts if isinstance(part, ai.ToolReturnPart)]
@@ -208,14 +208,14 @@ class RunState:
             self.polls = self.polls + 1 if isinstance(last, ai.ModelResponse) and last.state == "suspended" else 0
             self.requested_turn = self.requested_turn if polled else entry["turn"]
             if self.polls:
-                self.usage.requests -= 1  # the request that goes on with the answer counts it again
+                self.usage.requests -= 1  # the request that continues the answer counts it again
             else:
                 self.steps += 1
 
     def take_results(
         self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], *ignored: type[Exception]
     ) -> None:
-        """Take what the last turn's calls came to: the next turn keeps what those before came to."""
+        """Take the results of the last turn's calls: each next turn keeps those of the turns before."""
         parts: list[ai.ModelRequestPart] = []
         for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
             stored = results.get(call["id"]) or call
@@ -231,7 +231,7 @@ class RunState:
 
 
 def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
-    """A job's messages; the last is what its last calls have come to so far. Empty: it is no run of pydantic-ai."""
+    """Return a job's messages; the last one has the results of its last calls so far. Empty: no run of pydantic-ai."""
     if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
         return ""
     state = RunState.after(turns, results)
@@ -240,7 +240,7 @@ def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mappin
 
 
 def _as_messages(known: Message | str, contents: FileContents) -> list[ai.ModelMessage]:
-    """Messages of the session: as they were, or of a text."""
+    """Convert an earlier message of the session: recorded JSON, or a text."""
     if isinstance(known, str):
         return _JSON.validate_json(contents.whole(known))
     return to_messages(Question("", (known,), (), 1))
@@ -249,7 +249,7 @@ def _as_messages(known: Message | str, contents: FileContents) -> list[ai.ModelM
 def _parts(
     tool_call_id: str, tool: str, stored: Mapping[str, Any], contents: FileContents
 ) -> Sequence[ai.ModelRequestPart]:
-    """What answers a call in the next request."""
+    """Build the parts that answer a call in the next request."""
     error = stored.get("error")
     if error is not None or "ok" not in stored:
         kind, message = (error["type"], error["message"]) if error else ("unknown", "the result is not recorded")
@@ -265,7 +265,7 @@ def _parts(
 
 
 def _of_call(part: ai.ModelRequestPart, tool_call_id: str, first: ai.ModelRequestPart) -> ai.ModelRequestPart:
-    """A part of a call's answer, under the id of this call: a fork's is answered by a recorded one."""
+    """Give a part of a call's answer the id of this call: a fork's call is answered by a recorded one."""
     if not isinstance(part, ai.ToolReturnPart | ai.RetryPromptPart) or part.tool_call_id == tool_call_id:
         return part
     own = part.tool_call_id == getattr(first, "tool_call_id", "")

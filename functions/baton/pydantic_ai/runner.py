@@ -1,6 +1,6 @@
 """Runs an agent of pydantic-ai piece by piece, by its public API: `agent.iter` and a capability.
 
-A turn goes up to one model request; a call is the last answer with that call alone. Invariant: nothing of a run stays
+A turn runs up to one model request; a call is the last answer with that call alone. Invariant: nothing of a run stays
 in this process between two pieces. Must not: copy or patch the agent.
 """
 
@@ -49,11 +49,11 @@ def _prompt_of(job: JobInfo) -> Any:
 
 
 def _named(instruction: object) -> str:
-    """An instruction's text, or the name of the function that makes it."""
+    """Return an instruction's text, or the name of the function that makes it."""
     return instruction if isinstance(instruction, str) else getattr(instruction, "__qualname__", "")
 
 
-# What a model's profile must have for a file; nothing says whether it takes a video.
+# The flag that a model's profile must have for a file; no flag exists for video.
 _NEEDED = {"image": "supports_image_input", "audio": "supports_audio_file_input", "video": ""}
 
 
@@ -84,11 +84,11 @@ class PydanticAIRunner:
 
     @property
     def toolsets(self) -> list[AbstractToolset[Any]]:
-        """The toolsets that the agent's own are made of."""
+        """The leaf toolsets of the agent."""
         return leaf_toolsets(self._agent)
 
     def made_of(self) -> dict[str, Any]:
-        """Instructions, tools, settings and output; a function among the instructions counts with its name."""
+        """Return instructions, tools, settings and output; a function among the instructions counts by its name."""
         own = vars(self._agent)  # the library has no public name for either
         given = [*own.get("_instructions", ()), *own.get("_system_prompts", ())]
         settings = self._agent.model_settings
@@ -101,13 +101,13 @@ class PydanticAIRunner:
         }
 
     def takes_file(self, media_type: str) -> bool:
-        """Look into the model's profile; one that is only named takes all, and its provider may refuse."""
+        """Return whether the model takes the file, by its profile; one known only by name takes all files."""
         model = self._agent.model
         needed = _NEEDED.get(media_type.partition("/")[0], "supports_document_input")
         return not isinstance(model, Model) or bool(model.profile.get(needed, True))
 
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Edited arguments, where the tool is a function; another one's are checked when it runs."""
+        """Check edited arguments if the tool is a function; other tools check them when they run."""
         for function in function_tools(self._agent):
             if function.name == tool:
                 try:
@@ -118,7 +118,7 @@ class PydanticAIRunner:
         return arguments
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
-        """Go on up to one model request, and judge its answer."""
+        """Continue up to one model request, and judge its answer."""
         try:
             state = RunState.of(recorded)
             prompt = None if state.messages else await _awaited(self._prompt(recorded.job))
@@ -135,7 +135,7 @@ class PydanticAIRunner:
             raise
         except (ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
             raise model_error(error) from error
-        except Exception as error:  # what a run raises fails the job; only a provider may be asked again
+        except Exception as error:  # an exception of a run fails the job; only a provider's may be retried
             raise RunFailedError(type(error).__name__, str(error) or "no message") from error
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
@@ -155,7 +155,7 @@ class PydanticAIRunner:
             raise ToolError(str(error) or "no message", type=type(error).__name__) from error
 
     async def abandon(self, recorded: Recorded) -> None:
-        """Cancel the suspended answer that the job waited for, if it did."""
+        """Cancel the suspended answer that the job waited for, if any."""
         state = RunState.of(recorded)
         if not state.polls:
             return
@@ -176,7 +176,7 @@ class PydanticAIRunner:
         *,
         answer: ai.ModelResponse | None = None,
     ) -> AsyncIterator[Run]:
-        """A run that goes on from what is recorded; what pydantic-ai counts anew in each run goes on, too."""
+        """Open a run that continues from the recorded state, with the counts that pydantic-ai restarts in each run."""
         async with self._agent.iter(
             prompt,
             message_history=history or None,
@@ -186,7 +186,7 @@ class PydanticAIRunner:
             usage=deepcopy(state.usage),
             usage_limits=self._usage_limits,
             infer_name=False,
-            # Earlier jobs may be told as texts, or from their middle: a system prompt is only in their first message.
+            # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
             capabilities=[
                 Piece(state.retries(), state.lists, answer),
                 *([ReinjectSystemPrompt(id="baton_system_prompt")] if state.earlier else []),
@@ -239,7 +239,7 @@ class PydanticAIRunner:
 
 
 async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:
-    """The model's request, heard where the model can stream."""
+    """Send the model's request, and stream it to the listener where the model can stream."""
     if listener is not None and streams(run.ctx.deps.model):
         async with node.stream(run.ctx) as stream:
             await listen(stream, listener)

@@ -1,6 +1,6 @@
-"""What a piece of a run has beside what the agent has.
+"""The additions to an agent for one piece of a run.
 
-It stops before calls that are made elsewhere, and goes on with what earlier pieces have counted and listed.
+It stops before calls that are made elsewhere, and continues with the counts and lists of earlier pieces.
 """
 
 from collections.abc import MutableMapping
@@ -19,7 +19,7 @@ ToolLists = MutableMapping[str, list[ToolDefinition]]
 
 
 def leaf_toolsets(agent: Agent[Any, Any]) -> list[AbstractToolset[Any]]:
-    """The toolsets that the agent's own are made of."""
+    """Return the leaf toolsets of the agent."""
     leaves: list[AbstractToolset[Any]] = []
     for toolset in agent.toolsets:
         toolset.apply(leaves.append)
@@ -27,19 +27,19 @@ def leaf_toolsets(agent: Agent[Any, Any]) -> list[AbstractToolset[Any]]:
 
 
 def function_tools(agent: Agent[Any, Any]) -> list[Tool[Any]]:
-    """The agent's tools that are functions, as they are before a run, under their own names."""
+    """Return the agent's tools that are functions, as they are before a run, under their own names."""
     return [tool for leaf in leaf_toolsets(agent) if isinstance(leaf, FunctionToolset) for tool in leaf.tools.values()]
 
 
 class StoppedError(Exception):
-    """The run has calls that need somebody else: a person, or another piece of work."""
+    """The run has calls that need a person, or another piece of work."""
 
     def __init__(self, requests: DeferredToolRequests) -> None:
         super().__init__("the run waits for calls that are made elsewhere")
         self.requests = requests
 
     def ids_in(self, response: ModelResponse) -> list[str]:
-        """The calls, in the order in which the model made them."""
+        """Return the calls' ids, in the order in which the model made them."""
         waiting = {part.tool_call_id for part in (*self.requests.calls, *self.requests.approvals)}
         return [part.tool_call_id for part in response.tool_calls if part.tool_call_id in waiting]
 
@@ -62,7 +62,7 @@ class ListedOnce(WrapperToolset[Any]):
         return await super().__aexit__(*args) if self.connects else None
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
-        """Make the tools of the list."""
+        """Return the tools of the list."""
         if self.key not in self.lists:
             self.lists[self.key] = [tool.tool_def for tool in (await super().get_tools(ctx)).values()]
         return {one.name: await self.wrapped.get_tool_for_tool_def(one, ctx) for one in self.lists[self.key]}
@@ -70,7 +70,7 @@ class ListedOnce(WrapperToolset[Any]):
 
 @dataclass(init=False)
 class Piece(AbstractCapability[Any]):
-    """One piece of a run. `retries`: of each tool, in the pieces before; `answer`: whose call it makes; None: none."""
+    """One piece of a run. `retries`: of each tool, before; `answer`: the one whose call it makes; None: none."""
 
     def __init__(self, retries: dict[str, int], lists: ToolLists, answer: ModelResponse | None = None) -> None:
         self._retries = retries
@@ -78,7 +78,7 @@ class Piece(AbstractCapability[Any]):
         self._answer = answer
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
-        """List a server's tools in one piece alone, where its toolset may keep them: it is one of MCP."""
+        """List a server's tools in one piece alone, where its toolset allows it: an MCP server's."""
         numbers = count(1)
 
         def listed_once(leaf: AbstractToolset[Any]) -> AbstractToolset[Any]:
@@ -89,24 +89,24 @@ class Piece(AbstractCapability[Any]):
         return toolset.visit_and_replace(listed_once)
 
     async def prepare_tools(self, ctx: RunContext[Any], tool_defs: list[ToolDefinition]) -> list[ToolDefinition]:
-        """Count on with the retries in the first step."""
+        """Add the earlier retries to the counts in the first step."""
         ctx.retries.update(self._retries)
         self._retries = {}
         return tool_defs
 
     async def before_tool_validate(self, ctx: RunContext[Any], **given: Any) -> Any:
-        """Show a tool the other calls of the answer, too."""
+        """Give a tool the other calls of the answer, too."""
         if self._answer is not None:
             ctx.messages[-1] = self._answer
         return given["args"]
 
     async def before_tool_execute(self, ctx: RunContext[Any], **given: Any) -> dict[str, Any]:  # noqa: ARG002 - a hook
-        """Make no call in a turn."""
+        """Prevent calls in a turn."""
         if self._answer is None:
             raise CallDeferred
         args: dict[str, Any] = given["args"]
         return args
 
     async def handle_deferred_tool_calls(self, ctx: RunContext[Any], *, requests: DeferredToolRequests) -> None:  # noqa: ARG002 - a hook
-        """Stop at calls that nobody has handled: their results come in another piece of work."""
+        """Stop at unhandled calls: their results come in another piece of work."""
         raise StoppedError(requests)
