@@ -11,7 +11,7 @@ OK, MULTIPLE_CHOICES = 200, 300
 
 
 class Answer(Struct, frozen=True):
-    """What the app answered."""
+    """The app's answer."""
 
     status: int
     raw_headers: Sequence[tuple[bytes, bytes]]
@@ -19,12 +19,12 @@ class Answer(Struct, frozen=True):
 
     @property
     def headers(self) -> dict[str, str]:
-        """By name, in lower case."""
+        """The headers by name, in lower case."""
         return {name.decode(): value.decode() for name, value in self.raw_headers}
 
 
 async def request(app: ASGIApp, path: str, headers: Mapping[str, str], body: bytes, method: str = "POST") -> Answer:
-    """Ask the app. What escapes from it after it has answered (starlette raises errors again) is left out."""
+    """Send the app a request. An exception after its answer (starlette raises errors again) is ignored."""
     sent = list[MutableMapping[str, Any]]()
 
     async def receive() -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""What is compared between runs: values without the ids, times and names that each world has of its own."""
+"""Comparison of runs: values without the ids, times and names that differ in each world."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-# Of a message: when it was made, and ids that a framework made.
+# Of a message: its time, and ids that a framework made.
 _OWN = frozenset(
     [
         "timestamp",
@@ -20,7 +20,7 @@ _OWN = frozenset(
 
 
 def messages_of(transcript: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Make a list of what a model is sent: the transcript, with the results of each turn's calls behind it."""
+    """Return the model's input: the transcript, with the results of each turn's calls behind it."""
     messages = list[dict[str, Any]]()
     for entry in transcript:
         messages.append(dict(entry))
@@ -31,7 +31,7 @@ def messages_of(transcript: Sequence[Mapping[str, Any]], results: Mapping[str, A
 
 
 def comparable(value: Any, names: Mapping[str, str]) -> Any:
-    """Take out of a value what no two worlds have in common."""
+    """Remove from a value everything that differs between two worlds."""
     text = json.dumps(value)
     for name, word in names.items():
         text = text.replace(name, word)
@@ -47,7 +47,7 @@ def _without_own(value: Any) -> Any:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Give each value without parts, with the path to it."""
+    """Yield each value without parts, with the path to it."""
     if isinstance(value, dict) and value:
         for name, one in value.items():
             yield from leaves(one, f"{path}.{name}")

@@ -1,7 +1,7 @@
-"""A process as a world builds it: the product's container, whose work and cancellations are watched.
+"""A process as a world builds it: the product's container, with its work and cancellations observed.
 
-Invariant: work is done as in production; a world is notified before and after. Must not: change a result, but for the
-faults that a run asks for.
+Invariant: work is done as in production; a world is notified before and after. Must not: change a result, except for
+the faults that a run requests.
 """
 
 import asyncio
@@ -29,31 +29,31 @@ _SLOW, _SLOWEST_SECONDS = 11, 20.0
 
 
 class Watching(Protocol):
-    """What a container needs of its world."""
+    """The container's view of its world."""
 
     dice: Dice
     faults: frozenset[str]
     failed_turns: set[tuple[str, int]]
 
     async def point(self, what: str) -> None:
-        """A point at which the process can die."""
+        """Mark a point at which the process can die."""
         ...
 
     def began(self, attempt: Attempt) -> None:
-        """A call starts."""
+        """Record that a call starts."""
         ...
 
     def ended(self, attempt: Attempt) -> None:
-        """Its work is over."""
+        """Record that a call's work is over."""
         ...
 
     def swallowed(self, key: str) -> None:
-        """The call of this idempotency key was cancelled and goes on."""
+        """Record that the call of this idempotency key was cancelled and continues."""
         ...
 
 
 class WatchedCalls(RunningCalls):
-    """`RunningCalls` that notices a call which goes on though it was cancelled."""
+    """`RunningCalls` that notices a call which continues although it was cancelled."""
 
     def __init__(self, world: Watching, calls: RunningCalls) -> None:
         vars(self).update(vars(calls))
@@ -85,7 +85,7 @@ class SimulatedContainer(Container):
 
 
 def _watched(executor: Executor, world: Watching) -> Executor:
-    """Watch the work alone: a call that waits for its limit has not begun."""
+    """Observe the work alone: a call that waits for its limit has not begun."""
     if not isinstance(executor, Limited):
         return Watched(executor, world)
     executor.executor = Watched(executor.executor, world)

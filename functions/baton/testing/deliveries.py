@@ -23,7 +23,7 @@ class Failed(Struct, frozen=True):
 
 
 def delivery_headers(outgoing: Outgoing, message_id: str, retried: int, signature: str) -> dict[str, str]:
-    """Make the headers of one delivery; those that are looked for stand first, since readers compare in order."""
+    """Build the headers of one delivery, the frequently read ones first, since readers compare in order."""
     return {
         "upstash-signature": signature,
         "upstash-message-id": message_id,
@@ -34,7 +34,7 @@ def delivery_headers(outgoing: Outgoing, message_id: str, retried: int, signatur
 
 
 def callback_of(failed: Failed, now_ms: int, retries: int, timeout_seconds: int) -> Outgoing:
-    """Make the message that reports the failure."""
+    """Build the message that reports the failure."""
     outgoing, answer = failed.outgoing, failed.answer
     failed_message = {
         "status": answer.status if answer else 0,

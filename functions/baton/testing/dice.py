@@ -1,6 +1,6 @@
-"""Chance, from a seed: the same question always has the same answer, whatever was asked before.
+"""Chance from a seed: the same question always has the same answer, whatever was asked before.
 
-So a fault that is switched off leaves the rest of a schedule as it was, which is what makes shrinking work.
+So a fault that is switched off leaves the rest of a schedule unchanged, which makes shrinking work.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _ULP = 2.0**-53
 
 @lru_cache(maxsize=65536)
 def number_of(text: str) -> int:
-    """A text as a number to ask the dice with; the same in every process."""
+    """Convert a text to a number to ask the dice with; the same in every process."""
     return crc32(text.encode())
 
 
@@ -29,27 +29,27 @@ class Dice:
         self._seed = seed
 
     def roll(self, *question: int) -> float:
-        """A number from 0 up to but not 1."""
+        """Return a number from 0 up to but not 1."""
         mixed = hash((self._seed, *question)) & _MASK
         mixed = ((mixed ^ mixed >> 33) * _MIX) & _MASK
         return ((mixed ^ mixed >> 33) >> 11) * _ULP
 
     def chance(self, probability: float, *question: int) -> bool:
-        """True in that share of the cases."""
+        """Return True in that share of the cases."""
         return self.roll(*question) < probability
 
     def between(self, low: float, high: float, *question: int) -> float:
-        """A number from low to high."""
+        """Return a number from low to high."""
         return low + (high - low) * self.roll(*question)
 
     def whole(self, low: int, high: int, *question: int) -> int:
-        """A whole number from low to high, both included."""
+        """Return a whole number from low to high, both included."""
         return low + int((high - low + 1) * self.roll(*question))
 
     def one_of(self, options: Sequence[_T], *question: int) -> _T:
-        """One of several."""
+        """Return one of several options."""
         return options[int(len(options) * self.roll(*question))]
 
     def token(self, *question: int) -> str:
-        """24 characters `[0-9a-f]`."""
+        """Return 24 characters `[0-9a-f]`."""
         return f"{int(self.roll(*question) * (1 << 53)):024x}"

@@ -1,6 +1,6 @@
-"""What is outside of a job: people who decide on its checkpoints, and systems that end its operations.
+"""The world outside of a job: people who decide on its checkpoints, and systems that end its operations.
 
-Invariant: each is asked once, as soon as the job waits, and speaks through the product's own code. Must not: know a
+Invariant: each is asked once, as soon as the job waits, and acts through the product's own code. Must not: know a
 process.
 """
 
@@ -24,11 +24,11 @@ class People:
 
     def __init__(self, api: Container, decide: Decide | None, outcomes: Outcomes | None) -> None:
         self._api, self._decide, self._outcomes = api, decide, outcomes
-        self._approvals = Approvals(api, cast("Any", None))  # of its methods those that read no other job
+        self._approvals = Approvals(api, cast("Any", None))  # only methods that read no other job are called
         self._decided: set[str] = set()
 
     async def decide(self, snapshot: Snapshot) -> None:
-        """Answer what a job waits for."""
+        """Answer everything that a job waits for."""
         if self._decide is not None:
             await self._decide_on(snapshot, self._decide)
         if self._outcomes is not None:
@@ -41,7 +41,7 @@ class People:
             shown = (view["title"] or "", view["tool"] or "", view["arguments"] or {})
             decision = decide(Checkpoint(view["id"], snapshot.job.id, *shown))
             if isinstance(decision, Approve):
-                # Where several must approve, each is another person.
+                # If several people must approve, each approval is another person's.
                 by = f"{_OPERATOR.tenant} {len(view.get('approvals', ())) + 1}"
                 await self._approvals.approve_by(by, view["id"], ApprovalBody(arguments=decision.arguments))
             else:

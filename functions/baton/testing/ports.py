@@ -1,4 +1,4 @@
-"""What a world's processes reach: the store, the queue and the memories, all in memory, as earlier runs have left them.
+"""The ports of a world's processes: the store, the queue and the memories, all in memory, as earlier runs left them.
 
 Invariant: nothing opens a connection. Must not: decide when a process ends.
 """
@@ -31,13 +31,13 @@ _TOKEN = 31
 
 
 class Surroundings(AroundQueue, AroundStore, Protocol):
-    """What all of them need of their world."""
+    """The ports' view of their world."""
 
     clock: VirtualClock
 
 
 class Left(Struct):
-    """What the runs of a simulation leave to later ones: jobs, the sessions' memory, the time."""
+    """The state that a simulation's runs leave to later ones: jobs, the sessions' memory, the time."""
 
     trees: dict[str, Any] = field(default_factory=dict)
     admission: Kept = field(default_factory=Kept)
@@ -48,7 +48,7 @@ class Left(Struct):
 
 
 class Backend:
-    """The ports of one world, and what they keep."""
+    """The ports of one world, and their state."""
 
     def __init__(self, world: Surroundings, left: Left) -> None:
         left.worlds += 1
@@ -63,7 +63,7 @@ class Backend:
         self.ports = self._ports(world.clock)
 
     def hand_over(self, left: Left, seconds: float) -> None:
-        """Leave to later runs what is kept; the world took so long."""
+        """Leave the state to later runs; the world took `seconds`."""
         left.trees, left.admission = dict(self.store.trees), self._admission.kept()
         left.session, left.long_term = dict(self._session.entries), dict(self._long_term.entries)
         left.epoch_ms += int((seconds + 1) * 1000)
@@ -102,21 +102,21 @@ class _AnySignature:
     """`Verifier` of a queue in the same process."""
 
     def verify(self, signature: str, body: bytes, url: str) -> None:
-        """Accept it."""
+        """Accept any signature."""
 
 
 class _NoAlerts:
-    """`Alerts` that sends nothing: what fails is in the report."""
+    """`Alerts` that sends nothing: failures are in the report."""
 
     async def send(self, notice: Notice) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 class _NoDeadLetters:
     """`QueueRecords` of a queue that keeps no dead letters."""
 
     async def dead_letters(self, **_query: str) -> DeadLetters:
-        """Find none."""
+        """Return none."""
         return DeadLetters()
 
 
@@ -127,6 +127,6 @@ class _Tokens:
         self._dice, self._world, self._count = dice, world, 0
 
     def token(self) -> str:
-        """Make the next one."""
+        """Return the next token."""
         self._count += 1
         return self._dice.token(_TOKEN, self._world, self._count)

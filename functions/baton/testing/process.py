@@ -1,7 +1,7 @@
-"""A process of the simulation: it lives until it dies, and nothing that belongs to it happens any more.
+"""A process of the simulation: after its death, none of its code runs any more.
 
-Invariant: what runs in a process has it in its context, so its death stops all of it at once, without an exception that
-its code could see. The points at which it can die are counted by the world. Must not: know a queue or a store.
+Invariant: code that runs in a process has the process in its context, so its death stops all of it at once, without an
+exception that the code could see. The world counts the points at which it can die. Must not: know a queue or a store.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _Ts = TypeVarTuple("_Ts")
 
 
 class Point(Struct, frozen=True):
-    """A point at which the process ends. `stopped`: it is told to stop, as by a deploy, instead of dying."""
+    """A point at which the process ends. `stopped`: it is asked to stop, as by a deploy, instead of dying."""
 
     number: int
     what: str
@@ -37,7 +37,7 @@ class Point(Struct, frozen=True):
 
 
 class Process:
-    """One process, with all that it remembers. `deliveries`: what it works on, and how the queue hears of its loss."""
+    """One process, with its memory. `deliveries`: its work, with callbacks that report the loss to the queue."""
 
     def __init__(self, container: Container, apps: dict[str, ASGIApp], surroundings: Context) -> None:
         self.container, self._surroundings = container, surroundings
@@ -46,7 +46,7 @@ class Process:
         self.deliveries: dict[asyncio.Task[None], Callable[[], None]] = {}
 
     def context(self) -> Context:
-        """Make the context of what runs in it."""
+        """Make the context of code that runs in it."""
         context = self._surroundings.copy()
         context.run(PROCESS.set, self)
         return context
@@ -58,7 +58,7 @@ class Process:
             lost()
 
     def stop(self) -> None:
-        """Tell it to stop: it gives back what it works on."""
+        """Ask the process to stop: it gives back its work in progress."""
         self.container.stopping.begun = True
         for task in self.deliveries:
             task.cancel()
@@ -68,7 +68,7 @@ PROCESS: ContextVar[Process] = ContextVar("process")
 
 
 class SimulationLoop(VirtualLoop):
-    """A virtual loop of processes. `waits`: is called before time passes; True: there is something to do first."""
+    """A virtual loop of processes. `waits`: is called before time passes; True: other work comes first."""
 
     def __init__(self, waits: Callable[[], bool]) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class SimulationLoop(VirtualLoop):
         self._contexts = WeakKeyDictionary[asyncio.Task[Any], Context]()
 
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> asyncio.Task[Any]:
-        """A task, which runs next; its context is kept, for its end."""
+        """Make a task, which runs next; its context is kept, for its end."""
         own = copy_context() if context is None else context
         task = super().create_task(coro, name=name, context=own)
         self._contexts[task] = own
@@ -102,7 +102,7 @@ class SimulationLoop(VirtualLoop):
         self._refuse("opens a socket")
 
     async def subprocess_exec(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse a process."""
+        """Refuse a new process."""
         self._refuse("starts a process")
 
     def _refuse(self, what: str) -> NoReturn:
@@ -113,7 +113,7 @@ class SimulationLoop(VirtualLoop):
         raise OSError(self.refused)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Say nothing: what fails in users' code is in the job, and a dead process leaves tasks behind."""
+        """Ignore it: a failure of users' code is in the job, and a dead process leaves tasks behind."""
 
     def _waits(self) -> bool:
         return self.waits()
@@ -123,9 +123,9 @@ class SimulationLoop(VirtualLoop):
         return process is None or process.alive
 
     def shut_down(self) -> None:
-        """Close what dead processes have left, and the loop."""
+        """Close the leftovers of dead processes, and the loop."""
         logged, outer = logging.root.manager.disable, asyncio._get_running_loop()
-        logging.disable()  # what code of a dead process says is no news
+        logging.disable()  # logs of a dead process's code are no news
         asyncio._set_running_loop(None)  # nor may its clean-up take the caller's task for its own
         try:
             with warnings.catch_warnings(action="ignore"):
@@ -142,7 +142,7 @@ class SimulationLoop(VirtualLoop):
 
 
 def _awaited_in(step: Any) -> Any:
-    """What an asynchronous generator awaits in this step of it."""
+    """Return the awaitable of an asynchronous generator's current step."""
     generators = [one for one in gc.get_referents(step) if isinstance(one, AsyncGeneratorType)]
     return generators[0].ag_await if generators else None
 
@@ -151,7 +151,7 @@ _MOST_CLOSINGS = 1_000
 
 
 def _close(coroutine: Any) -> None:
-    """Close a coroutine and what it awaits, the innermost first: one may go on each time that it is closed."""
+    """Close a coroutine and everything that it awaits, the innermost first: one may continue each time it is closed."""
     chain = list[Any]()
     while hasattr(coroutine, "close"):
         chain.append(coroutine)
@@ -159,7 +159,7 @@ def _close(coroutine: Any) -> None:
     for one in reversed(chain):
         for _ in range(_MOST_CLOSINGS):
             try:
-                # To close a step of an asynchronous generator does nothing to the generator.
+                # Closing a step of an asynchronous generator does not affect the generator.
                 one.close() if hasattr(one, "cr_await") else one.throw(GeneratorExit)
             except RuntimeError:  # it ignored that it is closed
                 continue

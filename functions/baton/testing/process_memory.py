@@ -1,4 +1,4 @@
-"""What a process remembers in the modules of its tools.
+"""The memory of a process in the modules of its tools.
 
 A new process has the values that module-level names had when the simulation was made; containers, and objects of
 classes of these modules, get their contents back in place. Must not: touch a module that has no tool.
@@ -22,7 +22,7 @@ _CACHED = type(functools.lru_cache(lambda: None))
 
 
 def tool_namespaces(registry: Registry) -> Namespaces:
-    """Find the module-level names of the modules of the registry's tools; those of libraries keep nothing."""
+    """Return the module-level names of the modules of the registry's tools; those of libraries keep no state."""
     functions = [tool.function for tool in registry.tools]
     functions += [one for agent in registry.agents if agent.runner for one in agent.runner.functions]
     functions += [handler.function for handler in registry.handlers if handler.function]
@@ -31,7 +31,7 @@ def tool_namespaces(registry: Registry) -> Namespaces:
 
 
 def _namespace(function: Any) -> tuple[str, dict[str, Any]]:
-    """The module of a function, or of the class of what is called like one."""
+    """Return the module of a function, or of a callable object's class."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function)
@@ -54,26 +54,26 @@ class ProcessMemory:
         self._contents = walk.restores
 
     def restore(self) -> None:
-        """Make it as it was."""
+        """Restore the saved values."""
         for namespace, names in self._names:
             for name in namespace.keys() - names.keys():
                 del namespace[name]
             namespace.update(names)
             for name, value in names.items():
-                if isinstance(value, itertools.count):  # it cannot be set back, so another one takes its place
+                if isinstance(value, itertools.count):  # it cannot be set back, so another one replaces it
                     namespace[name] = names[name] = itertools.count(*_position(value))
         for restore in self._contents:
             restore()
 
 
 def _position(number: "itertools.count[Any]") -> tuple[Any, ...]:
-    """Read where a count stands, without moving it."""
+    """Read the position of a count, without moving it."""
     read = ast.literal_eval(repr(number).removeprefix("count"))
     return read if isinstance(read, tuple) else (read,)
 
 
 class _Walk:
-    """Goes through values, and keeps how each is restored in place."""
+    """Traverses values, and saves how each is restored in place."""
 
     def __init__(self, modules: frozenset[str]) -> None:
         self._modules = modules
@@ -81,7 +81,7 @@ class _Walk:
         self.restores: list[_Restore] = []
 
     def keep(self, value: Any) -> None:
-        """Keep what a value contains, and what is in that."""
+        """Save the contents of a value, and their contents in turn."""
         if id(value) in self._seen:
             return
         self._seen[id(value)] = value
@@ -110,7 +110,7 @@ class _Walk:
         return None, iter(value if isinstance(value, tuple) else ())
 
     def _of_class(self, found: type) -> tuple[_Restore | None, Iterator[Any]]:
-        """A class of one of the modules: its attributes, but for what makes it a class."""
+        """Return the restorer of a class of one of the modules: its attributes, except for a class's own machinery."""
         if found.__module__ not in self._modules:
             return None, iter(())
         before = {name: value for name, value in vars(found).items() if not name.startswith("__")}
@@ -126,7 +126,7 @@ class _Walk:
 
 
 def _disconnecting(toolset: Any) -> _Restore:
-    """Make what ends a toolset's connection to a server of MCP, which it has in itself and in its client."""
+    """Make the function that ends a toolset's connection to an MCP server, which it and its client keep."""
     state = dict(vars(toolset))
 
     def restore() -> None:
@@ -137,7 +137,7 @@ def _disconnecting(toolset: Any) -> _Restore:
 
 
 def _again(value: Any, clear: Callable[[], object], fill: Callable[[Any], object]) -> _Restore:
-    """Make what gives a container its contents back."""
+    """Make the function that restores a container's contents."""
     contents = value.copy()
 
     def restore() -> None:

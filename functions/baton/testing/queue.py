@@ -1,7 +1,7 @@
 """The queue of a simulation: at least once, with retries, time-outs, deduplication and failure callbacks (qstash.md).
 
 Invariant: a message is settled by an answer, or is delivered again; a process that dies gives no answer. Must not: know
-what a message is about.
+a message's content.
 """
 
 import asyncio
@@ -32,32 +32,32 @@ _NO_PROVIDER = (
 
 
 class Surroundings(Protocol):
-    """What the queue needs of its world."""
+    """The queue's view of its world."""
 
     loop: SimulationLoop
     dice: Dice
     faults: frozenset[str]
 
     def now_ms(self) -> int:
-        """The time."""
+        """Return the time."""
         ...
 
     def process(self) -> Process:
-        """The process that takes the next delivery."""
+        """Return the process that takes the next delivery."""
         ...
 
     async def point(self, what: str) -> None:
-        """A point at which the process can die."""
+        """Mark a point at which the process can die."""
         ...
 
     def delivered(self) -> None:
-        """A delivery is over."""
+        """Record that a delivery is over."""
         ...
 
 
 @dataclass(eq=False)
 class Attempt:
-    """One delivery of a message; `over`: its answer counts no more."""
+    """One delivery of a message; `over`: its answer no longer counts."""
 
     message_id: str
     outgoing: Outgoing
@@ -66,7 +66,7 @@ class Attempt:
 
 
 class SimulatedQueue:
-    """`Queue` that delivers to the processes of a world; `base_url` is what their endpoints begin with."""
+    """`Queue` that delivers to the processes of a world; `base_url`: the beginning of their endpoints."""
 
     def __init__(self, world: Surroundings, base_url: str) -> None:
         self._world, self._base_url = world, base_url
@@ -84,14 +84,14 @@ class SimulatedQueue:
         return ids
 
     async def cancel(self, message_id: str) -> None:
-        """Take a message back."""
+        """Cancel a message."""
         self._cancelled.add(message_id)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
     def accept(self, outgoing: Outgoing) -> str:
-        """Take a message in, or answer a repeat with the id of the first."""
+        """Accept a message, or answer a repeated one with the id of the first."""
         if outgoing.callback:  # a request to a provider
             self._world.loop.refused = _NO_PROVIDER
         now, key = self._world.loop.seconds, outgoing.deduplication_id
@@ -117,7 +117,7 @@ class SimulatedQueue:
         self._later(delay + _HOP_SECONDS, lambda: self._begin(attempt))
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Act then, outside of the process that asks for it: what the queue does outlives it."""
+        """Act at that time, outside of the calling process: the queue's actions outlive it."""
         self._world.loop.call_later(seconds, act, context=Context())
 
     def _begin(self, attempt: Attempt) -> None:

@@ -1,4 +1,4 @@
-"""What describes a run of a simulation, and what a person or a system outside does in it."""
+"""The records of a simulation's run, and the actions of people and systems outside."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,13 +9,13 @@ from baton.testing.process import Point
 
 
 class Approve(Struct, frozen=True):
-    """Approves what a checkpoint asks, with other arguments where they are given."""
+    """Approves a checkpoint, with other arguments if given."""
 
     arguments: dict[str, Any] | None = None
 
 
 class Reject(Struct, frozen=True):
-    """Rejects what a checkpoint asks."""
+    """Rejects a checkpoint."""
 
     reason: str
 
@@ -53,13 +53,13 @@ class ToolStart(Struct, frozen=True):
 
 
 class Attempt(Struct):
-    """What one start of a call came to.
+    """The outcome of one start of a call.
 
     Attributes:
         effects: the keys of its effects, in order.
         result: its result as JSON; None: it has none, or waits.
-        failure: why it failed; empty: it did not.
-        swallowed: it was cancelled, and went on.
+        failure: its failure; empty: none.
+        swallowed: it was cancelled, and continued.
     """
 
     call: str
@@ -75,12 +75,12 @@ class Run(Struct):
     """One run of a job.
 
     Attributes:
-        point: where its process ended; None: nowhere.
+        point: the end of its process; None: it did not end.
         status: the job's, as the API has it; `result`, `error`, `usage`, `calls` likewise.
         parts: of its stream. model_messages: the input of its model, turn by turn; pydantic-ai's messages.
-        virtual_seconds: how long it took, in virtual time.
-        attempts: what each start of a tool call came to, in order.
-        story: what happened, with its second.
+        virtual_seconds: its duration, in virtual time.
+        attempts: the outcome of each start of a tool call, in order.
+        story: the events, each with its second.
     """
 
     point: Point | None

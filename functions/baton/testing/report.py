@@ -1,7 +1,7 @@
-"""What the runs of `crash_everywhere` come to: compared with the run without a crash, and told as a story.
+"""The report of `crash_everywhere`: its runs compared with the run without a crash, and each finding's story.
 
-Invariant: a run is held to the run without a crash, but for what two such runs do not have in common: that follows
-from their ids. Must not: play anything.
+Invariant: a run must equal the run without a crash, except for what differs between two such runs because of their ids.
+Must not: play anything.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ _NO_RESULT = {
 
 
 class Finding(Struct, frozen=True):
-    """Something that is wrong in a run."""
+    """A fault of a run."""
 
     run: Run
     tool: str
@@ -33,7 +33,7 @@ class Finding(Struct, frozen=True):
 
     @property
     def story(self) -> str:
-        """What was done, where it died, what repeated."""
+        """The story: the tool's starts, the death, the repeats."""
         at = f"where {self.run.point}" if self.run.point else "without any crash"
         lines = [f"  {seconds:8.1f} s  {text}" for seconds, text in self.run.story]
         return "\n".join([f"{self.what}, {at}:", *lines, f"Way out: {self.way_out}."])
@@ -47,8 +47,8 @@ class Report:
         usual: the run without a crash.
         different: runs whose status, result or messages differ from it.
         repeated: by tool, the most starts of one call.
-        effects_repeated: tools whose effects repeat under another key; `effects_lost`: tools that leave some out.
-        findings: all that is wrong.
+        effects_repeated: tools whose effects repeat under another key; `effects_lost`: tools whose effects are missing.
+        findings: all faults.
     """
 
     def __init__(self, points: list[Point], usual: Run, other: Run, runs: list[Run]) -> None:
@@ -64,7 +64,7 @@ class Report:
         self.findings = [*_without_crash(usual), *(finding for run in runs for finding in self._in(run))]
 
     def check(self) -> None:
-        """Raise AssertionError with the shortest story of what is wrong."""
+        """Raise AssertionError with the shortest finding's story, if there is any."""
         __tracebackhide__ = True
         if self.findings:
             raise AssertionError(min((finding.story for finding in self.findings), key=lambda story: story.count("\n")))
@@ -100,7 +100,7 @@ class Report:
                 yield Finding(run, tool, f"an effect of {tool} is lost", way_out)
 
     def _chance(self, run: Run) -> Iterator[Finding]:
-        """Where results differ between worlds, those of two attempts of one call must not."""
+        """Yield differences between two attempts' results of one call, even where results differ between worlds."""
         if not self._own:
             return
         results: dict[str, str] = {}
@@ -129,7 +129,7 @@ def _comparable(run: Run) -> dict[str, object]:
 
 
 def _keys_of(run: Run) -> dict[str, tuple[str, set[str]]]:
-    """The keys of the effects of each call, by what names the call in every world."""
+    """Return the keys of the effects of each call, by the call's name, which is the same in every world."""
     found: dict[str, tuple[str, set[str]]] = {}
     for attempt in run.attempts:
         call = comparable(attempt.call, run.names)
@@ -147,7 +147,7 @@ def _most_starts(runs: list[Run]) -> dict[str, int]:
 
 
 def _without_crash(run: Run) -> Iterator[Finding]:
-    """What is wrong though nothing died."""
+    """Yield faults that need no crash."""
     last: dict[str, Attempt] = {}
     for attempt in run.attempts:
         last[attempt.call] = attempt

@@ -1,7 +1,7 @@
 """Runs of an agent in one process and in virtual time, and the same run with a crash at each point.
 
 Invariant: a run plays production's code, opens no socket and does not sleep. Each world begins with empty process
-memory and what `fresh` leaves outside. Must not: load pytest.
+memory and the outside state that `fresh` leaves. Must not: load pytest.
 """
 
 import json
@@ -29,8 +29,8 @@ class Simulation:
 
     Args:
         registry: the agents.
-        seed: decides what chance decides; the same seed gives the same run.
-        fresh: empties what is outside before each world, such as a fake bank.
+        seed: the seed of all chance; the same seed gives the same run.
+        fresh: resets the outside before each world, such as a fake bank.
     """
 
     def __init__(self, registry: Registry, seed: int = 0, fresh: Callable[[], object] | None = None) -> None:
@@ -53,12 +53,12 @@ class Simulation:
         """Run one job to its end; later runs see the session that it leaves.
 
         Args:
-            agent_name: whose job it is.
-            task: what it is asked.
+            agent_name: the job's agent.
+            task: its task.
             input_data: the job's data.
             session: the conversation that it belongs to.
             decide: answers each checkpoint with `Approve()` or `Reject(reason)`.
-            outcomes: gives the outcome of each operation, as its webhook takes it; None lets it time out.
+            outcomes: returns the outcome of each operation, as its webhook takes it; None lets it time out.
             faults: of `"duplicates"`, `"reorder"`, `"forgetful_store"`, `"slow_model"`, `"failing_provider"`.
 
         Raises:
@@ -94,7 +94,7 @@ class Simulation:
 
     @staticmethod
     def effect(key: str) -> None:
-        """Say that a tool has an effect outside under this key; outside of a run this does nothing."""
+        """Record a tool's effect outside under this key; outside of a run this does nothing."""
         work = WORK.get(None)
         if work is not None:
             work.world.effect(work.attempt, str(key))

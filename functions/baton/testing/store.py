@@ -1,6 +1,6 @@
 """The store of a simulation: the product's store in memory, with the points around each claim and commit.
 
-Invariant: what is committed stays, but for the fault of a store that forgets: then the last writes of one tree are gone
+Invariant: committed data stays, except for the fault of a store that forgets: then the last writes of one tree are lost
 once, as after a failover. Must not: know a process.
 """
 
@@ -29,13 +29,13 @@ _WORDS = {
 
 
 class Surroundings(Protocol):
-    """What the store needs of its world."""
+    """The store's view of its world."""
 
     dice: Dice
     faults: frozenset[str]
 
     async def point(self, what: str) -> None:
-        """A point at which the process can die."""
+        """Mark a point at which the process can die."""
         ...
 
     def record(self, what: str) -> None:
@@ -63,7 +63,7 @@ class SimulatedStore(InMemoryStore):
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
-        """Remove the work item and write what follows."""
+        """Remove the work item and write its successors."""
         what = self._named(claim)
         await self._world.point(f"before the commit of {what}")
         answer = await super().commit(claim, changes, spent, continuation)
@@ -72,13 +72,13 @@ class SimulatedStore(InMemoryStore):
         return answer
 
     def write(self, job_id: str, tree: Tree) -> None:
-        """Keep a tag's new version."""
+        """Store a new version of a tree."""
         if self._forgets_at:
             self._versions.append((root_of(job_id), self.tree(job_id)))
         super().write(job_id, tree)
 
     def _forget(self) -> None:
-        """Go back by some writes, once."""
+        """Undo some writes, once."""
         if not self._forgets_at or len(self._versions) < self._forgets_at:
             return
         root, tree = self._versions[-self._world.dice.whole(1, 2, _HOW_MUCH)]

@@ -1,7 +1,7 @@
-"""The clock that users' code sees: `time` and `datetime` of the tools' modules tell the virtual time.
+"""The clock that users' code sees: `time` and `datetime` in the tools' modules have the virtual time.
 
-A blocking function runs at once; for as long as it has slept, its call goes on in virtual time. Invariant: only names
-of the given modules are replaced, until they are put back. Must not: know a world.
+A blocking function runs at once; the virtual time of its sleeps is added to its call. Invariant: only names of the
+given modules are replaced, until they are put back. Must not: know a world.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from baton.testing.virtual_loop import VirtualLoop
 
 
 class _Blocking:
-    """A blocking function that runs. `slept`: for how long it has slept."""
+    """A running blocking function. `slept`: the seconds that it has slept."""
 
     slept = 0.0
 
@@ -26,7 +26,7 @@ _BLOCKING: ContextVar[_Blocking] = ContextVar("blocking")
 
 
 async def in_virtual_thread(function: Callable[..., Any], /, *arguments: Any) -> Any:
-    """Call a blocking function, and let the time pass for which it has slept."""
+    """Call a blocking function, then let the time of its sleeps pass."""
     blocking = _Blocking()
     token = _BLOCKING.set(blocking)
     try:
@@ -38,23 +38,23 @@ async def in_virtual_thread(function: Callable[..., Any], /, *arguments: Any) ->
 
 
 class VirtualClock:
-    """Tells the time of a loop that began at `epoch_ms`."""
+    """The time of a loop that began at `epoch_ms`."""
 
     def __init__(self, loop: VirtualLoop, epoch_ms: int) -> None:
         self._loop, self._epoch_ms = loop, epoch_ms
         self._replaced = _replacements(self)
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970."""
+        """Return the milliseconds since 1970."""
         return self._epoch_ms + int(self._loop.seconds * 1000)
 
     def seconds(self) -> float:
-        """Seconds since 1970, as the code sees them that asks."""
+        """Return the seconds since 1970, as the calling code sees them."""
         blocking = _BLOCKING.get(None)
         return self._epoch_ms / 1000 + self._loop.seconds + (blocking.slept if blocking else 0.0)
 
     def sleep(self, seconds: float) -> None:
-        """Sleep; code that does so in the loop holds up everything."""
+        """Sleep; code that does so in the loop delays everything."""
         blocking = _BLOCKING.get(None)
         if blocking is None:
             self._loop.seconds += seconds
@@ -62,11 +62,11 @@ class VirtualClock:
             blocking.slept += seconds
 
     def install(self, namespaces: Namespaces) -> None:
-        """Let modules see this clock."""
+        """Give modules this clock."""
         _replace(namespaces, {id(real): other for real, other in self._replaced})
 
     def remove(self, namespaces: Namespaces) -> None:
-        """Let them see the real one again."""
+        """Give modules the real clock again."""
         _replace(namespaces, {id(other): real for real, other in self._replaced})
 
 
@@ -78,7 +78,7 @@ def _replace(namespaces: Namespaces, others: dict[int, Any]) -> None:
 
 
 class _Known(type):
-    """Takes what the real class takes for its own."""
+    """Accepts instances of the real class."""
 
     real: type
 
@@ -87,7 +87,7 @@ class _Known(type):
 
 
 def _replacements(clock: VirtualClock) -> list[tuple[Any, Any]]:
-    """Pairs of what is real and what stands for it."""
+    """Return pairs of the real name and its replacement."""
     functions: dict[str, Callable[..., Any]] = {
         "time": clock.seconds,
         "time_ns": lambda: int(clock.seconds() * 1e9),
@@ -117,7 +117,7 @@ def _replacements(clock: VirtualClock) -> list[tuple[Any, Any]]:
 
 
 def _module(real: ModuleType, others: dict[str, Any]) -> ModuleType:
-    """Make a module with some names changed."""
+    """Make a module with some names replaced."""
     module = ModuleType(real.__name__)
     vars(module).update({**vars(real), **others})
     return module

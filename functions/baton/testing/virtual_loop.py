@@ -1,8 +1,8 @@
-"""An asyncio event loop whose time is a number: instead of sleeping it moves the number on to the next timer.
+"""An asyncio event loop whose time is a number: instead of sleeping it advances the number to the next timer.
 
 Invariant: the same tasks in the same order give the same run; nothing waits for real time and nothing uses sockets or
-threads. One loop serves many worlds, one after the other. It keeps timers and runs what is ready itself: what the
-library's loop does besides, for selectors, threads and debugging, took a tenth of a schedule.
+threads. One loop serves many worlds, one after the other. It keeps timers and runs ready callbacks itself: the
+library's further work, for selectors, threads and debugging, took a tenth of a schedule.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ _LONGEST_STEP_SECONDS = 86_400.0
 
 
 class Crashed(BaseException):
-    """The process dies here. No Exception: nothing in the product may catch it."""
+    """The process dies here. No Exception: no code of the product may catch it."""
 
 
 class _Handle(asyncio.Handle):
-    """The library's, without what it keeps for debugging: that asks the loop several times for each handle."""
+    """The library's handle without its debugging data: that queries the loop several times for each handle."""
 
     __slots__ = ("when",)
 
@@ -37,7 +37,7 @@ class _Handle(asyncio.Handle):
         self.when = when
 
     def cancel(self) -> None:
-        """It is not called."""
+        """Cancel the call."""
         private: Any = self
         private._cancelled, private._callback, private._args = True, None, None
 
@@ -45,7 +45,7 @@ class _Handle(asyncio.Handle):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop; `run_until_idle` runs until no task and no timer is left, or until `stop`.
 
-    `seconds`: since the world began.
+    `seconds`: the time since the world began.
     """
 
     def __init__(self) -> None:
@@ -53,19 +53,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.seconds = 0.0
         self._timers: list[tuple[float, int, _Handle]] = []
         self._count = 0
-        # The library's, by names that it does not tell of: what is to be called next, and whether it is to stop.
+        # Private names of the library: the callbacks to run next, and the request to stop.
         private: Any = self
         self._ready: deque[Any] = private._ready
         self._stopping: bool = private._stopping
 
     def time(self) -> float:
-        """Seconds since the world began."""
+        """Return the seconds since the world began."""
         return self.seconds
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Call it then; of several at the same time the first that was asked for."""
+        """Call it at that time; of several at the same time the first scheduled one first."""
         timer: Any = _Handle(when, callback, args, self, context)
         self._count += 1
         heapq.heappush(self._timers, (when, self._count, timer))
@@ -74,7 +74,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_later(
         self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Call it after so many seconds."""
+        """Call it after that many seconds."""
         when = self.seconds + delay
         timer: Any = _Handle(when, callback, args, self, context)
         self._count += 1
@@ -90,11 +90,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return handle
 
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> asyncio.Task[Any]:
-        """A task, which runs next."""
+        """Make a task, which runs next."""
         return asyncio.Task(coro, loop=self, name=name, context=context)
 
     def passes(self, seconds: float) -> bool:
-        """Let so much time pass at once, if nothing else happens meanwhile; whether it has passed."""
+        """Advance the time at once if nothing else happens meanwhile; return whether it has passed."""
         until, timers = self.seconds + seconds, self._timers
         if self._ready or self._stopping or (timers and timers[0][0] <= until):
             return False
@@ -102,17 +102,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return True
 
     async def sleep(self, seconds: float) -> None:
-        """`asyncio.sleep`, without going through the loop where nothing else happens meanwhile."""
+        """Sleep as `asyncio.sleep`, without a round of the loop if nothing else happens meanwhile."""
         if not self.passes(seconds):
             await asyncio.sleep(seconds)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Tell of an error that nobody has heard of; that a process has died, somebody has."""
+        """Report an unhandled error, except for the death of a process."""
         if not isinstance(context.get("exception"), Crashed):
             super().call_exception_handler(context)
 
     def run_until_idle(self) -> None:
-        """Run until nothing is left to happen; a loop that runs in this thread waits meanwhile."""
+        """Run until nothing is left to do; a loop that runs in this thread waits meanwhile."""
         hooks, outer, library = sys.get_asyncgen_hooks(), asyncio._get_running_loop(), cast("Any", asyncio.tasks)
         waiting = asyncio.current_task() if outer is not None else None
         if waiting is not None:
@@ -147,7 +147,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                         self.call_exception_handler({"message": f"in {handle._callback}", "exception": error})
 
     def _time_passes(self) -> bool:
-        """Move the time on to the next timer; return False where there is none."""
+        """Advance the time to the next timer; return False where there is none."""
         if not self._timers:
             return False
         wait = self._timers[0][0] - self.seconds
@@ -156,7 +156,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return True
 
     def _waits(self) -> bool:
-        """Note that time is about to pass; return True where there is something to do before it does."""
+        """Note that time is about to pass; return True where other work comes first."""
         return False
 
     def _lives(self, _handle: Any) -> bool:
@@ -164,11 +164,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return True
 
     def _close(self, left: AsyncGenerator[Any]) -> None:
-        """Somebody went away in the middle of a generator."""
+        """Close a generator that was abandoned before its end."""
         self.call_soon(self.create_task, left.aclose())
 
     def clear(self) -> None:
-        """End what still runs and drop what was to come; the time begins again."""
+        """End all running tasks and drop pending callbacks; the time begins again."""
         for task in asyncio.all_tasks(self):
             task.cancel()
         self._timers.clear()

@@ -1,7 +1,7 @@
 """One world: the product's webhooks on ports in memory, in virtual time, with one process that may end at one point.
 
-Invariant: a world follows from its seed, its faults and its point; what happens in it is told as a story. It begins
-with what earlier runs of its simulation have left in the store. Must not: judge what happens.
+Invariant: a world follows from its seed, its faults and its point; its events are recorded as a story. It begins with
+the state that earlier runs of its simulation have left in the store. Must not: judge the events.
 """
 
 import sys
@@ -40,7 +40,7 @@ _SETTINGS = Settings(
 
 
 class Scene(Struct, frozen=True):
-    """What is played: a task for an agent, who answers, which faults, and where the process ends."""
+    """A scene to play: a task for an agent, the people who answer, the faults, and the end of the process."""
 
     agent: str
     task: str
@@ -93,13 +93,13 @@ class World:
 
     @contextmanager
     def played(self) -> Iterator[None]:
-        """Submit the job, and deliver until nothing is left to happen; look at it within the block."""
+        """Submit the job, and deliver until nothing is left to do; read its state within the block."""
         try:
             self._play()
             if self.loop.refused:
                 raise RuntimeError(self.loop.refused)
             yield
-        finally:  # nothing of dead processes has an effect any more
+        finally:  # no code of dead processes has an effect any more
             if self._process is not None:
                 self._process.alive = False
             self.loop.shut_down()
@@ -125,7 +125,7 @@ class World:
         await self._api.commands.submit(job, body.task)
 
     def now_ms(self) -> int:
-        """The time."""
+        """Return the time."""
         return self.clock.now_ms()
 
     def record(self, what: str) -> None:
@@ -133,7 +133,7 @@ class World:
         self.story.append((self.loop.seconds, what))
 
     def process(self) -> Process:
-        """The process that takes the next delivery; a new one has forgotten everything."""
+        """Return the process that takes the next delivery; a new one has an empty memory."""
         self._deliveries += 1
         if self._deliveries > _MOST_DELIVERIES:
             self.record("it does not come to an end")
@@ -149,7 +149,7 @@ class World:
         """Let the process end here, if this is its point."""
         process = PROCESS.get(None)
         if process is not None and self._ends(process, what):
-            await self.loop.create_future()  # nobody goes on with it
+            await self.loop.create_future()  # never completed
 
     def _ends(self, process: Process, what: str, *, stops: bool = False) -> bool:
         if not process.alive:
@@ -166,7 +166,7 @@ class World:
         return not process.alive
 
     def _waits(self) -> bool:
-        """A process may end while its tools wait, before time passes."""
+        """End a process while its tools wait, if that is its point; time passes only afterwards."""
         for process, attempt, waits in list(self._at_work.values()):
             if not process.alive or waits[0] >= _MOST_WAITS:
                 continue
@@ -178,7 +178,7 @@ class World:
         return False
 
     def began(self, attempt: Attempt) -> None:
-        """A call starts."""
+        """Record that a call starts."""
         WORK.set(Work(self, attempt))
         again = any(other.start.idempotency_key == attempt.start.idempotency_key for other in self.attempts)
         self.attempts.append(attempt)
@@ -186,20 +186,20 @@ class World:
         self.record(f"{_call(attempt)} starts{' again' if again else ''}, attempt {attempt.start.attempt}")
 
     def ended(self, attempt: Attempt) -> None:
-        """Its work is over."""
+        """Record that a call's work is over."""
         del self._at_work[id(attempt)]
         if attempt.failure:
             self.record(f"{attempt.start.tool} fails: {attempt.failure}: {attempt.message}")
 
     def swallowed(self, key: str) -> None:
-        """A call was cancelled and goes on."""
+        """Record that a call was cancelled and continues."""
         for attempt in self.attempts:
             if attempt.start.idempotency_key == key and not attempt.swallowed:
                 attempt.swallowed = True
                 self.record(f"{attempt.start.tool} is cancelled, and goes on")
 
     def effect(self, attempt: Attempt, key: str) -> None:
-        """An effect outside, with a point before it and one after it."""
+        """Record an effect outside, with a point before it and one after it."""
         process, tool = PROCESS.get(), attempt.start.tool
         if self._ends(process, f"before an effect of {tool}"):
             _die()
@@ -211,7 +211,7 @@ class World:
             _die()
 
     def delivered(self) -> None:
-        """A delivery is over: people and systems outside look at the job."""
+        """Let people and systems outside react to the job after a delivery."""
         self._start(self._let_people_decide())
 
     async def _let_people_decide(self) -> None:
@@ -225,13 +225,13 @@ class World:
             self.record(f"the job ends: {job.status}")
 
     def _reconcile(self) -> None:
-        """The hourly schedule, for as long as the job lives."""
+        """Run the hourly schedule, for as long as the job lives."""
         if not self.ended_seconds:
             self.backend.queue.accept(message_to(_SETTINGS, SWEEP_ENDPOINT, ""))
             self._later(_HOUR, self._reconcile)
 
     def _start(self, work: Any) -> None:
-        """Let something happen outside of all processes."""
+        """Run work outside of all processes."""
         self.loop.create_task(work, context=Context())
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
@@ -240,7 +240,7 @@ class World:
 
 @contextmanager
 def _without_threads() -> Iterator[None]:
-    """Let libraries call at once what they would call in threads, which would run in real time."""
+    """Let libraries call functions directly that would run in threads, and so in real time."""
     library: Any = sys.modules.get("pydantic_ai")
     threads: Any = sys.modules["anyio.to_thread"]  # Starlette has it, too
     with nullcontext() if library is None else library.Agent.using_thread_executor(OWN_THREADS):  # as the loop does
@@ -259,7 +259,7 @@ _MAY_STOP = "\0"
 
 
 def points_of(reached: list[str]) -> list[Point]:
-    """The points of a run: what was reached, and where a tool waits also that its process is stopped."""
+    """List the points of a run: each point reached, and each wait of a tool also with a stop of its process."""
     points = [Point(number, what.removesuffix(_MAY_STOP)) for number, what in enumerate(reached, 1)]
     stops = [Point(one.number, one.what, stopped=True) for one in points if reached[one.number - 1].endswith(_MAY_STOP)]
     return [*points, *stops]
