@@ -29,18 +29,18 @@ ModelChoice = Model | LibraryModel | str | Sequence[Model | LibraryModel | str] 
 
 
 def chosen_models(model: ModelChoice) -> tuple[Model | str, ...]:
-    """The agent's models in the order in which they are asked; empty: it has none."""
+    """Return the agent's models in the order in which they are called; empty: it has none."""
     if model is None:
         return ()
-    # Asked at each turn: whether something is a model takes much longer to find out than whether it is several.
+    # Done at each turn: to check whether a value is a model takes much longer than whether it is several.
     return cast("tuple[Model | str, ...]", tuple(model) if isinstance(model, list | tuple) else (model,))
 
 
 def checked_choice(agent: str, model: ModelChoice) -> ModelChoice:
-    """The choice in a form that cannot change.
+    """Check the choice and return it in an immutable form.
 
     Raises:
-        TypeError: something in it is no model.
+        TypeError: an item of it is no model.
         ValueError: an empty list.
     """
     if model is None or isinstance(model, str):
@@ -53,11 +53,11 @@ def checked_choice(agent: str, model: ModelChoice) -> ModelChoice:
 
 
 def checked_settings(agent: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings in a form that cannot change.
+    """Check the settings and return them in an immutable form.
 
     Raises:
         TypeError: they are no mapping.
-        ValueError: some are unknown or out of range; the message lists them all.
+        ValueError: some are unknown or out of range; the message lists all of these.
     """
     if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
         raise TypeError(f"agent {agent!r}: model_settings must be a dict with text keys, got {settings!r}")
@@ -107,34 +107,34 @@ class Agent:
     Attributes:
         name: 1 to 64 letters, digits, `_`, `.` or `-`.
         instructions: the model's first input, before the task.
-        limits: of a job, together with the jobs below it.
+        limits: limits of a job, together with the jobs below it.
         model: a model object or a model's name ("demo", "openai:gpt-5-mini"); or a list of them, of which the next one
             answers where the one before cannot right now.
-        model_settings: how the model is to answer: `{"temperature": 0.2, "max_tokens": 2000, …}`.
+        model_settings: the model's settings: `{"temperature": 0.2, "max_tokens": 2000, …}`.
         output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
         description: its purpose in a line, for agents that have it among their tools.
         tools: tools made with `@tool`, other agents, and MCP servers.
         capabilities: adds every tool of the registry that declares one of them.
-        mode: "loop": the model asks for tools until it answers; "plan": it makes a plan, its steps run, and it reflects
+        mode: "loop": the model calls tools until it answers; "plan": it makes a plan, its steps run, and it reflects
             on their results: it answers, or makes another plan.
-        max_rounds: how many plans a planner makes at most.
-        plan: steps that are always the same; the agent needs no model, and its answer is what the last steps return.
-        model_retries: attempts after the first, when the model fails in a way that may pass.
+        max_rounds: the maximum number of plans that a planner makes.
+        plan: steps that are always the same; the agent needs no model, and its answer is the last steps' results.
+        model_retries: attempts after the first, when the model fails temporarily.
         model_timeout_seconds: time limit of one model call; a list of models shares it.
         history: the model's input once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
-        cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
+        cache_seconds: the time that an answer of the model is kept for the same request; 0: not at all.
         memory: its memory of earlier jobs: a `Memory`, or True for the defaults.
         isolated: each turn and each tool call has an invocation of its own, instead of inline continuation.
         on: the name of an app event: each such event starts a job, whose data is the event's.
-        task: what such a job is asked.
+        task: the task of such a job.
         version: its name among versions, for comparing them; without one a digest of instructions, model, tools,
             settings and output.
         expose: protocols by which other programs find and run the agent: "a2a", "mcp", or a set of these; by default
             none.
-        call_limits: of its model's calls, shared by all calls with the same key.
-        offload: who works on a model's answer while the job waits without compute: "queue": the queue sends the
-            request, and brings the answer; "provider": the provider answers in the background, and is asked now and
-            then. The text is not streamed then. By default the function that has the turn asks.
+        call_limits: limits of its model's calls, shared by all calls with the same key.
+        offload: how a model answers while the job waits without compute: "queue": the queue sends the
+            request, and delivers the answer; "provider": the provider answers in the background, and is polled.
+            The text is not streamed then. By default the turn's function calls the model.
         runner: runs the agent, which is written with another library: it has no model and no tools of its own here.
     """
 
@@ -166,7 +166,7 @@ class Agent:
     offload: str = ""
 
     def __post_init__(self) -> None:
-        """Check every field, and keep collections in a form that cannot change."""
+        """Check every field, and make collections immutable."""
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise ValueError(
                 f"agent name {self.name!r} must be 1 to 64 letters, digits, '_', '.' or '-', first a letter or digit"
@@ -193,7 +193,7 @@ class Agent:
 
     @property
     def memory_policy(self) -> Memory | None:
-        """What `memory` means; None: the agent remembers nothing."""
+        """The policy of `memory`; None: the agent has no memory."""
         return memory_of(self.memory)
 
     @property

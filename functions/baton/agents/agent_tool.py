@@ -1,7 +1,7 @@
 """An agent as another agent's tool: a tool of its name, whose call is a job of that agent below the caller's.
 
-Invariant: in one registry an agent is one tool, however many agents use it. Must not: run anything; the tool only says
-which job is to be started.
+Invariant: in one registry an agent is one tool, however many agents use it. Must not: run anything; the tool only names
+the job to start.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ _GIVES_TO = "baton_agent"
 
 
 def agent_tool(agent: Agent) -> Tool:
-    """The tool that gives an agent a task; its result is the agent's answer, its error the agent's failure."""
+    """Make the tool that gives an agent a task; its result is the agent's answer, its error the agent's failure."""
 
     @tool(name=agent.name)
     async def give(task: Task, ctx: ToolContext) -> Pending:
@@ -57,7 +57,7 @@ def as_tool(agent: Agent) -> Callable[..., Any]:
 
 
 def own_tools(agents: Sequence[Agent]) -> Mapping[Agent, tuple[Tool, ...]]:
-    """Each agent's own tools, the agents among them as tools; those that cannot be one are left out."""
+    """Return each agent's own tools, with agents converted to tools; agents that cannot be one are left out."""
     used = dict.fromkeys(item for agent in agents for item in agent.tools if isinstance(item, Agent))
     made = {item: agent_tool(item) for item in used if TOOL_NAME.fullmatch(item.name)}
     return {
@@ -71,7 +71,7 @@ def own_tools(agents: Sequence[Agent]) -> Mapping[Agent, tuple[Tool, ...]]:
 
 
 def agent_tool_faults(agents: Sequence[Agent]) -> Iterator[str]:
-    """What is wrong with agents in `tools`, a line each."""
+    """Yield the faults of agents in `tools`, a line each."""
     for agent in agents:
         for item in _agents_in(agent):
             if item not in agents:

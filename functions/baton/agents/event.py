@@ -1,6 +1,6 @@
-"""What a handler of app events is given: the event, and the context of its run.
+"""The arguments of a handler of app events: the event, and the context of its run.
 
-Must not: publish or start anything; the call whose context it is does that.
+Must not: publish or start anything; the context's call does that.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Event(Generic[_T]):
 class HandlerContext:
     """The run of a handler: `call` is the tool call that its job makes.
 
-    The methods are coroutines. An event or a job that they send out has an id from the call, the name and the key. So
+    The methods are coroutines. An event or a job that they send out has an id from the call, the name and the key, so
     another attempt has no second effect.
     """
 
@@ -43,21 +43,21 @@ class HandlerContext:
 
     @property
     def attempt(self) -> int:
-        """How often this handler was tried on this event, from 1."""
+        """The number of this handler's attempts on this event, from 1."""
         return self.call.attempt
 
     async def emit(self, name: str, data: Any = None, key: str = "", delay_seconds: float = 0) -> str:
-        """Publish an app event of the same tenant; returns its id. Raises as `emit`."""
+        """Publish an app event of the same tenant; return its id. Raises as `emit`."""
         return await self.call.emit(name, data, key, delay_seconds)
 
     async def start(
         self, agent: str, task: str = "", *, input_data: Mapping[str, Any] | None = None, session_id: str = ""
     ) -> str:
-        """Start a job of an agent, which nobody here waits for; returns its id.
+        """Start a job of an agent without waiting for it; return its id.
 
         Args:
             agent: the agent's name.
-            task: what it is asked.
+            task: its task.
             input_data: its data, a JSON object.
             session_id: the conversation that it belongs to; empty: one of its own.
         """

@@ -1,7 +1,7 @@
-"""Handlers: what starts for each app event of a name. `@on` makes one of a function; an agent with `on` is one, too.
+"""Handlers: each starts a job for every app event of a name. `@on` makes one of a function; an agent with `on` is one.
 
-Invariant: a handler is an agent, so what runs is a job like any other: a function's is a fixed plan of one step
-(decisions/0021-app-events). Must not: publish or start anything; the context that a call is given does that.
+Invariant: a handler is an agent, so its job is like any other: a function's is a fixed plan of one step
+(decisions/0021-app-events). Must not: publish or start anything; the call's context does that.
 """
 
 import inspect
@@ -42,10 +42,10 @@ class Misfit(ValueError):  # noqa: N818 - the name says what happened
 class Handler:
     """One handler: for each event of its name, a job of its agent.
 
-    `takes_event`: the job's data is the whole event, for a function; else it is the event's data alone.
-    `lanes`: at most so many of its jobs are at work at once; 0: any number. `key_order`: those of one key one by one.
-    `debounce_seconds`: it starts so long after an event, unless one of the same key has come meanwhile.
-    `batch`: one job takes so many events, or what has come so many seconds after the first; None: one job an event.
+    `takes_event`: the job's data is the whole event, for a function; else it is the event's data alone. `lanes`: the
+    maximum number of its jobs that run at once; 0: any number. `key_order`: jobs of one key run one by one.
+    `debounce_seconds`: the delay of its start after an event, unless a newer one of the same key comes. `batch`: the
+    events of one job: their number, and the seconds to collect them; None: one event.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Handler:
 
     @property
     def name(self) -> str:
-        """Under which its jobs and its dead letters are known: its agent's."""
+        """The name of its jobs and its dead letters: its agent's."""
         return self.agent.name
 
     def __call__(self, event: Event[Any] | list[Event[Any]], context: HandlerContext) -> Any:
@@ -76,7 +76,7 @@ class Handler:
         return self.function(event, context)
 
     def check(self, data: Any) -> Any:
-        """Return the data as the handler's schema has it.
+        """Return the data converted to the handler's schema.
 
         Raises:
             Misfit: it does not fit.
@@ -104,7 +104,7 @@ def _place(loc: tuple[str | int, ...]) -> str:
 
 
 def handler_of(agent: Agent) -> Handler:
-    """Return the handler that an agent with `on` is."""
+    """Return the handler that is made of an agent with `on`."""
     return Handler(agent.on, agent)
 
 
@@ -114,7 +114,7 @@ class Handlers(tuple[Handler, ...]):
     __slots__ = ()
 
     def of(self, event: str) -> tuple[Handler, ...]:
-        """Return those of app events of this name."""
+        """Return the handlers of app events of this name."""
         return tuple(each for each in self if each.event == event)
 
     @property
@@ -124,7 +124,7 @@ class Handlers(tuple[Handler, ...]):
 
 
 def topic_faults(handlers: Iterable[Handler]) -> Iterator[str]:
-    """Say which events would have one topic, a line each."""
+    """Yield the events that would share a topic, a line each."""
     names = dict[str, str]()
     for each in handlers:
         other = names.setdefault(topic_suffix(each.event), each.event)
@@ -148,19 +148,19 @@ def on(  # noqa: PLR0913 - a decorator's settings, each given by its name
 
     Args:
         name: the event's name, such as "order.created".
-        schema: what `event.data` is: a pydantic model, a dataclass, a TypedDict or any other type; None: any JSON.
+        schema: the type of `event.data`: a pydantic model, a dataclass, a TypedDict or any other type; None: any JSON.
         retries: attempts after the first, where one was too slow or raised an error. `ToolError` without `retryable`
             is final.
         retry_delay_seconds: pause before the second attempt; it doubles with each further one.
         timeout_seconds: limit of one attempt.
-        concurrency: how many events it takes at once at most; None: any number.
-        key_order: events of one key are taken one after the other, in the order of their arrival.
-        debounce_seconds: of events of one key that come within so long of each other, the last one alone is taken.
+        concurrency: the maximum number of events that it handles at once; None: any number.
+        key_order: whether events of one key are handled one after the other, in the order of their arrival.
+        debounce_seconds: of events of one key that come within this time of each other, only the last is handled.
         batch: `(size, seconds)`: it is given a list of events of one tenant, once there are `size`, or `seconds` after
             the first.
 
     Raises:
-        TypeError, ValueError: something of it cannot be; the message names it.
+        TypeError, ValueError: an argument is invalid; the message names it.
     """
     lanes = 0 if concurrency is None else concurrency
     _refuse_options(name, concurrency, key_order=key_order, debounce_seconds=debounce_seconds)
@@ -195,7 +195,7 @@ def _agent_of(function: Callable[..., Any], step: Tool) -> Agent:
 
 
 def _run_of(function: Callable[..., Any], handler: Callable[[], Handler]) -> Callable[..., Any]:
-    """Return the tool's function: async or not, as the handler's is."""
+    """Return the tool's function: async if the handler is."""
     if inspect.iscoroutinefunction(function):
 
         async def run(event: dict[str, Any], ctx: ToolContext) -> Any:
@@ -214,14 +214,14 @@ def _run_of(function: Callable[..., Any], handler: Callable[[], Handler]) -> Cal
 def _given(handler: Handler, event: Mapping[str, Any]) -> Event[Any] | list[Event[Any]]:
     if handler.batch is None:
         return _event_of(handler, event)
-    # An event may have come before the handler took batches.
+    # The event may precede the change to batches.
     return [_event_of(handler, each) for each in (event["data"] if event["id"].startswith(BATCH_PREFIX) else [event])]
 
 
 def _event_of(handler: Handler, event: Mapping[str, Any]) -> Event[Any]:
     try:
         data = handler.check(event["data"])
-    except Misfit as error:  # it was checked when it came: the schema has changed since, by a deploy
+    except Misfit as error:  # it fitted when it came: a deploy has changed the schema since
         raise ToolError(str(error), type="invalid_data") from error
     at = datetime.fromisoformat(event["createdAt"])
     return Event(id=event["id"], name=event["name"], key=event["key"], data=data, created_at=at)

@@ -1,6 +1,6 @@
 """The application's registry: the one that a reference such as `my_company.agents:registry` names, or the samples'.
 
-`BATON_APP` holds the reference. Invariant: a failure ends in one error that names the reference and the way out; the
+`BATON_APP` holds the reference. Invariant: a failure ends in one error that names the reference and the remedy; the
 error of the user's own module stays attached as its cause. Importing this module loads no agent, so an application of
 one's own does not pay for the samples. Must not: change the import path or read the setting.
 """
@@ -19,10 +19,10 @@ class DefaultRegistry(Registry):
     """The samples' registry."""
 
     def __init__(self) -> None:
-        """Know no agent yet."""
+        """Start without agents."""
 
     def __getattr__(self, name: str) -> Any:
-        """Load the samples: this is asked for what a registry has, and is not there yet."""
+        """Load the samples on the first access to an attribute of a registry."""
         if name.startswith("__"):
             raise AttributeError(name)
         vars(self).update(vars(importlib.import_module(_SAMPLES).registry))
@@ -37,7 +37,7 @@ class RegistryNotLoadedError(Exception):
 
 
 def load_registry(reference: str) -> Registry:
-    """Import the module and take the attribute, as uvicorn does with its application."""
+    """Import the module and return the attribute, as uvicorn does with its application."""
     module_name, colon, attribute = reference.strip().partition(":")
     if not (module_name and colon and attribute):
         raise RegistryNotLoadedError(

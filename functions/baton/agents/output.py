@@ -1,4 +1,4 @@
-"""A structured answer: what type it must have, how the model is instructed, and whether an answer fits.
+"""A structured answer: its type, the model's instructions for it, and its check.
 
 The model answers by calling the tool `final_result`, alone in its turn, with the answer as its arguments: every
 provider's models can do that. Invariant: an output that passes is JSON of that type. Must not: know any provider.
@@ -49,7 +49,7 @@ class OutputType:
         self.spec = ToolSpec(FINAL_TOOL, description, schema)
 
     def check(self, arguments: Any) -> dict[str, Any]:
-        """The answer as plain JSON, coerced and with its defaults, or `InvalidOutput` with all faults."""
+        """Return the answer as plain JSON, coerced and with its defaults, or raise `InvalidOutput` with all faults."""
         try:
             value = self._adapter.validate_python(arguments)
             output = json.loads(self._adapter.dump_json(value))
@@ -62,7 +62,7 @@ class OutputType:
         return output
 
     def read(self, text: str) -> dict[str, Any]:
-        """An answer that was given as text: JSON, maybe in a code block."""
+        """Parse an answer that was given as text: JSON, maybe in a code block."""
         body = text.strip()
         if body.startswith("```") and body.endswith("```"):
             body = body.removeprefix("```").removesuffix("```").removeprefix("json")

@@ -23,12 +23,12 @@ from baton.planning.step import static_faults
 from baton.sdk.records import ModelPolicy
 from baton.tools.tool import Tool
 
-# One that gives the plan, and one that gives the answer.
+# One that makes the plan, and one that gives the answer.
 _TURNS = 2
 
 
 def agent_plan_faults(agent: Agent, tools: Mapping[str, Tool]) -> Iterator[str]:
-    """All faults, one line each; `tools` are the agent's."""
+    """Yield all faults, one line each; `tools` are the agent's."""
     if agent.plan:
         yield from (f"plan: {fault}" for fault in _static_faults(agent, tools))
     elif agent.mode == "plan":
@@ -71,7 +71,7 @@ class Registry:
 
     Args:
         agents: each under a name of its own.
-        tools: more tools, for agents that ask for capabilities.
+        tools: more tools, for agents that name capabilities.
         handlers: functions with `@on`. Agents with `on` are handlers, too.
     """
 
@@ -123,15 +123,15 @@ class Registry:
         return self._tools[name]
 
     def tools_of(self, agent: Agent | str) -> Mapping[str, Tool]:
-        """What an agent may use: its own tools, then those found by capability."""
+        """Return the tools of an agent: its own, then those found by capability."""
         return self._tools_of[self._known(agent)]
 
     def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
-        """The same tools as a model sees them."""
+        """Return the agent's tools as a model sees them."""
         return self._specs_of[self._known(agent)]
 
     def checked(self, agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Arguments for a tool of an agent, coerced.
+        """Check and coerce arguments for a tool of an agent.
 
         Raises:
             InvalidArguments: they do not fit. UnknownToolError: no tool has that name.
@@ -143,7 +143,7 @@ class Registry:
         return self.tool(tool).check(arguments) if runner is None else runner.checked(tool, arguments)
 
     def model_of(self, agent: Agent | str) -> Model:
-        """Give the agent's model; a named one is made at the first use and kept. Several are one that asks in turn."""
+        """Return the agent's model, made on first use and kept. Several models are a chain."""
         name = _name_of(agent)
         if name not in self._model_of:
             models = [self._made(model) for model in chosen_models(self.agent(name).model)]
@@ -152,18 +152,18 @@ class Registry:
         return self._model_of[name]
 
     def model_name_of(self, agent: Agent | str) -> str:
-        """What the model of an agent is called in traces."""
+        """Return the name of an agent's model in traces."""
         runner = self.agent(_name_of(agent)).runner
         return runner.name if runner is not None else self.model_of(agent).name
 
     def summarizer_of(self, agent: Agent | str) -> Model:
-        """Give the model that writes the agent's summaries: its own, unless its history policy names another."""
+        """Return the model that writes the agent's summaries: its own, unless its history policy names another."""
         policy = self._agents[self._known(agent)].history
         named = policy.model if isinstance(policy, Summarize) else None
         return self.model_of(agent) if named is None else self._made(named)
 
     def _know_trial(self) -> None:
-        """Beside what was given, know what the test endpoint runs, unless something of that name was given."""
+        """Add the agent and the tool of the test endpoint, unless others have their names."""
         if TRIAL_AGENT not in self._agents and TRIAL_TOOL not in self._tools:
             trial = trial_agent()
             self._agents[TRIAL_AGENT], tools = trial, {item.name: item for item in own_tools([trial])[trial]}
@@ -183,14 +183,14 @@ class Registry:
 
 
 def registry_with(registry: Registry, agent: Agent) -> Registry:
-    """Give a registry in which the agent of that name is this one; it has the same tools."""
+    """Return a registry in which this agent replaces the one of its name; its tools stay."""
     other = copy(registry)
     vars(other).update(_agents={**vars(registry)["_agents"], agent.name: agent}, _model_of={})
     return other
 
 
 def has_servers(registry: Registry) -> bool:
-    """Whether some agent has tools of MCP servers."""
+    """Return whether any agent has tools of MCP servers."""
     return any(agent.servers for agent in registry.agents)
 
 
@@ -281,15 +281,15 @@ def _listed(names: Mapping[str, object] | set[str]) -> str:
 
 
 def agent_takes(registry: Registry, agent: Agent, media_type: str) -> bool:
-    """Whether the agent's model takes such a file, as far as that is known before it is asked."""
+    """Return whether the agent's model takes such a file, as far as it is known before the call."""
     if agent.runner is not None:
         return agent.runner.takes_file(media_type)
     return not agent.plan and takes_file(registry.model_of(agent), media_type)
 
 
 def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
-    """How a job of this agent treats its model."""
-    # What is remembered is looked for with the task's text, and a plan's results are read, whatever the model reads.
+    """Return the model policy of this agent's jobs."""
+    # Memory is searched with the task's text, and a plan's results are read, even if the model reads no history.
     if agent.runner is not None:
         return ModelPolicy(retries=agent.model_retries, calls_read_history=True)
     plans = bool(agent.plan) or agent.mode == "plan"

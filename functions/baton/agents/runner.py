@@ -1,7 +1,7 @@
-"""Who runs the turns and the tool calls of an agent that is written with another library.
+"""The runner of an agent that is written with another library: it runs turns and tool calls.
 
-Invariant: a runner keeps nothing between two pieces of work: it is given what was recorded, and gives back JSON.
-Must not: know the engine. What it raises is a failure of the piece of work.
+Invariant: a runner keeps nothing between two pieces of work: it is given recorded JSON, and returns JSON. Must not:
+know the engine. An exception that it raises is a failure of the piece of work.
 """
 
 import json
@@ -29,16 +29,16 @@ class JobInfo(Record, frozen=True, kw_only=True):
 
 
 class Recorded(Record, frozen=True):
-    """What was said in the job before.
+    """The records of a job so far.
 
     Attributes:
-        job: whose work it is.
-        earlier: the session's conversation before the job; a text is what `Runner.messages` gave of a job.
-        turns: the transcript's entries of the model, in order; `provider` is what the runner gave in that turn.
+        job: the job.
+        earlier: the session's conversation before the job; a text is the result of `Runner.messages` for a job.
+        turns: the transcript's entries of the model, in order; `provider` is the runner's own of that turn.
         results: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`.
-        messages: what the user has sent while it ran: the turn after which (0: before the first), and the text.
-        files: contents of all files of the session that are known here, as `File.data` has them.
-        edits: of a fork, what replaces the agent's own: `instructions`, `model`.
+        messages: the user's messages while it ran: the turn before each (0: before the first turn), and the text.
+        files: known contents of the session's files, as in `File.data`.
+        edits: a fork's replacements of the agent's own `instructions` and `model`.
     """
 
     job: JobInfo
@@ -51,13 +51,13 @@ class Recorded(Record, frozen=True):
 
 
 class RunnerAnswer(Record, frozen=True):
-    """What one turn came to.
+    """The result of one turn.
 
     Attributes:
-        answer: its calls are made; its `provider` is kept as it is, for the next pieces of work.
-        output: the job's result, any JSON but null; None: the job goes on.
-        correction: the model is asked again, since its answer does not fit; why, for people.
-        alone: for each call whether it runs alone, after those before it and before those after it.
+        answer: its calls are made; its `provider` is kept unchanged, for the next pieces of work.
+        output: the job's result, any JSON but null; None: the job continues.
+        correction: why the answer does not fit and the model is called again, for people.
+        alone: for each call, whether it runs alone, after those before it and before those after it.
     """
 
     answer: ModelAnswer
@@ -78,7 +78,7 @@ class RunnerCall(Record, frozen=True):
 
 
 class CallReturned(Record, frozen=True):
-    """A call's result, and what the runner needs of it besides; both are JSON."""
+    """A call's result, and further data that the runner needs; both are JSON."""
 
     value: Any
     kept: dict[str, Any] | None = None
@@ -104,7 +104,7 @@ class Runner(Protocol):
 
     @property
     def name(self) -> str:
-        """What its model is called in traces."""
+        """The name of its model in traces."""
         ...
 
     @property
@@ -118,15 +118,15 @@ class Runner(Protocol):
         ...
 
     def made_of(self) -> dict[str, Any]:
-        """Return what the agent is made of, as JSON, as far as it is known before a run."""
+        """Return the agent's definition as JSON, as far as it is known before a run."""
         ...
 
     def takes_file(self, media_type: str) -> bool:
-        """Return whether its model takes such a file, as far as that is known before it is asked."""
+        """Return whether its model takes such a file, as far as it is known before the call."""
         ...
 
     def checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Arguments that a person has edited.
+        """Check arguments that a person has edited.
 
         Raises:
             InvalidArguments: they do not fit, as far as that can be known outside of a run.
@@ -134,10 +134,10 @@ class Runner(Protocol):
         ...
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
-        """Ask the model once.
+        """Call the model once.
 
         Raises:
-            ModelError: it could not answer. RunFailedError: the run is over.
+            ModelError: it could not answer. RunFailedError: the run has failed for good.
         """
         ...
 
@@ -150,15 +150,15 @@ class Runner(Protocol):
         ...
 
     async def abandon(self, recorded: Recorded) -> None:
-        """Stop what a provider still does for a job that was cancelled.
+        """Stop a provider's work for a job that was cancelled.
 
         Raises:
-            ModelError: the provider did not take it.
+            ModelError: the provider did not accept it.
         """
         ...
 
     def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
-        """Give the messages of a job in the library's own JSON.
+        """Return the messages of a job in the library's own JSON.
 
         Args:
             turns: as in `Recorded`.

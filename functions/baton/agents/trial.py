@@ -1,7 +1,7 @@
-"""What `POST /test/simple` runs: an agent of our own, which every registry knows and none lists.
+"""The agent of `POST /test/simple`: one of our own, which every registry knows and none lists.
 
 Invariant: it costs nothing and touches nothing of a user's: its model is a script, its tool does nothing. Its turns
-meet each of the four events: calls that end and one that fails. Must not: take input; the endpoint needs no key.
+cover each of the four events: calls that end and one that fails. Must not: take input; the endpoint needs no key.
 """
 
 from functools import cache
@@ -24,7 +24,7 @@ async def trial_call(*, fails: bool = False) -> str:
 
 @cache
 def trial_agent() -> Agent:
-    """Make the agent, once somebody asks for it: few processes ever run it."""
+    """Make the agent on first use: few processes ever run it."""
     answer = "Made one call, then two at once, of which one failed as it was to: turns, calls and both outcomes arrive."
     calls = [[Call(TRIAL_TOOL)], [Call(TRIAL_TOOL), Call(TRIAL_TOOL, {"fails": True})]]
     made = tool(name=TRIAL_TOOL, retries=0, timeout_seconds=5)(trial_call)

@@ -1,7 +1,7 @@
-"""The version of an agent: the name that it gives, or else a digest of what it is made of.
+"""The version of an agent: its given name, or else a digest of its definition.
 
-Invariant: two processes that load the same code have the same version. What a function does is no part of the digest:
-a tool counts with its name, its description and its parameters. Whoever changes code names a version.
+Invariant: two processes that load the same code have the same version. A function's code is no part of the digest: a
+tool counts with its name, its description and its parameters. A change of code needs a named version.
 """
 
 import json
@@ -18,7 +18,7 @@ _NAME_CHARS = 120
 
 
 def model_names(agent: Agent) -> str:
-    """The names of the agent's models, in their order; empty: it has none."""
+    """Return the names of the agent's models, in their order; empty: it has none."""
     if agent.runner is not None:
         return agent.runner.name[:_NAME_CHARS]
     models = chosen_models(agent.model)
@@ -27,14 +27,14 @@ def model_names(agent: Agent) -> str:
 
 @lru_cache(256)
 def version_of(registry: Registry, agent: Agent) -> str:
-    """The version."""
+    """Return the version."""
     if agent.version:
         return agent.version
     return digest(json.dumps(_made_of(registry, agent), sort_keys=True, default=_kind_of))[:_CHARS]
 
 
 def _kind_of(value: object) -> str:
-    return type(value).__name__  # its text may have the place of an object, which is another in each process
+    return type(value).__name__  # its text may contain an object's address, which differs in each process
 
 
 def _made_of(registry: Registry, agent: Agent) -> dict[str, Any]:

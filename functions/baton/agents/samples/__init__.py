@@ -1,1 +1,1 @@
-"""Sample agents, which run where `BATON_APP` names no other application. They need no account."""
+"""Sample agents, which run if `BATON_APP` names no other application. They need no account."""

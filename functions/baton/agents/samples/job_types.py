@@ -1,7 +1,7 @@
 """Three sample job types with checkpoints, none of which needs a model: a mark, an approval, several marks.
 
-Invariant: each works offline with whatever `inputData` it is given, and `code-generation` writes nothing before a
-person has approved exactly what is to be written.
+Invariant: each works offline with any `inputData`, and `code-generation` writes nothing before a person has approved
+exactly the files to write.
 """
 
 from pathlib import Path
@@ -103,7 +103,7 @@ code_generation = Agent(
         Step("draft", draft_files, {"task": task_text, "data": task_data}),
         Step("write", write_files, {"files": result_of("draft")["files"]}, depends_on=["draft"]),
     ],
-    limits=Limits(wall_seconds=WEEK_SECONDS + 86_400),  # a job's time goes on while it waits
+    limits=Limits(wall_seconds=WEEK_SECONDS + 86_400),  # a job's time continues while it waits
 )
 
 data_processing = Agent(

@@ -65,5 +65,5 @@ supervisor = Agent(
     model="demo",
     instructions="Give each part of the question to the agent that knows about it, and put their answers together.",
     tools=[historian, engineer],
-    limits=Limits(turns=20, tool_calls=50),  # what its helpers use counts as well
+    limits=Limits(turns=20, tool_calls=50),  # its helpers' usage counts as well
 )

@@ -1,8 +1,8 @@
 """Sample agents that plan: `planner`, whose model writes the plan, and `report`, whose fixed plan needs no model.
 
-`planner` first makes a wrong plan, to be seen: a tool's name is misspelt, and a step uses a result that it does not
-wait for. The plan comes back with its faults, and the second one is carried out. Invariant: both work offline and do
-the same each time. To make one yours, change the steps; their dependencies decide which tool runs when.
+`planner` first makes a wrong plan, as a demonstration: a tool's name is misspelt, and a step uses a result that it does
+not wait for. The plan comes back with its faults, and the second one is carried out. Invariant: both work offline and
+do the same each time. To make one yours, change the steps; their dependencies decide which tool runs when.
 """
 
 from typing import Any
