@@ -1,1 +1,1 @@
-"""What an agent remembers: the policy, what becomes an entry, and how entries are kept, found and forgotten."""
+"""The memory of an agent: its policy, its entries, and how they are kept, found and forgotten."""

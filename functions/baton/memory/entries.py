@@ -1,4 +1,4 @@
-"""How retrieved entries of memory are recorded in a transcript and shown to a model. Pure.
+"""Retrieved entries of memory: their form in a transcript, and their text for a model. Pure.
 
 Invariant: the model's message follows from the transcript's entry, so it is the same in every turn:
 `{"role": "memory", "v": 1, "entries": [{"id", "kind", "text", "sessionId", "agent", "created", "score"?}],
@@ -20,7 +20,7 @@ NOTE_LIMIT_CHARS = 4_000
 
 
 def question_of(task: dict[str, Any]) -> str:
-    """What a job was asked: the task's text, else its data."""
+    """Return a job's question: the task's text, else its data."""
     text = str(task.get("text") or "").strip()
     return text or (canonical_json(redacted(task["data"])) if task.get("data") else "")
 
@@ -40,14 +40,14 @@ class Recalled(Struct, frozen=True):
 
 
 class Recollection(Struct, frozen=True):
-    """All that was retrieved, in the order in which it is sent; `warnings` says in a line each what did not answer."""
+    """All retrieved entries, in sending order; `warnings`: a line for each memory that did not answer."""
 
     session_id: str
     entries: tuple[Recalled, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def recorded(self) -> dict[str, Any]:
-        """The transcript's entry."""
+        """Return the transcript's entry."""
         entries = [_recorded(recalled) for recalled in self.entries]
         warnings = list(self.warnings)
         return {
@@ -60,7 +60,7 @@ class Recollection(Struct, frozen=True):
 
 
 def as_prompt(recorded: Mapping[str, Any]) -> str:
-    """What the model is sent of a transcript's entry; empty where nothing was found."""
+    """Convert a transcript's entry to the model's text; empty where nothing was found."""
     lines = [_line(entry, recorded.get("sessionId")) for entry in recorded.get("entries", [])]
     return "\n".join([_HEAD, *lines]) if lines else ""
 

@@ -1,7 +1,8 @@
 """Keeps, finds and forgets entries in both memories.
 
-Invariant: an entry of a forgotten session never stays, in whatever order storing and forgetting come: an entry goes to
-the long-term memory first and to the session last, which refuses it if it was forgotten; then it is taken back.
+Invariant: an entry of a forgotten session never stays, in any order of storing and forgetting. An entry goes to the
+long-term memory first and to the session last, which refuses it if the session was forgotten; then the entry is taken
+back.
 """
 
 import asyncio
@@ -20,22 +21,22 @@ _log = logging.getLogger("baton.memory")
 _V = TypeVar("_V")
 
 NO_INDEX = "no vector index is configured: set UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN"
-# Comes before the model call, whose own limit may fill the lease: together they stay within its margin.
+# It precedes the model call, whose own limit may fill the lease: together they stay within the lease's margin.
 RETRIEVAL_LIMIT_SECONDS = 5.0
 QUERY_LIMIT_CHARS = 2_000
 
 
 class Forgotten(Struct, frozen=True):
-    """How many entries were forgotten."""
+    """The numbers of forgotten entries."""
 
     session: int
     long_term: int
 
 
 class MemoryKeeper:
-    """Both memories. `long_term` is None where no vector index is configured: then sessions alone are remembered.
+    """Both memories. `long_term` is None without a configured vector index: then only sessions have memory.
 
-    `limit_seconds`: how long a retrieval may take at most.
+    `limit_seconds`: the longest time of a retrieval.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class MemoryKeeper:
         return self._long_term is not None
 
     async def retrieve(self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str) -> Recollection:
-        """What bears on a task, without what the job itself stored before; never raises for an outage."""
+        """Retrieve entries relevant to a task, without the job's own; never raises for an outage."""
         (recent, no_recent), (similar, no_similar) = await asyncio.gather(
             self._limited("session memory", self._recent(policy, tenant, session_id)),
             self._limited("long-term memory", self._similar(policy, tenant, session_id, text)),
@@ -76,7 +77,7 @@ class MemoryKeeper:
         return await self.search(policy, tenant, session_id, text, policy.similar)
 
     async def _limited(self, what: str, pending: Awaitable[_V]) -> tuple[_V | None, str]:
-        """The answer, or what did not answer."""
+        """Return the answer, or a warning that names the memory that did not answer."""
         try:
             async with asyncio.timeout(self._limit_seconds):
                 return await pending, ""
@@ -85,13 +86,13 @@ class MemoryKeeper:
             return None, f"{what} did not answer"
 
     async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
-        """The session's newest entries, the oldest first. Raises StoreError."""
+        """Read the session's newest entries, the oldest first. Raises StoreError."""
         return await self._session.recent(tenant, session_id)
 
     async def search(
         self, policy: Memory, tenant: str, session_id: str, text: str, limit: int
     ) -> tuple[MemoryHit, ...]:
-        """Entries near a text in meaning, as far as the policy reaches; none where no index is configured.
+        """Find entries near a text in meaning, within the policy's scope; none without a configured index.
 
         Raises:
             MemoryUnavailableError: the index does not answer.
@@ -102,10 +103,10 @@ class MemoryKeeper:
         return await self._long_term.search(tenant, text[:QUERY_LIMIT_CHARS], limit, policy.minimum_score, of_session)
 
     async def store(self, tenant: str, entry: MemoryEntry) -> bool:
-        """Keep an entry; False: its session was forgotten meanwhile, and it is not kept. Any repetition is harmless.
+        """Store an entry; False: its session was forgotten meanwhile, and it is not kept. Any repetition is harmless.
 
         Raises:
-            StoreError, MemoryUnavailableError: it may be kept in part, and is to be stored again.
+            StoreError, MemoryUnavailableError: it may be stored in part: store it again.
         """
         if self._long_term is not None:
             await self._long_term.add(tenant, entry)
@@ -116,15 +117,15 @@ class MemoryKeeper:
         return False
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> Forgotten:
-        """Forget all of a session, also what jobs submitted until now still store.
+        """Forget all entries of a session, also those that jobs submitted until now still store.
 
         Raises:
-            StoreError, MemoryUnavailableError: it may be forgotten in part, and is to be asked again.
+            StoreError, MemoryUnavailableError: a part may be forgotten already: repeat the call.
         """
         known = await self._session.forget(tenant, session_id, now_ms)
         if self._long_term is None:
             return Forgotten(len(known), 0)
         found = await self._long_term.forget(tenant, session_id)
-        # What was added just now may not be found by its metadata yet.
+        # A new entry may not be found by its metadata yet.
         await self._long_term.delete(tenant, known)
         return Forgotten(len(known), found)

@@ -1,4 +1,4 @@
-"""What an agent remembers and recalls: `Agent(memory=Memory(...))`, or `memory=True` for the defaults. Data only."""
+"""An agent's memory policy: `Agent(memory=Memory(...))`, or `memory=True` for the defaults. Data only."""
 
 from typing import Literal
 
@@ -14,13 +14,13 @@ class Memory(Record, frozen=True):
     """The memory read before a job's first turn, and whether its question and answer are stored after its end.
 
     Attributes:
-        recent: how many of the session's newest entries the model gets, 0 to 10.
-        similar: how many long-term entries near the task in meaning it gets at most, 0 to 50.
+        recent: the number of the session's newest entries that the model gets, 0 to 10.
+        similar: the maximum number of long-term entries near the task in meaning that it gets, 0 to 50.
         minimum_score: long-term entries below it are left out; from 0 to 1, where 0.5 is unrelated and 1 the same
             text. Values between depend on the index's embedding model.
         scope: look for long-term entries of the whole `tenant`, or of the job's own `session` alone.
         store: whether the job's question and answer are stored.
-        required: a job waits for its memory, and fails when that stays away; else it goes on without.
+        required: whether a job waits for its memory, and fails without it; otherwise it continues without.
     """
 
     recent: int = SESSION_ENTRIES
@@ -40,7 +40,7 @@ class Memory(Record, frozen=True):
 
 
 def memory_of(value: "Memory | bool | None") -> Memory | None:
-    """The policy that `Agent(memory=…)` means; None: the agent remembers nothing."""
+    """Return the policy of `Agent(memory=…)`; None: the agent has no memory."""
     if value is None or isinstance(value, Memory):
         return value
     if isinstance(value, bool):
