@@ -1,8 +1,8 @@
-"""Talks to MCP servers by the official SDK, in both revisions: lists a server's tools, and calls one.
+"""Requests to MCP servers by the official SDK, in both revisions: list a server's tools, and call one.
 
-A call may become a task, or ask people: then it runs again later (tasks.py, elicitation.py).
+A call may become a task, or have questions for people: then it runs again later (tasks.py, elicitation.py).
 
-Invariant: a failure is one of two errors, with the server's own words. Must not: retry, or import the SDK before it is
+Invariant: a failure is one of two errors, with the server's own text. Must not: retry, or import the SDK before it is
 needed.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 KEY_VERSION = 1
 _LOST = "mcp_connection_lost"
-# A server that only wants to see its state again is busy.
+# A server that only wants its state sent back is busy.
 _BUSY_SECONDS = 1.0
 _MOST_PAGES = 50
 _LIST_TIMEOUT_SECONDS = 20.0
@@ -37,7 +37,7 @@ Listing = list[dict[str, Any]]
 
 
 class McpError(Exception):
-    """The server gave no list of tools. `retryable`: it may give one later."""
+    """The server gave no list of tools. `retryable`: a later request may succeed."""
 
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class McpError(Exception):
 
 
 async def listed(server: McpServer, context: McpContext, cache: ModelCache | None) -> Listing:
-    """Give the server's tools, as the protocol has them; a list that is still fresh is not asked for again.
+    """Return the server's tools, in the protocol's form; a list that is still fresh is not requested again.
 
     Raises:
         McpError: the server did not give them.
@@ -60,10 +60,10 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
     try:
         async with asyncio.timeout(_LIST_TIMEOUT_SECONDS), connection(server, context) as client:
             tools, seconds = await _all_pages(client, server.list_seconds)
-    except Exception as error:  # the SDK's tasks raise groups of whatever went wrong
+    except Exception as error:  # the SDK's tasks raise groups of errors
         raise McpError(f"MCP server {server.name}: its tools cannot be listed: {_words(error)}") from error
     if cache and seconds > 0:
-        with suppress(StoreError):  # without it, the list is asked for again
+        with suppress(StoreError):  # without it, the list is requested again
             await cache.put(context.tenant, key, json.encode(tools).decode(), seconds)
     return tools
 
@@ -71,7 +71,7 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
 async def called(
     server: McpServer, context: McpContext, name: str, arguments: dict[str, Any], run: ToolContext, *, again: bool
 ) -> Any:
-    """Call a tool, or look at the task that it became: its result as JSON, or what the call waits for.
+    """Call a tool, or poll the task that it became; return its result as JSON, or what the call waits for.
 
     `again`: it may be called again after a lost connection.
 
@@ -105,7 +105,7 @@ async def called(
 
 
 async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: dict[str, Any], run: ToolContext) -> Any:
-    """Call it, with what people have answered; with its list anew where the server wants headers of it."""
+    """Send the call with people's answers; list the tools again where the server requires headers from the list."""
     from mcp.shared.exceptions import MCPError  # noqa: PLC0415
     from mcp_types import HEADER_MISMATCH, InputResponse  # noqa: PLC0415
 
@@ -137,7 +137,7 @@ async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: d
 
 
 async def _outcome(server: McpServer, result: Any, run: ToolContext) -> Any:
-    """Give a result as JSON, or the next question to a person."""
+    """Return a result as JSON, or the next question to a person."""
     if result.result_type == "input_required":
         requests = {
             key: each.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -152,16 +152,16 @@ async def _outcome(server: McpServer, result: Any, run: ToolContext) -> Any:
 
 
 async def _value(blocks: Listing, structured: Any, run: ToolContext) -> Any:
-    """Give content as a result: text as such, resources by their links, pictures and other data as files."""
+    """Convert content to a result: text as such, resources by their links, pictures and other data as files."""
     shown = [await _shown(block, run) for block in blocks]
-    if structured is not None:  # its texts say the same once more
+    if structured is not None:  # its texts repeat it
         files = [one for one, block in zip(shown, blocks, strict=True) if one is not block]
         return [structured, *files] if files else structured
     return _text_of(blocks) if all(block["type"] == "text" for block in blocks) else shown
 
 
 async def _shown(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
-    """Keep the data of a block, or of its resource, as a file; what is none, or too large, is said by its size."""
+    """Store the data of a block, or of its resource, as a file; one without data, or too large, becomes its size."""
     holder = block.get("resource", block)
     data, name = holder.get("data", holder.get("blob")), holder.get("uri", "").rpartition("/")[2]
     if data is None:
@@ -177,7 +177,7 @@ def _text_of(blocks: Listing) -> str:
 
 
 async def _all_pages(client: "Client", list_seconds: int) -> tuple[Listing, int]:
-    """Read the list, and for how many seconds it is fresh."""
+    """Read the list, and the number of seconds for which it is fresh."""
     found, cursor, seconds = Listing(), None, list_seconds
     for _ in range(_MOST_PAGES):
         page = await client.list_tools(cursor=cursor)
@@ -195,7 +195,7 @@ def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:
     from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT  # noqa: PLC0415
 
     cause = _first(error)
-    if isinstance(cause, RuntimeError | ValidationError):  # so the SDK says that a result does not fit the protocol
+    if isinstance(cause, RuntimeError | ValidationError):  # the SDK's way to report an invalid result
         return ToolError(f"MCP server {server.name}: {_words(error)}", type="mcp_invalid_result")
     if isinstance(cause, MCPError) and cause.error.code not in (CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT):
         return ToolError(f"MCP server {server.name} refused the call: {_words(error)}", type="mcp_refused")

@@ -1,7 +1,7 @@
 """Connections to MCP servers: one for each server and identity while an invocation lasts, closed at its end.
 
-Invariant: a connection lives in a task of its own, as the SDK requires, so any call may use it and none can end it. One
-that was lost is not used again. Must not: retry, or import the SDK before it is needed.
+Invariant: a connection lives in a task of its own, as the SDK requires, so any call may use it and none can end it. A
+lost connection is not used again. Must not: retry, or import the SDK before it is needed.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ class _Connection:
         except Exception as error:  # noqa: BLE001 - raised where the connection is used
             if not self._ready.done():
                 self._ready.set_exception(error)
-                self._ready.exception()  # retrieved, also where nobody waits any more
+                self._ready.exception()  # retrieved, also where no caller waits any more
 
     async def client(self) -> "Client":
         """Wait until it is open."""
         return await asyncio.shield(self._ready)
 
     async def close(self) -> None:
-        """Close it; one that does not close in time is cut."""
+        """Close the connection; one that does not close in time is cut."""
         self._over.set()
         await asyncio.wait({self._task}, timeout=_CLOSING_SECONDS)
         if not self._task.done():
@@ -61,7 +61,7 @@ class _Shared:
 
     @asynccontextmanager
     async def client(self, server: McpServer, context: McpContext) -> "AsyncIterator[Client]":
-        """Give the connection to this server; after an error the next call has another one."""
+        """Yield the connection to this server; after an error the next call gets another one."""
         key = (id(server), *server.identity(context))
         connection = self._open.get(key)
         if connection is None:
@@ -74,7 +74,7 @@ class _Shared:
             raise
 
     async def close(self) -> None:
-        """Close them all."""
+        """Close all connections."""
         await asyncio.gather(*(each.close() for each in (*self._open.values(), *self._lost)))
 
 
@@ -94,7 +94,7 @@ async def shared() -> AsyncIterator[None]:
 
 
 def sharing(handle: Callable[[_P], Awaitable[_T]]) -> Callable[[_P], Awaitable[_T]]:
-    """Give a handler of invocations, each of which shares its connections."""
+    """Wrap a handler of invocations, each of which shares its connections."""
 
     async def handled(given: _P) -> _T:
         async with shared():
@@ -105,7 +105,7 @@ def sharing(handle: Callable[[_P], Awaitable[_T]]) -> Callable[[_P], Awaitable[_
 
 @asynccontextmanager
 async def connection(server: McpServer, context: McpContext) -> "AsyncIterator[Client]":
-    """Give the invocation's connection to the server; where none is shared, one for this block."""
+    """Yield the invocation's connection to the server; where none is shared, one for this block."""
     connections = _SHARED.get()
     if connections is not None:
         async with connections.client(server, context) as client:
@@ -126,7 +126,7 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     from baton.mcp.tasks import TasksExtension  # noqa: PLC0415
 
     async def nobody_waits(_context: Any, _params: ElicitRequestParams) -> ElicitResult:
-        """Answer a server that holds its request open for the answer, as in revision 2025-11-25: people take days."""
+        """Cancel a question for which a server keeps its request open (revision 2025-11-25): people take days."""
         return ElicitResult(action="cancel")
 
     declared: dict[str, Any] = {"elicitation_callback": nobody_waits, "extensions": [TasksExtension()], "cache": None}

@@ -1,4 +1,4 @@
-"""What MCP servers ask people in the midst of a call: one question after another, each a form that a person fills in.
+"""Questions of MCP servers to people during a call: one after another, each a form that a person fills in.
 
 Invariant: the call's memo holds all of it, so the answer may come days later, to another process. Pure; must not:
 import the SDK.
@@ -13,15 +13,15 @@ from baton.tools.tool_error import ToolError
 _ELICITATION = "elicitation/create"
 _NOTHING: dict[str, Any] = {"type": "object", "properties": {}}
 _ROOTS = "roots/list"
-# Under this name of a call's memo: what is asked, and what was answered.
+# The key in a call's memo of its questions and answers.
 ASKED = "asked"
 
 
 def asked_of_people(requests: Mapping[str, Mapping[str, Any]], state: str | None = None) -> dict[str, Any]:
-    """Give what a memo holds of a server's requests, by their keys; `state`: what the server wants to see again.
+    """Return a memo's entry of a server's requests, by their keys; `state`: the server's own, to be sent back.
 
     Raises:
-        ToolError: the server asks for something else than a person's answer.
+        ToolError: the server requests something other than a person's answer.
     """
     for request in requests.values():
         if request["method"] not in (_ELICITATION, _ROOTS):
@@ -32,7 +32,7 @@ def asked_of_people(requests: Mapping[str, Mapping[str, Any]], state: str | None
 
 
 def taken_in(memo: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the memo with the answer that has come since, if any, among those to the server."""
+    """Return the memo with the latest answer, if any, among the answers to the server."""
     rest = {name: value for name, value in memo.items() if name not in ("answer", "refused")}
     asked = memo.get(ASKED)
     if asked is None or len(rest) == len(memo) or not asked["waiting"]:
@@ -44,7 +44,7 @@ def taken_in(memo: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def question(server: str, memo: Mapping[str, Any]) -> RunAgain | None:
-    """Give the next question that nobody has answered; None: there is none."""
+    """Return the next unanswered question; None: there is none."""
     params = next(iter((memo.get(ASKED) or {"waiting": {}})["waiting"].values()), None)
     if params is None:
         return None

@@ -1,4 +1,4 @@
-"""An MCP server among an agent's tools: where it is, who we are to it, and which of its tools count. Data only.
+"""An MCP server among an agent's tools: its address, our credentials, and its allowed tools. Data only.
 
 Invariant: it is checked when it is made and never changes. Must not: import the SDK, or connect; `client` does so.
 """
@@ -18,7 +18,7 @@ _LONGEST_LIST_SECONDS = 86_400
 
 
 class McpContext(Struct, frozen=True):
-    """For whom a server is asked: the job's tenant, its session, and the job itself."""
+    """The job on whose behalf a server is called: its tenant, its session, and the job itself."""
 
     tenant: str
     session_id: str = ""
@@ -29,13 +29,13 @@ Headers = Mapping[str, str] | Callable[[McpContext], Mapping[str, str]] | None
 
 
 class ClientCredentials(Struct, frozen=True):
-    """How a server's tokens are got: OAuth client credentials.
+    """OAuth client credentials, by which a server's tokens are obtained.
 
     Attributes:
-        client_id: who we are to the authorization server.
-        client_secret: how we prove it.
-        issuer: the authorization server that gave them; tokens are asked of no other.
-        scope: what the token is for, separated by spaces; empty: what the server asks for.
+        client_id: our name at the authorization server.
+        client_secret: our secret there.
+        issuer: the authorization server that issued them; tokens are requested from no other.
+        scope: the token's scopes, separated by spaces; empty: those that the server requires.
     """
 
     client_id: str
@@ -44,7 +44,7 @@ class ClientCredentials(Struct, frozen=True):
     scope: str = ""
 
     def __repr__(self) -> str:
-        """Leave out the secret."""
+        """Return a text without the secret."""
         return f"ClientCredentials({self.client_id!r})"
 
 
@@ -53,17 +53,17 @@ class McpServer(ToolSource):
     """The tools of an MCP server, for `Agent(tools=[…])`.
 
     Attributes:
-        url: of the server, which speaks streamable HTTP.
-        headers: sent with each request; or a function of an `McpContext` that gives them, by the job's tenant say.
-        prefix: stands before the names of its tools.
-        allow: the server's names of the tools that count; None: all.
+        url: of the server, with the protocol's streamable HTTP.
+        headers: sent with each request; or a function that makes them from an `McpContext`, such as by tenant.
+        prefix: a prefix of its tools' names.
+        allow: the server's names of the tools to use; None: all.
         requires_approval: each call waits until a person has approved it.
         auth: OAuth client credentials.
         command: instead of `url`, the program to start and its arguments, for local development.
         timeout_seconds: limit of one attempt of a call.
         retries: attempts after the first, for tools that are read-only or idempotent by their annotations.
-        list_seconds: so long a list of tools is kept, unless the server says for how long.
-        call_limits: of the calls of its tools, shared by all calls with the same key.
+        list_seconds: the time that a list of tools is kept, unless the server sets one.
+        call_limits: limits of its tools' calls, shared by all calls with the same key.
     """
 
     url: str = ""
@@ -79,7 +79,7 @@ class McpServer(ToolSource):
     call_limits: Sequence[CallLimit] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Refuse invalid values."""
         if bool(self.url) == bool(self.command):
             raise ValueError("McpServer needs a url, or else a command: McpServer('https://example.com/mcp')")
         if self.url and not self.url.startswith(("https://", "http://")):
@@ -105,14 +105,14 @@ class McpServer(ToolSource):
 
     @property
     def name(self) -> str:
-        """What people read where it is meant."""
+        """The name that messages for people use."""
         return self.url.partition("?")[0] or " ".join(self.command)
 
     def headers_for(self, context: McpContext) -> dict[str, str]:
-        """Give the headers of requests for a job."""
+        """Return the headers of requests for a job."""
         return dict((self.headers(context) if callable(self.headers) else self.headers) or {})
 
     def identity(self, context: McpContext) -> tuple[Any, ...]:
-        """Who we are to the server: what it lists may depend on that. Holds secrets: keep a digest only."""
+        """Return our identity for the server, which its list may depend on. Contains secrets: keep a digest only."""
         client = self.auth.client_id if self.auth else ""
         return self.url, *self.command, client, *sorted(self.headers_for(context).items())

@@ -1,6 +1,6 @@
-"""Makes tools of what an MCP server lists; their calls are calls as any other.
+"""Makes tools of an MCP server's list; their calls are like any other.
 
-Invariant: a name that models would refuse is made one that they take. Must not: connect before a call runs.
+Invariant: a name that models would refuse is changed to one that they accept. Must not: connect before a call runs.
 """
 
 import re
@@ -19,7 +19,7 @@ _ANYTHING: dict[str, Any] = {"type": "object"}
 
 
 def server_tools(server: McpServer, context: McpContext, listing: list[dict[str, Any]]) -> Iterator[Tool]:
-    """Make a tool of each that counts.
+    """Make a tool of each allowed entry.
 
     Raises:
         McpError: the server has none of a name in `allow`.

@@ -1,7 +1,7 @@
-"""Tasks of MCP servers: a call that is answered by a handle runs again later, with the handle, until its task is over.
+"""Tasks of MCP servers: a call that returns a handle runs again later, with the handle, until its task is over.
 
-Invariant: nothing runs between two looks at a task. The interval is the server's, and grows with the task's age, so a
-day's task costs some hundred looks. Imports the SDK: only calls do.
+Invariant: nothing runs between two polls of a task. The interval is the server's, and grows with the task's age, so a
+task of a day costs some hundred polls. Imports the SDK: only calls do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from baton.mcp.elicitation import ASKED, asked_of_people
 from baton.tools.pending import RunAgain
 from baton.tools.tool_error import ToolError
 
-# Under this name of a call's memo: its task.
+# The key in a call's memo of its task.
 TASK = "task"
 _SHORTEST_SECONDS, _LONGEST_SECONDS, _OF_ITS_AGE = 0.5, 300.0, 20
 _MOST_LOST = 10
 
 
 class TaskHandle(Result):
-    """What a call is answered with, instead of its result."""
+    """The answer to a call that became a task."""
 
     result_type: Literal["task"] = "task"
     task_id: str
@@ -30,7 +30,7 @@ class TaskHandle(Result):
 
 
 class TaskState(Result):
-    """A task as it is."""
+    """The state of a task."""
 
     status: str
     status_message: str | None = None
@@ -65,18 +65,18 @@ class TasksExtension(ClientExtension):
     identifier = "io.modelcontextprotocol/tasks"
 
     def claims(self) -> Sequence[ResultClaim[Any]]:
-        """Take handles as results."""
+        """Accept handles as results."""
         return [ResultClaim(result_type="task", model=TaskHandle, resolve=_by_later_runs)]
 
 
 def begun(handle: TaskHandle, now_ms: int) -> RunAgain:
-    """Come back to a task that has just begun."""
+    """Schedule the first poll of a new task."""
     task = {"id": handle.task_id, "sinceMs": now_ms, "intervalMs": handle.poll_interval_ms or 1000}
     return _later({TASK: task}, now_ms)
 
 
 def lost(memo: Mapping[str, Any], now_ms: int) -> RunAgain | None:
-    """Come back where the server did not answer a look; None: it has not for too long, or there is no task."""
+    """Schedule another poll after an unanswered one; None: there were too many, or there is no task."""
     task = memo.get(TASK)
     if task is None or task.get("lost", 0) >= _MOST_LOST:
         return None
@@ -84,7 +84,7 @@ def lost(memo: Mapping[str, Any], now_ms: int) -> RunAgain | None:
 
 
 async def looked_at(session: ClientSession, memo: dict[str, Any]) -> TaskState:
-    """Send the task what people have answered, and look how far it is."""
+    """Send people's answers to the task, and read its state."""
     task_id, asked = memo[TASK]["id"], memo.get(ASKED)
     if asked is not None:
         answered = _OfTask(task_id=task_id, input_responses=asked["answers"])
@@ -93,7 +93,7 @@ async def looked_at(session: ClientSession, memo: dict[str, Any]) -> TaskState:
 
 
 def outcome(found: TaskState, memo: dict[str, Any], now_ms: int) -> CallToolResult | RunAgain:
-    """Give the task's result, or when to look again and what is to be known then.
+    """Return the task's result, or the next poll with its memo.
 
     Raises:
         ToolError: it has failed, or was cancelled.
@@ -107,7 +107,7 @@ def outcome(found: TaskState, memo: dict[str, Any], now_ms: int) -> CallToolResu
         raise ToolError("the server has cancelled the task", type="mcp_task_cancelled")
     before, asked = memo[TASK], memo.get(ASKED, {"answers": {}})
     task = {**before, "lost": 0, "intervalMs": found.poll_interval_ms or before["intervalMs"]}
-    # What was answered may be asked still when the task is looked at right after.
+    # An answered question may still be pending in a poll right after the answer.
     task["answered"] = [*before.get("answered", []), *asked["answers"]]
     new = {key: one for key, one in (found.input_requests or {}).items() if key not in task["answered"]}
     return RunAgain(memo={TASK: task, ASKED: asked_of_people(new)}) if new else _later({TASK: task}, now_ms)
