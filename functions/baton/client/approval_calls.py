@@ -1,4 +1,4 @@
-"""Calls about what waits for a person's decision. Written once for both clients."""
+"""Calls about pending decisions of people. Written once for both clients."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal
@@ -16,23 +16,23 @@ class ApprovalCalls(Calls):
     """Checkpoints of jobs, and the decisions about them."""
 
     async def checkpoints(self, job: Job | str) -> list[Checkpoint]:
-        """Return what a job's tools have marked, and the decisions that it waits for or has got."""
+        """Return the marks that a job's tools have set, and its decisions, pending or taken."""
         return msgspec.convert((await self._get(job_path(job, "/checkpoints"), Json))["checkpoints"], list[Checkpoint])
 
     async def approvals(self, status: str | None = None) -> AsyncGenerator[Checkpoint, None]:
-        """Give the approvals of all jobs: those that wait, or of that status; needs an admin key."""
+        """Yield the approvals of all jobs: pending ones, or those of that status; needs an admin key."""
         async for checkpoint in self._rows(_CHECKPOINTS, "checkpoints", Checkpoint, status=status, limit=100):
             yield checkpoint
 
     async def approve(
         self, checkpoint: Checkpoint | str, *, arguments: Json | None = None, comment: str = ""
     ) -> Checkpoint:
-        """Approve, with other arguments if need be; needs an admin key.
+        """Approve, with other arguments if given; needs an admin key.
 
-        A `Checkpoint` is approved as it was read: if something else is asked by now, nothing is decided.
+        A `Checkpoint` is approved as it was read: if its question has changed since, nothing is decided.
 
         Raises:
-            ConflictError: it has been decided before, or something else is asked.
+            ConflictError: it was decided before, or its question has changed.
         """
         body = {"arguments": arguments, "comment": comment or None, "digest": _digest(checkpoint)}
         return await self._requests.fetch_record(Call("POST", f"{_CHECKPOINTS}/{id_of(checkpoint)}", body), Checkpoint)

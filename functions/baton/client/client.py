@@ -20,7 +20,7 @@ _TIMEOUT_SECONDS, _RETRY_SECONDS = 60.0, 30.0
 
 
 class _Calls(JobCalls, RunCalls, ApprovalCalls, EventCalls, SessionCalls):
-    """All of them."""
+    """All calls."""
 
 
 def _requests(
@@ -48,8 +48,8 @@ class AsyncBatonClient(_Calls):
         url: the address; default: BATON_URL.
         key: an API key; default: BATON_API_KEY. Approvals need an admin's.
         operations_key: for operations alone; default: OPERATIONS_API_KEY.
-        timeout_seconds: after which a silent connection counts as lost.
-        retry_seconds: how long a request pauses in all before it fails; 0: nothing is tried again.
+        timeout_seconds: the time after which a silent connection counts as lost.
+        retry_seconds: the sum of a request's pauses before it fails; 0: no retries.
         transport: another way to send requests, for tests and proxies.
     """
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a request, as exceptions: one class, and others only where a caller acts differently."""
+"""A request's failures as exceptions: one class, and others only where a caller acts differently."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ _SHOWN_CHARS = 300
 
 
 class ApiError(Exception):
-    """The API has refused a request, or nothing answers.
+    """The API has refused a request, or does not answer.
 
     Attributes:
         status: of the answer; 0 without one.
-        title, detail: in the API's words.
+        title, detail: the API's texts.
         code: its name of the problem, such as SESSION_BUSY.
         errors: the fields at fault, each with `field` and `message`.
-        retry_after_seconds: when the API wants to be asked again; None: it does not say.
+        retry_after_seconds: the wait that the API requests; None: it requests none.
     """
 
     def __init__(self, request: str, status: int, problem: Json, retry_after_seconds: float | None = None) -> None:
@@ -32,15 +32,15 @@ class ApiError(Exception):
 
 
 class NotFoundError(ApiError):
-    """It never was there (404), or its data is gone (410)."""
+    """It never existed (404), or its data was removed (410)."""
 
 
 class ConflictError(ApiError):
-    """The state does not allow it, as when a checkpoint has been decided before (409)."""
+    """The state does not allow it, as when a checkpoint was decided before (409)."""
 
 
 class UnreachableError(ApiError):
-    """Nothing answers at this address, or something that is not Baton. A job goes on meanwhile."""
+    """The address does not answer, or is not Baton's. Meanwhile a job continues."""
 
     def __init__(self, message: str) -> None:
         super().__init__("", 0, {"detail": message})

@@ -1,6 +1,6 @@
-"""How requests travel: over httpx's client for asyncio, or over its blocking one.
+"""The transport of requests: over httpx's client for asyncio, or over its blocking one.
 
-Calls are written once, as coroutines. Over `BlockingExchange` nothing ever waits for an event loop, so such a coroutine
+Calls are written once, as coroutines. Over `BlockingExchange` they never wait for an event loop, so such a coroutine
 runs to its end in one step: `blocking` and `iterating` make plain methods of it. Must not: know a path of the API.
 """
 
@@ -22,15 +22,15 @@ class Exchange(Protocol):
     build: Callable[..., httpx.Request]  # makes a request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        """Send it. `stream`: the body is left to be read."""
+        """Send the request. `stream`: the body is left unread."""
         ...
 
     async def read(self, response: httpx.Response) -> None:
-        """Read the body that is left."""
+        """Read an unread body."""
         ...
 
     def texts(self, response: httpx.Response) -> AsyncIterator[str]:
-        """Give the body as it comes."""
+        """Yield the body as it comes."""
         ...
 
     async def hang_up(self, response: httpx.Response) -> None:
@@ -38,7 +38,7 @@ class Exchange(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long."""
+        """Sleep."""
         ...
 
     async def close(self) -> None:
@@ -54,15 +54,15 @@ class AsyncExchange:
         self.build: Callable[..., httpx.Request] = self._http.build_request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        """Send it."""
+        """Send the request."""
         return await self._http.send(request, stream=stream)
 
     async def read(self, response: httpx.Response) -> None:
-        """Read the body that is left."""
+        """Read an unread body."""
         await response.aread()
 
     def texts(self, response: httpx.Response) -> AsyncIterator[str]:
-        """Give the body as it comes."""
+        """Yield the body as it comes."""
         return response.aiter_text()
 
     async def hang_up(self, response: httpx.Response) -> None:
@@ -70,7 +70,7 @@ class AsyncExchange:
         await response.aclose()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long."""
+        """Sleep."""
         await asyncio.sleep(seconds)
 
     async def close(self) -> None:
@@ -79,22 +79,22 @@ class AsyncExchange:
 
 
 class BlockingExchange:
-    """In the caller's thread; its coroutines wait for nothing."""
+    """In the caller's thread; its coroutines never suspend."""
 
     def __init__(self, timeout_seconds: float, transport: httpx.BaseTransport | None) -> None:
         self._http = httpx.Client(timeout=timeout_seconds, transport=transport)
         self.build: Callable[..., httpx.Request] = self._http.build_request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        """Send it."""
+        """Send the request."""
         return self._http.send(request, stream=stream)
 
     async def read(self, response: httpx.Response) -> None:
-        """Read the body that is left."""
+        """Read an unread body."""
         response.read()
 
     async def texts(self, response: httpx.Response) -> AsyncIterator[str]:
-        """Give the body as it comes."""
+        """Yield the body as it comes."""
         for text in response.iter_text():
             yield text
 
@@ -103,7 +103,7 @@ class BlockingExchange:
         response.close()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long."""
+        """Sleep."""
         time.sleep(seconds)  # noqa: ASYNC251 - it runs on no event loop
 
     async def close(self) -> None:
@@ -112,7 +112,7 @@ class BlockingExchange:
 
 
 def finished(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run a coroutine that waits for nothing, and return what it returns."""
+    """Run a coroutine that never suspends, and return its result."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -137,7 +137,7 @@ def blocking(
 def iterating(
     method: Callable[Concatenate[Any, Arguments], AsyncGenerator[Answer, None]],
 ) -> Callable[Concatenate[Any, Arguments], Generator[Answer, None, None]]:
-    """Make a plain generator of a call that gives one answer after another."""
+    """Make a plain generator of a call that yields one answer after another."""
 
     def call(self: Any, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Generator[Answer, None, None]:
         found = method(self._calls, *args, **kwargs)

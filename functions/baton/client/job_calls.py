@@ -17,17 +17,17 @@ Row = TypeVar("Row")
 
 
 def id_of(one: Any) -> str:
-    """Return the id of a record, or the id itself, as it stands in a path."""
+    """Return the id of a record, or the id itself, encoded for a path."""
     return quote(one if isinstance(one, str) else one.id, safe="")
 
 
 def job_path(job: Job | str, rest: str = "") -> str:
-    """Return the path of a job, or of something of it."""
+    """Return the path of a job, or of a part of it."""
     return f"{_JOBS}/{id_of(job)}{rest}"
 
 
 class Calls:
-    """What all calls need."""
+    """The base of all calls."""
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
@@ -35,9 +35,9 @@ class Calls:
     async def request(
         self, method: str, path: str, *, body: Any = None, query: Json | None = None, idempotency_key: str = ""
     ) -> Any:
-        """Send a request for which there is no method here; return its JSON, or None where there is none.
+        """Send a request without a method of its own here; return its JSON, or None where there is none.
 
-        It is tried again if it reads, or has an idempotency key.
+        It is retried if it reads, or has an idempotency key.
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         call = Call(method, path, body, query or {}, headers, repeatable=method == "GET" or bool(headers))
@@ -47,7 +47,7 @@ class Calls:
         return await self._requests.fetch_record(Call("GET", path, query=query, repeatable=True), kind)
 
     async def _rows(self, path: str, name: str, kind: type[Row], **query: Any) -> AsyncGenerator[Row, None]:
-        """Give the rows of a list, page by page."""
+        """Yield the rows of a list, page by page."""
         cursor: str | None = None
         while True:
             page = await self._get(path, Json, **query, cursor=cursor)
@@ -78,8 +78,8 @@ class JobCalls(Calls):
     ) -> Job:
         """Submit a job; with the same idempotency key it is the same one.
 
-        A request that is repeated makes no second job, with a key of yours or without. `when_busy="steer"` returns the
-        running job of the session, which gets the task.
+        A repeated request makes no second job, with a key of yours or without. `when_busy="steer"` returns the running
+        job of the session, which gets the task.
         """
         body = {
             "jobType": agent,
@@ -98,7 +98,7 @@ class JobCalls(Calls):
         return msgspec.convert(answer, Job) if "id" in answer else await self._get(job_path(answer["jobId"]), Job)
 
     async def get(self, job: Job | str, *, steps: bool = False) -> Job:
-        """Return a job as it is now. `steps`: with what each of its steps has used."""
+        """Return a job as it is now. `steps`: with the usage of each of its steps."""
         return await self._get(job_path(job), Job, steps=steps or None)
 
     async def jobs(  # noqa: PLR0913 - one for each field of a query
@@ -115,7 +115,7 @@ class JobCalls(Calls):
         tenant: str | None = None,
         page_size: int = 100,
     ) -> AsyncGenerator[Job, None]:
-        """Give all jobs that match, newest first; pages are read as they are needed.
+        """Yield all jobs that match, newest first; pages are read as they are needed.
 
         `status`: one, or several with commas between them. `tags`: the job has all of them. `search`: its task, answer
         or error has all these words. `tenant`: for admin keys.
@@ -136,10 +136,10 @@ class JobCalls(Calls):
             yield job
 
     async def wait(self, job: Job | str, timeout_seconds: float | None = None) -> Job:
-        """Return a job once it has ended, however; it is read now and then, every five seconds at last.
+        """Return a job once it has ended, whatever its status; polls with growing pauses of at most five seconds.
 
         Raises:
-            TimeoutError: it has not ended in time, and goes on.
+            TimeoutError: it has not ended in time, and continues.
         """
         pause_seconds, left_seconds = _FIRST_PAUSE_SECONDS, float("inf") if timeout_seconds is None else timeout_seconds
         while not (found := await self.get(job)).has_ended:
@@ -152,21 +152,21 @@ class JobCalls(Calls):
         return found
 
     async def stream(self, job: Job | str, after: str | None = None) -> AsyncGenerator[Part, None]:
-        """Give the parts of a job as they come, each once and in order, to its end, across lost connections.
+        """Yield the parts of a job as they come, each once and in order, to its end, across lost connections.
 
-        `after`: the `position` of the last part that is known, for a process that continues.
+        `after`: the `position` of the last known part, for a process that continues.
         """
         async for part in self._requests.parts(job_stream(job if isinstance(job, str) else job.id), after):
             yield part
 
     async def cancel(self, job: Job | str) -> Job:
-        """End a job, and those that it has started."""
+        """Cancel a job, and those that it has started."""
         return await self._requests.fetch_record(
             Call("PATCH", job_path(job), {"action": "cancel"}, repeatable=True), Job
         )
 
     async def retry(self, job: Job | str, start: Literal["failure", "start"] = "failure") -> Job:
-        """Let an ended job run again, from the step that failed or from its start."""
+        """Run an ended job again, from the failed step or from its start."""
         return await self._requests.fetch_record(Call("PATCH", job_path(job), {"action": "retry", "from": start}), Job)
 
     async def delete(self, job: Job | str) -> None:
@@ -175,7 +175,7 @@ class JobCalls(Calls):
 
 
 class RunCalls(Calls):
-    """What a job did, and other ways that it could have gone."""
+    """A job's records, its scores, and forks."""
 
     async def fork(
         self,
@@ -186,7 +186,7 @@ class RunCalls(Calls):
         tools_run: Literal["recorded", "again"] | None = None,
         idempotency_key: str = "",
     ) -> Job:
-        """Submit a job that takes over an ended one's turns before `turn`, with edits, and asks its model again."""
+        """Submit a job that takes over an ended one's turns before `turn`, with edits, and calls its model again."""
         body = {"turn": turn, "edits": edits, "toolsRun": tools_run}
         headers = once(idempotency_key)
         return await self._requests.fetch_record(

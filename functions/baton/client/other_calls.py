@@ -14,20 +14,20 @@ _SCHEDULES, _OPERATIONS = "/api/agent-schedules", "/api/operations"
 
 
 class EventCalls(Calls):
-    """What reaches agents from outside."""
+    """Events, operations and schedules: the ways to reach agents from outside."""
 
     async def send_event(self, job: Job | str, name: str, data: Any = None) -> None:
         """Send an event to one job, which may wait for it now or later."""
         await self._requests.response(Call("POST", job_path(job, "/events"), {"name": name, "data": data}))
 
     async def emit(self, name: str, data: Any = None, *, key: str = "", idempotency_key: str = "") -> str:
-        """Publish an app event for all who take it; return its id."""
+        """Publish an app event for all its handlers; return its id."""
         body = {"name": name, "data": data, "key": key}
         call = Call("POST", "/api/events", body, headers=once(idempotency_key), repeatable=True)
         return str((await self._requests.fetch_record(call, Json))["id"])
 
     async def event(self, event_id: str) -> Json:
-        """Return an app event, with what became of it in each handler."""
+        """Return an app event, with its state in each handler."""
         return await self._get(f"/api/events/{id_of(event_id)}", Json)
 
     async def operation(self, operation_id: str) -> Json:
@@ -37,7 +37,7 @@ class EventCalls(Calls):
     async def complete_operation(self, operation_id: str, result: Any = None, *, error: str | None = None) -> Completed:
         """Finish a waiting tool call, with its result or with an error; needs the operations key.
 
-        The first outcome counts, so this may be repeated.
+        The first outcome counts, so the call may be repeated.
         """
         body = {"success": error is None, "result": result, "error": error}
         call = Call("POST", f"{_OPERATIONS}/{id_of(operation_id)}/complete", body, repeatable=True)
@@ -81,7 +81,7 @@ class EventCalls(Calls):
         return await self._get(f"{_SCHEDULES}/{id_of(schedule_id)}", Schedule)
 
     async def pause_schedule(self, schedule: Schedule | str, *, paused: bool = True) -> Schedule:
-        """Pause a schedule, or with `paused=False` let it go on."""
+        """Pause a schedule, or resume it with `paused=False`."""
         call = Call("PATCH", f"{_SCHEDULES}/{id_of(schedule)}", {"paused": paused}, repeatable=True)
         return await self._requests.fetch_record(call, Schedule)
 
@@ -102,7 +102,7 @@ class SessionCalls(Calls):
         message_id: str = "",
         when_busy: WhenBusy | None = None,
     ) -> AsyncGenerator[Part, None]:
-        """Say something in a session, and give the parts of the answer as `stream` does.
+        """Send a message to a session, and yield the parts of the answer as `stream` does.
 
         With the same `message_id` it is the same message, and is answered once.
         """
@@ -116,7 +116,7 @@ class SessionCalls(Calls):
             yield part
 
     async def resume_chat(self, session: str, *, tenant: str | None = None) -> AsyncGenerator[Part, None]:
-        """Give the parts of the answer that is being made, from its start; nothing if none is."""
+        """Yield the parts of the running answer, from its start; nothing if none is running."""
         path = f"/api/chat/{id_of(session)}/stream"
         async for part in self._requests.parts(Call("GET", path, query={"tenant": tenant}, repeatable=True)):
             yield part
@@ -124,7 +124,7 @@ class SessionCalls(Calls):
     async def session(
         self, session: str, *, limit: int | None = None, cursor: str | None = None, tenant: str | None = None
     ) -> Session:
-        """Return a session: its newest messages, or those before a cursor, and what it is doing."""
+        """Return a session: its newest messages, or those before a cursor, and its activity."""
         return await self._get(_session_path(session), Session, limit=limit, cursor=cursor, tenant=tenant)
 
     async def cancel_session(self, session: str) -> Json:
@@ -132,11 +132,11 @@ class SessionCalls(Calls):
         return await self._requests.fetch_record(Call("POST", _session_path(session, "/cancel"), repeatable=True), Json)
 
     async def delete_session(self, session: str) -> None:
-        """Delete the data and the memory of a session in which nothing runs."""
+        """Delete the data and the memory of a session without running jobs."""
         await self._requests.response(Call("DELETE", _session_path(session)))
 
     async def forget_session(self, session: str) -> Json:
-        """Let agents forget what they remember of a session; return how many entries."""
+        """Delete the memory of a session; return the number of entries."""
         return await self._requests.fetch_record(
             Call("DELETE", _session_path(session, "/memory"), repeatable=True), Json
         )

@@ -2,7 +2,7 @@
 
 A request that is repeatable is sent again after a lost connection, a 429 and a 5xx, with growing pauses, and not before
 the `Retry-After` of an answer. A stream continues after its last part by itself. Invariants: no other request is sent
-twice; every part is given once and in order; an error names no key.
+twice; every part is yielded once and in order; an error names no key.
 """
 
 import json
@@ -22,7 +22,7 @@ from baton.client.results import Json, Part, Taken
 Answer = TypeVar("Answer")
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
-_COME_BACK_SECONDS = 0.5  # where a stream has ended before its job, and says nothing else
+_COME_BACK_SECONDS = 0.5  # where a stream has ended before its job, without a delay of its own
 _RETRY_DIGITS = 5  # of milliseconds: a hundred seconds at most
 _TOO_MANY, _SERVER_ERROR = 429, 500
 STREAM_END = "[DONE]"
@@ -41,7 +41,7 @@ class Call:
 
 
 def once(key: str = "") -> dict[str, str]:
-    """Return the header by which a request that is repeated has one effect: the caller's key, or a new one."""
+    """Return the header by which a repeated request has one effect: the caller's key, or a new one."""
     return {"Idempotency-Key": key or secrets.token_urlsafe(16)}
 
 
@@ -53,16 +53,16 @@ class Pauses:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the failures before."""
+        """Forget earlier failures."""
         self._left_seconds, self._next_seconds = self._most_seconds, _FIRST_PAUSE_SECONDS
 
     def next(self, error: ApiError) -> float:
         """Return the seconds before the next try.
 
         Raises:
-            ApiError: the time is up, or the API wants to be left alone for longer.
+            ApiError: the time is up, or the API requests a longer wait.
         """
-        # Clients that were refused together come back one by one.
+        # Random, so that clients which were refused together come back one by one.
         spread_seconds = self._next_seconds * (0.5 + secrets.randbelow(500) / 1000)
         seconds = max(spread_seconds, error.retry_after_seconds or 0)
         if seconds > self._left_seconds:
@@ -76,7 +76,7 @@ class Pauses:
 class Events:
     """Server-sent events of a text that comes in pieces; comments are dropped.
 
-    `retry_seconds`: after which the server wants its reader back. `_rest`: a line that has not ended.
+    `retry_seconds`: the delay after which the server expects its reader back. `_rest`: a line that has not ended.
     """
 
     retry_seconds: float = 0.0
@@ -107,7 +107,7 @@ class Events:
 
 
 class Requests:
-    """A deployment's address and keys, and the way there; keys are not shown."""
+    """A deployment's address, keys and transport; keys are not shown."""
 
     def __init__(self, exchange: Exchange, url: str, headers: Mapping[str, str], retry_seconds: float) -> None:
         self.exchange = exchange
@@ -116,7 +116,7 @@ class Requests:
         self._retry_seconds = retry_seconds
 
     async def fetch_record(self, call: Call, kind: type[Answer]) -> Answer:
-        """Send a request; return its JSON as such a record.
+        """Send a request; return its JSON as a record of this kind.
 
         Raises:
             ApiError: it was refused, or nothing answers.
@@ -124,7 +124,7 @@ class Requests:
         return self._decoded(call, await self.response(call), kind)
 
     async def response(self, call: Call, *, stream: bool = False) -> httpx.Response:
-        """Send a request; return the answer to it, which is a success.
+        """Send a request; return its successful answer.
 
         Raises:
             ApiError: it was refused, or nothing answers.
@@ -140,10 +140,10 @@ class Requests:
             await self.exchange.sleep(seconds)
 
     async def parts(self, call: Call, after: str | None = None) -> AsyncGenerator[Part, None]:
-        """Give the parts of a stream to its end, after the one at this position.
+        """Yield the parts of a stream to its end, after the one at this position.
 
         A chat's stream has its job's parts, so after a lost connection the job's own stream is read, which can be
-        continued. A chat whose message goes to a running job gives that job's parts.
+        continued. A chat whose message is sent to a running job yields that job's parts.
 
         Raises:
             ApiError: it was refused, or nothing has answered for too long.

@@ -1,4 +1,4 @@
-"""What the API answers, as records: the schemas of `/openapi.json` with names in Python's style.
+"""The API's answers as records: the schemas of `/openapi.json` with names in Python's style.
 
 Invariant: each record has exactly its schema's fields; a test holds that. A field that an answer does not have is None,
 or empty. Fields that a later version of the API adds are left out, so that an older client reads its answers.
@@ -24,7 +24,7 @@ class Fault(_Record):
 
 
 class Usage(_Record):
-    """What a job or a step has used."""
+    """The usage of a job or a step."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -43,7 +43,7 @@ class Usage(_Record):
 
 
 class Cost(_Record):
-    """What that cost, in US dollars."""
+    """The cost of the usage, in US dollars."""
 
     queue_usd: float = 0.0
     redis_usd: float = 0.0
@@ -53,7 +53,7 @@ class Cost(_Record):
 
 
 class ResultRef(_Record):
-    """Where a result is read that is too large for its job (`result` of the client)."""
+    """The address of a result that is too large for its job (`result` of the client)."""
 
     url: str
     size_bytes: int
@@ -79,7 +79,7 @@ class ToolCall(_Record):
 
 
 class StepUsage(_Record):
-    """What a turn has used, or with `call_id` and `tool` one of its calls."""
+    """The usage of a turn, or with `call_id` and `tool` of one of its calls."""
 
     turn: int
     usage: Usage
@@ -89,28 +89,28 @@ class StepUsage(_Record):
 
 
 class BesideSteps(_Record):
-    """What a job has used besides its steps."""
+    """The usage of a job besides its steps."""
 
     usage: Usage
     cost: Cost
 
 
 class Continues(_Record):
-    """The operation whose outcome a job continues its session with."""
+    """The operation with whose outcome a job continues its session."""
 
     job_id: str
     operation_id: str
 
 
 class ForkedFrom(_Record):
-    """The job that a fork comes from, and the first turn that is asked anew."""
+    """The job that a fork comes from, and the first turn that is run anew."""
 
     job_id: str
     turn: int
 
 
 class Score(_Record):
-    """What somebody thinks of a job."""
+    """A score of a job."""
 
     name: str
     value: bool | int | float
@@ -152,12 +152,12 @@ class Job(_Record):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more happens to it."""
+        """Whether it has ended."""
         return self.status in ("completed", "failed", "cancelled")
 
     @property
     def answer_text(self) -> str:
-        """What its agent answered; empty before its end, and where the result is no text."""
+        """Its agent's answer; empty before its end, and where the result is no text."""
         return str(self.result.get("answer") or "") if isinstance(self.result, dict) else ""
 
 
@@ -179,7 +179,7 @@ class Diff(_Record):
 
 
 class Approval(_Record):
-    """One person's approval, where several have to give theirs."""
+    """One person's approval, where several are required."""
 
     by: str
     at: datetime
@@ -236,7 +236,7 @@ class Schedule(_Record):
 
 
 class Session(_Record):
-    """A conversation: its messages as AI SDK has them, and what it is doing."""
+    """A conversation: its messages as AI SDK has them, and its activity."""
 
     id: str
     messages: list[Json]
