@@ -1,4 +1,4 @@
-"""The documented surface for users' code: re-exports only, each loaded when it is asked for."""
+"""The documented surface for users' code: re-exports only, each loaded on first use."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -25,12 +25,12 @@ SPECS = (*EVENT_SPECS, app_events.SPEC, delivery_failed.SPEC, sweep.SPEC)
 
 
 def webhook_apps(container: Container) -> dict[str, ASGIApp]:
-    """The app of each webhook function, by its path: what each function is by itself."""
+    """Build the app of each webhook function, by its path, as the function alone serves it."""
     return {spec.path: container.endpoint(spec) for spec in SPECS}
 
 
 class Mounted:
-    """Webhooks as their functions are by themselves, without the site's routes; the site for everything else.
+    """Webhooks as their functions serve them alone, without the site's routes; the site for everything else.
 
     `base`: the path of the public URL, which a proxy may have stripped or not.
     """
@@ -40,7 +40,7 @@ class Mounted:
         self._apps, self._base = webhooks, base
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or take part in the server's start and stop."""
+        """Answer one request, or handle the server's start and stop."""
         app = self._app_at(_path_in(scope)) if scope["type"] == "http" else self.site
         await app(scope, receive, send)
 
@@ -50,14 +50,14 @@ class Mounted:
 
 
 def _path_in(scope: Scope) -> str:
-    """A request's path, below where a server or another app has put this one."""
+    """Return a request's path, below where a server or another app has mounted this one."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
 def build_app(container: Container) -> Mounted:
-    """The whole product on one app, for local use and for any ASGI host."""
+    """Build the whole product as one app, for local use and for any ASGI host."""
     settings = container.settings
     webhooks = {path: secured(app, settings) for path, app in webhook_apps(container).items()}
     return Mounted(build_site(container), webhooks, settings.base_path)

@@ -1,4 +1,4 @@
-"""Time and randomness: the two ports, and the one place that reads the real ones."""
+"""Time and randomness: the two ports, and the only place that reads the real ones."""
 
 import os
 import time
@@ -9,13 +9,13 @@ class SystemClock:
     """`Clock` of the operating system."""
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970."""
+        """Return the milliseconds since 1970."""
         return time.time_ns() // 1_000_000
 
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CHARS = 24
-# So many bits more than the characters hold that each is as likely as the others.
+# This many bytes make the bias of the division negligible.
 _BYTES = 24
 
 
@@ -23,7 +23,7 @@ class SystemRandomness:
     """`Randomness` of the operating system."""
 
     def token(self) -> str:
-        """24 characters, about 124 bits; of one call to the system, which takes longer than all the rest."""
+        """Return 24 characters, about 124 bits, from one call to the system, which takes longer than all the rest."""
         number, chars = int.from_bytes(os.urandom(_BYTES)), []
         for _ in range(_CHARS):
             number, digit = divmod(number, len(_ALPHABET))
@@ -35,7 +35,7 @@ class Clock(Protocol):
     """The time."""
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970."""
+        """Return the milliseconds since 1970."""
         ...
 
 
@@ -43,5 +43,5 @@ class Randomness(Protocol):
     """Random ids."""
 
     def token(self) -> str:
-        """A new random text of 24 characters `[0-9a-z]`."""
+        """Return a new random text of 24 characters `[0-9a-z]`."""
         ...

@@ -1,4 +1,4 @@
-"""Everything of one process, put together from its ports; tests give it fakes. Importing this module opens nothing."""
+"""Everything of one process, assembled from its ports; tests give it fakes. Importing this module opens nothing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,14 +55,14 @@ from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP
 
 
 class Ports(Record, frozen=True):
-    """The outside world.
+    """The ports to the outside world.
 
     Attributes:
         long_term_memory: None where no vector index is configured. tracer: None traces nothing.
-        rate_limit, follow_limit, delivery_limit: None lets everybody ask as often as they like. call_limits: likewise.
-        kept_events: None counts no events that no job waits for, and so refuses none; `stored_bytes`: likewise, bytes.
-        callbacks: None sends none: who submitted a job is not called back. alerts: None leaves them to the log.
-        model_cache: None keeps no answers, whatever agents say. in_thread: runs tools that are not async.
+        rate_limit, follow_limit, delivery_limit: None sets no limit. call_limits: the same.
+        kept_events: None counts no events that no job waits for, and refuses none; `stored_bytes`: the same for bytes.
+        callbacks: None sends none when a job ends. alerts: None leaves them to the log.
+        model_cache: None keeps no answers, whatever agents configure. in_thread: runs tools that are not async.
     """
 
     store: Store
@@ -100,14 +100,14 @@ class Ports(Record, frozen=True):
 
 
 class Container:
-    """Everything of one process, each thing built when it is first asked for."""
+    """Everything of one process, each part built on first use."""
 
     def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
         self.settings, self.ports, self._registry = settings, ports, registry
-        self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
+        self.secrets = KnownSecrets(settings.secret_values)  # values that must not be shown
         self.stopping, self.suspects, self.notices = Stopping(), Suspects(), JobNotices()
         self.followers = Followers(settings.followers_per_key)
-        self.metering = Metering(ports.clock, ports.counters, settings.function_memory_mb)  # what invocations spend
+        self.metering = Metering(ports.clock, ports.counters, settings.function_memory_mb)  # the usage of invocations
         self.reconcile_requests = ReconcileRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.reconcile_requests)
         alerting = (ports.alerts, self.secrets, settings.worker_base_url)
@@ -131,7 +131,7 @@ class Container:
         ports, emitter = self.ports, self.emitter
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
-        if self.settings.announces:  # few have them
+        if self.settings.announces:  # few deployments have them
             from baton.runtime.approval_notices import ApprovalNotices  # noqa: PLC0415
 
             reading = (ports.reader, emitter, ports.clock, ports.callbacks)
@@ -140,7 +140,7 @@ class Container:
 
     @cached_property
     def memory(self) -> MemoryKeeper:
-        """What agents remember."""
+        """The memory of agents."""
         return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory)
 
     @cached_property
@@ -155,7 +155,7 @@ class Container:
 
     @cached_property
     def operations(self) -> Operations:
-        """Takes in outcomes of operations, by whichever way they come."""
+        """Accepts outcomes of operations, from every source."""
         ports, settings, counters = self.ports, self.settings, self.ports.counters
         stream, commands = ports.operation_stream, (self.commands.signal, self.commands.submit)
         completing = CompleteOperation(ports.reader, *commands, stream, counters, self.secrets, ports.clock)
@@ -189,7 +189,7 @@ class Container:
                 await each.close()
 
     def pipeline(self, spec: Spec) -> Pipeline:
-        """The shell of one function."""
+        """Build the pipeline of one function."""
         ports, settings = self.ports, self.settings
         longest = any(agent.runner is not None or agent.servers for agent in self.registry.agents)
         policy = Policy(
@@ -208,7 +208,7 @@ class Container:
         return own | {kind: executor for make in spec.executors for kind, executor in make(self).items()}
 
     def endpoint(self, spec: Spec) -> SignedEndpoint:
-        """The ASGI app of one function."""
+        """Build the ASGI app of one function."""
         others = {
             EVENTS_ENDPOINT: self._app_event_messages,
             DELIVERY_FAILED_ENDPOINT: self._delivery_failed,
@@ -217,7 +217,7 @@ class Container:
         return self._signed(spec, others[spec.path]() if spec.path in others else self._events(spec))
 
     def _events(self, spec: Spec) -> Handler:
-        """Handles the events of one type."""
+        """Build the handler of events of one type."""
         pipeline = self.pipeline(spec)
 
         async def handle(signed: Signed) -> Outcome:
@@ -238,12 +238,12 @@ class Container:
 
     @cached_property
     def app_events(self) -> HandleAppEvent:
-        """Handles app events, as their messages and failure callbacks bring them."""
+        """The handler of app events, for their messages and their failure callbacks."""
         ports = self.ports
         return HandleAppEvent(self.registry, ports.app_events, self.commands, self.emitter, ports.clock)
 
     def _app_event_messages(self) -> Handler:
-        """Handles app events."""
+        """Build the handler of app events."""
 
         async def handle(signed: Signed) -> Outcome:
             head = (signed.message_id, signed.retried)
@@ -254,7 +254,7 @@ class Container:
         return handle
 
     def _delivery_failed(self) -> Handler:
-        """Handles the queue's failure callbacks."""
+        """Build the handler of the queue's failure callbacks."""
         outside = (self.ports.store, self.commands, self._reconciler, self.emitter, self.ports.clock)
         redelivery = Redelivery(*outside, self._post_commit, self.app_events.handle)
 
@@ -270,7 +270,7 @@ class Container:
         return handle
 
     def _sweep(self) -> Handler:
-        """Handles sweeps."""
+        """Build the handler of sweeps."""
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
         pruning = Pruning(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
         maintenance = Maintenance(self._reconciler, self.operations.outcomes, pruning, ports.counters, self._away)

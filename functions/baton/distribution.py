@@ -1,3 +1,3 @@
-"""The name under which all of this is installed; `baton` itself is a stranger's."""
+"""The name of the installed distribution; `baton` on the package index belongs to another project."""
 
 DISTRIBUTION = "durable-baton"

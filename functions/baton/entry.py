@@ -1,7 +1,7 @@
-"""How a function's module becomes an ASGI app and a Lambda handler, and how its process ends.
+"""A function's module as an ASGI app and a Lambda handler, and the end of its process.
 
 Invariant: importing a function's module opens nothing. A process that must be replaced ends after its answer: Lambda
-takes an answer at its Runtime API from any process, and starts a new process where the old one has ended.
+accepts an answer at its Runtime API from any process, and starts a new process where the old one has ended.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -24,13 +24,13 @@ from baton.wiring import container_from_environment
 
 _log = logging.getLogger("baton.lambda")
 
-# In the scope of a request whose answer Lambda streams: the time (ms) at which the answer has to have ended.
+# In the scope of a request whose answer Lambda streams: the time (ms) by which the answer must have ended.
 UNTIL_MS = "baton.until_ms"
 _TIMEOUT_SECONDS = 5.0
 
 
 def answer_and_end(runtime_api: str, request_id: str, answer: Any, reason: str) -> None:
-    """Answer the invocation and end the process. Return only where the answer is not accepted."""
+    """Answer the invocation and end the process; return only where the answer is not accepted."""
     _log.error("this process ends after its answer: %s", reason)
     if _is_accepted(runtime_api, request_id, json.dumps(answer).encode()):
         logging.shutdown()
@@ -63,20 +63,20 @@ class LazyApp:
         self.container: Container | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or take part in the server's start and stop."""
+        """Answer one request, or handle the server's start and stop."""
         if self._app is None:
             self.container = container_from_environment()
             self._app = self._build(self.container)
-            # Blocking work that a tool hands to the loop's threads must not keep name look-ups waiting for one.
+            # Blocking work that a tool gives the loop's threads must not make name look-ups wait for one.
             asyncio.get_running_loop().set_default_executor(OWN_THREADS)
-            # What was imported and built stays as long as the process: the collector need not look at it each time.
+            # Imported and built objects live as long as the process: the collector need not scan them each time.
             # Measured at 16 and 64 jobs at once: a tenth of the processor time of a step.
             gc.freeze()
         await self._app(scope, receive, send)
 
 
 class LambdaHandler:
-    """A Lambda handler for an ASGI app. `loop`: what the app always runs on; nothing is made before the first use."""
+    """A Lambda handler for an ASGI app. `loop`: runs the app every time; nothing is made before the first use."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -93,7 +93,7 @@ class LambdaHandler:
         return Mangum(cast("Any", self.app), lifespan="off")
 
     def __call__(self, event: Any, context: Any) -> Any:
-        """The whole answer to one event."""
+        """Return the whole answer to one event."""
         answer = self._mangum(event, context)
         container = self.app.container if isinstance(self.app, LazyApp) else None
         if container is not None and (fault := container.running_calls.fault()):

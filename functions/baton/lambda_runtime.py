@@ -1,9 +1,9 @@
 """A runtime of Lambda that streams answers: `python -m baton.lambda_runtime ADDRESS HANDLER`, by lambda_runtime.sh.
 
-Lambda's own Python runtime hands over whole answers only (decisions/0022-streaming-on-lambda). This one streams what a
-function URL asks for: a prelude in JSON, eight NUL bytes, then the body as it comes. Events of an HTTP API, which
-cannot stream, go to the handler as they are. Invariant: there is one invocation at a time, so a write that blocks keeps
-nobody waiting. Must not: run tools, whose hung calls only `LambdaHandler` looks after.
+Lambda's own Python runtime returns whole answers only (decisions/0022-streaming-on-lambda). This one streams in a
+function URL's format: a prelude in JSON, eight NUL bytes, then the body as it comes. Events of an HTTP API, which
+cannot stream, go to the handler unchanged. Invariant: there is one invocation at a time, so a blocking write delays no
+other. Must not: run tools, whose hung calls only `LambdaHandler` handles.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
@@ -42,13 +42,13 @@ _DELIMITER = bytes(8)
 _ERROR_TRAILERS = b"Lambda-Runtime-Function-Error-Type: %b\r\nLambda-Runtime-Function-Error-Body: %b\r\n"
 _CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=[], exclude_headers=[])
 _ACCEPTED = 202
-# An answer ends so long before its function's time is up: a stream looks once a second, after a request to the store.
+# An answer ends this long before its function's time: a stream checks once a second, after a request to the store.
 _MARGIN_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One event, with what handlers ask of Lambda's context."""
+    """One event, with the attributes of Lambda's context that handlers read."""
 
     event: dict[str, Any]
     aws_request_id: str
@@ -66,13 +66,13 @@ class StreamedAnswer:
         self._body_given, self._begun, self._over, self._gone = False, False, asyncio.Event(), False
 
     async def of(self, app: ASGIApp) -> None:
-        """Let the app answer. What goes wrong is in the log, and ends the answer."""
+        """Run the app for this event. A failure is logged, and ends the answer."""
         scope = self._gateway.scope
-        scope["asgi"] = {"version": "3.0", "spec_version": "2.4"}  # a `send` may fail where nobody takes the answer
+        scope["asgi"] = {"version": "3.0", "spec_version": "2.4"}  # a `send` may fail if its receiver is gone
         scope[UNTIL_MS] = self._invocation.deadline_ms - _MARGIN_MS
         try:
             await app(scope, self._receive, self._send)
-        except Exception as error:  # noqa: BLE001 - the last line: what goes wrong is answered
+        except Exception as error:  # noqa: BLE001 - the last resort: the failure is answered
             if self._gone:
                 _log.info("nobody takes the answer to %s %s any more", scope["method"], scope["path"])
                 return
@@ -83,7 +83,7 @@ class StreamedAnswer:
             self._connection.close()
 
     async def _receive(self) -> Message:
-        """The request's body; then nothing until the answer is over."""
+        """Return the request's body once; then wait for the answer's end."""
         if not self._body_given:
             self._body_given = True
             return {"type": "http.request", "body": self._gateway.body, "more_body": False}
@@ -126,7 +126,7 @@ class StreamedAnswer:
             _log.warning("Lambda answered %d to the answer of %s", status, self._invocation.aws_request_id)
 
     def _break_off(self, error_type: str) -> None:
-        """End with 500 where nothing was sent yet; else with an error behind what was."""
+        """End with 500 if nothing was sent yet; else with an error behind the sent part."""
         if not self._begun:
             self._begin(500, [(b"content-type", b"text/plain; charset=utf-8")])
             self._write(b"Internal Server Error")
@@ -176,7 +176,7 @@ def _error(kind: str, message: str) -> dict[str, Any]:
 
 
 def _request(address: str, path: str, document: Any = None) -> tuple[Headers, bytes]:
-    """One request to the Runtime API; without a time limit, since the next event may be hours away."""
+    """Send one request to the Runtime API; without a time limit, since the next event may be hours away."""
     connection = HTTPConnection(address)
     try:
         method, body = ("GET", None) if document is None else ("POST", json.dumps(document))

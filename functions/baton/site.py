@@ -1,6 +1,6 @@
-"""What people and programs use: API, console and pages, on one ASGI app, for the function behind an HTTP API.
+"""The site for people and programs: API, console and pages, on one ASGI app, for the function behind an HTTP API.
 
-The app is at the root, and is also served below the path of its public URL (`/api/v2`): a proxy may strip that path or
+The app is at the root, and is also served below the path of its public URL (`/api/v2`). A proxy may strip that path or
 not, so a request is answered with it and without it.
 """
 
@@ -31,7 +31,7 @@ class BasePath:
         self._base = base
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, without the base in its path."""
+        """Forward a request without the base in its path."""
         path: str = scope.get("path", "")
         if self._base and path.startswith(f"{self._base}/"):
             scope = {**scope, "path": path.removeprefix(self._base)}
@@ -39,7 +39,7 @@ class BasePath:
 
 
 def build_site(container: Container) -> Starlette:
-    """The app."""
+    """Build the app."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -64,7 +64,7 @@ def build_site(container: Container) -> Starlette:
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},
         lifespan=lifespan,
     )
-    made.router.redirect_slashes = False  # a redirect would go wherever the request's Host header says
+    made.router.redirect_slashes = False  # a redirect would lead wherever the request's Host header points
     return made
 
 

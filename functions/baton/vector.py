@@ -1,8 +1,8 @@
 """Long-term memory on Upstash Vector, through the official SDK: one client, time limits, a namespace for each tenant.
 
-Invariant: whatever goes wrong is a MemoryUnavailableError; what was asked may have been applied or not. The index makes
-its vectors itself, of the entry's text. The SDK's own retries are off. Nothing a user wrote becomes part of a filter: a
-session is found by the digest of its id.
+Invariant: every failure is a MemoryUnavailableError; the request may have been applied or not. The index makes its
+vectors itself, from the entry's text. The SDK's own retries are off. No user's text becomes part of a filter: a session
+is found by the digest of its id.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from upstash_vector import AsyncIndex
 
 _V = TypeVar("_V")
-# What the service says of a namespace that nothing was added to (vector-rest.md 3); whether also here, it does not say.
+# The service's error for a namespace without entries (vector-rest.md 3); it does not document whether it applies here.
 _UNKNOWN_NAMESPACE = "Namespace .* does not exist"
 
 
 class _UnknownNamespaceError(MemoryUnavailableError):
-    """Nothing is remembered of this tenant."""
+    """The tenant has no entries."""
 
 
 class UpstashLongTermMemory:
@@ -47,14 +47,14 @@ class UpstashLongTermMemory:
         return self._client
 
     async def add(self, tenant: str, entry: MemoryEntry) -> None:
-        """Keep an entry; a second time it replaces itself."""
+        """Store an entry; a repeated one replaces itself."""
         record = {"id": entry.id, "data": entry.text, "metadata": _metadata(entry)}
         await self._request(lambda index: index.upsert([record], namespace=_namespace(tenant)))
 
     async def search(
         self, tenant: str, text: str, limit: int, minimum_score: float, session_id: str = ""
     ) -> tuple[MemoryHit, ...]:
-        """The entries nearest in meaning, best first; of one session where it is given."""
+        """Find the entries nearest in meaning, best first; of one session where it is given."""
         try:
             hits = await self._request(
                 lambda index: index.query(
@@ -77,7 +77,7 @@ class UpstashLongTermMemory:
             await self._delete(tenant, ids=list(entry_ids))
 
     async def forget(self, tenant: str, session_id: str) -> int:
-        """Delete all entries of a session; returns how many there were."""
+        """Delete all entries of a session; return their number."""
         return await self._delete(tenant, filter=_of_session(session_id))
 
     async def _delete(self, tenant: str, **which: Any) -> int:
@@ -116,7 +116,7 @@ class UpstashLongTermMemory:
 
 
 def _namespace(tenant: str) -> str:
-    """The SDK puts it into the path as it is."""
+    """Return a tenant's namespace, quoted: the SDK puts it into the path unchanged."""
     return f"tenant-{quote(tenant, safe='')}"
 
 
@@ -140,7 +140,7 @@ def _metadata(entry: MemoryEntry) -> dict[str, Any]:
 
 
 def _hit(hit: Any) -> MemoryHit | None:
-    """None for a record in the tenant's namespace that is none of ours."""
+    """Convert a hit; None for a record in the tenant's namespace that is none of ours."""
     known = hit.metadata or {}
     try:
         entry = MemoryEntry(

@@ -30,7 +30,7 @@ from baton.vector import UpstashLongTermMemory
 
 
 def real_ports(settings: Settings) -> Ports:
-    """The real adapters; nothing is opened before it is used."""
+    """Build the real adapters; they open nothing before their first use."""
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
     connection, clock = RedisConnection(settings), SystemClock()
     retention_ms = settings.job_retention_seconds * 1000
@@ -81,16 +81,16 @@ def _alerts(settings: Settings, connection: RedisConnection) -> WebhookAlerts | 
 
 
 def _tracer(settings: Settings) -> Tracer | None:
-    """Where spans go; nothing of it is imported where nobody traces."""
+    """Make the tracer; no library of tracing is imported without one."""
     if not settings.otel_endpoint:
         return None
-    from baton.observability.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only where it is asked for
+    from baton.observability.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only for a configured tracer
 
     return OpenTelemetryTracer.to(settings.otel_endpoint, settings.otel_service_name)
 
 
 def container_from_environment() -> Container:
-    """The container of this process.
+    """Build the container of this process.
 
     Raises:
         SettingsError: settings are missing or wrong; all are listed.

@@ -1,4 +1,4 @@
-"""`tool.execution.complete`: take in a result; the last one of a turn starts the next turn."""
+"""`tool.execution.complete`: apply a result; the last one of a turn starts the next turn."""
 
 from baton.entry import LambdaHandler, LazyApp
 from baton.runtime.spec import TAKES_IN, event_spec

@@ -1,6 +1,6 @@
-"""The chat page and its files, where `ENABLE_CHAT_PAGE=true`; they hold nothing secret, and ask the API like anybody.
+"""The chat page and its files, where `ENABLE_CHAT_PAGE=true`; they hold nothing secret, and call the public API.
 
-Invariant: under its content policy the page runs files of this host only, and asks nobody else.
+Invariant: under its content policy the page runs files of this host only, and sends requests to no other.
 """
 
 from functools import cache
@@ -24,19 +24,19 @@ CONTENT_SECURITY = (
 
 
 def web_routes(settings: Settings) -> list[Route]:
-    """The routes; none where the page is not served."""
+    """Build the routes; none where the page is not served."""
     if not settings.enable_chat_page:
         return []
     return [Route("/chat", page, methods=["GET"]), Route("/chat/{name}", file, methods=["GET"])]
 
 
 async def page(_request: Request) -> Response:
-    """`GET /chat`."""
+    """Serve `GET /chat`."""
     return _answer(_PAGE)
 
 
 async def file(request: Request) -> Response:
-    """`GET /chat/{name}`: what the page consists of."""
+    """Serve `GET /chat/{name}`: a file of the page."""
     name = request.path_params["name"]
     if name not in NAMES:
         raise ApiError(404, f"there is no file {name!r} here; there are {', '.join(NAMES)}")
