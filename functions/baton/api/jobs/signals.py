@@ -1,6 +1,6 @@
 """Signals from outside: events that jobs wait for, and outcomes of operations that finish a waiting tool call.
 
-`POST /api/agent-jobs/{id}/events` takes an event (CONTRACT, Jobs), `/api/agent-operations` an outcome (CONTRACT,
+`POST /api/agent-jobs/{id}/events` takes an event (CONTRACT, Jobs), `/api/operations` an outcome (CONTRACT,
 Operations). A tenant has a quota of events that no job waits for: each is kept with its job, which reads it with every
 step. Invariant: an event that a job waits for is never refused, and costs no quota. Another one costs one command
 before it is accepted, and three after.

@@ -106,7 +106,7 @@ class ProviderClient:
 
 
 def _settings(request: ModelRequest) -> ModelSettings:
-    """Build the settings without the library's retries: the job retries by delayed events, at no function's cost."""
+    """Build the settings without the library's retries: the job retries by delayed events instead."""
     settings: dict[str, Any] = {**request.settings, "max_retries": 0}
     if request.time_limit_seconds is not None:
         settings["timeout"] = request.time_limit_seconds
