@@ -37,7 +37,7 @@ def sorted_json(value: Any) -> str:
 
 
 def digest(*parts: Any) -> str:
-    """SHA-256 over the parts' canonical JSON, as hex."""
+    """Return the SHA-256 of the parts' canonical JSON, as hex."""
     if all(part.__class__ is str for part in parts):
         return hashlib.sha256(sorted_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()

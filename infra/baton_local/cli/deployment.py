@@ -31,7 +31,7 @@ class Deployment:
     key: str = field(repr=False)
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
-        """GET, with the query's values that are not None."""
+        """Send a GET, with the query's values that are not None."""
         return self.request("GET", path, query=query)
 
     def request(

@@ -103,7 +103,7 @@ def differences_table() -> str:
 
 
 def _order(method: str) -> tuple[str, bool, str]:
-    """QStash, Redis, Vector; in each the Python SDK first."""
+    """Return the place in the order: QStash, Redis, Vector; in each the Python SDK first."""
     package = method.partition(" ")[0]
     service = package.removeprefix("@upstash/").removeprefix("upstash-")
     return service, package.startswith("@"), method

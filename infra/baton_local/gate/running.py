@@ -22,7 +22,7 @@ class Api(Protocol):
     """The API of a deployment."""
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
-        """GET a JSON object."""
+        """Get a JSON object."""
         ...
 
     def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class Api(Protocol):
         ...
 
     def recording(self, job_id: str) -> str:
-        """GET a job's recording."""
+        """Get a job's recording."""
         ...
 
 

@@ -76,7 +76,7 @@ class App:
                 self._api = None
 
     async def __call__(self, scope: asgi.Event, receive: asgi.Receive, send: asgi.Send) -> None:
-        """ASGI entry point."""
+        """Serve a request (ASGI)."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http" and self._api is not None:

@@ -19,7 +19,7 @@ def without_unset(fields: View) -> View:
 
 
 def body_fields(body: bytes | None, name: str) -> View:
-    """UTF-8 as text, anything else in base64 beside an empty text; nothing when there is no body."""
+    """Return UTF-8 as text, anything else in base64 beside an empty text; nothing without a body."""
     if not body:
         return {}
     try:

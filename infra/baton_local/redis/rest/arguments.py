@@ -74,7 +74,7 @@ def _argument(item: Any) -> bytes:
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8; lone surrogates, which JSON can express and UTF-8 cannot, become U+FFFD."""
+    """Encode as UTF-8; lone surrogates, which JSON can express and UTF-8 cannot, become U+FFFD."""
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -115,7 +115,7 @@ class Admin:
         return {**self._counters.report(), "open_resumable_queries": self._engine.resumable.count(now_ms)}
 
     def _plan(self, method: str, body: bytes) -> dict[str, Any]:
-        """POST sets the plan, anything else shows what is left of it."""
+        """Set the plan at a POST; show what is left of it at anything else."""
         if self._faults is None:
             raise unknown("faults are off; start the server with --faults")
         if method == "POST":
