@@ -9,7 +9,8 @@ from tests.architecture.source_files import FunctionNode, production_files
 NO_VERBS = re.compile(
     r"an?|all|another|any|as|at|both|but|by|each|either|every|everything|few|for|from|her|his|how|if|in|its?|less|many"
     r"|more|most|neither|no|nobody|none|not|nothing|of|on|once|one|only|or|other|same|some|somebody|such|that|the|their"
-    r"|these|this|those|two|until|what|whatever|when|where|whether|which|who|whoever|whose|why|with|without|(?!bring|string).+ing",
+    r"|these|this|those|two|until|what|whatever|when|where|whether|which|who|whoever|whose|why|with|without"
+    r"|(?!bring|string).+ing",
     re.IGNORECASE,
 )
 VALUES = ("property", "fixture")  # named for what they are

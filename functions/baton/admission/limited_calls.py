@@ -110,7 +110,7 @@ class Limited:
             for event in events:
                 await postpone(self._emitter, parse_event(event.encode()), 0, f"place.{claim.owner}")
         except BatonError as error:
-            _log.warning("%s woke nobody who waits for its limits: %s", claim.item_key, error)
+            _log.warning("%s could not wake the calls that wait for its limits: %s", claim.item_key, error)
 
 
 def _limits_of(declared: Sequence[CallLimit], effect: CallModel | RunTool, history: History) -> tuple[KeyLimit, ...]:

@@ -84,7 +84,7 @@ class SlotClient:
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:  # noqa: ARG002 - one signature
         """Send the slot request; nothing happens while the job must wait for its slot."""
-        assert isinstance(effect, RequestSlot), "this executor is registered for AskAdmission"
+        assert isinstance(effect, RequestSlot), "this executor is registered for RequestSlot"
         # Parts of calls that the end has dropped are stored, and no COMMIT has counted them yet: this one's will.
         usage = replace(effect.usage, written=effect.usage.written + written())
         slot_answer = await self.request(effect.job, SlotState(effect.want, effect.epoch), claim.owner, usage=usage)

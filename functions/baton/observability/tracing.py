@@ -43,7 +43,7 @@ class Trace(Struct):
 
 _TRACE: ContextVar[Trace | None] = ContextVar("baton_trace", default=None)
 # Work items that one delivery works on at the same time have a task each.
-_ITEM: ContextVar[OpenItem | None] = ContextVar("baton_trace_leg", default=None)
+_ITEM: ContextVar[OpenItem | None] = ContextVar("baton_trace_item", default=None)
 
 
 def begin_trace(clock: Clock, details: Details, traceparent: str) -> Trace:
