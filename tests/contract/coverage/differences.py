@@ -31,7 +31,7 @@ DIFFERENCES = (
         "QStash",
         "limits by plan: sizes, delays, retries, queues, schedules, calls per second, messages per day",
         "roomy limits; 429 as the service answers it, with `--max-calls-per-second` and `--max-messages-per-day`",
-        "contract/qstash/test_rate_limit_errors.py::test_limits_raise_the_sdks_own_errors",
+        "contract/qstash/test_errors.py::test_limits_raise_the_sdks_own_errors",
     ),
     Difference(
         "QStash",

@@ -33,10 +33,11 @@ class EitherRedis(Either):
 
 
 class EitherIndex(Either):
-    """A vector index of either kind, without retries."""
+    """A vector index of either kind, without retries unless some are asked for."""
 
-    def __init__(self, kind: str, url: str, token: str) -> None:
-        super().__init__((Index if kind == "sync" else AsyncIndex)(url, token, retries=0))
+    def __init__(self, kind: str, url: str, token: str, retries: int = 0) -> None:
+        make: Any = Index if kind == "sync" else AsyncIndex
+        super().__init__(make(url, token, retries=retries, retry_interval=0.01))
 
     async def close(self) -> None:
         """End the connections (the SDK has no way of its own)."""

@@ -7,7 +7,6 @@ METHODS = Path(__file__).parents[1] / "js" / "methods.json"
 
 
 def javascript_methods() -> set[str]:
-    """All of them."""
     packages = json.loads(METHODS.read_text(encoding="utf-8"))
     return {
         f"{package} {owner}.{name}"

@@ -11,8 +11,6 @@ from fnmatch import fnmatchcase
 
 @dataclass(frozen=True)
 class NotEmulated:
-    """Methods that are not served."""
-
     what: str
     methods: Sequence[str]
     why: str
@@ -77,6 +75,5 @@ NOT_EMULATED = (
 
 
 def left_out(methods: Iterable[str], table: Sequence[NotEmulated]) -> set[str]:
-    """Those of the methods that the table names."""
     patterns = [pattern for row in table for pattern in row.methods]
     return {method for method in methods if any(fnmatchcase(method, pattern) for pattern in patterns)}

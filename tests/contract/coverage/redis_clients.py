@@ -31,11 +31,9 @@ class RedisClients:
         }
 
     def run(self, kind: str, name: str, given: Arguments) -> Any:
-        """Call a method."""
         return self._ways[kind](name, given)
 
     def close(self) -> None:
-        """End all connections."""
         self._sync.close()
         self._run(self._async.close())
         self._runner.close()

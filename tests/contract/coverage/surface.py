@@ -20,7 +20,6 @@ _TRANSPORT = "http"
 
 
 def synchronous() -> Mapping[str, type]:
-    """The classes of the blocking clients, by `package Class`."""
     return {
         **_resources(QStash("token")),
         "qstash Receiver": Receiver,
@@ -33,7 +32,6 @@ def synchronous() -> Mapping[str, type]:
 
 
 def asynchronous() -> Mapping[str, type]:
-    """Their asynchronous counterparts, under the same names."""
     return {
         **_resources(AsyncQStash("token")),
         **{

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.contract.coverage.differences import DIFFERENCES
 from tests.contract.coverage.javascript_surface import javascript_methods
 from tests.contract.coverage.not_emulated import NOT_EMULATED, left_out
-from tests.contract.coverage.python_coverage import covered
+from tests.contract.coverage.shown import SHOWN, covered
 from tests.contract.coverage.surface import asynchronous, python_methods, synchronous
 
 TESTS = Path(__file__).parents[2]
@@ -35,10 +35,10 @@ def test_every_pattern_of_what_is_not_emulated_fits_a_method() -> None:
             assert left_out(methods, [replace(row, methods=(pattern,))]), pattern
 
 
-def test_the_tests_that_differences_name_exist() -> None:
+def test_the_tests_that_the_tables_name_exist() -> None:
     """A difference that nothing holds is hearsay."""
-    for difference in DIFFERENCES:
-        file, _, name = difference.test.partition("::")
+    for test in {*(test for test, *_ in SHOWN), *(difference.test for difference in DIFFERENCES)}:
+        file, _, name = test.partition("::")
         tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-        assert name in functions, difference.test
+        assert name in functions, test

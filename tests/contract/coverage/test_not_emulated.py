@@ -14,7 +14,6 @@ JSON_METHODS = sorted(
 
 @pytest.mark.parametrize("name", JSON_METHODS)
 def test_json_commands_are_unknown(redis_process: RedisServer, name: str) -> None:
-    """As on a plain server."""
     with (
         Redis(redis_process.url, redis_process.token, rest_retries=0) as redis,
         pytest.raises(UpstashError, match=f"unknown command 'JSON.{name}'"),
@@ -23,7 +22,6 @@ def test_json_commands_are_unknown(redis_process: RedisServer, name: str) -> Non
 
 
 def test_search_and_newer_stream_commands_are_unknown(redis_process: RedisServer) -> None:
-    """Through the SDK's own methods."""
     with Redis(redis_process.url, redis_process.token, rest_retries=0) as redis:
         with pytest.raises(UpstashError, match="unknown command"):
             redis.search.index("i").describe()
@@ -35,7 +33,6 @@ def test_search_and_newer_stream_commands_are_unknown(redis_process: RedisServer
 
 @pytest.mark.parametrize("operation", ["DIFF", "diff1", "ANDOR", "ONE"])
 def test_bit_operations_of_a_newer_redis_say_so(redis_process: RedisServer, operation: str) -> None:
-    """The server's own words are "syntax error"."""
     with (
         Redis(redis_process.url, redis_process.token, rest_retries=0) as redis,
         pytest.raises(UpstashError, match=f"BITOP {operation.upper()} is of Redis 8.2"),
@@ -56,6 +53,5 @@ def test_bit_operations_of_a_newer_redis_say_so(redis_process: RedisServer, oper
 def test_workflow_and_language_models_are_not_served(
     qstash_process: QStashServer, method: str, path: str, status: int
 ) -> None:
-    """501, also where the vendor's model is a destination."""
     with pytest.raises(RuntimeError, match=f"was answered {status}"):
         qstash_process.call(method, path, {})

@@ -15,7 +15,6 @@ FOUND_BY_ALL = [["SET", "text", "text"], ["RPUSH", "list", "element"]]
 
 @pytest.fixture(scope="module")
 def clients(redis_process: RedisServer) -> Iterator[RedisClients]:
-    """Clients with the right token."""
     made = RedisClients(redis_process, redis_process.token)
     yield made
     made.close()
@@ -23,14 +22,12 @@ def clients(redis_process: RedisServer) -> Iterator[RedisClients]:
 
 @pytest.fixture(scope="module")
 def strangers(redis_process: RedisServer) -> Iterator[RedisClients]:
-    """Clients with a wrong token."""
     made = RedisClients(redis_process, "wrong")
     yield made
     made.close()
 
 
 def prepare(server: RedisServer, case: MethodCase) -> None:
-    """Put there what the case expects to find."""
     for answer in server.call("POST", "/pipeline", [["FLUSHALL"], *FOUND_BY_ALL, *case.commands()]):
         assert "error" not in answer, answer
 
@@ -38,7 +35,6 @@ def prepare(server: RedisServer, case: MethodCase) -> None:
 @pytest.mark.parametrize("kind", [*ALONE, *BATCHED])
 @pytest.mark.parametrize("name", CASES)
 def test_it_succeeds(redis_process: RedisServer, clients: RedisClients, name: str, kind: str) -> None:
-    """With the result that the service documents, in the SDK's own shape."""
     case = CASES[name]
     prepare(redis_process, case)
     result = clients.run(kind, name, case.call)

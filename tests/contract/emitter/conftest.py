@@ -14,7 +14,6 @@ from tests.fakes.queue import FakeQueue
 
 @pytest.fixture(scope="session")
 def local_qstash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QStashProcess]:
-    """The queue."""
     process = QStashProcess(tmp_path_factory.mktemp("qstash") / "data")
     try:
         yield process
@@ -24,7 +23,6 @@ def local_qstash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QStashPro
 
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Receiver]:
-    """Where messages go."""
     async with receiver() as made:
         yield made
 
@@ -37,7 +35,6 @@ def settings(local_qstash: QStashProcess, endpoint: Receiver) -> Settings:
 
 @pytest.fixture(params=["fake", "real"])
 async def queue(request: pytest.FixtureRequest) -> AsyncIterator[Queue]:
-    """Each side in turn."""
     if request.param == "fake":
         yield FakeQueue()
         return

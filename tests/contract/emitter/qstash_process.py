@@ -7,8 +7,6 @@ from baton_local.fixtures.stand_in_process import StandInProcess
 
 
 class QStashProcess(StandInProcess):
-    """`python -m baton_local.qstash` on a folder; it serves."""
-
     def __init__(self, folder: Path) -> None:
         super().__init__("baton_local.qstash", folder, "QSTASH_NEXT_SIGNING_KEY", ("--no-sync",))
         self.start()

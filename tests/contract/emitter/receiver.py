@@ -10,8 +10,6 @@ _PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request; header names in lower case."""
-
     method: str
     path: str
     headers: dict[str, str]
@@ -19,23 +17,18 @@ class Delivery:
 
 
 class Receiver:
-    """What was delivered, in order."""
-
     def __init__(self) -> None:
         self.url = ""
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
 
     async def next(self) -> Delivery:
-        """The next delivery, bounded."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             return await self._deliveries.get()
 
     def empty(self) -> bool:
-        """Whether nothing is left."""
         return self._deliveries.empty()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take one request."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.strip().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -50,7 +43,6 @@ class Receiver:
 
 @asynccontextmanager
 async def receiver() -> AsyncIterator[Receiver]:
-    """Listen on a free port."""
     made = Receiver()
     server = await asyncio.start_server(made.answer, "127.0.0.1", 0)
     made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v2"

@@ -32,14 +32,12 @@ SECOND = event_of("session ü", loop_item("job_1", 2, 1, NOW_MS))
 
 @pytest.fixture
 async def emitter(settings: Settings) -> AsyncIterator[Emitter]:
-    """As a program makes one that only emits."""
     made = Emitter.from_settings(settings)
     yield made
     await made.close()
 
 
 async def make_topic(settings: Settings, name: str, url: str) -> None:
-    """Bind a topic to an endpoint, as set-up does."""
     headers = {"Authorization": f"Bearer {settings.qstash_token}"}
     async with httpx.AsyncClient(headers=headers) as client:
         answer = await client.post(
@@ -49,7 +47,6 @@ async def make_topic(settings: Settings, name: str, url: str) -> None:
 
 
 async def test_an_event_arrives_with_its_headers_and_its_body(emitter: Emitter, endpoint: Receiver) -> None:
-    """At its endpoint below the base's path."""
     message_id = await emitter.emit(EVENT)
     delivery = await endpoint.next()
     assert (delivery.method, delivery.path) == ("POST", "/api/v2/workers/agent-loop")
@@ -70,7 +67,6 @@ async def test_an_event_arrives_with_its_headers_and_its_body(emitter: Emitter, 
 async def test_the_signature_is_valid_there_and_nowhere_else(
     emitter: Emitter, settings: Settings, endpoint: Receiver
 ) -> None:
-    """For this URL, this body, these keys."""
     await emitter.emit(EVENT)
     delivery = await endpoint.next()
     signature, url = delivery.headers["upstash-signature"], settings.event_url(EventType.LOOP_INIT)
@@ -86,7 +82,6 @@ async def test_the_signature_is_valid_there_and_nowhere_else(
 
 
 async def test_events_of_a_batch_arrive_each_once(emitter: Emitter, endpoint: Receiver) -> None:
-    """In any order."""
     ids = await emitter.emit_many([Delivery(EVENT), Delivery(SECOND)])
     delivered = [await endpoint.next() for _ in range(2)]
     assert {one.headers["upstash-message-id"] for one in delivered} == set(ids)
@@ -94,7 +89,6 @@ async def test_events_of_a_batch_arrive_each_once(emitter: Emitter, endpoint: Re
 
 
 async def test_an_event_arrives_by_topic(settings: Settings, endpoint: Receiver) -> None:
-    """At the endpoint that the topic is bound to; the prefix is a setting."""
     by_topic = replace(settings, publish_by="topic", topic_prefix="contract-agent")
     await make_topic(settings, "contract-agent.agent-loop-init", f"{endpoint.url}/elsewhere")
     emitter = Emitter.from_settings(by_topic)
@@ -106,7 +100,6 @@ async def test_an_event_arrives_by_topic(settings: Settings, endpoint: Receiver)
 
 
 async def test_a_topic_that_nobody_made_is_named(settings: Settings) -> None:
-    """Alone; of several messages, the others go out."""
     by_topic = replace(settings, publish_by="topic", topic_prefix="nobodys")
     emitter = Emitter.from_settings(by_topic)
     with pytest.raises(TopicNotFoundError, match=r"nobodys\.agent-loop-init"):
@@ -120,7 +113,6 @@ async def test_a_topic_that_nobody_made_is_named(settings: Settings) -> None:
 async def test_what_was_redriven_once_is_not_redriven_twice_by_the_same_redrive(
     emitter: Emitter, endpoint: Receiver
 ) -> None:
-    """The same deduplication id is accepted and not delivered; another redrive is."""
     redrives = ["d1", "d1", "d2"]
     ids = [await emitter.emit(EVENT, deduplication_id=f"{EVENT.id}.{redrive}") for redrive in redrives]
     assert ids[0] == ids[1] != ids[2]
@@ -129,7 +121,6 @@ async def test_what_was_redriven_once_is_not_redriven_twice_by_the_same_redrive(
 
 
 async def test_a_message_that_was_taken_back_does_not_arrive(emitter: Emitter, endpoint: Receiver) -> None:
-    """A later one does."""
     message_id = await emitter.emit_to(SWEEP_ENDPOINT, "{}", not_before_ms=SystemClock().now_ms() + 3_600_000)
     await emitter.cancel(message_id)
     await emitter.emit_to(SWEEP_ENDPOINT, '{"dueMs":1}')
@@ -139,7 +130,6 @@ async def test_a_message_that_was_taken_back_does_not_arrive(emitter: Emitter, e
 
 
 async def test_a_wrong_token_and_a_wrong_address_are_named(settings: Settings) -> None:
-    """Each by its error."""
     for wrong, error in (
         (replace(settings, qstash_token="wrong"), QueueUnauthorizedError),
         (replace(settings, qstash_url="http://127.0.0.1:9"), QueueUnreachableError),

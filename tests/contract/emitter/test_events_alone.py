@@ -49,7 +49,6 @@ EVENT = {
 
 
 def closure(*names: str) -> set[str]:
-    """The distributions that these need, themselves included."""
     found: set[str] = set()
     waiting = [*names]
     while waiting:
@@ -73,7 +72,6 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_holds_one_package_of_the_same_version(unpacked: Path) -> None:
-    """And asks for two libraries."""
     assert {path.name for path in unpacked.iterdir() if path.suffix != ".dist-info"} == {"baton_events"}
     alone, whole = (tomllib.loads((ROOT / place).read_text()) for place in ("events/pyproject.toml", "pyproject.toml"))
     assert alone["project"]["version"] == whole["project"]["version"]

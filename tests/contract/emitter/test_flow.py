@@ -28,7 +28,6 @@ class Host:
         self.all_served = asyncio.Event()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take a little while for one."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = next(line.partition(":")[2] for line in head.split("\r\n") if line.startswith("content-length"))
         await reader.readexactly(int(length))
@@ -48,7 +47,6 @@ class Host:
 
 @asynccontextmanager
 async def host() -> AsyncIterator[tuple[Host, str]]:
-    """One, and its address."""
     made = Host()
     server = await asyncio.start_server(made.answer, "127.0.0.1", 0)
     try:
@@ -59,14 +57,12 @@ async def host() -> AsyncIterator[tuple[Host, str]]:
 
 
 async def found(settings: Settings, path: str) -> Any:
-    """What the queue says."""
     headers = {"Authorization": f"Bearer {settings.qstash_token}"}
     async with httpx.AsyncClient(headers=headers, base_url=settings.qstash_url) as client:
         return (await client.get(path)).json()
 
 
 async def test_no_more_deliveries_are_under_way_than_a_message_says(settings: Settings) -> None:
-    """Twelve at once, each delivered twice: never more than three are with the host."""
     async with host() as (made, url):
         flow = replace(settings, worker_base_url=url, deliveries_at_once=LIMITS, message_retry_delay_ms=10)
         emitter = Emitter.from_settings(flow)
@@ -78,7 +74,6 @@ async def test_no_more_deliveries_are_under_way_than_a_message_says(settings: Se
 
 
 async def test_the_queue_keeps_what_a_message_says_of_retries_and_flow(settings: Settings) -> None:
-    """Of one by itself, of one of several, and of their failure callbacks."""
     flow = replace(settings, deliveries_at_once=LIMITS, topic_prefix="kept")
     emitter = Emitter.from_settings(flow)
     alone = await emitter.emit(EVENTS[0], not_before_ms=LATER_MS)
@@ -96,7 +91,6 @@ async def test_the_queue_keeps_what_a_message_says_of_retries_and_flow(settings:
 
 
 async def test_a_schedule_keeps_it_too(settings: Settings) -> None:
-    """The hourly sweep's."""
     flow = replace(settings, deliveries_at_once=LIMITS, topic_prefix="hourly")
     schedules, message = QStashSchedules(settings), message_to(flow, SWEEP_ENDPOINT, "")
     await schedules.put("hourly.sweep", "0 * * * *", message)

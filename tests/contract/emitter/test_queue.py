@@ -8,12 +8,10 @@ LATER_MS = SystemClock().now_ms() + 3_600_000
 
 
 def message(number: int) -> Outgoing:
-    """A message that will not be delivered while the test runs."""
     return Outgoing(body=f'{{"n":{number}}}', url=FAR_AWAY, not_before_ms=LATER_MS)
 
 
 async def test_each_message_has_an_id_of_its_own(queue: Queue) -> None:
-    """One by one and together; as many as there are messages."""
     ids = await queue.publish([message(0)])
     ids += await queue.publish([message(n) for n in range(1, 4)])
     assert len(set(ids)) == 4
@@ -21,19 +19,16 @@ async def test_each_message_has_an_id_of_its_own(queue: Queue) -> None:
 
 
 async def test_nothing_published_is_no_error(queue: Queue) -> None:
-    """And has no ids."""
     assert await queue.publish([]) == []
 
 
 async def test_a_message_is_taken_back_and_again(queue: Queue) -> None:
-    """One that is gone or never was is no error."""
     [message_id] = await queue.publish([message(0)])
     for name in (message_id, message_id, "msg_unknown"):
         await queue.cancel(name)
 
 
 async def test_a_queue_may_be_closed_twice_and_used_again(queue: Queue) -> None:
-    """A process may be woken after its connections were closed."""
     for _ in range(2):
         await queue.close()
     assert await queue.publish([message(0)])

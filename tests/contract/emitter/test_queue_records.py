@@ -46,7 +46,6 @@ class Side:
 
 @pytest.fixture(params=["fake", "real"])
 async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
-    """Each side in turn."""
     if request.param == "fake":
         fake = FakeQueue()
         records = FakeQueueRecords(fake, SystemClock())
@@ -61,7 +60,6 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
 
 
 async def test_a_message_is_found_by_its_id(side: Side) -> None:
-    """With what was sent; an unknown one is none."""
     message_id = await side.publish("job_found")
     found = await side.records.message(message_id)
     assert found is not None
@@ -84,7 +82,6 @@ async def test_the_log_is_found_by_message_label_and_state(side: Side) -> None:
 
 
 async def test_the_log_comes_in_pages(side: Side) -> None:
-    """Nothing doubled, nothing left out."""
     ids = [await side.publish("job_pages") for _ in range(5)]
     found: list[str] = []
     cursor = ""
@@ -98,7 +95,6 @@ async def test_the_log_comes_in_pages(side: Side) -> None:
 
 
 async def test_a_dead_letter_is_tried_again_as_a_new_message(side: Side) -> None:
-    """It is a dead letter no longer; a second time it is unknown, which is no error."""
     dead_id = await side.die("job_dead")
     (letter,) = (await side.records.dead_letters(label="job_dead")).letters
     assert (letter.id, letter.message.label, letter.message.body) == (dead_id, "job_dead", '{"a":"ä"}')
@@ -108,7 +104,6 @@ async def test_a_dead_letter_is_tried_again_as_a_new_message(side: Side) -> None
 
 
 async def test_dead_letters_of_one_address(side: Side) -> None:
-    """And none of another one."""
     dead_id = await side.die("job_address")
     (letter,) = (await side.records.dead_letters(label="job_address")).letters
     assert dead_id in {found.id for found in (await side.records.dead_letters(url=letter.message.url)).letters}
@@ -116,7 +111,6 @@ async def test_dead_letters_of_one_address(side: Side) -> None:
 
 
 async def test_dead_letters_are_deleted(side: Side) -> None:
-    """Those that are there are counted; none is no error."""
     dead_id = await side.die("job_gone")
     assert await side.records.delete([dead_id, "1-unknown"]) == 1
     assert (await side.records.dead_letters(label="job_gone")).letters == ()

@@ -16,7 +16,6 @@ BY_HAND = TopicEndpoint("http://127.0.0.1:9/b")
 
 @pytest.fixture(params=["fake", "real"])
 async def setup(request: pytest.FixtureRequest) -> AsyncIterator[QueueSetup]:
-    """Each side in turn."""
     if request.param == "fake":
         yield FakeQueueSetup()
         return
@@ -29,18 +28,15 @@ async def setup(request: pytest.FixtureRequest) -> AsyncIterator[QueueSetup]:
 
 
 async def forget_topics(setup: QueueSetup) -> None:
-    """An account as it is at first."""
     for topic in await setup.topics():
         await setup.delete_topic(topic.name)
 
 
 async def endpoints(setup: QueueSetup) -> dict[str, tuple[TopicEndpoint, ...]]:
-    """What each topic delivers to."""
     return {topic.name: topic.endpoints for topic in await setup.topics()}
 
 
 async def test_an_endpoint_put_again_by_its_name_changes_its_address(setup: QueueSetup) -> None:
-    """One without a name stays what it is."""
     await setup.put_endpoint("t.one", OURS)
     await setup.put_endpoint("t.one", BY_HAND)
     moved = TopicEndpoint("http://127.0.0.1:9/c", "baton")
@@ -49,7 +45,6 @@ async def test_an_endpoint_put_again_by_its_name_changes_its_address(setup: Queu
 
 
 async def test_an_endpoint_without_a_name_goes_by_its_address(setup: QueueSetup) -> None:
-    """And a topic without endpoints is gone."""
     await setup.put_endpoint("t.two", OURS)
     await setup.put_endpoint("t.two", BY_HAND)
     await setup.remove_endpoints("t.two", [BY_HAND])
@@ -61,7 +56,6 @@ async def test_an_endpoint_without_a_name_goes_by_its_address(setup: QueueSetup)
 
 
 async def test_defaults_of_a_topic_are_reported(setup: QueueSetup) -> None:
-    """In lower case; those of an unknown topic are refused."""
     await setup.put_endpoint("t.three", OURS)
     await setup.put_defaults("t.three", {"Upstash-Retries": "2"})
     assert await setup.topics() == (Topic("t.three", (OURS,), {"upstash-retries": "2"}),)
@@ -70,7 +64,6 @@ async def test_defaults_of_a_topic_are_reported(setup: QueueSetup) -> None:
 
 
 async def test_a_deleted_topic_is_gone(setup: QueueSetup) -> None:
-    """Twice is no error."""
     await setup.put_endpoint("t.four", OURS)
     await setup.delete_topic("t.four")
     await setup.delete_topic("t.four")
@@ -78,7 +71,6 @@ async def test_a_deleted_topic_is_gone(setup: QueueSetup) -> None:
 
 
 async def test_rolling_makes_the_next_key_the_current_one(setup: QueueSetup) -> None:
-    """And a new next one; neither is shown by chance."""
     before = await setup.signing_keys()
     after = await setup.roll_signing_keys()
     assert after.current == before.following

@@ -18,7 +18,6 @@ NIGHTLY = "CRON_TZ=Europe/Berlin 0 3 * * *"
 
 @pytest.fixture(params=["fake", "real"])
 async def schedules(request: pytest.FixtureRequest) -> AsyncIterator[Schedules]:
-    """Each side in turn."""
     if request.param == "fake":
         yield FakeSchedules()
         return
@@ -29,7 +28,6 @@ async def schedules(request: pytest.FixtureRequest) -> AsyncIterator[Schedules]:
 
 
 async def test_a_schedule_is_found_as_it_was_put(schedules: Schedules) -> None:
-    """By its id and among all; put again it is changed."""
     await schedules.put("sch_1", "0 * * * *", MESSAGE)
     await schedules.put("sch_1", NIGHTLY, MESSAGE)
     found = await schedules.find("sch_1")
@@ -39,7 +37,6 @@ async def test_a_schedule_is_found_as_it_was_put(schedules: Schedules) -> None:
 
 
 async def test_a_schedule_is_paused_and_goes_on(schedules: Schedules) -> None:
-    """An unknown one is an error."""
     await schedules.put("sch_2", "0 * * * *", MESSAGE)
     for paused in (True, False):
         await schedules.pause("sch_2", paused=paused)
@@ -51,7 +48,6 @@ async def test_a_schedule_is_paused_and_goes_on(schedules: Schedules) -> None:
 
 
 async def test_a_deleted_schedule_is_gone(schedules: Schedules) -> None:
-    """Twice is no error."""
     await schedules.put("sch_3", "0 * * * *", MESSAGE)
     await schedules.delete("sch_3")
     await schedules.delete("sch_3")
@@ -60,7 +56,6 @@ async def test_a_deleted_schedule_is_gone(schedules: Schedules) -> None:
 
 @pytest.mark.parametrize("cron", ["every day", "0 3 * *", "CRON_TZ=Europe/Berlin 0 3 *"])
 async def test_what_is_no_cron_expression_is_refused(schedules: Schedules, cron: str) -> None:
-    """The queue says so."""
     with pytest.raises(QueueRefusedError):
         await schedules.put("sch_4", cron, MESSAGE)
     assert await schedules.find("sch_4") is None

@@ -18,7 +18,6 @@ LATER_MS = SystemClock().now_ms() + 3_600_000
 
 @pytest.fixture(params=["httpx", "httptools"])
 async def queue(request: pytest.FixtureRequest, local_qstash: QStashProcess) -> AsyncIterator[QStashQueue]:
-    """A connection to it."""
     transport: Literal["httpx", "httptools"] = request.param
     made = QStashQueue(replace(local_qstash.settings("http://127.0.0.1:9"), http_transport=transport))
     yield made
@@ -41,7 +40,6 @@ async def test_each_publisher_has_the_ids_of_its_own_messages(queue: QStashQueue
 
 
 async def test_what_is_refused_fails_for_its_own_publisher_alone(queue: QStashQueue) -> None:
-    """An unknown topic among good messages."""
     answers = await asyncio.gather(
         queue.publish([message("good-1")]),
         queue.publish([message("bad", topic="agent.unknown")]),
@@ -57,7 +55,6 @@ async def test_what_is_refused_fails_for_its_own_publisher_alone(queue: QStashQu
 async def test_a_queue_that_is_gone_fails_for_all(
     local_qstash: QStashProcess, transport: Literal["httpx", "httptools"]
 ) -> None:
-    """By name."""
     gone = replace(
         local_qstash.settings("http://127.0.0.1:9"), qstash_url="http://127.0.0.1:9", http_transport=transport
     )

@@ -11,7 +11,6 @@ from tests.contract.js.node_program import NodeProgram, node_program
 
 @pytest.fixture(scope="session")
 def node() -> NodeProgram:
-    """Node with the SDKs."""
     return node_program()
 
 

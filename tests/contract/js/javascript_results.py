@@ -10,16 +10,12 @@ from tests.contract.js.node_program import NodeProgram
 
 @dataclass(frozen=True)
 class Result:
-    """One test in JavaScript."""
-
     name: str
     passed: bool
     error: str
 
 
 class JavaScriptResults:
-    """Results by file."""
-
     def __init__(self, node: NodeProgram, folder: Path, environment: Mapping[str, str]) -> None:
         self._node = node
         self._folder = folder
@@ -27,13 +23,11 @@ class JavaScriptResults:
         self._known: dict[str, Sequence[Result]] = {}
 
     def of(self, file: str) -> Sequence[Result]:
-        """The results of one file."""
         if file not in self._known:
             self._known[file] = self._run(file)
         return self._known[file]
 
     def surface(self) -> str:
-        """What the SDKs offer, as JSON."""
         done = self._node.run(self._folder, "surface.mjs")
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -13,13 +13,10 @@ _RUN_LIMIT_SECONDS = 300
 
 @dataclass(frozen=True)
 class NodeProgram:
-    """Node, and a folder with the SDKs."""
-
     node: str
     sdks: Path
 
     def run(self, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run node in a folder, with only this in its environment."""
         command = [self.node, *arguments]
         return subprocess.run(
             command,
@@ -32,7 +29,6 @@ class NodeProgram:
         )
 
     def prepare(self, folder: Path) -> None:
-        """Copy the tests into a folder where they find the SDKs."""
         for source in [*HERE.glob("*.mjs"), HERE / "package.json"]:
             shutil.copy(source, folder)
         (folder / "node_modules").symlink_to(self.sdks / "node_modules")

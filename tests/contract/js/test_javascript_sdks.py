@@ -21,7 +21,6 @@ pytestmark = pytest.mark.node
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_sdk_works(javascript: JavaScriptResults, subtests: pytest.Subtests, file: str) -> None:
-    """Each test in JavaScript is one here."""
     for result in javascript.of(file):
         with subtests.test(result.name):
             assert result.passed, result.error
@@ -43,7 +42,6 @@ def test_the_list_of_methods_is_that_of_the_sdks(javascript: JavaScriptResults) 
 
 
 def test_every_public_method_has_a_success_and_an_error(javascript: JavaScriptResults) -> None:
-    """Or stands in the table of what is not emulated, with the reason."""
     methods = javascript_methods()
     missing = left_out(methods, NOT_EMULATED)
     succeeding, failing = passed(javascript, " succeeds"), passed(javascript, " reports errors")

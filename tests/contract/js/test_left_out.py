@@ -32,7 +32,6 @@ def run(home: Path, *arguments: str, **environment: str) -> subprocess.Completed
 
 @pytest.mark.parametrize("workers", ["-n0", "-n1"])
 def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, workers: str) -> None:
-    """In one line each, also where workers run the tests."""
     done = run(tmp_path, JAVASCRIPT, BROWSER, workers)
     assert done.returncode == NOTHING_COLLECTED, done.stdout + done.stderr
     for shown in (NO_SDKS, NO_BROWSER):
@@ -41,7 +40,6 @@ def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, workers: str
 
 @pytest.mark.parametrize(("path", "shown"), [(JAVASCRIPT, "npm ci failed"), (BROWSER, "none of chromium, ")])
 def test_in_ci_they_fail(tmp_path: Path, path: str, shown: str) -> None:
-    """Nothing is left out silently."""
     done = run(tmp_path, path, "-x", CI="true")
     assert done.returncode == FAILED, done.stdout
     assert shown in done.stdout

@@ -19,8 +19,6 @@ RETENTION_MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """The real session memory and chats, and the server behind them."""
-
     memory: RedisSessionMemory
     chats: RedisChats
     server: RedisServer
@@ -29,13 +27,11 @@ class Real:
 def an_entry(
     name: str = "job_a", text: str = "the lamp is red", *, session: str = "s", at_ms: int = 1000
 ) -> MemoryEntry:
-    """An exchange."""
     return MemoryEntry(name, "exchange", text, session, "agent_a", "job_a", at_ms)
 
 
 @pytest.fixture
 async def real_session(redis_server: RedisServer) -> AsyncIterator[Real]:
-    """The real side of session memory alone."""
     connection = RedisConnection(Settings(redis_url=redis_server.url, redis_token=redis_server.token))
     yield Real(RedisSessionMemory(connection, RETENTION_MS), RedisChats(connection, RETENTION_MS), redis_server)
     await connection.close()
@@ -43,7 +39,6 @@ async def real_session(redis_server: RedisServer) -> AsyncIterator[Real]:
 
 @pytest.fixture
 async def real_long_term(vector_server: VectorServer) -> AsyncIterator[UpstashLongTermMemory]:
-    """The real side of long-term memory alone."""
     memory = UpstashLongTermMemory(Settings(vector_url=vector_server.url, vector_token=vector_server.token))
     yield memory
     await memory.close()
@@ -51,7 +46,6 @@ async def real_long_term(vector_server: VectorServer) -> AsyncIterator[UpstashLo
 
 @pytest.fixture(params=["fake", "real"])
 def session_memory(request: pytest.FixtureRequest) -> SessionMemory:
-    """Each side in turn."""
     if request.param == "fake":
         return FakeSessionMemory()
     real: Real = request.getfixturevalue("real_session")
@@ -60,7 +54,6 @@ def session_memory(request: pytest.FixtureRequest) -> SessionMemory:
 
 @pytest.fixture(params=["fake", "real"])
 def chats(request: pytest.FixtureRequest) -> Chats:
-    """Each side in turn."""
     if request.param == "fake":
         return FakeChats()
     real: Real = request.getfixturevalue("real_session")
@@ -69,7 +62,6 @@ def chats(request: pytest.FixtureRequest) -> Chats:
 
 @pytest.fixture(params=["fake", "real"])
 def long_term(request: pytest.FixtureRequest) -> LongTermMemory:
-    """Each side in turn."""
     if request.param == "fake":
         return FakeLongTermMemory()
     real: UpstashLongTermMemory = request.getfixturevalue("real_long_term")

@@ -14,5 +14,4 @@ def _model() -> Any:
 
 
 def embed(texts: list[str]) -> Any:
-    """One vector for each text."""
     return _model().embed(texts)

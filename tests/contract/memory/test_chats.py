@@ -16,7 +16,6 @@ async def test_sessions_come_the_newest_first_and_page_by_page(chats: Chats) -> 
 
 
 async def test_a_large_file_comes_back_whole(chats: Chats) -> None:
-    """In its pieces; of its own session alone."""
     text = "".join(chr(97 + number % 26) for number in range(5_000_003))
     await chats.keep_file("t", "s", "large", text)
     await chats.keep_file("t", "s", "empty", "")
@@ -26,7 +25,6 @@ async def test_a_large_file_comes_back_whole(chats: Chats) -> None:
 
 
 async def test_a_forgotten_chat_is_gone_with_its_files(chats: Chats) -> None:
-    """And forgetting it again is no error."""
     await chats.note_session("t", "s", 1)
     await chats.keep_file("t", "s", "f", "text")
     for _ in range(2):
@@ -35,7 +33,6 @@ async def test_a_forgotten_chat_is_gone_with_its_files(chats: Chats) -> None:
 
 
 async def test_what_was_not_used_for_the_retention_time_is_dropped(real_session: Real) -> None:
-    """Files with their session; of the list of sessions those that are old."""
     chats = real_session.chats
     await chats.note_session("t", "old", 5)
     await chats.note_session("t", "new", 6 + RETENTION_MS)

@@ -24,7 +24,6 @@ def lagging(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LocalVec
 
 
 def settle(server: LocalVector) -> None:
-    """Wait until everything is indexed."""
     give_up_at = time.monotonic() + 120
     while server.result("/info")["pendingVectorCount"]:
         assert time.monotonic() < give_up_at
@@ -33,7 +32,6 @@ def settle(server: LocalVector) -> None:
 
 @pytest.mark.parametrize("lagging", [FOREVER_MS], indirect=True)
 async def test_what_was_just_stored_may_not_be_found_and_that_is_no_error(lagging: LocalVector) -> None:
-    """The session has it all the same."""
     index = UpstashLongTermMemory(Settings(vector_url=lagging.url, vector_token=TOKEN))
     keeper = MemoryKeeper(FakeSessionMemory(), index)
     assert await keeper.store("t", an_entry())

@@ -13,12 +13,10 @@ LAMP, FOG, BREAD = "the lamp on the tower is red", "the fog horn sounds twice a 
 
 
 async def kept(memory: LongTermMemory, tenant: str = "t", text: str = LAMP, session: str = "") -> list[str]:
-    """The ids of everything that a tenant has."""
     return sorted(hit.entry.id for hit in await memory.search(tenant, text, 100, 0, session))
 
 
 async def test_nothing_is_found_where_nothing_is(long_term: LongTermMemory) -> None:
-    """And deleting or forgetting there is no error."""
     assert await long_term.search("t", LAMP, 5, 0) == ()
     await long_term.delete("t", ("a",))
     await long_term.delete("t", ())
@@ -26,7 +24,6 @@ async def test_nothing_is_found_where_nothing_is(long_term: LongTermMemory) -> N
 
 
 async def test_the_likest_entry_comes_first_and_as_it_was(long_term: LongTermMemory) -> None:
-    """The same text has the highest score there is."""
     for name, text in (("a", BREAD), ("b", LAMP), ("c", FOG)):
         await long_term.add("t", an_entry(name, text, session="it's “s”"))
     best, *others = await long_term.search("t", LAMP, 10, 0)
@@ -36,7 +33,6 @@ async def test_the_likest_entry_comes_first_and_as_it_was(long_term: LongTermMem
 
 
 async def test_a_limit_and_a_minimum_score_leave_entries_out(long_term: LongTermMemory) -> None:
-    """Of the worse end."""
     for name, text in (("a", BREAD), ("b", LAMP), ("c", FOG)):
         await long_term.add("t", an_entry(name, text))
     assert [hit.entry.id for hit in await long_term.search("t", LAMP, 1, 0)] == ["b"]
@@ -44,14 +40,12 @@ async def test_a_limit_and_a_minimum_score_leave_entries_out(long_term: LongTerm
 
 
 async def test_storing_twice_is_one_entry(long_term: LongTermMemory) -> None:
-    """The later one stays."""
     await long_term.add("t", an_entry("a", LAMP))
     await long_term.add("t", an_entry("a", FOG))
     assert [hit.entry.text for hit in await long_term.search("t", FOG, 10, 0)] == [FOG]
 
 
 async def test_tenants_are_apart(long_term: LongTermMemory) -> None:
-    """Also one whose name is a path."""
     for tenant in ("t", "t2", "../t", ""):
         await long_term.add(tenant, an_entry(f"of {tenant}", LAMP))
     for tenant in ("t", "t2", "../t", ""):
@@ -59,7 +53,6 @@ async def test_tenants_are_apart(long_term: LongTermMemory) -> None:
 
 
 async def test_sessions_can_be_searched_and_forgotten_alone(long_term: LongTermMemory) -> None:
-    """Whatever is in their names: it never becomes part of a filter."""
     greedy = "s' OR HAS FIELD session OR session = '"
     for name, session in (("a", "s"), ("b", greedy), ("c", "s2")):
         await long_term.add("t", an_entry(name, LAMP, session=session))
@@ -73,7 +66,6 @@ async def test_sessions_can_be_searched_and_forgotten_alone(long_term: LongTermM
 
 
 async def test_entries_can_be_deleted_by_id(long_term: LongTermMemory) -> None:
-    """Of their tenant alone."""
     for tenant in ("t", "t2"):
         for name in ("a", "b"):
             await long_term.add(tenant, an_entry(name, LAMP))
@@ -98,7 +90,6 @@ async def test_an_outage_has_one_name(real_long_term: UpstashLongTermMemory, vec
 
 
 async def test_a_slow_index_is_an_outage(vector_server: VectorServer, vector_faults: VectorFaults) -> None:
-    """After the time limit."""
     settings = Settings(vector_url=vector_server.url, vector_token=vector_server.token, vector_timeout_seconds=1)
     memory = UpstashLongTermMemory(settings)
     vector_faults.delay(5, 1)
@@ -108,7 +99,6 @@ async def test_a_slow_index_is_an_outage(vector_server: VectorServer, vector_fau
 
 
 async def test_a_wrong_token_says_which_setting(vector_server: VectorServer) -> None:
-    """And not the token."""
     memory = UpstashLongTermMemory(Settings(vector_url=vector_server.url, vector_token="wrong-one"))
     with pytest.raises(MemoryUnavailableError, match="check UPSTASH_VECTOR_REST_TOKEN") as refused:
         await memory.add("t", an_entry())
@@ -119,7 +109,6 @@ async def test_a_wrong_token_says_which_setting(vector_server: VectorServer) -> 
 async def test_records_of_somebody_else_are_passed_over(
     real_long_term: UpstashLongTermMemory, vector_server: VectorServer
 ) -> None:
-    """An index may be shared."""
     vector_server.call(
         "POST", "/upsert-data/tenant-t", [{"id": "x", "data": LAMP}, {"id": "y", "data": LAMP, "metadata": {}}]
     )

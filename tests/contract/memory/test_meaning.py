@@ -46,7 +46,6 @@ OTHERS = [
 
 @pytest.fixture
 def url(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where an index is that embeds so."""
     with LocalVector(tmp_path, *request.param, cwd=tmp_path) as server:
         yield server.url
 
@@ -67,7 +66,6 @@ async def found(url: str, others: Sequence[str]) -> list[bool]:
 
 @pytest.mark.parametrize("url", [MODEL], indirect=True)
 async def test_a_memory_is_found_by_its_meaning_among_a_thousand_others(url: str) -> None:
-    """Nine of ten at the least; as an agent with `memory=True` asks."""
     hits = await found(url, OTHERS)
     assert len(OTHERS) == 1_000
     assert sum(hits) >= 0.9 * len(hits), hits

@@ -10,13 +10,11 @@ from tests.contract.memory.conftest import RETENTION_MS, Real, an_entry
 
 
 async def test_an_unknown_session_has_no_entries(session_memory: SessionMemory) -> None:
-    """And forgetting it is no error."""
     assert await session_memory.recent("t", "s") == ()
     assert await session_memory.forget("t", "s", 5) == ()
 
 
 async def test_entries_come_back_as_they_were_the_oldest_first(session_memory: SessionMemory) -> None:
-    """In the order of their jobs, whenever they were added."""
     entries = [an_entry(f"job_{n}", f"text {n} “ü” \u2028 \\/", at_ms=1_800_000_000_000 + n) for n in range(3)]
     for entry in (entries[2], entries[0], entries[1]):
         assert await session_memory.add("t", entry)
@@ -24,14 +22,12 @@ async def test_entries_come_back_as_they_were_the_oldest_first(session_memory: S
 
 
 async def test_storing_twice_is_one_entry(session_memory: SessionMemory) -> None:
-    """The later one stays: a job that ran again has another answer."""
     await session_memory.add("t", an_entry(text="old"))
     await session_memory.add("t", an_entry(text="new"))
     assert await session_memory.recent("t", "s") == (an_entry(text="new"),)
 
 
 async def test_only_the_newest_stay(session_memory: SessionMemory) -> None:
-    """An older one that comes late, or a second time, redrives none of them away."""
     entries = [an_entry(f"job_{n:02}", at_ms=1000 + n) for n in range(SESSION_ENTRIES + 3)]
     for entry in [*entries, entries[0], entries[1]]:
         await session_memory.add("t", entry)
@@ -39,7 +35,6 @@ async def test_only_the_newest_stay(session_memory: SessionMemory) -> None:
 
 
 async def test_sessions_and_tenants_are_apart(session_memory: SessionMemory) -> None:
-    """Also where their names run together, or look like keys."""
     places = [("t", "s"), ("t2", "s"), ("ts", ""), ("", "ts"), ("t", "s}{x"), ("t", "s:recent")]
     for tenant, session in places:
         await session_memory.add(tenant, an_entry(text=f"{tenant}|{session}", session=session))
@@ -51,7 +46,6 @@ async def test_sessions_and_tenants_are_apart(session_memory: SessionMemory) -> 
 
 
 async def test_forgetting_reports_what_was_there_and_can_be_repeated(session_memory: SessionMemory) -> None:
-    """The second time there is nothing."""
     for name in ("job_b", "job_a"):
         await session_memory.add("t", an_entry(name))
     assert await session_memory.forget("t", "s", 5000) == ("job_a", "job_b")
@@ -69,7 +63,6 @@ async def test_what_a_job_from_before_adds_is_refused(session_memory: SessionMem
 
 @pytest.mark.parametrize("forgotten", [False, True])
 async def test_a_session_that_is_left_alone_expires(real_session: Real, *, forgotten: bool) -> None:
-    """What was kept of it, and that it was forgotten."""
     await real_session.memory.add("t", an_entry())
     if forgotten:
         await real_session.memory.forget("t", "s", 5000)
@@ -78,7 +71,6 @@ async def test_a_session_that_is_left_alone_expires(real_session: Real, *, forgo
 
 
 async def test_entries_that_are_added_at_once_are_all_kept(session_memory: SessionMemory) -> None:
-    """Who wrote upon what was there before, and is not any more, looks again."""
     entries = [an_entry(f"job_{n}", at_ms=1000 + n) for n in range(4)]
     assert await asyncio.gather(*(session_memory.add("t", entry) for entry in entries)) == [True] * 4
     assert await session_memory.recent("t", "s") == tuple(entries)

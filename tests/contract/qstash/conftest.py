@@ -19,21 +19,18 @@ _TRIES, _PAUSE_SECONDS = 5_000, 0.02
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """The server as users start it."""
     with ServerProcess(tmp_path_factory.mktemp("qstash"), "--no-sync", "--read-only-token", "reader") as process:
         yield process
 
 
 @pytest.fixture(scope="module")
 def destination() -> Iterator[Destination]:
-    """Where messages go."""
     with Destination() as running:
         yield running
 
 
 @pytest_asyncio.fixture(params=["sync", "async"])
 async def sdk(request: pytest.FixtureRequest, server: ServerProcess) -> AsyncIterator[EitherClient]:
-    """The SDK against the server, once of each kind."""
     client = EitherClient(request.param, DEVELOPMENT_USERS[0].token, server.url)
     yield client
     await client.close()
@@ -47,8 +44,6 @@ def name() -> str:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
-    """Ask again until the answer is true; bounded."""
-
     async def ask(question: Callable[[], Awaitable[Any]]) -> Any:
         for _ in range(_TRIES):
             if answer := await question():

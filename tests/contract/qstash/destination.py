@@ -14,8 +14,6 @@ _LIMIT_SECONDS = 120
 
 @dataclass(frozen=True)
 class Received:
-    """One request; header names in lower case."""
-
     method: str
     path: str
     headers: dict[str, str]
@@ -24,8 +22,6 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer."""
-
     status: int = 200
     body: bytes = b"ok"
     headers: tuple[tuple[str, str], ...] = ()
@@ -54,11 +50,9 @@ class Destination:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def url(self, path: str) -> str:
-        """A URL of this server."""
         return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
 
     def reply(self, path: str, status: int, body: bytes = b"", **headers: str) -> None:
-        """Always answer this way for the path."""
         pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
         self.replies[path] = lambda _request: Reply(status, body, pairs)
 
@@ -68,7 +62,6 @@ class Destination:
             return self._news.wait_for(done, _LIMIT_SECONDS)
 
     def wait(self, path: str, count: int = 1) -> list[Received]:
-        """The requests to this path, once there are that many."""
         assert self.wait_until(lambda: len(self.at(path)) >= count), (
             f"{len(self.at(path))} of {count} requests at {path}"
         )

@@ -29,8 +29,6 @@ class _Resource:
 
 
 class EitherClient:
-    """A client of either kind."""
-
     message: Any
     url_group: Any
     queue: Any
@@ -47,7 +45,6 @@ class EitherClient:
             setattr(self, name, _Resource(getattr(self._client, name)))
 
     async def close(self) -> None:
-        """Close the connections (the SDK has no way of its own)."""
         transport = self._client.http._client
         if isinstance(self._client, AsyncQStash):
             await transport.aclose()

@@ -21,7 +21,6 @@ class Backlog:
 
 
 def client_of(server_url: str) -> httpx.Client:
-    """Calls as the development user."""
     headers = {"Authorization": f"Bearer {DEVELOPMENT_USERS[0].token}"}
     return httpx.Client(base_url=server_url, headers=headers, timeout=_LIMIT_SECONDS)
 
@@ -43,7 +42,6 @@ def _item(url: str, number: int, held: int) -> dict[str, Any]:
 
 
 def unfinished(client: httpx.Client) -> int:
-    """How many messages the server still has to deliver."""
     users = client.get("/admin/counters").raise_for_status().json()["users"]
     count: int = users[DEVELOPMENT_USERS[0].id]["unfinished"]
     return count

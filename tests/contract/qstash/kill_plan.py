@@ -29,7 +29,6 @@ class Blow:
 
 
 def blows(seed: int, count: int) -> list[Blow]:
-    """The plan of a seed."""
     random = Random(seed)
     return [
         Blow(random.uniform(0, _LONGEST_START_SECONDS if starting else _LONGEST_LIFE_SECONDS), starting)
@@ -57,7 +56,6 @@ class KilledServer:
         self.running = ServerProcess(data, port=port)
 
     async def strike(self, blow: Blow) -> None:
-        """Kill it at its time; afterwards it runs again."""
         if not blow.starting:
             await asyncio.sleep(blow.seconds)
         await asyncio.to_thread(self.running.kill)

@@ -50,21 +50,16 @@ class Arrivals:
 
 @dataclass
 class Promises:
-    """What the answers said."""
-
     accepted: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # path → ids, in order
     not_before: dict[str, float] = field(default_factory=dict)  # message id → time
     schedules: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
 
     def all_accepted(self) -> set[str]:
-        """Every message that has to arrive."""
         return set(itertools.chain.from_iterable(self.accepted.values()))
 
 
 class Traffic:
-    """The clients; `stop` lets each finish what it is at."""
-
     def __init__(self, port: int, destination: Destination) -> None:
         self.promises = Promises()
         self.arrivals = Arrivals()
@@ -76,7 +71,6 @@ class Traffic:
             destination.replies[path] = self.arrivals.answer
 
     def start(self, group: asyncio.TaskGroup) -> None:
-        """Start all clients."""
         for kind, work in [
             ("sync", self._publish),
             ("async", self._publish),
@@ -92,11 +86,9 @@ class Traffic:
             group.create_task(self._repeat("async", partial(self._enqueue, name)))
 
     def stop(self) -> None:
-        """No new calls."""
         self._stopped = True
 
     def client(self, kind: str = "async") -> EitherClient:
-        """An SDK client that repeats a call while the server is away."""
         return EitherClient(kind, DEVELOPMENT_USERS[0].token, self._url, retry=RETRY_FAST)
 
     async def _repeat(self, kind: str, work: Callable[[EitherClient, int], Awaitable[None]]) -> None:

@@ -48,7 +48,6 @@ async def make_what_must_survive(traffic: Traffic, eventually: Eventually) -> di
 
 
 async def dead_letters(sdk: EitherClient) -> Counter[str]:
-    """How many dead letters each message has."""
     found, cursor = Counter[str](), None
     for _ in itertools.count():
         page = await sdk.dlq.list(cursor=cursor, count=100)
@@ -89,7 +88,6 @@ async def test_nothing_promised_is_lost_though_the_server_is_killed_twenty_times
 
 
 def fewest_promised(traffic: Traffic) -> int:
-    """How many messages were acknowledged where they were fewest."""
     return min(map(len, traffic.promises.accepted.values()), default=0)
 
 

@@ -26,7 +26,6 @@ async def test_receiver_verifies_what_is_delivered(sdk: EitherClient, destinatio
 
 
 async def test_empty_body_is_signed(sdk: EitherClient, destination: Destination, name: str) -> None:
-    """No body verifies as the empty text."""
     keys = await sdk.signing_key.get()
     await sdk.message.publish(url=destination.url(f"/{name}"))
     (request,) = destination.wait(f"/{name}")
@@ -34,7 +33,6 @@ async def test_empty_body_is_signed(sdk: EitherClient, destination: Destination,
 
 
 async def test_rotation_keeps_receivers_working(sdk: EitherClient, destination: Destination, name: str) -> None:
-    """After one rotation the old pair still verifies, by its next key."""
     before = await sdk.signing_key.get()
     after = await sdk.signing_key.rotate()
     assert after.current == before.next
@@ -49,7 +47,6 @@ async def test_rotation_keeps_receivers_working(sdk: EitherClient, destination: 
 @pytest.mark.parametrize(("token", "status"), [("wrong", "401"), ("reader", "403")])
 @pytest.mark.parametrize("kind", ["sync", "async"])
 async def test_other_tokens_are_errors(server: ServerProcess, token: str, status: str, kind: str) -> None:
-    """An unknown token may nothing, a read-only one may not rotate."""
     client = EitherClient(kind, token, server.url)
     with pytest.raises(QStashError, match=status):
         await client.signing_key.rotate()

@@ -19,6 +19,5 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedi
 
 @pytest.fixture
 def redis(shared_redis: LocalRedis) -> LocalRedis:
-    """The shared server, emptied."""
     assert shared_redis.command("FLUSHALL") == "OK"
     return shared_redis

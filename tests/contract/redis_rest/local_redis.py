@@ -13,8 +13,6 @@ TOKEN = "standard"
 
 
 class LocalRedis:
-    """The program, from its ready line to its end."""
-
     def __init__(self, folder: Path, *options: str, module: str = "baton_local.redis") -> None:
         where = ("--data", str(folder)) if module == "baton_local.redis" else ()
         self._command = [sys.executable, "-m", module, "--port", "0", *where, "--token", TOKEN, *options]
@@ -38,7 +36,6 @@ class LocalRedis:
         self.stop()
 
     def stop(self) -> int:
-        """Ask the program to end; its exit code."""
         self.process.terminate()
         try:
             self.log = self.process.communicate(timeout=120)[1]
@@ -47,25 +44,21 @@ class LocalRedis:
         return self.process.returncode
 
     def post(self, body: Any, path: str = "/", **headers: str) -> httpx.Response:
-        """POST a JSON body; header names are given with underscores."""
         named: Mapping[str, str] = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.http.post(path, json=body, headers=named)
 
     def command(self, *arguments: Any) -> Any:
-        """Run one command; its result."""
         answer = self.post(arguments).json()
         assert "error" not in answer, answer
         return answer["result"]
 
     def error(self, *arguments: Any) -> str:
-        """Run one command that fails; its error."""
         response = self.post(arguments)
         assert response.status_code == 400, response.text
         text: str = response.json()["error"]
         return text
 
     def server_pid(self) -> int:
-        """The process id of the server behind the bridge."""
         return int(
             next(line[11:] for line in self.command("INFO", "server").split("\r\n") if line[:11] == "process_id:")
         )

@@ -6,14 +6,12 @@ from tests.contract.redis_rest.local_redis import LocalRedis
 
 
 def test_no_content_type_is_needed(redis: LocalRedis) -> None:
-    """Callers post without one."""
     answer = redis.http.post("/", content=b'["PING"]')
     assert answer.json() == {"result": "PONG"}
     assert answer.headers["content-type"] == "application/json"
 
 
 def test_the_name_may_be_in_any_case(redis: LocalRedis) -> None:
-    """As in the server itself; refusals included."""
     assert redis.command("pInG") == "PONG"
     assert redis.error("bLpOp", "k", "0").startswith("ERR ")
 
@@ -26,7 +24,6 @@ def test_the_name_may_be_in_any_case(redis: LocalRedis) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_command_is_an_error_in_json(redis: LocalRedis, body: bytes) -> None:
-    """400, and the bridge goes on."""
     answer = redis.http.post("/", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("ERR ")
@@ -34,7 +31,6 @@ def test_what_is_no_command_is_an_error_in_json(redis: LocalRedis, body: bytes) 
 
 
 def test_the_servers_own_error_is_passed_on_with_its_code(redis: LocalRedis) -> None:
-    """Callers match on the first word."""
     redis.command("SET", "k", "v")
     assert redis.error("LPUSH", "k", "1").startswith("WRONGTYPE ")
     assert redis.error("EVALSHA", "0" * 40, "0").startswith("NOSCRIPT ")
@@ -45,7 +41,6 @@ def test_the_servers_own_error_is_passed_on_with_its_code(redis: LocalRedis) -> 
 
 
 def test_nothing_but_the_token_opens(redis: LocalRedis) -> None:
-    """401 in JSON, checked before the body is read."""
     for headers in ({"Authorization": "Bearer wrong"}, {"Authorization": "Basic standard"}, {"Authorization": ""}):
         answer = redis.http.post("/", content=b"not json", headers=headers)
         assert answer.status_code == 401

@@ -9,7 +9,6 @@ from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis
 
 
 def test_a_failing_member_does_not_stop_a_pipeline(redis: LocalRedis) -> None:
-    """200, with the error in its place; refusals of the bridge's own too."""
     redis.command("SET", "k", "v")
     answer = redis.post(
         [["LPUSH", "k", "1"], ["BLPOP", "k", "0"], ["CLIENT", "SETINFO", "a", "b"], ["GET", "k"]], "/pipeline"
@@ -22,7 +21,6 @@ def test_a_failing_member_does_not_stop_a_pipeline(redis: LocalRedis) -> None:
 
 
 def test_a_pipeline_of_refusals_only_needs_no_server(redis: LocalRedis) -> None:
-    """Nothing is forwarded."""
     answer = redis.post([["WATCH", "k"], ["SELECT", "1"]], "/pipeline").json()
     assert [list(member) for member in answer] == [["error"], ["error"]]
 
@@ -32,7 +30,6 @@ def test_a_pipeline_of_refusals_only_needs_no_server(redis: LocalRedis) -> None:
     "body", [b"[]", b"{}", b'["GET","k"]', b"[[]]", b'[["GET","k"],[]]', b'[["GET",null]]', b"x", b""]
 )
 def test_a_malformed_batch_is_an_error_and_runs_nothing(redis: LocalRedis, path: str, body: bytes) -> None:
-    """400, one object."""
     answer = redis.http.post(path, content=body)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("ERR ")
@@ -42,7 +39,6 @@ def test_a_malformed_batch_is_an_error_and_runs_nothing(redis: LocalRedis, path:
     "wrong", [["GET"], ["NOSUCH"], ["BLPOP", "a", "0"], ["SET", "k" * 40_000, "v"], ["MULTI"], ["EXEC"], ["DISCARD"]]
 )
 def test_a_transaction_with_a_refused_member_runs_nothing(redis: LocalRedis, wrong: list[str]) -> None:
-    """400 with one error, whoever refused it."""
     answer = redis.post([["SET", "a", "1"], wrong, ["SET", "b", "1"]], "/multi-exec")
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("ERR ")
@@ -50,7 +46,6 @@ def test_a_transaction_with_a_refused_member_runs_nothing(redis: LocalRedis, wro
 
 
 def test_a_runtime_failure_does_not_roll_a_transaction_back(redis: LocalRedis) -> None:
-    """The other members have run."""
     redis.command("SET", "k", "v")
     answer = redis.post([["SET", "a", "1"], ["LPUSH", "k", "1"], ["SET", "b", "1"]], "/multi-exec")
     assert answer.status_code == 200
@@ -61,7 +56,6 @@ def test_a_runtime_failure_does_not_roll_a_transaction_back(redis: LocalRedis) -
 
 
 def test_what_the_bridge_answers_itself_keeps_its_place_in_a_transaction(redis: LocalRedis) -> None:
-    """CLIENT SETINFO is never sent."""
     answer = redis.post([["INCR", "n"], ["CLIENT", "SETINFO", "LIB-NAME", "x"], ["INCR", "n"]], "/multi-exec")
     assert answer.json() == [{"result": 1}, {"result": "OK"}, {"result": 2}]
 
@@ -82,7 +76,6 @@ async def test_nothing_comes_between_the_members_of_a_transaction(redis: LocalRe
 
 
 async def test_concurrent_requests_get_their_own_replies(redis: LocalRedis) -> None:
-    """Many clients on one shared connection, each with an answer of its own."""
     async with httpx.AsyncClient(base_url=redis.url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         answers = await asyncio.gather(*[client.post("/", json=["ECHO", str(number)]) for number in range(200)])
     assert [answer.json()["result"] for answer in answers] == [str(number) for number in range(200)]
@@ -90,7 +83,6 @@ async def test_concurrent_requests_get_their_own_replies(redis: LocalRedis) -> N
 
 @pytest.mark.parametrize("path", ["/", "/pipeline", "/multi-exec", "/get/k", "/nosuch"])
 def test_every_answer_has_a_new_sync_token(redis: LocalRedis, path: str) -> None:
-    """Errors too, and whatever token the client sends."""
     seen = set()
     for _ in range(3):
         body = [["SET", "k", "v"]] if path in ("/pipeline", "/multi-exec") else ["SET", "k", "v"]

@@ -8,7 +8,6 @@ BASE64 = {"Upstash-Encoding": "base64"}
 
 
 def test_empty_strings_and_arrays(redis: LocalRedis) -> None:
-    """Neither becomes null."""
     redis.command("SET", "k", "")
     for headers in ({}, BASE64):
         assert redis.http.post("/", json=["GET", "k"], headers=headers).json() == {"result": ""}
@@ -16,7 +15,6 @@ def test_empty_strings_and_arrays(redis: LocalRedis) -> None:
 
 
 def test_a_hash_stays_a_flat_array_and_a_score_a_string(redis: LocalRedis) -> None:
-    """The SDKs reshape them; RESP2 keeps doubles and maps out."""
     redis.command("HSET", "h", "f", "v")
     redis.command("ZADD", "z", "1.5", "m", "inf", "n")
     assert redis.command("HGETALL", "h") == ["f", "v"]
@@ -24,7 +22,6 @@ def test_a_hash_stays_a_flat_array_and_a_score_a_string(redis: LocalRedis) -> No
 
 
 def test_lua_values_become_what_the_service_makes_of_them(redis: LocalRedis) -> None:
-    """Numbers are cut, true is 1, false is null."""
     assert redis.command("EVAL", "return {3.99, true, false, -2.5}", "0") == [3, 1, None, -2]
 
 
@@ -39,21 +36,18 @@ def test_lua_values_become_what_the_service_makes_of_them(redis: LocalRedis) -> 
     ],
 )
 def test_resp2_is_the_raw_reply(redis: LocalRedis, command: list[str], status: int, body: bytes) -> None:
-    """As octets."""
     answer = redis.post(command, Upstash_Response_Format="resp2")
     assert (answer.status_code, answer.content) == (status, body)
     assert answer.headers["content-type"] == "application/octet-stream"
 
 
 def test_resp2_errors_keep_their_status(redis: LocalRedis) -> None:
-    """400 with the error line."""
     answer = redis.post(["NOSUCH"], Upstash_Response_Format="resp2")
     assert answer.status_code == 400
     assert answer.content.startswith(b"-ERR unknown command")
 
 
 def test_resp2_in_a_pipeline_is_concatenated_and_in_a_transaction_ignored(redis: LocalRedis) -> None:
-    """The latter answers JSON."""
     batch = [["SET", "k", "v"], ["GET", "k"]]
     assert redis.post(batch, "/pipeline", Upstash_Response_Format="resp2").content == b"+OK\r\n$1\r\nv\r\n"
     transaction = redis.post(batch, "/multi-exec", Upstash_Response_Format="resp2")

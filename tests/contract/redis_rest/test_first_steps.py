@@ -19,7 +19,6 @@ async def sdk(redis: LocalRedis) -> AsyncIterator[Redis]:
 
 
 async def test_what_was_set_is_read(sdk: Redis) -> None:
-    """The simplest round trip."""
     assert await sdk.set("k", "ü🙂")
     assert await sdk.get("k") == "ü🙂"
     assert await sdk.get("none") is None

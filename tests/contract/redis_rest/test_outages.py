@@ -19,7 +19,6 @@ from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis, free_of_pro
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[LocalRedis]:
-    """A server of this test's own, to be ill-treated."""
     with LocalRedis(tmp_path / "data") as running:
         yield running
     assert free_of_processes(tmp_path)
@@ -41,7 +40,6 @@ def server(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
 
 
 def bridge(tmp_path: Path) -> LocalRedis:
-    """The bridge alone, in front of that server."""
     where = str(server_address(tmp_path / "data"))
     return LocalRedis(tmp_path, "--server", where, module="baton_local.redis.bridge")
 
@@ -59,7 +57,6 @@ def wait_until_back(redis: LocalRedis) -> None:
 
 
 def first_status(url: str) -> int:
-    """The status of the first answer, once somebody listens."""
     for _ in range(400):
         try:
             return httpx.get(url).status_code
@@ -147,7 +144,6 @@ def test_a_signal_stops_everything_cleanly(tmp_path: Path, number: signal.Signal
 
 
 def test_a_killed_parent_takes_the_server_with_it(tmp_path: Path) -> None:
-    """SIGKILL leaves no time to clean up; on Linux the kernel does it."""
     with LocalRedis(tmp_path / "data") as redis:
         redis.process.kill()
         redis.process.wait()
@@ -159,7 +155,6 @@ def test_a_killed_parent_takes_the_server_with_it(tmp_path: Path) -> None:
 
 
 def test_a_data_folder_serves_one_process(own_redis: LocalRedis, tmp_path: Path) -> None:
-    """The second is told who has it and what to do, and the first goes on."""
     command = [sys.executable, "-m", "baton_local.redis", "--port", "0", "--data", str(tmp_path / "data")]
     second = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert second.returncode == 1
@@ -169,7 +164,6 @@ def test_a_data_folder_serves_one_process(own_redis: LocalRedis, tmp_path: Path)
 
 
 def test_a_taken_port_is_shown(own_redis: LocalRedis, tmp_path: Path) -> None:
-    """Exit code 1 and the way out; the folder is free again."""
     port = own_redis.url.rpartition(":")[2]
     command = [sys.executable, "-m", "baton_local.redis", "--port", port, "--data", str(tmp_path / "other")]
     second = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
@@ -178,7 +172,6 @@ def test_a_taken_port_is_shown(own_redis: LocalRedis, tmp_path: Path) -> None:
 
 
 def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
-    """As everywhere on a command line."""
     command = [sys.executable, "-m", "baton_local.redis.bridge", "--server", "nonsense", "--token", "t"]
     wrong = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert wrong.returncode == 2
@@ -186,7 +179,6 @@ def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
 
 
 def test_without_a_token_the_folder_keeps_one(tmp_path: Path) -> None:
-    """Made once, readable by its owner only, printed when ready."""
     command = [sys.executable, "-m", "baton_local.redis", "--port", "0", "--data", str(tmp_path / "data")]
     tokens = []
     for _ in range(2):

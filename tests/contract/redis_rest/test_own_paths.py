@@ -10,25 +10,21 @@ from tests.contract.redis_rest.local_redis import LocalRedis
 
 
 def counters(redis: LocalRedis) -> dict[str, Any]:
-    """A reading."""
     reading: dict[str, Any] = redis.http.get("/admin/counters").json()
     return reading
 
 
 def plan(redis: LocalRedis, **fields: Any) -> None:
-    """Replace the fault plan."""
     answer = redis.http.post("/admin/faults", json=fields)
     assert answer.status_code == 200, answer.text
 
 
 def test_readiness_needs_no_token(redis: LocalRedis) -> None:
-    """For supervisors."""
     answer = httpx.get(f"{redis.url}/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
 
 
 def test_reading_the_counters_changes_nothing(redis: LocalRedis) -> None:
-    """Two readings in a row are equal, also with readiness probes between."""
     before = counters(redis)
     httpx.get(f"{redis.url}/readyz")
     assert counters(redis) == before
@@ -52,12 +48,10 @@ def test_the_counters_report_requests_commands_and_calls_inside_scripts(redis: L
 
 
 def test_the_counters_need_the_token(redis: LocalRedis) -> None:
-    """As the database does."""
     assert httpx.get(f"{redis.url}/admin/counters").status_code == 401
 
 
 def test_a_dropped_reply_belongs_to_a_command_that_ran(redis: LocalRedis) -> None:
-    """The caller sees a broken connection; the counter has counted."""
     plan(redis, drop_replies=1)
     with pytest.raises(httpx.RemoteProtocolError):
         redis.post(["INCR", "n"])
@@ -65,7 +59,6 @@ def test_a_dropped_reply_belongs_to_a_command_that_ran(redis: LocalRedis) -> Non
 
 
 def test_a_refused_command_did_not_run(redis: LocalRedis) -> None:
-    """503 in JSON, as many times as planned; batches are struck as one."""
     plan(redis, refuse=2)
     assert redis.post(["INCR", "n"]).status_code == 503
     assert redis.post([["INCR", "n"]], "/multi-exec").json()["error"].startswith("ERR ")
@@ -73,7 +66,6 @@ def test_a_refused_command_did_not_run(redis: LocalRedis) -> None:
 
 
 def test_replies_can_be_delayed(redis: LocalRedis) -> None:
-    """For as many replies as planned."""
     plan(redis, delay_seconds=0.2, delay_replies=1)
     began = time.monotonic()
     redis.command("PING")
@@ -94,7 +86,6 @@ def test_faults_can_be_aimed_at_commands(redis: LocalRedis) -> None:
     "body", ['{"nosuch": 1}', '{"refuse": -1}', '{"refuse": true}', '{"commands": "GET"}', "[]", "x"]
 )
 def test_a_wrong_fault_plan_is_refused(redis: LocalRedis, body: str) -> None:
-    """400, saying what is wrong."""
     answer = redis.http.post("/admin/faults", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("ERR ")

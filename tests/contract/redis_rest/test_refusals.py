@@ -18,7 +18,6 @@ REFUSED = [
 
 @pytest.mark.parametrize("command", REFUSED)
 def test_a_command_that_would_endanger_the_shared_connection_is_refused(redis: LocalRedis, command: str) -> None:
-    """400, naming the command; the connection goes on serving."""
     name = command.split(maxsplit=1)[0]
     assert name in redis.error(*command.split())
     assert redis.command("PING") == "PONG"
@@ -34,7 +33,6 @@ def test_a_command_that_would_endanger_the_shared_connection_is_refused(redis: L
     ],
 )  # fmt: skip
 def test_everything_else_passes(redis: LocalRedis, command: str) -> None:
-    """Also a key that is called like a refused option."""
     answer = redis.post(command.split())
     assert answer.status_code == 200, answer.text
 
@@ -50,7 +48,6 @@ def test_waitaof_answers_for_writes_that_came_before(redis: LocalRedis) -> None:
 
 
 def test_a_body_of_ten_megabytes_is_taken_and_a_larger_one_refused(redis: LocalRedis) -> None:
-    """The limit counts the request, and the refusal is JSON on the same connection."""
     limit = 10 * 1024 * 1024
     largest = limit - len('["SET","k",""]')
     value = b"x" * largest
@@ -65,7 +62,6 @@ def test_a_body_of_ten_megabytes_is_taken_and_a_larger_one_refused(redis: LocalR
 
 
 def test_a_key_longer_than_32_kilobytes_is_refused(redis: LocalRedis) -> None:
-    """Wherever the command has its keys; values may be longer."""
     key, limit = "k" * 32_769, 32_768
     expected = f"ERR max key size exceeded. Limit: {limit} bytes, Actual: {limit + 1} bytes"
     assert redis.error("SET", key, "v") == expected

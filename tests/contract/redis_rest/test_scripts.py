@@ -10,7 +10,6 @@ FLAGGED = "#!lua flags=allow-key-locking\nreturn redis.call('INCRBY', KEYS[1], A
 
 
 def sha1(script: str) -> str:
-    """As clients compute it."""
     return hashlib.sha1(script.encode()).hexdigest()
 
 
@@ -25,7 +24,6 @@ def sha1(script: str) -> str:
     ],
 )
 def test_the_flag_is_removed_wherever_it_stands_in_the_shebang(redis: LocalRedis, shebang: str) -> None:
-    """By EVAL and by the SHA1 of the original text, in either case."""
     script = f"{shebang}\nreturn 7"
     assert redis.command("EVAL", script, "0") == 7
     assert redis.command("EVALSHA", sha1(script), "0") == 7
@@ -33,14 +31,12 @@ def test_the_flag_is_removed_wherever_it_stands_in_the_shebang(redis: LocalRedis
 
 
 def test_read_only_variants_run_scripts_that_promise_not_to_write(redis: LocalRedis) -> None:
-    """A stock server asks for the no-writes flag once there is a shebang."""
     script = "#!lua flags=no-writes,allow-key-locking\nreturn redis.call('GET', KEYS[1])"
     assert redis.command("EVAL_RO", script, "1", "none") is None
     assert redis.command("EVALSHA_RO", sha1(script), "1", "none") is None
 
 
 def test_the_other_flags_still_hold(redis: LocalRedis) -> None:
-    """A script that promises not to write may not."""
     script = "#!lua flags=allow-key-locking,no-writes\nreturn redis.call('SET', KEYS[1], 'v')"
     assert "Write commands are not allowed" in redis.error("EVAL", script, "1", "k")
     assert "unexpected flag" in redis.error("EVAL", "#!lua flags=allow-key-locking,nonsense\nreturn 1", "0").lower()
@@ -52,7 +48,6 @@ def test_line_numbers_stay(redis: LocalRedis) -> None:
 
 
 def test_a_loaded_script_goes_by_its_own_hash(redis: LocalRedis) -> None:
-    """SCRIPT LOAD, EXISTS, EVALSHA and FLUSH all speak of the client's text."""
     assert redis.command("SCRIPT", "LOAD", FLAGGED) == sha1(FLAGGED)
     assert redis.command("SCRIPT", "EXISTS", sha1(FLAGGED), "0" * 40) == [1, 0]
     assert redis.command("EVALSHA", sha1(FLAGGED), "1", "n", "2") == 2
@@ -63,7 +58,6 @@ def test_a_loaded_script_goes_by_its_own_hash(redis: LocalRedis) -> None:
 
 @pytest.mark.parametrize("path", ["/pipeline", "/multi-exec"])
 def test_batches_translate_hashes_as_well(redis: LocalRedis, path: str) -> None:
-    """Also where the script is loaded by the same batch."""
     script = FLAGGED + f" -- {path}"
     answer = redis.post(
         [["SCRIPT", "LOAD", script], ["EVALSHA", sha1(script), "1", "n", "5"], ["EVAL", script, "1", "n", "1"]], path
@@ -72,7 +66,6 @@ def test_batches_translate_hashes_as_well(redis: LocalRedis, path: str) -> None:
 
 
 def test_scripts_without_the_flag_are_left_alone(redis: LocalRedis) -> None:
-    """The same text with and without the flag are two scripts to the client."""
     plain = "return 'allow-key-locking'"
     assert redis.command("EVAL", plain, "0") == "allow-key-locking"
     assert redis.command("EVALSHA", sha1(plain), "0") == "allow-key-locking"
@@ -80,7 +73,6 @@ def test_scripts_without_the_flag_are_left_alone(redis: LocalRedis) -> None:
 
 
 def test_a_script_that_does_not_compile_is_an_error(redis: LocalRedis) -> None:
-    """And its hash stays unknown."""
     script = "#!lua flags=allow-key-locking\nreturn ("
     assert redis.error("SCRIPT", "LOAD", script).startswith("ERR ")
     assert redis.error("EVALSHA", sha1(script), "0").startswith("NOSCRIPT ")

@@ -23,7 +23,6 @@ def events(redis: LocalRedis, path: str, method: str = "POST") -> Iterator[Itera
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether it holds within a few seconds."""
     for _ in range(200):
         if holds():
             return True
@@ -38,7 +37,6 @@ def clients(redis: LocalRedis) -> int:
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_subscriber_gets_the_messages_of_its_channels(redis: LocalRedis, method: str) -> None:
-    """First a line per channel, then plain text, never base64."""
     with events(redis, "/SUBSCRIBE/one/tw%2Fo", method) as payloads:
         assert next(payloads) == "subscribe,one,1"
         assert next(payloads) == "subscribe,tw/o,2"
@@ -47,7 +45,6 @@ def test_a_subscriber_gets_the_messages_of_its_channels(redis: LocalRedis, metho
 
 
 def test_a_pattern_subscriber_is_given_the_channel(redis: LocalRedis) -> None:
-    """Four fields."""
     with events(redis, "/psubscribe/ch*") as payloads:
         assert next(payloads) == "psubscribe,ch*,1"
         redis.http.get("/publish/ch7/hello")
@@ -55,7 +52,6 @@ def test_a_pattern_subscriber_is_given_the_channel(redis: LocalRedis) -> None:
 
 
 def test_the_monitor_shows_commands_scripts_calls_included(redis: LocalRedis) -> None:
-    """`"OK"` in quotes comes first."""
     with events(redis, "/monitor") as payloads:
         assert next(payloads) == '"OK"'
         redis.command("EVAL", "return redis.call('GET', KEYS[1])", "1", "seen")
@@ -74,25 +70,21 @@ def test_a_closed_stream_leaves_no_connection_behind(redis: LocalRedis) -> None:
 
 @pytest.mark.parametrize("path", ["/subscribe", "/subscribe/", "/psubscribe", "/monitor/x"])
 def test_a_stream_of_nothing_is_an_error(redis: LocalRedis, path: str) -> None:
-    """400 in JSON."""
     answer = redis.http.post(path)
     assert answer.status_code == 400
     assert "wrong number of arguments" in answer.json()["error"]
 
 
 def test_a_command_that_waits_ends_with_its_client(redis: LocalRedis) -> None:
-    """WAIT for a replica that never comes, until the client has had enough."""
     with pytest.raises(httpx.ReadTimeout):
         redis.http.post("/", json=["WAIT", "1", "0"], timeout=0.3)
     assert eventually(lambda: clients(redis) == 0)
 
 
 def test_a_stream_is_not_for_head(redis: LocalRedis) -> None:
-    """It has nothing but a body."""
     assert redis.http.head("/subscribe/c").status_code == 405
 
 
 def test_a_stream_needs_the_token(redis: LocalRedis) -> None:
-    """401, as everywhere."""
     assert redis.http.post("/subscribe/c", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert redis.http.post("/monitor", headers={"Authorization": "Bearer wrong"}).status_code == 401

@@ -41,20 +41,16 @@ def _replayed(claim_result: ClaimResult) -> ClaimResult:
 
 
 def _uncounted(usage: Usage) -> Usage:
-    """Without what only a real store counts."""
     before = {name: much for name, much in usage.before.items() if name not in ("redis_commands", "redis_bytes")}
     return structs.replace(usage, redis_commands=0, redis_bytes=0, stamp="", before=before)
 
 
 def uncounted(read: StoredParts) -> StoredParts:
-    """Parts without what only a real store counts."""
     parts = tuple(re.sub(r',"redis(Commands|Bytes)":\d+', "", text) for text in read.parts)
     return replace(read, parts=parts)
 
 
 def creations() -> list[Operation]:
-    """Every job, created with a slot by one message."""
-
     def operation(job_id: str) -> Operation:
         new = creation(a_job(job_id))
         return Operation(f"create {job_id}", lambda side: side.store.create(new, "m1", NOW_MS))

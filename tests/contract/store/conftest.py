@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess, Transport
-from tests.contract.store.side import Side, fake_side, real_side
+from tests.contract.store.side import Side, connected, fake_side, real_side
 
 # Whose tests run over RESP in the quick set, too: where answers have shapes of their own, transports could differ, and
 # the scripts of a job run. All others do so among the long ones.
-OVER_RESP = ("test_append", "test_commit", "test_end", "test_listing", "test_operation_stream", "test_store_check")
+OVER_RESP = ("test_commit", "test_end", "test_listing", "test_operation_stream", "test_store_check")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -19,13 +20,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     over = ["rest"] if metafunc.definition.get_closest_marker("bridge") else ["rest", resp]
     if "transport" in metafunc.fixturenames:
         metafunc.parametrize("transport", over, indirect=True, scope="session")
-    elif "side" in metafunc.fixturenames:
-        metafunc.parametrize("side", ["fake", *over], indirect=True)
+    for each in {"side", "either"} & {*metafunc.fixturenames}:
+        metafunc.parametrize(each, ["fake", *over], indirect=True)
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """The local Redis, one for the session."""
     process = RedisProcess(tmp_path_factory.mktemp("redis") / "data")
     try:
         yield process
@@ -35,27 +35,40 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
 
 @pytest.fixture
 async def real(redis_process: RedisProcess) -> AsyncIterator[Side]:
-    """The real side alone."""
     async with real_side(redis_process) as side:
         yield side
 
 
+@pytest.fixture
+async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
+    """To the emptied server."""
+    async with connected(redis_process) as made:
+        yield made
+
+
+@pytest.fixture
+async def either(request: pytest.FixtureRequest, redis_server: RedisProcess) -> AsyncIterator[RedisConnection | None]:
+    """For a port outside of `Side`, each side in turn: None for the fake."""
+    if request.param == "fake":
+        yield None
+        return
+    async with connected(redis_server.over(request.param)) as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def transport(request: pytest.FixtureRequest) -> Transport:
-    """How the adapters reach the server in this test."""
     made: Transport = request.param
     return made
 
 
 @pytest.fixture(scope="session")
 def redis_process(redis_server: RedisProcess, transport: Transport) -> RedisProcess:
-    """The local Redis, reached in that way."""
     return redis_server.over(transport)
 
 
 @pytest.fixture
 async def side(request: pytest.FixtureRequest, redis_server: RedisProcess) -> AsyncIterator[Side]:
-    """Each side in turn."""
     if request.param == "fake":
         yield fake_side()
         return

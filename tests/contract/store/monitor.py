@@ -51,7 +51,6 @@ class Monitor:
 
 @asynccontextmanager
 async def monitor(process: RedisProcess) -> AsyncIterator[Monitor]:
-    """Watch the server."""
     reader, writer = await asyncio.open_unix_connection(str(process.socket_path), limit=_BUFFER_BYTES)
     try:
         writer.write(b"MONITOR\r\n")

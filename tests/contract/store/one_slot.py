@@ -27,8 +27,6 @@ _FAMILY = re.compile(r"baton:(?:\{([^:}]*)[^}]*\}|([a-z-]+))")
 
 
 class OneSlot(RedisConnection):
-    """`RedisConnection` that looks at the keys of what it sends."""
-
     async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
         of_each = [{slot_of(key) for key in keys_of(command)} for command in commands]
         for command, slots in zip(commands, of_each, strict=True):

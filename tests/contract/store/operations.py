@@ -63,7 +63,6 @@ def _items_of(job_id: str) -> list[WorkItem]:
 
 
 def _steps_after(calls: list[WorkItem], job_id: str) -> list[WorkItem]:
-    """Steps of a plan that wait for one or two of these calls."""
     one, two = (replace(call_item(position, job_id, 2), step=f"s{position}") for position in (0, 1))
     wait = following(calls[2], ItemKind.WAIT, NOW_MS, attempt=3)
     requests = replace(wait, approval_of_call=calls[0].call_id, timeout_result=_TIMED_OUT)
@@ -99,13 +98,11 @@ class Operation:
         self.name, self.run = name, run
 
     def __repr__(self) -> str:
-        """What a failing example prints."""
         return self.name
 
 
 @st.composite
 def claims(draw: st.DrawFn) -> Claim:
-    """Somebody who asks for some item at some time."""
     item = draw(st.sampled_from(_REQUESTED))
     number = draw(st.integers(1, 3))
     message = draw(st.sampled_from([f"m{number}", "m1"]))
@@ -155,7 +152,6 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
 
 @st.composite
 def operations(draw: st.DrawFn) -> Operation:
-    """One operation on the store."""
     claim, kind = draw(claims()), draw(st.sampled_from(_KINDS))
     return draw(_WAYS[kind](claim))
 
@@ -207,7 +203,6 @@ def _check(claim: Claim) -> st.SearchStrategy[Operation]:
 
 @st.composite
 def usage_ledger(draw: st.DrawFn) -> SlotTable:
-    """What the admission may know of some jobs."""
     wants: list[Want] = ["slot", "none", "gone"]
     return {
         job_id: QueueEntry(

@@ -43,8 +43,6 @@ def registry_of(calls: int) -> Registry:
 
 
 class RealStage(Stage):
-    """One process whose store is real; the queue is not."""
-
     def __init__(
         self,
         side: Side,
@@ -74,7 +72,6 @@ class RealStage(Stage):
         )
 
     async def deliver(self, event: Event, message_id: str = "m1", retried: int = 0) -> Outcome:
-        """Deliver one event to its function, as the edge does."""
         async with self.container.metering.invocation():
             charge(deliveries=1)
             return await super().deliver(event, message_id, retried)

@@ -27,7 +27,6 @@ class Counted:
     size_bytes: int
 
     def since(self, earlier: "Counted") -> "Counted":
-        """What was counted between two readings."""
         return Counted(
             self.requests - earlier.requests,
             self.commands - earlier.commands,
@@ -41,8 +40,6 @@ def _client() -> httpx.Client:
 
 
 class RedisProcess(StandInProcess):
-    """`python -m baton_local.redis` on a folder; it serves."""
-
     def __init__(self, folder: Path) -> None:
         super().__init__("baton_local.redis", folder, "UPSTASH_REDIS_REST_TOKEN", ("--token", TOKEN))
         self._data = DataDir(folder / "data")
@@ -51,30 +48,25 @@ class RedisProcess(StandInProcess):
         self.start()
 
     def over(self, transport: Transport) -> "RedisProcess":
-        """The same process, reached in another way."""
         reached = copy.copy(self)
         reached.transport = transport
         return reached
 
     def settings(self) -> Settings:
-        """Of who asks it by the present transport."""
         if self.transport == "resp":
             return Settings(resp_url=f"unix://{self.socket_path}")
         return Settings(redis_url=self.url, redis_token=TOKEN)
 
     @property
     def socket_path(self) -> Path:
-        """Where the server itself listens."""
         return self._data.socket_path
 
     def request(self, *command: str | int) -> Any:
-        """One command's result, past the SDK and our adapters."""
         answer = self._http.post(self.url, json=list(command)).json()
         assert "result" in answer, answer
         return answer["result"]
 
     def counted(self) -> Counted:
-        """The counters now; reading them counts nothing."""
         assert self.transport == "rest", "nothing passes the bridge, which counts: mark the test as `bridge`"
         answer = self._http.get(f"{self.url}/admin/counters").json()
         return Counted(
@@ -84,6 +76,5 @@ class RedisProcess(StandInProcess):
         )
 
     def stop(self) -> None:
-        """End it."""
         self._http.close()
         super().stop()

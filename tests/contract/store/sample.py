@@ -5,16 +5,17 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import QueueEntry, SlotTable, Want
-from baton.engine.commit.answers import Claim
+from baton.engine.commit.answers import Claim, Loaded
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.decide import submit
 from baton.engine.effects import Changes, Join
 from baton.engine.lifecycle import first_slot_state
-from baton.engine.state import CallRecord, Job
+from baton.engine.state import CallRecord, Job, State
 from baton.engine.step_results import Submitted
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item, tool_key, turn_group
 from baton.sdk.limits import Limits, first_reserve
 from baton.sdk.records import ModelPolicy
+from baton.storage.ports.jobs import Snapshot, Store
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000
@@ -25,7 +26,6 @@ SPENT = Spent(messages=1, requests=1, commands=0, written=5)
 
 
 def a_job(job_id: str = JOB_ID, *, reads_history: bool = True) -> Job:
-    """A pending job."""
     policy = ModelPolicy(reads_history=reads_history)
     reserve = first_reserve(Limits())  # as a submission makes it
     return Job(job_id, "session_a", "tenant_a", "agent_a", NOW_MS, model=policy, reserve_tokens=reserve)
@@ -45,12 +45,10 @@ def table_of(*job_ids: str) -> SlotTable:
 
 
 def first_item(job_id: str = JOB_ID) -> WorkItem:
-    """The work item of the first turn."""
     return loop_item(job_id, 1, 1, NOW_MS)
 
 
 def call_item(position: int, job_id: str = JOB_ID, turn: int = 1) -> WorkItem:
-    """The work item of a tool call of a turn."""
     call_id = f"{job_id}-{turn}-{position}-aaaaaaaaaa"
     return WorkItem(
         key=tool_key(ItemKind.CALL, call_id, 1),
@@ -67,22 +65,18 @@ def call_item(position: int, job_id: str = JOB_ID, turn: int = 1) -> WorkItem:
 
 
 def complete_item(position: int, job_id: str = JOB_ID, turn: int = 1) -> WorkItem:
-    """The work item that takes in a result."""
     return following(call_item(position, job_id, turn), ItemKind.COMPLETE, NOW_MS)
 
 
 def record_of(item: WorkItem) -> CallRecord:
-    """The record of a work item's tool call."""
     return CallRecord(item.call_id, item.turn, item.position, item.tool, {"a": [1, None, {}]})
 
 
 def next_turn(job_id: str = JOB_ID, turn: int = 2) -> Join:
-    """The join of the turn before."""
     return Join(turn_group(job_id, turn - 1), loop_item(job_id, turn, 1, NOW_MS))
 
 
 def slot_request_of(want: Want, message: str, epoch: int = NOW_MS, job_id: str = JOB_ID) -> WorkItem:
-    """A job's slot request, carried by a message."""
     return replace(slot_request_item(job_id, want, epoch, epoch), relay_id=message)
 
 
@@ -92,7 +86,6 @@ def leases_of(kinds: Iterable[ItemKind] = ItemKind) -> dict[ItemKind, int]:
 
 
 def claim_of(item: WorkItem, message: str = "m1", owner: str = "o1", *, after_ms: int = 0) -> Claim:
-    """Who asks for a work item, `after_ms` after the beginning."""
     now_ms = NOW_MS + after_ms
     return Claim(item.job_id, item.key, message, owner, now_ms, now_ms + LEASE_MS, item.call_id)
 
@@ -100,6 +93,27 @@ def claim_of(item: WorkItem, message: str = "m1", owner: str = "o1", *, after_ms
 def by_key(items: Iterable[WorkItem]) -> list[WorkItem]:
     """Work items in the order of their keys, to compare what has no promised order."""
     return sorted(items, key=lambda item: item.key)
+
+
+async def job_of(side: Side, job_id: str = JOB_ID) -> Snapshot:
+    """A job that is there, as readers see it."""
+    snapshot = await side.reader.job(job_id)
+    assert snapshot is not None
+    return snapshot
+
+
+async def loaded_of(side: Side, job_id: str = JOB_ID) -> Loaded:
+    """A job that is there, as commands load it."""
+    loaded = await side.store.load(job_id)
+    assert loaded is not None
+    return loaded
+
+
+async def state_of(store: Store, claim: Claim) -> State:
+    """What is told of a work item that is granted."""
+    claimed = await store.claim(claim)
+    assert claimed.state is not None, claimed
+    return claimed.state
 
 
 async def fan_out(side: Side, count: int, message: str = "m1") -> list[WorkItem]:

@@ -35,8 +35,6 @@ RECONCILE_INTERVAL_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The ports that share one memory."""
-
     name: str
     store: Store
     reader: Reader
@@ -50,7 +48,6 @@ class Side:
 
 
 def fake_side() -> Side:
-    """The fakes, empty."""
     store = FakeStore(RETENTION_MS)
     admission = FakeAdmission(SLOTS, RECONCILE_INTERVAL_MS)
     return Side(
@@ -68,12 +65,21 @@ def fake_side() -> Side:
 
 
 def connection_to(process: RedisProcess) -> RedisConnection:
-    """A connection of its own; whoever makes it closes it."""
     return OneSlot(process.settings())
 
 
+@asynccontextmanager
+async def connected(process: RedisProcess) -> AsyncIterator[RedisConnection]:
+    """A connection to the emptied server."""
+    process.request("FLUSHALL")
+    connection = connection_to(process)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
-    """The real adapters over one connection."""
     return Side(
         "real",
         store or TreeStore(connection, RETENTION_MS),
@@ -90,10 +96,5 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
 
 @asynccontextmanager
 async def real_side(process: RedisProcess) -> AsyncIterator[Side]:
-    """The real adapters on an emptied server."""
-    process.request("FLUSHALL")
-    connection = connection_to(process)
-    try:
+    async with connected(process) as connection:
         yield side_over(connection)
-    finally:
-        await connection.close()

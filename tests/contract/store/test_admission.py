@@ -30,13 +30,11 @@ async def slot_request(
 
 
 async def alone(side: Side, name: str, *, tenant: str = "t") -> SlotAnswer:
-    """A job of session `s` that wants to be its only one."""
     place = QueuedJob(tenant, "s", 5, NOW_MS + ord(name[0]))
     return await side.admission.slot_request(name, SlotState("slot", 0), place, NOW_MS, alone=True)
 
 
 async def fill(side: Side) -> None:
-    """Give all slots to jobs of the tenant `t`."""
     for name in "abc"[:SLOTS]:
         assert (await slot_request(side, name)).slot
 
@@ -71,7 +69,6 @@ async def test_who_wants_to_be_alone_is_not_entered_while_another_one_of_the_ses
 
 
 async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(side: Side) -> None:
-    """One busy tenant never blocks another, and a wake-up goes before new jobs."""
     await fill(side)
     for name, tenant in (("d", "t"), ("e", "u"), ("f", "u")):
         await slot_request(side, name, tenant=tenant)
@@ -98,7 +95,6 @@ async def test_the_sweep_gives_a_slot_that_leaving_freed_and_notifies_until_it_i
 
 
 async def test_the_sweep_notifies_a_job_that_got_a_slot_by_an_update_and_has_not_taken_it(side: Side) -> None:
-    """Whoever gave it back may never have come to telling."""
     await fill(side)
     await slot_request(side, "d", epoch=4, session="the session")
     await slot_request(side, "a", "gone", 1)
@@ -116,7 +112,6 @@ async def test_a_sweep_that_comes_back_sees_those_gone_lately(side: Side) -> Non
 
 
 async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:
-    """Slashes, quotes and letters of all kinds."""
     place = QueuedJob('te/na"nt', "sess\\ion / 漢", 9, NOW_MS)
     await side.admission.slot_request("job_a.1-2", SlotState("slot", NOW_MS), place, NOW_MS)
     entry = (await side.admission.slot_table())["job_a.1-2"]

@@ -19,13 +19,11 @@ END = End("completed", 1_500, 1, 100, 20, 2_500)
 async def slot_request(
     side: Side, name: str, want: Want = "slot", epoch: int = 0, *, agent: str = "a", end: End | None = None
 ) -> SlotAnswer:
-    """A job says what it wants."""
     place = QueuedJob("t", f"session-{name}", 5, NOW_MS + ord(name[0]), agent)
     return await side.admission.slot_request(name, SlotState(want, epoch), place, NOW_MS, end=end)
 
 
 async def test_what_jobs_used_adds_up_by_month_and_tenant(side: Side) -> None:
-    """With their last word, once; a tenant's name may have spaces."""
     used = {"jobs": 1, "messages": 3, "redis_bytes": 700}
     for name, tenant, month in (("a", "t", "2026-11"), ("b", "t", "2026-11"), ("c", "t u", "2026-10")):
         place, end = QueuedJob(tenant, f"session-{name}", 5, NOW_MS, "a"), replace(END, month=month, used=used)
@@ -58,7 +56,6 @@ async def test_what_jobs_used_adds_up_by_day_agent_tenant_and_model(side: Side) 
 
 
 async def test_days_that_are_over_are_forgotten(side: Side) -> None:
-    """When the first job of a later day has ended."""
     for name, days in (("a", 0), ("b", DAYS_KEPT - 1), ("c", DAYS_KEPT)):
         await slot_request(side, name)
         await slot_request(side, name, "gone", 1, end=replace(END, ended_ms=NOW_MS + days * 86_400_000))
@@ -121,7 +118,6 @@ async def test_a_start_says_how_many_slots_there_are_until_another_one_says_othe
 
 
 async def test_a_start_of_what_runs_changes_nothing(side: Side) -> None:
-    """Nobody is told anything."""
     await slot_request(side, "a")
     slot_table = await side.admission.slot_table()
     assert await side.admission_control.start(NOW_MS) == Started(0)
@@ -129,7 +125,6 @@ async def test_a_start_of_what_runs_changes_nothing(side: Side) -> None:
 
 
 async def test_the_state_says_since_when_it_is_stopped_and_who_works_and_waits(side: Side) -> None:
-    """The first stop counts; who is to start later waits for no slot."""
     assert await side.admission_control.state() == AdmissionState(SLOTS, 0, 0)
     for name in "abcde":
         await slot_request(side, name)
@@ -170,7 +165,6 @@ async def test_each_end_is_counted_once_by_agent(side: Side) -> None:
 
 
 async def test_a_late_copy_of_the_update_of_one_that_has_left_counts_nothing(side: Side) -> None:
-    """However late it comes."""
     await slot_request(side, "a")
     await slot_request(side, "a", "gone", 1, end=END)
     await side.admission.prune([("a", NOW_MS)])
@@ -179,7 +173,6 @@ async def test_a_late_copy_of_the_update_of_one_that_has_left_counts_nothing(sid
 
 
 async def test_a_job_that_comes_back_and_ends_again_is_counted_again(side: Side) -> None:
-    """As one that is retried does."""
     await slot_request(side, "a")
     await slot_request(side, "a", "gone", 1, end=END)
     assert (await slot_request(side, "a", "slot", 2)).slot
@@ -189,7 +182,6 @@ async def test_a_job_that_comes_back_and_ends_again_is_counted_again(side: Side)
 
 
 async def test_an_update_without_an_end_counts_nothing(side: Side) -> None:
-    """Older code tells none."""
     await slot_request(side, "a")
     await slot_request(side, "a", "gone", 1)
     assert await side.admission_control.ends() == {}

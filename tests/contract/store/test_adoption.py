@@ -19,7 +19,6 @@ MANY = 1_200
 
 
 def place(name: str) -> QueuedJob:
-    """Where a job stands."""
     return QueuedJob("t", f"s-{name}", 5, NOW_MS + 1_000_000)
 
 
@@ -87,7 +86,6 @@ async def test_instances_of_the_version_before_give_no_slot_and_what_they_take_i
 async def test_an_older_update_in_the_slot_table_changes_nothing(
     real: Side, redis_process: RedisProcess, epoch: int
 ) -> None:
-    """It was said before the one that is known, or is the same."""
     await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)
     write(redis_process, SLOT_TABLE, {"j0001": stored(1, want="none" if epoch == 0 else "slot", lap=epoch)})
     assert (await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)).slot
@@ -124,7 +122,6 @@ async def test_a_holder_that_asked_an_instance_of_the_version_before_is_informed
 async def test_instances_that_open_it_at_once_keep_whether_it_was_stopped(
     redis_process: RedisProcess, since: int
 ) -> None:
-    """None of them takes what another one wrote for an operator's stop."""
     redis_process.request("FLUSHALL")
     write(redis_process, SLOT_TABLE, {f"j{n:04}": stored(n) for n in range(30)})
     if since:
@@ -147,7 +144,6 @@ async def test_instances_that_open_it_at_once_keep_whether_it_was_stopped(
 
 
 async def test_a_day_later_what_was_before_is_deleted(real: Side, redis_process: RedisProcess) -> None:
-    """What the last instance wrote meanwhile is taken over first."""
     write(redis_process, SLOT_TABLE, {"j0001": stored(1)})
     await real.admission.slot_request("first", SlotState("slot", 1), place("first"), NOW_MS)
     assert 0 < redis_process.request("PTTL", keys.BESIDE_BEFORE) <= BESIDE_MS

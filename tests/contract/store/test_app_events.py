@@ -1,36 +1,24 @@
 """Records of app events: the first event stays, handlers are added, the first note of a name stays."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from baton.storage.ports.app_events import AppEvents, EventRecord
 from baton.storage.redis import keys
 from baton.storage.redis.app_events import RedisAppEvents
-from tests.contract.store.redis_process import RedisProcess
+from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import RETENTION_MS, connection_to
+from tests.contract.store.side import RETENTION_MS
 from tests.fakes import FakeAppEvents
 
 KEPT_MS = 60_000
 
 
-@pytest.fixture(params=["fake", "rest", pytest.param("resp", marks=pytest.mark.long)])
-async def records(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[AppEvents]:
-    """Nothing is kept yet."""
-    if request.param == "fake":
-        yield FakeAppEvents()
-        return
-    redis_process.request("FLUSHALL")
-    connection = connection_to(redis_process)
-    try:
-        yield RedisAppEvents(connection, RETENTION_MS, KEPT_MS)
-    finally:
-        await connection.close()
+@pytest.fixture
+def records(either: RedisConnection | None) -> AppEvents:
+    return RedisAppEvents(either, RETENTION_MS, KEPT_MS) if either else FakeAppEvents()
 
 
 async def test_the_first_event_stays_and_handlers_are_added(records: AppEvents) -> None:
-    """Whoever adds one is told what is kept."""
     assert await records.find("evt_1") is None
     assert await records.add("evt_1", "first", ("b",)) == EventRecord("first", ("b",))
     assert await records.add("evt_1", "second", ("a", "b")) == EventRecord("first", ("a", "b"))
@@ -40,8 +28,7 @@ async def test_the_first_event_stays_and_handlers_are_added(records: AppEvents) 
 
 async def test_the_first_note_of_a_name_stays(records: AppEvents) -> None:
     """Also where the event itself was forgotten: then there is no record of it."""
-    assert await records.note("evt_1", "dead:a:1", "msg_1") == "msg_1"
-    assert await records.note("evt_1", "dead:a:1", "msg_2") == "msg_1"
+    assert [await records.note("evt_1", "dead:a:1", f"msg_{n}") for n in (1, 2)] == ["msg_1", "msg_1"]
     assert await records.find("evt_1") is None
     await records.add("evt_1", "first")
     assert await records.note("evt_1", "misfit", "why") == "why"
@@ -49,10 +36,8 @@ async def test_the_first_note_of_a_name_stays(records: AppEvents) -> None:
 
 
 async def test_who_waits_is_found_until_its_time_is_over_or_it_has_met(records: AppEvents) -> None:
-    """By the name under which events are known."""
-    assert await records.wait("a", "call-1", NOW_MS + 1_000, NOW_MS) == ""
-    assert await records.wait("a", "call-2", NOW_MS + 5_000, NOW_MS) == ""
-    assert await records.wait("b", "call-3", NOW_MS + 5_000, NOW_MS) == ""
+    for name, number, after_ms in (("a", 1, 1_000), ("a", 2, 5_000), ("b", 3, 5_000)):
+        assert await records.wait(name, f"call-{number}", NOW_MS + after_ms, NOW_MS) == ""
     assert await records.waiting("a", NOW_MS + 1_000) == ("call-1", "call-2")
     assert await records.waiting("a", NOW_MS + 1_001) == ("call-2",)
     await records.met("a", ["call-2", "call-3"])
@@ -62,8 +47,8 @@ async def test_who_waits_is_found_until_its_time_is_over_or_it_has_met(records: 
 
 async def test_the_first_event_is_kept_for_who_waits_later(records: AppEvents) -> None:
     """Also where a wait has met it."""
-    await records.keep("a", "1")
-    await records.keep("a", "2")
+    for event in "12":
+        await records.keep("a", event)
     assert [await records.wait("a", f"call-{n}", NOW_MS + 1_000, NOW_MS) for n in range(2)] == ["1", "1"]
     assert await records.wait("b", "call-1", NOW_MS + 1_000, NOW_MS) == ""
 
@@ -84,21 +69,15 @@ async def test_a_list_only_grows(records: AppEvents) -> None:
     assert await records.append("a", ()) == ("1", "2", "1")
 
 
-async def test_a_record_expires(redis_process: RedisProcess) -> None:
-    """With what is noted last."""
-    redis_process.request("FLUSHALL")
-    connection = connection_to(redis_process)
+async def test_a_record_expires_with_what_is_noted_last(connection: RedisConnection) -> None:
     records = RedisAppEvents(connection, RETENTION_MS, KEPT_MS)
     await records.note("evt_1", "misfit", "why")
     await records.add("evt_2", "event")
-    for event_id in ("evt_1", "evt_2"):
-        left_ms = await connection.execute("PTTL", keys.app_event_key(event_id))
-        assert 0 < left_ms <= RETENTION_MS
+    await records.append("a", ("1",))
+    for key in (keys.app_event_key("evt_1"), keys.app_event_key("evt_2"), keys.app_event_list_key("a")):
+        assert 0 < await connection.execute("PTTL", key) <= RETENTION_MS
     await records.keep("a", "1")
     assert 0 < await connection.execute("PTTL", keys.app_event_kept_key("a")) <= KEPT_MS
     for until_ms in (9_000, 90_000, 5_000):
         await records.wait("a", f"call-{until_ms}", NOW_MS + until_ms, NOW_MS)
     assert 90_000 < await connection.execute("PTTL", keys.app_event_waits_key("a")) <= 90_000 + 60_000
-    await records.append("a", ("1",))
-    assert 0 < await connection.execute("PTTL", keys.app_event_list_key("a")) <= RETENTION_MS
-    await connection.close()

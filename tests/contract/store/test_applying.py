@@ -130,7 +130,6 @@ def _content_of(keys: Keys) -> dict[str, Any]:
 
 
 def _sorted(content: dict[str, Any]) -> dict[str, Any]:
-    """Fields in an order: that of a hash is nobody's business."""
     hashes = {key: sorted(zip(content[key][::2], content[key][1::2], strict=True)) for key in _HASHES if key in content}
     return {**content, **hashes}
 
@@ -156,7 +155,6 @@ async def _connected(process: RedisProcess) -> AsyncIterator[RedisConnection]:
 async def _apply_both(
     process: RedisProcess, connection: RedisConnection, keys: Keys, step: tuple[Any, ...]
 ) -> tuple[Any, Any]:
-    """What one patch makes of both, with the keys after it."""
     conditions, writes, reads, most = step
     patch = Patch(most)
     for each in (*conditions, *writes):
@@ -176,8 +174,6 @@ async def _apply_both(
 @given(steps=st.lists(_STEPS, min_size=1, max_size=8))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_both_write_the_same(redis_process: RedisProcess, steps: list[tuple[Any, ...]]) -> None:
-    """Whatever must hold, is written and is read."""
-
     async def compare() -> None:
         keys = Keys()
         async with _connected(redis_process) as connection:
@@ -190,7 +186,6 @@ def test_both_write_the_same(redis_process: RedisProcess, steps: list[tuple[Any,
 
 @pytest.mark.parametrize("fields", [3999, 4000, 4001, 9000])
 async def test_both_take_as_many_commands_for_many_fields(redis_process: RedisProcess, fields: int) -> None:
-    """Lua has room for a few thousand values at once."""
     keys, texts = Keys(), {f"f{number}": str(number) for number in range(fields)}
     flat = [each for pair in texts.items() for each in pair]
     steps: list[tuple[Any, ...]] = [

@@ -23,6 +23,7 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_item,
+    job_of,
     record_of,
 )
 from tests.contract.store.side import Side
@@ -35,7 +36,6 @@ CHILD_ID = f"{JOB_ID}.1"
 
 
 def begins_again(*forgets: str, job: Job = AGAIN) -> Changes:
-    """What a retry writes."""
     return Changes(job=job, items=(loop_item(JOB_ID, 2, 1, NOW_MS),), forgets=forgets, begins_again=True)
 
 
@@ -52,7 +52,6 @@ async def ended(side: Side) -> Recalled:
 
 
 async def test_a_job_is_recalled_with_its_calls_and_what_it_has_left_to_do(side: Side) -> None:
-    """All that a retry is decided on, as one moment saw it."""
     recalled = await ended(side)
     assert recalled.loaded.job == recalled.ended.job == ENDED
     assert sorted(call.id for call in recalled.ended.calls) == [call_item(0).call_id, call_item(1).call_id]
@@ -64,7 +63,6 @@ async def test_a_job_is_recalled_with_its_calls_and_what_it_has_left_to_do(side:
 
 
 async def test_what_was_remembered_for_a_job_is_sent_in_each_run(side: Side) -> None:
-    """It stands behind the task."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     entries = (canonical_json({"role": MEMORY_ROLE, "entries": [], "warnings": []}), '{"role":"model"}')
     await side.store.commit(claim_of(first_item()), Changes(transcript=entries), SPENT)
@@ -74,12 +72,10 @@ async def test_what_was_remembered_for_a_job_is_sent_in_each_run(side: Side) -> 
 
 
 async def test_a_retry_takes_what_an_ended_job_had_left_to_do_and_what_is_to_be_forgotten(side: Side) -> None:
-    """Its outcome, and one that came early; the other results stay."""
     recalled = await ended(side)
     recorded, pending = await side.store.record(recalled.loaded, "w", begins_again(call_item(0).call_id), NOW_MS)
     assert recorded is Recorded.COMMITTED
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert (snapshot.job, snapshot.results) == (AGAIN, {})
     assert [(item.kind, item.want) for item in snapshot.items] == [("loop", ""), ("wish", "slot")]
     assert [item.kind for item in pending] == ["wish"]
@@ -89,7 +85,6 @@ async def test_a_retry_takes_what_an_ended_job_had_left_to_do_and_what_is_to_be_
 
 
 async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: RedisProcess) -> None:
-    """Not of the jobs below it, either; and no tombstone says that it has."""
     await real.store.create(creation(a_job()), "m1", NOW_MS)
     await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
     await real.store.commit(claim_of(first_item()), END, SPENT)
@@ -113,7 +108,6 @@ async def test_a_commit_of_an_earlier_run_is_dropped(side: Side) -> None:
 
 
 async def test_an_outcome_of_an_earlier_run_is_not_taken(side: Side) -> None:
-    """The call runs again, and waits for another one."""
     recalled = await ended(side)
     await side.store.record(recalled.loaded, "w", begins_again(call_item(1).call_id), NOW_MS)
     early = Signal("f1", '{"ok":1}', call_item(1).call_id)
@@ -143,7 +137,6 @@ async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over
 
 
 async def test_a_removal_takes_every_key_of_the_tree(real: Side, redis_process: RedisProcess) -> None:
-    """Those of the jobs below it, too."""
     await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
     await ended(real)
     recalled = await real.archive.recall(JOB_ID)
@@ -166,7 +159,6 @@ async def test_a_job_that_is_not_as_it_was_recalled_is_not_removed(side: Side) -
 
 
 async def test_an_expired_job_leaves_a_tombstone(real: Side, redis_process: RedisProcess) -> None:
-    """For as long again as its data was kept."""
     await ended(real)
     keys = [key for key in expiry_ms(redis_process) if not key.endswith("tombstone")]
     redis_process.request("DEL", *keys)  # as the server does when their time has come
@@ -176,7 +168,6 @@ async def test_an_expired_job_leaves_a_tombstone(real: Side, redis_process: Redi
 
 
 async def test_the_calls_of_many_jobs_are_read_without_their_results(side: Side) -> None:
-    """A job without any, or that is not there, is left out."""
     recalled = await ended(side)
     found = await side.reader.calls([JOB_ID, CHILD_ID])
     assert {name: sorted(call.id for call in calls) for name, calls in found.items()} == {
@@ -191,8 +182,7 @@ async def test_a_score_is_read_with_its_job_and_goes_with_its_data(side: Side) -
     for score in (Score("b", 1, "", NOW_MS, "me"), Score("a", True, "so", NOW_MS), Score("b", 0.5)):
         assert await side.archive.keep_score(JOB_ID, score)
     assert not await side.archive.keep_score(CHILD_ID, Score("a", 1))
-    read = await side.reader.job(JOB_ID)
-    assert read is not None
+    read = await job_of(side)
     assert read.scores == (Score("a", True, "so", NOW_MS), Score("b", 0.5))
     assert isinstance(read.scores[0].value, bool)
     assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED

@@ -17,24 +17,19 @@ TEN_A_SECOND, TWO_AT_ONCE = KeyLimit("provider", per_minute=600), KeyLimit("crm"
 
 
 class Both:
-    """A clock, and a store by it."""
-
     def __init__(self) -> None:
         self.now_ms = NOW_MS
         self.limits: CallLimits = InMemoryCallLimits(lambda: self.now_ms)
 
     async def begin(self, name: str, *limits: KeyLimit, flow: str = "acme") -> CallAnswer:
-        """A call asks; what it leaves is its name."""
         return await self.limits.begin_call(limits, NamedCall(name, flow, f"event of {name}"), LEASE_MS)
 
     async def end(self, name: str, since_ms: int, *limits: KeyLimit) -> Sequence[str]:
-        """Who is woken by its end."""
         return await self.limits.end_call(limits, name, since_ms)
 
 
 @pytest.fixture(params=["memory", "redis"])
 async def world(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[Both]:
-    """Nothing is counted yet."""
     both = Both()
     if request.param == "redis":
         redis_process.request("FLUSHALL")
@@ -76,7 +71,6 @@ async def test_calls_that_missed_their_moments_begin_evenly_all_the_same(world: 
 
 
 async def test_a_pause_moves_everybody(world: Both) -> None:
-    """Nobody begins before it is over; then they come one after the other."""
     await world.begin("c0", TEN_A_SECOND)
     assert (await world.begin("c1", TEN_A_SECOND)).wait_ms == 100
     await world.limits.pause_calls([TEN_A_SECOND], 5_000)
@@ -103,7 +97,6 @@ async def test_a_moment_is_used_up_when_its_call_begins(world: Both) -> None:
 
 
 async def test_a_place_passes_over_calls_that_have_stopped_asking(world: Both) -> None:
-    """As those of a cancelled job have."""
     begun = [await world.begin(f"c{n}", TWO_AT_ONCE) for n in range(4)]
     world.now_ms += 2 * PLACE_MS + 1
     assert (await world.begin("c3", TWO_AT_ONCE)).wait_ms == PLACE_MS
@@ -113,7 +106,6 @@ async def test_a_place_passes_over_calls_that_have_stopped_asking(world: Both) -
 
 
 async def test_tenants_get_places_in_turn(world: Both) -> None:
-    """Not in the order in which they came."""
     first = await world.begin("a0", TWO_AT_ONCE)
     for n in (1, 2, 3):
         await world.begin(f"a{n}", TWO_AT_ONCE)
@@ -122,7 +114,6 @@ async def test_tenants_get_places_in_turn(world: Both) -> None:
 
 
 async def test_the_place_of_a_call_that_is_gone_is_free_in_the_end(world: Both) -> None:
-    """After its lease; one that was given a place and does not come loses it sooner."""
     first = await world.begin("c0", TWO_AT_ONCE)
     await world.begin("c1", TWO_AT_ONCE)
     assert (await world.begin("c2", TWO_AT_ONCE)).wait_ms == PLACE_MS
@@ -134,7 +125,6 @@ async def test_the_place_of_a_call_that_is_gone_is_free_in_the_end(world: Both) 
 
 
 async def test_both_stores_agree(redis_process: RedisProcess) -> None:
-    """About anything that may happen, in any order."""
     redis_process.request("FLUSHALL")
     connection = connection_to(redis_process)
     for seed in range(20):

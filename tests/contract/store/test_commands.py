@@ -14,6 +14,7 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     first_item,
+    loaded_of,
 )
 from tests.contract.store.side import Side
 
@@ -22,17 +23,14 @@ CANCEL = Changes(job=CANCELLED, parts=('{"type":"abort"}',), ends=True)
 
 
 async def test_an_unknown_job_is_not_loaded(side: Side) -> None:
-    """Nor is a child of a known one."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     assert await side.store.load("job_b") is None
     assert await side.store.load(f"{JOB_ID}.1") is None
 
 
 async def test_a_command_about_a_job_that_changed_since_writes_nothing(side: Side) -> None:
-    """It is to be decided anew."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
-    loaded = await side.store.load(JOB_ID)
-    assert loaded is not None
+    loaded = await loaded_of(side)
     inline_continuation = Changes(job=structs.replace(a_job(), status=JobStatus.PROCESSING), items=(call_item(0),))
     await side.store.commit(claim_of(first_item()), inline_continuation, SPENT)
     before = await side.reader.job(JOB_ID)
@@ -41,11 +39,9 @@ async def test_a_command_about_a_job_that_changed_since_writes_nothing(side: Sid
 
 
 async def test_work_that_runs_while_a_command_is_recorded_goes_on_or_finds_its_item_gone(side: Side) -> None:
-    """A fact that ends nothing leaves work items and claims alone."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     claim_result = await side.store.claim(claim_of(first_item()))
-    loaded = await side.store.load(JOB_ID)
-    assert loaded is not None
+    loaded = await loaded_of(side)
     assert (await side.store.record(loaded, "w", Changes(parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
     assert (await side.store.claim(claim_of(first_item()))).state == claim_result.state
     assert (await side.store.record(loaded, "w", CANCEL, NOW_MS))[0] is Recorded.COMMITTED

@@ -1,12 +1,18 @@
-"""COMMIT: the first one of a work item wins, whoever sends it; any other changes nothing."""
+"""A job is there once; the first COMMIT of a work item wins, whoever sends it; parts come in mid-work, each once."""
+
+import asyncio
 
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import Committed, Verdict
+from baton.engine.commit.answers import Committed, Created, Verdict
+from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
+from baton.engine.state import Usage
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
+from baton.storage.redis.store import TreeStore
+from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
@@ -19,9 +25,10 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_item,
+    job_of,
     record_of,
 )
-from tests.contract.store.side import Side
+from tests.contract.store.side import RETENTION_MS, Side, connected, connection_to, side_over
 
 REQUESTED = Changes(
     job=replace(a_job(), status=JobStatus.PROCESSING),
@@ -30,6 +37,25 @@ REQUESTED = Changes(
     transcript=('{"role":"model"}',),
     parts=('{"type":"one"}', '{"type":"two"}'),
 )
+CALL, TURN = call_item(0), first_item()
+FAILED = following(CALL, ItemKind.FAILED, NOW_MS)
+QUESTION = replace(
+    following(CALL, ItemKind.WAIT, NOW_MS), key="wait:question:1", call_id="question", approval_of_call=CALL.call_id
+)
+AGAIN = following(FAILED, ItemKind.CALL, NOW_MS, attempt=2)
+
+
+async def test_a_new_job_is_guaranteed_by_its_backup_and_is_read_as_it_was_submitted(side: Side) -> None:
+    """Its usage begins with what was spent before, and one request."""
+    created = await side.store.create(creation(a_job()), "m1", NOW_MS, Spent(messages=1, requests=2, function_ms=7))
+    items = (replace(first_item(), relay_id="m1"),)
+    assert created == Created(new=True, job=a_job(), pending=items)
+    snapshot = await job_of(side)
+    assert (snapshot.job, snapshot.items) == (a_job(), items)
+    assert snapshot.task == {"role": "user", "v": 1, "text": "do it", "data": {"a": None}}
+    used = replace(snapshot.usage, redis_commands=0, redis_bytes=0, stamp="")
+    assert used == Usage(messages=1, redis_requests=3, updated_ms=NOW_MS, function_ms=7)
+    assert (await side.reader.parts(JOB_ID, 0)).parts == creation(a_job()).parts
 
 
 async def test_a_commit_removes_its_item_and_writes_what_follows(side: Side) -> None:
@@ -39,8 +65,7 @@ async def test_a_commit_removes_its_item_and_writes_what_follows(side: Side) -> 
     committed = await side.store.commit(claim_of(first_item()), REQUESTED, SPENT)
     assert committed.applied
     assert by_key(committed.pending) == [replace(item, relay_id="m1") for item in REQUESTED.items]
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert (snapshot.job, snapshot.calls) == (REQUESTED.job, REQUESTED.calls)
     assert by_key(snapshot.items) == by_key(committed.pending)
     assert (await side.reader.parts(JOB_ID, 1)).parts == REQUESTED.parts
@@ -67,16 +92,15 @@ async def test_the_first_commit_wins_whichever_instance_holds_the_claim(side: Si
     assert late.applied
     overtaken = await side.store.commit(claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 2), REQUESTED, SPENT)
     assert overtaken == Committed(applied=False)
-    claim_result = await side.store.claim(claim_of(call_item(0), "m3", "o3"))
-    assert claim_result.verdict is Verdict.GRANTED
+    assert (await side.store.claim(claim_of(call_item(0), "m3", "o3"))).verdict is Verdict.GRANTED
 
 
-CALL, TURN = call_item(0), first_item()
-FAILED = following(CALL, ItemKind.FAILED, NOW_MS)
-QUESTION = replace(
-    following(CALL, ItemKind.WAIT, NOW_MS), key="wait:question:1", call_id="question", approval_of_call=CALL.call_id
-)
-AGAIN = following(FAILED, ItemKind.CALL, NOW_MS, attempt=2)
+async def test_a_commit_that_adds_its_own_item_again_leaves_a_free_one(side: Side) -> None:
+    """The claim is gone; the message carries it, once."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.claim(claim_of(first_item()))
+    committed = await side.store.commit(claim_of(first_item()), Changes(items=(first_item(),)), SPENT)
+    assert committed.pending == (replace(first_item(), relay_id="m1"),)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +126,7 @@ async def test_what_goes_on_with_a_step_has_the_deaths_of_which_an_overtaken_own
         assert (await side.store.claim(owner)).verdict is Verdict.GRANTED
     late = claim_of(item, "m0", "o0", after_ms=2 * LEASE_MS + 1)
     assert (await side.store.commit(late, Changes(items=(follows,)), SPENT)).applied
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
-    (found,) = snapshot.items
+    (found,) = (await job_of(side)).items
     assert (found.key, found.abandoned, found.died) == (follows.key, *deaths)
 
 
@@ -130,3 +152,78 @@ async def test_a_call_that_runs_again_is_another_one_for_whoever_held_it(side: S
     assert not (await side.store.commit(late, again, SPENT)).applied
     assert (await side.store.claim(claim_of(CALL, "m3", "o3", after_ms=LEASE_MS + 2))).verdict is Verdict.GRANTED
     assert (await side.store.commit(replace(claim_of(CALL, "m3", "o3"), looks=1), Changes(), SPENT)).applied
+
+
+async def race(side: Side, one: TreeStore | None = None, two: TreeStore | None = None) -> None:
+    """Two rivals begin and commit each of many work items, side by side: one gets each, and one commits it."""
+    rivals = (one or side.store, two or side.store)
+    items = await fan_out(side, 200)
+    for item in items:
+        claims = [claim_of(item, f"m{n}", f"o{n}") for n in (1, 2)]
+        found = await asyncio.gather(*(store.claim(claim) for store, claim in zip(rivals, claims, strict=True)))
+        assert sorted(each.verdict for each in found) == [Verdict.BUSY, Verdict.GRANTED]
+        commits = [s.commit(claim, Changes(parts=(item.key,)), SPENT) for s, claim in zip(rivals, claims, strict=True)]
+        assert sorted(done.applied for done in await asyncio.gather(*commits)) == [False, True]
+    assert (await side.reader.parts(JOB_ID, 1)).parts == tuple(item.key for item in items)
+
+
+async def test_of_two_rivals_in_one_process_one_gets_each_item_and_one_commits_it(side: Side) -> None:
+    await race(side)
+
+
+async def test_of_two_processes_one_gets_each_item_and_one_commits_it(real: Side, redis_process: RedisProcess) -> None:
+    one, two = connection_to(redis_process), connection_to(redis_process)
+    try:
+        await race(real, TreeStore(one, RETENTION_MS), TreeStore(two, RETENTION_MS))
+    finally:
+        await one.close()
+        await two.close()
+
+
+async def test_the_one_that_commits_first_among_many_wins(side: Side) -> None:
+    """Ten takers of one work item whose leases have all run out."""
+    [item] = await fan_out(side, 1)
+    claims = [claim_of(item, f"m{n}", f"o{n}", after_ms=n * LEASE_MS) for n in range(10)]
+    for claim in claims:
+        assert (await side.store.claim(claim)).verdict is Verdict.GRANTED
+    done = await asyncio.gather(*(side.store.commit(claim, Changes(parts=(claim.owner,)), SPENT) for claim in claims))
+    winners = [claim.owner for claim, committed in zip(claims, done, strict=True) if committed.applied]
+    assert (await side.reader.parts(JOB_ID, 1)).parts == tuple(winners)
+    assert len(winners) == 1
+
+
+async def test_each_owner_appends_in_order_and_counts_from_one(side: Side) -> None:
+    """The sequence counts the appends under one claim: what a crashed attempt said swallows nothing of the next."""
+    items = await fan_out(side, 1)
+    old, new = claim_of(items[0], "m2", "o2"), claim_of(items[0], "m3", "o3", after_ms=LEASE_MS)
+    await side.store.claim(old)
+    assert await side.store.append(old, 1, ['{"n":1}', '{"n":2}'])
+    assert await side.store.append(old, 2, ['{"n":3}'])
+    await side.store.claim(new)
+    assert await side.store.append(new, 1, ['{"new":1}'])
+    assert (await side.reader.parts(JOB_ID, 1)).parts == ('{"n":1}', '{"n":2}', '{"n":3}', '{"new":1}')
+
+
+@pytest.mark.bridge
+async def test_a_long_stream_loses_its_oldest_parts_and_no_number(redis_process: RedisProcess) -> None:
+    """Of some thousand bytes at a time, as servers trim."""
+    async with connected(redis_process) as connection:
+        side = side_over(connection, TreeStore(connection, RETENTION_MS, stream_length=10))
+        claim = claim_of((await fan_out(side, 1))[0], "m2", "o2")
+        await side.store.claim(claim)
+        for number in range(1, 101):
+            assert await side.store.append(claim, number, [f'"{number:0100}"', '"beside"'])
+        found = await side.reader.parts(JOB_ID, 0)
+    assert (found.parts[0], found.first + len(found.parts)) == (f'"{found.first // 2:0100}"', 202)
+    assert found.first > 100, "the job's first part, and most of the others, are gone"
+
+
+async def test_a_message_that_the_queue_gave_up_on_counts_once_for_each_callback(side: Side) -> None:
+    """However often that comes; `b1` is not `cb1`."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    counts = []
+    for callback in ("cb1", "cb1", "cb2", "cb1", "cb2", "b1", "1"):
+        found = await side.store.undelivered(claim_of(first_item(), callback), "m1")
+        assert found.state is not None
+        counts.append(found.state.item.undelivered)
+    assert counts == [1, 1, 2, 2, 2, 3, 4]

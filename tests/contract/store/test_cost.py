@@ -29,6 +29,7 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     first_item,
+    loaded_of,
     record_of,
 )
 from tests.contract.store.side import Side
@@ -48,7 +49,6 @@ FAILS = ToolFailed(Failure("type", "message", retryable=True))
 
 
 def failed_record(item: WorkItem) -> CallRecord:
-    """A call whose attempt failed and may be retried."""
     failure = Failure("type", "message", retryable=True)
     return replace(record_of(item), status=CallStatus.RETRYING, attempts=1, retries=2, error=failure)
 
@@ -87,7 +87,6 @@ async def job_with(side: Side, item: WorkItem, record: CallRecord | None, *, tur
 
 
 async def handle(side: Side, item: WorkItem, step_result: StepResult | None) -> ClaimResult:
-    """What the pipeline does with one event, metered."""
     claim = claim_of(item, "m1")
     with metered(Meter(FakeClock(NOW_MS), memory_mb=512)):
         claim_result = await side.store.claim(claim)
@@ -156,8 +155,7 @@ async def test_a_turn_whose_past_is_summed_up_loads_and_costs_the_same_however_l
         redis_process.request("FLUSHALL")
         await job_with(real, item, None, turns=turns, reads_history=True)
         job = replace(a_job(), compacted=(1, turns - 1))
-        read = await real.store.load(JOB_ID)
-        assert read is not None
+        read = await loaded_of(real)
         await real.store.record(read, "m0", Changes(job=job), NOW_MS)
         before = redis_process.counted()
         loaded.append(await handle(real, item, REQUESTS_TWO))
@@ -180,7 +178,6 @@ async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, red
 async def test_an_update_costs_the_same_however_many_jobs_stand_in_line(
     real: Side, redis_process: RedisProcess, want: Want, commands: int
 ) -> None:
-    """In commands and requests: it touches what it changes, and who is next."""
     place = QueuedJob("tenant_a", "session_a", 5, NOW_MS)
     for number in range(200):
         other = replace(place, session_id=f"session_{number}")

@@ -1,23 +1,48 @@
-"""The deployment's counters: sums that COMMIT and others add to."""
+"""What a deployment counts for people: sums and uses of tools, by COMMITs and beside them, and events that are kept."""
 
+import pytest
 from msgspec.structs import replace
 
+from baton.engine.all_jobs.tool_use import ToolCounters, ToolUse
+from baton.engine.commit.answers import Signal
 from baton.engine.effects import Changes
-from baton.engine.work_items import ItemKind
+from baton.engine.outbox import Continuation
+from baton.storage.ports.all_jobs import KeptEvents
+from baton.storage.redis import keys
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.totals import JOBS_READ, RedisKeptEvents
 from tests.contract.store.redis_process import RedisProcess
-from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out, first_item
-from tests.contract.store.side import Side
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_item,
+    claim_of,
+    complete_item,
+    creation,
+    fan_out,
+    first_item,
+    job_of,
+    leases_of,
+    record_of,
+)
+from tests.contract.store.side import RETENTION_MS, Side, fake_side, side_over
+from tests.contract.store.test_signals import wait_item
+from tests.fakes import FakeStore
+from tests.fakes.kept_events import FakeKeptEvents
 
 CHECKPOINT = '{"type":"data-checkpoint","data":{"type":"info","status":"recorded","title":"half"}}'
 
 
-async def test_nothing_is_known_before_the_first_count(side: Side) -> None:
-    """An empty hash is no error."""
+def returning(position: int, *, failed: bool = False, duration_ms: int = 100) -> Changes:
+    item = call_item(position)
+    record, used = replace(record_of(item), attempts=1), ToolUse(item.tool, failed, duration_ms)
+    return Changes(items=(complete_item(position),), calls=(record,), results={item.call_id: '{"ok":1}'}, used=used)
+
+
+async def test_what_a_commit_and_others_count_adds_up_by_name(side: Side) -> None:
     assert await side.counters.sums() == {}
-
-
-async def test_what_a_commit_and_others_count_adds_up(side: Side) -> None:
-    """By name."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.commit(claim_of(first_item()), Changes(counts={"a": 2, "b:x": 1}), SPENT)
     await side.counters.add({"a": 3})
@@ -34,13 +59,111 @@ async def test_a_checkpoint_in_mid_work_is_counted(side: Side) -> None:
     assert await side.counters.sums() == {"checkpoints:info:recorded": 1}
 
 
-async def test_counters_that_fail_are_not_in_the_way_of_a_commit(real: Side, redis_process: RedisProcess) -> None:
-    """Here the key holds something else; what follows is recorded."""
-    await real.store.create(creation(a_job()), "witness", NOW_MS)
-    redis_process.request("SET", "baton:{figures}:sums", "not a hash")
-    changes = Changes(job=replace(a_job(), turn=7), counts={"a": 1})
-    pending = (await real.store.commit(claim_of(first_item(), "m5"), changes, SPENT)).pending
-    assert [item.kind for item in pending] == [ItemKind.SLOT_REQUEST]
-    snapshot = await real.reader.job(JOB_ID)
-    assert snapshot is not None
-    assert snapshot.job.turn == 7
+async def test_each_attempt_of_a_tool_is_counted(side: Side) -> None:
+    """With its outcome and its duration; a COMMIT without one counts nothing."""
+    assert await side.tools.counters() == ()
+    for position, item in enumerate(await fan_out(side, 3)):
+        changes = returning(position, failed=position == 0, duration_ms=10 ** (position + 1))
+        assert (await side.store.commit(claim_of(item, f"m{position}"), changes, SPENT)).applied
+    await side.store.commit(claim_of(complete_item(0), "m0"), Changes(), SPENT)
+    assert await side.tools.counters() == (ToolCounters("tool_a", 3, 1, 99, 939),)
+
+
+async def test_a_repeated_commit_counts_again_and_changes_nothing_else(side: Side) -> None:
+    """The counters are for people; nothing rests on them."""
+    (item,) = await fan_out(side, 1)
+    first, second = [await side.store.commit(claim_of(item, "m5"), returning(0), SPENT) for _ in range(2)]
+    assert (first.applied, second.applied, second.pending) == (True, False, first.pending)
+    assert (await side.tools.counters())[0].calls == 2
+
+
+async def test_an_invocation_that_goes_on_counts_once_it_ends(real: Side) -> None:
+    """Two attempts, in one command: that of its last COMMIT, which has counted nothing itself."""
+    await real.store.create(creation(a_job()), "m1", NOW_MS)
+    await real.store.claim(claim_of(first_item()))
+    going_on = Continuation("o1.1", leases_of(), 9)
+    items = tuple(map(call_item, range(2)))
+    requested = Changes(items=items, calls=tuple(map(record_of, items)))
+    assert len((await real.store.commit(claim_of(first_item()), requested, SPENT, going_on)).claimed) == 2
+    for position, item in enumerate(items):
+        mine = claim_of(item, owner="o1.1")
+        assert (await real.store.commit(mine, returning(position), SPENT, going_on)).claimed
+        assert await real.tools.counters() == ()
+    for position in range(2):
+        await real.store.commit(claim_of(complete_item(position), owner="o1.1"), Changes(), SPENT)
+        assert await real.tools.counters() == (ToolCounters("tool_a", 2, 0, 99, 99),)
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        pytest.param("baton:{figures}:sums", replace(returning(0), used=None, counts={"a": 1}), id="sums"),
+        pytest.param("baton:{tools}:use", returning(0), id="tools"),
+    ],
+)
+async def test_counters_that_fail_are_not_in_the_way_of_a_commit(
+    real: Side, redis_process: RedisProcess, key: str, changes: Changes
+) -> None:
+    """Here the key holds something else; the result is recorded, and what follows is dispatched."""
+    (item,) = await fan_out(real, 1)
+    redis_process.request("SET", key, "not a hash")
+    committed = await real.store.commit(claim_of(item, "m5"), changes, SPENT)
+    assert [pending.key for pending in committed.pending] == [complete_item(0).key]
+    snapshot = await job_of(real)
+    assert snapshot.results == {item.call_id: {"ok": 1}}
+    assert [found.key for found in snapshot.items] == [complete_item(0).key]
+
+
+class World:
+    """`kept`: how many events are kept for jobs that do not wait for them."""
+
+    def __init__(self, side: Side, kept: KeptEvents) -> None:
+        self.side, self.kept = side, kept
+
+    async def events(self, name: str, events: int) -> None:
+        for n in range(events):
+            await self.side.store.signal(name, "w", Signal(f"evt_{n}", '{"ok":1}', event="paid"), NOW_MS + n)
+            await self.kept.add("acme", name)
+
+
+@pytest.fixture
+def world(either: RedisConnection | None) -> World:
+    if either:
+        return World(side_over(either), RedisKeptEvents(either, RETENTION_MS))
+    side = fake_side()
+    assert isinstance(side.store, FakeStore)
+    return World(side, FakeKeptEvents(side.store))
+
+
+async def test_kept_events_are_counted_for_their_tenant(world: World) -> None:
+    """And stay so while they are kept, however often it is looked at."""
+    assert [await world.kept.count("acme"), await world.kept.recount("acme")] == [0, 0]
+    for name, events in (("job_a", 2), ("job_b", 1)):
+        await world.side.store.create(creation(a_job(name)), "m", NOW_MS)
+        await world.events(name, events)
+    assert [await world.kept.count("acme"), await world.kept.recount("acme"), await world.kept.count("acme")] == [3] * 3
+    assert await world.kept.count("other") == 0
+
+
+async def test_what_a_job_has_taken_or_lost_is_given_back(world: World) -> None:
+    """One event ends one wait; a job whose data is gone keeps none."""
+    (call,) = await fan_out(world.side, 1)
+    await world.events(JOB_ID, 3)
+    waits = Changes(items=(wait_item(0, "paid"),))
+    assert (await world.side.store.commit(claim_of(call, "call0"), waits, SPENT)).applied
+    await world.kept.add("acme", "job_nobody_knows")
+    assert await world.kept.count("acme") == 4
+    assert [await world.kept.recount("acme"), await world.kept.recount("acme")] == [2, 2]
+
+
+async def test_jobs_that_keep_events_are_looked_at_some_at_a_time(
+    connection: RedisConnection, redis_process: RedisProcess
+) -> None:
+    """The rest by the next ones that meet the quota; the key expires with the data of jobs."""
+    kept = RedisKeptEvents(connection, RETENTION_MS)
+    for n in range(JOBS_READ + 50):
+        await kept.add("acme", f"job_{n}")
+    assert 50 <= await kept.recount("acme") <= 51  # the total is a field, too
+    assert await kept.recount("acme") == 0
+    assert redis_process.request("HLEN", keys.kept_events_key("acme")) == 1
+    assert 0 < redis_process.request("PTTL", keys.kept_events_key("acme")) <= RETENTION_MS

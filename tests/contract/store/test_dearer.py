@@ -32,7 +32,6 @@ def dearer(real: Side, monkeypatch: pytest.MonkeyPatch) -> Side:
 
 
 def why_dearer(name: str, spent: Counted) -> str:
-    """What is wrong with an event's cost; empty: nothing."""
     commands, most_bytes = EVENTS[name]
     if (spent.requests, spent.commands) != (2, commands):
         return f"{name}: {spent.requests} requests, {spent.commands} commands; it was 2 and {commands}"
@@ -41,14 +40,12 @@ def why_dearer(name: str, spent: Counted) -> str:
 
 @pytest.mark.parametrize("name", EVENTS)
 async def test_an_event_costs_what_it_did(real: Side, redis_process: RedisProcess, name: str) -> None:
-    """Both of its requests, as the bridge counts them."""
     spent, _ = await measured(real, redis_process, name, turns=10, reads_history=False)
     assert not why_dearer(name, spent)
 
 
 @pytest.mark.parametrize("name", EVENTS)
 async def test_a_command_more_is_noticed(dearer: Side, redis_process: RedisProcess, name: str) -> None:
-    """In each of the two requests."""
     spent, usage_ledger = await measured(dearer, redis_process, name, turns=10, reads_history=False)
     assert why_dearer(name, spent)
     assert spent == usage_ledger

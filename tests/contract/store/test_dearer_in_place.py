@@ -7,6 +7,7 @@ import pytest
 
 from tests.contract.store.real_stage import RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
+from tests.contract.store.sample import job_of
 from tests.contract.store.side import Side
 from tests.contract.store.test_dearer import dearer
 
@@ -30,8 +31,7 @@ async def spent_on(side: Side, process: RedisProcess, agent: str) -> tuple[Count
     before = process.counted()
     await stage.play(agent, "job_a")
     spent = process.counted().since(before)
-    snapshot = await side.reader.job("job_a")
-    assert snapshot is not None
+    snapshot = await job_of(side)
     usage_ledger = snapshot.usage
     return spent, Counted(usage_ledger.redis_requests, usage_ledger.redis_commands, usage_ledger.redis_bytes)
 
@@ -48,7 +48,6 @@ def why_dearer(agent: str, spent: Counted, usage_ledger: Counted) -> str:
 
 @pytest.mark.parametrize("agent", JOBS)
 async def test_a_job_in_place_costs_what_it_did(real: Side, redis_process: RedisProcess, agent: str) -> None:
-    """And its usage ledger says so, to the unit."""
     spent, usage_ledger = await spent_on(real, redis_process, agent)
     assert not why_dearer(agent, spent, usage_ledger)
     assert (usage_ledger.commands, usage_ledger.size_bytes) == (spent.commands, spent.size_bytes)
@@ -56,5 +55,4 @@ async def test_a_job_in_place_costs_what_it_did(real: Side, redis_process: Redis
 
 @pytest.mark.parametrize("agent", JOBS)
 async def test_a_command_more_in_a_script_is_noticed(dearer: Side, redis_process: RedisProcess, agent: str) -> None:
-    """However many of the scripts it has."""
     assert why_dearer(agent, *await spent_on(dearer, redis_process, agent))

@@ -12,7 +12,6 @@ from tests.contract.store.side import fake_side, real_side
 
 
 async def compare(process: RedisProcess, sequence: list[Operation]) -> None:
-    """Apply each operation to both sides."""
     fake = fake_side()
     async with real_side(process) as real:
         for number, operation in enumerate(sequence):

@@ -25,7 +25,9 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     first_item,
+    job_of,
     leases_of,
+    loaded_of,
     next_turn,
     record_of,
     slot_request_of,
@@ -39,7 +41,6 @@ OVER = Changes(join=next_turn(), results={call_item(0).call_id: '{"ok":1}'})
 
 
 def room(number: int, invocation: str = "o1") -> Continuation:
-    """Room for everything."""
     return Continuation(f"{invocation}.{number}", leases_of(), 9)
 
 
@@ -54,7 +55,6 @@ async def in_place(side: Side, count: int = 1) -> list[WorkItem]:
 
 
 async def committed(side: Side, number: int = 2, changes: Changes = OVER) -> Committed:
-    """The first call is over: o1 commits it."""
     return await side.store.commit(claim_of(call_item(0), owner="o1.1"), changes, SPENT, room(number))
 
 
@@ -66,13 +66,11 @@ def is_released(done: Committed) -> bool:
 
 
 async def again(side: Side) -> None:
-    """M1 comes again; what it was about is done."""
     claim_result = await side.store.claim(claim_of(first_item(), owner="o2"))
     assert (claim_result.verdict, [item.key for item in claim_result.pending]) == (Verdict.APPLIED, [call_item(0).key])
 
 
 async def as_a_callback(side: Side) -> None:
-    """The queue has given up on m1."""
     found = await side.store.undelivered(claim_of(first_item(), "cb1"), "m1")
     assert [item.key for item in found.pending] == [call_item(0).key]
 
@@ -83,7 +81,6 @@ async def as_a_callback_about_the_item(side: Side) -> None:
 
 
 async def as_a_submission(side: Side) -> None:
-    """The same message tells that the job is to be created."""
     created = await side.store.create(creation(a_job()), "m1", NOW_MS)
     assert (created.new, [item.key for item in created.pending]) == (False, [call_item(0).key])
 
@@ -115,7 +112,6 @@ HOW = [
 async def test_who_has_lost_its_message_goes_on_with_nothing(
     side: Side, comes: Callable[[Side], Awaitable[None]]
 ) -> None:
-    """What follows is told, to be published."""
     await in_place(side)
     await comes(side)
     done = await committed(side)
@@ -124,7 +120,6 @@ async def test_who_has_lost_its_message_goes_on_with_nothing(
 
 
 async def test_all_that_it_holds_is_dispatched(side: Side) -> None:
-    """Each of its calls knows, whichever is over last."""
     items = await in_place(side, 2)
     pending = (await side.store.claim(claim_of(first_item(), owner="o2"))).pending
     assert [(item.key, item.redelivered) for item in pending] == [(item.key, True) for item in items]
@@ -147,7 +142,6 @@ async def test_without_its_items_nothing_is_continued_post_commit(side: Side) ->
 
 
 async def test_another_message_that_finds_it_busy_takes_nothing_away(side: Side) -> None:
-    """M1 is still to be acknowledged by who works."""
     await in_place(side)
     assert (await side.store.claim(claim_of(call_item(0), "m2", "o2"))).verdict is Verdict.BUSY
     done = await committed(side)
@@ -174,7 +168,6 @@ async def test_who_has_lost_its_claim_goes_on_with_nothing(side: Side) -> None:
 
 
 async def test_a_new_claim_is_not_dispatched(side: Side) -> None:
-    """Who claims a work item by a message of its own goes on in place."""
     await in_place(side)
     await again(side)
     late = claim_of(call_item(0), "m2", "o2", after_ms=CALL_MS + 1)
@@ -217,8 +210,7 @@ async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_item(s
     await side.store.reconcile(JOB_ID, "sweep1", NOW_MS + STALLED_AFTER_MS, STALLED_AFTER_MS, {})
     late = claim_of(call_item(0), "m1", "o2", after_ms=CALL_MS + 1)
     assert (await side.store.claim(late)).verdict is Verdict.GATED
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert [item.redelivered for item in snapshot.items if item.kind is ItemKind.CALL] == [True]
 
 
@@ -228,8 +220,7 @@ async def test_who_comes_again_about_what_is_done_releases_what_was_begun_with_a
     await side.store.reconcile(JOB_ID, "sweep1", NOW_MS + STALLED_AFTER_MS, STALLED_AFTER_MS, {})
     claim_result = await side.store.claim(claim_of(first_item(), owner="o2"))
     assert (claim_result.verdict, claim_result.pending) == (Verdict.APPLIED, ())
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert [item.redelivered for item in snapshot.items if item.kind is ItemKind.CALL] == [True]
 
 
@@ -246,7 +237,6 @@ async def test_a_slot_request_that_is_taken_from_somebody_else_is_released(side:
 
 
 async def test_an_invocation_that_continues_nothing_gets_no_items(side: Side) -> None:
-    """It publishes what follows in any case."""
     await in_place(side)
     await again(side)
     done = await side.store.commit(claim_of(call_item(0), owner="o1.1"), OVER, SPENT)
@@ -254,7 +244,6 @@ async def test_an_invocation_that_continues_nothing_gets_no_items(side: Side) ->
 
 
 async def test_a_sweep_dispatches_what_stands_still(side: Side) -> None:
-    """Who held it long ago may wake up, and its message has had its retries."""
     await in_place(side)
     late_ms = NOW_MS + CALL_MS + STALLED_AFTER_MS + 1
     reconciled = await side.store.reconcile(JOB_ID, "sweep1", late_ms, STALLED_AFTER_MS, table_of(JOB_ID))
@@ -263,10 +252,8 @@ async def test_a_sweep_dispatches_what_stands_still(side: Side) -> None:
 
 
 async def test_a_command_that_is_recorded_again_dispatches_what_it_guarantees(side: Side) -> None:
-    """A job that was let run again goes on in place by the message that told so."""
     await in_place(side)
-    loaded = await side.store.load(JOB_ID)
-    assert loaded is not None
+    loaded = await loaded_of(side)
     _, items = await side.store.record(loaded, "m1", Changes(), NOW_MS)
     assert [(item.key, item.redelivered) for item in items] == [(call_item(0).key, True)]
     assert is_released(await committed(side))
@@ -280,8 +267,7 @@ async def test_a_slot_that_is_given_anew_brings_what_somebody_works_on(
     await in_place(side)
     slot_request = slot_request_of("slot", "m3", NOW_MS + 1)
     again = Changes(items=(slot_request,), slot_state=SlotState("slot", NOW_MS + 1, slot=False))
-    loaded = await side.store.load(JOB_ID)
-    assert loaded is not None
+    loaded = await loaded_of(side)
     await side.store.record(loaded, "m3", replace(again, job=loaded.job), NOW_MS)
     found = await side.store.commit(claim_of(slot_request, "m3", "o3"), Changes(admitted=True), SPENT, continuation)
     assert [(item.key, item.redelivered) for item in found.pending] == [(call_item(0).key, True)]

@@ -17,6 +17,7 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_item,
+    job_of,
     next_turn,
     record_of,
     slot_request_of,
@@ -40,8 +41,7 @@ async def test_the_end_takes_all_items_of_the_job(side: Side) -> None:
     items = await fan_out(side, 3)
     await side.store.claim(claim_of(items[1], "m2", "o2"))
     assert await side.store.commit(claim_of(items[0], "m3"), END, SPENT) == Committed(True, (GONE,))
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert (snapshot.job, snapshot.items) == (ENDED, (GONE,))
     assert (await side.store.claim(claim_of(items[1], "m2", "o2"))).verdict is Verdict.APPLIED
     assert await side.store.commit(claim_of(items[1], "m2", "o2"), Changes(), SPENT) == Committed(applied=False)
@@ -49,16 +49,13 @@ async def test_the_end_takes_all_items_of_the_job(side: Side) -> None:
 
 
 async def test_the_end_of_a_fan_out_of_five_hundred_takes_every_item(side: Side) -> None:
-    """All in one step."""
     items = await fan_out(side, 500)
     assert await side.store.commit(claim_of(items[0], "m3"), END, SPENT) == Committed(True, (GONE,))
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert snapshot.items == (GONE,)
 
 
 async def test_a_parent_ends_without_touching_a_stranger_whose_id_begins_like_its_own(side: Side) -> None:
-    """`job_a.1` is not `job_a.11`."""
     await side.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
     await side.store.create(creation(a_job(f"{CHILD_ID}1")), "m2", NOW_MS)
     end = replace(END, job=replace(ENDED, id=CHILD_ID))
@@ -67,7 +64,6 @@ async def test_a_parent_ends_without_touching_a_stranger_whose_id_begins_like_it
 
 
 async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisProcess) -> None:
-    """Neither state nor calls, results, transcript and parts."""
     items = await fan_out(real, 2)
     changes = Changes(items=(complete_item(0),), results={items[0].call_id: '{"ok":1}'}, parts=("{}",))
     await real.store.commit(claim_of(items[0], "m2"), changes, SPENT)
@@ -92,7 +88,6 @@ async def test_every_key_of_an_ended_job_expires(real: Side, redis_process: Redi
 
 
 async def test_what_comes_after_the_end_leaves_no_key_that_stays(real: Side, redis_process: RedisProcess) -> None:
-    """Late messages of every kind write nothing, or only what expires with the rest."""
     await real.store.create(creation(a_job()), "witness", NOW_MS)
     await real.store.commit(claim_of(first_item(), "m1"), END, SPENT)
     before = set(expiry_ms(redis_process))

@@ -28,7 +28,6 @@ ALL = frozenset(ItemKind)
 def room(
     number: int = 1, *, kinds: frozenset[ItemKind] = ALL, at_most: int = 9, but: tuple[str, ...] = ()
 ) -> Continuation:
-    """Room of the invocation o1, in its commit of this number."""
     return Continuation(f"o1.{number}", leases_of(kinds), at_most, frozenset(but))
 
 
@@ -39,7 +38,6 @@ def approval_of_call(count: int, *, isolated: tuple[int, ...] = ()) -> Changes:
 
 
 async def created(side: Side, *, isolated: bool = False) -> None:
-    """A job in its first turn."""
     await side.store.create(creation(replace(a_job(), isolated=isolated)), "m1", NOW_MS)
     assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.GRANTED
 
@@ -81,7 +79,6 @@ async def test_what_the_invocation_has_in_hand_is_not_given_to_it(side: Side) ->
 
 
 async def test_a_due_wait_is_claimed_with_its_outcome(side: Side) -> None:
-    """The outcome that it ends with is fixed, as at a CLAIM."""
     await created(side)
     await side.store.commit(claim_of(first_item()), approval_of_call(1), SPENT, room())
     wait = replace(following(call_item(0), ItemKind.WAIT, NOW_MS, not_before_ms=NOW_MS), timeout_result='{"ok":"late"}')

@@ -31,7 +31,6 @@ class Interrupted(OneSlot):
     loses = False
 
     async def apply(self, keys: Sequence[str], args: Sequence[str], beside: Any = ()) -> Any:
-        """Compare, then write; late."""
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             await meanwhile()
@@ -43,8 +42,6 @@ class Interrupted(OneSlot):
 
 
 class Processes:
-    """Two of them over one server, and the rule alone."""
-
     def __init__(self, process: RedisProcess) -> None:
         self.connections = [Interrupted(process.settings()) for _ in range(2)]
         stores = [TreeStore(connection, RETENTION_MS) for connection in self.connections]
@@ -78,19 +75,16 @@ class Processes:
             assert await run(second, self.sides[1]) == await run(second, self.fake)
 
     async def state(self, side: Side) -> list[Any]:
-        """All that can be read."""
         names = (*JOB_IDS, f"{JOB_IDS[0]}.2")
         jobs = [comparable(await side.reader.job(name)) for name in names]
         return [*jobs, *[uncounted(await side.reader.parts(name, 0)) for name in names]]
 
 
 async def run(operation: Operation, side: Side) -> Any:
-    """Its answer, made comparable."""
     return comparable(await operation.run(side))
 
 
 async def compare(process: RedisProcess, steps: Sequence[tuple[Operation, Operation | None, bool]]) -> None:
-    """Do all of them, by one process and the other in turn."""
     process.request("FLUSHALL")
     processes = Processes(process)
     try:
@@ -112,6 +106,5 @@ async def compare(process: RedisProcess, steps: Sequence[tuple[Operation, Operat
 def test_processes_that_know_something_else_answer_alike(
     redis_process: RedisProcess, first: list[Operation], steps: list[tuple[Operation, Operation | None, bool]]
 ) -> None:
-    """Whatever they are asked, and whatever happens on the way."""
     begin = [(operation, None, False) for operation in first]
     asyncio.run(compare(redis_process, [*begin, *steps]))

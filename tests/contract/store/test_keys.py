@@ -23,6 +23,7 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_item,
+    loaded_of,
     next_turn,
     record_of,
     table_of,
@@ -58,8 +59,7 @@ async def every_script(side: Side) -> None:
         parts=("{}",),
     )
     await side.store.commit(claim, everything, SPENT)
-    loaded = await side.store.load(JOB_ID)
-    assert loaded is not None
+    loaded = await loaded_of(side)
     assert (await side.store.record(loaded, "m4", Changes(job=a_job(), parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
     started = Changes(items=(wait_item(1, "paid"),), child=creation(a_job(f"{JOB_ID}.2"), slot=False))
     await side.store.signal(JOB_ID, "w1", Signal("evt_1", "{}", event="paid"), NOW_MS)
@@ -73,7 +73,6 @@ async def every_script(side: Side) -> None:
 
 
 async def runs_of_every_script(real: Side, process: RedisProcess) -> list[ScriptRun]:
-    """What the server ran for them."""
     async with monitor(process) as watching:
         await every_script(real)
         runs = await watching.runs()

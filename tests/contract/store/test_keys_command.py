@@ -28,12 +28,10 @@ def where(
 
 
 def run(*arguments: str) -> Result:
-    """The command."""
     return CliRunner().invoke(main, ["keys", *arguments])
 
 
 def listed(where: tuple[str, ...]) -> list[dict[str, str]]:
-    """What `list --json` tells."""
     result = run("list", "--json", *where)
     assert result.exit_code == 0, result.output
     rows: list[dict[str, str]] = json.loads(result.output)["keys"]
@@ -65,7 +63,6 @@ def test_a_key_is_made_listed_and_revoked(where: tuple[str, ...], redis_process:
 
 
 def test_a_key_is_revoked_by_itself_too(where: tuple[str, ...]) -> None:
-    """Whoever finds a key in a log has no id of it."""
     key = run("create", "--tenant", "acme", "--role", "admin", *where).output.splitlines()[-1]
     assert run("revoke", key, *where).exit_code == 0
     assert listed(where) == []
@@ -73,7 +70,6 @@ def test_a_key_is_revoked_by_itself_too(where: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("key_id", ["0" * 12, "", "zzz"])
 def test_an_unknown_id_revokes_nothing(where: tuple[str, ...], key_id: str) -> None:
-    """Exit code 1, in one line; an id that fits every key is none."""
     run("create", "--tenant", "acme", "--role", "client", *where)
     result = run("revoke", key_id, *where)
     assert result.exit_code == 1
@@ -82,7 +78,6 @@ def test_an_unknown_id_revokes_nothing(where: tuple[str, ...], key_id: str) -> N
 
 
 def test_a_folder_whose_stack_does_not_run_is_changed_for_its_next_start(tmp_path: Path) -> None:
-    """The entry is listed, and taken out again."""
     folder = ("--data", str(tmp_path))
     key = run("create", "--tenant", "acme", "--role", "client", *folder).output.splitlines()[-1]
     [row] = listed(folder)
@@ -95,7 +90,6 @@ def test_a_folder_whose_stack_does_not_run_is_changed_for_its_next_start(tmp_pat
 def test_without_a_store_there_is_nothing_to_list_or_revoke(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 1, with both ways out."""
     monkeypatch.delenv("UPSTASH_REDIS_REST_URL", raising=False)
     result = run(*command)
     assert result.exit_code == 1
@@ -104,7 +98,6 @@ def test_without_a_store_there_is_nothing_to_list_or_revoke(
 
 
 def test_a_store_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> None:
-    """Exit code 1, no traceback."""
     (tmp_path / "dev.json").write_text(json.dumps({"redis_url": "http://127.0.0.1:9", "redis_token": "x"}))
     result = run("list", "--data", str(tmp_path))
     assert result.exit_code == 1

@@ -19,13 +19,11 @@ class Narrow(RedisConnection):
     """A store as the hosted one: it answers no more than so much at once."""
 
     async def pipeline(self, *commands: Sequence[str | int]) -> list[Any]:
-        """In one request."""
         answers = await super().pipeline(*commands)
         _within(answers)
         return answers
 
     async def execute(self, *command: str | int) -> Any:
-        """One command."""
         return _within(await super().execute(*command))
 
 
@@ -37,7 +35,6 @@ def _within(answer: Any) -> Any:
 
 
 async def test_a_job_with_twelve_results_of_nearly_a_megabyte_is_read(redis_process: RedisProcess) -> None:
-    """In several requests, each of which the store answers."""
     redis_process.request("FLUSHALL")
     connection = Narrow(redis_process.settings())
     try:
@@ -57,6 +54,5 @@ async def test_a_job_with_twelve_results_of_nearly_a_megabyte_is_read(redis_proc
 
 
 def test_pieces_are_together_no_more_than_so_much() -> None:
-    """In their order; one that is more by itself is alone."""
     sized = [("a", 4), ("b", 6), ("c", 1), ("d", 20), ("e", 2), ("f", 8)]
     assert list(pieces(sized, 10)) == [["a", "b"], ["c"], ["d"], ["e", "f"]]

@@ -22,26 +22,22 @@ PER_SHELF = SHELF_MS // STEP_MS
 
 @pytest.fixture
 async def side(redis_process: RedisProcess) -> AsyncIterator[Side]:
-    """The real adapters."""
     async with real_side(redis_process) as made:
         yield made
 
 
 def row(number: int) -> Row:
-    """A job of many: each tenth has failed."""
     tenant = f"tenant_{number % TENANTS}"
     status = "failed" if number % 10 == 0 else "completed"
     return Row(f"job_{number:04d}", NOW_MS + number * STEP_MS, tenant, f"session_{number % 7}", "agent", status)
 
 
 async def lives(side: Side, number: int) -> None:
-    """A job is listed when it is submitted, and when it has ended."""
     await side.listing.add(replace(row(number), status=""))
     await side.listing.add(row(number))
 
 
 async def pages(side: Side, query: Query, limit: int) -> list[str]:
-    """All jobs that a query finds, page by page, as cursors go on."""
     found: list[str] = []
     position, checks = "", 0
     while not checks or position:
@@ -53,7 +49,6 @@ async def pages(side: Side, query: Query, limit: int) -> list[str]:
 
 
 async def sizes(process: RedisProcess) -> dict[str, int]:
-    """How many members each key of the list has."""
     names = process.request("KEYS", "baton:list:*")
     connection = connection_to(process)
     try:
@@ -114,7 +109,6 @@ async def test_pruning_leaves_nothing_of_jobs_that_are_gone(side: Side, redis_pr
 async def test_a_session_keeps_its_newest_jobs(
     side: Side, redis_process: RedisProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that has the jobs of a whole deployment does not grow with them."""
     monkeypatch.setattr(listing, "SESSION_ROWS", 40)
     for number in range(JOBS):
         await side.listing.add(Row(f"job_{number:04d}", NOW_MS + number, "t", "s", "agent"))

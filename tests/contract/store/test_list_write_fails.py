@@ -15,7 +15,6 @@ from tests.contract.store.side import real_side
 async def test_jobs_run_and_no_slot_leaks_while_the_list_takes_no_row(
     redis_process: RedisProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A key that is full refuses with an error as a key of another type does."""
     async with real_side(redis_process) as side:
         stage = RealStage(side, 2, continuation="inline")
         row = Row("job_0", stage.clock.now_ms(), "acme", "session-job_0", "in-a-row")

@@ -22,7 +22,6 @@ DONE = End("completed", 1_000, 0, 10, 5, 100)
 
 
 async def listed(side: Side, job_id: str, *, end: str = "", tags: str = "", **place: str) -> None:
-    """A job says something; its number is when it was created."""
     number = int("".join(letter for letter in job_id if letter.isdigit()) or 0)
     tenant, session, agent = (place.get(name, default) for name, default in DEFAULTS.items())
     where = QueuedJob(tenant, session, 5, NOW_MS + number, agent)
@@ -34,12 +33,10 @@ DEFAULTS = {"tenant": "t", "session": "s", "agent": "a"}
 
 
 async def names(side: Side, query: Query, before: str = "", limit: int = LIMIT) -> list[str]:
-    """Which jobs a look finds, in its order."""
     return [one.job_id for one in (await side.listing.scan(query, before, limit)).found]
 
 
 async def test_jobs_are_listed_newest_first_from_their_first_update_on(side: Side) -> None:
-    """Each once, however often it speaks; nothing is left out."""
     for job_id in ("j2", "j1", "j3", "j1"):
         await listed(side, job_id)
     scanned = await side.listing.scan(Query(), "", LIMIT)
@@ -48,12 +45,10 @@ async def test_jobs_are_listed_newest_first_from_their_first_update_on(side: Sid
 
 
 async def test_an_empty_list_is_empty(side: Side) -> None:
-    """Nothing to go on with."""
     assert await side.listing.scan(Query(), "", LIMIT) == Scanned()
 
 
 async def test_pages_go_on_where_the_one_before_ended_while_jobs_are_added(side: Side) -> None:
-    """None is doubled, none is skipped, also among those of the same millisecond."""
     ids = ["a1", "b1", "c1", "d1", "e1"]
     for job_id in ids:
         await listed(side, job_id)
@@ -93,7 +88,6 @@ async def test_pages_go_on_where_the_one_before_ended_while_jobs_are_added(side:
     ids=str,
 )
 async def test_each_filter_finds_its_jobs(side: Side, query: Query, expected: str) -> None:
-    """Jobs below others come only where their parent is named."""
     await listed(side, "j1")
     await listed(side, "j2", end="completed")
     await listed(side, "j3", session="other")
@@ -119,7 +113,6 @@ async def test_a_rare_job_is_found_by_going_on(side: Side) -> None:
 
 
 async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -> None:
-    """All its rows go, whichever told of it; the others stay."""
     await listed(side, "j1", end="failed", tags="x y")
     await listed(side, "j2", end="failed", tags="x y")
     await listed(side, "j1.c3")
@@ -144,7 +137,6 @@ async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -
 
 
 async def searched(side: Side, text: str, **query: Any) -> list[str]:
-    """Which jobs a search finds, page by page."""
     wanted, position, found = Query(words=words_of(text), **query), "", list[str]()
     while True:
         scanned = await side.listing.search(wanted, position, 2)
@@ -181,7 +173,6 @@ async def test_a_search_finds_texts_of_tasks_and_ends(side: Side) -> None:
 
 
 async def test_the_rows_of_jobs_below_go_with_their_parents(side: Side) -> None:
-    """At any depth; those of a job whose id begins in the same way stay."""
     for job_id in ("j1", "j1.c2", "j1.c2.d3", "j12", "j12.c4", "j12.c4.d5"):
         await listed(side, job_id)
     roots = (await side.listing.scan(Query(), "", LIMIT)).found
@@ -192,7 +183,6 @@ async def test_the_rows_of_jobs_below_go_with_their_parents(side: Side) -> None:
 
 
 async def test_old_jobs_come_page_by_page_from_the_oldest_on(side: Side) -> None:
-    """None that was created later."""
     assert await side.listing.old("", NOW_MS + 9, 2) == Scanned()
     for number in range(1, 8):
         await listed(side, f"j{number}")
@@ -205,7 +195,6 @@ async def test_old_jobs_come_page_by_page_from_the_oldest_on(side: Side) -> None
 
 
 async def test_any_text_is_a_tenant_a_session_and_an_agent(side: Side) -> None:
-    """Colons and letters of all kinds."""
     odd = {"tenant": "te:n/a", "session": "sess: 漢\n", "agent": "a:b"}
     await listed(side, "j1", **odd)
     query = Query(tenant=odd["tenant"], session_id=odd["session"], agent=odd["agent"])
@@ -222,8 +211,6 @@ JOBS = st.tuples(st.integers(1, 30), st.sampled_from("tu"), st.sampled_from("sr"
 def test_the_list_in_memory_and_the_real_one_agree(
     redis_process: RedisProcess, jobs: list[tuple[int, str, str, str, bool]], limit: int, ended: bool, tenant: str
 ) -> None:
-    """Page by page."""
-
     async def pages(side: Side) -> list[Scanned]:
         for number, job_tenant, session, agent, end in jobs:
             place = {"tenant": job_tenant, "session": session, "agent": agent}

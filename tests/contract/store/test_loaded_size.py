@@ -41,8 +41,6 @@ SECOND = loop_item(JOB_ID, 2, 1, NOW_MS)
 
 
 class Weighed(OneSlot):
-    """A connection that knows the largest answer that came on it."""
-
     largest_bytes = 0
 
     async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
@@ -53,7 +51,6 @@ class Weighed(OneSlot):
 
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[Weighed]:
-    """To an empty server."""
     redis_process.request("FLUSHALL")
     made = Weighed(redis_process.settings())
     yield made
@@ -61,7 +58,6 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[Weighed]:
 
 
 def store_on(connection: RedisConnection) -> TreeStore:
-    """One that knows nothing yet, and tells little."""
     return TreeStore(connection, RETENTION_MS, prompt_limit_bytes=LIMIT_BYTES)
 
 
@@ -95,7 +91,6 @@ async def test_twelve_results_of_nearly_a_megabyte_are_no_answer_beyond_the_limi
 
 
 async def test_who_has_seen_all_results_counts_them_too(connection: RedisConnection) -> None:
-    """What is known here is not told by the store, and is as much."""
     store = store_on(connection)
     await fan(store, "x" * LIMIT_BYTES)
     warm = await store.claim(claim_of(SECOND))
@@ -105,7 +100,6 @@ async def test_who_has_seen_all_results_counts_them_too(connection: RedisConnect
 
 
 async def test_what_is_small_enough_is_loaded(connection: RedisConnection) -> None:
-    """With its size."""
     await fan(store_on(connection), "x" * (LIMIT_BYTES // 2))
     claim_result = await store_on(connection).claim(claim_of(SECOND))
     assert claim_result.history.results == {call_item(0).call_id: {"ok": "x" * (LIMIT_BYTES // 2)}}
@@ -113,7 +107,6 @@ async def test_what_is_small_enough_is_loaded(connection: RedisConnection) -> No
 
 
 async def test_what_takes_two_bytes_in_an_answer_counts_twice(connection: RedisConnection) -> None:
-    """As JSON in JSON, a quotation mark of a text is four characters."""
     await fan(store_on(connection), '"' * (LIMIT_BYTES // 3))
     claim_result = await store_on(connection).claim(claim_of(SECOND))
     assert claim_result.history.size_bytes > LIMIT_BYTES

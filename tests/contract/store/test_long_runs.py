@@ -35,20 +35,17 @@ class LongRun(PlayedStage, RealStage):
     maker: "LongRun | None" = None
 
     async def deliver(self, event: Event, message_id: str = "m1", retried: int = 0) -> Outcome:
-        """Deliver one event to its function."""
         if self.maker is not None and event_type(event) is EventType.TOOL_CALL:
             return await self.maker.deliver(event, message_id, retried)
         return await super().deliver(event, message_id, retried)
 
     def let_make_calls(self, other: "LongRun") -> None:
-        """Let another process make the calls."""
         other.ports = replace(other.ports, queue=self.queue, clock=self.clock)
         other.restart()
         self.maker = other
 
 
 def long_registry() -> Registry:
-    """An agent that makes many calls, one a turn."""
     turns = [[call("add", str(n), a=n, b=n)] for n in range(CALLS)]
     agent = Agent(scripted(*turns, "done"), name="long", tools=[add])
     unlimited: Any = {"limits": Limits(turns=1_000, tool_calls=1_000), "usage_limits": UsageLimits(request_limit=None)}
@@ -91,7 +88,6 @@ async def pieces_of(process: RedisProcess, continuation: Continuation, *, apart:
 
 
 def windows(pieces: Sequence[Counted], size: int) -> tuple[Counted, Counted]:
-    """The first and the last ones together."""
     return sum_of(pieces[:size]), sum_of(pieces[-size:])
 
 

@@ -1,37 +1,22 @@
 """The stream of outcomes on a real server: a consumer group without blocking reads."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from baton.storage.ports.operation_stream import StreamEntry
 from baton.storage.redis.connection import RedisConnection
 from baton.storage.redis.operation_stream import RedisOperationStream, trimming
 from baton_events.errors import StoreError
-from tests.contract.store.redis_process import RedisProcess
-from tests.contract.store.side import connection_to
 
 STREAM, GROUP = "our:outcomes", "our-group"
 MOST = 200
 
 
 @pytest.fixture
-async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
-    """A connection to an emptied server."""
-    redis_process.request("FLUSHALL")
-    made = connection_to(redis_process)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 def stream(connection: RedisConnection) -> RedisOperationStream:
-    """The stream over it."""
     return RedisOperationStream(connection, MOST, STREAM, GROUP)
 
 
 async def add(connection: RedisConnection, **fields: str) -> str:
-    """Somebody adds an outcome, with no library of ours; its id."""
     added = await connection.execute("XADD", STREAM, "*", *(text for item in fields.items() for text in item))
     return str(added)
 
@@ -39,7 +24,6 @@ async def add(connection: RedisConnection, **fields: str) -> str:
 async def test_entries_are_given_once_and_those_from_before_the_first_reader_too(
     connection: RedisConnection, stream: RedisOperationStream
 ) -> None:
-    """In their order, with their fields."""
     first = await add(connection, operation_id="op_1", success="true", result='{"a": 1}')
     second = await add(connection, data="{}")
     assert await stream.take() == [
@@ -52,7 +36,6 @@ async def test_entries_are_given_once_and_those_from_before_the_first_reader_too
 
 
 async def test_an_empty_stream_is_no_error(stream: RedisOperationStream) -> None:
-    """Nor is one that is not there."""
     assert await stream.take() == []
     assert await stream.take() == []
     await stream.done([])
@@ -74,7 +57,6 @@ async def test_an_entry_that_is_not_done_is_claimed_after_a_minute(
 async def test_what_is_buried_is_kept_with_its_reason(
     connection: RedisConnection, stream: RedisOperationStream
 ) -> None:
-    """And is pending no longer."""
     await add(connection, success="perhaps")
     (entry,) = await stream.take()
     await stream.bury(entry, "it names no operation")
@@ -96,7 +78,6 @@ async def test_what_could_not_be_buried_stays_with_us(
 
 
 async def test_operations_wait_until_they_are_completed_or_their_time_is_up(stream: RedisOperationStream) -> None:
-    """The same one twice is one."""
     for name, until_ms in (("op_1", 100), ("op_2", 200), ("op_2", 200)):
         await stream.expect(name, until_ms)
     assert await stream.expected(50) == 2
@@ -133,5 +114,4 @@ async def test_what_was_taken_in_is_trimmed_and_nothing_else(
     ],
 )
 def test_how_a_stream_is_trimmed(length: int, pending: str, expected: tuple[str | int, ...]) -> None:
-    """Not while it is short, and never an entry that is not done."""
     assert trimming(length, pending, 10) == expected

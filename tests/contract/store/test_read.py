@@ -19,13 +19,13 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_item,
+    job_of,
     record_of,
 )
 from tests.contract.store.side import Side
 
 
 async def test_an_unknown_job_is_none(side: Side) -> None:
-    """Also where its root is known, or a child of it."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     for job_id in ("job_b", f"{JOB_ID}.1", f"{JOB_ID}.1.1", ""):
         assert await side.reader.job(job_id) is None
@@ -33,22 +33,18 @@ async def test_an_unknown_job_is_none(side: Side) -> None:
 
 
 async def test_tool_calls_come_by_turn_and_position(side: Side) -> None:
-    """As numbers, not as texts: turn 2 before turn 10."""
     places = [(10, 0), (2, 10), (2, 9), (1, 0)]
     records = tuple(record_of(call_item(position, turn=turn)) for turn, position in places)
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     await side.store.commit(claim_of(first_item()), Changes(calls=records), SPENT)
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert [(call.turn, call.position) for call in snapshot.calls] == sorted(places)
 
 
 async def test_items_come_by_key_and_belong_to_the_job(side: Side) -> None:
-    """A child's are not its parent's."""
     await side.store.create(creation(a_job(f"{JOB_ID}.1")), "m0", NOW_MS)
     items = await fan_out(side, 11)
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert [item.key for item in snapshot.items] == sorted(tool_key(item.kind, item.call_id, 1) for item in items)
 
 
@@ -67,7 +63,6 @@ async def test_parts_come_from_a_position_on(side: Side, after: int, expected: s
 
 @pytest.mark.parametrize("after", [2**31, 2**63 - 1])
 async def test_a_position_far_behind_the_end_has_no_parts(side: Side, after: int) -> None:
-    """However large the number is."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     assert (await side.reader.parts(JOB_ID, after)).parts == ()
 
@@ -76,19 +71,16 @@ async def test_whether_jobs_are_admitted_is_read_with_a_job(side: Side) -> None:
     """So that it can be said what a job in line waits for."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     for stopped in (False, True):
-        snapshot = await side.reader.job(JOB_ID)
-        assert snapshot is not None
+        snapshot = await job_of(side)
         assert (snapshot.stopped, (await side.reader.jobs([JOB_ID]))[JOB_ID].stopped) == (stopped, stopped)
         await side.admission_control.stop(NOW_MS)
 
 
 async def test_a_store_that_answers_pings(side: Side) -> None:
-    """No error is the answer."""
     await side.reader.ping()
 
 
 async def test_many_jobs_are_read_at_once_and_unknown_ones_are_left_out(side: Side) -> None:
-    """As one by one, but for tool calls, results and memory."""
     ids = [JOB_ID, "job_b", f"{JOB_ID}.1"]
     await fan_out(side, 2)
     for job_id in ids[1:]:
@@ -96,7 +88,6 @@ async def test_many_jobs_are_read_at_once_and_unknown_ones_are_left_out(side: Si
     found = await side.reader.jobs([*ids, "job_c", f"{JOB_ID}.2", ""])
     assert sorted(found) == sorted(ids)
     for job_id in ids:
-        whole = await side.reader.job(job_id)
-        assert whole is not None
+        whole = await job_of(side, job_id)
         assert found[job_id] == replace(whole, calls=(), results={}, memory=None)
     assert await side.reader.jobs([]) == {}

@@ -23,7 +23,6 @@ SLOT_TABLE = table_of(JOB_ID)
 
 
 def keys(items: tuple[WorkItem, ...]) -> list[str]:
-    """The work items' keys, as they come."""
     return [item.key for item in items]
 
 
@@ -55,7 +54,6 @@ async def test_a_live_lease_is_never_touched(side: Side) -> None:
 
 
 async def test_an_unknown_job_is_not_known(side: Side) -> None:
-    """Nothing is written for it."""
     assert await side.store.reconcile(JOB_ID, "sweep", NOW_MS, STALLED_AFTER_MS, SLOT_TABLE) == Reconciled(known=False)
     assert (await side.store.claim(claim_of(call_item(0)))).verdict is Verdict.UNKNOWN
 

@@ -19,6 +19,7 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     first_item,
+    job_of,
 )
 from tests.contract.store.side import Side
 
@@ -37,17 +38,14 @@ async def ended(side: Side) -> tuple[WorkItem, ...]:
 
 
 async def test_an_ended_job_keeps_this_item_and_its_last_slot_request(side: Side) -> None:
-    """Both are carried by the message that ended it."""
     pending = await ended(side)
     assert [item.kind for item in pending] == [ItemKind.REMEMBER, ItemKind.SLOT_REQUEST]
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert by_key(snapshot.items) == by_key(pending)
     assert snapshot.job.remembers
 
 
 async def test_its_claim_has_the_task_of_the_job(side: Side) -> None:
-    """And nothing more; it needs no slot."""
     await ended(side)
     claim_result = await side.store.claim(claim_of(REMEMBER, "m2", "o2"))
     assert claim_result.verdict is Verdict.GRANTED

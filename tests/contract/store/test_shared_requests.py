@@ -17,7 +17,6 @@ TEXT = counted("return {redis.call('INCR', KEYS[1]), ARGV[1]}")
 
 @pytest.fixture(params=["httpx", "httptools"])
 async def connection(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
-    """To the emptied server."""
     redis_process.request("FLUSHALL")
     http: Literal["httpx", "httptools"] = request.param
     made = RedisConnection(replace(redis_process.settings(), http_transport=http))
@@ -26,8 +25,6 @@ async def connection(request: pytest.FixtureRequest, redis_process: RedisProcess
 
 
 async def test_many_callers_at_once_get_each_its_own_answer(connection: RedisConnection) -> None:
-    """Rounds of scripts, plain commands and errors among them; each script ran once."""
-
     async def caller(number: int) -> None:
         for turn in range(5):
             assert await connection.run(TEXT, [f"{{k{number}}}:n"], [f"é{number}-{turn}"]) == [
@@ -48,7 +45,6 @@ async def test_many_callers_at_once_get_each_its_own_answer(connection: RedisCon
 async def test_a_store_that_forgot_every_script_runs_each_once(
     connection: RedisConnection, redis_process: RedisProcess
 ) -> None:
-    """In the middle of a load, as after a failover."""
     stop = asyncio.Event()
     counts: list[int] = []
 
@@ -73,7 +69,6 @@ async def test_a_store_that_forgot_every_script_runs_each_once(
 
 
 async def test_a_server_that_is_gone_fails_for_all_who_ask() -> None:
-    """Each with an error that says where; over either transport."""
     for transport in ("httpx", "httptools"):
         connection = RedisConnection(
             Settings(redis_url="http://127.0.0.1:9", redis_token="t", http_transport=transport)

@@ -85,7 +85,6 @@ async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted
 
 @pytest.mark.parametrize("count", [2, 10, 64])
 async def test_calls_at_the_same_time_take_a_few_requests_each(redis_process: RedisProcess, count: int) -> None:
-    """However many others there are."""
     begin, end = await costs_of_a_fan_out(redis_process, count)
     assert begin.requests <= 2 * count
     assert end.requests <= count + 4
@@ -102,7 +101,6 @@ _ITEMS = [
 
 
 def _ways(item: WorkItem) -> list[Changes]:
-    """How a step may end."""
     if item.kind is ItemKind.LOOP:
         return [Changes(transcript=(_ENTRY,))]
     after = [
@@ -182,12 +180,10 @@ async def compare(process: RedisProcess, drawn: Sequence[tuple[Operation, Operat
 def test_steps_of_several_calls_come_out_as_by_the_rule(
     redis_process: RedisProcess, drawn: list[tuple[Operation, Operation | None, bool]]
 ) -> None:
-    """Whoever does them, and whatever happens on the way."""
     asyncio.run(compare(redis_process, drawn))
 
 
 async def test_the_last_of_two_that_end_at_the_same_time_goes_on(redis_process: RedisProcess) -> None:
-    """Each of them has seen the other one still at work."""
     redis_process.request("FLUSHALL")
     processes = Processes(redis_process)
     first, second = map(_ends, _CALLS[:2])

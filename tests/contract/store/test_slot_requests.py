@@ -16,6 +16,7 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     first_item,
+    job_of,
     slot_request_of,
     table_of,
 )
@@ -26,19 +27,15 @@ FIRST_SLOT_REQUEST = slot_request_item(JOB_ID, "slot", FIRST_EPOCH, NOW_MS)
 
 
 async def waiting_job(side: Side) -> None:
-    """A job that was created without a slot."""
     await side.store.create(creation(a_job(), slot=False), "witness", NOW_MS)
 
 
 async def slot_state_of(side: Side) -> SlotState:
-    """How the job stands."""
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     return snapshot.slot_state
 
 
 def slot_request_claim(epoch: int, message: str = "m1", *, after_ms: int = 0) -> Claim:
-    """Who asks for a request."""
     return claim_of(slot_request_item(JOB_ID, "slot", epoch, NOW_MS), message, after_ms=after_ms)
 
 
@@ -51,7 +48,6 @@ async def test_a_job_without_a_slot_guarantees_its_slot_request_and_not_its_work
 
 
 async def test_work_without_a_slot_is_gated(side: Side) -> None:
-    """Nothing is claimed; whoever carries the request learns so."""
     await waiting_job(side)
     assert await side.store.claim(claim_of(first_item(), "m2")) == ClaimResult(Verdict.GATED)
     relay_id = await side.store.claim(claim_of(first_item(), "witness"))
@@ -59,7 +55,6 @@ async def test_work_without_a_slot_is_gated(side: Side) -> None:
 
 
 async def test_a_timer_that_is_due_requests_a_slot_when_its_message_comes(side: Side) -> None:
-    """The message is the relay message of the request; a second message adds none."""
     job = replace(a_job(), start_at_ms=NOW_MS + 100_000)
     await side.store.create(creation(job), "witness", NOW_MS)
     claim_result = await side.store.claim(claim_of(first_item(), "m1", after_ms=100_000))
@@ -82,12 +77,10 @@ async def test_a_slot_request_that_the_admission_does_not_heed_is_requested_agai
 
 
 def entry(epoch: int, want: Want, *, slot: bool = False) -> SlotTable:
-    """The admission's slot table with the job's entry."""
     return {JOB_ID: QueueEntry("tenant_a", "session_a", 5, NOW_MS, epoch, want, slot)}
 
 
 async def test_the_sweep_leaves_a_slot_request_in_line_alone_and_work_behind_it(side: Side) -> None:
-    """However long it waits: it is told when its turn has come."""
     await waiting_job(side)
     at_ms = NOW_MS + 100 * STALLED_AFTER_MS
     found = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, entry(FIRST_EPOCH, "slot"))

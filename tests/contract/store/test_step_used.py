@@ -41,7 +41,6 @@ class Watched(RedisConnection):
 
 @pytest.fixture
 async def watched(redis_process: RedisProcess) -> AsyncIterator[Watched]:
-    """The connection, on an empty store."""
     redis_process.request("FLUSHALL")
     connection = Watched(redis_process)
     try:
@@ -51,12 +50,10 @@ async def watched(redis_process: RedisProcess) -> AsyncIterator[Watched]:
 
 
 def counted(used: dict[str, int]) -> Counted:
-    """What an event's part says."""
     return Counted(used["redisRequests"], used["redisCommands"], used["redisBytes"])
 
 
 def sum_of(rows: Sequence[Counted]) -> Counted:
-    """All of them."""
     return Counted(
         *(sum(values) for values in zip(*((r.requests, r.commands, r.size_bytes) for r in rows), strict=True))
     )
@@ -103,7 +100,6 @@ async def test_what_the_queue_took_is_an_events_that_it_brought(watched: Watched
 
 
 async def test_a_text_in_mid_work_is_its_turns(watched: Watched) -> None:
-    """Its requests come into the usage ledger with the turn's COMMIT."""
     stage = RealStage(side_over(watched), 1, continuation="inline")
     await stage.play("at-once")
     events, usage_ledger = await used_of(stage)

@@ -1,12 +1,13 @@
-"""Steps of a plan: each is due when no work item of a step before it is left, carried by whoever ended the last one."""
+"""Steps of a plan, and turns: due once no work item before them is left, carried by whoever ended the last one."""
 
 import json
 
+import pytest
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import Verdict
+from baton.engine.commit.answers import Committed, Verdict
 from baton.engine.effects import Changes, Skip
-from baton.engine.work_items import WorkItem
+from baton.engine.work_items import ItemKind, WorkItem, following
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
@@ -17,10 +18,13 @@ from tests.contract.store.sample import (
     claim_of,
     complete_item,
     creation,
+    fan_out,
     first_item,
+    job_of,
     next_turn,
     record_of,
     table_of,
+    take_in,
 )
 from tests.contract.store.side import Side
 
@@ -30,7 +34,6 @@ LAST = replace(call_item(3), step="d", after=BOTH.call_id)
 
 
 async def planned(side: Side) -> None:
-    """Two steps, one after both of them, and one after that."""
     items = (FIRST, SECOND, BOTH, LAST)
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     calls = tuple(replace(record_of(item), dependants=(LAST.call_id,) if item is BOTH else ()) for item in items)
@@ -39,7 +42,6 @@ async def planned(side: Side) -> None:
 
 
 async def over(side: Side, item: WorkItem, message: str) -> tuple[WorkItem, ...]:
-    """A step returns, and its result is taken in."""
     taken = replace(complete_item(item.position), after=item.after, step=item.step)
     changes = Changes(items=(taken,), results={item.call_id: f'{{"ok":{item.position}}}'})
     pending = (await side.store.commit(claim_of(item, f"{message}a"), changes, SPENT)).pending
@@ -48,7 +50,6 @@ async def over(side: Side, item: WorkItem, message: str) -> tuple[WorkItem, ...]
 
 
 async def test_a_step_is_due_when_the_last_one_before_it_is_over(side: Side) -> None:
-    """Not before; a message or a sweep that asks for it finds nothing to do."""
     await planned(side)
     assert await over(side, FIRST, "m2") == ()
     assert (await side.store.claim(claim_of(BOTH, "m9", after_ms=500_000))).verdict is Verdict.APPLIED
@@ -61,7 +62,6 @@ async def test_a_step_is_due_when_the_last_one_before_it_is_over(side: Side) -> 
 
 
 async def test_a_step_is_given_the_results_of_those_before_it(side: Side) -> None:
-    """And of no others."""
     await planned(side)
     await over(side, FIRST, "m2")
     await over(side, SECOND, "m3")
@@ -71,7 +71,6 @@ async def test_a_step_is_given_the_results_of_those_before_it(side: Side) -> Non
 
 
 async def test_the_first_claim_of_a_step_is_recorded_once(side: Side) -> None:
-    """A second attempt of the same work item, after a crash, says nothing more."""
     await planned(side)
     await over(side, FIRST, "m2")
     await over(side, SECOND, "m3")
@@ -88,7 +87,48 @@ async def test_a_step_is_skipped_once(side: Side) -> None:
     for number, item in enumerate((FIRST, SECOND)):
         skip = Skip(BOTH.key, record_of(BOTH), f'{{"error":{{"number":{number}}}}}', (f"skipped {number}",))
         assert (await side.store.commit(claim_of(item, f"m{number}"), Changes(skips=(skip,)), SPENT)).applied
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
-    assert snapshot.results == {BOTH.call_id: {"error": {"number": 0}}}
+    assert (await job_of(side)).results == {BOTH.call_id: {"error": {"number": 0}}}
     assert (await side.reader.parts(JOB_ID, 1)).parts == ("skipped 0",)
+
+
+JOINED = Changes(join=next_turn())
+
+
+async def committed_in_order(side: Side, order: list[int]) -> None:
+    """Take the results in, in this order: only the last one starts the next turn."""
+    for position in order[:-1]:
+        committed = await side.store.commit(claim_of(complete_item(position), f"m{position}"), JOINED, SPENT)
+        assert committed == Committed(applied=True), f"after {position} of {order}"
+    last = order[-1]
+    committed = await side.store.commit(claim_of(complete_item(last), f"m{last}"), JOINED, SPENT)
+    assert committed == Committed(True, (replace(next_turn().item, relay_id=f"m{last}"),))
+    assert (await job_of(side)).items == committed.pending
+
+
+@pytest.mark.parametrize("order", [[0], [0, 1], [1, 0], [0, 2, 1], [2, 0, 1]], ids=str)
+async def test_the_last_of_few_joins_whatever_the_order(side: Side, order: list[int]) -> None:
+    await take_in(side, await fan_out(side, len(order)))
+    await committed_in_order(side, order)
+
+
+async def test_two_that_both_began_before_either_committed_join_once(side: Side) -> None:
+    """How many are open is read when the commit is applied, not when the work item was begun."""
+    await take_in(side, await fan_out(side, 2))
+    for position in (0, 1):
+        await side.store.claim(claim_of(complete_item(position), f"m{position}", f"o{position}"))
+    first = await side.store.commit(claim_of(complete_item(0), "m0", "o0"), JOINED, SPENT)
+    second = await side.store.commit(claim_of(complete_item(1), "m1", "o1"), JOINED, SPENT)
+    assert first == Committed(applied=True)
+    assert second == Committed(True, (replace(next_turn().item, relay_id="m1"),))
+
+
+@pytest.mark.parametrize("kind", [ItemKind.CALL, ItemKind.FAILED])
+async def test_a_sibling_in_any_stage_holds_the_join_back(side: Side, kind: ItemKind) -> None:
+    """One that still runs, and one whose failure is to be taken in; also one that waits for its next attempt."""
+    items = await fan_out(side, 2)
+    await take_in(side, items[:1])
+    waiting = following(call_item(1), kind, NOW_MS, attempt=2, not_before_ms=NOW_MS + 60_000)
+    await side.store.commit(claim_of(items[1], "m2"), Changes(items=(waiting,)), SPENT)
+    assert await side.store.commit(claim_of(complete_item(0), "m3"), JOINED, SPENT) == Committed(applied=True)
+    last = await side.store.commit(claim_of(waiting, "m4"), JOINED, SPENT)
+    assert [item.key for item in last.pending] == [next_turn().item.key]

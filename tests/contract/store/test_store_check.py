@@ -5,7 +5,6 @@ from tests.contract.store.redis_process import RedisProcess
 
 
 async def test_a_store_that_is_well_answers_and_runs_scripts(redis_process: RedisProcess) -> None:
-    """Nothing of the script is left behind, and nothing is raised."""
     check = RedisCheck(redis_process.settings())
     await check.ping()
     await check.try_script("baton:doctor:1")

@@ -1,7 +1,6 @@
 """How many bytes a tenant's jobs have stored: counted with their admission updates, as much as was written for them."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,8 +10,8 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.storage.redis import keys
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
-from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import Side, connection_to, fake_side, real_side, side_over
+from tests.contract.store.sample import NOW_MS, job_of
+from tests.contract.store.side import Side, fake_side
 
 PLACE = QueuedJob("acme", "session-a", 5, NOW_MS)
 END = End("completed", 1, 0, 0, 0, 0)
@@ -20,7 +19,6 @@ MORE, KEPT_MS, LIMIT = BytesAdded({NOW_MS: -7, NOW_MS + 1: 9}, 5_000), 5_000, 1_
 
 
 async def slot_request(side: Side, want: Want, epoch: int, stored: BytesAdded, *, end: End | None = None) -> None:
-    """An admission update of a job."""
     await side.admission.slot_request("job_a", SlotState(want, epoch), PLACE, NOW_MS, end=end, stored=stored)
 
 
@@ -41,7 +39,6 @@ async def test_a_submission_and_an_end_are_counted_once(side: Side) -> None:
 
 
 async def test_a_job_that_is_refused_adds_nothing(side: Side) -> None:
-    """Its session is busy."""
     await slot_request(side, "slot", 1, BytesAdded({NOW_MS: 7}, KEPT_MS))
     slot_answer = await side.admission.slot_request(
         "job_b", SlotState("slot", 1), PLACE, NOW_MS, alone=True, stored=MORE
@@ -50,7 +47,6 @@ async def test_a_job_that_is_refused_adds_nothing(side: Side) -> None:
 
 
 async def test_what_is_added_beside_is_in_the_same_sums(side: Side) -> None:
-    """Until it is taken out."""
     await side.stored_bytes.add("acme", MORE)
     await side.stored_bytes.add("acme", MORE)
     await side.stored_bytes.add("acme", BytesAdded({}, KEPT_MS))
@@ -59,31 +55,17 @@ async def test_what_is_added_beside_is_in_the_same_sums(side: Side) -> None:
     assert await side.stored_bytes.sums("acme") == {NOW_MS + 1: 18}
 
 
-async def test_sums_expire(redis_process: RedisProcess) -> None:
-    """Whoever has added to them."""
-    async with real_side(redis_process) as side:
-        await slot_request(side, "slot", 1, MORE)
-        assert 0 < redis_process.request("PTTL", keys.stored_bytes_key("acme")) <= KEPT_MS
-        await side.stored_bytes.add("other", MORE)
-        assert 0 < redis_process.request("PTTL", keys.stored_bytes_key("other")) <= KEPT_MS
-
-
-@pytest.fixture
-async def connected(redis_process: RedisProcess) -> AsyncIterator[Side]:
-    """The real side, on an empty store."""
-    redis_process.request("FLUSHALL")
-    connection = connection_to(redis_process)
-    try:
-        yield side_over(connection)
-    finally:
-        await connection.close()
+async def test_sums_expire(real: Side, redis_process: RedisProcess) -> None:
+    await slot_request(real, "slot", 1, MORE)
+    await real.stored_bytes.add("other", MORE)
+    for tenant in ("acme", "other"):
+        assert 0 < redis_process.request("PTTL", keys.stored_bytes_key(tenant)) <= KEPT_MS
 
 
 async def written(side: Side, agent: str, continuation: Continuation) -> int:
     """What the usage ledger of a job that has run say, which is what its tenant's quota knows."""
     await RealStage(side, 3, continuation=continuation, bytes_kept=LIMIT).play(agent)
-    snapshot = await side.reader.job("job_a")
-    assert snapshot is not None
+    snapshot = await job_of(side)
     sums = await side.stored_bytes.sums("acme")
     assert [size for size in sums.values() if size] == [snapshot.usage.written]
     return snapshot.usage.written
@@ -102,10 +84,10 @@ def stored(process: RedisProcess) -> tuple[int, int]:
 @pytest.mark.parametrize("continuation", ["queue", "inline"])
 @pytest.mark.parametrize("agent", ["in-a-row", "at-once"])
 async def test_the_ledger_counts_what_was_written(
-    connected: Side, redis_process: RedisProcess, agent: str, continuation: Continuation
+    real: Side, redis_process: RedisProcess, agent: str, continuation: Continuation
 ) -> None:
     """By whichever script, and as the twin counts: the job's record as it began and as it ended, all else once."""
-    counted = await written(connected, agent, continuation)
+    counted = await written(real, agent, continuation)
     there, record = stored(redis_process)
     assert there + record < counted < there + 2 * record
     assert counted == await written(fake_side(), agent, continuation)
@@ -120,8 +102,8 @@ async def cost(side: Side, process: RedisProcess, bytes_kept: int) -> Counted:
 
 
 @pytest.mark.bridge
-async def test_a_limit_costs_a_submission_one_request(connected: Side, redis_process: RedisProcess) -> None:
+async def test_a_limit_costs_a_submission_one_request(real: Side, redis_process: RedisProcess) -> None:
     """And a command in each of its first and last updates, one more where the sum is new; without one nothing."""
-    _, without, limited = [await cost(connected, redis_process, limit) for limit in (0, 0, LIMIT)]  # the first opens it
+    _, without, limited = [await cost(real, redis_process, limit) for limit in (0, 0, LIMIT)]  # the first opens it
     assert limited.requests - without.requests == 1
     assert limited.commands - without.commands == 1 + 2 + 1

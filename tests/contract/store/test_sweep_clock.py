@@ -11,7 +11,6 @@ RECONCILE_AT_MS = NOW_MS + RECONCILE_INTERVAL_MS
 
 
 async def word(side: Side, name: str, *, after_ms: int = 0) -> SlotAnswer:
-    """A job wants a slot."""
     return await side.admission.slot_request(
         name, SlotState("slot", 0), QueuedJob("t", name, 5, NOW_MS), NOW_MS + after_ms
     )

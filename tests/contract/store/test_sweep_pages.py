@@ -24,7 +24,6 @@ async def many(side: Side) -> None:
 
 
 async def pages(side: Side, due_ms: int, size: int, *, again: bool = False) -> list[ReconcileTurn]:
-    """All pages of a sweep; those after the first are no repetition."""
     turns = [await side.admission.reconcile(due_ms, LATE_MS, again=again, page=size)]
     while turns[-1].after:
         turns.append(await side.admission.reconcile(due_ms, LATE_MS, after=turns[-1].after, page=size))
@@ -52,7 +51,6 @@ async def test_the_backstop_looks_at_everybody_in_pages_of_any_size(side: Side) 
 
 
 async def test_only_the_first_page_gives_slots_and_arms(side: Side) -> None:
-    """The others only look."""
     await many(side)
     await side.admission.prune([("job_a", NOW_MS)])
     first = await side.admission.reconcile(0, LATE_MS + 10 * RECONCILE_INTERVAL_MS, page=2)

@@ -11,7 +11,17 @@ from baton.engine.effects import Changes, TextStream
 from baton.engine.lifecycle import cancelled
 from baton.engine.step_results import Cancelled
 from baton.engine.work_items import loop_item
-from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, SPENT, a_job, claim_of, creation, first_item
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    claim_of,
+    creation,
+    first_item,
+    loaded_of,
+)
 from tests.contract.store.side import Side
 
 ID = "text-1-1-x.1"
@@ -20,12 +30,10 @@ ABANDONED = ["text-end", "data-retry", "finish-step"]
 
 
 def text_stream(appended: int = 2, text_id: str = ID) -> TextStream:
-    """How a COMMIT goes on with what was appended."""
     return TextStream(text_id, appended, ('{"type":"rest"}',), ('{"type":"anew"}',))
 
 
 async def talking(side: Side, owner: str = "o1") -> Claim:
-    """A turn that has appended two batches."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     claim = claim_of(first_item(), "m1", owner)
     await side.store.claim(claim)
@@ -35,17 +43,14 @@ async def talking(side: Side, owner: str = "o1") -> Claim:
 
 
 async def found(side: Side, job_id: str = JOB_ID) -> list[dict[str, Any]]:
-    """The parts behind the job's first."""
     return [json.loads(part) for part in (await side.reader.parts(job_id, 1)).parts]
 
 
 async def types(side: Side, after: int = 3) -> list[str]:
-    """The kinds of the parts behind those of the two batches."""
     return [part["type"] for part in (await found(side))[after:]]
 
 
 async def test_the_owner_s_commit_goes_on_with_the_text(side: Side) -> None:
-    """Then come the turn's other parts, and nothing is left open."""
     claim = await talking(side)
     assert (await side.store.commit(claim, replace(NEXT, text_stream=text_stream()), SPENT)).applied
     assert await types(side) == ["rest", "after"]
@@ -65,8 +70,7 @@ async def test_who_lost_the_item_and_commits_first_streams_all_anew(side: Side) 
 async def test_a_cancellation_closes_the_text_before_the_end(side: Side) -> None:
     """So does any other end."""
     await talking(side)
-    loaded = await side.store.load(JOB_ID)
-    assert loaded is not None
+    loaded = await loaded_of(side)
     changes = cancelled(loaded.job, Cancelled(), NOW_MS).changes
     assert changes is not None
     recorded, _ = await side.store.record(loaded, "m9", changes, NOW_MS)

@@ -20,6 +20,7 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_item,
+    job_of,
     record_of,
     slot_request_of,
     table_of,
@@ -56,8 +57,7 @@ async def test_an_odd_text_comes_back_as_it_was(side: Side, text: str) -> None:
         parts=(entry,),
     )
     await side.store.commit(claim_of(first_item()), changes, SPENT)
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert (snapshot.job, snapshot.calls, snapshot.task["text"]) == (job, (record,), text)
     assert snapshot.results == {record.id: {"text": text}}
     assert (await side.reader.parts(JOB_ID, 1)).parts == (entry,)
@@ -68,7 +68,6 @@ async def test_an_odd_text_comes_back_as_it_was(side: Side, text: str) -> None:
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
 async def test_an_odd_text_is_never_taken_for_the_owner_of_an_item(side: Side, text: str) -> None:
-    """Or for what holds a join back, or for whose work item it is."""
     await side.store.create(creation(replace(a_job(), session_id=text, best_answer=text)), "m1", NOW_MS)
     items = (call_item(0), replace(call_item(1), tool=text))
     await side.store.commit(claim_of(first_item(), "m2"), Changes(items=items), SPENT)
@@ -92,7 +91,6 @@ async def test_a_text_that_utf_8_cannot_carry_is_refused_or_kept(side: Side) -> 
 
 @pytest.mark.parametrize("job_id", ["job_a.b-c_d.1.2-3", "job-.", "a", "-._", "j" * 200])
 async def test_ids_with_dots_and_dashes_are_ids_like_others(side: Side, job_id: str) -> None:
-    """From creation to the end of a turn, beside a job whose id is a part of it."""
     neighbour = a_job(job_id[:-1] or "b")
     await side.store.create(creation(neighbour), "m0", NOW_MS)
     await side.store.create(creation(a_job(job_id)), "m1", NOW_MS)
@@ -102,20 +100,17 @@ async def test_ids_with_dots_and_dashes_are_ids_like_others(side: Side, job_id: 
     claim_result = await side.store.claim(claim_of(item, "m2"))
     assert claim_result.state is not None
     assert claim_result.state.call == record_of(item)
-    snapshot = await side.reader.job(neighbour.id)
-    assert snapshot is not None
+    snapshot = await job_of(side, neighbour.id)
     assert (snapshot.calls, len(snapshot.items)) == ((), 1)
 
 
 async def test_a_result_of_900_kb_is_stored_and_read(side: Side) -> None:
-    """Of characters that take three bytes and two escapes each."""
     value = '漢"\\' * (900_000 // 5)
     items = await fan_out(side, 1)
     text = canonical_json({"ok": value})
     assert len(text.encode()) > 900_000
     await side.store.commit(claim_of(items[0], "m2"), Changes(results={items[0].call_id: text}), SPENT)
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert snapshot.results == {items[0].call_id: {"ok": value}}
 
 
@@ -135,14 +130,12 @@ async def test_five_thousand_parts_in_one_commit_keep_their_order(side: Side) ->
     committed = await side.store.commit(claim_of(first_item()), changes, SPENT)
     assert len(committed.pending) == count
     assert (await side.reader.parts(JOB_ID, 1)).parts == numbers
-    snapshot = await side.reader.job(JOB_ID)
-    assert snapshot is not None
+    snapshot = await job_of(side)
     assert [call.position for call in snapshot.calls] == list(range(count))
     assert snapshot.results == {item.call_id: {"ok": item.position} for item in items}
 
 
 async def test_a_fan_out_larger_than_lua_can_unpack_ends_in_one_step(side: Side) -> None:
-    """Nine thousand open work items go with the job's end; the sweep finds as many."""
     items = tuple(call_item(position) for position in range(9_000))
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     await side.store.commit(claim_of(first_item()), Changes(items=items), SPENT)
@@ -153,7 +146,6 @@ async def test_a_fan_out_larger_than_lua_can_unpack_ends_in_one_step(side: Side)
 
 
 async def test_parts_are_json_texts_exactly_as_they_were_written(side: Side) -> None:
-    """Spaces and escapes included."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     parts = ('{ "a" : 1.10, "b":"\\u00e9\\/" }', json.dumps({"é": "/"}))
     await side.store.commit(claim_of(first_item()), Changes(parts=parts), SPENT)

@@ -8,12 +8,10 @@ from tests.contract.store.side import Side
 
 
 async def test_entries_come_in_the_order_in_which_they_were_added(side: Side) -> None:
-    """All of them, as JSON."""
     await side.store.create(replace(creation(a_job()), transcript=('{"n":1}',)), "m1", NOW_MS)
     await side.store.commit(claim_of(first_item()), Changes(transcript=('{"n":2}', '{"n":3}')), SPENT)
     assert await side.reader.transcript(JOB_ID) == ({"n": 1}, {"n": 2}, {"n": 3})
 
 
 async def test_an_unknown_job_has_none(side: Side) -> None:
-    """No error either."""
     assert await side.reader.transcript("job_unknown") == ()

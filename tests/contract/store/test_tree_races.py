@@ -40,14 +40,11 @@ pytestmark = pytest.mark.bridge
 
 
 class Processes:
-    """Two of them over one server."""
-
     def __init__(self, process: RedisProcess) -> None:
         self.connections = [OneSlot(process.settings()) for _ in range(2)]
         self.first, self.second = [TreeStore(connection, RETENTION_MS) for connection in self.connections]
 
     async def job(self) -> Snapshot:
-        """What the server has of the job."""
         found = await side_over(self.connections[0]).reader.job(JOB_ID)
         assert found is not None
         return found
@@ -55,7 +52,6 @@ class Processes:
 
 @pytest.fixture
 async def processes(redis_process: RedisProcess) -> AsyncIterator[Processes]:
-    """On an empty server."""
     redis_process.request("FLUSHALL")
     made = Processes(redis_process)
     yield made
@@ -134,7 +130,6 @@ async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(processes: Proces
 
 
 async def test_a_turn_is_given_what_a_turn_below_it_has_reserved_meanwhile(processes: Processes) -> None:
-    """Jobs share their limits with those below them."""
     child = first_item(f"{JOB_ID}.1")
     await processes.first.create(creation(a_job()), "m1", NOW_MS)
     await processes.first.create(creation(a_job(child.job_id)), "m2", NOW_MS)
@@ -160,12 +155,9 @@ async def test_who_is_granted_an_item_is_informed_of_its_call_as_it_was_then(pro
 
 
 class Late(OneSlot):
-    """A connection on which something happens once a tree was read."""
-
     meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def read(self, *commands: Any) -> list[Any]:
-        """Read several things."""
         answers = await super().read(*commands)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
@@ -177,11 +169,9 @@ class Overtaken(Late):
     """A connection on which something happens once a patch was written."""
 
     async def read(self, *commands: Any) -> list[Any]:
-        """Read several things."""
         return await OneSlot.read(self, *commands)
 
     async def apply(self, keys: Any, args: Any, beside: Any = ()) -> Any:
-        """Compare, then write."""
         answer = await super().apply(keys, args, beside)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:

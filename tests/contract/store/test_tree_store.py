@@ -38,15 +38,12 @@ ENTRY = '{"role":"model","text":"' + 500 * "x" + '"}'
 
 
 class WithoutDigests(OneSlot):
-    """A connection to a server whose scripts know no SHA1."""
-
     def _text(self, text: str) -> str:
         return super()._text(text.replace("redis.sha1hex", "redis.no_such_function"))
 
 
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[OneSlot]:
-    """To an empty server."""
     redis_process.request("FLUSHALL")
     made = OneSlot(redis_process.settings())
     yield made
@@ -54,7 +51,6 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[OneSlot]:
 
 
 async def begun_turn(store: TreeStore, job_id: str = JOB_ID) -> None:
-    """A job whose first turn is claimed."""
     await store.create(creation(a_job(job_id)), "m1", NOW_MS)
     assert (await store.claim(claim_of(first_item(job_id)))).verdict is Verdict.GRANTED
 
@@ -105,7 +101,6 @@ async def test_who_gives_up_waiting_takes_nobody_with_it(connection: OneSlot, re
 
 
 async def test_a_server_without_digests_is_given_the_texts(redis_process: RedisProcess) -> None:
-    """Once it has refused one."""
     redis_process.request("FLUSHALL")
     connection = WithoutDigests(redis_process.settings())
     try:
@@ -116,7 +111,6 @@ async def test_a_server_without_digests_is_given_the_texts(redis_process: RedisP
 
 
 async def test_the_last_update_knows_what_the_end_cost(connection: OneSlot) -> None:
-    """It tells the admission what the job has used."""
     store = TreeStore(connection, RETENTION_MS)
     await begun_turn(store)
     ends = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
@@ -135,7 +129,6 @@ async def test_the_last_update_knows_what_the_end_cost(connection: OneSlot) -> N
 async def test_no_more_is_kept_than_there_is_room_for(
     connection: OneSlot, redis_process: RedisProcess, known_chars: int, requests: int
 ) -> None:
-    """The tree that is unused for longest is forgotten first, and read again."""
     store = TreeStore(connection, RETENTION_MS, known_chars=known_chars)
     for job_id in (JOB_ID, "job_b"):
         await begun_turn(store, job_id)

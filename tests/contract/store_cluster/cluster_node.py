@@ -25,8 +25,6 @@ PORTS = range(20_000, 32_000)
 
 
 class ClusterNode:
-    """A cluster of one, and its REST address."""
-
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._processes: list[subprocess.Popen[str]] = []
@@ -34,7 +32,6 @@ class ClusterNode:
         self.url = ""
 
     def start(self) -> None:
-        """Start both, and make the node the owner of all slots."""
         self._folder.mkdir()
         self._port, bus_port = free_ports()
         self._start([str(find_server().path), *server_options(self._folder, self._port, bus_port)])
@@ -45,7 +42,6 @@ class ClusterNode:
 
     @property
     def address(self) -> str:
-        """Where the server itself is."""
         return f"redis://127.0.0.1:{self._port}"
 
     def request(self, *command: str | int) -> Any:
@@ -58,7 +54,6 @@ class ClusterNode:
             return client.request(*command)
 
     def stop(self) -> None:
-        """End both."""
         for process in reversed(self._processes):
             process.terminate()
             try:

@@ -13,7 +13,6 @@ from tests.contract.store_cluster.watched_connection import WatchedConnection
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterNode]:
-    """A cluster of one."""
     made = ClusterNode(tmp_path_factory.mktemp("cluster") / "node")
     try:
         made.start()
@@ -40,11 +39,9 @@ async def connection(node: ClusterNode, request: pytest.FixtureRequest) -> Async
 
 @pytest.fixture
 def clustered(connection: WatchedConnection) -> Side:
-    """The adapters over that connection."""
     return side_over(connection)
 
 
 @pytest.fixture
 def comparing(connection: WatchedConnection) -> Side:
-    """The same, with the store that compares and writes."""
     return side_over(connection, TreeStore(connection, RETENTION_MS))

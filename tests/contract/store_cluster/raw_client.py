@@ -12,8 +12,6 @@ CHUNK_BYTES = 1 << 20
 
 
 class RawClient:
-    """One connection, to a unix socket or to a port of this machine."""
-
     def __init__(self, where: Path | int) -> None:
         if isinstance(where, Path):
             self._socket = socket.socket(socket.AF_UNIX)
@@ -23,7 +21,6 @@ class RawClient:
         self._socket.settimeout(PATIENCE_SECONDS)
 
     def close(self) -> None:
-        """Close it."""
         self._socket.close()
 
     def request(self, *command: str | int) -> Any:
@@ -55,7 +52,6 @@ class RawClient:
 
 
 def plain(reply: Any) -> Any:
-    """A reply with texts instead of bytes; a refusal is raised."""
     if isinstance(reply, ServerError):
         raise RuntimeError(reply.text.decode())  # noqa: TRY004 - what the server said, not what we were given
     if isinstance(reply, list):

@@ -33,14 +33,12 @@ async def whole_life(side: Side, job_id: str) -> None:
 
 
 async def remembered_and_forgotten(connection: WatchedConnection) -> None:
-    """A session's memory, which no job touches by itself."""
     memory = RedisSessionMemory(connection, RETENTION_MS)
     await memory.add("tenant_a", MemoryEntry("job_x", "exchange", "a", "session_a", "agent_a", "job_x", NOW_MS))
     await memory.forget("tenant_a", "session_a", NOW_MS)
 
 
 def script_files() -> dict[str, str]:
-    """Name → text, of each file that scripts are made from."""
     return {path.name: path.read_text(encoding="utf-8") for path in (files("baton.storage.redis") / "lua").iterdir()}
 
 
@@ -65,7 +63,6 @@ async def test_a_whole_job_runs_on_a_cluster(
 
 
 async def stopped_and_started(side: Side) -> None:
-    """What operators do with the admission, and read of it."""
     await side.admission_control.stop(NOW_MS)
     await side.admission_control.start(NOW_MS)
     await side.admission_control.state()
@@ -74,7 +71,6 @@ async def stopped_and_started(side: Side) -> None:
 
 
 async def removed(side: Side, job_id: str) -> None:
-    """An ended job's data."""
     recalled = await side.archive.recall(job_id)
     assert recalled is not None
     assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED

@@ -28,20 +28,16 @@ class Requested:
 
     @property
     def answer_bytes(self) -> int:
-        """How much was answered."""
         return len(canonical_json(self.answer).encode())
 
 
 class WatchedConnection(RedisConnection):
-    """`RedisConnection` with a record."""
-
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.requested: list[Requested] = []
         self._texts: dict[str, str] = {}
 
     def _text(self, text: str) -> str:
-        """A script, which is known by its SHA1 later."""
         text = super()._text(text)
         self._texts[hashlib.sha1(text.encode()).hexdigest()] = text
         return text

@@ -45,8 +45,6 @@ TURNS = (
 
 
 class WholeJob:
-    """A job and its clock."""
-
     def __init__(self, side: Side, job_id: str) -> None:
         self._side = side
         self._job = Job(job_id, f"session-{job_id}", "tenant_a", "agent_a", NOW_MS)
@@ -55,7 +53,6 @@ class WholeJob:
         self._items = deque[WorkItem]()
 
     async def to_its_end(self) -> AsyncIterator[str]:
-        """Run it; gives the name of each step when it is done."""
         await self._submit()
         yield "submitted"
         while self._items:

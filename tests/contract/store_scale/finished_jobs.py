@@ -15,7 +15,6 @@ ORIGINAL_ID = "job_" + "0" * 24
 
 
 def copied_id(number: int) -> str:
-    """The id of a copy; as long as the original's."""
     return f"job_{number + 1:024x}"
 
 
@@ -35,7 +34,6 @@ def listed(client: RawClient) -> dict[str, list[str]]:
 
 
 def scored(members: Iterable[str]) -> Iterator[str | int]:
-    """As ZADD takes them."""
     for member in members:
         yield from (0, member)
 
@@ -58,7 +56,6 @@ def commands_of(client: RawClient) -> Iterator[Command]:
 
 
 def renamed(template: list[Command], job_id: str) -> list[Command]:
-    """The same commands for another job."""
     return [
         tuple(word.replace(ORIGINAL_ID, job_id) if isinstance(word, str) else word for word in command)
         for command in template

@@ -35,7 +35,6 @@ class Life:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """The local Redis."""
     process = RedisProcess(tmp_path_factory.mktemp("scale") / "data")
     try:
         yield process
@@ -45,7 +44,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
 
 @asynccontextmanager
 async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Requested]]]:
-    """The real adapters, and what they ask."""
     connection = WatchedConnection(server.settings())
     try:
         yield side_over(connection), connection.requested
@@ -54,7 +52,6 @@ async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Reque
 
 
 async def life_of_a_job(server: RedisProcess) -> Life:
-    """A whole job, watched."""
     steps: list[tuple[str, Counted, int]] = []
     async with adapters(server) as (side, requested), monitor(server) as watching:
         job = WholeJob(side, JOB_ID)

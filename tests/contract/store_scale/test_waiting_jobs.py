@@ -24,7 +24,6 @@ REQUESTS_AN_HOUR = 1_000
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """The local Redis."""
     process = RedisProcess(tmp_path_factory.mktemp("waiting") / "data")
     try:
         yield process
@@ -34,7 +33,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
 
 @asynccontextmanager
 async def adapters(server: RedisProcess) -> AsyncIterator[Side]:
-    """The real adapters."""
     connection = WatchedConnection(server.settings())
     try:
         yield side_over(connection)
@@ -43,7 +41,6 @@ async def adapters(server: RedisProcess) -> AsyncIterator[Side]:
 
 
 async def word(side: Side, name: str, want: Want, epoch: int) -> SlotAnswer:
-    """A job of a session of its own says something."""
     return await side.admission.slot_request(
         name, SlotState(want, epoch), QueuedJob("t", f"s-{name}", 5, NOW_MS), NOW_MS
     )
@@ -87,7 +84,6 @@ async def spent_by_updates(server: RedisProcess) -> list[Counted]:
 
 
 def reads_of_whole_keys(server: RedisProcess) -> list[str]:
-    """What the server counts of commands that read all of a key."""
     whole = tuple(f"cmdstat_{name}:" for name in ("hgetall", "hvals", "hkeys", "smembers", "keys", "lrange"))
     return [
         line.partition(",")[0] for line in server.request("INFO", "commandstats").splitlines() if line.startswith(whole)
@@ -95,7 +91,6 @@ def reads_of_whole_keys(server: RedisProcess) -> list[str]:
 
 
 async def test_an_update_costs_the_same_with_ten_and_with_a_hundred_thousand_waiting_jobs(server: RedisProcess) -> None:
-    """In requests, commands and bytes; no command of it reads a whole key."""
     costs: list[list[Counted]] = []
     for size in SIZES:
         await full(server, size)

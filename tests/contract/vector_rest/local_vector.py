@@ -40,22 +40,18 @@ class LocalVector:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL: no chance to tidy up."""
         self._process.kill()
         self._process.communicate(timeout=120)
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Stop in order; exit code and what was said on stderr."""
         self._process.send_signal(number)
         _, shown = self._process.communicate(timeout=120)
         return self._process.returncode, shown
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
-        """POST a JSON body."""
         return self.http.post(path, content=json.dumps(body))  # ASCII, so that lone surrogates can be sent, too
 
     def result(self, path: str, body: Any = None) -> Any:
-        """The result of a request that succeeds."""
         response = self.post(path, body)
         assert response.status_code == 200, response.text
         assert set(response.json()) == {"result"}
@@ -70,7 +66,6 @@ class LocalVector:
         return response.status_code, content["error"]
 
     def empty(self) -> None:
-        """Remove all records and namespaces."""
         self.result("/reset?all")
         for name in self.result("/list-namespaces"):
             if name:

@@ -5,7 +5,6 @@ from tests.unit.baton_local.vector.core.filter.worked_cases import FALSE, METADA
 
 
 def test_worked_cases_decide_queries_and_deletes(plane: LocalVector) -> None:
-    """What is true finds the record, what is false does not."""
     plane.result("/upsert", [{"id": "a", "vector": [1, 0], "metadata": METADATA}, {"id": "bare", "vector": [1, 0]}])
     for text in TRUE:
         assert "a" in [hit["id"] for hit in plane.result("/query", {"vector": [1, 0], "filter": text})], text

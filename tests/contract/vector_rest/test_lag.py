@@ -8,19 +8,16 @@ from tests.contract.vector_rest.local_vector import LocalVector
 
 
 def ids(server: LocalVector, vector: list[float] | None = None, **more: Any) -> list[str]:
-    """What a query finds."""
     return [hit["id"] for hit in server.result("/query", {"vector": vector or [1, 0], **more})]
 
 
 def counts(server: LocalVector) -> tuple[int, int]:
-    """How many are indexed, how many wait."""
     info = server.result("/info")
     assert info["namespaces"][""] == {name: info[name] for name in ("vectorCount", "pendingVectorCount")}
     return info["vectorCount"], info["pendingVectorCount"]
 
 
 def settle(server: LocalVector) -> None:
-    """Wait until everything is indexed."""
     give_up_at = time.monotonic() + 120
     while counts(server)[1]:
         assert time.monotonic() < give_up_at
@@ -28,7 +25,6 @@ def settle(server: LocalVector) -> None:
 
 
 def test_a_new_vector_is_fetched_at_once_and_found_later(lagging: LocalVector) -> None:
-    """Meanwhile it is pending."""
     lagging.result("/upsert", {"id": "a", "vector": [1, 0]})
     assert (ids(lagging), counts(lagging)) == ([], (0, 1))
     assert lagging.result("/fetch", {"ids": ["a"]}) == [{"id": "a"}]

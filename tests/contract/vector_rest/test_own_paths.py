@@ -6,24 +6,21 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.vector_rest.local_vector import LocalVector
-from tests.contract.vector_rest.sdk import Sdk
+from tests.contract.coverage.either import EitherIndex
+from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
 
 
 def counters(server: LocalVector) -> dict[str, Any]:
-    """A reading."""
     reading: dict[str, Any] = server.http.get("/admin/counters").json()
     return reading
 
 
 def plan(server: LocalVector, **fields: Any) -> None:
-    """Replace the fault plan."""
     answer = server.post("/admin/faults", fields)
     assert answer.status_code == 200, answer.text
 
 
 def test_readiness_needs_no_token(plane: LocalVector) -> None:
-    """For supervisors."""
     answer = httpx.get(f"{plane.url}/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
 
@@ -56,12 +53,10 @@ def test_the_counters_report_what_would_be_billed(plane: LocalVector) -> None:
 
 
 def test_faults_are_off_unless_requested(texts: LocalVector) -> None:
-    """404 says how to turn them on."""
     assert texts.error("/admin/faults", {"refuse": 1}) == (404, "faults are off; start the server with --faults")
 
 
 def test_a_refused_request_was_not_executed(plane: LocalVector) -> None:
-    """503 in JSON, as many times as planned."""
     plan(plane, refuse=2, operations=["upsert"])
     assert plane.result("/fetch", {"ids": ["a"]}) == [None]
     for _ in range(2):
@@ -71,7 +66,6 @@ def test_a_refused_request_was_not_executed(plane: LocalVector) -> None:
 
 
 def test_a_dropped_answer_belongs_to_a_request_that_was_executed(plane: LocalVector) -> None:
-    """The caller sees a broken connection."""
     plan(plane, drop_answers=1)
     with pytest.raises(httpx.RemoteProtocolError):
         plane.post("/upsert", {"id": "a", "vector": [1, 0]})
@@ -81,17 +75,16 @@ def test_a_dropped_answer_belongs_to_a_request_that_was_executed(plane: LocalVec
 @pytest.mark.parametrize("kind", ["sync", "async"])
 async def test_the_sdk_repeats_a_request_whose_answer_was_lost(plane: LocalVector, kind: str) -> None:
     """An upsert may be repeated; the count of a delete is then that of the second try (vector-rest.md 1)."""
-    client = Sdk(kind, plane.url, retries=1)
+    client = EitherIndex(kind, plane.url, TOKEN, retries=1)
     plan(plane, drop_answers=1)
-    assert await client.run("upsert", [("a", [1, 0])]) == "Success"
+    assert await client.upsert([("a", [1, 0])]) == "Success"
     plan(plane, drop_answers=1)
-    assert (await client.run("delete", ["a"])).deleted == 0
-    assert await client.run("fetch", ["a"]) == [None]
+    assert (await client.delete(["a"])).deleted == 0
+    assert await client.fetch(["a"]) == [None]
     await client.close()
 
 
 def test_answers_can_be_delayed(plane: LocalVector) -> None:
-    """For as many as planned."""
     plan(plane, delay_seconds=0.2, delay_answers=1)
     began = time.monotonic()
     plane.result("/info")
@@ -104,6 +97,5 @@ def test_answers_can_be_delayed(plane: LocalVector) -> None:
     "body", ['{"nosuch": 1}', '{"refuse": -1}', '{"refuse": true}', '{"operations": "x"}', "[]", "x"]
 )
 def test_a_wrong_fault_plan_is_refused(plane: LocalVector, body: str) -> None:
-    """400, saying what is wrong."""
     answer = plane.http.post("/admin/faults", content=body)
     assert answer.status_code == answer.json()["status"] == 400

@@ -9,15 +9,14 @@ import pytest
 from upstash_vector.errors import UpstashError
 
 from baton_local.vector.wire.routes import ROUTES
+from tests.contract.coverage.either import EitherIndex
 from tests.contract.vector_rest.local_vector import READER, TOKEN, LocalVector
-from tests.contract.vector_rest.sdk import Sdk
 
 WRITES = ["delete", "delete-namespace", "rename-namespace", "reset", "update", "upsert", "upsert-data"]
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer ü"])
 def test_without_the_token_nothing_is_served(plane: LocalVector, authorization: str | None) -> None:
-    """Not even that a path does not exist."""
     headers = [] if authorization is None else [(b"Authorization", authorization.encode())]
     for path in ("/info", "/upsert", "/no/such/path", "/admin/counters", "/admin/faults", "/"):
         answer = httpx.post(f"{plane.url}{path}", headers=headers)
@@ -27,15 +26,13 @@ def test_without_the_token_nothing_is_served(plane: LocalVector, authorization: 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 async def test_the_sdk_raises_what_the_server_says(plane: LocalVector, kind: str) -> None:
-    """With a wrong token, for instance."""
-    client = Sdk(kind, plane.url, token="wrong")
+    client = EitherIndex(kind, plane.url, "wrong")
     with pytest.raises(UpstashError, match="Unauthorized: Invalid auth token"):
-        await client.run("info")
+        await client.info()
     await client.close()
 
 
 def test_the_read_only_token_reads_and_changes_nothing(plane: LocalVector) -> None:
-    """403 says which token is needed."""
     plane.result("/upsert/ns", {"id": "a", "vector": [1, 0]})
     before = plane.result("/info")
     assert sorted(name for name, route in ROUTES.items() if route.changes) == WRITES
@@ -55,7 +52,6 @@ def test_the_read_only_token_reads_and_changes_nothing(plane: LocalVector) -> No
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_documented_methods_are_all_the_same(plane: LocalVector, method: str) -> None:
-    """The documentation shows other methods than the SDK sends."""
     record = {"id": "a", "vector": [1, 0]}
     assert plane.http.request(method, "/upsert", json=record).json() == {"result": "Success"}
     assert plane.http.request(method, "/fetch", json={"ids": ["a"]}).json() == {"result": [{"id": "a"}]}
@@ -64,28 +60,24 @@ def test_documented_methods_are_all_the_same(plane: LocalVector, method: str) ->
 
 @pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "TRACE"])
 def test_other_methods_are_refused(plane: LocalVector, method: str) -> None:
-    """405 in JSON."""
     answer = plane.http.request(method, "/info")
     assert answer.status_code == answer.json()["status"] == 405
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/info/ns", "/list-namespaces/x", "/upsertx", "/UPSERT"])
 def test_unknown_paths_are_named(plane: LocalVector, path: str) -> None:
-    """With what there is."""
     status, text = plane.error(path)
     assert status == 404
     assert text.startswith(f"{path} does not exist; there are /upsert, ")
 
 
 def test_a_slash_too_many_harms_nothing(plane: LocalVector) -> None:
-    """As when the URL in the environment ends with one."""
     assert plane.http.post(f"{plane.url}//info").status_code == 200
     assert plane.result("/list-namespaces/") == [""]
     assert plane.result("/fetch/", {"ids": ["a"]}) == [None]
 
 
 def test_a_namespace_that_is_not_utf_8_is_refused(plane: LocalVector) -> None:
-    """400."""
     assert plane.error("/fetch/%ff", {"ids": ["a"]})[0] == 400
 
 
@@ -94,7 +86,6 @@ def test_a_namespace_that_is_not_utf_8_is_refused(plane: LocalVector) -> None:
 )
 @pytest.mark.parametrize("operation", ["upsert", "query", "fetch", "update", "delete", "range", "rename-namespace"])
 def test_what_is_not_json_is_refused(plane: LocalVector, operation: str, body: bytes) -> None:
-    """400 in JSON."""
     answer = plane.http.post(f"/{operation}", content=body)
     assert answer.status_code == answer.json()["status"] == 400
     assert answer.json()["error"].startswith("body: ")
@@ -136,14 +127,12 @@ def test_what_is_not_json_is_refused(plane: LocalVector, operation: str, body: b
     ],
 )
 def test_bodies_of_the_wrong_form_are_refused(plane: LocalVector, operation: str, body: Any) -> None:
-    """400, naming the field or the body."""
     status, text = plane.error(f"/{operation}", body)
     assert status == 400
     assert ": " in text
 
 
 def test_null_counts_as_absent_and_unknown_fields_are_let_pass(plane: LocalVector) -> None:
-    """The SDKs send nulls."""
     record = {"id": "a", "vector": [1, 2], "sparseVector": None, "metadata": None, "data": None, "future": 1}
     assert plane.result("/upsert", record) == "Success"
     everything = {"includeVectors": True, "includeMetadata": True, "includeData": True}
@@ -153,7 +142,6 @@ def test_null_counts_as_absent_and_unknown_fields_are_let_pass(plane: LocalVecto
 
 
 def test_an_empty_batch_does_nothing(plane: LocalVector) -> None:
-    """And makes no namespace."""
     assert plane.result("/upsert/ns", []) == "Success"
     assert plane.result("/query", []) == []
     assert plane.result("/list-namespaces") == [""]
@@ -171,7 +159,6 @@ def test_metadata_come_back_as_they_were(plane: LocalVector) -> None:
 
 
 def test_a_body_over_the_limit_is_refused(plane: LocalVector) -> None:
-    """By what it declares, before it is sent."""
     address = httpx.URL(plane.url)
     connection = http.client.HTTPConnection(address.host, address.port or 0, timeout=120)
     connection.putrequest("POST", "/upsert")

@@ -4,77 +4,73 @@ import pytest
 from upstash_vector.errors import ClientError, UpstashError
 from upstash_vector.types import DenseIndexInfo, InfoResult, NamespaceInfo, RangeResult
 
+from tests.contract.coverage.either import Either, EitherIndex
 from tests.contract.vector_rest.local_vector import LocalVector
-from tests.contract.vector_rest.sdk import Sdk
 
 
-async def test_an_upsert_makes_its_namespace_and_stays_in_it(sdk: Sdk) -> None:
-    """The same id may be in each."""
-    await sdk.run("upsert", [("a", [1, 0])])
-    await sdk.run("upsert", [("a", [0, 1])], namespace="ns")
-    assert await sdk.run("list_namespaces") == ["", "ns"]
-    assert (await sdk.run("fetch", ["a"], include_vectors=True))[0].vector == [1.0, 0.0]
-    assert (await sdk.run("fetch", ["a"], namespace="ns", include_vectors=True))[0].vector == [0.0, 1.0]
-    assert [hit.score for hit in await sdk.run("query", [0, 1], namespace="ns")] == [1]
-    assert (await sdk.run("delete", ["a"], namespace="ns")).deleted == 1
-    assert [record.id for record in (await sdk.run("range", limit=5)).vectors] == ["a"]
+async def test_an_upsert_makes_its_namespace_and_stays_in_it(sdk: EitherIndex) -> None:
+    await sdk.upsert([("a", [1, 0])])
+    await sdk.upsert([("a", [0, 1])], namespace="ns")
+    assert await sdk.list_namespaces() == ["", "ns"]
+    assert (await sdk.fetch(["a"], include_vectors=True))[0].vector == [1.0, 0.0]
+    assert (await sdk.fetch(["a"], namespace="ns", include_vectors=True))[0].vector == [0.0, 1.0]
+    assert [hit.score for hit in await sdk.query([0, 1], namespace="ns")] == [1]
+    assert (await sdk.delete(["a"], namespace="ns")).deleted == 1
+    assert [record.id for record in (await sdk.range(limit=5)).vectors] == ["a"]
 
 
 @pytest.mark.parametrize("name", ["with space", "ünïcode", "a/b", "50%", "a.b:c-d_e"])
-async def test_names_are_taken_as_they_are(sdk: Sdk, name: str) -> None:
-    """They are percent-encoded on the way."""
-    await sdk.run("upsert", [("a", [1, 0])], namespace=name.replace("%", "%25"))
-    assert await sdk.run("list_namespaces") == ["", name]
-    await sdk.run("delete_namespace", name.replace("%", "%25"))
+async def test_names_are_taken_as_they_are(sdk: EitherIndex, name: str) -> None:
+    await sdk.upsert([("a", [1, 0])], namespace=name.replace("%", "%25"))
+    assert await sdk.list_namespaces() == ["", name]
+    await sdk.delete_namespace(name.replace("%", "%25"))
 
 
-async def test_an_unknown_namespace_reads_as_an_empty_one(sdk: Sdk) -> None:
+async def test_an_unknown_namespace_reads_as_an_empty_one(sdk: EitherIndex) -> None:
     """And is not made by reading or resetting (vector-rest.md 3)."""
-    assert await sdk.run("query", [1, 0], namespace="no") == []
-    assert await sdk.run("fetch", ["a"], namespace="no") == [None]
-    assert await sdk.run("range", limit=1, namespace="no") == RangeResult("", [])
-    assert (await sdk.run("delete", ["a"], namespace="no")).deleted == 0
-    hits, handle = await sdk.run("resumable_query", [1, 0], namespace="no")
+    assert await sdk.query([1, 0], namespace="no") == []
+    assert await sdk.fetch(["a"], namespace="no") == [None]
+    assert await sdk.range(limit=1, namespace="no") == RangeResult("", [])
+    assert (await sdk.delete(["a"], namespace="no")).deleted == 0
+    hits, handle = await sdk.resumable_query([1, 0], namespace="no")
     assert hits == []
-    await sdk.settled(handle.stop())
-    assert await sdk.run("reset", namespace="no") == "Success"
-    assert await sdk.run("list_namespaces") == [""]
+    await Either(handle).stop()
+    assert await sdk.reset(namespace="no") == "Success"
+    assert await sdk.list_namespaces() == [""]
 
 
-async def test_reset_empties_and_keeps_namespaces(sdk: Sdk) -> None:
-    """One, or all of them."""
+async def test_reset_empties_and_keeps_namespaces(sdk: EitherIndex) -> None:
     for namespace in ("", "one", "two"):
-        await sdk.run("upsert", [("a", [1, 0])], namespace=namespace)
-    assert await sdk.run("reset") == "Success"
-    assert await sdk.run("reset", namespace="one") == "Success"
-    counts = {name: info.vector_count for name, info in (await sdk.run("info")).namespaces.items()}
+        await sdk.upsert([("a", [1, 0])], namespace=namespace)
+    assert await sdk.reset() == "Success"
+    assert await sdk.reset(namespace="one") == "Success"
+    counts = {name: info.vector_count for name, info in (await sdk.info()).namespaces.items()}
     assert counts == {"": 0, "one": 0, "two": 1}
-    assert await sdk.run("reset", all=True) == "Success"
-    assert (await sdk.run("info")).vector_count == 0
-    assert await sdk.run("list_namespaces") == ["", "one", "two"]
+    assert await sdk.reset(all=True) == "Success"
+    assert (await sdk.info()).vector_count == 0
+    assert await sdk.list_namespaces() == ["", "one", "two"]
 
 
-async def test_deleting_a_namespace(sdk: Sdk, plane: LocalVector) -> None:
-    """With its records; the default one and unknown ones are refused."""
-    await sdk.run("upsert", [("a", [1, 0])], namespace="ns")
-    assert await sdk.run("delete_namespace", "ns") is None
-    assert await sdk.run("list_namespaces") == [""]
-    assert await sdk.run("fetch", ["a"], namespace="ns") == [None]
+async def test_deleting_a_namespace(sdk: EitherIndex, plane: LocalVector) -> None:
+    await sdk.upsert([("a", [1, 0])], namespace="ns")
+    assert await sdk.delete_namespace("ns") is None
+    assert await sdk.list_namespaces() == [""]
+    assert await sdk.fetch(["a"], namespace="ns") == [None]
     with pytest.raises(UpstashError, match="Namespace ns for the index local does not exist"):
-        await sdk.run("delete_namespace", "ns")
+        await sdk.delete_namespace("ns")
     assert plane.error("/delete-namespace/ns")[0] == 404
     with pytest.raises((ClientError, UpstashError)):  # the async client asks nobody
-        await sdk.run("delete_namespace", "")
+        await sdk.delete_namespace("")
     assert plane.error("/delete-namespace") == plane.error("/delete-namespace/")
     assert plane.error("/delete-namespace")[0] == 422
 
 
-async def test_info_has_every_figure_that_the_sdk_reads(sdk: Sdk) -> None:
+async def test_info_has_every_figure_that_the_sdk_reads(sdk: EitherIndex) -> None:
     """Without a default for any (vector-rest.md 4)."""
-    await sdk.run("upsert", [("a", [1, 0]), ("b", [1, 0])])
-    await sdk.run("upsert", [("a", [1, 0])], namespace="ns")
-    await sdk.run("reset", namespace="ns")
-    info = await sdk.run("info")
+    await sdk.upsert([("a", [1, 0]), ("b", [1, 0])])
+    await sdk.upsert([("a", [1, 0])], namespace="ns")
+    await sdk.reset(namespace="ns")
+    info = await sdk.info()
     assert info == InfoResult(
         vector_count=2,
         pending_vector_count=0,
@@ -88,7 +84,6 @@ async def test_info_has_every_figure_that_the_sdk_reads(sdk: Sdk) -> None:
 
 
 def test_info_on_the_wire(plane: LocalVector) -> None:
-    """What the SDK does not read."""
     assert plane.result("/info")["indexType"] == "DENSE"
     assert "sparseIndex" not in plane.result("/info")
 
@@ -117,7 +112,6 @@ def test_names_that_cannot_be_changed(plane: LocalVector) -> None:
 
 
 def test_a_random_record(plane: LocalVector) -> None:
-    """Whole, and one that is there; null in an empty namespace."""
     assert plane.result("/random") is None
     records = [{"id": name, "vector": [1.0, 2.0], "metadata": {"k": name}, "data": name} for name in "abc"]
     plane.result("/upsert/ns", records)

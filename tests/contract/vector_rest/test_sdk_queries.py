@@ -6,14 +6,13 @@ import pytest
 from upstash_vector.errors import UpstashError
 from upstash_vector.types import FusionAlgorithm, QueryMode, QueryResult, WeightingStrategy
 
+from tests.contract.coverage.either import Either, EitherIndex
 from tests.contract.vector_rest.local_vector import LocalVector
-from tests.contract.vector_rest.sdk import Sdk
 
 DIAGONAL_SCORE = pytest.approx((1 + math.sqrt(0.5)) / 2, abs=1e-6)
 
 
-async def fill(sdk: Sdk, namespace: str = "") -> None:
-    """Four directions, clockwise from the right, and a diagonal."""
+async def fill(sdk: EitherIndex, namespace: str = "") -> None:
     records = [
         ("east", [1, 0], {"n": 1}, "right"),
         ("south", [0, -2], {"n": 2}),
@@ -21,109 +20,103 @@ async def fill(sdk: Sdk, namespace: str = "") -> None:
         ("north", [0, 4], {"n": 4}),
         ("northeast", [5, 5], {"n": 5}),
     ]
-    await sdk.run("upsert", records, namespace=namespace)
+    await sdk.upsert(records, namespace=namespace)
 
 
-async def test_the_most_similar_come_first(sdk: Sdk) -> None:
+async def test_the_most_similar_come_first(sdk: EitherIndex) -> None:
     """Scores are (1 + cosine) / 2; ties are in order of insertion (vector-rest.md 5)."""
     await fill(sdk)
-    hits = await sdk.run("query", [2, 0])
+    hits = await sdk.query([2, 0])
     assert [hit.id for hit in hits] == ["east", "northeast", "south", "north", "west"]
     assert [hit.score for hit in hits] == [1, DIAGONAL_SCORE, 0.5, 0.5, 0]
     assert hits[0] == QueryResult("east", 1.0)
 
 
-async def test_top_k_and_the_parts_that_are_included(sdk: Sdk) -> None:
-    """What a record does not have is absent."""
+async def test_top_k_and_the_parts_that_are_included(sdk: EitherIndex) -> None:
     await fill(sdk)
     options = {"include_vectors": True, "include_metadata": True, "include_data": True}
-    assert await sdk.run("query", [1, -0.001], top_k=1, **options) == [
+    assert await sdk.query([1, -0.001], top_k=1, **options) == [
         QueryResult("east", 0.9999998, [1.0, 0.0], {"n": 1}, "right")
     ]
-    assert len(await sdk.run("query", [1, 0], top_k=3)) == 3
-    assert (await sdk.run("query", [0, -1], top_k=1, include_data=True))[0].data is None
+    assert len(await sdk.query([1, 0], top_k=3)) == 3
+    assert (await sdk.query([0, -1], top_k=1, include_data=True))[0].data is None
 
 
-async def test_a_filter_narrows_before_the_best_are_taken(sdk: Sdk) -> None:
+async def test_a_filter_narrows_before_the_best_are_taken(sdk: EitherIndex) -> None:
     """So as many as asked for are found."""
     await fill(sdk)
-    hits = await sdk.run("query", [1, 0], top_k=2, filter="n > 2 AND n != 5")
+    hits = await sdk.query([1, 0], top_k=2, filter="n > 2 AND n != 5")
     assert [hit.id for hit in hits] == ["north", "west"]
     with pytest.raises(UpstashError, match="filter: 'n >' has the end where a string"):
-        await sdk.run("query", [1, 0], filter="n >")
+        await sdk.query([1, 0], filter="n >")
 
 
-async def test_a_query_must_fit_the_index(sdk: Sdk, plane: LocalVector) -> None:
-    """Dense, of its dimension, with a model for texts."""
+async def test_a_query_must_fit_the_index(sdk: EitherIndex, plane: LocalVector) -> None:
     with pytest.raises(UpstashError, match="Invalid vector dimension: 3, expected: 2"):
-        await sdk.run("query", [1, 0, 0])
+        await sdk.query([1, 0, 0])
     with pytest.raises(UpstashError, match="Embedding data for this index is not allowed"):
-        await sdk.run("query", data="text")
+        await sdk.query(data="text")
     with pytest.raises(UpstashError, match="sparseVector: this is a dense index"):
-        await sdk.run("query", sparse_vector=([1], [0.5]))
+        await sdk.query(sparse_vector=([1], [0.5]))
     for option in (
         {"weighting_strategy": WeightingStrategy.IDF},
         {"fusion_algorithm": FusionAlgorithm.RRF},
         {"query_mode": QueryMode.DENSE},
     ):
         with pytest.raises(UpstashError, match="this is a dense index"):
-            await sdk.run("query", [1, 0], **option)
+            await sdk.query([1, 0], **option)
     for top_k in (0, -1, "1", 1.5, True):
         assert plane.error("/query", {"vector": [1, 0], "topK": top_k})[0] == 400
 
 
-async def test_several_queries_at_once(sdk: Sdk) -> None:
+async def test_several_queries_at_once(sdk: EitherIndex) -> None:
     """A list for each; for one query the server answers without the outer list, which the SDK knows."""
     await fill(sdk)
     queries = [{"vector": [1, 0], "top_k": 1}, {"vector": [0, 1], "top_k": 2, "filter": "n < 4", "include_data": True}]
-    first, second = await sdk.run("query_many", queries=queries)
+    first, second = await sdk.query_many(queries=queries)
     assert first == [QueryResult("east", 1.0)]
     assert second == [QueryResult("east", 0.5, data="right"), QueryResult("west", 0.5)]
-    assert await sdk.run("query_many", queries=queries[:1]) == [first]
+    assert await sdk.query_many(queries=queries[:1]) == [first]
     with pytest.raises(UpstashError, match="Invalid vector dimension"):
-        await sdk.run("query_many", queries=[{"vector": [1, 0]}, {"vector": [1]}])
+        await sdk.query_many(queries=[{"vector": [1, 0]}, {"vector": [1]}])
 
 
-async def test_a_query_that_goes_on(sdk: Sdk) -> None:
-    """Nothing twice, until all are given; then nothing."""
+async def test_a_query_that_goes_on(sdk: EitherIndex) -> None:
     await fill(sdk)
-    hits, handle = await sdk.run("resumable_query", [1, 0], top_k=2, include_metadata=True, filter="n != 3")
+    hits, handle = await sdk.resumable_query([1, 0], top_k=2, include_metadata=True, filter="n != 3")
     assert [hit.id for hit in hits] == ["east", "northeast"]
-    await sdk.run("upsert", [("late", [1, 0], {"n": 9})])
-    following = await sdk.settled(handle.fetch_next(1))
+    await sdk.upsert([("late", [1, 0], {"n": 9})])
+    following = await Either(handle).fetch_next(1)
     assert following == [QueryResult("south", 0.5, metadata={"n": 2})]
-    assert [hit.id for hit in await sdk.settled(handle.fetch_next(5))] == ["north"]
-    assert await sdk.settled(handle.fetch_next(5)) == []
-    await sdk.settled(handle.stop())
+    assert [hit.id for hit in await Either(handle).fetch_next(5)] == ["north"]
+    assert await Either(handle).fetch_next(5) == []
+    await Either(handle).stop()
 
 
-async def test_an_ended_query_is_unknown(sdk: Sdk, plane: LocalVector) -> None:
-    """As is one that never was."""
-    _, handle = await sdk.run("resumable_query", [1, 0])
-    await sdk.settled(handle.stop())
-    for call in (handle.stop, lambda: handle.fetch_next(1)):
+async def test_an_ended_query_is_unknown(sdk: EitherIndex, plane: LocalVector) -> None:
+    _, handle = await sdk.resumable_query([1, 0])
+    await Either(handle).stop()
+    for call in (Either(handle).stop, lambda: Either(handle).fetch_next(1)):
         with pytest.raises(UpstashError, match="does not exist, or it has ended"):
-            await sdk.settled(call())
+            await call()
     assert plane.error("/resumable-query-next", {"uuid": "x", "additionalK": 1})[0] == 404
     assert plane.error("/resumable-query-end", {"uuid": "x"})[0] == 404
 
 
-async def test_a_resumable_query_is_checked_as_others_are(sdk: Sdk) -> None:
-    """Before it is kept."""
+async def test_a_resumable_query_is_checked_as_others_are(sdk: EitherIndex) -> None:
     with pytest.raises(UpstashError, match="Invalid vector dimension"):
-        await sdk.run("resumable_query", [1])
+        await sdk.resumable_query([1])
     with pytest.raises(UpstashError, match="maxIdle"):
-        await sdk.run("resumable_query", [1, 0], max_idle=0)
+        await sdk.resumable_query([1, 0], max_idle=0)
     with pytest.raises(UpstashError, match="not allowed"):
-        await sdk.run("resumable_query", data="text")
-    _, handle = await sdk.run("resumable_query", [1, 0])
+        await sdk.resumable_query(data="text")
+    _, handle = await sdk.resumable_query([1, 0])
     with pytest.raises(UpstashError, match="additionalK"):
-        await sdk.settled(handle.fetch_next(0))
-    await sdk.settled(handle.stop())
+        await Either(handle).fetch_next(0)
+    await Either(handle).stop()
 
 
 async def test_only_so_many_queries_may_be_open(plane: LocalVector) -> None:
-    """The refusal says what to do."""
     opened = [plane.result("/resumable-query", {"vector": [1, 0]})["uuid"] for _ in range(100)]
     status, text = plane.error("/resumable-query", {"vector": [1, 0]})
     assert status == 422

@@ -5,16 +5,14 @@ from upstash_vector import Vector
 from upstash_vector.errors import ClientError, UpstashError
 from upstash_vector.types import Data, FetchResult, MetadataUpdateMode, SparseVector
 
+from tests.contract.coverage.either import EitherIndex
 from tests.contract.vector_rest.local_vector import LocalVector
-from tests.contract.vector_rest.sdk import Sdk
 
 EVERYTHING = {"include_vectors": True, "include_metadata": True, "include_data": True}
 
 
-async def test_every_form_of_a_record_is_stored_as_sent(sdk: Sdk) -> None:
-    """Tuples, dicts, objects; an integer id becomes its decimal text."""
-    shown = await sdk.run(
-        "upsert",
+async def test_every_form_of_a_record_is_stored_as_sent(sdk: EitherIndex) -> None:
+    shown = await sdk.upsert(
         [
             ("a", [0.1, 0.2], {"k": [1, None, True, "é"]}, "text"),
             {"id": "b", "vector": [3, 4], "metadata": {"k": 1}},
@@ -22,28 +20,27 @@ async def test_every_form_of_a_record_is_stored_as_sent(sdk: Sdk) -> None:
         ],
     )
     assert shown == "Success"
-    assert await sdk.run("fetch", ["7", "missing", "a", "b"], **EVERYTHING) == [
+    assert await sdk.fetch(["7", "missing", "a", "b"], **EVERYTHING) == [
         FetchResult("7", [-1e-3, 1e5]),
         None,
         FetchResult("a", [0.1, 0.2], {"k": [1, None, True, "é"]}, "text"),
         FetchResult("b", [3.0, 4.0], {"k": 1}),
     ]
-    assert await sdk.run("fetch", "a") == [FetchResult("a")]
+    assert await sdk.fetch("a") == [FetchResult("a")]
 
 
-async def test_an_upsert_replaces_the_whole_record(sdk: Sdk) -> None:
+async def test_an_upsert_replaces_the_whole_record(sdk: EitherIndex) -> None:
     """A field that is not sent is gone (vector-rest.md 2)."""
-    await sdk.run("upsert", [("a", [1, 0], {"k": 1}, "text"), ("b", [0, 1])])
-    await sdk.run("upsert", [("a", [0, 1])])
-    assert await sdk.run("fetch", ["a"], **EVERYTHING) == [FetchResult("a", [0.0, 1.0])]
-    page = await sdk.run("range", limit=9)
+    await sdk.upsert([("a", [1, 0], {"k": 1}, "text"), ("b", [0, 1])])
+    await sdk.upsert([("a", [0, 1])])
+    assert await sdk.fetch(["a"], **EVERYTHING) == [FetchResult("a", [0.0, 1.0])]
+    page = await sdk.range(limit=9)
     assert [record.id for record in page.vectors] == ["a", "b"]  # it kept its place
 
 
-async def test_the_last_of_one_id_in_a_batch_counts(sdk: Sdk) -> None:
-    """And is one record."""
-    await sdk.run("upsert", [("a", [1, 0]), ("a", [0, 1])])
-    (record,) = await sdk.run("fetch", prefix="a", include_vectors=True)
+async def test_the_last_of_one_id_in_a_batch_counts(sdk: EitherIndex) -> None:
+    await sdk.upsert([("a", [1, 0]), ("a", [0, 1])])
+    (record,) = await sdk.fetch(prefix="a", include_vectors=True)
     assert record.vector == [0.0, 1.0]
 
 
@@ -61,93 +58,85 @@ async def test_the_last_of_one_id_in_a_batch_counts(sdk: Sdk) -> None:
         ([Data("a", "text")], "Embedding data for this index is not allowed"),
     ],
 )
-async def test_a_batch_with_a_fault_stores_nothing(sdk: Sdk, records: list[object], text: str) -> None:
+async def test_a_batch_with_a_fault_stores_nothing(sdk: EitherIndex, records: list[object], text: str) -> None:
     """It is checked whole first (vector-rest.md 3)."""
     with pytest.raises(UpstashError, match=text):
-        await sdk.run("upsert", records)
-    assert await sdk.run("fetch", ["a"]) == [None]
+        await sdk.upsert(records)
+    assert await sdk.fetch(["a"]) == [None]
 
 
-async def test_fetching_by_prefix(sdk: Sdk) -> None:
-    """In order of insertion; an unknown prefix finds nothing."""
-    await sdk.run("upsert", [(name, [1, 0]) for name in ("u-2", "v", "u-1")])
-    assert [record.id for record in await sdk.run("fetch", prefix="u-")] == ["u-2", "u-1"]
-    assert await sdk.run("fetch", prefix="w") == []
+async def test_fetching_by_prefix(sdk: EitherIndex) -> None:
+    await sdk.upsert([(name, [1, 0]) for name in ("u-2", "v", "u-1")])
+    assert [record.id for record in await sdk.fetch(prefix="u-")] == ["u-2", "u-1"]
+    assert await sdk.fetch(prefix="w") == []
     with pytest.raises(UpstashError, match="one of ids, prefix, not ids and prefix"):
-        await sdk.run("fetch", ["v"], prefix="u")
+        await sdk.fetch(["v"], prefix="u")
     with pytest.raises(UpstashError, match="not none of them"):
-        await sdk.run("fetch")
+        await sdk.fetch()
 
 
-async def test_fetching_by_prefix_gives_at_most_a_thousand(sdk: Sdk) -> None:
+async def test_fetching_by_prefix_gives_at_most_a_thousand(sdk: EitherIndex) -> None:
     """Range gives the rest (vector-rest.md 3)."""
-    await sdk.run("upsert", [(f"u{number}", [1, 0]) for number in range(1_001)])
-    assert len(await sdk.run("fetch", prefix="u")) == 1_000
+    await sdk.upsert([(f"u{number}", [1, 0]) for number in range(1_001)])
+    assert len(await sdk.fetch(prefix="u")) == 1_000
 
 
-async def test_updating_parts_of_a_record(sdk: Sdk) -> None:
-    """What is not given stays."""
-    await sdk.run("upsert", [("a", [1, 0], {"k": 1, "l": {"m": 1, "n": 2}}, "text")])
-    assert await sdk.run("update", "a", vector=[0, 1]) is True
-    assert await sdk.run("update", "a", data="new text") is True
+async def test_updating_parts_of_a_record(sdk: EitherIndex) -> None:
+    await sdk.upsert([("a", [1, 0], {"k": 1, "l": {"m": 1, "n": 2}}, "text")])
+    assert await sdk.update("a", vector=[0, 1]) is True
+    assert await sdk.update("a", data="new text") is True
     patch = MetadataUpdateMode.PATCH
-    assert await sdk.run("update", "a", metadata={"k": None, "l": {"n": 3}}, metadata_update_mode=patch) is True
-    assert await sdk.run("fetch", ["a"], **EVERYTHING) == [
-        FetchResult("a", [0.0, 1.0], {"l": {"m": 1, "n": 3}}, "new text")
-    ]
-    assert await sdk.run("update", "a", metadata={"only": "this"}) is True
-    assert (await sdk.run("fetch", ["a"], include_metadata=True))[0].metadata == {"only": "this"}
+    assert await sdk.update("a", metadata={"k": None, "l": {"n": 3}}, metadata_update_mode=patch) is True
+    assert await sdk.fetch(["a"], **EVERYTHING) == [FetchResult("a", [0.0, 1.0], {"l": {"m": 1, "n": 3}}, "new text")]
+    assert await sdk.update("a", metadata={"only": "this"}) is True
+    assert (await sdk.fetch(["a"], include_metadata=True))[0].metadata == {"only": "this"}
 
 
-async def test_an_update_of_nothing_known_changes_nothing(sdk: Sdk) -> None:
-    """Neither makes it a record or a namespace."""
-    assert await sdk.run("update", "a", vector=[0, 1]) is False
-    assert await sdk.run("update", "a", vector=[0, 1], namespace="ns") is False
-    assert await sdk.run("list_namespaces") == [""]
+async def test_an_update_of_nothing_known_changes_nothing(sdk: EitherIndex) -> None:
+    assert await sdk.update("a", vector=[0, 1]) is False
+    assert await sdk.update("a", vector=[0, 1], namespace="ns") is False
+    assert await sdk.list_namespaces() == [""]
 
 
-async def test_a_wrong_update_is_refused(sdk: Sdk) -> None:
-    """And leaves the record alone."""
-    await sdk.run("upsert", [("a", [1, 0], {"k": "x" * 40_000})])
+async def test_a_wrong_update_is_refused(sdk: EitherIndex) -> None:
+    await sdk.upsert([("a", [1, 0], {"k": "x" * 40_000})])
     with pytest.raises(UpstashError, match="Invalid vector dimension: 1, expected: 2"):
-        await sdk.run("update", "a", vector=[1])
+        await sdk.update("a", vector=[1])
     with pytest.raises(UpstashError, match="dense index"):
-        await sdk.run("update", "a", sparse_vector=([1], [1.0]))
+        await sdk.update("a", sparse_vector=([1], [1.0]))
     patch = MetadataUpdateMode.PATCH
     with pytest.raises(UpstashError, match="over the limit"):
-        await sdk.run("update", "a", metadata={"l": "x" * 40_000}, metadata_update_mode=patch)
-    (record,) = await sdk.run("fetch", ["a"], **EVERYTHING)
+        await sdk.update("a", metadata={"l": "x" * 40_000}, metadata_update_mode=patch)
+    (record,) = await sdk.fetch(["a"], **EVERYTHING)
     assert record.vector == [1.0, 0.0]
     assert list(record.metadata) == ["k"]
 
 
-async def test_deleting_by_ids_prefix_and_filter(sdk: Sdk) -> None:
-    """The count tells how many were there."""
-    await sdk.run("upsert", [(f"{kind}-{number}", [1, 0], {"n": number}) for kind in "ab" for number in range(4)])
-    assert (await sdk.run("delete", ["a-0", "a-0", "missing"])).deleted == 1
-    assert (await sdk.run("delete", "a-1")).deleted == 1
-    assert (await sdk.run("delete", prefix="a-")).deleted == 2
-    assert (await sdk.run("delete", filter="n >= 2")).deleted == 2
-    assert (await sdk.run("delete", prefix="zzz")).deleted == 0
-    assert [record.id for record in (await sdk.run("range", limit=9)).vectors] == ["b-0", "b-1"]
+async def test_deleting_by_ids_prefix_and_filter(sdk: EitherIndex) -> None:
+    await sdk.upsert([(f"{kind}-{number}", [1, 0], {"n": number}) for kind in "ab" for number in range(4)])
+    assert (await sdk.delete(["a-0", "a-0", "missing"])).deleted == 1
+    assert (await sdk.delete("a-1")).deleted == 1
+    assert (await sdk.delete(prefix="a-")).deleted == 2
+    assert (await sdk.delete(filter="n >= 2")).deleted == 2
+    assert (await sdk.delete(prefix="zzz")).deleted == 0
+    assert [record.id for record in (await sdk.range(limit=9)).vectors] == ["b-0", "b-1"]
 
 
 @pytest.mark.parametrize("wanted", [{}, {"prefix": ""}, {"filter": ""}, {"filter": " "}, {"ids": ["a"], "prefix": "a"}])
-async def test_a_delete_says_exactly_what(sdk: Sdk, wanted: dict[str, object]) -> None:
-    """Nothing, everything, or two things are refused."""
-    await sdk.run("upsert", [("a", [1, 0])])
+async def test_a_delete_says_exactly_what(sdk: EitherIndex, wanted: dict[str, object]) -> None:
+    await sdk.upsert([("a", [1, 0])])
     with pytest.raises(UpstashError):
-        await sdk.run("delete", **wanted)
-    assert await sdk.run("fetch", ["a"]) == [FetchResult("a")]
+        await sdk.delete(**wanted)
+    assert await sdk.fetch(["a"]) == [FetchResult("a")]
 
 
 @pytest.mark.parametrize("first_cursor", ["", "0"])
-async def test_paging_ends_with_an_empty_cursor(sdk: Sdk, first_cursor: str) -> None:
+async def test_paging_ends_with_an_empty_cursor(sdk: EitherIndex, first_cursor: str) -> None:
     """Also when the last page was exactly full (vector-rest.md 3)."""
-    await sdk.run("upsert", [(str(number), [1, 0], {"n": number}, "d") for number in range(6)])
+    await sdk.upsert([(str(number), [1, 0], {"n": number}, "d") for number in range(6)])
     found, cursor, pages = [], first_cursor, 0
     while pages == 0 or cursor:
-        page = await sdk.run("range", cursor=cursor, limit=3, **EVERYTHING)
+        page = await sdk.range(cursor=cursor, limit=3, **EVERYTHING)
         found += page.vectors
         cursor = page.next_cursor
         pages += 1
@@ -155,21 +144,19 @@ async def test_paging_ends_with_an_empty_cursor(sdk: Sdk, first_cursor: str) -> 
     assert found == [FetchResult(str(number), [1.0, 0.0], {"n": number}, "d") for number in range(6)]
 
 
-async def test_paging_by_prefix(sdk: Sdk) -> None:
-    """The pages are full of matching records."""
-    await sdk.run("upsert", [(f"{'ab'[number % 2]}{number}", [1, 0]) for number in range(8)])
-    first = await sdk.run("range", limit=3, prefix="b")
-    second = await sdk.run("range", cursor=first.next_cursor, limit=3, prefix="b")
+async def test_paging_by_prefix(sdk: EitherIndex) -> None:
+    await sdk.upsert([(f"{'ab'[number % 2]}{number}", [1, 0]) for number in range(8)])
+    first = await sdk.range(limit=3, prefix="b")
+    second = await sdk.range(cursor=first.next_cursor, limit=3, prefix="b")
     assert [record.id for page in (first, second) for record in page.vectors] == ["b1", "b3", "b5", "b7"]
     assert second.next_cursor == ""
-    assert await sdk.run("range", limit=3, prefix="c") == type(first)("", [])
+    assert await sdk.range(limit=3, prefix="c") == type(first)("", [])
 
 
-async def test_a_cursor_that_no_page_gave_is_refused(sdk: Sdk, plane: LocalVector) -> None:
-    """The SDK refuses a limit of zero itself; the server does, too."""
+async def test_a_cursor_that_no_page_gave_is_refused(sdk: EitherIndex, plane: LocalVector) -> None:
     with pytest.raises(UpstashError, match="cursor: must be"):
-        await sdk.run("range", cursor="x", limit=1)
+        await sdk.range(cursor="x", limit=1)
     with pytest.raises(ClientError):
-        await sdk.run("range", limit=0)
+        await sdk.range(limit=0)
     for limit in (0, -1, 1.5, True, None, "1"):
         assert plane.error("/range", {"cursor": "0", "limit": limit})[0] == 400

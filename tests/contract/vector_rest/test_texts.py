@@ -4,8 +4,8 @@ import pytest
 from upstash_vector.errors import UpstashError
 from upstash_vector.types import Data
 
+from tests.contract.coverage.either import Either, EitherIndex
 from tests.contract.vector_rest.local_vector import LocalVector
-from tests.contract.vector_rest.sdk import Sdk
 
 TEXTS = [
     Data("lamp", "The lighthouse keeper lit the lamp at dusk", {"topic": "sea"}),
@@ -14,72 +14,66 @@ TEXTS = [
 ]
 
 
-async def test_a_text_is_found_by_its_words(text_sdk: Sdk) -> None:
-    """And by forms of them; the text is stored beside its vector."""
-    await text_sdk.run("upsert", TEXTS)
-    (hit,) = await text_sdk.run("query", data="who kept the lighthouses?", top_k=1, include_data=True)
+async def test_a_text_is_found_by_its_words(text_sdk: EitherIndex) -> None:
+    await text_sdk.upsert(TEXTS)
+    (hit,) = await text_sdk.query(data="who kept the lighthouses?", top_k=1, include_data=True)
     assert (hit.id, hit.data) == ("lamp", TEXTS[0].data)
-    (hit,) = await text_sdk.run("query", data="lighthouse", top_k=1, filter="topic = 'food'", include_metadata=True)
+    (hit,) = await text_sdk.query(data="lighthouse", top_k=1, filter="topic = 'food'", include_metadata=True)
     assert hit.metadata == {"topic": "food"}
-    (hit, *others) = await text_sdk.run("query", data=TEXTS[1].data)
+    (hit, *others) = await text_sdk.query(data=TEXTS[1].data)
     assert (hit.id, hit.score) == ("bread", 1)
     assert all(other.score < 1 for other in others)
 
 
-async def test_the_index_names_its_model(text_sdk: Sdk) -> None:
-    """And its dimension."""
-    info = await text_sdk.run("info")
+async def test_the_index_names_its_model(text_sdk: EitherIndex) -> None:
+    info = await text_sdk.info()
     assert (info.dimension, info.dense_index.embedding_model) == (384, "BATON_HASH_384")
 
 
-async def test_texts_and_vectors_are_of_one_space(text_sdk: Sdk) -> None:
-    """A text's vector, fetched and sent again, finds the text."""
-    await text_sdk.run("upsert", TEXTS, namespace="ns")
-    (record,) = await text_sdk.run("fetch", ["soup"], namespace="ns", include_vectors=True)
-    (hit, *_) = await text_sdk.run("query", record.vector, namespace="ns")
+async def test_texts_and_vectors_are_of_one_space(text_sdk: EitherIndex) -> None:
+    await text_sdk.upsert(TEXTS, namespace="ns")
+    (record,) = await text_sdk.fetch(["soup"], namespace="ns", include_vectors=True)
+    (hit, *_) = await text_sdk.query(record.vector, namespace="ns")
     assert (hit.id, hit.score) == ("soup", 1)
 
 
-async def test_several_texts_at_once_and_one_after_the_other(text_sdk: Sdk) -> None:
-    """query_many and resumable_query."""
-    await text_sdk.run("upsert", TEXTS)
+async def test_several_texts_at_once_and_one_after_the_other(text_sdk: EitherIndex) -> None:
+    await text_sdk.upsert(TEXTS)
     queries = [{"data": "lentil soup", "top_k": 1}, {"data": "dough", "top_k": 1}]
-    assert [[hit.id for hit in hits] for hits in await text_sdk.run("query_many", queries=queries)] == [
+    assert [[hit.id for hit in hits] for hits in await text_sdk.query_many(queries=queries)] == [
         ["soup"],
         ["bread"],
     ]
-    hits, handle = await text_sdk.run("resumable_query", data="the lamp", top_k=1)
+    hits, handle = await text_sdk.resumable_query(data="the lamp", top_k=1)
     assert [hit.id for hit in hits] == ["lamp"]
-    assert {hit.id for hit in await text_sdk.settled(handle.fetch_next(9))} == {"bread", "soup"}
-    await text_sdk.settled(handle.stop())
+    assert {hit.id for hit in await Either(handle).fetch_next(9)} == {"bread", "soup"}
+    await Either(handle).stop()
 
 
-async def test_a_new_text_is_embedded_anew(text_sdk: Sdk) -> None:
+async def test_a_new_text_is_embedded_anew(text_sdk: EitherIndex) -> None:
     """Unless a vector comes with it."""
-    await text_sdk.run("upsert", TEXTS)
-    assert await text_sdk.run("update", "lamp", data="a recipe for pancakes") is True
-    (hit,) = await text_sdk.run("query", data="pancakes", top_k=1, include_data=True)
+    await text_sdk.upsert(TEXTS)
+    assert await text_sdk.update("lamp", data="a recipe for pancakes") is True
+    (hit,) = await text_sdk.query(data="pancakes", top_k=1, include_data=True)
     assert (hit.id, hit.data) == ("lamp", "a recipe for pancakes")
     vector = [1.0] + [0.0] * 383
-    assert await text_sdk.run("update", "lamp", data="another text", vector=vector) is True
-    (record,) = await text_sdk.run("fetch", ["lamp"], include_vectors=True, include_data=True)
+    assert await text_sdk.update("lamp", data="another text", vector=vector) is True
+    (record,) = await text_sdk.fetch(["lamp"], include_vectors=True, include_data=True)
     assert (record.vector, record.data) == (vector, "another text")
 
 
-async def test_a_record_without_vector_or_text_is_refused(text_sdk: Sdk, texts: LocalVector) -> None:
-    """A vector is not made up."""
+async def test_a_record_without_vector_or_text_is_refused(text_sdk: EitherIndex, texts: LocalVector) -> None:
     with pytest.raises(UpstashError, match="Invalid vector dimension: 0, expected: 384"):
-        await text_sdk.run("upsert", [("a", [])])
+        await text_sdk.upsert([("a", [])])
     assert texts.error("/upsert-data", {"id": "a"}) == (400, "data: is missing")
     assert texts.error("/upsert-data", [{"id": "a", "data": "x"}, {"id": "", "data": "x"}])[0] == 422
     assert texts.error("/query-data", {"vector": [1]}) == (400, "data: is missing")
     assert texts.result("/fetch", {"ids": ["a"]}) == [None]
 
 
-async def test_any_text_has_a_vector(text_sdk: Sdk) -> None:
-    """Without words, in any script, or none at all."""
+async def test_any_text_has_a_vector(text_sdk: EitherIndex) -> None:
     odd = ["", "!?", "…", "日本語", "🙂", "a\x00b", "x" * 10_000]
-    await text_sdk.run("upsert", [Data(str(number), text) for number, text in enumerate(odd)])
+    await text_sdk.upsert([Data(str(number), text) for number, text in enumerate(odd)])
     for number, text in enumerate(odd):
-        (hit, *_) = await text_sdk.run("query", data=text, include_data=True)
+        (hit, *_) = await text_sdk.query(data=text, include_data=True)
         assert (hit.id, hit.score, hit.data) == (str(number), 1, text)

@@ -8,7 +8,6 @@ NEAR = {"longitude": 15, "latitude": 37, "radius": 100, "unit": "KM"}
 
 
 def names(*expected: str) -> Callable[[Any], bool]:
-    """Results for these places, in this order."""
     return lambda result: [place.member for place in result] == list(expected)
 
 

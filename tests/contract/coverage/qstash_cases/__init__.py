@@ -1,1 +1,0 @@
-"""A case for every public method of the Python SDK's QStash resources, by resource."""

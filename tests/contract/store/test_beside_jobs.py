@@ -1,0 +1,200 @@
+"""What is stored beside jobs: API keys, the audit log, cached answers of models, rate limits, tokens.
+
+The fake and Redis know and forget the same; records that a later version has written are read, since old and new code
+run at once while a deployment changes.
+"""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from baton.clock import SystemClock
+from baton.engine.all_jobs.slots import FIRST_VALUE_KEPT_MS
+from baton.sdk.memory import ModelCache
+from baton.settings.settings import Settings
+from baton.storage.ports.access import ApiKeyStore, AuditEntry, AuditLog, StoredKey
+from baton.storage.redis import keys as redis_keys
+from baton.storage.redis.access import RedisApiKeyStore, RedisAuditLog, RedisRateLimit
+from baton.storage.redis.agent_memory import RedisModelCache
+from baton.storage.redis.connection import RedisConnection
+from baton_events.errors import StoreError
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.side import Side
+from tests.fakes.api_key_store import FakeApiKeyStore
+from tests.fakes.audit_log import FakeAuditLog
+from tests.fakes.clock import FakeClock
+from tests.fakes.model_cache import FakeModelCache
+
+OLD = StoredKey("a" * 64, "client", "acme", "bk_client_aaaaaa", 'é 😀 " label', 1)
+NEW = StoredKey("b" * 64, "admin", "operators", "bk_admin_bbbbbb", "", 2)
+KEYS, LOG = "baton:{keys}:api", "baton:{audit}:log"
+TEXT = '{"text":"é 😀 \\" : \\n"}'
+PER_MINUTE = 6  # a token each 10 s: none comes while a test runs
+
+
+@pytest.fixture
+def keys(either: RedisConnection | None) -> ApiKeyStore:
+    return RedisApiKeyStore(either) if either else FakeApiKeyStore()
+
+
+@pytest.fixture
+def log(either: RedisConnection | None) -> AuditLog:
+    return RedisAuditLog(either, 1000) if either else FakeAuditLog()
+
+
+@pytest.fixture
+def cache(either: RedisConnection | None) -> ModelCache:
+    return RedisModelCache(either) if either else FakeModelCache(FakeClock())
+
+
+def entry(number: int) -> AuditEntry:
+    return AuditEntry(number, "abc", 'é 😀 "', "operators", "POST /x", f"/x/{number}", 200, {"body": {"a": [number]}})
+
+
+async def test_keys_are_found_by_their_digests_and_listed_the_oldest_first(keys: ApiKeyStore) -> None:
+    assert await keys.all() == ()
+    for key in (NEW, OLD):
+        await keys.add(key)
+    assert await keys.all() == (OLD, NEW)
+    assert [await keys.find(digest) for digest in (OLD.digest, "c" * 64)] == [OLD, None]
+
+
+async def test_a_key_knows_its_last_day_until_it_is_revoked(keys: ApiKeyStore) -> None:
+    """Once; a day noted late, of a key that was revoked meanwhile, makes no key."""
+    await keys.add(OLD)
+    await keys.used(OLD.digest, "2026-01-31")
+    found = await keys.find(OLD.digest)
+    assert found is not None
+    assert found.used_day == "2026-01-31"
+    assert await keys.all() == (found,)
+    assert [await keys.revoke(OLD.digest) for _ in range(2)] == [True, False]
+    await keys.used(OLD.digest, "2026-02-01")
+    assert (await keys.find(OLD.digest), await keys.all()) == (None, ())
+
+
+@pytest.mark.bridge
+async def test_to_find_a_key_is_one_request_and_one_command(
+    connection: RedisConnection, redis_process: RedisProcess
+) -> None:
+    keys = RedisApiKeyStore(connection)
+    await keys.add(OLD)
+    before = redis_process.counted()
+    await keys.find(OLD.digest)
+    spent = redis_process.counted().since(before)
+    assert (spent.requests, spent.commands) == (1, 1)
+    assert redis_process.request("KEYS", "*") == [KEYS]
+
+
+async def test_records_of_a_later_version_are_read(connection: RedisConnection, redis_process: RedisProcess) -> None:
+    keys = RedisApiKeyStore(connection)
+    await keys.add(OLD)
+    later = json.loads(redis_process.request("HGET", KEYS, OLD.digest)) | {"scopes": ["jobs"]}
+    redis_process.request("HSET", KEYS, OLD.digest, json.dumps(later))
+    assert await keys.find(OLD.digest) == OLD
+    redis_process.request("XADD", LOG, "*", "entry", json.dumps(asdict(entry(1)) | {"source": "somewhere"}))
+    [(_, found)] = await RedisAuditLog(connection, 10).page("", 10)
+    assert found == entry(1)
+
+
+async def test_the_log_comes_in_pages_the_newest_first(log: AuditLog) -> None:
+    """Each goes on where the last one ended, also when entries came in between."""
+    assert await log.page("", 10) == ()
+    for number in range(5):
+        await log.add(entry(number))
+    first = await log.page("", 2)
+    await log.add(entry(5))
+    second = await log.page(first[-1][0], 10)
+    assert [found for _, found in (*first, *second)] == [entry(number) for number in (4, 3, 2, 1, 0)]
+    assert await log.page(second[-1][0], 10) == ()
+
+
+@pytest.mark.bridge
+async def test_only_about_the_newest_entries_are_kept_and_each_costs_one_command(
+    connection: RedisConnection, redis_process: RedisProcess
+) -> None:
+    """Redis cuts in blocks, so it keeps a few more."""
+    log, before = RedisAuditLog(connection, 100), redis_process.counted()
+    for number in range(500):
+        await log.add(entry(number))
+    spent = redis_process.counted().since(before)
+    assert (spent.requests, spent.commands) == (500, 500)
+    assert (await log.page("", 1))[0][1] == entry(499)
+    assert 100 <= redis_process.request("XLEN", LOG) <= 250
+
+
+async def test_the_last_text_of_a_tenant_s_key_is_kept_as_it_is(cache: ModelCache) -> None:
+    for text in ("old", TEXT):
+        await cache.put("acme", "key", text, 60)
+    names = (("acme", "key"), ("acme", "other"), ("other", "key"), ("", ""))
+    assert [await cache.get(*name) for name in names] == [TEXT, None, None, None]
+
+
+@pytest.mark.bridge
+async def test_redis_forgets_a_text_by_itself_and_is_asked_once_for_each(
+    connection: RedisConnection, redis_process: RedisProcess
+) -> None:
+    """The expiry comes with the text."""
+    cache, before = RedisModelCache(connection), redis_process.counted()
+    await cache.get("acme", "key")
+    await cache.put("acme", "key", TEXT, 60)
+    spent = redis_process.counted().since(before)
+    assert (spent.requests, spent.commands) == (2, 2)
+    [key] = redis_process.request("KEYS", "*")
+    assert 55 <= redis_process.request("TTL", key) <= 60
+
+
+async def test_the_fake_forgets_by_its_clock() -> None:
+    clock = FakeClock()
+    cache = FakeModelCache(clock)
+    await cache.put("acme", "key", TEXT, 1)
+    clock.ms += 999
+    assert await cache.get("acme", "key") == TEXT
+    clock.ms += 1
+    assert await cache.get("acme", "key") is None
+
+
+async def test_all_processes_share_one_bucket_for_each_name(connection: RedisConnection) -> None:
+    """As many at once as in a minute, then there is a time to wait."""
+    one, other = (RedisRateLimit(connection, SystemClock(), PER_MINUTE) for _ in range(2))
+    assert [await limit.wait_seconds("a") for limit in (one, other) * 3] == [0] * PER_MINUTE
+    assert 0 < await one.wait_seconds("a") <= 10
+    assert 0 < await other.wait_seconds("a") <= 10
+    assert await one.wait_seconds("b") == 0
+
+
+@pytest.mark.bridge
+async def test_a_token_costs_one_request_and_who_has_to_wait_costs_none(
+    connection: RedisConnection, redis_process: RedisProcess
+) -> None:
+    """Four commands: the script, one read, two writes; the bucket expires."""
+    limit, before = RedisRateLimit(connection, SystemClock(), 1), redis_process.counted()
+    assert await limit.wait_seconds("a") == 0
+    first = redis_process.counted().since(before)
+    assert (first.requests, first.commands) == (1, 4)
+    assert await limit.wait_seconds("a") > 0
+    before = redis_process.counted()
+    assert await limit.wait_seconds("a") > 0
+    assert redis_process.counted().since(before).requests == 0
+    assert redis_process.request("KEYS", "*") == ["baton:rate:a"]
+    assert 0 < redis_process.request("TTL", "baton:rate:a") <= 60
+
+
+async def test_a_store_that_does_not_answer_is_a_store_error() -> None:
+    connection = RedisConnection(Settings(redis_url="http://127.0.0.1:9", redis_token="x"))
+    with pytest.raises(StoreError):
+        await RedisRateLimit(connection, SystemClock(), 1).wait_seconds("a")
+    await connection.close()
+
+
+async def test_a_token_of_the_queue_speaks_for_the_message_that_it_came_with_first(side: Side) -> None:
+    for token, message in (("claims", "msg_1"), ("claims", "msg_2"), ("claims", "msg_1"), ("others", "msg_1")):
+        assert await side.admission.first_value(f"header.{token}", message) == "msg_1"
+
+
+async def test_what_is_known_of_a_token_expires(real: Side, redis_process: RedisProcess) -> None:
+    """An hour after it came first, far longer than it is valid, whoever asked since."""
+    for message_id in ("msg_1", "msg_2"):
+        await real.admission.first_value("header.claims", message_id)
+    key = redis_keys.first_value_key("header.claims")
+    assert 300_000 < redis_process.request("PTTL", key) <= FIRST_VALUE_KEPT_MS
