@@ -122,7 +122,7 @@ DIFFERENCES = (
         "Vector",
         "indexes after answering: a new vector is found a little later",
         "found at once, unless `--index-delay-ms` says otherwise",
-        f"{_VECTOR}/test_lag.py::test_a_new_vector_is_fetched_at_once_and_found_later",
+        f"{_VECTOR}/test_own_paths.py::test_a_new_vector_is_fetched_at_once_and_found_later",
     ),
     Difference(
         "Vector",

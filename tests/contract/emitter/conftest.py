@@ -1,15 +1,12 @@
 """The local queue, one for the session, and an endpoint for each test."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from baton.queue.qstash.publisher import QStashQueue
 from baton.settings.settings import Settings
-from baton_events.messages import Queue
 from tests.contract.emitter.qstash_process import QStashProcess
-from tests.contract.emitter.receiver import Receiver, receiver
-from tests.fakes.queue import FakeQueue
+from tests.contract.qstash.destination import Destination
 
 
 @pytest.fixture(scope="session")
@@ -22,23 +19,21 @@ def local_qstash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QStashPro
 
 
 @pytest.fixture
-async def endpoint() -> AsyncIterator[Receiver]:
-    async with receiver() as made:
+def endpoint() -> Iterator[Destination]:
+    with Destination() as made:
         yield made
 
 
 @pytest.fixture
-def settings(local_qstash: QStashProcess, endpoint: Receiver) -> Settings:
+def settings(local_qstash: QStashProcess, endpoint: Destination) -> Settings:
     """Of a program that publishes to the queue and is delivered to at the endpoint."""
-    return local_qstash.settings(endpoint.url)
+    return local_qstash.settings(endpoint.url("/api/v2"))
 
 
 @pytest.fixture(params=["fake", "real"])
-async def queue(request: pytest.FixtureRequest) -> AsyncIterator[Queue]:
+def either(request: pytest.FixtureRequest) -> Settings | None:
+    """Each side in turn: None for the fake."""
     if request.param == "fake":
-        yield FakeQueue()
-        return
+        return None
     process: QStashProcess = request.getfixturevalue("local_qstash")
-    real = QStashQueue(process.settings("http://127.0.0.1:9"))
-    yield real
-    await real.close()
+    return process.settings("http://127.0.0.1:9")

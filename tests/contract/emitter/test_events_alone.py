@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 from baton.settings.settings import Settings
 from tests.architecture.source_files import ROOT
-from tests.contract.emitter.receiver import Receiver
+from tests.contract.qstash.destination import Destination
 
 EMITS = """
 import asyncio, json, sys
@@ -79,7 +79,9 @@ def test_it_holds_one_package_of_the_same_version(unpacked: Path) -> None:
     assert len(alone["project"]["dependencies"]) == 2
 
 
-async def test_it_emits_where_nothing_else_is_installed(unpacked: Path, settings: Settings, endpoint: Receiver) -> None:
+async def test_it_emits_where_nothing_else_is_installed(
+    unpacked: Path, settings: Settings, endpoint: Destination
+) -> None:
     """The environment names the queue, the token and the endpoints; the event is delivered."""
     environment = {
         "QSTASH_URL": settings.qstash_url,
@@ -93,7 +95,7 @@ async def test_it_emits_where_nothing_else_is_installed(unpacked: Path, settings
     process = await asyncio.create_subprocess_exec(*command, arguments, env=environment, stdout=asyncio.subprocess.PIPE)
     written, _ = await process.communicate()
     assert process.returncode == 0
-    delivery = await endpoint.next()
+    (delivery,) = endpoint.wait("/api/v2/workers/agent-loop")
     assert delivery.headers["upstash-message-id"] == written.decode().strip()
     assert json.loads(delivery.body)["id"] == "evt_1"
 

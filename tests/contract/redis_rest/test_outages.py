@@ -148,48 +148,21 @@ def test_a_killed_parent_takes_the_server_with_it(tmp_path: Path) -> None:
         redis.process.kill()
         redis.process.wait()
         for _ in range(250):
-            if free_of_processes(tmp_path):
-                break
-            time.sleep(0.02)
+            if not free_of_processes(tmp_path):
+                time.sleep(0.02)
         assert free_of_processes(tmp_path)
 
 
-def test_a_data_folder_serves_one_process(own_redis: LocalRedis, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "baton_local.redis", "--port", "0", "--data", str(tmp_path / "data")]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    assert second.returncode == 1
-    assert f"is in use by process {own_redis.server_pid()}" in second.stderr
-    assert "--data" in second.stderr
+def test_what_cannot_start_says_why(own_redis: LocalRedis, tmp_path: Path) -> None:
+    """A data folder serves one process; a taken port, and wrong use: with the way out, and the first goes on."""
+    port, folder = own_redis.url.rpartition(":")[2], str(tmp_path / "data")
+    in_use = f"is in use by process {own_redis.server_pid()}"
+    for arguments, code, words in (
+        (("baton_local.redis", "--port", "0", "--data", folder), 1, (in_use, "--data")),
+        (("baton_local.redis", "--port", port, "--data", f"{folder}2"), 1, ("choose another port with --port",)),
+        (("baton_local.redis.bridge", "--server", "x", "--token", "t"), 2, ("unix:/path/to/socket or host:port",)),
+    ):
+        command = [sys.executable, "-m", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+        assert (done.returncode, all(word in done.stderr for word in words)) == (code, True), done.stderr
     assert own_redis.command("PING") == "PONG"
-
-
-def test_a_taken_port_is_shown(own_redis: LocalRedis, tmp_path: Path) -> None:
-    port = own_redis.url.rpartition(":")[2]
-    command = [sys.executable, "-m", "baton_local.redis", "--port", port, "--data", str(tmp_path / "other")]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    assert second.returncode == 1
-    assert "choose another port with --port" in second.stderr
-
-
-def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "baton_local.redis.bridge", "--server", "nonsense", "--token", "t"]
-    wrong = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    assert wrong.returncode == 2
-    assert "unix:/path/to/socket or host:port" in wrong.stderr
-
-
-def test_without_a_token_the_folder_keeps_one(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "baton_local.redis", "--port", "0", "--data", str(tmp_path / "data")]
-    tokens = []
-    for _ in range(2):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            lines = [process.stdout.readline().strip() for _ in range(3)]
-            tokens.append(lines[2].partition("=")[2])
-            url = lines[1].partition("=")[2]
-            assert httpx.get(f"{url}/ping?_token={tokens[-1]}").json() == {"result": "PONG"}
-            process.terminate()
-        assert process.returncode == 0
-    file = tmp_path / "data" / "token"
-    assert tokens == [file.read_text().strip()] * 2
-    assert file.stat().st_mode & 0o777 == 0o600

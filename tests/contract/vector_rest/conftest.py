@@ -7,8 +7,6 @@ import pytest
 from tests.contract.coverage.either import EitherIndex
 from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
 
-DELAY_MS = 300
-
 
 def _served(factory: pytest.TempPathFactory, *options: str) -> Iterator[LocalVector]:
     with LocalVector(factory.mktemp("vector"), *options) as running:
@@ -26,11 +24,6 @@ def shared_texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalVect
     yield from _served(tmp_path_factory)
 
 
-@pytest.fixture(scope="session")
-def shared_lagging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalVector]:
-    yield from _served(tmp_path_factory, "--dimension", "2", "--index-delay-ms", str(DELAY_MS))
-
-
 @pytest.fixture
 def plane(shared_plane: LocalVector) -> LocalVector:
     shared_plane.empty()
@@ -41,12 +34,6 @@ def plane(shared_plane: LocalVector) -> LocalVector:
 def texts(shared_texts: LocalVector) -> LocalVector:
     shared_texts.empty()
     return shared_texts
-
-
-@pytest.fixture
-def lagging(shared_lagging: LocalVector) -> LocalVector:
-    shared_lagging.empty()
-    return shared_lagging
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -1,6 +1,7 @@
-"""What the server adds to the service: readiness, counters, faults."""
+"""What the server adds to the service: readiness, counters, faults, and an index that shows late what it took."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -40,23 +41,20 @@ def test_the_counters_report_what_would_be_billed(plane: LocalVector) -> None:
     after = counters(plane)
     assert after["http_requests"] - before["http_requests"] == 8
     assert after["operations"] - before["operations"] == 10
-    grown = {
-        name: count - before["operations_by_name"].get(name, 0) for name, count in after["operations_by_name"].items()
-    }
-    assert {name: count for name, count in grown.items() if count} == {
-        "upsert": 3,
-        "query": 3,
-        "fetch": 1,
-        "range": 1,
-        "delete": 2,
-    }
+    known = before["operations_by_name"]
+    grown = {name: count - known.get(name, 0) for name, count in after["operations_by_name"].items()}
+    expected = {"upsert": 3, "query": 3, "fetch": 1, "range": 1, "delete": 2}
+    assert {name: count for name, count in grown.items() if count} == expected
 
 
-def test_faults_are_off_unless_requested(texts: LocalVector) -> None:
+def test_faults_are_off_unless_requested_and_what_is_no_plan_is_refused(plane: LocalVector, texts: LocalVector) -> None:
     assert texts.error("/admin/faults", {"refuse": 1}) == (404, "faults are off; start the server with --faults")
+    for wrong in ({"refuse": True}, {"operations": "x"}, []):
+        assert plane.error("/admin/faults", wrong)[0] == 400
 
 
 def test_a_refused_request_was_not_executed(plane: LocalVector) -> None:
+    """503 in JSON, as many times as planned."""
     plan(plane, refuse=2, operations=["upsert"])
     assert plane.result("/fetch", {"ids": ["a"]}) == [None]
     for _ in range(2):
@@ -93,9 +91,22 @@ def test_answers_can_be_delayed(plane: LocalVector) -> None:
     plan(plane)
 
 
-@pytest.mark.parametrize(
-    "body", ['{"nosuch": 1}', '{"refuse": -1}', '{"refuse": true}', '{"operations": "x"}', "[]", "x"]
-)
-def test_a_wrong_fault_plan_is_refused(plane: LocalVector, body: str) -> None:
-    answer = plane.http.post("/admin/faults", content=body)
-    assert answer.status_code == answer.json()["status"] == 400
+def test_a_new_vector_is_fetched_at_once_and_found_later(tmp_path: Path) -> None:
+    """As with the hosted service; meanwhile it is pending (vector-rest.md 6)."""
+
+    def state() -> tuple[list[str], int, int]:
+        info = server.result("/info")
+        assert info["namespaces"][""] == {name: info[name] for name in ("vectorCount", "pendingVectorCount")}
+        found = [hit["id"] for hit in server.result("/query", {"vector": [1, 0]})]
+        return found, info["vectorCount"], info["pendingVectorCount"]
+
+    with LocalVector(tmp_path, "--dimension", "2", "--index-delay-ms", "1000") as server:
+        server.result("/upsert", {"id": "a", "vector": [1, 0]})
+        assert state() == ([], 0, 1)
+        assert server.result("/fetch", {"ids": ["a"]}) == [{"id": "a"}]
+        assert [record["id"] for record in server.result("/range", {"cursor": "0", "limit": 5})["vectors"]] == ["a"]
+        give_up_at = time.monotonic() + 120
+        while state()[2]:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.03)
+        assert state() == (["a"], 1, 0)

@@ -26,9 +26,11 @@ def test_without_the_token_nothing_is_served(plane: LocalVector, authorization: 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 async def test_the_sdk_raises_what_the_server_says(plane: LocalVector, kind: str) -> None:
+    """Here of methods that no argument can make fail."""
     client = EitherIndex(kind, plane.url, "wrong")
-    with pytest.raises(UpstashError, match="Unauthorized: Invalid auth token"):
-        await client.info()
+    for call in (client.info, client.reset, client.list_namespaces, lambda: client.fetch("a")):
+        with pytest.raises(UpstashError, match="Unauthorized: Invalid auth token"):
+            await call()
     await client.close()
 
 
@@ -52,38 +54,32 @@ def test_the_read_only_token_reads_and_changes_nothing(plane: LocalVector) -> No
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_documented_methods_are_all_the_same(plane: LocalVector, method: str) -> None:
+    """The documentation shows other methods than the SDK sends; what it shows nowhere is refused in JSON."""
     record = {"id": "a", "vector": [1, 0]}
     assert plane.http.request(method, "/upsert", json=record).json() == {"result": "Success"}
     assert plane.http.request(method, "/fetch", json={"ids": ["a"]}).json() == {"result": [{"id": "a"}]}
     assert plane.http.request(method, "/reset").json() == {"result": "Success"}
-
-
-@pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "TRACE"])
-def test_other_methods_are_refused(plane: LocalVector, method: str) -> None:
-    answer = plane.http.request(method, "/info")
+    answer = plane.http.request("PATCH", "/info")
     assert answer.status_code == answer.json()["status"] == 405
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/info/ns", "/list-namespaces/x", "/upsertx", "/UPSERT"])
+@pytest.mark.parametrize("path", ["/", "/info/ns", "/list-namespaces/x", "/upsertx", "/UPSERT"])
 def test_unknown_paths_are_named(plane: LocalVector, path: str) -> None:
+    """With what there is."""
     status, text = plane.error(path)
     assert status == 404
     assert text.startswith(f"{path} does not exist; there are /upsert, ")
 
 
 def test_a_slash_too_many_harms_nothing(plane: LocalVector) -> None:
+    """As when the URL in the environment ends with one; what is no UTF-8 is no name."""
     assert plane.http.post(f"{plane.url}//info").status_code == 200
     assert plane.result("/list-namespaces/") == [""]
     assert plane.result("/fetch/", {"ids": ["a"]}) == [None]
-
-
-def test_a_namespace_that_is_not_utf_8_is_refused(plane: LocalVector) -> None:
     assert plane.error("/fetch/%ff", {"ids": ["a"]})[0] == 400
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"nope", b"\xff", b'{"vector": [NaN, 1]}', b'{"vector": [Infinity, 1]}', b"[" * 100_000]
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"vector": [NaN, 1]}', b"[" * 100_000])
 @pytest.mark.parametrize("operation", ["upsert", "query", "fetch", "update", "delete", "range", "rename-namespace"])
 def test_what_is_not_json_is_refused(plane: LocalVector, operation: str, body: bytes) -> None:
     answer = plane.http.post(f"/{operation}", content=body)
@@ -94,31 +90,25 @@ def test_what_is_not_json_is_refused(plane: LocalVector, operation: str, body: b
 @pytest.mark.parametrize(
     ("operation", "body"),
     [
-        ("upsert", "text"),
         ("upsert", None),
         ("upsert", [None]),
         ("upsert", [["a", [1, 2]]]),
         ("upsert", {"vector": [1, 2]}),
         ("upsert", {"id": 1.5, "vector": [1, 2]}),
-        ("upsert", {"id": True, "vector": [1, 2]}),
-        ("upsert", {"id": {}, "vector": [1, 2]}),
         ("upsert", {"id": "\ud800", "vector": [1, 2]}),
         ("upsert", {"id": "a", "vector": {"0": 1}}),
         ("upsert", {"id": "a", "vector": [None, 1]}),
         ("upsert", {"id": "a", "vector": [1, 2], "metadata": []}),
-        ("upsert", {"id": "a", "vector": [1, 2], "metadata": "x"}),
         ("upsert", {"id": "a", "vector": [1, 2], "data": 5}),
         ("query", {"vector": "x"}),
         ("query", {"vector": [1, 2], "includeData": 1}),
         ("query", {"vector": [1, 2], "filter": 5}),
         ("query", [{"vector": [1, 2]}, 5]),
-        ("fetch", []),
         ("fetch", {"ids": "a"}),
         ("fetch", {"ids": [None]}),
         ("fetch", {"prefix": 5}),
         ("update", {"vector": [1, 2]}),
         ("update", {"id": "a", "metadataUpdateMode": "MERGE"}),
-        ("update", {"id": "a", "metadataUpdateMode": 1}),
         ("range", {"cursor": 0.5, "limit": 1}),
         ("range", {"cursor": "-1", "limit": 1}),
         ("resumable-query", [{"vector": [1, 2]}]),
@@ -139,12 +129,8 @@ def test_null_counts_as_absent_and_unknown_fields_are_let_pass(plane: LocalVecto
     assert plane.result("/fetch", {"ids": ["a"], **everything}) == [{"id": "a", "vector": [1.0, 2.0]}]
     hits = plane.result("/query", {"vector": [1, 2], "topK": None, "filter": None, "includeData": None})
     assert hits == [{"id": "a", "score": 1.0}]
-
-
-def test_an_empty_batch_does_nothing(plane: LocalVector) -> None:
-    assert plane.result("/upsert/ns", []) == "Success"
-    assert plane.result("/query", []) == []
-    assert plane.result("/list-namespaces") == [""]
+    assert (plane.result("/upsert/ns", []), plane.result("/query", [])) == ("Success", [])
+    assert plane.result("/list-namespaces") == [""], "an empty batch makes no namespace"
 
 
 def test_metadata_come_back_as_they_were(plane: LocalVector) -> None:

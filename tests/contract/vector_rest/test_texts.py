@@ -23,9 +23,6 @@ async def test_a_text_is_found_by_its_words(text_sdk: EitherIndex) -> None:
     (hit, *others) = await text_sdk.query(data=TEXTS[1].data)
     assert (hit.id, hit.score) == ("bread", 1)
     assert all(other.score < 1 for other in others)
-
-
-async def test_the_index_names_its_model(text_sdk: EitherIndex) -> None:
     info = await text_sdk.info()
     assert (info.dimension, info.dense_index.embedding_model) == (384, "BATON_HASH_384")
 
@@ -40,10 +37,8 @@ async def test_texts_and_vectors_are_of_one_space(text_sdk: EitherIndex) -> None
 async def test_several_texts_at_once_and_one_after_the_other(text_sdk: EitherIndex) -> None:
     await text_sdk.upsert(TEXTS)
     queries = [{"data": "lentil soup", "top_k": 1}, {"data": "dough", "top_k": 1}]
-    assert [[hit.id for hit in hits] for hits in await text_sdk.query_many(queries=queries)] == [
-        ["soup"],
-        ["bread"],
-    ]
+    found = await text_sdk.query_many(queries=queries)
+    assert [[hit.id for hit in hits] for hits in found] == [["soup"], ["bread"]]
     hits, handle = await text_sdk.resumable_query(data="the lamp", top_k=1)
     assert [hit.id for hit in hits] == ["lamp"]
     assert {hit.id for hit in await Either(handle).fetch_next(9)} == {"bread", "soup"}
