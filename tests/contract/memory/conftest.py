@@ -1,7 +1,6 @@
 """Both sides of the contract of memory: the fakes, and the real adapters on the local servers."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 
@@ -17,13 +16,6 @@ from tests.fakes import FakeChats, FakeLongTermMemory, FakeSessionMemory
 RETENTION_MS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Real:
-    memory: RedisSessionMemory
-    chats: RedisChats
-    server: RedisServer
-
-
 def an_entry(
     name: str = "job_a", text: str = "the lamp is red", *, session: str = "s", at_ms: int = 1000
 ) -> MemoryEntry:
@@ -31,10 +23,10 @@ def an_entry(
 
 
 @pytest.fixture
-async def real_session(redis_server: RedisServer) -> AsyncIterator[Real]:
-    connection = RedisConnection(Settings(redis_url=redis_server.url, redis_token=redis_server.token))
-    yield Real(RedisSessionMemory(connection, RETENTION_MS), RedisChats(connection, RETENTION_MS), redis_server)
-    await connection.close()
+async def connection(redis_server: RedisServer) -> AsyncIterator[RedisConnection]:
+    made = RedisConnection(Settings(redis_url=redis_server.url, redis_token=redis_server.token))
+    yield made
+    await made.close()
 
 
 @pytest.fixture
@@ -45,24 +37,21 @@ async def real_long_term(vector_server: VectorServer) -> AsyncIterator[UpstashLo
 
 
 @pytest.fixture(params=["fake", "real"])
-def session_memory(request: pytest.FixtureRequest) -> SessionMemory:
-    if request.param == "fake":
-        return FakeSessionMemory()
-    real: Real = request.getfixturevalue("real_session")
-    return real.memory
+def either(request: pytest.FixtureRequest) -> RedisConnection | None:
+    """Each side in turn: None for the fake."""
+    return request.getfixturevalue("connection") if request.param == "real" else None
 
 
-@pytest.fixture(params=["fake", "real"])
-def chats(request: pytest.FixtureRequest) -> Chats:
-    if request.param == "fake":
-        return FakeChats()
-    real: Real = request.getfixturevalue("real_session")
-    return real.chats
+@pytest.fixture
+def session_memory(either: RedisConnection | None) -> SessionMemory:
+    return RedisSessionMemory(either, RETENTION_MS) if either else FakeSessionMemory()
+
+
+@pytest.fixture
+def chats(either: RedisConnection | None) -> Chats:
+    return RedisChats(either, RETENTION_MS) if either else FakeChats()
 
 
 @pytest.fixture(params=["fake", "real"])
 def long_term(request: pytest.FixtureRequest) -> LongTermMemory:
-    if request.param == "fake":
-        return FakeLongTermMemory()
-    real: UpstashLongTermMemory = request.getfixturevalue("real_long_term")
-    return real
+    return request.getfixturevalue("real_long_term") if request.param == "real" else FakeLongTermMemory()

@@ -8,10 +8,12 @@ from baton.clock import SystemClock
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.sdk.memory import SESSION_ENTRIES
+from baton.storage.redis.agent_memory import RedisSessionMemory
+from baton.storage.redis.connection import RedisConnection
 from baton.transport.meter import Meter, metered
 from baton.vector import UpstashLongTermMemory
 from baton_local.fixtures.servers import VectorServer
-from tests.contract.memory.conftest import Real, an_entry
+from tests.contract.memory.conftest import RETENTION_MS, an_entry
 
 POLICY = Memory(minimum_score=0)
 FEW, MANY, AT_ONCE = 10, 10_000, 1_000
@@ -34,9 +36,9 @@ def fill(server: VectorServer, tenant: str, count: int) -> None:
         server.call("POST", f"/upsert-data/tenant-{tenant}", records[first : first + AT_ONCE])
 
 
-async def cost(real: Real, index: UpstashLongTermMemory, tenant: str) -> dict[str, Counter[str]]:
+async def cost(memory: RedisSessionMemory, index: UpstashLongTermMemory, tenant: str) -> dict[str, Counter[str]]:
     """Count what a job's reading costs, and its writing; of the index also the bytes sent and the entries received."""
-    keeper, counts = MemoryKeeper(real.memory, index), {"read": Counter[str](), "write": Counter[str]()}
+    keeper, counts = MemoryKeeper(memory, index), {"read": Counter[str](), "write": Counter[str]()}
     doing = counts["read"]
 
     async def sent(request: httpx.Request) -> None:
@@ -46,7 +48,7 @@ async def cost(real: Real, index: UpstashLongTermMemory, tenant: str) -> dict[st
         doing.update(entries=(await response.aread()).count(b'"score"'))
 
     for number in range(SESSION_ENTRIES):
-        await real.memory.add(tenant, an_entry(f"own_{number:05}", "a lamp is red", at_ms=number + 1))
+        await memory.add(tenant, an_entry(f"own_{number:05}", "a lamp is red", at_ms=number + 1))
     index._index()._client.event_hooks = {"request": [sent], "response": [received]}
     with metered(meter := Meter(SystemClock(), 128)):
         await keeper.retrieve(POLICY, tenant, "s", "lamp is red", "")
@@ -59,12 +61,14 @@ async def cost(real: Real, index: UpstashLongTermMemory, tenant: str) -> dict[st
 
 
 async def test_reading_and_writing_costs_the_same_for_ten_entries_and_for_ten_thousand(
-    real_session: Real, real_long_term: UpstashLongTermMemory, vector_server: VectorServer
+    connection: RedisConnection, real_long_term: UpstashLongTermMemory, vector_server: VectorServer
 ) -> None:
     """One request to the index, and one or two to Redis; an answer has no more than was asked for."""
     for tenant, count in (("few", FEW), ("many", MANY)):
         fill(vector_server, tenant, count)
-    few, many = [await cost(real_session, real_long_term, tenant) for tenant in ("few", "many")]
+    few, many = [
+        await cost(RedisSessionMemory(connection, RETENTION_MS), real_long_term, tenant) for tenant in ("few", "many")
+    ]
     assert few == many
     assert [(one["redis"], one["index"], one["entries"]) for one in many.values()] == [
         (1, 1, POLICY.similar),

@@ -1,20 +1,20 @@
-"""A session's newest entries: the same for the fake and for Redis."""
+"""A session's newest entries, and what chats keep beside their jobs: the same for the fakes and for Redis."""
 
 import asyncio
 
 import pytest
 
 from baton.sdk.memory import SESSION_ENTRIES, SessionMemory
-from baton.storage.redis.keys import session_memory_key
-from tests.contract.memory.conftest import RETENTION_MS, Real, an_entry
-
-
-async def test_an_unknown_session_has_no_entries(session_memory: SessionMemory) -> None:
-    assert await session_memory.recent("t", "s") == ()
-    assert await session_memory.forget("t", "s", 5) == ()
+from baton.storage.ports.chats import Chats
+from baton.storage.redis.agent_memory import RedisChats, RedisSessionMemory
+from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.keys import files_key, session_memory_key, sessions_key
+from tests.contract.memory.conftest import RETENTION_MS, an_entry
 
 
 async def test_entries_come_back_as_they_were_the_oldest_first(session_memory: SessionMemory) -> None:
+    """In the order of their jobs, whenever they were added."""
+    assert await session_memory.recent("t", "s") == ()
     entries = [an_entry(f"job_{n}", f"text {n} “ü” \u2028 \\/", at_ms=1_800_000_000_000 + n) for n in range(3)]
     for entry in (entries[2], entries[0], entries[1]):
         assert await session_memory.add("t", entry)
@@ -22,12 +22,14 @@ async def test_entries_come_back_as_they_were_the_oldest_first(session_memory: S
 
 
 async def test_storing_twice_is_one_entry(session_memory: SessionMemory) -> None:
-    await session_memory.add("t", an_entry(text="old"))
-    await session_memory.add("t", an_entry(text="new"))
+    """The later one stays: a job that ran again has another answer."""
+    for text in ("old", "new"):
+        await session_memory.add("t", an_entry(text=text))
     assert await session_memory.recent("t", "s") == (an_entry(text="new"),)
 
 
 async def test_only_the_newest_stay(session_memory: SessionMemory) -> None:
+    """An older one that comes late, or a second time, redrives none of them away."""
     entries = [an_entry(f"job_{n:02}", at_ms=1000 + n) for n in range(SESSION_ENTRIES + 3)]
     for entry in [*entries, entries[0], entries[1]]:
         await session_memory.add("t", entry)
@@ -35,6 +37,7 @@ async def test_only_the_newest_stay(session_memory: SessionMemory) -> None:
 
 
 async def test_sessions_and_tenants_are_apart(session_memory: SessionMemory) -> None:
+    """Also where their names run together, or look like keys."""
     places = [("t", "s"), ("t2", "s"), ("ts", ""), ("", "ts"), ("t", "s}{x"), ("t", "s:recent")]
     for tenant, session in places:
         await session_memory.add(tenant, an_entry(text=f"{tenant}|{session}", session=session))
@@ -45,32 +48,70 @@ async def test_sessions_and_tenants_are_apart(session_memory: SessionMemory) -> 
     assert len(await session_memory.recent("t2", "s")) == 1
 
 
-async def test_forgetting_reports_what_was_there_and_can_be_repeated(session_memory: SessionMemory) -> None:
+async def test_forgetting_reports_what_was_there_and_refuses_what_a_job_from_before_adds(
+    session_memory: SessionMemory,
+) -> None:
+    """A word that comes late brings nothing back; an older word of forgetting takes nothing of this back."""
     for name in ("job_b", "job_a"):
         await session_memory.add("t", an_entry(name))
-    assert await session_memory.forget("t", "s", 5000) == ("job_a", "job_b")
-    assert await session_memory.forget("t", "s", 5000) == ()
-
-
-async def test_what_a_job_from_before_adds_is_refused(session_memory: SessionMemory) -> None:
-    """A word that comes late brings nothing back; an older word of forgetting takes nothing of this back."""
-    await session_memory.forget("t", "s", 5000)
-    await session_memory.forget("t", "s", 10)
+    forgotten = [await session_memory.forget("t", "s", before_ms) for before_ms in (5000, 5000, 10)]
+    assert forgotten == [("job_a", "job_b"), (), ()]
     assert not await session_memory.add("t", an_entry("job_a", at_ms=5000))
     assert await session_memory.add("t", an_entry("job_b", at_ms=5001))
     assert [entry.id for entry in await session_memory.recent("t", "s")] == ["job_b"]
 
 
-@pytest.mark.parametrize("forgotten", [False, True])
-async def test_a_session_that_is_left_alone_expires(real_session: Real, *, forgotten: bool) -> None:
-    await real_session.memory.add("t", an_entry())
-    if forgotten:
-        await real_session.memory.forget("t", "s", 5000)
-    left_ms = real_session.server.call("POST", "/", ["PTTL", session_memory_key("t", "s")])["result"]
-    assert 0 < left_ms <= RETENTION_MS
-
-
 async def test_entries_that_are_added_at_once_are_all_kept(session_memory: SessionMemory) -> None:
+    """Who wrote upon what was there before, and is not any more, looks again."""
     entries = [an_entry(f"job_{n}", at_ms=1000 + n) for n in range(4)]
     assert await asyncio.gather(*(session_memory.add("t", entry) for entry in entries)) == [True] * 4
     assert await session_memory.recent("t", "s") == tuple(entries)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_a_session_that_is_left_alone_expires(connection: RedisConnection, *, forgotten: bool) -> None:
+    """What was kept of it, and that it was forgotten."""
+    memory = RedisSessionMemory(connection, RETENTION_MS)
+    await memory.add("t", an_entry())
+    if forgotten:
+        await memory.forget("t", "s", 5000)
+    assert 0 < await connection.execute("PTTL", session_memory_key("t", "s")) <= RETENTION_MS
+
+
+async def test_sessions_come_the_newest_first_and_page_by_page(chats: Chats) -> None:
+    """Also where several were used at the same moment; a session that is used again is a newer one."""
+    for name, at_ms in (("a", 1), ("b", 2), ("c", 2), ("d", 2), ("a", 3)):
+        await chats.note_session("t", name, at_ms)
+    await chats.note_session("other", "x", 5)
+    assert await chats.newest_sessions("t", 9, 0, 2) == [("a", 3), ("d", 2)]
+    assert await chats.newest_sessions("t", 2, 1, 9) == [("c", 2), ("b", 2)]
+    assert (await chats.session_used_ms("t", "a"), await chats.session_used_ms("t", "x")) == (3, None)
+
+
+async def test_a_large_file_comes_back_whole(chats: Chats) -> None:
+    """In its pieces; of its own session alone."""
+    text = "".join(chr(97 + number % 26) for number in range(5_000_003))
+    await chats.keep_file("t", "s", "large", text)
+    await chats.keep_file("t", "s", "empty", "")
+    assert await chats.read_file("t", "s", "large") == text
+    assert await chats.read_file("t", "s", "empty") == ""
+    assert await chats.read_file("t", "s2", "large") is None
+
+
+async def test_a_forgotten_chat_is_gone_with_its_files(chats: Chats) -> None:
+    await chats.note_session("t", "s", 1)
+    await chats.keep_file("t", "s", "f", "text")
+    for _ in range(2):
+        await chats.forget_chat("t", "s")
+    assert (await chats.session_used_ms("t", "s"), await chats.read_file("t", "s", "f")) == (None, None)
+
+
+async def test_what_was_not_used_for_the_retention_time_is_dropped(connection: RedisConnection) -> None:
+    """Files with their session; of the list of sessions those that are old."""
+    chats = RedisChats(connection, RETENTION_MS)
+    await chats.note_session("t", "old", 5)
+    await chats.note_session("t", "new", 6 + RETENTION_MS)
+    await chats.keep_file("t", "s", "f", "text")
+    assert await chats.newest_sessions("t", 10**15, 0, 9) == [("new", 6 + RETENTION_MS)]
+    for key in (sessions_key("t"), files_key("t", "s"), files_key("t", "s", "f")):
+        assert 0 < await connection.execute("PTTL", key) <= RETENTION_MS

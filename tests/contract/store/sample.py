@@ -1,10 +1,11 @@
 """Sample records: a job, its work items, what follows from them, and who asks for them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import QueueEntry, SlotTable, Want
+from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, SlotTable, Want
 from baton.engine.commit.answers import Claim, Loaded
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.decide import submit
@@ -15,6 +16,7 @@ from baton.engine.step_results import Submitted
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item, tool_key, turn_group
 from baton.sdk.limits import Limits, first_reserve
 from baton.sdk.records import ModelPolicy
+from baton.storage.ports.all_jobs import SlotAnswer
 from baton.storage.ports.jobs import Snapshot, Store
 from tests.contract.store.side import Side
 
@@ -93,6 +95,24 @@ def claim_of(item: WorkItem, message: str = "m1", owner: str = "o1", *, after_ms
 def by_key(items: Iterable[WorkItem]) -> list[WorkItem]:
     """Work items in the order of their keys, to compare what has no promised order."""
     return sorted(items, key=lambda item: item.key)
+
+
+async def slot_request(
+    side: Side, name: str, want: Want = "slot", epoch: int = 0, *, after_ms: int = 0, **more: Any
+) -> SlotAnswer:
+    """A job says what it wants; the later its name in the alphabet, the later it was created.
+
+    `more`: of what the admission is told beside, or of the job's place in it.
+    """
+    place: dict[str, Any] = {
+        "tenant": "t",
+        "session": f"session-{name}",
+        "agent": "a",
+        "created_ms": NOW_MS + ord(name[0]),
+    }
+    place |= {field: more.pop(field) for field in list(more) if field in place}
+    queued = QueuedJob(place["tenant"], place["session"], 5, place["created_ms"], place["agent"])
+    return await side.admission.slot_request(name, SlotState(want, epoch), queued, NOW_MS + after_ms, **more)
 
 
 async def job_of(side: Side, job_id: str = JOB_ID) -> Snapshot:

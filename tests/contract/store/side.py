@@ -1,10 +1,12 @@
 """One side of the contract: the fakes, or the real adapters on a real server, through the bridge or straight."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from baton.observability.counters import Counters, ToolStatistics
+from baton.settings.settings import Settings
 from baton.storage.ports.all_jobs import Admission, AdmissionControl, Listing, StoredBytes
 from baton.storage.ports.jobs import Archive, Reader, Store
 from baton.storage.redis.admission import RedisAdmission, RedisAdmissionControl
@@ -28,6 +30,7 @@ from tests.fakes import (
     FakeToolStatistics,
 )
 
+Connection = TypeVar("Connection", bound=RedisConnection)
 RETENTION_MS = 1_000_000
 SLOTS = 3
 RECONCILE_INTERVAL_MS = 60_000
@@ -69,14 +72,26 @@ def connection_to(process: RedisProcess) -> RedisConnection:
 
 
 @asynccontextmanager
-async def connected(process: RedisProcess) -> AsyncIterator[RedisConnection]:
-    """A connection to the emptied server."""
+async def several(
+    process: RedisProcess, count: int, kind: Callable[[Settings], Connection] = OneSlot
+) -> AsyncIterator[list[Connection]]:
+    """Connections of as many processes to the emptied server."""
     process.request("FLUSHALL")
-    connection = connection_to(process)
+    made = [kind(process.settings()) for _ in range(count)]
     try:
-        yield connection
+        yield made
     finally:
-        await connection.close()
+        for connection in made:
+            await connection.close()
+
+
+@asynccontextmanager
+async def connected(
+    process: RedisProcess, kind: Callable[[Settings], Connection] = OneSlot
+) -> AsyncIterator[Connection]:
+    """A connection to the emptied server."""
+    async with several(process, 1, kind) as made:
+        yield made[0]
 
 
 def side_over(connection: RedisConnection, store: Store | None = None) -> Side:

@@ -7,34 +7,18 @@ from hypothesis import strategies as st
 
 from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
 from baton.storage.ports.all_jobs import SlotAnswer, SlotGranted
+from baton.storage.redis.admission import RedisAdmission
+from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
-from tests.contract.store.sample import NOW_MS
+from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side, fake_side, real_side
 
 RECONCILE_AT_MS = NOW_MS + RECONCILE_INTERVAL_MS
-
-
-async def slot_request(
-    side: Side,
-    name: str,
-    want: Want = "slot",
-    epoch: int = 0,
-    *,
-    tenant: str = "t",
-    session: str = "",
-    after_ms: int = 0,
-) -> SlotAnswer:
-    """A job says what it wants; the later its name in the alphabet, the later it was created."""
-    place = QueuedJob(tenant, session or f"session-{name}", 5, NOW_MS + ord(name[0]))
-    return await side.admission.slot_request(name, SlotState(want, epoch), place, NOW_MS + after_ms)
-
-
-async def alone(side: Side, name: str, *, tenant: str = "t") -> SlotAnswer:
-    place = QueuedJob(tenant, "s", 5, NOW_MS + ord(name[0]))
-    return await side.admission.slot_request(name, SlotState("slot", 0), place, NOW_MS, alone=True)
+HOUR_MS = 3_600_000
 
 
 async def fill(side: Side) -> None:
+    """Give all slots to jobs of the tenant `t`."""
     for name in "abc"[:SLOTS]:
         assert (await slot_request(side, name)).slot
 
@@ -50,25 +34,27 @@ async def test_jobs_of_a_session_run_one_after_the_other(side: Side) -> None:
     """The second waits although slots are free; it is told when the first is gone."""
     assert (await slot_request(side, "a", session="s")).slot
     assert not (await slot_request(side, "b", session="s")).slot
-    assert await slot_request(side, "a", "gone", 1) == SlotAnswer(slot=False, granted=(SlotGranted("b", 0, "s"),))
+    gone = await slot_request(side, "a", "gone", 1, session="s")
+    assert gone == SlotAnswer(slot=False, granted=(SlotGranted("b", 0, "s"),))
 
 
 async def test_who_wants_to_be_alone_is_not_entered_while_another_one_of_the_session_is_live(side: Side) -> None:
     """Whether that holds a slot, waits for something, or stands in line; nothing of the asker is kept."""
-    assert (await alone(side, "a")).slot
-    assert await alone(side, "b") == SlotAnswer(slot=False, busy=True)
-    assert (await alone(side, "c", tenant="u")).slot
+    assert (await slot_request(side, "a", session="s", alone=True)).slot
+    assert await slot_request(side, "b", session="s", alone=True) == SlotAnswer(slot=False, busy=True)
+    assert (await slot_request(side, "c", tenant="u", session="s", alone=True)).slot
     await slot_request(side, "a", "none", 1, session="s")
-    assert (await alone(side, "b")).busy
+    assert (await slot_request(side, "b", session="s", alone=True)).busy
     for name in "xyz":
         await slot_request(side, name)
     await slot_request(side, "a", "gone", 2, session="s")
     assert not (await slot_request(side, "d", session="s")).slot
-    assert (await alone(side, "b")).busy
+    assert (await slot_request(side, "b", session="s", alone=True)).busy
     assert "b" not in await side.admission.slot_table()
 
 
 async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(side: Side) -> None:
+    """One busy tenant never blocks another, and a wake-up goes before new jobs."""
     await fill(side)
     for name, tenant in (("d", "t"), ("e", "u"), ("f", "u")):
         await slot_request(side, name, tenant=tenant)
@@ -94,28 +80,42 @@ async def test_the_sweep_gives_a_slot_that_leaving_freed_and_notifies_until_it_i
     assert (await side.admission.reconcile(0, RECONCILE_AT_MS)).granted == ()
 
 
-async def test_the_sweep_notifies_a_job_that_got_a_slot_by_an_update_and_has_not_taken_it(side: Side) -> None:
-    await fill(side)
-    await slot_request(side, "d", epoch=4, session="the session")
-    await slot_request(side, "a", "gone", 1)
-    assert (await side.admission.reconcile(0, NOW_MS)).granted == (SlotGranted("d", 4, "the session"),)
-
-
 async def test_a_sweep_that_comes_back_sees_those_gone_lately(side: Side) -> None:
     """It may carry what belongs to them; a new one hears of them only once they may leave."""
     await slot_request(side, "a", epoch=1)
     await slot_request(side, "a", "gone", epoch=2)
     assert "a" not in (await side.admission.reconcile(RECONCILE_AT_MS, NOW_MS + 1)).slot_table
-    assert "a" in (await side.admission.reconcile(RECONCILE_AT_MS, NOW_MS + 1, again=True)).slot_table
     # And so when it spoke after the sweep had begun: what is asked was under way for a while.
-    assert "a" in (await side.admission.reconcile(RECONCILE_AT_MS, NOW_MS - 5_000, again=True)).slot_table
+    for at_ms in (NOW_MS + 1, NOW_MS - 5_000):
+        assert "a" in (await side.admission.reconcile(RECONCILE_AT_MS, at_ms, again=True)).slot_table
 
 
 async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:
+    """Slashes, quotes and letters of all kinds."""
     place = QueuedJob('te/na"nt', "sess\\ion / 漢", 9, NOW_MS)
     await side.admission.slot_request("job_a.1-2", SlotState("slot", NOW_MS), place, NOW_MS)
     entry = (await side.admission.slot_table())["job_a.1-2"]
     assert (entry.tenant, entry.session_id, entry.priority, entry.epoch) == (place.tenant, place.session_id, 9, NOW_MS)
+
+
+async def test_a_clock_an_hour_ahead_does_not_disarm_the_sweeps(side: Side) -> None:
+    """What it armed is much too late, so the next word arms another one."""
+    assert (await slot_request(side, "a", after_ms=HOUR_MS)).reconcile_at_ms == RECONCILE_AT_MS + HOUR_MS
+    assert (await slot_request(side, "b")).reconcile_at_ms == RECONCILE_AT_MS
+    assert (await slot_request(side, "c")).reconcile_at_ms == 0
+
+
+async def test_sweeps_are_armed_by_the_store_s_clock(connection: RedisConnection, redis_process: RedisProcess) -> None:
+    """Whatever the clock of whoever says a word: no message comes late, and none is armed twice."""
+    seconds, micros = redis_process.request("TIME")
+    store_ms, admission = int(seconds) * 1000 + int(micros) // 1000, RedisAdmission(connection, SLOTS, 60_000)
+    place, wants = QueuedJob("t", "s", 5, store_ms), SlotState("slot", 0)
+    armed = (await admission.slot_request("a", wants, place, store_ms + HOUR_MS)).reconcile_at_ms
+    assert abs(armed - store_ms - RECONCILE_INTERVAL_MS) < 30_000
+    for wrong_ms in (-HOUR_MS, 0, HOUR_MS):
+        assert not (await admission.slot_request("a", wants, place, store_ms + wrong_ms)).reconcile_at_ms
+    turn = await admission.reconcile(armed, store_ms + HOUR_MS)
+    assert abs(turn.next_ms - store_ms - RECONCILE_INTERVAL_MS) < 30_000
 
 
 WANTS: list[Want] = ["slot", "slot", "slot", "none", "gone"]

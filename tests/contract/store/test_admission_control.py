@@ -1,35 +1,27 @@
 """The admission as operators see it: stopped and started, its state, and what ended jobs add up to."""
 
-from typing import cast
+from typing import Any
 
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, VersionSeen, day_of
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end
 from baton.engine.all_jobs.samples import KEPT_MS, MINUTE_MS
-from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, Want
+from baton.engine.all_jobs.slots import QueueEntry, Want
 from baton.storage.ports.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started
-from tests.contract.store.sample import NOW_MS
+from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
 
 RECONCILE_AT_MS = NOW_MS + RECONCILE_INTERVAL_MS
 END = End("completed", 1_500, 1, 100, 20, 2_500)
 
 
-async def slot_request(
-    side: Side, name: str, want: Want = "slot", epoch: int = 0, *, agent: str = "a", end: End | None = None
-) -> SlotAnswer:
-    place = QueuedJob("t", f"session-{name}", 5, NOW_MS + ord(name[0]), agent)
-    return await side.admission.slot_request(name, SlotState(want, epoch), place, NOW_MS, end=end)
-
-
 async def test_what_jobs_used_adds_up_by_month_and_tenant(side: Side) -> None:
     used = {"jobs": 1, "messages": 3, "redis_bytes": 700}
     for name, tenant, month in (("a", "t", "2026-11"), ("b", "t", "2026-11"), ("c", "t u", "2026-10")):
-        place, end = QueuedJob(tenant, f"session-{name}", 5, NOW_MS, "a"), replace(END, month=month, used=used)
-        await side.admission.slot_request(name, SlotState("slot", 0), place, NOW_MS)
+        await slot_request(side, name, tenant=tenant)
         for _ in range(2):
-            await side.admission.slot_request(name, SlotState("gone", 1), place, NOW_MS, end=end)
+            await slot_request(side, name, "gone", 1, tenant=tenant, end=replace(END, month=month, used=used))
     twice = {name: 2 * much for name, much in used.items()}
     assert await side.admission_control.used() == (MonthUsed("2026-10", "t u", used), MonthUsed("2026-11", "t", twice))
 
@@ -96,7 +88,9 @@ async def test_a_start_fills_the_free_slots_and_notifies_until_they_are_taken(si
     assert await side.admission_control.start(NOW_MS) == Started(0, found)
     assert (await side.admission.reconcile(RECONCILE_AT_MS, RECONCILE_AT_MS)).granted == found
     assert (await slot_request(side, "a")).slot
+    slot_table = await side.admission.slot_table()
     assert (await side.admission_control.start(NOW_MS)).granted == found[1:]
+    assert await side.admission.slot_table() == slot_table
     assert not (await slot_request(side, "d")).slot
 
 
@@ -115,13 +109,6 @@ async def test_a_start_says_how_many_slots_there_are_until_another_one_says_othe
     await side.admission_control.start(NOW_MS, 0)
     assert (await side.admission_control.state()).slots == SLOTS
     assert (await slot_request(side, "g")).slot
-
-
-async def test_a_start_of_what_runs_changes_nothing(side: Side) -> None:
-    await slot_request(side, "a")
-    slot_table = await side.admission.slot_table()
-    assert await side.admission_control.start(NOW_MS) == Started(0)
-    assert await side.admission.slot_table() == slot_table
 
 
 async def test_the_state_says_since_when_it_is_stopped_and_who_works_and_waits(side: Side) -> None:
@@ -144,61 +131,48 @@ async def test_live_jobs_are_those_that_have_not_reported_that_they_are_gone(sid
     await slot_request(side, "b", "none", agent="other")
     await slot_request(side, "c", "gone")
     live = await side.admission_control.live()
-    assert {name: (entry.agent, entry.slot) for name, entry in live.items()} == {
-        "a": ("a", True),
-        "b": ("other", False),
-    }
+    assert {name: (e.agent, e.slot) for name, e in live.items()} == {"a": ("a", True), "b": ("other", False)}
     assert live["a"] == QueueEntry("t", "session-a", 5, NOW_MS + 97, 0, "slot", True, True, "", NOW_MS, "a")
 
 
 async def test_each_end_is_counted_once_by_agent(side: Side) -> None:
     """Not again when it is told again, or by an older word, nor by a newer one that says the same."""
     assert await side.admission_control.ends() == {}
-    await slot_request(side, "a")
-    await slot_request(side, "b", agent="other")
+    for name, agent in (("a", "a"), ("b", "other"), ("c", "third")):
+        await slot_request(side, name, agent=agent)
     for epoch in (5, 5, 4, 6):
         await slot_request(side, "a", "gone", epoch, end=END)
     failed = End("failed", 100_000_000, 13, 3, 4, 5)
     await slot_request(side, "b", "gone", 5, agent="other", end=failed)
+    await slot_request(side, "c", "gone", 5, agent="third")  # without an end
     expected = {"a": with_end(AgentCounters(), END), "other": with_end(AgentCounters(), failed)}
     assert await side.admission_control.ends() == expected
 
 
-async def test_a_late_copy_of_the_update_of_one_that_has_left_counts_nothing(side: Side) -> None:
-    await slot_request(side, "a")
-    await slot_request(side, "a", "gone", 1, end=END)
-    await side.admission.prune([("a", NOW_MS)])
-    await slot_request(side, "a", "gone", 1, end=END)
-    assert await side.admission_control.ends() == {"a": with_end(AgentCounters(), END)}
-
-
 async def test_a_job_that_comes_back_and_ends_again_is_counted_again(side: Side) -> None:
+    """A late copy of the update of one that has left counts nothing."""
     await slot_request(side, "a")
     await slot_request(side, "a", "gone", 1, end=END)
     assert (await slot_request(side, "a", "slot", 2)).slot
     cancelled = End("cancelled", 0, 0, 0, 0, 0)
     await slot_request(side, "a", "gone", 3, end=cancelled)
-    assert await side.admission_control.ends() == {"a": with_end(with_end(AgentCounters(), END), cancelled)}
-
-
-async def test_an_update_without_an_end_counts_nothing(side: Side) -> None:
-    await slot_request(side, "a")
-    await slot_request(side, "a", "gone", 1)
-    assert await side.admission_control.ends() == {}
+    expected = {"a": with_end(with_end(AgentCounters(), END), cancelled)}
+    assert await side.admission_control.ends() == expected
+    await side.admission.prune([("a", NOW_MS)])
+    await slot_request(side, "a", "gone", 3, end=cancelled)
+    assert await side.admission_control.ends() == expected
 
 
 async def test_a_session_s_line_is_its_jobs_at_work_or_in_line(side: Side) -> None:
     """Of that tenant and session alone, whatever their names; children, and who is to start later, are none of them."""
-    tenant, session = "t\0 u", "s\1\0é"
-    for name, want in (("a", "slot"), ("b", "slot"), ("c", "none"), ("a.1-0", "slot"), ("g", "gone")):
-        place = QueuedJob(tenant, session, 5, NOW_MS)
-        await side.admission.slot_request(name, SlotState(cast("Want", want), 0), place, NOW_MS)
-    for others in (("t\0 u", "s\1\0é2"), ("t", "s\1\0é"), ("t", " u\0s")):
-        await side.admission.slot_request(
-            f"other-{others}", SlotState("slot", 0), QueuedJob(*others, 5, NOW_MS), NOW_MS
-        )
-    await side.admission.slot_request("a", SlotState("none", 1), QueuedJob(tenant, session, 5, NOW_MS), NOW_MS)
-    line = await side.admission_control.line(tenant, session)
+    ours: dict[str, Any] = {"tenant": "t\0 u", "session": "s\1\0é"}
+    wants: list[tuple[str, Want]] = [("a", "slot"), ("b", "slot"), ("c", "none"), ("a.1-0", "slot"), ("g", "gone")]
+    for name, want in wants:
+        await slot_request(side, name, want, **ours)
+    for tenant, session in (("t\0 u", "s\1\0é2"), ("t", "s\1\0é"), ("t", " u\0s")):
+        await slot_request(side, f"other-{tenant}-{session}", tenant=tenant, session=session)
+    await slot_request(side, "a", "none", 1, **ours)
+    line = await side.admission_control.line(ours["tenant"], ours["session"])
     assert sorted(line) == ["a", "b"]
     assert line == {name: entry for name, entry in (await side.admission_control.live()).items() if name in line}
-    assert await side.admission_control.line("nobody", session) == {}
+    assert await side.admission_control.line("nobody", ours["session"]) == {}

@@ -1,4 +1,7 @@
-"""Ended jobs: recalled for a retry, begun again, removed; and what is left of those whose data is gone."""
+"""Ended jobs: recalled for a retry, begun again, removed; and what is left of those whose data is gone.
+
+Commands are decided on a job as it was loaded, recorded only if it still is so.
+"""
 
 import pytest
 from msgspec.structs import replace
@@ -24,13 +27,12 @@ from tests.contract.store.sample import (
     fan_out,
     first_item,
     job_of,
+    loaded_of,
     record_of,
 )
 from tests.contract.store.side import Side
-from tests.contract.store.test_end import expiry_ms
+from tests.contract.store.test_end import END, ENDED, expiry_ms
 
-ENDED = replace(a_job(), status=JobStatus.FAILED, finished_at_ms=NOW_MS)
-END = Changes(job=ENDED, parts=('{"type":"finish"}',), ends=True)
 AGAIN = replace(a_job(), run=2)
 CHILD_ID = f"{JOB_ID}.1"
 
@@ -170,9 +172,8 @@ async def test_an_expired_job_leaves_a_tombstone(real: Side, redis_process: Redi
 async def test_the_calls_of_many_jobs_are_read_without_their_results(side: Side) -> None:
     recalled = await ended(side)
     found = await side.reader.calls([JOB_ID, CHILD_ID])
-    assert {name: sorted(call.id for call in calls) for name, calls in found.items()} == {
-        JOB_ID: sorted(call.id for call in recalled.ended.calls)
-    }
+    named = {name: sorted(call.id for call in calls) for name, calls in found.items()}
+    assert named == {JOB_ID: sorted(call.id for call in recalled.ended.calls)}
     assert await side.reader.calls([]) == {}
 
 
@@ -187,3 +188,33 @@ async def test_a_score_is_read_with_its_job_and_goes_with_its_data(side: Side) -
     assert isinstance(read.scores[0].value, bool)
     assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED
     assert not await side.archive.keep_score(JOB_ID, Score("a", 1))
+
+
+CANCELLED = replace(a_job(), status=JobStatus.CANCELLED, finished_at_ms=NOW_MS)
+CANCEL = Changes(job=CANCELLED, parts=('{"type":"abort"}',), ends=True)
+
+
+async def test_an_unknown_job_is_not_loaded(side: Side) -> None:
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    assert await side.store.load("job_b") is None
+    assert await side.store.load(f"{JOB_ID}.1") is None
+
+
+async def test_a_command_about_a_job_that_changed_since_writes_nothing(side: Side) -> None:
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    loaded = await loaded_of(side)
+    inline_continuation = Changes(job=replace(a_job(), status=JobStatus.PROCESSING), items=(call_item(0),))
+    await side.store.commit(claim_of(first_item()), inline_continuation, SPENT)
+    before = await side.reader.job(JOB_ID)
+    assert await side.store.record(loaded, "w", CANCEL, NOW_MS) == (Recorded.CHANGED, ())
+    assert await side.reader.job(JOB_ID) == before
+
+
+async def test_work_that_runs_while_a_command_is_recorded_goes_on_or_finds_its_item_gone(side: Side) -> None:
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    claim_result = await side.store.claim(claim_of(first_item()))
+    loaded = await loaded_of(side)
+    assert (await side.store.record(loaded, "w", Changes(parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
+    assert (await side.store.claim(claim_of(first_item()))).state == claim_result.state
+    assert (await side.store.record(loaded, "w", CANCEL, NOW_MS))[0] is Recorded.COMMITTED
+    assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.APPLIED

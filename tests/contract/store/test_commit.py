@@ -28,7 +28,7 @@ from tests.contract.store.sample import (
     job_of,
     record_of,
 )
-from tests.contract.store.side import RETENTION_MS, Side, connected, connection_to, side_over
+from tests.contract.store.side import RETENTION_MS, Side, connected, several, side_over
 
 REQUESTED = Changes(
     job=replace(a_job(), status=JobStatus.PROCESSING),
@@ -172,12 +172,8 @@ async def test_of_two_rivals_in_one_process_one_gets_each_item_and_one_commits_i
 
 
 async def test_of_two_processes_one_gets_each_item_and_one_commits_it(real: Side, redis_process: RedisProcess) -> None:
-    one, two = connection_to(redis_process), connection_to(redis_process)
-    try:
+    async with several(redis_process, 2) as (one, two):
         await race(real, TreeStore(one, RETENTION_MS), TreeStore(two, RETENTION_MS))
-    finally:
-        await one.close()
-        await two.close()
 
 
 async def test_the_one_that_commits_first_among_many_wins(side: Side) -> None:

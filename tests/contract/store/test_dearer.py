@@ -1,51 +1,210 @@
-"""A step gets no dearer unnoticed: exact requests and commands of each event, and a bound for its bytes.
+"""What an event costs, exactly: requests, and commands with the calls inside scripts; flat from first to last.
 
-Whoever makes a step cheaper lowers the number here; whoever makes it dearer has to say so here.
+Whoever makes a step cheaper lowers the number here; whoever makes it dearer has to say so here. No event may take more
+than twelve commands, the last one no more than seventeen: five expiries and a tombstone.
+
+Source: decisions/0016-cost-of-a-step.
 """
 
-import pytest
+from typing import NamedTuple
 
-from baton.engine.commit.patch import Patch
-from baton.storage.redis import keys
-from baton.storage.redis.tree_writes import Kept, Writes
+import pytest
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
+from baton.engine.commit.answers import ClaimResult
+from baton.engine.commit.usage_ledger import NOTHING
+from baton.engine.decide import decide
+from baton.engine.effects import Changes
+from baton.engine.state import CallRecord, Usage
+from baton.engine.step_results import ModelAnswered, Started, StepResult, ToolFailed, ToolReturned
+from baton.engine.stream_parts import text_delta
+from baton.engine.transitions import CallStatus
+from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
+from baton.sdk.records import Failure, Wanted
+from baton.storage.usage import commit
+from baton.transport.meter import Meter, metered, take
 from tests.contract.store.redis_process import Counted, RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_item,
+    claim_of,
+    creation,
+    first_item,
+    job_of,
+    loaded_of,
+    record_of,
+    slot_request,
+)
 from tests.contract.store.side import Side
-from tests.contract.store.test_cost import measured
+from tests.fakes.clock import FakeClock
 
 pytestmark = pytest.mark.bridge
 
-# event → commands; bytes at most.
-EVENTS = {"loop asks": (9, 4_800), "loop answers": (13, 3_550), "call returns": (9, 2_600), "complete": (7, 1_850)}
+TURN, TURNS = 1_000, 500
+CALL, LOOP = call_item(0, turn=TURN), loop_item(JOB_ID, TURN, 1, NOW_MS)
+FAILURE = Failure("type", "message", retryable=True)
+FAILED = replace(record_of(CALL), status=CallStatus.RETRYING, attempts=1, retries=2, error=FAILURE)
+REQUESTS_TWO = ModelAnswered("I need two tools.", (Wanted("tool_a", {"n": 1}), Wanted("tool_a", {"n": 2})))
+REQUESTS_UNKNOWN = ModelAnswered(
+    "", (Wanted("tool_a", {}), Wanted("none", {}, Failure("unknown_tool", "no such tool")))
+)
 
 
-@pytest.fixture
-def dearer(real: Side, monkeypatch: pytest.MonkeyPatch) -> Side:
-    """The real adapters, with a command more in each step that is written."""
-    add_to = Writes.add_to
+class Event(NamedTuple):
+    """A work item, its call's record, what happens besides its start; commands, and bytes at most."""
 
-    def dearer(writes: Writes, patch: Patch, kept: Kept, *, persists: bool) -> None:
-        add_to(writes, patch, kept, persists=persists)
-        patch.write("HLEN", keys.state_key(writes._root_id), [])
-
-    monkeypatch.setattr(Writes, "add_to", dearer)
-    return real
+    item: WorkItem
+    record: CallRecord | None
+    step_result: StepResult | None
+    commands: int
+    most_bytes: int
 
 
-def why_dearer(name: str, spent: Counted) -> str:
-    commands, most_bytes = EVENTS[name]
-    if (spent.requests, spent.commands) != (2, commands):
-        return f"{name}: {spent.requests} requests, {spent.commands} commands; it was 2 and {commands}"
-    return f"{name}: {spent.size_bytes} bytes; at most {most_bytes}" if spent.size_bytes > most_bytes else ""
+EVENTS = {
+    "loop asks": Event(LOOP, None, REQUESTS_TWO, 9, 4_800),
+    "loop asks for an unknown tool": Event(LOOP, None, REQUESTS_UNKNOWN, 9, 4_400),
+    "loop answers": Event(LOOP, None, ModelAnswered("done"), 13, 3_550),
+    "call returns": Event(CALL, record_of(CALL), ToolReturned('{"found":true}'), 9, 2_600),
+    "call fails": Event(CALL, record_of(CALL), ToolFailed(FAILURE), 9, 2_600),
+    "complete": Event(following(CALL, ItemKind.COMPLETE, NOW_MS), record_of(CALL), None, 7, 1_850),
+    "failed, again": Event(following(CALL, ItemKind.FAILED, NOW_MS), FAILED, None, 7, 1_900),
+    "failed, for good": Event(following(CALL, ItemKind.FAILED, NOW_MS), replace(FAILED, retries=0), None, 8, 2_600),
+}
 
 
+async def job_with(side: Side, item: WorkItem, record: CallRecord | None, *, turns: int, reads_history: bool) -> None:
+    """A job with `turns` turns of one call each behind it, and one open work item."""
+    past = [call_item(0, turn=turn) for turn in range(1, turns + 1)]
+    changes = Changes(
+        job=a_job(reads_history=reads_history),
+        items=(item,),
+        calls=(*map(record_of, past), *([record] if record else [])),
+        results={done.call_id: '{"ok":"a result of some length"}' for done in past},
+        transcript=tuple('{"role":"model","turn":1,"text":"a text","calls":[]}' for _ in past),
+        parts=tuple('{"type":"data-event"}' for _ in range(5 * turns)),
+    )
+    await side.store.create(creation(a_job(reads_history=reads_history)), "witness", NOW_MS)
+    assert (await side.store.commit(claim_of(first_item(), "m0"), changes, SPENT)).applied
+
+
+async def handle(side: Side, event: Event) -> ClaimResult:
+    claim = claim_of(event.item, "m1")
+    with metered(Meter(FakeClock(NOW_MS), memory_mb=512)):
+        claim_result = await side.store.claim(claim)
+        assert claim_result.state is not None
+        decision = decide(claim_result.state, event.step_result or Started(), NOW_MS)
+        assert decision.changes is not None
+        assert (await commit(side.store, claim, decision.changes)).applied
+        assert take() == NOTHING
+    return claim_result
+
+
+def counted(usage: Usage) -> Counted:
+    return Counted(usage.redis_requests, usage.redis_commands, usage.redis_bytes)
+
+
+async def measured(side: Side, process: RedisProcess, event: Event, *, turns: int, reads_history: bool) -> Counted:
+    """What one event costs after so many turns; the job's own usage ledger says the same."""
+    process.request("FLUSHALL")
+    await job_with(side, event.item, event.record, turns=turns, reads_history=reads_history)
+    ledger, before = (await job_of(side)).usage, process.counted()
+    await handle(side, event)
+    spent = process.counted().since(before)
+    assert counted((await job_of(side)).usage).since(counted(ledger)) == spent
+    return spent
+
+
+@pytest.mark.parametrize("reads_history", [True, False])
 @pytest.mark.parametrize("name", EVENTS)
-async def test_an_event_costs_what_it_did(real: Side, redis_process: RedisProcess, name: str) -> None:
-    spent, _ = await measured(real, redis_process, name, turns=10, reads_history=False)
-    assert not why_dearer(name, spent)
+async def test_an_event_costs_what_it_did_however_long_the_job(
+    real: Side, redis_process: RedisProcess, name: str, reads_history: bool
+) -> None:
+    """The same with no history and with five hundred turns of it."""
+    event = EVENTS[name]
+    young, old = [
+        await measured(real, redis_process, event, turns=turns, reads_history=reads_history) for turns in (0, TURNS)
+    ]
+    assert (young.requests, young.commands) == (old.requests, old.commands) == (2, event.commands)
+    assert young.size_bytes <= event.most_bytes
+    if not reads_history:
+        assert old.size_bytes <= 1.1 * young.size_bytes
 
 
-@pytest.mark.parametrize("name", EVENTS)
-async def test_a_command_more_is_noticed(dearer: Side, redis_process: RedisProcess, name: str) -> None:
-    spent, usage_ledger = await measured(dearer, redis_process, name, turns=10, reads_history=False)
-    assert why_dearer(name, spent)
-    assert spent == usage_ledger
+@pytest.mark.parametrize("name", [name for name in EVENTS if not name.startswith("loop")])
+async def test_no_history_is_loaded_but_by_a_turn_that_reads_it(real: Side, name: str) -> None:
+    """So that what is loaded does not grow, either."""
+    event = EVENTS[name]
+    await job_with(real, event.item, event.record, turns=20, reads_history=True)
+    claim_result = await handle(real, event)
+    assert (claim_result.history.transcript, claim_result.history.results) == ((), {})
+
+
+async def test_a_turn_whose_past_is_summed_up_loads_and_costs_the_same_however_long_the_past(
+    real: Side, redis_process: RedisProcess
+) -> None:
+    """The task and what is still told; the script reads the results of those calls alone."""
+    event, spent = EVENTS["loop asks"], list[Counted]()
+    for turns in (10, TURNS):
+        redis_process.request("FLUSHALL")
+        await job_with(real, event.item, None, turns=turns, reads_history=True)
+        job = replace(a_job(), compacted=(1, turns - 1))
+        await real.store.record(await loaded_of(real), "m0", Changes(job=job), NOW_MS)
+        before = redis_process.counted()
+        history = (await handle(real, event)).history
+        spent.append(redis_process.counted().since(before))
+        assert (len(history.transcript), history.results) == (3, {})
+    assert (spent[0].requests, spent[0].commands) == (spent[1].requests, spent[1].commands) == (2, event.commands)
+    assert spent[1].size_bytes <= 1.1 * spent[0].size_bytes
+
+
+async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, redis_process: RedisProcess) -> None:
+    """One field for the job, its usage, its slot state and the number of its parts, one for each open work item."""
+    event = EVENTS["complete"]
+    await job_with(real, event.item, event.record, turns=TURNS, reads_history=True)
+    assert redis_process.request("HLEN", "baton:{job_a}:state") == 5
+
+
+@pytest.mark.parametrize(("want", "commands"), [("slot", 3), ("gone", 9)])
+async def test_an_update_costs_the_same_however_many_jobs_stand_in_line(
+    real: Side, redis_process: RedisProcess, want: Want, commands: int
+) -> None:
+    """In commands and requests: it touches what it changes, and who is next."""
+    place = QueuedJob("tenant_a", "session_a", 5, NOW_MS)
+    for number in range(200):
+        other = replace(place, session_id=f"session_{number}")
+        await real.admission.slot_request(f"job_{number}", SlotState("slot", 1), other, NOW_MS)
+        if number in (5, 199):
+            await real.admission.slot_request(JOB_ID, SlotState("slot", 1), place, NOW_MS)
+            before = redis_process.counted()
+            await real.admission.slot_request(JOB_ID, SlotState(want, 2 + number), place, NOW_MS)
+            spent = redis_process.counted().since(before)
+            assert (spent.requests, spent.commands) == (1, commands)
+            await real.admission.slot_request(JOB_ID, SlotState("slot", 3 + number), place, NOW_MS)
+
+
+async def test_accepting_a_job_costs_two_requests_and_at_most_fifteen_commands(
+    real: Side, redis_process: RedisProcess
+) -> None:
+    """Small ones, none of which grows with the jobs; one more for the first job, which arms a sweep."""
+    assert (await slot_request(real, "job_before")).reconcile_at_ms
+    before = redis_process.counted()
+    assert (await slot_request(real, JOB_ID)).slot
+    await real.store.create(creation(a_job()), "m1", NOW_MS)
+    spent = redis_process.counted().since(before)
+    assert spent.requests == 2
+    assert spent.commands <= 15
+
+
+async def test_a_batch_of_a_text_costs_one_request_of_four_commands(real: Side, redis_process: RedisProcess) -> None:
+    """However long the text is by then; the turn's COMMIT puts them in the job's usage ledger."""
+    await job_with(real, LOOP, None, turns=0, reads_history=False)
+    await real.store.claim(claim_of(LOOP, "m1"))
+    for number in range(1, 40):
+        before = redis_process.counted()
+        assert await real.store.append(claim_of(LOOP, "m1"), number, [text_delta("text-1", "more of it")], "text-1")
+        spent = redis_process.counted().since(before)
+        assert (spent.requests, spent.commands) == (1, 4)

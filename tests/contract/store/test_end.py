@@ -1,16 +1,26 @@
-"""The end: it takes the job's own work items with it, all but its last word to the admission; then its data expires."""
+"""The end: it takes the job's own work items with it, all but its last word to the admission; then its data expires.
+
+The work item that remembers an ended job outlives its end.
+"""
 
 from msgspec.structs import replace
 
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.commit.answers import Committed, Verdict
+from baton.engine.decide import decide
 from baton.engine.effects import Changes
+from baton.engine.state import State
+from baton.engine.step_results import ModelAnswered
 from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind, WorkItem, remember_item
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
+    LEASE_MS,
     NOW_MS,
     SPENT,
     a_job,
+    by_key,
     call_item,
     claim_of,
     complete_item,
@@ -46,13 +56,6 @@ async def test_the_end_takes_all_items_of_the_job(side: Side) -> None:
     assert (await side.store.claim(claim_of(items[1], "m2", "o2"))).verdict is Verdict.APPLIED
     assert await side.store.commit(claim_of(items[1], "m2", "o2"), Changes(), SPENT) == Committed(applied=False)
     assert not await side.store.append(claim_of(items[1], "m2", "o2"), 1, ["{}"])
-
-
-async def test_the_end_of_a_fan_out_of_five_hundred_takes_every_item(side: Side) -> None:
-    items = await fan_out(side, 500)
-    assert await side.store.commit(claim_of(items[0], "m3"), END, SPENT) == Committed(True, (GONE,))
-    snapshot = await job_of(side)
-    assert snapshot.items == (GONE,)
 
 
 async def test_a_parent_ends_without_touching_a_stranger_whose_id_begins_like_its_own(side: Side) -> None:
@@ -101,3 +104,50 @@ async def test_what_comes_after_the_end_leaves_no_key_that_stays(real: Side, red
     found = expiry_ms(redis_process)
     assert set(found) == before
     assert all(left_ms > 0 for left_ms in found.values()), found
+
+
+REMEMBER = remember_item(JOB_ID, 1, 1, NOW_MS)
+
+
+async def answered(side: Side) -> tuple[WorkItem, ...]:
+    """A job that remembers has answered; what its last message carries."""
+    job = replace(a_job(), remembers=True)
+    await side.store.create(creation(job), "witness", NOW_MS)
+    changes = decide(State(job, first_item()), ModelAnswered("done"), NOW_MS).changes
+    assert changes is not None
+    committed = await side.store.commit(claim_of(first_item(), "m1"), changes, SPENT)
+    assert committed.applied
+    return committed.pending
+
+
+async def test_the_item_that_remembers_outlives_its_job_s_end(side: Side) -> None:
+    """With the last slot request; it needs no slot, and its claim has the job's task and nothing more."""
+    pending = await answered(side)
+    assert [item.kind for item in pending] == [ItemKind.REMEMBER, ItemKind.SLOT_REQUEST]
+    snapshot = await job_of(side)
+    assert (by_key(snapshot.items), snapshot.job.remembers) == (by_key(pending), True)
+    claim_result = await side.store.claim(claim_of(REMEMBER, "m2", "o2"))
+    assert claim_result.verdict is Verdict.GRANTED
+    assert [entry["text"] for entry in claim_result.history.transcript] == ["do it"]
+    assert claim_result.history.results == {}
+    assert claim_result.state is not None
+    assert claim_result.state.job.result == {"answer": "done"}
+    assert (await side.store.claim(claim_of(REMEMBER, "m3", "o3"))).verdict is Verdict.BUSY
+
+
+async def test_the_sweep_redrives_it_and_keeps_the_job_in_the_slot_table_until_then(side: Side) -> None:
+    """Else nobody would look for it any more."""
+    pending = await answered(side)
+    [slot_request] = [item for item in pending if item.kind is ItemKind.SLOT_REQUEST]
+    slot_answer = claim_of(slot_request, "m2", "o2")
+    await side.store.claim(slot_answer)
+    await side.store.commit(slot_answer, Changes(admitted=True), SPENT)
+    slot_table = {JOB_ID: QueueEntry("tenant_a", "session_a", 5, NOW_MS, epoch=slot_request.attempt, want="gone")}
+    later_ms = NOW_MS + LEASE_MS
+    found = await side.store.reconcile(JOB_ID, "sweep", later_ms, 60_000, slot_table)
+    assert ([item.key for item in found.stalled], found.ended) == ([REMEMBER.key], ())
+    claim = claim_of(REMEMBER, "sweep", "o3", after_ms=LEASE_MS)
+    await side.store.claim(claim)
+    await side.store.commit(claim, Changes(), SPENT)
+    found = await side.store.reconcile(JOB_ID, "sweep2", later_ms, 60_000, slot_table)
+    assert (found.stalled, found.ended) == ((), (JOB_ID,))

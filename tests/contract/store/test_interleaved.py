@@ -1,27 +1,53 @@
 """Processes that decide on what they know of the same trees give answers as if one had come after the other.
 
 Between the moment a process decides and the moment its patch is compared, another one writes; answers get lost. What
-comes of it is what the rule alone makes of the same steps, in the order in which they were written.
+comes of it is what the rule alone makes of the same steps, in the order in which they were written: so the fakes, which
+are the rule, and the real adapters answer alike. Each process that works on the calls of one turn pays for itself
+alone, and the turn goes on once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
+from baton.engine.commit.answers import Claim, Verdict
+from baton.engine.effects import Changes
+from baton.engine.work_items import ItemKind, WorkItem, following
+from baton.storage.ports.jobs import Snapshot
 from baton.storage.redis.store import TreeStore
 from baton_events.errors import StoreError
 from tests.contract.store.comparable import comparable, creations, uncounted
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.operations import JOB_IDS, Operation, operations
-from tests.contract.store.redis_process import RedisProcess
-from tests.contract.store.side import RETENTION_MS, Side, fake_side, side_over
+from tests.contract.store.redis_process import Counted, RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_item,
+    claim_of,
+    creation,
+    first_item,
+    job_of,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import RETENTION_MS, Side, fake_side, several, side_over
 
 # These ask for more than one thing: others may come between, and then the answer is another one.
 _SEVERAL = ("fact", "remove")
 Meanwhile = Callable[[], Awaitable[None]]
+# What a process does, what another one does meanwhile, whether the answer is lost, and whether they change places.
+Step = tuple[Operation, Operation | None, bool, bool]
 
 
 class Interrupted(OneSlot):
@@ -31,6 +57,7 @@ class Interrupted(OneSlot):
     loses = False
 
     async def apply(self, keys: Sequence[str], args: Sequence[str], beside: Any = ()) -> Any:
+        """Compare, then write; late."""
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             await meanwhile()
@@ -41,12 +68,22 @@ class Interrupted(OneSlot):
         return answer
 
 
+async def run(operation: Operation, side: Side) -> Any:
+    """Its answer, made comparable."""
+    return comparable(await operation.run(side))
+
+
 class Processes:
-    def __init__(self, process: RedisProcess) -> None:
-        self.connections = [Interrupted(process.settings()) for _ in range(2)]
-        stores = [TreeStore(connection, RETENTION_MS) for connection in self.connections]
-        self.sides = [side_over(*pair) for pair in zip(self.connections, stores, strict=True)]
+    """Two of them over one server, and the rule alone."""
+
+    def __init__(self, connections: list[Interrupted]) -> None:
+        self.connections = connections
+        self.sides = [side_over(each, TreeStore(each, RETENTION_MS)) for each in connections]
         self.fake = fake_side()
+
+    def change_places(self) -> None:
+        self.connections.reverse()
+        self.sides.reverse()
 
     async def both(self, first: Operation, second: Operation | None, *, lost: bool) -> None:
         """One operation, during which the other process does another one."""
@@ -67,44 +104,185 @@ class Processes:
         except StoreError:
             await run(first, self.fake)
             answer = await run(first, self.sides[0])
-        right = await run(first, self.fake)
-        assert answer == right
-        assert found == expected
-        self.connections[0].meanwhile, self.connections[0].loses = None, False
+        assert answer == await run(first, self.fake), first
+        assert found == expected, second
+        here.meanwhile, here.loses = None, False
         if second and not found:
             assert await run(second, self.sides[1]) == await run(second, self.fake)
 
     async def state(self, side: Side) -> list[Any]:
+        """All that can be read."""
         names = (*JOB_IDS, f"{JOB_IDS[0]}.2")
         jobs = [comparable(await side.reader.job(name)) for name in names]
         return [*jobs, *[uncounted(await side.reader.parts(name, 0)) for name in names]]
 
 
-async def run(operation: Operation, side: Side) -> Any:
-    return comparable(await operation.run(side))
+def _timeless(read: Any) -> Any:
+    """Without the time of the last use, which by the rule goes back where a clock does."""
+    return replace(read, usage=structs.replace(read.usage, updated_ms=0)) if isinstance(read, Snapshot) else read
 
 
-async def compare(process: RedisProcess, steps: Sequence[tuple[Operation, Operation | None, bool]]) -> None:
-    process.request("FLUSHALL")
-    processes = Processes(process)
-    try:
-        for first, second, lost in steps:
-            await processes.both(first, second, lost=lost)
-            processes.connections.reverse()
-            processes.sides.reverse()
-        assert await processes.state(processes.sides[0]) == await processes.state(processes.fake)
-    finally:
-        for connection in processes.connections:
-            await connection.close()
+@asynccontextmanager
+async def two_processes(process: RedisProcess) -> AsyncIterator[Processes]:
+    async with several(process, 2, Interrupted) as connections:
+        yield Processes(connections)
 
 
-@given(
-    first=st.lists(st.sampled_from(creations()), unique_by=repr, min_size=1),
-    steps=st.lists(st.tuples(operations(), st.none() | operations(), st.booleans()), min_size=5, max_size=20),
-)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_processes_that_know_something_else_answer_alike(
-    redis_process: RedisProcess, first: list[Operation], steps: list[tuple[Operation, Operation | None, bool]]
+def compare(
+    process: RedisProcess, first: Sequence[Operation], steps: Sequence[Step], *, clocks_go_back: bool = False
 ) -> None:
-    begin = [(operation, None, False) for operation in first]
-    asyncio.run(compare(redis_process, [*begin, *steps]))
+    """Do all of them, and see that nothing but the rule comes of it; a failing example prints what reproduces it."""
+
+    async def do() -> None:
+        async with two_processes(process) as processes:
+            for one, second, lost, changes in [*((each, None, False, True) for each in first), *steps]:
+                await processes.both(one, second, lost=lost)
+                if changes:
+                    processes.change_places()
+            found, right = [await processes.state(side) for side in (processes.sides[0], processes.fake)]
+            if clocks_go_back:
+                found, right = [*map(_timeless, found)], [*map(_timeless, right)]
+            assert found == right
+
+    asyncio.run(do())
+
+
+def drawn(of: st.SearchStrategy[Operation]) -> st.SearchStrategy[list[Step]]:
+    return st.lists(st.tuples(of, st.none() | of, st.booleans(), st.booleans()), min_size=5, max_size=25)
+
+
+@given(first=st.lists(st.sampled_from(creations()), unique_by=repr), steps=drawn(operations()))
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_processes_that_know_something_else_answer_alike(
+    redis_process: RedisProcess, first: list[Operation], steps: list[Step]
+) -> None:
+    """Whatever they are asked, and whatever happens on the way."""
+    compare(redis_process, first, steps)
+
+
+_ENTRY = '{"role":"model"}'
+
+
+def _turn(items: Sequence[WorkItem]) -> Changes:
+    return Changes(items=tuple(items), calls=tuple(map(record_of, items)), transcript=(_ENTRY,))
+
+
+def _returns(item: WorkItem) -> Changes:
+    return Changes(results={item.call_id: '{"ok":1}'}, join=next_turn(), parts=(f'"{item.call_id}"', '"returned"'))
+
+
+def _claim(item: WorkItem) -> Claim:
+    """By the call's own message, in a process of its own."""
+    return claim_of(item, f"call{item.position}", f"o{item.position}.1")
+
+
+async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted, Counted]:
+    """What it takes to begin, and to end, so many calls at the same time, each in a process of its own."""
+    async with several(process, count) as connections:
+        stores = [TreeStore(connection, RETENTION_MS) for connection in connections]
+        items = [call_item(position) for position in range(count)]
+        await stores[0].create(creation(a_job()), "m1", NOW_MS)
+        await stores[0].claim(claim_of(first_item()))
+        await stores[0].commit(claim_of(first_item()), _turn(items), SPENT)
+        at_first, pairs = process.counted(), list(zip(stores, items, strict=True))
+        claimed = await asyncio.gather(*(store.claim(_claim(item)) for store, item in pairs))
+        assert [each.verdict for each in claimed] == count * [Verdict.GRANTED]
+        between = process.counted()
+        answers = await asyncio.gather(*(store.commit(_claim(item), _returns(item), SPENT) for store, item in pairs))
+        costs = between.since(at_first), process.counted().since(between)
+        assert all(answer.applied for answer in answers)
+        assert [item.key for answer in answers for item in answer.pending] == [next_turn().item.key]
+        side = side_over(connections[0], stores[0])
+        found = await job_of(side)
+        assert (len(found.results), found.usage.messages) == (count, 1 + count)
+        parts = (await side.reader.parts(JOB_ID, 0)).parts
+        assert parts.count('"returned"') == count, "each writer's parts have numbers of their own"
+        read = [(await side.reader.parts(JOB_ID, after)).parts for after in range(len(parts))]
+        assert read == [parts[after:] for after in range(len(parts))]
+        return costs
+
+
+@pytest.mark.bridge
+@pytest.mark.parametrize("count", [2, 10, 64])
+async def test_calls_at_the_same_time_take_a_few_requests_each(redis_process: RedisProcess, count: int) -> None:
+    """However many others there are."""
+    begin, end = await costs_of_a_fan_out(redis_process, count)
+    assert begin.requests <= 2 * count
+    assert end.requests <= count + 4
+
+
+_CALLS = [call_item(position) for position in range(3)]
+_LATER = [following(item, ItemKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + LEASE_MS) for item in _CALLS]
+_ENDS = [following(item, kind, NOW_MS) for item in _CALLS for kind in (ItemKind.COMPLETE, ItemKind.FAILED)]
+
+
+def _ways(item: WorkItem) -> list[Changes]:
+    """How a step may end."""
+    if item.kind is ItemKind.LOOP:
+        return [Changes(transcript=(_ENTRY,))]
+    after = [
+        following(item, kind, NOW_MS) for kind in (ItemKind.COMPLETE, ItemKind.FAILED) if item.kind is ItemKind.CALL
+    ]
+    again = [_LATER[item.position]] if item.attempt == 1 else []
+    waits = following(item, ItemKind.WAIT, NOW_MS, not_before_ms=NOW_MS + 9 * LEASE_MS)
+    return [_returns(item), *(Changes(items=(follows,)) for follows in (*after, *again, waits))]
+
+
+@st.composite
+def steps_of_calls(draw: st.DrawFn) -> Operation:
+    """Some step of some call is begun, ended, prolonged, or says something."""
+    item = draw(st.sampled_from([*_CALLS, *_LATER, *_ENDS, next_turn().item]))
+    number = draw(st.integers(1, 3))
+    message = draw(st.sampled_from([f"m{number}", f"call{item.position}"]))
+    claim = claim_of(item, message, f"o{number}.1", after_ms=draw(st.integers(0, 3)) * LEASE_MS)
+    way = draw(st.sampled_from(["begin", "begin", "commit", "commit", "renew", "append"]))
+    changes = draw(st.sampled_from(_ways(item)))
+    requests = {
+        "begin": lambda side: side.store.claim(claim),
+        "commit": lambda side: side.store.commit(claim, changes, SPENT),
+        "renew": lambda side: side.store.renew([claim], claim.lease_until_ms + LEASE_MS),
+        "append": lambda side: side.store.append(claim, number, ["said"], ""),
+    }
+    return Operation(f"{way} {claim} {changes if way == 'commit' else ''}", requests[way])
+
+
+def _begins(claim: Claim) -> Operation:
+    return Operation(f"begin {claim}", lambda side: side.store.claim(claim))
+
+
+def _ends(item: WorkItem) -> Operation:
+    return Operation(f"end {item.position}", lambda side: side.store.commit(_claim(item), _returns(item), SPENT))
+
+
+def _requested(count: int) -> list[Operation]:
+    """A turn that asks for calls, each begun by a process of its own."""
+    turn = claim_of(first_item())
+    return [
+        Operation("create", lambda side: side.store.create(creation(a_job()), "m1", NOW_MS)),
+        Operation("turn", lambda side: side.store.claim(turn)),
+        Operation("calls", lambda side: side.store.commit(turn, _turn(_CALLS[:count]), SPENT)),
+        *(_begins(_claim(item)) for item in _CALLS),
+    ]
+
+
+@pytest.mark.bridge
+@given(steps=drawn(steps_of_calls()))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_steps_of_several_calls_come_out_as_by_the_rule(redis_process: RedisProcess, steps: list[Step]) -> None:
+    """Whoever does them, and whatever happens on the way."""
+    compare(redis_process, _requested(3), steps, clocks_go_back=True)
+
+
+@pytest.mark.bridge
+async def test_the_last_of_two_that_end_at_the_same_time_goes_on(redis_process: RedisProcess) -> None:
+    """Each of them has seen the other one still at work."""
+    async with two_processes(redis_process) as processes:
+        first, second = map(_ends, _CALLS[:2])
+        for operation in _requested(2)[:-1]:
+            await run(operation, processes.sides[0])
+            await run(operation, processes.fake)
+        late = TreeStore(processes.connections[1], RETENTION_MS)  # which reads the tree as it is now
+        processes.sides[1] = side_over(processes.connections[1], late)
+        processes.change_places()
+        await processes.both(first, second, lost=False)
+        assert await run(first, processes.fake) == await run(first, processes.sides[1])

@@ -14,9 +14,11 @@ from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, loop_item
 from baton.storage.redis.connection import RedisConnection
+from baton.storage.redis.reader import pieces
 from baton.storage.redis.store import TreeStore
 from baton.transport.meter import Meter, metered
 from baton.transport.redis_rest import answer_bytes
+from baton_events.errors import StoreAnswerError
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
@@ -28,12 +30,14 @@ from tests.contract.store.sample import (
     call_item,
     claim_of,
     creation,
+    fan_out,
     first_item,
+    job_of,
     leases_of,
     next_turn,
     record_of,
 )
-from tests.contract.store.side import RETENTION_MS
+from tests.contract.store.side import RETENTION_MS, connected, side_over
 
 ANSWER_LIMIT_BYTES = 10_000_000
 LIMIT_BYTES = 20_000
@@ -51,10 +55,8 @@ class Weighed(OneSlot):
 
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[Weighed]:
-    redis_process.request("FLUSHALL")
-    made = Weighed(redis_process.settings())
-    yield made
-    await made.close()
+    async with connected(redis_process, Weighed) as made:
+        yield made
 
 
 def store_on(connection: RedisConnection) -> TreeStore:
@@ -99,18 +101,19 @@ async def test_who_has_seen_all_results_counts_them_too(connection: RedisConnect
     assert warm.history.size_bytes == pytest.approx(cold.history.size_bytes, rel=0.1)
 
 
-async def test_what_is_small_enough_is_loaded(connection: RedisConnection) -> None:
-    await fan(store_on(connection), "x" * (LIMIT_BYTES // 2))
-    claim_result = await store_on(connection).claim(claim_of(SECOND))
-    assert claim_result.history.results == {call_item(0).call_id: {"ok": "x" * (LIMIT_BYTES // 2)}}
-    assert LIMIT_BYTES // 2 < claim_result.history.size_bytes < LIMIT_BYTES
+async def test_what_is_small_enough_is_loaded_with_its_size(connection: RedisConnection) -> None:
+    text = "x" * (LIMIT_BYTES // 2)
+    await fan(store_on(connection), text)
+    history = (await store_on(connection).claim(claim_of(SECOND))).history
+    assert history.results == {call_item(0).call_id: {"ok": text}}
+    assert len(text) < history.size_bytes < LIMIT_BYTES
 
 
 async def test_what_takes_two_bytes_in_an_answer_counts_twice(connection: RedisConnection) -> None:
+    """As JSON in JSON, a quotation mark of a text is four characters."""
     await fan(store_on(connection), '"' * (LIMIT_BYTES // 3))
-    claim_result = await store_on(connection).claim(claim_of(SECOND))
-    assert claim_result.history.size_bytes > LIMIT_BYTES
-    assert claim_result.history.results == {}
+    history = (await store_on(connection).claim(claim_of(SECOND))).history
+    assert (history.size_bytes > LIMIT_BYTES, history.results) == (True, {})
 
 
 async def test_steps_with_much_to_load_are_not_all_loaded_at_once(connection: Weighed) -> None:
@@ -125,12 +128,7 @@ async def test_steps_with_much_to_load_are_not_all_loaded_at_once(connection: We
     large = Changes(results={first.call_id: json.dumps({"ok": "x" * (LIMIT_BYTES * 2 // 5)})})
     room = Continuation("o1.1", leases_of(frozenset(ItemKind)), 9)
     done = await store.commit(claim_of(first), large, SPENT, room)
-    assert [claim_result.state.item.step for claim_result in done.claimed if claim_result.state] == [
-        "s1",
-        "s2",
-        "s3",
-        "s4",
-    ]
+    assert [each.state.item.step for each in done.claimed if each.state] == ["s1", "s2", "s3", "s4"]
     assert all(claim_result.history.results.keys() == {first.call_id} for claim_result in done.claimed)
     assert connection.largest_bytes < 1.1 * LIMIT_BYTES
     again = await store_on(connection).claim(claim_of(steps[2], "m2", "o2", after_ms=2 * LEASE_MS))
@@ -147,3 +145,40 @@ async def test_turns_that_begin_together_each_get_the_history(connection: Weighe
     assert [each.verdict for each in claim_result] == [Verdict.GRANTED] * 3
     assert [len(each.history.transcript) for each in claim_result] == [1] * 3
     assert connection.largest_bytes < 1.1 * LIMIT_BYTES
+
+
+class Narrow(RedisConnection):
+    """A store as the hosted one: it answers no more than so much at once."""
+
+    async def pipeline(self, *commands: Sequence[str | int]) -> list[Any]:
+        answers = await super().pipeline(*commands)
+        _within(answers)
+        return answers
+
+    async def execute(self, *command: str | int) -> Any:
+        return _within(await super().execute(*command))
+
+
+def _within(answer: Any) -> Any:
+    size_bytes = len(json.dumps(answer))
+    if size_bytes > ANSWER_LIMIT_BYTES:
+        raise StoreAnswerError(f"an answer of {size_bytes} bytes")
+    return answer
+
+
+async def test_a_job_with_twelve_results_of_nearly_a_megabyte_is_read(redis_process: RedisProcess) -> None:
+    async with connected(redis_process, Narrow) as connection:
+        side = side_over(connection)
+        items = await fan_out(side, 12)
+        for item in items:
+            text = json.dumps({"ok": f"{item.position}" * 900_000})
+            assert (await side.store.commit(claim_of(item, "m"), Changes(results={item.call_id: text}), SPENT)).applied
+        found = await job_of(side)
+    sizes = {call_id: len(result["ok"]) for call_id, result in found.results.items()}
+    assert sizes == {item.call_id: 900_000 * len(str(item.position)) for item in items}
+    assert [call.id for call in found.calls] == [item.call_id for item in items]
+
+
+def test_pieces_are_together_no_more_than_so_much() -> None:
+    sized = [("a", 4), ("b", 6), ("c", 1), ("d", 20), ("e", 2), ("f", 8)]
+    assert list(pieces(sized, 10)) == [["a", "b"], ["c"], ["d"], ["e", "f"]]

@@ -17,8 +17,8 @@ from baton.storage.redis.keys import calls_key, transcript_key
 from baton_events.schema import Event, EventType, event_type
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
-from tests.contract.store.side import side_over
-from tests.contract.store.test_step_used import counted, sum_of
+from tests.contract.store.side import several, side_over
+from tests.contract.store.test_step_used import sum_of, used
 from tests.unit.baton.pydantic_ai.documented_agents import add
 from tests.unit.baton.pydantic_ai.played import PlayedStage, call, scripted
 
@@ -65,9 +65,7 @@ class Pieces(NamedTuple):
 
 async def pieces_of(process: RedisProcess, continuation: Continuation, *, apart: bool = False) -> Pieces:
     """Run it. `apart`: another process makes the calls, and each finds that the other one has written."""
-    process.request("FLUSHALL")
-    connections = [RedisConnection(process.settings()) for _ in range(2)]
-    try:
+    async with several(process, 2, RedisConnection) as connections:
         stage, other = (
             LongRun(side_over(one), CALLS, continuation=continuation, registry=long_registry()) for one in connections
         )
@@ -77,12 +75,9 @@ async def pieces_of(process: RedisProcess, continuation: Continuation, *, apart:
         parts = [json.loads(text) for text in (await stage.ports.reader.parts("job_a", 0)).parts]
         said = process.request("LRANGE", transcript_key("job_a"), 0, -1)
         results = process.request("HGETALL", calls_key("job_a"))
-    finally:
-        for one in connections:
-            await one.close()
     events = [part["data"] for part in parts if part["type"] == "data-event" and "used" in part["data"]]
-    calls = [counted(one["used"]) for one in events if "callId" in one]
-    asked = [counted(one["used"]) for one in events if "callId" not in one]
+    calls = [used(one["used"]) for one in events if "callId" in one]
+    asked = [used(one["used"]) for one in events if "callId" not in one]
     assert len(asked) == CALLS + 1
     return Pieces(asked[1:-1], calls, sum(len(json.dumps(text)) for text in (*said, *results)))
 

@@ -10,7 +10,8 @@ from baton.engine.state import Usage
 from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
-from tests.contract.store.side import fake_side, side_over
+from tests.contract.store.side import connected, fake_side, side_over
+from tests.contract.store.test_dearer import counted
 
 pytestmark = pytest.mark.bridge
 
@@ -41,22 +42,17 @@ class Watched(RedisConnection):
 
 @pytest.fixture
 async def watched(redis_process: RedisProcess) -> AsyncIterator[Watched]:
-    redis_process.request("FLUSHALL")
-    connection = Watched(redis_process)
-    try:
+    async with connected(redis_process, lambda _: Watched(redis_process)) as connection:
         yield connection
-    finally:
-        await connection.close()
 
 
-def counted(used: dict[str, int]) -> Counted:
-    return Counted(used["redisRequests"], used["redisCommands"], used["redisBytes"])
+def used(part: dict[str, int]) -> Counted:
+    """What an event's part says."""
+    return Counted(part["redisRequests"], part["redisCommands"], part["redisBytes"])
 
 
 def sum_of(rows: Sequence[Counted]) -> Counted:
-    return Counted(
-        *(sum(values) for values in zip(*((r.requests, r.commands, r.size_bytes) for r in rows), strict=True))
-    )
+    return Counted(*map(sum, zip(*((row.requests, row.commands, row.size_bytes) for row in rows), strict=True)))
 
 
 async def used_of(stage: RealStage) -> tuple[list[dict[str, int]], Usage]:
@@ -77,10 +73,9 @@ async def test_each_event_says_what_the_store_counted_for_it(watched: Watched, c
     stage = RealStage(side_over(watched), 3, continuation=continuation)
     await stage.play("in-a-row")
     events, usage_ledger = await used_of(stage)
-    assert [counted(used) for used in events[1:]] == watched.events[1:]
-    in_ledger = Counted(usage_ledger.redis_requests, usage_ledger.redis_commands, usage_ledger.redis_bytes)
+    assert [used(part) for part in events[1:]] == watched.events[1:]
     shared = Counted(1, 0, 0)  # by the creation and its slot request, and counted for each
-    assert in_ledger == sum_of([*watched.events, *watched.besides, shared])
+    assert counted(usage_ledger) == sum_of([*watched.events, *watched.besides, shared])
 
 
 @pytest.mark.parametrize("continuation", ["queue", "inline"])

@@ -1,8 +1,8 @@
-"""A message that comes again while its first delivery goes on in place: it is acknowledged, so that one ends its chain.
+"""Going on in place: a COMMIT claims what follows for its invocation, and tells it as CLAIM would.
 
-Whoever comes with the message dispatches what it carries, not before its lease ends, and the queue is told that all is
-done. What the first one commits after that has nobody who brings it back: it is published, to get relay messages of its
-own.
+A message that comes again while its first delivery goes on in place is acknowledged, so that one ends its chain.
+Whoever comes with the message dispatches what it carries, not before its lease ends. What the first one commits after
+that has nobody who brings it back: it is published, to get relay messages of its own.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import SlotState
-from baton.engine.commit.answers import Committed, Signal, Verdict
+from baton.engine.commit.answers import Claim, Committed, Signal, Verdict
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
@@ -31,31 +31,41 @@ from tests.contract.store.sample import (
     next_turn,
     record_of,
     slot_request_of,
+    state_of,
     table_of,
 )
 from tests.contract.store.side import Side
 
 STALLED_AFTER_MS = 60_000
 CALL_MS = leases_of()[ItemKind.CALL]
-OVER = Changes(join=next_turn(), results={call_item(0).call_id: '{"ok":1}'})
+CALL = call_item(0)
+OVER = Changes(join=next_turn(), results={CALL.call_id: '{"ok":1}'})
 
 
 def room(number: int, invocation: str = "o1") -> Continuation:
     return Continuation(f"{invocation}.{number}", leases_of(), 9)
 
 
-async def in_place(side: Side, count: int = 1) -> list[WorkItem]:
-    """The invocation o1 has made m1's turn, and holds its calls as o1.1; their work items."""
+async def turn_of(side: Side, count: int) -> Committed:
+    """The invocation o1 has made m1's turn, and holds its calls as o1.1."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.GRANTED
     items = [call_item(at) for at in range(count)]
     turn = Changes(items=tuple(items), calls=tuple(map(record_of, items)))
-    assert len((await side.store.commit(claim_of(first_item()), turn, SPENT, room(1))).claimed) == count
-    return items
+    return await side.store.commit(claim_of(first_item()), turn, SPENT, room(1))
 
 
-async def committed(side: Side, number: int = 2, changes: Changes = OVER) -> Committed:
-    return await side.store.commit(claim_of(call_item(0), owner="o1.1"), changes, SPENT, room(number))
+async def in_place(side: Side, count: int = 1) -> list[WorkItem]:
+    assert len((await turn_of(side, count)).claimed) == count
+    return [call_item(at) for at in range(count)]
+
+
+async def committed(side: Side, changes: Changes = OVER) -> Committed:
+    return await side.store.commit(claim_of(CALL, owner="o1.1"), changes, SPENT, room(2))
+
+
+def kinds_of(done: Committed) -> list[ItemKind]:
+    return [claimed.state.item.kind for claimed in done.claimed if claimed.state]
 
 
 def is_released(done: Committed) -> bool:
@@ -65,51 +75,101 @@ def is_released(done: Committed) -> bool:
     return bool(follows) and all(item.redelivered for item in follows)
 
 
+async def test_what_follows_is_claimed_and_sent_as_begin_sends_it(side: Side) -> None:
+    done = await turn_of(side, 2)
+    assert (done.applied, done.pending) == (True, ())
+    states = [claim_result.state for claim_result in done.claimed]
+    assert [state.call for state in states if state] == [record_of(CALL), record_of(call_item(1))]
+    assert {(state.item.owner, state.item.relay_id) for state in states if state} == {("o1.1", "m1")}
+    assert (await side.store.claim(claim_of(CALL, "m2", "o2"))).verdict is Verdict.BUSY
+    assert await state_of(side.store, claim_of(CALL, "m1", "o1.1")) == states[0]
+
+
+async def test_a_turn_is_given_its_history(side: Side) -> None:
+    """The last call of a turn claims the next turn, with the whole conversation and its limits."""
+    await in_place(side)
+    done = await committed(side, changes=replace(OVER, transcript=('{"a":1}',)))
+    assert kinds_of(done) == [ItemKind.LOOP]
+    claim_result = await side.store.claim(claim_of(loop_item(JOB_ID, 2, 1, NOW_MS), "m1", "o1.2"))
+    assert (done.claimed[0].history, done.claimed[0].state) == (claim_result.history, claim_result.state)
+    assert len(claim_result.history.transcript) == 2
+    assert claim_result.history.results == {CALL.call_id: {"ok": 1}}
+
+
+async def test_what_the_invocation_has_in_hand_is_not_given_to_it(side: Side) -> None:
+    """Its other work items go on at the same time: their answers would grow with each other."""
+    await in_place(side, 3)
+    done = await committed(side)
+    assert (done.applied, done.claimed, done.pending) == (True, (), ())
+
+
+async def test_a_due_wait_is_claimed_with_its_outcome(side: Side) -> None:
+    """The outcome that it ends with is fixed, as at a CLAIM."""
+    await in_place(side)
+    wait = replace(following(CALL, ItemKind.WAIT, NOW_MS, not_before_ms=NOW_MS), timeout_result='{"ok":"late"}')
+    done = await committed(side, changes=Changes(items=(wait,)))
+    assert [claim_result.state.outcome for claim_result in done.claimed if claim_result.state] == ['{"ok":"late"}']
+
+
 async def again(side: Side) -> None:
     claim_result = await side.store.claim(claim_of(first_item(), owner="o2"))
-    assert (claim_result.verdict, [item.key for item in claim_result.pending]) == (Verdict.APPLIED, [call_item(0).key])
+    assert (claim_result.verdict, [item.key for item in claim_result.pending]) == (Verdict.APPLIED, [CALL.key])
 
 
 async def as_a_callback(side: Side) -> None:
     found = await side.store.undelivered(claim_of(first_item(), "cb1"), "m1")
-    assert [item.key for item in found.pending] == [call_item(0).key]
+    assert [item.key for item in found.pending] == [CALL.key]
 
 
 async def as_a_callback_about_the_item(side: Side) -> None:
     """The queue has given up on a message with the held work item's own event: that event is published anew."""
-    assert (await side.store.undelivered(claim_of(call_item(0), "cb1"), "m1")).state is not None
+    assert (await side.store.undelivered(claim_of(CALL, "cb1"), "m1")).state is not None
 
 
 async def as_a_submission(side: Side) -> None:
     created = await side.store.create(creation(a_job()), "m1", NOW_MS)
-    assert (created.new, [item.key for item in created.pending]) == (False, [call_item(0).key])
+    assert (created.new, [item.key for item in created.pending]) == (False, [CALL.key])
 
 
 async def as_a_repeated_command(side: Side) -> None:
     """The same message tells something from outside that is known already."""
     signal = Signal("evt_1", '{"ok":1}', event="paid")
     await side.store.signal(JOB_ID, "m9", signal, NOW_MS)
-    found = await side.store.signal(JOB_ID, "m1", signal, NOW_MS)
-    assert [item.key for item in found.items] == [call_item(0).key]
+    assert [item.key for item in (await side.store.signal(JOB_ID, "m1", signal, NOW_MS)).items] == [CALL.key]
 
 
 async def as_a_busy_one(side: Side) -> None:
     """The held work item is the message's own: it publishes itself again."""
-    assert (await side.store.claim(claim_of(call_item(0), owner="o2"))).verdict is Verdict.BUSY
+    assert (await side.store.claim(claim_of(CALL, owner="o2"))).verdict is Verdict.BUSY
 
 
-HOW = [
-    again,
-    as_a_callback,
-    as_a_callback_about_the_item,
-    as_a_submission,
-    as_a_repeated_command,
-    as_a_busy_one,
-]
+async def as_a_recorded_command(side: Side) -> None:
+    """A job that was let run again goes on in place by the message that told so."""
+    _, items = await side.store.record(await loaded_of(side), "m1", Changes(), NOW_MS)
+    assert [(item.key, item.redelivered) for item in items] == [(CALL.key, True)]
 
 
-@pytest.mark.parametrize("comes", HOW, ids=lambda comes: comes.__name__)
-async def test_who_has_lost_its_message_goes_on_with_nothing(
+async def as_a_sweep(side: Side) -> None:
+    """Who held it long ago may wake up, and its message has had its retries."""
+    late_ms = NOW_MS + CALL_MS + STALLED_AFTER_MS + 1
+    reconciled = await side.store.reconcile(JOB_ID, "sweep1", late_ms, STALLED_AFTER_MS, table_of(JOB_ID))
+    assert [(item.key, item.redelivered) for item in reconciled.stalled] == [(CALL.key, True)]
+
+
+async def as_another_one_after_the_lease(side: Side) -> None:
+    """Somebody else has begun the work item: its message has been told again."""
+    assert (await side.store.claim(claim_of(CALL, "m2", "o2", after_ms=CALL_MS + 1))).verdict is Verdict.GRANTED
+
+
+@pytest.mark.parametrize(
+    "comes",
+    [
+        *(again, as_a_callback, as_a_callback_about_the_item, as_a_submission, as_a_repeated_command, as_a_busy_one),
+        *(as_a_recorded_command, as_a_sweep, as_another_one_after_the_lease),
+    ],
+    ids=lambda comes: comes.__name__,
+)
+async def test_who_has_lost_its_message_or_its_claim_goes_on_with_nothing(
     side: Side, comes: Callable[[Side], Awaitable[None]]
 ) -> None:
     await in_place(side)
@@ -143,9 +203,8 @@ async def test_without_its_items_nothing_is_continued_post_commit(side: Side) ->
 
 async def test_another_message_that_finds_it_busy_takes_nothing_away(side: Side) -> None:
     await in_place(side)
-    assert (await side.store.claim(claim_of(call_item(0), "m2", "o2"))).verdict is Verdict.BUSY
-    done = await committed(side)
-    assert [claim_result.state.item.kind for claim_result in done.claimed if claim_result.state] == [ItemKind.LOOP]
+    assert (await side.store.claim(claim_of(CALL, "m2", "o2"))).verdict is Verdict.BUSY
+    assert kinds_of(await committed(side)) == [ItemKind.LOOP]
 
 
 async def test_an_invocation_does_not_release_what_it_has_in_hand(side: Side) -> None:
@@ -156,26 +215,15 @@ async def test_an_invocation_does_not_release_what_it_has_in_hand(side: Side) ->
     assert (await side.store.commit(claim_of(call_item(1), owner="o1.1"), failed, SPENT)).applied
     assert (await side.store.claim(claim_of(later, owner="o1"))).verdict is Verdict.GRANTED
     done = await committed(side, changes=replace(OVER, join=None, items=(loop_item(JOB_ID, 2, 1, NOW_MS),)))
-    assert [claim_result.state.item.kind for claim_result in done.claimed if claim_result.state] == [ItemKind.LOOP]
-
-
-async def test_who_has_lost_its_claim_goes_on_with_nothing(side: Side) -> None:
-    """Its lease was over, and somebody else has begun the work item: its message has been told again."""
-    await in_place(side)
-    assert (await side.store.claim(claim_of(call_item(0), "m2", "o2", after_ms=CALL_MS + 1))).verdict is Verdict.GRANTED
-    done = await committed(side)
-    assert (done.applied, is_released(done)) == (True, True)
+    assert kinds_of(done) == [ItemKind.LOOP]
 
 
 async def test_a_new_claim_is_not_dispatched(side: Side) -> None:
     await in_place(side)
     await again(side)
-    late = claim_of(call_item(0), "m2", "o2", after_ms=CALL_MS + 1)
-    claim_result = await side.store.claim(late)
-    assert claim_result.state is not None
-    assert not claim_result.state.item.redelivered
-    done = await side.store.commit(late, OVER, SPENT, room(1, "o2"))
-    assert [claim_result.state.item.kind for claim_result in done.claimed if claim_result.state] == [ItemKind.LOOP]
+    late = claim_of(CALL, "m2", "o2", after_ms=CALL_MS + 1)
+    assert not (await state_of(side.store, late)).item.redelivered
+    assert kinds_of(await side.store.commit(late, OVER, SPENT, room(1, "o2"))) == [ItemKind.LOOP]
 
 
 @pytest.mark.parametrize("continuation", [room(1, "o2"), None], ids=["in place", "not in place"])
@@ -185,10 +233,7 @@ async def test_who_comes_too_late_dispatches_what_another_one_holds(
     """Its own COMMIT finds the work item gone, and is told what the message carries since."""
     await in_place(side)
     late = await side.store.commit(claim_of(first_item(), owner="o2"), Changes(), SPENT, continuation)
-    assert (late.applied, [(item.key, item.redelivered) for item in late.pending]) == (
-        False,
-        [(call_item(0).key, True)],
-    )
+    assert (late.applied, [(item.key, item.redelivered) for item in late.pending]) == (False, [(CALL.key, True)])
     assert is_released(await committed(side))
 
 
@@ -204,24 +249,22 @@ async def test_what_nobody_has_claimed_yet_is_dispatched_once(side: Side) -> Non
     assert is_released(done)
 
 
-async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_item(side: Side) -> None:
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        pytest.param(claim_of(CALL, owner="o2", after_ms=CALL_MS + 1), Verdict.GATED, id="about the item"),
+        pytest.param(claim_of(first_item(), owner="o2"), Verdict.APPLIED, id="about what is done"),
+    ],
+)
+async def test_who_comes_again_while_its_job_has_no_slot_releases_what_was_begun_with_one(
+    side: Side, claim: Claim, verdict: Verdict
+) -> None:
     """The admission forgot a job at work, which asks again; the message is acknowledged, since the request is told."""
     await in_place(side)
     await side.store.reconcile(JOB_ID, "sweep1", NOW_MS + STALLED_AFTER_MS, STALLED_AFTER_MS, {})
-    late = claim_of(call_item(0), "m1", "o2", after_ms=CALL_MS + 1)
-    assert (await side.store.claim(late)).verdict is Verdict.GATED
-    snapshot = await job_of(side)
-    assert [item.redelivered for item in snapshot.items if item.kind is ItemKind.CALL] == [True]
-
-
-async def test_who_comes_again_about_what_is_done_releases_what_was_begun_with_a_slot(side: Side) -> None:
-    """The same, where the message is about an earlier item of its chain: it dispatches nothing, and is acknowledged."""
-    await in_place(side)
-    await side.store.reconcile(JOB_ID, "sweep1", NOW_MS + STALLED_AFTER_MS, STALLED_AFTER_MS, {})
-    claim_result = await side.store.claim(claim_of(first_item(), owner="o2"))
-    assert (claim_result.verdict, claim_result.pending) == (Verdict.APPLIED, ())
-    snapshot = await job_of(side)
-    assert [item.redelivered for item in snapshot.items if item.kind is ItemKind.CALL] == [True]
+    claim_result = await side.store.claim(claim)
+    assert (claim_result.verdict, claim_result.pending) == (verdict, ())
+    assert [item.redelivered for item in (await job_of(side)).items if item.kind is ItemKind.CALL] == [True]
 
 
 async def test_a_slot_request_that_is_taken_from_somebody_else_is_released(side: Side) -> None:
@@ -239,24 +282,8 @@ async def test_a_slot_request_that_is_taken_from_somebody_else_is_released(side:
 async def test_an_invocation_that_continues_nothing_gets_no_items(side: Side) -> None:
     await in_place(side)
     await again(side)
-    done = await side.store.commit(claim_of(call_item(0), owner="o1.1"), OVER, SPENT)
+    done = await side.store.commit(claim_of(CALL, owner="o1.1"), OVER, SPENT)
     assert (done.applied, is_released(done)) == (True, False)
-
-
-async def test_a_sweep_dispatches_what_stands_still(side: Side) -> None:
-    await in_place(side)
-    late_ms = NOW_MS + CALL_MS + STALLED_AFTER_MS + 1
-    reconciled = await side.store.reconcile(JOB_ID, "sweep1", late_ms, STALLED_AFTER_MS, table_of(JOB_ID))
-    assert [(item.key, item.redelivered) for item in reconciled.stalled] == [(call_item(0).key, True)]
-    assert is_released(await committed(side))
-
-
-async def test_a_command_that_is_recorded_again_dispatches_what_it_guarantees(side: Side) -> None:
-    await in_place(side)
-    loaded = await loaded_of(side)
-    _, items = await side.store.record(loaded, "m1", Changes(), NOW_MS)
-    assert [(item.key, item.redelivered) for item in items] == [(call_item(0).key, True)]
-    assert is_released(await committed(side))
 
 
 @pytest.mark.parametrize("continuation", [room(1, "o3"), None], ids=["in place", "not in place"])
@@ -270,5 +297,5 @@ async def test_a_slot_that_is_given_anew_brings_what_somebody_works_on(
     loaded = await loaded_of(side)
     await side.store.record(loaded, "m3", replace(again, job=loaded.job), NOW_MS)
     found = await side.store.commit(claim_of(slot_request, "m3", "o3"), Changes(admitted=True), SPENT, continuation)
-    assert [(item.key, item.redelivered) for item in found.pending] == [(call_item(0).key, True)]
+    assert [(item.key, item.redelivered) for item in found.pending] == [(CALL.key, True)]
     assert is_released(await committed(side))

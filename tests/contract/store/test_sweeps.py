@@ -1,0 +1,141 @@
+"""The sweep: its pages look at each job once, with its tree; it carries what stands still, and touches nothing else."""
+
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.slots import TOMBSTONE_MS
+from baton.engine.commit.answers import Reconciled, Verdict
+from baton.storage.ports.all_jobs import ReconcileTurn
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    a_job,
+    call_item,
+    claim_of,
+    creation,
+    fan_out,
+    first_item,
+    slot_request,
+    table_of,
+)
+from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side
+
+LATE_MS = NOW_MS + TOMBSTONE_MS + 10
+HOLDING = tuple(f"job_{letter}" for letter in "abc"[:SLOTS])
+WAITING = tuple(f"job_w{number}" for number in range(7))
+GONE = tuple(f"job_g{number}" for number in range(5))
+BELOW = ("job_a.1-0", "job_a.1-1")
+STALLED_AFTER_MS = 60_000
+SLOT_TABLE = table_of(JOB_ID)
+
+
+async def many(side: Side) -> None:
+    """Some hold slots, some wait, some are gone, each at a time of its own; two are below one that holds a slot."""
+    for number, name in enumerate((*HOLDING, *WAITING, *BELOW)):
+        await slot_request(side, name, "slot", 1, created_ms=NOW_MS + number, after_ms=number)
+    for number, name in enumerate(GONE):
+        await slot_request(side, name, "gone", 1, created_ms=NOW_MS, after_ms=number)
+
+
+async def pages(side: Side, due_ms: int, size: int, *, again: bool = False) -> list[ReconcileTurn]:
+    """All pages of a sweep; those after the first are no repetition."""
+    turns = [await side.admission.reconcile(due_ms, LATE_MS, again=again, page=size)]
+    while turns[-1].after:
+        turns.append(await side.admission.reconcile(due_ms, LATE_MS, after=turns[-1].after, page=size))
+        assert len(turns) < 30
+    return turns
+
+
+async def test_pages_of_any_size_have_each_job_once(side: Side) -> None:
+    """But for trees that reach over a page's end; who waits is left to the hourly sweep, or one that comes again."""
+    await many(side)
+    for size in (1, 2, 3, 7, 8, 500):
+        turns = await pages(side, LATE_MS, size)
+        assert sorted(name for turn in turns for name in turn.slot_table) == sorted((*HOLDING, *BELOW, *GONE)), size
+        assert len(turns) == 8 // size + 1
+    for size in (1, 2, 5, 16, 17, 500):
+        for due_ms, again in ((0, False), (LATE_MS, True)):
+            seen = {name for turn in await pages(side, due_ms, size, again=again) for name in turn.slot_table}
+            assert seen == {*HOLDING, *BELOW, *WAITING, *GONE}
+
+
+async def test_only_the_first_page_gives_slots_and_arms(side: Side) -> None:
+    await many(side)
+    await side.admission.prune([("job_a", NOW_MS)])
+    first = await side.admission.reconcile(0, LATE_MS + 10 * RECONCILE_INTERVAL_MS, page=2)
+    assert first.next_ms
+    assert [found.job_id for found in first.granted] == ["job_w0"]
+    second = await side.admission.reconcile(0, LATE_MS + 20 * RECONCILE_INTERVAL_MS, after=first.after, page=2)
+    assert (second.next_ms, second.granted) == (0, ())
+
+
+async def test_those_gone_leave_as_fast_as_pages_come(side: Side) -> None:
+    """A page of those that have left is followed by the next ones, whatever came meanwhile."""
+    await many(side)
+    turn, left = await side.admission.reconcile(LATE_MS, LATE_MS, page=2), set[str]()
+    while True:
+        over = [(name, entry.since_ms) for name, entry in turn.slot_table.items() if entry.want == "gone"]
+        await side.admission.prune(over)
+        left |= {name for name, _ in over}
+        if not turn.after:
+            break
+        turn = await side.admission.reconcile(LATE_MS, LATE_MS, after=turn.after, page=2)
+    assert left == set(GONE)
+    assert not left & set(await side.admission.slot_table())
+
+
+async def test_a_page_that_comes_again_looks_at_everybody_after_its_mark(side: Side) -> None:
+    """One whose holder has lost its slot since may be carried by it."""
+    await many(side)
+    first = await side.admission.reconcile(LATE_MS, LATE_MS, page=1)
+    assert sorted(first.slot_table) == ["job_a", *BELOW]
+    await slot_request(side, "job_b", "none", 2)
+    seen, after = set[str](), first.after
+    while after:
+        turn = await side.admission.reconcile(LATE_MS, LATE_MS, after=after, page=3, again=True)
+        seen, after = seen | set(turn.slot_table), turn.after
+    assert seen >= {"job_b", "job_c", *WAITING}
+
+
+async def test_an_item_without_progress_is_guaranteed_by_the_sweep(side: Side) -> None:
+    """It counts as redriven from now on; whoever carried it before carries it no longer."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    at_ms = NOW_MS + STALLED_AFTER_MS + 1
+    reconciled = await side.store.reconcile(JOB_ID, "sweep", at_ms, STALLED_AFTER_MS, SLOT_TABLE)
+    redriven = replace(first_item(), relay_id="sweep", since_ms=at_ms)
+    assert reconciled == Reconciled(known=True, stalled=(redriven,), session_id="session_a")
+    carried = [
+        (await side.store.claim(replace(claim_of(first_item(), message), item_key="none"))).pending
+        for message in ("witness", "sweep")
+    ]
+    assert carried == [(), (replace(redriven, redelivered=True),)]
+
+
+async def test_a_live_lease_is_never_touched(side: Side) -> None:
+    """Nor for ten seconds after it; quiet is counted beside it, so what was claimed long ago is lost then."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.claim(claim_of(first_item()))
+    over_ms = LEASE_MS + STALLED_AFTER_MS // 6
+    stalled = {
+        after_ms: (await side.store.reconcile(JOB_ID, "sweep", NOW_MS + after_ms, STALLED_AFTER_MS, SLOT_TABLE)).stalled
+        for after_ms in (STALLED_AFTER_MS + 1, LEASE_MS, over_ms, over_ms + 1)
+    }
+    assert [after_ms for after_ms, items in stalled.items() if items] == [over_ms + 1]
+    assert [item.key for item in stalled[over_ms + 1]] == [first_item().key]
+
+
+async def test_an_unknown_job_is_not_known(side: Side) -> None:
+    """Nothing is written for it. One job that nobody knows, below a known root, is passed over."""
+    assert await side.store.reconcile(JOB_ID, "sweep", NOW_MS, STALLED_AFTER_MS, SLOT_TABLE) == Reconciled(known=False)
+    assert (await side.store.claim(claim_of(call_item(0)))).verdict is Verdict.UNKNOWN
+    await fan_out(side, 1)
+    reconciled = await side.store.reconcile(JOB_ID, "w1", NOW_MS + 500_000, 60_000, {}, only=f"{JOB_ID}.7")
+    assert (reconciled.known, reconciled.stalled) == (True, ())
+
+
+async def test_an_entry_without_a_job_below_a_known_root_is_named(side: Side) -> None:
+    """A failover forgot that it was started; an entry of the root itself is another matter."""
+    await side.store.create(creation(a_job()), "w1", NOW_MS)
+    slot_table = table_of(JOB_ID, f"{JOB_ID}.2", f"{JOB_ID}.1", "job_z.1")
+    reconciled = await side.store.reconcile(JOB_ID, "sweep", NOW_MS, STALLED_AFTER_MS, slot_table)
+    assert reconciled.forgotten == (f"{JOB_ID}.1", f"{JOB_ID}.2")
