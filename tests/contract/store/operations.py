@@ -3,7 +3,7 @@
 Invariant: an operation holds values only, so that the same one can be applied to both sides.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from baton.engine.all_jobs.slots import QueueEntry, SlotTable, Want
 from baton.engine.commit.answers import Claim, Signal
 from baton.engine.effects import Changes, Join, Report, Skip, TextStream
 from baton.engine.outbox import Continuation
+from baton.engine.state import CallRecord
 from baton.engine.stream_parts import handled
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, slot_request_item
@@ -20,7 +21,6 @@ from baton.sdk.limits import Spend
 from baton.sdk.records import FOREVER_MS
 from baton_events.errors import JobGoneError
 from baton_events.ids import is_child, root_of
-from tests.contract.store.rooms import results_of, rooms, waits_once
 from tests.contract.store.sample import (
     FIRST_EPOCH,
     JOB_ID,
@@ -31,6 +31,7 @@ from tests.contract.store.sample import (
     by_key,
     call_item,
     creation,
+    leases_of,
     next_turn,
     record_of,
 )
@@ -41,6 +42,7 @@ _CHILD = f"{JOB_ID}.2"
 _PARENT_CALL = call_item(10).call_id
 _DEPENDANTS = (call_item(0, JOB_ID, 2).call_id, call_item(1, JOB_ID, 2).call_id)
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
+_WANTS: list[Want] = ["slot", "none", "gone"]
 _RANGES = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _REPORTS = st.sampled_from([Report(_PARENT_CALL, text) for text in ('{"ok":1}', '{"error":{}}')])
 _TEXT_IDS = st.sampled_from(["", "text-1-1-a.1", "text-1-1-a.2"])
@@ -89,6 +91,34 @@ _STREAMED_TEXT = {
 }
 # The first turn and the first calls more often than others, since what stands there is what others follow from.
 _REQUESTED = [item for items in ITEMS.values() for item in (*items, *items[:1] * 8, *items[3:6] * 2)]
+
+
+_CLAIMED = (frozenset(ItemKind), frozenset({ItemKind.SLOT_REQUEST, ItemKind.CALL}), frozenset({ItemKind.LOOP}))
+
+
+def waits_once(item: WorkItem) -> str:
+    """By what work items of one COMMIT differ: a call waits for one thing at a time."""
+    return item.call_id if item.kind is ItemKind.WAIT else item.key
+
+
+def results_of(done: str, calls: Sequence[CallRecord]) -> dict[str, str]:
+    """What the COMMIT of this work item records: the end of a wait, no other outcome than that of its own call."""
+    names = done.split(":")[1:2] if done.startswith(f"{ItemKind.WAIT}:") and calls else [call.id for call in calls[:1]]
+    return dict.fromkeys(names, '{"ok":1}')
+
+
+@st.composite
+def rooms(draw: st.DrawFn, claim: Claim, items: Sequence[WorkItem]) -> Continuation:
+    """Room for what follows, under one of few names, so that some ask again for what they hold.
+
+    Each is of one job, as that of a real COMMIT is: it is told of its own job's work items only.
+    """
+    kinds, but = (
+        draw(st.sampled_from(_CLAIMED)),
+        draw(st.lists(st.sampled_from([item.key for item in items]), max_size=3)),
+    )
+    at_most, number = draw(st.integers(0, 4)), draw(st.integers(1, 2))
+    return Continuation(f"{claim.owner}.{number}.{claim.job_id}", leases_of(kinds), at_most, frozenset(but))
 
 
 class Operation:
@@ -153,142 +183,111 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
 @st.composite
 def operations(draw: st.DrawFn) -> Operation:
     claim, kind = draw(claims()), draw(st.sampled_from(_KINDS))
-    return draw(_WAYS[kind](claim))
+    return _WAYS[kind](draw, claim)
 
 
-def _begin(claim: Claim) -> st.SearchStrategy[Operation]:
-    return st.just(Operation(f"begin {claim}", lambda side: side.store.claim(claim)))
+def _begin(_draw: st.DrawFn, claim: Claim) -> Operation:
+    return Operation(f"begin {claim}", lambda side: side.store.claim(claim))
 
 
-def _commit(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(change: Changes, on: Continuation | None) -> Operation:
-        return Operation(f"commit {claim} {change} {on}", lambda side: side.store.commit(claim, change, SPENT, on))
-
-    return st.builds(operation, changes(claim.job_id, claim.item_key), st.none() | rooms(claim, ITEMS[claim.job_id]))
-
-
-def _create(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(slot: bool) -> Operation:
-        new = creation(a_job(claim.job_id), slot=slot)
-
-        async def run(side: Side) -> Any:
-            try:
-                return await side.store.create(new, claim.message_id, claim.now_ms)
-            except JobGoneError as error:
-                return str(error)
-
-        return Operation(f"create {claim.job_id} by {claim.message_id}, slot {slot}", run)
-
-    return st.booleans().map(operation)
+def _commit(draw: st.DrawFn, claim: Claim) -> Operation:
+    change = draw(changes(claim.job_id, claim.item_key))
+    on = draw(st.none() | rooms(claim, ITEMS[claim.job_id]))
+    return Operation(f"commit {claim} {change} {on}", lambda side: side.store.commit(claim, change, SPENT, on))
 
 
-def _undelivered(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(source: str) -> Operation:
-        return Operation(f"undelivered {claim} of {source}", lambda side: side.store.undelivered(claim, source))
+def _create(draw: st.DrawFn, claim: Claim) -> Operation:
+    slot = draw(st.booleans())
+    new = creation(a_job(claim.job_id), slot=slot)
 
-    return st.sampled_from(["m1", "m2"]).map(operation)
+    async def run(side: Side) -> Any:
+        try:
+            return await side.store.create(new, claim.message_id, claim.now_ms)
+        except JobGoneError as error:
+            return str(error)
 
-
-def _check(claim: Claim) -> st.SearchStrategy[Operation]:
-    root = root_of(claim.job_id)
-
-    def operation(slot_table: SlotTable) -> Operation:
-        return Operation(
-            f"look {root} by {claim.message_id} at {claim.now_ms} with {slot_table}",
-            lambda side: side.store.reconcile(root, claim.message_id, claim.now_ms, 60_000, slot_table),
-        )
-
-    return usage_ledger().map(operation)
+    return Operation(f"create {claim.job_id} by {claim.message_id}, slot {slot}", run)
 
 
-@st.composite
-def usage_ledger(draw: st.DrawFn) -> SlotTable:
-    wants: list[Want] = ["slot", "none", "gone"]
-    return {
+def _undelivered(draw: st.DrawFn, claim: Claim) -> Operation:
+    source = draw(st.sampled_from(["m1", "m2"]))
+    return Operation(f"undelivered {claim} of {source}", lambda side: side.store.undelivered(claim, source))
+
+
+def _sweep(draw: st.DrawFn, claim: Claim) -> Operation:
+    root, wants = root_of(claim.job_id), st.sampled_from(_WANTS)
+    epochs = st.sampled_from([FIRST_EPOCH, *(NOW_MS + n * (LEASE_MS // 2) for n in range(5))])
+    slot_table: SlotTable = {
         job_id: QueueEntry(
-            "tenant_a",
-            "session_a",
-            5,
-            NOW_MS,
-            epoch=draw(st.sampled_from([FIRST_EPOCH, *(NOW_MS + n * (LEASE_MS // 2) for n in range(5))])),
-            want=draw(st.sampled_from(wants)),
-            slot=draw(st.booleans()),
+            "tenant_a", "session_a", 5, NOW_MS, epoch=draw(epochs), want=draw(wants), slot=draw(st.booleans())
         )
         for job_id in draw(st.lists(st.sampled_from(JOB_IDS), unique=True))
     }
-
-
-def _signals(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(change: Changes) -> Operation:
-        async def run(side: Side) -> Any:
-            loaded = await side.store.load(claim.job_id)
-            if loaded is None:
-                return None
-            recorded, pending = await side.store.record(loaded, claim.message_id, change, claim.now_ms)
-            return loaded.job, recorded, by_key(pending)  # the version is a text of the side's own
-
-        return Operation(f"fact {claim} {change}", run)
-
-    return changes(claim.job_id).map(operation)
-
-
-def _report(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(values: tuple[str, str, bool]) -> Operation:
-        signal_id, outcome, by_call = values
-        signal = Signal(signal_id, outcome, claim.call_id) if by_call else Signal(signal_id, outcome, "", "paid")
-        return Operation(
-            f"tell {claim.job_id} by {claim.message_id} of {signal}",
-            lambda side: side.store.signal(claim.job_id, claim.message_id, signal, claim.now_ms),
-        )
-
-    return st.tuples(st.sampled_from(["f1", "f2"]), st.sampled_from(['{"ok":1}', '{"ok":2}']), st.booleans()).map(
-        operation
+    return Operation(
+        f"look {root} by {claim.message_id} at {claim.now_ms} with {slot_table}",
+        lambda side: side.store.reconcile(root, claim.message_id, claim.now_ms, 60_000, slot_table),
     )
 
 
-def _append(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(values: tuple[int, list[str], str]) -> Operation:
-        sequence, parts, text_id = values
-        return Operation(f"append {claim} {values}", lambda side: side.store.append(claim, sequence, parts, text_id))
+def _fact(draw: st.DrawFn, claim: Claim) -> Operation:
+    change = draw(changes(claim.job_id))
 
-    return st.tuples(st.integers(0, 3), st.lists(_TEXTS, max_size=2), _TEXT_IDS).map(operation)
+    async def run(side: Side) -> Any:
+        loaded = await side.store.load(claim.job_id)
+        if loaded is None:
+            return None
+        recorded, pending = await side.store.record(loaded, claim.message_id, change, claim.now_ms)
+        return loaded.job, recorded, by_key(pending)  # the version is a text of the side's own
 
-
-def _remove(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(found: bool) -> Operation:
-        async def run(side: Side) -> Any:
-            recalled = await side.archive.recall(claim.job_id)
-            if recalled is None or is_child(claim.job_id):
-                return recalled and recalled.ended.job, await side.archive.tombstone(claim.job_id)
-            recalled = recalled if found else replace(recalled, slot_requests=())
-            removed = await side.archive.remove(recalled, claim.now_ms)
-            calls = sorted(recalled.ended.calls, key=lambda call: call.id)
-            kept = await side.archive.tombstone(claim.job_id)
-            return (
-                replace(recalled.ended, calls=tuple(calls)),
-                by_key(unsent.slot_request for unsent in recalled.slot_requests),
-                removed,
-                kept,
-            )
-
-        return Operation(f"remove {claim.job_id}, told {found}", run)
-
-    return st.booleans().map(operation)
+    return Operation(f"fact {claim} {change}", run)
 
 
-def _read(claim: Claim) -> st.SearchStrategy[Operation]:
-    return st.just(Operation(f"read {claim.job_id}", lambda side: side.reader.job(claim.job_id)))
+def _tell(draw: st.DrawFn, claim: Claim) -> Operation:
+    signal_id, outcome = draw(st.sampled_from(["f1", "f2"])), draw(st.sampled_from(['{"ok":1}', '{"ok":2}']))
+    by_call = draw(st.booleans())
+    signal = Signal(signal_id, outcome, claim.call_id) if by_call else Signal(signal_id, outcome, "", "paid")
+    return Operation(
+        f"tell {claim.job_id} by {claim.message_id} of {signal}",
+        lambda side: side.store.signal(claim.job_id, claim.message_id, signal, claim.now_ms),
+    )
 
 
-_WAYS: dict[str, Callable[[Claim], st.SearchStrategy[Operation]]] = {
+def _append(draw: st.DrawFn, claim: Claim) -> Operation:
+    sequence, text_id = draw(st.integers(0, 3)), draw(_TEXT_IDS)
+    parts = draw(st.lists(_TEXTS, max_size=2))
+    name = f"append {claim} {sequence} {parts} {text_id}"
+    return Operation(name, lambda side: side.store.append(claim, sequence, parts, text_id))
+
+
+def _remove(draw: st.DrawFn, claim: Claim) -> Operation:
+    found = draw(st.booleans())
+
+    async def run(side: Side) -> Any:
+        recalled = await side.archive.recall(claim.job_id)
+        if recalled is None or is_child(claim.job_id):
+            return recalled and recalled.ended.job, await side.archive.tombstone(claim.job_id)
+        recalled = recalled if found else replace(recalled, slot_requests=())
+        removed = await side.archive.remove(recalled, claim.now_ms)
+        ended = replace(recalled.ended, calls=tuple(sorted(recalled.ended.calls, key=lambda call: call.id)))
+        requests = by_key(unsent.slot_request for unsent in recalled.slot_requests)
+        return ended, requests, removed, await side.archive.tombstone(claim.job_id)
+
+    return Operation(f"remove {claim.job_id}, told {found}", run)
+
+
+def _read(_draw: st.DrawFn, claim: Claim) -> Operation:
+    return Operation(f"read {claim.job_id}", lambda side: side.reader.job(claim.job_id))
+
+
+_WAYS: dict[str, Callable[[st.DrawFn, Claim], Operation]] = {
     "create": _create,
     "begin": _begin,
     "commit": _commit,
     "undelivered": _undelivered,
-    "look": _check,
-    "fact": _signals,
+    "look": _sweep,
+    "fact": _fact,
     "append": _append,
-    "tell": _report,
+    "tell": _tell,
     "remove": _remove,
     "read": _read,
 }

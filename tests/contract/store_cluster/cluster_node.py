@@ -4,8 +4,6 @@ One node owns all slots: that is enough for the server to refuse a script whose 
 a key of another slot than its own. Invariant: both have ended when `stop` returns.
 """
 
-import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from baton_local.redis.valkey import find_server
+from tests.contract.qstash.kill_plan import free_port
 from tests.contract.store_cluster.raw_client import RawClient
 
 TOKEN = "cluster-token"
 LAST_SLOT = 16_383
 PATIENCE_SECONDS = 120.0
 STOP_SECONDS = 60.0
-# Of the server and of its bus, which nobody else is on; outside the range of outgoing connections.
-PORTS = range(20_000, 32_000)
 
 
 class ClusterNode:
@@ -33,10 +30,23 @@ class ClusterNode:
 
     def start(self) -> None:
         self._folder.mkdir()
-        self._port, bus_port = free_ports()
-        self._start([str(find_server().path), *server_options(self._folder, self._port, bus_port)])
-        options = ("--server", f"127.0.0.1:{self._port}", "--token", TOKEN, "--port", "0")
-        self.url = url_of(self._start([sys.executable, "-m", "baton_local.redis.bridge", *options]))
+        self._port, bus_port = free_port(), free_port()
+        options = {
+            "bind": "127.0.0.1",
+            "port": str(self._port),
+            "cluster-enabled": "yes",
+            "cluster-port": str(bus_port),
+            "cluster-config-file": str(self._folder / "nodes.conf"),
+            "dir": str(self._folder),
+            "save": "",
+            "appendonly": "no",
+            "logfile": str(self._folder / "valkey.log"),
+        }
+        self._start(
+            [str(find_server().path), *(word for name, value in options.items() for word in (f"--{name}", value))]
+        )
+        bridge = ("-m", "baton_local.redis.bridge", "--server", f"127.0.0.1:{self._port}", "--token", TOKEN)
+        self.url = url_of(self._start([sys.executable, *bridge, "--port", "0"]))
         self.request("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT)
         self._wait_until_ready()
 
@@ -83,42 +93,3 @@ def url_of(bridge: subprocess.Popen[str]) -> str:
     line = bridge.stdout.readline()
     assert line.startswith("Redis REST listening on "), f"the bridge said {line!r} instead of its URL"
     return line.split()[-1]
-
-
-def server_options(folder: Path, port: int, bus_port: int) -> list[str]:
-    """The server's command line: a node that keeps nothing on disk but its own name."""
-    options = {
-        "bind": "127.0.0.1",
-        "port": str(port),
-        "cluster-enabled": "yes",
-        "cluster-port": str(bus_port),
-        "cluster-config-file": str(folder / "nodes.conf"),
-        "dir": str(folder),
-        "save": "",
-        "appendonly": "no",
-        "logfile": str(folder / "valkey.log"),
-    }
-    return [part for name, value in options.items() for part in (f"--{name}", value)]
-
-
-def free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on; where to look first differs between processes."""
-    found: list[int] = []
-    start = os.getpid() * 7 % len(PORTS)
-    for offset in range(len(PORTS)):
-        with socket.socket() as probe:
-            port = PORTS[(start + offset) % len(PORTS)]
-            if probe.connect_ex(("127.0.0.1", port)) and _can_bind(port):
-                found.append(port)
-        if len(found) == 2:
-            return found[0], found[1]
-    raise RuntimeError(f"no two free ports from {PORTS.start} to {PORTS.stop - 1}")
-
-
-def _can_bind(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from baton.settings.settings import Settings
-from baton.storage.redis.store import TreeStore
-from tests.contract.store.side import RETENTION_MS, Side, side_over
+from tests.contract.store.side import Side, side_over
 from tests.contract.store_cluster.cluster_node import TOKEN, ClusterNode
 from tests.contract.store_cluster.watched_connection import WatchedConnection
 
@@ -40,8 +39,3 @@ async def connection(node: ClusterNode, request: pytest.FixtureRequest) -> Async
 @pytest.fixture
 def clustered(connection: WatchedConnection) -> Side:
     return side_over(connection)
-
-
-@pytest.fixture
-def comparing(connection: WatchedConnection) -> Side:
-    return side_over(connection, TreeStore(connection, RETENTION_MS))

@@ -42,13 +42,11 @@ def script_files() -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in (files("baton.storage.redis") / "lua").iterdir()}
 
 
-@pytest.mark.parametrize("side", ["clustered", "comparing"])
 @pytest.mark.parametrize("job_id", [*ROOTS, *CHILDREN])
 async def test_a_whole_job_runs_on_a_cluster(
-    request: pytest.FixtureRequest, connection: WatchedConnection, node: ClusterNode, job_id: str, side: str
+    clustered: Side, connection: WatchedConnection, node: ClusterNode, job_id: str
 ) -> None:
     """No command of it is refused; each one's keys are in one slot, a child's in its root's."""
-    clustered: Side = request.getfixturevalue(side)
     await whole_life(clustered, job_id)
     snapshot = await clustered.reader.job(job_id)
     assert snapshot is not None
@@ -77,12 +75,9 @@ async def removed(side: Side, job_id: str) -> None:
     assert await side.archive.tombstone(job_id) is not None
 
 
-async def test_every_script_of_the_adapters_ran(
-    clustered: Side, comparing: Side, connection: WatchedConnection
-) -> None:
+async def test_every_script_of_the_adapters_ran(clustered: Side, connection: WatchedConnection) -> None:
     """So that a new one cannot be forgotten here."""
     await whole_life(clustered, ROOTS[0])
-    await whole_life(comparing, ROOTS[2])
     async for _ in WholeJob(clustered, ROOTS[1]).cancelled():
         pass
     await clustered.store.renew([Claim(ROOTS[1], "loop:gone:1:1", "m1", "owner", NOW_MS, NOW_MS)], NOW_MS)

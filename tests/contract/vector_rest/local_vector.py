@@ -1,57 +1,26 @@
 """Starts `python -m baton_local.vector` as a user would, and speaks to it over raw HTTP."""
 
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
-TOKEN = "standard"
+from tests.contract.local_process import TOKEN, LocalProcess
+
 READER = "reader"
+__all__ = ["READER", "TOKEN", "LocalVector"]
 
 
-class LocalVector:
-    """The program, from its ready lines to its end; leaves no process behind."""
-
+class LocalVector(LocalProcess):
     def __init__(self, folder: Path, *options: str, cwd: Path | None = None) -> None:
-        tokens = ("--token", TOKEN, "--read-only-token", READER)
-        command = [sys.executable, "-m", "baton_local.vector", "--port", "0", "--data", str(folder), *tokens, *options]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=_environment(cwd)
-        )
-        assert self._process.stdout is not None
-        self.ready_lines = [self._process.stdout.readline().rstrip("\n") for _ in range(3)]
-        assert all(self.ready_lines), self._process.communicate()[1]
-        self.url = self.ready_lines[0].rpartition(" ")[2]
-        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.http.close()
-        if self._process.poll() is None:
-            self.kill()
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.communicate(timeout=120)
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        self._process.send_signal(number)
-        _, shown = self._process.communicate(timeout=120)
-        return self._process.returncode, shown
+        super().__init__("baton_local.vector", ("--data", str(folder), "--read-only-token", READER, *options), cwd)
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
         return self.http.post(path, content=json.dumps(body))  # ASCII, so that lone surrogates can be sent, too
 
     def result(self, path: str, body: Any = None) -> Any:
+        """The result of a request that succeeds."""
         response = self.post(path, body)
         assert response.status_code == 200, response.text
         assert set(response.json()) == {"result"}
@@ -66,12 +35,8 @@ class LocalVector:
         return response.status_code, content["error"]
 
     def empty(self) -> None:
+        """Remove all records and namespaces."""
         self.result("/reset?all")
         for name in self.result("/list-namespaces"):
             if name:
                 self.http.post(f"/delete-namespace/{name}").raise_for_status()
-
-
-def _environment(cwd: Path | None) -> dict[str, str] | None:
-    """When run from another folder, our own packages are still found."""
-    return None if cwd is None else {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
