@@ -1,5 +1,6 @@
 """An object of an official SDK, synchronous or asynchronous, behind one way to call it: `await either.method(...)`."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,13 +13,15 @@ from upstash_vector import AsyncIndex, Index
 class Either:
     """What its methods return is awaited if it has to be; `real` is the object itself."""
 
-    def __init__(self, real: Any) -> None:
-        self.real = real
+    def __init__(self, real: Any, *, in_thread: bool = False) -> None:
+        self.real, self._in_thread = real, in_thread
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         method = getattr(self.real, name)
 
         async def call(*arguments: Any, **options: Any) -> Any:
+            if self._in_thread:
+                return await asyncio.to_thread(method, *arguments, **options)
             outcome = method(*arguments, **options)
             return await outcome if inspect.isawaitable(outcome) else outcome
 
