@@ -1,26 +1,41 @@
-"""Reading jobs and parts: for people and programs, never part of a transition."""
+"""What is stored is read as it was: jobs, parts and texts, odd and large ones, and such as are appended in mid-work."""
 
-from dataclasses import replace
+import json
+from dataclasses import replace as replace_fields
+from typing import Any
 
 import pytest
-from msgspec import structs
+from msgspec.structs import replace
 
-from baton.engine.effects import Changes
+from baton.engine import stream_parts
+from baton.engine.commit.answers import Claim, Recorded
+from baton.engine.effects import Changes, TextStream
+from baton.engine.lifecycle import cancelled
+from baton.engine.step_results import Cancelled
 from baton.engine.transitions import JobStatus
-from baton.engine.work_items import tool_key
+from baton.engine.work_items import loop_item, tool_key
+from baton.sdk.records import Failure
 from baton.storage.ports.jobs import StoredParts
+from baton_events.errors import StoreError
+from baton_events.ids import canonical_json
 from tests.contract.store.sample import (
     JOB_ID,
+    LEASE_MS,
     NOW_MS,
     SPENT,
     a_job,
+    by_key,
     call_item,
     claim_of,
     creation,
     fan_out,
     first_item,
     job_of,
+    loaded_of,
     record_of,
+    slot_request_of,
+    state_of,
+    table_of,
 )
 from tests.contract.store.side import Side
 
@@ -45,7 +60,7 @@ async def test_tool_calls_come_by_turn_and_position(side: Side) -> None:
 
 
 async def test_entries_come_in_the_order_in_which_they_were_added(side: Side) -> None:
-    await side.store.create(structs.replace(creation(a_job()), transcript=('{"n":1}',)), "m1", NOW_MS)
+    await side.store.create(replace(creation(a_job()), transcript=('{"n":1}',)), "m1", NOW_MS)
     await side.store.commit(claim_of(first_item()), Changes(transcript=('{"n":2}', '{"n":3}')), SPENT)
     assert await side.reader.transcript(JOB_ID) == ({"n": 1}, {"n": 2}, {"n": 3})
 
@@ -61,9 +76,9 @@ async def test_items_come_by_key_and_belong_to_the_job(side: Side) -> None:
 @pytest.mark.parametrize(("after", "expected"), [(0, "abcd"), (1, "bcd"), (3, "d"), (4, ""), (99, ""), (-1, "d")])
 async def test_parts_come_from_a_position_on(side: Side, after: int, expected: str, version: int) -> None:
     """`after` is how many the reader has; -1 is the last one alone. Jobs of older versions have a list."""
-    new = structs.replace(a_job(), version=version)
-    job = structs.replace(new, status=JobStatus.PROCESSING)
-    await side.store.create(structs.replace(creation(new), parts=("a", "b")), "m1", NOW_MS)
+    new = replace(a_job(), version=version)
+    job = replace(new, status=JobStatus.PROCESSING)
+    await side.store.create(replace(creation(new), parts=("a", "b")), "m1", NOW_MS)
     await side.store.commit(claim_of(first_item()), Changes(job=job, parts=("c", "d")), SPENT)
     found = StoredParts(job, tuple(expected), max(0, after) + 1)
     assert (await side.reader.parts(JOB_ID, after), await side.reader.parts(JOB_ID, after, job)) == (found, found)
@@ -94,6 +109,162 @@ async def test_many_jobs_are_read_at_once_and_unknown_ones_are_left_out(side: Si
     found = await side.reader.jobs([*ids, "job_c", f"{JOB_ID}.2", ""])
     assert sorted(found) == sorted(ids)
     for job_id in ids:
-        whole = await job_of(side, job_id)
-        assert found[job_id] == replace(whole, calls=(), results={}, memory=None)
+        assert found[job_id] == replace_fields(await job_of(side, job_id), calls=(), results={}, memory=None)
     assert await side.reader.jobs([]) == {}
+
+
+ODD_TEXTS = [
+    "quote \" and ' and \\ and \\\\ and \\/",
+    '"carrier":"m1"',
+    '{"carrier":"m1","group":"job_a:1","job_id":"job_a","reads_history":true}',
+    "line\nfeed\r\n\ttab \x00 nul \x1b escape \x7f delete",
+    "ümlaut 漢字 🎉 \u202e\u2028\ufeff\ufffe",
+    " %s %% $1 {} [[ ]] -- ",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+async def test_an_odd_text_comes_back_as_it_was(side: Side, text: str) -> None:
+    """In the task, the session, the job's answer and error, arguments, results, transcript and parts.
+
+    It is never taken for the owner of an item, or for what holds a join back, or for whose work item it is.
+    """
+    job = replace(a_job(), session_id=text, tenant=text, best_answer=text, result={text: [text]})
+    job = replace(job, error=Failure("type", text))
+    record = replace(record_of(call_item(0)), arguments={text: text}, error=Failure(text, text))
+    items, entry = (call_item(0), replace(call_item(1), tool=text)), canonical_json({"text": text})
+    told: dict[str, Any] = {"results": {record.id: entry}, "transcript": (entry,), "parts": (entry,)}
+    await side.store.create(creation(a_job(), text), "m1", NOW_MS)
+    await side.store.commit(claim_of(first_item(), "m2"), Changes(job=job, items=items, calls=(record,), **told), SPENT)
+    snapshot = await job_of(side)
+    assert (snapshot.job, snapshot.calls, snapshot.task["text"]) == (job, (record,), text)
+    assert snapshot.results == {record.id: {"text": text}}
+    assert (await side.reader.parts(JOB_ID, 1)).parts == (entry,)
+    assert (await side.store.claim(claim_of(first_item(), "m1"))).pending == ()
+    pending = (await side.store.claim(claim_of(first_item(), "m2"))).pending
+    assert by_key(pending) == [replace(item, relay_id="m2", redelivered=True) for item in items]
+    state = await state_of(side.store, claim_of(call_item(0), "m2", "o2"))
+    assert (state.job, state.call) == (job, record)
+
+
+async def test_a_text_that_utf_8_cannot_carry_is_refused_or_kept(side: Side) -> None:
+    """A lone surrogate: never replaced by something else, and nothing of a refused write is there."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    entry = '{"text":"\ud800"}'
+    try:
+        await side.store.commit(claim_of(first_item()), Changes(transcript=(entry,), parts=(entry,)), SPENT)
+    except StoreError:
+        assert (await side.store.claim(claim_of(first_item(), "m2"))).state is not None
+        assert (await side.reader.parts(JOB_ID, 1)).parts == ()
+    else:
+        assert (await side.reader.parts(JOB_ID, 1)).parts == (entry,)
+
+
+@pytest.mark.parametrize("job_id", ["job_a.b-c_d.1.2-3", "job-.", "a", "-._", "j" * 200])
+async def test_ids_with_dots_and_dashes_are_ids_like_others(side: Side, job_id: str) -> None:
+    neighbour = a_job(job_id[:-1] or "b")
+    await side.store.create(creation(neighbour), "m0", NOW_MS)
+    await side.store.create(creation(a_job(job_id)), "m1", NOW_MS)
+    item = call_item(0, job_id)
+    changes = Changes(items=(item,), calls=(record_of(item),), results={item.call_id: "{}"}, parts=("p",))
+    assert (await side.store.commit(claim_of(first_item(job_id)), changes, SPENT)).applied
+    assert (await state_of(side.store, claim_of(item, "m2"))).call == record_of(item)
+    snapshot = await job_of(side, neighbour.id)
+    assert (snapshot.calls, len(snapshot.items)) == ((), 1)
+
+
+async def test_five_thousand_parts_in_one_commit_keep_their_order(side: Side) -> None:
+    """Together with thousands of work items, calls, results and entries: more than Lua's unpack takes at once."""
+    count = 5_000
+    items = tuple(call_item(position) for position in range(count))
+    numbers = tuple(str(n) for n in range(count))
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    changes = Changes(
+        items=items,
+        calls=tuple(map(record_of, items)),
+        results={item.call_id: f'{{"ok":{item.position}}}' for item in items},
+        transcript=tuple(f'{{"n":{n}}}' for n in numbers),
+        parts=numbers,
+    )
+    committed = await side.store.commit(claim_of(first_item()), changes, SPENT)
+    assert len(committed.pending) == count
+    assert (await side.reader.parts(JOB_ID, 1)).parts == numbers
+    snapshot = await job_of(side)
+    assert [call.position for call in snapshot.calls] == list(range(count))
+    assert snapshot.results == {item.call_id: {"ok": item.position} for item in items}
+
+
+async def test_a_fan_out_larger_than_lua_can_unpack_ends_in_one_step(side: Side) -> None:
+    items = tuple(call_item(position) for position in range(9_000))
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    await side.store.commit(claim_of(first_item()), Changes(items=items), SPENT)
+    reconciled = await side.store.reconcile(JOB_ID, "sweep", NOW_MS + 100_000, 60_000, table_of(JOB_ID))
+    assert len(reconciled.stalled) == len(items)
+    committed = await side.store.commit(claim_of(items[0], "m2"), Changes(ends=True), SPENT)
+    assert (committed.applied, committed.pending) == (True, (slot_request_of("none", "m2"),))
+
+
+async def test_parts_are_json_texts_exactly_as_they_were_written(side: Side) -> None:
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    parts = ('{ "a" : 1.10, "b":"\\u00e9\\/" }', json.dumps({"é": "/"}))
+    await side.store.commit(claim_of(first_item()), Changes(parts=parts), SPENT)
+    assert (await side.reader.parts(JOB_ID, 1)).parts == parts
+
+
+ID = "text-1-1-x.1"
+NEXT = Changes(items=(loop_item(JOB_ID, 2, 1, NOW_MS),), parts=('{"type":"after"}',))
+ABANDONED = ["text-end", "data-retry", "finish-step"]
+
+
+TEXT_STREAM = TextStream(ID, 2, ('{"type":"rest"}',), ('{"type":"anew"}',))  # how a COMMIT goes on with it
+
+
+async def talking(side: Side, owner: str = "o1") -> Claim:
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    claim = claim_of(first_item(), "m1", owner)
+    await side.store.claim(claim)
+    assert await side.store.append(claim, 1, [stream_parts.text_start(ID), stream_parts.text_delta(ID, "a")], ID)
+    assert await side.store.append(claim, 2, [stream_parts.text_delta(ID, "b")], ID)
+    return claim
+
+
+async def types(side: Side) -> list[str]:
+    """The kinds of the parts behind the job's first and those of the two batches."""
+    return [json.loads(part)["type"] for part in (await side.reader.parts(JOB_ID, 4)).parts]
+
+
+async def test_the_owner_s_commit_goes_on_with_the_text(side: Side) -> None:
+    claim = await talking(side)
+    assert (await side.store.commit(claim, replace(NEXT, text_stream=TEXT_STREAM), SPENT)).applied
+    assert await types(side) == ["rest", "after"]
+
+
+async def test_who_lost_the_item_and_commits_first_streams_all_anew(side: Side) -> None:
+    """The first COMMIT wins, whoever sends it; the text of who holds the work item is closed."""
+    early = await talking(side)
+    later = claim_of(first_item(), "m2", "o2", after_ms=LEASE_MS + 1)
+    await side.store.claim(later)
+    assert await side.store.append(later, 1, [stream_parts.text_start("text-1-1-y.1")], "text-1-1-y.1")
+    assert (await side.store.commit(early, replace(NEXT, text_stream=TEXT_STREAM), SPENT)).applied
+    assert await types(side) == [*ABANDONED, "text-start", *ABANDONED, "anew", "after"]
+    assert not await side.store.append(later, 2, ["{}"], "text-1-1-y.1")
+
+
+async def test_a_cancellation_closes_the_text_before_the_end(side: Side) -> None:
+    """So does any other end."""
+    await talking(side)
+    loaded = await loaded_of(side)
+    changes = cancelled(loaded.job, Cancelled(), NOW_MS).changes
+    assert changes is not None
+    recorded, _ = await side.store.record(loaded, "m9", changes, NOW_MS)
+    assert recorded is Recorded.COMMITTED
+    assert await types(side) == [*ABANDONED, "abort", "finish"]
+
+
+async def test_a_text_that_lost_what_came_before_goes_on_no_more(side: Side) -> None:
+    """A failover forgot a batch: the rest of the text would stand alone."""
+    claim = await talking(side)
+    assert not await side.store.append(claim, 4, [stream_parts.text_delta(ID, "d")], ID)
+    assert await side.store.append(claim, 2, [stream_parts.text_delta(ID, "b")], ID)
+    assert await types(side) == []

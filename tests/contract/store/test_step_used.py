@@ -1,16 +1,22 @@
-"""The part of an event says what its COMMIT added to the job's usage ledger; the rest comes beside events."""
+"""What the usage ledger says: of each event, what its COMMIT added to it; of a tenant, how many bytes it has stored."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
+from baton.engine.all_jobs.ends import End
+from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
+from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.state import Usage
+from baton.storage.redis import keys
 from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
-from tests.contract.store.side import connected, fake_side, side_over
+from tests.contract.store.sample import NOW_MS, job_of
+from tests.contract.store.side import Side, connected, fake_side, side_over
 from tests.contract.store.test_dearer import counted
 
 pytestmark = pytest.mark.bridge
@@ -99,3 +105,99 @@ async def test_a_text_in_mid_work_is_its_turns(watched: Watched) -> None:
     await stage.play("at-once")
     events, usage_ledger = await used_of(stage)
     assert sum(used.get("appends", 0) for used in events) == usage_ledger.appends
+
+
+PLACE = QueuedJob("acme", "session-a", 5, NOW_MS)
+END = End("completed", 1, 0, 0, 0, 0)
+MORE, KEPT_MS, LIMIT = BytesAdded({NOW_MS: -7, NOW_MS + 1: 9}, 5_000), 5_000, 1_000_000
+
+
+async def slot_request(side: Side, want: Want, epoch: int, stored: BytesAdded, *, end: End | None = None) -> None:
+    await side.admission.slot_request("job_a", SlotState(want, epoch), PLACE, NOW_MS, end=end, stored=stored)
+
+
+async def test_a_submission_and_an_end_are_counted_once(side: Side) -> None:
+    """Not when they are told again, nor with what comes in between; nor the end of a job that has left."""
+    first, last = BytesAdded({NOW_MS: 7}, KEPT_MS), MORE
+    assert await side.stored_bytes.sums("acme") == {}
+    for epoch in (1, 1, 2):
+        await slot_request(side, "slot", epoch, first)
+    assert await side.stored_bytes.sums("acme") == {NOW_MS: 7}
+    for epoch in (5, 5, 4, 6):
+        await slot_request(side, "gone", epoch, last, end=END)
+    counted = {NOW_MS: 0, NOW_MS + 1: 9}
+    assert await side.stored_bytes.sums("acme") == counted
+    await side.admission.prune([("job_a", NOW_MS)])
+    await slot_request(side, "gone", 7, last, end=END)
+    assert (await side.stored_bytes.sums("acme"), await side.stored_bytes.sums("other")) == (counted, {})
+
+
+async def test_a_job_that_is_refused_adds_nothing(side: Side) -> None:
+    await slot_request(side, "slot", 1, BytesAdded({NOW_MS: 7}, KEPT_MS))
+    slot_answer = await side.admission.slot_request(
+        "job_b", SlotState("slot", 1), PLACE, NOW_MS, alone=True, stored=MORE
+    )
+    assert (slot_answer.busy, await side.stored_bytes.sums("acme")) == (True, {NOW_MS: 7})
+
+
+async def test_what_is_added_beside_is_in_the_same_sums(side: Side) -> None:
+    await side.stored_bytes.add("acme", MORE)
+    await side.stored_bytes.add("acme", MORE)
+    await side.stored_bytes.add("acme", BytesAdded({}, KEPT_MS))
+    assert await side.stored_bytes.sums("acme") == {NOW_MS: -14, NOW_MS + 1: 18}
+    await side.stored_bytes.forget("acme", [NOW_MS, NOW_MS + 2])
+    assert await side.stored_bytes.sums("acme") == {NOW_MS + 1: 18}
+
+
+async def test_sums_expire(real: Side, redis_process: RedisProcess) -> None:
+    await slot_request(real, "slot", 1, MORE)
+    await real.stored_bytes.add("other", MORE)
+    for tenant in ("acme", "other"):
+        assert 0 < redis_process.request("PTTL", keys.stored_bytes_key(tenant)) <= KEPT_MS
+
+
+async def written(side: Side, agent: str, continuation: Continuation) -> int:
+    """What the usage ledger of a job that has run say, which is what its tenant's quota knows."""
+    await RealStage(side, 3, continuation=continuation, bytes_kept=LIMIT).play(agent)
+    snapshot = await job_of(side)
+    sums = await side.stored_bytes.sums("acme")
+    assert [size for size in sums.values() if size] == [snapshot.usage.written]
+    return snapshot.usage.written
+
+
+def stored(process: RedisProcess) -> tuple[int, int]:
+    """The bytes that are there of the job: without its record, and of that."""
+    entries = process.request("XRANGE", keys.parts_key("job_a"), "-", "+")
+    lists = [*process.request("LRANGE", keys.transcript_key("job_a"), 0, -1), *(p for _, e in entries for p in e[1::2])]
+    named = (keys.results_key("job_a"), keys.calls_key("job_a"))
+    hashes = [text for key in named for text in process.request("HVALS", key)]
+    plain = [re.sub(r',"used":\{[^}]*\}', "", text) for text in (*lists, *hashes)]  # what the scripts add to events
+    return sum(map(len, plain)), len(process.request("HGET", keys.state_key("job_a"), "job:job_a"))
+
+
+@pytest.mark.parametrize("continuation", ["queue", "inline"])
+@pytest.mark.parametrize("agent", ["in-a-row", "at-once"])
+async def test_the_ledger_counts_what_was_written(
+    real: Side, redis_process: RedisProcess, agent: str, continuation: Continuation
+) -> None:
+    """By whichever script, and as the twin counts: the job's record as it began and as it ended, all else once."""
+    counted = await written(real, agent, continuation)
+    there, record = stored(redis_process)
+    assert there + record < counted < there + 2 * record
+    assert counted == await written(fake_side(), agent, continuation)
+
+
+async def cost(side: Side, process: RedisProcess, bytes_kept: int) -> Counted:
+    """What a job takes, from its submission to its last admission update."""
+    process.request("FLUSHALL")
+    stage, before = RealStage(side, 3, continuation="inline", bytes_kept=bytes_kept), process.counted()
+    await stage.play("in-a-row")
+    return process.counted().since(before)
+
+
+@pytest.mark.bridge
+async def test_a_limit_costs_a_submission_one_request(real: Side, redis_process: RedisProcess) -> None:
+    """And a command in each of its first and last updates, one more where the sum is new; without one nothing."""
+    _, without, limited = [await cost(real, redis_process, limit) for limit in (0, 0, LIMIT)]  # the first opens it
+    assert limited.requests - without.requests == 1
+    assert limited.commands - without.commands == 1 + 2 + 1
