@@ -1,22 +1,18 @@
-"""One call of an SDK's method that must succeed, and one that must fail: as data, so that every method has them.
+"""One call of an SDK's method that must succeed, and one that must fail: as data, so that every method has them."""
 
-The tables made of these are also where the page about the stand-ins takes from what is emulated.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Arguments:
-    positional: tuple[Any, ...] = ()
-    named: Mapping[str, Any] = field(default_factory=dict)
+Arguments = Callable[[Callable[..., Any]], Any]
 
 
 @dataclass(frozen=True)
 class MethodCase:
-    """`gives` is the expected result or a question about it; without `fails`, only a wrong token is an error."""
+    """`gives` is the expected result or a question about it; without `fails`, only a wrong token is an error.
+
+    `given`: the commands before it.
+    """
 
     call: Arguments
     gives: Any
@@ -32,7 +28,8 @@ class MethodCase:
 
 
 def args(*positional: Any, **named: Any) -> Arguments:
-    return Arguments(positional, named)
+    """Arguments, written as in a call; what it makes calls a method with them."""
+    return lambda method: method(*positional, **named)
 
 
 def between(low: float, high: float) -> Callable[[Any], bool]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from baton.storage.redis.connection import RedisConnection
+from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess, Transport
 from tests.contract.store.side import Side, connected, fake_side, real_side
 
@@ -42,7 +43,7 @@ async def real(redis_process: RedisProcess) -> AsyncIterator[Side]:
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
     """To the emptied server."""
-    async with connected(redis_process) as made:
+    async with connected(redis_process, OneSlot) as made:
         yield made
 
 
@@ -52,7 +53,7 @@ async def either(request: pytest.FixtureRequest, redis_server: RedisProcess) -> 
     if request.param == "fake":
         yield None
         return
-    async with connected(redis_server.over(request.param)) as made:
+    async with connected(redis_server.over(request.param), OneSlot) as made:
         yield made
 
 

@@ -73,7 +73,7 @@ def connection_to(process: RedisProcess) -> RedisConnection:
 
 @asynccontextmanager
 async def several(
-    process: RedisProcess, count: int, kind: Callable[[Settings], Connection] = OneSlot
+    process: RedisProcess, count: int, kind: Callable[[Settings], Connection]
 ) -> AsyncIterator[list[Connection]]:
     """Connections of as many processes to the emptied server."""
     process.request("FLUSHALL")
@@ -86,9 +86,7 @@ async def several(
 
 
 @asynccontextmanager
-async def connected(
-    process: RedisProcess, kind: Callable[[Settings], Connection] = OneSlot
-) -> AsyncIterator[Connection]:
+async def connected(process: RedisProcess, kind: Callable[[Settings], Connection]) -> AsyncIterator[Connection]:
     """A connection to the emptied server."""
     async with several(process, 1, kind) as made:
         yield made[0]
@@ -111,5 +109,5 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
 
 @asynccontextmanager
 async def real_side(process: RedisProcess) -> AsyncIterator[Side]:
-    async with connected(process) as connection:
+    async with connected(process, OneSlot) as connection:
         yield side_over(connection)

@@ -10,6 +10,7 @@ from baton.engine.commit.codec import load_entry
 from baton.storage.ports.all_jobs import SlotAnswer
 from baton.storage.redis import keys
 from baton.storage.redis.semaphore import BESIDE_MS
+from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import RECONCILE_INTERVAL_MS, SLOTS, Side, several, side_over
@@ -124,7 +125,7 @@ async def test_a_holder_that_asked_an_instance_of_the_version_before_is_informed
 async def test_instances_that_open_it_at_once_keep_whether_it_was_stopped(
     redis_process: RedisProcess, since: int
 ) -> None:
-    async with several(redis_process, 5) as connections:
+    async with several(redis_process, 5, OneSlot) as connections:
         write(redis_process, SLOT_TABLE, {f"j{n:04}": stored(n) for n in range(30)})
         if since:
             redis_process.request("HSET", keys.FLAGS_BEFORE, "stopped", since)

@@ -12,6 +12,7 @@ from baton.engine.state import Usage
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.storage.redis.store import TreeStore
+from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
@@ -172,7 +173,7 @@ async def test_of_two_rivals_in_one_process_one_gets_each_item_and_one_commits_i
 
 
 async def test_of_two_processes_one_gets_each_item_and_one_commits_it(real: Side, redis_process: RedisProcess) -> None:
-    async with several(redis_process, 2) as (one, two):
+    async with several(redis_process, 2, OneSlot) as (one, two):
         await race(real, TreeStore(one, RETENTION_MS), TreeStore(two, RETENTION_MS))
 
 
@@ -203,7 +204,7 @@ async def test_each_owner_appends_in_order_and_counts_from_one(side: Side) -> No
 @pytest.mark.bridge
 async def test_a_long_stream_loses_its_oldest_parts_and_no_number(redis_process: RedisProcess) -> None:
     """Of some thousand bytes at a time, as servers trim."""
-    async with connected(redis_process) as connection:
+    async with connected(redis_process, OneSlot) as connection:
         side = side_over(connection, TreeStore(connection, RETENTION_MS, stream_length=10))
         claim = claim_of((await fan_out(side, 1))[0], "m2", "o2")
         await side.store.claim(claim)

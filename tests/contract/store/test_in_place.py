@@ -132,7 +132,6 @@ async def as_a_submission(side: Side) -> None:
 
 
 async def as_a_repeated_command(side: Side) -> None:
-    """The same message tells something from outside that is known already."""
     signal = Signal("evt_1", '{"ok":1}', event="paid")
     await side.store.signal(JOB_ID, "m9", signal, NOW_MS)
     assert [item.key for item in (await side.store.signal(JOB_ID, "m1", signal, NOW_MS)).items] == [CALL.key]

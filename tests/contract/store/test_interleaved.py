@@ -178,7 +178,7 @@ def _claim(item: WorkItem) -> Claim:
 
 async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted, Counted]:
     """What it takes to begin, and to end, so many calls at the same time, each in a process of its own."""
-    async with several(process, count) as connections:
+    async with several(process, count, OneSlot) as connections:
         stores = [TreeStore(connection, RETENTION_MS) for connection in connections]
         items = [call_item(position) for position in range(count)]
         await stores[0].create(creation(a_job()), "m1", NOW_MS)

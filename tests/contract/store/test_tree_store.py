@@ -64,17 +64,17 @@ async def fan(store: TreeStore, count: int) -> list[Committed]:
     room = Continuation("o1.1", leases_of(), count)
     turn = Changes(items=tuple(items), calls=tuple(map(record_of, items)), transcript=(ENTRY,))
     assert len((await store.commit(claim_of(first_item()), turn, SPENT, room)).claimed) == count
-    ends = [Changes(results={item.call_id: '{"ok":1}'}, join=next_turn()) for item in items]
-    claims = [claim_of(item, "m1", "o1.1") for item in items]
-    rooms = [Continuation(f"o1.{number}", leases_of(), count) for number in range(2, count + 2)]
-    commits = [store.commit(claim, each, SPENT, on) for claim, each, on in zip(claims, ends, rooms, strict=True)]
+    commits = list[Awaitable[Committed]]()
+    for number, item in enumerate(items, 2):
+        ends = Changes(results={item.call_id: '{"ok":1}'}, join=next_turn())
+        on = Continuation(f"o1.{number}", leases_of(), count)
+        commits.append(store.commit(claim_of(item, "m1", "o1.1"), ends, SPENT, on))
     return list(await asyncio.gather(*commits))
 
 
 async def test_calls_that_end_at_the_same_time_are_one_request(
     connection: RedisConnection, redis_process: RedisProcess
 ) -> None:
-    """And the last of them goes on with the next turn, which knows what all of them returned."""
     store = TreeStore(connection, RETENTION_MS)
     before = redis_process.counted()
     answers = await fan(store, 10)
@@ -86,7 +86,6 @@ async def test_calls_that_end_at_the_same_time_are_one_request(
 
 
 async def requested(store: TreeStore, count: int) -> list[WorkItem]:
-    """A turn that has asked for so many calls."""
     await begun_turn(store)
     items = [call_item(position) for position in range(count)]
     await store.commit(claim_of(first_item()), Changes(items=tuple(items), calls=tuple(map(record_of, items))), SPENT)
@@ -176,7 +175,6 @@ def two(connection: RedisConnection) -> TreeStore:
 async def test_what_calls_cost_at_the_same_time_stays_in_the_ledger(
     one: TreeStore, two: TreeStore, connection: RedisConnection
 ) -> None:
-    """Also where the last one is done by the process that wrote what others used apart."""
     first, last = await requested(one, 2)
     for item in (first, last):
         await two.claim(claim_of(item, f"m{item.position}"))
@@ -265,7 +263,6 @@ class Overtaken(OneSlot):
 
 @pytest.fixture
 async def overtaken(connection: RedisConnection, redis_process: RedisProcess) -> AsyncIterator[Overtaken]:
-    """Of a third process."""
     made = Overtaken(redis_process.settings())
     yield made
     await made.close()

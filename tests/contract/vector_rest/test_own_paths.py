@@ -49,7 +49,8 @@ def test_the_counters_report_what_would_be_billed(plane: LocalVector) -> None:
 
 def test_faults_are_off_unless_requested_and_what_is_no_plan_is_refused(plane: LocalVector, texts: LocalVector) -> None:
     assert texts.error("/admin/faults", {"refuse": 1}) == (404, "faults are off; start the server with --faults")
-    for wrong in ({"refuse": True}, {"operations": "x"}, []):
+    plans: list[Any] = [{"refuse": True}, {"operations": "x"}, []]
+    for wrong in plans:
         assert plane.error("/admin/faults", wrong)[0] == 400
 
 

@@ -96,9 +96,9 @@ async def test_a_query_that_goes_on(sdk: EitherIndex) -> None:
 async def test_an_ended_query_is_unknown(sdk: EitherIndex, plane: LocalVector) -> None:
     _, handle = await sdk.resumable_query([1, 0])
     await Either(handle).stop()
-    for call in (Either(handle).stop, lambda: Either(handle).fetch_next(1)):
+    for name, given in (("stop", ()), ("fetch_next", (1,))):
         with pytest.raises(UpstashError, match="does not exist, or it has ended"):
-            await call()
+            await getattr(Either(handle), name)(*given)
     assert plane.error("/resumable-query-next", {"uuid": "x", "additionalK": 1})[0] == 404
     assert plane.error("/resumable-query-end", {"uuid": "x"})[0] == 404
 
