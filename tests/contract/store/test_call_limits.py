@@ -1,6 +1,6 @@
 """Limits of calls: both stores give the same moments and places, whatever calls begin, end and pause."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from random import Random  # noqa: TID251 - the one place here that draws, from seeds that are fixed
 
 import pytest
@@ -8,40 +8,37 @@ import pytest
 from baton.storage.in_memory.call_limits import InMemoryCallLimits
 from baton.storage.ports.access import PLACE_MS, CallAnswer, CallLimits, KeyLimit, NamedCall
 from baton.storage.redis.access import RedisCallLimits
-from tests.contract.store.redis_process import RedisProcess
+from baton.storage.redis.connection import RedisConnection
 from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import connection_to
 
 LEASE_MS = 300_000
 TEN_A_SECOND, TWO_AT_ONCE = KeyLimit("provider", per_minute=600), KeyLimit("crm", in_flight=2)
 
 
-class Both:
-    def __init__(self) -> None:
+class Limited:
+    """A clock, and a store by it."""
+
+    def __init__(self, connection: RedisConnection | None) -> None:
         self.now_ms = NOW_MS
         self.limits: CallLimits = InMemoryCallLimits(lambda: self.now_ms)
+        if connection:
+            self.limits = RedisCallLimits(connection, lambda: self.now_ms)
 
     async def begin(self, name: str, *limits: KeyLimit, flow: str = "acme") -> CallAnswer:
+        """A call asks; what it leaves is its name."""
         return await self.limits.begin_call(limits, NamedCall(name, flow, f"event of {name}"), LEASE_MS)
 
     async def end(self, name: str, since_ms: int, *limits: KeyLimit) -> Sequence[str]:
+        """Who is woken by its end."""
         return await self.limits.end_call(limits, name, since_ms)
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def world(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[Both]:
-    both = Both()
-    if request.param == "redis":
-        redis_process.request("FLUSHALL")
-        connection = connection_to(redis_process)
-        both.limits = RedisCallLimits(connection, lambda: both.now_ms)
-        yield both
-        await connection.close()
-    else:
-        yield both
+@pytest.fixture
+def world(either: RedisConnection | None) -> Limited:
+    return Limited(either)
 
 
-async def test_calls_get_moments_evenly(world: Both) -> None:
+async def test_calls_get_moments_evenly(world: Limited) -> None:
     """One at once, the others a tenth of a second apart; who comes again comes for the same moment."""
     waits = [(await world.begin(f"c{n}", TEN_A_SECOND)).wait_ms for n in range(5)]
     assert waits == [0, 100, 200, 300, 400]
@@ -51,7 +48,7 @@ async def test_calls_get_moments_evenly(world: Both) -> None:
     assert [(await world.begin(f"d{n}", TEN_A_SECOND)).wait_ms for n in range(2)] == [0, 100]
 
 
-async def test_calls_that_missed_their_moments_begin_evenly_all_the_same(world: Both) -> None:
+async def test_calls_that_missed_their_moments_begin_evenly_all_the_same(world: Limited) -> None:
     """As those do that wait for a place, or for a message that comes late; later calls make room for them."""
     one_at_once = KeyLimit("crm", per_minute=30, in_flight=1)
     first, *others = [await world.begin(f"c{n}", one_at_once) for n in range(4)]
@@ -70,7 +67,7 @@ async def test_calls_that_missed_their_moments_begin_evenly_all_the_same(world: 
     assert (await world.begin("c4", one_at_once)).wait_ms == 4_000
 
 
-async def test_a_pause_moves_everybody(world: Both) -> None:
+async def test_a_pause_moves_everybody(world: Limited) -> None:
     await world.begin("c0", TEN_A_SECOND)
     assert (await world.begin("c1", TEN_A_SECOND)).wait_ms == 100
     await world.limits.pause_calls([TEN_A_SECOND], 5_000)
@@ -79,7 +76,7 @@ async def test_a_pause_moves_everybody(world: Both) -> None:
     assert (await world.begin("c2", TEN_A_SECOND)).wait_ms == 5_100
 
 
-async def test_a_place_goes_to_who_waits_longest(world: Both) -> None:
+async def test_a_place_goes_to_who_waits_longest(world: Limited) -> None:
     """And is kept for them until they come; a call that asks again has its place still."""
     begun = [await world.begin(f"c{n}", TWO_AT_ONCE) for n in range(4)]
     assert [answer.wait_ms for answer in begun] == [0, 0, PLACE_MS, PLACE_MS]
@@ -91,12 +88,12 @@ async def test_a_place_goes_to_who_waits_longest(world: Both) -> None:
     assert await world.end("c0", begun[0].since_ms, TWO_AT_ONCE) == ()
 
 
-async def test_a_moment_is_used_up_when_its_call_begins(world: Both) -> None:
+async def test_a_moment_is_used_up_when_its_call_begins(world: Limited) -> None:
     """A call that begins again, since its process died, needs another one; one that waits keeps its own."""
     assert [(await world.begin(name, TEN_A_SECOND)).wait_ms for name in ("c0", "c0", "c1", "c1")] == [0, 100, 200, 200]
 
 
-async def test_a_place_passes_over_calls_that_have_stopped_asking(world: Both) -> None:
+async def test_a_place_passes_over_calls_that_have_stopped_asking(world: Limited) -> None:
     begun = [await world.begin(f"c{n}", TWO_AT_ONCE) for n in range(4)]
     world.now_ms += 2 * PLACE_MS + 1
     assert (await world.begin("c3", TWO_AT_ONCE)).wait_ms == PLACE_MS
@@ -105,7 +102,7 @@ async def test_a_place_passes_over_calls_that_have_stopped_asking(world: Both) -
     assert await world.end("c0", since_ms, TWO_AT_ONCE) == ("event of c3",)
 
 
-async def test_tenants_get_places_in_turn(world: Both) -> None:
+async def test_tenants_get_places_in_turn(world: Limited) -> None:
     first = await world.begin("a0", TWO_AT_ONCE)
     for n in (1, 2, 3):
         await world.begin(f"a{n}", TWO_AT_ONCE)
@@ -113,7 +110,7 @@ async def test_tenants_get_places_in_turn(world: Both) -> None:
     assert await world.end("a0", first.since_ms, TWO_AT_ONCE) == ("event of b0",)
 
 
-async def test_the_place_of_a_call_that_is_gone_is_free_in_the_end(world: Both) -> None:
+async def test_the_place_of_a_call_that_is_gone_is_free_in_the_end(world: Limited) -> None:
     first = await world.begin("c0", TWO_AT_ONCE)
     await world.begin("c1", TWO_AT_ONCE)
     assert (await world.begin("c2", TWO_AT_ONCE)).wait_ms == PLACE_MS
@@ -124,12 +121,9 @@ async def test_the_place_of_a_call_that_is_gone_is_free_in_the_end(world: Both) 
     assert (await world.begin("c4", TWO_AT_ONCE)).wait_ms == 0
 
 
-async def test_both_stores_agree(redis_process: RedisProcess) -> None:
-    redis_process.request("FLUSHALL")
-    connection = connection_to(redis_process)
+async def test_both_stores_agree(connection: RedisConnection) -> None:
     for seed in range(20):
-        random, worlds = Random(seed), (Both(), Both())
-        worlds[1].limits = RedisCallLimits(connection, lambda: worlds[1].now_ms)  # noqa: B023 - used in this turn only
+        random, worlds = Random(seed), (Limited(None), Limited(connection))
         limits = (KeyLimit(f"a{seed}", 700, 2), KeyLimit(f"b{seed}", None, 1), KeyLimit(f"c{seed}", 333))
         since: dict[str, int] = {}
         for step in range(40):
@@ -149,4 +143,3 @@ async def test_both_stores_agree(redis_process: RedisProcess) -> None:
             assert answers[1:] == answers[:1] or what == "p", (seed, step, what, name)
             if answers and isinstance(answers[0], CallAnswer) and not answers[0].wait_ms:
                 since[name] = answers[0].since_ms
-    await connection.close()
