@@ -4,9 +4,8 @@ Invariant: it knows nothing of our adapters. `transport` is how they reach it: b
 """
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import httpx
 
@@ -18,8 +17,7 @@ TOKEN = "contract-token"
 Transport = Literal["rest", "resp"]
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """Readings of the bridge's counters: requests, commands with the calls inside scripts, bytes both ways."""
 
     requests: int
@@ -27,11 +25,8 @@ class Counted:
     size_bytes: int
 
     def since(self, earlier: "Counted") -> "Counted":
-        return Counted(
-            self.requests - earlier.requests,
-            self.commands - earlier.commands,
-            self.size_bytes - earlier.size_bytes,
-        )
+        """What was counted between two readings."""
+        return Counted(*(now - before for now, before in zip(self, earlier, strict=True)))
 
 
 def _client() -> httpx.Client:
@@ -69,11 +64,8 @@ class RedisProcess(StandInProcess):
     def counted(self) -> Counted:
         assert self.transport == "rest", "nothing passes the bridge, which counts: mark the test as `bridge`"
         answer = self._http.get(f"{self.url}/admin/counters").json()
-        return Counted(
-            answer["http_requests"],
-            answer["commands_executed"],
-            answer["bytes_received"] + answer["bytes_sent"],
-        )
+        size_bytes = answer["bytes_received"] + answer["bytes_sent"]
+        return Counted(answer["http_requests"], answer["commands_executed"], size_bytes)
 
     def stop(self) -> None:
         self._http.close()

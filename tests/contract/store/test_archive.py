@@ -41,6 +41,12 @@ def begins_again(*forgets: str, job: Job = AGAIN) -> Changes:
     return Changes(job=job, items=(loop_item(JOB_ID, 2, 1, NOW_MS),), forgets=forgets, begins_again=True)
 
 
+async def recalled_of(side: Side) -> Recalled:
+    recalled = await side.archive.recall(JOB_ID)
+    assert recalled is not None
+    return recalled
+
+
 async def ended(side: Side) -> Recalled:
     """A job with two calls, the first of which has a result, that has ended."""
     items = await fan_out(side, 2)
@@ -48,9 +54,7 @@ async def ended(side: Side) -> Recalled:
     changes = Changes(calls=records, results={items[0].call_id: '{"ok":1}'})
     await side.store.commit(claim_of(items[0], "m2"), changes, SPENT)
     await side.store.commit(claim_of(items[1], "m3"), END, SPENT)
-    recalled = await side.archive.recall(JOB_ID)
-    assert recalled is not None
-    return recalled
+    return await recalled_of(side)
 
 
 async def test_a_job_is_recalled_with_its_calls_and_what_it_has_left_to_do(side: Side) -> None:
@@ -60,16 +64,19 @@ async def test_a_job_is_recalled_with_its_calls_and_what_it_has_left_to_do(side:
     assert all(isinstance(call, CallRecord) for call in recalled.ended.calls)
     assert (recalled.ended.entries, recalled.ended.kept) == (1, 1)
     assert [(unsent.slot_request.want, unsent.job) for unsent in recalled.slot_requests] == [("gone", ENDED)]
-    assert await side.archive.recall("job_b") is None
-    assert await side.archive.recall(f"{JOB_ID}.9") is None
+    found = await side.reader.calls([JOB_ID, CHILD_ID])  # of many jobs, without their results
+    named = {name: sorted(call.id for call in calls) for name, calls in found.items()}
+    assert named == {JOB_ID: sorted(call.id for call in recalled.ended.calls)}
+    assert await side.reader.calls([]) == {}
+    for unknown in ("job_b", f"{JOB_ID}.9"):
+        assert (await side.archive.recall(unknown), await side.store.load(unknown)) == (None, None)
 
 
 async def test_what_was_remembered_for_a_job_is_sent_in_each_run(side: Side) -> None:
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     entries = (canonical_json({"role": MEMORY_ROLE, "entries": [], "warnings": []}), '{"role":"model"}')
     await side.store.commit(claim_of(first_item()), Changes(transcript=entries), SPENT)
-    recalled = await side.archive.recall(JOB_ID)
-    assert recalled is not None
+    recalled = await recalled_of(side)
     assert (recalled.ended.entries, recalled.ended.kept) == (3, 2)
 
 
@@ -90,32 +97,23 @@ async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: Redi
     await real.store.create(creation(a_job()), "m1", NOW_MS)
     await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
     await real.store.commit(claim_of(first_item()), END, SPENT)
-    recalled = await real.archive.recall(JOB_ID)
-    assert recalled is not None
+    recalled = await recalled_of(real)
     assert all(left_ms > 0 for left_ms in expiry_ms(redis_process).values())
     await real.store.record(recalled.loaded, "w", begins_again(), NOW_MS)
     assert set(expiry_ms(redis_process).values()) == {-1}
     assert not [key for key in expiry_ms(redis_process) if key.endswith("tombstone")]
 
 
-async def test_a_commit_of_an_earlier_run_is_dropped(side: Side) -> None:
-    """Though a work item of the later one has the same key."""
-    recalled = await ended(side)
-    again = Changes(job=AGAIN, items=(first_item(),), begins_again=True)
+async def test_what_comes_of_an_earlier_run_is_dropped(side: Side) -> None:
+    """Though a work item of the later one has the same key; a call that runs again waits for another outcome."""
+    recalled, call_id = await ended(side), call_item(1).call_id
+    again = Changes(job=AGAIN, items=(first_item(),), forgets=(call_id,), begins_again=True)
     await side.store.record(recalled.loaded, "w", again, NOW_MS)
-    late = await side.store.commit(claim_of(first_item(), "m9"), Changes(parts=("late",)), SPENT)
-    assert not late.applied
-    own = await side.store.commit(replace(claim_of(first_item(), "m9"), run=2), Changes(parts=("own",)), SPENT)
-    assert own.applied
-
-
-async def test_an_outcome_of_an_earlier_run_is_not_taken(side: Side) -> None:
-    recalled = await ended(side)
-    await side.store.record(recalled.loaded, "w", begins_again(call_item(1).call_id), NOW_MS)
-    early = Signal("f1", '{"ok":1}', call_item(1).call_id)
-    now = Signal("f2", '{"ok":2}', call_item(1).call_id, run=2)
-    assert (await side.store.signal(JOB_ID, "m8", early, NOW_MS)).signal_result is SignalResult.ENDED
-    assert (await side.store.signal(JOB_ID, "m8", now, NOW_MS)).signal_result is SignalResult.FIRST
+    for run, told, applied in ((1, SignalResult.ENDED, False), (2, SignalResult.FIRST, True)):
+        signal = Signal(f"f{run}", f'{{"ok":{run}}}', call_id, run=run)
+        assert (await side.store.signal(JOB_ID, "m8", signal, NOW_MS)).signal_result is told
+        claim = replace(claim_of(first_item(), "m9"), run=run)
+        assert (await side.store.commit(claim, Changes(parts=(f"{run}",)), SPENT)).applied is applied
 
 
 async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over(side: Side) -> None:
@@ -141,8 +139,7 @@ async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over
 async def test_a_removal_takes_every_key_of_the_tree(real: Side, redis_process: RedisProcess) -> None:
     await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
     await ended(real)
-    recalled = await real.archive.recall(JOB_ID)
-    assert recalled is not None
+    recalled = await recalled_of(real)
     assert await real.archive.remove(recalled, NOW_MS) is Removed.REMOVED
     assert list(expiry_ms(redis_process)) == [f"baton:{{{JOB_ID}}}:tombstone"]
     assert 0 < expiry_ms(redis_process)[f"baton:{{{JOB_ID}}}:tombstone"] <= 3_600_000
@@ -154,9 +151,7 @@ async def test_a_job_that_is_not_as_it_was_recalled_is_not_removed(side: Side) -
     assert await side.archive.remove(replace(recalled, slot_requests=()), NOW_MS) is Removed.CHANGED
     await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS)
     assert await side.archive.remove(recalled, NOW_MS) is Removed.CHANGED
-    live = await side.archive.recall(JOB_ID)
-    assert live is not None
-    assert await side.archive.remove(live, NOW_MS) is Removed.CHANGED
+    assert await side.archive.remove(await recalled_of(side), NOW_MS) is Removed.CHANGED
     assert await side.reader.job(JOB_ID) is not None
 
 
@@ -167,14 +162,6 @@ async def test_an_expired_job_leaves_a_tombstone(real: Side, redis_process: Redi
     assert await real.archive.tombstone(JOB_ID) == Tombstone("tenant_a", deleted=False)
     with pytest.raises(JobGoneError):
         await real.store.create(creation(a_job()), "witness", NOW_MS)
-
-
-async def test_the_calls_of_many_jobs_are_read_without_their_results(side: Side) -> None:
-    recalled = await ended(side)
-    found = await side.reader.calls([JOB_ID, CHILD_ID])
-    named = {name: sorted(call.id for call in calls) for name, calls in found.items()}
-    assert named == {JOB_ID: sorted(call.id for call in recalled.ended.calls)}
-    assert await side.reader.calls([]) == {}
 
 
 async def test_a_score_is_read_with_its_job_and_goes_with_its_data(side: Side) -> None:
@@ -194,17 +181,11 @@ CANCELLED = replace(a_job(), status=JobStatus.CANCELLED, finished_at_ms=NOW_MS)
 CANCEL = Changes(job=CANCELLED, parts=('{"type":"abort"}',), ends=True)
 
 
-async def test_an_unknown_job_is_not_loaded(side: Side) -> None:
-    await side.store.create(creation(a_job()), "m1", NOW_MS)
-    assert await side.store.load("job_b") is None
-    assert await side.store.load(f"{JOB_ID}.1") is None
-
-
 async def test_a_command_about_a_job_that_changed_since_writes_nothing(side: Side) -> None:
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     loaded = await loaded_of(side)
-    inline_continuation = Changes(job=replace(a_job(), status=JobStatus.PROCESSING), items=(call_item(0),))
-    await side.store.commit(claim_of(first_item()), inline_continuation, SPENT)
+    goes_on = Changes(job=replace(a_job(), status=JobStatus.PROCESSING), items=(call_item(0),))
+    await side.store.commit(claim_of(first_item()), goes_on, SPENT)
     before = await side.reader.job(JOB_ID)
     assert await side.store.record(loaded, "w", CANCEL, NOW_MS) == (Recorded.CHANGED, ())
     assert await side.reader.job(JOB_ID) == before

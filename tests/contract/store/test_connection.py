@@ -30,11 +30,8 @@ async def test_every_key_that_a_script_touches_is_declared_and_has_its_hash_tag(
     A clustered Redis can run what has one tag (decisions/0008-one-hash-tag); a job and its children have the root's.
     """
     async with monitor(redis_process) as watching:
-        for job in (WholeJob(real, "job_b.1"), WholeJob(real, JOB_ID)):
-            async for _ in job.to_its_end():
-                pass
-        async for _ in job.swept():
-            pass
+        await WholeJob(real, "job_b.1").run()
+        await WholeJob(real, JOB_ID).run(swept=True)
         runs = await watching.runs()
     assert all(run.touched for run in runs)
     assert all(set(run.touched) <= set(run.declared) for run in runs)

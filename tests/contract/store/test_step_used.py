@@ -58,7 +58,7 @@ def used(part: dict[str, int]) -> Counted:
 
 
 def sum_of(rows: Sequence[Counted]) -> Counted:
-    return Counted(*map(sum, zip(*((row.requests, row.commands, row.size_bytes) for row in rows), strict=True)))
+    return Counted(*map(sum, zip(*rows, strict=True)))
 
 
 async def used_of(stage: RealStage) -> tuple[list[dict[str, int]], Usage]:

@@ -12,7 +12,7 @@ from baton.engine.all_jobs.job_list import Query
 from baton.engine.commit.answers import Claim, Removed, Signal
 from baton.sdk.memory import MemoryEntry
 from baton.storage.redis.agent_memory import RedisSessionMemory
-from tests.contract.store.sample import NOW_MS
+from tests.contract.store.sample import NOW_MS, job_of
 from tests.contract.store.side import RETENTION_MS, Side
 from tests.contract.store_cluster.cluster_node import ClusterNode
 from tests.contract.store_cluster.watched_connection import WatchedConnection
@@ -21,15 +21,6 @@ from tests.contract.store_cluster.whole_job import WholeJob
 ROOTS = ("job_x", "job_0123456789abcdefghijklmn", "job_f00d")
 CHILDREN = ("job_x.1-0", "job_x.1-10", "job_x.1-0.2-1")
 _TAG = re.compile(r"\{([^}]*)\}")
-
-
-async def whole_life(side: Side, job_id: str) -> None:
-    """A job from its submission to its leaving the admission's slot table."""
-    job = WholeJob(side, job_id)
-    async for _ in job.to_its_end():
-        pass
-    async for _ in job.swept():
-        pass
 
 
 async def remembered_and_forgotten(connection: WatchedConnection) -> None:
@@ -47,17 +38,12 @@ async def test_a_whole_job_runs_on_a_cluster(
     clustered: Side, connection: WatchedConnection, node: ClusterNode, job_id: str
 ) -> None:
     """No command of it is refused; each one's keys are in one slot, a child's in its root's."""
-    await whole_life(clustered, job_id)
-    snapshot = await clustered.reader.job(job_id)
-    assert snapshot is not None
-    assert snapshot.job.status == "completed"
+    await WholeJob(clustered, job_id).run(swept=True)
+    assert (await job_of(clustered, job_id)).job.status == "completed"
     for requested in connection.requested:
         assert len({node.request("CLUSTER", "KEYSLOT", key) for key in set(requested.keys)}) == 1, requested.keys
-        assert {tag for key in requested.keys for tag in _TAG.findall(key)} <= {
-            job_id.partition(".")[0],
-            "admission",
-            "tools",
-        }
+        tags = {tag for key in requested.keys for tag in _TAG.findall(key)}
+        assert tags <= {job_id.partition(".")[0], "admission", "tools"}
 
 
 async def stopped_and_started(side: Side) -> None:
@@ -77,9 +63,8 @@ async def removed(side: Side, job_id: str) -> None:
 
 async def test_every_script_of_the_adapters_ran(clustered: Side, connection: WatchedConnection) -> None:
     """So that a new one cannot be forgotten here."""
-    await whole_life(clustered, ROOTS[0])
-    async for _ in WholeJob(clustered, ROOTS[1]).cancelled():
-        pass
+    await WholeJob(clustered, ROOTS[0]).run(swept=True)
+    await WholeJob(clustered, ROOTS[1]).cancelled()
     await clustered.store.renew([Claim(ROOTS[1], "loop:gone:1:1", "m1", "owner", NOW_MS, NOW_MS)], NOW_MS)
     await clustered.store.signal(ROOTS[0], "m1", Signal("fact", '{"ok":1}', event="named"), NOW_MS)
     await stopped_and_started(clustered)
@@ -92,8 +77,7 @@ async def test_every_script_of_the_adapters_ran(clustered: Side, connection: Wat
 async def test_a_family_lives_in_one_slot_and_families_in_different_ones(clustered: Side, node: ClusterNode) -> None:
     """Several jobs at once, each with its children; what is stored is spread over the cluster by root."""
     for job_id in (*CHILDREN, *ROOTS):  # nothing comes to life below a job that has ended
-        async for _ in WholeJob(clustered, job_id).to_its_end():
-            pass
+        await WholeJob(clustered, job_id).run()
     keys = [key for key in node.request("KEYS", "*") if "{admission}" not in key and "{tools}" not in key]
     slots = {root: {node.request("CLUSTER", "KEYSLOT", key) for key in keys if f"{{{root}}}" in key} for root in ROOTS}
     assert all(len(found) == 1 for found in slots.values()), slots

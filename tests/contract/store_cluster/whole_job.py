@@ -52,7 +52,14 @@ class WholeJob:
         self._messages = 0
         self._items = deque[WorkItem]()
 
+    async def run(self, *, swept: bool = False) -> None:
+        """Run it to its end, and sweep it if asked to."""
+        for part in (self.to_its_end, self.swept) if swept else (self.to_its_end,):
+            async for _ in part():
+                pass
+
     async def to_its_end(self) -> AsyncIterator[str]:
+        """Run it; gives the name of each step when it is done."""
         await self._submit()
         yield "submitted"
         while self._items:
@@ -65,10 +72,9 @@ class WholeJob:
         await self._side.reader.parts(self._job.id, 0)
         yield "parts read"
 
-    async def cancelled(self) -> AsyncIterator[str]:
-        """Submit it and cancel it before anything of it runs; gives the names of steps."""
+    async def cancelled(self) -> None:
+        """Submit it and cancel it before anything of it runs."""
         await self._submit()
-        yield "submitted"
         loaded = await self._side.store.load(self._job.id)
         assert loaded is not None
         changes = cancel(loaded.job, Cancelled("somebody"), self._tick()).changes
@@ -76,9 +82,8 @@ class WholeJob:
         recorded, pending = await self._side.store.record(loaded, "cancellation", changes, self._now_ms)
         assert recorded is Recorded.COMMITTED
         self._items = deque(pending)
-        yield "cancelled"
         while self._items:
-            yield await self._handle(self._items.popleft())
+            await self._handle(self._items.popleft())
 
     async def swept(self) -> AsyncIterator[str]:
         """The backstop long after its end: it is found ended, and leaves the admission's slot table."""

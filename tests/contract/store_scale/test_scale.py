@@ -1,19 +1,15 @@
 """Ten thousand finished jobs in the database cost a running one nothing (decisions/0016-cost-of-a-step)."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from dataclasses import dataclass
-
-import pytest
 
 from baton.storage.redis.keys import ADMISSION_ENDS, ADMISSION_USED, SLOT_INDEXES, SLOT_NAMES, SLOTS, TOOL_USE
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import Counted, RedisProcess
-from tests.contract.store.side import Side, side_over
 from tests.contract.store_cluster.raw_client import RawClient
-from tests.contract.store_cluster.watched_connection import Requested, WatchedConnection
 from tests.contract.store_cluster.whole_job import WholeJob
+from tests.contract.store_scale.conftest import adapters
 from tests.contract.store_scale.finished_jobs import ORIGINAL_ID, listed, write_copies
 
 FINISHED = 10_000
@@ -33,24 +29,6 @@ class Life:
     runs: list[ScriptRun]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    process = RedisProcess(tmp_path_factory.mktemp("scale") / "data")
-    try:
-        yield process
-    finally:
-        process.stop()
-
-
-@asynccontextmanager
-async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Requested]]]:
-    connection = WatchedConnection(server.settings())
-    try:
-        yield side_over(connection), connection.requested
-    finally:
-        await connection.close()
-
-
 async def life_of_a_job(server: RedisProcess) -> Life:
     steps: list[tuple[str, Counted, int]] = []
     async with adapters(server) as (side, requested), monitor(server) as watching:
@@ -67,10 +45,7 @@ async def life_of_a_job(server: RedisProcess) -> Life:
 async def fill(server: RedisProcess) -> None:
     """Finished jobs: one that really ran and has left the admission's slot table, and its copies."""
     async with adapters(server) as (side, _):
-        original = WholeJob(side, ORIGINAL_ID)
-        for part in (original.to_its_end, original.swept):
-            async for _ in part():
-                pass
+        await WholeJob(side, ORIGINAL_ID).run(swept=True)
     with closing(RawClient(server.socket_path)) as client:
         write_copies(client, FINISHED - 1)
         assert client.request("ZCARD", SLOT_NAMES) == 0

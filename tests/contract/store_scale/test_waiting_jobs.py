@@ -1,19 +1,17 @@
 """A hundred thousand waiting jobs cost a word of the admission nothing, and an idle deployment little."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 
 import pytest
 
-from baton.engine.all_jobs.slots import PAGE, QueuedJob, SlotState, Want
-from baton.storage.ports.all_jobs import SlotAnswer
+from baton.engine.all_jobs.slots import PAGE, Want
 from baton.storage.redis import keys
 from baton.storage.redis.semaphore import member_field
 from tests.contract.store.redis_process import Counted, RedisProcess
-from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import SLOTS, Side, side_over
+from tests.contract.store.sample import NOW_MS, slot_request
+from tests.contract.store.side import SLOTS
 from tests.contract.store_cluster.raw_client import RawClient
-from tests.contract.store_cluster.watched_connection import WatchedConnection
+from tests.contract.store_scale.conftest import adapters
 
 NAMES, _, _, _, QUEUES, LINES, _ = keys.SLOT_INDEXES
 FIRST = "job_000000"
@@ -22,37 +20,13 @@ BATCH = 1_000
 REQUESTS_AN_HOUR = 1_000
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    process = RedisProcess(tmp_path_factory.mktemp("waiting") / "data")
-    try:
-        yield process
-    finally:
-        process.stop()
-
-
-@asynccontextmanager
-async def adapters(server: RedisProcess) -> AsyncIterator[Side]:
-    connection = WatchedConnection(server.settings())
-    try:
-        yield side_over(connection)
-    finally:
-        await connection.close()
-
-
-async def word(side: Side, name: str, want: Want, epoch: int) -> SlotAnswer:
-    return await side.admission.slot_request(
-        name, SlotState(want, epoch), QueuedJob("t", f"s-{name}", 5, NOW_MS), NOW_MS
-    )
-
-
 async def full(server: RedisProcess, waiting: int) -> None:
     """All slots are held, and so many jobs wait: the first by its word, the others as copies of what that wrote."""
     server.request("FLUSHALL")
-    async with adapters(server) as side:
+    async with adapters(server) as (side, _):
         for number in range(SLOTS):
-            await word(side, f"job_h{number}", "slot", 1)
-        assert not (await word(side, FIRST, "slot", 1)).slot
+            await slot_request(side, f"job_h{number}", "slot", 1)
+        assert not (await slot_request(side, FIRST, "slot", 1)).slot
     with closing(RawClient(server.socket_path)) as client:
         entry = client.request("HGET", keys.SLOTS, member_field(FIRST))
         seat = next(member for member in client.request("ZRANGE", QUEUES, 0, -1) if FIRST in member)
@@ -68,8 +42,8 @@ async def full(server: RedisProcess, waiting: int) -> None:
 
 async def spent_by_updates(server: RedisProcess) -> list[Counted]:
     """What each kind of word costs: into line, a slot kept, given back and given on, taken, an end in line."""
-    async with adapters(server) as side:
-        await side.admission.slot_request("job_h0", SlotState("slot", 1), QueuedJob("t", "s-job_h0", 5, NOW_MS), NOW_MS)
+    async with adapters(server) as (side, _):
+        await slot_request(side, "job_h0", "slot", 1)
         costs: list[Counted] = []
         shown: list[tuple[str, Want, int]] = [
             *(("job_n", "slot", 1), ("job_h0", "slot", 2), ("job_h0", "none", 3)),
@@ -77,7 +51,7 @@ async def spent_by_updates(server: RedisProcess) -> list[Counted]:
         ]
         for name, want, epoch in shown:
             before = server.counted()
-            slot_answer = await word(side, name, want, epoch)
+            slot_answer = await slot_request(side, name, want, epoch)
             costs.append(server.counted().since(before))
             assert slot_answer.slot is (name == FIRST or (epoch == 2 and want == "slot"))
         return costs
@@ -109,9 +83,9 @@ async def test_a_hundred_thousand_waiting_jobs_cost_an_idle_deployment_at_most_a
 ) -> None:
     """The hourly sweep of them all: its pages, their looks, and a publish for each; nothing else is armed."""
     await full(server, SIZES[-1])
-    async with adapters(server) as side:
+    async with adapters(server) as (side, _):
         for number in range(SLOTS):
-            await word(side, f"job_h{number}", "none", 2)
+            await slot_request(side, f"job_h{number}", "none", 2)
             await side.admission_control.stop(NOW_MS)
         before, pages, after, seen = server.counted(), 0, "", 0
         while not pages or after:
