@@ -168,7 +168,7 @@ async def as_another_one_after_the_lease(side: Side) -> None:
     ],
     ids=lambda comes: comes.__name__,
 )
-async def test_who_has_lost_its_message_or_its_claim_goes_on_with_nothing(
+async def test_who_has_lost_its_message_goes_on_with_nothing(
     side: Side, comes: Callable[[Side], Awaitable[None]]
 ) -> None:
     await in_place(side)

@@ -116,6 +116,20 @@ async def test_what_takes_two_bytes_in_an_answer_counts_twice(connection: RedisC
     assert (history.size_bytes > LIMIT_BYTES, history.results) == (True, {})
 
 
+async def test_a_process_that_knows_nothing_loads_no_compacted_past(connection: RedisConnection) -> None:
+    """Neither its entries nor the results of its calls."""
+    store = store_on(connection)
+    await store.create(creation(a_job()), "m1", NOW_MS)
+    await store.claim(claim_of(first_item()))
+    said = tuple(f'{{"calls":[{{"id":"c{n}","tool":"t"}}],"role":"model","turn":{n}}}' for n in range(1, 6))
+    results = {f"c{n}": f'{{"ok":{n}}}' for n in range(1, 6)}
+    turn = Changes(job=replace(a_job(), compacted=(1, 4)), items=(SECOND,), transcript=said, results=results)
+    await store.commit(claim_of(first_item()), turn, SPENT)
+    history = (await store_on(connection).claim(claim_of(SECOND))).history
+    assert [entry.get("turn") for entry in history.transcript] == [None, 4, 5]
+    assert (history.results, history.compacted) == ({"c4": {"ok": 4}, "c5": {"ok": 5}}, (1, 4))
+
+
 async def test_steps_with_much_to_load_are_not_all_loaded_at_once(connection: Weighed) -> None:
     """Each refers to one large result: what one answer has no room for comes in others."""
     store = store_on(connection)

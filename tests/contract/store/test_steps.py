@@ -34,7 +34,7 @@ from tests.contract.store.sample import (
     take_in,
 )
 from tests.contract.store.side import Side
-from tests.contract.store.test_signals import wait_item
+from tests.contract.store.test_signals import outcome_of, wait_item
 
 FIRST, SECOND = call_item(0), call_item(1)
 BOTH = replace(call_item(2), step="c", after=f"{FIRST.call_id},{SECOND.call_id}")
@@ -180,6 +180,13 @@ async def test_the_end_of_a_child_wakes_the_call_that_started_it(side: Side) -> 
     assert claim_result.state is not None
     assert (claim_result.state.job.id, claim_result.state.outcome) == (JOB_ID, ANSWER)
     assert claim_result.pending == (slot_request_of("gone", "m3", NOW_MS + 5, CHILD),)
+
+
+async def test_the_end_of_a_child_replaces_no_outcome_that_came_before(side: Side) -> None:
+    await started(side)
+    await side.store.signal(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)
+    await ended(side, CHILD, "m3", Report(call_item(0).call_id, ANSWER))
+    assert (await state_of(side.store, claim_of(wait_item(0), "m3", after_ms=6))).outcome == '{"ok":7}'
 
 
 async def test_the_end_of_a_parent_is_the_end_of_all_below_it(side: Side) -> None:
