@@ -1,7 +1,7 @@
 """Schedules made by hand, for stories that a seed tells too seldom: the tests play them besides the seeds.
 
 Each is a family: the same story with its moments shifted a little, so that a change of the product that shifts them
-too does not silently lose it; the family's purpose is planted as a defect (planted_slot_table.py), and must be caught.
+too does not silently lose it; the family's purpose is planted as a defect (planted_slots.py), and must be caught.
 """
 
 from collections.abc import Iterator

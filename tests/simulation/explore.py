@@ -1,14 +1,8 @@
 """Play many schedules on both cores, and say what came out.
 
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
-Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
-whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
-jobs, or two versions run side by side, or the queue loses connections, or parts are away for long, or work
-kills its process, or hosts have few places, or tools block, or tenants may store few bytes, or schedules start jobs,
-or app events do, or more is said to running ones, or their calls go on in the background or share limits:
-`--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`,
-`--outages`, `--kills`, `--crowds`, `--blocking`, `--full`, `--crons`, `--events`, `--steering`, `--background`,
-`--call-limits`: all of them; those of `--returns` and after it also together. `--small`: with one job or two in each.
+Most of them are plain; the others are of the families and kinds of README.md. An option asks for one of them alone, or
+for those of some kinds together; `--small`: with one job or two in each.
 The first that breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
@@ -19,36 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain, combinations, zip_longest
 
+from tests.simulation import plan
 from tests.simulation.crash_points import table
-from tests.simulation.plan import (
-    AGAIN_SEEDS,
-    ALL_FAULTS,
-    APPROVING_SEEDS,
-    AWAY_SEEDS,
-    BACKGROUND_SEEDS,
-    BLOCKING_SEEDS,
-    CALL_LIMIT_SEEDS,
-    CRON_SEEDS,
-    CROWDED_SEEDS,
-    CUTTING_SEEDS,
-    DEPLOYING_SEEDS,
-    EVENT_SEEDS,
-    FRONT_END_SEEDS,
-    FULL_SEEDS,
-    KILLING_SEEDS,
-    LIMITED_SEEDS,
-    NO_FAULTS,
-    OFFLOADING_SEEDS,
-    OTHER_FAMILIES,
-    PEOPLE_SEEDS,
-    PLANNING_SEEDS,
-    RETURNING_SEEDS,
-    SESSION_SEEDS,
-    SMALL_SEEDS,
-    STEERING_SEEDS,
-    STREAMING_SEEDS,
-    WAITING_SEEDS,
-)
+from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, OTHER_FAMILIES
 from tests.simulation.play import Failure, Summary, play_many
 from tests.simulation.shrink import shrunk_story
 from tests.simulation.volume import Most
@@ -56,55 +23,51 @@ from tests.simulation.workers import PROCESSES, workers
 
 _CHUNK = 50
 _NO_END = Most()
-# The families of which some worlds have two versions side by side.
-_DEPLOYING = (0, WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, RETURNING_SEEDS)
-# The families of which in some worlds the queue loses connections.
-_CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
-# The families of which in some worlds the store or the queue is away for long, in some work kills its process, in some
-# a host has few places, and in some tools block.
-_FAMILIES = (0, *OTHER_FAMILIES)
-_KINDS = (
-    *(KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS, EVENT_SEEDS, STEERING_SEEDS, BACKGROUND_SEEDS),
-    OFFLOADING_SEEDS,
-    AGAIN_SEEDS,
-    CALL_LIMIT_SEEDS,
-)
-# What may go wrong together, in plain worlds and in those whose jobs wait.
-_TOGETHER = tuple(
-    first + one + other
-    for first in (0, WAITING_SEEDS)
-    for one, other in combinations((AWAY_SEEDS, KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CUTTING_SEEDS), 2)
-)
-# The families of which in some worlds the hosted parts have limits.
-_LIMITED = (0, *OTHER_FAMILIES, RETURNING_SEEDS, CUTTING_SEEDS)
-
 # By the option that asks for them: what worlds have that bit, and what they are.
 _ONLY = {
-    "waits": (WAITING_SEEDS, "whose jobs also wait"),
-    "plans": (PLANNING_SEEDS, "whose jobs also plan"),
-    "sessions": (SESSION_SEEDS, "whose jobs share a session"),
-    "streams": (STREAMING_SEEDS, "whose texts are streamed"),
-    "approvals": (APPROVING_SEEDS, "whose jobs also ask people"),
-    "returns": (RETURNING_SEEDS, "in which somebody comes back to jobs"),
-    "deploys": (DEPLOYING_SEEDS, "in which two versions run side by side"),
-    "cuts": (CUTTING_SEEDS, "whose queue loses connections"),
-    "limits": (LIMITED_SEEDS, "whose hosted parts have limits"),
-    "outages": (AWAY_SEEDS, "whose store or queue is away, up to a day"),
-    "kills": (KILLING_SEEDS, "in which work kills its process"),
-    "crowds": (CROWDED_SEEDS, "whose host has few places"),
-    "blocking": (BLOCKING_SEEDS, "with tools that block, and hang"),
-    "full": (FULL_SEEDS, "whose tenants may store few bytes"),
-    "crons": (CRON_SEEDS, "whose jobs a schedule starts"),
-    "background": (BACKGROUND_SEEDS, "whose calls go on in the background"),
-    "people": (PEOPLE_SEEDS + APPROVING_SEEDS, "in which two people must approve"),
-    "offloads": (OFFLOADING_SEEDS, "whose models the queue asks"),
-    "call-limits": (CALL_LIMIT_SEEDS, "whose calls share limits"),
-    "again": (AGAIN_SEEDS, "whose calls run several times"),
-    "front-ends": (FRONT_END_SEEDS + STREAMING_SEEDS, "whose streams AG-UI's front ends read"),
-    "steering": (STEERING_SEEDS, "in which more is said to running jobs"),
-    "small": (SMALL_SEEDS, "with one job or two"),
-    "events": (EVENT_SEEDS, "whose jobs app events start"),
+    "waits": (plan.WAITING_SEEDS, "whose jobs also wait"),
+    "plans": (plan.PLANNING_SEEDS, "whose jobs also plan"),
+    "sessions": (plan.SESSION_SEEDS, "whose jobs share a session"),
+    "streams": (plan.STREAMING_SEEDS, "whose texts are streamed"),
+    "approvals": (plan.APPROVING_SEEDS, "whose jobs also ask people"),
+    "returns": (plan.RETURNING_SEEDS, "in which somebody comes back to jobs"),
+    "deploys": (plan.DEPLOYING_SEEDS, "in which two versions run side by side"),
+    "cuts": (plan.CUTTING_SEEDS, "whose queue loses connections"),
+    "limits": (plan.LIMITED_SEEDS, "whose hosted parts have limits"),
+    "outages": (plan.AWAY_SEEDS, "whose store or queue is away, up to a day"),
+    "kills": (plan.KILLING_SEEDS, "in which work kills its process"),
+    "crowds": (plan.CROWDED_SEEDS, "whose host has few places"),
+    "blocking": (plan.BLOCKING_SEEDS, "with tools that block, and hang"),
+    "full": (plan.FULL_SEEDS, "whose tenants may store few bytes"),
+    "crons": (plan.CRON_SEEDS, "whose jobs a schedule starts"),
+    "background": (plan.BACKGROUND_SEEDS, "whose calls go on in the background"),
+    "people": (plan.PEOPLE_SEEDS + plan.APPROVING_SEEDS, "in which two people must approve"),
+    "offloads": (plan.OFFLOADING_SEEDS, "whose models the queue asks"),
+    "call-limits": (plan.CALL_LIMIT_SEEDS, "whose calls share limits"),
+    "again": (plan.AGAIN_SEEDS, "whose calls run several times"),
+    "front-ends": (plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS, "whose streams AG-UI's front ends read"),
+    "steering": (plan.STEERING_SEEDS, "in which more is said to running jobs"),
+    "small": (plan.SMALL_SEEDS, "with one job or two"),
+    "events": (plan.EVENT_SEEDS, "whose jobs app events start"),
 }
+_FAMILIES = (0, *OTHER_FAMILIES)
+# Kinds that each family has, and the families of those that fewer have.
+_KINDS = tuple(
+    _ONLY[name][0]
+    for name in (
+        *("kills", "crowds", "blocking", "crons", "events", "steering"),
+        *("background", "offloads", "again", "call-limits"),
+    )
+)
+_DEPLOYING = (0, *(_ONLY[name][0] for name in ("waits", "plans", "streams", "approvals", "returns")))
+_CUTTING = (*_FAMILIES, plan.RETURNING_SEEDS, plan.DEPLOYING_SEEDS)
+_LIMITED = (*_FAMILIES, plan.RETURNING_SEEDS, plan.CUTTING_SEEDS)
+# What may go wrong together, in plain worlds and in those whose jobs wait.
+_TOGETHER = tuple(
+    first + sum(_ONLY[name][0] for name in names)
+    for first in (0, plan.WAITING_SEEDS)
+    for names in combinations(("outages", "kills", "crowds", "blocking", "cuts"), 2)
+)
 
 
 def explore(
@@ -139,21 +102,21 @@ def explore(
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
     """Most of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
-    if seed & ~SMALL_SEEDS >= LIMITED_SEEDS:
+    if seed & ~plan.SMALL_SEEDS >= plan.LIMITED_SEEDS:
         return _ranges(schedules, seed)
     each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
     cutting, killing = schedules // 200, schedules // 400
     others = (
-        *((deploying, DEPLOYING_SEEDS + first) for first in _DEPLOYING),
-        *((cutting, CUTTING_SEEDS + first) for first in _CUTTING),
-        *((cutting, LIMITED_SEEDS + first) for first in _LIMITED),
-        *((cutting, AWAY_SEEDS + first) for first in _FAMILIES),
+        *((deploying, plan.DEPLOYING_SEEDS + first) for first in _DEPLOYING),
+        *((cutting, plan.CUTTING_SEEDS + first) for first in _CUTTING),
+        *((cutting, plan.LIMITED_SEEDS + first) for first in _LIMITED),
+        *((cutting, plan.AWAY_SEEDS + first) for first in _FAMILIES),
         *((killing, kind + first) for kind in _KINDS for first in _FAMILIES),
-        *((killing, FULL_SEEDS + first) for first in (*_FAMILIES, RETURNING_SEEDS)),
+        *((killing, plan.FULL_SEEDS + first) for first in (*_FAMILIES, plan.RETURNING_SEEDS)),
         *((killing, first) for first in _TOGETHER),
-        (deploying, FRONT_END_SEEDS + STREAMING_SEEDS),
+        (deploying, plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS),
         *((each, first) for first in OTHER_FAMILIES),
-        *((returning, RETURNING_SEEDS + first) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
+        *((returning, plan.RETURNING_SEEDS + first) for first in (0, plan.WAITING_SEEDS, plan.PLANNING_SEEDS)),
     )
     plain = schedules - sum(share for share, _ in others)
     families = (_ranges(share, first + seed) for share, first in ((plain, 0), *others))
@@ -201,8 +164,8 @@ def main() -> int:
     requested = [bit for name, (bit, _) in _ONLY.items() if getattr(options, name.replace("-", "_"))]
     family = max((bit for bit in requested if bit in OTHER_FAMILIES), default=0)
     seed = options.seed + family + sum(bit for bit in requested if bit not in OTHER_FAMILIES)
-    if seed & ~SMALL_SEEDS >= LIMITED_SEEDS:
-        print(f"seeds from {LIMITED_SEEDS} on: worlds of one kind alone", flush=True)  # noqa: T201 - it is a command
+    if seed & ~plan.SMALL_SEEDS >= plan.LIMITED_SEEDS:
+        print(f"seeds from {plan.LIMITED_SEEDS} on: worlds of one kind alone", flush=True)  # noqa: T201 - it is a command
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)
     print(summary_of(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

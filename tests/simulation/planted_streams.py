@@ -14,69 +14,51 @@ from baton.engine.effects import Changes
 from baton.engine.step_results import StreamedText
 from baton.executors.text_stream import TextStream
 from tests.fakes import Tree
-from tests.simulation.planting import Defect, Patch, replaced
+from tests.simulation import plan
+from tests.simulation.planting import Patch, around, defects, replaced
 
 _LetGo = Callable[..., Tree]
 
 
-def _leaving_it_open(let_go: _LetGo) -> _LetGo:
+def _leaving_it_open(let_go: _LetGo, tree: Tree, item: Any, rest: Any = None) -> Tree:
     """An open text is closed only by who goes on with it."""
-    return lambda tree, item, rest=None: let_go(tree, replace(item, text_id=""), rest)
+    return let_go(tree, replace(item, text_id=""), rest)
 
 
-def _without_its_name(let_go: _LetGo) -> _LetGo:
+def _without_its_name(let_go: _LetGo, tree: Tree, item: Any, rest: tuple[str, ...] | None = None) -> Tree:
     """What was abandoned is closed and not named."""
-
-    def nameless(tree: Tree, item: Any, rest: tuple[str, ...] | None = None) -> Tree:
-        if rest is None and item.text_id:
-            rest = stream_parts.abandoned(item.text_id)[:1]
-        return let_go(tree, item, rest)
-
-    return nameless
+    if rest is None and item.text_id:
+        rest = stream_parts.abandoned(item.text_id)[:1]
+    return let_go(tree, item, rest)
 
 
-def _going_on_anyway(done: Callable[..., Any]) -> Callable[..., Any]:
+def _going_on_anyway(done: Callable[..., Any], tree: Tree, claim: Claim, changes: Changes) -> Any:
     """A COMMIT does not look whether the text is there as its owner left it."""
-
-    def blind(tree: Tree, claim: Claim, changes: Changes) -> Any:
-        item = tree.items[claim.item_key]
-        if changes.text_stream is None or not item.text_id:
-            return done(tree, claim, changes)
-        as_it_is = replace(changes.text_stream, text_id=item.text_id, appended=item.appended)
-        return done(tree, replace(claim, owner=item.owner), replace(changes, text_stream=as_it_is))
-
-    return blind
+    item = tree.items[claim.item_key]
+    if changes.text_stream is None or not item.text_id:
+        return done(tree, claim, changes)
+    as_it_is = replace(changes.text_stream, text_id=item.text_id, appended=item.appended)
+    return done(tree, replace(claim, owner=item.owner), replace(changes, text_stream=as_it_is))
 
 
-def _under_another_number(send: Callable[..., Any]) -> Callable[..., Any]:
+async def _under_another_number(send: Callable[..., Any], self: TextStream) -> None:
     """What was not answered is sent again as if it were new."""
-
-    async def anew(self: TextStream) -> None:
-        if self._unanswered is not None:
-            self._appended += 1
-        await send(self)
-
-    return anew
+    if self._unanswered is not None:
+        self._appended += 1
+    await send(self)
 
 
-def _forgetting_what_was_not_answered(send: Callable[..., Any]) -> Callable[..., Any]:
-    async def forgetting(self: TextStream) -> None:
-        await send(self)
-        if self._unanswered is not None:
-            self._sent += self._unanswered.text
-            self._unanswered = None
-
-    return forgetting
+async def _forgetting_what_was_not_answered(send: Callable[..., Any], self: TextStream) -> None:
+    await send(self)
+    if self._unanswered is not None:
+        self._sent += self._unanswered.text
+        self._unanswered = None
 
 
-def _from_memory(streamed_text: Callable[..., Any]) -> Callable[..., Any]:
+async def _from_memory(streamed_text: Callable[..., Any], self: TextStream) -> StreamedText | None:
     """What another model said before it failed is thought to stand."""
-
-    async def everything(self: TextStream) -> StreamedText | None:
-        found: StreamedText | None = await streamed_text(self)
-        return found and replace(found, text="")
-
-    return everything
+    found: StreamedText | None = await streamed_text(self)
+    return found and replace(found, text="")
 
 
 async def _withdrawn_in_mind(shown: TextStream) -> None:
@@ -84,78 +66,43 @@ async def _withdrawn_in_mind(shown: TextStream) -> None:
     shown._held = shown._waiting = shown._sent = ""
 
 
-def _one_late(after: Callable[[Any], int]) -> Callable[[Any], int]:
-    return lambda request: max(0, after(request) - 1)
-
-
-def _in_streams(name: str, invariant: str, *patches: Patch) -> Defect:
-    return Defect(name, invariant, patches, streams=True)
-
-
-def _behind_the_part(position_in: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda request: (found := position_in(request)) and (found[0], 1_000)
-
-
-def _before_the_part(position_in: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda request: (found := position_in(request)) and (found[0], 0)
+def _coming_back_at(within: int) -> Patch:
+    """A front end's place in a part is this one."""
+    return around(
+        runs, "position_in", lambda position_in, request: (found := position_in(request)) and (found[0], within)
+    )
 
 
 DEFECTS = (
-    _in_streams(
-        "an abandoned text stays open",
-        "an_open_text_is_its_items",
-        Patch(claiming, "let_go", _leaving_it_open),
+    *defects(
+        plan.STREAMING_SEEDS,
+        an_open_text_is_its_items={"an abandoned text stays open": around(claiming, "let_go", _leaving_it_open)},
+        the_texts_that_stand_are_what_was_answered={
+            "an abandoned text is not named": around(claiming, "let_go", _without_its_name),
+            "a COMMIT goes on with whatever text is open": around(operations, "done", _going_on_anyway),
+            "what was not answered is appended again": around(TextStream, "_send", _under_another_number),
+            "what was not answered is thought to be there": around(
+                TextStream, "_send", _forgetting_what_was_not_answered
+            ),
+            "what another model said before stays": replaced(TextStream, "withdrawn", _withdrawn_in_mind),
+            "a COMMIT says again what was appended": around(TextStream, "streamed_text", _from_memory),
+        },
+        each_text_is_one_attempt_s_and_closed={
+            "all attempts of a turn say one text": replaced(
+                stream_parts, "text_id", lambda turn, *_attempt: f"text-{turn}"
+            ),
+        },
+        a_reader_gets_each_part_once_and_in_order={
+            "a reader that comes back gets one part again": around(
+                stream, "position_of", lambda position_of, request: max(0, position_of(request) - 1)
+            ),
+        },
     ),
-    _in_streams(
-        "an abandoned text is not named",
-        "the_texts_that_stand_are_what_was_answered",
-        Patch(claiming, "let_go", _without_its_name),
-    ),
-    _in_streams(
-        "a COMMIT goes on with whatever text is open",
-        "the_texts_that_stand_are_what_was_answered",
-        Patch(operations, "done", _going_on_anyway),
-    ),
-    _in_streams(
-        "what was not answered is appended again",
-        "the_texts_that_stand_are_what_was_answered",
-        Patch(TextStream, "_send", _under_another_number),
-    ),
-    _in_streams(
-        "what was not answered is thought to be there",
-        "the_texts_that_stand_are_what_was_answered",
-        Patch(TextStream, "_send", _forgetting_what_was_not_answered),
-    ),
-    _in_streams(
-        "all attempts of a turn say one text",
-        "each_text_is_one_attempt_s_and_closed",
-        replaced(stream_parts, "text_id", lambda turn, *_attempt: f"text-{turn}"),
-    ),
-    _in_streams(
-        "what another model said before stays",
-        "the_texts_that_stand_are_what_was_answered",
-        replaced(TextStream, "withdrawn", _withdrawn_in_mind),
-    ),
-    _in_streams(
-        "a COMMIT says again what was appended",
-        "the_texts_that_stand_are_what_was_answered",
-        Patch(TextStream, "streamed_text", _from_memory),
-    ),
-    _in_streams(
-        "a reader that comes back gets one part again",
-        "a_reader_gets_each_part_once_and_in_order",
-        Patch(stream, "position_of", _one_late),
-    ),
-    Defect(
-        "a front end that comes back in the middle of a part misses its rest",
-        "a_reader_gets_each_part_once_and_in_order",
-        (Patch(runs, "position_in", _behind_the_part),),
-        front_ends=True,
-    ),
-    Defect(
-        "a front end that comes back gets the whole part again",
-        "a_reader_gets_each_part_once_and_in_order",
-        (Patch(runs, "position_in", _before_the_part),),
-        front_ends=True,
+    *defects(
+        plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS,
+        a_reader_gets_each_part_once_and_in_order={
+            "a front end that comes back in the middle of a part misses its rest": _coming_back_at(1_000),
+            "a front end that comes back gets the whole part again": _coming_back_at(0),
+        },
     ),
 )

@@ -1,291 +1,253 @@
-"""Defects of waits, caught in worlds whose jobs wait."""
+"""Defects of waits and of child jobs, caught in worlds whose jobs wait."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from baton.commands.backup import Backup
 from baton.engine import tool_call
 from baton.engine import waits as waiting
+from baton.engine.all_jobs import slots
 from baton.engine.all_jobs.slots import Taken
-from baton.engine.commit import operations
+from baton.engine.commit import operations, writing
 from baton.engine.commit import tree as rule_of_trees
 from baton.engine.commit.answers import Claim, ClaimResult, Signal, SignalAnswer, SignalResult
-from baton.engine.effects import Decision
+from baton.engine.effects import Changes, Decision
 from baton.engine.work_items import ItemKind, WorkItem
+from baton.executors import started_jobs
+from baton.recovery import reconciler
 from baton.runtime import invocation
 from baton.sdk.records import FOREVER_MS
 from baton.storage.in_memory import admission as slot_table_in_memory
+from baton_events.ids import job_of_call
 from baton_events.schema import Completion, Occurrence
 from tests.fakes import Tree
+from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import Patch, answering_step, constant, idle, in_waiting_worlds, replaced
+from tests.simulation.planting import answering_step, around, constant, defects, idle, replaced
 
-_Signal = Callable[[Tree, str, Signal, str, int], Tree]
-
-
-def _open_waits(tree: Tree, job_id: str) -> list[WorkItem]:
-    return [item for item in tree.items.values() if item.kind is ItemKind.WAIT and item.job_id == job_id]
+_Call = Callable[..., Any]
+_Signal = Callable[..., Tree]
 
 
-def _dropping_early_outcomes(found: _Signal) -> _Signal:
-    def dropping(self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
-        waits = any(item.call_id == signal.call_id for item in _open_waits(self, job_id))
-        return found(self, job_id, signal, *rest) if waits or not signal.call_id else self
-
-    return dropping
-
-
-def _result_at_once(found: _Signal) -> _Signal:
-    def at_once(self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
-        tree = found(self, job_id, signal, *rest)
-        return tree.with_result(job_id, signal.call_id, signal.outcome) if signal.call_id else tree
-
-    return at_once
+def _dropping_early_outcomes(signalled: _Signal, self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
+    waits = any(
+        item.call_id == signal.call_id
+        for item in self.items.values()
+        if item.kind is ItemKind.WAIT and item.job_id == job_id
+    )
+    return signalled(self, job_id, signal, *rest) if waits or not signal.call_id else self
 
 
-def _losing_events(found: _Signal) -> _Signal:
-    def losing(self: Tree, *rest: Any) -> Tree:
-        return structs.replace(found(self, *rest), events=self.events)
-
-    return losing
+def _result_at_once(signalled: _Signal, self: Tree, job_id: str, signal: Signal, *rest: Any) -> Tree:
+    tree = signalled(self, job_id, signal, *rest)
+    return tree.with_result(job_id, signal.call_id, signal.outcome) if signal.call_id else tree
 
 
-def _waking_all(found: _Signal) -> _Signal:
+def _losing_events(signalled: _Signal, self: Tree, *rest: Any) -> Tree:
+    return replace(signalled(self, *rest), events=self.events)
+
+
+def _waking_all(signalled: _Signal, self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
     """An event ends each wait for it."""
-
-    def waking(self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
-        tree = found(self, job_id, signal, message_id, now_ms)
-        for item in tree.waits(job_id, now_ms):
-            if signal.event and item.event == signal.event:
-                tree = tree.with_result(job_id, item.call_id, signal.outcome).woken(item, message_id, now_ms)
-        return tree
-
-    return waking
+    tree = signalled(self, job_id, signal, message_id, now_ms)
+    for item in tree.waits(job_id, now_ms):
+        if signal.event and item.event == signal.event:
+            tree = tree.with_result(job_id, item.call_id, signal.outcome).woken(item, message_id, now_ms)
+    return tree
 
 
-def _waking_others(found: _Signal) -> _Signal:
+def _waking_others(signalled: _Signal, self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
     """Whatever comes ends all waits of the job."""
-
-    def waking(self: Tree, job_id: str, signal: Signal, message_id: str, now_ms: int) -> Tree:
-        tree = found(self, job_id, signal, message_id, now_ms)
-        for item in tree.waits(job_id, now_ms):
-            tree = tree.woken(item, message_id, now_ms)
-        return tree
-
-    return waking
+    tree = signalled(self, job_id, signal, message_id, now_ms)
+    for item in tree.waits(job_id, now_ms):
+        tree = tree.woken(item, message_id, now_ms)
+    return tree
 
 
 def _as_it_was(self: Tree, *_arguments: Any) -> Tree:
     return self
 
 
-def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., Tree]:
-    def answered(self: Tree, item: WorkItem, *rest: Any) -> Tree:
-        return answered_early(self, structs.replace(item, event=""), *rest)
-
-    return answered
+def _answered_by_no_event(answered_early: _Signal, self: Tree, item: WorkItem, *rest: Any) -> Tree:
+    return answered_early(self, replace(item, event=""), *rest)
 
 
-def _last_wins(tell: Callable[..., Any]) -> Callable[..., Any]:
-    def last_wins(tree: Tree, job_id: str, message_id: str, signal: Signal, *rest: Any) -> tuple[Tree, SignalAnswer]:
-        tree, found = tell(tree, job_id, message_id, signal, *rest)
-        if found.signal_result is SignalResult.OTHER and signal.call_id in tree.results[job_id]:
-            tree = tree.with_result(job_id, signal.call_id, signal.outcome)
-        return tree, found
-
-    return last_wins
+def _last_wins(tell: _Call, tree: Tree, job_id: str, message_id: str, signal: Signal, *rest: Any) -> Any:
+    tree, found = tell(tree, job_id, message_id, signal, *rest)
+    if found.signal_result is SignalResult.OTHER and signal.call_id in tree.results[job_id]:
+        tree = tree.with_result(job_id, signal.call_id, signal.outcome)
+    return tree, found
 
 
-def _deaf_backup(tell: Callable[..., Any]) -> Callable[..., Any]:
-    def deaf(
-        tree: Tree, job_id: str, message: str, signal: Signal, now_ms: int, *rest: Any
-    ) -> tuple[Tree, SignalAnswer]:
-        if CURRENT.get().kind == "witness" and signal.call_id and job_id in tree.jobs:
-            return tree, SignalAnswer(SignalResult.OTHER, tree.jobs[job_id], tree.pending(message, now_ms))
-        tree, found = tell(tree, job_id, message, signal, now_ms, *rest)
-        return tree, found
-
-    return deaf
+def _deaf_backup(tell: _Call, tree: Tree, job_id: str, message: str, signal: Signal, now_ms: int, *rest: Any) -> Any:
+    if CURRENT.get().kind == "witness" and signal.call_id and job_id in tree.jobs:
+        return tree, SignalAnswer(SignalResult.OTHER, tree.jobs[job_id], tree.pending(message, now_ms))
+    return tell(tree, job_id, message, signal, now_ms, *rest)
 
 
-def _knowing_its_calls(tell: Callable[..., Any]) -> Callable[..., Any]:
+def _knowing_its_calls(tell: _Call, tree: Tree, job_id: str, message: str, signal: Signal, *rest: Any) -> Any:
     """A failover forgot the call that an outcome is of: it is told later, which may be too late."""
-
-    def found(tree: Tree, job_id: str, message: str, signal: Signal, *rest: Any) -> tuple[Tree, SignalAnswer]:
-        if signal.call_id and signal.call_id not in tree.calls.get(job_id, {}):
-            return tree, SignalAnswer(SignalResult.UNKNOWN)
-        tree, received = tell(tree, job_id, message, signal, *rest)
-        return tree, received
-
-    return found
+    if signal.call_id and signal.call_id not in tree.calls.get(job_id, {}):
+        return tree, SignalAnswer(SignalResult.UNKNOWN)
+    return tell(tree, job_id, message, signal, *rest)
 
 
-def _timing_out(begin: Callable[..., Any]) -> Callable[..., Any]:
-    def timing_out(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
-        tree, claim_result = begin(tree, claim)
-        if (
-            claim_result.state is None
-            or claim_result.state.item.kind is not ItemKind.WAIT
-            or not claim_result.state.item.timeout_result
-        ):
-            return tree, claim_result
-        outcome = claim_result.state.item.timeout_result
-        tree = tree.with_result(claim.job_id, claim_result.state.item.call_id, outcome)
-        return tree, structs.replace(claim_result, state=structs.replace(claim_result.state, outcome=outcome))
-
-    return timing_out
-
-
-def _beginning_early(begin: Callable[..., Any]) -> Callable[..., Any]:
-    def early(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
-        item = tree.items.get(claim.item_key)
-        if item is not None and item.kind is ItemKind.WAIT and claim.now_ms < item.not_before_ms < FOREVER_MS:
-            items = {**tree.items, item.key: structs.replace(item, not_before_ms=claim.now_ms)}
-            tree = structs.replace(tree, items=items)
-        tree, claim_result = begin(tree, claim)
+def _timing_out(begin: _Call, tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
+    tree, claim_result = begin(tree, claim)
+    state = claim_result.state
+    if state is None or state.item.kind is not ItemKind.WAIT or not state.item.timeout_result:
         return tree, claim_result
-
-    return early
-
-
-def _keeping_its_slot(wanted: Callable[..., Any]) -> Callable[..., Any]:
-    def keeping(slot_state: Any, items: Any, **rest: Any) -> Any:
-        want = wanted(slot_state, items, **rest)
-        return "slot" if want == "none" and slot_state.want == "slot" else want
-
-    return keeping
+    outcome = state.item.timeout_result
+    tree = tree.with_result(claim.job_id, state.item.call_id, outcome)
+    return tree, replace(claim_result, state=replace(state, outcome=outcome))
 
 
-def _taking_nothing_back(take: Callable[..., Taken]) -> Callable[..., Taken]:
-    def keeping(slot_table: Any, job_id: str, slot_state: Any, *rest: Any, **named: Any) -> Taken:
-        taken = take(slot_table, job_id, slot_state, *rest, **named)
-        before, entry = slot_table.get(job_id), taken.slot_table[job_id]
-        if slot_state.want != "none" or before is None or not before.slot:
-            return taken
-        return structs.replace(taken, slot_table={**taken.slot_table, job_id: structs.replace(entry, slot=True)})
-
-    return keeping
+def _beginning_early(begin: _Call, tree: Tree, claim: Claim) -> Any:
+    item = tree.items.get(claim.item_key)
+    if item is not None and item.kind is ItemKind.WAIT and claim.now_ms < item.not_before_ms < FOREVER_MS:
+        tree = replace(tree, items={**tree.items, item.key: replace(item, not_before_ms=claim.now_ms)})
+    return begin(tree, claim)
 
 
-def _without_timers(pending: Callable[..., Any]) -> Callable[..., Any]:
-    def without(self: Tree, *rest: Any) -> Any:
-        return tuple(item for item in pending(self, *rest) if item.kind is not ItemKind.WAIT or not item.not_before_ms)
-
-    return without
+def _keeping_its_slot(wanted: _Call, slot_state: Any, items: Any, **rest: Any) -> Any:
+    want = wanted(slot_state, items, **rest)
+    return "slot" if want == "none" and slot_state.want == "slot" else want
 
 
-def _unwitnessed(send: Callable[..., Any]) -> Callable[..., Any]:
-    async def unwitnessed(self: Backup) -> str:
-        if isinstance(self.command, Completion | Occurrence):
-            return "nobody"
-        message_id: str = await send(self)
-        return message_id
+def _taking_nothing_back(
+    take: Callable[..., Taken], table: Any, job_id: str, state: Any, *rest: Any, **named: Any
+) -> Taken:
+    taken, before = take(table, job_id, state, *rest, **named), table.get(job_id)
+    if state.want != "none" or before is None or not before.slot:
+        return taken
+    return replace(taken, slot_table={**taken.slot_table, job_id: replace(taken.slot_table[job_id], slot=True)})
 
-    return unwitnessed
+
+def _without_timers(pending: _Call, self: Tree, *rest: Any) -> Any:
+    return tuple(item for item in pending(self, *rest) if item.kind is not ItemKind.WAIT or not item.not_before_ms)
+
+
+async def _without_backup(send: _Call, self: Backup) -> Any:
+    return "nobody" if isinstance(self.command, Completion | Occurrence) else await send(self)
 
 
 def _refusing_repeats(found: SignalAnswer, *_arguments: Any) -> SignalAnswer:
-    return replace(found, signal_result=SignalResult.OTHER) if found.signal_result is SignalResult.AGAIN else found
+    again = found.signal_result is SignalResult.AGAIN
+    return dataclasses.replace(found, signal_result=SignalResult.OTHER) if again else found
 
 
-def _nothing_in_time(waits: Callable[..., Decision]) -> Callable[..., Decision]:
-    return lambda state, step_result, now_ms: waits(
-        state, structs.replace(step_result, timeout_result='{"ok":null}'), now_ms
-    )
+def _nothing_in_time(waits: _Call, state: Any, step_result: Any, now_ms: int) -> Any:
+    return waits(state, replace(step_result, timeout_result='{"ok":null}'), now_ms)
 
 
-DEFECTS = (
-    in_waiting_worlds(
-        "an outcome before its wait is dropped",
-        "what_was_taken_in_is_kept",
-        Patch(Tree, "signalled", _dropping_early_outcomes),
-    ),
-    in_waiting_worlds(
-        "an outcome before its wait does not end it",
-        "nobody_waits_for_what_has_come",
-        replaced(Tree, "answered_early", _as_it_was),
-    ),
-    in_waiting_worlds(
-        "an outcome before its wait is the call's at once",
-        "a_result_stays",
-        Patch(Tree, "signalled", _result_at_once),
-    ),
-    in_waiting_worlds("the last outcome wins", "a_result_stays", Patch(operations, "signal", _last_wins)),
-    in_waiting_worlds("a time-out overwrites an outcome", "a_result_stays", Patch(operations, "claim", _timing_out)),
-    in_waiting_worlds(
-        "an event ends two waits", "an_event_ends_at_most_one_wait", Patch(Tree, "signalled", _waking_all)
-    ),
-    in_waiting_worlds(
-        "an event before its wait is lost", "what_was_taken_in_is_kept", Patch(Tree, "signalled", _losing_events)
-    ),
-    in_waiting_worlds(
-        "an event that is kept ends no wait",
-        "nobody_waits_for_what_has_come",
-        Patch(Tree, "answered_early", _answered_by_no_event),
-    ),
-    in_waiting_worlds(
-        "whatever comes ends all waits of a job", "no_wait_ends_early", Patch(Tree, "signalled", _waking_others)
-    ),
-    in_waiting_worlds(
-        "a waiting job requests to keep its slot",
-        "who_only_waits_wants_no_slot",
-        Patch(rule_of_trees, "wanted", _keeping_its_slot),
-    ),
-    in_waiting_worlds(
-        "a waiting job keeps its slot",
-        "who_wants_no_slot_holds_none",
-        Patch(slot_table_in_memory, "take", _taking_nothing_back),
-    ),
-    in_waiting_worlds(
-        "a timer on its way ends its wait", "no_item_begins_early", Patch(operations, "claim", _beginning_early)
-    ),
-    in_waiting_worlds(
-        "a wait's timer is not dispatched", "every_item_is_guaranteed", Patch(Tree, "pending", _without_timers)
-    ),
-    in_waiting_worlds(
-        "an outcome from outside has no backup message",
-        "every_item_is_guaranteed",
-        Patch(Backup, "_send", _unwitnessed),
-    ),
-    in_waiting_worlds(
-        "the backup message of an outcome does not tell it again",
-        "what_counted_is_not_lost",
-        Patch(operations, "signal", _deaf_backup),
-    ),
-    in_waiting_worlds(
-        "an outcome of a forgotten call is not kept",
-        "what_counted_is_not_lost",
-        Patch(operations, "signal", _knowing_its_calls),
-    ),
-    in_waiting_worlds(
-        "a refused outcome keeps its backup message",
-        "what_is_refused_leaves_no_backup",
-        idle(Backup, "not_needed"),
-    ),
-    in_waiting_worlds(
-        "an outcome that is told again is refused",
-        "what_is_refused_does_not_count",
-        answering_step("signal", _refusing_repeats),
-    ),
-    in_waiting_worlds(
-        "a time-out is no outcome", "what_ends_a_wait_was_sent", Patch(tool_call, "waits", _nothing_in_time)
-    ),
-    in_waiting_worlds(
-        "a waiting job does not say for what",
-        "what_it_waits_for_is_the_truth",
-        constant(waiting, "_wait", "something to happen"),
-    ),
-    in_waiting_worlds(
-        "each slot dispatches again what is to come later",
-        "messages_are_few",
-        constant(invocation.Dispatched, "is_under_way", answer=False),
-    ),
-    in_waiting_worlds(
-        "a turn counts that was told a forgotten result",
-        "a_job_ends_as_its_script_says",
-        constant(operations, "is_anew", answer=False),
-    ),
+def _recorded_only(self: Tree, call_id: str, outcome: str, _message_id: str, _now_ms: int) -> Tree:
+    return self.with_result(job_of_call(call_id), call_id, outcome)
+
+
+def _requesting_no_slot(without_children: Callable[..., Tree], self: Tree, *rest: Any) -> Tree:
+    tree = without_children(self, *rest)
+    new = {key for key, item in tree.items.items() if item.kind is ItemKind.SLOT_REQUEST and key not in self.items}
+    items = {key: item for key, item in tree.items.items() if key not in new}
+    return replace(tree, slot_states=self.slot_states, items=items)
+
+
+def _starting_again(commit: _Call, tree: Tree, claim: Claim, changes: Changes, *rest: Any) -> tuple[Tree, Any]:
+    tree, committed = commit(tree, claim, changes, *rest)
+    child = changes.child
+    if not committed.applied and child and child.job and child.job.id in tree.jobs:
+        again = {item.key: replace(item, relay_id=claim.message_id) for item in child.items}
+        tree = replace(tree, items={**tree.items, **again}, jobs={**tree.jobs, child.job.id: child.job})
+    return tree, committed
+
+
+def _remembering_forgotten(over: _Call, tree: Tree, reconciled: Any, now_ms: int) -> Any:
+    return over(tree, dataclasses.replace(reconciled, forgotten=()), now_ms)
+
+
+def _nameless(waits: Callable[..., Decision], *arguments: Any) -> Decision:
+    changes = waits(*arguments).changes
+    assert changes is not None, "a wait is recorded"
+    return Decision(replace(changes, calls=tuple(replace(call, child="") for call in changes.calls)))
+
+
+_WAITS = defects(
+    plan.WAITING_SEEDS,
+    what_was_taken_in_is_kept={
+        "an outcome before its wait is dropped": around(Tree, "signalled", _dropping_early_outcomes),
+        "an event before its wait is lost": around(Tree, "signalled", _losing_events),
+    },
+    nobody_waits_for_what_has_come={
+        "an outcome before its wait does not end it": replaced(Tree, "answered_early", _as_it_was),
+        "an event that is kept ends no wait": around(Tree, "answered_early", _answered_by_no_event),
+        "a child's end wakes nobody": replaced(Tree, "reported", _recorded_only),
+    },
+    a_result_stays={
+        "an outcome before its wait is the call's at once": around(Tree, "signalled", _result_at_once),
+        "the last outcome wins": around(operations, "signal", _last_wins),
+        "a time-out overwrites an outcome": around(operations, "claim", _timing_out),
+    },
+    an_event_ends_at_most_one_wait={"an event ends two waits": around(Tree, "signalled", _waking_all)},
+    no_wait_ends_early={"whatever comes ends all waits of a job": around(Tree, "signalled", _waking_others)},
+    who_only_waits_wants_no_slot={
+        "a waiting job requests to keep its slot": around(rule_of_trees, "wanted", _keeping_its_slot),
+    },
+    who_wants_no_slot_holds_none={
+        "a waiting job keeps its slot": around(slot_table_in_memory, "take", _taking_nothing_back),
+    },
+    no_item_begins_early={"a timer on its way ends its wait": around(operations, "claim", _beginning_early)},
+    every_item_is_guaranteed={
+        "a wait's timer is not dispatched": around(Tree, "pending", _without_timers),
+        "an outcome from outside has no backup message": around(Backup, "_send", _without_backup),
+    },
+    what_counted_is_not_lost={
+        "the backup message of an outcome does not tell it again": around(operations, "signal", _deaf_backup),
+        "an outcome of a forgotten call is not kept": around(operations, "signal", _knowing_its_calls),
+    },
+    what_is_refused_leaves_no_backup={"a refused outcome keeps its backup message": idle(Backup, "not_needed")},
+    what_is_refused_does_not_count={
+        "an outcome that is told again is refused": answering_step("signal", _refusing_repeats),
+    },
+    what_ends_a_wait_was_sent={"a time-out is no outcome": around(tool_call, "waits", _nothing_in_time)},
+    what_it_waits_for_is_the_truth={
+        "a waiting job does not say for what": constant(waiting, "_wait", "something to happen"),
+    },
+    messages_are_few={
+        "each slot dispatches again what is to come later": constant(
+            invocation.Dispatched, "is_under_way", answer=False
+        ),
+    },
+    a_job_ends_as_its_script_says={
+        "a turn counts that was told a forgotten result": constant(operations, "is_anew", answer=False),
+    },
 )
+_CHILDREN = defects(
+    plan.WAITING_SEEDS,
+    a_childs_end_is_recorded_at_its_parent={"a child's end is not reported": replaced(Tree, "reported", _as_it_was)},
+    children_end_with_their_parent={"children outlive their parent": replaced(writing, "without_children", _as_it_was)},
+    who_ends_gives_its_slot_back={
+        "a child that ends with its parent keeps its slot": around(writing, "without_children", _requesting_no_slot),
+    },
+    no_slot_stays_free={"a child needs its parent's session": constant(slots, "is_child", answer=False)},
+    a_live_job_does_not_expire={
+        "a child's end ends the data of its tree": constant(operations, "is_child", answer=False),
+    },
+    an_item_is_committed_once={
+        "a commit that comes too late starts its child again": around(operations, "commit", _starting_again),
+    },
+    a_child_has_a_parent={"a call does not say which job it started": around(tool_call, "waits", _nameless)},
+    who_waits_without_end_has_a_child={
+        "a child has another id than its call says": around(
+            started_jobs, "child_of", lambda child_of, *call_and_run: f"{child_of(*call_and_run)}x"
+        ),
+    },
+)
+_PLANNING = defects(
+    plan.PLANNING_SEEDS,
+    the_book_is_empty_at_last={
+        "a child that a failover forgot keeps its slot": around(reconciler, "over", _remembering_forgotten),
+    },
+)
+DEFECTS = (*_WAITS, *_CHILDREN, *_PLANNING)

@@ -3,7 +3,7 @@
 Invariant: what is planted is taken out again; no file is changed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,56 +24,26 @@ class Patch:
 class Defect:
     """What is wrong, in a few words, the invariant that speaks of it and must catch it, and how it comes about.
 
-    `waits`: it is looked for in worlds whose jobs also wait; `plans`: in such in which most of them plan;
-    `streams`: in such whose texts are streamed; `approvals`: in such whose jobs ask people;
-    `sessions`: in such whose jobs share one; `returns`: in such in which somebody comes back to most jobs;
-    `deploys`: in such in which two versions run side by side; `cuts`: in such whose queue loses connections;
-    `limits`: in such whose hosted parts have limits; `away`: in such whose store or queue is away for long;
-    `kills`: in such in which work kills its process; `crowded`: in such whose host has few places;
-    `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes;
-    `crons`: in such whose jobs a schedule starts; `events`: in such whose jobs app events start;
-    `steers`: in such in which more is said to running jobs; `background`: in such whose calls go on in the background.
-    `people`: in such in which two people must approve; `offloads`: in such whose models the queue asks;
-    `again`: in such whose calls run several times; `front_ends`: in such whose streams AG-UI's front ends read;
-    `shares`: in such whose calls share limits.
+    `seeds`: the first one of the worlds in which it is looked for (plan.py).
     """
 
     name: str
     invariant: str
     patches: tuple[Patch, ...]
-    waits: bool = False
-    plans: bool = False
-    streams: bool = False
-    approvals: bool = False
-    sessions: bool = False
-    returns: bool = False
-    deploys: bool = False
-    cuts: bool = False
-    limits: bool = False
-    away: bool = False
-    kills: bool = False
-    crowded: bool = False
-    blocking: bool = False
-    full: bool = False
-    crons: bool = False
-    steers: bool = False
-    events: bool = False
-    background: bool = False
-    people: bool = False
-    offloads: bool = False
-    again: bool = False
-    front_ends: bool = False
-    shares: bool = False
+    seeds: int
 
 
-def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:
-    """A defect that is looked for in worlds whose jobs also wait."""
-    return Defect(name, invariant, patches, waits=True)
+def defects(seeds: int, **invariants: Mapping[str, Patch | tuple[Patch, ...]]) -> tuple[Defect, ...]:
+    """Those that are looked for from these seeds on: of each invariant that must catch them, by their names."""
+    return tuple(
+        Defect(name, invariant, (patches,) if isinstance(patches, Patch) else patches, seeds)
+        for invariant, named in invariants.items()
+        for name, patches in named.items()
+    )
 
 
 @contextmanager
 def planted(defect: Defect) -> Iterator[None]:
-    """While this lasts, the product has the defect."""
     originals = [(patch, getattr(patch.owner, patch.attribute)) for patch in defect.patches]
     try:
         for patch, original in originals:
@@ -85,7 +55,6 @@ def planted(defect: Defect) -> Iterator[None]:
 
 
 def replaced(owner: Any, attribute: str, value: Any) -> Patch:
-    """`owner.attribute` is `value`."""
     return Patch(owner, attribute, lambda _original: value)
 
 
@@ -95,22 +64,17 @@ def constant(owner: Any, attribute: str, answer: Any) -> Patch:
 
 
 def idle(owner: Any, attribute: str, answer: Any = None) -> Patch:
-    """The coroutine function `owner.attribute` does nothing."""
-
     async def nothing(*_arguments: Any, **_named: Any) -> Any:
         return answer
 
     return replaced(owner, attribute, nothing)
 
 
-def answering(owner: Any, attribute: str, change: Callable[..., Any]) -> Patch:
-    """The coroutine function's answer goes through `change(answer, *arguments)`."""
+def around(owner: Any, attribute: str, instead: Callable[..., Any]) -> Patch:
+    """`owner.attribute(*arguments)` becomes `instead(original, *arguments)`."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        async def changed(*arguments: Any, **named: Any) -> Any:
-            return change(await original(*arguments, **named), *arguments)
-
-        return changed
+        return lambda *arguments, **named: instead(original, *arguments, **named)
 
     return Patch(owner, attribute, make)
 
@@ -118,11 +82,8 @@ def answering(owner: Any, attribute: str, change: Callable[..., Any]) -> Patch:
 def answering_step(name: str, change: Callable[..., Any]) -> Patch:
     """The answer of this step of the engine goes through `change(answer, tree, *arguments)`; what it writes stays."""
 
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def changed(tree: Any, *arguments: Any, **named: Any) -> Any:
-            after, answer = original(tree, *arguments, **named)
-            return after, change(answer, tree, *arguments)
+    def changed(original: Callable[..., Any], tree: Any, *arguments: Any, **named: Any) -> Any:
+        after, answer = original(tree, *arguments, **named)
+        return after, change(answer, tree, *arguments)
 
-        return changed
-
-    return Patch(operations, name, make)
+    return around(operations, name, changed)

@@ -13,6 +13,7 @@ import pytest
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import explore as explore_module
 from tests.simulation.crash_points import unmet
+from tests.simulation.defects import DEFECTS
 from tests.simulation.directed import directed
 from tests.simulation.explore import explore, summary_of
 from tests.simulation.findings import Findings
@@ -30,7 +31,6 @@ from tests.simulation.plan import (
     WAITING_SEEDS,
     make_plan,
 )
-from tests.simulation.planted_flow import DEFECTS
 from tests.simulation.planting import planted
 from tests.simulation.play import Summary, play, play_many
 from tests.simulation.regressions import seeds_of

@@ -1,0 +1,189 @@
+"""Defects of the slot table and its requests, and of what heals: failovers, backups, the sweep, old reads."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.api.jobs.job import JobsApi
+from baton.api.problem import ApiError
+from baton.commands import submit
+from baton.commands.backup import Backup
+from baton.engine.all_jobs import slots
+from baton.engine.all_jobs.slots import Taken
+from baton.engine.commit import operations
+from baton.engine.commit.answers import Created
+from baton.engine.state import Job
+from baton.engine.work_items import ItemKind, WorkItem
+from baton.queue.dispatch import Outcome
+from baton.recovery import dead_letters, reconciler
+from baton.runtime import pipeline
+from baton.storage.in_memory import admission as fake_admission
+from baton.storage.in_memory import listing as fake_listing
+from baton_events.errors import StoreError, UnknownJobError
+from tests.fakes import Tree
+from tests.simulation import plan, versions
+from tests.simulation.planting import around, constant, defects, idle, replaced
+
+_Call = Callable[..., Any]
+_BACKUPS: dict[str, Backup] = {}
+
+
+async def _creating_nothing(again: _Call, self: submit.SubmitJob, event: Any, *rest: Any) -> Any:
+    return await again(self, event, *rest) if await self.find(event.job_id) else ()
+
+
+async def _noting_backups(send: _Call, self: Backup) -> Any:
+    _BACKUPS[self.job.id] = self
+    return await send(self)
+
+
+async def _taking_back(accept: _Call, self: submit.SubmitJob, job: Any, *rest: Any, **named: Any) -> Any:
+    _BACKUPS.pop(job.id, None)  # another world's
+    try:
+        return await accept(self, job, *rest, **named)
+    except StoreError:
+        if job.id in _BACKUPS:
+            await _BACKUPS[job.id]._take_back()
+        raise
+
+
+def _whatever_it_was(record: _Call, tree: Tree, expected: Job, *rest: Any) -> Any:
+    return record(tree, tree.jobs.get(expected.id, expected), *rest)
+
+
+async def _as_it_is_read(self: JobsApi, principal: Any, job: Any, _key: str) -> dict[str, Any]:
+    stored = (await self.snapshot(principal, job.id)).job
+    if stored.request_digest != job.request_digest:
+        raise ApiError(422, "another body")
+    return {"id": stored.id, "status": "completed"}
+
+
+def _last_come_first_served(item: Any) -> Any:
+    return not item[1].slot, not item[1].started, -item[1].created_ms, item[0]
+
+
+def _new_ones_first(rank: _Call, name: str, entry: Any, held: Any) -> Any:
+    return rank(name, replace(entry, started=not entry.started), held)
+
+
+def _trusting_slot_requests(without_progress: _Call, self: Tree, job_id: str, entry: Any, *rest: Any) -> list[WorkItem]:
+    found: list[WorkItem] = without_progress(self, job_id, entry, *rest)
+    return [item for item in found if item.kind is not ItemKind.SLOT_REQUEST or entry is not None]
+
+
+async def _as_created(_submit: submit.SubmitJob, created: Created, *_rest: Any) -> Created:
+    return created
+
+
+async def _acknowledging(handle: _Call, self: pipeline.Pipeline, delivered: Any) -> Any:
+    try:
+        return await handle(self, delivered)
+    except UnknownJobError:
+        return Outcome("unknown")
+
+
+def _repeating_nothing(
+    take: Callable[..., Taken], table: Any, job_id: str, slot_state: Any, *rest: Any, **named: Any
+) -> Taken:
+    taken, before = take(table, job_id, slot_state, *rest, **named), table.get(job_id)
+    if before is None or before.epoch != slot_state.epoch:
+        return taken
+    entry = replace(taken.slot_table[job_id], since_ms=before.since_ms)
+    return replace(taken, slot_table={**taken.slot_table, job_id: entry})
+
+
+def _still_stopped(start: _Call, self: fake_admission.InMemoryAdmission, *rest: Any) -> Any:
+    stopped_ms = self.stopped_ms
+    started = start(self, *rest)
+    self.stopped_ms = stopped_ms
+    return started
+
+
+DEFECTS = (
+    *defects(
+        0,
+        nobody_is_admitted_while_it_is_stopped={
+            "a stopped admission gives slots": replaced(
+                fake_admission.InMemoryAdmission, "_given_slots", lambda self: self.slots
+            ),
+        },
+        a_stop_and_a_start_are_what_they_say={
+            "a start leaves it stopped": around(fake_admission.InMemoryAdmission, "start", _still_stopped),
+        },
+        each_end_is_counted_once={
+            "an end is counted twice": around(
+                fake_admission, "with_end", lambda with_end, before, end: with_end(with_end(before, end), end)
+            ),
+        },
+        every_job_is_listed={"jobs are not listed": constant(fake_listing, "_written", ())},
+        no_slot_stays_free={"a sweep gives no free slot": constant(fake_admission, "fill", None)},
+        an_unknown_job_is_not_acknowledged={
+            "an event of an unknown job is acknowledged": around(pipeline.Pipeline, "handle", _acknowledging),
+        },
+        the_book_is_empty_at_last={
+            "a sweep does not compare slot requests with the slot table": constant(Tree, "agrees", answer=True),
+        },
+        an_accepted_job_exists={
+            "a backup message creates nothing": around(submit.SubmitJob, "again", _creating_nothing),
+            "a dead failure callback stays dead": idle(dead_letters.DeadCallbacks, "revive", 0),
+        },
+        every_item_is_guaranteed={
+            "a backup is taken back though the store may have done it": (
+                around(Backup, "_send", _noting_backups),
+                around(submit.SubmitJob, "__call__", _taking_back),
+            ),
+        },
+        work_begins_with_a_slot={
+            "a tombstone leaves at once": (
+                replaced(reconciler, "TOMBSTONE_MS", -(10**9)),
+                replaced(slots, "TOMBSTONE_MS", -(10**9)),
+            ),
+            "a job that was created with a slot, and is in line, is not corrected": replaced(
+                submit.SubmitJob, "_corrected", _as_created
+            ),
+        },
+        tenants_are_treated_fairly={
+            "tenants are not treated fairly": around(
+                slots, "_rank", lambda rank, name, entry, _held: rank(name, entry, 0)
+            ),
+        },
+        a_session_is_served_in_order={
+            "of a session the last comes first": replaced(slots, "_turn", _last_come_first_served),
+        },
+        the_stream_has_one_beginning_and_one_end={
+            "a fact is written on whatever the job is by now": around(operations, "record", _whatever_it_was),
+        },
+        an_api_answer_is_a_known_one={
+            "a repeated submission is told what a read shows": replaced(JobsApi, "_submitted_before", _as_it_is_read),
+        },
+        versions_understand_each_other={
+            "another version's record is read without a field": around(
+                versions, "load_item", lambda load_item, text: replace(load_item(text), not_before_ms=0)
+            ),
+        },
+    ),
+    *defects(
+        plan.WAITING_SEEDS,
+        a_wake_up_comes_before_a_new_job={"a new job comes before a wake-up": around(slots, "_rank", _new_ones_first)},
+    ),
+    *defects(
+        plan.RETURNING_SEEDS,
+        who_speaks_stays={
+            "a repeated word does not refresh its entry": around(fake_admission, "take", _repeating_nothing),
+        },
+    ),
+    *defects(
+        plan.SESSION_SEEDS,
+        nothing_is_left_to_a_sweep={
+            "a slot request that the slot table knows nothing of is trusted": around(
+                Tree, "without_progress", _trusting_slot_requests
+            ),
+        },
+        work_begins_with_a_slot={
+            "a job in line is created with a slot": around(
+                submit, "_changes", lambda changes, *arguments, **_slot: changes(*arguments, slot=True)
+            ),
+        },
+    ),
+)
