@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import tempfile
 import tomllib
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -19,38 +18,43 @@ from packaging.version import Version
 from baton.wiring import real_ports
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.clock import FakeClock
+from tests.upgrade import situations_of_life, situations_of_waits, situations_of_work
 from tests.upgrade.finishing import ends_of, finish, not_ended, runs_of
 from tests.upgrade.in_flight import InFlight, ahead_of_redis
 from tests.upgrade.installation import Installation, settings_of
-from tests.upgrade.maker import Maker, mortal_store
-from tests.upgrade.pydantic_ai.situations import OF_PYDANTIC_AI
+from tests.upgrade.maker import Maker, Situation, by_hand, mortal_store
+from tests.upgrade.pydantic_ai import situations as of_pydantic_ai
 from tests.upgrade.pydantic_ai.supported import NAME, environment_with, run_in
 from tests.upgrade.saved import CORPUS, CORPUS_OF_PYDANTIC_AI, Saved
 from tests.upgrade.shapes import of_this_code, text_of
-from tests.upgrade.situations_in_place import IN_PLACE
-from tests.upgrade.situations_of_life import LIFE
-from tests.upgrade.situations_of_waits import WAITS
-from tests.upgrade.situations_of_work import WORK
 from tests.upgrade.stored import RawRedis, saved_keys
 
 SLOTS = 2
-Situation = Callable[[Maker], Awaitable[None]]
-SITUATIONS: dict[str, Situation] = {made.__name__: made for made in (*WORK, *WAITS, *LIFE, *IN_PLACE)}
+IN_PLACE = situations_of_work.IN_PLACE
+SITUATIONS = {
+    **situations_of_work.WORK,
+    **by_hand(situations_of_work),
+    **situations_of_waits.WAITS,
+    **by_hand(situations_of_waits),
+    **situations_of_life.LIFE,
+    **by_hand(situations_of_life),
+    **IN_PLACE,
+}
+OF_PYDANTIC_AI = {**of_pydantic_ai.RUNS, **by_hand(of_pydantic_ai)}
 
 
 async def make_one(process: RedisProcess, redis: RawRedis, situation: Situation) -> Saved:
     """Come into a situation, save it, and finish it."""
     redis.run([["FLUSHALL"]])
-    continuation = "inline" if situation in IN_PLACE else "queue"
+    continuation = "inline" if situation in IN_PLACE.values() else "queue"
     settings = replace(settings_of(continuation, SLOTS), redis_url=process.url, redis_token=TOKEN)
     store, clock = mortal_store(process, settings.job_retention_seconds * 1000), FakeClock()
     queue = InFlight(ahead_ms=ahead_of_redis(clock))
     ports = replace(real_ports(settings), store=store)
     async with Installation(settings, ports, queue, clock, "made0").running() as version:
         maker = Maker(version, store, redis)
-        await situation(maker)
-        about = (situation.__doc__ or "").strip()
-        saved = Saved(about, clock.ms, saved_keys(redis), tuple(queue.messages.values()), tuple(maker.then))
+        await situation.make(maker)
+        saved = Saved(situation.about, clock.ms, saved_keys(redis), tuple(queue.messages.values()), tuple(maker.then))
         version.kit.ran.clear()
         await finish(version, saved.then)
         left = await not_ended(version, saved)
@@ -85,7 +89,7 @@ def make_runs(version: Version) -> None:
     """Write the stored runs, in an environment of its own if another version of pydantic-ai is installed."""
     installed = metadata.version(NAME)
     if version == Version(installed):
-        write(CORPUS_OF_PYDANTIC_AI / installed, {made.__name__: made for made in OF_PYDANTIC_AI})
+        write(CORPUS_OF_PYDANTIC_AI / installed, OF_PYDANTIC_AI)
         return
     with tempfile.TemporaryDirectory() as folder:
         run_in(environment_with(str(version), Path(folder)), "tests.upgrade.make", "--pydantic-ai", str(version))

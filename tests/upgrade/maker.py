@@ -4,15 +4,13 @@ Invariant: whatever is stored and in flight afterwards was made by the product's
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from inspect import getdoc, iscoroutinefunction
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from baton.api.session_line import Sessions
-from baton.engine.commit.answers import Claim, Committed, Created, Loaded, PendingItems, Recorded, Signal, SignalAnswer
-from baton.engine.commit.usage_ledger import NOTHING, Spent
-from baton.engine.effects import Changes
-from baton.engine.outbox import Continuation
 from baton.engine.state import Job
 from baton.engine.work_items import item_key_of
 from baton.settings.settings import Settings
@@ -46,35 +44,23 @@ class MortalStore(TreeStore):
             self.deadly = ""
             raise Died(moment)
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
-        """Create, or die."""
-        self._at("before create")
-        created = await super().create(changes, message_id, now_ms, spent)
-        self._at("after create")
-        return created
+    async def _mortal(self, name: str, write: Callable[..., Awaitable[Any]], *given: Any) -> Any:
+        self._at(f"before {name}")
+        answer = await write(*given)
+        self._at(f"after {name}")
+        return answer
 
-    async def commit(
-        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
-    ) -> Committed:
-        """Commit, or die."""
-        self._at("before commit")
-        committed = await super().commit(claim, changes, spent, continuation)
-        self._at("after commit")
-        return committed
+    async def create(self, *given: Any) -> Any:
+        return await self._mortal("create", super().create, *given)
 
-    async def record(
-        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
-    ) -> tuple[Recorded, PendingItems]:
-        """Record, or die."""
-        self._at("before record")
-        return await super().record(loaded, message_id, changes, now_ms, spent)
+    async def commit(self, *given: Any) -> Any:
+        return await self._mortal("commit", super().commit, *given)
 
-    async def signal(
-        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
-    ) -> SignalAnswer:
-        """Tell, or die."""
-        self._at("before tell")
-        return await super().signal(job_id, message_id, signal, now_ms, spent)
+    async def record(self, *given: Any) -> Any:
+        return await self._mortal("record", super().record, *given)
+
+    async def signal(self, *given: Any) -> Any:
+        return await self._mortal("tell", super().signal, *given)
 
 
 class Maker:
@@ -158,10 +144,21 @@ class Maker:
         job: dict[str, Any] = await self.request("GET", f"/api/agent-jobs/{job_id}")
         return list(job["toolCalls"])
 
-    async def checkpoints(self, job_id: str) -> Sequence[dict[str, Any]]:
-        """A job's pending approvals."""
-        found = await self.request("GET", f"/api/agent-jobs/{job_id}/checkpoints")
-        return [point for point in found["checkpoints"] if point["status"] == "pending"]
+    async def completion(self, job_id: str) -> str:
+        """Where the job's operation is completed."""
+        (call,) = [call for call in await self.calls(job_id) if call["tool"] == "order"]
+        return f"/api/operations/op_{call['id']}/complete"
+
+    async def checkpoints(self, job_id: str) -> list[str]:
+        """Where the job's pending approvals are decided."""
+        found = (await self.request("GET", f"/api/agent-jobs/{job_id}/checkpoints"))["checkpoints"]
+        return [f"/api/admin/agent-checkpoints/{one['id']}" for one in found if one["status"] == "pending"]
+
+    async def asked(self, agent: str) -> list[str]:
+        """A job has asked people: where they decide."""
+        job_id = await self.submit(agent)
+        await self.run()
+        return await self.checkpoints(job_id)
 
     def drop(self, *kinds: str) -> None:
         """The queue loses messages, as nobody expects it to: a sweep must find what they would have brought."""
@@ -180,6 +177,44 @@ class Maker:
         message = self.queue.next()
         assert message is not None, "nothing is in flight"
         return message
+
+
+class Situation(NamedTuple):
+    """A situation: in a line, what it is, and how an installation comes into it."""
+
+    about: str
+    make: Callable[[Maker], Awaitable[None]]
+
+
+def simply(
+    about: str,
+    agent: str,
+    *,
+    within_seconds: float = 0,
+    up_to: str = "",
+    after: int = 0,
+    dies: str = "",
+    spares: int = 0,
+    **fields: Any,
+) -> Situation:
+    """A job is submitted, with these fields, and delivered up to there, where its process may die."""
+
+    async def make(m: Maker) -> None:
+        await m.submit(agent, **fields)
+        if within_seconds:
+            await m.run(within_seconds)
+        if up_to:
+            await m.up_to(up_to, after=after)
+        if dies:
+            await m.die(dies, spares=spares)
+
+    return Situation(about, make)
+
+
+def by_hand(module: ModuleType) -> dict[str, Situation]:
+    """The situations that are functions of this module, by their names; their docstrings say what they are."""
+    functions = {name: made for name, made in vars(module).items() if iscoroutinefunction(made) and name[0] != "_"}
+    return {name: Situation(getdoc(made) or "", made) for name, made in functions.items()}
 
 
 def kind_of(message: Message) -> str:

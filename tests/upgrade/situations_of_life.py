@@ -1,22 +1,34 @@
 """Situations of a job's life around its work: facts, slots, sessions, schedules, ends, sweeps, lost messages."""
 
 from baton_events.schema import SWEEP_ENDPOINT
-from tests.upgrade.maker import Maker, kind_of
+from tests.upgrade.maker import Maker, kind_of, simply
+
+_SUBMISSION = {"jobType": "adds", "taskDescription": "do it"}
+LIFE = {
+    "to_start_later": simply("A job that is to start in an hour.", "answers", delaySeconds=3_600, priority=9),
+    "wish_open": simply(
+        "A job has ended, and slot requests to be gone: the admission has not heard it.",
+        "answers",
+        up_to="loop",
+        dies="after commit",
+    ),
+    "to_be_remembered": simply(
+        "A job has ended; its question and answer are to be remembered.",
+        "remembers",
+        sessionId="same",
+        dies="after commit",
+    ),
+}
 
 
 async def submission_only_witnessed(m: Maker) -> None:
     """The call that submitted the job died before it was created: its backup message is all there is."""
-    await m.request_and_die("before create", "POST", "/api/agent-jobs", {"jobType": "adds", "taskDescription": "do it"})
+    await m.request_and_die("before create", "POST", "/api/agent-jobs", _SUBMISSION)
 
 
 async def creation_not_handed_on(m: Maker) -> None:
     """The job is created, and the call died before it dispatched."""
-    await m.request_and_die("after create", "POST", "/api/agent-jobs", {"jobType": "adds", "taskDescription": "do it"})
-
-
-async def to_start_later(m: Maker) -> None:
-    """A job that is to start in an hour."""
-    await m.submit("answers", delaySeconds=3_600, priority=9)
+    await m.request_and_die("after create", "POST", "/api/agent-jobs", _SUBMISSION)
 
 
 async def in_line(m: Maker) -> None:
@@ -24,13 +36,6 @@ async def in_line(m: Maker) -> None:
     for number in range(4):
         await m.submit("adds", sessionId=f"s{number}", priority=number)
     await m.up_to("call")
-
-
-async def wish_open(m: Maker) -> None:
-    """A job has ended, and slot requests to be gone: the admission has not heard it."""
-    await m.submit("answers")
-    await m.up_to("loop")
-    await m.die("after commit")
 
 
 async def wish_claimed(m: Maker) -> None:
@@ -53,9 +58,7 @@ async def woken_up(m: Maker) -> None:
     """A job that only waited held no slot; its outcome has come, and it requests one again."""
     job_id = await m.submit("waits")
     await m.run()
-    (call,) = [call for call in await m.calls(job_id) if call["tool"] == "order"]
-    path = f"/api/operations/op_{call['id']}/complete"
-    await m.request("POST", path, {"success": True, "result": "tea"}, key="operations")
+    await m.request("POST", await m.completion(job_id), {"success": True, "result": "tea"}, key="operations")
     await m.next()
 
 
@@ -95,12 +98,6 @@ async def chat_goes_on(m: Maker) -> None:
     await m.run(within_seconds=30)
     await m.chat("chats", "second", "And then?")
     await m.up_to("call")
-
-
-async def to_be_remembered(m: Maker) -> None:
-    """A job has ended; its question and answer are to be remembered."""
-    await m.submit("remembers", sessionId="same")
-    await m.die("after commit")
 
 
 async def remembering_claimed(m: Maker) -> None:
@@ -224,36 +221,3 @@ async def _failed(m: Maker) -> str:
     await m.run(within_seconds=30)
     m.kit.tool_breaks = False
     return job_id
-
-
-LIFE = (
-    submission_only_witnessed,
-    creation_not_handed_on,
-    to_start_later,
-    in_line,
-    wish_open,
-    wish_claimed,
-    slot_given,
-    woken_up,
-    stopped,
-    session_line,
-    session_interrupted,
-    session_steered,
-    chat_goes_on,
-    to_be_remembered,
-    remembering_claimed,
-    cancelled,
-    cancellation_only_witnessed,
-    retried_from_failure,
-    retried_from_start,
-    retry_only_witnessed,
-    removed,
-    ended,
-    schedule_ticks,
-    schedule_ticked,
-    sweep_armed,
-    sweep_of_everything,
-    sweep_given_up,
-    call_given_up,
-    witness_given_up,
-)

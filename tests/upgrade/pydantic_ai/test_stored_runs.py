@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from tests.contract.store.redis_process import RedisProcess
 from tests.upgrade.loaded import finished, in_memory, on_redis
-from tests.upgrade.pydantic_ai.situations import OF_PYDANTIC_AI
+from tests.upgrade.make import OF_PYDANTIC_AI
 from tests.upgrade.pydantic_ai.supported import lowest, newest
 from tests.upgrade.saved import CORPUS_OF_PYDANTIC_AI, read, situations, versions
 from tests.upgrade.stored import RawRedis
@@ -45,5 +45,4 @@ def test_there_are_stored_runs_of_both_ends_of_what_is_supported() -> None:
     for version in (lowest(), newest()):
         assert Version(version) in map(Version, VERSIONS), f"python -m tests.upgrade.make --pydantic-ai {version}"
     for version in VERSIONS:
-        names = {path.stem for path in situations(version, CORPUS_OF_PYDANTIC_AI)}
-        assert names == {situation.__name__ for situation in OF_PYDANTIC_AI}
+        assert {path.stem for path in situations(version, CORPUS_OF_PYDANTIC_AI)} == set(OF_PYDANTIC_AI)
