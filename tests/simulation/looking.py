@@ -22,7 +22,7 @@ from tests.simulation.plan import (
     make_plan,
 )
 from tests.simulation.planting import Defect
-from tests.simulation.regressions import seeds_of
+from tests.simulation.regressions import REGRESSIONS
 
 _Story = tuple[str, Plan]
 # Seeds that catch what few others do. They are only played first: without them it takes longer.
@@ -69,9 +69,9 @@ def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
     by_hand, old, first = dict[str, Plan](), list[int](), defect.seeds
     kinds = first & (DEPLOYING_SEEDS | CUTTING_SEEDS)
     if first in (0, *OTHER_FAMILIES):
-        old = [known for known in (*seeds_of(), *RARE_STORIES) if family_of(known) == first]
+        old = [known for known in (*REGRESSIONS, *RARE_STORIES) if family_of(known) == first]
     elif kinds:
-        old = [known for known in seeds_of() if known & kinds]
+        old = [known for known in REGRESSIONS if known & kinds]
     if first in (0, WAITING_SEEDS):
         by_hand = directed(waits=first == WAITING_SEEDS)
     elif first == LIMITED_SEEDS:

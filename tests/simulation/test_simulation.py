@@ -33,8 +33,7 @@ from tests.simulation.plan import (
 )
 from tests.simulation.planting import planted
 from tests.simulation.play import Summary, play, play_many
-from tests.simulation.regressions import seeds_of
-from tests.simulation.seldom import SELDOM
+from tests.simulation.regressions import REGRESSIONS, SELDOM
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.volume import (
     BASE_SEED,
@@ -77,7 +76,7 @@ def judge(summary: Summary, seconds: float, batch: Batch, findings: Findings) ->
 def test_no_schedule_breaks_an_invariant(findings: Findings) -> None:
     """Jobs end as their scripts say, once, whatever fails on the way; and crashes met every call to the world."""
     summary = play_all(FIRST, findings)
-    summary.add(play_many(seeds_of(SELDOM)))
+    summary.add(play_many(SELDOM))
     assert unmet(summary) == []
 
 
@@ -188,7 +187,7 @@ def test_hand_made_schedules_break_no_invariant(*, waits: bool) -> None:
 @pytest.mark.long
 def test_schedules_that_once_broke_an_invariant_break_none() -> None:
     """Each seed of regressions.py tells again the story that it is kept for."""
-    summary = play_many(seeds_of())
+    summary = play_many(REGRESSIONS)
     assert not summary.failures, summary_of(summary, 0)
     assert summary.schedules > 0
 
