@@ -46,8 +46,6 @@ _PAUSES_SECONDS: tuple[tuple[float, ...], ...] = ((0.5, 3.0, 30.0), (), (0.0,), 
 
 
 class Stage:
-    """Which world is being played."""
-
     world: "World"
 
 
@@ -67,11 +65,9 @@ class SimModel:
 
     @property
     def reads_history(self) -> bool:
-        """Whether its last answer depends on what it was told."""
         return self._script.reads_history
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Do what the script says for this turn."""
         turns = self._script.turns
         # One that is told more when it has answered answers again.
         plan = turns[request.turn - 1] if request.turn <= len(turns) else replace(turns[-1], fails=0)
@@ -97,7 +93,6 @@ class SimModel:
         return answer
 
     async def offloaded(self) -> Offloaded:
-        """Have somebody else ask it."""
         return Offloaded(self)
 
     def answer_to(self, request: ModelRequest, requested: int) -> ModelAnswer:
@@ -161,11 +156,9 @@ class Actors:
             self._claimed.setdefault((claim.owner, claim.item_key), self._world.loop.seconds)
 
     def claimed_at(self, claim: Claim) -> float:
-        """When this claim was granted."""
         return self._claimed.get((claim.owner, claim.item_key), 0.0)
 
     def given_back(self, claim: Claim) -> None:
-        """The claim of a run was given back."""
         for run in self.runs.get(claim.call_id, ()):
             if run.item_key == claim.item_key and run.owner == claim.owner:
                 run.given_back = True
@@ -192,7 +185,6 @@ class Actors:
         return who.crash()
 
     async def run(self, name: str, arguments: dict[str, Any], context: ToolContext) -> Any:
-        """Run a tool."""
         world, who, call_id = self._world, CURRENT.get(), context.call_id
         claim = _claim_of(context)
         run = self._run(name, claim, context)

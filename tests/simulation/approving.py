@@ -47,7 +47,6 @@ class Decision:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """What is recorded of the question."""
         return _decision(self.world.tree(job_of_call(self.question.id)), self.question)
 
     @property
@@ -68,12 +67,10 @@ def _questions_about(tree: Tree, call: CallRecord) -> list[CallRecord]:
 
 
 def _people(tool: str) -> int:
-    """How many people must approve a call of this tool."""
     return 2 if tool == COUNTERSIGNED else 1
 
 
 def _says(recorded: dict[str, Any], kind: str) -> bool:
-    """Whether this is recorded."""
     if kind == "reject":
         return bool(recorded.get("error", {}).get("type") == "rejected")
     return "ok" in recorded and (recorded["ok"]["arguments"] is not None) == (kind == "edit")
@@ -93,14 +90,12 @@ def a_decision_is_answered_as_it_should_be(found: Decision) -> str | None:
 
 
 def a_decision_that_counts_is_recorded(found: Decision) -> str | None:
-    """Whoever was told that theirs counts was told the truth."""
     if found.answer.status != 200 or found.forgotten or _says(found.recorded, found.kind):
         return None
     return f"{found.kind} of {found.question.id} was said to count; recorded is {found.recorded}"
 
 
 def a_decision_that_is_refused_came_too_late(found: Decision) -> str | None:
-    """Something else was decided before, or nothing in time, or the job has ended."""
     if found.answer.status != 409 or found.kind == "other" or found.forgotten or found.recorded or found.repeats:
         return None
     job = found.world.tree(job_of_call(found.question.id)).jobs.get(job_of_call(found.question.id))

@@ -28,14 +28,11 @@ def _approving(dice: Dice, job: JobPlan) -> JobPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Maker:
-    """Makes one script's calls ask, or leaves them as they are."""
-
     dice: Dice
     index: int
     number: int
 
     def script(self, plain: Script) -> Script:
-        """The script."""
         turns = tuple(
             replace(turn, calls=tuple(self._call(call, at, position) for position, call in enumerate(turn.calls)))
             for at, turn in enumerate(plain.turns, 1)

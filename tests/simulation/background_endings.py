@@ -88,7 +88,6 @@ def it_ends(end: Ended) -> str | None:
 
 
 def each_call_that_goes_on_has_its_operation(world: "World") -> str | None:
-    """Whatever became of the job that made the call."""
     for tree in world.trees.values():
         for calls in tree.calls.values():
             for call in calls.values():

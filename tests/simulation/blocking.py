@@ -105,7 +105,6 @@ def a_call_starts_with_its_claim(start: Start) -> str | None:
 
 
 def a_time_out_is_of_a_call_that_runs(write: Write) -> str | None:
-    """Nobody is told that a tool was too slow which did not run meanwhile."""
     if write.claim is None or not write.claim.call_id or write.world.plan.most_hung == 0:
         return None
     world, claim = write.world, write.claim
@@ -123,7 +122,6 @@ def a_time_out_is_of_a_call_that_runs(write: Write) -> str | None:
 
 
 def _went_on(run: Run, since: float) -> bool:
-    """Whether it ran at some time since then."""
     return run.goes_on or run.ended_at >= since
 
 

@@ -18,14 +18,11 @@ def with_blocking_tools(dice: Dice, jobs: tuple[JobPlan, ...], work_timeout_seco
 
 
 class _Maker:
-    """Makes scripts' calls blocking ones."""
-
     def __init__(self, dice: Dice, work_timeout_seconds: float) -> None:
         self._dice = dice
         self._work_timeout_seconds = work_timeout_seconds
 
     def job(self, job: JobPlan) -> JobPlan:
-        """One job, with the jobs below it."""
         helpers = tuple((name, self._script(script, job.index, at)) for at, (name, script) in enumerate(job.helpers, 1))
         return replace(job, script=self._script(job.script, job.index, 0), helpers=helpers)
 

@@ -55,23 +55,18 @@ class CountedCalls(InMemoryCallLimits):
         return self._places.get(key, {})
 
     def kept(self) -> Counted:
-        """What there is now."""
         return {name: deepcopy(getattr(self, name)) for name in _STATE}
 
     def go_back(self, counted: Counted) -> None:
-        """Forget what was written since."""
         for name in _STATE:
             setattr(self, name, deepcopy(counted.get(name, {})))
 
 
 class SimCallLimits:
-    """`CallLimits` behind a wire."""
-
     def __init__(self, world: "World", counted: CountedCalls) -> None:
         self._world, self._counted = world, counted
 
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
-        """Let a call begin, or say how long it waits."""
         world, counted = self._world, self._counted
         world.call_limits.comes(call.name)
 
@@ -113,7 +108,6 @@ class SimCallLimits:
         return woken
 
     async def pause_calls(self, limits: Sequence[KeyLimit], pause_ms: int) -> None:
-        """Let no call of these keys begin."""
         self._lives()
         world, begun = self._world, BEGUN.get()
         if begun is not None:

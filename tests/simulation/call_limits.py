@@ -65,7 +65,6 @@ class Work:
 
     @property
     def acts(self) -> bool:
-        """Whether it is at work."""
         return self.run.goes_on if self.run else not self.over
 
 
@@ -102,13 +101,11 @@ class SharedCalls:
         self.comes_at, self.woken = dict[str, float](), dict[str, float]()
 
     def comes(self, name: str) -> None:
-        """A call comes to its limits."""
         since = self.woken.pop(name, None)
         if since is not None:
             self._world.check(ON_COMING, (self._world, name, since))
 
     def began(self, begun: Begun) -> None:
-        """The limits let a call begin, and it knows."""
         BEGUN.set(begun)
         self._world.check(ON_BEGUN, (self, begun))
         before = self._latest.get(begun.name)
@@ -117,13 +114,11 @@ class SharedCalls:
         self.begun.append(begun)
 
     def works(self, work: Work) -> None:
-        """A model or a tool begins to act."""
         self._works = [one for one in self._works if one.acts]
         self._works.append(work)
         self._world.check(ON_WORK, work)
 
     def forgot(self, at: float) -> bool:
-        """Whether a failover has forgotten what was written to the limits then."""
         return any(one.cut < at <= one.at and CALL_LIMITS in one.tags for one in self._world.memory.failovers)
 
     def in_flight(self, key: str) -> set[str]:
@@ -167,7 +162,6 @@ def lease_seconds(world: "World") -> float:
 
 
 def a_tool_acts_within_its_limits(start: "Start") -> None:
-    """A tool starts: it is counted from now on."""
     world, job = start.world, start.world.tree(start.context.job_id).jobs.get(start.context.job_id)
     limits = MIXTURES[world.plan.call_limits].tools
     if not limits or job is None:  # a failover has forgotten the job
@@ -272,7 +266,6 @@ def who_gets_a_place_comes_at_once(found: tuple["World", str, float]) -> str | N
 
 
 def every_place_is_given_back(world: "World") -> str | None:
-    """Who lives gives its place back, once what it was for is over."""
     for begun in world.call_limits.begun:
         has_place = any(one.in_flight is not None for one in begun.limits)
         if has_place and begun.who.over and not begun.over and not begun.who.dead:

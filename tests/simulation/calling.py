@@ -16,7 +16,6 @@ SUBMIT_PATH = "/api/agent-jobs"
 
 
 def key_of(tenant: str) -> str:
-    """A tenant's API key."""
     return f"key of {tenant}"
 
 

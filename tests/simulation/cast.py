@@ -91,8 +91,6 @@ ALL_TOOLS = (
 
 
 class LimitedModel(SimModel):
-    """A model whose calls share limits."""
-
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Do what the script says for this turn, and count it.
 

@@ -19,8 +19,6 @@ _WAIT = 61
 
 
 class Client:
-    """Submits one job."""
-
     def __init__(self, world: "World", plan: JobPlan) -> None:
         self._world = world
         self._plan = plan
@@ -30,7 +28,6 @@ class Client:
         self._told = False
 
     async def run(self) -> None:
-        """Submit, and submit again as the plan says."""
         plan = self._plan
         await asyncio.sleep(plan.at)
         for _ in range(1 + plan.repeats):

@@ -15,30 +15,25 @@ _TEXTS = pytest.StashKey[list[str]]()
 
 @pytest.fixture(scope="session")
 def fresh_batch() -> Batch:
-    """Which schedules are the fresh ones of this run."""
     return fresh(os.environ, present_commit())  # noqa: TID251 - a person's shell says which seeds to repeat
 
 
 @pytest.fixture
 def findings(pytestconfig: pytest.Config) -> Findings:
-    """What this run finds; a test adds to it."""
     return pytestconfig.stash.setdefault(_FINDINGS, Findings())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Give it to the process that prints, if this is one of its workers."""
     output: dict[str, object] = getattr(session.config, "workeroutput", {})
     output["findings"] = session.config.stash.get(_FINDINGS, Findings()).text()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker has found."""
     node.config.stash.setdefault(_TEXTS, []).append(getattr(node, "workeroutput", {}).get("findings", ""))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print it."""
     found = [config.stash.get(_FINDINGS, Findings()).text(), *config.stash.get(_TEXTS, [])]
     for text in filter(None, found):
         terminalreporter.section("simulation")

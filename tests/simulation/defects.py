@@ -127,7 +127,6 @@ def table(caught: Iterable[Caught]) -> str:
 
 
 def main() -> int:
-    """The command."""
     parser = argparse.ArgumentParser(description="Plant each defect and say what catches it.")
     parser.add_argument("--schedules", type=int, default=MOST_SCHEDULES)
     parser.add_argument("--seed", type=int, default=1)

@@ -31,7 +31,6 @@ BATCHED = "batch."
 
 
 def with_app_events(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
-    """The same jobs, of which app events start most."""
     return tuple(
         _in_batches(dice, replace(job, emitted=True, keyed=True, delay_seconds=0, session=""))
         if dice.chance(0.7, _EMIT, job.index) and job.when_busy == "queue"

@@ -30,13 +30,11 @@ class Ended:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was cancelled, by somebody who wanted to."""
         wanted = self.job.id in self.world.cancelling or self.ended_with_parent or self.interrupted
         return self.job.status == "cancelled" and wanted
 
     @property
     def interrupted(self) -> bool:
-        """Whether a newer submission of its session was to interrupt it."""
         shows_it = self.job.error is not None and self.job.error.message.endswith("which was sent meanwhile")
         return shows_it and any(plan.interrupts for plan in self.world.plan.jobs)
 
@@ -64,12 +62,10 @@ class Ended:
 
     @property
     def undeliverable(self) -> bool:
-        """Whether the job failed because the queue gave up on one of its events too often."""
         return self.job.error is not None and self.job.error.type == "delivery_failed"
 
 
 def came_to(tree: Tree, job: Job) -> Came:
-    """What is recorded of each of a job's calls."""
     calls, results = tree.calls.get(job.id, {}), results_of(tree, job.id)
     return {(call.turn, call.position): results[call.id] for call in calls.values() if call.id in results}
 

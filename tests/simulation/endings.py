@@ -83,7 +83,6 @@ def _ends_in_a_later_run(end: Ended) -> str | None:
 
 
 def a_cancelled_job_is_cancelled(end: Ended) -> str | None:
-    """Whoever was told that the job is cancelled was told the truth."""
     if end.job.id in end.world.memory.reopened or end.world.returns.requested[end.job.id]:
         return None  # forgotten; it may have ended otherwise before the backup message told it again
     if end.job.id in end.world.cancelled and end.job.status != "cancelled":
@@ -223,7 +222,6 @@ def check_readers(world: "World") -> None:
 
 
 def check_endings(world: "World") -> None:
-    """Check every job that exists; an accepted one must."""
     for job_id in world.accepted_jobs:
         if job_id not in world.tree(job_id).jobs and job_id not in world.returns.deleting:
             world.broken("an_accepted_job_exists", f"{job_id} was accepted and is not known")

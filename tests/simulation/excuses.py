@@ -37,17 +37,14 @@ class Excuses:
         self.looked_late: set[str] = set()
 
     def add(self, item_key: str) -> None:
-        """Leave a work item to the sweep."""
         self._since[item_key] = self._world.loop.seconds
         self.roots.add(root_of_item(item_key))
 
     def update(self, item_keys: Iterable[str]) -> None:
-        """Leave some work items to the sweep."""
         for item_key in item_keys:
             self.add(item_key)
 
     def discard(self, item_key: str) -> None:
-        """Somebody has taken the work item up."""
         self._since.pop(item_key, None)
 
     def __contains__(self, item_key: str) -> bool:
@@ -102,6 +99,5 @@ class Excuses:
 
 
 def root_of_item(item_key: str) -> str:
-    """The root of the tree that has a work item with this key."""
     about = item_key.split(":")[1]
     return root_of(about if kind_of(item_key) in _OF_JOBS else job_of_call(about))

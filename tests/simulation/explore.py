@@ -133,7 +133,6 @@ def _found(failure: Failure) -> None:
 
 
 def summary_of(summary: Summary, seconds: float, wanted: int = 0) -> str:
-    """The summary for people; `wanted`: so many were promised."""
     played = f"{summary.schedules:,} of {wanted:,}" if summary.schedules < wanted else f"{summary.schedules:,}"
     server = f"{summary.on_server:,} of them on the real server, too"
     took = f"{summary.processor_seconds:.0f} s of processor time ({seconds:.0f} s by the clock)"
@@ -152,7 +151,6 @@ def summary_of(summary: Summary, seconds: float, wanted: int = 0) -> str:
 
 
 def main() -> int:
-    """The command."""
     parser = argparse.ArgumentParser(description="Play many schedules of the simulation.")
     parser.add_argument("--schedules", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
@@ -176,7 +174,6 @@ def main() -> int:
 
 
 def faults_named(text: str) -> frozenset[str]:
-    """The kinds of faults that a command line names."""
     if text in ("all", "none"):
         return ALL_FAULTS if text == "all" else NO_FAULTS
     chosen = frozenset(text.split(","))

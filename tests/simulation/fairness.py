@@ -75,7 +75,6 @@ def a_session_is_served_in_order(tabled: TableEntry) -> str | None:
 
 
 def a_wake_up_comes_before_a_new_job(tabled: TableEntry) -> str | None:
-    """A job that has run before does not wait behind one that has not."""
     new = [name for name, _, ran in tabled.given if not ran]
     woken = [name for name, entry in tabled.able if entry.started] if new else []
     return f"{new} are given slots while {woken}, which ran before, wait" if new and woken else None
@@ -107,7 +106,6 @@ def no_slot_stays_free(tabled: TableEntry) -> str | None:
 
 
 def nobody_is_admitted_while_it_is_stopped(tabled: TableEntry) -> str | None:
-    """Who holds a slot keeps it; no other gets one."""
     given = [name for name, _, _ in tabled.given]
     return (
         f"{given} are given slots by {tabled.op}, and the admission is stopped" if given and not tabled.slots else None

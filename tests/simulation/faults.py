@@ -63,8 +63,6 @@ _RARER = 5
 
 
 class Faults:
-    """The faults of one world."""
-
     def __init__(self, plan: Plan, dice: Dice, loop: VirtualLoop, muted: frozenset[str] = frozenset()) -> None:
         self._dice = dice
         self._loop = loop
@@ -102,7 +100,6 @@ class Faults:
         )
 
     def down(self, what: str) -> bool:
-        """Whether the store or the queue is down now."""
         return any(outage.what == what for outage in self._present())
 
     def silent_until(self) -> float:

@@ -23,14 +23,12 @@ class Findings:
     caught: list[Caught] = field(default_factory=list[Caught])
 
     def played(self, summary: Summary, seconds: float, batch: Batch) -> None:
-        """Add what became of a batch of schedules."""
         self.summary.add(summary)
         self.wanted += batch.schedules
         self.seconds += seconds
         self.batches.append(f"  {summary.schedules:,} of {batch.schedules:,} from seed {batch.seed} on: {batch.name}")
 
     def text(self) -> str:
-        """All of it, for people; empty if there is nothing."""
         parts = list[str]()
         if self.summary.schedules:
             played = summary_of(self.summary, self.seconds, self.wanted)

@@ -70,7 +70,6 @@ class FrontEnd(StreamReader):
             self._world.broken("a_reader_gets_each_part_once_and_in_order", text)
 
     def all_of(self, tree: Tree) -> list[str]:
-        """The events of what is stored."""
         stored, job = tree.parts.get(self.job_id, ()), tree.jobs.get(self.job_id)
         return _events(job, stored) if job else []
 

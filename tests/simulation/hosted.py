@@ -34,14 +34,12 @@ class Sent:
 
 
 def a_message_fits(sent: Sent) -> str | None:
-    """The queue takes what the product publishes."""
     if sent.size_bytes > MESSAGE_BYTES:
         return f"{sent.what} has {sent.size_bytes} bytes; the queue takes {MESSAGE_BYTES}"
     return None
 
 
 def an_answer_fits(sent: Sent) -> str | None:
-    """Whoever asked gets it."""
     if sent.size_bytes > PAYLOAD_BYTES:
         return f"{sent.what} is answered {sent.size_bytes} bytes; {PAYLOAD_BYTES} come through"
     return None
@@ -75,12 +73,10 @@ class Hosting:
         ended()
 
     def accepted(self, message: "Message") -> None:
-        """A message comes into the queue."""
         if self._world.plan.limited and message.source is None:  # what the queue tells itself may be larger
             self._world.check(ON_MESSAGE, Sent(message.name, len(message.outgoing.body.encode())))
 
     def answered(self, who: Invocation, answer: Answer) -> None:
-        """A function has answered."""
         if self._world.plan.limited:
             self._world.check(ON_ANSWERED, Sent(who.name, len(answer.body)))
 

@@ -59,12 +59,10 @@ class Host:
         self._whole: Mounted | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         app = self._webhooks.get(function_of(scope["path"])) or self.whole()
         await app(scope, receive, send)
 
     def whole(self) -> Mounted:
-        """The site, and all else."""
         if self._whole is None:
             with routes_made_quickly():
                 self._whole = build_app(self.container)
@@ -97,7 +95,6 @@ class Hosts:
         return host
 
     def is_there(self, host: Host | None) -> bool:
-        """Whether this process still takes what comes."""
         return host in self._of.values()
 
     def lose(self, host: Host | None) -> None:
@@ -129,7 +126,6 @@ def _scripts(plan: Plan) -> dict[str, Script]:
 
 
 def settings_of(plan: Plan) -> Settings:
-    """The settings of a world's functions."""
     return Settings(
         qstash_token="token",
         worker_base_url=BASE_URL,

@@ -17,12 +17,10 @@ _INSTANCE, _SKEW, _TOKEN = 71, 72, 73
 
 
 def skew_of(dice: Dice, who: Invocation, most_ms: int) -> int:
-    """How wrong the clock of the instance is on which this invocation runs."""
     return int(dice.between(-most_ms, most_ms, _SKEW, instance_of(dice, who)))
 
 
 def instance_of(dice: Dice, who: Invocation) -> int:
-    """On which instance this invocation runs."""
     if who.instance < 0:
         who.instance = _place(dice, who, INSTANCES)
     return who.instance
@@ -33,7 +31,6 @@ def _place(dice: Dice, who: Invocation, instances: int) -> int:
 
 
 def settle(dice: Dice, who: Invocation, processes: int) -> None:
-    """It runs on one of so many; 0: of the usual number."""
     if processes:
         who.instance = _place(dice, who, processes)
 

@@ -52,7 +52,6 @@ class Sent(Struct, frozen=True):
 
 
 def _called_often(tree: Tree, job_id: str) -> int:
-    """How many there are."""
     return sum(call.tool not in APPROVALS for call in tree.calls.get(job_id, {}).values())
 
 
@@ -75,7 +74,6 @@ def an_end_is_final(write: Write) -> str | None:
 
 
 def a_result_stays(write: Write) -> str | None:
-    """Each call's result is recorded once and never changes."""
     for job_id, results in write.before.results.items():
         now = write.after.results.get(job_id, {})
         if _begins_again(write, job_id):
@@ -86,7 +84,6 @@ def a_result_stays(write: Write) -> str | None:
 
 
 def _begins_again(write: Write, job_id: str) -> bool:
-    """Whether the job is retried, or removed, by this write."""
     old, now = write.before.jobs.get(job_id), write.after.jobs.get(job_id)
     return old is not None and (now is None or now.run != old.run)
 
@@ -176,7 +173,6 @@ def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
 
 
 def a_live_job_does_not_expire(write: Write) -> str | None:
-    """Data expires after the root ended, never before."""
     if write.after.expires_ms and not all(job.ended for job in write.after.jobs.values()):
         return f"{', '.join(write.after.jobs)} expires at {write.after.expires_ms} while it lives"
     return None
@@ -266,13 +262,11 @@ ON_WRITE = (
 
 
 def slots_are_not_exceeded(world: "World") -> str | None:
-    """Never more slots than there are."""
     held = [name for name, entry in world.admission.entries.items() if entry.slot]
     return f"{held} hold slots; there are {world.plan.slots}" if len(held) > world.plan.slots else None
 
 
 def one_job_of_a_session_at_a_time(world: "World") -> str | None:
-    """Of a session's jobs one holds a slot; those below others need no session."""
     seen: dict[tuple[str, str], str] = {}
     for name, entry in world.admission.entries.items():
         if not entry.slot or is_child(name):

@@ -64,11 +64,9 @@ class JobPlan:
 
     @property
     def interrupts(self) -> bool:
-        """Whether it ends the jobs of its session that are before it."""
         return self.when_busy in ("interrupt", "rollback")
 
     def scripts(self) -> dict[str, Script]:
-        """Its own script and its helpers', by agent."""
         return {self.agent: self.script, **dict(self.helpers)}
 
 
@@ -84,8 +82,6 @@ def with_large_inputs(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, .
 
 
 def make_job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
-    """One of them."""
-
     def roll(which: int) -> float:
         return dice.roll(_AGENT, index, which)
 

@@ -28,7 +28,6 @@ class Ends:
         self.retried = False
 
     def wrote(self, before: Tree, after: Tree) -> None:
-        """A tag has a new version."""
         for name, job in after.jobs.items():
             if name not in self.created:
                 self.created[name] = self._now()

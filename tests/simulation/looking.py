@@ -34,14 +34,11 @@ _KNOWN = Path(__file__).with_name("known_stories.json")
 
 
 class Known(NamedTuple):
-    """The story that told of a defect first, and as which schedule of the search."""
-
     story: str
     schedules: int
 
 
 def known_stories() -> dict[str, Known]:
-    """Read which story tells of which defect; `python -m tests.simulation.defects --write` writes it."""
     return {defect: Known(*known) for defect, known in json.loads(_KNOWN.read_text()).items()}
 
 

@@ -42,8 +42,6 @@ class Failover:
 
 
 class Memory:
-    """The versions of one world's tags, and its failovers."""
-
     def __init__(self, world: "World") -> None:
         self._world = world
         rates = world.plan.rates
@@ -59,13 +57,11 @@ class Memory:
         self.listed: dict[str, float] = {}
 
     def wrote(self, root: str) -> None:
-        """A tag has a new version."""
         if self._fails or self._stale:
             version = self._world.fake.version(root)
             self._trees.setdefault(root, [(_BEFORE, None)]).append((self._world.loop.seconds, version))
 
     def tabled(self) -> None:
-        """The admission's tag has a new version."""
         if self._fails:
             slot_table = self._world.admission
             self._slot_tables.append((self._world.loop.seconds, slot_table.kept()))
@@ -75,7 +71,6 @@ class Memory:
                 del self.unbooked[name]
 
     def counted(self, calls: "CountedCalls") -> None:
-        """The tag of the limits of calls has a new version."""
         if self._fails:
             self._counted = calls
             self._limits.append((self._world.loop.seconds, calls.kept()))
@@ -144,7 +139,6 @@ class Memory:
         return self.lost_writes(job_id, _BEFORE)
 
     def ever_struck(self, job_id: str) -> bool:
-        """Whether a failover has ever met this job's tag, or the admission."""
         return self.struck(job_id, _BEFORE)
 
     def _met(self, tags: set[str], since: float | None) -> bool:

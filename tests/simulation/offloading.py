@@ -33,8 +33,6 @@ _RETRIES = 8
 
 
 def with_offloaded_calls(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
-    """The same jobs, most of whose models the queue asks."""
-
     def offloaded(job: JobPlan) -> JobPlan:
         turns = tuple(replace(turn, how="error") if _ends_in_garbage(turn) else turn for turn in job.script.turns)
         script = replace(job.script, turns=turns, offloads=True, model_retries=_RETRIES)
@@ -50,7 +48,6 @@ def _ends_in_garbage(turn: TurnPlan) -> bool:
 
 
 def is_request(outgoing: Outgoing) -> bool:
-    """Whether a message is a request to the provider."""
     return outgoing.url.startswith(PROVIDER_URL)
 
 
@@ -61,17 +58,13 @@ def job_of_answer(url: str) -> str:
 
 
 class Offloaded:
-    """What makes a model's requests, and reads the answers."""
-
     def __init__(self, model: "SimModel") -> None:
         self._model = model
 
     async def request_for(self, request: ModelRequest) -> HttpRequest:
-        """Make the request."""
         return HttpRequest(f"{PROVIDER_URL}/{self._model.agent}", {"key": "k"}, json.dumps({"turn": request.turn}))
 
     async def answer_of(self, request: ModelRequest, response: HttpResponse) -> ModelAnswer:
-        """Read the answer."""
         if response.status != 200:
             after_seconds = float(response.headers.get("retry-after", 0)) or None
             raise ModelError("overloaded", retryable=response.status != 400, retry_after_seconds=after_seconds)
@@ -91,7 +84,6 @@ class Provider:
         self._scripts = {agent: script for job in world.plan.jobs for agent, script in job.scripts().items()}
 
     def requests_of(self, plan: JobPlan) -> int:
-        """How many came of these agents."""
         return sum(count for (agent, _), count in self.asked.items() if agent in plan.scripts())
 
     async def answer(self, message: "Message") -> None:

@@ -36,15 +36,12 @@ def stopped_and_started() -> Iterator[Plan]:
 
 
 class Operator:
-    """Stops and starts as the plan says."""
-
     def __init__(self, world: "World") -> None:
         self._world = world
         self._caller = Caller(world, "operator", "operator")
         self.at_work = bool(world.plan.stops)
 
     async def run(self) -> None:
-        """All stops of the plan, each with its start."""
         loop = self._world.loop
         for stop_at, start_at in self._world.plan.stops:
             await asyncio.sleep(max(0.0, stop_at - loop.seconds))

@@ -43,7 +43,6 @@ class Sent:
 
 
 def outcome_of(message: Message) -> dict[str, Any]:
-    """The outcome of an operation that a word tells."""
     if message.value % 2:
         return {"error": {"type": "operation_failed", "message": f"no {message.value}"}}
     return {"ok": {"value": message.value}}
@@ -64,7 +63,6 @@ class Outside:
         self.taken: list[Sent] = []
 
     def plan_of(self, agent: str) -> JobPlan:
-        """The submission to which an agent belongs."""
         return self._plans[agent]
 
     def accepted(self, plan: JobPlan, job_id: str) -> None:
@@ -151,7 +149,6 @@ class Outside:
         return await caller.request("event", url, json.dumps(body).encode(), self._key(job_id), "POST")
 
     async def _cancel(self, at: float, job_id: str) -> None:
-        """Cancel the job that a call has started, if it has."""
         world = self._world
         await asyncio.sleep(at)
         if job_id not in world.tree(job_id).jobs:
@@ -170,7 +167,6 @@ class Outside:
             world.broken("an_api_answer_is_a_known_one", f"cancel {job_id}: {answer}")
 
     async def _check(self, at: float, label: str, job_id: str) -> None:
-        """Read the job, and each of those below it."""
         world = self._world
         await asyncio.sleep(at)
         for name in [job_id, *(name for name in world.tree(job_id).jobs if name.startswith(f"{job_id}."))]:

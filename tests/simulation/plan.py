@@ -165,12 +165,10 @@ class Plan:
 
     @property
     def again(self) -> bool:
-        """Whether most of its plain calls run again before they are over."""
         return bool(self.seed & AGAIN_SEEDS)
 
     @property
     def front_ends(self) -> bool:
-        """Whether streams are read as runs of AG-UI."""
         return bool(self.seed & FRONT_END_SEEDS)
 
     @property
@@ -180,7 +178,6 @@ class Plan:
 
     @property
     def bytes_kept(self) -> int:
-        """So many may the jobs of a tenant store; 0: any number."""
         return Dice(self.seed).whole(1_000, 9_000, _FULL) if self.seed & FULL_SEEDS else 0
 
     @property
@@ -206,12 +203,10 @@ class Plan:
 
     @property
     def faultless(self) -> bool:
-        """Whether nothing at all goes wrong."""
         return not self.rates and not self.places and not self.outages and not self.processes
 
 
 def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
-    """The schedule of this seed; `faults`: the kinds that may be in it."""
     dice = Dice(seed)
     short, deploying = dice.chance(0.3, _WORLD, 1), bool(seed & DEPLOYING_SEEDS)
     rates = _rates(dice, faults) | _rates_of_family(dice, seed, faults)

@@ -17,7 +17,6 @@ _MOST_STEPS = 7
 
 
 def make_planned_jobs(dice: Dice, count: int, longest_work_seconds: float) -> tuple[JobPlan, ...]:
-    """`count` jobs, most of which plan."""
     return tuple(_planned(dice, job) for job in make_waiting_jobs(dice, count, longest_work_seconds))
 
 

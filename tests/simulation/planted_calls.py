@@ -100,14 +100,12 @@ def _waiting(change: Callable[..., WorkItem]) -> Patch:
 
 
 def _of_the_next(read: Any, below: str) -> Any:
-    """Take an answer for one to the next attempt."""
     event, number = read(below)
     payload = event.payload.model_copy(update={"attempt": event.payload.attempt + 1})
     return event.model_copy(update={"payload": payload}), number
 
 
 async def _impatient(begin: Callable[..., Any], *arguments: Any) -> Any:
-    """Begin, whatever the limits say."""
     try:
         return await begin(*arguments)
     except NotYetError:
@@ -123,7 +121,6 @@ async def _unpaused(after: Callable[..., Any], self: Limited, claim: Any, news: 
 
 
 def _same_again(moment: Any, self: InMemoryCallLimits, limit: Any, name: str, now_ms: int) -> float:
-    """Give the next call the same moment."""
     before = self._next_ms.get(limit.key, 0.0)
     at_ms: float = moment(self, limit, name, now_ms)
     self._next_ms[limit.key] = max(before, at_ms)
@@ -131,7 +128,6 @@ def _same_again(moment: Any, self: InMemoryCallLimits, limit: Any, name: str, no
 
 
 def _whenever(give_back: Callable[..., Any], tree: Tree, claim: Any, *rest: Any, **named: Any) -> Any:
-    """Forget when the call comes."""
     return give_back(tree, replace(claim, comes_ms=0), *rest, **named)
 
 

@@ -45,7 +45,6 @@ class _PublishingFirst:
         self._store, self._emitter, self._session_id = shell._store, shell._emitter, session_id
 
     def __getattr__(self, name: str) -> Any:
-        """Another message may be handled meanwhile."""
         return getattr(self._store, name)
 
     async def commit(self, claim: Claim, changes: Changes, *rest: Any) -> Committed:

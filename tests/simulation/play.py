@@ -19,8 +19,6 @@ _OBJECTS_BETWEEN_COLLECTIONS = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A seed whose schedule breaks an invariant."""
-
     seed: int
     broken: Broken
 
@@ -43,7 +41,6 @@ class Summary:
     crashes: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
 
     def add(self, other: "Summary") -> None:
-        """Add what came out elsewhere."""
         self.schedules += other.schedules
         self.on_server += other.on_server
         self.invocations += other.invocations
@@ -55,13 +52,11 @@ class Summary:
         self.crashes += other.crashes
 
     def missed(self) -> list[tuple[str, str, str]]:
-        """Crash points that no crash has met."""
         points = [(kind, call, when) for kind, call in self.calls for when in ("before", "after")]
         return sorted(point for point in points if point not in self.crashes)
 
 
 def play(plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, keeps_story: bool = False) -> World:
-    """Play one schedule; the world that it made, at its end."""
     with added_to_the_story():
         world = World(plan, loop, muted, keeps_story=keeps_story)
         submitting_as_chats(plan.jobs)
@@ -70,7 +65,6 @@ def play(plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, 
 
 
 def play_many(seeds: Iterable[int], faults: frozenset[str] = ALL_FAULTS) -> Summary:
-    """Play the schedules of these seeds."""
     summary, began_at = Summary(), time.process_time()
     with closing(VirtualLoop()) as loop, collecting_seldom():
         for world in _worlds(seeds, faults, loop):

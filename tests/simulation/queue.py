@@ -80,7 +80,6 @@ class SimQueue:
         self.accepted: Counter[str] = Counter()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Accept messages, unless a fault strikes."""
         if not messages:
             return []
         if is_other_version(self._world, CURRENT.get()):
@@ -95,11 +94,10 @@ class SimQueue:
             raise
 
     async def cancel(self, message_id: str) -> None:
-        """Take a message back."""
         await self._world.wire.request("queue.cancel", "queue", "queue", lambda: self._cancel(message_id), unreachable)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        pass
 
     def _accept_all(self, messages: Sequence[Outgoing], delays: Sequence[float]) -> list[str]:
         who, world = CURRENT.get(), self._world
@@ -134,7 +132,6 @@ class SimQueue:
         return message.id
 
     def known(self, deduplication_id: str) -> str:
-        """The message that stands for one with this id now; empty: none, it would be a new one."""
         until, known = self._seen.get(deduplication_id, (0.0, ""))
         return known if self._world.loop.seconds < until else ""
 
@@ -159,7 +156,6 @@ class SimQueue:
         return min(max(math.ceil((outgoing.not_before_ms - now_ms) / 1000), 0), LONGEST_DELAY_SECONDS)
 
     def settle(self, message: Message) -> None:
-        """It is over with this message."""
         self.live.pop(message.id, None)
         self.live_events[message.event_id] -= 1
 

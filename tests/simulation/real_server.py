@@ -139,5 +139,4 @@ _FIELDS: dict[str, Callable[[list[str]], list[Any]]] = {"HGETALL": _by_name, "HK
 
 @cache
 def real_server() -> RealServer:
-    """The one of this process, made when it is first needed."""
     return RealServer()

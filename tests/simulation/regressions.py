@@ -156,7 +156,7 @@ REGRESSIONS = {
     + WAITING_SEEDS
     + 1033: "a job whose creation was sent twice lost its backup, as if it had been there before; a failover forgot it",
     18015498028409900: "own: a failover forgot a call, whose operation was to be known still",
-    18018796556880089: "a continuation was over before the look whether its message was rolled back, as its end had not",
+    18018796556880089: "a continuation was over before the look if its message was rolled back, as its end had not",
     8808509403299: "own: copies of a submission and a claim came after a failover that forgot their slot",
 }
 # With a call that a thousand others may not make often enough to meet a crash at it.

@@ -46,7 +46,6 @@ def a_cancellation_is_of_the_run_that_was_seen(write: Write) -> str | None:
 
 
 def what_is_deleted_stays_so(write: Write) -> str | None:
-    """Nothing brings a job back whose data is gone."""
     before = write.before
     if before.tombstone is None or before.jobs or not write.after.jobs:
         return None
@@ -76,7 +75,6 @@ ON_RETURNS = (
 
 
 def an_ended_run_leaves_no_call_open(end: Ended) -> str | None:
-    """What a retry makes again is over when the job is completed."""
     if end.job.status != "completed" or end.job.run == 1:
         return None
     open_calls = [

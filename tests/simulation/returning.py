@@ -62,7 +62,6 @@ class Returns:
         self.cancelled_runs.setdefault(job_id, set()).add(job.run if job else 1)
 
     def accepted(self, plan: JobPlan, job_id: str) -> None:
-        """A job was accepted: whoever comes back to it will."""
         for number, what in enumerate(plan.returns):
             self._world.start(self._come_back, plan, what, f"{plan.agent}/return{number}", job_id)
 
@@ -85,7 +84,6 @@ class Returns:
             self._asked_to_run(job_id, json.loads(answer.body)["status"])
 
     def _asked_to_run(self, job_id: str, status: str) -> None:
-        """Whoever is told that it runs again is told the truth."""
         world, job = self._world, self._world.tree(job_id).jobs.get(job_id)
         fails = world.memory.lost_writes(job_id) or job_id in self.deleting
         if job is None and not fails:

@@ -35,21 +35,16 @@ def _with_ticks(dice: Dice, job: JobPlan) -> JobPlan:
 
 
 class SimSchedules(FakeSchedules):
-    """The queue's schedules, with what each of them sends."""
-
     def __init__(self) -> None:
         super().__init__()
         self.messages: dict[str, Outgoing] = {}
 
     async def put(self, schedule_id: str, cron: str, message: Outgoing) -> None:
-        """Keep it."""
         await super().put(schedule_id, cron, message)
         self.messages[schedule_id] = message
 
 
 class Scheduler:
-    """Makes one schedule, and lets it tick."""
-
     def __init__(self, world: "World", plan: JobPlan) -> None:
         self._world, self._plan = world, plan
         self._caller = Caller(world, plan.agent, plan.agent)

@@ -18,8 +18,6 @@ INPUT_TOKENS, OUTPUT_TOKENS = 10, 5
 
 @dataclass(frozen=True, slots=True)
 class ToolKind:
-    """A tool's settings."""
-
     retries: int
     retry_delay_seconds: float
     timeout_seconds: float
@@ -279,7 +277,6 @@ def value_from(turn: int, plan: TurnPlan, step: CallPlan) -> int | None:
 
 
 def _left_out(before: Outcome, step: CallPlan) -> bool:
-    """Whether what comes after this step is left out."""
     return before.error == "skipped" or bool(before.error and step.on_failure in ("skip", "replan"))
 
 

@@ -38,8 +38,6 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """The limits of all models of a world, and those of all its tools."""
-
     models: tuple[CallLimit, ...] = ()
     tools: tuple[CallLimit, ...] = ()
 
@@ -65,10 +63,8 @@ def limits_of_model(mixture: int, *, offloads: bool) -> tuple[CallLimit, ...]:
 
 
 def limits_of_tools(mixture: int) -> tuple[CallLimit, ...]:
-    """The limits of each tool."""
     return MIXTURES[mixture].tools
 
 
 def keys_of(limits: Iterable[CallLimit], call: LimitedCall) -> frozenset[str]:
-    """The keys that a call shares."""
     return frozenset(one.key if isinstance(one.key, str) else one.key(call) for one in limits)

@@ -15,8 +15,6 @@ from tests.simulation.world import World
 
 
 class Shrinker:
-    """Looks for a smaller schedule that breaks the same invariant."""
-
     def __init__(self, plan: Plan, loop: VirtualLoop) -> None:
         self._loop = loop
         self.plan = plan
@@ -25,7 +23,6 @@ class Shrinker:
         self.name = violation.name if violation else ""
 
     def shrink(self) -> None:
-        """Leave out what can be left out."""
         self._without_jobs()
         self._without_faults()
         self._without_jobs()
@@ -34,7 +31,6 @@ class Shrinker:
                 self.plan = simpler
 
     def world(self) -> World:
-        """The small schedule, played and told."""
         return play(self.plan, self._loop, self.muted, keeps_story=True)
 
     def _breaks(self, plan: Plan, muted: frozenset[str]) -> bool:
@@ -66,7 +62,6 @@ class Shrinker:
 
 
 def shrunk_story(seed: int, faults: frozenset[str] = ALL_FAULTS) -> str:
-    """The story of the smallest schedule found that breaks the same invariant as this seed's."""
     with closing(VirtualLoop()) as loop:
         shrinker = Shrinker(make_plan(seed, faults), loop)
         if not shrinker.name:
@@ -76,7 +71,6 @@ def shrunk_story(seed: int, faults: frozenset[str] = ALL_FAULTS) -> str:
 
 
 def whole_story(seed: int, faults: frozenset[str] = ALL_FAULTS) -> str:
-    """The story of a seed's schedule as it is."""
     with closing(VirtualLoop()) as loop:
         return _replayed(play(make_plan(seed, faults), loop, keeps_story=True), f"seed {seed}")
 
@@ -98,7 +92,6 @@ def _replayed(world: World, title: str) -> str:
 
 
 def main() -> int:
-    """The command."""
     parser = argparse.ArgumentParser(description="Tell the story of a schedule, made small.")
     parser.add_argument("seed", type=int)
     parser.add_argument("--faults", default="all")

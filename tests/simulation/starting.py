@@ -39,8 +39,6 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A tool starts."""
-
     world: "World"
     tool: str
     arguments: dict[str, Any]
@@ -91,7 +89,6 @@ def _replayed(start: Start, record: CallRecord) -> dict[str, Any]:
 
 
 def a_step_starts_after_those_before_it(start: Start) -> str | None:
-    """A step of a plan starts when every step that it depends on is over, and its result recorded."""
     if forgotten(start) or overtaken(start):
         return None
     job_id, tree = start.context.job_id, start.world.tree(start.context.job_id)
@@ -106,7 +103,6 @@ def a_step_starts_after_those_before_it(start: Start) -> str | None:
 
 
 def a_skipped_step_does_not_start(start: Start) -> str | None:
-    """What comes after a step that failed is left out."""
     if forgotten(start) or overtaken(start):
         return None
     record = start.world.tree(start.context.job_id).calls[start.context.job_id][start.context.call_id]

@@ -70,8 +70,6 @@ class _Tag:
     fault: str = ""
 
     def watched(self, requested: Requested, transition: Transition) -> Transition:
-        """The transition, which says what it makes."""
-
         def make(tree: Tree) -> tuple[Tree, Any]:
             with running_as(requested.who):
                 after, answer = transition.make(tree)
@@ -93,7 +91,6 @@ class _Tag:
                 self.hold_up(each)
 
     def hold_up(self, requested: Requested) -> None:
-        """One that waits meanwhile."""
         requested.who.faulty = requested.who.stalled = True
 
 
@@ -121,11 +118,9 @@ class SimConnection(RedisConnection):
                 self._tags.pop(root, None)
 
     async def pipeline(self, *commands: _Command) -> list[Any]:
-        """Run several commands in one request."""
         return await self.read(*commands)
 
     async def read(self, *commands: _Command) -> list[Any]:
-        """Read several things of one tag."""
         root = root_of_key(str(commands[0][1]))
 
         def read() -> list[Any]:
@@ -234,12 +229,10 @@ class WatchedTransactions(Transactions):
         self._connection, self._name = connection, connection.name
 
     async def run(self, root_id: str, transition: Transition) -> Any:
-        """Make a transition."""
         requested = REQUESTED.get()
         with self._connection.requesting(root_id, requested) as tag:
             return await super().run(root_id, tag.watched(requested, transition))
 
 
 def root_of_key(key: str) -> str:
-    """The tag of a key."""
     return key[key.index("{") + 1 : key.index("}")]

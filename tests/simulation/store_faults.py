@@ -55,14 +55,12 @@ class SimStore:
         self._store = WatchedTreeStore(SimConnection(world), world.plan.prompt_limit_bytes)
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
-        """Write a new job."""
         changes = self._written(changes)
         return await self._request(
             Requested(CURRENT.get(), "create"), self._store.create(changes, message_id, now_ms, spent)
         )
 
     async def claim(self, claim: Claim) -> ClaimResult:
-        """Load and claim a work item."""
         who = CURRENT.get()
         self._continues(who, claim.item_key, goes_on=True)
         return await self._request(Requested(who, "claim", claim), self._store.claim(claim))
@@ -81,24 +79,20 @@ class SimStore:
             self._world.broken("a_chain_ends_before_the_queue_gives_up", f"{who.name} goes on after {item_key}")
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
-        """Prolong claims."""
         requested = Requested(CURRENT.get(), "renew", claims[0], "store-renew")
         return await self._request(requested, self._store.renew(claims, lease_until_ms))
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
-        """End a claim."""
         requested = Requested(CURRENT.get(), "give_back", claim)
         return await self._request(requested, self._store.give_back(claim, now_ms, begun=begun))
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
-        """Count that the queue gave up."""
         requested = Requested(CURRENT.get(), "undelivered", claim)
         return await self._request(requested, self._store.undelivered(claim, source_message_id, throttled=throttled))
 
     async def reconcile(
         self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Reconciled:
-        """Work items without progress."""
         requested = Requested(CURRENT.get(), "reconcile")
         return await self._request(
             requested, self._store.reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
@@ -111,13 +105,11 @@ class SimStore:
         return {root: await self.reconcile(root, message_id, now_ms, stalled_after_ms, trees[root]) for root in trees}
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job, for deciding on a command."""
         return await self._request(Requested(CURRENT.get(), "load"), self._store.load(job_id))
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
     ) -> tuple[Recorded, PendingItems]:
-        """Write what follows from a command."""
         changes = self._written(changes)
         requested = Requested(CURRENT.get(), "record")
         return await self._request(requested, self._store.record(loaded, message_id, changes, now_ms, spent))
@@ -125,13 +117,11 @@ class SimStore:
     async def signal(
         self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
     ) -> SignalAnswer:
-        """A fact from outside."""
         return await self._request(
             Requested(CURRENT.get(), "signal"), self._store.signal(job_id, message_id, signal, now_ms, spent)
         )
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
-        """Append parts in mid-work."""
         requested = Requested(CURRENT.get(), "append", claim, "store-in-talk" if text_id else "store-in-work")
         requested.sequence = sequence
         return await self._request(requested, self._store.append(claim, sequence, parts, text_id))

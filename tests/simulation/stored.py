@@ -44,13 +44,11 @@ class StoredTrees(FakeStore):
         return self._keys.get(root, NO_KEYS)
 
     def wrote(self, root: str, kept: Keys) -> Tree:
-        """Keep these keys of a tag. Returns what they mean."""
         tree = kept_tree(root, kept, self.keys(root), self.tree(root))
         self._keys[root], self.trees[root] = kept, tree
         return tree
 
     def count(self, key: str, name: str, much: int) -> int:
-        """Add to a sum. Returns it."""
         sums = self.tool_uses if key == names.TOOL_USE else self.sums
         sums[name] += much
         return sums[name]
@@ -65,7 +63,6 @@ class StoredTrees(FakeStore):
         self._keys[root], self.trees[root] = kept, replace(tree)
 
     def version(self, root: str) -> Version:
-        """A tag as it is now."""
         return Version(self.tree(root), self.keys(root))
 
     def go_back(self, root: str, version: Version | None) -> None:

@@ -9,10 +9,8 @@ class Story:
         self.lines: list[str] = []
 
     def record(self, at: float, who: str, what: str) -> None:
-        """Add a line."""
         if self.kept:
             self.lines.append(f"{at:10.3f}  {who:<28}  {what}")
 
     def text(self) -> str:
-        """The whole story."""
         return "\n".join(self.lines)

@@ -39,7 +39,6 @@ class StreamReader:
         self.done = False
 
     async def run(self) -> None:
-        """Read, go away, come back, later each time."""
         for time in range(1, _MOST_CONNECTIONS + 1):
             await asyncio.sleep(3 * self._roll(time, 1) ** 3 * 1.6**time)
             await self._read(time)
@@ -63,12 +62,10 @@ class StreamReader:
             world.broken("an_api_answer_is_a_known_one", f"{name} is answered {status}")
 
     def _request(self) -> tuple[str, bytes, dict[str, str]]:
-        """Path, body and headers."""
         headers = {"last-event-id": f"{self._world.epoch_ms}-{len(self.parts)}"} if self.parts else {}
         return f"{SUBMIT_PATH}/{self.job_id}/stream", b"", headers
 
     def all_of(self, tree: Tree) -> Sequence[str]:
-        """What there is to read."""
         return tree.parts.get(self.job_id, ())
 
     def _received(self, text: str) -> bool:

@@ -37,7 +37,6 @@ class Most:
     seconds: float = math.inf
 
     def spent(self, seconds: float) -> bool:
-        """Whether no more are begun after that."""
         return seconds >= self.seconds
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 def parent_of(job_id: str) -> str:
-    """The job that started this one; empty: nobody did."""
     return job_id.rpartition(".")[0]
 
 
@@ -120,7 +119,6 @@ def children_end_with_their_parent(write: Write) -> str | None:
 
 
 def who_ends_gives_its_slot_back(write: Write) -> str | None:
-    """Whatever ended it."""
     for job_id, job in write.after.jobs.items():
         if job.ended and write.after.slot_state(job_id).want != "gone":
             return f"{job_id} is {job.status} after {write.op}, and wants {write.after.slot_state(job_id)}"
@@ -189,14 +187,12 @@ class Answered:
 
     @property
     def refused(self) -> bool:
-        """Whether it was said not to count."""
         if self.kind == "complete":
             return self.answer.status == 200 and not self.applied
         return self.kind == "event" and self.answer.status == 409
 
     @property
     def applied(self) -> bool:
-        """Whether it was said to count."""
         if self.kind == "event":
             return self.answer.status == 202
         return self.answer.status == 200 and bool(json.loads(self.answer.body)["applied"])

@@ -24,7 +24,6 @@ _HOWS = ("ok",) * 12 + ("fail", "fail", "bug", "hang", "refuse")
 
 
 def make_waiting_jobs(dice: Dice, count: int, longest_work_seconds: float) -> tuple[JobPlan, ...]:
-    """`count` jobs; each waits for something, in the mean."""
     return tuple(_Maker(dice, index, longest_work_seconds).job() for index in range(count))
 
 
@@ -49,15 +48,12 @@ def _wait_seconds(call: CallPlan, scripts: dict[str, Script]) -> float:
 
 @dataclass(slots=True)
 class _Maker:
-    """Makes one job, and those whom it asks."""
-
     dice: Dice
     index: int
     longest_work_seconds: float
     helpers: dict[str, Script] = field(default_factory=dict[str, Script])
 
     def job(self) -> JobPlan:
-        """The job."""
         plain = make_job(self.dice, self.index, self.longest_work_seconds)
         script = self._script(plain.script, self.index, 0)
         depth = int(self._roll(_JOB, 2) * DEFAULT_DEPTH) if self._roll(_JOB, 1) < 0.15 else DEFAULT_DEPTH

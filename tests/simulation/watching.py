@@ -31,12 +31,10 @@ class Watch:
 
 
 def at(op: Op, invariant: Invariant) -> Watch:
-    """Asked at each such command."""
     return Watch(invariant, op=op)
 
 
 def of(parts: str, invariant: Invariant) -> Watch:
-    """Asked when one of these parts (names in a row) has changed."""
     return Watch(invariant, parts=sum(_BITS[name] for name in parts.split()))
 
 

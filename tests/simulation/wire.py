@@ -34,8 +34,6 @@ def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 
 class Wire:
-    """Requests of one world."""
-
     def __init__(self, world: "World") -> None:
         self._world = world
 
@@ -85,7 +83,6 @@ class Wire:
         return answer
 
     def _begins(self, who: Invocation, point: str, fault: str, struck: Callable[[str], None]) -> None:
-        """A fault meets a request."""
         who.faulty = True
         struck(fault)
         if self._world.story.kept:

@@ -11,7 +11,6 @@ GIVING_WAY = 15
 
 
 def workers(giving_way: int = 0) -> ProcessPoolExecutor:
-    """Make a pool. `giving_way`: how nice its processes are."""
     return ProcessPoolExecutor(PROCESSES, get_context("spawn"), _begin, (giving_way,))
 
 

@@ -24,31 +24,36 @@ from baton.testing.dice import Dice
 from baton.testing.virtual_loop import VirtualLoop
 from baton_events.schema import parse_event
 from baton_local.setup.wanted import wanted_of
-from tests.fakes import FakeAdmission, FakeArchive, FakeReader, Tree
+from tests.fakes import FakeAdmission, FakeAppEvents, FakeStoredBytes, Tree
 from tests.fakes.api_key_store import FakeApiKeyStore
 from tests.fakes.audit_log import FakeAuditLog
 from tests.simulation.actors import STAGE, Actors
-from tests.simulation.admission_faults import SimAdmission, SimAdmissionControl, SimAppEvents, SimStoredBytes
+from tests.simulation.admission_faults import SimAdmission
 from tests.simulation.after_outages import Back
-from tests.simulation.archive_faults import SimArchive
 from tests.simulation.blocking import Threads
 from tests.simulation.call_limit_faults import CountedCalls, SimCallLimits
 from tests.simulation.call_limits import SharedCalls
 from tests.simulation.clients import Client
 from tests.simulation.constants import BACKSTOP_SECONDS, RECONCILE_INTERVAL_MS
-from tests.simulation.dead_letters import SimQueueRecords
 from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
 from tests.simulation.emitting import Program, event_of
 from tests.simulation.endings import check_endings
 from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
+from tests.simulation.faulty_ports import (
+    SimArchive,
+    SimListing,
+    SimQueueRecords,
+    SimReader,
+    admission_control,
+    through_wire,
+)
 from tests.simulation.hosted import Hosting
 from tests.simulation.hosts import BASE_URL, Hosts, settings_of
 from tests.simulation.instances import SimClock, SimRandomness, instance_of, settle, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.killing import Processes
-from tests.simulation.list_faults import SimListing
 from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
 from tests.simulation.offloading import Provider
@@ -56,7 +61,6 @@ from tests.simulation.operators import Operator
 from tests.simulation.outside import Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
-from tests.simulation.reader_faults import SimReader
 from tests.simulation.recovery import ON_CALM
 from tests.simulation.returning import Returns
 from tests.simulation.scheduling import Scheduler, SimSchedules
@@ -75,16 +79,12 @@ MOST_INVOCATIONS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An invariant that does not hold."""
-
     name: str
     text: str
     at: float
 
 
 class World:
-    """One schedule, played."""
-
     epoch_ms = EPOCH_MS
     base_url = BASE_URL
 
@@ -129,12 +129,12 @@ class World:
     def _ports(self) -> Ports:
         return Ports(
             store=SimStore(self),
-            reader=SimReader(self, FakeReader(self.fake)),
-            archive=SimArchive(self, FakeArchive(self.fake)),
+            reader=SimReader(self),
+            archive=SimArchive(self),
             admission=SimAdmission(self, self.admission),
-            admission_control=SimAdmissionControl(self, self.admission),
+            admission_control=admission_control(self, self.admission),
             call_limits=SimCallLimits(self, CountedCalls(self)),
-            stored_bytes=SimStoredBytes(self, self.admission),
+            stored_bytes=through_wire(self, "stored_bytes", FakeStoredBytes(self.admission)),
             listing=SimListing(self, self.admission),
             queue=self.queue,
             queue_records=SimQueueRecords(self, SimClock(self)),
@@ -148,13 +148,12 @@ class World:
             api_key_store=FakeApiKeyStore(),
             audit_log=FakeAuditLog(),
             operation_stream=InMemoryOperationStream(),
-            app_events=SimAppEvents(self),
+            app_events=through_wire(self, "app_events", FakeAppEvents()),
             chats=InMemoryChats(),
             in_thread=self.threads,
         )
 
     def run(self) -> Broken | None:
-        """Play to the end; what is broken, if anything."""
         STAGE.world = self
         for plan in self.plan.jobs:
             self.start((Scheduler if plan.ticks else Program if plan.emitted else Client)(self, plan).run)
@@ -188,7 +187,6 @@ class World:
             self.broken("the_simulation_works", traceback.format_exc())
 
     def enroll(self, who: Invocation) -> None:
-        """An invocation begins, on some instance."""
         settle(self.dice, who, self.plan.processes)
         who.skew_ms = skew_of(self.dice, who, self.plan.skew_ms) if self.plan.skew_ms else 0
         who.began_at = self.loop.seconds
@@ -205,7 +203,6 @@ class World:
         return await asgi.request(self.app(), path, headers, body, method)
 
     def returned(self, who: Invocation, answer: asgi.Answer | None) -> None:
-        """An invocation is over."""
         who.over = True
         if who.dead:
             self.hosts.lose(who.process)
@@ -235,13 +232,11 @@ class World:
         return there and bool(self.tree(who.job_id).jobs) and not self.memory.lost_writes(who.job_id)
 
     def accepted(self, message: Message) -> None:
-        """The queue took a message in."""
         if self.story.kept:
             self.note(f"{message.id} is {message.name} for {about(message)}, due at {message.due_at:.3f}")
         self.delivery.schedule(message)
 
     def check(self, invariants: Iterable[Any], subject: Any) -> None:
-        """Hold what happened to the invariants."""
         for invariant in invariants:
             text = invariant(subject)
             if text is not None:
@@ -255,24 +250,19 @@ class World:
             self.loop.stop()
 
     def now_ms(self) -> int:
-        """The true time."""
         return EPOCH_MS + int(self.loop.seconds * 1000)
 
     def record(self, who: Invocation, what: str) -> None:
-        """Add to the story."""
         self.story.record(self.loop.seconds, who.name, what)
 
     def note(self, what: str) -> None:
-        """Add to the story what no invocation did."""
         self.story.record(self.loop.seconds, "-", what)
 
     @property
     def trees(self) -> dict[str, Tree]:
-        """What the store has now, by tag."""
         return self.fake.trees
 
     def tree(self, job_id: str) -> Tree:
-        """What the store has now of a job."""
         return self.fake.tree(job_id)
 
     def trees_of(self, message: Message) -> tuple[Tree, ...]:
@@ -284,7 +274,6 @@ class World:
         return self.ticks.get((message.source or message).id, message.job_id)
 
     def _backstop(self) -> None:
-        """The hourly schedule."""
         if self.plan.backstop and (self.admission.entries or self.queue.dead):
             for schedule in wanted_of(self.settings).schedules:
                 self.queue.accept(schedule.message)
@@ -294,7 +283,6 @@ class World:
 
 
 def about(message: Message) -> str:
-    """The work item that a message brings, for people."""
     if message.source is not None or not message.event_id or message.kind in ("event", "letter"):
         return message.job_id or "every job"
     return item_key_of(parse_event(message.outgoing.body.encode()))

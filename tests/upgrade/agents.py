@@ -46,7 +46,6 @@ class Kit:
     tool_breaks: bool = False
 
     def __post_init__(self) -> None:
-        """Make the tools."""
         self._make_working()
         self._make_waiting()
 
@@ -123,7 +122,6 @@ class Kit:
         self.order, self.delegate, self.pay, self.lend, self.mark = order, delegate, pay, lend, mark
 
     def registry(self) -> Registry:
-        """All agents."""
         return Registry([*self._plain(), *self._waiting(), *self._planned(), *self._telling(), trips(self.ran.append)])
 
     def _plain(self) -> list[Agent]:

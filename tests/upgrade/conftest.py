@@ -10,7 +10,6 @@ from tests.upgrade.stored import RawRedis
 
 @pytest.fixture(scope="session")
 def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """The server and its bridge."""
     process = RedisProcess(tmp_path_factory.mktemp("redis") / "data")
     try:
         yield process
@@ -20,7 +19,6 @@ def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPro
 
 @pytest.fixture(scope="session")
 def raw_redis(redis_process: RedisProcess) -> Iterator[RawRedis]:
-    """Commands to it, past the product."""
     redis = RawRedis(redis_process.url, TOKEN)
     yield redis
     redis.close()

@@ -12,7 +12,6 @@ _OF_A_CALL = ("tool", "arguments", "status", "result", "error")
 
 
 async def finish(version: Installation, then: tuple[Request, ...]) -> None:
-    """Let this version finish everything."""
     await version.run(within_seconds=HOUR_SECONDS)
     for request in then:
         await version.request(request)
@@ -21,7 +20,6 @@ async def finish(version: Installation, then: tuple[Request, ...]) -> None:
 
 
 async def ends_of(version: Installation) -> dict[str, Any]:
-    """How every job that is listed ended, and those that they started."""
     ends: dict[str, Any] = {}
     listed = (await version.request(Request("GET", "/api/agent-jobs?limit=100", key="admin")))["jobs"]
     while listed:
@@ -40,7 +38,6 @@ def runs_of(version: Installation) -> list[list[Any]]:
 
 
 async def not_ended(version: Installation, saved: Saved) -> list[str]:
-    """The jobs of a situation that have not come to their end."""
     found = []
     for job_id in saved.job_ids:
         path = f"/api/agent-jobs/{job_id}"

@@ -47,11 +47,9 @@ class InFlight:
         self._count = 0
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Keep all of them."""
         return [self.put(message.url.removeprefix(BASE), message.body, message) for message in messages]
 
     def put(self, path: str, body: str, outgoing: Outgoing | None = None) -> str:
-        """One more message; returns its id."""
         self._count += 1
         name = f"{self._prefix}_{self._count}"
         if outgoing is None:
@@ -64,11 +62,10 @@ class InFlight:
         return name
 
     async def cancel(self, message_id: str) -> None:
-        """Take one back."""
         self.messages.pop(message_id, None)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        pass
 
     def next(self) -> Message | None:
         """What is due first, in the order of their publishing."""
@@ -85,7 +82,6 @@ class InFlight:
             self.put(DELIVERY_FAILED_ENDPOINT, callback_of(message, status, answer))
 
     def died(self, message: Message, now_ms: int) -> None:
-        """Whoever handled it is gone without an answer."""
         self.messages[message.id] = replace(message, retried=message.retried + 1, due_ms=now_ms + RETRY_DELAY_MS)
 
 

@@ -39,13 +39,10 @@ _ROW = re.compile(r":\d{13}:")
 
 @dataclass
 class Loading:
-    """One load of everything into a stage's stores."""
-
     stage: Stage
     now_ms: int
 
     def load(self, stored: Keys) -> None:
-        """Each key, by what its name begins with."""
         places: dict[str, Callable[[str, dict[str, Any]], None]] = {
             "baton:{admission}:": self._admission,
             "baton:{tools}:": lambda _, key: self.stage.store.tool_uses.update(_counts(key)),

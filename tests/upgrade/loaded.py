@@ -16,7 +16,6 @@ from tests.upgrade.stored import RawRedis, load_keys, shown, texts_of, written
 
 
 def in_memory(saved: Saved, continuation: str) -> Installation:
-    """This version over the store in memory."""
     settings = settings_of(continuation, SLOTS)
     stage = Stage(settings=settings)
     Loading(stage, saved.now_ms).load(saved.keys)
@@ -25,7 +24,6 @@ def in_memory(saved: Saved, continuation: str) -> Installation:
 
 
 def on_redis(saved: Saved, continuation: str, process: RedisProcess, redis: RawRedis) -> Installation:
-    """This version over a real Redis, through its scripts."""
     load_keys(redis, saved.keys)
     settings = replace(settings_of(continuation, SLOTS), redis_url=process.url, redis_token=TOKEN)
     clock = FakeClock(saved.now_ms)

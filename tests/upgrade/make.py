@@ -71,7 +71,6 @@ def developed() -> str:
 
 
 def make(folder: Path, only: str) -> None:
-    """Write the files of this version."""
     if folder.name != developed():
         raise SystemExit(
             f"this code is version {developed()} (pyproject.toml): the corpus of {folder.name} stays as it is, since"
@@ -96,7 +95,6 @@ def make_runs(version: Version) -> None:
 
 
 def write(folder: Path, situations: dict[str, Situation]) -> None:
-    """Write these files."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data:
         process = RedisProcess(Path(data) / "redis")
@@ -113,7 +111,6 @@ def write(folder: Path, situations: dict[str, Situation]) -> None:
 
 
 def main() -> None:
-    """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--version", help="the folder below tests/upgrade/corpus")

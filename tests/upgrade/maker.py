@@ -34,7 +34,6 @@ class MortalStore(TreeStore):
     spares = 0
 
     async def close(self) -> None:
-        """Close its connection."""
         await self._redis.close()
 
     def _at(self, moment: str) -> None:
@@ -72,7 +71,6 @@ class Maker:
         self.then: list[Request] = []
 
     async def submit(self, agent: str, *, key: str = "client", **fields: Any) -> str:
-        """Submit a job; its id."""
         body = {"jobType": agent, "taskDescription": f"do it, {agent}", "inputData": {"näme": "Ünï/code"}, **fields}
         job: dict[str, Any] = await self.request("POST", "/api/agent-jobs", body, key=key)
         return str(job.get("jobId") or job["id"])
@@ -94,11 +92,9 @@ class Maker:
         raise AssertionError(f"{method} {path} did not come to {moment!r}")
 
     def later(self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client") -> None:
-        """What somebody will do once the new version runs."""
         self.then.append(Request(method, path, body, key))
 
     async def next(self) -> Message:
-        """Deliver the message that is due first."""
         message = self._due()
         self.clock.ms += 3
         assert await self.installation.deliver(message) in (200, 489, 503), message
@@ -122,7 +118,6 @@ class Maker:
             await self.next()
 
     async def run(self, within_seconds: float = HOUR_SECONDS) -> None:
-        """Deliver all that is due within an hour."""
         await self.installation.run(within_seconds)
 
     async def chat(self, agent: str, message: str, text: str) -> None:
@@ -140,12 +135,10 @@ class Maker:
         return schedules.known[schedule_id].body
 
     async def calls(self, job_id: str) -> list[dict[str, Any]]:
-        """A job's tool calls."""
         job: dict[str, Any] = await self.request("GET", f"/api/agent-jobs/{job_id}")
         return list(job["toolCalls"])
 
     async def completion(self, job_id: str) -> str:
-        """Where the job's operation is completed."""
         (call,) = [call for call in await self.calls(job_id) if call["tool"] == "order"]
         return f"/api/operations/op_{call['id']}/complete"
 
@@ -228,5 +221,4 @@ def kind_of(message: Message) -> str:
 
 
 def mortal_store(process: RedisProcess, retention_ms: int) -> MortalStore:
-    """The real store on this Redis."""
     return MortalStore(RedisConnection(Settings(redis_url=process.url, redis_token=TOKEN)), retention_ms)

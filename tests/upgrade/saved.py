@@ -41,12 +41,10 @@ class Saved:
 
     @property
     def job_ids(self) -> list[str]:
-        """The jobs that are stored."""
         fields = (name for key, value in self.keys.items() if key.endswith(":state") for name in value["value"])
         return sorted(name.removeprefix("job:") for name in fields if name.startswith("job:"))
 
     def text(self) -> str:
-        """As it stands in its file."""
         values = asdict(self)
         values["messages"] = [{**asdict(message), "body": shown(message.body)} for message in self.messages]
         return _lines(values, _LINE_DEPTH) + "\n"
@@ -64,7 +62,6 @@ def _lines(value: Any, depth: int, indent: str = "") -> str:
 
 
 def read(path: Path) -> Saved:
-    """A situation from its file."""
     values = json.loads(path.read_text())
     messages = tuple(Message(**{**each, "body": written(each["body"])}) for each in values["messages"])
     then = tuple(Request(**each) for each in values["then"])
@@ -72,12 +69,10 @@ def read(path: Path) -> Saved:
 
 
 def versions(corpus: Path = CORPUS) -> list[str]:
-    """The versions that have a corpus, the oldest first."""
     return sorted((path.name for path in corpus.iterdir() if path.is_dir()), key=_numbers)
 
 
 def situations(version: str, corpus: Path = CORPUS) -> list[Path]:
-    """The files of a version's corpus."""
     return sorted((corpus / version).glob("*.json"))
 
 

@@ -64,7 +64,6 @@ class Schema:
 
 
 def of_this_code() -> Schema:
-    """The shapes of this code."""
     stored: Shapes = {}
     for kind in STORED:
         stored |= shapes_of(kind)
@@ -72,12 +71,10 @@ def of_this_code() -> Schema:
 
 
 def shapes_of(kind: type[Any]) -> Shapes:
-    """The shapes of a stored record, and of all that is in it."""
     return _shapes(msgspec.json.schema(kind))
 
 
 def kept(version: str) -> Schema:
-    """The shapes of a version that has a corpus."""
     return Schema(**json.loads((CORPUS / version / "schema.lock").read_text()))
 
 

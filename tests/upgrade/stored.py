@@ -31,7 +31,6 @@ class RawRedis:
         self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
 
     def run(self, commands: list[Command]) -> list[Any]:
-        """The results, in order."""
         if not commands:
             return []
         answers = self._http.post("/pipeline", json=commands).json()
@@ -40,7 +39,6 @@ class RawRedis:
         return [answer["result"] for answer in answers]
 
     def close(self) -> None:
-        """Close the connection."""
         self._http.close()
 
 
@@ -59,7 +57,6 @@ def written(value: Shown) -> str:
 
 
 def saved_keys(redis: RawRedis) -> Keys:
-    """Everything that is stored, by key."""
     names = sorted(redis.run([["KEYS", "*"]])[0])
     kinds = redis.run([["TYPE", name] for name in names])
     expiries = redis.run([["PTTL", name] for name in names])

@@ -19,12 +19,10 @@ STATE = f"baton:{{{JOB_ID}}}:state"
 
 
 def calls_open() -> Saved:
-    """A job with three calls in flight."""
     return read(CORPUS / "0.1.0" / "calls_open.json")
 
 
 def with_job(saved: Saved, old: str, new: str) -> Saved:
-    """With other bytes in the job's record."""
     state = saved.keys[STATE]
     fields = state["value"]
     job = fields[f"job:{JOB_ID}"]
@@ -34,7 +32,6 @@ def with_job(saved: Saved, old: str, new: str) -> Saved:
 
 
 def with_version(saved: Saved, version: int) -> Saved:
-    """Written by code of this version."""
     state = saved.keys[STATE]
     fields = state["value"]
     job = {**fields[f"job:{JOB_ID}"], "version": version}

@@ -35,7 +35,6 @@ async def test_a_stored_run_is_finished_in_memory(path: Path, continuation: str)
 async def test_a_stored_run_is_finished_on_redis(
     path: Path, continuation: str, redis_process: RedisProcess, raw_redis: RawRedis
 ) -> None:
-    """The same."""
     saved = read(path)
     await finished(on_redis(saved, continuation, redis_process, raw_redis), saved)
 

@@ -1,0 +1,208 @@
+"""The ports beside store, queue and admission, as functions see them: named fakes behind a wire that fails.
+
+What the reader shows may be a moment old. A removal by the archive is a write like any other. The faults of the list
+are rolled apart from those of other calls: whether it takes rows must change nothing else of a world.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from baton.engine.all_jobs.job_list import Row
+from baton.engine.commit.answers import Recalled
+from baton.engine.state import Job
+from baton.queue.ports import DeadLetter, DeadLetters, QueuedMessage
+from baton.storage.ports.jobs import Snapshot
+from baton_events.errors import StoreError
+from baton_events.ids import root_of
+from tests.fakes import (
+    FakeAdmission,
+    FakeAdmissionControl,
+    FakeAppEvents,
+    FakeArchive,
+    FakeListing,
+    FakeReader,
+    FakeStoredBytes,
+)
+from tests.fakes.queue import FakeQueue
+from tests.fakes.queue_records import FakeQueueRecords
+from tests.simulation.fairness import ON_GRANTS, TableEntry
+from tests.simulation.invariants import ON_SLOT_TABLE, Write
+from tests.simulation.invocation import CURRENT
+from tests.simulation.memory import ADMISSION
+from tests.simulation.queue import Message, unreachable
+from tests.simulation.store_writes import check, excuse
+from tests.simulation.stored import shown
+from tests.simulation.watching import Op
+from tests.simulation.wire import at_once
+
+if TYPE_CHECKING:
+    from baton.clock import Clock
+    from tests.simulation.world import World
+
+_Call = Callable[[], Coroutine[Any, Any, Any]]
+
+
+class Through:
+    """A port: each call of it is one request on the way to its fake."""
+
+    def __init__(self, fake: object, request: Callable[[str, _Call], Coroutine[Any, Any, Any]]) -> None:
+        self._fake, self._request = fake, request
+
+    def __getattr__(self, op: str) -> Callable[..., Any]:
+        return lambda *given, **named: self._request(op, lambda: getattr(self._fake, op)(*given, **named))
+
+
+def through_wire(world: "World", name: str, fake: FakeStoredBytes | FakeAppEvents) -> Any:
+    """A port whose requests have nothing to do with invariants."""
+
+    async def request(op: str, make: _Call) -> Any:
+        return await world.wire.request(f"{name}.{op}", "admission", "store", lambda: at_once(make()), StoreError)
+
+    return Through(fake, request)
+
+
+def admission_control(world: "World", admission: FakeAdmission) -> Any:
+    """`AdmissionControl`, of which a change of the slot table is shown to invariants."""
+
+    async def request(op: str, make: _Call) -> Any:
+        def apply() -> Any:
+            before = admission.entries
+            answer = at_once(make())
+            if admission.entries is not before:
+                world.check(ON_SLOT_TABLE, world)
+                world.check(ON_GRANTS, TableEntry(op, before, admission.entries, admission.slots, frozenset()))
+            world.memory.tabled()
+            world.memory.strike(ADMISSION)
+            return answer
+
+        return await world.wire.request(f"operating.{op}", "admission", "store", apply, StoreError)
+
+    return Through(FakeAdmissionControl(admission), request)
+
+
+class SimReader(FakeReader):
+    """`Reader`; of the fake is what no fault meets."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.fake)
+        self._world = world
+
+    async def job(self, job_id: str) -> Any:
+        return await self._read("job", job_id, job_id)
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs: each read is as old as it happens to be."""
+
+        def read() -> dict[str, Snapshot]:
+            return {name: one for name in job_ids if (one := at_once(self._shown(name).job(name))) is not None}
+
+        return await self._world.wire.request("reader.jobs", "store", "store", read, StoreError)
+
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(await self.jobs(job_ids))
+
+    async def parts(self, job_id: str, after: int, known: Job | None = None) -> Any:
+        return await self._read("parts", job_id, job_id, after)
+
+    async def result(self, job_id: str, call_id: str) -> Any:
+        return await self._read("result", job_id, job_id, call_id)
+
+    async def parts_after(self, job: Job, after: int) -> Any:
+        return await self._read("parts_after", job.id, job, after)
+
+    async def transcript(self, job_id: str) -> Any:
+        return await self._read("transcript", job_id, job_id)
+
+    async def _read(self, op: str, job_id: str, *given: Any) -> Any:
+        return await self._world.wire.request(
+            f"reader.{op}", "store", "store", lambda: at_once(getattr(self._shown(job_id), op)(*given)), StoreError
+        )
+
+    def _shown(self, job_id: str) -> FakeReader:
+        return FakeReader(shown(self._world, job_id, "reader"), self._world.admission)
+
+
+class SimArchive(FakeArchive):
+    """`Archive`; from a score, which is of the fake, nothing of a job follows."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.fake)
+        self._world = world
+
+    async def recall(self, job_id: str) -> Any:
+        """A job, as one script reads it: never as it was before."""
+        return await self._run("recall", job_id, lambda: FakeArchive.recall(self, job_id))
+
+    async def remove(self, recalled: Recalled, now_ms: int) -> Any:
+        return await self._run("remove", recalled.loaded.job.id, lambda: FakeArchive.remove(self, recalled, now_ms))
+
+    async def tombstone(self, job_id: str) -> Any:
+        return await self._run("tombstone", job_id, lambda: FakeArchive.tombstone(self, job_id))
+
+    async def _run(self, op: Op, job_id: str, make: _Call) -> Any:
+        world, root = self._world, root_of(job_id)
+
+        def apply() -> Any:
+            before = world.tree(root)
+            answer = at_once(make())
+            after = world.tree(root)
+            if after is not before:
+                write = Write(world, op, None, before, after, answer)
+                check(world, write)
+                world.memory.wrote(root)
+                excuse(world, CURRENT.get(), write)
+            world.memory.strike(root)
+            return answer
+
+        return await world.wire.request(f"store.{op}", "store", "store", apply, StoreError)
+
+
+class SimListing(FakeListing):
+    """`Listing` that may be full."""
+
+    def __init__(self, world: "World", admission: FakeAdmission) -> None:
+        super().__init__(admission)
+        self._world = world
+
+    async def add(self, row: Row) -> None:
+        """Write a job's rows, or fail: then they are missing until the job's next admission update."""
+        who = CURRENT.get()
+        if self._world.faults.strikes("list-gap", f"{who.name}:{row.job_id}"):
+            self._world.list_gaps.add(row.job_id)
+            raise StoreError("the list is full")
+        await super().add(row)
+        self._world.memory.listed[row.job_id] = self._world.loop.seconds
+        self._world.memory.tabled()
+        job = self._world.tree(row.job_id).jobs.get(row.job_id)
+        if row.status or job is None or not job.ended:  # a late row of a job at work does not bring its end
+            self._world.list_gaps.discard(row.job_id)
+
+
+@dataclass
+class SimQueueRecords(FakeQueueRecords):
+    """`QueueRecords` of which two are behind a wire: what the product asks, and people do not."""
+
+    def __init__(self, world: "World", clock: "Clock") -> None:
+        super().__init__(FakeQueue(), clock)
+        self._world = world
+
+    async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
+        """Those for this address."""
+        return await self._world.wire.request(
+            "queue.dead_letters", "queue", "queue", lambda: DeadLetters(tuple(self._found(url))), unreachable
+        )
+
+    async def retry(self, dead_letter_ids: Sequence[str]) -> int:
+        """Each that is still there is accepted as a new message."""
+        return await self._world.wire.request(
+            "queue.retry", "queue", "queue", lambda: sum(map(self._world.queue.revive, dead_letter_ids)), unreachable
+        )
+
+    def _found(self, url: str) -> list[DeadLetter]:
+        dead = self._world.queue.dead.values()
+        return [_letter(message, status) for message, status in dead if message.url == url]
+
+
+def _letter(message: Message, status: int) -> DeadLetter:
+    return DeadLetter(message.id, QueuedMessage(message.id, message.url, message.outgoing.body), status)
