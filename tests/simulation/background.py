@@ -15,9 +15,9 @@ from baton.engine.state import CallRecord, Job
 from baton.testing.dice import Dice
 from baton_events.ids import is_child, job_of_call, started_by
 from tests.fakes import Tree
-from tests.simulation.jobs import TENANTS, JobPlan
+from tests.simulation.jobs import TENANTS, JobPlan, with_calls
 from tests.simulation.planning import number_in
-from tests.simulation.scripts import BACKGROUND_TOOLS, TOOLS, CallPlan, Script
+from tests.simulation.scripts import BACKGROUND_TOOLS, TOOLS, CallPlan
 
 if TYPE_CHECKING:
     from tests.simulation.outside import Sent
@@ -45,8 +45,10 @@ def _rolling_back(dice: Dice, job: JobPlan) -> JobPlan:
 
 
 def _chat(dice: Dice, job: JobPlan) -> JobPlan:
-    def call(plan: CallPlan, turn: int, position: int) -> CallPlan:
-        where = (_CALL, job.index, turn, position)
+    def call(plan: CallPlan, script: int, turn: int, position: int) -> CallPlan:
+        where = (_CALL, job.index, turn - 1, position)
+        if script or job.script.plans:
+            return plan
         if plan.tool == "order" and plan.wait and dice.roll(*where, 1) < 0.15:
             cancel_at = 0.1 + dice.roll(*where, 2) ** 2 * plan.wait.seconds
             return replace(plan, wait=replace(plan.wait, cancel_at=cancel_at))
@@ -56,14 +58,7 @@ def _chat(dice: Dice, job: JobPlan) -> JobPlan:
             plan, tool=next(iter(BACKGROUND_TOOLS)), times=min(plan.times, 2), seconds=min(plan.seconds, 20.0)
         )
 
-    def script(plan: Script) -> Script:
-        turns = (
-            replace(turn, calls=tuple(call(one, number, at) for at, one in enumerate(turn.calls)))
-            for number, turn in enumerate(plan.turns)
-        )
-        return plan if plan.plans else replace(plan, turns=tuple(turns))
-
-    return replace(job, chats=True, script=script(job.script))
+    return replace(with_calls(job, call), chats=True)
 
 
 _NEW_JOB = submission.new_job

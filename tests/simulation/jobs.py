@@ -1,5 +1,6 @@
 """The generator of jobs: from a seed, who submits what, when, and how often."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +69,25 @@ class JobPlan:
 
     def scripts(self) -> dict[str, Script]:
         return {self.agent: self.script, **dict(self.helpers)}
+
+
+def with_scripts(job: JobPlan, change: Callable[[Script, int], Script]) -> JobPlan:
+    """The job with other scripts: its own, number 0, and those of its helpers from 1 on."""
+    helpers = tuple((name, change(script, number)) for number, (name, script) in enumerate(job.helpers, 1))
+    return replace(job, script=change(job.script, 0), helpers=helpers)
+
+
+def with_calls(job: JobPlan, change: Callable[[CallPlan, int, int, int], CallPlan]) -> JobPlan:
+    """The job with other calls, each made of the one that has this place: in which script and turn, and where there."""
+
+    def script(plain: Script, number: int) -> Script:
+        turns = (
+            replace(turn, calls=tuple(change(call, number, at, position) for position, call in enumerate(turn.calls)))
+            for at, turn in enumerate(plain.turns, 1)
+        )
+        return replace(plain, turns=tuple(turns))
+
+    return with_scripts(job, script)
 
 
 def make_jobs(dice: Dice, count: int, longest_work_seconds: float) -> tuple[JobPlan, ...]:
