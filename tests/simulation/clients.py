@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from baton.testing.asgi import Answer
-from tests.simulation.busy_sessions import live_of, who_interrupts_is_next
+from tests.simulation.sessions import live_of, who_interrupts_is_next
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.front_ends import FrontEnd
 from tests.simulation.jobs import JobPlan

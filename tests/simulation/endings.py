@@ -10,7 +10,7 @@ from baton_events.ids import call_of_operation, canonical_json, event_id, job_of
 from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.background import is_in_background
 from tests.simulation.background_endings import ON_ALL_IN_BACKGROUND, ON_BACKGROUND_AT_END
-from tests.simulation.busy_sessions import ON_ALL_ENDED
+from tests.simulation.sessions import ON_ALL_ENDED
 from tests.simulation.call_limits import ON_ALL_LIMITED
 from tests.simulation.constants import DELIVERY_BUDGET
 from tests.simulation.dying import died_in
@@ -22,7 +22,7 @@ from tests.simulation.listed import ON_LISTED
 from tests.simulation.retried import ON_RETURNS_AT_END, check_deletions
 from tests.simulation.scheduling import ON_ALL_SCHEDULED
 from tests.simulation.scripts import expected
-from tests.simulation.steering import ON_ALL_STEERED, ON_STEERED_AT_END, more_turns
+from tests.simulation.sessions import ON_ALL_STEERED, ON_STEERED_AT_END, more_turns
 from tests.simulation.storing import ON_ALL_STORED
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
 from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits

@@ -26,7 +26,7 @@ from tests.simulation.returning import with_returns
 from tests.simulation.scheduling import with_schedules
 from tests.simulation.scripts import RESULT_LIMIT_BYTES
 from tests.simulation.shared_keys import MIXTURES
-from tests.simulation.steering import with_steering
+from tests.simulation.sessions import with_steering
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _STORIES = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
