@@ -17,10 +17,9 @@ from tests.simulation.background import TOLD, continues
 from tests.simulation.blocking import ON_BLOCKING_START
 from tests.simulation.call_limits import ON_LIMITED_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_run_for_ever
-from tests.simulation.history_sizes import ON_HISTORY
+from tests.simulation.hosted import ON_HISTORY
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.offloading import Offloaded
-from tests.simulation.planning import content_of, number_in, planned, seen_of_plan
 from tests.simulation.scripts import (
     BLOCKING_TOOLS,
     INPUT_TOKENS,
@@ -34,7 +33,7 @@ from tests.simulation.scripts import (
     final_text,
     more_words,
 )
-from tests.simulation.speaking import say
+from tests.simulation.speaking import content_of, number_in, planned, say, seen_of_plan
 from tests.simulation.starting import ON_START, Run, Start
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from baton.testing.dice import Dice
 from baton_events.ids import is_child, job_of_call, started_by
 from tests.fakes import Tree
 from tests.simulation.jobs import TENANTS, JobPlan, with_calls
-from tests.simulation.planning import number_in
 from tests.simulation.scripts import BACKGROUND_TOOLS, TOOLS, CallPlan
+from tests.simulation.speaking import number_in
 
 if TYPE_CHECKING:
     from tests.simulation.outside import Sent

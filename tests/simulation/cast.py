@@ -16,7 +16,6 @@ from baton.sdk.limits import Limits
 from baton.tools.context import ToolContext
 from baton.tools.tool import Tool, tool
 from tests.simulation.actors import STAGE, SimModel
-from tests.simulation.emitting import event_of
 from tests.simulation.scripts import (
     APPROVAL_SECONDS,
     APPROVED_TOOLS,
@@ -28,6 +27,7 @@ from tests.simulation.scripts import (
     Script,
 )
 from tests.simulation.shared_keys import limits_of_model, limits_of_tools
+from tests.simulation.starters import event_of
 
 MODEL_TIMEOUT_SECONDS = 8.0
 # One that says its text also waits for the store, which may not answer.

@@ -5,12 +5,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from baton.testing.asgi import Answer
-from tests.simulation.sessions import live_of, who_interrupts_is_next
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
-from tests.simulation.front_ends import FrontEnd
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
-from tests.simulation.stream_readers import StreamReader
+from tests.simulation.sessions import live_of, who_interrupts_is_next
+from tests.simulation.stream_readers import FrontEnd, StreamReader
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

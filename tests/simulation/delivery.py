@@ -21,10 +21,10 @@ from baton_local.qstash.core.retry_delay import next_delay_ms, retry_delay_ms
 from tests.simulation.constants import FAILURE_CALLBACK_HEADERS, QUEUE_LIMITS
 from tests.simulation.guarantee import ON_SETTLE, Settled
 from tests.simulation.hosts import BASE_URL
+from tests.simulation.instances import sign
 from tests.simulation.invocation import Invocation
 from tests.simulation.places import Flows, Places
 from tests.simulation.queue import Message
-from tests.simulation.signatures import sign
 from tests.simulation.versions import body_for
 
 if TYPE_CHECKING:

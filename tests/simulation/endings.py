@@ -9,23 +9,25 @@ from baton.engine.waits import status_and_wait
 from baton_events.ids import call_of_operation, canonical_json, event_id, job_of_call, operation_id, root_of
 from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.background import is_in_background
-from tests.simulation.background_endings import ON_ALL_IN_BACKGROUND, ON_BACKGROUND_AT_END
-from tests.simulation.sessions import ON_ALL_ENDED
 from tests.simulation.call_limits import ON_ALL_LIMITED
 from tests.simulation.constants import DELIVERY_BUDGET
 from tests.simulation.dying import died_in
-from tests.simulation.emitting import ON_ALL_EMITTED
 from tests.simulation.ended import Ended, came_to, depth_of
-from tests.simulation.history_sizes import ON_HISTORY_AT_END
+from tests.simulation.hosted import ON_HISTORY_AT_END
 from tests.simulation.invariants import requested_by_model
-from tests.simulation.listed import ON_LISTED
-from tests.simulation.retried import ON_RETURNS_AT_END, check_deletions
-from tests.simulation.scheduling import ON_ALL_SCHEDULED
+from tests.simulation.listed import ON_ALL_STORED, ON_LISTED
+from tests.simulation.returning import ON_RETURNS_AT_END, check_deletions
 from tests.simulation.scripts import expected
-from tests.simulation.sessions import ON_ALL_STEERED, ON_STEERED_AT_END, more_turns
-from tests.simulation.storing import ON_ALL_STORED
+from tests.simulation.sessions import ON_ALL_ENDED, ON_ALL_STEERED, ON_STEERED_AT_END, more_turns
+from tests.simulation.starters import ON_ALL_EMITTED, ON_ALL_SCHEDULED
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
-from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits
+from tests.simulation.waiting_endings import (
+    ON_ALL_IN_BACKGROUND,
+    ON_BACKGROUND_AT_END,
+    ON_TAKEN,
+    ON_WAITS_AT_END,
+    messages_of_waits,
+)
 from tests.simulation.waiting_jobs import DAY_SECONDS
 
 if TYPE_CHECKING:

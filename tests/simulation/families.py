@@ -107,7 +107,7 @@ class _Asking:
         return replace(call, tool="sign", times=min(call.times, _MOST_TIMES), seconds=min(call.seconds, 5.0), wait=wait)
 
     def _word(self, *where: int) -> Message:
-        """Often at once, or about when the time to decide is up; `value`: what is decided (deciding.py)."""
+        """Often at once, or about when the time to decide is up; `value`: what is decided (approving.py)."""
         roll, when = self.dice.roll(*where, 1), self.dice.roll(*where, 2)
         if when < 0.3:
             at = roll * 0.3

@@ -18,7 +18,7 @@ from baton.engine.work_items import FOLLOW_UPS, ItemKind
 from baton.sdk.limits import since
 from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
-from tests.simulation.inline_continuation import is_only_marked
+from tests.simulation.guarantee import is_only_marked
 from tests.simulation.offloading import an_answer_is_of_its_attempt
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
 from tests.simulation.watching import Op, at, of
@@ -65,7 +65,7 @@ _counts = attrgetter(*COUNTED)
 
 
 def an_end_is_final(write: Write) -> str | None:
-    """One end state in each run, and it never changes; what a retry or a deletion may do, retried.py says."""
+    """One end state in each run, and it never changes; what a retry or a deletion may do, returning.py says."""
     for job_id, job in write.before.jobs.items():
         now = write.after.jobs.get(job_id)
         if job.ended and now != job and now is not None and now.run == job.run:

@@ -1,4 +1,4 @@
-"""What the admission must know of jobs when nothing is left to happen: each is listed, and each end is counted once."""
+"""What the admission must know when nothing is left to happen: each job is listed, each end and byte counted once."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -92,3 +92,18 @@ def each_end_is_counted_once(world: "World") -> str | None:
 
 
 ON_LISTED = (every_job_is_listed, each_end_is_counted_once)
+
+
+def what_is_counted_is_what_was_written(world: "World") -> str | None:
+    """Where nothing goes wrong the quota knows what the usage ledger of a tenant's jobs say, once all have ended."""
+    if not world.plan.bytes_kept or not world.plan.faultless:
+        return None
+    written = Counter[str]()
+    for tree in world.trees.values():
+        for name, job in tree.jobs.items():
+            written[job.tenant] += tree.usage[name].written
+    counted = Counter({tenant: sum(sums.values()) for tenant, sums in world.admission.stored.items()})
+    return f"{+counted} bytes are counted, and {+written} were written" if +counted != +written else None
+
+
+ON_ALL_STORED = (what_is_counted_is_what_was_written,)

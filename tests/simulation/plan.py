@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from baton.testing.dice import Dice
 from tests.simulation.background import with_background
 from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
-from tests.simulation.emitting import with_app_events
 from tests.simulation.families import (
     make_approving_jobs,
     make_planned_jobs,
@@ -23,10 +22,10 @@ from tests.simulation.killing import with_a_killer
 from tests.simulation.offloading import with_offloaded_calls
 from tests.simulation.outages import Outage, long_outages, usual_outages
 from tests.simulation.returning import with_returns
-from tests.simulation.scheduling import with_schedules
 from tests.simulation.scripts import RESULT_LIMIT_BYTES
-from tests.simulation.shared_keys import MIXTURES
 from tests.simulation.sessions import with_steering
+from tests.simulation.shared_keys import MIXTURES
+from tests.simulation.starters import with_app_events, with_schedules
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _STORIES = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation.background import submitting_as_chats
 from tests.simulation.plan import ALL_FAULTS, Plan, make_plan
-from tests.simulation.reports import added_to_the_story
+from tests.simulation.story import added_to_the_story
 from tests.simulation.world import Broken, World
 
 # A world that is closed is gone at once; to look for the rest more often takes a twelfth of a schedule.

@@ -1,13 +1,17 @@
-"""What must hold 75 minutes after the last fault, by name, like invariants.py: nothing is left to a sweep any more.
+"""What must hold 75 minutes after the last fault, and soon after an outage; by name, like invariants.py.
 
 By then an hourly sweep has found whatever nobody brought on, so each step that may go on has gone on. What recovers
 sooner is held by the invariants that are checked at each moment: they need no sweep, and excuse nothing but by name.
+After an outage each job goes on within two minutes. Nothing is excused, however long the store or the queue was away;
+but where the queue took nothing and yet delivered, the bound is that of the hourly sweep.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baton.engine.work_items import ItemKind, WorkItem
 from tests.fakes import Tree
+from tests.simulation.constants import BACK_SECONDS
 from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.guarantee import is_guaranteed
 
@@ -55,3 +59,77 @@ def may_continue(tree: Tree, item: WorkItem) -> bool:
 
 
 ON_CALM = (nothing_is_left_to_a_sweep, every_step_goes_on)
+
+
+@dataclass(frozen=True, slots=True)
+class AfterOutage:
+    """An outage has been over for so long; the steps that could go on at its end."""
+
+    world: "World"
+    seconds: float
+    steps: dict[str, WorkItem]
+
+
+class Back:
+    """Watches the ends of one world's outages. Where another one begins within the bound, only that one's end counts.
+
+    After a time in which the queue took nothing and yet delivered, messages and callbacks may all be used up, and no
+    process left that could ask for a sweep: there the bound is that of the hourly one. It is the bound, too, where a
+    host has few places: whoever finds none comes again later and later.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def watch(self) -> None:
+        """Look at each end when it comes."""
+        world = self._world
+        outages = world.faults.outages if world.plan.away else ()
+        for over in sorted({outage.ends for outage in outages}):
+            seconds = self._bound(over)
+            if seconds and not any(one.begins <= over + seconds and one.ends > over for one in outages):
+                world.loop.call_at(over, self._is_over, seconds)
+
+    def _bound(self, over: float) -> float:
+        """Within how long jobs go on after this end; 0: nobody comes for what is left to the hourly sweep."""
+        world = self._world
+        usual = LEFT_SECONDS if world.plan.places or world.plan.call_limits else BACK_SECONDS
+        refused = [outage.ends for outage in world.faults.outages if outage.refuses and outage.ends <= over]
+        if not world.plan.backstop:
+            return 0.0 if refused else usual
+        return LEFT_SECONDS if any(world.excused.over_at(ends) >= over for ends in refused) else usual
+
+    def _is_over(self, seconds: float) -> None:
+        world = self._world
+        items = (item for tree in world.trees.values() for item in tree.items.values())
+        steps = {item.key: item for item in items if _could_go_on(world, item)}
+        world.loop.call_later(seconds, self._check, AfterOutage(world, seconds, steps))
+
+    def _check(self, over: AfterOutage) -> None:
+        self._world.check(ON_BACK, over)
+
+
+def every_job_goes_on_after_an_outage(over: AfterOutage) -> str | None:
+    """Each step that could go on when it ended has been begun, or is done."""
+    for key, item in over.steps.items():
+        now = over.world.tree(item.job_id).items.get(key)
+        if now is not None and (now.owner, now.claimed_ms, now.lease_until_ms) == _held(item):
+            return f"{key} could go on {over.seconds:.0f} s ago, and has not: {now}"
+    return None
+
+
+def _held(item: WorkItem) -> tuple[str, int, int]:
+    return item.owner, item.claimed_ms, item.lease_until_ms
+
+
+def _could_go_on(world: "World", item: WorkItem) -> bool:
+    """Whether its time has come, and it needs nobody else; a request has its place in the slot table, or is told it."""
+    if item.not_before_ms > world.now_ms():
+        return False
+    if item.kind is not ItemKind.SLOT_REQUEST or item.want != "slot":
+        return may_continue(world.tree(item.job_id), item)
+    entry = world.admission.entries.get(item.job_id)
+    return entry is None or (entry.epoch, entry.want) != (item.attempt, "slot") or entry.slot
+
+
+ON_BACK = (every_job_goes_on_after_an_outage,)

@@ -1,22 +1,20 @@
-"""What must hold where a job is refused because its session is busy, or interrupts it, and where somebody says more to a
-running one; by name, like invariants.py.
-"""
+"""What must hold where a session is busy, interrupted, or told more; by name, like invariants.py."""
 
-from typing import TYPE_CHECKING
-from baton.engine.all_jobs.slots import QueueEntry
-from baton_events.ids import is_child, root_of
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.transitions import JobStatus
 from baton.testing.dice import Dice
-from baton_events.ids import job_id_from_key
+from baton_events.ids import is_child, job_id_from_key, root_of
 from tests.simulation.jobs import TENANTS, JobPlan
 
 if TYPE_CHECKING:
     from tests.simulation.ended import Ended
     from tests.simulation.world import World
+
 
 def who_is_refused_does_not_run(world: "World") -> str | None:
     """A submission whose every call was refused leaves no job, not even by its backup message."""

@@ -1,18 +1,143 @@
-"""What the simulated store keeps: keys by tag, and the tree that they mean; and what a read of one job sees of it."""
+"""What the simulated store keeps: keys by tag, and the tree that they mean; and what a read of one job sees of it.
 
-from typing import TYPE_CHECKING
+Invariant: nothing here decides what is written; the tree is read from the keys alone, as whoever comes next reads it.
+It is made of the one before: what did not change is the same object.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from baton.engine.commit.answers import Tombstone
+from baton.engine.commit.codec import load_call
+from baton.engine.commit.layout import tree_of
+from baton.engine.state import CallRecord
 from baton.storage.redis import keys as names
+from baton.storage.redis.tree_details import without_start
 from baton_events.ids import canonical_json, root_of
 from tests.fakes import FakeStore, Tree
 from tests.fakes.applying import Keys
-from tests.simulation.kept_tree import NO_KEYS, kept_tree
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+_V = TypeVar("_V")
+_Changed = dict[str, dict[str, Any]]
+_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "messages", "placed")
+NO_KEYS = Keys()
+
+
+def kept_tree(root: str, kept: Keys, before_kept: Keys, before: Tree) -> Tree:
+    """What the keys mean now, after they meant `before`."""
+    state_key = names.state_key(root)
+    state, known = kept.hash(state_key), before_kept.hash(state_key)
+    changes: dict[str, Any] = {}
+    if state is not known:
+        read = tree_of(state, known, before)
+        changes = {part: _as_before(getattr(before, part), getattr(read, part)) for part in _STATE_PARTS}
+    changes |= _of_jobs(kept, before_kept, before)
+    stone = kept.values.get(names.tombstone_key(root))
+    if stone is not before_kept.values.get(names.tombstone_key(root)):
+        value = json.loads(stone) if stone else None
+        changes["tombstone"] = Tombstone(value["tenant"], value["deleted"]) if value else None
+    return replace(before, **changes, expires_ms=kept.expiring.get(state_key, 0))
+
+
+def _of_jobs(kept: Keys, before_kept: Keys, before: Tree) -> dict[str, Any]:
+    """What each job has keys of its own for, as far as it has changed."""
+    changed: _Changed = {}
+    for key in kept.values.keys() | before_kept.values.keys():
+        value = kept.values.get(key)
+        if value is before_kept.values.get(key):
+            continue
+        kind, _, job_id = key.partition("}:")[2].partition(":")
+        if not job_id:
+            continue
+        old = before_kept.hash(key) if kind == "calls" else {}
+        for part, now, known in _parts_of(kind, value, old):
+            of_kind: dict[str, Any] = changed.setdefault(part, dict(getattr(before, part)))
+            if now is None:
+                of_kind.pop(job_id, None)
+            elif part == "calls":
+                of_kind[job_id] = _calls(now, known, before.calls.get(job_id, {}))
+            elif of_kind.get(job_id) != now:
+                of_kind[job_id] = now
+    return changed
+
+
+def _parts_of(kind: str, value: Any, known: Mapping[str, str]) -> list[tuple[str, Any, Mapping[str, str]]]:
+    """What a key is about, what it has, and what it had: calls, and their results among them."""
+    if kind == "parts" and value and not isinstance(value[0], str):  # a stream, whose entries have several each
+        value = tuple(part for _, fields in value for part in fields[1::2])
+    if kind != "calls":
+        return [(kind, value, {})]
+    results = without_start(names.RESULT, value or {})
+    calls = {name: text for name, text in value.items() if not name.startswith(names.RESULT)} if value else None
+    return [(kind, calls, known), ("results", results or None, {})]
+
+
+def _calls(texts: Mapping[str, str], known: Mapping[str, str], before: dict[str, CallRecord]) -> dict[str, CallRecord]:
+    return {name: before[name] if known.get(name) == text else load_call(text) for name, text in texts.items()}
+
+
+def _as_before(before: dict[str, _V], now: dict[str, _V]) -> dict[str, _V]:
+    """What is equal is the same object."""
+    if before == now:
+        return before
+    return {name: before[name] if before.get(name) == value else value for name, value in now.items()}
+
+
+def with_objects_of(tree: Tree, before: Tree) -> Tree:
+    """The same tree, in which what is equal in this other one is the same object."""
+    parts = (*_STATE_PARTS, "calls", "results", "transcript", "parts")
+    return replace(tree, **{part: _as_before(getattr(before, part), getattr(tree, part)) for part in parts})
+
+
+def between(whole: Tree, before: Tree, after: Tree) -> Tree:
+    """The whole tree after one of several transitions of a request, but for its usage: all of them are one request.
+
+    `before`, `after`: what the process knew of the tree when it made this transition of it, and what it made.
+    """
+    parts: dict[str, Any] = {}
+    for part in ("jobs", "slot_states", "items", "child_usage"):
+        parts[part] = _changed(getattr(whole, part), getattr(before, part), getattr(after, part))
+    for part in ("calls", "results", "events", "messages"):
+        parts[part] = _changed_by_job(getattr(whole, part), getattr(before, part), getattr(after, part))
+    for part in ("transcript", "parts"):
+        parts[part] = _longer(getattr(whole, part), getattr(before, part), getattr(after, part))
+    if before.tombstone != after.tombstone:
+        parts["tombstone"] = after.tombstone
+    # When its data goes is no part of what a process remembers: what is written of that is seen at the end.
+    lives = not all(job.ended for job in parts["jobs"].values())
+    return replace(whole, **parts, expires_ms=0 if lives else whole.expires_ms)
+
+
+def _changed(whole: dict[str, _V], before: dict[str, _V], after: dict[str, _V]) -> dict[str, _V]:
+    if before is after:
+        return whole
+    new = {name: value for name, value in after.items() if before.get(name) is not value}
+    gone = before.keys() - after.keys()
+    return {name: value for name, value in {**whole, **new}.items() if name not in gone} if new or gone else whole
+
+
+def _changed_by_job(
+    whole: dict[str, dict[str, _V]], before: dict[str, dict[str, _V]], after: dict[str, dict[str, _V]]
+) -> dict[str, dict[str, _V]]:
+    jobs = [job_id for job_id in {**before, **after} if before.get(job_id) is not after.get(job_id)]
+    made = {job_id: _changed(whole.get(job_id, {}), before.get(job_id, {}), after.get(job_id, {})) for job_id in jobs}
+    return {**whole, **made} if jobs else whole
+
+
+def _longer(
+    whole: dict[str, tuple[str, ...]], before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    more = {job_id: entries[len(before.get(job_id, ())) :] for job_id, entries in after.items()}
+    new = {job_id: (*whole.get(job_id, ()), *entries) for job_id, entries in more.items() if entries}
+    return {**whole, **new} if new else whole
+
 
 NOTHING_STORED = Tree()
 

@@ -1,17 +1,25 @@
-"""Each simulated instance is a process of its own: what it remembers is nobody else's, and dies with it."""
+"""Each instance is a process of its own, a host runs only so many functions, and a pool ends with its maker."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 
 import pytest
 
+from baton.engine.transitions import JobStatus
 from baton.testing.virtual_loop import Crashed, VirtualLoop
 from baton.transport.meter import Meter, is_metered, metered
 from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
+from tests.simulation.directed import calls_through_few_places
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.outages import Outage
 from tests.simulation.plan import KILLING_SEEDS, make_plan
+from tests.simulation.play import play
 from tests.simulation.world import World
 
 
@@ -83,3 +91,45 @@ def test_nothing_comes_back_to_who_dies_on_the_way(fault: str, monkeypatch: pyte
         loop.run_until_idle()
         assert requested.done()
     assert received == ["died"]
+
+
+def test_calls_through_three_places_all_end_late() -> None:
+    """No budget is spent on what found no place, and no message is lost with it."""
+    with closing(VirtualLoop()) as loop:
+        world = play(calls_through_few_places(jobs=4, calls=40), loop)
+        assert world.violation is None, world.violation
+        jobs = [job for tree in world.trees.values() for job in tree.jobs.values()]
+        assert [job.status for job in jobs] == [JobStatus.COMPLETED] * 4
+        assert world.delivery.places.refused > 200
+        world.close()
+
+
+_MAKES_ONE = """
+import os, time
+from tests.simulation.workers import workers
+pool = workers()
+print(pool.submit(os.getpid).result(), flush=True)
+pool.submit(time.sleep, 60).result()
+"""
+
+
+def test_a_pool_ends_with_a_parent_that_is_killed() -> None:
+    """Otherwise a soak that is killed plays on, unseen."""
+    with subprocess.Popen([sys.executable, "-c", _MAKES_ONE], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(100):
+        if not _lives(worker):
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    raise AssertionError("it lives on")
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -29,15 +29,13 @@ from tests.fakes.api_key_store import FakeApiKeyStore
 from tests.fakes.audit_log import FakeAuditLog
 from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission
-from tests.simulation.after_outages import Back
+from tests.simulation.approving import Deciders
 from tests.simulation.blocking import Threads
 from tests.simulation.call_limit_faults import CountedCalls, SimCallLimits
 from tests.simulation.call_limits import SharedCalls
 from tests.simulation.clients import Client
 from tests.simulation.constants import BACKSTOP_SECONDS, RECONCILE_INTERVAL_MS
-from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
-from tests.simulation.emitting import Program, event_of
 from tests.simulation.endings import check_endings
 from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
@@ -51,7 +49,7 @@ from tests.simulation.faulty_ports import (
 )
 from tests.simulation.hosted import Hosting
 from tests.simulation.hosts import BASE_URL, Hosts, settings_of
-from tests.simulation.instances import SimClock, SimRandomness, instance_of, settle, skew_of
+from tests.simulation.instances import SimClock, SimRandomness, SimVerifier, instance_of, settle, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.killing import Processes
 from tests.simulation.listed import Ends
@@ -61,10 +59,9 @@ from tests.simulation.operators import Operator
 from tests.simulation.outside import Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
-from tests.simulation.recovery import ON_CALM
+from tests.simulation.recovery import ON_CALM, Back
 from tests.simulation.returning import Returns
-from tests.simulation.scheduling import Scheduler, SimSchedules
-from tests.simulation.signatures import SimVerifier
+from tests.simulation.starters import Program, Scheduler, SimSchedules, event_of
 from tests.simulation.store_faults import SimStore
 from tests.simulation.stored import StoredTrees
 from tests.simulation.story import Story
