@@ -249,7 +249,6 @@ class Deciders:
             arguments = edited if kind == "edit" else about["arguments"]
             self.approved_it.setdefault(about["callId"], set()).add(text := canonical_json(arguments))
             self.approvers.setdefault((about["callId"], text), set()).add(who)
-        url = f"{self._world.base_url}{CHECKPOINTS_PATH}/op_{question.id}"
-        headers = {"authorization": f"Bearer {who}"}
+        path = f"{CHECKPOINTS_PATH}/op_{question.id}"
         method = "DELETE" if kind == "reject" else "POST"
-        return await caller.request("decide", url, json.dumps(body).encode(), headers, method)
+        return await caller.request("decide", method, path, body, who)

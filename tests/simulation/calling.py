@@ -1,6 +1,7 @@
 """Calls of the API, as whoever is outside makes them: an answer, or a connection that broke."""
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from baton.commands.backup import BACKED_UP_MS
 from baton.testing.asgi import Answer
@@ -29,9 +30,15 @@ class Caller:
         self.calls = 0
         self.faulty, self.last = False, ""
 
-    async def request(self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str) -> Answer | None:
+    async def request(
+        self, kind: str, method: str, path: str, body: Any = None, key: str = "", **headers: str
+    ) -> Answer | None:
         """One call; None when the connection broke. `faulty`: whether it met a fault; `last`: its name."""
-        world = self._world
+        world, url = self._world, self._world.base_url + path
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        sent = b"" if body is None else json.dumps(body).encode()
         self.calls += 1
         requested_at = world.loop.seconds
         name = f"{kind}:{self._label}#{self.calls}"
@@ -40,7 +47,7 @@ class Caller:
         world.calling.add(name)
         world.hosting.started(who, url, lambda: None)
         try:
-            answer = await world.post(url, {"content-type": "application/json", **headers}, body, method)
+            answer = await world.post(url, {"content-type": "application/json", **headers}, sent, method)
         except Crashed:
             answer = None
         answer = None if who.ended else answer
@@ -52,3 +59,8 @@ class Caller:
         late = unfinished and world.loop.seconds - requested_at >= BACKED_UP_MS / 1000
         world.check(ON_SETTLE, Settled(world, name, "late" if late else "over", tuple(world.trees.values())))
         return answer
+
+    def check(self, answer: Answer | None, about: str, *known: int) -> None:
+        """Say so, if it is answered what nobody knows."""
+        if answer is not None and answer.status not in known:
+            self._world.broken("an_api_answer_is_a_known_one", f"{about}: {answer}")

@@ -63,18 +63,14 @@ class Client:
         await asyncio.sleep(plan.cancel_at)
         world.cancelling.add(self._job_id)
         world.returns.cancels(self._job_id)
-        path, requested_at = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}", world.loop.seconds
-        answer = await self._request("cancel", path, b'{"action":"cancel"}', {}, "PATCH")
+        requested_at = world.loop.seconds
+        path = f"{SUBMIT_PATH}/{self._job_id}"
+        answer = await self._caller.request("cancel", "PATCH", path, {"action": "cancel"}, key_of(plan.tenant))
         world.returns.cancels(self._job_id)
         if answer is not None and answer.status == 200:
             world.cancelled.add(self._job_id)
-        elif (
-            answer is not None
-            and answer.status not in (409, 503)
-            and not self._unseen(answer, requested_at)
-            and not self._gone(answer)
-        ):
-            world.broken("an_api_answer_is_a_known_one", f"cancel {self._job_id}: {answer}")
+        elif answer is not None and not self._unseen(answer, requested_at) and not self._gone(answer):
+            self._caller.check(answer, f"cancel {self._job_id}", 409, 503)
 
     def _gone(self, answer: Answer) -> bool:
         """Whether it is said to be deleted, by somebody who asked for that."""
@@ -95,19 +91,19 @@ class Client:
             body["delaySeconds"] = plan.delay_seconds
         if plan.session:
             body["sessionId"] = plan.session
-        headers = {"idempotency-key": f"key-{plan.index}"} if plan.keyed else {}
+        headers = {"idempotency_key": f"key-{plan.index}"} if plan.keyed else {}
         if plan.when_busy != "queue":
             body["whenBusy"] = plan.when_busy
         claim_result = live_of(world)
         self._sees_the_session()
-        answer = await self._request("submit", world.base_url + SUBMIT_PATH, json.dumps(body).encode(), headers)
+        answer = await self._caller.request("submit", "POST", SUBMIT_PATH, body, key_of(plan.tenant), **headers)
         self._sees_the_session()
         world.answered[plan.agent].add(answer.status if answer is not None else 0)
         known = (422, 503, *((409,) if plan.when_busy == "reject" else ()), *((429,) if world.plan.bytes_kept else ()))
         if answer is not None and answer.status == 202:
             self._accepted(json.loads(answer.body), claim_result)
-        elif answer is not None and answer.status not in known and not self._gone(answer):
-            world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
+        elif answer is not None and not self._gone(answer):
+            self._caller.check(answer, plan.agent, *known)
         return answer
 
     def _sees_the_session(self) -> None:
@@ -116,12 +112,6 @@ class Client:
         for name, entry in self._world.admission.entries.items() if self._plan.interrupts else ():
             if (entry.tenant, entry.session_id) == mine:
                 self._world.returns.cancels(name)
-
-    async def _request(
-        self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str = "POST"
-    ) -> Answer | None:
-        key = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
-        return await self._caller.request(kind, url, body, {**key, **headers}, method)
 
     def _accepted(self, job: dict[str, Any], claim_result: frozenset[str]) -> None:
         world = self._world

@@ -7,6 +7,7 @@ The first that breaks an invariant is shrunk and told as a story; `shrink.py` do
 """
 
 import argparse
+import math
 import sys
 import time
 from collections import Counter
@@ -18,11 +19,9 @@ from tests.simulation.crash_points import table
 from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, OTHER_FAMILIES
 from tests.simulation.play import Failure, Summary, play_many
 from tests.simulation.shrink import shrunk_story
-from tests.simulation.volume import Most
 from tests.simulation.workers import PROCESSES, workers
 
 _CHUNK = 50
-_NO_END = Most()
 # By the option that asks for them: what worlds have that bit, and what they are.
 _ONLY = {
     "waits": (plan.WAITING_SEEDS, "whose jobs also wait"),
@@ -74,7 +73,7 @@ def explore(
     schedules: int,
     seed: int,
     faults: frozenset[str] = ALL_FAULTS,
-    most: Most = _NO_END,
+    most_seconds: float = math.inf,
     found: Callable[[Failure], None] = lambda _failure: None,
     *,
     giving_way: int = 0,
@@ -82,7 +81,7 @@ def explore(
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
     Most of them are plain worlds; the other families share the rest.
-    `most`: how long they are begun. `giving_way`: how nice the processes are.
+    `most_seconds`: how long they are begun. `giving_way`: how nice the processes are.
     """
     began_at, summary = time.monotonic(), Summary()
     with workers(giving_way) as pool:
@@ -95,7 +94,7 @@ def explore(
             summary.add(played)
             for failure in played.failures:
                 found(failure)
-            if not most.spent(time.monotonic() - began_at):
+            if time.monotonic() - began_at < most_seconds:
                 running += [pool.submit(play_many, chunk, faults) for _, chunk in zip(range(1), chunks, strict=False)]
     return summary
 
@@ -155,7 +154,7 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", default="all", help=f"all, none, or some of {', '.join(sorted(ALL_FAULTS))}")
-    parser.add_argument("--seconds", type=float, default=_NO_END.seconds, help="stop after that time")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after that time")
     for name, (_, which) in _ONLY.items():
         parser.add_argument(f"--{name}", action="store_true", help=f"only worlds {which}")
     options = parser.parse_args()
@@ -165,7 +164,7 @@ def main() -> int:
     if seed & ~plan.SMALL_SEEDS >= plan.LIMITED_SEEDS:
         print(f"seeds from {plan.LIMITED_SEEDS} on: worlds of one kind alone", flush=True)  # noqa: T201 - it is a command
     began_at = time.monotonic()
-    summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)
+    summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)
     print(summary_of(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command
     print(table(summary))  # noqa: T201 - it is a command
     if summary.failures:

@@ -55,15 +55,13 @@ class Operator:
 
     async def _until_done(self, method: str, *, running: bool) -> None:
         world = self._world
-        headers = {"authorization": f"Bearer {ADMIN_KEY}"}
         while True:
             forgets = len(world.memory.failovers)
-            answer = await self._caller.request("operate", f"{world.base_url}{WORKER_PATH}", b"", headers, method)
+            answer = await self._caller.request("operate", method, WORKER_PATH, key=ADMIN_KEY)
             if answer is not None and answer.status == 200:
                 view = json.loads(answer.body)
                 if view["running"] is not running and forgets == len(world.memory.failovers):
                     world.broken("a_stop_and_a_start_are_what_they_say", f"{method}: {view}")
                 return
-            if answer is not None and answer.status != 503:
-                world.broken("an_api_answer_is_a_known_one", f"{method} {WORKER_PATH}: {answer}")
+            self._caller.check(answer, f"{method} {WORKER_PATH}", 503)
             await asyncio.sleep(_AGAIN_SECONDS)

@@ -30,56 +30,34 @@ from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _STORIES = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
 _OFFLOAD, _CALL_LIMITS = 13, 14
-# From this seed on jobs also wait, and start others below them: a second family of worlds.
+# Of each family, the seeds with such a bit: README.md says what their worlds have besides.
+LIMITED_SEEDS = 1 << 36
+CUTTING_SEEDS = 1 << 37
+DEPLOYING_SEEDS = 1 << 38
+RETURNING_SEEDS = 1 << 39
+AWAY_SEEDS = 1 << 45
+KILLING_SEEDS = 1 << 46
+CROWDED_SEEDS = 1 << 47
+BLOCKING_SEEDS = 1 << 48
+FULL_SEEDS = 1 << 49
+CRON_SEEDS = 1 << 50
+EVENT_SEEDS = 1 << 51
+STEERING_SEEDS = 1 << 52
+SMALL_SEEDS = 1 << 53
+BACKGROUND_SEEDS = 1 << 54
+PEOPLE_SEEDS = 1 << 55
+FRONT_END_SEEDS = 1 << 56
+OFFLOADING_SEEDS = 1 << 57
+AGAIN_SEEDS = 1 << 58
+CALL_LIMIT_SEEDS = 1 << 59
+# The first seed of each family: plain worlds are those before.
 WAITING_SEEDS = 1 << 40
-# From this one on most of them plan, too: a third one.
 PLANNING_SEEDS = 1 << 41
+STREAMING_SEEDS = 1 << 42
+APPROVING_SEEDS = 1 << 43
+SESSION_SEEDS = 1 << 44
 LONGEST_DEPLOY_SECONDS = 1_800.0
 _ONE_ON_SERVER = 9
-# Of each family, the seeds with this bit: somebody comes back to most jobs, to retry or to delete them.
-RETURNING_SEEDS = 1 << 39
-# Of each family, the seeds with this bit: two versions run side by side, one in each mode, each with forms of its own.
-DEPLOYING_SEEDS = 1 << 38
-# Of each family, the seeds with this bit: the queue loses connections, and delivers again what still goes on.
-CUTTING_SEEDS = 1 << 37
-# Of each family, the seeds with this bit: the hosted parts' limits are those of their smallest plans (hosted.py).
-LIMITED_SEEDS = 1 << 36
-# From this one on plain jobs' models say their texts piece by piece, and somebody reads the streams: a fourth one.
-STREAMING_SEEDS = 1 << 42
-# From this one on jobs that wait, and mostly plan, ask people, too: a fifth one.
-APPROVING_SEEDS = 1 << 43
-# From this one on plain jobs share a session, and are refused while it is busy, or interrupt it: a sixth one.
-SESSION_SEEDS = 1 << 44
-# Of each family, the seeds with this bit: the store, the queue or both are away for a second up to a day.
-AWAY_SEEDS = 1 << 45
-# Of each family, the seeds with this bit: a piece of work kills its process, in which many jobs are at work.
-KILLING_SEEDS = 1 << 46
-# Of each family, the seeds with this bit: a host has a place or two for each function, and refuses beyond.
-CROWDED_SEEDS = 1 << 47
-# Of each family, the seeds with this bit: half of the calls are of tools that block, and many of them hang.
-BLOCKING_SEEDS = 1 << 48
-# Of each family, the seeds with this bit: a tenant may store a few thousand bytes, and is refused beyond.
-FULL_SEEDS = 1 << 49
-# Of each family, the seeds with this bit: a schedule of the queue starts most jobs, some of them several times.
-CRON_SEEDS = 1 << 50
-# Of each family, the seeds with this bit: app events start most jobs.
-EVENT_SEEDS = 1 << 51
-# Of each family, the seeds with this bit: most jobs share a session, where many are said to the one that runs.
-STEERING_SEEDS = 1 << 52
-# Of each family, the seeds with this bit: one job or two, which play in a third of the time.
-SMALL_SEEDS = 1 << 53
-# Of each family, the seeds with this bit: calls of most jobs go on in the background.
-BACKGROUND_SEEDS = 1 << 54
-# Of the family that asks people, the seeds with this bit: two people must approve half of what is asked.
-PEOPLE_SEEDS = 1 << 55
-# Of each family, the seeds with this bit: the queue asks the models of most jobs.
-OFFLOADING_SEEDS = 1 << 57
-# Of worlds with streams, the seeds with this bit: front ends of AG-UI read them.
-FRONT_END_SEEDS = 1 << 56
-# Of each family, the seeds with this bit: most calls run several times before they are over, as those of tasks do.
-AGAIN_SEEDS = 1 << 58
-# Of each family, the seeds with this bit: models and tools have limits that their calls share.
-CALL_LIMIT_SEEDS = 1 << 59
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {

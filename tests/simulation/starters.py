@@ -77,13 +77,10 @@ class Scheduler:
         plan = self._plan
         body = {"jobType": plan.agent, "taskDescription": "do it", "cron": "* * * * *", "priority": plan.priority}
         body |= {"sessionId": plan.session} if plan.session else {}
-        headers = {"authorization": f"Bearer {key_of(plan.tenant)}"}
-        url = self._world.base_url + SCHEDULES_PATH
-        answer = await self._caller.request("schedule", url, json.dumps(body).encode(), headers, "POST")
+        answer = await self._caller.request("schedule", "POST", SCHEDULES_PATH, body, key_of(plan.tenant))
         if answer is None or answer.status == 503:
             return ""
-        if answer.status != 201:
-            self._world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
+        self._caller.check(answer, plan.agent, 201)
         return str(json.loads(answer.body)["id"])
 
 
@@ -166,13 +163,13 @@ class Program:
 
     async def _sent(self, number: str) -> bool:
         plan, world = self._plan, self._world
-        headers = {"authorization": f"Bearer {key_of(plan.tenant)}", "idempotency-key": f"key-{number}"}
-        body = json.dumps({"name": self._name, "data": {"text": "do it"}}).encode()
-        answer = await self._caller.request("emit", world.base_url + EVENTS_PATH, body, headers, "POST")
+        body = {"name": self._name, "data": {"text": "do it"}}
+        answer = await self._caller.request(
+            "emit", "POST", EVENTS_PATH, body, key_of(plan.tenant), idempotency_key=f"key-{number}"
+        )
         if answer is None or answer.status == 503:
             return False
-        if answer.status != 202:
-            world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
+        self._caller.check(answer, plan.agent, 202)
         world.emitted[json.loads(answer.body)["id"]] = plan.agent
         return True
 

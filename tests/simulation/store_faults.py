@@ -4,24 +4,19 @@ Every write is shown to the invariants, with the tag's version before and after 
 nor keys ever change, versions cost nothing, and reads may show an older one.
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from baton.engine.all_jobs.slots import SlotTable
 from baton.engine.commit.answers import (
     Claim,
     ClaimResult,
     Committed,
-    Created,
     Loaded,
-    PendingItems,
     Reconciled,
-    Recorded,
-    Signal,
-    SignalAnswer,
     Undelivered,
 )
-from baton.engine.commit.usage_ledger import NOTHING, Spent
+from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.storage.redis.store import TreeStore
@@ -34,7 +29,7 @@ from tests.simulation.versions import as_another_version_writes, is_other_versio
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_T = TypeVar("_T")
+_P, _T = ParamSpec("_P"), TypeVar("_T")
 _RETENTION_MS = 1_000_000
 
 
@@ -54,25 +49,21 @@ class SimStore:
         self._world = world
         self._store = WatchedTreeStore(SimConnection(world), world.plan.prompt_limit_bytes)
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
-        changes = self._written(changes)
-        return await self._request(
-            Requested(CURRENT.get(), "create"), self._store.create(changes, message_id, now_ms, spent)
-        )
+    async def create(self, changes: Changes, *given: Any) -> Any:
+        return await self._run(Requested(CURRENT.get(), "create"), self._store.create, self._written(changes), *given)
 
     async def claim(self, claim: Claim) -> ClaimResult:
         who = CURRENT.get()
         self._continues(who, claim.item_key, goes_on=True)
-        return await self._request(Requested(who, "claim", claim), self._store.claim(claim))
+        return await self._run(Requested(who, "claim", claim), self._store.claim, claim)
 
     async def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
     ) -> Committed:
-        """Remove the work item and write what follows; claim what the invocation goes on with."""
         who, changes = CURRENT.get(), self._written(changes)
         self._continues(who, claim.item_key, goes_on=continuation is not None)
         requested = Requested(who, "commit", claim, gives_slot=changes.admitted)
-        return await self._request(requested, self._store.commit(claim, changes, spent, continuation))
+        return await self._run(requested, self._store.commit, claim, changes, spent, continuation)
 
     def _continues(self, who: Invocation, item_key: str, *, goes_on: bool) -> None:
         if goes_on and who.zombie and not who.stalled and not who.dead:
@@ -80,23 +71,18 @@ class SimStore:
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
         requested = Requested(CURRENT.get(), "renew", claims[0], "store-renew")
-        return await self._request(requested, self._store.renew(claims, lease_until_ms))
+        return await self._run(requested, self._store.renew, claims, lease_until_ms)
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         requested = Requested(CURRENT.get(), "give_back", claim)
-        return await self._request(requested, self._store.give_back(claim, now_ms, begun=begun))
+        return await self._run(requested, self._store.give_back, claim, now_ms, begun=begun)
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         requested = Requested(CURRENT.get(), "undelivered", claim)
-        return await self._request(requested, self._store.undelivered(claim, source_message_id, throttled=throttled))
+        return await self._run(requested, self._store.undelivered, claim, source_message_id, throttled=throttled)
 
-    async def reconcile(
-        self, root_id: str, message_id: str, now_ms: int, stalled_after_ms: int, slot_table: SlotTable, only: str = ""
-    ) -> Reconciled:
-        requested = Requested(CURRENT.get(), "reconcile")
-        return await self._request(
-            requested, self._store.reconcile(root_id, message_id, now_ms, stalled_after_ms, slot_table, only)
-        )
+    async def reconcile(self, *given: Any) -> Any:
+        return await self._run(Requested(CURRENT.get(), "reconcile"), self._store.reconcile, *given)
 
     async def reconcile_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
@@ -105,40 +91,36 @@ class SimStore:
         return {root: await self.reconcile(root, message_id, now_ms, stalled_after_ms, trees[root]) for root in trees}
 
     async def load(self, job_id: str) -> Loaded | None:
-        return await self._request(Requested(CURRENT.get(), "load"), self._store.load(job_id))
+        return await self._run(Requested(CURRENT.get(), "load"), self._store.load, job_id)
 
-    async def record(
-        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
-    ) -> tuple[Recorded, PendingItems]:
+    async def record(self, loaded: Loaded, message_id: str, changes: Changes, *given: Any) -> Any:
         changes = self._written(changes)
-        requested = Requested(CURRENT.get(), "record")
-        return await self._request(requested, self._store.record(loaded, message_id, changes, now_ms, spent))
-
-    async def signal(
-        self, job_id: str, message_id: str, signal: Signal, now_ms: int, spent: Spent = NOTHING
-    ) -> SignalAnswer:
-        return await self._request(
-            Requested(CURRENT.get(), "signal"), self._store.signal(job_id, message_id, signal, now_ms, spent)
+        return await self._run(
+            Requested(CURRENT.get(), "record"), self._store.record, loaded, message_id, changes, *given
         )
+
+    async def signal(self, *given: Any) -> Any:
+        return await self._run(Requested(CURRENT.get(), "signal"), self._store.signal, *given)
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         requested = Requested(CURRENT.get(), "append", claim, "store-in-talk" if text_id else "store-in-work")
         requested.sequence = sequence
-        return await self._request(requested, self._store.append(claim, sequence, parts, text_id))
+        return await self._run(requested, self._store.append, claim, sequence, parts, text_id)
 
     def _written(self, changes: Changes) -> Changes:
         if is_other_version(self._world, CURRENT.get()):
             return as_another_version_writes(self._world, changes)
         return changes
 
-    async def _request(self, requested: Requested, requesting: Coroutine[Any, Any, _T]) -> _T:
+    async def _run(
+        self, requested: Requested, ask: Callable[_P, Coroutine[Any, Any, _T]], *given: _P.args, **named: _P.kwargs
+    ) -> _T:
         """One operation; what it writes is shown to the invariants when it is applied."""
         if requested.who.dead:  # what it asks might be done by another one of its process
-            requesting.close()
             self._world.wire.stop(requested.who, f"store.{requested.op}")
         token = REQUESTED.set(requested)
         try:
-            answer = await requesting
+            answer = await ask(*given, **named)
         except StoreError:
             requested.who.check_alive()  # another one of its process may have asked for it
             raise

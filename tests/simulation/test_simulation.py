@@ -6,31 +6,20 @@ import weakref
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain, product
 from multiprocessing import get_context
 
 import pytest
 
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import explore as explore_module
+from tests.simulation import plan
 from tests.simulation.crash_points import unmet
 from tests.simulation.defects import DEFECTS
 from tests.simulation.directed import directed
 from tests.simulation.explore import explore, summary_of
 from tests.simulation.findings import Findings
-from tests.simulation.plan import (
-    APPROVING_SEEDS,
-    CALL_LIMIT_SEEDS,
-    LIMITED_SEEDS,
-    NO_FAULTS,
-    OFFLOADING_SEEDS,
-    OTHER_FAMILIES,
-    PEOPLE_SEEDS,
-    PLANNING_SEEDS,
-    RETURNING_SEEDS,
-    STREAMING_SEEDS,
-    WAITING_SEEDS,
-    make_plan,
-)
+from tests.simulation.plan import LIMITED_SEEDS, NO_FAULTS, OTHER_FAMILIES, make_plan
 from tests.simulation.planting import planted
 from tests.simulation.play import Summary, play, play_many
 from tests.simulation.regressions import REGRESSIONS, SELDOM
@@ -42,10 +31,9 @@ from tests.simulation.volume import (
     FRESH_SCHEDULES,
     FRESH_SLICE,
     FRESH_VARIABLE,
-    LIMIT,
     SMALL,
+    TIME_LIMIT_SECONDS,
     Batch,
-    Most,
     fresh,
 )
 from tests.simulation.workers import GIVING_WAY, PROCESSES
@@ -57,7 +45,7 @@ STORY_SEEDS = (3, 8, *(first + seed for first in OTHER_FAMILIES for seed in (1, 
 def play_all(batch: Batch, findings: Findings) -> Summary:
     """Play as many schedules as are promised; none breaks an invariant."""
     began_at = time.monotonic()
-    summary = explore(batch.schedules, batch.seed, most=LIMIT, giving_way=GIVING_WAY)
+    summary = explore(batch.schedules, batch.seed, most_seconds=TIME_LIMIT_SECONDS, giving_way=GIVING_WAY)
     judge(summary, time.monotonic() - began_at, batch, findings)
     return summary
 
@@ -113,7 +101,7 @@ def test_fewer_schedules_than_promised_are_a_failure() -> None:
 def test_when_the_time_is_up_no_more_are_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was begun is played to its end."""
     monkeypatch.setattr(explore_module, "_CHUNK", 1)
-    assert explore(100, BASE_SEED, NO_FAULTS, Most(seconds=0.0)).schedules == 2 * PROCESSES
+    assert explore(100, BASE_SEED, NO_FAULTS, 0.0).schedules == 2 * PROCESSES
 
 
 def test_each_commit_has_fresh_seeds() -> None:
@@ -195,16 +183,11 @@ def test_schedules_that_once_broke_an_invariant_break_none() -> None:
 @pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""
-    summary = play_many(range(BASE_SEED, BASE_SEED + 60), NO_FAULTS)
-    summary.add(play_many(range(WAITING_SEEDS, WAITING_SEEDS + 60), NO_FAULTS))
-    summary.add(play_many(range(PLANNING_SEEDS, PLANNING_SEEDS + 40), NO_FAULTS))
-    summary.add(play_many(range(STREAMING_SEEDS, STREAMING_SEEDS + 40), NO_FAULTS))
-    summary.add(play_many(range(APPROVING_SEEDS, APPROVING_SEEDS + 30), NO_FAULTS))
-    people = PEOPLE_SEEDS + APPROVING_SEEDS
-    summary.add(play_many(range(people, people + 30), NO_FAULTS))
-    summary.add(play_many(range(OFFLOADING_SEEDS, OFFLOADING_SEEDS + 30), NO_FAULTS))
-    summary.add(play_many(range(CALL_LIMIT_SEEDS, CALL_LIMIT_SEEDS + 30), NO_FAULTS))
-    summary.add(play_many(range(RETURNING_SEEDS, RETURNING_SEEDS + 40), NO_FAULTS))
+    of_forty = (plan.PLANNING_SEEDS, plan.STREAMING_SEEDS, plan.RETURNING_SEEDS)
+    people = plan.PEOPLE_SEEDS + plan.APPROVING_SEEDS
+    of_thirty = (plan.APPROVING_SEEDS, people, plan.OFFLOADING_SEEDS, plan.CALL_LIMIT_SEEDS)
+    first = ((BASE_SEED, 60), (plan.WAITING_SEEDS, 60), *product(of_forty, [40]), *product(of_thirty, [30]))
+    summary = play_many(chain.from_iterable(range(seed, seed + count) for seed, count in first), NO_FAULTS)
     assert not summary.failures, summary_of(summary, 0)
 
 

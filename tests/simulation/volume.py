@@ -4,7 +4,6 @@ Invariant: the count is the promise. A slow machine takes longer for it; the tim
 never end into a failure that says how many are missing.
 """
 
-import math
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,19 +27,6 @@ TIME_LIMIT_SECONDS = 3_000.0
 FRESH_VARIABLE = "SIMULATION_FRESH_SEED"
 _FIRST_FRESH, _FRESH_RANGE = 1_000_000_000, 60_000_000_000
 _REPOSITORY = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Most:
-    """How long schedules are begun at most, by the clock."""
-
-    seconds: float = math.inf
-
-    def spent(self, seconds: float) -> bool:
-        return seconds >= self.seconds
-
-
-LIMIT = Most(TIME_LIMIT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
