@@ -26,7 +26,7 @@ from baton.storage.redis.tree_details import Details
 from baton.tools.running_calls import NotYetError
 from tests.fakes import Tree
 from tests.simulation import plan
-from tests.simulation.planting import Patch, around, constant, defects, idle, replaced
+from tests.simulation.planting import Patch, around, constant, defects, given, idle, replaced
 
 
 def _leaving_items(given_up: Callable[..., Decision], state: State, failure: Failure, now_ms: int) -> Decision:
@@ -127,10 +127,6 @@ def _same_again(moment: Any, self: InMemoryCallLimits, limit: Any, name: str, no
     return at_ms
 
 
-def _whenever(give_back: Callable[..., Any], tree: Tree, claim: Any, *rest: Any, **named: Any) -> Any:
-    return give_back(tree, replace(claim, comes_ms=0), *rest, **named)
-
-
 DEFECTS = (
     *defects(
         plan.PLANNING_SEEDS,
@@ -193,11 +189,7 @@ DEFECTS = (
             ),
         },
         an_attempt_is_the_next_one={
-            "a call that runs again knows nothing of the runs before": around(
-                tool_call,
-                "runs_again",
-                lambda again, state, result, now_ms: again(state, replace(result, memo={}), now_ms),
-            ),
+            "a call that runs again knows nothing of the runs before": given(tool_call, "runs_again", 1, memo={}),
         },
     ),
     *defects(
@@ -222,7 +214,7 @@ DEFECTS = (
             "the place of a call that died is never free": constant(call_limits, "abandoned", {}),
         },
         a_sweep_leaves_a_call_that_comes_by_itself={
-            "a sweep brings a call that comes by itself": around(store, "given_back", _whenever),
+            "a sweep brings a call that comes by itself": given(store, "given_back", 1, comes_ms=0),
         },
     ),
 )

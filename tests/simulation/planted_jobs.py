@@ -25,7 +25,7 @@ from baton.storage.redis.tree_writes import Writes
 from tests.fakes import FakeAdmission, Tree
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import around, constant, defects, idle, replaced
+from tests.simulation.planting import around, constant, defects, given, idle, replaced
 
 _Named = Callable[[str, str], str]
 
@@ -133,7 +133,7 @@ DEFECTS = (
         what_is_deleted_stays_so={
             "a backup message brings a deleted job back": (
                 idle(SubmitJob, "is_gone", answer=False),
-                around(operations, "create", lambda create, tree, *rest: create(replace(tree, tombstone=None), *rest)),
+                given(operations, "create", 0, tombstone=None),
                 around(WrittenPatch, "missing", lambda missing, self, *keys: missing(self, keys[0])),
             ),
         },

@@ -15,25 +15,13 @@ from baton_events.errors import MalformedEventError, NewerVersionError
 from baton_events.schema import Event
 from tests.fakes import Tree
 from tests.simulation import plan, store_faults
-from tests.simulation.planting import around, constant, defects, replaced
+from tests.simulation.planting import around, constant, defects, given, replaced
 
 _Parse = Callable[[bytes], Event]
 
 
 def _unmarked(tree: Tree, item: WorkItem, *_: Any, **__: Any) -> tuple[Tree, WorkItem]:
     return tree, item
-
-
-def _forgetting(claimed: Callable[..., Any], claim: Any, tree: Tree, item: WorkItem) -> Any:
-    return claimed(claim, tree, replace(item, redelivered=False))
-
-
-def _for_others_only(refused: Callable[..., Any], tree: Tree, claim: Any, item: WorkItem, verdict: Any) -> Any:
-    return refused(tree, claim, replace(item, relay_id=""), verdict)
-
-
-def _any_item(may_continue: Any, self: Any, run: Any, item: WorkItem, *arguments: Any, **named: Any) -> Any:
-    return may_continue(self, run, replace(item, redelivered=False), *arguments, **named)
 
 
 def _claimed_only(dispatched: Callable[..., Any], *arguments: Any, free: bool = False) -> Any:
@@ -82,14 +70,16 @@ DEFECTS = (
                 claiming, "is_released", answer=False
             ),
             "who works does not learn that its message came again": replaced(claiming, "released", _unmarked),
-            "who finds its own work item busy does not say so": around(operations, "_refused", _for_others_only),
-            "the same message gets back what it has dispatched": around(claiming, "claimed", _forgetting),
+            "who finds its own work item busy does not say so": given(operations, "_refused", 2, relay_id=""),
+            "the same message gets back what it has dispatched": given(claiming, "claimed", 2, redelivered=False),
         },
         what_begins_is_guaranteed={
             "what follows of who is released is not marked as dispatched": around(
                 operations, "inline_continuation", _unmarked_after
             ),
-            "what somebody else dispatches is begun in place": around(pipeline.Pipeline, "_may_continue", _any_item),
+            "what somebody else dispatches is begun in place": given(
+                pipeline.Pipeline, "_may_continue", 2, redelivered=False
+            ),
         },
     ),
     *defects(

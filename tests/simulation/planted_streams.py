@@ -15,14 +15,9 @@ from baton.engine.step_results import StreamedText
 from baton.executors.text_stream import TextStream
 from tests.fakes import Tree
 from tests.simulation import plan
-from tests.simulation.planting import Patch, around, defects, replaced
+from tests.simulation.planting import Patch, around, defects, given, replaced
 
 _LetGo = Callable[..., Tree]
-
-
-def _leaving_it_open(let_go: _LetGo, tree: Tree, item: Any, rest: Any = None) -> Tree:
-    """An open text is closed only by who goes on with it."""
-    return let_go(tree, replace(item, text_id=""), rest)
 
 
 def _without_its_name(let_go: _LetGo, tree: Tree, item: Any, rest: tuple[str, ...] | None = None) -> Tree:
@@ -76,7 +71,7 @@ def _coming_back_at(within: int) -> Patch:
 DEFECTS = (
     *defects(
         plan.STREAMING_SEEDS,
-        an_open_text_is_its_items={"an abandoned text stays open": around(claiming, "let_go", _leaving_it_open)},
+        an_open_text_is_its_items={"an abandoned text stays open": given(claiming, "let_go", 1, text_id="")},
         the_texts_that_stand_are_what_was_answered={
             "an abandoned text is not named": around(claiming, "let_go", _without_its_name),
             "a COMMIT goes on with whatever text is open": around(operations, "done", _going_on_anyway),

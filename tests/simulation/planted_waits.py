@@ -15,7 +15,7 @@ from baton.engine.commit import operations, writing
 from baton.engine.commit import tree as rule_of_trees
 from baton.engine.commit.answers import Claim, ClaimResult, Signal, SignalAnswer, SignalResult
 from baton.engine.effects import Changes, Decision
-from baton.engine.work_items import ItemKind, WorkItem
+from baton.engine.work_items import ItemKind
 from baton.executors import started_jobs
 from baton.recovery import reconciler
 from baton.runtime import invocation
@@ -26,7 +26,7 @@ from baton_events.schema import Completion, Occurrence
 from tests.fakes import Tree
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import answering_step, around, constant, defects, idle, replaced
+from tests.simulation.planting import answering_step, around, constant, defects, given, idle, replaced
 
 _Call = Callable[..., Any]
 _Signal = Callable[..., Tree]
@@ -69,10 +69,6 @@ def _waking_others(signalled: _Signal, self: Tree, job_id: str, signal: Signal, 
 
 def _as_it_was(self: Tree, *_arguments: Any) -> Tree:
     return self
-
-
-def _answered_by_no_event(answered_early: _Signal, self: Tree, item: WorkItem, *rest: Any) -> Tree:
-    return answered_early(self, replace(item, event=""), *rest)
 
 
 def _last_wins(tell: _Call, tree: Tree, job_id: str, message_id: str, signal: Signal, *rest: Any) -> Any:
@@ -139,10 +135,6 @@ def _refusing_repeats(found: SignalAnswer, *_arguments: Any) -> SignalAnswer:
     return dataclasses.replace(found, signal_result=SignalResult.OTHER) if again else found
 
 
-def _nothing_in_time(waits: _Call, state: Any, step_result: Any, now_ms: int) -> Any:
-    return waits(state, replace(step_result, timeout_result='{"ok":null}'), now_ms)
-
-
 def _recorded_only(self: Tree, call_id: str, outcome: str, _message_id: str, _now_ms: int) -> Tree:
     return self.with_result(job_of_call(call_id), call_id, outcome)
 
@@ -163,10 +155,6 @@ def _starting_again(commit: _Call, tree: Tree, claim: Claim, changes: Changes, *
     return tree, committed
 
 
-def _remembering_forgotten(over: _Call, tree: Tree, reconciled: Any, now_ms: int) -> Any:
-    return over(tree, dataclasses.replace(reconciled, forgotten=()), now_ms)
-
-
 def _nameless(waits: Callable[..., Decision], *arguments: Any) -> Decision:
     changes = waits(*arguments).changes
     assert changes is not None, "a wait is recorded"
@@ -181,7 +169,7 @@ _WAITS = defects(
     },
     nobody_waits_for_what_has_come={
         "an outcome before its wait does not end it": replaced(Tree, "answered_early", _as_it_was),
-        "an event that is kept ends no wait": around(Tree, "answered_early", _answered_by_no_event),
+        "an event that is kept ends no wait": given(Tree, "answered_early", 1, event=""),
         "a child's end wakes nobody": replaced(Tree, "reported", _recorded_only),
     },
     a_result_stays={
@@ -210,7 +198,7 @@ _WAITS = defects(
     what_is_refused_does_not_count={
         "an outcome that is told again is refused": answering_step("signal", _refusing_repeats),
     },
-    what_ends_a_wait_was_sent={"a time-out is no outcome": around(tool_call, "waits", _nothing_in_time)},
+    what_ends_a_wait_was_sent={"a time-out is no outcome": given(tool_call, "waits", 1, timeout_result='{"ok":null}')},
     what_it_waits_for_is_the_truth={
         "a waiting job does not say for what": constant(waiting, "_wait", "something to happen"),
     },
@@ -247,7 +235,7 @@ _CHILDREN = defects(
 _PLANNING = defects(
     plan.PLANNING_SEEDS,
     the_book_is_empty_at_last={
-        "a child that a failover forgot keeps its slot": around(reconciler, "over", _remembering_forgotten),
+        "a child that a failover forgot keeps its slot": given(reconciler, "over", 1, forgotten=()),
     },
 )
 DEFECTS = (*_WAITS, *_CHILDREN, *_PLANNING)

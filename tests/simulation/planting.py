@@ -3,10 +3,13 @@
 Invariant: what is planted is taken out again; no file is changed.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from baton.engine.commit import operations
 
@@ -77,6 +80,17 @@ def around(owner: Any, attribute: str, instead: Callable[..., Any]) -> Patch:
         return lambda *arguments, **named: instead(original, *arguments, **named)
 
     return Patch(owner, attribute, make)
+
+
+def given(owner: Any, attribute: str, position: int, **fields: Any) -> Patch:
+    """`owner.attribute` is given a record at this position that has other fields."""
+
+    def changed(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        record = arguments[position]
+        other = dataclasses.replace if dataclasses.is_dataclass(record) else structs.replace
+        return original(*arguments[:position], other(record, **fields), *arguments[position + 1 :], **named)
+
+    return around(owner, attribute, changed)
 
 
 def answering_step(name: str, change: Callable[..., Any]) -> Patch:

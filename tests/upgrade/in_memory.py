@@ -34,6 +34,13 @@ from tests.upgrade.stored import Keys, texts_of, written
 
 # Not what this check is about: counters of what was done and not of what is to be done.
 _LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:", "baton:kept-events:", "baton:token:")
+# Fields of a tree's state: which part of it they are, and how one is read.
+_FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "job": ("jobs", load_job),
+    "usage": ("usage", load_usage),
+    "standing": ("slot_states", load_slot_state),
+    "below": ("child_usage", load_spend),
+}
 _ROW = re.compile(r":\d{13}:")
 
 
@@ -145,20 +152,15 @@ def _with(tree: Tree, kind: str, job_id: str, value: Any) -> Tree:
             raise AssertionError(f"a job keeps {other!r}, which has no place in the store in memory: give it one here")
 
 
-def _with_field(tree: Tree, field: str, text: str) -> Tree:  # noqa: PLR0911 - one for each kind
+def _with_field(tree: Tree, field: str, text: str) -> Tree:
     kind, _, rest = field.partition(":")
+    if kind in _FIELDS:
+        part, load = _FIELDS[kind]
+        return replace(tree, **{part: {**getattr(tree, part), rest: load(text)}})
     match kind:
-        case "job":
-            return replace(tree, jobs={**tree.jobs, rest: load_job(text)})
-        case "usage":
-            return replace(tree, usage={**tree.usage, rest: load_usage(text)})
-        case "standing":
-            return replace(tree, slot_states={**tree.slot_states, rest: load_slot_state(text)})
         case "leg":
             items = [load_item(text)] if text else []
             return replace(tree, items={**tree.items, **{item.key: item for item in items}})
-        case "below":
-            return replace(tree, child_usage={**tree.child_usage, rest: load_spend(text)})
         case "event":
             job_id, _, at = rest.partition(":")
             return replace(tree, events={**tree.events, job_id: {**tree.events.get(job_id, {}), at: text}})

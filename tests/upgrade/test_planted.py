@@ -1,6 +1,8 @@
 """The corpus can fail, and a state of a newer version is left as it is until that version is back."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,10 @@ from tests.upgrade.in_flight import InFlight
 from tests.upgrade.loaded import finished, in_memory, on_redis
 from tests.upgrade.maker import HOUR_SECONDS
 from tests.upgrade.saved import CORPUS, Saved, read
-from tests.upgrade.stored import Keys, RawRedis, load_keys, saved_keys
+from tests.upgrade.stored import RawRedis, load_keys, saved_keys
 
 JOB_ID = "job_made00000000000000000001"
+JOB = f"job:{JOB_ID}"
 STATE = f"baton:{{{JOB_ID}}}:state"
 
 
@@ -22,20 +25,14 @@ def calls_open() -> Saved:
     return read(CORPUS / "0.1.0" / "calls_open.json")
 
 
-def with_job(saved: Saved, old: str, new: str) -> Saved:
+def with_job(saved: Saved, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Saved:
     state = saved.keys[STATE]
-    fields = state["value"]
-    job = fields[f"job:{JOB_ID}"]
-    renamed = {new if name == old else name: value for name, value in job.items()}
-    changed: Keys = {**saved.keys, STATE: {**state, "value": {**fields, f"job:{JOB_ID}": renamed}}}
-    return replace(saved, keys=changed)
+    fields = {**state["value"], JOB: change(state["value"][JOB])}
+    return replace(saved, keys={**saved.keys, STATE: {**state, "value": fields}})
 
 
 def with_version(saved: Saved, version: int) -> Saved:
-    state = saved.keys[STATE]
-    fields = state["value"]
-    job = {**fields[f"job:{JOB_ID}"], "version": version}
-    return replace(saved, keys={**saved.keys, STATE: {**state, "value": {**fields, f"job:{JOB_ID}": job}}})
+    return with_job(saved, lambda job: {**job, "version": version})
 
 
 @pytest.mark.parametrize("field", ["agent", "session_id", "created_at_ms", "tenant"])
@@ -43,7 +40,8 @@ async def test_a_field_that_was_renamed_without_more_is_found(
     field: str, redis_process: RedisProcess, raw_redis: RawRedis
 ) -> None:
     """What is stored is then no job to this code; on both stores."""
-    saved = with_job(calls_open(), field, f"{field}_of_old")
+    old = {field: f"{field}_of_old"}
+    saved = with_job(calls_open(), lambda job: {old.get(name, name): value for name, value in job.items()})
     with pytest.raises(NewerVersionError):
         in_memory(saved, "queue")
     with pytest.raises(NewerVersionError):
@@ -74,7 +72,7 @@ async def test_a_state_of_a_newer_version_waits_for_it(redis_process: RedisProce
         await version.run(within_seconds=HOUR_SECONDS)
         assert runs_of(version) == []
     left = saved_keys(raw_redis)
-    assert left[STATE]["value"][f"job:{JOB_ID}"] == newer.keys[STATE]["value"][f"job:{JOB_ID}"]
+    assert left[STATE]["value"][JOB] == newer.keys[STATE]["value"][JOB]
     assert not any('"abandoned"' in stored for stored in left[STATE]["value"].values()), "nobody has died"
     now_ms = version.clock.ms + HOUR_SECONDS * 1000  # when the hourly sweep comes
     back = replace(saved, keys=with_version(replace(saved, keys=left), 1).keys, now_ms=now_ms, messages=())
