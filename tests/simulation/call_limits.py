@@ -247,9 +247,9 @@ def nobody_waits_for_a_free_place(waiting: Waiting) -> str | None:
 def a_sweep_leaves_a_call_that_comes_by_itself(write: Write) -> str | None:
     """A call that waits for a limit has a message that comes in time; a sweep would bring one more each time."""
     world = write.world
-    for key, item in write.after.items.items():
-        old, comes_at = write.before.items.get(key), world.call_limits.comes_at.get(key, 0.0)
-        if old is None or item.relay_id == old.relay_id or not old.limited_by:
+    for key, old, item in write.changed_items():
+        comes_at = world.call_limits.comes_at.get(key, 0.0)
+        if item.relay_id == old.relay_id or not old.limited_by:
             continue
         early = world.loop.seconds < comes_at - 2 * world.plan.skew_ms / 1000
         if early and not world.memory.lost_writes(item.job_id):

@@ -21,9 +21,8 @@ DIED = "process_died"
 
 def only_who_died_is_taken_over(write: Write) -> str | None:
     """A death is counted where an invocation died, or met something by which it is as good as dead."""
-    for key, item in write.after.items.items():
-        old = write.before.items.get(key)
-        if old is None or item.abandoned <= old.abandoned:
+    for key, old, item in write.changed_items():
+        if item.abandoned <= old.abandoned:
             continue
         if item.kind is ItemKind.CALL:
             write.world.actors.deaths[item.call_id] += 1
@@ -79,10 +78,7 @@ def only_who_holds_a_claim_prolongs_it(write: Write) -> str | None:
     """One that comes late takes nothing from whoever has taken over, and none ends sooner for it."""
     assert write.claim is not None, "a claim is prolonged"
     mine = write.claim.owner.partition(".")[0]
-    for key, item in write.after.items.items():
-        old = write.before.items.get(key)
-        if old is None or old is item:
-            continue
+    for _, old, item in write.changed_items():
         if old.owner.partition(".")[0] != mine or item.owner != old.owner or item.lease_until_ms < old.lease_until_ms:
             return f"{write.claim.owner} makes {old} into {item}"
     return None
@@ -91,10 +87,7 @@ def only_who_holds_a_claim_prolongs_it(write: Write) -> str | None:
 def only_its_owner_gives_a_claim_back(write: Write) -> str | None:
     """What is given back is begun anew without a death, whatever becomes of the process that gave it back."""
     assert write.claim is not None, "a claim is given back"
-    for key, item in write.after.items.items():
-        old = write.before.items.get(key)
-        if old is None or old is item:
-            continue
+    for key, old, _ in write.changed_items():
         if (old.owner, key) != (write.claim.owner, write.claim.item_key):
             return f"{write.claim.owner} gives {old} back"
         write.world.actors.given_back(write.claim)
@@ -140,9 +133,8 @@ def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:
     could not prolong its claim, since the store was away, is taken over, too: that is no process's death.
     """
     world = write.world
-    for key, item in write.after.items.items():
-        old = write.before.items.get(key)
-        if old is None or item.abandoned <= old.abandoned or not world.plan.processes:
+    for key, old, item in write.changed_items():
+        if item.abandoned <= old.abandoned or not world.plan.processes:
             continue
         who = world.owners.get(old.owner.partition(".")[0])
         if who is None or not who.dead or (who, key) not in world.actors.at_work:

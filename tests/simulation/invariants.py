@@ -5,6 +5,7 @@ others are in starting.py (when a tool starts), guarantee.py (when it is over wi
 end). Of docs/decisions: nothing here asks the code under test what is right, but for names of items and events.
 """
 
+from collections.abc import Iterator
 from operator import attrgetter, lt
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.commit.answers import Claim, Committed, Verdict
 from baton.engine.state import CallRecord
 from baton.engine.waits import APPROVALS
-from baton.engine.work_items import FOLLOW_UPS, ItemKind
+from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 from baton.sdk.limits import since
 from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
@@ -41,14 +42,12 @@ class Write(Struct, frozen=True):
     answer: Any
     pays: str = ""
 
-
-class Sent(Struct, frozen=True):
-    """A running tool said something; `dropped`: its claim holds, and nothing was written."""
-
-    world: "World"
-    claim: Claim
-    sequence: int
-    dropped: bool
+    def changed_items(self) -> Iterator[tuple[str, WorkItem, WorkItem]]:
+        """The work items that are others than before: the key, what was, what is."""
+        for key, item in self.after.items.items():
+            old = self.before.items.get(key)
+            if old is not None and old is not item:
+                yield key, old, item
 
 
 def _called_often(tree: Tree, job_id: str) -> int:
@@ -218,9 +217,8 @@ def no_item_begins_early(write: Write) -> str | None:
 def a_sweep_redrives_only_what_is_lost(write: Write) -> str | None:
     """A look touches no live lease and no future timer that is not its own, or of who had lost their message."""
     now_ms = write.world.now_ms() + write.world.plan.skew_ms
-    for key, item in write.after.items.items():
-        old = write.before.items.get(key)
-        if old is None or old is item or item.relay_id == old.relay_id:
+    for key, old, item in write.changed_items():
+        if item.relay_id == old.relay_id:
             continue
         if max(old.lease_until_ms, 0 if old.redelivered and not old.owner else old.not_before_ms) > now_ms:
             return f"{key} is redriven at {now_ms}: {old}"
@@ -277,18 +275,3 @@ def one_job_of_a_session_at_a_time(world: "World") -> str | None:
 
 
 ON_SLOT_TABLE = (slots_are_not_exceeded, one_job_of_a_session_at_a_time)
-
-
-# When a running tool says something.
-
-
-def what_a_live_attempt_streams_is_kept(shown: Sent) -> str | None:
-    """Whoever holds the item is heard; only a repeat is dropped."""
-    entry = (shown.claim.owner, shown.claim.item_key, shown.sequence)
-    if shown.dropped and entry not in shown.world.received:
-        return f"entry {shown.sequence} of {shown.claim.owner}, who holds {shown.claim.item_key}, is dropped"
-    shown.world.received.add(entry)
-    return None
-
-
-ON_STREAMING = (what_a_live_attempt_streams_is_kept,)

@@ -16,7 +16,8 @@ from baton_events.ids import root_of
 from baton_events.messages import Outgoing
 from baton_events.schema import parse_event
 from tests.fakes import Tree
-from tests.simulation.constants import BACKSTOP_SECONDS, DEDUPLICATION_SECONDS
+from tests.simulation.constants import DEDUPLICATION_SECONDS
+from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.invocation import CURRENT
 from tests.simulation.stored import Version
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LOSS_SECONDS, APART_SECONDS, STALE_SECONDS = 20.0, 300.0, 2.0
-# By then the hourly backstop has compared what jobs request with what the admission knows.
-HEALED_SECONDS = BACKSTOP_SECONDS + 900.0
 _WHAT, _BACK, _STALE = 91, 92, 93
 ADMISSION, CALL_LIMITS = "admission", "call limits"
 _BEFORE = float("-inf")
@@ -88,16 +87,16 @@ class Memory:
         if not slot_state.slot or entry.slot or slot_state.epoch == entry.epoch:
             return
         if self.struck(job_id) if slot_state.epoch < entry.epoch else self.struck(ADMISSION):
-            self.unbooked[job_id] = self.failovers[-1].at + HEALED_SECONDS
+            self.unbooked[job_id] = self.failovers[-1].at + LEFT_SECONDS
 
     def answer_of_long_ago(self, job_id: str) -> None:
         """Somebody acts late on an answer to a slot request, which a failover restored or made the admission forget."""
         if self.struck(job_id):
-            self.unbooked[job_id] = self._world.loop.seconds + HEALED_SECONDS
+            self.unbooked[job_id] = self._world.loop.seconds + LEFT_SECONDS
 
     def taken_out_after_all(self, job_id: str) -> None:
         """A sweep takes out of the slot table a job that it finds unknown: the word of its coming back is forgotten."""
-        self.unbooked[job_id] = self._world.loop.seconds + HEALED_SECONDS
+        self.unbooked[job_id] = self._world.loop.seconds + LEFT_SECONDS
 
     def swallowed(self, outgoing: Outgoing) -> None:
         """The queue's deduplication remembers what a failover made the store forget: left to the sweep."""
@@ -192,7 +191,7 @@ class Memory:
             for job_id in tree.jobs:
                 entry = world.admission.entries.get(job_id)
                 if tree.slot_state(job_id).slot and (entry is None or not entry.slot):
-                    self.unbooked[job_id] = failover.at + HEALED_SECONDS
+                    self.unbooked[job_id] = failover.at + LEFT_SECONDS
 
     def _forget_tree(self, root: str, cut: float) -> None:
         world, before = self._world, self._world.tree(root)
@@ -220,7 +219,7 @@ class Memory:
                 continue
             world.excused.update(slot_request_key(name, entry.epoch) for entry in (old, new) if entry)
             if old and old.slot and not (new and new.slot):
-                self.unbooked[name] = world.loop.seconds + HEALED_SECONDS
+                self.unbooked[name] = world.loop.seconds + LEFT_SECONDS
 
 
 def _relied_on_a_slot_request(job_id: str, before: Tree, after: Tree) -> bool:

@@ -7,12 +7,25 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
+from baton.engine.commit.answers import Claim
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import Write
 from tests.simulation.watching import of
 
 if TYPE_CHECKING:
     from tests.simulation.stream_readers import StreamReader
+    from tests.simulation.world import World
+
+
+class Sent(Struct, frozen=True):
+    """A running tool said something; `dropped`: its claim holds, and nothing was written."""
+
+    world: "World"
+    claim: Claim
+    sequence: int
+    dropped: bool
 
 
 def _texts(parts: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -97,3 +110,18 @@ def a_reader_has_the_stream(reader: "StreamReader", stored: Sequence[str], *, en
     if reader.done and (not ended or len(reader.parts) != len(stored)):
         return f"a reader of {reader.job_id} was told that {len(reader.parts)} of {len(stored)} parts are all"
     return None
+
+
+# When a running tool says something.
+
+
+def what_a_live_attempt_streams_is_kept(shown: Sent) -> str | None:
+    """Whoever holds the item is heard; only a repeat is dropped."""
+    entry = (shown.claim.owner, shown.claim.item_key, shown.sequence)
+    if shown.dropped and entry not in shown.world.received:
+        return f"entry {shown.sequence} of {shown.claim.owner}, who holds {shown.claim.item_key}, is dropped"
+    shown.world.received.add(entry)
+    return None
+
+
+ON_STREAMING = (what_a_live_attempt_streams_is_kept,)
