@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain, combinations, zip_longest
 
 from tests.simulation import plan
-from tests.simulation.crash_points import table
 from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, OTHER_FAMILIES
-from tests.simulation.play import Failure, Summary, play_many
+from tests.simulation.play import Failure, Summary, play_many, table_of_crash_points
 from tests.simulation.shrink import shrunk_story
 from tests.simulation.workers import PROCESSES, workers
 
@@ -166,7 +165,7 @@ def main() -> int:
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)
     print(summary_of(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command
-    print(table(summary))  # noqa: T201 - it is a command
+    print(table_of_crash_points(summary))  # noqa: T201 - it is a command
     if summary.failures:
         print(shrunk_story(summary.failures[0].seed, faults_named(options.faults)))  # noqa: T201 - it is a command
     return 1 if summary.failures else 0

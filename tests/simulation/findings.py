@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from tests.simulation import crash_points
 from tests.simulation.defects import Caught, table
 from tests.simulation.explore import summary_of
-from tests.simulation.play import Summary
+from tests.simulation.play import Summary, table_of_crash_points
 from tests.simulation.volume import Batch
 
 
@@ -32,7 +31,7 @@ class Findings:
         parts = list[str]()
         if self.summary.schedules:
             played = summary_of(self.summary, self.seconds, self.wanted)
-            parts += ["\n".join([played, *self.batches]), crash_points.table(self.summary)]
+            parts += ["\n".join([played, *self.batches]), table_of_crash_points(self.summary)]
         if self.caught:
             hits = sum(bool(one.invariant) for one in self.caught)
             parts += [f"planted defects caught: {hits} of {len(self.caught)} (defect, schedules, invariant)"]

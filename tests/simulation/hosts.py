@@ -1,14 +1,18 @@
 """The product as a world's hosts run it: each webhook function by itself, as on a serverless host, and the site.
 
 Invariant: an instance is one process with its own memory, which is gone when the process dies. Must not: change what
-the product does; whatever is simulated comes in with the ports.
+the product does; whatever is simulated comes in with the ports. The site's hundred routes are made anew for each world;
+what is worked out of a route's path is the same in each.
 """
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
+from starlette.routing import Route, request_response
 from starlette.types import Receive, Scope, Send
 
 from baton.api.middleware import secured
@@ -24,7 +28,6 @@ from tests.simulation.jobs import TENANTS
 from tests.simulation.operators import ADMIN_KEY, OTHER_ADMIN_KEY
 from tests.simulation.outside import OPERATIONS_KEY
 from tests.simulation.plan import Plan
-from tests.simulation.routes import routes_made_quickly
 from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
 from tests.simulation.store_faults import SimStore
 
@@ -144,3 +147,30 @@ def settings_of(plan: Plan) -> Settings:
         operations_api_key=OPERATIONS_KEY,
         operations_stream_seconds=0,  # what comes by the webhook and by the stream takes the same path
     )
+
+
+_BARE = {"endpoint", "app"}  # what differs between two worlds
+_KNOWN: dict[tuple[Any, ...], dict[str, Any]] = {}
+_make: Callable[..., None] = Route.__init__
+
+
+def _quickly(route: Route, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+    methods = options.get("methods")
+    key = (path, tuple(methods) if methods else None, *(item for item in options.items() if item[0] != "methods"))
+    known = _KNOWN.get(key)
+    if known is None:
+        _make(route, path, endpoint, **options)
+        if route.app is not endpoint:  # a function: an app by itself is used as it is
+            _KNOWN[key] = {name: value for name, value in vars(route).items() if name not in _BARE}
+        return
+    vars(route).update(known, endpoint=endpoint, app=request_response(endpoint))
+
+
+@contextmanager
+def routes_made_quickly() -> Iterator[None]:
+    """While this lasts, a route is a copy of the one that another world has for the same path."""
+    setattr(Route, "__init__", _quickly)  # noqa: B010 - a constructor is assigned to on purpose
+    try:
+        yield
+    finally:
+        setattr(Route, "__init__", _make)  # noqa: B010 - as above

@@ -1,4 +1,8 @@
-"""Play one schedule, or many in a row, in this process; what comes out is small enough to send between processes."""
+"""Play one schedule, or many in a row, in this process; what comes out is small enough to send between processes.
+
+A crash point is before or after a call of the product to the world outside: an await at which a process may die. The
+table says how often each was reached, and how often one did.
+"""
 
 import gc
 import time
@@ -95,3 +99,39 @@ def collecting_seldom() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def unmet(summary: Summary) -> list[str]:
+    """The calls, by whichever kind of invocation, before or after which no invocation has crashed."""
+    crashed = _crashes(summary)
+    return [f"{call}, {when}" for call in _calls(summary) for when in ("before", "after") if not crashed[call, when]]
+
+
+def table_of_crash_points(summary: Summary) -> str:
+    """Each call: how often it was made, and how many invocations crashed before and after it was applied."""
+    calls, crashed = _calls(summary), _crashes(summary)
+    points = len(calls) * 2
+    missed = summary.missed()
+    lines = [f"{'await':<20} {'calls':>10} {'crashed before':>15} {'crashed after':>14}"]
+    lines += [
+        f"{call:<20} {count:>10} {crashed[call, 'before']:>15} {crashed[call, 'after']:>14}"
+        for call, count in sorted(calls.items())
+    ]
+    kinds = 2 * len(summary.calls)
+    lines += [f"crash points (before and after each await): {points - len(unmet(summary))} of {points} met"]
+    lines += [f"by kind of invocation, too: {kinds - len(missed)} of {kinds} met"]
+    return "\n".join([*lines, *(f"  not met: {kind}, {call}, {when}" for kind, call, when in missed)])
+
+
+def _calls(summary: Summary) -> Counter[str]:
+    calls: Counter[str] = Counter()
+    for (_, call), count in summary.calls.items():
+        calls[call] += count
+    return calls
+
+
+def _crashes(summary: Summary) -> Counter[tuple[str, str]]:
+    crashes: Counter[tuple[str, str]] = Counter()
+    for (_, call, when), count in summary.crashes.items():
+        crashes[call, when] += count
+    return crashes

@@ -3,9 +3,18 @@
 import pytest
 
 from tests.simulation import defects
-from tests.simulation.defects import ALL_NAMES, DEFECTS, MOST_SCHEDULES, catch, catch_each, table
+from tests.simulation.defects import (
+    ALL_NAMES,
+    DEFECTS,
+    MOST_SCHEDULES,
+    Known,
+    catch,
+    catch_each,
+    known_stories,
+    plan_of,
+    table,
+)
 from tests.simulation.findings import Findings
-from tests.simulation.looking import Known, known_stories, plan_of
 from tests.simulation.plan import make_plan
 from tests.simulation.planting import planted
 from tests.simulation.workers import GIVING_WAY

@@ -14,14 +14,13 @@ import pytest
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation import explore as explore_module
 from tests.simulation import plan
-from tests.simulation.crash_points import unmet
 from tests.simulation.defects import DEFECTS
 from tests.simulation.directed import directed
 from tests.simulation.explore import explore, summary_of
 from tests.simulation.findings import Findings
 from tests.simulation.plan import LIMITED_SEEDS, NO_FAULTS, OTHER_FAMILIES, make_plan
 from tests.simulation.planting import planted
-from tests.simulation.play import Summary, play, play_many
+from tests.simulation.play import Summary, play, play_many, unmet
 from tests.simulation.regressions import REGRESSIONS, SELDOM
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.volume import (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.store.redis_process import TOKEN, RedisProcess
-from tests.upgrade.stored import RawRedis
+from tests.upgrade.saved import RawRedis
 
 
 @pytest.fixture(scope="session")

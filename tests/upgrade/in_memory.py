@@ -30,7 +30,7 @@ from baton.storage.redis.semaphore import entry_from, member_field
 from baton.storage.redis.totals import load_line
 from baton.storage.redis.tree_details import without_start
 from tests.unit.baton.kit.stage import Stage
-from tests.upgrade.stored import Keys, texts_of, written
+from tests.upgrade.saved import Keys, texts_of, written
 
 # Not what this check is about: counters of what was done and not of what is to be done.
 _LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:", "baton:kept-events:", "baton:token:")

@@ -11,8 +11,7 @@ from tests.upgrade.in_flight import InFlight, ahead_of_redis
 from tests.upgrade.in_memory import Loading
 from tests.upgrade.installation import Installation, settings_of
 from tests.upgrade.make import SLOTS
-from tests.upgrade.saved import Saved
-from tests.upgrade.stored import RawRedis, load_keys, shown, texts_of, written
+from tests.upgrade.saved import RawRedis, Saved, load_keys, shown, texts_of, written
 
 
 def in_memory(saved: Saved, continuation: str) -> Installation:

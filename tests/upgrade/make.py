@@ -25,9 +25,8 @@ from tests.upgrade.installation import Installation, settings_of
 from tests.upgrade.maker import Maker, Situation, by_hand, mortal_store
 from tests.upgrade.pydantic_ai import situations as of_pydantic_ai
 from tests.upgrade.pydantic_ai.supported import NAME, environment_with, run_in
-from tests.upgrade.saved import CORPUS, CORPUS_OF_PYDANTIC_AI, Saved
+from tests.upgrade.saved import CORPUS, CORPUS_OF_PYDANTIC_AI, RawRedis, Saved, saved_keys
 from tests.upgrade.shapes import of_this_code, text_of
-from tests.upgrade.stored import RawRedis, saved_keys
 
 SLOTS = 2
 IN_PLACE = situations_of_work.IN_PLACE

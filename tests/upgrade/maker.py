@@ -22,7 +22,7 @@ from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.schedules import FakeSchedules
 from tests.upgrade.in_flight import Message, callback_of
 from tests.upgrade.installation import Died, Installation, Request
-from tests.upgrade.stored import RawRedis
+from tests.upgrade.saved import RawRedis
 
 HOUR_SECONDS = 3_600
 

@@ -7,8 +7,7 @@ import pytest
 from tests.contract.store.redis_process import RedisProcess
 from tests.upgrade.loaded import finished, in_memory, on_redis
 from tests.upgrade.make import SITUATIONS
-from tests.upgrade.saved import read, situations, versions
-from tests.upgrade.stored import RawRedis, load_keys, saved_keys
+from tests.upgrade.saved import RawRedis, load_keys, read, saved_keys, situations, versions
 
 EVERY = [pytest.param(path, id=f"{version}-{path.stem}") for version in versions() for path in situations(version)]
 MODES = ("queue", "inline")

@@ -13,8 +13,7 @@ from tests.upgrade.finishing import ends_of, finish, runs_of
 from tests.upgrade.in_flight import InFlight
 from tests.upgrade.loaded import finished, in_memory, on_redis
 from tests.upgrade.maker import HOUR_SECONDS
-from tests.upgrade.saved import CORPUS, Saved, read
-from tests.upgrade.stored import RawRedis, load_keys, saved_keys
+from tests.upgrade.saved import CORPUS, RawRedis, Saved, load_keys, read, saved_keys
 
 JOB_ID = "job_made00000000000000000001"
 JOB = f"job:{JOB_ID}"

@@ -9,8 +9,7 @@ from tests.contract.store.redis_process import RedisProcess
 from tests.upgrade.loaded import finished, in_memory, on_redis
 from tests.upgrade.make import OF_PYDANTIC_AI
 from tests.upgrade.pydantic_ai.supported import lowest, newest
-from tests.upgrade.saved import CORPUS_OF_PYDANTIC_AI, read, situations, versions
-from tests.upgrade.stored import RawRedis
+from tests.upgrade.saved import CORPUS_OF_PYDANTIC_AI, RawRedis, read, situations, versions
 
 VERSIONS = versions(CORPUS_OF_PYDANTIC_AI)
 EVERY = [
