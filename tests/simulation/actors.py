@@ -227,7 +227,6 @@ class Actors:
         )
 
     async def _text_stream(self, context: ToolContext, claim: Claim) -> None:
-        """Say some things, another number of them in each run."""
         times = self._world.dice.whole(1, 4, _TEXT_STREAM, CURRENT.get().number)
         for time in range(1, times + 1):
             self.shown[claim.owner, claim.item_key] += 1

@@ -23,8 +23,6 @@ _T = TypeVar("_T")
 
 
 class SimAdmission:
-    """`Admission` behind a wire."""
-
     def __init__(self, world: "World", fake: FakeAdmission) -> None:
         self._world = world
         self._fake = fake

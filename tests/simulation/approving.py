@@ -54,7 +54,6 @@ class Decision:
 
     @property
     def forgotten(self) -> bool:
-        """Whether a failover met the job since this was asked."""
         return self.world.memory.lost_writes(job_of_call(self.question.id), self.requested_at)
 
 

@@ -85,7 +85,6 @@ def continues(tree: Tree, job_id: str) -> bool:
 
 
 def is_in_background(tree: Tree, job: Job) -> bool:
-    """Whether a job is an operation, or continues a session with one."""
     return job.is_operation or continues(tree, job.id)
 
 

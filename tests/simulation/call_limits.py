@@ -122,12 +122,10 @@ class SharedCalls:
         return any(one.cut < at <= one.at and CALL_LIMITS in one.tags for one in self._world.memory.failovers)
 
     def in_flight(self, key: str) -> set[str]:
-        """The calls of a key that act and have a place."""
         acting = [one.begun for one in self._works if one.acts and key in one.keys]
         return {begun.name for begun in acting if begun is not None and self._has_place(begun)}
 
     def _has_place(self, begun: Begun) -> bool:
-        """Whether it lives, nobody has begun it again, its lease lasts, and its place is not forgotten."""
         lasts = self._world.loop.seconds - begun.at <= lease_seconds(self._world)
         lives = not begun.over and not begun.who.dead and self._latest[begun.name] is begun
         return lives and lasts and not self.forgot(begun.at)
@@ -145,7 +143,6 @@ class SharedCalls:
 
     @contextmanager
     def model_at_work(self, agent: str) -> Iterator[None]:
-        """A model acts for the time of the block."""
         call = LimitedCall(self._world.outside.plan_of(agent).tenant, "", agent, "", {}, {})
         keys = keys_of(MIXTURES[self._world.plan.call_limits].models, call)
         work = Work(self._world, keys, BEGUN.get())

@@ -64,7 +64,6 @@ class Deliveries:
         self.places, self._flows = Places(world), Flows()
 
     def schedule(self, message: Message) -> None:
-        """Deliver a message when it is due, and sometimes again."""
         world = self._world
         due = message.due_at
         self._deliver_at(due, Attempt(message, 0, 0))

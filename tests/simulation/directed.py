@@ -126,7 +126,6 @@ _WAITING = (
 
 
 def directed(*, waits: bool = False) -> dict[str, Plan]:
-    """All of them, of one family of worlds, each by its name."""
     stories = (*(_WAITING if waits else _PLAIN), stopped_and_started)
     named = {f"{story.__name__} {at}": plan for story in stories for at, plan in enumerate(story())}
     return {name: plan for name, plan in named.items() if plan.waits is waits}

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain, combinations, zip_longest
 
 from tests.simulation import plan
-from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, OTHER_FAMILIES
+from tests.simulation.plan import ALL_FAULTS, OTHER_FAMILIES
 from tests.simulation.play import Failure, Summary, play_many, table_of_crash_points
-from tests.simulation.shrink import shrunk_story
+from tests.simulation.shrink import faults_named, shrunk_story
 from tests.simulation.workers import PROCESSES, workers
 
 _CHUNK = 50
@@ -169,15 +169,6 @@ def main() -> int:
     if summary.failures:
         print(shrunk_story(summary.failures[0].seed, faults_named(options.faults)))  # noqa: T201 - it is a command
     return 1 if summary.failures else 0
-
-
-def faults_named(text: str) -> frozenset[str]:
-    if text in ("all", "none"):
-        return ALL_FAULTS if text == "all" else NO_FAULTS
-    chosen = frozenset(text.split(","))
-    if chosen - ALL_FAULTS:
-        raise SystemExit(f"unknown faults {', '.join(sorted(chosen - ALL_FAULTS))}: there are {', '.join(ALL_FAULTS)}")
-    return chosen
 
 
 if __name__ == "__main__":

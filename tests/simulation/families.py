@@ -50,7 +50,6 @@ class _Planner:
     of: tuple[int, int]
 
     def script(self, plain: Script) -> Script:
-        """A limit on tool calls would only make its plans wrong."""
         if self._roll(_SCRIPT, 1) > 0.85:
             return plain
         turns = tuple(self._turn(turn, at) for at, turn in enumerate(plain.turns, 1))

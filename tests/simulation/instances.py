@@ -93,13 +93,10 @@ def sign(url: str, body: bytes, at_ms: int) -> str:
 
 
 class SimVerifier:
-    """`Verifier` of such signatures, by the clock of whoever asks."""
-
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def verify(self, signature: str, body: bytes, url: str) -> None:
-        """Raises SignatureError unless the queue signed this body for this URL."""
         at = int(signature.rpartition(" ")[2])
         if signature != sign(url, body, at * 1000):
             raise SignatureError("the simulated queue did not sign this body for this URL")

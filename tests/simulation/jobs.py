@@ -96,7 +96,6 @@ def make_jobs(dice: Dice, count: int, longest_work_seconds: float) -> tuple[JobP
 
 
 def with_large_inputs(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
-    """Give some of them as much input as the API takes, or half of it."""
     sizes = (0, 0, 0, LARGEST_INPUT_BYTES // 2, LARGEST_INPUT_BYTES)
     return tuple(replace(job, input_bytes=dice.one_of(sizes, _INPUT, job.index)) for job in jobs)
 
@@ -125,7 +124,6 @@ def make_job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
 
 
 def make_script(dice: Dice, index: int, longest_work_seconds: float) -> Script:
-    """What a job does that neither waits nor starts others."""
     turns = 1 + int(dice.roll(_SCRIPT, index, 1) ** 1.5 * 5)
     roomy = dice.chance(0.8, _SCRIPT, index, 2)
     return Script(

@@ -87,7 +87,6 @@ class Provider:
         return sum(count for (agent, _), count in self.asked.items() if agent in plan.scripts())
 
     async def answer(self, message: "Message") -> None:
-        """Think, and have the queue bring the answer, on whatever way it takes."""
         world, outgoing = self._world, message.outgoing
         agent, turn = outgoing.url.rpartition("/")[2], int(json.loads(outgoing.body)["turn"])
         self.asked[agent, turn] += 1

@@ -229,5 +229,4 @@ def _kind(outgoing: Outgoing) -> str:
 
 
 def unreachable(reason: str) -> BatonError:
-    """What a publisher is told when the queue does not answer."""
     return QueueUnreachableError(QUEUE_URL, reason)

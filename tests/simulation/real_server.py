@@ -26,8 +26,6 @@ _SCRIPT = Path(str(adapters.__file__)).with_name("lua") / "apply.lua"
 
 
 class RealServer:
-    """A server of this process, which ends with it."""
-
     def __init__(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="baton-")
         atexit.register(folder.cleanup)

@@ -82,7 +82,6 @@ class Back:
         self._world = world
 
     def watch(self) -> None:
-        """Look at each end when it comes."""
         world = self._world
         outages = world.faults.outages if world.plan.away else ()
         for over in sorted({outage.ends for outage in outages}):

@@ -175,8 +175,6 @@ NOBODY_DIED = Died()
 
 
 def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | None = None, depth: int = 1) -> Outcome:
-    """How this call must end; one that waits: with what came."""
-
     def ends(attempts: int, error: str = "") -> Outcome:
         name = UNKNOWN_TOOL if plan.how == "unknown" else plan.tool
         return Outcome(turn, position, name, plan.number, attempts, error)

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from baton.testing.virtual_loop import VirtualLoop
-from tests.simulation.plan import ALL_FAULTS, Plan, make_plan
+from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, Plan, make_plan
 from tests.simulation.play import play
 from tests.simulation.world import World
 
@@ -91,14 +91,23 @@ def _replayed(world: World, title: str) -> str:
     )
 
 
+def faults_named(text: str) -> frozenset[str]:
+    if text in ("all", "none"):
+        return ALL_FAULTS if text == "all" else NO_FAULTS
+    chosen = frozenset(text.split(","))
+    if chosen - ALL_FAULTS:
+        raise SystemExit(f"unknown faults {', '.join(sorted(chosen - ALL_FAULTS))}: there are {', '.join(ALL_FAULTS)}")
+    return chosen
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Tell the story of a schedule, made small.")
     parser.add_argument("seed", type=int)
     parser.add_argument("--faults", default="all")
     parser.add_argument("--whole", action="store_true", help="as it is, not made small")
     options = parser.parse_args()
-    faults = ALL_FAULTS if options.faults == "all" else frozenset(options.faults.split(","))
-    print((whole_story if options.whole else shrunk_story)(options.seed, faults))  # noqa: T201 - it is a command
+    tell = whole_story if options.whole else shrunk_story
+    print(tell(options.seed, faults_named(options.faults)))  # noqa: T201 - it is a command
     return 0
 
 

@@ -124,8 +124,6 @@ def event_of(agent: str, *, batched: bool = False) -> str:
 
 
 class Program:
-    """Emits app events, mostly one."""
-
     def __init__(self, world: "World", plan: JobPlan) -> None:
         self._world, self._plan = world, plan
         self._caller = Caller(world, plan.agent, plan.agent)

@@ -165,7 +165,6 @@ class StoredTrees(FakeStore):
         return self.trees.get(job_id) or self.trees.get(root_of(job_id), NOTHING_STORED)
 
     def keys(self, root: str) -> Keys:
-        """The keys of a tag; whoever writes makes a copy."""
         return self._keys.get(root, NO_KEYS)
 
     def wrote(self, root: str, kept: Keys) -> Tree:

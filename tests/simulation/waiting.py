@@ -176,7 +176,6 @@ class Answered:
 
     @property
     def forgotten(self) -> bool:
-        """Whether a failover met the job since this was asked."""
         return self.world.memory.lost_writes(self.shown.job_id, self.shown.requested_at)
 
     @property

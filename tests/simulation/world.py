@@ -118,7 +118,6 @@ class World:
         self.hosts = Hosts(self, self.settings, self._ports())
 
     def app(self) -> ASGIApp:
-        """What answers in the process in which the current invocation runs."""
         who = CURRENT.get()
         who.process = self.hosts.of(instance_of(self.dice, who))
         return who.process

@@ -68,7 +68,6 @@ class InFlight:
         pass
 
     def next(self) -> Message | None:
-        """What is due first, in the order of their publishing."""
         return min(self.messages.values(), key=lambda message: message.due_ms, default=None)
 
     def answered(self, message: Message, status: int, answer: bytes, now_ms: int) -> None:

@@ -17,6 +17,7 @@ from baton.container import Container, Ports
 from baton.settings.settings import Settings
 from tests.fakes.clock import FakeClock
 from tests.fakes.schedules import FakeSchedules
+from tests.unit.baton.kit.stage import AnySignature
 from tests.upgrade.agents import Kit
 from tests.upgrade.in_flight import BASE, InFlight, Message
 
@@ -49,13 +50,6 @@ class Tokens:
     def token(self) -> str:
         self._count += 1
         return f"{self._prefix}{self._count:019d}"
-
-
-class AnySignature:
-    """A `Verifier`: the corpus is not about signatures."""
-
-    def verify(self, signature: str, body: bytes, url: str) -> None:
-        pass
 
 
 def settings_of(continuation: str, slots: int) -> Settings:
@@ -95,7 +89,6 @@ class Installation:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Installation"]:
-        """Serve requests until the end of the block; then nothing is open."""
         transport = httpx.ASGITransport(app=build_app(self.container), raise_app_exceptions=True)
         try:
             async with httpx.AsyncClient(transport=transport, base_url=BASE) as self.http:

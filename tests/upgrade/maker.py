@@ -76,14 +76,12 @@ class Maker:
         return str(job.get("jobId") or job["id"])
 
     async def request(self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client") -> Any:
-        """A request of the API, which is not refused."""
         self.clock.ms += 7
         return await self.installation.request(Request(method, path, body, key))
 
     async def request_and_die(
         self, moment: str, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client"
     ) -> None:
-        """A request during which the process dies."""
         self._store.deadly = moment
         try:
             await self.installation.status(Request(method, path, body, key))
@@ -143,7 +141,6 @@ class Maker:
         return f"/api/operations/op_{call['id']}/complete"
 
     async def checkpoints(self, job_id: str) -> list[str]:
-        """Where the job's pending approvals are decided."""
         found = (await self.request("GET", f"/api/agent-jobs/{job_id}/checkpoints"))["checkpoints"]
         return [f"/api/admin/agent-checkpoints/{one['id']}" for one in found if one["status"] == "pending"]
 

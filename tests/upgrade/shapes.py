@@ -79,13 +79,11 @@ def kept(version: str) -> Schema:
 
 
 def text_of(schema: Schema) -> str:
-    """As they are kept: a line for each field."""
     values = {field.name: getattr(schema, field.name) for field in fields(schema)}
     return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _shapes(schema: dict[str, Any]) -> Shapes:
-    """Of all records that are in it."""
     return {str(NAMED_BEFORE.get(name, name)): _shape(one) for name, one in schema["$defs"].items()}
 
 
