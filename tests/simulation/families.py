@@ -22,7 +22,7 @@ from tests.simulation.scripts import (
     WaitPlan,
     more_words,
 )
-from tests.simulation.waiting_jobs import make_waiting_jobs
+from tests.simulation.waiting_jobs import make_waiting_jobs, when_said
 
 _SCRIPT, _STEP, _MORE = 121, 122, 123
 _QUESTION, _WORD, _PEOPLE = 131, 132, 133
@@ -106,18 +106,11 @@ class _Asking:
         return replace(call, tool="sign", times=min(call.times, _MOST_TIMES), seconds=min(call.seconds, 5.0), wait=wait)
 
     def _word(self, *where: int) -> Message:
-        """Often at once, or about when the time to decide is up; `value`: what is decided (approving.py)."""
-        roll, when = self.dice.roll(*where, 1), self.dice.roll(*where, 2)
-        if when < 0.3:
-            at = roll * 0.3
-        elif when < 0.5:
-            at = APPROVAL_SECONDS + (roll - 0.5) * 4
-        elif when < 0.6:
-            at = APPROVAL_SECONDS + roll * 300
-        else:
-            at = roll**2 * APPROVAL_SECONDS
+        """`value`: what is decided (approving.py)."""
+        at = when_said(APPROVAL_SECONDS, self.dice.roll(*where, 1), self.dice.roll(*where, 2), 0.3)
         value = int(self.dice.roll(*where, 3) * 6)
-        return Message(at, value, repeats=int(self.dice.roll(*where, 4) * 6), twice=self.dice.roll(*where, 5) < 0.3)
+        repeats = int(self.dice.roll(*where, 4) * 6)
+        return Message(at, value, repeats=repeats, twice=self.dice.roll(*where, 5) < 0.3)
 
 
 def with_two_people(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation.background import submitting_as_chats
@@ -45,15 +45,8 @@ class Summary:
     crashes: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
 
     def add(self, other: "Summary") -> None:
-        self.schedules += other.schedules
-        self.on_server += other.on_server
-        self.invocations += other.invocations
-        self.faults += other.faults
-        self.processor_seconds += other.processor_seconds
-        self.jobs += other.jobs
-        self.failures += other.failures
-        self.calls += other.calls
-        self.crashes += other.crashes
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     def missed(self) -> list[tuple[str, str, str]]:
         points = [(kind, call, when) for kind, call in self.calls for when in ("before", "after")]

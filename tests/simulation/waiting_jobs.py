@@ -46,6 +46,15 @@ def _wait_seconds(call: CallPlan, scripts: dict[str, Script]) -> float:
     return _seconds(scripts[call.wait.name], scripts) if call.tool == "ask" else call.wait.seconds
 
 
+def when_said(seconds: float, roll: float, kind: float, at_once: float = 0.25) -> float:
+    """When a word is said: often before its wait of so many seconds begins, or about when its time is up."""
+    if kind < at_once:
+        return roll * 0.3
+    if kind < 0.5:
+        return seconds + (roll - 0.5) * 4
+    return seconds + roll * 300 if kind < 0.6 else roll**2 * min(seconds, 2 * _LONG_SECONDS)
+
+
 @dataclass(slots=True)
 class _Maker:
     dice: Dice
@@ -117,16 +126,7 @@ class _Maker:
         return WaitPlan(seconds, name, tuple(self._word(seconds, name, (*where, number)) for number in range(count)))
 
     def _word(self, seconds: float, name: str, where: tuple[int, ...]) -> Message:
-        """Often before the wait begins, or about when its time is up."""
-        roll, when = self._roll(*where, 10), self._roll(*where, 11)
-        if when < 0.25:
-            at = roll * 0.3
-        elif when < 0.5:
-            at = seconds + (roll - 0.5) * 4
-        elif when < 0.6:
-            at = seconds + roll * 300
-        else:
-            at = roll**2 * min(seconds, 2 * _LONG_SECONDS)
+        at = when_said(seconds, self._roll(*where, 10), self._roll(*where, 11))
         value = int(self._roll(*where, 12) * 4)
         return Message(max(at, 0.0), value, name, int(self._roll(*where, 13) * 7), twice=self._roll(*where, 14) < 0.3)
 

@@ -52,14 +52,14 @@ class Tokens:
         return f"{self._prefix}{self._count:019d}"
 
 
-def settings_of(continuation: str, slots: int) -> Settings:
+def settings_of(continuation: str) -> Settings:
     client, admin, second = (hashlib.sha256(KEYS[who].encode()).hexdigest() for who in ("client", "admin", "second"))
     assert continuation in ("queue", "inline")
     return Settings(
         worker_base_url=BASE,
         qstash_token="token",
         continuation="inline" if continuation == "inline" else "queue",
-        max_concurrent_jobs=slots,
+        max_concurrent_jobs=2,
         stream_batch_ms=0,
         stream_batch_bytes=1,
         operations_stream_seconds=1_800,

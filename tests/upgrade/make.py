@@ -28,7 +28,6 @@ from tests.upgrade.pydantic_ai.supported import NAME, environment_with, run_in
 from tests.upgrade.saved import CORPUS, CORPUS_OF_PYDANTIC_AI, RawRedis, Saved, saved_keys
 from tests.upgrade.shapes import of_this_code, text_of
 
-SLOTS = 2
 IN_PLACE = situations_of_work.IN_PLACE
 SITUATIONS = {
     **situations_of_work.WORK,
@@ -46,7 +45,7 @@ async def make_one(process: RedisProcess, redis: RawRedis, situation: Situation)
     """Come into a situation, save it, and finish it."""
     redis.run([["FLUSHALL"]])
     continuation = "inline" if situation in IN_PLACE.values() else "queue"
-    settings = replace(settings_of(continuation, SLOTS), redis_url=process.url, redis_token=TOKEN)
+    settings = replace(settings_of(continuation), redis_url=process.url, redis_token=TOKEN)
     store, clock = mortal_store(process, settings.job_retention_seconds * 1000), FakeClock()
     queue = InFlight(ahead_ms=ahead_of_redis(clock))
     ports = replace(real_ports(settings), store=store)

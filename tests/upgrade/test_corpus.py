@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.store.redis_process import RedisProcess
-from tests.upgrade.loaded import finished, in_memory, on_redis
+from tests.upgrade.finishing import finished, in_memory, on_redis
 from tests.upgrade.make import SITUATIONS
 from tests.upgrade.saved import RawRedis, load_keys, read, saved_keys, situations, versions
 

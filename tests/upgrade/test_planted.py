@@ -9,9 +9,8 @@ import pytest
 from baton.engine.state import STATE_VERSION
 from baton_events.errors import NewerVersionError
 from tests.contract.store.redis_process import RedisProcess
-from tests.upgrade.finishing import ends_of, finish, runs_of
+from tests.upgrade.finishing import ends_of, finish, finished, in_memory, on_redis, runs_of
 from tests.upgrade.in_flight import InFlight
-from tests.upgrade.loaded import finished, in_memory, on_redis
 from tests.upgrade.maker import HOUR_SECONDS
 from tests.upgrade.saved import CORPUS, RawRedis, Saved, load_keys, read, saved_keys
 

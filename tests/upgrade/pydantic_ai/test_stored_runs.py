@@ -6,7 +6,7 @@ import pytest
 from packaging.version import Version
 
 from tests.contract.store.redis_process import RedisProcess
-from tests.upgrade.loaded import finished, in_memory, on_redis
+from tests.upgrade.finishing import finished, in_memory, on_redis
 from tests.upgrade.make import OF_PYDANTIC_AI
 from tests.upgrade.pydantic_ai.supported import lowest, newest
 from tests.upgrade.saved import CORPUS_OF_PYDANTIC_AI, RawRedis, read, situations, versions
