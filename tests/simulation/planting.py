@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from baton.engine.commit import operations
 
@@ -86,8 +86,8 @@ def given(owner: Any, attribute: str, position: int, **fields: Any) -> Patch:
     """`owner.attribute` is given a record at this position that has other fields."""
 
     def changed(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        record = arguments[position]
-        other = dataclasses.replace if dataclasses.is_dataclass(record) else structs.replace
+        record: Any = arguments[position]
+        other: Any = structs.replace if isinstance(record, Struct) else dataclasses.replace
         return original(*arguments[:position], other(record, **fields), *arguments[position + 1 :], **named)
 
     return around(owner, attribute, changed)

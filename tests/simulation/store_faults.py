@@ -29,7 +29,8 @@ from tests.simulation.versions import as_another_version_writes, is_other_versio
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_P, _T = ParamSpec("_P"), TypeVar("_T")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _RETENTION_MS = 1_000_000
 
 
@@ -49,8 +50,9 @@ class SimStore:
         self._world = world
         self._store = WatchedTreeStore(SimConnection(world), world.plan.prompt_limit_bytes)
 
-    async def create(self, changes: Changes, *given: Any) -> Any:
-        return await self._run(Requested(CURRENT.get(), "create"), self._store.create, self._written(changes), *given)
+    async def create(self, changes: Changes, *given: Any, **named: Any) -> Any:
+        changes = self._written(changes)
+        return await self._run(Requested(CURRENT.get(), "create"), self._store.create, changes, *given, **named)
 
     async def claim(self, claim: Claim) -> ClaimResult:
         who = CURRENT.get()
@@ -81,8 +83,8 @@ class SimStore:
         requested = Requested(CURRENT.get(), "undelivered", claim)
         return await self._run(requested, self._store.undelivered, claim, source_message_id, throttled=throttled)
 
-    async def reconcile(self, *given: Any) -> Any:
-        return await self._run(Requested(CURRENT.get(), "reconcile"), self._store.reconcile, *given)
+    async def reconcile(self, *given: Any, **named: Any) -> Any:
+        return await self._run(Requested(CURRENT.get(), "reconcile"), self._store.reconcile, *given, **named)
 
     async def reconcile_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, stalled_after_ms: int
@@ -93,14 +95,14 @@ class SimStore:
     async def load(self, job_id: str) -> Loaded | None:
         return await self._run(Requested(CURRENT.get(), "load"), self._store.load, job_id)
 
-    async def record(self, loaded: Loaded, message_id: str, changes: Changes, *given: Any) -> Any:
+    async def record(self, loaded: Loaded, message_id: str, changes: Changes, *given: Any, **named: Any) -> Any:
         changes = self._written(changes)
         return await self._run(
-            Requested(CURRENT.get(), "record"), self._store.record, loaded, message_id, changes, *given
+            Requested(CURRENT.get(), "record"), self._store.record, loaded, message_id, changes, *given, **named
         )
 
-    async def signal(self, *given: Any) -> Any:
-        return await self._run(Requested(CURRENT.get(), "signal"), self._store.signal, *given)
+    async def signal(self, *given: Any, **named: Any) -> Any:
+        return await self._run(Requested(CURRENT.get(), "signal"), self._store.signal, *given, **named)
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         requested = Requested(CURRENT.get(), "append", claim, "store-in-talk" if text_id else "store-in-work")

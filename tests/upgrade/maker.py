@@ -43,23 +43,23 @@ class MortalStore(TreeStore):
             self.deadly = ""
             raise Died(moment)
 
-    async def _mortal(self, name: str, write: Callable[..., Awaitable[Any]], *given: Any) -> Any:
+    async def _mortal(self, name: str, write: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
         self._at(f"before {name}")
-        answer = await write(*given)
+        answer = await write(*given, **named)
         self._at(f"after {name}")
         return answer
 
-    async def create(self, *given: Any) -> Any:
-        return await self._mortal("create", super().create, *given)
+    async def create(self, *given: Any, **named: Any) -> Any:
+        return await self._mortal("create", super().create, *given, **named)
 
-    async def commit(self, *given: Any) -> Any:
-        return await self._mortal("commit", super().commit, *given)
+    async def commit(self, *given: Any, **named: Any) -> Any:
+        return await self._mortal("commit", super().commit, *given, **named)
 
-    async def record(self, *given: Any) -> Any:
-        return await self._mortal("record", super().record, *given)
+    async def record(self, *given: Any, **named: Any) -> Any:
+        return await self._mortal("record", super().record, *given, **named)
 
-    async def signal(self, *given: Any) -> Any:
-        return await self._mortal("tell", super().signal, *given)
+    async def signal(self, *given: Any, **named: Any) -> Any:
+        return await self._mortal("tell", super().signal, *given, **named)
 
 
 class Maker:
