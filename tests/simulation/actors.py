@@ -14,12 +14,12 @@ from baton.tools.pending import Pending, RunAgain
 from baton.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.background import TOLD, continues
+from tests.simulation.blocking import ON_BLOCKING_START
 from tests.simulation.call_limits import ON_LIMITED_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_run_for_ever
 from tests.simulation.hosted import ON_HISTORY
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.offloading import Offloaded
-from tests.simulation.places import ON_BLOCKING_START
 from tests.simulation.scripts import (
     BLOCKING_TOOLS,
     INPUT_TOKENS,

@@ -54,7 +54,7 @@ def _blocking_tool(name: str) -> Tool:
 
     @tool(name=name, **asdict(kind), retry_on=_BUGS)
     def act(number: int, how: str, times: int, seconds: float, nonce: int, stuck: float, ctx: ToolContext) -> Any:
-        """Act as the script says, in a thread (places.py)."""
+        """Act as the script says, in a thread (blocking.py)."""
         arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce, "stuck": stuck}
         return STAGE.world.actors.run(name, arguments, ctx)
 

@@ -28,7 +28,7 @@ from baton_events.messages import Flow
 from baton_events.schema import Submission
 from tests.fakes.applying import Applying
 from tests.simulation import plan
-from tests.simulation.places import Threads
+from tests.simulation.blocking import Threads
 from tests.simulation.planting import around, constant, defects, idle, replaced
 
 _COPIES = 7

@@ -37,7 +37,7 @@ WAITING_TOOLS = {
     "nap": ToolKind(0, 1.0, 30),
     "ask": ToolKind(2, 2.0, 30),
 }
-# Tools that are not async (places.py); one whose attempt is stuck returns after so long, or is never heard of again.
+# Tools that are not async (blocking.py); one whose attempt is stuck returns after so long, or is never heard of again.
 BLOCKING_TOOLS = {"press": ToolKind(2, 1.0, 20), "grind": ToolKind(1, 0.0, 5), "stamp": ToolKind(0, 1.0, 10)}
 STUCK = "stuck"
 # Tools that need a person's approval, who has so long to decide.

@@ -9,12 +9,13 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, Created, Recorded, SignalAnswer, Verdict
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
+from tests.simulation.blocking import ON_TIME_OUT
 from tests.simulation.call_limits import ON_LIMITED_WRITE
 from tests.simulation.dying import ON_DEATHS
 from tests.simulation.guarantee import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_WRITE, Write
 from tests.simulation.invocation import CURRENT, Invocation
-from tests.simulation.places import ON_PLACES, ON_TIME_OUT
+from tests.simulation.places import ON_PLACES
 from tests.simulation.returning import ON_RETURNS
 from tests.simulation.stored import between, with_objects_of
 from tests.simulation.streaming import ON_STREAMING, ON_STREAMS, Sent

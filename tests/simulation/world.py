@@ -30,6 +30,7 @@ from tests.fakes.audit_log import FakeAuditLog
 from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission
 from tests.simulation.approving import Deciders
+from tests.simulation.blocking import Threads
 from tests.simulation.call_limit_faults import CountedCalls, SimCallLimits
 from tests.simulation.call_limits import SharedCalls
 from tests.simulation.clients import Client
@@ -56,7 +57,6 @@ from tests.simulation.memory import Memory
 from tests.simulation.offloading import Provider
 from tests.simulation.operators import Operator
 from tests.simulation.outside import Outside
-from tests.simulation.places import Threads
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
 from tests.simulation.recovery import ON_CALM, Back
