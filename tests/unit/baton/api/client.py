@@ -11,17 +11,28 @@ import httpx
 from baton.api.problem import Code
 from baton.app import build_app
 from baton.settings.settings import Settings
-from tests.unit.baton.api.described_answers import documented
+from baton.storage.ports.access import StoredKey
+from tests.unit.baton.api.described_answers import hold_to_the_document
 from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
 
 ACME, OTHER, ADMIN = "key-of-acme", "key-of-other", "key-of-admin"
+# Keys of acme and of the operators that the store knows, once `store_keys` was called.
+KEY, ADMIN_KEY = "bk_client_" + "a" * 43, "bk_admin_" + "b" * 43
 ENTRIES = {ACME: "client:acme", OTHER: "client:other", ADMIN: "admin:operators"}
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def with_keys(settings: Settings = SETTINGS) -> Settings:
     """Settings that know the three keys."""
-    entries = (f"{entry}:{hashlib.sha256(key.encode()).hexdigest()}" for key, entry in ENTRIES.items())
-    return replace(settings, api_keys=", ".join(entries))
+    return replace(settings, api_keys=", ".join(f"{entry}:{digest(key)}" for key, entry in ENTRIES.items()))
+
+
+async def store_keys(stage: Stage) -> None:
+    await stage.api_key_store.add(StoredKey(digest(KEY), "client", "acme", "bk_client_aaaaaa", "laptop", 1))
+    await stage.api_key_store.add(StoredKey(digest(ADMIN_KEY), "admin", "operators", "bk_admin_bbbbbb", "on call", 2))
 
 
 class Api:
@@ -32,28 +43,24 @@ class Api:
         self.http = http
 
     async def request(self, method: str, path: str, key: str = ACME, **options: Any) -> httpx.Response:
-        """One request; without a key if it is empty."""
         headers = {**({"authorization": f"Bearer {key}"} if key else {}), **options.pop("headers", {})}
         response = await self.http.request(method, path, headers=headers, **options)
-        documented().check(method, response.request.url.path, response)
+        hold_to_the_document(method, response.request.url.path, response)
         return response
 
     async def submit(self, key: str = ACME, idempotency_key: str = "", **fields: Any) -> httpx.Response:
-        """Submit a job."""
         headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
         return await self.request(
             "POST", "/api/agent-jobs", key, json={"jobType": "answers", **fields}, headers=headers
         )
 
     async def submitted(self, key: str = ACME, **fields: Any) -> dict[str, Any]:
-        """Submit a job that is accepted; its JSON."""
         response = await self.submit(key, **fields)
         assert response.status_code == 202, response.text
         job: dict[str, Any] = response.json()
         return job
 
     async def read(self, job_id: str, key: str = ACME) -> dict[str, Any]:
-        """A job's JSON."""
         response = await self.request("GET", f"/api/agent-jobs/{job_id}", key)
         assert response.status_code == 200, response.text
         job: dict[str, Any] = response.json()
@@ -62,7 +69,6 @@ class Api:
 
 @asynccontextmanager
 async def api_of(stage: Stage) -> AsyncIterator[Api]:
-    """The API over a stage."""
     transport = httpx.ASGITransport(app=build_app(stage.container), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
         yield Api(stage, http)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
 
 import httpx
 
@@ -19,6 +20,7 @@ from tests.unit.baton.api.client import ACME, Api, with_keys
 from tests.unit.baton.kit.stage import Stage
 
 HOUR_SECONDS = 3_600
+P = ParamSpec("P")
 
 
 class Counting(FakeReader):
@@ -27,22 +29,18 @@ class Counting(FakeReader):
     commands = 0
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
-        """Two."""
         self.commands += 2
         return await super().parts(job_id, after, known)
 
     async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
-        """One."""
         self.commands -= 1  # of the two that `parts` counts
         return await super().parts_after(job, after)
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Two for each, and one."""
         self.commands += 2 * len(job_ids) + 1
         return await super().jobs(job_ids)
 
     async def job(self, job_id: str) -> Snapshot | None:
-        """Five."""
         self.commands += 5
         return await super().job(job_id)
 
@@ -92,7 +90,6 @@ def waiting_stage(**settings: Any) -> Stage:
 
 
 async def waiting_job(api: Api) -> str:
-    """The id of a job that waits."""
     job_id: str = (await api.submitted(jobType="waits"))["id"]
     await api.stage.run(within_seconds=30)
     assert (await api.read(job_id))["status"] == "waiting"
@@ -113,7 +110,6 @@ class Follower:
     ended_at: float | None = None
 
     async def run(self) -> None:
-        """Until the answer's end."""
         app, loop = build_app(self.stage.container), asyncio.get_running_loop()
 
         async def with_query(scope: Any, receive: Any, send: Any) -> None:
@@ -128,11 +124,14 @@ class Follower:
 
     @property
     def parts(self) -> list[str]:
-        """Events only."""
         return [text for _, text in self.received if text.startswith("id: ")]
 
 
-async def on_lambda(api: Api, job_id: str, last_id: str) -> httpx.Response:
+async def stream_on_lambda(api: Api, job_id: str, last_id: str) -> httpx.Response:
+    return await on_lambda(api, f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": last_id})
+
+
+async def on_lambda(api: Api, path: str, json: Any = None, headers: Mapping[str, str] | None = None) -> httpx.Response:
     """One answer of the app behind a host that hands it over whole: Mangum puts Lambda's event into the scope."""
     app = build_app(api.stage.container)
 
@@ -140,8 +139,18 @@ async def on_lambda(api: Api, job_id: str, last_id: str) -> httpx.Response:
         await app({**scope, "aws.event": {}}, receive, send)
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(behind), base_url="http://test") as client:
-        headers = {"authorization": f"Bearer {ACME}", "last-event-id": last_id}
-        return await client.get(f"/api/agent-jobs/{job_id}/stream", headers=headers)
+        headers = {"authorization": f"Bearer {ACME}", **(headers or {})}
+        return await client.request("POST" if json else "GET", path, json=json, headers=headers)
+
+
+def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in virtual time."""
+
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        in_virtual_time(lambda: test(*args, **kwargs))
+
+    return run
 
 
 def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -155,6 +164,5 @@ def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def ended(task: asyncio.Task[None]) -> None:
-    """Let a follower go away."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -6,8 +6,17 @@ import pytest
 
 from baton.api.route import ApiRoute
 from baton_events.errors import StoreError
-from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
-from tests.unit.baton.api.stored_keys import ADMIN_KEY, digest, store_keys
+from tests.unit.baton.api.client import (
+    ACME,
+    ADMIN,
+    ADMIN_KEY,
+    Api,
+    api_of,
+    assert_problem,
+    digest,
+    store_keys,
+    with_keys,
+)
 from tests.unit.baton.api.test_routes import TABLE, path_of, route_name
 from tests.unit.baton.kit.stage import Stage
 
@@ -26,7 +35,6 @@ async def test_no_change_by_an_operator_is_forgotten(route: ApiRoute) -> None:
 
 
 async def test_an_entry_says_who_did_what_to_which_and_when(api: Api) -> None:
-    """The key by its beginning and its label, never the key."""
     await store_keys(api.stage)
     job_id = (await api.submitted())["id"]
     await api.request("PATCH", f"/api/agent-jobs/{job_id}?why=late", ADMIN_KEY, json={"action": "cancel"})
@@ -48,19 +56,12 @@ async def test_an_entry_says_who_did_what_to_which_and_when(api: Api) -> None:
     }
 
 
-async def test_what_an_operator_submits_is_kept_as_a_job_and_not_here(api: Api) -> None:
-    """The entry has no copy of the task."""
+async def test_only_what_operators_change_is_kept_and_no_task_that_they_submit(api: Api) -> None:
+    await api.submitted(ACME)
+    await api.request("GET", "/api/admin/tools", ADMIN)
     await api.submitted(ADMIN, taskDescription="a long story")
     [entry] = api.stage.audit_log.entries
     assert (entry.action, entry.detail) == ("POST /api/agent-jobs", {})
-
-
-async def test_what_clients_do_and_what_operators_read_is_not_kept(api: Api) -> None:
-    """The log is about operators' actions."""
-    await api.submitted(ACME)
-    await api.request("GET", "/api/admin/tools", ADMIN)
-    await api.request("GET", "/api/agent-jobs/job_1", ADMIN)
-    assert api.stage.audit_log.entries == []
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"[" * 3000, b'{"a":' + b"1" * 3000 + b"}", b"[" * 1990])
@@ -84,7 +85,6 @@ async def test_an_action_goes_through_while_the_log_is_down_and_is_in_the_proces
 
 
 async def test_the_list_is_read_page_by_page(api: Api) -> None:
-    """Newest first, each entry once, no cursor on the last page."""
     for number in range(5):
         await api.request("DELETE", f"/api/sessions/s{number}/memory", ADMIN)
     seen: list[str] = []
@@ -97,9 +97,6 @@ async def test_the_list_is_read_page_by_page(api: Api) -> None:
     assert cursor == ""
 
 
-@pytest.mark.parametrize(
-    ("query", "field"), [("limit=0", "limit"), ("limit=101", "limit"), ("cursor=x", "cursor"), ("who=me", "who")]
-)
+@pytest.mark.parametrize(("query", "field"), [("limit=101", "limit"), ("cursor=x", "cursor"), ("who=me", "who")])
 async def test_a_query_that_is_not_understood_is_422(api: Api, query: str, field: str) -> None:
-    """Not an answer to another question."""
     assert_problem(await api.request("GET", f"/api/admin/audit?{query}", ADMIN), 422, field)

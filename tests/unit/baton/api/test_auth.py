@@ -1,9 +1,10 @@
-"""Who may use the API."""
+"""Who may use the API; keys that `baton keys` made are looked up in the store, seldom, and not for those who guess."""
 
 import pytest
 
-from baton.api.auth import Principal, parse_keys
-from tests.unit.baton.api.client import ACME, ADMIN, Api, assert_problem, with_keys
+from baton.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE, Principal, parse_keys
+from baton_events.errors import StoreError
+from tests.unit.baton.api.client import ACME, ADMIN_KEY, KEY, Api, assert_problem, digest, store_keys
 
 HASH = "a" * 64
 
@@ -15,14 +16,7 @@ async def test_a_known_key_is_known_whatever_the_case_of_its_scheme(api: Api, sc
     assert response.status_code == 404
 
 
-async def test_a_hash_is_no_key(api: Api) -> None:
-    """Whoever reads the settings cannot use them."""
-    hashed = with_keys().api_keys.split(",")[0].split(":")[2]
-    assert_problem(await api.request("GET", "/api/agent-jobs/job_1", hashed), 401)
-
-
 def test_keys_are_read_with_role_and_tenant() -> None:
-    """Spaces and an empty end do no harm; none at all is nobody."""
     assert parse_keys(f" client:acme:{HASH} , admin:ops.team-1:{HASH},") == [
         (HASH, Principal("client", "acme")),
         (HASH, Principal("admin", "ops.team-1")),
@@ -30,14 +24,82 @@ def test_keys_are_read_with_role_and_tenant() -> None:
     assert parse_keys("") == []
 
 
-def test_a_client_sees_its_tenants_jobs_and_an_admin_everybodys() -> None:
-    """A role of its own, not a tenant."""
-    assert Principal("client", "acme").may_see("acme")
-    assert not Principal("client", "acme").may_see("other")
-    assert Principal("admin", "operators").may_see("acme")
+PATH = "/api/agent-jobs/job_1"
 
 
-async def test_an_admins_job_is_the_operators(api: Api) -> None:
-    """Clients do not see it."""
-    job_id = (await api.submitted(ADMIN))["id"]
-    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 403)
+@pytest.fixture(autouse=True)
+async def _known(api: Api) -> None:
+    await store_keys(api.stage)
+
+
+def guess(number: int) -> str:
+    return f"bk_client_{number:043d}"
+
+
+async def test_a_stored_key_opens_what_its_role_and_tenant_may_see(api: Api) -> None:
+    job_id = (await api.submitted(KEY))["id"]
+    assert (await api.read(job_id, ACME))["id"] == job_id
+    assert (await api.request("GET", "/api/admin/tools", ADMIN_KEY)).status_code == 200
+    assert_problem(await api.request("GET", "/api/admin/tools", KEY), 403)
+
+
+async def test_a_key_is_looked_up_every_30_s_and_a_revoked_one_is_good_no_longer(api: Api) -> None:
+    for _ in range(5):
+        await api.request("GET", PATH, KEY)
+    assert api.stage.api_key_store.checks == 1
+    api.stage.clock.ms += BELIEVED_MS
+    await api.request("GET", PATH, KEY)
+    assert api.stage.api_key_store.checks == 2
+    await api.stage.api_key_store.revoke(digest(KEY))
+    assert (await api.request("GET", PATH, KEY)).status_code == 404
+    api.stage.clock.ms += BELIEVED_MS
+    assert_problem(await api.request("GET", PATH, KEY), 401)
+
+
+@pytest.mark.parametrize("key", ["x", "bk_root_" + "a" * 43, KEY + "a", KEY[:-1], digest(KEY)])
+async def test_what_cannot_be_a_key_costs_no_read(api: Api, key: str) -> None:
+    assert_problem(await api.request("GET", PATH, key), 401)
+    assert api.stage.api_key_store.checks == 0
+
+
+async def test_who_guesses_costs_few_reads_and_locks_nobody_out(api: Api) -> None:
+    """429 with Retry-After once a source's budget is spent; a key that is known goes on, even when it is looked up."""
+    await api.request("GET", PATH, KEY)
+    answers = [await api.request("GET", PATH, guess(number)) for number in range(2 * UNKNOWN_PER_MINUTE)]
+    assert [response.status_code for response in answers].count(401) == UNKNOWN_PER_MINUTE
+    assert_problem(answers[-1], 429)
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert api.stage.api_key_store.checks == 1 + UNKNOWN_PER_MINUTE
+    assert (await api.request("GET", PATH, KEY)).status_code == 404
+    api.stage.clock.ms += BELIEVED_MS  # the budget has filled a little meanwhile
+    again = [(await api.request("GET", PATH, guess(number))).status_code for number in range(UNKNOWN_PER_MINUTE)]
+    assert again[-1] == 429
+    assert (await api.request("GET", PATH, KEY)).status_code == 404
+
+
+async def test_who_guesses_behind_a_proxy_locks_out_no_key_that_was_not_seen_before(api: Api) -> None:
+    """All who come through it have its address; guesses cost one look at all keys in half a minute."""
+    for number in range(UNKNOWN_PER_MINUTE + 20):
+        await api.request("GET", PATH, guess(number))
+    checks = api.stage.api_key_store.checks
+    assert (await api.request("GET", PATH, KEY)).status_code == 404  # there is no such job
+    assert_problem(await api.request("GET", PATH, guess(99)), 429)
+    assert api.stage.api_key_store.checks == checks
+    await api.stage.api_key_store.revoke(digest(KEY))
+    api.stage.clock.ms += BELIEVED_MS
+    assert_problem(await api.request("GET", PATH, KEY), 401)
+
+
+async def test_the_day_of_use_is_noted_once_a_day(api: Api) -> None:
+    await api.request("GET", PATH, KEY)
+    assert api.stage.api_key_store.keys[digest(KEY)].used_day == "2027-01-15"
+    api.stage.clock.ms += 86_400_000
+    await api.request("GET", PATH, KEY)
+    assert api.stage.api_key_store.keys[digest(KEY)].used_day == "2027-01-16"
+
+
+async def test_while_the_store_does_not_answer_only_keys_of_the_setting_are_known(api: Api) -> None:
+    """503, not 401: the key may be good."""
+    api.stage.api_key_store.down = StoreError("down")
+    assert_problem(await api.request("GET", PATH, KEY), 503)
+    assert (await api.request("GET", PATH, ACME)).status_code == 404

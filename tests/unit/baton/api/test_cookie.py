@@ -9,7 +9,6 @@ CONTENT = {"id": "s", "key": "k", "until_ms": 10}
 
 
 def test_a_session_is_read_until_its_end() -> None:
-    """Not at it."""
     signer = Signer(with_keys())
     cookie = signer.signed("session", CONTENT)
     session = signer.session(cookie, 9)
@@ -19,7 +18,6 @@ def test_a_session_is_read_until_its_end() -> None:
 
 
 def test_what_was_signed_for_something_else_is_no_session() -> None:
-    """Nor is a text whose content or signature was changed."""
     signer = Signer(with_keys())
     cookie = signer.signed("session", CONTENT)
     text, _, signature = cookie.partition(".")
@@ -48,7 +46,6 @@ def test_another_deployment_or_other_keys_read_nothing() -> None:
 
 
 def test_each_session_has_forms_of_its_own() -> None:
-    """One session's token is wrong in another."""
     signer = Signer(with_keys())
     one, other = (signer.session(signer.signed("session", CONTENT | {"id": name}), 1) for name in ("a", "b"))
     assert one is not None

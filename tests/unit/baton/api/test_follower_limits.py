@@ -5,78 +5,64 @@ from collections.abc import Coroutine
 from typing import Any
 
 from baton.api.stream_token import TOKEN_SECONDS
-from tests.unit.baton.api.client import ACME, OTHER, api_of, assert_problem
-from tests.unit.baton.api.following import Follower, ended, in_virtual_time, waiting_job, waiting_stage
-from tests.unit.baton.api.stored_keys import KEY, digest, store_keys
+from tests.unit.baton.api.client import ACME, KEY, OTHER, api_of, assert_problem, digest, store_keys
+from tests.unit.baton.api.following import Follower, ended, virtual_time, waiting_job, waiting_stage
 from tests.unit.baton.kit.stage import Stage
 
 
-def test_followers_of_one_key_are_limited_and_those_of_another_are_not() -> None:
-    """The one too many is told when to come back; who goes away makes room."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage(followers_per_key=2)) as api:
-            job_id, mine = await waiting_job(api), {"authorization": f"Bearer {ACME}"}
-            tasks = [asyncio.create_task(Follower(api.stage, job_id, mine).run()) for _ in range(2)]
-            await asyncio.sleep(1)
-            refused = await api.request("GET", f"/api/agent-jobs/{job_id}/stream")
-            assert "FOLLOWERS_PER_KEY" in assert_problem(refused, 429)
-            assert int(refused.headers["retry-after"]) >= 1
-            assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
-            await ended(tasks.pop())
-            third = Follower(api.stage, job_id, mine)
-            tasks.append(asyncio.create_task(third.run()))
-            await asyncio.sleep(1)
-            assert third.parts
-            await asyncio.gather(*map(ended, tasks))
-
-    in_virtual_time(scenario)
+@virtual_time
+async def test_followers_of_one_key_are_limited_and_those_of_another_are_not() -> None:
+    async with api_of(waiting_stage(followers_per_key=2)) as api:
+        job_id, mine = await waiting_job(api), {"authorization": f"Bearer {ACME}"}
+        tasks = [asyncio.create_task(Follower(api.stage, job_id, mine).run()) for _ in range(2)]
+        await asyncio.sleep(1)
+        refused = await api.request("GET", f"/api/agent-jobs/{job_id}/stream")
+        assert "FOLLOWERS_PER_KEY" in assert_problem(refused, 429)
+        assert int(refused.headers["retry-after"]) >= 1
+        assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
+        await ended(tasks.pop())
+        third = Follower(api.stage, job_id, mine)
+        tasks.append(asyncio.create_task(third.run()))
+        await asyncio.sleep(1)
+        assert third.parts
+        await asyncio.gather(*map(ended, tasks))
 
 
-def test_an_open_stream_ends_with_its_token() -> None:
-    """Without the job's end: its reader needs another token."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage()) as api:
-            job_id = await waiting_job(api)
-            made = (await api.request("POST", "/api/stream-tokens", json={"jobId": job_id})).json()["token"]
-            follower = Follower(api.stage, job_id, {}, f"token={made}")
-            task = asyncio.create_task(follower.run())
-            await asyncio.sleep(120)
-            assert follower.ended_at is None
-            api.stage.clock.ms += TOKEN_SECONDS * 1000
-            await asyncio.sleep(2)
-            assert follower.ended_at is not None
-            assert "[DONE]" not in follower.received[-1][1]
-            await ended(task)
-
-    in_virtual_time(scenario)
+@virtual_time
+async def test_an_open_stream_ends_with_its_token() -> None:
+    async with api_of(waiting_stage()) as api:
+        job_id = await waiting_job(api)
+        made = (await api.request("POST", "/api/stream-tokens", json={"jobId": job_id})).json()["token"]
+        follower = Follower(api.stage, job_id, {}, f"token={made}")
+        task = asyncio.create_task(follower.run())
+        await asyncio.sleep(120)
+        assert follower.ended_at is None
+        api.stage.clock.ms += TOKEN_SECONDS * 1000
+        await asyncio.sleep(2)
+        assert follower.ended_at is not None
+        assert "[DONE]" not in follower.received[-1][1]
+        await ended(task)
 
 
-def test_an_open_stream_ends_within_a_minute_and_a_half_after_its_key_was_revoked() -> None:
+@virtual_time
+async def test_an_open_stream_ends_within_a_minute_and_a_half_after_its_key_was_revoked() -> None:
     """A key that stays good costs it nothing but a look in the slot table of keys."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage()) as api:
-            await store_keys(api.stage)
-            follower = Follower(api.stage, await waiting_job(api), {"authorization": f"Bearer {KEY}"})
-            task = asyncio.create_task(_with_clock(api.stage, follower.run()))
-            await asyncio.sleep(300)
-            assert follower.ended_at is None
-            checks, at = api.stage.api_key_store.checks, asyncio.get_running_loop().time()
-            assert checks <= 2 + 300 / 60
-            await api.stage.api_key_store.revoke(digest(KEY))
-            await asyncio.sleep(95)
-            assert follower.ended_at is not None
-            assert follower.ended_at - at <= 90
-            await ended(task)
-
-    in_virtual_time(scenario)
+    async with api_of(waiting_stage()) as api:
+        await store_keys(api.stage)
+        follower = Follower(api.stage, await waiting_job(api), {"authorization": f"Bearer {KEY}"})
+        task = asyncio.create_task(_with_clock(api.stage, follower.run()))
+        await asyncio.sleep(300)
+        assert follower.ended_at is None
+        checks, at = api.stage.api_key_store.checks, asyncio.get_running_loop().time()
+        assert checks <= 2 + 300 / 60
+        await api.stage.api_key_store.revoke(digest(KEY))
+        await asyncio.sleep(95)
+        assert follower.ended_at is not None
+        assert follower.ended_at - at <= 90
+        await ended(task)
 
 
 async def _with_clock(stage: Stage, work: Coroutine[Any, Any, None]) -> None:
-    """The stage's clock goes with the loop's time meanwhile."""
-
     async def tick() -> None:
         while True:
             await asyncio.sleep(1)

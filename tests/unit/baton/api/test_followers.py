@@ -1,22 +1,20 @@
 """What a follower costs while its job only waits, and how soon it learns that the job goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from itertools import pairwise
 
 import httpx
 import pytest
 
 from baton.entry import UNTIL_MS
-from tests.unit.baton.api.client import Api, api_of
+from tests.unit.baton.api.client import api_of
 from tests.unit.baton.api.following import (
     HOUR_SECONDS,
     Counting,
     Follower,
     ended,
-    in_virtual_time,
-    on_lambda,
+    stream_on_lambda,
+    virtual_time,
     waiting_job,
     waiting_stage,
 )
@@ -25,210 +23,149 @@ from tests.unit.baton.kit.stage import Stage
 IDLE_SECONDS_A_COMMAND = 15
 
 
-def test_a_follower_of_a_waiting_job_costs_a_command_in_fifteen_seconds_at_most() -> None:
+@pytest.mark.parametrize("waits", [True, False], ids=["its job waits", "its job gets no slot"])
+@virtual_time
+async def test_a_follower_costs_a_command_in_fifteen_seconds_at_most(waits: bool) -> None:
     """Whether it follows for ten minutes or for an hour; it cost two a second."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage()) as api:
-            reader = api.stage.reader
-            assert isinstance(reader, Counting)
-            follower = Follower(api.stage, await waiting_job(api))
-            task = asyncio.create_task(follower.run())
-            await asyncio.sleep(5)
-            for seconds in (600, HOUR_SECONDS):
-                reader.commands = 0
-                await asyncio.sleep(seconds)
-                assert reader.commands <= seconds / IDLE_SECONDS_A_COMMAND
-            await ended(task)
-
-    in_virtual_time(scenario)
-
-
-def test_a_follower_of_a_job_that_gets_no_slot_costs_no_more() -> None:
-    """Once it is not just new."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage()) as api:
-            reader = api.stage.reader
-            assert isinstance(reader, Counting)
-            follower = Follower(api.stage, (await api.submitted(jobType="works"))["id"])
-            task = asyncio.create_task(follower.run())
-            await asyncio.sleep(60)
+    async with api_of(waiting_stage()) as api:
+        reader = api.stage.reader
+        assert isinstance(reader, Counting)
+        follower = Follower(
+            api.stage, await waiting_job(api) if waits else (await api.submitted(jobType="works"))["id"]
+        )
+        task = asyncio.create_task(follower.run())
+        await asyncio.sleep(5 if waits else 60)
+        for seconds in (600, HOUR_SECONDS):
             reader.commands = 0
-            await asyncio.sleep(600)
-            assert reader.commands <= 600 / IDLE_SECONDS_A_COMMAND
-            await ended(task)
-
-    in_virtual_time(scenario)
+            await asyncio.sleep(seconds)
+            assert reader.commands <= seconds / IDLE_SECONDS_A_COMMAND
+        await ended(task)
 
 
-def test_heartbeats_come_every_ten_seconds_however_seldom_the_store_is_asked() -> None:
+@virtual_time
+async def test_heartbeats_come_every_ten_seconds_however_seldom_the_store_is_asked() -> None:
     """Proxies cut connections that say nothing, most of them after 60 s, some after 30."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage()) as api:
-            follower = Follower(api.stage, await waiting_job(api))
-            task = asyncio.create_task(follower.run())
-            await asyncio.sleep(600)
-            await ended(task)
-            beats = [at for at, text in follower.received if text == ": heartbeat\n\n"]
-            gaps = [later - earlier for earlier, later in pairwise(beats)]
-            assert 59 <= len(beats) <= 60
-            assert max(gaps) <= 10.1
-
-    in_virtual_time(scenario)
+    async with api_of(waiting_stage()) as api:
+        follower = Follower(api.stage, await waiting_job(api))
+        task = asyncio.create_task(follower.run())
+        await asyncio.sleep(600)
+        await ended(task)
+        beats = [at for at, text in follower.received if text == ": heartbeat\n\n"]
+        gaps = [later - earlier for earlier, later in pairwise(beats)]
+        assert 59 <= len(beats) <= 60
+        assert max(gaps) <= 10.1
 
 
 @pytest.mark.parametrize("waited_seconds", [1, 20, HOUR_SECONDS])
-def test_a_follower_learns_at_once_that_its_job_goes_on_in_this_process(waited_seconds: int) -> None:
-    """However long it has waited: what this process is delivered for the job wakes its followers."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage(operations_api_key="ops")) as api:
-            follower = Follower(api.stage, await waiting_job(api))
-            task = asyncio.create_task(follower.run())
-            await asyncio.sleep(waited_seconds)
-            before, began_at = len(follower.parts), asyncio.get_running_loop().time()
-            await api.request("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
-            await task
-            assert len(follower.parts) > before
-            assert follower.received[-1][1] == "data: [DONE]\n\n"
-            assert follower.ended_at is not None
-            assert follower.ended_at - began_at <= 0.1
-
-    in_virtual_time(scenario)
+@virtual_time
+async def test_a_follower_learns_at_once_that_its_job_goes_on_in_this_process(waited_seconds: int) -> None:
+    async with api_of(waiting_stage(operations_api_key="ops")) as api:
+        follower = Follower(api.stage, await waiting_job(api))
+        task = asyncio.create_task(follower.run())
+        await asyncio.sleep(waited_seconds)
+        before, began_at = len(follower.parts), asyncio.get_running_loop().time()
+        await api.request("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
+        await task
+        assert len(follower.parts) > before
+        assert follower.received[-1][1] == "data: [DONE]\n\n"
+        assert follower.ended_at is not None
+        assert follower.ended_at - began_at <= 0.1
 
 
 @pytest.mark.parametrize(
     ("waits", "waited_seconds", "most_seconds"),
     [(True, 3, 2), (True, 30, 12), (True, HOUR_SECONDS, 24), (False, 2, 0.25), (False, 6, 0.65)],
 )
-def test_a_job_that_goes_on_in_another_process_is_seen_within_a_bound(
+@virtual_time
+async def test_a_job_that_goes_on_in_another_process_is_seen_within_a_bound(
     waits: bool, waited_seconds: int, most_seconds: float
 ) -> None:
     """The longer nothing came, the later; never later than 24 s. One that is new is seen within a tenth of its time."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage()) as api:
-            job_id = await waiting_job(api) if waits else (await api.submitted(jobType="works"))["id"]
-            follower = Follower(api.stage, job_id)
-            task = asyncio.create_task(follower.run())
-            await asyncio.sleep(waited_seconds)
-            elsewhere = _another_process(api.stage)
-            async with api_of(elsewhere) as other:
-                await other.request("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
-            began_at = asyncio.get_running_loop().time()
-            await task
-            assert follower.ended_at is not None
-            assert follower.ended_at - began_at <= most_seconds
-
-    in_virtual_time(scenario)
+    async with api_of(waiting_stage()) as api:
+        job_id = await waiting_job(api) if waits else (await api.submitted(jobType="works"))["id"]
+        follower = Follower(api.stage, job_id)
+        task = asyncio.create_task(follower.run())
+        await asyncio.sleep(waited_seconds)
+        elsewhere = Stage(settings=api.stage.container.settings, store=api.stage.store, queue=api.stage.queue)
+        elsewhere.container.ports = api.stage.ports
+        async with api_of(elsewhere) as other:
+            await other.request("PATCH", f"/api/agent-jobs/{follower.job_id}", json={"action": "cancel"})
+        began_at = asyncio.get_running_loop().time()
+        await task
+        assert follower.ended_at is not None
+        assert follower.ended_at - began_at <= most_seconds
 
 
-def test_where_time_costs_a_job_that_only_waits_is_not_held() -> None:
-    """Its follower gets what is there, learns when to come back, and is not held when it does."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage(stream_silence_seconds=120)) as api:
-            job_id = await waiting_job(api)
-            first = Follower(api.stage, job_id)
-            await first.run()
-            last_id = first.parts[-1].partition("\n")[0].removeprefix("id: ")
-            began_at = asyncio.get_running_loop().time()
-            again = Follower(api.stage, job_id, {**first.headers, "last-event-id": last_id})
-            await again.run()
-            assert [text.partition(":")[0] for _, text in (first.received[-1], *again.received)] == ["retry", "retry"]
-            assert again.ended_at is not None
-            assert again.ended_at - began_at < 0.1
-
-    in_virtual_time(scenario)
+@virtual_time
+async def test_where_time_costs_a_job_that_only_waits_is_not_held() -> None:
+    async with api_of(waiting_stage(stream_silence_seconds=120)) as api:
+        job_id = await waiting_job(api)
+        first = Follower(api.stage, job_id)
+        await first.run()
+        last_id = first.parts[-1].partition("\n")[0].removeprefix("id: ")
+        began_at = asyncio.get_running_loop().time()
+        again = Follower(api.stage, job_id, {**first.headers, "last-event-id": last_id})
+        await again.run()
+        assert [text.partition(":")[0] for _, text in (first.received[-1], *again.received)] == ["retry", "retry"]
+        assert again.ended_at is not None
+        assert again.ended_at - began_at < 0.1
 
 
-def test_where_time_costs_a_short_pause_is_held() -> None:
+@virtual_time
+async def test_where_time_costs_a_short_pause_is_held() -> None:
     """The next attempt comes within seconds, and a page goes on with its answer."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage(stream_silence_seconds=120)) as api:
-            job_id = (await api.submitted(jobType="stumbles"))["id"]
-            await api.stage.run(within_seconds=1)
-            assert (await api.read(job_id))["status"] == "waiting"
-            following = asyncio.create_task(Follower(api.stage, job_id).run())
-            await asyncio.sleep(8)
-            assert not following.done()
-            await ended(following)
-
-    in_virtual_time(scenario)
+    async with api_of(waiting_stage(stream_silence_seconds=120)) as api:
+        job_id = (await api.submitted(jobType="stumbles"))["id"]
+        await api.stage.run(within_seconds=1)
+        assert (await api.read(job_id))["status"] == "waiting"
+        following = asyncio.create_task(Follower(api.stage, job_id).run())
+        await asyncio.sleep(8)
+        assert not following.done()
+        await ended(following)
 
 
-def test_where_time_costs_a_silent_stream_ends() -> None:
+@virtual_time
+async def test_where_time_costs_a_silent_stream_ends() -> None:
     """Perhaps its reader has gone; nobody says so on Lambda. A job at work is held until then."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage(stream_silence_seconds=20)) as api:
-            job_id = (await api.submitted(jobType="works"))["id"]
-            working = asyncio.create_task(api.stage.run(within_seconds=30))
-            await asyncio.sleep(1)
-            follower, began_at = Follower(api.stage, job_id), asyncio.get_running_loop().time()
-            await follower.run()
-            assert follower.ended_at is not None
-            assert 20 <= follower.ended_at - began_at < 22
-            assert follower.received[-1][1].startswith("retry: ")
-            await ended(working)
-
-    in_virtual_time(scenario)
+    async with api_of(waiting_stage(stream_silence_seconds=20)) as api:
+        job_id = (await api.submitted(jobType="works"))["id"]
+        working = asyncio.create_task(api.stage.run(within_seconds=30))
+        await asyncio.sleep(1)
+        follower, began_at = Follower(api.stage, job_id), asyncio.get_running_loop().time()
+        await follower.run()
+        assert follower.ended_at is not None
+        assert 20 <= follower.ended_at - began_at < 22
+        assert follower.received[-1][1].startswith("retry: ")
+        await ended(working)
 
 
-def test_a_stream_ends_before_its_hosts_time_is_up() -> None:
-    """With what is there, and when to come back."""
-
-    async def scenario() -> None:
-        async with api_of(waiting_stage()) as api:
-            job_id = await waiting_job(api)
-            scope = {"aws.event": {}, UNTIL_MS: api.stage.clock.now_ms()}
-            follower = Follower(api.stage, job_id, scope=scope)
-            await follower.run()
-            assert [text.partition(":")[0] for _, text in follower.received] == ["id"] * len(follower.parts) + ["retry"]
-
-    in_virtual_time(scenario)
+@virtual_time
+async def test_a_stream_ends_before_its_hosts_time_is_up() -> None:
+    async with api_of(waiting_stage()) as api:
+        job_id = await waiting_job(api)
+        scope = {"aws.event": {}, UNTIL_MS: api.stage.clock.now_ms()}
+        follower = Follower(api.stage, job_id, scope=scope)
+        await follower.run()
+        assert [text.partition(":")[0] for _, text in follower.received] == ["id"] * len(follower.parts) + ["retry"]
 
 
-def _another_process(stage: Stage) -> Stage:
-    other = Stage(settings=stage.container.settings, store=stage.store, queue=stage.queue)
-    other.ports = replace(stage.ports)
-    other.container.ports = other.ports
-    return other
-
-
-@pytest.fixture
-async def waiting() -> AsyncIterator[Api]:
-    """The API of a stage with an agent that waits."""
-    async with api_of(waiting_stage()) as made:
-        yield made
-
-
-async def test_on_lambda_nothing_is_held_and_the_way_back_gets_longer_while_the_job_waits(waiting: Api) -> None:
-    """From half a second to half a minute; what a follower holds is nobody else's."""
-    job_id, loop = await waiting_job(waiting), asyncio.get_running_loop()
-    last = (await on_lambda(waiting, job_id, "0-0")).text.rpartition("id: ")[2].partition("\n")[0]
-    found: list[int] = []
-    for seconds in (0, 10, 60, HOUR_SECONDS):
-        waiting.stage.clock.ms += seconds * 1000
-        began_at = loop.time()
-        answer = await on_lambda(waiting, job_id, last)
-        assert loop.time() - began_at < 0.5
-        found.append(_retry_ms(answer))
-    assert found == sorted(found)
-    assert found[0] <= 1_000
-    assert found[-1] == 30_000
-
-
-async def test_on_lambda_who_follows_a_job_at_work_comes_back_soon(waiting: Api) -> None:
-    """Nothing is held for it either: its next parts are asked for within some seconds."""
-    job_id = (await waiting.submitted(jobType="waits"))["id"]
-    first = await on_lambda(waiting, job_id, "0-0")
-    assert _retry_ms(first) == 500
-    waiting.stage.clock.ms += 2_000
-    assert _retry_ms(await on_lambda(waiting, job_id, "0-1")) <= 1_000
+async def test_on_lambda_nothing_is_held_and_the_way_back_gets_longer_while_the_job_waits() -> None:
+    """From half a second to half a minute."""
+    async with api_of(waiting_stage()) as api:
+        job_id, loop = await waiting_job(api), asyncio.get_running_loop()
+        last = (await stream_on_lambda(api, job_id, "0-0")).text.rpartition("id: ")[2].partition("\n")[0]
+        found: list[int] = []
+        for seconds in (0, 10, 60, HOUR_SECONDS):
+            api.stage.clock.ms += seconds * 1000
+            began_at = loop.time()
+            found.append(_retry_ms(await stream_on_lambda(api, job_id, last)))
+            assert loop.time() - began_at < 0.5
+        assert found == sorted(found)
+        assert (found[0] <= 1_000, found[-1]) == (True, 30_000)
+        at_work = (await api.submitted(jobType="waits"))["id"]
+        assert _retry_ms(await stream_on_lambda(api, at_work, "0-0")) == 500
+        api.stage.clock.ms += 2_000
+        assert _retry_ms(await stream_on_lambda(api, at_work, "0-1")) <= 1_000
 
 
 def _retry_ms(answer: httpx.Response) -> int:

@@ -9,7 +9,7 @@ import pytest
 from baton.api.middleware import HEADERS, STRICT_TRANSPORT, SecurityHeaders
 from baton.settings.settings import read_settings
 from baton_events.errors import SettingsError
-from tests.unit.baton.api.client import Api, api_of, with_keys
+from tests.unit.baton.api.client import Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 APP = "https://app.example.com"
@@ -28,7 +28,6 @@ OTHER_PAGE = "https://evil.example.com"
     ],
 )
 async def test_every_answer_has_the_headers(api: Api, method: str, path: str, status: int) -> None:
-    """Also a refusal, and what no route takes."""
     response = await api.request(method, path, content=b"{")
     assert response.status_code == status
     assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
@@ -36,7 +35,6 @@ async def test_every_answer_has_the_headers(api: Api, method: str, path: str, st
 
 
 async def test_an_answer_to_a_defect_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """500, without a word about what broke."""
     async with api_of(Stage(settings=with_keys())) as api:
 
         async def broken(_job_id: str) -> None:
@@ -44,7 +42,7 @@ async def test_an_answer_to_a_defect_has_them_too(monkeypatch: pytest.MonkeyPatc
 
         monkeypatch.setattr(api.stage.reader, "job", broken)
         response = await api.request("GET", "/api/agent-jobs/job_1")
-    assert response.status_code == 500
+    assert assert_problem(response, 500) == "internal error"
     assert "secret-detail" not in response.text
     assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
 
@@ -57,8 +55,6 @@ async def test_over_http_nothing_is_promised_about_https() -> None:
 
 
 async def test_an_answer_keeps_what_it_set_itself() -> None:
-    """A page has a content policy of its own."""
-
     async def page(_scope: Any, _receive: Any, send: Any) -> None:
         headers = [(b"content-security-policy", b"default-src 'self'")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -82,7 +78,6 @@ async def test_an_answer_keeps_what_it_set_itself() -> None:
     ],
 )
 async def test_only_pages_of_these_origins_may_read_answers(setting: str, origin: str, allowed: str | None) -> None:
-    """The setting says which; by default none."""
     origins = read_settings({"CORS_ORIGINS": setting}).cors_origins
     async with api_of(Stage(settings=replace(with_keys(), cors_origins=origins))) as api:
         requested = {"origin": origin, "access-control-request-method": "POST"}
@@ -96,6 +91,5 @@ async def test_only_pages_of_these_origins_may_read_answers(setting: str, origin
 
 @pytest.mark.parametrize("setting", ["app.example.com", f"{APP}/path", f"{APP},x"])
 def test_what_is_no_origin_is_refused(setting: str) -> None:
-    """At the start, by name."""
     with pytest.raises(SettingsError, match="CORS_ORIGINS"):
         read_settings({"CORS_ORIGINS": setting})

@@ -16,7 +16,7 @@ from baton.app import SPECS, build_app
 from baton.console.routes import console_routes
 from baton.runtime.spec import Spec
 from baton_events.errors import SignatureError
-from tests.unit.baton.api.client import ACME, ADMIN, OTHER, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, api_of, assert_problem, digest, with_keys
 from tests.unit.baton.kit.stage import Stage
 
 CONTAINER = Stage(settings=with_keys()).container
@@ -32,12 +32,10 @@ SELF: set[str] = set()
 
 
 def route_name(route: ApiRoute) -> str:
-    """`METHOD /path`."""
     return f"{route.method} {route.path}"
 
 
 def path_of(route: ApiRoute, found: str = "x") -> str:
-    """Its path with an id in it."""
     return re.sub(r"\{[a-z_:]+\}", found, route.path)
 
 
@@ -49,32 +47,34 @@ def _with_id(name: str) -> list[ApiRoute]:
     return [route for route in _of("client", "run", "stream") if f"{{{name}" in route.path]
 
 
-every = pytest.mark.parametrize(
-    "route", _of("client", "run", "stream", "admin", "operations", "metrics"), ids=route_name
-)
-
-
-NO_KEYS: list[dict[str, str]] = [
+NO_KEYS: list[dict[str, str | bytes]] = [
     {},
     {"authorization": "Bearer wrong"},
+    {"authorization": f"Bearer {digest(ADMIN)}"},  # whoever reads the settings cannot use them
     {"authorization": "Bearer"},
+    {"authorization": b"Bearer \xff\xfe"},
+    {"authorization": b"Bearer \x00"},
+    {"authorization": "Bearer " + "x" * 20_000},
     {"authorization": "Bearer "},
     {"authorization": f"Bearer {ACME}x"},
     {"authorization": f"Bearer x {ACME}"},
     {"authorization": f"Basic {ADMIN}"},
     {"authorization": ADMIN},
     {"x-api-key": "wrong"},
+    {"x-api-key": b"\xff"},
+    {"x-api-key": digest(OPERATIONS_KEY)},
     {"cookie": f"key={ADMIN}"},
 ]
 
 
-@every
+@pytest.mark.parametrize("route", [route for route in TABLE if route.access not in ("open", "self")], ids=route_name)
 async def test_without_a_known_key_nothing_is_revealed(route: ApiRoute) -> None:
     """401 with what to send, whatever the path and the body are."""
     scheme, wanted = ("ApiKey", "x-api-key") if route.access == "operations" else ("Bearer", "Authorization: Bearer")
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        for headers in NO_KEYS:
-            response = await api.http.request(route.method, path_of(route), headers=headers, content=b"\xff")
+        keys = [{"authorization": f"Bearer {key}", "x-api-key": key} for key in (ACME, ADMIN)]
+        for headers in [*NO_KEYS, *(keys if route.access == "operations" else [])]:
+            response = await api.request(route.method, path_of(route), "", headers=headers, content=b"\xff")
             assert wanted in assert_problem(response, 401)
             assert response.headers["www-authenticate"] == scheme, headers
 
@@ -86,19 +86,9 @@ async def test_a_clients_key_is_refused_where_an_admins_is_needed(route: ApiRout
         assert_problem(await api.request(route.method, path_of(route), ACME, content=b"\xff"), 403)
 
 
-@pytest.mark.parametrize("route", _of("operations"), ids=route_name)
-async def test_a_tenants_key_completes_no_operation(route: ApiRoute) -> None:
-    """Neither as a bearer, nor as `x-api-key`."""
-    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        for key in (ACME, ADMIN):
-            assert_problem(await api.request(route.method, path_of(route), key), 401)
-            assert_problem(await api.request(route.method, path_of(route), "", headers={"x-api-key": key}), 401)
-
-
 @pytest.mark.parametrize("route", _of("stream"), ids=route_name)
 async def test_what_is_no_token_opens_no_stream(route: ApiRoute) -> None:
-    """401, in the place of a key and beside a wrong one."""
-    tokens = ("", "x", "e30.AAAA", "." * 40, "a.b.c", "%FF", "x" * 5_000, ACME)
+    tokens = ("", "x", ".", "é.é", "e30.AAAA", "." * 40, "a.b.c", "%FF", "x" * 5_000, ACME)
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for token, key in product(tokens, ("", "wrong")):
             assert_problem(await api.request("GET", f"{path_of(route)}?token={token}", key), 401)
@@ -106,21 +96,20 @@ async def test_what_is_no_token_opens_no_stream(route: ApiRoute) -> None:
 
 @pytest.mark.parametrize("route", _with_id("job_id"), ids=route_name)
 async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
-    """403, and the job is as it was."""
     async with api_of(Stage(settings=with_keys())) as api:
-        job_id = (await api.submitted())["id"]
+        job_id = (await api.submitted(taskDescription="of-acme"))["id"]
         before = await api.read(job_id)
         needed: dict[str, dict[str, Any]] = {"fork": {"turn": 1}, "scores": {"name": "tone", "value": 1}}
         posted = needed.get(route.path.rpartition("/")[2], {"name": "arrived"})
         bodies = {"PATCH": {"action": "cancel"}, "POST": posted}
         options = {"json": bodies[route.method]} if route.method in bodies else {}
-        assert_problem(await api.request(route.method, path_of(route, job_id), OTHER, **options), 403)
+        response = await api.request(route.method, path_of(route, job_id), OTHER, **options)
+        assert "of-acme" not in assert_problem(response, 403)
         assert await api.read(job_id) == before
 
 
 @pytest.mark.parametrize("route", _with_id("schedule_id"), ids=route_name)
 async def test_another_tenants_schedule_is_refused(route: ApiRoute) -> None:
-    """403, and it goes on as it was."""
     async with api_of(Stage(settings=with_keys())) as api:
         body = {"jobType": "adds", "taskDescription": "do it", "cron": "0 9 * * *", "timeZone": "UTC"}
         schedule = (await api.request("POST", "/api/agent-schedules", ACME, json=body)).json()
@@ -190,7 +179,6 @@ def test_every_route_of_the_app_has_a_rule() -> None:
 
 
 def test_no_line_of_the_table_is_there_twice() -> None:
-    """The second one would never be reached."""
     names = [route_name(route) for route in TABLE]
     assert sorted(set(names)) == sorted(names)
 
@@ -207,14 +195,13 @@ def test_only_these_routes_are_open() -> None:
     assert {route_name(route) for route in _of("self")} == SELF
 
 
+class StrangeSignature:
+    def verify(self, signature: str, body: bytes, url: str) -> None:
+        raise SignatureError("not signed")
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.path)
 async def test_a_webhook_is_the_queues_alone(spec: Spec) -> None:
     """No key opens it: without the queue's signature it is 401."""
-    async with api_of(Stage(settings=with_keys(), verifier=_NoSignature())) as api:
+    async with api_of(Stage(settings=with_keys(), verifier=StrangeSignature())) as api:
         assert (await api.request("POST", spec.path, ADMIN, content=b"{}")).status_code == 401
-
-
-class _NoSignature:
-    def verify(self, signature: str, body: bytes, url: str) -> None:
-        """Refuse."""
-        raise SignatureError("not signed")

@@ -15,13 +15,11 @@ SETTINGS = replace(with_keys(), redis_token="of the store")
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """The API, with a store's token in the settings."""
     async with api_of(Stage(settings=SETTINGS)) as made:
         yield made
 
 
 async def token(api: Api, key: str = "key-of-acme", **body: str) -> str:
-    """A token."""
     answer = await api.request("POST", "/api/stream-tokens", key, json=body)
     assert answer.status_code == 200, answer.text
     made: str = answer.json()["token"]
@@ -29,7 +27,6 @@ async def token(api: Api, key: str = "key-of-acme", **body: str) -> str:
 
 
 async def test_a_token_opens_its_jobs_stream(api: Api) -> None:
-    """Until its time is up; an operator's, too."""
     job_id = (await api.submitted())["id"]
     await api.stage.run()
     tokens = [await token(api, key, jobId=job_id) for key in ("key-of-acme", ADMIN)]
@@ -63,7 +60,6 @@ async def test_a_sessions_token_opens_the_streams_of_its_jobs(api: Api) -> None:
 
 
 async def test_a_token_opens_nothing_else(api: Api) -> None:
-    """It is no key."""
     job_id = (await api.submitted())["id"]
     made = await token(api, jobId=job_id)
     for path in (f"/api/agent-jobs/{job_id}", "/api/agent-jobs", "/api/sessions/x"):
@@ -74,24 +70,15 @@ async def test_a_token_opens_nothing_else(api: Api) -> None:
     )
 
 
-@pytest.mark.parametrize("made", ["", "x", "x.y", ".", "é.é", "e30.e30", "x" * 5_000])
-async def test_what_is_no_token_is_refused(api: Api, made: str) -> None:
-    """401, as with a wrong key."""
-    job_id = (await api.submitted())["id"]
-    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/stream", "", params={"token": made}), 401)
-
-
 def test_a_token_of_another_deployment_is_refused() -> None:
-    """Or one that somebody has changed: the signature tells."""
     grant = Grant("acme", "job_1", "", 10)
     made = StreamTokens(SETTINGS).make(grant)
     assert StreamTokens(SETTINGS).read(made, 9) == grant
     with pytest.raises(Exception, match="none of this deployment"):
         StreamTokens(replace(SETTINGS, redis_token="another")).read(made, 9)
-    payload, _, signature = StreamTokens(SETTINGS).make(Grant("other", "job_1", "", 10)).partition(".")
+    payload = StreamTokens(SETTINGS).make(Grant("other", "job_1", "", 10)).partition(".")[0]
     with pytest.raises(Exception, match="none of this deployment"):
         StreamTokens(SETTINGS).read(f"{payload}.{made.partition('.')[2]}", 9)
-    assert signature
 
 
 async def test_only_who_may_see_a_job_gets_a_token_for_it(api: Api) -> None:

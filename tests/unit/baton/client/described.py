@@ -11,20 +11,10 @@ from baton.container import Container
 from baton.settings.settings import Settings
 from baton.wiring import real_ports
 
-
-def _document() -> dict[str, Any]:
-    settings = Settings()
-    container = Container(settings, real_ports(settings))  # opens nothing
-    table = api_table(container, Keys(container), Audit(container))
-    return OpenApi(table, "").document | {"access": {f"{r.method} {_plain(r.path)}": r.access for r in table}}
-
-
-def _plain(path: str) -> str:
-    return path.replace(":path", "")
-
-
-DOCUMENT = _document()
-ACCESS: dict[str, str] = DOCUMENT.pop("access")
+_CONTAINER = Container(Settings(), real_ports(Settings()))  # opens nothing
+TABLE = api_table(_CONTAINER, Keys(_CONTAINER), Audit(_CONTAINER))
+DOCUMENT: dict[str, Any] = OpenApi(TABLE, "").document
+ACCESS = {f"{route.method} {route.path.replace(':path', '')}": route.access for route in TABLE}
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 PLACES = [
     (operation, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(operation.partition(" ")[2]))))
@@ -65,7 +55,6 @@ def operation_at(method: str, path: str) -> str:
 
 
 def of(operation: str) -> dict[str, Any]:
-    """What the document says of an operation."""
     method, _, path = operation.partition(" ")
     described: dict[str, Any] = DOCUMENT["paths"][path][method.lower()]
     return described
@@ -78,7 +67,6 @@ def body_fields(operation: str) -> set[str]:
 
 
 def query_fields(operation: str) -> set[str]:
-    """The names of its query."""
     return {one["name"] for one in of(operation)["parameters"] if one["in"] == "query"}
 
 

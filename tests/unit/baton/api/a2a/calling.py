@@ -46,7 +46,6 @@ async def exposed(kit: Kit | None = None, **settings: Any) -> AsyncIterator[Api]
 
 
 def message(message_id: str, *parts: Any, **fields: Any) -> dict[str, Any]:
-    """A message of the user: texts, and data."""
     made = [{"text": part} if isinstance(part, str) else {"data": part} for part in parts]
     return {"message": {"messageId": message_id, "role": "ROLE_USER", "parts": made, **fields}}
 
@@ -60,7 +59,6 @@ async def called(api: Api, agent: str, method: str, params: Any, key: str = ACME
 
 
 async def result(api: Api, agent: str, method: str, params: Any, key: str = ACME) -> dict[str, Any]:
-    """The method's result."""
     answer = (await called(api, agent, method, params, key)).json()
     assert answer["id"] == "call-1"
     assert "error" not in answer, answer["error"]
@@ -70,13 +68,11 @@ async def result(api: Api, agent: str, method: str, params: Any, key: str = ACME
 
 
 async def task(api: Api, agent: str, params: Any, key: str = ACME) -> dict[str, Any]:
-    """The task of a message."""
     found: dict[str, Any] = (await result(api, agent, "SendMessage", params, key))["task"]
     return found
 
 
 async def error(api: Api, agent: str, method: str, params: Any, key: str = ACME, **headers: str) -> tuple[int, str]:
-    """The method's error: its code and its reason."""
     answer = (await called(api, agent, method, params, key, **headers)).json()
     found = answer["error"]
     assert found["message"]
@@ -84,7 +80,6 @@ async def error(api: Api, agent: str, method: str, params: Any, key: str = ACME,
 
 
 async def streamed(api: Api, agent: str, method: str, params: Any, **headers: str) -> list[dict[str, Any]]:
-    """What a stream has."""
     answer = await called(api, agent, method, params, **headers)
     found = [json.loads(text)["result"] for text in re.findall(r"^data: (.*)$", answer.text, re.MULTILINE)]
     for one in found:

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from baton_events.errors import PublishError
 from tests.architecture.source_files import ROOT
-from tests.unit.baton.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.api.client import ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.stage import Stage
 
 TOKEN = "token-of-prometheus"
@@ -18,13 +18,11 @@ TOKEN = "token-of-prometheus"
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    """The API over the stage's agents, with a token for metrics."""
     async with api_of(Stage(settings=replace(with_keys(), metrics_token=TOKEN))) as made:
         yield made
 
 
 async def scraped(api: Api, key: str = TOKEN) -> dict[str, Metric]:
-    """The metrics by name, as Prometheus' own parser reads them."""
     response = await api.request("GET", "/api/metrics", key)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -37,7 +35,6 @@ def values(family: Metric) -> dict[tuple[str, ...], float]:
 
 
 async def test_holders_of_slots_and_waiting_jobs_are_shown(api: Api) -> None:
-    """Four jobs, three slots."""
     for number in range(4):
         await api.stage.submit("answers", f"job_{number}")
     found = await scraped(api)
@@ -53,7 +50,6 @@ async def test_holders_of_slots_and_waiting_jobs_are_shown(api: Api) -> None:
 
 
 async def test_ended_jobs_are_reported_by_agent_and_status(api: Api) -> None:
-    """With how long they took, and what they used."""
     for number in range(2):
         await api.stage.submit("answers", f"job_{number}")
     await api.stage.run()
@@ -72,7 +68,6 @@ async def test_ended_jobs_are_reported_by_agent_and_status(api: Api) -> None:
 
 
 async def test_a_queue_that_does_not_answer_leaves_out_its_own_counter() -> None:
-    """The others are there: now they are wanted most."""
     stage = Stage(settings=with_keys())
     async with api_of(stage) as api:
         assert values((await scraped(api, ADMIN))["agent_queue_dead_messages"]) == {(): 0}
@@ -110,8 +105,8 @@ async def test_tools_are_distinguished_by_name_and_outcome(api: Api) -> None:
     }
 
 
-async def test_what_was_never_counted_is_zero(api: Api) -> None:
-    """So that a rate is right from the first event on."""
+async def test_what_was_never_counted_is_zero_and_what_a_newer_version_counts_is_left_out(api: Api) -> None:
+    """So that a rate is right from the first event on. Quotes and lines of an agent's name do not break the format."""
     found = await scraped(api)
     assert values(found["agent_checkpoints"]) == {
         ("recorded", "info"): 0,
@@ -121,39 +116,23 @@ async def test_what_was_never_counted_is_zero(api: Api) -> None:
         ("expired", "approval"): 0,
     }
     assert values(found["agent_sweeps"]) == {(): 0}
-
-
-async def test_a_name_from_a_newer_version_is_left_out(api: Api) -> None:
-    """It is counted, and shown by the version that knows it."""
     api.stage.store.sums.update({"checkpoints:info": 1, "no such thing": 1, "checkpoints:info:recorded": 2})
-    assert values((await scraped(api))["agent_checkpoints"])["recorded", "info"] == 2
-
-
-async def test_a_label_is_any_text(api: Api) -> None:
-    """Quotes and lines of an agent's name do not break the format."""
     api.stage.store.sums['model_failures:a "b"\n:model_error'] = 1
-    assert values((await scraped(api))["agent_model_failures"]) == {('a "b"\n', "model_error"): 1}
+    found = await scraped(api)
+    assert values(found["agent_checkpoints"])["recorded", "info"] == 2
+    assert values(found["agent_model_failures"]) == {('a "b"\n', "model_error"): 1}
 
 
 async def test_metrics_are_for_operators_and_who_has_the_token(api: Api) -> None:
-    """An admin's key, too; 403 for a client's, 401 without one, and the token opens nothing else."""
+    """An empty setting opens nothing, and the token opens nothing else; METRICS_PUBLIC opens them to all."""
     assert await scraped(api, ADMIN)
-    assert_problem(await api.request("GET", "/api/metrics", ACME), 403)
-    assert_problem(await api.request("GET", "/api/metrics", ""), 401)
-    assert_problem(await api.request("GET", "/api/metrics", TOKEN + "x"), 401)
-    assert_problem(await api.request("GET", "/api/admin/tools", TOKEN), 401)
-
-
-async def test_no_token_is_no_key() -> None:
-    """An empty setting opens nothing."""
-    async with api_of(Stage(settings=with_keys())) as api:
-        assert_problem(await api.request("GET", "/api/metrics", "", headers={"authorization": "Bearer "}), 401)
-
-
-async def test_public_metrics_need_no_key() -> None:
-    """`METRICS_PUBLIC=true`."""
-    async with api_of(Stage(settings=replace(with_keys(), metrics_public=True))) as api:
-        assert "agent_worker_active_jobs" in await scraped(api, "")
+    for path, key in (("metrics", ""), ("metrics", TOKEN + "x"), ("admin/tools", TOKEN)):
+        assert_problem(await api.request("GET", f"/api/{path}", key), 401)
+    async with api_of(Stage(settings=with_keys())) as closed:
+        refused = await closed.request("GET", "/api/metrics", "", headers={"authorization": "Bearer "})
+        assert_problem(refused, 401)
+    async with api_of(Stage(settings=replace(with_keys(), metrics_public=True))) as public:
+        assert "agent_worker_active_jobs" in await scraped(public, "")
 
 
 async def test_the_overhead_is_reported_in_its_units(api: Api) -> None:

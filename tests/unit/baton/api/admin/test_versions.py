@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from tests.unit.baton.api.client import ACME, ADMIN, Api, assert_problem, with_keys
+from tests.unit.baton.api.client import ADMIN, Api, assert_problem, with_keys
 from tests.unit.baton.console.operator import operator_of
 from tests.unit.baton.kit.stage import Stage
 
@@ -22,13 +22,11 @@ def look() -> str:
 
 
 def registry(version: str) -> Registry:
-    """The agent in a version."""
     model = ScriptedModel([[Call("look")], "seen"])
     return Registry([Agent(name="looks", model=model, tools=[look], version=version)])
 
 
 async def ran(api: Api, **fields: Any) -> dict[str, Any]:
-    """A job that has ended."""
     job_id = (await api.submitted(jobType="looks", **fields))["id"]
     await api.stage.run(within_seconds=100)
     return await api.read(job_id)
@@ -65,10 +63,8 @@ async def test_two_versions_are_compared_over_their_runs(monkeypatch: pytest.Mon
 
 
 async def test_what_is_no_agent_or_version_is_refused(api: Api) -> None:
-    """An agent that has not run yet has none."""
     assert_problem(await api.request("GET", PATH, ADMIN), 404)
     path = "/api/admin/agents/answers/versions"
     assert (await api.request("GET", path, ADMIN)).json()["versions"] == []
     assert_problem(await api.request("GET", f"{path}?left=v9", ADMIN), 422, "left")
     assert_problem(await api.request("GET", f"{path}?limit=0", ADMIN), 422, "limit")
-    assert_problem(await api.request("GET", path, ACME), 403)

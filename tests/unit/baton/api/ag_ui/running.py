@@ -16,12 +16,10 @@ _Event = TypeAdapter[Any](Event)
 
 
 def user(message_id: str, text: str) -> dict[str, Any]:
-    """A message of the user."""
     return {"id": message_id, "role": "user", "content": text}
 
 
 def run_input(run: str, *messages: dict[str, Any], thread: str = "thread-1", **fields: Any) -> dict[str, Any]:
-    """What a front end sends to run an agent."""
     return {"threadId": thread, "runId": run, "messages": list(messages), "tools": [], "context": [], **fields}
 
 
@@ -33,7 +31,6 @@ async def send(api: Api, agent: str, body: dict[str, Any], key: str = ACME, last
 
 
 def ids_of(response: httpx.Response) -> list[str]:
-    """The ids of a run's events."""
     return [event_id for event_id, _ in _EVENT.findall(response.text)]
 
 
@@ -48,12 +45,10 @@ def events_of(response: httpx.Response) -> list[dict[str, Any]]:
 
 
 def kinds_of(response: httpx.Response) -> list[str]:
-    """Their types."""
     return [event["type"] for event in events_of(response)]
 
 
 def outcome_of(response: httpx.Response) -> dict[str, Any]:
-    """How the run has ended."""
     last = events_of(response)[-1]
     assert last["type"] == "RUN_FINISHED", last
     outcome: dict[str, Any] = last["outcome"]

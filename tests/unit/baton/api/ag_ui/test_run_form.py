@@ -15,7 +15,6 @@ Part = dict[str, Any]
 
 
 def events(*parts: Part, run: Run | None = None, first: int = 1) -> list[dict[str, Any]]:
-    """The events of these parts."""
     form = RunForm(run or Run("thread-1", "r1"), JOB.id)
     text = "".join(form.part(JOB, number, json.dumps(part)) for number, part in enumerate(parts, first))
     found = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
@@ -30,17 +29,14 @@ def kinds(*parts: Part, **options: Any) -> list[str]:
 
 
 def text(text_id: str, *what: str) -> list[Part]:
-    """Parts of a text."""
     return [{"type": f"text-{one}", "id": text_id} | ({"delta": "hi"} if one == "delta" else {}) for one in what]
 
 
 def data(kind: str, **fields: Any) -> Part:
-    """A data part."""
     return {"type": f"data-{kind}", "data": fields}
 
 
 def finish(status: str) -> Part:
-    """The last part."""
     return {"type": "finish", "messageMetadata": {"status": status}}
 
 
@@ -131,7 +127,6 @@ def test_each_part_has_its_event(part: Part, wanted: dict[str, Any]) -> None:
 
 
 def test_an_operators_timeline_is_not_shown() -> None:
-    """Nor are parts of kinds that nobody knows."""
     assert kinds(data("event", type="agent.loop.init"), {"type": "new"}) == []
 
 

@@ -6,13 +6,12 @@ import pytest
 
 from baton_events.errors import PublishError
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
-from tests.unit.baton.api.jobs.test_job_listing import submitted
+from tests.unit.baton.api.jobs.test_job_list import submitted
 
 PATH = "/api/admin/agent-jobs/bulk"
 
 
 async def bulk(api: Api, **body: Any) -> dict[str, Any]:
-    """A change that is accepted."""
     response = await api.request("POST", PATH, ADMIN, json=body)
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
@@ -20,12 +19,10 @@ async def bulk(api: Api, **body: Any) -> dict[str, Any]:
 
 
 async def statuses(api: Api, ids: list[str]) -> list[str]:
-    """What became of jobs."""
     return [(await api.read(job_id, ADMIN))["status"] for job_id in ids]
 
 
 async def test_jobs_that_the_filter_means_are_cancelled_and_no_others(api: Api) -> None:
-    """A dry run says how many, and changes none."""
     meant = await submitted(api, 2, sessionId="one", delaySeconds=600)
     others = await submitted(api, 1, sessionId="two", delaySeconds=600)
     others += await submitted(api, 1, OTHER, sessionId="one", delaySeconds=600)
@@ -40,7 +37,6 @@ async def test_jobs_that_the_filter_means_are_cancelled_and_no_others(api: Api) 
 
 
 async def test_what_has_ended_is_not_cancelled(api: Api) -> None:
-    """Whatever the filter says."""
     ended = await submitted(api, 2)
     await api.stage.run()
     for given in ({}, {"status": "completed"}, {"status": "completed,pending"}):
@@ -49,7 +45,6 @@ async def test_what_has_ended_is_not_cancelled(api: Api) -> None:
 
 
 async def test_failed_and_cancelled_jobs_are_retried_and_no_others(api: Api) -> None:
-    """As `PATCH` retries each; where from can be said."""
     done = await submitted(api, 1)
     await api.stage.run()
     ended = await submitted(api, 2, delaySeconds=600)
@@ -64,7 +59,6 @@ async def test_failed_and_cancelled_jobs_are_retried_and_no_others(api: Api) -> 
 
 
 async def test_a_call_changes_a_bounded_number_and_a_cursor_leads_to_the_rest(api: Api) -> None:
-    """The answers add up."""
     jobs = await submitted(api, 7, delaySeconds=600)
     answers = [await bulk(api, action="cancel", filter={}, limit=3)]
     while "cursor" in answers[-1]:
@@ -74,7 +68,6 @@ async def test_a_call_changes_a_bounded_number_and_a_cursor_leads_to_the_rest(ap
 
 
 async def test_a_job_that_could_not_be_changed_is_named_and_the_others_are_changed(api: Api) -> None:
-    """With the status that it would have been refused with by itself."""
     jobs = await submitted(api, 2, delaySeconds=600)
     api.stage.queue.failing.append(PublishError("the queue at http://inside is full"))
     answer = await bulk(api, action="cancel", filter={})
@@ -86,27 +79,21 @@ async def test_a_job_that_could_not_be_changed_is_named_and_the_others_are_chang
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "fields"),
+    ("body", "field"),
     [
-        ({"filter": {}}, 422, ["action"]),
-        ({"action": "delete", "filter": {}}, 422, ["action"]),
-        ({"action": "cancel"}, 422, ["filter"]),
-        ({"action": "cancel", "filter": {"status": "done"}}, 422, ["filter.status"]),
-        ({"action": "cancel", "filter": {"limit": 3}}, 422, ["filter.limit"]),
-        ({"action": "cancel", "filter": {"jobType": "nobody"}}, 422, ["jobType"]),
-        ({"action": "cancel", "filter": {}, "dryRun": 1}, 422, ["dryRun"]),
-        ({"action": "cancel", "filter": {}, "limit": 1000}, 422, ["limit"]),
-        ({"action": "cancel", "filter": {}, "cursor": "x"}, 422, ["cursor"]),
-        ({"action": "cancel", "from": "start", "filter": {}}, 422, ["body"]),
-        ({"action": "retry", "from": "middle", "filter": {}}, 422, ["from"]),
-        ([], 422, ["body"]),
+        ({"action": "delete", "filter": {}}, "action"),
+        ({"action": "cancel"}, "filter"),
+        ({"action": "cancel", "filter": {"status": "done"}}, "filter.status"),
+        ({"action": "cancel", "filter": {"limit": 3}}, "filter.limit"),
+        ({"action": "cancel", "filter": {"jobType": "nobody"}}, "jobType"),
+        ({"action": "cancel", "filter": {}, "dryRun": 1}, "dryRun"),
+        ({"action": "cancel", "filter": {}, "limit": 1000}, "limit"),
+        ({"action": "cancel", "filter": {}, "cursor": "x"}, "cursor"),
+        ({"action": "cancel", "from": "start", "filter": {}}, "body"),
     ],
     ids=str,
 )
-async def test_a_wrong_body_is_refused_and_nothing_is_changed(
-    api: Api, body: Any, status: int, fields: list[str]
-) -> None:
-    """The field is named."""
+async def test_a_wrong_body_is_refused_and_nothing_is_changed(api: Api, body: Any, field: str) -> None:
     jobs = await submitted(api, 1, delaySeconds=600)
-    assert_problem(await api.request("POST", PATH, ADMIN, json=body), status, *fields)
+    assert_problem(await api.request("POST", PATH, ADMIN, json=body), 422, field)
     assert await statuses(api, jobs) == ["pending"]

@@ -1,53 +1,50 @@
-"""`PATCH /api/agent-jobs/{id}`: cancelling."""
+"""`PATCH /api/agent-jobs/{id}`, which cancels and retries, and `DELETE /api/agent-jobs/{id}`."""
 
 from typing import Any
 
+import httpx
 import pytest
 
+from baton.engine.commit.tree import Tree
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
 
-
-async def cancel(api: Api, job_id: str, key: str = "key-of-acme", **options: Any) -> Any:
-    """Ask for it."""
-    body = options or {"json": {"action": "cancel"}}
-    return await api.request("PATCH", f"/api/agent-jobs/{job_id}", key, **body)
+CANCEL = {"action": "cancel"}
 
 
-async def test_a_live_job_is_cancelled_at_once(api: Api) -> None:
-    """200 and the job; nothing of it runs any more."""
+async def change(api: Api, job_id: str, body: dict[str, Any]) -> httpx.Response:
+    return await api.request("PATCH", f"/api/agent-jobs/{job_id}", json=body)
+
+
+async def delete(api: Api, job_id: str) -> httpx.Response:
+    return await api.request("DELETE", f"/api/agent-jobs/{job_id}")
+
+
+async def cancelled(api: Api) -> str:
+    """The id of a job that was cancelled before its first event."""
+    job_id: str = (await api.submitted(jobType="adds"))["id"]
+    assert (await change(api, job_id, CANCEL)).status_code == 200
+    return job_id
+
+
+async def test_a_live_job_is_cancelled_once_and_nothing_of_it_runs_any_more(api: Api) -> None:
     job_id = (await api.submitted(jobType="adds"))["id"]
-    response = await cancel(api, job_id)
+    response = await change(api, job_id, CANCEL)
     job = response.json()
     assert (response.status_code, job["id"], job["status"]) == (200, job_id, "cancelled")
     assert job["error"] == {"type": "cancelled", "message": "cancelled by client of acme"}
     assert job["waitingFor"] is None
+    api.stage.clock.ms += 1_000
+    again = await change(api, job_id, CANCEL)
+    assert (again.status_code, again.json()["finishedAt"]) == (200, job["finishedAt"])
     await api.stage.run()
     assert api.stage.step_result.runs == []
 
 
-async def test_cancelling_a_cancelled_job_is_no_error(api: Api) -> None:
-    """200 again, and nothing changes."""
-    job_id = (await api.submitted())["id"]
-    first = (await cancel(api, job_id)).json()
-    api.stage.clock.ms += 1_000
-    again = await cancel(api, job_id)
-    assert again.status_code == 200
-    assert again.json()["finishedAt"] == first["finishedAt"]
-
-
 async def test_a_job_that_has_ended_otherwise_cannot_be_cancelled(api: Api) -> None:
-    """409; it stays as it is."""
     job_id = (await api.submitted())["id"]
     await api.stage.run()
-    assert f"job '{job_id}' is completed" in assert_problem(await cancel(api, job_id), 409)
+    assert f"job '{job_id}' is completed" in assert_problem(await change(api, job_id, CANCEL), 409)
     assert (await api.read(job_id))["status"] == "completed"
-
-
-async def test_operators_may_cancel_and_other_tenants_may_not(api: Api) -> None:
-    """403, and the job goes on."""
-    job_id = (await api.submitted())["id"]
-    assert_problem(await cancel(api, job_id, OTHER), 403)
-    assert (await cancel(api, job_id, ADMIN)).json()["error"]["message"] == "cancelled by admin of operators"
 
 
 @pytest.mark.parametrize(
@@ -59,12 +56,91 @@ async def test_operators_may_cancel_and_other_tenants_may_not(api: Api) -> None:
         ({"json": {}}, 422, ["action"]),
         ({"json": {"action": "explode"}}, 422, ["action"]),
         ({"json": {"action": "cancel", "why": "x"}}, 422, ["why"]),
-        ({"content": b"x" * 1_000_001}, 413, []),
+        ({"json": {"action": "cancel", "from": "start"}}, 422, ["body"]),
+        ({"json": {"action": "retry", "from": "middle"}}, 422, ["from"]),
     ],
-    ids=["not json", "empty", "list", "none", "unknown", "more", "large"],
+    ids=str,
 )
 async def test_a_wrong_body_is_refused(api: Api, options: dict[str, Any], status: int, fields: list[str]) -> None:
-    """The job goes on."""
     job_id = (await api.submitted())["id"]
-    assert_problem(await cancel(api, job_id, **options), status, *fields)
+    assert_problem(await api.request("PATCH", f"/api/agent-jobs/{job_id}", **options), status, *fields)
     assert (await api.read(job_id))["status"] == "pending"
+
+
+async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
+    job_id = (await api.submitted(jobType="adds"))["id"]
+    await api.stage.run()
+    for body in ({"action": "retry"}, {"action": "retry", "from": "failure"}):
+        assert "from the start" in assert_problem(await change(api, job_id, body), 409)
+    assert (await change(api, job_id, {"action": "retry", "from": "start"})).status_code == 200
+    await api.stage.run()
+    job = await api.read(job_id)
+    assert (job["status"], len(job["toolCalls"]), len(api.stage.step_result.runs)) == ("completed", 4, 4)
+
+
+async def test_a_deleted_job_is_gone(api: Api) -> None:
+    """204; whoever reads it, its stream or what belongs to it is told 410, and another tenant still 403."""
+    job_id = await cancelled(api)
+    response = await delete(api, job_id)
+    assert (response.status_code, response.content) == (204, b"")
+    for path in ("", "/stream", "/checkpoints", "/recording"):
+        detail = assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}{path}"), 410)
+        assert detail == f"the data of job {job_id!r} was deleted"
+    assert_problem(await change(api, job_id, {"action": "retry"}), 410)
+    assert_problem(await delete(api, job_id), 410)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}", OTHER), 403)
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}", ADMIN), 410)
+
+
+async def test_nothing_brings_a_deleted_job_back(api: Api) -> None:
+    """Its backup messages come, and what was on its way: all of it is acknowledged, and the slot is free."""
+    job_id = await cancelled(api)
+    await delete(api, job_id)
+    await api.stage.run()
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
+    assert api.stage.step_result.runs == []
+    assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
+
+
+async def test_a_key_of_a_deleted_job_submits_no_other(api: Api) -> None:
+    """410: who uses it again may mean the old job."""
+    job_id = (await api.submit(idempotency_key="one")).json()["id"]
+    await api.stage.run()
+    assert (await delete(api, job_id)).status_code == 204
+    published = len(api.stage.outgoing())
+    assert "is gone" in assert_problem(await api.submit(idempotency_key="one"), 410)
+    assert len(api.stage.outgoing()) == published
+    assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
+
+
+async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) -> None:
+    """410 while its tombstone is kept, 404 afterwards."""
+    job_id = (await api.submitted())["id"]
+    await api.stage.run()
+    kept = api.stage.store.trees[job_id].tombstone
+    api.stage.store.trees[job_id] = Tree(tombstone=kept)
+    assert "has expired" in assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
+    del api.stage.store.trees[job_id]
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 404)
+
+
+async def test_a_deletion_that_a_failover_forgot_is_sent_again(api: Api) -> None:
+    """By its backup message."""
+    job_id = await cancelled(api)
+    before = dict(api.stage.store.trees)
+    await delete(api, job_id)
+    api.stage.store.trees = before
+    assert (await api.read(job_id))["status"] == "cancelled"
+    await api.stage.run()
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
+
+
+async def test_a_deletion_does_not_take_a_job_that_was_retried_since(api: Api) -> None:
+    """What a failover brought back, and somebody wanted to run again, is not what was deleted."""
+    job_id = await cancelled(api)
+    before = dict(api.stage.store.trees)
+    await delete(api, job_id)
+    api.stage.store.trees = before
+    assert (await change(api, job_id, {"action": "retry"})).status_code == 200
+    await api.stage.run()
+    assert (await api.read(job_id))["status"] == "completed"

@@ -1,10 +1,12 @@
-"""Lists of jobs: what a page costs, and what becomes of rows that say too little."""
+"""`GET /api/agent-jobs`: filters, pages, whose jobs they are, and what a page costs."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
-from baton.api.jobs.listing import JobList
+from baton.api.jobs.listing import YOUNG_MS, JobList
 from baton.engine.all_jobs.ends import end_of, row_of
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
@@ -14,26 +16,22 @@ from baton.engine.step_results import Submitted
 from baton.engine.transitions import JobStatus
 from baton.storage.ports.jobs import Snapshot
 from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeListing, FakeReader, FakeStore
+from tests.unit.baton.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 
 NOW_MS = 1_800_000_000_000
 
 
 class CountingReader(FakeReader):
-    """Notes how many jobs each request reads."""
-
     def __init__(self, store: FakeStore) -> None:
         super().__init__(store)
         self.read: list[int] = []
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Many jobs."""
         self.read.append(len(job_ids))
         return await super().jobs(job_ids)
 
 
 class Kit:
-    """Jobs that are listed."""
-
     def __init__(self) -> None:
         self.store, self.admission = FakeStore(), FakeAdmission(slots=1)
         self.reader = CountingReader(self.store)
@@ -52,7 +50,6 @@ class Kit:
         return job.id
 
     async def end(self, job_id: str, status: JobStatus) -> None:
-        """The job ends, and the admission has heard of it."""
         tree = self.store.tree(job_id)
         job = replace(tree.jobs[job_id], status=status, finished_at_ms=NOW_MS)
         self.store.write(job_id, replace(tree, jobs={job_id: job}))
@@ -61,27 +58,20 @@ class Kit:
         await self.admission.slot_request(job_id, SlotState("gone", 2), place, NOW_MS, end=end_of(job))
 
     async def page(self, query: Query, limit: int = 20, cursor: str = "") -> tuple[list[str], str]:
-        """Ids and cursor."""
         page = await self.list.page(query, limit, cursor, NOW_MS)
         return [one.job.id for one in page.jobs], page.cursor
 
 
 async def test_only_jobs_that_may_be_meant_are_read() -> None:
-    """Their rows tell the agent."""
+    """Their rows tell the agent, which is checked with the job: two agents may share a mark."""
     kit = Kit()
     rare = await kit.add(0, "rare")
     for number in range(1, 40):
         await kit.add(number)
     assert await kit.page(Query(agent="rare")) == ([rare], "")
     assert kit.reader.read == [1]
-
-
-async def test_what_a_row_says_is_checked_with_the_job() -> None:
-    """Two agents may share a mark."""
-    kit = Kit()
-    await kit.add(1, "other", listed_as="usual")
-    right = await kit.add(2)
-    assert await kit.page(Query(agent="usual")) == ([right], "")
+    await kit.add(40, "other", listed_as="rare")
+    assert await kit.page(Query(agent="rare")) == ([rare], "")
 
 
 async def test_a_page_reads_a_bounded_number_of_jobs_and_goes_on_later() -> None:
@@ -102,7 +92,6 @@ async def test_a_page_reads_a_bounded_number_of_jobs_and_goes_on_later() -> None
 
 
 async def test_several_ends_are_one_list_in_one_order() -> None:
-    """However many of each there are between two others."""
     kit = Kit()
     ends = [JobStatus.FAILED, *[JobStatus.CANCELLED] * 5, JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.FAILED]
     for number, status in enumerate(ends):
@@ -139,3 +128,87 @@ async def test_who_waits_in_line_is_not_read_where_those_at_work_are_requested()
     kit.store.write(first, replace(tree, items={**tree.items, claimed.key: claimed}))
     assert await kit.page(Query(statuses=frozenset({"processing"}))) == ([first], "")
     assert kit.reader.read == [1]
+
+
+async def listed(api: Api, query: str = "", key: str = ACME) -> dict[str, Any]:
+    response = await api.request("GET", f"/api/agent-jobs{query}", key)
+    assert response.status_code == 200, response.text
+    page: dict[str, Any] = response.json()
+    return page
+
+
+async def ids(api: Api, query: str = "", key: str = ACME) -> list[str]:
+    page = await listed(api, query, key)
+    assert "cursor" not in page
+    return [job["id"] for job in page["jobs"]]
+
+
+async def submitted(api: Api, count: int = 1, key: str = ACME, **fields: Any) -> list[str]:
+    """Jobs, a second apart; their ids, the newest first."""
+    made: list[str] = []
+    for _ in range(count):
+        api.stage.clock.ms += 1_000
+        made.append((await api.submitted(key, **fields))["id"])
+    return made[::-1]
+
+
+async def test_a_list_has_the_tenants_jobs_newest_first(api: Api) -> None:
+    """Each as it is read by itself, but for what only that shows; an admin's has every tenant's."""
+    mine, others = await submitted(api, 3), await submitted(api, 2, OTHER)
+    await api.stage.run()
+    page = await listed(api)
+    assert [job["id"] for job in page["jobs"]] == mine
+    whole = await api.read(mine[0])
+    alone = ("toolCalls", "memory", "cost", "agentVersion", "scores")
+    assert page["jobs"][0] == {name: whole[name] for name in whole if name not in alone} | {"tenant": "acme"}
+    assert await ids(api, key=ADMIN) == others + mine
+    assert await ids(api, "?tenant=other", ADMIN) == others
+    assert await ids(api, "?tenant=acme") == mine
+    assert_problem(await api.request("GET", "/api/agent-jobs?tenant=other"), 403)
+    assert await ids(api, f"?parentJobId={mine[0]}") == []
+    assert_problem(await api.request("GET", f"/api/agent-jobs?parentJobId={mine[0]}", OTHER), 403)
+    assert_problem(await api.request("GET", "/api/agent-jobs?parentJobId=job_none"), 404)
+    shared = await submitted(api, 1, OTHER, sessionId="shared") + await submitted(api, 1, sessionId="shared")
+    assert await ids(api, "?sessionId=shared") == shared[1:]
+    assert await ids(api, "?sessionId=shared", ADMIN) == shared[::-1]
+
+
+async def test_live_jobs_come_page_by_page_too(api: Api) -> None:
+    jobs = await submitted(api, 5, delaySeconds=600)
+    first = await listed(api, "?status=pending&limit=3")
+    second = await listed(api, f"?status=pending&limit=3&cursor={first['cursor']}")
+    assert [job["id"] for job in first["jobs"] + second["jobs"]] == jobs
+    assert "cursor" not in second
+
+
+async def test_a_job_that_is_gone_is_left_out_and_its_rows_go(api: Api) -> None:
+    """Not while it is young: its backup message may still create it."""
+    kept, gone = await submitted(api, 2)
+    del api.stage.store.trees[gone]
+    rows = len(api.stage.admission.rows)
+    assert await ids(api) == [kept]
+    assert len(api.stage.admission.rows) == rows
+    api.stage.clock.ms += YOUNG_MS + 2_000
+    for _ in range(2):
+        assert await ids(api) == [kept]
+        assert len(api.stage.admission.rows) == rows // 2
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("status=done", ["status"]),
+        ("status=", ["status"]),
+        ("jobType=nobody", ["jobType"]),
+        ("createdAfter=2026-01-01T00:00:00", ["createdAfter"]),
+        ("limit=101", ["limit"]),
+        ("cursor=x", ["cursor"]),
+        ("sort=asc", ["sort"]),
+        ("sessionId=", ["sessionId"]),
+        ("parentJobId=a/b", ["parentJobId"]),
+        ("limit=0&status=x", ["limit", "status"]),
+        ("limit=1&limit=2", ["limit"]),
+    ],
+)
+async def test_an_unknown_filter_or_value_is_refused(api: Api, query: str, fields: list[str]) -> None:
+    assert_problem(await api.request("GET", f"/api/agent-jobs?{query}"), 422, *fields)

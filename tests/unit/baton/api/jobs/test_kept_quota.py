@@ -12,33 +12,23 @@ from baton_events.errors import StoreError
 from tests.unit.baton.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
-
-def waits(name: str) -> list[Call]:
-    """A turn that waits for an event."""
-    return [Call("wait_for_event", {"name": name, "timeout_seconds": 600})]
-
-
-REGISTRY = Registry(
-    [Agent(name="waits", model=ScriptedModel([waits("paid"), waits("paid"), "done"]), tools=[wait_for_event])]
-)
+WAITS = [Call("wait_for_event", {"name": "paid", "timeout_seconds": 600})]
+REGISTRY = Registry([Agent(name="waits", model=ScriptedModel([WAITS, WAITS, "done"]), tools=[wait_for_event])])
 
 
 @asynccontextmanager
 async def with_quota(limit: int) -> AsyncIterator[Api]:
-    """The API of a deployment with that quota."""
     settings = replace(with_keys(SETTINGS), events_kept_per_tenant=limit)
     async with api_of(Stage(settings=settings, registry=REGISTRY)) as api:
         yield api
 
 
 async def job_of(api: Api, key: str = ACME) -> str:
-    """A job that has not begun."""
     job_id: str = (await api.submitted(key, jobType="waits"))["id"]
     return job_id
 
 
 async def reports(api: Api, job_id: str, name: str = "paid", key: str = ACME) -> httpx.Response:
-    """Something happens."""
     return await api.request("POST", f"/api/agent-jobs/{job_id}/events", key, json={"name": name, "data": 1})
 
 
@@ -58,7 +48,6 @@ async def test_one_event_more_than_the_quota_is_refused_with_the_way_out() -> No
 
 
 async def test_what_jobs_have_taken_is_given_back() -> None:
-    """At once, however many more come."""
     async with with_quota(2) as api:
         for _ in range(3):
             job_id = await job_of(api)
@@ -89,7 +78,7 @@ async def test_jobs_are_looked_at_again_when_retry_after_says_so(monkeypatch: py
 
 
 async def test_an_event_that_a_job_waits_for_is_never_refused() -> None:
-    """The quota is used up by another job."""
+    """The quota is used up by another job; 0 is no limit."""
     async with with_quota(1) as api:
         job_id, stage = await job_of(api), api.stage
         for _ in range(2):  # its turn, and its call, which waits
@@ -97,10 +86,6 @@ async def test_an_event_that_a_job_waits_for_is_never_refused() -> None:
         assert (await reports(api, await job_of(api), "other")).status_code == 202
         assert (await reports(api, job_id, "other")).status_code == 429
         assert (await reports(api, job_id)).status_code == 202
-
-
-async def test_without_a_quota_nothing_is_counted() -> None:
-    """0: no limit."""
     async with with_quota(0) as api:
         job_id = await job_of(api)
         assert {(await reports(api, job_id)).status_code for _ in range(20)} == {202}

@@ -11,7 +11,6 @@ LARGE = "x" * 200_000
 
 
 async def ended(api: Api, **fields: Any) -> dict[str, Any]:
-    """The recording of a job that has run."""
     job_id = (await api.submitted(**fields))["id"]
     await api.stage.run()
     response = await api.request("GET", f"/api/agent-jobs/{job_id}/recording")
@@ -21,7 +20,6 @@ async def ended(api: Api, **fields: Any) -> dict[str, Any]:
 
 
 async def test_it_has_everything_that_was_answered(api: Api) -> None:
-    """Model answers, calls with arguments and attempts, results, and the end."""
     document = await ended(api, jobType="adds", inputData={"n": 1})
     job = document["job"]
     assert (document["v"], job["status"], job["result"]) == (1, "completed", {"answer": "3 and 7"})
@@ -32,10 +30,12 @@ async def test_it_has_everything_that_was_answered(api: Api) -> None:
         ({"a": 3, "b": 4}, 7),
     ]
     assert [attempt["outcome"] for attempt in job["modelCalls"]] == ["asks for 2 tool calls", "answers"]
+    digests = job["transcript"][1]["asked"]
+    assert [spec["name"] for spec in document["texts"][digests["tools"]]] == ["add"]
+    assert document["texts"][digests["instructions"]] == ""
 
 
 async def test_attempts_say_why_they_failed(api: Api) -> None:
-    """Each of them."""
     job = (await ended(api, jobType="breaks"))["job"]
     (call,) = job["toolCalls"]
     failure = {"type": "ToolError", "message": "it broke", "retryable": True}
@@ -43,24 +43,13 @@ async def test_attempts_say_why_they_failed(api: Api) -> None:
     assert call["error"] == {"type": "ToolError", "message": "it broke"}
 
 
-async def test_texts_say_what_digests_stand_for(api: Api) -> None:
-    """As long as the code is the one that ran."""
-    document = await ended(api, jobType="adds")
-    requested = document["job"]["transcript"][1]["asked"]
-    assert [spec["name"] for spec in document["texts"][requested["tools"]]] == ["add"]
-    assert document["texts"][requested["instructions"]] == ""
-
-
 async def test_a_job_that_has_not_ended_has_none(api: Api) -> None:
-    """409; and 404 for a job that is not there."""
     job_id = (await api.submitted())["id"]
     assert "has ended" in assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}/recording"), 409)
     assert_problem(await api.request("GET", "/api/agent-jobs/job_none/recording"), 404)
 
 
 async def test_secrets_are_not_in_it_and_large_results_are() -> None:
-    """Under their names in arguments and data; values in full."""
-
     @tool(retries=0)
     async def fetch(url: str, api_key: str) -> dict[str, str]:
         """Fetch something."""
@@ -75,7 +64,6 @@ async def test_secrets_are_not_in_it_and_large_results_are() -> None:
 
 
 async def test_a_child_is_in_its_parents_recording() -> None:
-    """In the call that started it; alone it has none."""
     child = Agent(name="child", model=ScriptedModel(["small"]))
     boss = Agent(name="boss", model=ScriptedModel([[Call("child", {"task": "t"})], "big"]), tools=[child])
     async with api_of(Stage(settings=with_keys(), registry=Registry([boss, child]))) as api:

@@ -1,10 +1,72 @@
-"""Text search over tasks, answers and errors: `?q=`."""
+"""What jobs are found by: tags, which a submission gives its job, and the words of tasks, answers and errors."""
+
+from typing import Any
 
 import pytest
 
+from baton.api.jobs.submission import SubmitBody, without_unknown
+from baton.api.schedules import ScheduleBody
 from baton.engine.all_jobs.job_texts import SEARCHED_CHARS, words_of
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
-from tests.unit.baton.api.jobs.test_tags import found, tagged
+
+
+async def found(api: Api, query: str, key: str = ADMIN) -> list[str]:
+    answer = await api.request("GET", f"/api/agent-jobs?{query}", key)
+    assert answer.status_code == 200, answer.text
+    return [job["taskDescription"] for job in answer.json()["jobs"]]
+
+
+async def tagged(api: Api, task: str, *tags: str, key: str = "key-of-acme") -> dict[str, Any]:
+    api.stage.clock.ms += 1
+    return await api.submitted(key, taskDescription=task, tags=tags)
+
+
+async def test_jobs_are_found_by_all_tags_that_are_asked_for(api: Api) -> None:
+    assert (await tagged(api, "one", "prod", "order 7"))["tags"] == ["prod", "order 7"]
+    await tagged(api, "two", "prod")
+    await api.stage.run()
+    await tagged(api, "three", "order 7", "prod", key=OTHER)
+    await tagged(api, "four")
+    assert await found(api, "tag=prod") == ["three", "two", "one"]
+    assert await found(api, "tag=prod&tag=order+7") == ["three", "one"]
+    assert await found(api, "tag=prod", OTHER) == ["three"]
+    assert await found(api, "tag=prod&status=completed") == ["two", "one"]
+    assert await found(api, "tag=prod&status=pending,processing,waiting") == ["three"]
+    assert await found(api, "tag=pro") == []
+
+
+async def test_a_fork_a_retry_and_a_bulk_change_know_tags(api: Api) -> None:
+    job = await tagged(api, "one", "prod")
+    await api.stage.run()
+    fork = await api.request("POST", f"/api/agent-jobs/{job['id']}/fork", json={"turn": 1})
+    assert fork.json()["tags"] == ["prod"]
+    body = {"action": "cancel", "filter": {"tag": "prod"}}
+    assert (await api.request("POST", "/api/admin/agent-jobs/bulk", ADMIN, json=body)).json()["changed"] == 1
+    await api.request("PATCH", f"/api/agent-jobs/{fork.json()['id']}", json={"action": "retry", "from": "start"})
+    await api.stage.run()
+    assert await found(api, "tag=prod&status=completed") == ["one", "one"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "field"),
+    [
+        (["a", "b", "a"], "tags"),
+        (["a", " "], "tags.1"),
+        (["line\nbreak"], "tags.0"),
+        (["x" * 65], "tags.0"),
+        ([str(number) for number in range(11)], "tags"),
+    ],
+)
+async def test_wrong_tags_are_refused_by_name(api: Api, tags: list[str], field: str) -> None:
+    assert_problem(await api.submit(tags=tags), 422, field)
+
+
+def test_a_body_without_tags_is_what_it_was_to_versions_before() -> None:
+    """So that a request that is repeated across an upgrade is known, and a schedule is not made twice."""
+    body, full = {"jobType": "a"}, {"jobType": "a", "tags": ["t"], "callbackUrl": "https://example.com/"}
+    assert without_unknown(SubmitBody.model_validate(body)) == {"tags", "callback_url"}
+    assert without_unknown(SubmitBody.model_validate(full)) == set()
+    assert "tags" in without_unknown(ScheduleBody.model_validate({**body, "cron": "0 9 * * *"}))
 
 
 async def test_all_words_must_occur_in_task_or_answer(api: Api) -> None:
@@ -19,6 +81,7 @@ async def test_all_words_must_occur_in_task_or_answer(api: Api) -> None:
     assert await found(api, "q=done+lens") == ["Refund the lens"]
     assert await found(api, 'q="the lamp of"') == ["Refund the Lamp\n of order 7"]
     assert await found(api, 'q="lamp the"') == []
+    assert words_of('  Two  "Words  here" two "" open "quote') == ("two", "words here", "open", "quote")
     assert await found(api, "q=refund&status=pending,processing,waiting") == ["refund nothing"]
     assert await found(api, "q=refund&status=completed&jobType=answers") == [
         "Refund the lens",
@@ -49,7 +112,6 @@ async def test_a_deleted_job_leaves_no_text(api: Api) -> None:
 
 
 async def test_pages_of_a_search_follow_each_other(api: Api) -> None:
-    """A short page says down to when it has looked."""
     for number in range(5):
         await tagged(api, f"find {number}")
     first = (await api.request("GET", "/api/agent-jobs?q=find&limit=3", ADMIN)).json()
@@ -58,9 +120,8 @@ async def test_pages_of_a_search_follow_each_other(api: Api) -> None:
     assert await found(api, f"q=find&limit=3&cursor={first['cursor']}") == ["find 1", "find 0"]
 
 
-@pytest.mark.parametrize("text", ["", "%20", "%22%22", "x" * 201])
+@pytest.mark.parametrize("text", ["", "%22%22", "x" * 201])
 async def test_a_search_without_words_is_refused(api: Api, text: str) -> None:
-    """And one that is too long."""
     assert_problem(await api.request("GET", f"/api/agent-jobs?q={text}", ADMIN), 422, "q")
 
 
@@ -70,9 +131,3 @@ async def test_only_the_beginning_of_a_text_is_kept(api: Api) -> None:
     await tagged(api, '{"password": "hunter22", "of": "ann"}')
     assert (await found(api, "q=end"), len(await found(api, "q=start"))) == ([], 1)
     assert (await found(api, "q=hunter22"), len(await found(api, "q=ann"))) == ([], 1)
-
-
-def test_words_are_texts_between_spaces_or_quotes() -> None:
-    """Each once."""
-    assert words_of('  Two  "Words  here" two ""') == ("two", "words here")
-    assert words_of('open "quote') == ("open", "quote")

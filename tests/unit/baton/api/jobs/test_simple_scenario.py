@@ -27,14 +27,11 @@ def pay() -> str:
 
 
 class Bell(FakeQueue):
-    """A queue that rings when something is to be delivered at once."""
-
     def __init__(self) -> None:
         super().__init__()
         self.rang = asyncio.Event()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Keep it, and ring."""
         ids = await super().publish(messages)
         if any(message.not_before_ms == 0 for message in messages):
             self.rang.set()
@@ -42,7 +39,6 @@ class Bell(FakeQueue):
 
 
 async def test_it_is_not_there_unless_it_is_switched_on(api: Api) -> None:
-    """404 that says how; nothing was submitted."""
     response = await api.request("POST", "/test/simple", "")
     assert "ENABLE_TEST_ENDPOINT=true" in assert_problem(response, 404)
     assert api.stage.queue.published == []

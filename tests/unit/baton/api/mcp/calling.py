@@ -25,8 +25,6 @@ HOUR_SECONDS = 3_600
 
 
 class Price(BaseModel):
-    """An answer."""
-
     euros: int
 
 
@@ -60,7 +58,6 @@ def registry_of(kit: Kit) -> Registry:
 
 @asynccontextmanager
 async def exposed(kit: Kit | None = None, **settings: Any) -> AsyncIterator[Api]:
-    """The API of these agents."""
     stage = Stage(settings=replace(with_keys(), **settings), registry=registry_of(kit or Kit()))
     async with api_of(stage) as api:
         yield api
@@ -74,7 +71,6 @@ class Client:
         self.modern = revision == MODERN
 
     def message(self, method: str, **params: Any) -> tuple[dict[str, Any], dict[str, str]]:
-        """A request, and its headers."""
         headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": self.revision}
         if self.modern:
             meta = {"protocolVersion": self.revision, "clientCapabilities": self._capabilities}
@@ -91,7 +87,6 @@ class Client:
         return await self.sent(body, headers)
 
     async def sent(self, body: Any, headers: dict[str, str]) -> httpx.Response:
-        """The answer to any body."""
         request = self._api.request("POST", "/mcp", self._key, json=body, headers=headers)
         return await delivering(self._api, request, within_seconds=HOUR_SECONDS)
 
@@ -113,18 +108,15 @@ class Client:
         return response.status_code, found["code"], found.get("data")
 
     async def called(self, tool_name: str, arguments: Any = None, **params: Any) -> dict[str, Any]:
-        """The result of a tool."""
         return await self.result("tools/call", name=tool_name, arguments=arguments or {"task": "hello"}, **params)
 
     async def streamed(self, method: str, **params: Any) -> list[dict[str, Any]]:
-        """The messages of a stream."""
         answer = await self.posted(method, **params)
         assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
         return [json.loads(text) for text in re.findall(r"^data: (.*)$", answer.text, re.MULTILINE)]
 
 
 def text_of(result: dict[str, Any]) -> str:
-    """What a tool's result says."""
     (content,) = result["content"]
     found: str = content["text"]
     return found

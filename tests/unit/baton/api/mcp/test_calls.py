@@ -19,7 +19,6 @@ PROGRESS = {"_meta": {"progressToken": "p-1"}}
 
 
 def accepted(key: str, **content: Any) -> dict[str, Any]:
-    """A form that a person has filled in and sent."""
     return {key: {"action": "accept", "content": content}}
 
 
@@ -79,7 +78,6 @@ async def test_a_task_is_a_job() -> None:
 
 
 def _between(task: dict[str, Any]) -> int:
-    """How long a task took, of those that end within the minute in which they begin."""
     assert task["createdAt"][:17] == task["lastUpdatedAt"][:17]
     return round((float(task["lastUpdatedAt"][17:-1]) - float(task["createdAt"][17:-1])) * 1_000)
 
@@ -273,14 +271,11 @@ async def _pending(api: Any, job_id: str) -> list[str]:
     return [one["id"] for one in found if one["status"] == "pending"]
 
 
-async def test_calls_of_a_session_know_each_other() -> None:
-    """And the same call with the same Idempotency-Key is the same job."""
+async def test_the_same_call_with_the_same_idempotency_key_is_the_same_job() -> None:
     async with exposed() as api:
         client = Client(api, **TAKES_TASKS)
-        ids = []
-        for _ in range(2):
-            body, headers = client.message("tools/call", name="talks", arguments={"task": "a", "sessionId": "s"})
-            answer = await client.sent(body, headers | {"idempotency-key": "k"})
-            ids.append(answer.json()["result"]["taskId"])
-        assert ids[0] == ids[1]
-        assert (await api.read(ids[0]))["sessionId"] == "s"
+        body, headers = client.message("tools/call", name="talks", arguments={"task": "a", "sessionId": "s"})
+        sent = [await client.sent(body, headers | {"idempotency-key": "k"}) for _ in range(2)]
+        one, other = (answer.json()["result"]["taskId"] for answer in sent)
+        assert one == other
+        assert (await api.read(one))["sessionId"] == "s"

@@ -13,17 +13,14 @@ from tests.unit.baton.api.client import ACME, Api
 
 
 def user_message(message_id: str, text: str) -> dict[str, Any]:
-    """A message of the user."""
     return {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}
 
 
 def chat_body(chat: str, message_id: str, text: str, **fields: Any) -> dict[str, Any]:
-    """What `useChat` sends for a chat's newest message."""
     return {"id": chat, "messages": [user_message(message_id, text)], "trigger": "submit-message", **fields}
 
 
 async def send(api: Api, chat: str, message_id: str, text: str, key: str = ACME, **fields: Any) -> httpx.Response:
-    """Send a message, and read its answer to the end."""
     body = chat_body(chat, message_id, text, **fields)
     return await delivering(api, api.request("POST", "/api/chat", key, json=body))
 
@@ -56,18 +53,15 @@ async def sending(api: Api, chat: str, message_id: str, text: str, **fields: Any
 
 
 def parts_of(response: httpx.Response) -> list[dict[str, Any]]:
-    """The parts that a stream told, to its end."""
     found = re.findall(r"^data: (.*)$", response.text, re.MULTILINE)
     assert found[-1] == "[DONE]", response.text
     return [json.loads(text) for text in found[:-1]]
 
 
 def job_of(response: httpx.Response) -> str:
-    """The job that a stream is of."""
     job_id: str = parts_of(response)[0]["messageId"]
     return job_id
 
 
 def text_of(response: httpx.Response) -> str:
-    """What the model said."""
     return "".join(part["delta"] for part in parts_of(response) if part["type"] == "text-delta")

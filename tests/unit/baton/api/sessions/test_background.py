@@ -60,7 +60,6 @@ class Says:
         self.requests: list[ModelRequest] = []
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """One call, or an answer."""
         self.requests.append(request)
         last = request.messages[-1]
         text = getattr(last, "text", "")
@@ -73,13 +72,11 @@ class Says:
 
 @pytest.fixture
 def model() -> Says:
-    """What the chats' model was asked."""
     return Says()
 
 
 @pytest.fixture
 async def api(model: Says) -> AsyncIterator[Api]:
-    """Chats with this model."""
     registry = Registry([Agent(name="says", model=model, tools=[order, pay, count, hear, wait])])
     settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
     async with api_of(Stage(settings=settings, registry=registry)) as made:
@@ -89,44 +86,39 @@ async def api(model: Says) -> AsyncIterator[Api]:
 async def send(api: Api, message_id: str, text: str) -> httpx.Response:
     """Send a message and read its answer; nothing is delivered that is to come later than in a minute."""
     requesting = await sending(api, "chat-1", message_id, text)
-    await soon(api)
+    await run_for_a_minute(api)
     return await requesting
 
 
-async def soon(api: Api) -> None:
-    """Deliver what is due within a minute."""
+async def run_for_a_minute(api: Api) -> None:
     await api.stage.run(within_seconds=60)
 
 
 async def session(api: Api) -> dict[str, Any]:
-    """The chat as it is shown."""
     shown: dict[str, Any] = (await api.request("GET", "/api/sessions/chat-1")).json()
     return shown
 
 
 async def complete(api: Api, operation_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Complete an operation; all that follows is done."""
     path = f"/api/operations/{operation_id}/complete"
     response = await api.request("POST", path, "", json=body, headers=KEY)
-    await soon(api)
+    await run_for_a_minute(api)
     answer: dict[str, Any] = response.json()
     return answer
 
 
 def operations_of(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What a stream says of operations."""
     return [part["data"] for part in parts if part["type"] == "data-operation"]
 
 
 async def last_answer(api: Api) -> tuple[str, dict[str, Any]]:
-    """What the chat's model said last, and the job that it said it in."""
     message = (await session(api))["messages"][-1]
     assert message["role"] == "assistant"
     return message["parts"][-1]["text"], await api.read(message["id"])
 
 
 async def test_a_call_that_waits_is_answered_at_once_and_its_outcome_by_a_turn_of_its_own(api: Api) -> None:
-    """The user may write meanwhile; the outcome is answered once."""
+    """The user may write meanwhile; the outcome is answered once. A job that is no chat waits for it."""
     first = await send(api, "m1", "call order")
     (started,) = operations_of(parts_of(first))
     assert (started["status"], text_of(first)) == ("started", "it has begun")
@@ -134,15 +126,8 @@ async def test_a_call_that_waits_is_answered_at_once_and_its_outcome_by_a_turn_o
     output = next(part["output"] for part in parts_of(first) if part["type"] == "tool-output-available")
     names = {"operation_id": operation_id, "tool_name": "order", "task_id": started["jobId"]}
     assert output.items() >= {"status": "started", "type": "operation_started", **names}.items()
-    shown = (await session(api))["activeOperations"]
-    assert shown == [
-        {
-            "operationId": operation_id,
-            "tool": "order",
-            "jobId": job_of(first),
-            "operationJobId": started["jobId"],
-        }
-    ]
+    jobs = {"jobId": job_of(first), "operationJobId": started["jobId"]}
+    assert (await session(api))["activeOperations"] == [{"operationId": operation_id, "tool": "order", **jobs}]
     assert text_of(await send(api, "m2", "hello")) == "hello"
     assert (await complete(api, operation_id, {"success": True, "result": "three"}))["applied"]
     text, job = await last_answer(api)
@@ -153,6 +138,9 @@ async def test_a_call_that_waits_is_answered_at_once_and_its_outcome_by_a_turn_o
     assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant", "assistant"]
     assert operations_of(messages[-1]["parts"])[0]["status"] == "completed"
     assert (await session(api))["activeOperations"] == []
+    job_id = (await api.submitted(jobType="says", taskDescription="call order"))["id"]
+    await run_for_a_minute(api)
+    assert (await api.read(job_id))["status"] == "waiting"
 
 
 async def test_a_failure_and_the_end_of_its_time_are_told_too(api: Api) -> None:
@@ -161,7 +149,7 @@ async def test_a_failure_and_the_end_of_its_time_are_told_too(api: Api) -> None:
     await complete(api, first["operationId"], {"success": False, "error": "sold out"})
     assert (await last_answer(api))[0].endswith("has failed: operation_failed: sold out]")
     api.stage.clock.ms += 2 * HOUR_MS
-    await soon(api)
+    await run_for_a_minute(api)
     text, job = await last_answer(api)
     assert "has had no outcome in its time" in text
     assert job["continues"]["operationId"] == second["operationId"]
@@ -182,7 +170,7 @@ async def test_an_approval_is_asked_in_the_background(api: Api) -> None:
         assert of_job == pending
         body = {"json": {"reason": "too dear"}} if decided == "DELETE" else {}
         assert (await api.request(decided, path, ADMIN, **body)).status_code == 200
-        await soon(api)
+        await run_for_a_minute(api)
         text, _ = await last_answer(api)
         assert ('Its result: "paid 5"' if decided == "POST" else "rejected: too dear") in text
 
@@ -192,10 +180,10 @@ async def test_a_tool_decides_for_itself(api: Api, holds: str) -> None:
     """One of the background is never waited for; one that is not holds its turn up, as does what the job is sent."""
     first = await send(api, "m1", "call count")
     assert text_of(first) == "it has begun"
-    await soon(api)
+    await run_for_a_minute(api)
     assert (await last_answer(api))[0].endswith("Its result: 7]")
     waiting = await sending(api, "chat-1", "m2", f"call {holds}")
-    await soon(api)
+    await run_for_a_minute(api)
     shown = await session(api)
     assert (shown["activeOperations"], shown["activeStream"]["toolName"]) == ([], holds)
     assert not waiting.done()
@@ -204,15 +192,8 @@ async def test_a_tool_decides_for_itself(api: Api, holds: str) -> None:
     else:
         path = f"/api/agent-jobs/{shown['activeStream']['jobId']}/events"
         await api.request("POST", path, json={"name": "heard"})
-        await soon(api)
+        await run_for_a_minute(api)
     assert operations_of(parts_of(await waiting))[-1]["status"] == "completed"
-
-
-async def test_a_job_that_is_no_chat_waits_as_before(api: Api) -> None:
-    """For its tools' outcomes."""
-    job = await api.submitted(jobType="says", taskDescription="call order")
-    await soon(api)
-    assert (await api.read(job["id"]))["status"] == "waiting"
 
 
 async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: Says) -> None:
@@ -236,8 +217,6 @@ async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: S
 
 
 async def test_an_outcome_that_comes_before_the_tool_has_returned_counts(model: Says) -> None:
-    """It is answered once."""
-
     @tool
     async def order(ctx: ToolContext) -> Pending:
         """Order something that is there at once."""
@@ -254,7 +233,7 @@ async def test_an_outcome_that_comes_before_the_tool_has_returned_counts(model: 
             return answer
 
         await send(api, "m1", "call order")
-        await soon(api)
+        await run_for_a_minute(api)
         messages = (await session(api))["messages"]
         assert [message["role"] for message in messages] == ["user", "assistant", "assistant"]
         assert (await last_answer(api))[0].endswith('Its result: "soon"]')
@@ -268,7 +247,7 @@ async def test_an_outcome_takes_its_place_among_the_messages(api: Api, model: Sa
     await api.request(
         "POST", f"/api/operations/{operation['operationId']}/complete", "", json={"success": True}, headers=KEY
     )
-    await soon(api)
+    await run_for_a_minute(api)
     await send(api, "m3", "after")
     assert text_of(await before) == "before"
     said = [getattr(message, "text", "") for message in model.requests[-1].messages]

@@ -11,13 +11,21 @@ import pytest
 from baton import Agent, Pending, Registry, tool
 from tests.unit.baton.api.client import Api, api_of, with_keys
 from tests.unit.baton.api.sessions.chatting import sending
-from tests.unit.baton.api.sessions.test_background import KEY, Says, complete, last_answer, order, session, soon, wait
+from tests.unit.baton.api.sessions.test_background import (
+    KEY,
+    Says,
+    complete,
+    last_answer,
+    order,
+    run_for_a_minute,
+    session,
+    wait,
+)
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 
 @asynccontextmanager
 async def chats_with(*tools: Any) -> AsyncIterator[Api]:
-    """Chats whose model has these tools."""
     registry = Registry([Agent(name="says", model=Says(), tools=tools)])
     settings = replace(with_keys(SETTINGS), operations_api_key=KEY["x-api-key"])
     async with api_of(Stage(settings=settings, registry=registry)) as api:
@@ -29,10 +37,10 @@ async def test_a_rollback_takes_the_operations_back(when_busy: str) -> None:
     """Which an interruption does not: of an outcome that comes then the model is told."""
     async with chats_with(order, wait) as api:
         first = await sending(api, "chat-1", "m1", "call order,wait")
-        await soon(api)
+        await run_for_a_minute(api)
         (operation,) = (await session(api))["activeOperations"]
         second = await sending(api, "chat-1", "m2", "hello", whenBusy=when_busy)
-        await soon(api)
+        await run_for_a_minute(api)
         await asyncio.gather(first, second)
         rolled_back = when_busy == "rollback"
         assert (await complete(api, operation["operationId"], {"success": True}))["applied"] != rolled_back
@@ -47,12 +55,12 @@ async def test_nobody_continues_with_an_operation_whose_message_was_rolled_back_
     """A continuation would be cancelled at once, and yet could end before that."""
     async with chats_with(order, wait) as api:
         first = await sending(api, "chat-1", "m1", "call order,wait")
-        await soon(api)
+        await run_for_a_minute(api)
         (operation,) = (await session(api))["activeOperations"]
         path = f"/api/operations/{operation['operationId']}/complete"
         assert (await api.request("POST", path, "", json={"success": True}, headers=KEY)).json()["applied"]
         second = await sending(api, "chat-1", "m2", "hello", whenBusy="rollback")
-        await soon(api)
+        await run_for_a_minute(api)
         await asyncio.gather(first, second)
         jobs = (await api.request("GET", "/api/agent-jobs")).json()["jobs"]
         assert sorted(job["status"] for job in jobs) == ["cancelled", "completed", "completed"]
@@ -75,7 +83,7 @@ async def test_an_operation_that_begins_when_its_job_is_rolled_back_already_take
     async with chats_with(order) as api:
         requesting = await sending(api, "chat-1", "m1", "call order")
         found.extend((api.stage, job_id) for job_id in api.stage.admission.entries)
-        await soon(api)
+        await run_for_a_minute(api)
         await requesting
         jobs = (await api.request("GET", "/api/agent-jobs")).json()["jobs"]
         assert [job["status"] for job in jobs] == ["cancelled"] * 2

@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from baton.api.sessions.sessions import NOTHING_RUNS
 from tests.unit.baton.api.client import ADMIN, OTHER, Api, assert_problem
 from tests.unit.baton.api.following import cut
@@ -64,10 +62,8 @@ async def test_an_unfinished_answer_is_left_out_and_can_be_followed(api: Api) ->
 
 
 async def test_only_their_own_sessions_are_shown(api: Api) -> None:
-    """404 for an unknown one; an operator names the tenant; what is asked for otherwise is refused."""
     await send(api, "chat-1", "m1", "hello")
     assert_problem(await api.request("GET", "/api/sessions/chat-1", OTHER), 404)
-    assert_problem(await api.request("GET", "/api/sessions/chat-1?tenant=acme", OTHER), 403)
     assert (await api.request("GET", "/api/sessions/chat-1?tenant=acme", ADMIN)).status_code == 200
     assert_problem(await api.request("GET", "/api/sessions/unknown"), 404)
     assert_problem(await api.request("GET", "/api/sessions/chat-1?limit=0&cursor=x"), 422, "limit", "cursor")
@@ -75,7 +71,6 @@ async def test_only_their_own_sessions_are_shown(api: Api) -> None:
 
 
 async def test_a_long_session_comes_in_pages(api: Api) -> None:
-    """The newest first; within a page in order."""
     for number in range(1, 6):
         await send(api, "chat-1", f"m{number}", "hello")
     newest = (await api.request("GET", "/api/sessions/chat-1?limit=2")).json()
@@ -111,6 +106,7 @@ async def test_a_session_is_stopped(api: Api) -> None:
     """The running job and those in line, before their first event; their streams end; a second time nothing runs."""
     first = await sending(api, "chat-1", "m1", "add", agent="adds")
     second = await sending(api, "chat-1", "m2", "add", agent="adds")
+    assert_problem(await api.request("POST", "/api/sessions/chat-1/cancel", OTHER), 404)
     answer = await api.request("POST", "/api/sessions/chat-1/cancel")
     assert answer.status_code == 200
     found = answer.json()
@@ -123,15 +119,6 @@ async def test_a_session_is_stopped(api: Api) -> None:
     assert again.json() == {"cancelled": False, "jobId": None, "reason": NOTHING_RUNS}
     answer = await api.request("GET", "/api/sessions/chat-1")
     assert [one["metadata"].get("status") for one in answer.json()["messages"]] == [None, "cancelled"] * 2
-
-
-@pytest.mark.parametrize(("key", "query", "status"), [(OTHER, "", 404), (OTHER, "?tenant=acme", 403), ("", "", 401)])
-async def test_nobody_else_stops_a_session(api: Api, key: str, query: str, status: int) -> None:
-    """Theirs goes on."""
-    running = await sending(api, "chat-1", "m1", "add", agent="adds")
-    assert_problem(await api.request("POST", f"/api/sessions/chat-1/cancel{query}", key), status)
-    await api.stage.run()
-    assert text_of(await running) == "3 and 7"
 
 
 async def test_a_session_is_deleted(api: Api) -> None:
@@ -154,7 +141,6 @@ async def test_a_session_is_deleted(api: Api) -> None:
 
 
 async def test_who_closes_the_connection_stops_nothing(api: Api) -> None:
-    """Stop is not disconnect."""
     running = await sending(api, "chat-1", "m1", "add", agent="adds")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -7,7 +7,6 @@ from baton.api.sessions.ui_message import assistant_message
 
 
 def parts_of(*stored: dict[str, Any]) -> list[dict[str, Any]]:
-    """The message's parts."""
     message = assistant_message("job_1", "completed", map(json.dumps, stored))
     assert (message["id"], message["role"], message["metadata"]) == ("job_1", "assistant", {"status": "completed"})
     parts: list[dict[str, Any]] = message["parts"]
@@ -35,7 +34,6 @@ def test_a_text_is_put_together() -> None:
 
 
 def test_the_text_of_an_abandoned_attempt_is_left_out() -> None:
-    """The one that came instead stays."""
     assert parts_of(
         {"type": "text-start", "id": "a"},
         {"type": "text-delta", "id": "a", "delta": "hel"},
